@@ -1,0 +1,186 @@
+"""
+The state of one thing that a daemon needs, told the same way everywhere.
+
+Whoever dials the thing reports here what happened; the log, C{/readyz}, the
+metrics and C{wsmsg status} read it from here, so they cannot disagree::
+
+    connecting --succeeded--> up --lost--> connecting
+        | failed: stays, with the reason and the time of the next attempt
+        `-- gave_up --> down            any --stopped--> stopped
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Callable
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+
+class State(str, Enum):
+    """
+    Where a dependency is.
+    """
+
+    CONNECTING = "connecting"
+    UP = "up"
+    DOWN = "down"
+    STOPPED = "stopped"
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """
+    A dependency at one moment, as C{/readyz} and C{wsmsg status} show it.
+
+    @ivar required: whether the daemon is not ready without it.
+    @ivar attempts: since it was last up.
+    @ivar losses: how often it went from up to not up.
+    @ivar since_s: when it came to this state, in unix seconds.
+    @ivar next_try_s: when the next attempt is due, in unix seconds, if one is.
+    """
+
+    name: str
+    state: State
+    required: bool
+    attempts: int
+    losses: int
+    last_error: str
+    since_s: float
+    next_try_s: float | None
+
+
+class Dependency:
+    """
+    One thing that a daemon needs: a Message, the journal, the store, the presence.
+
+    @param name: what an operator calls it, as C{message 127.0.0.1:22004}.
+    @param clock: for the times in the snapshot; its seconds are unix seconds.
+    @param required: whether the daemon is not ready without it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, name: str, clock: IReactorTime, *, required: bool = True):
+        self.name = name
+        self.required = required
+        self._clock = clock
+        self._state = State.CONNECTING
+        self._attempts = 0
+        self._losses = 0
+        self._last_error = ""
+        self._since = clock.seconds()
+        self._next_try: float | None = None
+        self._listeners: list[Callable[[Dependency], object]] = []
+
+    @property
+    def up(self) -> bool:
+        return self._state is State.UP
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            name=self.name,
+            state=self._state,
+            required=self.required,
+            attempts=self._attempts,
+            losses=self._losses,
+            last_error=self._last_error,
+            since_s=self._since,
+            next_try_s=self._next_try,
+        )
+
+    def on_change(self, listener: Callable[[Dependency], object]) -> None:
+        """
+        Call C{listener} with this after each change of state.
+        """
+        self._listeners.append(listener)
+
+    def attempting(self) -> None:
+        """
+        An attempt begins.
+        """
+        self._attempts += 1
+        self._next_try = None
+        self._log.info(
+            "{dependency}: attempt {attempt}",
+            dependency=self.name,
+            attempt=self._attempts,
+        )
+
+    def succeeded(self) -> None:
+        """
+        The thing is there and answered.
+        """
+        attempts, self._attempts, self._next_try = self._attempts, 0, None
+        if self._state is State.UP:
+            return
+        self._log.info(
+            "{dependency}: up after {attempts} attempts and {seconds:.1f} s",
+            dependency=self.name,
+            attempts=attempts,
+            seconds=self._clock.seconds() - self._since,
+        )
+        self._become(State.UP)
+
+    def failed(self, reason: str, delay_s: float | None) -> None:
+        """
+        An attempt failed.
+
+        @param delay_s: seconds until the next; L{None}: there will be none.
+        """
+        self._last_error = reason
+        if delay_s is None:
+            self._next_try = None
+            self._log.error(
+                "{dependency}: attempt {attempt} failed, giving up: {reason}",
+                dependency=self.name,
+                attempt=self._attempts,
+                reason=reason,
+            )
+            self._become(State.DOWN)
+            return
+        self._next_try = self._clock.seconds() + delay_s
+        self._log.warn(
+            "{dependency}: attempt {attempt} failed, next in {delay:.2f} s: {reason}",
+            dependency=self.name,
+            attempt=self._attempts,
+            delay=delay_s,
+            reason=reason,
+        )
+        if self._state is not State.CONNECTING:
+            self._become(State.CONNECTING)
+
+    def lost(self, reason: str) -> None:
+        """
+        What was up is gone.
+        """
+        if self._state is not State.UP:
+            return
+        self._last_error = reason
+        self._losses += 1
+        self._log.error(
+            "{dependency}: lost after {seconds:.1f} s: {reason}",
+            dependency=self.name,
+            seconds=self._clock.seconds() - self._since,
+            reason=reason,
+        )
+        self._become(State.CONNECTING)
+
+    def stopped(self) -> None:
+        """
+        We do not want it any more.
+        """
+        self._next_try = None
+        self._become(State.STOPPED)
+
+    def _become(self, state: State) -> None:
+        self._state = state
+        self._since = self._clock.seconds()
+        for listener in self._listeners:
+            listener(self)

@@ -1,0 +1,293 @@
+"""
+What Message needs of its backends.
+
+Each interface has one contract suite (C{tests/contracts.py}) that every backend
+passes.  All methods that touch a backend take whole batches and return Deferreds;
+all of them fail with L{wsmsg.errors.Unavailable} when the backend is not there, and
+then it is not known whether they were carried out: every call may be repeated.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Sequence
+
+import attrs
+from zope.interface import Attribute, Interface
+
+from wsmsg.model import Identity, Message
+
+
+@attrs.frozen
+class Entry:
+    """
+    One record read from the journal.
+
+    @ivar partition: records of one conversation are all in one partition.
+    @ivar offset: its place there; rises, perhaps with holes.
+    @ivar message: without a number; L{None} where the record cannot be decoded.
+    @ivar value: the record as it was stored, for the dead letters.
+    @ivar fault: why C{message} is L{None}.
+    """
+
+    partition: int
+    offset: int
+    message: Message | None
+    value: bytes
+    fault: str = ""
+
+
+@attrs.frozen
+class DeadLetter:
+    """
+    A record that could not be processed, kept with its reason.
+
+    @ivar number: its own number, for C{wsmsg dead-letters}.
+    """
+
+    number: int
+    partition: int
+    offset: int
+    reason: str
+    value: bytes
+    time_ms: int
+
+
+class IJournal(Interface):
+    """
+    The durable log: what is in it was accepted.
+    """
+
+    dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
+
+    def start():
+        """
+        Open it and keep it open; failures go to C{dependency} and are retried.
+
+        @return: L{None}; it does not wait.
+        """
+
+    def stop():
+        """
+        Finish what is in flight, write the last commit, close.
+
+        @return: a Deferred that fires when nothing is left; never fails.
+        """
+
+    def append(messages):
+        """
+        Make these durable, in their order.
+
+        @param messages: a sequence of L{Message}.
+        @return: a Deferred that fires with L{None} once B{all} are durable.
+        @raise Unavailable: (as failure) some may be durable, some not.
+        """
+
+    def read(limit):
+        """
+        The next entries after those read before (at first: after the last commit),
+        in the order of each partition.
+
+        Only one read may be open at a time.
+
+        @param limit: the most entries to give.
+        @return: a Deferred that fires with a non-empty list of L{Entry} when there
+            are some; with an empty one when the journal is stopping.
+        """
+
+    def rewind():
+        """
+        Read again from the last commit.
+        """
+
+    def commit(positions):
+        """
+        All entries below these offsets are settled and need never be read again.
+
+        @param positions: mapping of partition to the offset after the last settled.
+        @return: L{None}; it is written with the next append or soon by itself.
+        """
+
+    def bury(letters):
+        """
+        Put entries into the dead letters.
+
+        @param letters: a sequence of pairs (L{Entry}, reason).
+        @return: a Deferred that fires with L{None} when that is durable.
+        """
+
+    def dead_letters(after, limit):
+        """
+        @return: a Deferred that fires with a list of L{DeadLetter} with numbers
+            above C{after}, in their order.
+        """
+
+    def exhume(numbers):
+        """
+        Append the dead letters of these numbers to the journal again and take them
+        out of the dead letters, both or neither.
+
+        @return: a Deferred that fires with the numbers that were there.
+        """
+
+
+class Outcome(Enum):
+    """
+    What became of one message in L{IMessageStore.insert}.
+    """
+
+    #: It is stored.
+    INSERTED = "inserted"
+    #: Its identity is stored already.
+    REPEATED = "repeated"
+    #: Another message has its number.
+    TAKEN = "taken"
+    #: It was not tried, because of one before it in the same conversation.
+    SKIPPED = "skipped"
+    #: The store will never take it.
+    REFUSED = "refused"
+
+
+@attrs.frozen
+class HeadRow:
+    """
+    A conversation of a user, as the store has it.
+    """
+
+    conversation: str
+    head: int
+    time_ms: int
+
+
+class IMessageStore(Interface):
+    """
+    Messages by conversation and number; cursors; who is in which conversation.
+    """
+
+    dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
+
+    def start():
+        """
+        Open it and keep it open; failures go to C{dependency} and are retried.
+        """
+
+    def stop():
+        """
+        @return: a Deferred that fires when nothing is left; never fails.
+        """
+
+    def insert(messages):
+        """
+        Store numbered messages.  Durable when it fires.
+
+        Within one conversation the messages come with rising numbers and B{a prefix}
+        of them is stored: after the first that is not L{Outcome.INSERTED} the rest
+        of that conversation is L{Outcome.SKIPPED} and nothing of it is stored.
+        The heads of the conversations move with the messages.
+
+        @param messages: a sequence of L{Message} with their numbers.
+        @return: a Deferred that fires with a list of L{Outcome}, one a message.
+        """
+
+    def find(identities):
+        """
+        @param identities: a sequence of L{Identity}.
+        @return: a Deferred that fires with a dict of those stored, by identity, to
+            L{Message}.
+        """
+
+    def heads(conversations):
+        """
+        @return: a Deferred that fires with a dict of conversation to its last
+            number, 0 for one that has no message.
+        """
+
+    def page(conversation, after, limit):
+        """
+        @return: a Deferred that fires with a pair: the messages with numbers above
+            C{after} in their order, at most C{limit}; and the conversation's head.
+        """
+
+    def conversations_of(user, since_ms, limit):
+        """
+        The user's conversations whose last message was accepted at C{since_ms} or
+        later, oldest change first, then by name.
+
+        @return: a Deferred that fires with a list of L{HeadRow}, at most C{limit}.
+        """
+
+    def move_cursors(cursors):
+        """
+        Raise cursors; one that would fall stays, and none goes past its
+        conversation's head.
+
+        @param cursors: a sequence of L{wsmsg.model.Cursor}.
+        @return: a Deferred that fires with a list of those that rose, as they are
+            now.
+        """
+
+    def cursors(keys):
+        """
+        @param keys: a sequence of (conversation, user).
+        @return: a Deferred that fires with a dict of key to L{Cursor}; what was
+            never moved is not in it.
+        """
+
+
+class IPresence(Interface):
+    """
+    User state for readers outside, under a lease for each Connect.
+    """
+
+    dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
+
+    def start():
+        """
+        Open it and keep it open.
+        """
+
+    def stop():
+        """
+        @return: a Deferred that fires when nothing is left; never fails.
+        """
+
+    def replace(node, users):
+        """
+        These users, and no others, are at this Connect.
+
+        @return: a Deferred that fires with L{None}.
+        """
+
+    def change(node, online, offline):
+        """
+        Users came to and left a Connect.
+
+        @return: a Deferred that fires with L{None}.
+        """
+
+    def renew(node):
+        """
+        The Connect lives; without this for its lease its users are gone.
+
+        @return: a Deferred that fires with L{None}.
+        """
+
+    def forget(node):
+        """
+        The Connect is gone, and its users with it.
+
+        @return: a Deferred that fires with L{None}.
+        """
+
+    def look_up(users):
+        """
+        @return: a Deferred that fires with a list of L{wsmsg.model.Presence}, one a
+            user, in their order.
+        """
+
+
+def identities(messages: Sequence[Message]) -> list[Identity]:
+    """
+    Their identities, in their order.
+    """
+    return [m.identity for m in messages]

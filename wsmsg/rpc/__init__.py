@@ -1,0 +1,3 @@
+"""
+Generated from C{protos/} by C{make protos}; never edited.
+"""

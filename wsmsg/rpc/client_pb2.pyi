@@ -1,0 +1,324 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ClientFrame(_message.Message):
+    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    SEND_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    SYNC_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATIONS_FIELD_NUMBER: _ClassVar[int]
+    TYPING_FIELD_NUMBER: _ClassVar[int]
+    WATCH_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
+    PING_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    send: Send
+    delivered: Delivered
+    read: Read
+    sync: Sync
+    conversations: Conversations
+    typing: Typing
+    watch: Watch
+    recall: Recall
+    ping: Ping
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("token", "device", "since", "client")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    device: str
+    since: int
+    client: str
+    def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., since: _Optional[int] = ..., client: _Optional[str] = ...) -> None: ...
+
+class Send(_message.Message):
+    __slots__ = ("client_id", "to", "group", "content", "kind")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    to: int
+    group: int
+    content: str
+    kind: int
+    def __init__(self, client_id: _Optional[str] = ..., to: _Optional[int] = ..., group: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ...) -> None: ...
+
+class Delivered(_message.Message):
+    __slots__ = ("conversation", "seq")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    seq: int
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Read(_message.Message):
+    __slots__ = ("conversation", "seq")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    seq: int
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Sync(_message.Message):
+    __slots__ = ("id", "conversation", "after", "limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    conversation: str
+    after: int
+    limit: int
+    def __init__(self, id: _Optional[str] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Conversations(_message.Message):
+    __slots__ = ("id", "since", "limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    since: int
+    limit: int
+    def __init__(self, id: _Optional[str] = ..., since: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Typing(_message.Message):
+    __slots__ = ("conversation", "user")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    user: int
+    def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ...) -> None: ...
+
+class Watch(_message.Message):
+    __slots__ = ("users",)
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, users: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Recall(_message.Message):
+    __slots__ = ("client_id", "conversation", "seq")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    conversation: str
+    seq: int
+    def __init__(self, client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Ping(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: str
+    def __init__(self, nonce: _Optional[str] = ...) -> None: ...
+
+class ServerFrame(_message.Message):
+    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    DELIVER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    TYPING_FIELD_NUMBER: _ClassVar[int]
+    RESYNC_FIELD_NUMBER: _ClassVar[int]
+    GOAWAY_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    PONG_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    accepted: Accepted
+    rejected: Rejected
+    deliver: Deliver
+    page: Page
+    heads: Heads
+    receipt: Receipt
+    presence: Presence
+    typing: Typing
+    resync: Resync
+    goaway: Goaway
+    error: Error
+    pong: Pong
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch")
+    CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    SENDS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    WATCH_FIELD_NUMBER: _ClassVar[int]
+    content_bytes: int
+    frame_bytes: int
+    window: int
+    sends_per_s: int
+    page: int
+    watch: int
+    def __init__(self, content_bytes: _Optional[int] = ..., frame_bytes: _Optional[int] = ..., window: _Optional[int] = ..., sends_per_s: _Optional[int] = ..., page: _Optional[int] = ..., watch: _Optional[int] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("user", "session", "heartbeat_s", "limits", "time", "heads", "more", "synced")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    session: str
+    heartbeat_s: float
+    limits: Limits
+    time: int
+    heads: _containers.RepeatedCompositeFieldContainer[Head]
+    more: bool
+    synced: bool
+    def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ...) -> None: ...
+
+class Head(_message.Message):
+    __slots__ = ("conversation", "head", "read", "delivered", "time", "others")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    head: int
+    read: int
+    delivered: int
+    time: int
+    others: _containers.RepeatedCompositeFieldContainer[Receipt]
+    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ..., time: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ...) -> None: ...
+
+class Accepted(_message.Message):
+    __slots__ = ("client_id", "time")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    time: int
+    def __init__(self, client_id: _Optional[str] = ..., time: _Optional[int] = ...) -> None: ...
+
+class Rejected(_message.Message):
+    __slots__ = ("client_id", "code", "reason", "retry_after_ms")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    code: str
+    reason: str
+    retry_after_ms: int
+    def __init__(self, client_id: _Optional[str] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+
+class Deliver(_message.Message):
+    __slots__ = ("conversation", "seq", "message_id", "client_id", "content", "kind", "time")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    seq: int
+    message_id: int
+    client_id: str
+    content: str
+    kind: int
+    time: int
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time: _Optional[int] = ..., **kwargs) -> None: ...
+
+class Page(_message.Message):
+    __slots__ = ("id", "conversation", "messages", "head", "more")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    conversation: str
+    messages: _containers.RepeatedCompositeFieldContainer[Deliver]
+    head: int
+    more: bool
+    def __init__(self, id: _Optional[str] = ..., conversation: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Deliver, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class Heads(_message.Message):
+    __slots__ = ("id", "heads", "more")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    heads: _containers.RepeatedCompositeFieldContainer[Head]
+    more: bool
+    def __init__(self, id: _Optional[str] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("conversation", "user", "read", "delivered")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    user: int
+    read: int
+    delivered: int
+    def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ...) -> None: ...
+
+class Presence(_message.Message):
+    __slots__ = ("user", "online", "last_seen")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    ONLINE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    online: bool
+    last_seen: int
+    def __init__(self, user: _Optional[int] = ..., online: _Optional[bool] = ..., last_seen: _Optional[int] = ...) -> None: ...
+
+class Resync(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class Goaway(_message.Message):
+    __slots__ = ("reason", "after_ms", "alternatives")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    after_ms: int
+    alternatives: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, reason: _Optional[str] = ..., after_ms: _Optional[int] = ..., alternatives: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Error(_message.Message):
+    __slots__ = ("code", "reason", "id")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    reason: str
+    id: str
+    def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
+class Pong(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: str
+    def __init__(self, nonce: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,478 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class WSMessage(_message.Message):
+    __slots__ = ("message_id", "to", "group_id", "content", "timestamp", "message_type", "ack_id")
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ACK_ID_FIELD_NUMBER: _ClassVar[int]
+    message_id: int
+    to: int
+    group_id: int
+    content: str
+    timestamp: int
+    message_type: int
+    ack_id: str
+    def __init__(self, message_id: _Optional[int] = ..., to: _Optional[int] = ..., group_id: _Optional[int] = ..., content: _Optional[str] = ..., timestamp: _Optional[int] = ..., message_type: _Optional[int] = ..., ack_id: _Optional[str] = ..., **kwargs) -> None: ...
+
+class SendWSMessageRequest(_message.Message):
+    __slots__ = ("msg",)
+    MSG_FIELD_NUMBER: _ClassVar[int]
+    msg: WSMessage
+    def __init__(self, msg: _Optional[_Union[WSMessage, _Mapping]] = ...) -> None: ...
+
+class SendWSMessageResponse(_message.Message):
+    __slots__ = ("success", "message")
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    success: bool
+    message: str
+    def __init__(self, success: _Optional[bool] = ..., message: _Optional[str] = ...) -> None: ...
+
+class GetHistoryRequest(_message.Message):
+    __slots__ = ("user_id", "group_id", "page", "size")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    user_id: int
+    group_id: int
+    page: int
+    size: int
+    def __init__(self, user_id: _Optional[int] = ..., group_id: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
+
+class GetHistoryResponse(_message.Message):
+    __slots__ = ("messages", "total", "page", "size")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[WSMessage]
+    total: int
+    page: int
+    size: int
+    def __init__(self, messages: _Optional[_Iterable[_Union[WSMessage, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "primary")
+    CONNECT_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    RESUME_INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FROM_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    connect_service_id: str
+    link_version: int
+    incarnation: str
+    resume_incarnation: str
+    resume_from: int
+    primary: bool
+    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., primary: _Optional[bool] = ...) -> None: ...
+
+class MessageAckRequest(_message.Message):
+    __slots__ = ("ack_id", "message_id", "user_id", "timestamp")
+    ACK_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    ack_id: str
+    message_id: int
+    user_id: int
+    timestamp: int
+    def __init__(self, ack_id: _Optional[str] = ..., message_id: _Optional[int] = ..., user_id: _Optional[int] = ..., timestamp: _Optional[int] = ...) -> None: ...
+
+class PushResultRequest(_message.Message):
+    __slots__ = ("success", "error_message", "target_user_id")
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_USER_ID_FIELD_NUMBER: _ClassVar[int]
+    success: bool
+    error_message: str
+    target_user_id: int
+    def __init__(self, success: _Optional[bool] = ..., error_message: _Optional[str] = ..., target_user_id: _Optional[int] = ...) -> None: ...
+
+class MessageStreamRequest(_message.Message):
+    __slots__ = ("subscribe", "ack", "push_result", "send_message", "batch")
+    SUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    PUSH_RESULT_FIELD_NUMBER: _ClassVar[int]
+    SEND_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    subscribe: SubscribeRequest
+    ack: MessageAckRequest
+    push_result: PushResultRequest
+    send_message: SendWSMessageRequest
+    batch: ConnectBatch
+    def __init__(self, subscribe: _Optional[_Union[SubscribeRequest, _Mapping]] = ..., ack: _Optional[_Union[MessageAckRequest, _Mapping]] = ..., push_result: _Optional[_Union[PushResultRequest, _Mapping]] = ..., send_message: _Optional[_Union[SendWSMessageRequest, _Mapping]] = ..., batch: _Optional[_Union[ConnectBatch, _Mapping]] = ...) -> None: ...
+
+class MessagePushEvent(_message.Message):
+    __slots__ = ("target_user_id", "message", "event_type")
+    TARGET_USER_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    target_user_id: int
+    message: WSMessage
+    event_type: str
+    def __init__(self, target_user_id: _Optional[int] = ..., message: _Optional[_Union[WSMessage, _Mapping]] = ..., event_type: _Optional[str] = ...) -> None: ...
+
+class MessageFailureEvent(_message.Message):
+    __slots__ = ("original_sender", "failure_reason", "original_message")
+    ORIGINAL_SENDER_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_REASON_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    original_sender: int
+    failure_reason: str
+    original_message: WSMessage
+    def __init__(self, original_sender: _Optional[int] = ..., failure_reason: _Optional[str] = ..., original_message: _Optional[_Union[WSMessage, _Mapping]] = ...) -> None: ...
+
+class AckConfirmEvent(_message.Message):
+    __slots__ = ("ack_id", "message_id", "confirmed")
+    ACK_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_FIELD_NUMBER: _ClassVar[int]
+    ack_id: str
+    message_id: int
+    confirmed: bool
+    def __init__(self, ack_id: _Optional[str] = ..., message_id: _Optional[int] = ..., confirmed: _Optional[bool] = ...) -> None: ...
+
+class MessageStreamResponse(_message.Message):
+    __slots__ = ("push_event", "failure", "ack_confirm", "welcome", "batch")
+    PUSH_EVENT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    ACK_CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    push_event: MessagePushEvent
+    failure: MessageFailureEvent
+    ack_confirm: AckConfirmEvent
+    welcome: LinkWelcome
+    batch: PushBatch
+    def __init__(self, push_event: _Optional[_Union[MessagePushEvent, _Mapping]] = ..., failure: _Optional[_Union[MessageFailureEvent, _Mapping]] = ..., ack_confirm: _Optional[_Union[AckConfirmEvent, _Mapping]] = ..., welcome: _Optional[_Union[LinkWelcome, _Mapping]] = ..., batch: _Optional[_Union[PushBatch, _Mapping]] = ...) -> None: ...
+
+class OnlineStatusRequest(_message.Message):
+    __slots__ = ("user_ids",)
+    USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    user_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, user_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class OnlineStatusResponse(_message.Message):
+    __slots__ = ("status",)
+    class StatusEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: bool
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[bool] = ...) -> None: ...
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: _containers.ScalarMap[int, bool]
+    def __init__(self, status: _Optional[_Mapping[int, bool]] = ...) -> None: ...
+
+class ConnectBatch(_message.Message):
+    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch")
+    SENDS_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    PUSHED_FIELD_NUMBER: _ClassVar[int]
+    TYPING_FIELD_NUMBER: _ClassVar[int]
+    CURSORS_FIELD_NUMBER: _ClassVar[int]
+    WATCH_FIELD_NUMBER: _ClassVar[int]
+    sends: _containers.RepeatedCompositeFieldContainer[SendRequest]
+    presence: PresenceDelta
+    pushed: int
+    typing: _containers.RepeatedCompositeFieldContainer[Typing]
+    cursors: _containers.RepeatedCompositeFieldContainer[Cursor]
+    watch: WatchDelta
+    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ...) -> None: ...
+
+class SendRequest(_message.Message):
+    __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    sender: int
+    client_id: str
+    conversation: str
+    content: str
+    kind: int
+    def __init__(self, id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ...) -> None: ...
+
+class PresenceDelta(_message.Message):
+    __slots__ = ("number", "online", "offline", "snapshot")
+    class Snapshot(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[PresenceDelta.Snapshot]
+        BEGIN: _ClassVar[PresenceDelta.Snapshot]
+        MORE: _ClassVar[PresenceDelta.Snapshot]
+        END: _ClassVar[PresenceDelta.Snapshot]
+        WHOLE: _ClassVar[PresenceDelta.Snapshot]
+    NONE: PresenceDelta.Snapshot
+    BEGIN: PresenceDelta.Snapshot
+    MORE: PresenceDelta.Snapshot
+    END: PresenceDelta.Snapshot
+    WHOLE: PresenceDelta.Snapshot
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ONLINE_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    online: _containers.RepeatedScalarFieldContainer[int]
+    offline: _containers.RepeatedScalarFieldContainer[int]
+    snapshot: PresenceDelta.Snapshot
+    def __init__(self, number: _Optional[int] = ..., online: _Optional[_Iterable[int]] = ..., offline: _Optional[_Iterable[int]] = ..., snapshot: _Optional[_Union[PresenceDelta.Snapshot, str]] = ...) -> None: ...
+
+class Typing(_message.Message):
+    __slots__ = ("conversation", "user")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    user: int
+    def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ...) -> None: ...
+
+class Cursor(_message.Message):
+    __slots__ = ("conversation", "user", "delivered", "read")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    user: int
+    delivered: int
+    read: int
+    def __init__(self, conversation: _Optional[str] = ..., user: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ...) -> None: ...
+
+class WatchDelta(_message.Message):
+    __slots__ = ("add", "remove")
+    ADD_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_FIELD_NUMBER: _ClassVar[int]
+    add: _containers.RepeatedScalarFieldContainer[int]
+    remove: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LinkWelcome(_message.Message):
+    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes")
+    MESSAGE_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    message_service_id: str
+    incarnation: str
+    link_version: int
+    resumed: bool
+    heartbeat_ms: int
+    content_bytes: int
+    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ...) -> None: ...
+
+class PushBatch(_message.Message):
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PUSHES_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TYPING_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_APPLIED_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    pushes: _containers.RepeatedCompositeFieldContainer[Push]
+    results: _containers.RepeatedCompositeFieldContainer[SendResult]
+    typing: _containers.RepeatedCompositeFieldContainer[TypingPush]
+    receipts: _containers.RepeatedCompositeFieldContainer[ReceiptPush]
+    presence: _containers.RepeatedCompositeFieldContainer[Presence]
+    presence_applied: int
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ...) -> None: ...
+
+class ChatMessage(_message.Message):
+    __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    seq: int
+    message_id: int
+    sender: int
+    client_id: str
+    content: str
+    kind: int
+    time_ms: int
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class Push(_message.Message):
+    __slots__ = ("message", "targets")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    message: ChatMessage
+    targets: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, message: _Optional[_Union[ChatMessage, _Mapping]] = ..., targets: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class SendResult(_message.Message):
+    __slots__ = ("id", "time_ms", "code", "reason", "retry_after_ms")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    time_ms: int
+    code: str
+    reason: str
+    retry_after_ms: int
+    def __init__(self, id: _Optional[int] = ..., time_ms: _Optional[int] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+
+class TypingPush(_message.Message):
+    __slots__ = ("typing", "targets")
+    TYPING_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    typing: Typing
+    targets: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, typing: _Optional[_Union[Typing, _Mapping]] = ..., targets: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ReceiptPush(_message.Message):
+    __slots__ = ("cursor", "targets")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    cursor: Cursor
+    targets: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., targets: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Presence(_message.Message):
+    __slots__ = ("user", "online", "last_seen_ms")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    ONLINE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_MS_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    online: bool
+    last_seen_ms: int
+    def __init__(self, user: _Optional[int] = ..., online: _Optional[bool] = ..., last_seen_ms: _Optional[int] = ...) -> None: ...
+
+class QueryRequest(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[QueryItem]
+    def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
+
+class QueryItem(_message.Message):
+    __slots__ = ("page", "heads", "presence")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    page: PageQuery
+    heads: HeadsQuery
+    presence: PresenceQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ...) -> None: ...
+
+class PageQuery(_message.Message):
+    __slots__ = ("user", "conversation", "after", "limit")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    conversation: str
+    after: int
+    limit: int
+    def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class HeadsQuery(_message.Message):
+    __slots__ = ("user", "since_ms", "limit")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    since_ms: int
+    limit: int
+    def __init__(self, user: _Optional[int] = ..., since_ms: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class PresenceQuery(_message.Message):
+    __slots__ = ("users",)
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, users: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class QueryResponse(_message.Message):
+    __slots__ = ("answers",)
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[QueryAnswer]
+    def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
+
+class QueryAnswer(_message.Message):
+    __slots__ = ("page", "heads", "presence", "error")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    page: PageAnswer
+    heads: HeadsAnswer
+    presence: PresenceAnswer
+    error: QueryError
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ...) -> None: ...
+
+class PageAnswer(_message.Message):
+    __slots__ = ("messages", "head", "more")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
+    head: int
+    more: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class Head(_message.Message):
+    __slots__ = ("conversation", "head", "delivered", "read", "time_ms", "others")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    head: int
+    delivered: int
+    read: int
+    time_ms: int
+    others: _containers.RepeatedCompositeFieldContainer[Cursor]
+    def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ..., time_ms: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ...) -> None: ...
+
+class HeadsAnswer(_message.Message):
+    __slots__ = ("heads", "more")
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    heads: _containers.RepeatedCompositeFieldContainer[Head]
+    more: bool
+    def __init__(self, heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class PresenceAnswer(_message.Message):
+    __slots__ = ("presence",)
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    presence: _containers.RepeatedCompositeFieldContainer[Presence]
+    def __init__(self, presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
+
+class QueryError(_message.Message):
+    __slots__ = ("code", "reason", "retry_after_ms")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    reason: str
+    retry_after_ms: int
+    def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...

@@ -11,15 +11,15 @@ metrics and C{wsmsg status} read it from here, so they cannot disagree::
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Callable
+from collections.abc import Callable
+from enum import StrEnum
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 
-class State(str, Enum):
+class State(StrEnum):
     """
     Where a dependency is.
     """

@@ -8,27 +8,23 @@ everything behind it sees only these.  Times are unix milliseconds.
 
 from __future__ import annotations
 
-from typing import Union
-
 import msgspec
 
 
-class Frame(
-    msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.lower
-):
+class Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
     """
     One unit of the client protocol.
     """
 
 
-class Hello(Frame):
+class Hello(Frame, frozen=True):
     token: str = ""
     device: str = ""
     since: int = 0
     client: str = ""
 
 
-class Send(Frame):
+class Send(Frame, frozen=True):
     client_id: str
     to: int = 0
     group: int = 0
@@ -36,30 +32,30 @@ class Send(Frame):
     kind: int = 1
 
 
-class Delivered(Frame):
+class Delivered(Frame, frozen=True):
     conversation: str
     seq: int
 
 
-class Read(Frame):
+class Read(Frame, frozen=True):
     conversation: str
     seq: int
 
 
-class Sync(Frame):
+class Sync(Frame, frozen=True):
     id: str
     conversation: str
     after: int = 0
     limit: int = 0
 
 
-class Conversations(Frame):
+class Conversations(Frame, frozen=True):
     id: str
     since: int = 0
     limit: int = 0
 
 
-class Typing(Frame):
+class Typing(Frame, frozen=True):
     """
     From a client the user is 0; to one it is who types.
     """
@@ -68,17 +64,17 @@ class Typing(Frame):
     user: int = 0
 
 
-class Watch(Frame, gc=True):
+class Watch(Frame, frozen=True, gc=True):
     users: tuple[int, ...] = ()
 
 
-class Recall(Frame):
+class Recall(Frame, frozen=True):
     client_id: str
     conversation: str
     seq: int
 
 
-class Ping(Frame):
+class Ping(Frame, frozen=True):
     nonce: str = ""
 
 
@@ -95,7 +91,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     watch: int
 
 
-class Receipt(Frame):
+class Receipt(Frame, frozen=True):
     conversation: str
     user: int
     read: int = 0
@@ -115,7 +111,7 @@ class Head(msgspec.Struct, frozen=True):
     others: tuple[Receipt, ...] = ()
 
 
-class Welcome(Frame, gc=True):
+class Welcome(Frame, frozen=True, gc=True):
     user: int
     session: str
     heartbeat_s: float
@@ -126,19 +122,19 @@ class Welcome(Frame, gc=True):
     synced: bool = True
 
 
-class Accepted(Frame):
+class Accepted(Frame, frozen=True):
     client_id: str
     time: int
 
 
-class Rejected(Frame):
+class Rejected(Frame, frozen=True):
     client_id: str
     code: str
     reason: str
     retry_after_ms: int = 0
 
 
-class Deliver(Frame, rename={"sender": "from"}):
+class Deliver(Frame, frozen=True, rename={"sender": "from"}):
     """
     A message.  C{client_id} is there only for the sender's own devices.
     """
@@ -153,7 +149,7 @@ class Deliver(Frame, rename={"sender": "from"}):
     client_id: str = ""
 
 
-class Page(Frame, gc=True):
+class Page(Frame, frozen=True, gc=True):
     id: str
     conversation: str
     messages: tuple[Deliver, ...]
@@ -161,54 +157,63 @@ class Page(Frame, gc=True):
     more: bool = False
 
 
-class Heads(Frame, gc=True):
+class Heads(Frame, frozen=True, gc=True):
     id: str
     heads: tuple[Head, ...]
     more: bool = False
 
 
-class Presence(Frame):
+class Presence(Frame, frozen=True):
     user: int
     online: bool
     last_seen: int = 0
 
 
-class Resync(Frame):
+class Resync(Frame, frozen=True):
     reason: str
 
 
-class Goaway(Frame, gc=True):
+class Goaway(Frame, frozen=True, gc=True):
     reason: str
     after_ms: int
     alternatives: tuple[str, ...] = ()
 
 
-class Error(Frame):
+class Error(Frame, frozen=True):
     code: str
     reason: str
     id: str = ""
 
 
-class Pong(Frame):
+class Pong(Frame, frozen=True):
     nonce: str = ""
 
 
-ClientFrame = Union[
-    Hello, Send, Delivered, Read, Sync, Conversations, Typing, Watch, Recall, Ping
-]
+ClientFrame = (
+    Hello
+    | Send
+    | Delivered
+    | Read
+    | Sync
+    | Conversations
+    | Typing
+    | Watch
+    | Recall
+    | Ping
+)
 
-ServerFrame = Union[
-    Welcome,
-    Accepted,
-    Rejected,
-    Deliver,
-    Page,
-    Heads,
-    Receipt,
-    Presence,
-    Typing,
-    Resync,
-    Goaway,
-    Error,
-    Pong,
-]
+ServerFrame = (
+    Welcome
+    | Accepted
+    | Rejected
+    | Deliver
+    | Page
+    | Heads
+    | Receipt
+    | Presence
+    | Typing
+    | Resync
+    | Goaway
+    | Error
+    | Pong
+)

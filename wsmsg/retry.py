@@ -5,7 +5,7 @@ How long to wait before the next attempt.
 from __future__ import annotations
 
 import random
-from typing import Callable
+from collections.abc import Callable
 
 from wsmsg.settings import RetrySettings
 

@@ -10,10 +10,16 @@ The seams inside Connect.
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import attrs
+from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
+
+from wsmsg.errors import Close
+from wsmsg.frames import ServerFrame
+from wsmsg.model import Cursor, Head, Message, Presence
 
 
 class NewSend(NamedTuple):
@@ -55,7 +61,7 @@ class IUpstream(Interface):
 
     up = Attribute("Whether at least one stream is up.")
 
-    def send(new, on_answer):
+    def send(new: NewSend, on_answer: OnAnswer) -> None:
         """
         Have a message accepted.  It is queued at once; C{on_answer} is called once,
         with a rejection C{unavailable} after C{send_timeout_s} or C{overloaded} at
@@ -65,7 +71,7 @@ class IUpstream(Interface):
         @type on_answer: L{OnAnswer}
         """
 
-    def came(user):
+    def came(user: int) -> Deferred[bool]:
         """
         The user has a first session here.
 
@@ -75,44 +81,48 @@ class IUpstream(Interface):
             (the session is then told to resync when the stream is back).
         """
 
-    def left(user):
+    def left(user: int) -> None:
         """
         The user's last session here is gone.
         """
 
-    def cursor(conversation, user, delivered, read):
+    def cursor(conversation: str, user: int, delivered: int, read: int) -> None:
         """
         The user is so far in the conversation; 0: no news.
         """
 
-    def typing(conversation, user):
+    def typing(conversation: str, user: int) -> None:
         """
         The user types.  Shed when the streams are busy.
         """
 
-    def watch(users):
+    def watch(users: Sequence[int]) -> None:
         """
         Somebody here asks for the presence of these users.
         """
 
-    def unwatch(users):
+    def unwatch(users: Sequence[int]) -> None:
         """
         Nobody here asks for the presence of these users any more.
         """
 
-    def page(user, conversation, after, limit):
+    def page(
+        user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
         """
         @return: a Deferred that fires with a tuple (messages, head, more), the
             messages L{wsmsg.model.Message}s; fails with L{wsmsg.errors.WsmsgError}.
         """
 
-    def heads(user, since_ms, limit):
+    def heads(
+        user: int, since_ms: int, limit: int
+    ) -> Deferred[tuple[Sequence[Head], bool]]:
         """
         @return: a Deferred that fires with a tuple (heads, more), the heads
             L{wsmsg.model.Head}s; fails with L{wsmsg.errors.WsmsgError}.
         """
 
-    def presence(users):
+    def presence(users: Sequence[int]) -> Deferred[list[Presence]]:
         """
         @return: a Deferred that fires with a list of L{wsmsg.model.Presence}; fails
             with L{wsmsg.errors.WsmsgError}.
@@ -126,38 +136,38 @@ class IEdge(Interface):
     session told to resync).
     """
 
-    def users():
+    def users() -> Sequence[int]:
         """
         @return: a list of all users that have a session here.
         """
 
-    def watched():
+    def watched() -> Sequence[int]:
         """
         @return: a list of all users whose presence a session here asks for.
         """
 
-    def push(message, targets):
+    def push(message: Message, targets: Sequence[int]) -> None:
         """
         Give a L{wsmsg.model.Message} to all sessions of these users.  One whose
         number a session has had already is dropped there.
         """
 
-    def receipt(cursor, targets):
+    def receipt(cursor: Cursor, targets: Sequence[int]) -> None:
         """
         Tell these users how far another is (L{wsmsg.model.Cursor}).
         """
 
-    def typing(conversation, user, targets):
+    def typing(conversation: str, user: int, targets: Sequence[int]) -> None:
         """
         Tell these users that another types.
         """
 
-    def presence(presence):
+    def presence(presence: Presence) -> None:
         """
         Tell whoever watches this user (L{wsmsg.model.Presence}).
         """
 
-    def resync(reason, opened_after_s):
+    def resync(reason: str, opened_after_s: float) -> None:
         """
         Tell all sessions that were opened at C{opened_after_s} (clock seconds) or
         later that what they were pushed may be incomplete; spread over
@@ -170,7 +180,7 @@ class ISessionPeer(Interface):
     The connection, as its session sees it.
     """
 
-    def write(frame, shed):
+    def write(frame: ServerFrame, shed: bool) -> None:
         """
         Queue a frame for the client.
 
@@ -178,19 +188,19 @@ class ISessionPeer(Interface):
         @param shed: whether it may be dropped when the client is slow.
         """
 
-    def close(code, reason):
+    def close(code: Close, reason: str) -> None:
         """
         End the connection after what is queued is written.
 
         @type code: L{wsmsg.errors.Close}
         """
 
-    def pause():
+    def pause() -> None:
         """
         Do not read from the client for now.
         """
 
-    def resume():
+    def resume() -> None:
         """
         Read from the client again.
         """

@@ -9,13 +9,14 @@ then it is not known whether they were carried out: every call may be repeated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Sequence
 
 import attrs
+from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.model import Identity, Message
+from wsmsg.model import Cursor, Identity, Message, Presence
 
 
 @attrs.frozen
@@ -60,21 +61,21 @@ class IJournal(Interface):
 
     dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
 
-    def start():
+    def start() -> None:
         """
         Open it and keep it open; failures go to C{dependency} and are retried.
 
         @return: L{None}; it does not wait.
         """
 
-    def stop():
+    def stop() -> Deferred[None]:
         """
         Finish what is in flight, write the last commit, close.
 
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
-    def append(messages):
+    def append(messages: Sequence[Message]) -> Deferred[None]:
         """
         Make these durable, in their order.
 
@@ -83,7 +84,7 @@ class IJournal(Interface):
         @raise Unavailable: (as failure) some may be durable, some not.
         """
 
-    def read(limit):
+    def read(limit: int) -> Deferred[list[Entry]]:
         """
         The next entries after those read before (at first: after the last commit),
         in the order of each partition.
@@ -95,12 +96,12 @@ class IJournal(Interface):
             are some; with an empty one when the journal is stopping.
         """
 
-    def rewind():
+    def rewind() -> None:
         """
         Read again from the last commit.
         """
 
-    def commit(positions):
+    def commit(positions: Mapping[int, int]) -> None:
         """
         All entries below these offsets are settled and need never be read again.
 
@@ -108,7 +109,7 @@ class IJournal(Interface):
         @return: L{None}; it is written with the next append or soon by itself.
         """
 
-    def bury(letters):
+    def bury(letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
         """
         Put entries into the dead letters.
 
@@ -116,13 +117,13 @@ class IJournal(Interface):
         @return: a Deferred that fires with L{None} when that is durable.
         """
 
-    def dead_letters(after, limit):
+    def dead_letters(after: int, limit: int) -> Deferred[list[DeadLetter]]:
         """
         @return: a Deferred that fires with a list of L{DeadLetter} with numbers
             above C{after}, in their order.
         """
 
-    def exhume(numbers):
+    def exhume(numbers: Sequence[int]) -> Deferred[list[int]]:
         """
         Append the dead letters of these numbers to the journal again and take them
         out of the dead letters, both or neither.
@@ -166,17 +167,17 @@ class IMessageStore(Interface):
 
     dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
 
-    def start():
+    def start() -> None:
         """
         Open it and keep it open; failures go to C{dependency} and are retried.
         """
 
-    def stop():
+    def stop() -> Deferred[None]:
         """
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
-    def insert(messages):
+    def insert(messages: Sequence[Message]) -> Deferred[list[Outcome]]:
         """
         Store numbered messages.  Durable when it fires.
 
@@ -189,26 +190,30 @@ class IMessageStore(Interface):
         @return: a Deferred that fires with a list of L{Outcome}, one a message.
         """
 
-    def find(identities):
+    def find(identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
         """
         @param identities: a sequence of L{Identity}.
         @return: a Deferred that fires with a dict of those stored, by identity, to
             L{Message}.
         """
 
-    def heads(conversations):
+    def heads(conversations: Sequence[str]) -> Deferred[dict[str, int]]:
         """
         @return: a Deferred that fires with a dict of conversation to its last
             number, 0 for one that has no message.
         """
 
-    def page(conversation, after, limit):
+    def page(
+        conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
         """
         @return: a Deferred that fires with a pair: the messages with numbers above
             C{after} in their order, at most C{limit}; and the conversation's head.
         """
 
-    def conversations_of(user, since_ms, limit):
+    def conversations_of(
+        user: int, since_ms: int, limit: int
+    ) -> Deferred[list[HeadRow]]:
         """
         The user's conversations whose last message was accepted at C{since_ms} or
         later, oldest change first, then by name.
@@ -216,7 +221,7 @@ class IMessageStore(Interface):
         @return: a Deferred that fires with a list of L{HeadRow}, at most C{limit}.
         """
 
-    def move_cursors(cursors):
+    def move_cursors(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
         """
         Raise cursors; one that would fall stays, and none goes past its
         conversation's head.
@@ -226,7 +231,9 @@ class IMessageStore(Interface):
             now.
         """
 
-    def cursors(keys):
+    def cursors(
+        keys: Sequence[tuple[str, int]],
+    ) -> Deferred[dict[tuple[str, int], Cursor]]:
         """
         @param keys: a sequence of (conversation, user).
         @return: a Deferred that fires with a dict of key to L{Cursor}; what was
@@ -241,45 +248,47 @@ class IPresence(Interface):
 
     dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
 
-    def start():
+    def start() -> None:
         """
         Open it and keep it open.
         """
 
-    def stop():
+    def stop() -> Deferred[None]:
         """
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
-    def replace(node, users):
+    def replace(node: str, users: Sequence[int]) -> Deferred[None]:
         """
         These users, and no others, are at this Connect.
 
         @return: a Deferred that fires with L{None}.
         """
 
-    def change(node, online, offline):
+    def change(
+        node: str, online: Sequence[int], offline: Sequence[int]
+    ) -> Deferred[None]:
         """
         Users came to and left a Connect.
 
         @return: a Deferred that fires with L{None}.
         """
 
-    def renew(node):
+    def renew(node: str) -> Deferred[None]:
         """
         The Connect lives; without this for its lease its users are gone.
 
         @return: a Deferred that fires with L{None}.
         """
 
-    def forget(node):
+    def forget(node: str) -> Deferred[None]:
         """
         The Connect is gone, and its users with it.
 
         @return: a Deferred that fires with L{None}.
         """
 
-    def look_up(users):
+    def look_up(users: Sequence[int]) -> Deferred[list[Presence]]:
         """
         @return: a Deferred that fires with a list of L{wsmsg.model.Presence}, one a
             user, in their order.

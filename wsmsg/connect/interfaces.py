@@ -73,7 +73,7 @@ class IUpstream(Interface):
 
     def came(user: int) -> Deferred[bool]:
         """
-        The user has a first session here.
+        The user has a session here; called for each of several, too.
 
         @return: a Deferred that fires with a bool: L{True} once every stream that
             is up knows it, so that a head read from now on misses nothing that is
@@ -175,32 +175,108 @@ class IEdge(Interface):
         """
 
 
+class Identity(NamedTuple):
+    """
+    Who a token says that its bearer is.
+
+    @ivar expires_s: when the token ends, in unix seconds; 0: never.
+    """
+
+    user: int
+    expires_s: float = 0.0
+
+
+#: (token, the user that the client says it is or L{None}) to who it is.
+#: Raises L{wsmsg.errors.WsmsgError}, mostly C{Unauthenticated}.
+Authenticate = Callable[[str, "int | None"], Identity]
+
+
+class ICodec(Interface):
+    """
+    One spelling of the client protocol.  L{wsmsg.connect.framing.framed} puts the
+    WebSocket header of a server before what C{encode} gives.
+    """
+
+    name = Attribute("C{protobuf} or C{json}, for logs and metrics.")
+    subprotocol = Attribute("The WebSocket subprotocol that chooses it.")
+    binary = Attribute("Whether its messages are binary (else text).")
+
+    def decode(data):
+        """
+        @return: the L{wsmsg.frames.ClientFrame} that the payload of a message holds.
+        @raise wsmsg.errors.BadFrame: it holds none; the reason names the field.
+        """
+
+    def encode(frame):
+        """
+        @type frame: L{wsmsg.frames.ServerFrame}
+        @return: the payload of a message.
+        """
+
+    def encode_client(frame):
+        """
+        C{decode} backwards, for clients.
+        """
+
+    def decode_server(data):
+        """
+        C{encode} backwards, for clients.
+        """
+
+
 class ISessionPeer(Interface):
     """
     The connection, as its session sees it.
+
+    When it opens it makes a L{wsmsg.connect.session.Session}, registers the
+    session's C{outbox} as streaming producer of its transport, and hands over what
+    comes (L{ISession}).
     """
 
-    def write(frame: ServerFrame, shed: bool) -> None:
+    def write_encoded(data):
         """
-        Queue a frame for the client.
+        Write these bytes to the transport as they are: one whole WebSocket message
+        with its header (L{wsmsg.connect.framing.framed}), perhaps the same object
+        for many connections.  Not called after C{close}.
 
-        @param frame: a L{wsmsg.frames.ServerFrame}.
-        @param shed: whether it may be dropped when the client is slow.
+        @type data: L{bytes}
         """
 
-    def close(code: Close, reason: str) -> None:
+    def close(code, reason):
         """
-        End the connection after what is queued is written.
+        End the connection, with a close frame behind what was written.  Called at
+        most once; L{ISession.lost} follows.
 
         @type code: L{wsmsg.errors.Close}
         """
 
-    def pause() -> None:
+    def pause():
         """
-        Do not read from the client for now.
+        Do not read from the client for now.  What was read already may still be
+        given to the session.
         """
 
-    def resume() -> None:
+    def resume():
         """
         Read from the client again.
+        """
+
+
+class ISession(Interface):
+    """
+    A session, as its connection sees it.  Made as C{Session(peer, codec, office,
+    identity=..., claimed_user=...)}: the identity where a header carried a token
+    that was good, the claimed user where a header named one.
+    """
+
+    outbox = Attribute("The L{twisted.internet.interfaces.IPushProducer} to register.")
+
+    def received(data, binary):
+        """
+        The payload of one message of the client came.  Never raises.
+        """
+
+    def lost(reason):
+        """
+        The connection is gone, whoever ended it.  Called once.
         """

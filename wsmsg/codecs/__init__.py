@@ -1,0 +1,10 @@
+"""
+The spellings of the client protocol, for both of its ends.
+
+Neither the client nor Connect may import the other, so what they share is here::
+
+    codec_protobuf  wsmsg.v1.protobuf: a binary message is one frame
+    codec_json      wsmsg.v1.json: a text message is one object
+
+Each module turns L{wsmsg.frames} into bytes and back; it knows nothing else.
+"""

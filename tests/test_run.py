@@ -1,0 +1,93 @@
+"""
+The runner counts what trial says, and believes it only where it adds up.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.run import Result, modules_of, read_summary, run
+
+
+class SummaryTests(SynchronousTestCase):
+    """
+    L{read_summary}.
+    """
+
+    def test_all_passed(self) -> None:
+        """
+        Tests that passed and tests that were skipped are told apart.
+        """
+        text = "Ran 41 tests in 1.0s\n\nPASSED (skips=1, successes=40)\n"
+        self.assertEqual(read_summary(text, 0), Result(40, 0, 1))
+
+    def test_failures_and_errors(self) -> None:
+        """
+        A failure, an error and an unexpected success are each a failed test.
+        """
+        text = (
+            "Ran 9 tests in 1.0s\n\n"
+            "FAILED (failures=1, errors=2, unexpectedSuccesses=1, successes=5)\n"
+        )
+        self.assertEqual(read_summary(text, 1), Result(5, 4, 0))
+
+    def test_no_tests(self) -> None:
+        """
+        A run of no tests has failed.
+        """
+        self.assertEqual(read_summary("Ran 0 tests in 0s\n\nPASSED\n", 0).failed, 1)
+
+    def test_died(self) -> None:
+        """
+        A run that ended without a summary has failed.
+        """
+        self.assertEqual(read_summary("Ran 3 tests in 0s\n", 0), Result(0, 1, 0))
+
+    def test_status(self) -> None:
+        """
+        A run that says that all passed and exits badly has failed.
+        """
+        text = "Ran 1 tests in 0s\n\nPASSED (successes=1)\n"
+        self.assertEqual(read_summary(text, 1), Result(1, 1, 0))
+
+    def test_lost_results(self) -> None:
+        """
+        Tests that ran and have no result have failed.
+        """
+        text = "Ran 5 tests in 0s\n\nPASSED (successes=3)\n"
+        self.assertEqual(read_summary(text, 0), Result(3, 2, 0))
+
+    def test_form(self) -> None:
+        """
+        The closing line has the one form that a machine reads.
+        """
+        self.assertEqual(str(Result(12, 0, 3)), "12 passed, 0 failed, 3 skipped")
+
+
+class StageTests(SynchronousTestCase):
+    """
+    Which files belong to which stage.
+    """
+
+    def test_every_file_has_one_stage(self) -> None:
+        """
+        A test file is found though its folder has no C{__init__.py}, and once only.
+        """
+        root = Path(self.mktemp())
+        for name in ("test_a.py", "new/deep/test_b.py", "faults/test_c.py"):
+            (root / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / "tests" / name).touch()
+        self.assertEqual(
+            modules_of("unit", root), ["tests.new.deep.test_b", "tests.test_a"]
+        )
+        self.assertEqual(modules_of("faults", root), ["tests.faults.test_c"])
+        self.assertEqual(modules_of("integration", root), [])
+
+    def test_overdue(self) -> None:
+        """
+        A command that does not end is ended, and has failed.
+        """
+        _, status = run(["sh", "-c", "exec cat /dev/zero > /dev/null"], 0.1)
+        self.assertNotEqual(status, 0)

@@ -19,6 +19,8 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.errors import Close
 from wsmsg.frames import ServerFrame
+from wsmsg.errors import Close
+from wsmsg.frames import ClientFrame, ServerFrame
 from wsmsg.model import Cursor, Head, Message, Presence
 
 
@@ -201,24 +203,23 @@ class ICodec(Interface):
     subprotocol = Attribute("The WebSocket subprotocol that chooses it.")
     binary = Attribute("Whether its messages are binary (else text).")
 
-    def decode(data):
+    def decode(data: bytes) -> ClientFrame:
         """
         @return: the L{wsmsg.frames.ClientFrame} that the payload of a message holds.
         @raise wsmsg.errors.BadFrame: it holds none; the reason names the field.
         """
 
-    def encode(frame):
+    def encode(frame: ServerFrame) -> bytes:
         """
-        @type frame: L{wsmsg.frames.ServerFrame}
         @return: the payload of a message.
         """
 
-    def encode_client(frame):
+    def encode_client(frame: ClientFrame) -> bytes:
         """
         C{decode} backwards, for clients.
         """
 
-    def decode_server(data):
+    def decode_server(data: bytes) -> ServerFrame:
         """
         C{encode} backwards, for clients.
         """
@@ -233,30 +234,27 @@ class ISessionPeer(Interface):
     comes (L{ISession}).
     """
 
-    def write_encoded(data):
+    def write_encoded(data: bytes) -> None:
         """
         Write these bytes to the transport as they are: one whole WebSocket message
         with its header (L{wsmsg.connect.framing.framed}), perhaps the same object
         for many connections.  Not called after C{close}.
-
-        @type data: L{bytes}
         """
 
-    def close(code, reason):
+    def close(code: Close, reason: str) -> None:
         """
         End the connection, with a close frame behind what was written.  Called at
         most once; L{ISession.lost} follows.
-
-        @type code: L{wsmsg.errors.Close}
         """
 
-    def pause():
+    def pause() -> None:
         """
         Do not read from the client for now.  What was read already may still be
-        given to the session.
+        given to the session.  Its silence meanwhile is no sign that it is dead: its
+        pongs are not read either.
         """
 
-    def resume():
+    def resume() -> None:
         """
         Read from the client again.
         """
@@ -264,19 +262,19 @@ class ISessionPeer(Interface):
 
 class ISession(Interface):
     """
-    A session, as its connection sees it.  Made as C{Session(peer, codec, office,
+    A session, as its connection sees it.  Made as C{Session(peer, codec, node,
     identity=..., claimed_user=...)}: the identity where a header carried a token
     that was good, the claimed user where a header named one.
     """
 
     outbox = Attribute("The L{twisted.internet.interfaces.IPushProducer} to register.")
 
-    def received(data, binary):
+    def received(data: bytes, binary: bool) -> None:
         """
         The payload of one message of the client came.  Never raises.
         """
 
-    def lost(reason):
+    def lost(reason: str) -> None:
         """
         The connection is gone, whoever ended it.  Called once.
         """

@@ -8,6 +8,7 @@ int64.  Within a conversation messages are numbered 1, 2, 3 ... (I{seq}).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -128,6 +129,7 @@ def conversation_of(user: int, other: int) -> str:
     return f"u:{user}:{other}" if user <= other else f"u:{other}:{user}"
 
 
+@lru_cache(maxsize=65536)
 def members_of(conversation: str) -> tuple[int, ...]:
     """
     The users of a conversation of two, low before high; one, if it is with oneself.

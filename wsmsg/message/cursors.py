@@ -1,0 +1,105 @@
+"""
+How far users are: gathered, stored in batches, told to the other members.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from wsmsg.errors import Unavailable
+from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.links import Links
+from wsmsg.model import Cursor, InvalidName, members_of
+from wsmsg.rpc import rest_pb2
+
+_BATCH = 1000
+_RETRY_S = 0.5
+
+
+class Cursors:
+    """
+    What waits while one batch is being stored makes the next one.
+
+    @param limit: cursors that may wait; a further one is dropped and counted (a
+        cursor is cumulative: the client's next one says as much and more).
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        links: Links,
+        clock: IReactorTime,
+        *,
+        limit: int = 100_000,
+    ) -> None:
+        self.dropped = 0
+        self._store = store
+        self._links = links
+        self._clock = clock
+        self._limit = limit
+        self._waiting: dict[tuple[str, int], Cursor] = {}
+        self._storing: Deferred[None] | None = None
+
+    def move(self, cursors: list[rest_pb2.Cursor]) -> None:
+        """
+        Users say how far they are.
+        """
+        for c in cursors:
+            key = (c.conversation, c.user)
+            old = self._waiting.get(key)
+            if old is None and not self._may_wait(c):
+                self.dropped += 1
+                continue
+            self._waiting[key] = Cursor(
+                c.conversation,
+                c.user,
+                max(c.delivered, c.read, old.delivered if old else 0),
+                max(c.read, old.read if old else 0),
+            )
+        if self._waiting and self._storing is None:
+            self._storing = Deferred.fromCoroutine(self._store_all())
+            self._storing.addErrback(
+                lambda failure: self._log.failure("storing cursors", failure)
+            )
+
+    def idle(self) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when none waits.
+        """
+        done: Deferred[None] = Deferred()
+        if self._storing is None:
+            done.callback(None)
+        else:
+            self._storing.addBoth(lambda _: done.callback(None))
+        return done
+
+    def _may_wait(self, cursor: rest_pb2.Cursor) -> bool:
+        try:
+            members = members_of(cursor.conversation)
+        except InvalidName:
+            return False
+        return cursor.user in members and len(self._waiting) < self._limit
+
+    async def _store_all(self) -> None:
+        try:
+            while self._waiting:
+                keys = list(self._waiting)[:_BATCH]
+                batch = [self._waiting.pop(k) for k in keys]
+                try:
+                    rose = await self._store.move_cursors(batch)
+                except Unavailable:
+                    for cursor in batch:
+                        self._waiting.setdefault(
+                            (cursor.conversation, cursor.user), cursor
+                        )
+                    await deferLater(self._clock, _RETRY_S)
+                    continue
+                for cursor in rose:
+                    self._links.receipt(cursor)
+        finally:
+            self._storing = None

@@ -1,0 +1,255 @@
+"""
+From a send to a record that is durable: the only way in.
+
+The records are appended and their identities looked up in the store at the same
+time, and a send is answered when both are done.  So a repeat is told from a new
+message, and a client id used twice for different messages is refused, without a
+round trip more.  What was accepted and is perhaps not stored yet is remembered here;
+whatever slips through both, because another Message accepted it a moment ago, is
+found at the store's unique identity (L{wsmsg.message.delivery}).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from wsmsg.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    TooLarge,
+    Unavailable,
+    WsmsgError,
+)
+from wsmsg.message.interfaces import IJournal, IMessageStore
+from wsmsg.message.message_ids import MessageIds
+from wsmsg.model import TEXT, Identity, InvalidName, Message, members_of
+
+_RETRY_AFTER_MS = 500
+
+
+class Proposal(NamedTuple):
+    """
+    A message that somebody wants to have accepted.
+
+    @ivar ref: whatever the caller knows it by.
+    """
+
+    ref: int
+    sender: int
+    client_id: str
+    conversation: str
+    content: str
+    kind: int
+
+
+#: What became of a proposal: the time of acceptance in unix ms, or why not.
+Answer = tuple[Proposal, "int | WsmsgError"]
+Reply = Callable[[Sequence[Answer]], object]
+
+
+class Ingress:
+    """
+    Accepts messages into the journal.
+
+    @param limit: sends that may be on their way into the journal.
+    @param remembered: accepted identities that are kept in memory; more than are
+        ever unstored while the store is up.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        journal: IJournal,
+        store: IMessageStore,
+        ids: MessageIds,
+        now_ms: Callable[[], int],
+        *,
+        limit: int,
+        content_bytes: int,
+        remembered: int = 50_000,
+    ) -> None:
+        self.in_flight = 0
+        self.accepted = 0
+        self.rejected = 0
+        self.repeats = 0
+        self._journal = journal
+        self._store = store
+        self._ids = ids
+        self._now_ms = now_ms
+        self._limit = limit
+        self._content_bytes = content_bytes
+        self._remembered = remembered
+        self._recent: dict[Identity, Message] = {}
+        self._appending: dict[Identity, list[tuple[Proposal, Reply]]] = {}
+        self._idle: list[Deferred[None]] = []
+
+    def accept(self, proposals: Iterable[Proposal], reply: Reply) -> None:
+        """
+        Have these accepted, in their order.
+
+        @param reply: called with answers, perhaps more than once; each proposal is
+            answered exactly once.
+        """
+        at_once: list[Answer] = []
+        fresh: dict[Identity, tuple[Proposal, Message]] = {}
+        for proposal in proposals:
+            error = self._check(proposal)
+            if error is not None:
+                at_once.append((proposal, error))
+                continue
+            identity = Identity(
+                proposal.conversation, proposal.sender, proposal.client_id
+            )
+            known = self._recent.get(identity)
+            if known is not None:
+                at_once.append((proposal, self._repeat(proposal, known)))
+            elif identity in self._appending:
+                self._appending[identity].append((proposal, reply))
+            elif self.in_flight + len(fresh) >= self._limit:
+                at_once.append((proposal, self._overloaded()))
+            else:
+                self._appending[identity] = []
+                fresh[identity] = (proposal, self._message(proposal))
+        if fresh:
+            self._append(fresh, reply)
+        self._answer(at_once, reply)
+
+    def idle(self) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when nothing is on its way into the journal.
+        """
+        done: Deferred[None] = Deferred()
+        if self.in_flight:
+            self._idle.append(done)
+        else:
+            done.callback(None)
+        return done
+
+    # -- checks
+
+    def _check(self, proposal: Proposal) -> WsmsgError | None:
+        if not 1 <= len(proposal.client_id.encode()) <= 64:
+            return BadRequest("client_id must have 1 to 64 bytes")
+        if proposal.conversation.startswith("g:"):
+            return NotFound("this server has no groups")
+        try:
+            members = members_of(proposal.conversation)
+        except InvalidName as e:
+            return BadRequest(str(e))
+        if proposal.sender not in members:
+            return Forbidden("the sender is not in the conversation")
+        # A character has at most 4 bytes: most content needs no encoding to know.
+        content = proposal.content
+        if len(content) * 4 > self._content_bytes:
+            n_bytes = len(content.encode())
+            if n_bytes > self._content_bytes:
+                return TooLarge(
+                    f"content has {n_bytes} bytes, the limit is {self._content_bytes}"
+                )
+        return None
+
+    def _overloaded(self) -> WsmsgError:
+        return Overloaded(
+            f"{self.in_flight} sends are on their way already", _RETRY_AFTER_MS
+        )
+
+    def _message(self, proposal: Proposal) -> Message:
+        return Message(
+            proposal.conversation,
+            proposal.sender,
+            proposal.client_id,
+            self._ids.next(),
+            proposal.content,
+            proposal.kind or TEXT,
+            self._now_ms(),
+        )
+
+    def _repeat(self, proposal: Proposal, known: Message) -> int | WsmsgError:
+        self.repeats += 1
+        if proposal.content == known.content and (proposal.kind or TEXT) == known.kind:
+            return known.time_ms
+        return Conflict("this client_id was used for another message")
+
+    # -- the way in
+
+    def _append(
+        self, fresh: Mapping[Identity, tuple[Proposal, Message]], reply: Reply
+    ) -> None:
+        messages = [message for _, message in fresh.values()]
+        self.in_flight += len(messages)
+        durable = self._journal.append(messages)
+        found: Deferred[dict[Identity, Message]] | None = None
+        if self._store.dependency.up:
+            found = self._store.find(list(fresh))
+        done = Deferred.fromCoroutine(self._finish(fresh, durable, found, reply))
+        done.addErrback(
+            lambda failure: self._log.failure(
+                "accepting {n} sends", failure, n=len(fresh)
+            )
+        )
+
+    async def _finish(
+        self,
+        fresh: Mapping[Identity, tuple[Proposal, Message]],
+        durable: Deferred[None],
+        found: Deferred[dict[Identity, Message]] | None,
+        reply: Reply,
+    ) -> None:
+        stored: Mapping[Identity, Message] = {}
+        failure: WsmsgError | None = None
+        try:
+            await durable
+        except WsmsgError as e:
+            failure = e
+        except Exception:
+            self._log.failure("appending {n} records", n=len(fresh))
+            failure = Unavailable("the journal failed", _RETRY_AFTER_MS)
+        if found is not None:
+            try:
+                stored = await found
+            except WsmsgError:
+                pass  # delivery will find repeats; the dependency says what is wrong
+            except Exception:
+                self._log.failure("looking up {n} identities", n=len(fresh))
+        self.in_flight -= len(fresh)
+        answers: list[Answer] = []
+        again: list[tuple[Proposal, Reply]] = []
+        for identity, (proposal, message) in fresh.items():
+            again += self._appending.pop(identity)
+            known = stored.get(identity)
+            if known is not None:
+                answers.append((proposal, self._repeat(proposal, known)))
+            elif failure is not None:
+                answers.append((proposal, failure))
+            else:
+                self._recent[identity] = message
+                answers.append((proposal, message.time_ms))
+        self._trim()
+        self._answer(answers, reply)
+        for proposal, its_reply in again:  # what became of the first decides
+            self.accept([proposal], its_reply)
+        if not self.in_flight:
+            idle, self._idle = self._idle, []
+            for waiting in idle:
+                waiting.callback(None)
+
+    def _trim(self) -> None:
+        recent = self._recent
+        while len(recent) > self._remembered:
+            del recent[next(iter(recent))]
+
+    def _answer(self, answers: Sequence[Answer], reply: Reply) -> None:
+        if not answers:
+            return
+        accepted = sum(isinstance(a, int) for _, a in answers)
+        self.accepted += accepted
+        self.rejected += len(answers) - accepted
+        reply(answers)

@@ -1,0 +1,323 @@
+"""
+All links of this Message: who is connected where, and what goes to whom.
+
+A link outlives its stream for a grace time.  Within it the same life of Connect
+finds its unacknowledged pushes and its users' routes as they were; after it they
+are given up, and the users count as gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.message.interfaces import IPresence
+from wsmsg.message.link import Link, Settled
+from wsmsg.message.routes import Routes
+from wsmsg.model import Cursor, Message, members_of
+from wsmsg.rpc import rest_pb2
+
+_SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
+
+
+class Links:
+    """
+    The links, by the node id of their Connect.
+
+    @param grace_s: seconds that a link outlives its stream.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        presence: IPresence,
+        clock: IReactorTime,
+        *,
+        grace_s: float,
+        limit_records: int,
+        limit_bytes: int,
+    ) -> None:
+        self.routes = Routes()
+        self.pushed = 0
+        self.cut = 0
+        self._presence = presence
+        self._clock = clock
+        self._grace_s = grace_s
+        self._limit_records = limit_records
+        self._limit_bytes = limit_bytes
+        self._links: dict[str, Link] = {}
+        self._expiring: dict[str, IDelayedCall] = {}
+        self._watchers: defaultdict[int, set[str]] = defaultdict(set)
+
+    # -- streams come and go
+
+    def subscribe(
+        self, hello: rest_pb2.SubscribeRequest, own_incarnation: str
+    ) -> tuple[Link, bool]:
+        """
+        A stream of this Connect begins.  What it had before ends.
+
+        @return: the link, and whether it goes on where C{hello} says it was.
+        """
+        node = hello.connect_service_id
+        link = self._links.get(node)
+        resumed = (
+            link is not None
+            and link.incarnation == hello.incarnation
+            and own_incarnation == hello.resume_incarnation
+            and link.resumable(hello.resume_from)
+        )
+        if link is not None:
+            self._cancel_expiry(node)
+            link.hang_up("another stream of the same node began")
+            link.lost()
+            if not resumed:
+                self._discard(link, keep_users=link.incarnation == hello.incarnation)
+        if link is None or not resumed:
+            link = Link(
+                node,
+                hello.incarnation,
+                limit_records=self._limit_records,
+                limit_bytes=self._limit_bytes,
+            )
+            self._links[node] = link
+        else:
+            link.resume(hello.resume_from)
+        link.primary = hello.primary
+        return link, resumed
+
+    def lost(self, link: Link, reason: str) -> None:
+        """
+        The stream that carried the link is gone.
+        """
+        if self._links.get(link.node) is not link or not link.open:
+            return  # another stream took its place already
+        link.lost()
+        self._log.info(
+            "link of {node} lost, kept for {seconds} s: {reason}",
+            node=link.node,
+            seconds=self._grace_s,
+            reason=reason,
+        )
+        self._expiring[link.node] = self._clock.callLater(
+            self._grace_s, self._expire, link
+        )
+
+    def hang_up_all(self, reason: str) -> None:
+        """
+        End every stream.
+        """
+        for link in list(self._links.values()):
+            link.hang_up(reason)
+
+    def give_up_all(self) -> None:
+        """
+        Let go of every link, for good.
+        """
+        for link in list(self._links.values()):
+            self._cancel_expiry(link.node)
+            self._discard(link, keep_users=False)
+
+    def nodes(self) -> list[dict[str, object]]:
+        """
+        What C{/status} tells of the links.
+        """
+        return [
+            {
+                "node": link.node,
+                "open": link.open,
+                "users": len(self.routes.users(link.node)),
+                "unacknowledged": link.held,
+            }
+            for link in self._links.values()
+        ]
+
+    def _expire(self, link: Link) -> None:
+        del self._expiring[link.node]
+        self._log.warn(
+            "link of {node} given up, {users} users and {pushes} pushes with it",
+            node=link.node,
+            users=len(self.routes.users(link.node)),
+            pushes=link.held,
+        )
+        self._discard(link, keep_users=False)
+
+    def _cancel_expiry(self, node: str) -> None:
+        expiry = self._expiring.pop(node, None)
+        if expiry is not None:
+            expiry.cancel()
+
+    def _discard(self, link: Link, keep_users: bool) -> None:
+        del self._links[link.node]
+        for user in link.watched:
+            self._unwatch(user, link.node)
+        if not link.broken:
+            link.break_off("given up")
+        if not keep_users:
+            self._gone(self.routes.forget(link.node))
+            self._note(self._presence.forget(link.node))
+
+    # -- who is where
+
+    def presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
+        """
+        Connect says which users it has; a snapshot counts once its end is in.
+        """
+        if delta.snapshot == _SNAPSHOT.NONE:
+            came, went = self.routes.change(link.node, delta.online, delta.offline)
+            changed = self._presence.change(link.node, delta.online, delta.offline)
+        else:
+            users = self._snapshot(link, delta)
+            if users is None:
+                return
+            came, went = self.routes.replace(link.node, users)
+            changed = self._presence.replace(link.node, users)
+        if link.primary:
+            self._note(changed)
+        self._came(came)
+        self._gone(went)
+        link.presence_applied(delta.number)
+
+    def watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
+        """
+        Connect asks for the presence of more or fewer users.
+        """
+        for user in delta.add:
+            link.watched.add(user)
+            self._watchers[user].add(link.node)
+        for user in delta.remove:
+            link.watched.discard(user)
+            self._unwatch(user, link.node)
+
+    def renew_leases(self) -> None:
+        """
+        Say that the Connects whose presence is ours live; called once a second.
+        """
+        for link in self._links.values():
+            if link.primary:
+                self._note(self._presence.renew(link.node))
+
+    def _snapshot(self, link: Link, delta: rest_pb2.PresenceDelta) -> list[int] | None:
+        if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.WHOLE):
+            link.snapshot = []
+        if link.snapshot is None:
+            link.hang_up("a snapshot of users that never began")
+            return None
+        link.snapshot.extend(delta.online)
+        if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.MORE):
+            return None
+        users, link.snapshot = link.snapshot, None
+        return users
+
+    def _unwatch(self, user: int, node: str) -> None:
+        watchers = self._watchers.get(user)
+        if watchers is not None:
+            watchers.discard(node)
+            if not watchers:
+                del self._watchers[user]
+
+    def _came(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._tell_watchers(rest_pb2.Presence(user=user, online=True))
+
+    def _gone(self, users: Iterable[int]) -> None:
+        now_ms = int(self._clock.seconds() * 1000)
+        for user in users:
+            self._tell_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
+
+    def _tell_watchers(self, presence: rest_pb2.Presence) -> None:
+        for node in self._watchers.get(presence.user, ()):
+            self._links[node].presence(presence)
+
+    def _note(self, changed: Deferred[None]) -> None:
+        changed.addErrback(self._presence_failed)
+
+    def _presence_failed(self, failure: Failure) -> None:
+        # Its Dependency has said that it is down; leases end what it could not be told.
+        self._log.debug("presence not written: {reason}", reason=failure.value)
+
+    # -- what goes to whom
+
+    def push(self, messages: Sequence[Message], settled: Settled) -> None:
+        """
+        Push messages to whoever of their members is connected.
+
+        @param settled: called once, when all links have settled all of them; at
+            once, if nobody is connected.
+        """
+        of = self.routes.of
+        per_node: dict[str, list[tuple[Message, Sequence[int]]]] = {}
+        for message in messages:
+            targets: dict[str, list[int]] = {}
+            for user in members_of(message.conversation):
+                for node in of(user):
+                    targets.setdefault(node, []).append(user)
+            for node, users in targets.items():
+                per_node.setdefault(node, []).append((message, users))
+        self.pushed += len(messages)
+        countdown = _Countdown(len(per_node) + 1, settled)
+        for node, pushes in per_node.items():
+            link = self._links.get(node)
+            if link is None:
+                countdown()
+                continue
+            link.push(pushes, countdown)
+            if link.broken:
+                self._log_cut(link)
+        countdown()
+
+    def receipt(self, cursor: Cursor) -> None:
+        """
+        Tell the members of a conversation how far one of them is (their own other
+        devices as well).
+        """
+        for node, users in self._members_by_node(cursor.conversation):
+            self._links[node].receipt(cursor, users)
+
+    def typing(self, typing: rest_pb2.Typing) -> None:
+        """
+        Tell the other members that one types.
+        """
+        for node, users in self._members_by_node(typing.conversation):
+            others = [u for u in users if u != typing.user]
+            if others:
+                self._links[node].typing(typing, others)
+
+    def _members_by_node(self, conversation: str) -> Iterable[tuple[str, list[int]]]:
+        targets: dict[str, list[int]] = {}
+        for user in members_of(conversation):
+            for node in self.routes.of(user):
+                if node in self._links:
+                    targets.setdefault(node, []).append(user)
+        return targets.items()
+
+    def _log_cut(self, link: Link) -> None:
+        self.cut += 1
+        self._log.warn(
+            "link of {node} cut, its sessions will sync: {reason}",
+            node=link.node,
+            reason=link.broken,
+        )
+
+
+class _Countdown:
+    """
+    Calls C{done} when it was called C{n} times itself.
+    """
+
+    __slots__ = ("_done", "_n")
+
+    def __init__(self, n: int, done: Callable[[], object]) -> None:
+        self._n = n
+        self._done = done
+
+    def __call__(self) -> None:
+        self._n -= 1
+        if self._n == 0:
+            self._done()

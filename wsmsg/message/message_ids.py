@@ -1,0 +1,48 @@
+"""
+Message ids: positive int64, unique, rising with time.
+
+::
+
+    | 41 bits: ms since 2025-01-01 | 10 bits: node number | 12 bits: counter |
+
+Within a millisecond the counter rises; when it is full, and whenever the clock
+went back, ids run ahead of the clock rather than repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+EPOCH_MS = 1_735_689_600_000
+_COUNTER_BITS = 12
+_NODE_BITS = 10
+
+
+class MessageIds:
+    """
+    The ids that one Message gives out.
+
+    @param now_ms: gives unix milliseconds.
+    @param node_number: 0 to 1023, different for each Message of an installation.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], node_number: int = 0) -> None:
+        if not 0 <= node_number < 1 << _NODE_BITS:
+            raise ValueError(f"node number {node_number} is not in 0 to 1023")
+        self._now_ms = now_ms
+        self._node = node_number << _COUNTER_BITS
+        self._ms = 0
+        self._counter = 0
+
+    def next(self) -> int:
+        """
+        An id above all that were given before.
+        """
+        now = self._now_ms() - EPOCH_MS
+        if now > self._ms:
+            self._ms, self._counter = now, 0
+        elif self._counter < (1 << _COUNTER_BITS) - 1:
+            self._counter += 1
+        else:
+            self._ms, self._counter = self._ms + 1, 0
+        return self._ms << (_COUNTER_BITS + _NODE_BITS) | self._node | self._counter

@@ -1,0 +1,162 @@
+"""
+What clients read: pages of a conversation, heads of conversations, presence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from wsmsg.errors import Forbidden, Internal, NotFound, WsmsgError
+from wsmsg.message.interfaces import HeadRow, IMessageStore, IPresence
+from wsmsg.message.link import write_message
+from wsmsg.message.routes import Routes
+from wsmsg.model import Cursor, InvalidName, members_of
+from wsmsg.rpc import rest_pb2
+
+#: How far back heads reach beyond what was asked: clocks of several machines differ,
+#: and a message is visible a moment after the time that it bears.
+OVERLAP_MS = 60_000
+
+_ITEMS = 1000
+_USERS = 10_000
+
+
+class Queries:
+    """
+    Answers queries, many in one call.
+
+    @param page: the most messages or heads in one answer.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        presence: IPresence,
+        routes: Routes,
+        now_ms: Callable[[], int],
+        *,
+        page: int,
+    ) -> None:
+        self.answered = 0
+        self._store = store
+        self._presence = presence
+        self._routes = routes
+        self._now_ms = now_ms
+        self._page_limit = page
+
+    async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
+        """
+        One answer an item, in their order; what fails is an answer too.
+        """
+        if len(request.items) > _ITEMS:
+            error = NotFound(f"{len(request.items)} queries, the limit is {_ITEMS}")
+            return rest_pb2.QueryResponse(
+                answers=[_error(error) for _ in request.items]
+            )
+        self.answered += len(request.items)
+        answers = await gatherResults(
+            [Deferred.fromCoroutine(self._one(item)) for item in request.items]
+        )
+        return rest_pb2.QueryResponse(answers=answers)
+
+    async def _one(self, item: rest_pb2.QueryItem) -> rest_pb2.QueryAnswer:
+        try:
+            match item.WhichOneof("query"):
+                case "page":
+                    return await self._page(item.page)
+                case "heads":
+                    return await self._heads(item.heads)
+                case "presence":
+                    return await self._look_up(item.presence)
+                case _:
+                    raise NotFound("no such query")
+        except WsmsgError as e:
+            return _error(e)
+        except Exception:
+            self._log.failure("answering a query")
+            return _error(Internal("the query failed"))
+
+    async def _page(self, query: rest_pb2.PageQuery) -> rest_pb2.QueryAnswer:
+        _check_member(query.user, query.conversation)
+        limit = min(query.limit or self._page_limit, self._page_limit)
+        messages, head = await self._store.page(
+            query.conversation, max(query.after, 0), limit
+        )
+        answer = rest_pb2.QueryAnswer()
+        answer.page.head = head
+        for message in messages:
+            write_message(answer.page.messages.add(), message)
+        answer.page.more = bool(messages) and messages[-1].seq < head
+        answer.page.SetInParent()
+        return answer
+
+    async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
+        limit = min(query.limit or self._page_limit, self._page_limit)
+        since_ms = max(query.since_ms - OVERLAP_MS, 0)
+        rows = await self._store.conversations_of(query.user, since_ms, limit + 1)
+        answer = rest_pb2.QueryAnswer()
+        answer.heads.SetInParent()
+        answer.heads.more = len(rows) > limit
+        rows = rows[:limit]
+        keys = [(r.conversation, u) for r in rows for u in members_of(r.conversation)]
+        cursors = await self._store.cursors(keys) if keys else {}
+        for row in rows:
+            _write_head(answer.heads.heads.add(), row, query.user, cursors)
+        return answer
+
+    async def _look_up(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
+        if len(query.users) > _USERS:
+            raise NotFound(f"{len(query.users)} users, the limit is {_USERS}")
+        answer = rest_pb2.QueryAnswer()
+        answer.presence.SetInParent()
+        for p in await self._presence.look_up(list(query.users)):
+            # Who is connected is known best by the streams themselves.
+            online = bool(self._routes.of(p.user)) or p.online
+            answer.presence.presence.add(
+                user=p.user, online=online, last_seen_ms=p.last_seen_ms
+            )
+        return answer
+
+
+def _check_member(user: int, conversation: str) -> None:
+    try:
+        members = members_of(conversation)
+    except InvalidName as e:
+        raise NotFound(str(e)) from e
+    if user not in members:
+        raise Forbidden(f"{user} is not in {conversation}")
+
+
+def _write_head(
+    head: Any, row: HeadRow, user: int, cursors: dict[tuple[str, int], Cursor]
+) -> None:
+    head.conversation = row.conversation
+    head.head = row.head
+    head.time_ms = row.time_ms
+    for member in members_of(row.conversation):
+        cursor = cursors.get((row.conversation, member))
+        if cursor is None:
+            continue
+        if member == user:
+            head.delivered, head.read = cursor.delivered, cursor.read
+        else:
+            head.others.add(
+                conversation=row.conversation,
+                user=member,
+                delivered=cursor.delivered,
+                read=cursor.read,
+            )
+
+
+def _error(error: WsmsgError) -> rest_pb2.QueryAnswer:
+    answer = rest_pb2.QueryAnswer()
+    answer.error.code = error.code
+    answer.error.reason = error.reason
+    answer.error.retry_after_ms = error.retry_after_ms
+    return answer

@@ -1,0 +1,59 @@
+"""
+Which part of the journal is settled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import attrs
+
+
+@attrs.define(eq=False)
+class _Open:
+    positions: Mapping[int, int]
+    n_records: int
+    settled: bool = False
+
+
+class Settling:
+    """
+    Batches of records that were read, and the contiguous prefix of them that is
+    settled: only that may be committed.
+
+    @param commit: called with a mapping of partition to the offset after its last
+        settled record, whenever the prefix grows.
+    @ivar unsettled: records that were read and are not in the prefix.
+    """
+
+    def __init__(self, commit: Callable[[Mapping[int, int]], object]) -> None:
+        self.unsettled = 0
+        self._commit = commit
+        self._batches: deque[_Open] = deque()
+
+    def begin(self, positions: Mapping[int, int], n_records: int) -> Callable[[], None]:
+        """
+        A batch was read.
+
+        @param positions: partition to the offset after the batch's last record.
+        @return: to be called once, when all of it is settled.
+        """
+        batch = _Open(positions, n_records)
+        self._batches.append(batch)
+        self.unsettled += n_records
+
+        def settled() -> None:
+            batch.settled = True
+            self._advance()
+
+        return settled
+
+    def _advance(self) -> None:
+        positions: dict[int, int] = {}
+        while self._batches and self._batches[0].settled:
+            batch = self._batches.popleft()
+            self.unsettled -= batch.n_records
+            positions.update(batch.positions)
+        if positions:
+            self._commit(positions)

@@ -18,8 +18,6 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from wsmsg.errors import Close
-from wsmsg.frames import ServerFrame
-from wsmsg.errors import Close
 from wsmsg.frames import ClientFrame, ServerFrame
 from wsmsg.model import Cursor, Head, Message, Presence
 

@@ -16,7 +16,7 @@ class TokenBucket:
     @param tokens: how many there are at first: the burst.
     """
 
-    __slots__ = ("_tokens", "_at")
+    __slots__ = ("_at", "_tokens")
 
     def __init__(self, now: float, tokens: float) -> None:
         self._tokens = float(tokens)

@@ -1,0 +1,3 @@
+"""
+What makes parts of the tree from others.
+"""

@@ -9,13 +9,40 @@ Values are frozen: a reload makes new ones.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from wsmsg.addresses import parse_address
+from wsmsg.backends import check_memory, check_sqlite, check_static
+
+
+def _host_port(text: str) -> str:
+    if text:
+        parse_address(text)
+    return text
+
+
+def _endpoint(text: str) -> str:
+    if not text.startswith("systemd:"):
+        parse_address(text)
+    return text
+
+
+def _public_key(text: str) -> str:
+    # Message has no keys and shall not load the cryptography for them.
+    from wsmsg.public_key import read_public_key
+
+    return read_public_key(text)
+
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=1)]
+#: C{host:port}, or a Twisted server endpoint that begins with C{systemd:}.
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+#: C{host:port}; empty: no listener.
+Listen = Annotated[str, AfterValidator(_host_port)]
 
 
 class _Section(BaseModel):
@@ -55,7 +82,15 @@ class Common(_Section):
     @ivar node: this daemon's name in the logs of others; empty: made of the time.
     @ivar trust_network: a listener that believes whoever calls it (gRPC, admin,
         Message's HTTP) may be open beyond loopback.
+    @ivar stop_s: the longest that stopping may take; then the daemon ends anyway.
+    @cvar RESTART: the settings that a reload cannot change.
+    @cvar TRUSTED: the listeners that believe whoever calls them.
     """
+
+    RESTART: ClassVar[frozenset[str]] = frozenset(
+        {"data_dir", "node", "trust_network", "listen", "rpc_listen", "admin_listen"}
+    )
+    TRUSTED: ClassVar[tuple[str, ...]] = ("rpc_listen", "admin_listen")
 
     data_dir: str = ""
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
@@ -71,12 +106,13 @@ class TokenSettings(_Section):
 
     @ivar secret: the HS256 key.  With neither this nor a public key the key in
         C{<data_dir>/token.key} is used, which is made when it is missing.
-    @ivar public_key: a PEM public key for RS256 or ES256.
+    @ivar public_key: a PEM public key for RS256 or ES256, or the path of a file
+        with one; always the key itself once it is read.
     @ivar debug_token: a token that is believed for every user; empty: none.
     """
 
     secret: SecretStr = SecretStr("")
-    public_key: str = ""
+    public_key: Annotated[str, AfterValidator(_public_key)] = ""
     algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
     audience: str = ""
     issuer: str = ""
@@ -125,10 +161,10 @@ class ConnectSettings(Common):
     @ivar goaway_spread_s: over how long clients are told to move when stopping.
     """
 
-    listen: str = "127.0.0.1:21005"
-    rpc_listen: str = "127.0.0.1:22005"
-    admin_listen: str = "127.0.0.1:23005"
-    discovery: str = "static:127.0.0.1:22004"
+    listen: Endpoint = "127.0.0.1:21005"
+    rpc_listen: Listen = "127.0.0.1:22005"
+    admin_listen: Listen = "127.0.0.1:23005"
+    discovery: Annotated[str, AfterValidator(check_static)] = "static:127.0.0.1:22004"
     welcome_timeout_s: Seconds = 5.0
     send_timeout_s: Seconds = 5.0
     query_timeout_s: Seconds = 5.0
@@ -158,12 +194,21 @@ class MessageSettings(Common):
     @ivar link_grace_s: how long a lost link's routes and pushes are kept.
     """
 
-    listen: str = "127.0.0.1:21004"
-    rpc_listen: str = "127.0.0.1:22004"
-    admin_listen: str = "127.0.0.1:23004"
-    journal: str = "sqlite:"
-    store: str = "sqlite:"
-    presence: str = "memory:"
+    RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
+        "journal",
+        "store",
+        "presence",
+        "keepalive_s",
+        "heads_cached",
+    }
+    TRUSTED: ClassVar[tuple[str, ...]] = ("listen", "rpc_listen", "admin_listen")
+
+    listen: Listen = "127.0.0.1:21004"
+    rpc_listen: Listen = "127.0.0.1:22004"
+    admin_listen: Listen = "127.0.0.1:23004"
+    journal: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
+    store: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
+    presence: Annotated[str, AfterValidator(check_memory)] = "memory:"
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
     appends_in_flight: Count = 5000
     read_batch: Annotated[Count, Field(le=10000)] = 500

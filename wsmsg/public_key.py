@@ -1,0 +1,56 @@
+"""
+The public key that tokens are checked with, read and checked before use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+_LEAST_BITS = 2048
+
+
+def read_public_key(text: str) -> str:
+    """
+    A PEM public key, given as itself or as the path of a file.
+
+    @return: the PEM text; empty where nothing is given.
+    @raise ValueError: with a sentence that says what is wrong.
+    """
+    pem = text if "-----BEGIN" in text or not text else _file(text)
+    if pem:
+        key_algorithm(pem)
+    return pem
+
+
+def key_algorithm(pem: str) -> str:
+    """
+    The JWT algorithm that a public key is for: C{RS256} or C{ES256}.
+    """
+    if "PRIVATE KEY-----" in pem:
+        raise ValueError("this is a private key; Connect needs only the public one")
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("this is not a PEM public key") from None
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < _LEAST_BITS:
+            raise ValueError(f"an RSA key has at least {_LEAST_BITS} bits")
+        return "RS256"
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
+        return "ES256"
+    raise ValueError("only RSA keys (RS256) and P-256 keys (ES256) are understood")
+
+
+def _file(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text()
+    except (OSError, UnicodeDecodeError) as e:
+        reason = e.strerror if isinstance(e, OSError) else "it is not text"
+        raise ValueError(
+            f"neither a PEM public key nor a file that can be read: {path[:80]!r}: "
+            f"{reason}"
+        ) from None

@@ -1,0 +1,79 @@
+"""
+The settings as flat, dotted keys: C{limits.window}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+
+@cache
+def keys_of(
+    settings_type: type[BaseModel], *, sections: bool = False
+) -> Mapping[str, FieldInfo]:
+    """
+    Every key of these settings.
+
+    @param sections: whether the names of the tables within are keys too.
+    """
+    keys: dict[str, FieldInfo] = {}
+    for name, field in settings_type.model_fields.items():
+        inner = section_of(field)
+        if inner is None or sections:
+            keys[name] = field
+        if inner is not None:
+            for key, leaf in keys_of(inner, sections=sections).items():
+                keys[f"{name}.{key}"] = leaf
+    return keys
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """
+    The table that a field is, if it is one.
+    """
+    kind: Any = field.annotation
+    is_table = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return kind if is_table else None
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """
+    Whether its values must never be shown.
+    """
+    return field.annotation is SecretStr
+
+
+def is_list(field: FieldInfo) -> bool:
+    """
+    Whether it has several values.
+    """
+    return get_origin(field.annotation) is tuple
+
+
+def value_at(settings: BaseModel, key: str) -> Any:
+    """
+    The value of a dotted key.
+    """
+    value: Any = settings
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def nested(flat: Mapping[str, object]) -> dict[str, Any]:
+    """
+    Dotted keys as tables in tables.
+    """
+    tables: dict[str, Any] = {}
+    for key, value in flat.items():
+        *path, name = key.split(".")
+        table = tables
+        for step in path:
+            table = table.setdefault(step, {})
+        table[name] = value
+    return tables

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.connect.auth_jwt import Authenticator, BadTokenSettings
+from wsmsg.connect.auth_jwt import Authenticator, BadTokenSettings, read_user
+from wsmsg.connect.interfaces import Identity
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings import TokenSettings
 
@@ -54,6 +56,15 @@ def settings(**values: Any) -> TokenSettings:
     return TokenSettings(**values)
 
 
+def unchecked(**values: Any) -> TokenSettings:
+    """
+    Settings that did not come through a file, with C{values} as they are.
+    """
+    return settings().model_copy(
+        update=values | {"secret": SecretStr(values.get("secret", ""))}
+    )
+
+
 def raw(header: object, payload: object, key: bytes | None) -> str:
     """
     A token that no library would make.
@@ -78,29 +89,27 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def assert_refused(self, text: str, reason: str, auth: Any = None) -> None:
         """
-        Neither as a header nor in hello is it believed.
+        It is not believed, for that reason.
         """
         auth = auth or self.auth
-        for ask in (auth.user_of_header, auth.user_of_hello):
-            e = self.assertRaises(Unauthenticated, ask, text)
-            self.assertIn(reason, e.reason)
+        e = self.assertRaises(Unauthenticated, auth.authenticate, text)
+        self.assertIn(reason, e.reason)
 
     def test_good(self) -> None:
         """
         A good token is its subject's, bare or after Bearer.
         """
         t = token()
-        self.assertEqual(self.auth.user_of_header(t), 1001)
-        self.assertEqual(self.auth.user_of_header(f"Bearer {t}"), 1001)
-        self.assertEqual(self.auth.user_of_header(f"bearer  {t} "), 1001)
-        self.assertEqual(self.auth.user_of_hello(t), 1001)
+        self.assertEqual(self.auth.authenticate(t).user, 1001)
+        self.assertEqual(self.auth.authenticate(f"Bearer {t}").user, 1001)
+        self.assertEqual(self.auth.authenticate(f"bearer  {t} ").user, 1001)
 
     def test_biggest_user(self) -> None:
         """
         User ids go up to the end of int64 and no further.
         """
         self.assertEqual(
-            self.auth.user_of_header(token(sub="9223372036854775807")), 2**63 - 1
+            self.auth.authenticate(token(sub="9223372036854775807")).user, 2**63 - 1
         )
         self.assert_refused(token(sub="9223372036854775808"), "not a user id")
 
@@ -109,7 +118,7 @@ class AuthenticatorTests(SynchronousTestCase):
         A subject that is not a decimal user id is nobody.
         """
         for sub in ("", "0", "-1", "01", "1.0", "abc", "١٢", "9" * 5000, "1 2"):
-            self.assertRaises(Unauthenticated, self.auth.user_of_hello, token(sub=sub))
+            self.assertRaises(Unauthenticated, self.auth.authenticate, token(sub=sub))
         odd = raw({"alg": "HS256", "typ": "JWT"}, {"sub": 1001, "exp": 2**40}, KEY)
         self.assert_refused(odd, "not a user id")
 
@@ -127,7 +136,7 @@ class AuthenticatorTests(SynchronousTestCase):
         A token may be late by the leeway and not by more.
         """
         now = int(time.time())
-        self.assertEqual(self.auth.user_of_hello(token(exp=now - 5)), 1001)
+        self.assertEqual(self.auth.authenticate(token(exp=now - 5)).user, 1001)
         self.assert_refused(token(exp=now - 60), "expired")
 
     def test_not_yet(self) -> None:
@@ -157,7 +166,7 @@ class AuthenticatorTests(SynchronousTestCase):
         for alg in ("none", "None", "NONE", "", None, 7, ["HS256"]):
             for key in (None, KEY):
                 text = raw({"alg": alg}, {"sub": "1001", "exp": 2**40}, key)
-                self.assertRaises(Unauthenticated, self.auth.user_of_hello, text)
+                self.assertRaises(Unauthenticated, self.auth.authenticate, text)
 
     def test_confusion(self) -> None:
         """
@@ -186,7 +195,7 @@ class AuthenticatorTests(SynchronousTestCase):
             (EC_KEY, EC_PEM, "ES256"),
         ):
             auth = Authenticator(settings(public_key=public), b"")
-            self.assertEqual(auth.user_of_header(token(key, algorithm)), 1001)
+            self.assertEqual(auth.authenticate(token(key, algorithm)).user, 1001)
 
     def test_local_key_only_alone(self) -> None:
         """
@@ -194,7 +203,7 @@ class AuthenticatorTests(SynchronousTestCase):
         """
         auth = Authenticator(settings(secret="s" * 32), KEY)
         self.assert_refused(token(), "signature", auth)
-        self.assertEqual(auth.user_of_hello(token(b"s" * 32)), 1001)
+        self.assertEqual(auth.authenticate(token(b"s" * 32)).user, 1001)
 
     def test_algorithms(self) -> None:
         """
@@ -204,61 +213,76 @@ class AuthenticatorTests(SynchronousTestCase):
             settings(public_key=RSA_PEM, secret="s" * 32, algorithms=("RS256",)), b""
         )
         self.assert_refused(token(b"s" * 32), "algorithm", auth)
-        self.assertEqual(auth.user_of_hello(token(RSA_KEY, "RS256")), 1001)
+        self.assertEqual(auth.authenticate(token(RSA_KEY, "RS256")).user, 1001)
 
     def test_audience_and_issuer(self) -> None:
         """
         Where the settings ask for an audience and an issuer, a token has both.
         """
         auth = Authenticator(settings(audience="chat", issuer="login"), KEY)
-        self.assertEqual(auth.user_of_hello(token(aud="chat", iss="login")), 1001)
+        self.assertEqual(auth.authenticate(token(aud="chat", iss="login")).user, 1001)
         self.assert_refused(token(aud="mail", iss="login"), "audience", auth)
         self.assert_refused(token(aud="chat", iss="me"), "issuer", auth)
         self.assert_refused(token(iss="login"), "no aud", auth)
-        self.assertEqual(self.auth.user_of_hello(token(aud="any")), 1001)
+        self.assertEqual(self.auth.authenticate(token(aud="any")).user, 1001)
 
     def test_debug_off(self) -> None:
         """
         Nothing is believed as the debug token while none is set.
         """
         for text in ("", "auth-debug", ":1001", "auth-debug:1001"):
-            self.assertRaises(Unauthenticated, self.auth.user_of_hello, text)
-            self.assertRaises(Unauthenticated, self.auth.user_of_header, text, "1001")
+            self.assertRaises(Unauthenticated, self.auth.authenticate, text)
+            self.assertRaises(Unauthenticated, self.auth.authenticate, text, 1001)
 
     def test_debug(self) -> None:
         """
         The debug token speaks for the user that the header or hello names.
         """
         auth = Authenticator(settings(debug_token="auth-debug"), KEY)
-        self.assertEqual(auth.user_of_header("auth-debug", "1002"), 1002)
-        self.assertEqual(auth.user_of_hello("auth-debug:1003"), 1003)
-        for user in ("", "0", "x", "1:2"):
-            self.assertRaises(Unauthenticated, auth.user_of_header, "auth-debug", user)
-            self.assertRaises(Unauthenticated, auth.user_of_hello, f"auth-debug:{user}")
-        self.assertRaises(Unauthenticated, auth.user_of_header, "auth-debuG", "1002")
-        self.assertRaises(Unauthenticated, auth.user_of_header, "auth-debug:1", "")
+        self.assertEqual(auth.authenticate("Bearer auth-debug", 1002).user, 1002)
+        self.assertEqual(auth.authenticate("auth-debug:1003").user, 1003)
+        self.assertEqual(auth.authenticate("auth-debug:1003", 1003).user, 1003)
+        self.assertEqual(auth.authenticate("auth-debug:1003").expires_s, 0)
+        for text in ("", ":", ":0", ":x", ":1:2", ":-1"):
+            self.assertRaises(Unauthenticated, auth.authenticate, f"auth-debug{text}")
+        self.assertRaises(Unauthenticated, auth.authenticate, "auth-debuG", 1002)
+        self.assertRaises(Unauthenticated, auth.authenticate, "auth-debug:1", 2)
 
-    def test_user_header(self) -> None:
+    def test_claimed_user(self) -> None:
         """
-        A User-ID header that is not the token's subject is refused.
+        Who claims to be another than the token's subject is refused.
         """
-        self.assertEqual(self.auth.user_of_header(token(), "1001"), 1001)
-        e = self.assertRaises(
-            Unauthenticated, self.auth.user_of_header, token(), "1002"
-        )
-        self.assertIn("subject", e.reason)
+        self.assertEqual(self.auth.authenticate(token(), 1001).user, 1001)
+        e = self.assertRaises(Unauthenticated, self.auth.authenticate, token(), 1002)
+        self.assertIn("another user", e.reason)
+
+    def test_expires(self) -> None:
+        """
+        The identity ends when the token does, with its leeway.
+        """
+        now = int(time.time())
+        identity = self.auth.authenticate(token(exp=now + 100))
+        self.assertEqual(identity, Identity(1001, now + 110.0))
+
+    def test_read_user(self) -> None:
+        """
+        A user id is a decimal int64 over zero.
+        """
+        self.assertEqual(read_user(" 7 "), 7)
+        for text in ("", "+7", "7.0", "0x7", "٧", None, 7):
+            self.assertRaises(Unauthenticated, read_user, text)
 
     def test_replace(self) -> None:
         """
         Settings change while it runs; ones that cannot work change nothing.
         """
         self.auth.replace(settings(secret="n" * 32))
-        self.assertEqual(self.auth.user_of_hello(token(b"n" * 32)), 1001)
+        self.assertEqual(self.auth.authenticate(token(b"n" * 32)).user, 1001)
         self.assert_refused(token(), "signature")
         self.assertRaises(
-            BadTokenSettings, self.auth.replace, settings(public_key="nonsense")
+            BadTokenSettings, self.auth.replace, settings(algorithms=("ES256",))
         )
-        self.assertEqual(self.auth.user_of_hello(token(b"n" * 32)), 1001)
+        self.assertEqual(self.auth.authenticate(token(b"n" * 32)).user, 1001)
 
     def test_bad_settings(self) -> None:
         """
@@ -273,7 +297,7 @@ class AuthenticatorTests(SynchronousTestCase):
             ({"public_key": EC_PEM, "algorithms": ("HS256",)}, "HS256"),
         ):
             e = self.assertRaises(
-                BadTokenSettings, Authenticator, settings(**values), KEY
+                BadTokenSettings, Authenticator, unchecked(**values), KEY
             )
             self.assertIn(word, str(e))
 
@@ -285,7 +309,7 @@ class AuthenticatorTests(SynchronousTestCase):
             auth = Authenticator(settings(secret="short-one"), KEY)
         self.assertEqual([e["log_level"] for e in logs], [LogLevel.warn])
         self.assertNotIn("short-one", repr(logs))
-        self.assertEqual(auth.user_of_hello(token(b"short-one")), 1001)
+        self.assertEqual(auth.authenticate(token(b"short-one")).user, 1001)
 
     def test_deep(self) -> None:
         """
@@ -299,8 +323,7 @@ class AuthenticatorTests(SynchronousTestCase):
         """
         Garbage is refused, whatever it is.
         """
-        self.assertRaises(Unauthenticated, self.auth.user_of_header, text)
-        self.assertRaises(Unauthenticated, self.auth.user_of_hello, text)
+        self.assertRaises(Unauthenticated, self.auth.authenticate, text)
 
     @given(
         st.recursive(
@@ -318,7 +341,7 @@ class AuthenticatorTests(SynchronousTestCase):
         Well signed tokens of odd JSON are refused too.
         """
         text = raw(header, payload, KEY)
-        self.assertRaises(Unauthenticated, self.auth.user_of_hello, text)
+        self.assertRaises(Unauthenticated, self.auth.authenticate, text)
 
     @given(st.integers(0, 200), st.integers(1, 255))
     def test_flipped(self, at: int, bits: int) -> None:
@@ -328,7 +351,7 @@ class AuthenticatorTests(SynchronousTestCase):
         good = bytearray(token(), "ascii")
         good[at % len(good)] ^= bits
         try:
-            user = self.auth.user_of_hello(good.decode("latin-1"))
+            user = self.auth.authenticate(good.decode("latin-1")).user
         except Unauthenticated:
             return
         self.assertEqual(user, 1001)

@@ -6,15 +6,15 @@ there.  Each algorithm has one key of its own, chosen by us: a token can name an
 algorithm, never the key it is checked with, so one that is signed with the text of
 a public key (RFC 8725 section 2.1) fits nothing.
 
-Where the settings turn the debug token on, it is believed for whichever user the
-C{User-ID} header names; in C{hello}, which has no such header, it is spelled
-C{<debug token>:<user>}.
+Where the settings turn the debug token on, it is believed for whichever user its
+bearer claims to be: in the C{User-ID} header, or, where there is none (C{hello} of a
+browser), spelled C{<debug token>:<user>}.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
+from wsmsg.connect.interfaces import Identity
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings import TokenSettings
 
@@ -98,68 +99,63 @@ class Authenticator:
         """
         self._rules = self._make_rules(settings)
 
-    def user_of_header(self, authorization: str, user_id: str = "") -> int:
+    def authenticate(self, token: str, claimed_user: int | None = None) -> Identity:
         """
-        Who a request is from.
+        Who the bearer of a token is: L{wsmsg.connect.interfaces.Authenticate}.
 
-        @param authorization: the C{Authorization} header: a token, bare or after
-            C{Bearer}.
-        @param user_id: the C{User-ID} header; empty: there is none.
-        @raise Unauthenticated: nobody that we believe.
-        """
-        token = _without_scheme(authorization)
-        if self._is_debug(token):
-            return _user(user_id, "the User-ID header is not a user id")
-        user = self._user_of_token(token)
-        if user_id and user_id.strip() != str(user):
-            raise Unauthenticated("the User-ID header is not the token's subject")
-        return user
-
-    def user_of_hello(self, token: str) -> int:
-        """
-        Who a C{hello} is from.
-
+        @param token: bare, or after C{Bearer}.
+        @param claimed_user: who the bearer says to be, where that was said; the
+            token has to be of the same user.
         @raise Unauthenticated: nobody that we believe.
         """
         token = _without_scheme(token)
-        secret, colon, user = token.rpartition(":")
+        secret, colon, name = token.rpartition(":")
+        if self._is_debug(token):
+            if claimed_user is None:
+                raise Unauthenticated("the debug token needs a user")
+            return Identity(claimed_user)
         if colon and self._is_debug(secret):
-            return _user(user, "what follows the debug token is not a user id")
-        return self._user_of_token(token)
+            identity = Identity(read_user(name))
+        else:
+            identity = self._identity_of_token(token)
+        if claimed_user is not None and claimed_user != identity.user:
+            raise Unauthenticated("the token is of another user than the one named")
+        return identity
 
     def _is_debug(self, token: str) -> bool:
         expected = self._rules.debug_token
         given = token.encode("utf-8", "replace")
         return bool(expected) and hmac.compare_digest(given, expected)
 
-    def _user_of_token(self, token: str) -> int:
+    def _identity_of_token(self, token: str) -> Identity:
         if not token:
             raise Unauthenticated("there is no token")
         if len(token) > TOKEN_CHARACTERS:
             raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
-        subject = self._claims(token)["sub"]
-        return _user(subject, "the token's subject is not a user id")
+        try:
+            claims = self._claims(token)
+            expires_s = float(claims["exp"]) + self._rules.leeway_s
+        except _UNDECODABLE as e:
+            raise Unauthenticated(_reason(e)) from None
+        return Identity(read_user(claims["sub"]), expires_s)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         rules = self._rules
-        try:
-            algorithm = jwt.get_unverified_header(token).get("alg")
-            if not isinstance(algorithm, str) or algorithm not in rules.keys:
-                raise Unauthenticated("the token's algorithm is not accepted")
-            claims: Mapping[str, Any] = jwt.decode(
-                token,
-                rules.keys[algorithm],
-                algorithms=[algorithm],
-                leeway=rules.leeway_s,
-                audience=rules.audience or None,
-                issuer=rules.issuer or None,
-                options={
-                    "require": _required(rules),
-                    "verify_aud": bool(rules.audience),
-                },
-            )
-        except _UNDECODABLE as e:
-            raise Unauthenticated(_reason(e)) from None
+        algorithm = jwt.get_unverified_header(token).get("alg")
+        if not isinstance(algorithm, str) or algorithm not in rules.keys:
+            raise Unauthenticated("the token's algorithm is not accepted")
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            rules.keys[algorithm],
+            algorithms=[algorithm],
+            leeway=rules.leeway_s,
+            audience=rules.audience or None,
+            issuer=rules.issuer or None,
+            options={
+                "require": _required(rules),
+                "verify_aud": bool(rules.audience),
+            },
+        )
         return claims
 
     def _make_rules(self, settings: TokenSettings) -> _Rules:
@@ -236,9 +232,11 @@ def _without_scheme(token: str) -> str:
     return rest.strip() if space and scheme.lower() == "bearer" else token
 
 
-def _user(text: object, reason: str) -> int:
+def read_user(text: object) -> int:
     """
-    A user id of its decimal spelling: an int64 over zero.
+    The user id that a text spells in decimal: an int64 over zero.
+
+    @raise Unauthenticated: it spells none.
     """
     if isinstance(text, str):
         text = text.strip()
@@ -246,8 +244,4 @@ def _user(text: object, reason: str) -> int:
             user = int(text)
             if 0 < user <= _INT64_MAX and text[0] != "0":
                 return user
-    raise Unauthenticated(reason)
-
-
-#: How L{Authenticator} is asked by what only needs to know who speaks.
-UserOfToken = Callable[[str], int]
+    raise Unauthenticated("that is not a user id, a decimal number over zero")

@@ -108,7 +108,7 @@ def _answer(request: Request, answering: Any) -> int:
             write(200, await answering)
         except WsmsgError as e:
             write(e.http_status, {"error": e.code, "reason": e.reason})
-        except Exception:
+        except Exception:  # noqa: BLE001 - a guard
             _log.failure("answering {path}", path=request.path.decode("latin-1"))
             write(500, {"error": Internal.code, "reason": "see the log"})
 

@@ -209,7 +209,7 @@ class Ingress:
             await durable
         except WsmsgError as e:
             failure = e
-        except Exception:
+        except Exception:  # noqa: BLE001 - a guard
             self._log.failure("appending {n} records", n=len(fresh))
             failure = Unavailable("the journal failed", _RETRY_AFTER_MS)
         if found is not None:
@@ -217,7 +217,7 @@ class Ingress:
                 stored = await found
             except WsmsgError:
                 pass  # delivery will find repeats; the dependency says what is wrong
-            except Exception:
+            except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("looking up {n} identities", n=len(fresh))
         self.in_flight -= len(fresh)
         answers: list[Answer] = []

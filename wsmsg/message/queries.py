@@ -78,7 +78,7 @@ class Queries:
                     raise NotFound("no such query")
         except WsmsgError as e:
             return _error(e)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a guard
             self._log.failure("answering a query")
             return _error(Internal("the query failed"))
 

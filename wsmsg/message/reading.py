@@ -116,7 +116,7 @@ class Reading:
             except Unavailable as e:
                 failures += 1
                 await self._pause(failures, e)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a guard
                 # A bug of ours must neither end the loop nor lose the records.
                 failures += 1
                 self._log.failure("storing {n} records", n=len(entries))

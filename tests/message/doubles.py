@@ -1,0 +1,191 @@
+"""
+Backends that a test answers by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from wsmsg.dependency import Dependency
+from wsmsg.errors import Unavailable
+from wsmsg.message.interfaces import (
+    DeadLetter,
+    Entry,
+    HeadRow,
+    IJournal,
+    IMessageStore,
+    Outcome,
+)
+from wsmsg.model import Cursor, Identity, Message
+
+
+@implementer(IJournal)
+class ManualJournal:
+    """
+    A journal whose appends are durable when the test says so.
+    """
+
+    def __init__(self) -> None:
+        self.dependency = Dependency("journal", Clock())
+        self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
+        self.reads: list[Deferred[list[Entry]]] = []
+        self.commits: list[Mapping[int, int]] = []
+        self.buried: list[tuple[Entry, str]] = []
+        self.offset = 0
+
+    def start(self) -> None:
+        self.dependency.succeeded()
+
+    def stop(self) -> Deferred[None]:
+        for read in self.reads:
+            read.callback([])
+        self.reads.clear()
+        return succeed(None)
+
+    def append(self, messages: Sequence[Message]) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+        self.appends.append((messages, done))
+        return done
+
+    def read(self, limit: int) -> Deferred[list[Entry]]:
+        read: Deferred[list[Entry]] = Deferred()
+        self.reads.append(read)
+        return read
+
+    def give(self, *messages: Message | None) -> None:
+        """
+        Answer the open read; L{None} is a record that cannot be decoded.
+        """
+        entries = []
+        for message in messages:
+            fault = "" if message else "cannot be decoded"
+            entries.append(Entry(0, self.offset, message, b"", fault))
+            self.offset += 1
+        self.reads.pop(0).callback(entries)
+
+    def rewind(self) -> None:
+        self.offset = 0
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        self.commits.append(positions)
+
+    def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
+        self.buried += letters
+        return succeed(None)
+
+    def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
+        return succeed([])
+
+    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+        return succeed([])
+
+
+@implementer(IMessageStore)
+class MemoryStore:
+    """
+    A store in a dict, to which a test can do what other owners do.
+
+    @ivar refuse: contents that it never takes.
+    @ivar down: whether all calls fail.
+    @ivar rivals: messages that another owner stores just before the next insert.
+    @ivar inserts: how many batches it was given.
+    """
+
+    def __init__(self) -> None:
+        self.dependency = Dependency("store", Clock())
+        self.messages: dict[Identity, Message] = {}
+        self.moved: dict[tuple[str, int], Cursor] = {}
+        self.refuse: set[str] = set()
+        self.rivals: list[Message] = []
+        self.down = False
+        self.inserts = 0
+
+    def start(self) -> None:
+        self.dependency.succeeded()
+
+    def stop(self) -> Deferred[None]:
+        return succeed(None)
+
+    def _check(self) -> None:
+        if self.down:
+            raise Unavailable("the store is down")
+
+    async def _insert(self, messages: Sequence[Message]) -> list[Outcome]:
+        self._check()
+        self.inserts += 1
+        for rival in self.rivals:
+            self.messages[rival.identity] = rival
+        self.rivals = []
+        stopped: set[str] = set()
+        return [self._insert_one(m, stopped) for m in messages]
+
+    def _insert_one(self, message: Message, stopped: set[str]) -> Outcome:
+        taken = {(m.conversation, m.seq) for m in self.messages.values()}
+        if message.conversation in stopped:
+            return Outcome.SKIPPED
+        outcome = Outcome.INSERTED
+        if message.identity in self.messages:
+            outcome = Outcome.REPEATED
+        elif (message.conversation, message.seq) in taken:
+            outcome = Outcome.TAKEN
+        elif message.content in self.refuse:
+            outcome = Outcome.REFUSED
+        if outcome is Outcome.INSERTED:
+            self.messages[message.identity] = message
+        else:
+            stopped.add(message.conversation)
+        return outcome
+
+    def insert(self, messages: Sequence[Message]) -> Deferred[list[Outcome]]:
+        return Deferred.fromCoroutine(self._insert(messages))
+
+    async def _find(self, ids: Iterable[Identity]) -> dict[Identity, Message]:
+        self._check()
+        return {i: self.messages[i] for i in ids if i in self.messages}
+
+    def find(self, identities: Iterable[Identity]) -> Deferred[dict[Identity, Message]]:
+        return Deferred.fromCoroutine(self._find(identities))
+
+    async def _heads(self, conversations: Iterable[str]) -> dict[str, int]:
+        self._check()
+        return {c: self._head(c) for c in conversations}
+
+    def _head(self, conversation: str) -> int:
+        seqs = [m.seq for m in self.messages.values() if m.conversation == conversation]
+        return max(seqs, default=0)
+
+    def heads(self, conversations: Iterable[str]) -> Deferred[dict[str, int]]:
+        return Deferred.fromCoroutine(self._heads(conversations))
+
+    def page(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        found = [m for m in self.messages.values() if m.conversation == conversation]
+        found = sorted((m for m in found if m.seq > after), key=lambda m: m.seq)
+        return succeed((found[:limit], self._head(conversation)))
+
+    def conversations_of(
+        self, user: int, since_ms: int, limit: int
+    ) -> Deferred[list[HeadRow]]:
+        names = sorted({m.conversation for m in self.messages.values()})
+        rows = [
+            HeadRow(n, self._head(n), 5) for n in names if str(user) in n.split(":")
+        ]
+        return succeed(rows[:limit])
+
+    async def _move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
+        self._check()
+        self.moved.update(((c.conversation, c.user), c) for c in cursors)
+        return list(cursors)
+
+    def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+        return Deferred.fromCoroutine(self._move(cursors))
+
+    def cursors(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], Cursor]]:
+        return succeed({k: self.moved[k] for k in keys if k in self.moved})

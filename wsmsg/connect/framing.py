@@ -7,7 +7,7 @@ connection: they are made once and shared by all recipients with the same codec.
 
 from __future__ import annotations
 
-from wsmsg.connect.interfaces import ICodec
+from wsmsg.codecs.interfaces import ICodec
 
 _TEXT = 0x81
 _BINARY = 0x82

@@ -17,8 +17,8 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from wsmsg.codecs.interfaces import ICodec as ICodec  # noqa: PLC0414
 from wsmsg.errors import Close
-from wsmsg.frames import ClientFrame, ServerFrame
 from wsmsg.model import Cursor, Head, Message, Presence
 
 
@@ -189,38 +189,6 @@ class Identity(NamedTuple):
 #: (token, the user that the client says it is or L{None}) to who it is.
 #: Raises L{wsmsg.errors.WsmsgError}, mostly C{Unauthenticated}.
 Authenticate = Callable[[str, "int | None"], Identity]
-
-
-class ICodec(Interface):
-    """
-    One spelling of the client protocol.  L{wsmsg.connect.framing.framed} puts the
-    WebSocket header of a server before what C{encode} gives.
-    """
-
-    name = Attribute("C{protobuf} or C{json}, for logs and metrics.")
-    subprotocol = Attribute("The WebSocket subprotocol that chooses it.")
-    binary = Attribute("Whether its messages are binary (else text).")
-
-    def decode(data: bytes) -> ClientFrame:
-        """
-        @return: the L{wsmsg.frames.ClientFrame} that the payload of a message holds.
-        @raise wsmsg.errors.BadFrame: it holds none; the reason names the field.
-        """
-
-    def encode(frame: ServerFrame) -> bytes:
-        """
-        @return: the payload of a message.
-        """
-
-    def encode_client(frame: ClientFrame) -> bytes:
-        """
-        C{decode} backwards, for clients.
-        """
-
-    def decode_server(data: bytes) -> ServerFrame:
-        """
-        C{encode} backwards, for clients.
-        """
 
 
 class ISessionPeer(Interface):

@@ -19,6 +19,9 @@ class Close(IntEnum):
     """
 
     DONE = 1000
+    BAD_PROTOCOL = 1002
+    UNSUPPORTED = 1003
+    BAD_TEXT = 1007
     TOO_LARGE = 1009
     BUG = 1011
     DRAIN = 1012

@@ -1,0 +1,168 @@
+"""
+What an operator gets: the wheel, built and installed into an environment of its own.
+
+The wheel itself is installed as pip installs it; what it depends on is seen through
+a C{.pth} file in that environment, so that this takes seconds and no network.  (The
+line of a C{.pth} adds a folder and does not run that folder's own C{.pth} files, so
+the editable install of the tree stays out of sight.)  C{tox -e package} installs the
+dependencies too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """
+    What a command writes; it has no part of this environment but the PATH.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(c) for c in command],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def build(folder: Path) -> Path:
+    """
+    The wheel of a copy of the sources: what an old build left behind is not in it.
+    """
+    source = folder / "source"
+    leave = shutil.ignore_patterns("__pycache__", "dropin.cache")
+    for package in ("wsmsg", "twisted"):
+        shutil.copytree(ROOT / package, source / package, ignore=leave)
+    for name in SOURCES:
+        shutil.copy(ROOT / name, source / name)
+    run(
+        *(sys.executable, "-m", "build", "--wheel", "--no-isolation"),
+        *("--outdir", folder, source),
+        cwd=folder,
+    )
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """
+    A clean environment with the wheel.
+
+    @return: its folder of commands.
+    """
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    run(*pip, "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    site = Path(run(python, "-c", _SITE, cwd=folder).strip())
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    # twistd comes with Twisted, which this environment only sees.
+    script = f"#!{python}\nfrom twisted.scripts.twistd import run\nrun()\n"
+    (folder / "bin" / "twistd").write_text(script)
+    (folder / "bin" / "twistd").chmod(0o755)
+    return folder / "bin"
+
+
+_SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+
+class Installed(NamedTuple):
+    """
+    Where the wheel is, and the commands of the environment that has it.
+    """
+
+    folder: Path
+    wheel: Path
+    commands: Path
+
+
+@cache
+def installed() -> Installed:
+    """
+    The wheel, built and installed once for each process of tests.
+    """
+    folder = Path("wheel-tests").absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    wheel = build(folder)
+    return Installed(folder, wheel, install(wheel, folder / "clean"))
+
+
+class WheelTests(SynchronousTestCase):
+    """
+    The wheel and what it installs.
+    """
+
+    def test_contents(self) -> None:
+        """
+        The wheel has every module, the plugin and the mark that it is typed, and
+        nothing of the tests.
+        """
+        with zipfile.ZipFile(installed().wheel) as archive:
+            names = {n for n in archive.namelist() if ".dist-info/" not in n}
+        want = {
+            str(path.relative_to(ROOT))
+            for path in (ROOT / "wsmsg").rglob("*.py*")
+            if path.suffix in (".py", ".pyi")
+        }
+        want |= {"twisted/plugins/wsmsg_plugins.py", "wsmsg/py.typed"}
+        self.assertEqual(want - names, set())
+        self.assertEqual({n.partition("/")[0] for n in names}, {"wsmsg", "twisted"})
+        self.assertNotIn("twisted/__init__.py", names)
+
+    def test_installed_is_used(self) -> None:
+        """
+        It is the installed package that the other tests here look at.
+        """
+        code = "import wsmsg; print(wsmsg.__file__)"
+        where = run(installed().commands / "python", "-c", code, cwd=installed().folder)
+        self.assertIn(str(installed().folder / "clean"), where)
+
+    def test_twistd_lists_both(self) -> None:
+        """
+        C{twistd --help} lists C{connect} and C{message}.
+        """
+        listed = run(installed().commands / "twistd", "--help", cwd=installed().folder)
+        self.assertRegex(listed, r"(?m)^ +connect +The edge: ")
+        self.assertRegex(listed, r"(?m)^ +message +The core: ")
+
+    def test_twistd_knows_their_options(self) -> None:
+        """
+        C{twistd connect --help} and C{twistd message --help} tell their options.
+        """
+        for name in ("connect", "message"):
+            told = run(
+                installed().commands / "twistd", name, "--help", cwd=installed().folder
+            )
+            self.assertIn("--config", told)
+
+    def test_command(self) -> None:
+        """
+        C{wsmsg --help} lists its commands.
+        """
+        told = run(installed().commands / "wsmsg", "--help", cwd=installed().folder)
+        for command in ("chat", "demo", "token", "status", "doctor", "bench"):
+            self.assertIn(command, told)

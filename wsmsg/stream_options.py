@@ -1,0 +1,48 @@
+"""
+How both ends of a stream set up gRPC, so that they bear each other.
+"""
+
+from __future__ import annotations
+
+#: The longest message that either side of a stream takes.
+MESSAGE_BYTES = 16 * 2**20
+
+
+def _keepalive(keepalive_s: float) -> list[tuple[str, int]]:
+    # A ping after keepalive_s of silence and as long for its answer: a dead peer is
+    # found in twice keepalive_s.
+    ms = max(100, int(keepalive_s * 1000))
+    return [
+        ("grpc.keepalive_time_ms", ms),
+        ("grpc.keepalive_timeout_ms", ms),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ]
+
+
+def channel_options(keepalive_s: float) -> list[tuple[str, int]]:
+    """
+    How the dialling side opens a channel.
+    """
+    return [
+        # Without this a new channel shares the old one's connection and back-off.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),
+        ("grpc.enable_http_proxy", 0),
+        *_keepalive(keepalive_s),
+    ]
+
+
+def server_options(keepalive_s: float) -> list[tuple[str, int]]:
+    """
+    How a server must be made so that it bears the pings of L{channel_options}.
+    """
+    return [
+        # A second server on the port is an error, not a silent share of its calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 50),
+        ("grpc.http2.max_ping_strikes", 0),
+        *_keepalive(keepalive_s),
+    ]

@@ -161,7 +161,8 @@ class Links:
             link.break_off("given up")
         if not keep_users:
             self._gone(self.routes.forget(link.node))
-            self._note(self._presence.forget(link.node))
+            if link.primary:
+                self._note(self._presence.forget(link.node))
 
     # -- who is where
 
@@ -169,17 +170,18 @@ class Links:
         """
         Connect says which users it has; a snapshot counts once its end is in.
         """
+        node, presence = link.node, self._presence
         if delta.snapshot == _SNAPSHOT.NONE:
-            came, went = self.routes.change(link.node, delta.online, delta.offline)
-            changed = self._presence.change(link.node, delta.online, delta.offline)
+            came, went = self.routes.change(node, delta.online, delta.offline)
+            if link.primary:
+                self._note(presence.change(node, delta.online, delta.offline))
         else:
             users = self._snapshot(link, delta)
             if users is None:
                 return
-            came, went = self.routes.replace(link.node, users)
-            changed = self._presence.replace(link.node, users)
-        if link.primary:
-            self._note(changed)
+            came, went = self.routes.replace(node, users)
+            if link.primary:
+                self._note(presence.replace(node, users))
         self._came(came)
         self._gone(went)
         link.presence_applied(delta.number)

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import attrs
+import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from wsmsg.model import Cursor, Identity, Message, Presence
 
 
-@attrs.frozen
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """
     One record read from the journal.
 

@@ -1,0 +1,73 @@
+"""
+Messages as the journal keeps them: L{wsmsg.rpc.record_pb2.Record}.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from wsmsg.errors import BadRequest
+from wsmsg.message.interfaces import Entry
+from wsmsg.model import Message
+from wsmsg.rpc.record_pb2 import Record
+
+#: The newest version of a record that this code understands, and writes.
+VERSION = 1
+
+
+def encode(message: Message) -> bytes:
+    """
+    The record of an accepted message, which has no number yet.
+
+    @raise BadRequest: a text is no Unicode or a number no int64.
+    """
+    try:
+        return Record(
+            version=VERSION,
+            sender=message.sender,
+            client_id=message.client_id,
+            conversation=message.conversation,
+            message_id=message.message_id,
+            content=message.content,
+            kind=message.kind,
+            time_ms=message.time_ms,
+        ).SerializeToString()
+    except ValueError as e:
+        # UnicodeEncodeError is one, and so is what protobuf says to a big number.
+        raise BadRequest(f"the message cannot be written down: {e}") from e
+
+
+def decode(partition: int, offset: int, value: bytes) -> Entry:
+    """
+    The entry of a record, with its fault where it cannot be understood.
+    """
+    try:
+        record = Record.FromString(value)
+    except DecodeError:
+        return Entry(partition, offset, None, value, "the record is no protobuf")
+    fault = _fault(record)
+    if fault:
+        return Entry(partition, offset, None, value, fault)
+    message = Message(
+        record.conversation,
+        record.sender,
+        record.client_id,
+        record.message_id,
+        record.content,
+        record.kind,
+        record.time_ms,
+    )
+    return Entry(partition, offset, message, value)
+
+
+def _fault(record: Record) -> str:
+    if record.version > VERSION:
+        return (
+            f"the record has version {record.version}, "
+            f"and this wsmsg understands up to {VERSION}"
+        )
+    if not record.version:
+        return "the record has no version"
+    if not record.conversation or not record.client_id or record.sender <= 0:
+        return "the record has no conversation, no sender or no client id"
+    return ""

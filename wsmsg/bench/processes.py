@@ -1,0 +1,233 @@
+"""
+The servers of a benchmark: real processes, with a folder and ports of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+_TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
+_START_S = 30.0
+_RETRY_S = 0.1
+_STOP_S = 15.0
+_LOG_LINES = 15
+
+#: So high that a benchmark does not meet them.
+_GENEROUS = {
+    "SENDS_PER_S": "1000000",
+    "SENDS_BURST": "1000000",
+    "FRAMES_PER_S": "1000000",
+    "FRAMES_BURST": "1000000",
+    "CONNECTIONS": "100000",
+    "CONNECTIONS_PER_ADDRESS": "100000",
+    "HANDSHAKES_PER_S": "100000",
+}
+
+
+class CannotStart(Exception):
+    """
+    A server did not start; the reason ends with what it said last.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class Server:
+    """
+    Where the load goes, and whom it costs.
+
+    @ivar pids: the processes whose CPU and memory count, by name.
+    @ivar secret: HS256 key for tokens; empty: the debug token is used.
+    """
+
+    host: str
+    port: int
+    pids: Mapping[str, int]
+    path: str = "/"
+    secret: str = ""
+    debug_token: str = ""
+
+
+@contextmanager
+def floor() -> Iterator[Server]:
+    """
+    A bare Autobahn echo server, for as long as the context.
+    """
+    command = [sys.executable, "-m", "wsmsg.bench.floor"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        word, _, port = process.stdout.readline().partition(" ")
+        if word != "port":
+            raise CannotStart("the echo server ended before it listened")
+        yield Server(host="127.0.0.1", port=int(port), pids={"echo": process.pid})
+    finally:
+        _stop(process)
+
+
+@contextmanager
+def daemons(
+    tell: Callable[[str], object],
+    *,
+    settings: Mapping[str, str],
+    profile: Mapping[str, Path],
+) -> Iterator[Server]:
+    """
+    C{twistd message} and C{twistd connect} in a new folder, ready, for as long as
+    the context.
+
+    @param settings: environment variables beside those that are set here.
+    @param profile: the file that a daemon, by name, writes its cProfile to when it
+        ends.
+    """
+    ports = dict(
+        zip(
+            ("client", "connect_rpc", "connect_admin", "http", "rpc", "admin"),
+            (f"127.0.0.1:{port}" for port in free_ports(6)),
+            strict=True,
+        )
+    )
+    secret = secrets.token_hex(32)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory("-wsmsg-bench")))
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("WSMSG_")},
+            **_environment(folder, ports, secret),
+            **settings,
+        }
+        pids = {}
+        for name in ("message", "connect"):
+            process, log = _twistd(name, folder, environment, profile.get(name))
+            stack.callback(_stop, process)
+            admin = ports["admin" if name == "message" else "connect_admin"]
+            _await_listening(name, process, log, admin)
+            pids[name] = process.pid
+        _await_ready("connect", process, log, ports["connect_admin"])
+        tell(f"started connect {pids['connect']} and message {pids['message']}")
+        host, _, port = ports["client"].partition(":")
+        yield Server(
+            host=host,
+            port=int(port),
+            path="/api/v1/connect/ws",
+            pids={"connect": pids["connect"], "message": pids["message"]},
+            secret=secret,
+        )
+
+
+def free_ports(count: int) -> list[int]:
+    """
+    Ports of 127.0.0.1 that nobody listens on at the moment.
+    """
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
+def _environment(folder: Path, ports: Mapping[str, str], secret: str) -> dict[str, str]:
+    limits = {f"WSMSG_CONNECT__LIMITS__{k}": v for k, v in _GENEROUS.items()}
+    return {
+        "WSMSG_MESSAGE__DATA_DIR": str(folder / "data"),
+        "WSMSG_MESSAGE__LISTEN": ports["http"],
+        "WSMSG_MESSAGE__RPC_LISTEN": ports["rpc"],
+        "WSMSG_MESSAGE__ADMIN_LISTEN": ports["admin"],
+        "WSMSG_CONNECT__DATA_DIR": str(folder / "data"),
+        "WSMSG_CONNECT__LISTEN": ports["client"],
+        "WSMSG_CONNECT__RPC_LISTEN": ports["connect_rpc"],
+        "WSMSG_CONNECT__ADMIN_LISTEN": ports["connect_admin"],
+        "WSMSG_CONNECT__DISCOVERY": "static:" + ports["rpc"],
+        "WSMSG_CONNECT__TOKEN__SECRET": secret,
+        "WSMSG_CONNECT__GOAWAY_SPREAD_S": "0",
+        **limits,
+    }
+
+
+def _twistd(
+    name: str, folder: Path, environment: Mapping[str, str], profile: Path | None
+) -> tuple[subprocess.Popen[bytes], Path]:
+    log = folder / f"{name}.log"
+    options = ["--nodaemon", "--pidfile="]
+    if profile is not None:
+        options += ["--profiler=cprofile", "--savestats", f"--profile={profile}"]
+    with log.open("wb") as out:
+        return _spawn([*options, name], folder, environment, out), log
+
+
+def _spawn(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], out: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _TWISTD, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _await_listening(
+    name: str, process: subprocess.Popen[bytes], log: Path, admin: str
+) -> None:
+    _await_status(name, process, log, f"http://{admin}/healthz")
+
+
+def _await_ready(
+    name: str, process: subprocess.Popen[bytes], log: Path, admin: str
+) -> None:
+    _await_status(name, process, log, f"http://{admin}/readyz")
+
+
+def _await_status(
+    name: str, process: subprocess.Popen[bytes], log: Path, url: str
+) -> None:
+    until_s = time.monotonic() + _START_S
+    while time.monotonic() < until_s:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            _pause(name, process, log)
+    raise CannotStart(
+        f"{name} did not answer {url} with 200 in {_START_S:.0f} s:\n{_last_lines(log)}"
+    )
+
+
+def _pause(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """
+    Let a moment pass, in which the process should not end.
+    """
+    try:
+        status = process.wait(_RETRY_S)
+    except subprocess.TimeoutExpired:
+        return
+    raise CannotStart(f"{name} ended with status {status}:\n{_last_lines(log)}")
+
+
+def _last_lines(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join("  | " + line for line in lines)
+
+
+def _stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

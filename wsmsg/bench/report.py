@@ -1,0 +1,232 @@
+"""
+The figures of a benchmark, with the aims beside them.
+
+They are figures: nothing passes or fails by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from wsmsg.bench.plan import LoadResult
+
+#: Connect and Message together, in CPU a message of the bare echo server.
+AIM_CPU = 14.0
+#: Milliseconds, of 99 in 100 messages at half of saturation.
+AIM_P99_MS = 25.0
+#: An idle connection at Connect, in memory of one at the bare echo server.
+AIM_MEMORY = 1.4
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """
+    What was measured; what was not is L{None}.
+
+    @ivar floor: the echo server under load, C{floor_idle} with idle connections.
+    @ivar saturation: Connect and Message in a closed loop.
+    @ivar latency: the same in an open loop at C{rate}.
+    @ivar chat_idle: Connect with idle connections.
+    """
+
+    pairs: int
+    size: int
+    window: int
+    idle: int
+    rate: float = 0.0
+    floor: LoadResult | None = None
+    floor_idle: LoadResult | None = None
+    saturation: LoadResult | None = None
+    latency: LoadResult | None = None
+    chat_idle: LoadResult | None = None
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """
+    One line of the table.
+
+    @ivar value: L{None}: what it is made of was not measured.
+    @ivar aim: the most that it should be, if there is an aim.
+    """
+
+    name: str
+    value: float | None
+    unit: str = ""
+    aim: float | None = None
+
+
+def cpu_us(result: LoadResult | None) -> float | None:
+    """
+    CPU microseconds a message of all the processes that were read.
+    """
+    if result is None:
+        return None
+    each = [result.cpu_us(name) for name in result.usage]
+    known = [one for one in each if one is not None]
+    return sum(known) if known else None
+
+
+def idle_kib(result: LoadResult | None, name: str) -> float | None:
+    """
+    KiB of resident memory of each connection, in the process with this name.
+    """
+    used = result.usage.get(name) if result is not None else None
+    if result is None or used is None or not result.connections:
+        return None
+    return (used.rss_after - used.rss_before) / result.connections / 1024
+
+
+def ratio(of: float | None, to: float | None) -> float | None:
+    """
+    One as a multiple of the other, where both are known.
+    """
+    return of / to if of is not None and to else None
+
+
+def figures(report: Report) -> Iterator[tuple[str, list[Figure]]]:
+    """
+    All lines, under their headings.
+    """
+    if report.floor is not None or report.floor_idle is not None:
+        yield "floor: a bare Autobahn echo server", _floor(report)
+    if report.saturation is not None:
+        heading = (
+            f"saturation: closed loop, {report.pairs} pairs, "
+            f"window {report.window}, {report.size} bytes"
+        )
+        yield heading, _load(report.saturation)
+    if report.latency is not None:
+        heading = f"latency: open loop, {report.rate:.0f} messages a second"
+        yield heading, _load(report.latency)
+    if report.chat_idle is not None:
+        yield f"idle: {report.idle} connections to Connect", _idle(report.chat_idle)
+    yield "beside the floor", ratios(report)
+
+
+def ratios(report: Report) -> list[Figure]:
+    """
+    What the aims are about.
+    """
+    p99 = report.latency.latency.p99 if report.latency is not None else None
+    return [
+        Figure(
+            "CPU a message, connect + message",
+            ratio(cpu_us(report.saturation), cpu_us(report.floor)),
+            "x",
+            AIM_CPU,
+        ),
+        Figure("p99 at half of saturation", p99, "ms", AIM_P99_MS),
+        Figure(
+            "memory of an idle connection",
+            ratio(
+                idle_kib(report.chat_idle, "connect"),
+                idle_kib(report.floor_idle, "echo"),
+            ),
+            "x",
+            AIM_MEMORY,
+        ),
+    ]
+
+
+def _floor(report: Report) -> list[Figure]:
+    lines = []
+    if report.floor is not None:
+        lines += [
+            Figure("throughput", report.floor.per_second, "/s"),
+            Figure("CPU a message", cpu_us(report.floor), "us"),
+        ]
+    if report.floor_idle is not None:
+        lines.append(
+            Figure("memory of an idle one", idle_kib(report.floor_idle, "echo"), "KiB")
+        )
+    return lines
+
+
+def _load(result: LoadResult) -> list[Figure]:
+    totals, latency = result.totals, result.latency
+    lines = [Figure("throughput", result.per_second, "/s")]
+    lines += [
+        Figure(f"CPU a message, {name}", result.cpu_us(name), "us")
+        for name in result.usage
+    ]
+    lines += [
+        Figure(f"latency {name}", getattr(latency, name), "ms")
+        for name in ("p50", "p90", "p99", "max")
+    ]
+    if result.lateness.count:
+        lines.append(Figure("of it the load's own, p99", result.lateness.p99, "ms"))
+    if result.delivered:
+        own_us = result.own_cpu_s * 1e6 / result.delivered
+        lines.append(Figure("CPU a message, load", own_us, "us"))
+    lines += [
+        Figure("accepted", totals.accepted),
+        Figure("lost", totals.lost),
+        Figure("doubled", totals.doubled),
+    ]
+    return lines + list(_odd(result))
+
+
+def _idle(result: LoadResult) -> list[Figure]:
+    lines = [
+        Figure(f"memory of one, {name}", idle_kib(result, name), "KiB")
+        for name in result.usage
+    ]
+    lines += [
+        Figure(f"CPU, {name}", 100 * used.cpu_s / result.seconds, "% of a core")
+        for name, used in result.usage.items()
+    ]
+    return lines + list(_odd(result))
+
+
+def _odd(result: LoadResult) -> Iterator[Figure]:
+    """
+    What a good run has none of, where there is some.
+    """
+    totals = result.totals
+    for name in ("unanswered", "unordered", "holes"):
+        if getattr(totals, name):
+            yield Figure(name, getattr(totals, name))
+    for code, count in totals.rejected.items():
+        yield Figure(f"rejected: {code}", count)
+    for reason, count in result.closed.items():
+        yield Figure(f"connections ended: {reason}", count)
+    for name, count in result.other_frames.items():
+        yield Figure(f"frames of no use: {name}", count)
+
+
+def as_text(report: Report) -> str:
+    """
+    The table that a person reads.
+    """
+    lines = []
+    for heading, rows in figures(report):
+        lines.append(heading)
+        lines += [_line(row) for row in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _line(figure: Figure) -> str:
+    value = "not measured" if figure.value is None else _number(figure.value)
+    unit = figure.unit if figure.value is not None else ""
+    aim = "" if figure.aim is None else f"   (aim: at most {figure.aim:g})"
+    return f"  {figure.name:<34}{value:>12} {unit}{aim}".rstrip()
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def as_json(report: Report) -> bytes:
+    """
+    All that was measured, and the figures that the table has.
+    """
+    table = {
+        heading: [msgspec.structs.asdict(row) for row in rows]
+        for heading, rows in figures(report)
+    }
+    whole = {"measured": report, "figures": table}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2)

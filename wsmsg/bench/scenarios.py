@@ -1,0 +1,208 @@
+"""
+What is measured, in which order, with which servers.
+
+::
+
+    floor       a bare echo server: CPU a message, memory an idle connection
+    saturation  a closed loop against Connect and Message: throughput, CPU a message
+    latency     an open loop at half of that
+    idle        memory of each connection that only stays
+
+Memory is read of servers that did nothing else before: what a process has freed
+it reuses, and connections would seem to cost less.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import attrs
+import msgspec
+
+from wsmsg.bench.plan import LoadResult, Plan
+from wsmsg.bench.processes import Server, floor
+from wsmsg.bench.report import Report
+
+NAMES = ("floor", "saturation", "latency", "idle")
+
+_IDLE_S = 5.0
+#: An open loop runs at this share of what saturation did.
+_SHARE = 0.5
+
+
+class BenchFailed(Exception):
+    """
+    There are no figures; the reason was told already or is the text.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class Choice:
+    """
+    What the operator asked for.
+
+    @ivar rate: of the open loop; 0: half of what saturation did.
+    @ivar idle: connections that only stay.
+    """
+
+    only: tuple[str, ...] = NAMES
+    pairs: int = 100
+    seconds: float = 10.0
+    size: int = 200
+    window: int = 8
+    rate: float = 0.0
+    idle: int = 5000
+    connects_per_s: float = 1000.0
+    first_user: int = 1_000_000_000
+    audience: str = ""
+    issuer: str = ""
+
+
+#: Makes the servers under test; a context, as they are stopped after it.
+StartServers = Callable[[], AbstractContextManager[Server]]
+
+
+class Bench:
+    """
+    Runs the scenarios, one after the other.
+
+    @param start: makes Connect and Message, or finds those that run.
+    @param tell: takes a line of progress.
+    """
+
+    def __init__(
+        self, choice: Choice, start: StartServers, tell: Callable[[str], object]
+    ):
+        self._choice = choice
+        self._start = start
+        self._tell = tell
+        self.report = Report(
+            pairs=choice.pairs,
+            size=choice.size,
+            window=choice.window,
+            idle=choice.idle,
+        )
+
+    def run(self) -> Report:
+        """
+        @raise BenchFailed: a load could not be run.
+        @raise CannotStart: a server could not.
+        """
+        only = self._choice.only
+        if "floor" in only:
+            self._floor()
+        if "saturation" in only or "latency" in only:
+            self._messages()
+        if "idle" in only:
+            self._idle()
+        return self.report
+
+    def _floor(self) -> None:
+        with floor() as server:
+            self._tell("floor: echo, closed loop")
+            self.report.floor = self._load(server, "echo")
+        with floor() as server:
+            self._tell("floor: idle connections")
+            self.report.floor_idle = self._load_idle(server, "idle-echo")
+
+    def _messages(self) -> None:
+        choice = self._choice
+        with self._start() as server:
+            rate = choice.rate
+            if "saturation" in choice.only or not rate:
+                self._tell("saturation: closed loop")
+                self.report.saturation = self._load(server, "chat")
+                rate = rate or self.report.saturation.per_second * _SHARE
+            if "latency" in choice.only:
+                if rate <= 0:
+                    raise BenchFailed("nothing was delivered, so there is no rate")
+                self._tell(f"latency: open loop, {rate:.0f} messages a second")
+                self.report.rate = round(rate, 1)
+                # Other users: their conversations begin at 1, with nothing owed.
+                self.report.latency = self._load(
+                    server, "chat", rate=rate, first_user=self._after_pairs
+                )
+
+    def _idle(self) -> None:
+        with self._start() as server:
+            self._tell("idle: connections to Connect")
+            self.report.chat_idle = self._load_idle(server, "idle-chat")
+
+    @property
+    def _after_pairs(self) -> int:
+        return self._choice.first_user + 2 * self._choice.pairs
+
+    def _load(
+        self,
+        server: Server,
+        kind: str,
+        *,
+        rate: float = 0.0,
+        first_user: int | None = None,
+    ) -> LoadResult:
+        choice = self._choice
+        plan = self._plan(server, kind)
+        return run_load(
+            msgspec.structs.replace(
+                plan,
+                count=choice.pairs,
+                seconds=choice.seconds,
+                rate=rate,
+                first_user=choice.first_user if first_user is None else first_user,
+            )
+        )
+
+    def _load_idle(self, server: Server, kind: str) -> LoadResult:
+        plan = self._plan(server, kind)
+        return run_load(
+            msgspec.structs.replace(
+                plan,
+                count=self._choice.idle,
+                seconds=_IDLE_S,
+                first_user=self._choice.first_user + 4 * self._choice.pairs,
+            )
+        )
+
+    def _plan(self, server: Server, kind: str) -> Plan:
+        choice = self._choice
+        made = {
+            "kind": kind,
+            "host": server.host,
+            "port": server.port,
+            "path": server.path,
+            "window": choice.window,
+            "size": choice.size,
+            "secret": server.secret,
+            "debug_token": server.debug_token,
+            "audience": choice.audience,
+            "issuer": choice.issuer,
+            "connects_per_s": choice.connects_per_s,
+            "pids": dict(server.pids),
+        }
+        return msgspec.convert(made, Plan)
+
+
+def run_load(plan: Plan) -> LoadResult:
+    """
+    Run a plan in a process of its own, so that it has a core to itself where there
+    is one.
+
+    @raise BenchFailed: it ended without a result, or took much too long.
+    """
+    command = [sys.executable, "-m", "wsmsg.bench.load"]
+    try:
+        done = subprocess.run(
+            command,
+            input=msgspec.json.encode(plan),
+            stdout=subprocess.PIPE,
+            timeout=plan.longest_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchFailed(f"the load took more than {plan.longest_s:.0f} s") from None
+    if done.returncode:
+        raise BenchFailed("the load could not be run")
+    return msgspec.json.decode(done.stdout, type=LoadResult)

@@ -1,0 +1,255 @@
+"""
+C{wsmsg bench}: how fast, how much, beside a bare echo server.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import click
+
+from wsmsg.bench import profiles
+from wsmsg.bench.encoding import SMALLEST
+from wsmsg.bench.processes import CannotStart, Server, daemons
+from wsmsg.bench.report import as_json, as_text
+from wsmsg.bench.scenarios import NAMES, Bench, BenchFailed, Choice
+
+_WS_PATH = "/api/v1/connect/ws"
+
+
+def _only(
+    context: click.Context, parameter: click.Parameter, value: str
+) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in names:
+        if name not in NAMES:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(NAMES)}")
+    return names or NAMES
+
+
+def _settings(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    """
+    C{connect.limits.window=32} as the environment spells it.
+    """
+    environment = {}
+    for one in value:
+        key, equals, text = one.partition("=")
+        if not equals or key.split(".")[0] not in ("connect", "message"):
+            raise click.BadParameter(
+                f"{one!r} is not connect.KEY=VALUE or message.KEY=VALUE"
+            )
+        environment["WSMSG_" + key.upper().replace(".", "__")] = text
+    return environment
+
+
+def _pids(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, int]:
+    pids = {}
+    for one in value:
+        name, _, pid = one.partition("=")
+        if name not in ("connect", "message") or not pid.isdecimal():
+            raise click.BadParameter(f"{one!r} is not connect=PID or message=PID")
+        pids[name] = int(pid)
+    return pids
+
+
+def _address(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, int, str] | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme != "ws" or not parts.hostname:
+        raise click.BadParameter(f"{value!r} is not ws://host:port/path")
+    return parts.hostname, parts.port or 80, parts.path or _WS_PATH
+
+
+@click.command()
+@click.option("--pairs", type=click.IntRange(1, 5000), default=100, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 600),
+    default=10.0,
+    show_default=True,
+    help="How long each load is measured.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(SMALLEST, 16384),
+    default=200,
+    show_default=True,
+    help="Bytes of content of a message.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Closed loop: messages of a pair that may be under way.",
+)
+@click.option(
+    "--idle",
+    type=click.IntRange(1, 50000),
+    default=5000,
+    show_default=True,
+    help="Connections that only stay, for their memory.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 200000),
+    default=0.0,
+    help="Open loop: messages a second.  [default: half of what saturation did]",
+)
+@click.option(
+    "--only",
+    callback=_only,
+    default=",".join(NAMES),
+    show_default=True,
+    help="Which measurements to make.",
+)
+@click.option(
+    "--url",
+    callback=_address,
+    help="A Connect that runs already, as ws://127.0.0.1:21005.",
+)
+@click.option(
+    "--pid",
+    "pids",
+    callback=_pids,
+    multiple=True,
+    metavar="NAME=PID",
+    help="With --url: whose CPU and memory to read, connect=PID and message=PID.",
+)
+@click.option(
+    "--key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --url: the HS256 key for tokens, as in DATA_DIR/token.key.",
+)
+@click.option(
+    "--debug-token", default="", help="With --url: the token its settings believe."
+)
+@click.option(
+    "--first-user",
+    type=click.IntRange(1, 2**62),
+    default=1_000_000_000,
+    show_default=True,
+    help="The load's users are this one and those after it.",
+)
+@click.option(
+    "--set",
+    "settings",
+    callback=_settings,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the daemons it starts, as connect.limits.window=32.",
+)
+@click.option(
+    "--profile",
+    is_flag=False,
+    flag_value="both",
+    type=click.Choice(["connect", "message", "both"]),
+    help="Run only saturation, with daemons under cProfile: where their time goes.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.File("wb"),
+    help="All figures to a file (-).",
+)
+def bench(
+    pairs: int,
+    seconds: float,
+    size: int,
+    window: int,
+    idle: int,
+    rate: float,
+    only: tuple[str, ...],
+    url: tuple[str, int, str] | None,
+    pids: dict[str, int],
+    key_file: Path | None,
+    debug_token: str,
+    first_user: int,
+    settings: dict[str, str],
+    profile: str | None,
+    json_file: IO[bytes] | None,
+) -> None:
+    """
+    Measure throughput, latency, CPU and memory, and compare them with a bare echo
+    server in the same run.
+
+    It starts twistd message and twistd connect with a folder and ports of their
+    own, puts load on them over real WebSockets, and stops them.  Progress goes to
+    standard error.  The figures are figures: the exit status is 0 when they could
+    be measured, whatever they are.
+
+    \b
+    wsmsg bench                                   all of it, about two minutes
+    wsmsg bench --only floor,saturation --seconds 5
+    wsmsg bench --only latency --rate 2000        an open loop at a fixed rate
+    wsmsg bench --profile connect                 where Connect's time goes
+    """
+    if profile and url:
+        raise click.UsageError("--profile needs daemons that it starts itself")
+    choice = Choice(
+        only=("saturation",) if profile else only,
+        pairs=pairs,
+        seconds=seconds,
+        size=size,
+        window=window,
+        rate=rate,
+        idle=idle,
+        connects_per_s=400.0 if url else 1000.0,
+        first_user=first_user,
+    )
+    with tempfile.TemporaryDirectory("-wsmsg-profile") as folder:
+        names = ("connect", "message") if profile == "both" else (profile,)
+        written = {name: Path(folder, name) for name in names if name}
+
+        def start() -> AbstractContextManager[Server]:
+            if url is None:
+                return daemons(_tell, settings=settings, profile=written)
+            return nullcontext(_running(url, pids, key_file, debug_token))
+
+        try:
+            report = Bench(choice, start, _tell).run()
+        except (BenchFailed, CannotStart) as e:
+            raise click.ClickException(str(e)) from None
+        text = as_text(report)
+        for name, path in written.items():
+            text += "\n" + profiles.as_text(name, profiles.rows(path))
+    if json_file is not None:
+        json_file.write(as_json(report) + b"\n")
+    # With --json - the table must not be in the way of who reads the JSON.
+    click.echo(text, err=json_file is not None and json_file.name == "<stdout>")
+
+
+def _running(
+    url: tuple[str, int, str],
+    pids: dict[str, int],
+    key_file: Path | None,
+    debug_token: str,
+) -> Server:
+    if key_file is None and not debug_token:
+        raise click.UsageError("--url needs --key-file or --debug-token")
+    host, port, path = url
+    secret = key_file.read_text().strip() if key_file is not None else ""
+    return Server(
+        host=host,
+        port=port,
+        path=path,
+        pids=pids,
+        secret=secret,
+        debug_token=debug_token,
+    )
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

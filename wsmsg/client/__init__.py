@@ -1,0 +1,62 @@
+"""
+The Python client: asyncio, without Twisted.
+
+::
+
+    program -- Client -- Connection -- transport ==WebSocket== server
+                  |          |
+                  +- Exchange (no I/O): outbound, inbound, cursors, listing, events
+                  +- Reconnect (no I/O)          PositionFile (disk)
+
+    client       what programs use; see its example
+    connection   one connection from hello to its end
+    transport    the WebSocket; knows the library
+    exchange     both directions of the talk
+    outbound     what is sent, in which order, and what goes again
+    inbound      each message once, in order, without a hole
+    cursors      telling how far we are
+    listing      asking what changed
+    history      reading what is stored
+    heartbeat    whether the server is there
+    reconnect    whether, when and where to come back
+    positions    what survives the program; saving: when it is written
+    waiting      the parts of the program that wait for the server
+    token_source where the token comes from
+    event_queue  what waits for the program
+    events       what the program is told
+"""
+
+from wsmsg.client.client import Client, Events
+from wsmsg.client.events import (
+    Accepted,
+    Closed,
+    Connected,
+    Event,
+    MessageReceived,
+    Presence,
+    Receipt,
+    Reconnecting,
+    SendSettled,
+    Typing,
+)
+from wsmsg.client.positions import BadPositions
+from wsmsg.client.reconnect import Reconnect
+from wsmsg.client.token_source import TokenSource
+
+__all__ = [
+    "Accepted",
+    "BadPositions",
+    "Client",
+    "Closed",
+    "Connected",
+    "Event",
+    "Events",
+    "MessageReceived",
+    "Presence",
+    "Receipt",
+    "Reconnect",
+    "Reconnecting",
+    "SendSettled",
+    "TokenSource",
+    "Typing",
+]

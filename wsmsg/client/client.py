@@ -1,0 +1,409 @@
+"""
+The client that programs use.
+
+It keeps one connection up and hides that it breaks: what was sent is sent again
+under the same id until the server has it, what was missed is asked for, and what
+comes twice is dropped::
+
+    async with Client(url, token, device="bot") as client:
+        await client.send(1002, "hello")
+        async for event in client.events():
+            match event:
+                case MessageReceived(content=content):
+                    print(content)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wsmsg import frames
+from wsmsg.client.connection import Connection
+from wsmsg.client.events import (
+    Accepted,
+    Closed,
+    Connected,
+    Event,
+    MessageReceived,
+    Reconnecting,
+    SendSettled,
+    StateChanged,
+)
+from wsmsg.client.exchange import Answer, Exchange
+from wsmsg.client.history import HistoryReader
+from wsmsg.client.inbound import Start
+from wsmsg.client.reconnect import Again, Ended, Never, Reconnect
+from wsmsg.client.saving import Saving
+from wsmsg.client.token_source import TokenSource, token_of
+from wsmsg.client.transport import CodecName, Dial, Lost, websocket_dial
+from wsmsg.client.waiting import Waiting
+from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.model import TEXT
+
+_log = logging.getLogger("wsmsg.client")
+
+
+class Client:
+    """
+    One user on one device.
+
+    All methods are for the event loop's thread.
+
+    @param url: C{ws://host:21005/api/v1/connect/ws}, or C{wss}.
+    @param token_source: a token, or what gives one.
+    @param device: a newer login of the same user and device ends the older.
+    @param position_file: where the program's position and its unsent messages
+        survive it; L{None}: nowhere.
+    @param start: where a conversation begins that is not in that file: with its
+        first message, after what the user has on any device, or with what is new.
+    @param queued_messages: the most messages that wait for the program; what does
+        not fit is asked for again when there is room.
+    @param unsent: the most messages that wait to be accepted; one more is refused.
+    @param heartbeat_s: of silence, after which the server must give a sign of life.
+    @param dial: opens connections; for tests.
+    @raise BadPositions: the position file is not one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token_source: TokenSource,
+        device: str = "",
+        *,
+        codec: CodecName = "protobuf",
+        position_file: str | Path | None = None,
+        start: Start = "beginning",
+        queued_messages: int = 1000,
+        unsent: int = 10000,
+        heartbeat_s: float | None = None,
+        reconnect: Reconnect | None = None,
+        dial: Dial | None = None,
+    ) -> None:
+        self._token_source = token_source
+        self._saving = Saving(position_file)
+        self._waiting = Waiting()
+        self._exchange = Exchange(
+            device=device,
+            saved=self._saving.load(),
+            on_settled=self._settled,
+            on_answer=self._waiting.answered,
+            start=start,
+            queued_messages=queued_messages,
+            unsent=unsent,
+        )
+        self._reconnect = reconnect or Reconnect(url)
+        self._dial = dial or websocket_dial(codec)
+        self._heartbeat_s = heartbeat_s
+        self._asked = 0
+        self._connection: Connection | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._state: StateChanged = Reconnecting("not started", 0.0)
+        self._changed = asyncio.Event()
+        self._taken: Event | None = None
+        self._closing = False
+
+    @property
+    def state(self) -> StateChanged:
+        """
+        Whether there is a connection, as the last such event said it.
+        """
+        return self._state
+
+    @property
+    def user(self) -> int:
+        """
+        Who we are; 0 before the first connection.
+        """
+        return self._exchange.user
+
+    @property
+    def limits(self) -> frames.Limits | None:
+        """
+        What the server takes; L{None} before the first connection.
+        """
+        return self._exchange.limits
+
+    @property
+    def unsent(self) -> int:
+        """
+        How many messages are not accepted and not refused yet.
+        """
+        return len(self._exchange.outbound)
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._taken = None  # the program failed over it, so it comes again
+        await self.close()
+
+    def start(self) -> None:
+        """
+        Begin to connect, and go on for ever; does not wait.
+        """
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+
+    async def connect(self) -> None:
+        """
+        Begin to connect, and wait until the server knows us.
+
+        @raise WsmsgError: it does not want us, and trying again would not help.
+        """
+        self.start()
+        await self._until(lambda: isinstance(self._state, Connected))
+
+    async def caught_up(self) -> None:
+        """
+        Wait until we are connected and what was missed is with the program, or waits
+        for it.
+
+        @raise WsmsgError: the client is closed.
+        """
+        await self._until(lambda: self._exchange.caught_up)
+
+    async def close(self) -> None:
+        """
+        End the connection and stop; whatever still waits for an answer is refused.
+        The last event that was taken counts as done.
+        """
+        self._closing = True
+        self._done_with_taken()
+        if self._connection is not None:
+            await self._connection.finish()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        if not isinstance(self._state, Closed):
+            self._end(Closed("closed"))
+        self._saving.now(self._exchange)
+
+    async def send(
+        self, to: int, content: str, *, client_id: str = "", kind: int = TEXT
+    ) -> Accepted:
+        """
+        Have a message accepted, however often the connection breaks meanwhile.
+
+        If this is cancelled (by a timeout, say) the message is withdrawn, unless it
+        was on its way already: then it goes on, as it may be there.
+
+        @param client_id: the same id makes it the same message; one is made if empty.
+        @return: when the server has it and cannot lose it any more.
+        @raise Overloaded: too many messages wait already.
+        @raise WsmsgError: the server refused it for good.
+        """
+        if isinstance(self._state, Closed):
+            raise self._state.error or Unavailable("the client is closed")
+        client_id = client_id or uuid.uuid4().hex
+        self._exchange.send(frames.Send(client_id, to=to, content=content, kind=kind))
+        self._moved()
+        try:
+            return await self._waiting.send(client_id)
+        except asyncio.CancelledError:
+            if not self._waiting.waits_for(client_id):
+                self._exchange.outbound.withdraw(client_id)
+                self._moved()
+            raise
+
+    def events(self) -> Events:
+        """
+        What happens, in order.  An event is done with when the next is asked for:
+        only then is a message called delivered, and only then does it not come again
+        after a crash.  It ends when the client is closed.
+        """
+        return Events(self._next_event)
+
+    def mark_read(self, conversation: str, seq: int) -> None:
+        """
+        The user saw all up to this number.
+        """
+        self._exchange.mark_read(conversation, seq)
+        self._moved()
+
+    def typing(self, conversation: str) -> None:
+        """
+        The user types; lost if there is no connection.
+        """
+        self._exchange.typing(conversation)
+        self._moved()
+
+    def watch(self, users: Iterable[int]) -> None:
+        """
+        Have L{Presence} events of these users, and no others, from now on.
+        """
+        self._exchange.watch(users)
+        self._moved()
+
+    async def history(
+        self,
+        conversation: str,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> list[MessageReceived]:
+        """
+        Messages of a conversation, in their order, read anew from the server: those
+        after a number, or the last ones, or the last before a number.  They do not
+        count as delivered.
+
+        @raise WsmsgError: the server refused, or the client is closed.
+        """
+        reader = HistoryReader(self._ask, lambda: self.user)
+        if after is not None:
+            return await reader.after(conversation, after, limit)
+        return await reader.before(conversation, before, limit)
+
+    async def conversations(self) -> list[frames.Head]:
+        """
+        All conversations of the user, oldest change first.
+        """
+        return await HistoryReader(self._ask, lambda: self.user).conversations()
+
+    # -------------------------------------------------------------- connecting
+
+    async def _run(self) -> None:
+        url = self._reconnect.url
+        try:
+            while True:
+                how = await self._connect_once(url)
+                self._exchange.lost()
+                if self._closing:
+                    return
+                now = asyncio.get_running_loop().time()
+                match self._reconnect.ended(how, now):
+                    case Never(error):
+                        self._end(Closed(error.reason, error))
+                        return
+                    case Again(url, delay_s, reason):
+                        self._become(Reconnecting(reason, delay_s))
+                        await asyncio.sleep(delay_s)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the guard of the task)
+            _log.exception("the client failed")
+            self._end(
+                Closed(f"a bug of the client: {error!r}", Unavailable(str(error)))
+            )
+
+    async def _connect_once(self, url: str) -> Ended:
+        try:
+            link = await self._dial(url, await token_of(self._token_source))
+        except Lost as lost:
+            return lost.how
+        self._connection = Connection(
+            link,
+            self._exchange,
+            self._reconnect,
+            before_write=lambda: self._saving.before_write(self._exchange),
+            on_change=self._received,
+            heartbeat_s=self._heartbeat_s,
+        )
+        try:
+            return await self._connection.run()
+        finally:
+            self._connection = None
+
+    def _received(self) -> None:
+        """
+        Frames came in.
+        """
+        if not isinstance(self._state, Connected) and self._exchange.connected:
+            self._state = self._exchange.connected
+        self._saving.soon(self._exchange)
+        self._changed.set()
+
+    def _become(self, state: StateChanged) -> None:
+        self._state = state
+        self._exchange.events.put(state)
+        self._changed.set()
+
+    def _end(self, state: Closed) -> None:
+        self._become(state)
+        self._waiting.fail(state.error or Unavailable("the client is closed"))
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            if isinstance(self._state, Closed):
+                raise self._state.error or Unavailable("the client is closed")
+            self._changed.clear()
+            await self._changed.wait()
+
+    # --------------------------------------------------------- events, answers
+
+    async def _next_event(self) -> Event | None:
+        self._done_with_taken()
+        while True:
+            event = self._exchange.events.take()
+            if event is not None:
+                self._taken = event
+                return event
+            if isinstance(self._state, Closed):
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _done_with_taken(self) -> None:
+        event, self._taken = self._taken, None
+        if event is not None:
+            self._exchange.took(event)
+            self._moved()
+
+    def _settled(self, client_id: str, outcome: Accepted | WsmsgError) -> None:
+        if not self._waiting.settled(client_id, outcome):
+            accepted = outcome if isinstance(outcome, Accepted) else None
+            error = outcome if isinstance(outcome, WsmsgError) else None
+            self._exchange.events.put(SendSettled(client_id, accepted, error))
+
+    async def _ask(
+        self, make: Callable[[str], frames.Sync | frames.Conversations]
+    ) -> Answer:
+        if isinstance(self._state, Closed):
+            raise self._state.error or Unavailable("the client is closed")
+        self._asked += 1
+        request = make(f"q{self._asked}")
+        self._exchange.ask(request, asyncio.get_running_loop().time())
+        self._moved()
+        try:
+            return await self._waiting.answer(request.id)
+        finally:
+            self._exchange.forget(request.id)
+
+    def _moved(self) -> None:
+        """
+        The program changed something.
+        """
+        if self._connection is not None:
+            self._connection.wake()
+        self._saving.soon(self._exchange)
+
+
+class Events:
+    """
+    Events one by one; for one reader.
+    """
+
+    def __init__(self, take: Callable[[], Awaitable[Event | None]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._take()
+        if event is None:
+            raise StopAsyncIteration
+        return event

@@ -1,0 +1,205 @@
+"""
+One connection's life: hello, welcome, then frames both ways until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from wsmsg import frames
+from wsmsg.client.exchange import Exchange
+from wsmsg.client.heartbeat import Heartbeat
+from wsmsg.client.reconnect import Ended, Reconnect
+from wsmsg.client.transport import Link, Lost, within
+from wsmsg.errors import BadFrame, Close, from_code
+from wsmsg.frames import ClientFrame
+
+_WELCOME_S = 15.0
+_FINISH_S = 2.0
+
+_log = logging.getLogger("wsmsg.client")
+
+
+class Connection:
+    """
+    Carries between a link and the exchange.
+
+    @param before_write: called before frames are written, for what must be durable
+        before the server knows of it.
+    @param heartbeat_s: seconds of silence before the server is asked for a sign;
+        L{None}: a little more than the server's own.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        exchange: Exchange,
+        reconnect: Reconnect,
+        *,
+        before_write: Callable[[], object],
+        on_change: Callable[[], object],
+        heartbeat_s: float | None,
+    ) -> None:
+        self._link = link
+        self._exchange = exchange
+        self._reconnect = reconnect
+        self._before_write = before_write
+        self._on_change = on_change
+        self._heartbeat_s = heartbeat_s
+        self._wake = asyncio.Event()
+        self._now = asyncio.get_running_loop().time
+        self._left: Ended | None = None
+
+    def wake(self) -> None:
+        """
+        The exchange may have something to write.
+        """
+        self._wake.set()
+
+    async def finish(self) -> None:
+        """
+        Say the last words and close.
+        """
+        try:
+            async with asyncio.timeout(_FINISH_S):
+                last = self._exchange.last_words()
+                self._before_write()
+                await self._link.send(last)
+                await self._link.close("bye")
+        except (Lost, TimeoutError):
+            pass
+
+    async def run(self) -> Ended:
+        """
+        Until it ends.
+        """
+        began = self._now()
+        welcomed = False
+        writer: asyncio.Task[None] | None = None
+        try:
+            welcome = await self._greet()
+            welcomed, began = True, self._now()
+            self._exchange.receive(welcome, began)
+            self._reconnect.welcomed()
+            self._on_change()
+            interval_s = self._heartbeat_s or max(1.0, welcome.heartbeat_s * 2)
+            heartbeat = Heartbeat(interval_s, began)
+            writer = asyncio.create_task(self._write(heartbeat))
+            await self._read(heartbeat)
+        except Lost as lost:
+            how = self._left or lost.how
+            lived_s = self._now() - began if welcomed else 0.0
+            return Ended(
+                reason=how.reason,
+                close_code=how.close_code,
+                http_status=how.http_status,
+                lived_s=lived_s,
+            )
+        finally:
+            if writer is not None:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+            self._link.abort()
+        raise AssertionError("reading ends by losing the connection")
+
+    async def _greet(self) -> frames.Welcome:
+        await self._link.send([self._exchange.hello()])
+        refusal: frames.Error | None = None
+        while True:
+            try:
+                frame = await within(_WELCOME_S, self._link.receive())
+            except BadFrame as error:
+                raise Lost(Ended(reason=error.reason, close_code=1002)) from None
+            except Lost as lost:
+                if refusal is None or lost.how.close_code != 1006:
+                    raise
+                # The connection broke before its close frame was in.
+                raise Lost(_refusal(refusal)) from None
+            match frame:
+                case frames.Welcome():
+                    return self._checked(frame)
+                case frames.Error():
+                    refusal = frame
+                case frames.Goaway():
+                    self._told_to_move(frame)
+                case _:
+                    _log.warning("%s before welcome", type(frame).__name__)
+
+    def _checked(self, welcome: frames.Welcome) -> frames.Welcome:
+        saved = self._exchange.user
+        if saved and saved != welcome.user:
+            reason = f"the token is of user {welcome.user}, the position of {saved}"
+            raise Lost(Ended(reason=reason, close_code=Close.FORBIDDEN))
+        return welcome
+
+    async def _read(self, heartbeat: Heartbeat) -> None:
+        while True:
+            try:
+                frame = await self._link.receive()
+            except BadFrame as error:
+                _log.warning("a frame that we do not understand: %s", error.reason)
+                heartbeat.heard(self._now())
+                continue
+            now = self._now()
+            heartbeat.heard(now)
+            if isinstance(frame, frames.Goaway):
+                self._told_to_move(frame)
+            else:
+                self._exchange.receive(frame, now)
+            self._on_change()
+            self._wake.set()
+
+    def _told_to_move(self, frame: frames.Goaway) -> None:
+        _log.info("the server asks us to move: %s", frame.reason)
+        at = self._now() + frame.after_ms / 1000
+        self._reconnect.told_to_move(at, frame.alternatives)
+
+    async def _write(self, heartbeat: Heartbeat) -> None:
+        try:
+            while True:
+                self._wake.clear()
+                now = self._now()
+                if heartbeat.dead(now):
+                    self._leave("the server is silent")
+                    return
+                move_at = self._reconnect.move_at
+                if move_at is not None and now >= move_at:
+                    self._leave("moved, as the server asked")
+                    return
+                out: list[ClientFrame] = self._exchange.due(now)
+                if heartbeat.ask(now):
+                    out.append(frames.Ping("h"))
+                if out:
+                    self._before_write()
+                    await self._link.send(out)
+                await self._until(heartbeat)
+        except Lost:
+            return  # whoever reads learns it too
+
+    def _leave(self, reason: str) -> None:
+        self._left = Ended(reason=reason, close_code=Close.DRAIN)
+        self._link.abort()
+
+    async def _until(self, heartbeat: Heartbeat) -> None:
+        """
+        Wait until there may be something to do.
+        """
+        now = self._now()
+        times = [
+            heartbeat.next_due,
+            self._exchange.next_due(now),
+            self._reconnect.move_at,
+        ]
+        at = min(t for t in times if t is not None)
+        try:
+            # A hair later than due: the loop's clock and its timers round apart.
+            await asyncio.wait_for(self._wake.wait(), max(0.0, at - now) + 0.001)
+        except TimeoutError:
+            pass
+
+
+def _refusal(frame: frames.Error) -> Ended:
+    error = from_code(frame.code, frame.reason)
+    return Ended(reason=frame.reason, close_code=error.close or 1006)

@@ -1,0 +1,192 @@
+"""
+Whether to come back after a connection, when, and where to.
+
+Waits have full jitter: a wait is anything between nothing and a bound that doubles
+from attempt to attempt, so that clients that lost the same server do not return as
+one crowd.  A server that said C{goaway} has spread its clients itself: its time is
+taken as it is.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+
+from wsmsg.errors import (
+    BadFrame,
+    Close,
+    Forbidden,
+    Internal,
+    Replaced,
+    Stale,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    WsmsgError,
+    reconnect_allowed,
+)
+
+_BY_CLOSE: dict[int, type[WsmsgError]] = {
+    Close.UNAUTHENTICATED: Unauthenticated,
+    Close.FORBIDDEN: Forbidden,
+    Close.REPLACED: Replaced,
+    Close.STALE: Stale,
+    Close.TOO_LARGE: TooLarge,
+    Close.BAD_FRAME: BadFrame,
+    Close.BUG: Internal,
+}
+
+_BY_STATUS: dict[int, type[WsmsgError]] = {401: Unauthenticated, 403: Forbidden}
+
+#: HTTP answers to the handshake below 500 that pass by themselves.
+_PASSING = frozenset({408, 425, 429})
+
+
+@attrs.frozen(kw_only=True)
+class Ended:
+    """
+    How a connection, or the attempt to have one, ended.
+
+    @ivar reason: one line for a person.
+    @ivar close_code: of the WebSocket; 1006 where none came.
+    @ivar http_status: where the handshake was answered with something else than 101.
+    @ivar lived_s: how long the server had known us.
+    """
+
+    reason: str
+    close_code: int = 1006
+    http_status: int = 0
+    lived_s: float = 0.0
+
+
+@attrs.frozen
+class Again:
+    """
+    Connect to C{url} in C{delay_s} seconds.
+    """
+
+    url: str
+    delay_s: float
+    reason: str
+
+
+@attrs.frozen
+class Never:
+    """
+    Do not come back.
+    """
+
+    error: WsmsgError
+
+
+class Reconnect:
+    """
+    The decision, from connection to connection.
+
+    @param url: where the server is unless it names other places.
+    @param first_s: the bound of the first wait; C{cap_s}: of any.
+    @param settled_s: a connection that lived so long ends a row of failures.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        first_s: float = 0.25,
+        cap_s: float = 15.0,
+        settled_s: float = 5.0,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.url = url
+        self._first_s = first_s
+        self._cap_s = cap_s
+        self._settled_s = settled_s
+        self._uniform = uniform
+        self._others: list[str] = []
+        self._failures = 0
+        self._bugs = 0
+        self._refusals = 0
+        self._move_at: float | None = None
+
+    def told_to_move(self, at: float, alternatives: tuple[str, ...]) -> None:
+        """
+        C{goaway} came: leave at this time, perhaps for one of these places.
+        """
+        self._move_at = at
+        moved = (moved_url(self.url, other) for other in alternatives)
+        self._others = [url for url in moved if url and url != self.url]
+
+    @property
+    def move_at(self) -> float | None:
+        """
+        When to leave a connection that still stands.
+        """
+        return self._move_at
+
+    def welcomed(self) -> None:
+        """
+        The server knows us.
+        """
+        self._refusals = 0
+        self._others = []
+
+    def ended(self, how: Ended, now: float) -> Again | Never:
+        """
+        A connection is over.
+        """
+        if how.lived_s >= self._settled_s:
+            self._failures = self._bugs = 0
+        final = self._final(how)
+        if final is not None:
+            return Never(final)
+        move_at, self._move_at = self._move_at, None
+        if move_at is not None:
+            return Again(self._next_url(), max(0.0, move_at - now), how.reason)
+        bound = min(self._cap_s, self._first_s * 2 ** min(self._failures, 30))
+        self._failures += 1
+        return Again(self._next_url(), self._uniform(0.0, bound), how.reason)
+
+    def _next_url(self) -> str:
+        return self._others.pop(0) if self._others else self.url
+
+    def _final(self, how: Ended) -> WsmsgError | None:
+        error = _error_of(how)
+        if isinstance(error, Unauthenticated):
+            # The token may have expired while we were away: a fresh one is due once.
+            self._refusals += 1
+            return error if self._refusals > 1 else None
+        if how.close_code == Close.BUG:
+            # A message of ours may be what it stumbles over.
+            self._bugs += 1
+            return error if self._bugs > 1 else None
+        return error
+
+
+def _error_of(how: Ended) -> WsmsgError | None:
+    if how.http_status:
+        if how.http_status >= 500 or how.http_status in _PASSING:
+            return None
+        return _BY_STATUS.get(how.http_status, Unavailable)(how.reason)
+    if how.close_code != Close.BUG and reconnect_allowed(how.close_code):
+        return None
+    return _BY_CLOSE.get(how.close_code, Unavailable)(how.reason)
+
+
+def moved_url(url: str, alternative: str) -> str | None:
+    """
+    The address that an alternative means: a whole URL, or C{host:port} for the same
+    path.  L{None}: it would send our token over a weaker connection.
+    """
+    here = urlsplit(url)
+    if "://" not in alternative:
+        return urlunsplit(here._replace(netloc=alternative))
+    there = urlsplit(alternative)
+    if there.scheme not in ("ws", "wss") or (here.scheme, there.scheme) == (
+        "wss",
+        "ws",
+    ):
+        return None
+    return alternative

@@ -1,0 +1,72 @@
+"""
+When the position is written: before what must be durable is sent, else soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from wsmsg.client.exchange import Exchange
+from wsmsg.client.positions import BadPositions, PositionFile, Saved
+
+#: Changes of so long are one write.
+_SAVE_S = 0.2
+
+_log = logging.getLogger("wsmsg.client")
+
+
+class Saving:
+    """
+    Keeps the file like the exchange.
+
+    @param path: L{None}: there is no file.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self._file = PositionFile(Path(path)) if path else None
+        self._due: asyncio.TimerHandle | None = None
+
+    def load(self) -> Saved:
+        """
+        What an earlier run left.
+
+        @raise BadPositions: it cannot be understood.
+        """
+        return self._file.load() if self._file else Saved()
+
+    def soon(self, exchange: Exchange) -> None:
+        """
+        Something changed.
+        """
+        if self._file is not None and self._due is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(_SAVE_S, self.now, exchange)
+
+    def before_write(self, exchange: Exchange) -> None:
+        """
+        Frames are about to be written: a message must keep its id from then on.
+        """
+        if exchange.outbound.changed:
+            self.now(exchange)
+
+    def now(self, exchange: Exchange) -> None:
+        """
+        Write what changed.
+        """
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        exchange.outbound.changed = False
+        if self._file is None:
+            return
+        try:
+            self._file.save(
+                user=exchange.user,
+                since=exchange.since_ms,
+                positions=exchange.inbound.positions(),
+                unsent=exchange.outbound,
+            )
+        except BadPositions as error:
+            _log.error("the position is not saved: %s", error)

@@ -1,0 +1,227 @@
+"""
+One WebSocket to the server, as frames: the only module that knows C{websockets}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+from websockets.typing import Subprotocol
+
+from wsmsg import __version__
+from wsmsg.client.reconnect import Ended
+from wsmsg.codecs.codec_json import CODEC as JSON
+from wsmsg.codecs.codec_json import JsonCodec
+from wsmsg.codecs.codec_protobuf import CODEC as PROTOBUF
+from wsmsg.codecs.codec_protobuf import ProtobufCodec
+from wsmsg.errors import Close
+from wsmsg.frames import ClientFrame, ServerFrame
+
+CodecName = Literal["protobuf", "json"]
+
+_CODECS: dict[str, ProtobufCodec | JsonCodec] = {"protobuf": PROTOBUF, "json": JSON}
+
+#: A page has many messages; this bounds what a broken server can make us hold.
+_MAX_BYTES = 64 * 2**20
+
+_CLOSE_S = 1.0
+
+_NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
+
+
+class Lost(Exception):
+    """
+    There is no connection, or none any more.
+
+    @ivar how: for the decision what to do about it.
+    """
+
+    def __init__(self, how: Ended) -> None:
+        super().__init__(how.reason)
+        self.how = how
+
+
+class Link(Protocol):
+    """
+    A connection that is open.
+    """
+
+    async def send(self, frames: list[ClientFrame]) -> None:
+        """
+        Write frames; waits while the server does not read.
+
+        @raise Lost: the connection is gone.
+        """
+
+    async def receive(self) -> ServerFrame:
+        """
+        The next frame.
+
+        @raise Lost: there is none, because the connection is gone.
+        @raise BadFrame: it cannot be understood.
+        """
+
+    async def close(self, reason: str) -> None:
+        """
+        End it in good order, within a second.
+        """
+
+    def abort(self) -> None:
+        """
+        End it at once; whoever receives learns that it is lost.
+        """
+
+
+#: Opens a connection to an address with a token, or raises L{Lost}.
+Dial = Callable[[str, str], Coroutine[Any, Any, Link]]
+
+
+class WebSocketLink:
+    """
+    L{Link} over a WebSocket.
+    """
+
+    def __init__(
+        self, connection: ClientConnection, codec: ProtobufCodec | JsonCodec
+    ) -> None:
+        self._connection = connection
+        self._codec = codec
+
+    async def send(self, frames: list[ClientFrame]) -> None:
+        text = not self._codec.binary
+        try:
+            for frame in frames:
+                data = self._codec.encode_client(frame)
+                await self._connection.send(data, text=text)
+        except ConnectionClosed as error:
+            raise Lost(_closed(error)) from None
+
+    async def receive(self) -> ServerFrame:
+        try:
+            data = await self._connection.recv(decode=False)
+        except ConnectionClosed as error:
+            raise Lost(_closed(error)) from None
+        return self._codec.decode_server(bytes(data))
+
+    async def close(self, reason: str) -> None:
+        await self._connection.close(Close.DONE, reason)
+
+    def abort(self) -> None:
+        self._connection.transport.abort()
+
+
+def websocket_dial(
+    codec: CodecName, *, open_timeout_s: float = 10.0, tls: ssl.SSLContext | None = None
+) -> Dial:
+    """
+    Open WebSockets that speak this codec.
+
+    @param tls: for C{wss}; L{None}: the certificates that the machine trusts.
+    """
+    spoken = _CODECS[codec]
+
+    async def dial(url: str, token: str) -> Link:
+        # The library takes no ssl of None for wss, and none at all for ws.
+        extra: dict[str, Any] = {"ssl": tls} if tls else {}
+        try:
+            connection = await connect(
+                url,
+                subprotocols=[Subprotocol(spoken.subprotocol)],
+                additional_headers=[("Authorization", f"Bearer {token}")],
+                user_agent_header=f"wsmsg-python/{__version__}",
+                compression=None,
+                proxy=None if _is_local(url) else True,
+                open_timeout=open_timeout_s,
+                close_timeout=_CLOSE_S,
+                ping_interval=None,  # the session is pinged, not the socket
+                max_size=_MAX_BYTES,
+                **extra,
+            )
+        except Exception as error:
+            raise Lost(_refused(url, error)) from error
+        if connection.subprotocol != spoken.subprotocol:
+            connection.transport.abort()
+            reason = f"{url} does not speak {spoken.subprotocol}"
+            raise Lost(Ended(reason=reason, close_code=1010))
+        return WebSocketLink(connection, spoken)
+
+    return dial
+
+
+def _closed(error: ConnectionClosed) -> Ended:
+    if error.rcvd is None:
+        if error.sent is not None and error.sent.code != Close.DONE:
+            # We could not go on with what came, and would not the next time.
+            return Ended(reason=str(error), close_code=error.sent.code)
+        return Ended(reason="the connection broke")
+    code = error.rcvd.code
+    name = _NAMES.get(code, "closed")
+    said = f": {error.rcvd.reason}" if error.rcvd.reason else ""
+    return Ended(reason=f"{name} ({code}){said}", close_code=code)
+
+
+def _refused(url: str, error: Exception) -> Ended:
+    match error:
+        case InvalidStatus():
+            status = error.response.status_code
+            body = bytes(error.response.body or b"")[:200].decode("utf-8", "replace")
+            said = " ".join(body.split())
+            reason = f"{url} answered {status}" + (f": {said}" if said else "")
+            return Ended(reason=reason, http_status=status)
+        case InvalidURI():
+            return Ended(reason=str(error), close_code=Close.BAD_FRAME)
+        case InvalidHandshake():
+            return Ended(reason=f"{url}: {error}")
+        case TimeoutError():
+            return Ended(reason=f"{url}: no answer in time")
+        case OSError() | EOFError() | WebSocketException():
+            return Ended(reason=f"{url}: {_plain(error)}")
+        case _:
+            # A certificate file, a resolver, a proxy: still no connection.
+            return Ended(reason=f"{url}: {type(error).__name__}: {error}")
+
+
+def _plain(error: Exception) -> str:
+    """
+    One line; asyncio puts the failures of several addresses into one text.
+    """
+    if isinstance(error, ConnectionRefusedError) or "refused" in str(error):
+        return "connection refused"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def within(
+    seconds: float, receiving: Coroutine[Any, Any, ServerFrame]
+) -> ServerFrame:
+    """
+    What is received in time.
+
+    @raise Lost: nothing was.
+    """
+    try:
+        return await asyncio.wait_for(receiving, seconds)
+    except TimeoutError:
+        raise Lost(Ended(reason=f"the server said nothing for {seconds} s")) from None

@@ -84,8 +84,8 @@ class Ingress:
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
-        self._limit = limit
-        self._content_bytes = content_bytes
+        self.limit = limit
+        self.content_bytes = content_bytes
         self._remembered = remembered
         self._recent: dict[Identity, Message] = {}
         self._appending: dict[Identity, list[tuple[Proposal, Reply]]] = {}
@@ -113,7 +113,7 @@ class Ingress:
                 at_once.append((proposal, self._repeat(proposal, known)))
             elif identity in self._appending:
                 self._appending[identity].append((proposal, reply))
-            elif self.in_flight + len(fresh) >= self._limit:
+            elif self.in_flight + len(fresh) >= self.limit:
                 at_once.append((proposal, self._overloaded()))
             else:
                 self._appending[identity] = []
@@ -148,11 +148,11 @@ class Ingress:
             return Forbidden("the sender is not in the conversation")
         # A character has at most 4 bytes: most content needs no encoding to know.
         content = proposal.content
-        if len(content) * 4 > self._content_bytes:
+        if len(content) * 4 > self.content_bytes:
             n_bytes = len(content.encode())
-            if n_bytes > self._content_bytes:
+            if n_bytes > self.content_bytes:
                 return TooLarge(
-                    f"content has {n_bytes} bytes, the limit is {self._content_bytes}"
+                    f"content has {n_bytes} bytes, the limit is {self.content_bytes}"
                 )
         return None
 

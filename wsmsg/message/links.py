@@ -48,9 +48,9 @@ class Links:
         self.cut = 0
         self._presence = presence
         self._clock = clock
-        self._grace_s = grace_s
-        self._limit_records = limit_records
-        self._limit_bytes = limit_bytes
+        self.grace_s = grace_s
+        self.limit_records = limit_records
+        self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
         self._expiring: dict[str, IDelayedCall] = {}
         self._watchers: defaultdict[int, set[str]] = defaultdict(set)
@@ -83,8 +83,8 @@ class Links:
             link = Link(
                 node,
                 hello.incarnation,
-                limit_records=self._limit_records,
-                limit_bytes=self._limit_bytes,
+                limit_records=self.limit_records,
+                limit_bytes=self.limit_bytes,
             )
             self._links[node] = link
         else:
@@ -102,11 +102,11 @@ class Links:
         self._log.info(
             "link of {node} lost, kept for {seconds} s: {reason}",
             node=link.node,
-            seconds=self._grace_s,
+            seconds=self.grace_s,
             reason=reason,
         )
         self._expiring[link.node] = self._clock.callLater(
-            self._grace_s, self._expire, link
+            self.grace_s, self._expire, link
         )
 
     def hang_up_all(self, reason: str) -> None:

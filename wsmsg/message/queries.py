@@ -4,7 +4,6 @@ What clients read: pages of a conversation, heads of conversations, presence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -39,7 +38,6 @@ class Queries:
         store: IMessageStore,
         presence: IPresence,
         routes: Routes,
-        now_ms: Callable[[], int],
         *,
         page: int,
     ) -> None:
@@ -47,8 +45,7 @@ class Queries:
         self._store = store
         self._presence = presence
         self._routes = routes
-        self._now_ms = now_ms
-        self._page_limit = page
+        self.page_limit = page
 
     async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
         """
@@ -84,7 +81,7 @@ class Queries:
 
     async def _page(self, query: rest_pb2.PageQuery) -> rest_pb2.QueryAnswer:
         _check_member(query.user, query.conversation)
-        limit = min(query.limit or self._page_limit, self._page_limit)
+        limit = min(query.limit or self.page_limit, self.page_limit)
         messages, head = await self._store.page(
             query.conversation, max(query.after, 0), limit
         )
@@ -97,7 +94,7 @@ class Queries:
         return answer
 
     async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
-        limit = min(query.limit or self._page_limit, self._page_limit)
+        limit = min(query.limit or self.page_limit, self.page_limit)
         since_ms = max(query.since_ms - OVERLAP_MS, 0)
         rows = await self._store.conversations_of(query.user, since_ms, limit + 1)
         answer = rest_pb2.QueryAnswer()

@@ -48,17 +48,18 @@ class Reading:
         self.buried = 0
         self.read = 0
         self._journal = journal
-        self._delivery = delivery
+        self.delivery = delivery
         self._links = links
         self._clock = clock
         self._retry = retry
-        self._batch = batch
-        self._limit = limit_unsettled
+        self.batch = batch
+        self.limit_unsettled = limit_unsettled
         self._settling = Settling(self._commit)
         self._running = False
         self._waiting: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
-        self._settled: list[Deferred[None]] = []
+        self._caught_up: list[Deferred[None]] = []
+        self._reading = False
         self._done: Deferred[None] | None = None
 
     @property
@@ -72,15 +73,14 @@ class Reading:
             lambda failure: self._log.failure("reading the journal ended", failure)
         )
 
-    def settled(self) -> Deferred[None]:
+    def caught_up(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when nothing that was read is unsettled.
+        @return: a Deferred that fires when the journal has nothing more to read and
+            nothing that was read is unsettled.
         """
         done: Deferred[None] = Deferred()
-        if self.unsettled:
-            self._settled.append(done)
-        else:
-            done.callback(None)
+        self._caught_up.append(done)
+        self._tell_caught_up()
         return done
 
     async def stop(self) -> None:
@@ -97,11 +97,11 @@ class Reading:
     async def _run(self) -> None:
         while self._running:
             await self._wait_for_room()
-            try:
-                entries = await self._journal.read(self._batch)
-            except Unavailable as e:
-                await self._pause(1, e)
-                continue
+            reading = self._journal.read(self.batch)
+            self._reading = not reading.called
+            self._tell_caught_up()
+            entries = await reading
+            self._reading = False
             if entries:
                 await self._deliver(entries)
 
@@ -111,7 +111,7 @@ class Reading:
         failures = 0
         while self._running:
             try:
-                delivered = await self._delivery.store(entries)
+                delivered = await self.delivery.store(entries)
                 await self._bury(delivered)
             except Unavailable as e:
                 failures += 1
@@ -141,16 +141,19 @@ class Reading:
 
     def _commit(self, positions: dict[int, int]) -> None:
         self._journal.commit(positions)
-        if self._room is not None and self.unsettled < self._limit:
+        if self._room is not None and self.unsettled < self.limit_unsettled:
             room, self._room = self._room, None
             room.callback(None)
-        if not self.unsettled:
-            waiting, self._settled = self._settled, []
+        self._tell_caught_up()
+
+    def _tell_caught_up(self) -> None:
+        if self._reading and not self.unsettled:
+            waiting, self._caught_up = self._caught_up, []
             for done in waiting:
                 done.callback(None)
 
     async def _wait_for_room(self) -> None:
-        if self.unsettled < self._limit:
+        if self.unsettled < self.limit_unsettled:
             return
         self._log.warn("{n} records unsettled, reading waits", n=self.unsettled)
         self._room = Deferred()

@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from wsmsg.message.queries import Queries
 from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
-from wsmsg.stream_options import server_options
+from wsmsg.grpc_options import server_options
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
 

@@ -1,0 +1,88 @@
+"""
+How far users are.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import MemoryStore
+from tests.message.test_links import RecordingPresence
+from wsmsg.message.cursors import Cursors
+from wsmsg.message.links import Links
+from wsmsg.model import Cursor
+from wsmsg.rpc import rest_pb2
+
+
+def cursor(
+    user: int, delivered: int = 0, read: int = 0, conversation: str = "u:1:2"
+) -> rest_pb2.Cursor:
+    """
+    A cursor as a stream brings it.
+    """
+    return rest_pb2.Cursor(
+        conversation=conversation, user=user, delivered=delivered, read=read
+    )
+
+
+class CursorsTests(SynchronousTestCase):
+    """
+    Gathered, stored, told.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.store = MemoryStore()
+        self.links = Links(
+            RecordingPresence(),
+            self.clock,
+            grace_s=1,
+            limit_records=9,
+            limit_bytes=10**6,
+        )
+        self.told: list[Cursor] = []
+        self.links.receipt = self.told.append  # type: ignore[method-assign]
+        self.cursors = Cursors(self.store, self.links, self.clock, limit=2)
+
+    def test_stored_and_told(self) -> None:
+        """
+        A cursor is stored, then the members hear of it; what is read is delivered.
+        """
+        self.cursors.move([cursor(2, read=3)])
+        self.assertEqual(self.told, [Cursor("u:1:2", 2, 3, 3)])
+        self.assertEqual(self.store.moved["u:1:2", 2], Cursor("u:1:2", 2, 3, 3))
+
+    def test_gathered_while_down(self) -> None:
+        """
+        What comes while the store is down is merged, and stored when it is back.
+        """
+        self.store.down = True
+        self.cursors.move([cursor(2, delivered=3)])
+        self.cursors.move([cursor(2, delivered=5)])
+        self.cursors.move([cursor(2, delivered=4, read=1)])
+        self.assertNoResult(self.cursors.idle())
+        self.store.down = False
+        self.clock.advance(0.5)
+        self.assertEqual(self.told, [Cursor("u:1:2", 2, 5, 1)])
+        self.successResultOf(self.cursors.idle())
+
+    def test_bounded(self) -> None:
+        """
+        Over the limit further cursors are dropped and counted.
+        """
+        self.store.down = True
+        for other in range(2, 6):
+            self.cursors.move([cursor(1, 1, conversation=f"u:1:{other}")])
+        self.assertEqual(self.cursors.dropped, 2)
+        self.store.down = False
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.told), 2)
+
+    def test_not_a_member(self) -> None:
+        """
+        A cursor of somebody who is not in the conversation is dropped.
+        """
+        self.cursors.move([cursor(3, 1), cursor(1, 1, conversation="nonsense")])
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.cursors.dropped, 2)

@@ -1,0 +1,121 @@
+"""
+What clients read.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import MemoryStore
+from tests.message.test_links import RecordingPresence
+from wsmsg.errors import Unavailable
+from wsmsg.message.queries import Queries
+from wsmsg.message.routes import Routes
+from wsmsg.model import Cursor, Message
+from wsmsg.rpc import rest_pb2
+
+
+class QueriesTests(SynchronousTestCase):
+    """
+    Pages, heads, presence.
+    """
+
+    def setUp(self) -> None:
+        self.store = MemoryStore()
+        self.routes = Routes()
+        self.queries = Queries(self.store, RecordingPresence(), self.routes, page=3)
+        for seq in range(1, 6):
+            m = Message("u:1:2", 1, f"c{seq}", seq, "hi", 1, 5, seq)
+            self.store.messages[m.identity] = m
+
+    def ask(self, *items: rest_pb2.QueryItem) -> list[rest_pb2.QueryAnswer]:
+        answering = Deferred.fromCoroutine(
+            self.queries.answer(rest_pb2.QueryRequest(items=items))
+        )
+        return list(self.successResultOf(answering).answers)
+
+    def page(
+        self, user: int = 1, after: int = 0, conversation: str = "u:1:2"
+    ) -> rest_pb2.QueryAnswer:
+        query = rest_pb2.PageQuery(user=user, conversation=conversation, after=after)
+        [answer] = self.ask(rest_pb2.QueryItem(page=query))
+        return answer
+
+    def test_page(self) -> None:
+        """
+        A page has what is behind a number, and says whether there is more.
+        """
+        page = self.page().page
+        self.assertEqual([m.seq for m in page.messages], [1, 2, 3])
+        self.assertEqual((page.head, page.more), (5, True))
+        page = self.page(after=3).page
+        self.assertEqual([m.seq for m in page.messages], [4, 5])
+        self.assertFalse(page.more)
+        page = self.page(after=5).page
+        self.assertEqual((list(page.messages), page.head, page.more), ([], 5, False))
+
+    def test_not_a_member(self) -> None:
+        """
+        Nobody reads a conversation that they are not in.
+        """
+        self.assertEqual(self.page(user=3).error.code, "forbidden")
+        self.assertEqual(self.page(conversation="nonsense").error.code, "not_found")
+
+    def test_heads(self) -> None:
+        """
+        A head tells how far the asker and the other are.
+        """
+        self.store.moved = {
+            ("u:1:2", 1): Cursor("u:1:2", 1, 4, 2),
+            ("u:1:2", 2): Cursor("u:1:2", 2, 5, 5),
+        }
+        query = rest_pb2.QueryItem(heads=rest_pb2.HeadsQuery(user=1))
+        [head] = self.ask(query)[0].heads.heads
+        self.assertEqual((head.head, head.delivered, head.read), (5, 4, 2))
+        self.assertEqual([(o.user, o.read) for o in head.others], [(2, 5)])
+
+    def test_more_heads(self) -> None:
+        """
+        A list of heads that is too long says so.
+        """
+        for other in range(3, 9):
+            m = Message(f"u:1:{other}", 1, "c", other, "hi", 1, 5, 1)
+            self.store.messages[m.identity] = m
+        query = rest_pb2.QueryItem(heads=rest_pb2.HeadsQuery(user=1, limit=50))
+        [answer] = self.ask(query)
+        self.assertEqual(len(answer.heads.heads), 3)
+        self.assertTrue(answer.heads.more)
+
+    def test_presence(self) -> None:
+        """
+        Whoever has a route is online.
+        """
+        self.routes.change("n", [2], [])
+        query = rest_pb2.QueryItem(presence=rest_pb2.PresenceQuery(users=[1, 2]))
+        [answer] = self.ask(query)
+        self.assertEqual(
+            [(p.user, p.online) for p in answer.presence.presence],
+            [(1, False), (2, True)],
+        )
+
+    def test_each_for_itself(self) -> None:
+        """
+        One query that fails does not spoil the others, and their order stays.
+        """
+        self.store.page = lambda *a: fail(Unavailable("down"))  # type: ignore
+        answers = self.ask(
+            rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2")),
+            rest_pb2.QueryItem(),
+            rest_pb2.QueryItem(heads=rest_pb2.HeadsQuery(user=1)),
+        )
+        self.assertEqual(answers[0].error.code, "unavailable")
+        self.assertEqual(answers[1].error.code, "not_found")
+        self.assertEqual(len(answers[2].heads.heads), 1)
+
+    def test_too_many(self) -> None:
+        """
+        More queries than are allowed at once are all refused.
+        """
+        answers = self.ask(*[rest_pb2.QueryItem()] * 1001)
+        self.assertEqual({a.error.code for a in answers}, {"not_found"})

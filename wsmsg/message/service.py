@@ -1,0 +1,181 @@
+"""
+What a Message does as a whole: stop in order, take new settings, tell of itself.
+
+Nothing is lost when it stops (the journal has it), but as little as possible is left
+to be done again::
+
+    take no more sends -> what is on its way becomes durable and is answered
+    -> what is durable is stored, pushed, acknowledged -> cursors are stored
+    -> streams end (each Connect turns to another Message, or waits for this one)
+    -> the last commit is written, the files are closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from wsmsg.message.interfaces import IJournal, IMessageStore
+from wsmsg.message.queries import Queries
+from wsmsg.message.reading import Reading
+from wsmsg.message.rpc import MessageRpc
+from wsmsg.message.stream import Core
+from wsmsg.metrics import Metrics
+from wsmsg.settings import MessageSettings
+
+_LEASE_RENEWAL_S = 1.0
+
+
+@attrs.define
+class MessageNode:
+    """
+    The parts of one Message that its life is about.
+    """
+
+    _log = Logger()
+
+    settings: MessageSettings
+    clock: IReactorTime
+    journal: IJournal
+    store: IMessageStore
+    core: Core
+    queries: Queries
+    reading: Reading
+    rpc: MessageRpc
+    _leases: LoopingCall | None = None
+
+    # -- parts that begin and end
+
+    def start_leases(self) -> None:
+        """
+        Renew the leases of the Connects whose presence is ours, once a second.
+        """
+        self._leases = LoopingCall(self.core.links.renew_leases)
+        self._leases.clock = self.clock
+        self._leases.start(_LEASE_RENEWAL_S)
+
+    def stop_leases(self) -> None:
+        """
+        Let them run out.
+        """
+        if self._leases is not None and self._leases.running:
+            self._leases.stop()
+
+    async def drain(self) -> None:
+        """
+        Take no more sends and finish those that were taken, within half of the time
+        that stopping may take: a Connect that does not acknowledge its pushes must
+        not keep the last commit from being written.
+        """
+        self.core.draining = True
+        for what, finished in (
+            ("sends to become durable", self.core.ingress.idle),
+            ("records to be settled", self.reading.caught_up),
+            ("cursors to be stored", self.core.cursors.idle),
+        ):
+            if not await self._in_time(finished()):
+                self._log.warn("stopping without waiting longer for {what}", what=what)
+
+    async def close_files(self) -> None:
+        """
+        End the reading, write the last commit, close journal and store.
+        """
+        self.core.links.give_up_all()
+        reading = Deferred.fromCoroutine(self.reading.stop())
+        await self.journal.stop()
+        await reading
+        await self.store.stop()
+
+    async def stop_rpc(self) -> None:
+        """
+        End the streams, and queries that take too long.
+        """
+        await _asyncio(self.rpc.stop(1.0))
+
+    async def start_rpc(self) -> None:
+        """
+        Serve.
+        """
+        await _asyncio(self.rpc.start(self.settings.rpc_listen))
+
+    # -- settings
+
+    def adopt(self, settings: MessageSettings) -> None:
+        """
+        Go by these settings from now on, in all that can change live.
+        """
+        self.settings = settings
+        core = self.core
+        core.content_bytes = core.ingress.content_bytes = settings.content_bytes
+        core.ingress.limit = settings.appends_in_flight
+        core.links.grace_s = settings.link_grace_s
+        core.links.limit_records = settings.link_records
+        core.links.limit_bytes = settings.link_bytes
+        self.reading.batch = settings.read_batch
+        self.reading.limit_unsettled = settings.unsettled_records
+        self.queries.page_limit = settings.page
+
+    # -- what it tells of itself
+
+    def status(self) -> dict[str, object]:
+        """
+        The part C{message} of C{/status}.
+        """
+        return {
+            "links": self.core.links.nodes(),
+            "users": len(self.core.links.routes),
+            "appends_in_flight": self.core.ingress.in_flight,
+            "unsettled": self.reading.unsettled,
+            "accepted": self.core.ingress.accepted,
+        }
+
+    def measure(self, metrics: Metrics) -> None:
+        """
+        Have the counts of all parts read where they are.
+        """
+        core, reading = self.core, self.reading
+        ingress, links = core.ingress, core.links
+        counters: list[tuple[str, str, Callable[[], int]]] = [
+            ("accepted", "Sends accepted", lambda: ingress.accepted),
+            ("rejected", "Sends rejected", lambda: ingress.rejected),
+            ("repeats", "Sends of a message accepted before", lambda: ingress.repeats),
+            ("records_read", "Records read", lambda: reading.read),
+            ("stored", "Messages stored", lambda: reading.delivery.stored),
+            ("dead_letters", "Records put aside", lambda: reading.buried),
+            ("pushed", "Messages pushed", lambda: links.pushed),
+            ("links_cut", "Links cut as too slow", lambda: links.cut),
+            ("cursors_dropped", "Cursors dropped", lambda: core.cursors.dropped),
+            ("queries", "Queries answered", lambda: self.queries.answered),
+        ]
+        for name, text, read in counters:
+            metrics.counter(f"wsmsg_message_{name}", text, read)
+        gauges: list[tuple[str, str, Callable[[], int]]] = [
+            ("in_flight", "Sends that are being appended", lambda: ingress.in_flight),
+            ("unsettled", "Records not settled", lambda: reading.unsettled),
+            ("users", "Users that are connected", lambda: len(links.routes)),
+            ("streams", "Streams that are open", lambda: self.rpc.streams),
+        ]
+        for name, text, read in gauges:
+            metrics.gauge(f"wsmsg_message_{name}", text, read)
+
+    async def _in_time(self, finished: Deferred[None]) -> bool:
+        finished.addTimeout(self.settings.stop_s / 4, self.clock, _give_up)
+        return await finished is not _TOO_LATE
+
+
+_TOO_LATE: Any = object()
+
+
+def _give_up(_: object, __: float) -> object:
+    return _TOO_LATE
+
+
+async def _asyncio(coroutine: Any) -> Any:
+    return await Deferred.fromFuture(asyncio.ensure_future(coroutine))

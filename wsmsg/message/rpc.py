@@ -110,6 +110,8 @@ class MessageRpc(
         reason = "Connect is gone"
         try:
             reason = await LinkStream(core, context, link, resumed).run()
+            context.set_code(grpc.StatusCode.UNAVAILABLE)
+            context.set_details(reason)
         finally:
             self.streams -= 1
             core.links.lost(link, reason)

@@ -1,0 +1,280 @@
+"""
+Message's gRPC surface, over loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.test_links import RecordingPresence
+from wsmsg.grpc_options import channel_options
+from wsmsg.message.cursors import Cursors
+from wsmsg.message.ingress import Ingress
+from wsmsg.message.links import Links
+from wsmsg.message.message_ids import MessageIds
+from wsmsg.message.queries import Queries
+from wsmsg.message.rpc import MessageRpc
+from wsmsg.message.stream import Core
+from wsmsg.model import Message
+from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+
+Request = rest_pb2.MessageStreamRequest
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+    """
+    An asyncio coroutine as trial waits for it.
+    """
+    return Deferred.fromFuture(asyncio.ensure_future(coroutine))
+
+
+class RpcTests(TestCase):
+    """
+    A Connect that speaks to a real server.
+    """
+
+    timeout = 20
+
+    async def start(self) -> None:
+        self.journal = ManualJournal()
+        self.store = MemoryStore()
+        self.links = Links(
+            RecordingPresence(), reactor, grace_s=0, limit_records=9, limit_bytes=10**6
+        )
+        ingress = Ingress(
+            self.journal,
+            self.store,
+            MessageIds(lambda: 5),
+            lambda: 1000,
+            limit=100,
+            content_bytes=1000,
+        )
+        self.core = Core(
+            node="m",
+            incarnation="life",
+            links=self.links,
+            ingress=ingress,
+            cursors=Cursors(self.store, self.links, reactor),
+            keepalive_s=1.0,
+            content_bytes=1000,
+        )
+        queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
+        self.rpc = MessageRpc(self.core, queries)
+        await self.rpc.start("127.0.0.1:0")
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        await self.start()
+        channel = grpc.aio.insecure_channel(
+            self.rpc.address, options=channel_options(1.0)
+        )
+        try:
+            yield channel
+        finally:
+            await channel.close()
+            self.links.give_up_all()
+            await self.rpc.stop(0)
+
+    def subscribe(self, **more: Any) -> Request:
+        fields = {"connect_service_id": "c", "incarnation": "i", "link_version": 1}
+        return Request(subscribe=rest_pb2.SubscribeRequest(**{**fields, **more}))
+
+    async def refusal(self, *requests: Request) -> grpc.aio.AioRpcError:
+        async with self.channel() as channel:
+            call = rest_pb2_grpc.MessageServiceStub(channel).MessageStream()
+            for request in requests:
+                await call.write(request)
+            if not requests:
+                await call.done_writing()
+            try:
+                await call.read()
+            except grpc.aio.AioRpcError as e:
+                return e
+        return self.fail("the stream was not refused")
+
+    def test_a_send(self) -> Deferred[Any]:
+        """
+        A send on the stream is answered once it is durable, on the same stream.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                call = rest_pb2_grpc.MessageServiceStub(channel).MessageStream()
+                await call.write(self.subscribe())
+                welcome = (await call.read()).welcome
+                self.assertEqual(
+                    (welcome.message_service_id, welcome.incarnation), ("m", "life")
+                )
+                self.assertFalse(welcome.resumed)
+                send = rest_pb2.SendRequest(
+                    id=7, sender=1, client_id="a", conversation="u:1:2", content="hi"
+                )
+                bad = rest_pb2.SendRequest(
+                    id=8, sender=3, client_id="a", conversation="u:1:2", content="hi"
+                )
+                await call.write(
+                    Request(batch=rest_pb2.ConnectBatch(sends=[send, bad]))
+                )
+                [refused] = (await call.read()).batch.results
+                self.assertEqual((refused.id, refused.code), (8, "forbidden"))
+                self.journal.appends[0][1].callback(None)
+                [accepted] = (await call.read()).batch.results
+                self.assertEqual((accepted.id, accepted.time_ms), (7, 1000))
+
+        return run(check())
+
+    def test_a_push(self) -> Deferred[Any]:
+        """
+        Who is announced is acknowledged, and is pushed to.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                call = rest_pb2_grpc.MessageServiceStub(channel).MessageStream()
+                await call.write(self.subscribe())
+                await call.read()
+                delta = rest_pb2.PresenceDelta(
+                    number=1, online=[2], snapshot=rest_pb2.PresenceDelta.WHOLE
+                )
+                await call.write(Request(batch=rest_pb2.ConnectBatch(presence=delta)))
+                self.assertEqual((await call.read()).batch.presence_applied, 1)
+                settled: asyncio.Future[None] = asyncio.Future()
+                message = Message("u:1:2", 1, "a", 7, "hi", 1, 5, 1)
+                self.links.push([message], lambda: settled.set_result(None))
+                batch = (await call.read()).batch
+                self.assertEqual(batch.pushes[0].message.content, "hi")
+                await call.write(
+                    Request(batch=rest_pb2.ConnectBatch(pushed=batch.number))
+                )
+                await settled
+
+        return run(check())
+
+    def test_queries(self) -> Deferred[Any]:
+        """
+        Queries are answered in one call.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                message = Message("u:1:2", 1, "a", 7, "hi", 1, 5, 1)
+                self.store.messages[message.identity] = message
+                item = rest_pb2.QueryItem(
+                    page=rest_pb2.PageQuery(user=1, conversation="u:1:2")
+                )
+                answer = await rest_pb2_grpc.QueryServiceStub(channel).Query(
+                    rest_pb2.QueryRequest(items=[item, item])
+                )
+                self.assertEqual(len(answer.answers), 2)
+                self.assertEqual(answer.answers[1].page.messages[0].content, "hi")
+
+        return run(check())
+
+    def test_bad_beginnings(self) -> Deferred[Any]:
+        """
+        A stream that does not begin with a good subscribe is refused with a reason.
+        """
+
+        async def check() -> None:
+            for request, code in (
+                (Request(batch=rest_pb2.ConnectBatch()), "INVALID_ARGUMENT"),
+                (self.subscribe(link_version=0), "UNIMPLEMENTED"),
+                (self.subscribe(link_version=9), "UNIMPLEMENTED"),
+                (self.subscribe(connect_service_id=""), "INVALID_ARGUMENT"),
+                (self.subscribe(incarnation=""), "INVALID_ARGUMENT"),
+            ):
+                error = await self.refusal(request)
+                self.assertEqual(error.code().name, code)
+                self.assertTrue(error.details())
+            error = await self.refusal()
+            self.assertEqual(error.code().name, "INVALID_ARGUMENT")
+
+        return run(check())
+
+    def test_not_a_batch(self) -> Deferred[Any]:
+        """
+        A second subscribe on a stream ends it, and its link is given up.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                call = rest_pb2_grpc.MessageServiceStub(channel).MessageStream()
+                await call.write(self.subscribe())
+                await call.read()
+                await call.write(self.subscribe())
+                with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                    await call.read()
+                self.assertIn("not a batch", raised.exception.details())
+                self.assertEqual(self.rpc.streams, 0)
+
+        return run(check())
+
+    def test_draining(self) -> Deferred[Any]:
+        """
+        A Message that stops leaves sends unanswered, ends its streams and refuses
+        new ones.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                stub = rest_pb2_grpc.MessageServiceStub(channel)
+                call = stub.MessageStream()
+                await call.write(self.subscribe())
+                await call.read()
+                self.core.draining = True
+                send = rest_pb2.SendRequest(
+                    id=7, sender=1, client_id="a", conversation="u:1:2", content="hi"
+                )
+                await call.write(Request(batch=rest_pb2.ConnectBatch(sends=[send])))
+                self.links.hang_up_all("stopping")
+                with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                    await call.read()
+                self.assertEqual(raised.exception.details(), "stopping")
+                self.assertEqual(self.journal.appends, [])
+                again = stub.MessageStream()
+                await again.write(self.subscribe())
+                with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                    await again.read()
+                self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
+
+        return run(check())
+
+    def test_port_in_use(self) -> Deferred[Any]:
+        """
+        A port that another server has is an error, not shared silently.
+        """
+
+        async def check() -> None:
+            async with self.channel():
+                other = MessageRpc(self.core, None)  # type: ignore[arg-type]
+                with self.assertRaises(OSError) as raised:
+                    await other.start(self.rpc.address)
+                self.assertIn(self.rpc.address, str(raised.exception))
+
+        return run(check())
+
+    def test_health(self) -> Deferred[Any]:
+        """
+        The standard health service answers.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                await self.rpc.health.set("", health_pb2.HealthCheckResponse.SERVING)
+                answer = await health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest()
+                )
+                self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
+
+        return run(check())

@@ -152,7 +152,7 @@ class SqliteJournal:
         if up and self._queue:
             # Behind the one in flight; the thread keeps the order.
             self._flush()
-        self._reopening.stop()
+        await self._reopening.stop()
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None

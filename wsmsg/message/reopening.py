@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -48,6 +48,7 @@ class Reopening:
         self._dependency = dependency
         self._failures = 0
         self._stopping = False
+        self._attempt: Deferred[Any] = succeed(None)
         self._next: IDelayedCall | None = None
 
     @property
@@ -55,18 +56,27 @@ class Reopening:
         return self._dependency.up and not self._stopping
 
     def start(self) -> None:
+        """
+        Begin with the first attempt.
+        """
         self._next = None
         self._dependency.attempting()
-        self._open().addCallbacks(self._opened, self._failed)
+        self._attempt = self._open()
+        self._attempt.addCallbacks(self._opened, self._failed)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """
-        Attempt nothing more.
+        Attempt nothing more, and let nothing more be asked.
+
+        @return: a Deferred that fires when no attempt is under way.
         """
         self._stopping = True
         if self._next is not None:
             self._next.cancel()
             self._next = None
+        over: Deferred[None] = Deferred()
+        self._attempt.addCallback(lambda _: over.callback(None))
+        return over
 
     def ask(self, worker: IWorker, f: Callable[..., T], *args: Any) -> Deferred[T]:
         """

@@ -1,0 +1,41 @@
+"""
+Many rows in one statement.
+
+Python gives up its interpreter lock at each step of a statement and may wait some
+milliseconds to have it back, so a batch that is one statement is much faster than a
+statement a row.  The rows are bound to a C{VALUES} table; so that SQLite compiles only
+a few statements, its size is a power of two, and what is too much of it is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+#: The most rows in one statement: beyond it nothing is gained.
+MOST = 256
+
+
+def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, list[Any]]]:
+    """
+    Cut rows of one width into tables.
+
+    @return: pairs of the size of the table, as L{statement} wants it, and its values.
+    """
+    for i in range(0, len(rows), MOST):
+        some = rows[i : i + MOST]
+        size = 1 << (len(some) - 1).bit_length()
+        flat = [value for row in some for value in row]
+        flat.extend([None] * (size * len(some[0]) - len(flat)))
+        yield size, flat
+
+
+@cache
+def statement(sql: str, size: int, width: int) -> str:
+    """
+    C{sql} with a table of so many rows in place of C{{rows}}.  Its columns are
+    C{column1} and so on; in rows that are too much all of them are NULL.
+    """
+    row = "(" + ", ".join("?" * width) + ")"
+    return sql.format(rows="(VALUES " + ", ".join([row] * size) + ")")

@@ -1,0 +1,110 @@
+"""
+The store in a file of this machine: L{IMessageStore} without anything to install.
+
+Two threads with a connection each: what only reads never waits behind a commit, and
+sees all that was committed before it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from wsmsg.dependency import Dependency
+from wsmsg.message.interfaces import HeadRow, IMessageStore, Outcome
+from wsmsg.message.reopening import Reopening
+from wsmsg.message.store_file import StoreReader, StoreWriter
+from wsmsg.message.worker import IWorker, TimeAndThreads, Worker
+from wsmsg.model import Cursor, Identity, Message
+from wsmsg.retry import RetryPolicy
+
+
+@implementer(IMessageStore)
+class SqliteStore:
+    """
+    The store in the file C{path}.
+
+    @param reactor: for the time, and for the threads to come back to.
+    @param workers: do what blocks, one what writes and one what reads; threads unless
+        a test gives others.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        reactor: TimeAndThreads,
+        *,
+        retry: RetryPolicy,
+        dependency: Dependency,
+        workers: tuple[IWorker, IWorker] | None = None,
+    ) -> None:
+        self.dependency = dependency
+        self._writer = StoreWriter(path)
+        self._reader = StoreReader(path)
+        self._writing, self._reading = workers or (
+            Worker("wsmsg-store", reactor),
+            Worker("wsmsg-store-reads", reactor),
+        )
+        self._reopening = Reopening(
+            lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
+        )
+        self._stopping: Deferred[None] | None = None
+
+    def start(self) -> None:
+        self._reopening.start()
+
+    def stop(self) -> Deferred[None]:
+        if self._stopping is None:
+            self._stopping = Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        self._stopping.chainDeferred(stopped)
+        return stopped
+
+    def insert(self, messages: Sequence[Message]) -> Deferred[list[Outcome]]:
+        if not messages:
+            return succeed([])
+        return self._reopening.ask(self._writing, self._writer.insert, messages)
+
+    def find(self, identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
+        return self._reopening.ask(self._reading, self._reader.find, identities)
+
+    def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
+        return self._reopening.ask(self._reading, self._reader.heads, conversations)
+
+    def page(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        return self._reopening.ask(
+            self._reading, self._reader.page, conversation, after, limit
+        )
+
+    def conversations_of(
+        self, user: int, since_ms: int, limit: int
+    ) -> Deferred[list[HeadRow]]:
+        return self._reopening.ask(
+            self._reading, self._reader.conversations_of, user, since_ms, limit
+        )
+
+    def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+        return self._reopening.ask(self._writing, self._writer.move_cursors, cursors)
+
+    def cursors(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], Cursor]]:
+        return self._reopening.ask(self._reading, self._reader.cursors, keys)
+
+    async def _open(self) -> None:
+        # The reader last and closed first: the writer checks and makes the file.
+        await self._reading.do(self._reader.close)
+        await self._writing.do(self._writer.open)
+        await self._reading.do(self._reader.open)
+
+    async def _stop(self) -> None:
+        await self._reopening.stop()
+        await self._reading.do(self._reader.close)
+        await self._writing.do(self._writer.close)
+        await self._reading.quit()
+        await self._writing.quit()
+        self.dependency.stopped()

@@ -1,0 +1,178 @@
+"""
+Makes the tables in C{docs/} that repeat what the code says::
+
+    python tools/make_tables.py            write them
+    python tools/make_tables.py --check    say which differ; exit status 1 if any does
+
+A table stands between two comments, C{<!-- table: errors -->} and C{<!-- end -->}.
+Its last column is a person's: it is kept as it stands, by the row's first cell.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from wsmsg.errors import ERRORS, Close, reconnect_allowed
+from wsmsg.settings import ConnectSettings, MessageSettings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+Row = tuple[str, ...]
+
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
+
+
+def error_rows() -> Iterator[Row]:
+    """
+    C{errors.py}, one row an error.
+    """
+    yield ("code", "HTTP", "gRPC", "the connection", "send it again?", "what it means")
+    for code, error in ERRORS.items():
+        end = "goes on" if error.close is None else f"is closed with {error.close}"
+        again = "yes, later" if error.retry else "no"
+        yield (f"`{code}`", str(error.http_status), f"`{error.grpc_code}`", end, again)
+
+
+def close_rows() -> Iterator[Row]:
+    """
+    The close codes, by number.
+    """
+    yield ("code", "name", "reconnect?", "what it means")
+    for close in sorted(Close):
+        again = "yes" if reconnect_allowed(close) else "no"
+        yield (str(int(close)), f"`{close.name}`", again)
+
+
+def settings_rows(section: type[BaseModel]) -> Iterator[Row]:
+    """
+    The keys of a daemon's section, with those of its inner tables.
+    """
+    yield ("key", "default", "values", "reload", "what it does")
+    restart: frozenset[str] = getattr(section, "RESTART", frozenset())
+    for name, key, field in _fields(section):
+        live = "restart" if name in restart else "live"
+        yield (f"`{name}`", _default(field), _values(key, field), live)
+
+
+def _fields(
+    section: type[BaseModel], prefix: str = ""
+) -> Iterator[tuple[str, str, FieldInfo]]:
+    for key, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _fields(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", key, field
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{v}`" for v in value) or "none"
+    return "empty" if value == "" else f"`{value}`"
+
+
+def _values(key: str, field: FieldInfo) -> str:
+    kind: Any = field.annotation
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)[0]
+        return f"a list{_choices(inner)}"
+    if get_origin(kind) is Literal:
+        return _choices(kind).removeprefix(" of ")
+    if kind in (int, float):
+        return f"{_unit(key)}{_bounds(field)}"
+    return {bool: "`true`, `false`", SecretStr: "a secret"}.get(kind, "text")
+
+
+def _choices(kind: Any) -> str:
+    if get_origin(kind) is not Literal:
+        return ""
+    return " of " + ", ".join(f"`{c}`" for c in get_args(kind))
+
+
+def _unit(key: str) -> str:
+    if key.endswith("_per_s"):
+        return "each second"
+    return {"_s": "seconds", "_bytes": "bytes"}.get(key[key.rfind("_") :], "number")
+
+
+def _bounds(field: FieldInfo) -> str:
+    said = []
+    for mark in field.metadata:
+        for name, sign in (("gt", ">"), ("ge", ">="), ("le", "<="), ("lt", "<")):
+            bound = getattr(mark, name, None)
+            if bound is not None:
+                said.append(f"{sign} {bound:g}" if bound < 1e5 else f"{sign} {bound}")
+    return ", " + ", ".join(said) if said else ""
+
+
+TABLES: dict[str, Callable[[], Iterator[Row]]] = {
+    "errors": error_rows,
+    "closes": close_rows,
+    "connect": lambda: settings_rows(ConnectSettings),
+    "message": lambda: settings_rows(MessageSettings),
+}
+
+
+def rendered(name: str, old: str) -> str:
+    """
+    A table as it should be.
+
+    @param old: as it is, for the column that is a person's.
+    """
+    said = {}
+    for line in old.splitlines():
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        said[cells[0]] = cells[-1]
+    head, *rows = TABLES[name]()
+    lines = [_line(head), _line(("---",) * len(head))]
+    lines += [_line((*row, said.get(row[0], ""))) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Row) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def remade(text: str) -> str:
+    """
+    A page with its tables as they should be.
+    """
+    return _TABLE.sub(lambda m: f"{m[1]}{rendered(m[2], m[3])}{m[4]}", text)
+
+
+def unsaid(text: str) -> list[str]:
+    """
+    The rows of a page's tables whose last column nobody has written.
+    """
+    rows = [line for m in _TABLE.finditer(text) for line in m[3].splitlines()]
+    return [line for line in rows if re.search(r"\|\s*\|$", line)]
+
+
+def main() -> int:
+    differ = False
+    for page in sorted(DOCS.glob("*.md")):
+        old = page.read_text()
+        if remade(old) != old:
+            differ = True
+            print(f"docs/{page.name}: does not say what the code says; run make docs")
+            if sys.argv[1:] != ["--check"]:
+                page.write_text(remade(old))
+        for row in unsaid(remade(old)):
+            print(f"docs/{page.name}: nobody has said what this is: {row}")
+    return 1 if differ and sys.argv[1:] == ["--check"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

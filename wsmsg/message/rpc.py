@@ -24,10 +24,10 @@ from grpc_reflection.v1alpha import reflection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from wsmsg.grpc_options import server_options
 from wsmsg.message.queries import Queries
 from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
-from wsmsg.grpc_options import server_options
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
 
@@ -44,6 +44,11 @@ class MessageRpc(
     """
 
     _log = Logger()
+
+    services = tuple(
+        rest_pb2.DESCRIPTOR.services_by_name[name].full_name
+        for name in ("MessageService", "QueryService")
+    )
 
     def __init__(self, core: Core, queries: Queries) -> None:
         self.health = health_aio.HealthServicer()
@@ -65,15 +70,9 @@ class MessageRpc(
         rest_pb2_grpc.add_MessageServiceServicer_to_server(self, server)
         rest_pb2_grpc.add_QueryServiceServicer_to_server(self, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-        services = rest_pb2.DESCRIPTOR.services_by_name
+        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection(
-            (
-                services["MessageService"].full_name,
-                services["QueryService"].full_name,
-                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-                reflection.SERVICE_NAME,
-            ),
-            server,
+            (*self.services, health, reflection.SERVICE_NAME), server
         )
         try:
             port = server.add_insecure_port(listen)

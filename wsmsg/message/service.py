@@ -53,6 +53,14 @@ class MessageNode:
 
     # -- parts that begin and end
 
+    def open_files(self) -> None:
+        """
+        Open journal and store, and read the journal as soon as it is there.
+        """
+        self.journal.start()
+        self.store.start()
+        self.reading.start()
+
     def start_leases(self) -> None:
         """
         Renew the leases of the Connects whose presence is ours, once a second.
@@ -101,9 +109,10 @@ class MessageNode:
 
     async def start_rpc(self) -> None:
         """
-        Serve.
+        Serve, if the settings say where.
         """
-        await _asyncio(self.rpc.start(self.settings.rpc_listen))
+        if self.settings.rpc_listen:
+            await _asyncio(self.rpc.start(self.settings.rpc_listen))
 
     # -- settings
 

@@ -1,0 +1,187 @@
+"""
+C{twistd message}: the options, and the one place where a Message is put together.
+
+Backends and gRPC are imported once the options are good: C{twistd --help} and a
+mistake in the settings need none of them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+from twisted.application.service import IService
+
+from wsmsg.daemon import DaemonOptions
+from wsmsg.settings import MessageSettings
+
+
+class Options(DaemonOptions):
+    """
+    The command line of C{twistd message}.
+    """
+
+    settings_type = MessageSettings
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["journal", None, None, "URL of the durable log: sqlite:, sqlite:///path"],
+        ["store", None, None, "URL of the message store: sqlite:, sqlite:///path"],
+        ["presence", None, None, "URL of the user state: memory:"],
+    ]
+
+
+def makeService(options: Options) -> IService:
+    """
+    Check what can be checked while somebody reads C{stderr}, then build the tree.
+    """
+    from twisted.internet import reactor
+
+    return build(options, reactor)
+
+
+def build(options: Options, reactor: Any) -> IService:
+    """
+    The tree of services of a Message; nothing of it has begun.
+    """
+    from wsmsg.backends import sqlite_path
+    from wsmsg.health import required_up
+    from wsmsg.listener import Listener
+    from wsmsg.message.dead_letters import DeadLettersResource
+    from wsmsg.message.journal_file import JOURNAL
+    from wsmsg.message.sqlite import check_free
+    from wsmsg.message.store_file import STORE
+    from wsmsg.message.web import public_site
+    from wsmsg.root import Part, part
+    from wsmsg.rpc_health import follow_readiness
+    from wsmsg.running import Daemon
+
+    settings: MessageSettings = options.settings
+    paths = _Paths(
+        sqlite_path(settings.journal, options.data_dir, "journal.db"),
+        sqlite_path(settings.store, options.data_dir, "store.db"),
+    )
+    daemon = Daemon(
+        options,
+        reactor,
+        rule=required_up,
+        probes=[
+            ("cannot use the journal", lambda: check_free(str(paths.journal), JOURNAL)),
+            ("cannot use the store", lambda: check_free(str(paths.store), STORE)),
+        ],
+    )
+    node, presence = _node(daemon, reactor, paths)
+    for backend in (node.journal, node.store, presence):
+        daemon.health.add(backend.dependency)
+    daemon.health.describe("message", node.status)
+    daemon.on_reload(node.adopt)
+    node.measure(daemon.metrics)
+    follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
+    parts = [
+        part("presence", presence),
+        Part("files", node.open_files, node.close_files),
+        Part("leases", node.start_leases, node.stop_leases),
+        Part("rpc", node.start_rpc, node.stop_rpc),
+        Part("intake", stop=node.drain),
+    ]
+    if settings.listen:
+        parts.append(
+            part("http", Listener(reactor, settings.listen, public_site(daemon.health)))
+        )
+    stop_order = ["intake", "rpc", "files", "leases", "presence"]
+    if settings.listen:
+        stop_order.insert(0, "http")
+    dead_letters = DeadLettersResource(node.journal)
+    return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
+
+
+@attrs.frozen
+class _Paths:
+    journal: Path
+    store: Path
+
+
+def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
+    """
+    The parts that make a Message what it is, and its presence.
+    """
+    from wsmsg.dependency import Dependency
+    from wsmsg.message.cursors import Cursors
+    from wsmsg.message.delivery import Delivery
+    from wsmsg.message.ingress import Ingress
+    from wsmsg.message.journal_sqlite import SqliteJournal
+    from wsmsg.message.links import Links
+    from wsmsg.message.message_ids import MessageIds
+    from wsmsg.message.presence_memory import MemoryPresence
+    from wsmsg.message.queries import Queries
+    from wsmsg.message.reading import Reading
+    from wsmsg.message.rpc import MessageRpc
+    from wsmsg.message.service import MessageNode
+    from wsmsg.message.store_sqlite import SqliteStore
+    from wsmsg.message.stream import Core
+
+    settings: MessageSettings = daemon.settings
+
+    def now_ms() -> int:
+        return int(reactor.seconds() * 1000)
+
+    journal = SqliteJournal(
+        str(paths.journal),
+        reactor,
+        retry=daemon.retry,
+        dependency=Dependency("journal", reactor),
+    )
+    store = SqliteStore(
+        str(paths.store),
+        reactor,
+        retry=daemon.retry,
+        dependency=Dependency("store", reactor),
+    )
+    presence = MemoryPresence(
+        reactor, dependency=Dependency("presence", reactor, required=False)
+    )
+    links = Links(
+        presence,
+        reactor,
+        grace_s=settings.link_grace_s,
+        limit_records=settings.link_records,
+        limit_bytes=settings.link_bytes,
+    )
+    ingress = Ingress(
+        journal,
+        store,
+        MessageIds(now_ms),
+        now_ms,
+        limit=settings.appends_in_flight,
+        content_bytes=settings.content_bytes,
+    )
+    core = Core(
+        node=daemon.node,
+        incarnation=uuid.uuid4().hex,
+        links=links,
+        ingress=ingress,
+        cursors=Cursors(store, links, reactor),
+        keepalive_s=settings.keepalive_s,
+        content_bytes=settings.content_bytes,
+    )
+    queries = Queries(store, presence, links.routes, page=settings.page)
+    reading = Reading(
+        journal,
+        Delivery(store, settings.heads_cached),
+        links,
+        reactor,
+        daemon.retry,
+        batch=settings.read_batch,
+        limit_unsettled=settings.unsettled_records,
+    )
+    node = MessageNode(
+        settings=settings,
+        clock=reactor,
+        journal=journal,
+        store=store,
+        core=core,
+        queries=queries,
+        reading=reading,
+        rpc=MessageRpc(core, queries),
+    )
+    return node, presence

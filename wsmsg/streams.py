@@ -32,8 +32,8 @@ from zope.interface import implementer
 
 from wsmsg.batch_writer import BatchWriter
 from wsmsg.errors import Unavailable
-from wsmsg.stream_errors import StreamFailed, StreamLost, explain, to_error
-from wsmsg.stream_options import MESSAGE_BYTES, channel_options, server_options
+from wsmsg.grpc_errors import StreamFailed, StreamLost, explain, to_error
+from wsmsg.grpc_options import MESSAGE_BYTES, channel_options, server_options
 
 __all__ = [
     "MESSAGE_BYTES",

@@ -1,0 +1,41 @@
+"""
+What libraries tell Python's own logging (gRPC, asyncio), in our log.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+_LEVELS = (
+    (logging.CRITICAL, LogLevel.critical),
+    (logging.ERROR, LogLevel.error),
+    (logging.WARNING, LogLevel.warn),
+    (logging.INFO, LogLevel.info),
+)
+
+
+class ToTwisted(logging.Handler):
+    """
+    Passes records on, from any thread.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = next(
+            (ours for least, ours in _LEVELS if record.levelno >= least), LogLevel.debug
+        )
+        fields: dict[str, object] = {"text": record.getMessage()}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["log_failure"] = Failure(record.exc_info[1])
+        Logger(namespace=record.name).emit(level, "{text}", **fields)
+
+
+def forward_stdlib(level: int = logging.WARNING) -> None:
+    """
+    Pass what is logged there from this level on to our log, and nowhere else.
+    """
+    root = logging.getLogger()
+    root.handlers = [ToTwisted()]
+    root.setLevel(level)

@@ -26,7 +26,8 @@ The Python client: asyncio, without Twisted.
     events       what the program is told
 """
 
-from wsmsg.client.client import Client, Events
+from wsmsg.client.client import Client
+from wsmsg.client.event_queue import Events
 from wsmsg.client.events import (
     Accepted,
     Closed,

@@ -18,13 +18,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from wsmsg import frames
 from wsmsg.client.connection import Connection
+from wsmsg.client.event_queue import Events
 from wsmsg.client.events import (
     Accepted,
     Closed,
@@ -389,21 +390,3 @@ class Client:
         if self._connection is not None:
             self._connection.wake()
         self._saving.soon(self._exchange)
-
-
-class Events:
-    """
-    Events one by one; for one reader.
-    """
-
-    def __init__(self, take: Callable[[], Awaitable[Event | None]]) -> None:
-        self._take = take
-
-    def __aiter__(self) -> Events:
-        return self
-
-    async def __anext__(self) -> Event:
-        event = await self._take()
-        if event is None:
-            raise StopAsyncIteration
-        return event

@@ -9,7 +9,7 @@ lost, are not put here while there is no room: they are asked for again later.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 
 from wsmsg.client.events import Event, MessageReceived, Presence, Receipt, Typing
 
@@ -77,3 +77,21 @@ class EventQueue:
             case _:
                 self._made += 1
                 return self._made
+
+
+class Events:
+    """
+    Events one by one; for one reader.
+    """
+
+    def __init__(self, take: Callable[[], Awaitable[Event | None]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._take()
+        if event is None:
+            raise StopAsyncIteration
+        return event

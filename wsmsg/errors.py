@@ -229,6 +229,17 @@ def from_code(code: str, reason: str, retry_after_ms: int = 0) -> WsmsgError:
     return ERRORS.get(code, Internal)(reason, retry_after_ms)
 
 
+def closing(error: WsmsgError) -> Close:
+    """
+    How a connection ends where this error leaves it nothing to do, as at a login.
+    """
+    if error.close is not None:
+        return error.close
+    if isinstance(error, Unavailable):
+        return Close.UNAVAILABLE
+    return Close.RATE_LIMITED if error.retry else Close.FORBIDDEN
+
+
 def reconnect_allowed(close_code: int) -> bool:
     """
     Whether a client whose connection ended with this code should come back.

@@ -20,6 +20,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from wsmsg.connect.interfaces import ISessionPeer
 from wsmsg.settings import LimitSettings
 
 
@@ -31,9 +32,6 @@ class OutboxOwner(Protocol):
     @property
     def limits(self) -> LimitSettings:
         """The marks, as they are now."""
-
-    def write(self, data: bytes) -> None:
-        """Give this to the transport."""
 
     def demoted(self) -> None:
         """The hard mark was crossed; from now on pushes are refused."""
@@ -59,14 +57,16 @@ class Outbox:
         "_closed",
         "_owner",
         "_paused",
+        "_peer",
         "_waiting",
         "is_demoted",
         "shed",
         "size",
     )
 
-    def __init__(self, owner: OutboxOwner) -> None:
+    def __init__(self, owner: OutboxOwner, peer: ISessionPeer) -> None:
         self._owner = owner
+        self._peer = peer
         self._waiting: deque[bytes] | None = None
         self._paused = False
         self._closed = False
@@ -83,7 +83,7 @@ class Outbox:
         @return: whether it was taken; what is shed counts as taken.
         """
         if not self._paused and not self._waiting and not self._closed:
-            self._owner.write(data)
+            self._peer.write_encoded(data)
             return True
         if self._closed or self.is_demoted:
             return False
@@ -105,7 +105,7 @@ class Outbox:
         @return: whether it was taken; if not, the session cannot go on.
         """
         if not self._paused and not self._waiting and not self._closed:
-            self._owner.write(data)
+            self._peer.write_encoded(data)
             return True
         if self._closed:
             return False
@@ -133,7 +133,7 @@ class Outbox:
         waiting, self._waiting = self._waiting, None
         self._closed, self.size = True, 0
         if flush and waiting:
-            self._owner.write(b"".join(waiting))
+            self._peer.write_encoded(b"".join(waiting))
 
     def pauseProducing(self) -> None:
         self._paused = True
@@ -144,7 +144,7 @@ class Outbox:
         while waiting and not self._paused and not self._closed:
             data = waiting.popleft()
             self.size -= len(data)
-            self._owner.write(data)
+            self._peer.write_encoded(data)
         if waiting or self._closed or self._paused:
             return
         self._waiting = None

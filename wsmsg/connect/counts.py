@@ -1,0 +1,46 @@
+"""
+What the sessions of a node did, in plain integers that the metrics read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+
+
+@attrs.define(kw_only=True)
+class Counts:
+    """
+    All only rise.
+
+    @ivar frames: frames that clients sent.
+    @ivar bad_frames: those that could not be understood.
+    @ivar sends: those that asked for a message to be accepted.
+    @ivar accepted: sends that were.
+    @ivar rejected: sends that were not, by code.
+    @ivar pushed: messages given to a session.
+    @ivar repeats: pushes that a session had had already.
+    @ivar absent: pushes for a user who is not here (any more).
+    @ivar shed: typing and presence frames that a slow client did not get.
+    @ivar demoted: how often a client was too slow for pushes.
+    @ivar resyncs: how often a client was told to ask again.
+    @ivar limited: how often a client was not read because of its rate.
+    @ivar welcomed: sessions that became known.
+    @ivar closes: closes by us, by name of the code.
+    """
+
+    frames: int = 0
+    bad_frames: int = 0
+    sends: int = 0
+    accepted: int = 0
+    rejected: Counter[str] = attrs.Factory(Counter)
+    pushed: int = 0
+    repeats: int = 0
+    absent: int = 0
+    shed: int = 0
+    demoted: int = 0
+    resyncs: int = 0
+    limited: int = 0
+    welcomed: int = 0
+    closes: Counter[str] = attrs.Factory(Counter)

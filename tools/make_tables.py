@@ -5,14 +5,17 @@ Makes the tables in C{docs/} that repeat what the code says::
     python tools/make_tables.py --check    say which differ; exit status 1 if any does
 
 A table stands between two comments, C{<!-- table: errors -->} and C{<!-- end -->}.
-Its last column is a person's: it is kept as it stands, by the row's first cell.
+Where the code does not give the last column, that is a person's: it is kept as it
+stands, by the row's first cell.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -22,7 +25,8 @@ from pydantic.fields import FieldInfo
 from wsmsg.errors import ERRORS, Close, reconnect_allowed
 from wsmsg.settings import ConnectSettings, MessageSettings
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 Row = tuple[str, ...]
 
@@ -117,11 +121,38 @@ def _bounds(field: FieldInfo) -> str:
     return ", " + ", ".join(said) if said else ""
 
 
+def module_rows(package: str) -> Iterator[Row]:
+    """
+    The modules of a package, with the first sentences of their docstrings.
+
+    @param package: below C{wsmsg}; empty: what is in none.
+    """
+    yield ("module", "what it is")
+    folder = ROOT / "wsmsg" / package
+    for path in sorted(folder.glob("*.py") if not package else folder.rglob("*.py")):
+        if path.name != "__init__.py":
+            name = path.relative_to(folder).with_suffix("")
+            told = ast.get_docstring(ast.parse(path.read_text())) or ""
+            yield (f"[`{name}`](../{path.relative_to(ROOT)})", _sentence(told))
+
+
+def _sentence(docstring: str) -> str:
+    text = " ".join(docstring.partition("\n\n")[0].split())
+    text = re.sub(r"[A-Z]\{((?:[^{}]|\{[^}]*\})*)\}", r"`\1`", text)
+    first = re.match(r".*?\.(?=\s|$)", text)
+    return (first[0] if first else text).rstrip(".:").replace("|", "or")
+
+
 TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "errors": error_rows,
     "closes": close_rows,
     "connect": lambda: settings_rows(ConnectSettings),
     "message": lambda: settings_rows(MessageSettings),
+    "modules": lambda: module_rows(""),
+    **{
+        f"modules_{package}": partial(module_rows, package)
+        for package in ("codecs", "connect", "message", "client", "cli", "bench")
+    },
 }
 
 
@@ -137,7 +168,9 @@ def rendered(name: str, old: str) -> str:
         said[cells[0]] = cells[-1]
     head, *rows = TABLES[name]()
     lines = [_line(head), _line(("---",) * len(head))]
-    lines += [_line((*row, said.get(row[0], ""))) for row in rows]
+    for row in rows:
+        kept = (said.get(row[0], ""),) if len(row) < len(head) else ()
+        lines.append(_line((*row, *kept)))
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,39 @@
+"""
+Which web pages may open a WebSocket here (RFC 6455 section 10.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_ANY_PORT = ":*"
+
+
+class Origins:
+    """
+    Patterns of C{Origin} headers.
+
+    A C{*} stands for any part of a host or a port, C{:*} at the end for any port and
+    none, and C{*} alone for everything.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        patterns = list(patterns)
+        self._all = "*" in patterns
+        self._pattern = re.compile(
+            "|".join(map(_expression, patterns)) or r"(?!)", re.IGNORECASE
+        )
+
+    def allow(self, origin: str) -> bool:
+        """
+        Whether pages from there may come.
+        """
+        return self._all or self._pattern.fullmatch(origin) is not None
+
+
+def _expression(pattern: str) -> str:
+    port = ""
+    if pattern.endswith(_ANY_PORT):
+        pattern, port = pattern.removesuffix(_ANY_PORT), r"(?::\d+)?"
+    return r"[^/@?#:]*".join(map(re.escape, pattern.split("*"))) + port

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from wsmsg.bench import encoding
 from wsmsg.bench.accounts import Account
@@ -18,6 +19,22 @@ from wsmsg.bench.tape import Tape
 _HOLD_S = 0.05
 
 
+class Clock(Protocol):
+    """
+    What is used of an asyncio event loop.
+    """
+
+    def time(self) -> float:
+        """
+        Seconds that only rise.
+        """
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> object:
+        """
+        Call it once after so many seconds.
+        """
+
+
 class _Loop:
     """
     Keeps a window full, or sends when told to.
@@ -26,12 +43,13 @@ class _Loop:
     @ivar tape: L{None} until the load begins.
     """
 
-    def __init__(self, frame: Callable[[int], bytes], window: int):
+    def __init__(self, frame: Callable[[int], bytes], window: int, clock: Clock):
         self.account = Account()
         self.window = window
         self.tape: Tape | None = None
         self._frame = frame
-        self._time = asyncio.get_running_loop().time
+        self._clock = clock
+        self._time = clock.time
         self._transport: asyncio.Transport
         self._held = False
 
@@ -74,8 +92,17 @@ class EchoLoop(_Loop):
     One connection to an echo server.
     """
 
-    def __init__(self, peer: EchoPeer, mask: Mask, run: str, size: int, window: int):
-        super().__init__(encoding.EchoTemplate(mask, run, size).frame, window)
+    def __init__(
+        self,
+        peer: EchoPeer,
+        clock: Clock,
+        *,
+        mask: Mask,
+        run: str,
+        size: int,
+        window: int,
+    ):
+        super().__init__(encoding.EchoTemplate(mask, run, size).frame, window, clock)
         self._transport = peer.transport
         peer.loop = self
 
@@ -98,6 +125,7 @@ class Pair(_Loop):
         self,
         sender: SenderPeer,
         recipient: RecipientPeer,
+        clock: Clock,
         *,
         mask: Mask,
         run: str,
@@ -106,7 +134,8 @@ class Pair(_Loop):
         size: int,
         window: int,
     ):
-        super().__init__(encoding.SendTemplate(mask, run, to, size).frame, window)
+        template = encoding.SendTemplate(mask, run, to, size)
+        super().__init__(template.frame, window, clock)
         self._scan = encoding.DeliverScanner(run, conversation, size).scan
         self._transport = sender.transport
         self._recipient = recipient
@@ -126,7 +155,7 @@ class Pair(_Loop):
         if not self._held:
             self._held = True
             delay_s = retry_after_ms / 1000 or _HOLD_S
-            asyncio.get_running_loop().call_later(delay_s, self._release)
+            self._clock.call_later(delay_s, self._release)
 
     def _release(self) -> None:
         self._held = False

@@ -33,8 +33,8 @@ class Peer(asyncio.Protocol):
     """
     A WebSocket to the server.
 
-    @ivar opened: fires when the peer may be used, or fails with the reason.
-    @ivar on_lost: called with the reason when the server ends the connection later.
+    @param opened: given a result when the peer may be used, or the reason why not.
+    @param on_lost: called with the reason when the server ends the connection later.
     """
 
     def __init__(
@@ -43,9 +43,10 @@ class Peer(asyncio.Protocol):
         host: str,
         path: str,
         headers: dict[str, str],
+        opened: asyncio.Future[None],
         on_lost: Callable[[str], object],
     ):
-        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.opened = opened
         self.on_lost = on_lost
         self._mask = mask
         self._key = new_key()

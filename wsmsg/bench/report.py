@@ -24,7 +24,9 @@ class Report(msgspec.Struct, kw_only=True):
     """
     What was measured; what was not is L{None}.
 
-    @ivar floor: the echo server under load, C{floor_idle} with idle connections.
+    @ivar floor: the echo server under the same load; C{floor_one} with one
+        connection that has many messages under way, where reads and writes cost
+        next to nothing; C{floor_idle} with idle ones.
     @ivar saturation: Connect and Message in a closed loop.
     @ivar latency: the same in an open loop at C{rate}.
     @ivar chat_idle: Connect with idle connections.
@@ -36,6 +38,7 @@ class Report(msgspec.Struct, kw_only=True):
     idle: int
     rate: float = 0.0
     floor: LoadResult | None = None
+    floor_one: LoadResult | None = None
     floor_idle: LoadResult | None = None
     saturation: LoadResult | None = None
     latency: LoadResult | None = None
@@ -136,6 +139,10 @@ def _floor(report: Report) -> list[Figure]:
             Figure("throughput", report.floor.per_second, "/s"),
             Figure("CPU a message", cpu_us(report.floor), "us"),
         ]
+    if report.floor_one is not None:
+        lines.append(
+            Figure("CPU a message, one connection", cpu_us(report.floor_one), "us")
+        )
     if report.floor_idle is not None:
         lines.append(
             Figure("memory of an idle one", idle_kib(report.floor_idle, "echo"), "KiB")

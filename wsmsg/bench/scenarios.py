@@ -29,6 +29,8 @@ from wsmsg.bench.report import Report
 NAMES = ("floor", "saturation", "latency", "idle")
 
 _IDLE_S = 5.0
+#: Messages under way on the floor's one connection, and for how long.
+_ONE, _ONE_S = 50, 3.0
 #: An open loop runs at this share of what saturation did.
 _SHARE = 0.5
 
@@ -104,6 +106,11 @@ class Bench:
         with floor() as server:
             self._tell("floor: echo, closed loop")
             self.report.floor = self._load(server, "echo")
+            self._tell("floor: echo, one connection")
+            plan = self._plan(server, "echo")
+            self.report.floor_one = run_load(
+                msgspec.structs.replace(plan, count=1, window=_ONE, seconds=_ONE_S)
+            )
         with floor() as server:
             self._tell("floor: idle connections")
             self.report.floor_idle = self._load_idle(server, "idle-echo")

@@ -1,0 +1,3 @@
+"""
+Tests of the benchmark: its bytes and its books, never its speed.
+"""

@@ -1,0 +1,58 @@
+"""
+CPU and memory of a process, and free ports.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.bench.proc import cpu_s, parse_cpu_s, rss_bytes
+from wsmsg.bench.processes import free_ports
+
+STAT = (
+    "77 (a) b (c) S 1 77 77 0 -1 4194560 100 0 0 0 250 50 9 9 20 0 12 0 100 "
+    "1000000 500 18446744073709551615 0 0 0"
+)
+
+
+class ProcTests(SynchronousTestCase):
+    """
+    Reading what Linux tells.
+    """
+
+    def test_strange_name(self) -> None:
+        """
+        A process whose name has parentheses and spaces is read all the same, and
+        what its ended children used is not its own.
+        """
+        ticks = os.sysconf("SC_CLK_TCK")
+        self.assertAlmostEqual(parse_cpu_s(STAT), 300 / ticks)
+
+    def test_ourselves(self) -> None:
+        """
+        This process uses CPU and memory.
+        """
+        self.assertGreaterEqual(cpu_s(os.getpid()), 0.0)
+        self.assertGreater(rss_bytes(os.getpid()), 2**20)
+
+    def test_nobody(self) -> None:
+        """
+        A process that is gone is an error, not a zero.
+        """
+        self.assertRaises(OSError, cpu_s, 2**30)
+        self.assertRaises(OSError, rss_bytes, 2**30)
+
+
+class PortTests(SynchronousTestCase):
+    """
+    Ports for the daemons of a benchmark.
+    """
+
+    def test_different(self) -> None:
+        """
+        No two are the same.
+        """
+        ports = free_ports(6)
+        self.assertEqual(len(set(ports)), 6)

@@ -1,0 +1,123 @@
+"""
+What the table and the JSON say.
+"""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.bench.accounts import Spread, Totals
+from wsmsg.bench.plan import LoadResult, Usage
+from wsmsg.bench.report import Report, as_json, as_text, figures, idle_kib, ratios
+
+FLOOR = LoadResult(seconds=10.0, delivered=100_000, usage={"echo": Usage(2.0)})
+CHAT = LoadResult(
+    seconds=10.0,
+    delivered=50_000,
+    usage={"connect": Usage(4.0), "message": Usage(3.0)},
+    totals=Totals(sent=50_000, accepted=50_000),
+)
+STALL = LoadResult(
+    seconds=10.0, delivered=10, latency=Spread(count=10, p50=1.0, p99=30.0, max=31.0)
+)
+
+
+def idle(name: str, kib: int) -> LoadResult:
+    """
+    A thousand connections of so many KiB each.
+    """
+    used = Usage(0.1, 10**7, 10**7 + kib * 1024 * 1000)
+    return LoadResult(seconds=5.0, connections=1000, usage={name: used})
+
+
+def report(**measured: LoadResult) -> Report:
+    """
+    A report of what was measured.
+    """
+    made = Report(pairs=100, size=200, window=8, idle=1000)
+    for name, result in measured.items():
+        setattr(made, name, result)
+    return made
+
+
+class RatioTests(SynchronousTestCase):
+    """
+    The figures that have aims.
+    """
+
+    def test_all(self) -> None:
+        """
+        140 us for both daemons is 7 times a floor of 20 us; 12 KiB 1.2 times 10.
+        """
+        made = report(
+            floor=FLOOR,
+            saturation=CHAT,
+            latency=STALL,
+            floor_idle=idle("echo", 10),
+            chat_idle=idle("connect", 12),
+        )
+        found = [(line.value, line.aim) for line in ratios(made)]
+        self.assertEqual(found, [(7.0, 14.0), (30.0, 25.0), (1.2, 1.4)])
+
+    def test_nothing(self) -> None:
+        """
+        What was not measured has no figure, and says so.
+        """
+        self.assertEqual([line.value for line in ratios(report())], [None] * 3)
+        self.assertIn("not measured", as_text(report()))
+
+    def test_floor_alone(self) -> None:
+        """
+        A floor without daemons has its own figures and no ratio.
+        """
+        text = as_text(report(floor=FLOOR, floor_idle=idle("echo", 10)))
+        self.assertIn("20.0 us", text)
+        self.assertIn("10.0 KiB", text)
+        self.assertNotIn("saturation:", text)
+
+    def test_ended_connections(self) -> None:
+        """
+        Memory is shared among the connections that stayed.
+        """
+        result = idle("echo", 10)
+        result.connections = 500
+        self.assertEqual(idle_kib(result, "echo"), 20.0)
+
+
+class ReportTests(SynchronousTestCase):
+    """
+    The table and the JSON.
+    """
+
+    def test_faults_show(self) -> None:
+        """
+        Whatever went wrong has a line; what did not has none.
+        """
+        bad = LoadResult(
+            seconds=1.0,
+            delivered=1,
+            totals=Totals(lost=3, doubled=2, holes=1, rejected={"overloaded": 4}),
+            closed={"closed with 4001": 5},
+            other_frames={"resync: lost": 6},
+        )
+        lines = {
+            line.name: line.value
+            for _, rows in figures(report(saturation=bad))
+            for line in rows
+        }
+        self.assertEqual((lines["lost"], lines["doubled"], lines["holes"]), (3, 2, 1))
+        self.assertEqual(lines["rejected: overloaded"], 4)
+        self.assertEqual(lines["connections ended: closed with 4001"], 5)
+        self.assertEqual(lines["frames of no use: resync: lost"], 6)
+        self.assertNotIn("unordered", lines)
+
+    def test_json(self) -> None:
+        """
+        The JSON has what was measured and the table's figures.
+        """
+        whole = json.loads(as_json(report(floor=FLOOR, saturation=CHAT)))
+        self.assertEqual(whole["measured"]["saturation"]["delivered"], 50_000)
+        first = whole["figures"]["beside the floor"][0]
+        self.assertEqual((first["value"], first["aim"]), (7.0, 14.0))

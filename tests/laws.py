@@ -49,7 +49,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "jwt": ("wsmsg.connect.auth_jwt", "wsmsg.cli.*", "wsmsg.bench.*"),
     "cryptography": ("wsmsg.public_key", "wsmsg.connect.auth_jwt"),
     "prometheus_client": ("wsmsg.metrics",),
-    "sdnotify": ("wsmsg.notify",),
     "click": ("wsmsg.cli.*",),
     "prompt_toolkit": ("wsmsg.cli.*",),
     "grpc": (

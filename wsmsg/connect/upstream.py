@@ -107,6 +107,19 @@ class Upstream(Service):
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = clock
         self._beginning: IDelayedCall | None = None
+        self._added: Callable[[Dependency], object] = _ignore
+        self._removed: Callable[[Dependency], object] = _ignore
+
+    def on_peers(
+        self,
+        added: Callable[[Dependency], object],
+        removed: Callable[[Dependency], object],
+    ) -> None:
+        """
+        Call these with the dependency of each Message that is found, and of each
+        that is no longer there.
+        """
+        self._added, self._removed = added, removed
 
     # -- life
 
@@ -350,6 +363,7 @@ class Upstream(Service):
                 self._up.remove(peer.stream)
                 self.sends.retire(peer.stream)
             self._leaving.append(peer.stop())
+            self._removed(peer.dependency)
         added = sorted(addresses - self._peers.keys())
         for address in added:
             self._peers[address] = UpstreamPeer(address, self, self._shared)
@@ -357,6 +371,7 @@ class Upstream(Service):
             # Of several each is dispensable; see C{up}.
             peer.dependency.required = len(self._peers) == 1
         for address in added:
+            self._added(self._peers[address].dependency)
             self._peers[address].start()
         self._leaving = [d for d in self._leaving if not d.called]
 
@@ -367,6 +382,12 @@ class Upstream(Service):
         self.sends.expire(now_s - self._settings.send_timeout_s)
         for stream in list(self._up):
             stream.listen_for(now_s, was_deaf=was_deaf)
+
+
+def _ignore(_: Dependency) -> None:
+    """
+    What nobody asked for.
+    """
 
 
 def _cancel(call: IDelayedCall) -> None:

@@ -77,6 +77,17 @@ class WebSocketConnections(WebSocketServerFactory):
         connection.factory = self
         return connection
 
+    def abort_all(self, why: str) -> int:
+        """
+        End all connections at once.
+
+        @return: how many there were.
+        """
+        left = [c for c in self.sweep.all() if isinstance(c, WebSocketConnection)]
+        for connection in left:
+            connection.abort(why)
+        return len(left)
+
     def choose(self, offered: list[str]) -> ICodec:
         """
         The codec for the first subprotocol that both sides know.

@@ -1,0 +1,150 @@
+"""
+C{twistd connect}: the options, and the one place where a Connect is put together.
+
+Autobahn and gRPC are imported once the options are good: C{twistd --help} and a
+mistake in the settings need neither.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from twisted.application.service import IService
+
+from wsmsg.daemon import DaemonOptions
+from wsmsg.settings import ConnectSettings
+
+
+class Options(DaemonOptions):
+    """
+    The command line of C{twistd connect}.
+    """
+
+    settings_type = ConnectSettings
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["discovery", None, None, "where Message is: static:host:port,host:port"],
+    ]
+
+
+def makeService(options: Options) -> IService:
+    """
+    Check what can be checked while somebody reads C{stderr}, then build the tree.
+    """
+    from twisted.internet import reactor
+
+    return build(options, reactor)
+
+
+def build(options: Options, reactor: Any) -> IService:
+    """
+    The tree of services of a Connect; nothing of it has begun.
+    """
+    from wsmsg.connect.port import Port
+    from wsmsg.health import any_up
+    from wsmsg.listener import Listener
+    from wsmsg.root import Part, part
+    from wsmsg.rpc_health import follow_readiness
+    from wsmsg.running import Daemon
+
+    settings: ConnectSettings = options.settings
+    daemon = Daemon(options, reactor, rule=any_up)
+    node = _node(daemon, reactor)
+    daemon.health.describe("connect", node.status)
+    daemon.on_reload(node.adopt)
+    node.measure(daemon.metrics)
+    follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
+    port = Port(
+        node.admission,
+        node.heartbeat,
+        build_websocket=node.connections.build,
+        build_http=node.site.build,
+    )
+    parts = [
+        Part("sweeps", node.start_sweeps, node.stop_sweeps),
+        part("upstream", node.upstream),
+        Part("rpc", node.start_rpc, node.stop_rpc),
+        Part("clients", stop=node.drain),
+        part("port", Listener(reactor, settings.listen, port)),
+    ]
+    return daemon.service(parts, ["port", "clients", "rpc", "upstream", "sweeps"])
+
+
+def _node(daemon: Any, reactor: Any) -> Any:
+    """
+    The parts that make a Connect what it is.
+    """
+    from wsmsg.addresses import is_loopback, parse_address
+    from wsmsg.codecs import codec_json, codec_protobuf
+    from wsmsg.connect.admission import Admission
+    from wsmsg.connect.auth_jwt import Authenticator
+    from wsmsg.connect.heartbeat import Sweep
+    from wsmsg.connect.node import Node
+    from wsmsg.connect.online import OnlineStatus
+    from wsmsg.connect.registry import Registry
+    from wsmsg.connect.rpc import ConnectRpc
+    from wsmsg.connect.service import ConnectNode
+    from wsmsg.connect.session import Session
+    from wsmsg.connect.upstream import Upstream
+    from wsmsg.connect.web import Pages, Site
+    from wsmsg.connect.websocket_factory import WebSocketConnections
+    from wsmsg.token_key import local_key
+
+    settings: ConnectSettings = daemon.settings
+    registry = Registry(settings, reactor)
+    upstream = Upstream(
+        settings,
+        reactor,
+        registry,
+        node=daemon.node,
+        incarnation=uuid.uuid4().hex,
+        give_up=lambda reason: daemon.exits.exit_with(1, reason),
+    )
+    upstream.on_peers(daemon.health.add, daemon.health.remove)
+    authenticator = Authenticator(
+        settings.token, local_key(daemon.data_dir).encode("ascii")
+    )
+    authenticate = authenticator.authenticate
+    node = Node(
+        name=daemon.node,
+        registry=registry,
+        upstream=upstream,
+        authenticate=authenticate,
+        clock=reactor,
+    )
+    admission = Admission(settings.limits, reactor)
+    heartbeat = Sweep(settings.heartbeat_s, reactor)
+    codecs = (codec_protobuf.CODEC, codec_json.CODEC)
+    connections = WebSocketConnections(
+        settings,
+        reactor,
+        admission=admission,
+        sweep=heartbeat,
+        codecs={codec.subprotocol: codec for codec in codecs},
+        authenticate=authenticate,
+        make_session=lambda peer, codec, identity, user: Session(
+            peer, codec, node, identity=identity, claimed_user=user
+        ),
+    )
+    online = OnlineStatus(registry, upstream)
+    only_here = not settings.listen.startswith("systemd:") and is_loopback(
+        parse_address(settings.listen).host
+    )
+    pages = Pages(
+        online,
+        reactor,
+        authenticate=authenticate,
+        must_prove=not only_here,
+    )
+    return ConnectNode(
+        settings=settings,
+        clock=reactor,
+        registry=registry,
+        upstream=upstream,
+        heartbeat=heartbeat,
+        admission=admission,
+        authenticator=authenticator,
+        connections=connections,
+        site=Site(pages, admission, reactor),
+        rpc=ConnectRpc(online),
+    )

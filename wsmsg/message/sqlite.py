@@ -96,12 +96,17 @@ class Lock:
         """
         @raise Unavailable: another has it, or the folder cannot be written to.
         """
+        folder = os.path.dirname(os.path.abspath(self._path))
         try:
-            os.makedirs(os.path.dirname(os.path.abspath(self._path)), 0o700, True)
+            os.makedirs(folder, 0o700, exist_ok=True)
             self._fd = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        except FileExistsError:
+            raise Unavailable(
+                f"{self._kind} {self._path} cannot be used: {folder} is no folder"
+            ) from None
         except BlockingIOError:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
             self.release()
@@ -111,7 +116,8 @@ class Lock:
         except OSError as e:
             self.release()
             raise Unavailable(
-                f"{self._kind} {self._path} cannot be used: {e.strerror}"
+                f"{self._kind} {self._path} cannot be used: folder {folder}: "
+                f"{e.strerror}"
             ) from e
 
     def release(self) -> None:

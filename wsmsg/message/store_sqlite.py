@@ -43,10 +43,12 @@ class SqliteStore:
         self.dependency = dependency
         self._writer = StoreWriter(path)
         self._reader = StoreReader(path)
-        self._writing, self._reading = workers or (
+        writing, reading = workers or (
             Worker("wsmsg-store", reactor),
             Worker("wsmsg-store-reads", reactor),
         )
+        self._writing: IWorker = writing
+        self._reading: IWorker = reading
         self._reopening = Reopening(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )

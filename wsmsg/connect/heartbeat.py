@@ -58,7 +58,7 @@ class Sweep:
 
     def looks(self, seconds: float) -> int:
         """
-        How many looks make at least so many seconds.
+        The look from which on at least so many seconds are over.
         """
         look_s = self.heartbeat_s / LOOKS
         return int(-(-seconds // look_s)) + 1

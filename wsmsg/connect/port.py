@@ -67,7 +67,7 @@ class Sniffer(Protocol):
 
     def looked_at(self) -> None:
         self._looks += 1
-        if self._looks > self._port.head_looks:
+        if self._looks >= self._port.head_looks:
             self._abort()
 
     def _data_received(self, data: bytes) -> None:

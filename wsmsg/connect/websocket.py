@@ -292,8 +292,8 @@ class WebSocketConnection(AutobahnOptions):
     def looked_at(self) -> None:
         self._looks += 1
         if self.state != OPEN:
-            if self._looks > self.factory.closing_looks:
-                self._abort(self._why or "close timeout")
+            if self._looks >= self.factory.closing_looks:
+                self.abort(self._why or "close timeout")
         elif self._looks == _PING_LOOK:
             self.transport.write(PING)
             self._moves()
@@ -301,7 +301,7 @@ class WebSocketConnection(AutobahnOptions):
             if self._moves():
                 self._looks = _PING_LOOK
             else:
-                self._abort(Close.NO_PONG.name.lower())
+                self.abort(Close.NO_PONG.name.lower())
 
     # -------------------------------------------------------------------- ours
 
@@ -381,9 +381,12 @@ class WebSocketConnection(AutobahnOptions):
         if self.state == OPEN:
             self._end(Close.BUG, "internal error")
         else:
-            self._abort("bug")
+            self.abort("bug")
 
-    def _abort(self, why: str) -> None:
+    def abort(self, why: str) -> None:
+        """
+        End it at once.
+        """
         self._why = why
         self.state = CLOSED
         self.transport.abortConnection()

@@ -194,8 +194,10 @@ class Connection:
         ]
         at = min(t for t in times if t is not None)
         try:
-            # A hair later than due: the loop's clock and its timers round apart.
-            await asyncio.wait_for(self._wake.wait(), max(0.0, at - now) + 0.001)
+            # Not wait_for(), which in Python 3.11 may lose a cancellation.  A hair
+            # later than due: the loop's clock and its timers round apart.
+            async with asyncio.timeout(max(0.0, at - now) + 0.001):
+                await self._wake.wait()
         except TimeoutError:
             pass
 

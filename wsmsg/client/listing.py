@@ -68,7 +68,7 @@ class Listing:
 
         @return: whether all that changed until C{as_of_ms} was listed by this.
         """
-        self._open = ""
+        self._open, self._ask_at = "", None
         if more and heads:
             last = heads[-1].time
             # A whole page of one millisecond: go past it rather than round in circles.

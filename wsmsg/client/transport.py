@@ -222,6 +222,7 @@ async def within(
     @raise Lost: nothing was.
     """
     try:
-        return await asyncio.wait_for(receiving, seconds)
+        async with asyncio.timeout(seconds):
+            return await receiving
     except TimeoutError:
         raise Lost(Ended(reason=f"the server said nothing for {seconds} s")) from None

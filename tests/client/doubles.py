@@ -1,0 +1,127 @@
+"""
+A server that does what a test tells it, in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from wsmsg import frames
+from wsmsg.client.reconnect import Ended
+from wsmsg.client.transport import Link, Lost
+from wsmsg.frames import ClientFrame, Limits, ServerFrame
+
+LIMITS = Limits(1000, 4000, window=8, sends_per_s=0, page=10, watch=10)
+
+F = TypeVar("F")
+
+
+def welcome(
+    *heads: frames.Head, more: bool = False, synced: bool = True
+) -> ServerFrame:
+    return frames.Welcome(1, "s1", 60.0, LIMITS, 10**12, heads, more, synced)
+
+
+class FakeLink:
+    """
+    A connection, with both ends in one hand.
+
+    @ivar came: what the client wrote.
+    """
+
+    def __init__(self) -> None:
+        self.came: asyncio.Queue[ClientFrame] = asyncio.Queue()
+        self._given: asyncio.Queue[ServerFrame | Ended] = asyncio.Queue()
+        self._over: Ended | None = None
+        self.over = asyncio.Event()
+        self.closed_with = ""
+
+    # ------------------------------------------------------- the client's end
+
+    async def send(self, frames: list[ClientFrame]) -> None:
+        if self._over is not None:
+            raise Lost(self._over)
+        for frame in frames:
+            self.came.put_nowait(frame)
+
+    async def receive(self) -> ServerFrame:
+        given = await self._given.get()
+        if isinstance(given, Ended):
+            self._given.put_nowait(given)
+            raise Lost(given)
+        return given
+
+    async def close(self, reason: str) -> None:
+        self.closed_with = reason
+        self.lose(1000, reason)
+
+    def abort(self) -> None:
+        self.lose(1006, "aborted")
+
+    # ------------------------------------------------------- the server's end
+
+    def give(self, *given: ServerFrame) -> None:
+        """
+        Let the client receive frames.
+        """
+        for frame in given:
+            self._given.put_nowait(frame)
+
+    def lose(self, code: int = 1006, reason: str = "broke") -> None:
+        """
+        End the connection after what was given.
+        """
+        if self._over is None:
+            self._over = Ended(reason=reason, close_code=code)
+            self._given.put_nowait(self._over)
+            self.over.set()
+
+    async def next(self, kind: type[F]) -> F:
+        """
+        The client's next frame of a kind; others before it are passed over.
+        """
+        while True:
+            frame = await self.came.get()
+            if isinstance(frame, kind):
+                return frame
+
+    def rest(self) -> list[ClientFrame]:
+        """
+        What the client wrote and nobody looked at.
+        """
+        found = []
+        while not self.came.empty():
+            found.append(self.came.get_nowait())
+        return found
+
+
+class FakeServer:
+    """
+    Gives a L{FakeLink} for each attempt to connect.
+
+    @ivar refuse: how the next attempts fail.
+    @ivar dialled: the addresses and tokens of the attempts.
+    """
+
+    def __init__(self) -> None:
+        self.refuse: list[Ended] = []
+        self.dialled: list[tuple[str, str]] = []
+        self._links: asyncio.Queue[FakeLink] = asyncio.Queue()
+
+    async def dial(self, url: str, token: str) -> Link:
+        self.dialled.append((url, token))
+        if self.refuse:
+            raise Lost(self.refuse.pop(0))
+        link = FakeLink()
+        self._links.put_nowait(link)
+        return link
+
+    async def connection(self, *given: ServerFrame) -> FakeLink:
+        """
+        The next connection, after its hello; then the client is given frames.
+        """
+        link = await self._links.get()
+        self.hello = await link.next(frames.Hello)
+        link.give(*given)
+        return link

@@ -5,10 +5,11 @@ All checks and tests in one go, with one line at the end that a machine can read
 
 C{python tests/run.py} runs every stage, C{python tests/run.py unit types} only
 those.  A stage that is a tool (ruff, mypy) counts as one test.  A stage of tests is
-one run of trial over every C{test_*.py} that belongs to it, found by looking at the
-files, so that none is left out for want of an C{__init__.py}.  Nothing is taken for
-granted: a trial that ends badly, counts fewer results than tests, or runs no test
-at all, has failed.
+a run of trial over every C{test_*.py} that belongs to it, found by looking at the
+files, so that none is left out for want of an C{__init__.py}; or several runs at the
+same time with a share of the files each (trial's own C{--jobs} loses its workers when
+a test starts gRPC).  Nothing is taken for granted: a trial that ends badly, counts
+fewer results than tests, or runs no test at all, has failed.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPORARY = ROOT / "_trial_temp"
+
+#: gRPC's own lines about connections that tests cut on purpose.
+_QUIET = {"GRPC_VERBOSITY": "ERROR", "PYTHONUNBUFFERED": "1"}
 
 #: Stages that are one tool each.
 TOOLS = {
@@ -34,12 +39,25 @@ TOOLS = {
     "types": ["mypy"],
 }
 
-#: Stages of tests: the folder, where it is not all the rest; arguments for trial;
-#: seconds after which the stage is ended and has failed.
-SUITES: dict[str, tuple[str, list[str], float]] = {
-    "unit": ("", ["-j2"], 420),
-    "integration": ("integration", [], 420),
-    "faults": ("faults", [], 420),
+
+class Suite(NamedTuple):
+    """
+    A stage of tests.
+
+    @ivar folder: below C{tests}; empty: all that no other stage has.
+    @ivar processes: how many trials share its modules, at the same time.
+    @ivar limit_s: seconds after which it is ended and has failed.
+    """
+
+    folder: str
+    processes: int = 1
+    limit_s: float = 420
+
+
+SUITES = {
+    "unit": Suite("", processes=2),
+    "integration": Suite("integration"),
+    "faults": Suite("faults", limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 420),
 }
 
 STAGES = (*TOOLS, *SUITES)
@@ -92,78 +110,114 @@ def modules_of(stage: str, root: Path = ROOT) -> list[str]:
     """
     The dotted names of a stage's test modules.
     """
-    folders = {folder for folder, _, _ in SUITES.values() if folder}
+    folders = {suite.folder for suite in SUITES.values() if suite.folder}
     found = []
     for path in sorted((root / "tests").rglob("test_*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         folder = parts[1] if parts[1] in folders else ""
-        if folder == SUITES[stage][0]:
+        if folder == SUITES[stage].folder:
             found.append(".".join(parts))
     return found
 
 
-def run(command: Sequence[str], limit_s: float) -> tuple[str, int]:
+class Command:
     """
-    Run a command, showing what it writes as it comes.
+    A program with a time limit, in a session of its own so that it can be ended with
+    all that it started.
 
-    @return: what it wrote and its exit status, which is never 0 where it had to be
-        ended.
+    @param live: whether what it writes is shown as it comes, or all at its end.
     """
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1")
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    overdue = threading.Timer(limit_s, _end, [process, limit_s])
-    overdue.daemon = True
-    overdue.start()
-    chunks = []
-    assert process.stdout is not None
-    try:
-        while chunk := os.read(process.stdout.fileno(), 65536):
-            chunks.append(chunk)
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.flush()
-        status = process.wait()
-    except KeyboardInterrupt:
-        _end(process, limit_s, signal.SIGTERM)
-        raise
-    finally:
-        overdue.cancel()
-    return b"".join(chunks).decode("utf-8", "replace"), status
+
+    def __init__(self, command: Sequence[str], limit_s: float, *, live: bool) -> None:
+        self._command = command
+        self._limit_s = limit_s
+        self._live = live
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> tuple[str, int]:
+        """
+        @return: what it wrote, and its exit status, which is never 0 where it had to
+            be ended.
+        """
+        self._process = process = subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env={**_QUIET, **os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        overdue = threading.Timer(self._limit_s, self._end_late)
+        overdue.daemon = True
+        overdue.start()
+        try:
+            output = self._output()
+            return output.decode("utf-8", "replace"), process.wait()
+        finally:
+            overdue.cancel()
+
+    def end(self, number: int = signal.SIGKILL) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+
+    def _output(self) -> bytes:
+        assert self._process is not None and self._process.stdout is not None
+        output = b""
+        while chunk := os.read(self._process.stdout.fileno(), 65536):
+            output += chunk
+            if self._live:
+                _show(chunk)
+        if not self._live:
+            _show(output)
+        return output
+
+    def _end_late(self) -> None:
+        _show(f"\nended: it took over {self._limit_s:.0f} s\n".encode())
+        self.end()
 
 
-def _end(
-    process: subprocess.Popen[bytes],
-    limit_s: float,
-    number: signal.Signals = signal.SIGKILL,
-) -> None:
-    print(f"\nending it after {limit_s:.0f} s at the most", flush=True)
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
+def _show(output: bytes) -> None:
+    sys.stdout.buffer.write(output)
+    sys.stdout.flush()
+
+
+def run_together(commands: Sequence[Command]) -> list[tuple[str, int]]:
+    """
+    Run commands at the same time; an interruption ends all of them.
+    """
+    with ThreadPoolExecutor(len(commands)) as pool:
+        running = [pool.submit(command.run) for command in commands]
+        try:
+            return [future.result() for future in running]
+        except BaseException:
+            for command in commands:
+                command.end(signal.SIGTERM)
+            raise
 
 
 def run_tool(stage: str) -> Result:
-    _, status = run([sys.executable, "-m", *TOOLS[stage]], 300)
+    tool = Command([sys.executable, "-m", *TOOLS[stage]], 300, live=True)
+    [(_, status)] = run_together([tool])
     return Result(passed=1) if status == 0 else Result(failed=1)
 
 
 def run_suite(stage: str) -> Result:
-    _, arguments, limit_s = SUITES[stage]
+    suite = SUITES[stage]
     modules = modules_of(stage)
     if not modules:
         print(f"there are no tests for {stage}")
         return Result(failed=1)
-    command = [sys.executable, "-m", "twisted.trial", "--reactor=asyncio"]
-    command += ["--reporter=text", f"--temp-directory={TEMPORARY}_{stage}"]
-    return read_summary(*run([*command, *arguments, *modules], limit_s))
+    trials = []
+    for i in range(min(suite.processes, len(modules))):
+        trial = [sys.executable, "-m", "twisted.trial", "--reactor=asyncio"]
+        trial += ["--reporter=text", f"--temp-directory={TEMPORARY}_{stage}_{i}"]
+        trial += modules[i :: suite.processes]
+        trials.append(Command(trial, suite.limit_s, live=suite.processes == 1))
+    total = Result()
+    for output, status in run_together(trials):
+        total = total.plus(read_summary(output, status))
+    return total
 
 
 def main(arguments: Sequence[str]) -> int:

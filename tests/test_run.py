@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.run import Result, modules_of, read_summary, run
+from tests.run import Command, Result, modules_of, read_summary, run_together
 
 
 class SummaryTests(SynchronousTestCase):
@@ -89,5 +89,6 @@ class StageTests(SynchronousTestCase):
         """
         A command that does not end is ended, and has failed.
         """
-        _, status = run(["sh", "-c", "exec cat /dev/zero > /dev/null"], 0.1)
+        command = ["sh", "-c", "cat /dev/zero > /dev/null; true"]
+        [(_, status)] = run_together([Command(command, 0.1, live=False)])
         self.assertNotEqual(status, 0)

@@ -4,12 +4,14 @@ The documents say what the code does.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
 from typing import get_args
 
+import attrs
 import msgspec
 from google.protobuf import text_format
 from google.protobuf.message import Message
@@ -125,6 +127,30 @@ class ProtocolTests(SynchronousTestCase):
             for frame in (*get_args(union), frames.Limits, frames.Head):
                 for field in msgspec.structs.fields(frame):
                     self.assertRegex(text, rf"\b{field.encode_name}\b")
+
+
+class PythonTests(SynchronousTestCase):
+    """
+    The examples in Python.
+    """
+
+    def test_examples(self) -> None:
+        """
+        They are Python, what they import is there, and what they match has the fields
+        that they name.
+        """
+        found = 0
+        for page in PAGES:
+            for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
+                found += 1
+                names: dict[str, object] = {"__name__": page.name}
+                exec(compile(code, page.name, "exec"), names)
+                for node in ast.walk(ast.parse(code)):
+                    if isinstance(node, ast.MatchClass):
+                        assert isinstance(node.cls, ast.Name)
+                        fields = attrs.fields_dict(names[node.cls.id])  # type: ignore[arg-type]
+                        self.assertEqual(set(node.kwd_attrs) - set(fields), set())
+        self.assertGreater(found, 0)
 
 
 class LinkTests(SynchronousTestCase):

@@ -39,6 +39,10 @@ class RecordingTransport(StringTransport):
 
     aborted = half_closed = False
     protocol: Any = None
+    handle: Any = None
+
+    def getHandle(self) -> Any:
+        return self.handle
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.no_delay = enabled

@@ -19,17 +19,13 @@ from typing import Any
 
 import attrs
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePublicKey,
-)
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
 from wsmsg.connect.interfaces import Identity
 from wsmsg.errors import Unauthenticated
+from wsmsg.public_key import key_algorithm
 from wsmsg.settings import TokenSettings
 
 #: Longer tokens are not looked at.
@@ -208,16 +204,9 @@ def _public_key(pem: str) -> dict[str, Any]:
     The one algorithm that a public key can check, with the key.
     """
     try:
-        key = load_pem_public_key(pem.encode())
-    except ValueError:
-        raise BadTokenSettings("public_key: is not a PEM public key") from None
-    match key:
-        case RSAPublicKey():
-            return {"RS256": key}
-        case EllipticCurvePublicKey() if isinstance(key.curve, SECP256R1):
-            return {"ES256": key}
-        case _:
-            raise BadTokenSettings("public_key: is neither RSA nor on curve P-256")
+        return {key_algorithm(pem): load_pem_public_key(pem.encode())}
+    except ValueError as e:
+        raise BadTokenSettings(f"public_key: {e}") from None
 
 
 def _reason(e: Exception) -> str:

@@ -1,0 +1,233 @@
+"""
+A client of the protocol written on the protos alone, which trusts nothing.
+
+It shares no code with C{wsmsg.client}: what it sees is what the promises are checked
+against.  It reconnects for ever, sends again what was not accepted, syncs on gaps,
+and notes whatever a server must never do in C{faults}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from wsmsg.rpc import client_pb2 as pb
+
+_RETRY_S = 0.05
+
+
+class RawClient:
+    """
+    One device of one user.
+
+    @ivar taken: by conversation, the messages in number order, as a person sees
+        them.
+    @ivar accepted: client ids of sends that were accepted.
+    @ivar faults: what broke a promise, in words.
+    """
+
+    def __init__(self, url: str, token: str, user: int, device: str = "raw") -> None:
+        self.user = user
+        self.taken: defaultdict[str, list[pb.Deliver]] = defaultdict(list)
+        self.accepted: dict[str, int] = {}
+        self.rejected: list[str] = []
+        self.faults: list[str] = []
+        self.connects = 0
+        self.resyncs = 0
+        self.changed = asyncio.Condition()
+        self._url = url
+        self._token = token
+        self._device = device
+        self._unanswered: dict[str, pb.Send] = {}
+        self._position: defaultdict[str, int] = defaultdict(int)
+        self._live: defaultdict[str, int] = defaultdict(int)
+        self._syncing: set[str] = set()
+        self._since = 0
+        self._numbers = itertools.count(1)
+        self._connection: ClientConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return (
+            f"<RawClient {self.user} connected={self._connection is not None}"
+            f" position={dict(self._position)} live={dict(self._live)}"
+            f" syncing={self._syncing} since={self._since}"
+            f" unanswered={list(self._unanswered)}>"
+        )
+
+    # -- life
+
+    def start(self) -> None:
+        self._task = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        tasks = [t for t in (self._task, *self._late) if t is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until(self, predicate: Callable[[], bool], limit_s: float = 30) -> None:
+        """
+        Wait until something that this client sees makes C{predicate} true.
+        """
+        async with self.changed:
+            async with asyncio.timeout(limit_s):
+                await self.changed.wait_for(predicate)
+
+    @property
+    def idle(self) -> bool:
+        """
+        Whether every send is accepted.
+        """
+        return not self._unanswered
+
+    # -- requests
+
+    async def send(self, to: int, content: str) -> str:
+        """
+        Send; sent again until it is accepted.
+        """
+        client_id = f"{self.user}-{self._device}-{next(self._numbers)}"
+        send = pb.Send(client_id=client_id, to=to, content=content)
+        self._unanswered[client_id] = send
+        await self._write(send=send)
+        return client_id
+
+    async def frame(self, **frame: Any) -> None:
+        """
+        Send any frame, by the name of its field.
+        """
+        await self._write(**frame)
+
+    async def _write(self, **frame: Any) -> None:
+        if self._connection is not None:
+            try:
+                data = pb.ClientFrame(**frame).SerializeToString()
+                await self._connection.send(data)
+            except websockets.ConnectionClosed:
+                pass
+
+    # -- the connection
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with connect(
+                    self._url,
+                    subprotocols=[websockets.Subprotocol("wsmsg.v1.protobuf")],
+                    additional_headers={"Authorization": self._token},
+                    compression=None,
+                    ping_interval=None,
+                    open_timeout=5,
+                ) as connection:
+                    await self._speak(connection)
+            except (OSError, TimeoutError, websockets.WebSocketException):
+                pass
+            finally:
+                self._connection = None
+            await asyncio.sleep(_RETRY_S)
+
+    async def _speak(self, connection: ClientConnection) -> None:
+        hello = pb.Hello(device=self._device, since=self._since, client="raw/1")
+        await connection.send(pb.ClientFrame(hello=hello).SerializeToString())
+        self._live.clear()
+        self._syncing.clear()
+        async for data in connection:
+            assert isinstance(data, bytes)
+            frame = pb.ServerFrame.FromString(data)
+            name = frame.WhichOneof("frame")
+            if name == "welcome":
+                self._connection = connection
+            elif self._connection is None:
+                self.faults.append(f"{name} before welcome")
+            method = getattr(self, f"_{name}", None)
+            if method is not None:
+                await method(getattr(frame, name or ""))
+            async with self.changed:
+                self.changed.notify_all()
+
+    async def _welcome(self, welcome: pb.Welcome) -> None:
+        self.connects += 1
+        self._since = welcome.time
+        for head in welcome.heads:
+            await self._catch_up(head.conversation, head.head)
+        if welcome.more:
+            await self._write(conversations=pb.Conversations(id="all"))
+        for send in list(self._unanswered.values()):
+            await self._write(send=send)
+
+    async def _heads(self, heads: pb.Heads) -> None:
+        for head in heads.heads:
+            await self._catch_up(head.conversation, head.head)
+
+    async def _resync(self, _: pb.Resync) -> None:
+        self.resyncs += 1
+        await self._write(conversations=pb.Conversations(id="resync"))
+
+    async def _catch_up(self, conversation: str, head: int) -> None:
+        position = self._position[conversation]
+        if head > position and conversation not in self._syncing:
+            self._syncing.add(conversation)
+            sync = pb.Sync(id=conversation, conversation=conversation, after=position)
+            await self._write(sync=sync)
+
+    async def _page(self, page: pb.Page) -> None:
+        self._syncing.discard(page.conversation)
+        for message in page.messages:
+            self._take(message)
+        await self._catch_up(page.conversation, page.head)
+
+    async def _error(self, error: pb.Error) -> None:
+        if error.id in self._syncing or error.id == "resync":
+            self._syncing.discard(error.id)
+            self._later(self._write(conversations=pb.Conversations(id="resync")))
+        else:
+            self.faults.append(f"error {error.code}: {error.reason}")
+
+    async def _deliver(self, message: pb.Deliver) -> None:
+        conversation, seq = message.conversation, message.seq
+        last = self._live[conversation]
+        if seq <= last:
+            self.faults.append(f"{conversation}: {seq} pushed after {last}")
+        self._live[conversation] = seq
+        if seq == self._position[conversation] + 1:
+            self._take(message)
+        elif seq > self._position[conversation]:
+            await self._catch_up(conversation, seq)
+
+    def _take(self, message: pb.Deliver) -> None:
+        if message.seq == self._position[message.conversation] + 1:
+            self._position[message.conversation] = message.seq
+            self.taken[message.conversation].append(message)
+
+    # -- answers
+
+    async def _accepted(self, accepted: pb.Accepted) -> None:
+        self._unanswered.pop(accepted.client_id, None)
+        before = self.accepted.setdefault(accepted.client_id, accepted.time)
+        if before != accepted.time:
+            self.faults.append(f"{accepted.client_id} accepted at two times")
+
+    async def _rejected(self, rejected: pb.Rejected) -> None:
+        self.rejected.append(rejected.code)
+        send = self._unanswered.get(rejected.client_id)
+        if not rejected.retry_after_ms or send is None:
+            self.faults.append(f"rejected {rejected.code}: {rejected.reason}")
+            return
+        self._later(self._write(send=send), rejected.retry_after_ms / 1000)
+
+    def _later(self, coroutine: Any, delay_s: float = 0.1) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(delay_s)
+            await coroutine
+
+        task = asyncio.ensure_future(wait())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)

@@ -21,6 +21,7 @@ from wsmsg.errors import BadFrame
 from wsmsg.frames import ClientFrame, ServerFrame
 
 _EXACT = 2**53
+_REASON = 200
 
 _encode = msgspec.json.Encoder().encode
 _client: Callable[[bytes], ClientFrame] = msgspec.json.Decoder(
@@ -83,15 +84,16 @@ def _bytes(frame: ServerFrame | ClientFrame) -> bytes:
 
 def _reason(error: Exception) -> str:
     """
-    What a client's author needs: msgspec names the field, as C{$.to}.
+    What a client's author needs: msgspec names the field, as C{$.to}.  It may quote
+    the frame, so it is cut.
     """
     if isinstance(error, RecursionError):
         return "the JSON is nested too deeply"
     if isinstance(error, UnicodeError):
         return "a string is not valid UTF-8"
-    if str(error).endswith("at `$.type`") and str(error).startswith("Invalid"):
-        return f"unknown frame: {error}"
-    return str(error)
+    if str(error).startswith("Invalid value") and "$.type" in str(error)[-20:]:
+        return f"unknown frame: {error}"[:_REASON]
+    return str(error)[:_REASON]
 
 
 @implementer(ICodec)

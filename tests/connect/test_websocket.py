@@ -357,6 +357,34 @@ class MessageTests(SynchronousTestCase):
         wire.lose()
         self.assertEqual(len(self.edge.sessions[-1].losses), 1)
 
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([1, 2, 2, 2, 9, 10]),
+                st.integers(0, 3) | st.integers(120, 130) | st.integers(990, 1010),
+            ),
+            max_size=8,
+        ),
+        st.integers(0, 4),
+    )
+    def test_however_cut(self, frames: list[tuple[int, int]], spoilt: int) -> None:
+        """
+        A stream means the same whether it comes whole or a byte at a time.
+        """
+        stream = b"".join(masked(b"x" * n, opcode) for opcode, n in frames)
+        if spoilt and len(stream) > spoilt:
+            stream = stream[:spoilt] + b"\xff" + stream[spoilt + 1 :]
+        whole, cut = self.edge.open(), self.edge.open()
+        whole.send(stream)
+        for byte in stream:
+            cut.send(bytes([byte]))
+        self.assertEqual(whole.transport.written(), cut.transport.written())
+        one, other = self.edge.sessions[-2:]
+        self.assertEqual(one.messages, other.messages)
+        self.assertEqual(one.losses, other.losses)
+        whole.lose()
+        cut.lose()
+
     def test_written(self) -> None:
         """
         What a session writes goes out as it is.
@@ -403,6 +431,11 @@ class MessageTests(SynchronousTestCase):
             self.session.peer.resume()
 
         self.session.on_received = blink
+        first = masked(b"first")
+        self.wire.send(first[:1])
+        self.wire.send(first[1:])
+        self.assertEqual(self.session.messages, [(b"first", True)])
+        self.session.messages.clear()
         self.wire.send(b"".join(masked(b"%d" % i) for i in range(5)))
         self.assertEqual(
             [m for m, _ in self.session.messages], [b"0", b"1", b"2", b"3", b"4"]

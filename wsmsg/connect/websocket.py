@@ -15,25 +15,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.connect.answers import answer, error_body
-from wsmsg.connect.auth_jwt import read_user
 from wsmsg.connect.heartbeat import LOOKS
 from wsmsg.connect.interfaces import ISession, ISessionPeer
 from wsmsg.connect.tcp import progress
+from wsmsg.connect.websocket_handshake import agree, refusal_of
 from wsmsg.connect.websocket_options import (
     CLOSED,
     CONNECTING,
     OPEN,
     AutobahnOptions,
-    deny,
+    close_name,
 )
-from wsmsg.errors import ERRORS, Close, WsmsgError
+from wsmsg.connect.whole_frames import BINARY, PONG, is_utf8, whole_frame
+from wsmsg.errors import Close
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket_factory import WebSocketConnections
@@ -43,8 +42,6 @@ _PING_LOOK = LOOKS + 1
 _DEAD_LOOK = 2 * LOOKS + 1
 _MOST_PIECES = 64
 _REASON_BYTES = 123
-
-_CODES = {e.http_status: e.code for e in reversed(ERRORS.values())}
 
 
 @implementer(ISessionPeer, IPushProducer)
@@ -95,6 +92,7 @@ class WebSocketConnection(AutobahnOptions):
         "wasNotCleanReason",
     )
 
+    data: bytes
     factory: WebSocketConnections
     message_data: list[bytes] | None
 
@@ -155,10 +153,28 @@ class WebSocketConnection(AutobahnOptions):
     def _data_received(self, data: bytes) -> None:
         if self.state == OPEN:
             self._looks = 0
+            if self.current_frame is None and not self._held:
+                before, self.data = self.data, b""
+                data = self._take_whole_frames(before + data)
         elif self.failedByMe:
             return
         self.data += data
-        self.consumeData()
+        if self.data:
+            self.consumeData()
+
+    def _take_whole_frames(self, data: bytes) -> bytes:
+        """
+        @return: what is left for Autobahn.
+        """
+        at, limit = 0, self.factory.frame_bytes
+        while not self.inside_message and not self._held and self.state == OPEN:
+            frame = whole_frame(data, at, limit)
+            if frame is None:
+                break
+            first, payload, at = frame
+            if first != PONG:
+                self._on_message(payload, first == BINARY)
+        return data[at:]
 
     def _connection_lost(self, reason: Failure) -> None:
         factory = self.factory
@@ -170,16 +186,11 @@ class WebSocketConnection(AutobahnOptions):
 
     # ------------------------------------------------------ called by Autobahn
 
-    def onConnect(self, request: Any) -> Any:
-        try:
-            return self._on_connect(request)
-        except WsmsgError as e:
-            raise deny(e.http_status, e.reason) from None
-        except ConnectionDeny:
-            raise
-        except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("a handshake")
-            raise deny(500, "internal error") from None
+    def onConnect(self, request: Any) -> str:
+        agreed = agree(self.factory, request)
+        # Goes with all else that only the handshake needs.
+        self.__dict__["agreed"] = agreed
+        return str(agreed.codec.subprotocol)
 
     def onOpen(self) -> None:
         try:
@@ -240,8 +251,7 @@ class WebSocketConnection(AutobahnOptions):
         """
         Refuse to become a WebSocket, in JSON.
         """
-        body = error_body(_CODES.get(code, "bad_request"), reason)
-        self.transport.write(answer(code, body, dict(responseHeaders or ())))
+        self.transport.write(refusal_of(code, reason, responseHeaders or ()))
         self.dropConnection()
 
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:
@@ -305,20 +315,6 @@ class WebSocketConnection(AutobahnOptions):
 
     # -------------------------------------------------------------------- ours
 
-    def _on_connect(self, request: Any) -> str:
-        factory = self.factory
-        if request.origin and not factory.origins.allow(request.origin):
-            raise deny(403, f"origin {request.origin!r} is not allowed")
-        codec = factory.choose(request.protocols)
-        headers = request.headers
-        claimed = headers.get("user-id")
-        claimed_user = None if claimed is None else read_user(claimed)
-        token = headers.get("authorization")
-        identity = None if token is None else factory.authenticate(token, claimed_user)
-        # Goes with all else that only the handshake needs.
-        self.__dict__["agreed"] = (codec, identity, claimed_user)
-        return str(codec.subprotocol)
-
     def _on_open(self) -> None:
         codec, identity, claimed_user = self.__dict__["agreed"]
         self._binary = codec.binary
@@ -354,7 +350,7 @@ class WebSocketConnection(AutobahnOptions):
         if binary is not self._binary:
             want = "binary" if self._binary else "text"
             self._end(Close.UNSUPPORTED, f"this subprotocol has {want} messages")
-        elif not binary and not _is_utf8(data):
+        elif not binary and not is_utf8(data):
             self._end(Close.BAD_TEXT, "the text is not UTF-8")
         elif self._session is not None:
             self._session.received(data, binary)
@@ -364,7 +360,7 @@ class WebSocketConnection(AutobahnOptions):
         The client broke the rules of RFC 6455: say so, and hear it no more.
         """
         self.failedByMe = True
-        self._why = _name(code)
+        self._why = close_name(code)
         self._looks = 0
         self._held = False
         self.sendCloseFrame(int(code), reason.encode()[:_REASON_BYTES])
@@ -396,20 +392,3 @@ class WebSocketConnection(AutobahnOptions):
         session, self._session = self._session, None
         if session is not None:
             session.lost(why)
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _name(code: int) -> str:
-    try:
-        return Close(code).name.lower()
-    except ValueError:
-        return str(code)

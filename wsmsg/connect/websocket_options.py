@@ -16,6 +16,8 @@ import autobahn.websocket.protocol
 import autobahn.websocket.types
 import txaio
 
+from wsmsg.errors import Close
+
 # As Any: what Autobahn declares contradicts what it lets subclasses do.
 _autobahn: Any = autobahn.twisted.websocket
 _protocol: Any = autobahn.websocket.protocol
@@ -33,6 +35,16 @@ def deny(status: int, reason: str) -> Exception:
     """
     denied: Exception = _types.ConnectionDeny(status, reason)
     return denied
+
+
+def close_name(code: int) -> str:
+    """
+    A close code as logs and counts have it.
+    """
+    try:
+        return Close(code).name.lower()
+    except ValueError:
+        return str(code)
 
 
 class _Unheard:

@@ -1,0 +1,74 @@
+"""
+Who may open a WebSocket, and how the others are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autobahn.websocket.types import ConnectionDeny
+from twisted.logger import Logger
+
+from wsmsg.connect.answers import answer, error_body
+from wsmsg.connect.auth_jwt import read_user
+from wsmsg.connect.interfaces import ICodec, Identity
+from wsmsg.connect.websocket_options import deny
+from wsmsg.errors import ERRORS, WsmsgError
+
+if TYPE_CHECKING:
+    from wsmsg.connect.websocket_factory import WebSocketConnections
+
+_log = Logger()
+
+_CODES = {e.http_status: e.code for e in reversed(ERRORS.values())}
+
+
+class Agreed(NamedTuple):
+    """
+    What a handshake settles.
+
+    @ivar identity: of the token in the headers, if there was one.
+    @ivar claimed_user: who the C{User-ID} header names, if there was one.
+    """
+
+    codec: ICodec
+    identity: Identity | None
+    claimed_user: int | None
+
+
+def agree(factory: WebSocketConnections, request: Any) -> Agreed:
+    """
+    Check origin, subprotocol and token.
+
+    @param request: Autobahn's C{ConnectionRequest}.
+    @raise ConnectionDeny: no WebSocket for this request.
+    """
+    try:
+        return _agree(factory, request)
+    except WsmsgError as e:
+        raise deny(e.http_status, e.reason) from None
+    except ConnectionDeny:
+        raise
+    except Exception:  # noqa: BLE001 - a guard
+        _log.failure("a handshake")
+        raise deny(500, "internal error") from None
+
+
+def refusal_of(status: int, reason: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """
+    The answer to a handshake that fails.
+    """
+    body = error_body(_CODES.get(status, "bad_request"), reason)
+    return answer(status, body, dict(headers))
+
+
+def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
+    if request.origin and not factory.origins.allow(request.origin):
+        raise deny(403, f"origin {request.origin!r} is not allowed")
+    codec = factory.choose(request.protocols)
+    claimed = request.headers.get("user-id")
+    claimed_user = None if claimed is None else read_user(claimed)
+    token = request.headers.get("authorization")
+    identity = None if token is None else factory.authenticate(token, claimed_user)
+    return Agreed(codec, identity, claimed_user)

@@ -1,0 +1,3 @@
+"""
+Tests of Connect; doubles of what is around its sessions in L{tests.connect.doubles}.
+"""

@@ -15,6 +15,9 @@ def _keepalive(keepalive_s: float) -> list[tuple[str, int]]:
     return [
         ("grpc.keepalive_time_ms", ms),
         ("grpc.keepalive_timeout_ms", ms),
+        # Its default is a minute, and it decides: without it a half-open peer is
+        # found after keepalive_s + 60 s, whatever keepalive_timeout_ms says.
+        ("grpc.http2.ping_timeout_ms", ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", MESSAGE_BYTES),

@@ -1,0 +1,65 @@
+"""
+A TCP proxy that can fail like a network does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Proxy:
+    """
+    Forwards connections to a port of this machine until it swallows.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.port = 0
+        self._target = target
+        self._forwarding = asyncio.Event()
+        self._forwarding.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self._server: asyncio.Server | None = None
+
+    @classmethod
+    async def open(cls, target: int) -> Proxy:
+        proxy = cls(target)
+        proxy._server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+        proxy.port = proxy._server.sockets[0].getsockname()[1]
+        return proxy
+
+    def swallow(self) -> None:
+        """
+        Forward nothing from now on, and close nothing.
+        """
+        self._forwarding.clear()
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(
+            *(w.wait_closed() for w in self._writers), return_exceptions=True
+        )
+
+    async def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += [writer, outer]
+        for source, sink in ((reader, outer), (inner, writer)):
+            task = asyncio.ensure_future(self._forward(source, sink))
+            self._tasks.add(task)
+
+    async def _forward(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+    ) -> None:
+        while data := await source.read(65536):
+            await self._forwarding.wait()
+            sink.write(data)
+            await sink.drain()
+        sink.close()

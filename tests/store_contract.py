@@ -5,11 +5,11 @@ What every L{IMessageStore} does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from tests.cursor_contract import CursorTests, StorePlace, said
 from wsmsg.dependency import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import HeadRow, IMessageStore, Outcome
@@ -18,52 +18,12 @@ from wsmsg.model import Cursor, Identity, Message
 INSERTED, REPEATED, TAKEN, SKIPPED, REFUSED = Outcome
 
 
-class StorePlace(Protocol):
-    """
-    Where a store lives, for a test that ends it and begins it again.
-    """
-
-    async def open(self) -> IMessageStore:
-        """
-        A store there, started and up; it is stopped when the test ends.
-        """
-
-    async def kill(self) -> IMessageStore:
-        """
-        The store as it is after the process was killed at this moment and began again.
-        """
-
-
-def said(
-    seq: int,
-    client_id: str = "",
-    *,
-    conversation: str = "u:1:2",
-    sender: int = 1,
-    content: str = "hello",
-    time_ms: int = 0,
-) -> Message:
-    """
-    A message with a number, and with a client id made of it unless one is given.
-    """
-    return Message(
-        conversation=conversation,
-        sender=sender,
-        client_id=client_id or f"c{seq}",
-        message_id=seq + 100,
-        content=content,
-        kind=1,
-        time_ms=time_ms or 1000 + seq,
-        seq=seq,
-    )
-
-
 def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestCase]:
     """
     The behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(TestCase):
+    class StoreTests(CursorTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()
@@ -329,73 +289,6 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             self.assertEqual(await self.store.conversations_of(1, 201, 10), rows[2:])
             self.assertEqual(await self.store.conversations_of(1, 0, 2), rows[:2])
             self.assertEqual(await self.store.conversations_of(9, 0, 10), [])
-
-        # -- cursors
-
-        async def test_cursors_rise(self) -> None:
-            """
-            A cursor moves up, each of its two parts by itself, and never down.
-            """
-            await self.store.insert([said(i) for i in range(1, 6)])
-
-            async def move(delivered: int, read: int) -> list[Cursor]:
-                return await self.store.move_cursors(
-                    [Cursor("u:1:2", 2, delivered, read)]
-                )
-
-            self.assertEqual(await move(3, 0), [Cursor("u:1:2", 2, 3, 0)])
-            self.assertEqual(await move(2, 1), [Cursor("u:1:2", 2, 3, 1)])
-            self.assertEqual(await move(3, 1), [])
-            self.assertEqual(await move(1, 0), [])
-            self.assertEqual(await move(0, 5), [Cursor("u:1:2", 2, 3, 5)])
-
-        async def test_cursors_stay_within_the_head(self) -> None:
-            """
-            A cursor that would pass the conversation's head stops there, and there is
-            none in a conversation without messages.
-            """
-            await self.store.insert([said(1), said(2)])
-            self.assertEqual(
-                await self.store.move_cursors(
-                    [Cursor("u:1:2", 2, 9, 1), Cursor("u:8:9", 8, 1, 1)]
-                ),
-                [Cursor("u:1:2", 2, 2, 1)],
-            )
-            self.assertEqual(await self.store.cursors([("u:8:9", 8)]), {})
-
-        async def test_cursor_moved_twice_in_a_batch(self) -> None:
-            """
-            Several moves of one cursor in a batch count as the highest of each part.
-            """
-            await self.store.insert([said(i) for i in range(1, 6)])
-            moves = [Cursor("u:1:2", 2, 4, 0), Cursor("u:1:2", 2, 2, 3)]
-            risen = await self.store.move_cursors(moves)
-            self.assertEqual(risen, [Cursor("u:1:2", 2, 4, 3)])
-
-        async def test_cursors_of(self) -> None:
-            """
-            Cursors that never moved are not in the answer.
-            """
-            await self.store.insert([said(1)])
-            await self.store.move_cursors(
-                [Cursor("u:1:2", 2, 1, 0), Cursor("u:1:2", 1, 0, 0)]
-            )
-            keys = [("u:1:2", 1), ("u:1:2", 2), ("u:7:8", 7), ("\ud800", 1)]
-            self.assertEqual(
-                await self.store.cursors(keys),
-                {("u:1:2", 2): Cursor("u:1:2", 2, 1, 0)},
-            )
-
-        async def test_many_cursors(self) -> None:
-            """
-            A thousand cursors move in one batch.
-            """
-            names = [f"u:{i}:{i + 1}" for i in range(1, 1001)]
-            await self.store.insert([said(1, conversation=name) for name in names])
-            moves = [Cursor(name, 1, 1, 0) for name in names]
-            self.assertEqual(len(await self.store.move_cursors(moves)), 1000)
-            found = await self.store.cursors([(name, 1) for name in names])
-            self.assertEqual(list(found.values()), moves)
 
         async def test_stopped(self) -> None:
             """

@@ -8,25 +8,18 @@ import os
 import sqlite3
 from contextlib import closing
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.contracts import make_journal_tests
-from tests.doubles import MemoryWorker, up
+from tests.doubles import up
 from tests.journal_contract import messages, read_all, sent
+from tests.message.journal_on_hand import JournalOnHand
 from tests.message.sqlite_places import (
     path_for,
     sqlite_journal,
     sqlite_journal_at,
 )
-from wsmsg.dependency import Dependency, State
+from wsmsg.dependency import State
 from wsmsg.errors import BadRequest, Unavailable
 from wsmsg.message.interfaces import Entry
-from wsmsg.message.journal_file import JOURNAL
-from wsmsg.message.journal_sqlite import SqliteJournal
-from wsmsg.message.sqlite import SqliteFile
-from wsmsg.rpc.record_pb2 import Record
 
 
 class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[misc]
@@ -72,64 +65,7 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
         self.assertEqual(messages(read), [sent(i) for i in range(60)])
 
 
-class Worked(SynchronousTestCase):
-    """
-    A journal whose thread and time are the test's.
-    """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.worker = MemoryWorker()
-        self.path = path_for(self)
-        self.journal = self.made()
-        self.addCleanup(self.stop)
-
-    def made(self) -> SqliteJournal:
-        """
-        A journal, not yet started.
-        """
-        return SqliteJournal(
-            self.path,
-            self.clock,  # type: ignore[arg-type]
-            retry=lambda failures: 1.0 if failures < 3 else None,
-            dependency=Dependency("journal", self.clock),
-            worker=self.worker,
-        )
-
-    def start(self) -> None:
-        """
-        Start it and let it come up.
-        """
-        self.journal.start()
-        self.worker.work()
-        self.assertTrue(self.journal.dependency.up)
-
-    def stop(self) -> None:
-        """
-        Stop it, with nothing left.
-        """
-        stopping = self.journal.stop()
-        self.worker.work()
-        self.successResultOf(stopping)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def break_file(self) -> None:
-        """
-        Make every commit fail, as a full disk would.
-        """
-        db = self.journal._file._file._db
-        assert db is not None
-        db.execute("PRAGMA max_page_count = 1")
-
-    def fill_disk(self, journal: SqliteJournal) -> Deferred[None]:
-        """
-        Append what does not fit.
-        """
-        self.break_file()
-        return journal.append([sent(i, "x" * 60_000) for i in range(20)])
-
-
-class AppendTests(Worked):
+class AppendTests(JournalOnHand):
     """
     Group commit.
     """
@@ -205,7 +141,7 @@ class AppendTests(Worked):
         self.assertEqual(messages(self.successResultOf(reading)), [sent(0), sent(3)])
 
 
-class CommitTests(Worked):
+class CommitTests(JournalOnHand):
     """
     When positions are written.
     """
@@ -291,142 +227,3 @@ class CommitTests(Worked):
         self.journal.rewind()
         self.worker.work()
         self.assertEqual(self.successResultOf(reading)[0].offset, 0)
-
-
-class OpenTests(Worked):
-    """
-    Opening, and what may keep the file from it.
-    """
-
-    def test_retries(self) -> None:
-        """
-        A folder that cannot be made is tried again by the policy, and the reason is
-        told; the limit of attempts ends it.
-        """
-        blocker = self.mktemp()
-        with open(blocker, "w"):
-            pass
-        self.path = os.path.join(blocker, "journal.db")
-        self.journal = self.made()
-        self.journal.start()
-        for attempt in (1, 2, 3):
-            self.assertEqual(self.journal.dependency.snapshot().attempts, attempt)
-            self.worker.work()
-            self.clock.advance(1)
-        snapshot = self.journal.dependency.snapshot()
-        self.assertIs(snapshot.state, State.DOWN)
-        self.assertIn(self.path, snapshot.last_error)
-        self.assertIn("is no folder", snapshot.last_error)
-
-    def test_comes_up_later(self) -> None:
-        """
-        The journal comes up when another process has gone.
-        """
-        other = SqliteFile(self.path, JOURNAL)
-        other.open()
-        self.journal.start()
-        self.worker.work()
-        snapshot = self.journal.dependency.snapshot()
-        self.assertIs(snapshot.state, State.CONNECTING)
-        self.assertEqual(
-            snapshot.last_error,
-            f"journal {self.path} is in use by process {os.getpid()}",
-        )
-        other.close()
-        self.clock.advance(1)
-        self.worker.work()
-        self.assertTrue(self.journal.dependency.up)
-
-    def test_broken_is_not_retried(self) -> None:
-        """
-        A file that no retry mends is given up at once.
-        """
-        with open(self.path, "wb") as f:
-            f.write(b"no database" * 100)
-        self.journal.start()
-        self.worker.work()
-        snapshot = self.journal.dependency.snapshot()
-        self.assertIs(snapshot.state, State.DOWN)
-        self.assertIn("damaged", snapshot.last_error)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_stopped_while_opening(self) -> None:
-        """
-        A journal that is stopped while it opens does not come up, and leaves nothing.
-        """
-        self.journal.start()
-        self.stop()
-        self.assertIs(self.journal.dependency.state, State.STOPPED)
-        other = SqliteFile(self.path, JOURNAL)
-        other.open()
-        other.close()
-
-    def test_stopped_while_waiting(self) -> None:
-        """
-        A journal that is stopped between two attempts attempts nothing more.
-        """
-        other = SqliteFile(self.path, JOURNAL)
-        other.open()
-        self.addCleanup(other.close)
-        self.journal.start()
-        self.worker.work()
-        self.stop()
-
-
-class FaultTests(Worked):
-    """
-    Records that cannot be understood.
-    """
-
-    def put(self, *values: bytes) -> None:
-        """
-        Have the file hold these records.
-        """
-        self.start()
-        self.journal._file.append(values, 0)
-        self.journal._file.close()
-        self.journal = self.made()
-        self.start()
-
-    def read(self, limit: int = 10) -> list[Entry]:
-        """
-        What is read next.
-        """
-        reading = self.journal.read(limit)
-        self.worker.work()
-        found: list[Entry] = self.successResultOf(reading)
-        return found
-
-    def test_faults(self) -> None:
-        """
-        A record that is no protobuf, is of a newer version, or has no identity, comes
-        with its bytes and the fault; those around it come as always.
-        """
-        record = Record(version=1, sender=1, client_id="a", conversation="u:1:2")
-        good = record.SerializeToString()
-        record.version = 9
-        newer = record.SerializeToString()
-        values = (good, b"\xff\xff", newer, b"", Record(version=1).SerializeToString())
-        self.put(*values, good)
-        entries = self.read()
-        self.assertEqual([e.value for e in entries], [*values, good])
-        self.assertEqual(
-            [e.message is None for e in entries], [False, True, True, True, True, False]
-        )
-        self.assertIn("no protobuf", entries[1].fault)
-        self.assertIn("version 9", entries[2].fault)
-        self.assertIn("no version", entries[3].fault)
-        self.assertIn("no conversation", entries[4].fault)
-
-    def test_batch_cut_short(self) -> None:
-        """
-        Records whose batch is damaged in the file come as faults, one each.
-        """
-        record = Record(version=1, sender=1, client_id="a", conversation="u:1:2")
-        self.put(*[record.SerializeToString()] * 3)
-        self.journal._file._file.run(
-            "UPDATE batches SET records = substr(records, 1, 30)"
-        )
-        entries = self.read()
-        self.assertEqual([e.offset for e in entries], [0, 1, 2])
-        self.assertEqual([bool(e.fault) for e in entries], [False, True, True])

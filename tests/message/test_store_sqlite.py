@@ -12,9 +12,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts import make_store_tests
+from tests.cursor_contract import said
 from tests.doubles import MemoryWorker
 from tests.message.sqlite_places import path_for, sqlite_store
-from tests.store_contract import said
 from wsmsg.dependency import Dependency, State
 from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import Outcome

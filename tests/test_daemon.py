@@ -14,6 +14,7 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from wsmsg.daemon import DaemonOptions
+from wsmsg.errors import Unavailable
 from wsmsg.preflight import preflight
 from wsmsg.settings import Common, ConnectSettings, MessageSettings
 
@@ -161,7 +162,7 @@ class PreflightTests(TestCase):
         self.data.write_text("a file")
 
         def held() -> None:
-            raise OSError("held by another process")
+            raise Unavailable("in use by process 7")
 
         lines = self.refused(
             free_settings(
@@ -175,7 +176,7 @@ class PreflightTests(TestCase):
         self.assertIn("this machine has no such address", lines[0])
         self.assertIn("nowhere.invalid:1 (admin_listen): ", lines[1])
         self.assertIn(f"cannot use the data folder {self.data}: ", lines[2])
-        self.assertIn("cannot open the journal: held by another process", lines[3])
+        self.assertIn("cannot open the journal: in use by process 7", lines[3])
 
     def test_systemd(self) -> None:
         """

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from wsmsg.addresses import Address, parse_address
+from wsmsg.errors import WsmsgError
 from wsmsg.settings import Common
 
-#: Raises L{OSError} or L{ValueError} where something is not as it must be.
+#: Raises L{OSError}, L{ValueError} or L{WsmsgError} where something is not as it must
+#: be.
 Probe = Callable[[], object]
 
 
@@ -97,5 +99,5 @@ def _failed(probe: tuple[str, Probe]) -> Iterator[str]:
         attempt()
     except OSError as e:
         yield f"{what}: {e.strerror or e}"
-    except ValueError as e:
+    except (ValueError, WsmsgError) as e:
         yield f"{what}: {e}"

@@ -155,6 +155,9 @@ class LawTests(SynchronousTestCase):
         """
         bad = parsed("wsmsg.a", "x = 1\n")
         self.assert_finds(laws.law_of_docstrings, bad, at="wsmsg/a.py:1")
+        empty = parsed("wsmsg.a", "")
+        self.assert_finds(laws.law_of_docstrings, empty, at="wsmsg/a.py:1")
+        self.assert_keeps(laws.law_of_docstrings, parsed("tests.a", ""))
 
     def test_class_docstring(self) -> None:
         """

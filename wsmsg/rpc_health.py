@@ -33,7 +33,7 @@ def follow_readiness(
 ) -> None:
     """
     Have the servicer say SERVING while the daemon is ready, NOT_SERVING else.
-    The asyncio loop must be running.
+    The asyncio reactor must be installed.
 
     @param services: full names beside the empty one, which is the whole server.
     """

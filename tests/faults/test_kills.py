@@ -169,6 +169,7 @@ class KillTests(TestCase):
             f"{len(sent)} messages, each stored once and seen once by both;"
             f" {sum(c.connects for c in load.clients)} connects,"
             f" {sum(c.resyncs for c in load.clients)} resyncs,"
+            f" longest sync {max(c.longest_sync_s for c in load.clients):.2f} s,"
             f" rejected meanwhile {dict(Counter(r for c in load.clients for r in c.rejected))}"
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,8 @@ class RawClient:
         self.faults: list[str] = []
         self.connects = 0
         self.resyncs = 0
+        self.longest_sync_s = 0.0
+        self._asked_s = 0.0
         self.changed = asyncio.Condition()
         self._url = url
         self._token = token
@@ -175,14 +178,20 @@ class RawClient:
         position = self._position[conversation]
         if head > position and conversation not in self._syncing:
             self._syncing.add(conversation)
+            self._asked_s = time.monotonic()
             sync = pb.Sync(id=conversation, conversation=conversation, after=position)
             await self._write(sync=sync)
 
     async def _page(self, page: pb.Page) -> None:
         self._syncing.discard(page.conversation)
+        self.longest_sync_s = max(
+            self.longest_sync_s, time.monotonic() - self._asked_s
+        )
         for message in page.messages:
             self._take(message)
-        await self._catch_up(page.conversation, page.head)
+        # What was pushed while the page was on its way may be beyond its head.
+        beyond = max(page.head, self._live[page.conversation])
+        await self._catch_up(page.conversation, beyond)
 
     async def _error(self, error: pb.Error) -> None:
         if error.id in self._syncing or error.id == "resync":

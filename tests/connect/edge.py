@@ -66,6 +66,10 @@ class RecordingTransport(StringTransport):
 
 
 class RecordingOutbox:
+    """
+    Remembers what the transport told it.
+    """
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 

@@ -4,11 +4,13 @@ What every L{IMessageStore} does with cursors; and what its whole suite is made 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.interfaces import IMessageStore, Outcome
 from wsmsg.model import Cursor, Message
 
 
@@ -61,11 +63,19 @@ class CursorTests(TestCase):
 
     store: IMessageStore
 
+    def insert(
+        self, messages: Sequence[Message], stored_ms: int = 5
+    ) -> Deferred[list[Outcome]]:
+        """
+        Store at a time that mostly does not matter.
+        """
+        return self.store.insert(messages, stored_ms)
+
     async def test_cursors_rise(self) -> None:
         """
         A cursor moves up, each of its two parts by itself, and never down.
         """
-        await self.store.insert([said(i) for i in range(1, 6)])
+        await self.insert([said(i) for i in range(1, 6)])
 
         async def move(delivered: int, read: int) -> list[Cursor]:
             return await self.store.move_cursors([Cursor("u:1:2", 2, delivered, read)])
@@ -81,7 +91,7 @@ class CursorTests(TestCase):
         A cursor that would pass the conversation's head stops there, and there is
         none in a conversation without messages.
         """
-        await self.store.insert([said(1), said(2)])
+        await self.insert([said(1), said(2)])
         self.assertEqual(
             await self.store.move_cursors(
                 [Cursor("u:1:2", 2, 9, 1), Cursor("u:8:9", 8, 1, 1)]
@@ -94,7 +104,7 @@ class CursorTests(TestCase):
         """
         Several moves of one cursor in a batch count as the highest of each part.
         """
-        await self.store.insert([said(i) for i in range(1, 6)])
+        await self.insert([said(i) for i in range(1, 6)])
         moves = [Cursor("u:1:2", 2, 4, 0), Cursor("u:1:2", 2, 2, 3)]
         risen = await self.store.move_cursors(moves)
         self.assertEqual(risen, [Cursor("u:1:2", 2, 4, 3)])
@@ -103,7 +113,7 @@ class CursorTests(TestCase):
         """
         Cursors that never moved are not in the answer.
         """
-        await self.store.insert([said(1)])
+        await self.insert([said(1)])
         await self.store.move_cursors(
             [Cursor("u:1:2", 2, 1, 0), Cursor("u:1:2", 1, 0, 0)]
         )
@@ -118,7 +128,7 @@ class CursorTests(TestCase):
         A thousand cursors move in one batch.
         """
         names = [f"u:{i}:{i + 1}" for i in range(1, 1001)]
-        await self.store.insert([said(1, conversation=name) for name in names])
+        await self.insert([said(1, conversation=name) for name in names])
         moves = [Cursor(name, 1, 1, 0) for name in names]
         self.assertEqual(len(await self.store.move_cursors(moves)), 1000)
         found = await self.store.cursors([(name, 1) for name in names])

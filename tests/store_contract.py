@@ -46,7 +46,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             New messages are stored, found by identity and read by number.
             """
             messages = [said(i) for i in (1, 2, 3)]
-            self.assertEqual(await self.store.insert(messages), [INSERTED] * 3)
+            self.assertEqual(await self.insert(messages), [INSERTED] * 3)
             await self.assert_holds(*messages)
             self.assertEqual(
                 await self.store.find([messages[1].identity]),
@@ -57,16 +57,16 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             No messages have no outcomes.
             """
-            self.assertEqual(await self.store.insert([]), [])
+            self.assertEqual(await self.insert([]), [])
 
         async def test_goes_on(self) -> None:
             """
             A conversation goes on with the next batch, beside others.
             """
             other = said(1, conversation="u:1:3")
-            await self.store.insert([said(1), other])
+            await self.insert([said(1), other])
             self.assertEqual(
-                await self.store.insert([said(2), said(2, conversation="u:1:3")]),
+                await self.insert([said(2), said(2, conversation="u:1:3")]),
                 [INSERTED] * 2,
             )
             await self.assert_holds(said(1), said(2))
@@ -75,7 +75,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             The store does not ask that a conversation begins with 1.
             """
-            self.assertEqual(await self.store.insert([said(5)]), [INSERTED])
+            self.assertEqual(await self.insert([said(5)]), [INSERTED])
             await self.assert_holds(said(5))
 
         async def test_repeated(self) -> None:
@@ -83,9 +83,9 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             An identity that is stored is not stored again under another number, and
             what comes after it in the conversation is not tried.
             """
-            await self.store.insert([said(1), said(2)])
+            await self.insert([said(1), said(2)])
             self.assertEqual(
-                await self.store.insert([said(3), said(4, "c2"), said(5)]),
+                await self.insert([said(3), said(4, "c2"), said(5)]),
                 [INSERTED, REPEATED, SKIPPED],
             )
             await self.assert_holds(said(1), said(2), said(3))
@@ -95,8 +95,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             A batch that is stored already, by identity and number, is a repeat.
             """
             messages = [said(1), said(2)]
-            await self.store.insert(messages)
-            self.assertEqual(await self.store.insert(messages), [REPEATED, SKIPPED])
+            await self.insert(messages)
+            self.assertEqual(await self.insert(messages), [REPEATED, SKIPPED])
             await self.assert_holds(*messages)
 
         async def test_repeated_within_the_batch(self) -> None:
@@ -104,7 +104,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             An identity that comes twice in a batch is stored once.
             """
             self.assertEqual(
-                await self.store.insert([said(1, "a"), said(2, "a"), said(3, "b")]),
+                await self.insert([said(1, "a"), said(2, "a"), said(3, "b")]),
                 [INSERTED, REPEATED, SKIPPED],
             )
             await self.assert_holds(said(1, "a"))
@@ -114,9 +114,9 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             A number that another message has is taken, and what comes after it in the
             conversation is not tried.
             """
-            await self.store.insert([said(1), said(2)])
+            await self.insert([said(1), said(2)])
             self.assertEqual(
-                await self.store.insert([said(2, "x"), said(3, "y")]), [TAKEN, SKIPPED]
+                await self.insert([said(2, "x"), said(3, "y")]), [TAKEN, SKIPPED]
             )
             await self.assert_holds(said(1), said(2))
 
@@ -124,10 +124,10 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             What stops one conversation of a batch stops no other.
             """
-            await self.store.insert([said(1)])
+            await self.insert([said(1)])
             others = [said(i, conversation="u:3:4") for i in (1, 2)]
             self.assertEqual(
-                await self.store.insert([others[0], said(1, "x"), others[1], said(2)]),
+                await self.insert([others[0], said(1, "x"), others[1], said(2)]),
                 [INSERTED, TAKEN, INSERTED, SKIPPED],
             )
             self.assertEqual(await self.store.page("u:3:4", 0, 9), (others, 2))
@@ -141,7 +141,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 said(2, "a", sender=2),
                 said(1, "a", conversation="u:1:3"),
             ]
-            self.assertEqual(await self.store.insert(batch), [INSERTED] * 3)
+            self.assertEqual(await self.insert(batch), [INSERTED] * 3)
 
         async def test_refused(self) -> None:
             """
@@ -157,7 +157,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 seq = (await self.store.heads(["u:5:6"]))["u:5:6"] + 1
                 other = said(seq, conversation="u:5:6")
                 self.assertEqual(
-                    await self.store.insert([bad, other, said(2)]),
+                    await self.insert([bad, other, said(2)]),
                     [REFUSED, INSERTED, SKIPPED],
                     bad,
                 )
@@ -181,7 +181,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 said(i, f"id{i}{text[:9]}", content=text)
                 for i, text in enumerate(texts, 1)
             ]
-            await self.store.insert(messages)
+            await self.insert(messages)
             await self.assert_holds(*messages)
             self.assertEqual(
                 list(await self.store.find([m.identity for m in messages])),
@@ -189,7 +189,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             )
             slow = [said(i + 20, content=text) for i, text in enumerate(texts)]
             self.assertEqual(
-                await self.store.insert([*slow, said(99, "id1\x00")]),
+                await self.insert([*slow, said(99, "id1\x00")]),
                 [INSERTED] * len(slow) + [REPEATED],
             )
             await self.assert_holds(*messages, *slow)
@@ -203,7 +203,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             batch = [
                 said(seq, conversation=name) for seq in range(1, 101) for name in names
             ]
-            self.assertEqual(await self.store.insert(batch), [INSERTED] * 10_000)
+            self.assertEqual(await self.insert(batch), [INSERTED] * 10_000)
             self.assertEqual(await self.store.heads(names), dict.fromkeys(names, 100))
             found = await self.store.find([m.identity for m in batch])
             self.assertEqual(len(found), 10_000)
@@ -212,7 +212,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             What was said to be stored is there after a kill.
             """
-            await self.store.insert([said(1), said(2)])
+            await self.insert([said(1), said(2)])
             await self.store.move_cursors([Cursor("u:1:2", 2, 1, 1)])
             self.store = await self.place.kill()
             await self.assert_holds(said(1), said(2))
@@ -227,7 +227,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             Identities that are not stored, or never could be, are not in the answer.
             """
-            await self.store.insert([said(1)])
+            await self.insert([said(1)])
             there = said(1).identity
             absent = [
                 Identity("u:1:2", 1, "other"),
@@ -243,7 +243,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             A conversation that has no message has the head 0.
             """
-            await self.store.insert([said(1), said(2)])
+            await self.insert([said(1), said(2)])
             self.assertEqual(
                 await self.store.heads(["u:8:9", "u:1:2", "\ud800"]),
                 {"u:8:9": 0, "u:1:2": 2, "\ud800": 0},
@@ -254,7 +254,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             A page begins after the number that was asked for, has at most as many as
             were asked for, and tells the head.
             """
-            await self.store.insert([said(i) for i in range(1, 8)])
+            await self.insert([said(i) for i in range(1, 8)])
             self.assertEqual(
                 await self.store.page("u:1:2", 2, 3), ([said(3), said(4), said(5)], 7)
             )
@@ -265,19 +265,15 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_conversations_of(self) -> None:
             """
-            A user's conversations come by the time of their last message and then by
-            name, those of others not at all.
+            A user's conversations come by the time when their last message was
+            stored (whenever that was accepted) and then by name, those of others not
+            at all.
             """
-            await self.store.insert(
-                [
-                    said(1, conversation="u:1:2", time_ms=300),
-                    said(1, conversation="u:1:3", time_ms=100),
-                    said(2, conversation="u:1:3", time_ms=200),
-                    said(1, conversation="u:1:30", time_ms=200),
-                    said(1, conversation="u:2:3", time_ms=200),
-                    said(1, conversation="u:1:1", time_ms=400),
-                ]
-            )
+            await self.insert([said(1, conversation="u:1:3", time_ms=900)], 100)
+            both = [said(2, conversation="u:1:3"), said(1, conversation="u:1:30")]
+            await self.insert([*both, said(1, conversation="u:2:3")], 200)
+            await self.insert([said(1, conversation="u:1:2", time_ms=1)], 300)
+            await self.insert([said(1, conversation="u:1:1", time_ms=2)], 400)
             rows = [
                 HeadRow("u:1:3", 2, 200),
                 HeadRow("u:1:30", 1, 200),
@@ -299,7 +295,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             await self.store.stop()
             self.assertIs(self.store.dependency.state, State.STOPPED)
             for call in (
-                lambda: self.store.insert([said(1)]),
+                lambda: self.insert([said(1)]),
                 lambda: self.store.find([said(1).identity]),
                 lambda: self.store.heads(["u:1:2"]),
                 lambda: self.store.page("u:1:2", 0, 1),

@@ -114,7 +114,9 @@ class MemoryStore:
         if self.down:
             raise Unavailable("the store is down")
 
-    async def _insert(self, messages: Sequence[Message]) -> list[Outcome]:
+    async def _insert(
+        self, messages: Sequence[Message], stored_ms: int
+    ) -> list[Outcome]:
         self._check()
         self.inserts += 1
         for rival in self.rivals:
@@ -140,8 +142,10 @@ class MemoryStore:
             stopped.add(message.conversation)
         return outcome
 
-    def insert(self, messages: Sequence[Message]) -> Deferred[list[Outcome]]:
-        return Deferred.fromCoroutine(self._insert(messages))
+    def insert(
+        self, messages: Sequence[Message], stored_ms: int
+    ) -> Deferred[list[Outcome]]:
+        return Deferred.fromCoroutine(self._insert(messages, stored_ms))
 
     async def _find(self, ids: Iterable[Identity]) -> dict[Identity, Message]:
         self._check()

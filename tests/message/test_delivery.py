@@ -40,7 +40,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.store = MemoryStore()
-        self.delivery = Delivery(self.store, heads_cached=10)
+        self.delivery = Delivery(self.store, lambda: 5, heads_cached=10)
 
     def deliver(self, *messages: Message, by: Delivery | None = None) -> Delivered:
         delivery = by or self.delivery
@@ -88,7 +88,7 @@ class DeliveryTests(SynchronousTestCase):
         push that was lost with the last life is made good.
         """
         self.deliver(message("a"), message("b"))
-        again = Delivery(self.store, heads_cached=10)
+        again = Delivery(self.store, lambda: 5, heads_cached=10)
         delivered = self.deliver(message("a"), message("b"), message("c"), by=again)
         self.assertEqual(self.seqs(delivered), [("a", 1), ("b", 2), ("c", 3)])
         self.assertEqual(again.repeats, 2)
@@ -152,7 +152,7 @@ class DeliveryTests(SynchronousTestCase):
         """
         More conversations than are cached are numbered right all the same.
         """
-        small = Delivery(self.store, heads_cached=1)
+        small = Delivery(self.store, lambda: 5, heads_cached=1)
         for round_ in ("a", "b"):
             for other in range(2, 6):
                 self.deliver(message(round_, f"u:1:{other}"), by=small)
@@ -177,7 +177,7 @@ class DeliveryTests(SynchronousTestCase):
         Whatever two owners store in turns, numbers have no hole and no repeat.
         """
         store = MemoryStore()
-        owners = [Delivery(store, heads_cached=2) for _ in range(2)]
+        owners = [Delivery(store, lambda: 5, heads_cached=2) for _ in range(2)]
         wanted = set()
         for owner, batch in steps:
             given_ = [message(str(i), c) for i, c in batch]

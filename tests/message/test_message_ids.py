@@ -47,7 +47,9 @@ class MessageIdsTests(SynchronousTestCase):
         Two nodes never give the same id, at the same time as well.
         """
         a, b = (MessageIds(lambda: EPOCH_MS + 1, n) for n in (1, 2))
-        self.assertFalse({a.next() for _ in range(5000)} & {b.next() for _ in range(5000)})
+        self.assertFalse(
+            {a.next() for _ in range(5000)} & {b.next() for _ in range(5000)}
+        )
 
     def test_node_out_of_range(self) -> None:
         """

@@ -43,7 +43,7 @@ class ReadingTests(SynchronousTestCase):
         )
         self.reading = Reading(
             self.journal,
-            Delivery(self.store, 100),
+            Delivery(self.store, lambda: 5, heads_cached=100),
             self.links,
             self.clock,
             lambda failures: float(failures),
@@ -145,7 +145,7 @@ class ReadingTests(SynchronousTestCase):
         """
         insert = self.store.insert
 
-        def broken(messages: object) -> object:
+        def broken(messages: object, stored_ms: int) -> object:
             self.store.insert = insert  # type: ignore[method-assign]
             raise RuntimeError("a bug")
 

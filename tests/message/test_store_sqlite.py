@@ -69,7 +69,7 @@ class Worked(SynchronousTestCase):
         """
         Store messages.
         """
-        inserting = self.store.insert(messages)
+        inserting = self.store.insert(messages, 5)
         self.work()
         outcomes: list[Outcome] = self.successResultOf(inserting)
         return outcomes
@@ -86,7 +86,7 @@ class LifeTests(Worked):
         """
         self.store.start()
         self.work()
-        inserting = self.store.insert([said(1)])
+        inserting = self.store.insert([said(1)], 5)
         page = self.store.page("u:1:2", 0, 10)
         self.reading.work()
         self.assertEqual(self.successResultOf(page), ([], 0))
@@ -103,7 +103,7 @@ class LifeTests(Worked):
         assert db is not None
         db.execute("PRAGMA max_page_count = 1")
         inserting = self.store.insert(
-            [said(i, content="x" * 60000) for i in range(1, 30)]
+            [said(i, content="x" * 60000) for i in range(1, 30)], 5
         )
         self.work()
         reason = self.failureResultOf(inserting, Unavailable).value.reason

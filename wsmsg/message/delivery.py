@@ -12,7 +12,7 @@ run, no hole can come of it, and each sender's order stays.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 from twisted.logger import Logger
@@ -101,10 +101,13 @@ class Delivery:
 
     _log = Logger()
 
-    def __init__(self, store: IMessageStore, heads_cached: int) -> None:
+    def __init__(
+        self, store: IMessageStore, now_ms: Callable[[], int], *, heads_cached: int
+    ) -> None:
         self.stored = 0
         self.repeats = 0
         self._store = store
+        self._now_ms = now_ms
         self._heads = Heads(heads_cached)
 
     async def store(self, entries: Sequence[Entry]) -> Delivered:
@@ -148,7 +151,7 @@ class Delivery:
             self._heads.learn((await self._store.heads(missing)).items())
         take = self._heads.next
         numbered = [m.numbered(take(i.conversation)) for i, (_, m) in run.left.items()]
-        outcomes = await self._store.insert(numbered)
+        outcomes = await self._store.insert(numbered, self._now_ms())
         entries = run.left
         run.left = {}
         repeated = False

@@ -177,7 +177,7 @@ class IMessageStore(Interface):
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
-    def insert(messages: Sequence[Message]) -> Deferred[list[Outcome]]:
+    def insert(messages: Sequence[Message], stored_ms: int) -> Deferred[list[Outcome]]:
         """
         Store numbered messages.  Durable when it fires.
 
@@ -187,6 +187,7 @@ class IMessageStore(Interface):
         The heads of the conversations move with the messages.
 
         @param messages: a sequence of L{Message} with their numbers.
+        @param stored_ms: now, in unix milliseconds; see L{conversations_of}.
         @return: a Deferred that fires with a list of L{Outcome}, one a message.
         """
 
@@ -215,8 +216,10 @@ class IMessageStore(Interface):
         user: int, since_ms: int, limit: int
     ) -> Deferred[list[HeadRow]]:
         """
-        The user's conversations whose last message was accepted at C{since_ms} or
-        later, oldest change first, then by name.
+        The user's conversations whose last message was stored at C{since_ms} or
+        later, oldest change first, then by name.  The time of storing counts, not
+        that of acceptance: a message may be accepted, wait in the journal while a
+        client syncs, and be stored after.
 
         @return: a Deferred that fires with a list of L{HeadRow}, at most C{limit}.
         """

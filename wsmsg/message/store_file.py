@@ -49,6 +49,7 @@ STORE = Schema(
             content TEXT NOT NULL,
             kind INTEGER NOT NULL,
             time_ms INTEGER NOT NULL,
+            stored_ms INTEGER NOT NULL,
             seq INTEGER NOT NULL CHECK (seq > 0)
         );
         CREATE UNIQUE INDEX messages_by_identity
@@ -67,8 +68,8 @@ STORE = Schema(
 # A conversation that is not there yet gives NULL, which the table refuses.
 _INSERT = """
     INSERT INTO messages (conversation, sender, client_id, message_id, content, kind,
-                          time_ms, seq)
-    SELECT c.id, column2, column3, column4, column5, column6, column7, column8
+                          time_ms, seq, stored_ms)
+    SELECT c.id, column2, column3, column4, column5, column6, column7, column8, column9
     FROM {rows} LEFT JOIN conversations c ON c.name = column1
     WHERE column1 IS NOT NULL
 """
@@ -99,12 +100,12 @@ _PAGE = f"""
     ) FROM conversations c WHERE c.name = ?1
 """
 _CONVERSATIONS_OF = f"""
-    SELECT json_group_array(json_array(name, seq, time_ms)) FROM (
-        SELECT c.name, m.seq, m.time_ms FROM members
+    SELECT json_group_array(json_array(name, seq, stored_ms)) FROM (
+        SELECT c.name, m.seq, m.stored_ms FROM members
         CROSS JOIN conversations c ON c.id = members.conversation
         CROSS JOIN messages m ON m.conversation = c.id AND m.seq = {_HEAD}
-        WHERE members.user = ? AND m.time_ms >= ?
-        ORDER BY m.time_ms, c.name LIMIT ?
+        WHERE members.user = ? AND m.stored_ms >= ?
+        ORDER BY m.stored_ms, c.name LIMIT ?
     )
 """
 _CURSORS = f"""
@@ -217,8 +218,8 @@ class StoreWriter(StoreReader):
     def __init__(self, path: str) -> None:
         super().__init__(path, reads=False)
 
-    def insert(self, messages: Sequence[Message]) -> list[Outcome]:
-        rows = [_row(m) for m in messages]
+    def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
+        rows = [(*_row(m), stored_ms) for m in messages]
         try:
             self._insert_all(rows)
         except Unfit:

@@ -64,10 +64,14 @@ class SqliteStore:
         self._stopping.chainDeferred(stopped)
         return stopped
 
-    def insert(self, messages: Sequence[Message]) -> Deferred[list[Outcome]]:
+    def insert(
+        self, messages: Sequence[Message], stored_ms: int
+    ) -> Deferred[list[Outcome]]:
         if not messages:
             return succeed([])
-        return self._reopening.ask(self._writing, self._writer.insert, messages)
+        return self._reopening.ask(
+            self._writing, self._writer.insert, messages, stored_ms
+        )
 
     def find(self, identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
         return self._reopening.ask(self._reading, self._reader.find, identities)

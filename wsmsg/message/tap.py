@@ -167,7 +167,7 @@ def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
     queries = Queries(store, presence, links.routes, page=settings.page)
     reading = Reading(
         journal,
-        Delivery(store, settings.heads_cached),
+        Delivery(store, now_ms, heads_cached=settings.heads_cached),
         links,
         reactor,
         daemon.retry,

@@ -8,6 +8,7 @@ import installs the platform's default.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from twisted.internet import asyncioreactor
@@ -21,10 +22,14 @@ class WrongReactor(Exception):
 
 def install_asyncio() -> None:
     """
-    Install the asyncio reactor where none is installed.
+    Install the asyncio reactor where none is installed, and quiet gRPC, which is
+    loaded after it.
 
     @raise WrongReactor: with a sentence that says what to do.
     """
+    # gRPC writes lines of its own about every lost connection to stderr, past the
+    # log; what happened to a stream is told by its dependency.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     installed = sys.modules.get("twisted.internet.reactor")
     if installed is None:
         # A loop of our own: asking asyncio for the current one fails from

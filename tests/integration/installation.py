@@ -7,17 +7,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jwt
 
+from wsmsg.bench.proc import rss_bytes
 from wsmsg.token_key import local_key
 
 #: A daemon that was killed is given so long to be ready again.
@@ -41,11 +44,20 @@ class NotReady(AssertionError):
 def free_ports(n: int) -> list[int]:
     """
     Ports of loopback that nobody has now.
+
+    They are below those that the kernel gives to who connects: else a client that
+    dials a daemon which is away may get the daemon's port as its own.
     """
-    sockets = [socket.socket() for _ in range(n)]
+    sockets: list[socket.socket] = []
     try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
+        while len(sockets) < n:
+            s = socket.socket()
+            try:
+                s.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+            except OSError:
+                s.close()
+            else:
+                sockets.append(s)
         return [s.getsockname()[1] for s in sockets]
     finally:
         for s in sockets:
@@ -57,6 +69,8 @@ class DaemonProcess:
     One daemon, which may die and come back any number of times.
 
     @param extra: further settings, as C{--set} takes them.
+    @ivar arguments: further options, as C{--config}.
+    @ivar before_exec: called in the process before it becomes the daemon.
     """
 
     def __init__(
@@ -70,7 +84,9 @@ class DaemonProcess:
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._ports = ports
-        self._extra = extra or {}
+        self.extra = dict(extra or {})
+        self.arguments: list[str] = []
+        self.before_exec: Callable[[], object] | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -92,9 +108,9 @@ class DaemonProcess:
             settings["discovery"] = f"static:127.0.0.1:{self._ports['upstream']}"
         command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile="]
         command += [self.name, "--data-dir", str(self._folder / "data")]
-        for key, value in {**settings, **self._extra}.items():
+        for key, value in {**settings, **self.extra}.items():
             command += ["--set", f"{key}={value}"]
-        return command
+        return command + self.arguments
 
     async def start(self) -> None:
         """
@@ -108,6 +124,7 @@ class DaemonProcess:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
+                preexec_fn=self.before_exec,
             )
 
     async def signal(self, number: int) -> None:
@@ -162,11 +179,45 @@ class DaemonProcess:
             await asyncio.sleep(0.02)  # there is no event across processes
         raise NotReady(f"{self.name} not ready={wanted}:\n{self.tail()}")
 
+    async def until_logged(self, text: str, limit_s: float = READY_S) -> str:
+        """
+        Wait until its log has a line with this in it.
+
+        @return: the first such line.
+        """
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            for line in self.lines():
+                if text in line:
+                    return line
+            await asyncio.sleep(0.02)  # there is no event across processes
+        raise NotReady(f"{self.name} did not log {text!r}:\n{self.tail()}")
+
+    def lines(self) -> list[str]:
+        """
+        Its log so far.
+        """
+        if not self.log.exists():
+            return []
+        return self.log.read_text("utf-8", "replace").splitlines()
+
+    def rss_bytes(self) -> int:
+        """
+        How much of its memory is resident.
+        """
+        return rss_bytes(self.pid)
+
+    def open_files(self) -> int:
+        """
+        How many descriptors it has.
+        """
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def tail(self) -> str:
         """
         The end of its log.
         """
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-40:])
+        return "\n".join(self.lines()[-40:])
 
 
 class Installation:
@@ -215,17 +266,21 @@ class Installation:
                 await daemon.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def end(self) -> None:
+        """
+        The same as L{stop}, where nothing can be awaited.
+        """
+        for daemon in (self.connect, self.message):
+            if daemon.running:
+                os.kill(daemon.pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def logged(self, text: str) -> list[str]:
         """
         The lines of both logs that contain this.
         """
-        return [
-            line
-            for daemon in (self.message, self.connect)
-            if daemon.log.exists()
-            for line in daemon.log.read_text("utf-8", "replace").splitlines()
-            if text in line
-        ]
+        daemons = (self.message, self.connect)
+        return [line for d in daemons for line in d.lines() if text in line]
 
 
 async def http_get(port: int, path: str) -> tuple[int, Any]:
@@ -233,13 +288,30 @@ async def http_get(port: int, path: str) -> tuple[int, Any]:
     @return: the HTTP status and the JSON document (text, if it is none); 0 where
         nobody answers.
     """
+    return await _http(port, f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")
+
+
+async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
+    """
+    The same, with a JSON document.
+    """
+    body = json.dumps(document)
+    head = f"POST {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    return await _http(port, head + body)
+
+
+async def _http(port: int, request: str) -> tuple[int, Any]:
+    writer = None
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 5)
-        writer.close()
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request.encode())
+            answer = await reader.read()
     except (OSError, TimeoutError):
         return 0, None
+    finally:
+        if writer is not None:
+            writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head:
         return 0, None

@@ -1,0 +1,171 @@
+"""
+What the tests with real daemons share: one installation a class, coroutines of
+asyncio as tests, and the daemons' logs when one fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from tests.integration.device import Device
+from tests.integration.installation import DaemonProcess, Installation
+from tests.integration.raw_client import RawClient
+
+T = TypeVar("T", bound="IntegrationTestCase")
+
+#: No two tests talk of the same users.
+_USERS = itertools.count(100_001)
+
+
+def with_daemons(
+    test: Callable[[T], Coroutine[Any, Any, None]],
+) -> Callable[[T], Deferred[None]]:
+    """
+    A test that is a coroutine of asyncio.  It finds the daemons running and ready.
+    """
+
+    @functools.wraps(test)
+    def run(self: T) -> Deferred[None]:
+        return Deferred.fromFuture(asyncio.ensure_future(self.run_test(test(self))))
+
+    return run
+
+
+class IntegrationTestCase(TestCase):
+    """
+    Tests of which each leaves the daemons as it found them, running.
+
+    @cvar message: settings of Message.
+    @cvar connect: settings of Connect.
+    @cvar alone: each test has an installation of its own, which is not started.
+    """
+
+    timeout = 90
+    message: ClassVar[dict[str, Any]] = {}
+    connect: ClassVar[dict[str, Any]] = {}
+    alone: ClassVar[bool] = False
+    _shared: ClassVar[Installation | None] = None
+
+    installation: Installation
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        shared, cls._shared = cls._shared, None
+        if shared is not None:
+            shared.end()
+
+    async def run_test(self, test: Awaitable[None]) -> None:
+        self._closing: list[Callable[[], Awaitable[object]]] = []
+        try:
+            self.installation = self._installed()
+            if not self.alone:
+                await self._running()
+            await test
+            self.assertEqual(self.installation.logged("Traceback"), [])
+        except BaseException:
+            self._tell()
+            raise
+        finally:
+            for close in reversed(self._closing):
+                await close()
+            if self.alone:
+                await self.installation.stop()
+
+    def _installed(self) -> Installation:
+        cls = type(self)
+        if self.alone:
+            return Installation(message=self.message, connect=self.connect)
+        if cls._shared is None:
+            cls._shared = Installation(message=self.message, connect=self.connect)
+        return cls._shared
+
+    async def _running(self) -> None:
+        daemons = (self.installation.message, self.installation.connect)
+        for daemon in daemons:
+            if not daemon.running:
+                await daemon.start()
+        await asyncio.gather(*(daemon.ready() for daemon in daemons))
+
+    def _tell(self) -> None:
+        for daemon in (self.installation.message, self.installation.connect):
+            text = f"--- {self.id()}: {daemon.name}\n{daemon.tail()}"
+            sys.__stderr__ and print(text, file=sys.__stderr__, flush=True)
+
+    # -- what tests want
+
+    def at_end(self, close: Callable[[], Awaitable[object]]) -> None:
+        """
+        Have something awaited after the test, the last first.
+        """
+        self._closing.append(close)
+
+    def user(self) -> int:
+        """
+        A user that no other test has.
+        """
+        return next(_USERS)
+
+    async def device(self, user: int, name: str = "phone", **more: Any) -> Device:
+        """
+        A device of the user, welcomed, and closed after the test.
+        """
+        device = await self.dial(user, **more)
+        await device.greet(name, since=more.get("since", 0))
+        return device
+
+    async def dial(self, user: int, **more: Any) -> Device:
+        """
+        A connection of the user that has not said hello.
+        """
+        more.pop("since", None)
+        token = more.pop("token", None) or self.installation.token(user)
+        device = await Device.dial(
+            more.pop("url", self.installation.url), token, user, **more
+        )
+        self.at_end(device.close)
+        return device
+
+    def person(self, user: int, name: str = "raw") -> RawClient:
+        """
+        A client of the user that reconnects and syncs; stopped after the test.
+        """
+        installation = self.installation
+        client = RawClient(installation.url, installation.token(user), user, name)
+        client.start()
+        self.at_end(client.stop)
+        return client
+
+
+async def eventually(
+    what: str, test: Callable[[], Awaitable[object] | object], limit_s: float = 10
+) -> None:
+    """
+    Wait until something that only another process knows is so.
+    """
+    async with asyncio.timeout(limit_s):
+        while True:
+            found = test()
+            if isinstance(found, Awaitable):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.02)  # there is no event across processes
+
+
+async def metric(daemon: DaemonProcess, name: str) -> float:
+    """
+    A number of C{/metrics}, 0 while it is not there.
+    """
+    _, text = await daemon.get("/metrics")
+    for line in str(text).splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    return 0.0

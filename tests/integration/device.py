@@ -1,0 +1,279 @@
+"""
+One connection of one device, which does what a test says and nothing else.
+
+Like L{tests.integration.raw_client} it shares no code with C{wsmsg.client}; unlike
+it, it neither reconnects nor syncs by itself, and all that it hears is there to be
+looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from typing import Any
+
+import websockets
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from wsmsg.rpc import client_pb2 as pb
+
+#: A test waits so long for what must come.
+PATIENCE_S = 15.0
+
+
+class Unheard(AssertionError):
+    """
+    A frame that had to come did not; says what came instead.
+    """
+
+
+class Device:
+    """
+    A connection.
+
+    @ivar heard: every frame that came, with its name and the time it came at.
+    """
+
+    def __init__(self, connection: ClientConnection, user: int, json_: bool) -> None:
+        self.user = user
+        self.heard: list[tuple[str, Any, float]] = []
+        self._json = json_
+        self._connection = connection
+        self._taken: set[int] = set()
+        self._changed = asyncio.Condition()
+        self._over = False
+        self._reader: asyncio.Task[None] | None = None
+        self.listen()
+
+    @classmethod
+    async def dial(
+        cls,
+        url: str,
+        token: str | None,
+        user: int = 0,
+        *,
+        json_: bool = False,
+        headers: dict[str, str] | None = None,
+        receive_bytes: int = 0,
+    ) -> Device:
+        """
+        Open a WebSocket, and say nothing on it.
+
+        @param receive_bytes: how much the kernel keeps for a client that does not
+            read; 0: as it likes.
+        @raise websockets.InvalidStatus: it was refused.
+        """
+        headers = dict(headers or {})
+        if token is not None:
+            headers["Authorization"] = token
+        codec = "json" if json_ else "protobuf"
+        connection = await connect(
+            url,
+            sock=_socket(url, receive_bytes) if receive_bytes else None,
+            subprotocols=[Subprotocol(f"wsmsg.v1.{codec}")],
+            additional_headers=headers,
+            compression=None,
+            ping_interval=None,
+            max_queue=4 if receive_bytes else None,
+            open_timeout=PATIENCE_S,
+            close_timeout=1,
+            max_size=None,
+        )
+        return cls(connection, user, json_)
+
+    async def greet(
+        self, name: str = "phone", *, since: int = 0, token: str = ""
+    ) -> Any:
+        """
+        Say hello.
+
+        @return: the welcome.
+        """
+        await self.say(
+            hello=pb.Hello(device=name, since=since, token=token, client="device/1")
+        )
+        return await self.hears("welcome")
+
+    # -- speaking
+
+    async def say(self, **frame: Any) -> None:
+        """
+        Send a frame, by the name of its field; nothing if the connection is closed.
+        """
+        try:
+            await self._connection.send(self.spell(**frame))
+        except websockets.ConnectionClosed:
+            pass
+
+    def spell(self, **frame: Any) -> bytes | str:
+        """
+        A frame as it goes over the wire.
+        """
+        if not self._json:
+            return pb.ClientFrame(**frame).SerializeToString()
+        [(name, message)] = frame.items()
+        return json.dumps({"type": name, **_fields(message)})
+
+    async def say_bytes(self, data: bytes | str) -> None:
+        """
+        Send what is perhaps no frame.
+        """
+        try:
+            await self._connection.send(data)
+        except websockets.ConnectionClosed:
+            pass
+
+    async def send(self, to: int, client_id: str, content: str) -> Any:
+        """
+        Send a message.
+
+        @return: C{accepted} or C{rejected}.
+        """
+        await self.say(send=pb.Send(client_id=client_id, to=to, content=content))
+        return await self.answer(client_id)
+
+    async def answer(self, client_id: str) -> Any:
+        """
+        What became of a send.
+        """
+        return await self.hears(("accepted", "rejected"), client_id=client_id)
+
+    # -- hearing
+
+    async def hears(
+        self,
+        name: str | tuple[str, ...],
+        limit_s: float = PATIENCE_S,
+        **fields: Any,
+    ) -> Any:
+        """
+        Wait for a frame with these fields.  Each frame is given once.
+        """
+        names = (name,) if isinstance(name, str) else name
+        found: list[Any] = []
+
+        def look() -> bool:
+            for i, (heard, frame, _) in enumerate(self.heard):
+                if heard not in names or i in self._taken:
+                    continue
+                if all(getattr(frame, k) == v for k, v in fields.items()):
+                    self._taken.add(i)
+                    found.append(frame)
+                    return True
+            return self._over
+
+        try:
+            async with asyncio.timeout(limit_s):
+                async with self._changed:
+                    await self._changed.wait_for(look)
+        except TimeoutError:
+            pass
+        if not found:
+            raise Unheard(f"{self.user}: no {names} {fields} in {self}")
+        return found[0]
+
+    def all(self, name: str) -> list[Any]:
+        """
+        Every frame of this name so far.
+        """
+        return [frame for heard, frame, _ in self.heard if heard == name]
+
+    async def pong(self) -> None:
+        """
+        Wait until all that was sent before is heard.
+        """
+        nonce = str(time.monotonic_ns())
+        await self.say(ping=pb.Ping(nonce=nonce))
+        await self.hears("pong", nonce=nonce)
+
+    async def closed(self, limit_s: float = PATIENCE_S) -> int:
+        """
+        Wait until the other side closes.
+
+        @return: the close code.
+        """
+        async with asyncio.timeout(limit_s):
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._over)
+            await self._connection.wait_closed()
+        return self._connection.close_code or 0
+
+    def deaf(self) -> None:
+        """
+        Read nothing from now on.
+        """
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def listen(self) -> None:
+        """
+        Read again.
+        """
+        self._reader = asyncio.ensure_future(self._read())
+
+    # -- the end
+
+    async def close(self) -> None:
+        """
+        Close in order.
+        """
+        self.deaf()
+        await self._connection.close()
+
+    def vanish(self) -> None:
+        """
+        Be gone without a word in the protocol, as a process that was killed.
+        """
+        self.deaf()
+        self._connection.transport.abort()
+
+    async def _read(self) -> None:
+        try:
+            async for data in self._connection:
+                name, frame = self._understand(data)
+                self.heard.append((name, frame, time.monotonic()))
+                async with self._changed:
+                    self._changed.notify_all()
+        except websockets.ConnectionClosed:
+            pass
+        self._over = True
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _understand(self, data: bytes | str) -> tuple[str, Any]:
+        if self._json:
+            document = json.loads(data)
+            name = document.pop("type")
+            frame = pb.ServerFrame()
+            ParseDict(document, getattr(frame, name))
+            getattr(frame, name).SetInParent()
+        else:
+            assert isinstance(data, bytes)
+            frame = pb.ServerFrame.FromString(data)
+            name = str(frame.WhichOneof("frame"))
+        return name, getattr(frame, name)
+
+    def __str__(self) -> str:
+        return f"{[(name, str(frame)) for name, frame, _ in self.heard[-20:]]}"
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return {
+        field.name: list(value) if field.is_repeated else value
+        for field, value in message.ListFields()
+    }
+
+
+def _socket(url: str, receive_bytes: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    host, _, port = url.split("/")[2].partition(":")
+    made.connect((host, int(port)))
+    made.setblocking(False)
+    return made

@@ -42,7 +42,7 @@ class CursorsTests(SynchronousTestCase):
             limit_bytes=10**6,
         )
         self.told: list[Cursor] = []
-        self.links.receipt = self.told.append  # type: ignore[method-assign]
+        self.links.receipt = self.told.append  # type: ignore[assignment, method-assign]
         self.cursors = Cursors(self.store, self.links, self.clock, limit=2)
 
     def test_stored_and_told(self) -> None:

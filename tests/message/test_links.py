@@ -4,6 +4,8 @@ All links of a Message: routes, grace, watchers, who gets what.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -36,12 +38,12 @@ class RecordingPresence:
     def stop(self) -> Deferred[None]:
         return succeed(None)
 
-    def replace(self, node: str, users: list[int]) -> Deferred[None]:
+    def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
         self.told.append(("replace", node, sorted(users)))
         return succeed(None)
 
     def change(
-        self, node: str, online: list[int], offline: list[int]
+        self, node: str, online: Sequence[int], offline: Sequence[int]
     ) -> Deferred[None]:
         self.told.append(("change", node, list(online), list(offline)))
         return succeed(None)
@@ -54,7 +56,7 @@ class RecordingPresence:
         self.told.append(("forget", node))
         return succeed(None)
 
-    def look_up(self, users: list[int]) -> Deferred[list[Presence]]:
+    def look_up(self, users: Sequence[int]) -> Deferred[list[Presence]]:
         return succeed([Presence(u, False) for u in users])
 
 

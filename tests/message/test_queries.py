@@ -103,7 +103,7 @@ class QueriesTests(SynchronousTestCase):
         """
         One query that fails does not spoil the others, and their order stays.
         """
-        self.store.page = lambda *a: fail(Unavailable("down"))  # type: ignore
+        self.store.page = lambda *a: fail(Unavailable("down"))  # type: ignore[method-assign]
         answers = self.ask(
             rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2")),
             rest_pb2.QueryItem(),

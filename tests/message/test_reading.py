@@ -46,7 +46,7 @@ class ReadingTests(SynchronousTestCase):
             Delivery(self.store, lambda: 5, heads_cached=100),
             self.links,
             self.clock,
-            lambda failures: float(failures),
+            float,
             batch=10,
             limit_unsettled=3,
         )

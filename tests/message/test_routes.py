@@ -62,7 +62,7 @@ class RoutesTests(SynchronousTestCase):
         model: dict[str, set[int]] = {"a": set(), "b": set()}
         for node, online, offline in steps:
             before = model["a"] | model["b"]
-            came, _ = routes.change(node, online, [u for u in offline])
+            came, _ = routes.change(node, online, list(offline))
             model[node] |= set(online)
             now = model["a"] | model["b"]
             self.assertEqual(set(came), now - before)

@@ -4,6 +4,8 @@ How far users are: gathered, stored in batches, told to the other members.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -45,7 +47,7 @@ class Cursors:
         self._waiting: dict[tuple[str, int], Cursor] = {}
         self._storing: Deferred[None] | None = None
 
-    def move(self, cursors: list[rest_pb2.Cursor]) -> None:
+    def move(self, cursors: Iterable[rest_pb2.Cursor]) -> None:
         """
         Users say how far they are.
         """

@@ -28,7 +28,7 @@ class DeadLettersResource(Resource):
     """
 
     def __init__(self, journal: IJournal) -> None:
-        super().__init__()
+        Resource.__init__(self)
         self._journal = journal
         self.putChild(b"replay", _ReplayResource(journal))
 
@@ -53,7 +53,7 @@ class _ReplayResource(Resource):
     isLeaf = True
 
     def __init__(self, journal: IJournal) -> None:
-        super().__init__()
+        Resource.__init__(self)
         self._journal = journal
 
     def render_POST(self, request: Request) -> int:

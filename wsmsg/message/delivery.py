@@ -148,7 +148,7 @@ class Delivery:
             i.conversation for i in run.left if i.conversation not in self._heads
         }
         if missing:
-            self._heads.learn((await self._store.heads(missing)).items())
+            self._heads.learn((await self._store.heads(list(missing))).items())
         take = self._heads.next
         numbered = [m.numbered(take(i.conversation)) for i, (_, m) in run.left.items()]
         outcomes = await self._store.insert(numbered, self._now_ms())

@@ -8,7 +8,7 @@ only the settled prefix is committed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -139,7 +139,7 @@ class Reading:
                 reason=reason,
             )
 
-    def _commit(self, positions: dict[int, int]) -> None:
+    def _commit(self, positions: Mapping[int, int]) -> None:
         self._journal.commit(positions)
         if self._room is not None and self.unsettled < self.limit_unsettled:
             room, self._room = self._room, None

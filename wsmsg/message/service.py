@@ -175,8 +175,9 @@ class MessageNode:
             metrics.gauge(f"wsmsg_message_{name}", text, read)
 
     async def _in_time(self, finished: Deferred[None]) -> bool:
-        finished.addTimeout(self.settings.stop_s / 4, self.clock, _give_up)
-        return await finished is not _TOO_LATE
+        ended: Deferred[Any] = finished
+        ended.addTimeout(self.settings.stop_s / 4, self.clock, _give_up)
+        return await ended is not _TOO_LATE
 
 
 _TOO_LATE: Any = object()

@@ -29,7 +29,8 @@ from wsmsg.rpc import rest_pb2
 
 LINK_VERSION = 1
 
-Context = grpc.aio.ServicerContext[Any, Any]
+#: C{grpc.aio.ServicerContext}; gRPC has no types.
+Context = Any
 
 
 @attrs.define

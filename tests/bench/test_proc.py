@@ -8,7 +8,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.bench.proc import cpu_s, parse_cpu_s, rss_bytes
+from wsmsg.bench.proc import cpu_s, parse_cpu_s, parse_machine_cpu_s, rss_bytes
 from wsmsg.bench.processes import free_ports
 
 STAT = (
@@ -29,6 +29,14 @@ class ProcTests(SynchronousTestCase):
         """
         ticks = os.sysconf("SC_CLK_TCK")
         self.assertAlmostEqual(parse_cpu_s(STAT), 300 / ticks)
+
+    def test_machine(self) -> None:
+        """
+        The machine's work is all but idling and waiting for disks.
+        """
+        stat = "cpu  1 2 3 1000 2000 4 5 6 7 8\ncpu0 9 9 9 9 9 9 9 9 9 9\n"
+        ticks = os.sysconf("SC_CLK_TCK")
+        self.assertAlmostEqual(parse_machine_cpu_s(stat), 21 / ticks)
 
     def test_ourselves(self) -> None:
         """

@@ -12,7 +12,6 @@ import gc
 import random
 import secrets
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -133,11 +132,9 @@ class Load:
         gc.disable()  # its pauses would be taken for the server's
         try:
             await self._until(begin_s)
-            own_s = time.process_time()
             tape.mark(self._loop.time())
             await self._until(end_s)
             tape.mark(self._loop.time())
-            own_s = time.process_time() - own_s
             for loop in self._loops:
                 loop.finish()
             await self._drain()
@@ -145,9 +142,9 @@ class Load:
             gc.enable()
             for task in tasks:
                 task.cancel()
-        return self._result(tape, own_s)
+        return self._result(tape)
 
-    def _result(self, tape: Tape, own_s: float) -> LoadResult:
+    def _result(self, tape: Tape) -> LoadResult:
         return LoadResult(
             seconds=round(tape.seconds, 3),
             delivered=tape.measured,
@@ -155,7 +152,8 @@ class Load:
             lateness=spread(tape.lateness),
             totals=total([loop.account for loop in self._loops]),
             usage=tape.usage(),
-            own_cpu_s=round(own_s, 3),
+            own_cpu_s=round(tape.own_cpu_s, 3),
+            others_cpu_s=round(tape.others_cpu_s, 3),
             connections=len(self._connections.peers),
             closed=dict(self._connections.closed),
             other_frames=dict(self._connections.other_frames),
@@ -224,6 +222,7 @@ class Load:
         return LoadResult(
             seconds=round(tape.seconds, 3),
             usage=usage,
+            others_cpu_s=round(tape.others_cpu_s, 3),
             connections=len(connections.peers) - sum(connections.closed.values()),
             closed=dict(connections.closed),
             other_frames=dict(connections.other_frames),

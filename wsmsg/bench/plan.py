@@ -80,6 +80,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
         measured time.
     @ivar lateness: of the load process itself: from when due to when written.
     @ivar own_cpu_s: CPU of the load process in that time.
+    @ivar others_cpu_s: CPU of the machine in that time for anything else: the more,
+        the less the figures mean.
     @ivar connections: how many were open.
     @ivar closed: connections that the server ended, by reason.
     @ivar other_frames: frames the load has no use for, by name.
@@ -92,6 +94,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     totals: Totals = msgspec.field(default_factory=Totals)
     usage: dict[str, Usage] = {}
     own_cpu_s: float = 0.0
+    others_cpu_s: float = 0.0
     connections: int = 0
     closed: dict[str, int] = {}
     other_frames: dict[str, int] = {}

@@ -29,6 +29,26 @@ def cpu_s(pid: int) -> float:
         return parse_cpu_s(f.read())
 
 
+def parse_machine_cpu_s(stat: str) -> float:
+    """
+    Seconds, of all cores together, in which a C{/proc/stat} says that somebody
+    worked, other guests of the same host included.
+    """
+    name, *fields = stat.split("\n", 1)[0].split()
+    if name != "cpu":
+        raise ValueError("/proc/stat does not begin with cpu")
+    user, nice, system, _, _, irq, soft, steal = map(int, fields[:8])
+    return (user + nice + system + irq + soft + steal) * _TICK_S
+
+
+def machine_cpu_s() -> float:
+    """
+    CPU seconds that the whole machine worked so far.
+    """
+    with open("/proc/stat", encoding="ascii") as f:
+        return parse_machine_cpu_s(f.read())
+
+
 def rss_bytes(pid: int) -> int:
     """
     Bytes of the process that are resident.

@@ -138,6 +138,7 @@ def _floor(report: Report) -> list[Figure]:
         lines += [
             Figure("throughput", report.floor.per_second, "/s"),
             Figure("CPU a message", cpu_us(report.floor), "us"),
+            _others(report.floor),
         ]
     if report.floor_one is not None:
         lines.append(
@@ -167,11 +168,20 @@ def _load(result: LoadResult) -> list[Figure]:
         own_us = result.own_cpu_s * 1e6 / result.delivered
         lines.append(Figure("CPU a message, load", own_us, "us"))
     lines += [
+        _others(result),
         Figure("accepted", totals.accepted),
         Figure("lost", totals.lost),
         Figure("doubled", totals.doubled),
     ]
     return lines + list(_odd(result))
+
+
+def _others(result: LoadResult) -> Figure:
+    """
+    What else the machine did: the figures of a busy one mean little.
+    """
+    cores = result.others_cpu_s / result.seconds if result.seconds else 0.0
+    return Figure("busy with anything else", cores, "cores")
 
 
 def _idle(result: LoadResult) -> list[Figure]:

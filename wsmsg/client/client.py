@@ -227,6 +227,12 @@ class Client:
         """
         return Events(self._next_event)
 
+    def head(self, conversation: str) -> int:
+        """
+        The last number of a conversation that we know of; 0: we know of none.
+        """
+        return self._exchange.inbound.head(conversation)
+
     def mark_read(self, conversation: str, seq: int) -> None:
         """
         The user saw all up to this number.

@@ -1,0 +1,192 @@
+"""
+What the chat shows: the lines of the conversation, each with its mark.
+
+Knows no terminal; L{wsmsg.cli.chat_screen} draws it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import attrs
+
+from wsmsg.cli.plain import harmless
+from wsmsg.client import (
+    Closed,
+    Connected,
+    Event,
+    MessageReceived,
+    Presence,
+    Receipt,
+    Reconnecting,
+    Typing,
+)
+
+#: So long after the last sign of it somebody counts as typing.
+TYPING_S = 4.0
+
+_LINES = 2000
+
+
+@attrs.define(slots=True)
+class Entry:
+    """
+    One line.
+
+    @ivar seq: 0: it has no number yet, or is no message.
+    @ivar fault: why it was not sent.
+    """
+
+    text: str
+    mine: bool
+    time_ms: int
+    seq: int = 0
+    client_id: str = ""
+    accepted: bool = False
+    fault: str = ""
+    note: bool = False
+
+
+class ChatView:
+    """
+    The conversation with one user, as the user of this terminal sees it.
+
+    @param now: seconds of a clock that only rises.
+    @ivar read: the last number of theirs that is shown.
+    """
+
+    def __init__(self, conversation: str, now: Callable[[], float]) -> None:
+        self.conversation = conversation
+        self.entries: list[Entry] = []
+        self.connection = "connecting"
+        self.online: bool | None = None
+        self.shown = 0
+        self._now = now
+        self._delivered = self._read = 0
+        self._typed_at: float | None = None
+        self._own: dict[str, Entry] = {}
+
+    def history(self, messages: list[MessageReceived]) -> None:
+        """
+        What was said before; only what is not shown yet is added.
+        """
+        for message in messages:
+            self._message(message)
+
+    def sending(self, client_id: str, text: str, time_ms: int) -> None:
+        """
+        The user wrote something.
+        """
+        entry = Entry(text, mine=True, time_ms=time_ms, client_id=client_id)
+        self._own[client_id] = entry
+        self._add(entry)
+
+    def accepted(self, client_id: str) -> None:
+        """
+        The server has it.
+        """
+        if client_id in self._own:
+            self._own[client_id].accepted = True
+
+    def refused(self, client_id: str, reason: str) -> None:
+        """
+        The server will not take it.
+        """
+        entry = self._own.pop(client_id, None)
+        if entry is not None:
+            entry.fault = harmless(reason)
+
+    def note(self, text: str, time_ms: int = 0) -> None:
+        """
+        Something to say that is no message.
+        """
+        self._add(Entry(harmless(text), mine=False, time_ms=time_ms, note=True))
+
+    def event(self, event: Event) -> None:
+        """
+        Something happened.
+        """
+        match event:
+            case MessageReceived(conversation=self.conversation):
+                self._message(event)
+            case MessageReceived(mine=False):
+                self.note(f"{event.sender} wrote to you: {event.content}")
+            case Receipt(self.conversation, _, delivered, read):
+                self._delivered = max(self._delivered, delivered)
+                self._read = max(self._read, read)
+            case Typing(self.conversation):
+                self._typed_at = self._now()
+            case Presence(online=online):
+                self.online = online
+            case Connected():
+                self.connection = "connected"
+            case Reconnecting(reason, delay_s):
+                self.connection = f"reconnecting in {delay_s:.1f} s: {harmless(reason)}"
+                self.online = None
+            case Closed(reason):
+                self.connection = f"closed: {harmless(reason)}"
+            case _:
+                pass
+
+    @property
+    def typing(self) -> bool:
+        """
+        Whether the other types.
+        """
+        at = self._typed_at
+        return at is not None and self._now() < at + TYPING_S
+
+    def mark(self, entry: Entry) -> str:
+        """
+        How far a message of ours is.
+        """
+        if not entry.mine or entry.note:
+            return ""
+        if entry.fault:
+            return f"not sent: {entry.fault}"
+        if entry.seq and entry.seq <= self._read:
+            return "\u2713\u2713 read"
+        if entry.seq and entry.seq <= self._delivered:
+            return "\u2713\u2713"
+        return "\u2713" if entry.accepted else "\u2026"
+
+    def _message(self, message: MessageReceived) -> None:
+        if message.seq <= self.shown:
+            return
+        self.shown = message.seq
+        if not message.mine:
+            self._typed_at = None
+        entry = self._own.pop(message.client_id, None) if message.mine else None
+        if entry is not None:
+            # It moves to where it is numbered: the same place for everybody.
+            self.entries.remove(entry)
+        else:
+            entry = Entry(harmless(message.content), message.mine, message.time_ms)
+        entry.accepted = True
+        entry.seq, entry.time_ms = message.seq, message.time_ms
+        waiting = len(self.entries)
+        while waiting and self.entries[waiting - 1] in self._own.values():
+            waiting -= 1
+        self.entries.insert(waiting, entry)
+        self._trim()
+
+    def _add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._trim()
+
+    def _trim(self) -> None:
+        if len(self.entries) > _LINES:
+            del self.entries[: len(self.entries) - _LINES]
+
+
+def clock_time(time_ms: int) -> str:
+    """
+    Hours and minutes where this terminal is; with the day, if that is not today.
+    """
+    if not time_ms:
+        return ""
+    then = time.localtime(time_ms / 1000)
+    today = time.localtime()
+    same = then[:3] == today[:3]
+    return time.strftime("%H:%M" if same else "%d %b %H:%M", then)

@@ -1,0 +1,160 @@
+"""
+C{wsmsg dead-letters}.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.cli.places import MESSAGE_ADMIN, fail
+from wsmsg.cli.plain import harmless
+
+_PAGE = 200
+
+
+def _admin_option(command: Any) -> Any:
+    return click.option(
+        "--message-admin",
+        default=MESSAGE_ADMIN,
+        show_default=True,
+        help="The admin listener of message.",
+    )(command)
+
+
+def _json_option(command: Any) -> Any:
+    return click.option("--json", "as_json", is_flag=True, help="JSON.")(command)
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """
+    Records that Message could not process, each with its reason.
+
+    They are out of the way of the others and kept until they are replayed.
+
+    \b
+    Examples:
+      wsmsg dead-letters list
+      wsmsg dead-letters show 7
+      wsmsg dead-letters replay 7 8      after the cause is gone
+      wsmsg dead-letters replay --all
+    """
+
+
+@dead_letters.command("list")
+@click.option("--after", type=click.IntRange(0), default=0, help="Numbers above this.")
+@click.option("--limit", type=click.IntRange(1), default=None, help="So many, at most.")
+@_admin_option
+@_json_option
+def list_(after: int, limit: int | None, message_admin: str, as_json: bool) -> None:
+    """
+    List them, oldest first.
+    """
+    letters = list(_letters(message_admin, after, limit))
+    if as_json:
+        click.echo(json.dumps({"dead_letters": letters}, indent=2))
+        return
+    if not letters:
+        click.echo("There are no dead letters.")
+    for letter in letters:
+        click.echo(
+            f"{letter['number']:>6}  {_when(letter)}  partition {letter['partition']} "
+            f"offset {letter['offset']}  {letter['size']} bytes  "
+            f"{harmless(letter['reason'])}"
+        )
+
+
+@dead_letters.command()
+@click.argument("number", type=click.IntRange(1))
+@_admin_option
+@_json_option
+def show(number: int, message_admin: str, as_json: bool) -> None:
+    """
+    Show one of them whole.
+    """
+    letter = next(_letters(message_admin, number - 1, 1), None)
+    if letter is None or letter["number"] != number:
+        fail(f"there is no dead letter {number}")
+    if as_json:
+        click.echo(json.dumps(letter, indent=2))
+        return
+    for name in ("number", "partition", "offset", "size"):
+        click.echo(f"{name:10} {letter[name]}")
+    click.echo(f"{'time':10} {_when(letter)}")
+    click.echo(f"{'reason':10} {harmless(letter['reason'])}")
+    for line in _dump(base64.b64decode(letter["value_base64"])):
+        click.echo(line)
+
+
+@dead_letters.command()
+@click.argument("numbers", type=click.IntRange(1), nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that there are.")
+@_admin_option
+@_json_option
+def replay(
+    numbers: tuple[int, ...], everything: bool, message_admin: str, as_json: bool
+) -> None:
+    """
+    Put them into the journal again, as if they had just been accepted.
+
+    Exit status 0 only if each of them was there.
+    """
+    if everything == bool(numbers):
+        raise click.UsageError("give numbers, or --all")
+    wanted = list(numbers)
+    if everything:
+        wanted = [letter["number"] for letter in _letters(message_admin, 0, None)]
+    replayed: list[int] = []
+    for at in range(0, len(wanted), _PAGE):
+        part = {"numbers": wanted[at : at + _PAGE]}
+        replayed += _asked(f"{message_admin.rstrip('/')}/dead-letters/replay", part)[
+            "replayed"
+        ]
+    missing = [number for number in wanted if number not in set(replayed)]
+    if as_json:
+        click.echo(json.dumps({"replayed": replayed, "missing": missing}))
+    else:
+        click.echo(f"replayed {len(replayed)}")
+    if missing:
+        fail("there is no dead letter " + ", ".join(map(str, missing)))
+
+
+def _letters(admin: str, after: int, limit: int | None) -> Iterator[dict[str, Any]]:
+    left = limit
+    while left is None or left > 0:
+        ask_for = _PAGE if left is None else min(left, _PAGE)
+        url = f"{admin.rstrip('/')}/dead-letters?after={after}&limit={ask_for}"
+        answer = _asked(url)
+        found: list[dict[str, Any]] = answer["dead_letters"]
+        yield from found
+        if not answer["more"] or not found:
+            return
+        after = found[-1]["number"]
+        left = None if left is None else left - len(found)
+
+
+def _asked(url: str, body: object | None = None) -> dict[str, Any]:
+    try:
+        return ask(url, body)
+    except NoAnswer as error:
+        fail(str(error))
+
+
+def _when(letter: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(letter["time_ms"] / 1000, UTC).isoformat(
+        sep=" ", timespec="seconds"
+    )
+
+
+def _dump(data: bytes) -> Iterator[str]:
+    for at in range(0, len(data), 16):
+        row = data[at : at + 16]
+        text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
+        yield f"{at:06x}  {row.hex(' '):47}  {text}"

@@ -1,0 +1,45 @@
+"""
+Where things are on this machine, and how a command says that it failed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+URL = "ws://127.0.0.1:21005/api/v1/connect/ws"
+CONNECT_ADMIN = "http://127.0.0.1:23005"
+MESSAGE_ADMIN = "http://127.0.0.1:23004"
+
+WS_PATH = "/api/v1/connect/ws"
+
+
+def data_dir_option(command: Any) -> Any:
+    """
+    C{--data-dir}, as the daemons have it.
+    """
+    return click.option(
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="WSMSG_COMMON__DATA_DIR",
+        help="The daemons' data folder.  [default: as theirs]",
+    )(command)
+
+
+def data_dir_of(given: Path | None) -> Path:
+    """
+    The data folder: as given, else where the daemons have it by default.
+    """
+    from wsmsg.settings import Common
+    from wsmsg.settings_sources import resolve_data_dir
+
+    return resolve_data_dir(Common(data_dir=str(given) if given else ""))
+
+
+def fail(reason: str) -> NoReturn:
+    """
+    End with status 1 and one line on C{stderr}.
+    """
+    raise click.ClickException(" ".join(reason.split("\n")))

@@ -1,0 +1,124 @@
+"""
+C{wsmsg status}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.cli.places import CONNECT_ADMIN, MESSAGE_ADMIN
+
+_COMMON = frozenset(
+    [
+        "name",
+        "node",
+        "daemon",
+        "version",
+        "phase",
+        "since",
+        "uptime_s",
+        "ready",
+        "degraded",
+        "reason",
+        "pid",
+        "dependencies",
+    ]
+)
+
+
+def admin_options(command: Any) -> Any:
+    """
+    Where the admin listeners are.
+    """
+    for name, default in (("message", MESSAGE_ADMIN), ("connect", CONNECT_ADMIN)):
+        command = click.option(
+            f"--{name}-admin",
+            default=default,
+            show_default=True,
+            help=f"The admin listener of {name}.",
+        )(command)
+    return command
+
+
+@click.command()
+@admin_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
+    """
+    Show what both daemons say of themselves.
+
+    Exit status 0 only if both answer and are ready, so a script can wait for that:
+
+    \b
+      until wsmsg status --json > /dev/null; do sleep 1; done
+    """
+    told = {
+        name: _told(f"{url.rstrip('/')}/status")
+        for name, url in (("connect", connect_admin), ("message", message_admin))
+    }
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for name, document in told.items():
+            for line in _lines(name, document):
+                click.echo(line)
+    if not all(document.get("ready") for document in told.values()):
+        raise SystemExit(1)
+
+
+def _told(url: str) -> dict[str, Any]:
+    try:
+        return ask(url)
+    except NoAnswer as error:
+        return {"ready": False, "phase": "unreachable", "reason": str(error)}
+
+
+def _lines(name: str, told: dict[str, Any]) -> Iterator[str]:
+    ready, reason = told.get("ready"), told.get("reason")
+    word = "degraded" if told.get("degraded") else "ready" if ready else "not ready"
+    yield f"{name:8} {word}" + (f": {reason}" if reason and not ready else "")
+    if "uptime_s" in told:
+        node = told.get("node", "?")
+        uptime = _span(float(told["uptime_s"]))
+        yield f"  node {node}, version {told.get('version')}, up for {uptime}"
+    dependencies: list[dict[str, Any]] = told.get("dependencies", [])
+    width = max((len(d["name"]) for d in dependencies), default=0)
+    for d in dependencies:
+        line = f"  {d['name']:{width}}  {d['state']:10} since {d['since']}"
+        if d["losses"]:
+            line += f", lost {d['losses']} times"
+        if d["state"] != "up" and d["last_error"]:
+            line += f", attempt {d['attempts']}: {d['last_error']}"
+        yield line
+    for key, value in told.items():
+        if key not in _COMMON:
+            yield from _section(key, value, "  ")
+
+
+def _section(key: str, value: object, indent: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        plain = {k: v for k, v in value.items() if not isinstance(v, dict | list)}
+        yield f"{indent}{key}: " + ", ".join(f"{k} {v}" for k, v in plain.items())
+        for name, inner in value.items():
+            if name not in plain:
+                yield from _section(name, inner, indent + "  ")
+    elif isinstance(value, list):
+        yield f"{indent}{key}: " + (", ".join(str(v) for v in value[:20]) or "none")
+    else:
+        yield f"{indent}{key}: {value}"
+
+
+def _span(seconds: float) -> str:
+    minutes, s = divmod(int(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    if days:
+        return f"{days} d {h} h"
+    if hours:
+        return f"{h} h {m} min"
+    return f"{m} min {s} s" if minutes else f"{s} s"

@@ -29,8 +29,13 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TEMPORARY = ROOT / "_trial_temp"
 
-#: gRPC's own lines about connections that tests cut on purpose.
-_QUIET = {"GRPC_VERBOSITY": "ERROR", "PYTHONUNBUFFERED": "1"}
+#: gRPC writes lines of its own about connections that tests cut on purpose; and where
+#: it has run, its hooks end a child between fork and exec, which tests need.
+_QUIET = {
+    "GRPC_VERBOSITY": "ERROR",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    "PYTHONUNBUFFERED": "1",
+}
 
 #: Stages that are one tool each.
 TOOLS = {

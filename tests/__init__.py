@@ -1,4 +1,9 @@
 """
-The tests, in the shape of the package; C{integration} and C{faults} run the real
-daemons as processes of their own.
+The tests, laid out as the package is; L{tests.run} runs them all.
 """
+
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.message import link
 from wsmsg.message.link import Link
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
@@ -185,3 +186,54 @@ class LinkTests(SynchronousTestCase):
         link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
         link.push([(message(s, "x" * 200_000), [2]) for s in range(1, 7)], lambda: None)
         self.assertEqual(len((link.take() or self.fail()).batch.pushes), 3)
+
+    def test_answers_in_parts(self) -> None:
+        """
+        However many answers wait, no frame gets larger than a stream takes.
+        """
+        result = rest_pb2.SendResult(id=1, code="bad_request", reason="x" * 100)
+        self.link.results(self.stream, [result] * 10_000)
+        sizes = []
+        while (frame := self.link.take()) is not None:
+            sizes.append(len(frame.batch.results))
+        self.assertEqual(sum(sizes), 10_000)
+        self.assertGreater(len(sizes), 1)
+
+    def test_presence_in_parts(self) -> None:
+        """
+        However many watched users come at once, no frame gets too large, and each of
+        them is told.
+        """
+        for user in range(1, 25_001):
+            self.link.presence(rest_pb2.Presence(user=user, online=True))
+        users: list[int] = []
+        frames = 0
+        while (frame := self.link.take()) is not None:
+            frames += 1
+            users += [p.user for p in frame.batch.presence]
+        self.assertEqual(users, list(range(1, 25_001)))
+        self.assertGreater(frames, 1)
+
+    def test_answers_not_taken(self) -> None:
+        """
+        A Connect that sends and never reads is cut before its answers fill memory.
+        """
+        self.patch(link, "MOST_RESULTS", 10)
+        result = rest_pb2.SendResult(id=1, time_ms=5)
+        self.link.results(self.stream, [result] * 10)
+        self.assertEqual(self.hung_up, [])
+        self.link.results(self.stream, [result])
+        self.assertIn("answers to sends", self.hung_up[0])
+        self.assertIsNone(self.link.take())
+
+    def test_acknowledged_too_much(self) -> None:
+        """
+        A Connect that acknowledges what it was never sent cannot be believed: it is
+        cut, and nothing is resumed.
+        """
+        self.push("a", 1)
+        self.take()
+        self.link.acknowledged(2)
+        self.assertEqual(self.settled, ["a"])
+        self.assertIn("batch 2 was acknowledged", self.hung_up[0])
+        self.assertFalse(self.link.resumable(1))

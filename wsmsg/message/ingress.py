@@ -148,6 +148,8 @@ class Ingress:
             return Forbidden("the sender is not in the conversation")
         # A character has at most 4 bytes: most content needs no encoding to know.
         content = proposal.content
+        if proposal.kind < 0 or "\0" in content:
+            return BadRequest("kind is negative, or content has the character U+0000")
         if len(content) * 4 > self.content_bytes:
             n_bytes = len(content.encode())
             if n_bytes > self.content_bytes:

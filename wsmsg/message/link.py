@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import attrs
 
@@ -27,8 +28,13 @@ from wsmsg.rpc import rest_pb2
 Settled = Callable[[], object]
 Response = rest_pb2.MessageStreamResponse
 
+#: The most answers to sends that wait for a stream.
+MOST_RESULTS = 100_000
+
 _FRAME_PUSHES = 1024
 _FRAME_BYTES = 512 * 1024
+_FRAME_RESULTS = 4096
+_FRAME_PRESENCE = 10_000
 _PUSH_OVERHEAD_BYTES = 200
 
 
@@ -74,7 +80,7 @@ class Link:
         self._hang_up: Callable[[str], object] | None = None
         self._waiting: deque[tuple[Message, Sequence[int]]] = deque()
         self._receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
-        self._results: list[rest_pb2.SendResult] = []
+        self._results: deque[rest_pb2.SendResult] = deque()
         self._typing: list[rest_pb2.TypingPush] = []
         self._presence: dict[int, rest_pb2.Presence] = {}
         self._presence_applied = 0
@@ -191,8 +197,15 @@ class Link:
         """
         Queue answers to sends of this stream; on another they would mean others.
         """
-        if self.open and stream == self._stream:
-            self._results.extend(results)
+        if not self.open or stream != self._stream:
+            return
+        self._results.extend(results)
+        if len(self._results) > MOST_RESULTS:
+            # It sends and does not read.  Nobody misses what goes with the stream:
+            # what was not answered is sent again on the next.
+            self._results.clear()
+            self.hang_up(f"over {MOST_RESULTS} answers to sends not taken")
+        else:
             self._news()
 
     def typing(self, typing: rest_pb2.Typing, targets: Sequence[int]) -> None:
@@ -237,13 +250,14 @@ class Link:
             batch.number = self._number
             self._sent += len(batch.pushes)
             self._unacknowledged.append(_Sent(self._number, self._sent, n_bytes, frame))
-        batch.results.extend(self._results)
+        results, presence = self._results, self._presence
+        for _ in range(min(len(results), _FRAME_RESULTS)):
+            batch.results.append(results.popleft())
         batch.typing.extend(self._typing)
-        batch.presence.extend(self._presence.values())
+        for user in list(islice(presence, _FRAME_PRESENCE)):
+            batch.presence.append(presence.pop(user))
         batch.presence_applied = self._presence_applied
-        self._results.clear()
         self._typing.clear()
-        self._presence.clear()
         self._presence_applied = 0
         return frame
 
@@ -251,6 +265,12 @@ class Link:
         """
         Connect has all batches up to this one in its sessions' outboxes.
         """
+        if number > self._number:
+            # What else it says that it has cannot be believed either.
+            self.break_off(
+                f"batch {number} was acknowledged, and {self._number} is the last"
+            )
+            return
         while self._unacknowledged and self._unacknowledged[0].number <= number:
             sent = self._unacknowledged.popleft()
             self._acknowledged = sent.upto

@@ -19,10 +19,13 @@ from twisted.python.failure import Failure
 from wsmsg.message.interfaces import IPresence
 from wsmsg.message.link import Link, Settled
 from wsmsg.message.routes import Routes
-from wsmsg.model import Cursor, Message, members_of
+from wsmsg.model import Cursor, InvalidName, Message, members_of
 from wsmsg.rpc import rest_pb2
 
 _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
+
+#: The most users that one Connect may say to have, and to watch.
+MOST_USERS = 1_000_000
 
 
 class Links:
@@ -171,6 +174,9 @@ class Links:
         Connect says which users it has; a snapshot counts once its end is in.
         """
         node, presence = link.node, self._presence
+        if self._too_many(link, delta):
+            link.hang_up(f"it says that it has over {MOST_USERS} users")
+            return
         if delta.snapshot == _SNAPSHOT.NONE:
             came, went = self.routes.change(node, delta.online, delta.offline)
             if link.primary:
@@ -190,6 +196,9 @@ class Links:
         """
         Connect asks for the presence of more or fewer users.
         """
+        if len(link.watched) + len(delta.add) > MOST_USERS:
+            link.hang_up(f"it watches over {MOST_USERS} users")
+            return
         for user in delta.add:
             link.watched.add(user)
             self._watchers[user].add(link.node)
@@ -204,6 +213,15 @@ class Links:
         for link in self._links.values():
             if link.primary:
                 self._note(self._presence.renew(link.node))
+
+    def _too_many(self, link: Link, delta: rest_pb2.PresenceDelta) -> bool:
+        if delta.snapshot == _SNAPSHOT.NONE:
+            known = len(self.routes.users(link.node))
+        elif delta.snapshot in (_SNAPSHOT.MORE, _SNAPSHOT.END):
+            known = len(link.snapshot or ())
+        else:
+            known = 0
+        return known + len(delta.online) > MOST_USERS
 
     def _snapshot(self, link: Link, delta: rest_pb2.PresenceDelta) -> list[int] | None:
         if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.WHOLE):
@@ -286,7 +304,11 @@ class Links:
         """
         Tell the other members that one types.
         """
-        for node, users in self._members_by_node(typing.conversation):
+        try:
+            members = self._members_by_node(typing.conversation)
+        except InvalidName:
+            return  # nobody can hear of it
+        for node, users in members:
             others = [u for u in users if u != typing.user]
             if others:
                 self._links[node].typing(typing, others)

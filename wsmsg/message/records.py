@@ -8,11 +8,13 @@ from google.protobuf.message import DecodeError
 
 from wsmsg.errors import BadRequest
 from wsmsg.message.interfaces import Entry
-from wsmsg.model import Message
+from wsmsg.model import InvalidName, Message, members_of
 from wsmsg.rpc.record_pb2 import Record
 
 #: The newest version of a record that this code understands, and writes.
 VERSION = 1
+
+_REASON = 200
 
 
 def encode(message: Message) -> bytes:
@@ -70,4 +72,12 @@ def _fault(record: Record) -> str:
         return "the record has no version"
     if not record.conversation or not record.client_id or record.sender <= 0:
         return "the record has no conversation, no sender or no client id"
+    try:
+        members = members_of(record.conversation)
+    except InvalidName as e:
+        return str(e)[:_REASON]
+    if record.sender not in members:
+        return f"the sender {record.sender} is not in {record.conversation}"
+    if record.message_id <= 0 or record.time_ms < 0 or record.kind < 0:
+        return "the record has a message id, a time or a kind that cannot be"
     return ""

@@ -30,6 +30,7 @@ from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
+_NAME_CHARACTERS = 128
 
 
 class MessageRpc(
@@ -142,11 +143,16 @@ class MessageRpc(
                 grpc.StatusCode.UNIMPLEMENTED,
                 f"link_version {hello.link_version} is not served, only {LINK_VERSION}",
             )
-        if not hello.connect_service_id or not hello.incarnation:
+        if not (_is_name(hello.connect_service_id) and _is_name(hello.incarnation)):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
-                "subscribe names no connect_service_id or no incarnation",
+                "subscribe has no connect_service_id or no incarnation, or one that is"
+                f" over {_NAME_CHARACTERS} characters or not printable",
             )
         if self._core.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Message is stopping")
         return hello
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= _NAME_CHARACTERS and name.isprintable()

@@ -118,17 +118,17 @@ class WheelTests(SynchronousTestCase):
 
     def test_contents(self) -> None:
         """
-        The wheel has every module, the plugin and the mark that it is typed, and
+        The wheel has every module, every file beside them and the plugin, and
         nothing of the tests.
         """
         with zipfile.ZipFile(installed().wheel) as archive:
             names = {n for n in archive.namelist() if ".dist-info/" not in n}
         want = {
             str(path.relative_to(ROOT))
-            for path in (ROOT / "wsmsg").rglob("*.py*")
-            if path.suffix in (".py", ".pyi")
+            for path in (ROOT / "wsmsg").rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
         }
-        want |= {"twisted/plugins/wsmsg_plugins.py", "wsmsg/py.typed"}
+        want.add("twisted/plugins/wsmsg_plugins.py")
         self.assertEqual(want - names, set())
         self.assertEqual({n.partition("/")[0] for n in names}, {"wsmsg", "twisted"})
         self.assertNotIn("twisted/__init__.py", names)

@@ -81,6 +81,26 @@ class MessageTests(SynchronousTestCase):
         wire.send(masked(b"x" * 600, 0, fin=False)[:20])
         self.assert_closed(1009, wire)
 
+    def test_flood(self) -> None:
+        """
+        Pings, pongs or fragments by the thousand, which no session could limit, end
+        the connection before they hold up others; as many over a longer time do not.
+        """
+        for opcode, fin in ((9, True), (10, True), (0, False)):
+            wire = self.edge.open()
+            wire.message(b"", 2, fin=False)
+            for _ in range(3):
+                wire.send(masked(b"", opcode, fin) * 1000)
+                self.assertEqual(wire.transport.written().strip(b"\x8a\x00"), b"")
+                self.edge.advance(1)
+                wire.message(b"", 9)
+                wire.transport.clear()
+            wire.send(masked(b"", opcode, fin) * 10_000)
+            answer = wire.transport.written().lstrip(b"\x8a\x00")
+            self.assertEqual(close_of(answer)[0], 4001)
+            self.assertLess(len(wire.transport.protocol.data), 100)
+            wire.lose()
+
     def test_limit_changes(self) -> None:
         """
         The limit of a frame changes for connections that are open.

@@ -151,7 +151,7 @@ class Given:
     def stream(self, node: str) -> tuple[Link, LinkStream]:
         hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
         link, resumed = self.links.subscribe(hello, "life")
-        stream: Any = LinkStream(self.core, None, link, resumed)  # type: ignore[arg-type]
+        stream: Any = LinkStream(self.core, None, link, resumed)
         stream._number = link.opened(lambda: None, self.hung_up.append)
         return link, stream
 

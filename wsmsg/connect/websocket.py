@@ -25,6 +25,7 @@ from wsmsg.connect.interfaces import ISession, ISessionPeer
 from wsmsg.connect.tcp import progress
 from wsmsg.connect.websocket_handshake import agree, refusal_of
 from wsmsg.connect.websocket_options import (
+    AUTOBAHN_SLOTS,
     CLOSED,
     CONNECTING,
     OPEN,
@@ -41,6 +42,9 @@ PING = b"\x89\x00"
 _PING_LOOK = LOOKS + 1
 _DEAD_LOOK = 2 * LOOKS + 1
 _MOST_PIECES = 64
+#: Fragments, pings and pongs that a client may send between two looks: each is work,
+#: and none of them is a frame whose rate the session limits.
+_MOST_SMALL = 1024
 _REASON_BYTES = 123
 
 
@@ -62,34 +66,12 @@ class WebSocketConnection(AutobahnOptions):
         "_busy",
         "_full",
         "_held",
-        "_isMessageCompressed",
         "_looks",
         "_session",
+        "_small",
         "_why",
         "address",
-        "closedByMe",
-        "control_frame_data",
-        "current_frame",
-        "current_frame_masker",
-        "data",
-        "droppedByMe",
-        "factory",
-        "failedByMe",
-        "frame_data",
-        "frame_length",
-        "inside_message",
-        "localCloseCode",
-        "localCloseReason",
-        "message_data",
-        "message_data_total_length",
-        "message_is_binary",
-        "remoteCloseCode",
-        "remoteCloseReason",
-        "state",
-        "transport",
-        "utf8validateIncomingCurrentMessage",
-        "wasClean",
-        "wasNotCleanReason",
+        *AUTOBAHN_SLOTS,
     )
 
     data: bytes
@@ -101,7 +83,7 @@ class WebSocketConnection(AutobahnOptions):
         self.address = address
         self._session: ISession | None = None
         self._why = ""
-        self._looks = self._bucket = self._acknowledged = 0
+        self._looks = self._bucket = self._acknowledged = self._small = 0
         self._binary = self._busy = self._full = self._held = False
 
     @property
@@ -174,6 +156,8 @@ class WebSocketConnection(AutobahnOptions):
             first, payload, at = frame
             if first != PONG:
                 self._on_message(payload, first == BINARY)
+            elif self._flooded():
+                break
         return data[at:]
 
     def _connection_lost(self, reason: Failure) -> None:
@@ -227,6 +211,8 @@ class WebSocketConnection(AutobahnOptions):
         """
         pieces = self.message_data
         assert pieces is not None
+        if self._flooded():
+            return
         pieces += filter(None, payload)
         if len(pieces) > _MOST_PIECES:
             self.message_data = [b"".join(pieces)]
@@ -239,8 +225,11 @@ class WebSocketConnection(AutobahnOptions):
     def onPing(self, payload: bytes) -> None:
         # Over a full transport pongs would pile up (RFC 6455 section 5.5.3 asks for
         # one to the latest ping only).
-        if not self._full:
+        if not self._flooded() and not self._full:
             self.sendPong(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        self._flooded()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         pass  # connectionLost says it
@@ -301,6 +290,7 @@ class WebSocketConnection(AutobahnOptions):
 
     def looked_at(self) -> None:
         self._looks += 1
+        self._small = 0
         if self.state != OPEN:
             if self._looks >= self.factory.closing_looks:
                 self.abort(self._why or "close timeout")
@@ -354,6 +344,15 @@ class WebSocketConnection(AutobahnOptions):
             self._end(Close.BAD_TEXT, "the text is not UTF-8")
         elif self._session is not None:
             self._session.received(data, binary)
+
+    def _flooded(self) -> bool:
+        """
+        Count one more, and say whether it is too many.
+        """
+        self._small += 1
+        if self._small == _MOST_SMALL:
+            self._end(Close.RATE_LIMITED, "too many pings or fragments at once")
+        return self._small >= _MOST_SMALL
 
     def _end(self, code: int, reason: str) -> None:
         """

@@ -28,6 +28,34 @@ CLOSED: int = _protocol.WebSocketProtocol.STATE_CLOSED
 CONNECTING: int = _protocol.WebSocketProtocol.STATE_CONNECTING
 OPEN: int = _protocol.WebSocketProtocol.STATE_OPEN
 
+#: What Autobahn sets in a connection that is open.
+AUTOBAHN_SLOTS = (
+    "_isMessageCompressed",
+    "closedByMe",
+    "control_frame_data",
+    "current_frame",
+    "current_frame_masker",
+    "data",
+    "droppedByMe",
+    "factory",
+    "failedByMe",
+    "frame_data",
+    "frame_length",
+    "inside_message",
+    "localCloseCode",
+    "localCloseReason",
+    "message_data",
+    "message_data_total_length",
+    "message_is_binary",
+    "remoteCloseCode",
+    "remoteCloseReason",
+    "state",
+    "transport",
+    "utf8validateIncomingCurrentMessage",
+    "wasClean",
+    "wasNotCleanReason",
+)
+
 
 def deny(status: int, reason: str) -> Exception:
     """

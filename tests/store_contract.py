@@ -267,7 +267,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             """
             A user's conversations come by the time when their last message was
             stored (whenever that was accepted) and then by name, those of others not
-            at all.
+            at all.  A list goes on after any of them.
             """
             await self.insert([said(1, conversation="u:1:3", time_ms=900)], 100)
             both = [said(2, conversation="u:1:3"), said(1, conversation="u:1:30")]
@@ -285,6 +285,11 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             self.assertEqual(await self.store.conversations_of(1, 201, 10), rows[2:])
             self.assertEqual(await self.store.conversations_of(1, 0, 2), rows[:2])
             self.assertEqual(await self.store.conversations_of(9, 0, 10), [])
+            for n, row in enumerate(rows, 1):
+                rest = await self.store.conversations_of(
+                    1, row.time_ms, 10, row.conversation
+                )
+                self.assertEqual(rest, rows[n:])
 
         async def test_stopped(self) -> None:
             """

@@ -50,9 +50,15 @@ class Sync(Frame, frozen=True):
 
 
 class Conversations(Frame, frozen=True):
+    """
+    C{after} goes on with a list: the last conversation there was, its time as
+    C{since}.
+    """
+
     id: str
     since: int = 0
     limit: int = 0
+    after: str = ""
 
 
 class Typing(Frame, frozen=True):

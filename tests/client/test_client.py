@@ -173,7 +173,7 @@ class ClientTests(ClientCase):
         asked = await link.next(frames.Conversations)
         link.give(frames.Heads(asked.id, (Head(U, 1, time=10**12 + 50),), more=True))
         asked = await link.next(frames.Conversations)
-        self.assertEqual(asked.since, 10**12 + 50)
+        self.assertEqual((asked.since, asked.after), (10**12 + 50, U))
         link.give(frames.Heads(asked.id, ()))
         sync = await link.next(frames.Sync)
         link.give(frames.Page(sync.id, U, (message(1),), 1))

@@ -84,7 +84,7 @@ class MemoryTests(ClientCase):
         a, b, c = (Head(f"u:1:{n}", 1, time=n) for n in (2, 3, 4))
         link.give(frames.Heads(asked.id, (a, b), more=True))
         asked = await link.next(frames.Conversations)
-        self.assertEqual(asked.since, 3)
+        self.assertEqual((asked.since, asked.after), (3, "u:1:3"))
         link.give(frames.Heads(asked.id, (b, c)))
         self.assertEqual(await reading, [a, b, c])
 

@@ -140,11 +140,12 @@ class FakeUpstream:
         return self._ask("page", user, conversation, after, limit)
 
     def heads(
-        self, user: int, since_ms: int, limit: int
+        self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[tuple[Sequence[Head], bool]]:
+        call = ("heads", user, since_ms, limit)
+        self.calls.append((*call, after) if after else call)
         if self.heads_d is not None:
             return self.heads_d
-        self.calls.append(("heads", user, since_ms, limit))
         return succeed(((), False))
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:

@@ -49,9 +49,10 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        asked = world.upstream.heads(1, 5, 10)
+        asked = world.upstream.heads(1, 5, 10, "u:1:1")
         ((request, answered),) = world.message().stream.queries
         self.assertEqual(request.items[0].heads.since_ms, 5)
+        self.assertEqual(request.items[0].heads.after, "u:1:1")
         other = rest_pb2.Cursor(conversation="u:1:2", user=2, read=3)
         head = rest_pb2.Head(conversation="u:1:2", head=9, time_ms=4, others=[other])
         heads = rest_pb2.HeadsAnswer(heads=[head], more=True)

@@ -286,7 +286,8 @@ class RequestTests(SessionTestCase):
 
     def test_conversations(self) -> None:
         """
-        Conversations are told under the request's id.
+        Conversations are told under the request's id, and a list goes on after
+        its last.
         """
         house = House()
         client = house.known(1001)
@@ -295,6 +296,9 @@ class RequestTests(SessionTestCase):
         house.upstream.heads_d.callback(([model.Head("u:7:1001", 3, 99)], True))
         head = frames.Head("u:7:1001", 3, time=99)
         self.assertEqual(client.heard(), [frames.Heads("q", (head,), True)])
+        house.upstream.heads_d = None
+        client.say(frames.Conversations("r", since=99, after="u:7:1001"))
+        self.assertEqual(house.upstream.calls[-1], ("heads", 1001, 99, 100, "u:7:1001"))
 
     def test_bug_in_request(self) -> None:
         """

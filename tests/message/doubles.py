@@ -173,11 +173,13 @@ class MemoryStore:
         return succeed((found[:limit], self._head(conversation)))
 
     def conversations_of(
-        self, user: int, since_ms: int, limit: int
+        self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
         names = sorted({m.conversation for m in self.messages.values()})
         rows = [
-            HeadRow(n, self._head(n), 5) for n in names if str(user) in n.split(":")
+            HeadRow(n, self._head(n), 5)
+            for n in names
+            if str(user) in n.split(":") and (5, n) > (since_ms, after)
         ]
         return succeed(rows[:limit])
 

@@ -87,6 +87,23 @@ class QueriesTests(SynchronousTestCase):
         self.assertEqual(len(answer.heads.heads), 3)
         self.assertTrue(answer.heads.more)
 
+    def test_heads_go_on(self) -> None:
+        """
+        A list that goes on after a conversation begins with the next, though all
+        of them changed at the same time.
+        """
+        for other in range(3, 9):
+            m = Message(f"u:1:{other}", 1, "c", other, "hi", 1, 5, 1)
+            self.store.messages[m.identity] = m
+        names, since, after = [], 0, ""
+        for _ in range(3):
+            query = rest_pb2.HeadsQuery(user=1, since_ms=since, after=after)
+            [answer] = self.ask(rest_pb2.QueryItem(heads=query))
+            names += [head.conversation for head in answer.heads.heads]
+            since, after = answer.heads.heads[-1].time_ms, names[-1]
+        self.assertEqual(names, [f"u:1:{other}" for other in range(2, 9)])
+        self.assertFalse(answer.heads.more)
+
     def test_presence(self) -> None:
         """
         Whoever has a route is online.

@@ -56,16 +56,18 @@ class HistoryReader:
         All of the user's, oldest change first.
         """
         found: dict[str, frames.Head] = {}
-        since, more = 0, True
+        since, after, more = 0, "", True
         while more:
-            answer = await self._ask(partial(frames.Conversations, since=since))
+            answer = await self._ask(
+                partial(frames.Conversations, since=since, after=after)
+            )
             if not isinstance(answer, frames.Heads):
                 raise Internal("the server answered something else")
             for head in answer.heads:
                 found.pop(head.conversation, None)  # it changed again meanwhile
                 found[head.conversation] = head
-            last = answer.heads[-1].time if answer.heads else since
-            since = last if last > since else since + 1
+            if answer.heads:
+                since, after = answer.heads[-1].time, answer.heads[-1].conversation
             more = answer.more and bool(answer.heads)
         return list(found.values())
 

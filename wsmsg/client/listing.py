@@ -1,8 +1,8 @@
 """
 Asking which conversations changed, page by page.
 
-The server lists the oldest change first, so the next page begins at the time of the
-last conversation of the one before.  A list that was asked for while one is under
+The server lists the oldest change first, and the next page goes on after the last
+conversation of the one before.  A list that was asked for while one is under
 way is made after it: what changed meanwhile may be on a page that we have already.
 """
 
@@ -26,6 +26,7 @@ class Listing:
     def __init__(self) -> None:
         self.as_of_ms = 0
         self._since = 0
+        self._after = ""
         self._open = ""
         self._ask_at: float | None = None
         self._again: tuple[int, float, int] | None = None
@@ -38,7 +39,8 @@ class Listing:
         if self._open:
             self._again = (since_ms, at, as_of_ms)
             return
-        self._since, self._ask_at, self.as_of_ms = since_ms, at, as_of_ms
+        self._since, self._after = since_ms, ""
+        self._ask_at, self.as_of_ms = at, as_of_ms
 
     def due(self, now: float) -> list[Conversations]:
         """
@@ -48,7 +50,7 @@ class Listing:
             return []
         self._made += 1
         self._open, self._ask_at = f"l{self._made}", None
-        return [Conversations(self._open, self._since)]
+        return [Conversations(self._open, self._since, after=self._after)]
 
     def next_due(self) -> float | None:
         """
@@ -70,9 +72,7 @@ class Listing:
         """
         self._open, self._ask_at = "", None
         if more and heads:
-            last = heads[-1].time
-            # A whole page of one millisecond: go past it rather than round in circles.
-            self._since = last if last > self._since else self._since + 1
+            self._since, self._after = heads[-1].time, heads[-1].conversation
             self._ask_at = now
             return False
         if self._again is not None:

@@ -104,6 +104,7 @@ def _conversations(frame: Conversations) -> None:
     _text(frame.id, "conversations.id", _ID_BYTES, 1)
     _number(frame.since, "conversations.since", 0, INT64_MAX)
     _number(frame.limit, "conversations.limit", 0, INT32_MAX)
+    _text(frame.after, "conversations.after", _NAME_BYTES, 0)
 
 
 def _typing(frame: Typing) -> None:

@@ -115,9 +115,11 @@ class IUpstream(Interface):
         """
 
     def heads(
-        user: int, since_ms: int, limit: int
+        user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[tuple[Sequence[Head], bool]]:
         """
+        @param after: go on with a list: the last conversation there was, its time
+            as C{since_ms}.
         @return: a Deferred that fires with a tuple (heads, more), the heads
             L{wsmsg.model.Head}s; fails with L{wsmsg.errors.WsmsgError}.
         """

@@ -67,9 +67,11 @@ class Queries:
         return self._ask(rest_pb2.QueryItem(page=query))
 
     def heads(
-        self, user: int, since_ms: int, limit: int
+        self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[tuple[Sequence[Head], bool]]:
-        query = rest_pb2.HeadsQuery(user=user, since_ms=since_ms, limit=limit)
+        query = rest_pb2.HeadsQuery(
+            user=user, since_ms=since_ms, limit=limit, after=after
+        )
         return self._ask(rest_pb2.QueryItem(heads=query))
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:

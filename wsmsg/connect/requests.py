@@ -245,7 +245,8 @@ def _fitting(messages: Sequence[model.Message], limit: int) -> Sequence[model.Me
 
 def conversations(session: Session, frame: frames.Conversations) -> None:
     """
-    The user's conversations that changed at a time or later.
+    The user's conversations that changed at a time or later, from the first or
+    going on.
     """
     most = session.limits.page
     limit = min(frame.limit or most, most)
@@ -254,7 +255,7 @@ def conversations(session: Session, frame: frames.Conversations) -> None:
         rows, more = result
         session.reply(frames.Heads(frame.id, heads_of(rows), more))
 
-    asked = session.node.upstream.heads(session.user, frame.since, limit)
+    asked = session.node.upstream.heads(session.user, frame.since, limit, frame.after)
     _ask(session, frame.id, asked, heads)
 
 

@@ -272,9 +272,9 @@ class Upstream(Service):
         return self.queries.page(user, conversation, after, limit)
 
     def heads(
-        self, user: int, since_ms: int, limit: int
+        self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[tuple[Sequence[Head], bool]]:
-        return self.queries.heads(user, since_ms, limit)
+        return self.queries.heads(user, since_ms, limit, after)
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
         return self.queries.presence(users)

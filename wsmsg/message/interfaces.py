@@ -213,7 +213,7 @@ class IMessageStore(Interface):
         """
 
     def conversations_of(
-        user: int, since_ms: int, limit: int
+        user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
         """
         The user's conversations whose last message was stored at C{since_ms} or
@@ -221,6 +221,8 @@ class IMessageStore(Interface):
         that of acceptance: a message may be accepted, wait in the journal while a
         client syncs, and be stored after.
 
+        @param after: of those that changed at C{since_ms} itself, only the ones with
+            a greater name, so that a list goes on where another one ended.
         @return: a Deferred that fires with a list of L{HeadRow}, at most C{limit}.
         """
 

@@ -95,8 +95,12 @@ class Queries:
 
     async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
         limit = min(query.limit or self.page_limit, self.page_limit)
-        since_ms = max(query.since_ms - OVERLAP_MS, 0)
-        rows = await self._store.conversations_of(query.user, since_ms, limit + 1)
+        since_ms, after = query.since_ms, query.after
+        if not after:  # else it goes on where a list ended, which reached back already
+            since_ms = max(since_ms - OVERLAP_MS, 0)
+        rows = await self._store.conversations_of(
+            query.user, since_ms, limit + 1, after
+        )
         answer = rest_pb2.QueryAnswer()
         answer.heads.SetInParent()
         answer.heads.more = len(rows) > limit

@@ -104,7 +104,7 @@ _CONVERSATIONS_OF = f"""
         SELECT c.name, m.seq, m.stored_ms FROM members
         CROSS JOIN conversations c ON c.id = members.conversation
         CROSS JOIN messages m ON m.conversation = c.id AND m.seq = {_HEAD}
-        WHERE members.user = ? AND m.stored_ms >= ?
+        WHERE members.user = ? AND (m.stored_ms, c.name) > (?, ?)
         ORDER BY m.stored_ms, c.name LIMIT ?
     )
 """
@@ -168,9 +168,13 @@ class StoreReader:
         head, messages = row
         return [_message(m) for m in _messages.decode(messages)], head
 
-    def conversations_of(self, user: int, since_ms: int, limit: int) -> list[HeadRow]:
+    def conversations_of(
+        self, user: int, since_ms: int, limit: int, after: str
+    ) -> list[HeadRow]:
+        # No name is as small as an empty one.
+        key = (user, since_ms, after, max(limit, 0))
         try:
-            row = self._file.row(_CONVERSATIONS_OF, (user, since_ms, max(limit, 0)))
+            row = self._file.row(_CONVERSATIONS_OF, key)
         except Unfit:
             return []
         return [HeadRow(*head) for head in _head_rows.decode(row[0])]

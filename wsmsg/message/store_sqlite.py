@@ -87,10 +87,10 @@ class SqliteStore:
         )
 
     def conversations_of(
-        self, user: int, since_ms: int, limit: int
+        self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
         return self._reopening.ask(
-            self._reading, self._reader.conversations_of, user, since_ms, limit
+            self._reading, self._reader.conversations_of, user, since_ms, limit, after
         )
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:

@@ -85,14 +85,16 @@ class Sync(_message.Message):
     def __init__(self, id: _Optional[str] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class Conversations(_message.Message):
-    __slots__ = ("id", "since", "limit")
+    __slots__ = ("id", "since", "limit", "after")
     ID_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     id: str
     since: int
     limit: int
-    def __init__(self, id: _Optional[str] = ..., since: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+    after: str
+    def __init__(self, id: _Optional[str] = ..., since: _Optional[int] = ..., limit: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
 
 class Typing(_message.Message):
     __slots__ = ("conversation", "user")

@@ -394,14 +394,16 @@ class PageQuery(_message.Message):
     def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class HeadsQuery(_message.Message):
-    __slots__ = ("user", "since_ms", "limit")
+    __slots__ = ("user", "since_ms", "limit", "after")
     USER_FIELD_NUMBER: _ClassVar[int]
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     user: int
     since_ms: int
     limit: int
-    def __init__(self, user: _Optional[int] = ..., since_ms: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+    after: str
+    def __init__(self, user: _Optional[int] = ..., since_ms: _Optional[int] = ..., limit: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
 
 class PresenceQuery(_message.Message):
     __slots__ = ("users",)

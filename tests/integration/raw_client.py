@@ -76,6 +76,13 @@ class RawClient:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def drop(self) -> None:
+        """
+        Lose the connection; another one is made.
+        """
+        if self._connection is not None:
+            self._connection.transport.abort()
+
     async def until(self, predicate: Callable[[], bool], limit_s: float = 30) -> None:
         """
         Wait until something that this client sees makes C{predicate} true.
@@ -83,6 +90,16 @@ class RawClient:
         async with self.changed:
             async with asyncio.timeout(limit_s):
                 await self.changed.wait_for(predicate)
+
+    async def until_taken(
+        self, conversation: str, n: int, limit_s: float = 30
+    ) -> list[pb.Deliver]:
+        """
+        Wait until a conversation has so many messages.
+        """
+        taken = self.taken[conversation]
+        await self.until(lambda: len(taken) >= n, limit_s)
+        return taken
 
     @property
     def idle(self) -> bool:
@@ -162,13 +179,19 @@ class RawClient:
         for head in welcome.heads:
             await self._catch_up(head.conversation, head.head)
         if welcome.more:
-            await self._write(conversations=pb.Conversations(id="all"))
+            await self._go_on("all", welcome.heads[-1])
         for send in list(self._unanswered.values()):
             await self._write(send=send)
 
     async def _heads(self, heads: pb.Heads) -> None:
         for head in heads.heads:
             await self._catch_up(head.conversation, head.head)
+        if heads.more:
+            await self._go_on(heads.id, heads.heads[-1])
+
+    async def _go_on(self, request: str, last: pb.Head) -> None:
+        more = pb.Conversations(id=request, since=last.time, after=last.conversation)
+        await self._write(conversations=more)
 
     async def _resync(self, _: pb.Resync) -> None:
         self.resyncs += 1
@@ -184,9 +207,7 @@ class RawClient:
 
     async def _page(self, page: pb.Page) -> None:
         self._syncing.discard(page.conversation)
-        self.longest_sync_s = max(
-            self.longest_sync_s, time.monotonic() - self._asked_s
-        )
+        self.longest_sync_s = max(self.longest_sync_s, time.monotonic() - self._asked_s)
         for message in page.messages:
             self._take(message)
         # What was pushed while the page was on its way may be beyond its head.

@@ -177,7 +177,7 @@ class AnyBatchTests(SynchronousTestCase):
     Whatever protobuf allows.
     """
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(st.lists(requests, min_size=1, max_size=6))
     def test_batches(self, said: list[rest_pb2.MessageStreamRequest]) -> None:
         """

@@ -26,7 +26,7 @@ from wsmsg.connect.deltas import NetChange, chunks
 from wsmsg.connect.interfaces import SendAnswer
 from wsmsg.connect.pending import PendingSend
 from wsmsg.connect.upstream_context import Owner, PeerLife, Shared, Transport
-from wsmsg.connect.wire import cursor_of, message_of, presence_of
+from wsmsg.connect.wire import cursor_of, message_of, presence_of, rejection_of
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 
@@ -42,6 +42,7 @@ _SILENT_BEATS = 3
 _LONGEST_BEAT_S = 1.5
 #: A session's opening is noted a moment before its user is told.
 _SLACK_S = 1.0
+_NAME_CHARACTERS = 128
 
 
 class UpstreamStream:
@@ -161,12 +162,17 @@ class UpstreamStream:
         self._wake = transport.wake
         self._nudge = transport.nudge
 
-    def messageReceived(self, message: rest_pb2.MessageStreamResponse) -> None:
+    def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
         """
         A message came; the first is the welcome.
+
+        @param message: L{None}: what came is none.
         """
         self._heard_s = self._shared.clock.seconds()
         self._shared.counters.frames_read += 1
+        if message is None:
+            self._protocol_error("a frame that is no MessageStreamResponse")
+            return
         match message.WhichOneof("response_type"):
             case "batch" if self._up:
                 self._batch(message.batch)
@@ -274,6 +280,9 @@ class UpstreamStream:
         if welcome.resumed and welcome.incarnation != life.incarnation:
             self._protocol_error("another life of Message says that it resumes")
             return
+        if not 0 < len(welcome.incarnation) <= _NAME_CHARACTERS:
+            self._protocol_error("a welcome without an incarnation, or with a long one")
+            return
         edge, first = self._shared.edge, not life.incarnation
         users = edge.users()
         if welcome.resumed:
@@ -323,13 +332,10 @@ class UpstreamStream:
         answer = self._shared.sends.answer
         for result in results:
             time_ms = result.time_ms
-            if time_ms:
+            if time_ms > 0:
                 answer(self, result.id, SendAnswer(time_ms))
             else:
-                rejection = SendAnswer(
-                    0, result.code, result.reason, result.retry_after_ms
-                )
-                answer(self, result.id, rejection)
+                answer(self, result.id, rejection_of(result))
 
     def _pushes(self, pushes: Any) -> None:
         give = self._shared.edge.push

@@ -4,8 +4,13 @@ Our values, of the stream's and the queries' messages.
 
 from __future__ import annotations
 
+from wsmsg.connect.interfaces import SendAnswer
+from wsmsg.errors import from_code
 from wsmsg.model import Cursor, Head, Message, Presence
 from wsmsg.rpc import rest_pb2
+
+_REASON = 500
+_LONGEST_HINT_MS = 3_600_000
 
 
 def message_of(m: rest_pb2.ChatMessage) -> Message:
@@ -32,3 +37,12 @@ def presence_of(p: rest_pb2.Presence) -> Presence:
 def head_of(h: rest_pb2.Head) -> Head:
     others = tuple(map(cursor_of, h.others))
     return Head(h.conversation, h.head, h.time_ms, h.delivered, h.read, others)
+
+
+def rejection_of(result: rest_pb2.SendResult) -> SendAnswer:
+    """
+    Why a send was refused, with a code that clients know and a hint they can hold.
+    """
+    error = from_code(result.code, result.reason[:_REASON])
+    retry_after_ms = min(result.retry_after_ms, _LONGEST_HINT_MS)
+    return SendAnswer(0, error.code, error.reason, retry_after_ms)

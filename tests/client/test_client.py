@@ -67,11 +67,11 @@ class ClientTests(ClientCase):
         client = self.client()
         client.start()
         link = await self.server.connection(welcome())
-        sends = [asyncio.create_task(client.send(2, text)) for text in "ab"]
+        sends = [asyncio.create_task(client.send(*one)) for one in ((2, "a"), (3, "b"))]
         first = [await link.next(frames.Send), await link.next(frames.Send)]
         link.lose()
         link = await self.server.connection()
-        sends.append(asyncio.create_task(client.send(2, "c")))
+        sends.append(asyncio.create_task(client.send(4, "c")))
         await asyncio.sleep(0)
         link.give(welcome())
         again = [await link.next(frames.Send) for _ in range(3)]

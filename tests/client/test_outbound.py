@@ -27,7 +27,9 @@ class OutboundTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.settled: list[tuple[str, Accepted | WsmsgError]] = []
-        self.outbound = Outbound(10, lambda *what: self.settled.append(what))
+        self.outbound = Outbound(
+            10, lambda *what: self.settled.append(what), ordered=False
+        )
 
     def ids(self, now: float = 0.0) -> list[str]:
         return [frame.client_id for frame in self.outbound.due(now)]
@@ -155,13 +157,13 @@ class OutboundTests(SynchronousTestCase):
         self.assertEqual(self.ids(11.0), ["d"])
 
     @given(st.data())
-    def test_order_whatever_happens(self, data: st.DataObject) -> None:
+    def test_oldest_first_whatever_happens(self, data: st.DataObject) -> None:
         """
         Whatever is lost or rejected, what waits is always sent oldest first, and
         each message is settled once.
         """
         settled: list[str] = []
-        outbound = Outbound(100, lambda name, _: settled.append(name))
+        outbound = Outbound(100, lambda name, _: settled.append(name), ordered=False)
         outbound.welcomed(LIMITS, 0.0)
         now, made, flying = 0.0, 0, list[int]()
         for step in data.draw(st.lists(st.sampled_from("aarlxs"), max_size=40)):
@@ -190,3 +192,71 @@ class OutboundTests(SynchronousTestCase):
                 self.assertLessEqual(len(flying), 3)
         self.assertEqual(len(settled), len(set(settled)))
         self.assertEqual(len(settled) + len(outbound), made)
+
+
+class OrderedTests(SynchronousTestCase):
+    """
+    The order of what one sender says in a conversation.
+    """
+
+    def test_one_at_a_time(self) -> None:
+        """
+        The second message of a conversation waits until the first is accepted; those
+        of others do not wait for it.
+        """
+        outbound = Outbound(10, lambda *_: None)
+        outbound.welcomed(LIMITS, 0.0)
+        for name, to in (("a", 2), ("b", 2), ("c", 3)):
+            outbound.add(Send(name, to=to))
+        self.assertEqual([f.client_id for f in outbound.due(0.0)], ["a", "c"])
+        self.assertIsNone(outbound.next_due(0.0))
+        outbound.accepted("a", 1)
+        self.assertEqual([f.client_id for f in outbound.due(0.0)], ["b"])
+
+    def test_withdrawn_first(self) -> None:
+        """
+        A message that was withdrawn does not hold up the next.
+        """
+        outbound = Outbound(10, lambda *_: None)
+        outbound.add(Send("a", to=2))
+        outbound.add(Send("b", to=2))
+        outbound.withdraw("a")
+        outbound.welcomed(LIMITS, 0.0)
+        self.assertEqual([f.client_id for f in outbound.due(0.0)], ["b"])
+
+    @given(st.data())
+    def test_accepted_in_order(self, data: st.DataObject) -> None:
+        """
+        Whatever the server refuses for a moment or loses, and wherever it accepts a
+        message without our hearing of it, it first accepts the messages of a
+        conversation in the order in which they were sent.
+        """
+        done: list[str] = []
+        accepted: dict[str, Send] = {}
+        outbound = Outbound(100, lambda name, _: done.append(name))
+        outbound.welcomed(LIMITS, 0.0)
+        steps = data.draw(st.lists(st.integers(2, 3), min_size=1, max_size=12))
+        for number, to in enumerate(steps):
+            outbound.add(Send(f"{number:02}", to=to))
+        now = 0.0
+        for fate in data.draw(st.lists(st.sampled_from("arlh"), max_size=30)):
+            now += 2.0
+            for frame in outbound.due(now):
+                if fate in "ah":
+                    accepted.setdefault(frame.client_id, frame)
+                if fate == "a":
+                    outbound.accepted(frame.client_id, 1)
+                elif fate == "r":
+                    outbound.rejected(Rejected(frame.client_id, "overloaded", ""), now)
+            if fate in "lh":
+                outbound.lost()
+                outbound.welcomed(LIMITS, now)
+        while len(outbound):
+            now += 2.0
+            for frame in outbound.due(now):
+                accepted.setdefault(frame.client_id, frame)
+                outbound.accepted(frame.client_id, 1)
+        for to in (2, 3):
+            names = [f.client_id for f in accepted.values() if f.to == to]
+            self.assertEqual(names, sorted(names))
+        self.assertEqual(sorted(done), [f"{n:02}" for n in range(len(steps))])

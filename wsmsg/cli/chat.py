@@ -45,9 +45,7 @@ class ServerUrl(click.ParamType[str]):
 @click.command()
 @click.option("--user", type=UserId(), required=True, help="Who you are.")
 @click.option("--target", type=UserId(), required=True, help="Whom you talk to.")
-@click.option(
-    "--url", type=ServerUrl(), default=URL, show_default=True, help="Connect."
-)
+@click.option("--url", type=ServerUrl(), default=URL, show_default=True, help="Where.")
 @click.option("--token", envvar="WSMSG_TOKEN", help="Your token.")
 @click.option(
     "--token-file",

@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Coroutine
+from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -145,8 +147,8 @@ class ChatScreen:
             self._typed_at = now
             self._client.typing(self._conversation)
 
-    def _spawn(self, running: object) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(running)  # type: ignore[arg-type]
+    def _spawn(self, running: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(running)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -13,12 +13,19 @@ from pathlib import Path
 
 import click
 
-from wsmsg.cli.demo_daemons import DaemonFailed, DemoDaemon, Ports, demo_daemons
+from wsmsg.cli.demo_daemons import (
+    DaemonFailed,
+    DemoDaemon,
+    Ports,
+    demo_daemons,
+    last_lines,
+)
 from wsmsg.cli.demo_script import BadScript, Script, read_script
 from wsmsg.cli.demo_talk import USERS, Person, Talk, conversation, faults
 from wsmsg.cli.places import WS_PATH, data_dir_of, fail
 from wsmsg.cli.tokens import make_token
 from wsmsg.client import Client, Reconnect
+from wsmsg.errors import WsmsgError
 from wsmsg.token_key import TokenKeyUnusable, local_key
 
 _PATIENCE_S = 60.0
@@ -34,7 +41,7 @@ _PATIENCE_S = 60.0
 @click.option(
     "--port-base",
     type=click.IntRange(1024, 65530),
-    help="Six ports from this one up.  [default: the usual ones; free ones with --once]",
+    help="Six ports from this one up.  [default: the usual; free ones with --once]",
 )
 @click.option(
     "--data-dir",
@@ -71,6 +78,9 @@ def demo(
         except DaemonFailed as error:
             click.echo(str(error), err=True)
             fail("the demo could not be played")
+        except WsmsgError as error:
+            click.echo(stage.logs(), err=True)
+            fail(f"the demo could not go on: {error.code}: {error.reason}")
 
 
 def _ports(once: bool, base: int | None) -> Ports:
@@ -80,8 +90,8 @@ def _ports(once: bool, base: int | None) -> Ports:
     taken = ports.taken()
     if taken:
         fail(
-            f"in use: port {', '.join(map(str, taken))} of 127.0.0.1; stop what listens "
-            "there, or choose others: wsmsg demo --port-base 31000"
+            f"in use: port {', '.join(map(str, taken))} of 127.0.0.1; stop what "
+            "listens there, or choose others: wsmsg demo --port-base 31000"
         )
     return ports
 
@@ -103,6 +113,13 @@ class _Stage:
         self._key_dir = folder if once or keep else data_dir_of(None)
 
         self._played = False
+
+    def logs(self) -> str:
+        """
+        The last lines of both logs.
+        """
+        logs = (self._folder / f"{name}.log" for name in ("connect", "message"))
+        return "\n".join(f"{log}:\n{last_lines(log)}" for log in logs)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,9 +155,7 @@ class _Stage:
                 message.kill()
 
     async def _start(self, *daemons: DemoDaemon) -> None:
-        click.echo(
-            "Starting twistd connect and twistd message, in this order on purpose:"
-        )
+        click.echo("Starting twistd connect, then twistd message (any order will do):")
         for daemon in daemons:
             daemon.start()
         for daemon in reversed(daemons):
@@ -154,7 +169,7 @@ class _Stage:
                 for name, user in zip(self._script.names, USERS, strict=True)
             ]
             base = max([0, *(p.client.head(conversation()) for p in people)])
-            talk = Talk(self._script, people, click.echo)
+            talk = Talk(self._script, people)
             who = " and ".join(f"{p.name} ({p.client.user})" for p in people)
             click.echo(f"\n{who} talk:\n")
             try:
@@ -186,7 +201,7 @@ class _Stage:
         lines = list(self._script.lines)
         while lines:
             if not lines[0].away:
-                await talk.play(lines.pop(0))
+                click.echo((await talk.play(lines.pop(0)))[1])
                 continue
             away = []
             while lines and lines[0].away:
@@ -197,13 +212,13 @@ class _Stage:
             for line in away:
                 playing.append(asyncio.create_task(talk.play(line)))
                 await asyncio.sleep(0.3)
-                click.echo(
-                    f"       {talk.people[line.speaker].name} writes; no tick yet"
-                )
+                name = talk.people[line.speaker].name
+                click.echo(f"       {name} writes; no tick yet")
             click.echo("\n  <> message is started again\n")
             message.start()
             await message.ready()
-            await asyncio.gather(*playing)
+            for _, text in sorted(await asyncio.gather(*playing)):
+                click.echo(text)
             click.echo("")
 
     def _judge(self, talk: Talk, people: list[Person], base: int) -> None:

@@ -157,15 +157,22 @@ class DemoDaemon:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def last_lines(self, count: int = 12) -> str:
+    def last_lines(self) -> str:
         """
         The end of its log.
         """
-        try:
-            lines = self.log.read_text("utf-8", "replace").splitlines()
-        except OSError:
-            return ""
-        return "\n".join(f"  | {line}" for line in lines[-count:])
+        return last_lines(self.log)
+
+
+def last_lines(log: Path, count: int = 12) -> str:
+    """
+    The end of a log, to be shown.
+    """
+    try:
+        lines = log.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(f"  | {line}" for line in lines[-count:])
 
 
 def demo_daemons(

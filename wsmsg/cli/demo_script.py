@@ -76,9 +76,8 @@ def parse_script(text: str, name: str) -> Script:
             if speaker not in names:
                 names.append(speaker)
             if len(names) > 2:
-                raise BadScript(
-                    f"{name}, line {number}: {speaker} is the third to talk"
-                )
+                reason = f"{speaker} is the third to talk"
+                raise BadScript(f"{name}, line {number}: {reason}")
             lines.append(Line(names.index(speaker), said, away))
     if len(names) < 2:
         raise BadScript(f"{name}: two must talk, and there are {len(names)}")

@@ -87,23 +87,20 @@ class Person:
 
 class Talk:
     """
-    The conversation, told to C{say} as it goes.
+    The conversation.
     """
 
-    def __init__(
-        self, script: Script, people: Sequence[Person], say: Callable[[str], object]
-    ) -> None:
+    def __init__(self, script: Script, people: Sequence[Person]) -> None:
         self.script = script
         self.people = people
         self.sent: list[Sent] = []
-        self._say = say
         self._width = max(len(name) for name in script.names)
 
-    async def play(
-        self, line: Line, on_sent: Callable[[], object] = lambda: None
-    ) -> None:
+    async def play(self, line: Line) -> tuple[int, str]:
         """
-        Have a line said, accepted, delivered and read, and then show it.
+        Have a line said, accepted, delivered and read.
+
+        @return: its number, and how to show it.
         """
         person, other = self.people[line.speaker], self.people[1 - line.speaker]
         sent = Sent(line, f"demo-{len(self.sent) + 1}-{id(self):x}")
@@ -112,13 +109,12 @@ class Talk:
         began = loop.time()
         await person.client.send(other.client.user, line.text, client_id=sent.client_id)
         accepted_ms = (loop.time() - began) * 1000
-        on_sent()
         await person.until(lambda: person.seq_of(sent.client_id) > 0)
         seq = person.seq_of(sent.client_id)
         await other.until(lambda: any(m.seq == seq for m in other.seen))
         came_ms = (loop.time() - began) * 1000
         await person.until(lambda: person.read >= seq)
-        self._say(
+        return seq, (
             f"{seq:>5}  {person.name:>{self._width}}: {harmless(line.text)}\n"
             f"{'':>{self._width + 9}}\u2713 accepted {accepted_ms:.0f} ms  "
             f"\u2713\u2713 delivered {came_ms:.0f} ms  read"

@@ -13,22 +13,8 @@ import click
 from wsmsg.cli.admin import NoAnswer, ask
 from wsmsg.cli.places import CONNECT_ADMIN, MESSAGE_ADMIN
 
-_COMMON = frozenset(
-    [
-        "name",
-        "node",
-        "daemon",
-        "version",
-        "phase",
-        "since",
-        "uptime_s",
-        "ready",
-        "degraded",
-        "reason",
-        "pid",
-        "dependencies",
-    ]
-)
+_ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
+_COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies"}
 
 
 def admin_options(command: Any) -> Any:

@@ -39,7 +39,7 @@ def local_token(user: int, data_dir: Path, expires_s: float = 3600.0) -> str:
     return make_token(user, key, expires_s, time.time())
 
 
-class UserId(click.ParamType):
+class UserId(click.ParamType[int]):
     """
     A positive int64.
     """
@@ -57,7 +57,7 @@ class UserId(click.ParamType):
         return int(text)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """
     C{90s}, C{15m}, C{12h}, C{1d} or C{2w}, as seconds.
     """

@@ -2,8 +2,10 @@
 What we want accepted: in which order, how many at once, and what goes again.
 
 Each message has a number of ours, from 0 up in the order of C{send}.  Those not on
-the way are in a heap by number, so what comes back - the connection was lost, or the
-server was busy - is again before everything newer::
+the way are in heaps by number, so what comes back - the connection was lost, or the
+server was busy - is again before everything newer.  To keep a sender's order, a
+conversation has one message on the way at a time: if the server refused the first of
+two for a moment, the second would overtake it::
 
     waiting --due--> in flight --accepted, rejected--> settled
        ^                 |
@@ -30,6 +32,9 @@ Settled = Callable[[str, "Accepted | WsmsgError"], object]
 _NO_HINT_S = 1.0
 
 
+_Lane = tuple[int, int] | str
+
+
 @attrs.define(slots=True)
 class _Outgoing:
     number: int
@@ -43,13 +48,22 @@ class Outbound:
 
     @param limit: the most of them; one more is refused.
     @param on_settled: called once for each with its client id and what became of it.
+    @param ordered: L{False}: many of one conversation may be on the way, and one may
+        overtake another when the server is busy.
     """
 
-    def __init__(self, limit: int, on_settled: Settled) -> None:
+    def __init__(
+        self, limit: int, on_settled: Settled, *, ordered: bool = True
+    ) -> None:
         self._limit = limit
+        self._ordered = ordered
         self._on_settled = on_settled
         self._by_id: dict[str, _Outgoing] = {}
-        self._waiting: list[tuple[int, str]] = []
+        # The waiting of each lane, and the first of each lane that may go: a lane is a
+        # conversation, or a message of its own where order does not matter.
+        self._lanes: dict[_Lane, list[tuple[int, str]]] = {}
+        self._ready: list[tuple[int, _Lane]] = []
+        self._busy: set[_Lane] = set()
         self._in_flight: dict[str, _Outgoing] = {}
         self._made = 0
         self._window = 1
@@ -90,7 +104,7 @@ class Outbound:
         outgoing = _Outgoing(self._made, frame)
         self._made += 1
         self._by_id[frame.client_id] = outgoing
-        heapq.heappush(self._waiting, (outgoing.number, frame.client_id))
+        self._wait(outgoing)
         self.changed = True
 
     def withdraw(self, client_id: str) -> bool:
@@ -102,8 +116,10 @@ class Outbound:
         outgoing = self._by_id.get(client_id)
         if outgoing is None or outgoing.tried:
             return False
-        self._waiting.remove((outgoing.number, client_id))
-        heapq.heapify(self._waiting)
+        lane = self._lane(outgoing.frame)
+        self._lanes[lane].remove((outgoing.number, client_id))
+        heapq.heapify(self._lanes[lane])
+        self._offer(lane)
         self._forget(client_id)
         return True
 
@@ -120,9 +136,10 @@ class Outbound:
         """
         The connection is gone: what was on the way goes again.
         """
-        for client_id, outgoing in self._in_flight.items():
-            heapq.heappush(self._waiting, (outgoing.number, client_id))
-        self._in_flight.clear()
+        in_flight, self._in_flight = self._in_flight, {}
+        self._busy.clear()
+        for outgoing in in_flight.values():
+            self._wait(outgoing)
 
     def due(self, now: float) -> list[Send]:
         """
@@ -130,9 +147,11 @@ class Outbound:
         """
         frames: list[Send] = []
         while self._may_send(now):
-            _, client_id = heapq.heappop(self._waiting)
-            outgoing = self._in_flight[client_id] = self._by_id[client_id]
+            outgoing = self._next()
+            if outgoing is None:
+                break
             outgoing.tried = True
+            self._in_flight[outgoing.frame.client_id] = outgoing
             self._pace.spend()
             frames.append(outgoing.frame)
         return frames
@@ -141,7 +160,7 @@ class Outbound:
         """
         When L{due} will give more if nothing happens until then.
         """
-        if not self._waiting or len(self._in_flight) >= self._window:
+        if not self._ready or len(self._in_flight) >= self._window:
             return None
         return max(self._not_before, self._pace.ready_at(now))
 
@@ -164,7 +183,7 @@ class Outbound:
 
     def _may_send(self, now: float) -> bool:
         return (
-            bool(self._waiting)
+            bool(self._ready)
             and len(self._in_flight) < self._window
             and now >= self._not_before
             and now >= self._pace.ready_at(now)
@@ -174,15 +193,57 @@ class Outbound:
         outgoing = self._in_flight.pop(client_id, None)
         if outgoing is None:
             return
-        heapq.heappush(self._waiting, (outgoing.number, client_id))
+        self._busy.discard(self._lane(outgoing.frame))
+        self._wait(outgoing)
         # All wait, not this one alone: a newer message must not overtake it.
         self._not_before = max(self._not_before, now + (after_s or _NO_HINT_S))
 
     def _settle(self, client_id: str) -> bool:
-        if self._in_flight.pop(client_id, None) is None:
+        outgoing = self._in_flight.pop(client_id, None)
+        if outgoing is None:
             return False
+        lane = self._lane(outgoing.frame)
+        self._busy.discard(lane)
+        self._offer(lane)
         self._forget(client_id)
         return True
+
+    def _lane(self, frame: Send) -> _Lane:
+        return (frame.to, frame.group) if self._ordered else frame.client_id
+
+    def _wait(self, outgoing: _Outgoing) -> None:
+        frame = outgoing.frame
+        lane = self._lane(frame)
+        waiting = self._lanes.setdefault(lane, [])
+        heapq.heappush(waiting, (outgoing.number, frame.client_id))
+        if waiting[0][0] == outgoing.number:
+            self._offer(lane)
+
+    def _offer(self, lane: _Lane) -> None:
+        """
+        The first of a lane may have changed, or may go now.
+        """
+        waiting = self._lanes.get(lane)
+        if not waiting:
+            self._lanes.pop(lane, None)
+        elif lane not in self._busy:
+            heapq.heappush(self._ready, (waiting[0][0], lane))
+
+    def _next(self) -> _Outgoing | None:
+        """
+        The oldest that may go, now on the way.  An offer that came true already, or
+        was withdrawn, is passed over.
+        """
+        while self._ready:
+            number, lane = heapq.heappop(self._ready)
+            waiting = self._lanes.get(lane)
+            if waiting and waiting[0][0] == number and lane not in self._busy:
+                _, client_id = heapq.heappop(waiting)
+                self._busy.add(lane)
+                if not waiting:
+                    del self._lanes[lane]
+                return self._by_id[client_id]
+        return None
 
     def _forget(self, client_id: str) -> None:
         del self._by_id[client_id]

@@ -128,12 +128,30 @@ class PendingSendsTests(SynchronousTestCase):
         for n in range(3):
             self.sends.send(
                 NewSend(1, f"s{n}", "u:1:2", "", 1),
-                lambda answer: more.extend(send(self.sends, "more", now_s=9)),
+                lambda answer: more.extend(send(self.sends, "more", "u:1:9", 9)),
                 0,
             )
-        self.sends.expire(5)
+        self.sends.expire(5, 10)
         self.assertEqual(len(self.sends), 3)
         self.assertEqual(self.sends.expired, 3)
+
+    def test_nothing_overtakes(self) -> None:
+        """
+        With a send that got too old go those that its sender made after it in the
+        conversation, and for a moment those that come then; others stay.
+        """
+        first = send(self.sends, "first", now_s=0)
+        second = send(self.sends, "second", now_s=6)
+        other = send(self.sends, "other", "u:1:3", now_s=6)
+        self.sends.expire(5, 10)
+        third = send(self.sends, "third", now_s=10.5)
+        self.assertEqual(
+            [a[0].code for a in (first, second, third)], ["unavailable"] * 3
+        )
+        self.assertLess(third[0].retry_after_ms, first[0].retry_after_ms)
+        self.assertEqual(other, [])
+        again = send(self.sends, "first", now_s=11)
+        self.assertEqual(again, [])
 
     def test_lanes_are_bounded(self) -> None:
         """
@@ -175,13 +193,13 @@ class PendingSendsTests(SynchronousTestCase):
                 up.append(Carrier())
                 sends.came_up(up[-1])
             elif step == "expire":
-                sends.expire(now_s - 20)
+                sends.expire(now_s - 20, now_s)
             elif up and step == "lose":
                 sends.lost(up.pop(n % len(up)))
             elif up and (carrier := up[n % len(up)]).given:
                 sends.answer(carrier, carrier.given[0].number, SendAnswer(1))
             self.check(sends, up)
-        sends.give_up("the end")
+        sends.give_up(0, "the end")
         self.assertTrue(all(len(a) == 1 for a in answers))
 
     def check(self, sends: PendingSends, up: list[Carrier]) -> None:

@@ -138,10 +138,11 @@ class IngressTests(SynchronousTestCase):
         self.send(1)
         self.send(2)
         self.journal.appends[0][1].errback(Unavailable("down"))
-        self.assertEqual(self.answers[1], "unavailable")
-        self.assertNotIn(2, self.answers)
+        self.assertEqual(self.answers, {1: "unavailable", 2: "unavailable"})
+        self.now += 500
+        self.send(3)
         self.durable()
-        self.assertIsInstance(self.answers[2], int)
+        self.assertIsInstance(self.answers[3], int)
 
     def test_store_down(self) -> None:
         """
@@ -156,6 +157,26 @@ class IngressTests(SynchronousTestCase):
         self.durable()
         self.assertIsInstance(self.answers[2], int)
 
+    def test_nothing_overtakes(self) -> None:
+        """
+        What a sender says behind a send that was refused for a moment is refused as
+        well, until the hint is over; others are not concerned.
+        """
+        self.send(1)
+        self.journal.appends[0][1].errback(Unavailable("down"))
+        self.send(2, "d")
+        self.send(3, "e", conversation="u:1:3")
+        self.durable()
+        self.assertEqual(self.answers[1], "unavailable")
+        self.assertEqual(self.answers[2], "unavailable")
+        self.assertIsInstance(self.answers[3], int)
+        self.now += 500
+        self.send(4)
+        self.send(5, "d")
+        self.durable()
+        self.assertEqual([m.client_id for m in self.appended()[2:]], ["c", "d"])
+        self.assertIsInstance(self.answers[5], int)
+
     def test_overloaded(self) -> None:
         """
         Over the limit sends are refused at once, until there is room.
@@ -165,6 +186,7 @@ class IngressTests(SynchronousTestCase):
             self.send(ref, f"c{ref}")
         self.assertEqual(self.answers, {2: "overloaded"})
         self.durable()
+        self.now += 500
         self.send(3, "c3")
         self.durable()
         self.assertIsInstance(self.answers[3], int)

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from wsmsg.connect.interfaces import NewSend, OnAnswer, SendAnswer
+from wsmsg.fences import Fences
 
 #: Lanes without unanswered sends that are remembered, so that a conversation stays
 #: with its stream.
@@ -100,6 +101,7 @@ class PendingSends:
         self._lanes: dict[str, Lane] = {}
         self._sweep_lanes_at = _IDLE_LANES
         self._idle: list[Deferred[None]] = []
+        self._fences: Fences[tuple[str, int]] = Fences()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -108,12 +110,15 @@ class PendingSends:
         """
         Give a send to its stream, or keep it until there is one.
         """
+        if self._fences and self._fence(new, on_answer, now_s):
+            return
         if self.closed:
-            self._refuse(on_answer, "unavailable", "this node is stopping")
+            self._refuse(new, on_answer, now_s, "unavailable", "this node is stopping")
             return
         if len(self._pending) >= self.limit:
             self.overloaded += 1
-            self._refuse(on_answer, "overloaded", "too many sends wait for an answer")
+            reason = "too many sends wait for an answer"
+            self._refuse(new, on_answer, now_s, "overloaded", reason)
             return
         lane = self._lane(new.conversation)
         send = PendingSend(next(self._numbers), new, on_answer, lane, now_s)
@@ -141,22 +146,28 @@ class PendingSends:
         if not self._pending:
             self._became_idle()
 
-    def expire(self, before_s: float) -> None:
+    def expire(self, before_s: float, now_s: float) -> None:
         """
-        Answer all that came at C{before_s} or earlier.
+        Answer all that came at C{before_s} or earlier, and what the same senders
+        said after it in the same conversations: none of it may overtake.
         """
+        first = next(iter(self._pending.values()), None)
+        if first is None or first.since_s > before_s:
+            return
         old: list[PendingSend] = []
+        late: set[tuple[str, int]] = set()
         for send in self._pending.values():
-            if send.since_s > before_s:
-                break
-            old.append(send)
-        self._give_up(old, "no answer from Message in time")
+            key = (send.new.conversation, send.new.sender)
+            if send.since_s <= before_s or key in late:
+                late.add(key)
+                old.append(send)
+        self._give_up(old, now_s, "no answer from Message in time")
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, now_s: float, reason: str) -> None:
         """
         Answer everything that still waits.
         """
-        self._give_up(list(self._pending.values()), reason)
+        self._give_up(list(self._pending.values()), now_s, reason)
 
     def came_up(self, carrier: Carrier) -> None:
         """
@@ -230,9 +241,10 @@ class PendingSends:
             if lane.unanswered or (carrier is not None and lane.carrier is not carrier)
         }
 
-    def _give_up(self, sends: list[PendingSend], reason: str) -> None:
+    def _give_up(self, sends: list[PendingSend], now_s: float, reason: str) -> None:
         for send in sends:
             del self._pending[send.number]
+            self._turn_away(send.new, now_s)
         self.expired += len(sends)
         answer = SendAnswer(
             code="unavailable", reason=reason, retry_after_ms=self._retry_after_ms
@@ -250,11 +262,28 @@ class PendingSends:
             lane.carrier.unanswered -= 1
         self._tell(send.on_answer, answer)
 
-    def _refuse(self, on_answer: OnAnswer, code: str, reason: str) -> None:
+    def _refuse(
+        self, new: NewSend, on_answer: OnAnswer, now_s: float, code: str, reason: str
+    ) -> None:
+        self._turn_away(new, now_s)
         answer = SendAnswer(
             code=code, reason=reason, retry_after_ms=self._retry_after_ms
         )
         self._tell(on_answer, answer)
+
+    def _turn_away(self, new: NewSend, now_s: float) -> None:
+        key = (new.conversation, new.sender)
+        self._fences.turn_away(key, now_s, self._retry_after_ms)
+
+    def _fence(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
+        hint_ms = self._fences.standing_ms((new.conversation, new.sender), now_s)
+        if hint_ms:
+            reason = "an earlier send of this conversation comes first"
+            self._tell(
+                on_answer,
+                SendAnswer(code="unavailable", reason=reason, retry_after_ms=hint_ms),
+            )
+        return bool(hint_ms)
 
     def _tell(self, on_answer: OnAnswer, answer: SendAnswer) -> None:
         try:

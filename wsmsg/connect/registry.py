@@ -24,6 +24,7 @@ from wsmsg.connect.framing import framed
 from wsmsg.connect.interfaces import ICodec, IEdge
 from wsmsg.connect.rates import TokenBucket
 from wsmsg.errors import Close, Overloaded
+from wsmsg.fences import Fences
 from wsmsg.frames import ServerFrame
 from wsmsg.settings import ConnectSettings
 
@@ -57,6 +58,7 @@ class Registry:
     @ivar counts: what was done so far.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node takes no new sessions.
+    @ivar turned_away: users who sent more than their rate.
     """
 
     _log = Logger()
@@ -72,6 +74,7 @@ class Registry:
         self.count = 0
         self.draining = False
         self.due = Due(clock, uniform)
+        self.turned_away: Fences[int] = Fences()
         self._numbered = 0
         self._sessions: dict[int, Member | tuple[Member, ...]] = {}
         self._watchers: dict[int, set[Member]] = {}

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The least that a sender over the rate is told to wait: what they have on the wire
+#: must meet the fence, or it overtakes what was refused.
+_LEAST_HINT_MS = 500
+
 #: Queries of one session that may be unanswered; then it is not read.
 QUERIES_MAX = 4
 
@@ -54,8 +58,13 @@ def send(session: Session, frame: frames.Send) -> None:
     if bucket is None:
         bucket = session.sends = registry.bucket(session.user, now)
     session.unanswered += 1
-    if not bucket.take(now, limits.sends_per_s, limits.sends_burst):
+    away = registry.turned_away
+    wait_ms = away.standing_ms(session.user, now) if away else 0
+    if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
         wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
+        wait_ms = max(wait_ms, _LEAST_HINT_MS)
+        away.turn_away(session.user, now, wait_ms)
+    if wait_ms:
         _reject(session, frame.client_id, RateLimited("too many sends", wait_ms))
         return
     fault = _fault(frame, limits.content_bytes)

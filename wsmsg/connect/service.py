@@ -155,7 +155,12 @@ class ConnectNode:
         labelled: list[tuple[str, str, str, Callable[[], Mapping[str, int]]]] = [
             ("rejected", "Sends rejected", "code", lambda: counts.rejected),
             ("closes", "Connections that we closed", "reason", lambda: counts.closes),
-            ("refused", "Connections refused", "reason", lambda: self.admission.refused),
+            (
+                "refused",
+                "Connections refused",
+                "reason",
+                lambda: self.admission.refused,
+            ),
         ]
         for name, text, label, read in labelled:
             metrics.counters(f"wsmsg_connect_{name}", text, label=label, read=read)

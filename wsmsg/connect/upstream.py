@@ -144,8 +144,9 @@ class Upstream(Service):
         self.sends.closed = True
         idle = self.sends.when_idle()
         if not idle.called:
+            due_s = self._clock.seconds() + limit_s
             limit = self._clock.callLater(
-                limit_s, self.sends.give_up, "this node is stopping"
+                limit_s, self.sends.give_up, due_s, "this node is stopping"
             )
             idle.addCallback(lambda _: _cancel(limit))
         return idle
@@ -379,7 +380,7 @@ class Upstream(Service):
         now_s = self._clock.seconds()
         was_deaf = now_s - self._swept_s > _DEAF_S
         self._swept_s = now_s
-        self.sends.expire(now_s - self._settings.send_timeout_s)
+        self.sends.expire(now_s - self._settings.send_timeout_s, now_s)
         for stream in list(self._up):
             stream.listen_for(now_s, was_deaf=was_deaf)
 

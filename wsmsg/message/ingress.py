@@ -27,6 +27,7 @@ from wsmsg.errors import (
     Unavailable,
     WsmsgError,
 )
+from wsmsg.fences import Fences
 from wsmsg.message.interfaces import IJournal, IMessageStore
 from wsmsg.message.message_ids import MessageIds
 from wsmsg.model import TEXT, Identity, InvalidName, Message, members_of
@@ -90,6 +91,7 @@ class Ingress:
         self._recent: dict[Identity, Message] = {}
         self._appending: dict[Identity, list[tuple[Proposal, Reply]]] = {}
         self._idle: list[Deferred[None]] = []
+        self._fences: Fences[tuple[str, int]] = Fences()
 
     def accept(self, proposals: Iterable[Proposal], reply: Reply) -> None:
         """
@@ -101,7 +103,7 @@ class Ingress:
         at_once: list[Answer] = []
         fresh: dict[Identity, tuple[Proposal, Message]] = {}
         for proposal in proposals:
-            error = self._check(proposal)
+            error = self._check(proposal) or self._fence(proposal)
             if error is not None:
                 at_once.append((proposal, error))
                 continue
@@ -114,7 +116,9 @@ class Ingress:
             elif identity in self._appending:
                 self._appending[identity].append((proposal, reply))
             elif self.in_flight + len(fresh) >= self.limit:
-                at_once.append((proposal, self._overloaded()))
+                at_once.append(
+                    (proposal, self._turn_away(proposal, self._overloaded()))
+                )
             else:
                 self._appending[identity] = []
                 fresh[identity] = (proposal, self._message(proposal))
@@ -157,6 +161,22 @@ class Ingress:
                     f"content has {n_bytes} bytes, the limit is {self.content_bytes}"
                 )
         return None
+
+    def _fence(self, proposal: Proposal) -> WsmsgError | None:
+        if not self._fences:
+            return None
+        key = (proposal.conversation, proposal.sender)
+        hint_ms = self._fences.standing_ms(key, self._now_ms() / 1000)
+        if not hint_ms:
+            return None
+        return Unavailable("an earlier send of this conversation comes first", hint_ms)
+
+    def _turn_away(self, proposal: Proposal, error: WsmsgError) -> WsmsgError:
+        if error.retry:
+            error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
+            key = (proposal.conversation, proposal.sender)
+            self._fences.turn_away(key, self._now_ms() / 1000, error.retry_after_ms)
+        return error
 
     def _overloaded(self) -> WsmsgError:
         return Overloaded(
@@ -230,7 +250,7 @@ class Ingress:
             if known is not None:
                 answers.append((proposal, self._repeat(proposal, known)))
             elif failure is not None:
-                answers.append((proposal, failure))
+                answers.append((proposal, self._turn_away(proposal, failure)))
             else:
                 self._recent[identity] = message
                 answers.append((proposal, message.time_ms))

@@ -31,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     path: str = "/"
     count: int = 100
-    window: int = 8
+    window: int = 1
     rate: float = 0.0
     size: int = 200
     seconds: float = 10.0

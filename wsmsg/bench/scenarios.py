@@ -54,7 +54,7 @@ class Choice:
     pairs: int = 100
     seconds: float = 10.0
     size: int = 200
-    window: int = 8
+    window: int = 1
     rate: float = 0.0
     idle: int = 5000
     connects_per_s: float = 1000.0

@@ -91,7 +91,7 @@ def _address(
 @click.option(
     "--window",
     type=click.IntRange(1, 64),
-    default=8,
+    default=1,
     show_default=True,
     help="Closed loop: messages of a pair that may be under way.",
 )

@@ -186,7 +186,9 @@ class KillTests(TestCase):
             name = conversation_of(client.user, client.user + 1)
             try:
                 await reader.until(
-                    lambda r=reader, n=name, c=client: len(r.taken[n]) >= len(c.taken[n])
+                    lambda r=reader, n=name, c=client: (
+                        len(r.taken[n]) >= len(c.taken[n])
+                    )
                 )
                 stored[name] = reader.taken[name]
             finally:
@@ -246,3 +248,20 @@ class KillTests(TestCase):
                 await daemon.ready()
 
         return self.run_with_load(faults, connect={"goaway_spread_s": 0.3})
+
+    def test_away_for_long(self) -> Deferred[None]:
+        """
+        While Message is away for longer than a send may wait, sends are refused for
+        now; sent again, they keep each sender's order.
+        """
+
+        async def faults(installation: Installation, load: Load) -> None:
+            for _ in range(2):
+                await asyncio.sleep(self.random.uniform(0.3, 1.0))
+                await installation.message.kill()
+                await asyncio.sleep(self.random.uniform(1.2, 2.5))
+                await installation.message.start()
+                await installation.connect.ready()
+            self.assertIn("unavailable", {r for c in load.clients for r in c.rejected})
+
+        return self.run_with_load(faults, connect={"send_timeout_s": 0.7})

@@ -51,6 +51,7 @@ class RawClient:
         self._position: defaultdict[str, int] = defaultdict(int)
         self._live: defaultdict[str, int] = defaultdict(int)
         self._syncing: set[str] = set()
+        self._turned_away: set[str] = set()
         self._since = 0
         self._numbers = itertools.count(1)
         self._connection: ClientConnection | None = None
@@ -117,7 +118,10 @@ class RawClient:
         client_id = f"{self.user}-{self._device}-{next(self._numbers)}"
         send = pb.Send(client_id=client_id, to=to, content=content)
         self._unanswered[client_id] = send
-        await self._write(send=send)
+        if self._turned_away:
+            self._turned_away.add(client_id)  # behind what was refused
+        else:
+            await self._write(send=send)
         return client_id
 
     async def frame(self, **frame: Any) -> None:
@@ -251,7 +255,16 @@ class RawClient:
         if not rejected.retry_after_ms or send is None:
             self.faults.append(f"rejected {rejected.code}: {rejected.reason}")
             return
-        self._later(self._write(send=send), rejected.retry_after_ms / 1000)
+        if not self._turned_away:
+            self._later(self._send_again(), rejected.retry_after_ms / 1000)
+        self._turned_away.add(rejected.client_id)
+
+    async def _send_again(self) -> None:
+        # In the order in which they were made: that is what keeps it.
+        again, self._turned_away = self._turned_away, set()
+        for client_id, send in list(self._unanswered.items()):
+            if client_id in again:
+                await self._write(send=send)
 
     def _later(self, coroutine: Any, delay_s: float = 0.1) -> None:
         async def wait() -> None:

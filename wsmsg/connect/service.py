@@ -136,7 +136,7 @@ class ConnectNode:
         """
         Have the counts of all parts read where they are.
         """
-        counts = self.registry.counts
+        counts, admission = self.registry.counts, self.admission
         for name, text in (
             ("frames", "Frames that clients sent"),
             ("bad_frames", "Frames that could not be understood"),
@@ -159,7 +159,7 @@ class ConnectNode:
                 "refused",
                 "Connections refused",
                 "reason",
-                lambda: self.admission.refused,
+                lambda: admission.refused,
             ),
         ]
         for name, text, label, read in labelled:

@@ -198,6 +198,8 @@ def bench(
     """
     if profile and url:
         raise click.UsageError("--profile needs daemons that it starts itself")
+    if url and key_file is None and not debug_token:
+        raise click.UsageError("--url needs --key-file or --debug-token")
     choice = Choice(
         only=_profiled(only) if profile else only,
         pairs=pairs,
@@ -244,8 +246,6 @@ def _running(
     key_file: Path | None,
     debug_token: str,
 ) -> Server:
-    if key_file is None and not debug_token:
-        raise click.UsageError("--url needs --key-file or --debug-token")
     host, port, path = url
     secret = key_file.read_text().strip() if key_file is not None else ""
     return Server(

@@ -1,0 +1,91 @@
+"""
+The command line of C{wsmsg bench}: what it refuses, and why.
+"""
+
+from __future__ import annotations
+
+import cProfile
+from pathlib import Path
+
+from click.testing import CliRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.bench import profiles
+from wsmsg.cli.bench import bench
+
+
+class MistakeTests(SynchronousTestCase):
+    """
+    Each mistake names the option and the reason, and nothing is started.
+    """
+
+    def refuses(self, arguments: list[str], *reasons: str) -> None:
+        """
+        The arguments end with status 2 and all of these words.
+        """
+        result = CliRunner().invoke(bench, arguments)
+        self.assertEqual(result.exit_code, 2, result.output)
+        for reason in reasons:
+            self.assertIn(reason, result.output)
+
+    def test_only(self) -> None:
+        """
+        A measurement that there is not is named, with those there are.
+        """
+        self.refuses(["--only", "floor,speed"], "'speed'", "saturation")
+
+    def test_size(self) -> None:
+        """
+        A content too small for its number is refused.
+        """
+        self.refuses(["--size", "3"], "--size", "20")
+
+    def test_set(self) -> None:
+        """
+        A setting is one of a daemon, with a value.
+        """
+        self.refuses(["--set", "limits.window=3"], "'limits.window=3'", "connect.KEY")
+
+    def test_url(self) -> None:
+        """
+        An address is that of a WebSocket, and needs a key or a token with it.
+        """
+        self.refuses(["--url", "http://127.0.0.1:1"], "ws://host:port")
+        self.refuses(["--url", "ws://127.0.0.1:1"], "--key-file", "--debug-token")
+
+    def test_pid(self) -> None:
+        """
+        A process is named by what it is.
+        """
+        self.refuses(["--pid", "123"], "connect=PID")
+
+    def test_profile(self) -> None:
+        """
+        Daemons that run already cannot be profiled.
+        """
+        self.refuses(["--profile", "both", "--url", "ws://127.0.0.1:1"], "--profile")
+
+
+class ProfileTests(SynchronousTestCase):
+    """
+    What is shown of a profile.
+    """
+
+    def test_top(self) -> None:
+        """
+        A function that was called shows with its file and how often.
+        """
+        path = Path(self.mktemp())
+        profile = cProfile.Profile()
+        for _ in range(3):
+            profile.runcall(_called)
+        profile.dump_stats(path)
+        found = profiles.rows(path)
+        (row,) = [row for row in found if row.name.endswith("_called")]
+        self.assertEqual(row.calls, 3)
+        self.assertIn("bench/test_command.py", row.name)
+        self.assertIn("_called", profiles.as_text("daemon", found))
+
+
+def _called() -> int:
+    return sum(range(1000))

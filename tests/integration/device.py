@@ -240,16 +240,21 @@ class Device:
                 self.heard.append((name, frame, time.monotonic()))
                 async with self._changed:
                     self._changed.notify_all()
+        except asyncio.CancelledError:
+            return  # deaf for now
         except websockets.ConnectionClosed:
             pass
-        self._over = True
-        async with self._changed:
-            self._changed.notify_all()
+        finally:
+            self._over = self._reader is not None
+            async with self._changed:
+                self._changed.notify_all()
 
     def _understand(self, data: bytes | str) -> tuple[str, Any]:
         if self._json:
             document = json.loads(data)
             name = document.pop("type")
+            for message in document.get("messages", ()):
+                del message["type"]  # each is a deliver
             frame = pb.ServerFrame()
             ParseDict(document, getattr(frame, name))
             getattr(frame, name).SetInParent()

@@ -1,0 +1,171 @@
+"""
+Two people with several devices each, as they see each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.cases import IntegrationTestCase, with_daemons
+from wsmsg.errors import Close
+from wsmsg.model import conversation_of
+from wsmsg.rpc import client_pb2 as pb
+
+
+class DeviceTests(IntegrationTestCase):
+    """
+    What one device does, and what the others hear of it.
+    """
+
+    @with_daemons
+    async def test_all_devices(self) -> None:
+        """
+        P4: a message comes once to each device of both users; only the sender's own
+        see its client id.
+        """
+        one, two = self.user(), self.user()
+        own = [await self.device(one, n) for n in ("phone", "tablet")]
+        others = [await self.device(two, n) for n in ("phone", "desk")]
+        accepted = await own[0].send(two, "id-1", "hello")
+        for device in own + others:
+            message = await device.hears("deliver")
+            self.assertEqual(getattr(message, "from"), one)
+            self.assertEqual((message.seq, message.content), (1, "hello"))
+            self.assertEqual(message.time, accepted.time)
+            self.assertEqual(message.conversation, conversation_of(one, two))
+            self.assertEqual(message.client_id, "id-1" if device.user == one else "")
+        for device in own + others:
+            await device.pong()
+            self.assertEqual(len(device.all("deliver")), 1)
+
+    @with_daemons
+    async def test_replaced(self) -> None:
+        """
+        A newer login of the same device ends the older with 4503; another device
+        stays, and the newer one is served.
+        """
+        user, friend = self.user(), self.user()
+        old, tablet = await self.device(user), await self.device(user, "tablet")
+        new = await self.device(user)
+        self.assertEqual(await old.closed(), Close.REPLACED)
+        sender = await self.device(friend)
+        await sender.send(user, "id-1", "hello")
+        await new.hears("deliver", content="hello")
+        await tablet.hears("deliver", content="hello")
+
+    @with_daemons
+    async def test_receipts(self) -> None:
+        """
+        The sender hears how far the other is, and so does who comes later.
+        """
+        one, two = self.user(), self.user()
+        name = conversation_of(one, two)
+        sender, reader = await self.device(one), await self.device(two)
+        for n in range(1, 4):
+            await sender.send(two, f"id-{n}", f"line {n}")
+            await reader.hears("deliver", seq=n)
+        await reader.say(delivered=pb.Delivered(conversation=name, seq=3))
+        await sender.hears("receipt", conversation=name, user=two, delivered=3, read=0)
+        await reader.say(read=pb.Read(conversation=name, seq=2))
+        await sender.hears("receipt", conversation=name, user=two, delivered=3, read=2)
+        for user, other in ((one, two), (two, one)):
+            late = await self.dial(user)
+            [head] = (await late.greet("late")).heads
+            mine = (3, 2) if user == two else (head.delivered, head.read)
+            self.assertEqual((head.delivered, head.read), mine)
+            if other == two:
+                [far] = head.others
+                self.assertEqual((far.user, far.delivered, far.read), (two, 3, 2))
+
+    @with_daemons
+    async def test_typing(self) -> None:
+        """
+        The other one's devices hear that somebody types, and who.
+        """
+        one, two = self.user(), self.user()
+        name = conversation_of(one, two)
+        typist, friend = await self.device(one), await self.device(two)
+        stranger = await self.device(self.user())
+        await typist.say(typing=pb.Typing(conversation=name, user=two))
+        await friend.hears("typing", conversation=name, user=one)
+        await stranger.pong()
+        self.assertEqual(stranger.all("typing"), [])
+
+    @with_daemons
+    async def test_watch(self) -> None:
+        """
+        Who watches others hears at once whether they are online, and each change,
+        until they are not watched any more.
+        """
+        one, two, three = self.user(), self.user(), self.user()
+        watcher = await self.device(one)
+        phone = await self.device(two)
+        await watcher.say(watch=pb.Watch(users=[two, three]))
+        await watcher.hears("presence", user=two, online=True)
+        await watcher.hears("presence", user=three, online=False)
+        tablet = await self.device(two, "tablet")
+        await phone.close()  # one device is left
+        other = await self.device(three)
+        await watcher.hears("presence", user=three, online=True)
+        await tablet.close()
+        gone = await watcher.hears("presence", user=two, online=False)
+        self.assertGreater(gone.last_seen, 0)
+        await watcher.say(watch=pb.Watch(users=[two]))
+        await watcher.hears("presence", user=two, online=False)
+        await other.close()
+        await self.device(two)
+        await watcher.hears("presence", user=two, online=True)
+        stale = [p for p in watcher.all("presence") if p.user == three and not p.online]
+        self.assertEqual(len(stale), 1)
+
+    @with_daemons
+    async def test_conversations(self) -> None:
+        """
+        A user's list has each of their conversations, and nobody else's.
+        """
+        one, two, three = self.user(), self.user(), self.user()
+        device, other = await self.device(one), await self.device(three)
+        await device.send(two, "id-1", "to two")
+        await device.send(three, "id-2", "to three")
+        await other.send(two, "id-1", "not for one")
+        await device.hears("deliver", content="to two")
+        await device.hears("deliver", content="to three")
+        await device.say(conversations=pb.Conversations(id="c"))
+        answer = await device.hears("heads", id="c")
+        self.assertEqual(
+            {(h.conversation, h.head) for h in answer.heads},
+            {(conversation_of(one, two), 1), (conversation_of(one, three), 1)},
+        )
+        self.assertFalse(answer.more)
+
+    @with_daemons
+    async def test_two_codecs(self) -> None:
+        """
+        Somebody with JSON and somebody with protobuf talk, and see the same.
+        """
+        one, two = self.user(), 2**53 + self.user()
+        name = conversation_of(one, two)
+        web = await self.device(one, "web", json_=True)
+        phone = await self.device(two)
+        for n in range(1, 11):
+            speaker, to = (web, two) if n % 2 else (phone, one)
+            answer = await speaker.send(to, f"id-{n}", f"{n} «é 日本 🐧\n»")
+            self.assertTrue(answer.time, answer)
+            await web.hears("deliver", seq=n)
+            await phone.hears("deliver", seq=n)
+        self.assertEqual(self.seen(web), self.seen(phone))
+        for device in (web, phone):
+            await device.say(sync=pb.Sync(id="s", conversation=name, after=4))
+        pages = [await d.hears("page", id="s") for d in (web, phone)]
+        self.assertEqual(*[[(m.seq, m.content) for m in p.messages] for p in pages])
+        await phone.say(read=pb.Read(conversation=name, seq=10))
+        await web.hears("receipt", user=two, read=10)
+        await web.say(watch=pb.Watch(users=[two]))
+        await web.hears("presence", user=two, online=True)
+        await web.pong()
+
+    def seen(self, device: Any) -> list[tuple[int, int, int, str, int]]:
+        return [
+            (m.seq, m.message_id, getattr(m, "from"), m.content, m.time)
+            for m in device.all("deliver")
+        ]

@@ -1,0 +1,265 @@
+"""
+What a client may not do too much of, and how it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.device import Device
+from tests.integration.installation import http_get
+from wsmsg.errors import Close
+from wsmsg.rpc import client_pb2 as pb
+
+
+class LimitTests(IntegrationTestCase):
+    """
+    P6: sizes, rates and numbers for one user.
+    """
+
+    connect = {
+        "limits.frame_bytes": 4096,
+        "limits.content_bytes": 1000,
+        "limits.sends_per_s": 20,
+        "limits.sends_burst": 40,
+        "limits.frames_per_s": 50,
+        "limits.frames_burst": 100,
+        "limits.connections_per_user": 2,
+        "limits.watch": 10,
+        "hello_timeout_s": 0.5,
+    }
+
+    @with_daemons
+    async def test_told(self) -> None:
+        """
+        The welcome says the limits that a client has to know.
+        """
+        device = await self.dial(self.user())
+        limits = (await device.greet()).limits
+        self.assertEqual((limits.frame_bytes, limits.content_bytes), (4096, 1000))
+        self.assertEqual((limits.sends_per_s, limits.watch), (20, 10))
+
+    @with_daemons
+    async def test_sizes(self) -> None:
+        """
+        P6: content over its limit is C{too_large} and the connection goes on; a
+        frame over its limit ends it with 1009.
+        """
+        one, two = self.user(), self.user()
+        device = await self.device(one)
+        self.assertTrue((await device.send(two, "id-1", "x" * 1000)).time)
+        rejected = await device.send(two, "id-2", "é" * 501)
+        self.assertEqual((rejected.code, rejected.retry_after_ms), ("too_large", 0))
+        await device.say_bytes(b"x" * 4097)
+        self.assertEqual(await device.closed(), Close.TOO_LARGE)
+
+    @with_daemons
+    async def test_sends_a_second(self) -> None:
+        """
+        P6: sends over the rate are C{rate_limited} with a hint, on all devices of a
+        user together; after the hint they are accepted; others are not concerned.
+        """
+        one, two = self.user(), self.user()
+        phone, tablet = await self.device(one), await self.device(one, "tablet")
+        for n in range(60):
+            device = (phone, tablet)[n % 2]
+            await device.say(send=pb.Send(client_id=f"id-{n}", to=two, content="hi"))
+        answers: dict[str, Any] = {}
+        for n in range(60):
+            answers[f"id-{n}"] = await (phone, tablet)[n % 2].answer(f"id-{n}")
+        limited = [a for a in answers.values() if getattr(a, "code", "")]
+        self.assertTrue(1 <= len(limited) <= 20, len(limited))
+        for rejected in limited:
+            self.assertEqual(rejected.code, "rate_limited")
+            self.assertTrue(0 < rejected.retry_after_ms <= 1100, rejected)
+        friend = await self.device(two)
+        self.assertTrue((await friend.send(one, "id-1", "hi")).time)
+        await until_accepted(phone, two, limited[0].client_id)
+
+    @with_daemons
+    async def test_frames_a_second(self) -> None:
+        """
+        P6: a client that says too much is read more slowly, and answered at last.
+        """
+        device = await self.device(self.user())
+        begun = asyncio.get_running_loop().time()
+        for n in range(150):
+            await device.say(ping=pb.Ping(nonce=str(n)))
+        for n in range(150):
+            await device.hears("pong", nonce=str(n))
+        self.assertGreater(asyncio.get_running_loop().time() - begun, 0.5)
+
+    @with_daemons
+    async def test_devices_of_a_user(self) -> None:
+        """
+        P6: a user has so many devices and no more, until one of them leaves.
+        """
+        user = self.user()
+        one, _ = await self.device(user, "one"), await self.device(user, "two")
+        three = await self.dial(user)
+        await three.say(hello=pb.Hello(device="three"))
+        self.assertEqual((await three.hears("error")).code, "overloaded")
+        self.assertEqual(await three.closed(), Close.RATE_LIMITED)
+        await one.close()
+        await self.device(user, "three")
+
+    @with_daemons
+    async def test_watch(self) -> None:
+        """
+        P6: a list of users to watch that is too long is refused.
+        """
+        device = await self.device(self.user())
+        await device.say(watch=pb.Watch(users=range(1, 12)))
+        self.assertEqual((await device.hears("error")).code, "bad_request")
+
+    @with_daemons
+    async def test_no_hello(self) -> None:
+        """
+        P6: a connection that says nothing is closed with 4502.
+        """
+        device = await self.dial(self.user())
+        self.assertEqual(await device.closed(), Close.STALE)
+
+
+class OverloadTests(IntegrationTestCase):
+    """
+    P6: what Message takes at once.
+    """
+
+    message = {"appends_in_flight": 4}
+
+    @with_daemons
+    async def test_overloaded(self) -> None:
+        """
+        P6: sends over what Message has in flight are rejected as C{overloaded} with
+        a hint (and those behind them, so that their order stays), and accepted when
+        they are sent again.
+        """
+        devices = [await self.device(self.user()) for _ in range(6)]
+        to = self.user()
+        for n in range(10):
+            for device in devices:
+                send = pb.Send(client_id=f"id-{n}", to=to, content="hi")
+                await device.say(send=send)
+        refused, codes = [], set()
+        for device in devices:
+            for n in range(10):
+                answer = await device.answer(f"id-{n}")
+                if getattr(answer, "code", ""):
+                    self.assertGreater(answer.retry_after_ms, 0, answer)
+                    codes.add(answer.code)
+                    refused.append((device, f"id-{n}"))
+        self.assertIn("overloaded", codes)
+        self.assertEqual(codes - {"overloaded", "unavailable"}, set())
+        for device, client_id in refused:
+            await until_accepted(device, to, client_id)
+        for device in devices:
+            for n in range(10):
+                await device.hears("deliver", client_id=f"id-{n}")
+        reader = await self.dial(to)
+        heads = (await reader.greet()).heads
+        self.assertEqual([h.head for h in heads], [10] * 6)
+
+
+async def until_accepted(device: Device, to: int, client_id: str) -> None:
+    """
+    Send again as the hints say until it is accepted.
+    """
+    for _ in range(20):
+        answer = await device.send(to, client_id, "hi")
+        if not getattr(answer, "code", ""):
+            return
+        if not answer.retry_after_ms:
+            break
+        # What is tested is that waiting so long helps.
+        await asyncio.sleep(answer.retry_after_ms / 1000)
+    raise AssertionError(f"{client_id} is rejected for ever: {answer}")
+
+
+class CrowdTests(IntegrationTestCase):
+    """
+    P6: numbers of connections.  No Message is needed for that.
+    """
+
+    alone = True
+    connect = {
+        "limits.connections": 7,
+        "limits.connections_per_address": 4,
+        "heartbeat_s": 30,
+    }
+
+    async def come(self, address: str) -> tuple[int, Any]:
+        """
+        Open a WebSocket from an address of this machine.
+
+        @return: the HTTP status, with the answer's headers if it was refused.
+        """
+        try:
+            connection = await connect(
+                self.installation.url,
+                local_addr=(address, 0),
+                subprotocols=["wsmsg.v1.json"],  # type: ignore[list-item]
+                compression=None,
+                ping_interval=None,
+                close_timeout=1,
+            )
+        except InvalidStatus as e:
+            return e.response.status_code, e.response.headers
+        self.at_end(connection.close)
+        return 101, connection
+
+    @with_daemons
+    async def test_crowd(self) -> None:
+        """
+        P6: connections over the limits for an address and in all are refused with
+        429 and 503 and when to come again; who is here stays, and there is room
+        again when one leaves.
+        """
+        await self.begin()
+        here = [await self.come("127.0.0.1") for _ in range(4)]
+        self.assertEqual([status for status, _ in here], [101] * 4)
+        status, headers = await self.come("127.0.0.1")
+        self.assertEqual((status, headers["Retry-After"]), (429, "1"))
+        others = [await self.come(f"127.0.0.{n}") for n in range(2, 9)]
+        self.assertEqual([status for status, _ in others], [101] * 3 + [503] * 4)
+        self.assertEqual(others[-1][1]["Retry-After"], "1")
+        for _, connection in here[1:]:
+            pong = await connection.ping()
+            await asyncio.wait_for(pong, 5)
+        await here[0][1].close()
+        await eventually("room", lambda: self._comes("127.0.0.9"))
+
+    @with_daemons
+    async def test_handshakes(self) -> None:
+        """
+        P6: handshakes over the rate are refused with 429 and when to come again.
+        """
+        self.installation.connect.extra["limits.handshakes_per_s"] = 2
+        await self.begin()
+        came = await asyncio.gather(*(self.come(f"127.0.0.{n}") for n in range(2, 9)))
+        statuses = [status for status, _ in came]
+        self.assertEqual(set(statuses), {101, 429})
+        self.assertGreaterEqual(statuses.count(101), 2)
+        [after] = {headers["Retry-After"] for status, headers in came if status == 429}
+        await asyncio.sleep(int(after))  # what is tested is that this helps
+        self.assertTrue(await self._comes("127.0.0.9"))
+
+    async def begin(self) -> None:
+        """
+        Start Connect alone.
+        """
+        await self.installation.connect.start()
+        port = self.installation.ports["connect.listen"]
+        await eventually("listening", lambda: self._answers(port), 30)
+
+    async def _answers(self, port: int) -> bool:
+        status, _ = await http_get(port, "/healthz")
+        return status == 200
+
+    async def _comes(self, address: str) -> bool:
+        return (await self.come(address))[0] == 101

@@ -12,6 +12,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -31,6 +32,14 @@ def say(text: str) -> None:
     Tell whoever watches the tests.
     """
     sys.__stderr__ and print(text, file=sys.__stderr__, flush=True)
+
+
+def _idle(client: RawClient) -> bool:
+    return client.idle
+
+
+def _caught_up(reader: RawClient, client: RawClient, name: str) -> bool:
+    return len(reader.taken[name]) >= len(client.taken[name])
 
 
 class Load:
@@ -69,10 +78,10 @@ class Load:
         self._talking = False
         await asyncio.gather(*self._tasks)
         for client in self.clients:
-            await client.until(lambda c=client: c.idle, _SETTLE_S)
+            await client.until(partial(_idle, client), _SETTLE_S)
         for client in self.clients:
             try:
-                await client.until(lambda c=client: self.seen(c), _SETTLE_S)
+                await client.until(partial(self.seen, client), _SETTLE_S)
             except TimeoutError:
                 raise AssertionError(self.missing(client)) from None
 
@@ -165,12 +174,13 @@ class KillTests(TestCase):
                         f"what {client.user} saw",
                     )
         self.assertEqual(installation.logged("Traceback"), [])
+        rejected = dict(Counter(r for c in load.clients for r in c.rejected))
         say(
             f"{len(sent)} messages, each stored once and seen once by both;"
             f" {sum(c.connects for c in load.clients)} connects,"
             f" {sum(c.resyncs for c in load.clients)} resyncs,"
             f" longest sync {max(c.longest_sync_s for c in load.clients):.2f} s,"
-            f" rejected meanwhile {dict(Counter(r for c in load.clients for r in c.rejected))}"
+            f" rejected meanwhile {rejected}"
         )
 
     async def stored(self, installation: Installation, load: Load) -> dict[str, Any]:
@@ -185,11 +195,7 @@ class KillTests(TestCase):
             reader.start()
             name = conversation_of(client.user, client.user + 1)
             try:
-                await reader.until(
-                    lambda r=reader, n=name, c=client: (
-                        len(r.taken[n]) >= len(c.taken[n])
-                    )
-                )
+                await reader.until(partial(_caught_up, reader, client, name))
                 stored[name] = reader.taken[name]
             finally:
                 await reader.stop()

@@ -5,6 +5,7 @@ What an embedded journal does about a file that cannot be opened, or understood.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from tests.message.journal_on_hand import JournalOnHand
 from wsmsg.dependency import State
@@ -12,6 +13,15 @@ from wsmsg.message.interfaces import Entry
 from wsmsg.message.journal_file import JOURNAL
 from wsmsg.message.sqlite import SqliteFile
 from wsmsg.rpc.record_pb2 import Record
+
+#: A record as it is written.
+_RECORD: dict[str, Any] = {
+    "version": 1,
+    "sender": 1,
+    "client_id": "a",
+    "conversation": "u:1:2",
+    "message_id": 7,
+}
 
 
 class OpenTests(JournalOnHand):
@@ -123,7 +133,7 @@ class FaultTests(JournalOnHand):
         A record that is no protobuf, is of a newer version, or has no identity, comes
         with its bytes and the fault; those around it come as always.
         """
-        record = Record(version=1, sender=1, client_id="a", conversation="u:1:2")
+        record = Record(**_RECORD)
         good = record.SerializeToString()
         record.version = 9
         newer = record.SerializeToString()
@@ -143,7 +153,7 @@ class FaultTests(JournalOnHand):
         """
         Records whose batch is damaged in the file come as faults, one each.
         """
-        record = Record(version=1, sender=1, client_id="a", conversation="u:1:2")
+        record = Record(**_RECORD)
         self.put(*[record.SerializeToString()] * 3)
         self.journal._file._file.run(
             "UPDATE batches SET records = substr(records, 1, 30)"

@@ -12,7 +12,10 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
@@ -270,6 +273,40 @@ class PageTests(TestCase):
             (status, json.loads(body)),
             (404, {"error": "not_found", "reason": "no such thing: x"}),
         )
+
+    def test_odd_header(self) -> None:
+        """
+        A header that is no text is no reason to fail.
+        """
+        answer = self.raw(b"GET /metrics HTTP/1.0\r\nAccept: \xff\xfe\r\n\r\n")
+        self.assertIn(b" 200 ", answer[:20])
+
+    def test_large_body(self) -> None:
+        """
+        A body that no page wants is refused before it is kept, however it comes.
+        """
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
+        for body in (
+            b"Content-Length: 99999999999\r\n\r\nabc",
+            b"Transfer-Encoding: chunked\r\n\r\n"
+            + b"fff\r\n%b\r\n" % (b"x" * 4095) * 300,
+        ):
+            answer = self.raw(head + body)
+            self.assertIn(b" 413 ", answer[:20])
+            self.assertEqual(answer.count(b"HTTP/1.1"), 1)
+
+    def raw(self, data: bytes) -> bytes:
+        """
+        What the admin site says to these bytes before it closes.
+        """
+        site: Any = admin_site(self.health, self.metrics)
+        site.reactor = self.clock
+        transport = StringTransport()
+        channel = site.buildProtocol(None)
+        channel.makeConnection(transport)
+        channel.dataReceived(data)
+        channel.connectionLost(Failure(ConnectionDone()))
+        return bytes(transport.value())
 
     async def test_bug(self) -> None:
         """

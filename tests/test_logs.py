@@ -11,11 +11,13 @@ import os
 import sys
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from twisted.logger import LogEvent, Logger, LogPublisher, capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from wsmsg.logs import Logs, as_json, as_text, twistd_logs
+from wsmsg.rpc.rest_pb2 import OnlineStatusRequest
 from wsmsg.settings import LogSettings
 from wsmsg.stdlib_logs import ToTwisted
 
@@ -204,3 +206,19 @@ class StdlibTests(TestCase):
         self.assertIn("refused {a}", as_text(event))
         self.assertIsInstance(event["log_failure"], Failure)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_what_a_peer_sent(self) -> None:
+        """
+        That a peer sent what is no protobuf is a warning in one line: its fault.
+        """
+        logger = logging.Logger("grpc.trial")
+        logger.addHandler(ToTwisted())
+        with capturedLogs() as events:
+            try:
+                OnlineStatusRequest.FromString(b"\xff")
+            except DecodeError:
+                logger.exception("raised by a method")
+        (event,) = events
+        self.assertEqual(event["log_level"].name, "warn")
+        self.assertNotIn("Traceback", as_text(event))
+        self.assertIn("OnlineStatusRequest", as_text(event))

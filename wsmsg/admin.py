@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web import server
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -19,6 +21,40 @@ from twisted.web.server import NOT_DONE_YET, Site
 from wsmsg.errors import Internal, WsmsgError
 from wsmsg.health import Health
 from wsmsg.metrics import Metrics
+
+#: The longest body of a request.
+BODY_BYTES = 2**20
+
+# As Any: what twisted.web declares contradicts what it lets subclasses do.
+_server: Any = server
+
+
+class BoundedRequest(_server.Request):  # type: ignore[misc]
+    """
+    A request whose body is bounded before any of it is kept.
+    """
+
+    _received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(None if length is None else min(length, BODY_BYTES))
+        if length is not None and length > BODY_BYTES:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        before, self._received = self._received, self._received + len(data)
+        if self._received <= BODY_BYTES:
+            super().handleContentChunk(data)
+        elif before <= BODY_BYTES:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self._received = 2 * BODY_BYTES
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\n"
+            b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        self.channel.loseConnection()
 
 
 class QuietSite(Site):
@@ -30,7 +66,7 @@ class QuietSite(Site):
     noisy = False
 
     def __init__(self, root: Resource) -> None:
-        Site.__init__(self, root)
+        Site.__init__(self, root, requestFactory=BoundedRequest)
 
     def log(self, request: Request) -> None:
         pass
@@ -95,7 +131,8 @@ class MetricsResource(Resource):
         self._metrics = metrics
 
     def render_GET(self, request: Request) -> bytes:
-        kind, body = self._metrics.exposition(request.getHeader("accept") or "")
+        accept = request.getHeader(b"accept") or b""
+        kind, body = self._metrics.exposition(accept.decode("latin-1"))
         request.setHeader("content-type", kind)
         return body
 

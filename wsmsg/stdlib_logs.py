@@ -27,8 +27,13 @@ class ToTwisted(logging.Handler):
             (ours for least, ours in _LEVELS if record.levelno >= least), LogLevel.debug
         )
         fields: dict[str, object] = {"text": record.getMessage()}
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["log_failure"] = Failure(record.exc_info[1])
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name.startswith("grpc") and type(error).__name__ == "DecodeError":
+            # A peer sent what is no protobuf, and was told so: no bug of ours.
+            fields["text"] = f"{fields['text']}: {error}"
+            level = LogLevel.warn
+        elif error is not None:
+            fields["log_failure"] = Failure(error)
         Logger(namespace=record.name).emit(level, "{text}", **fields)
 
 

@@ -107,6 +107,22 @@ class WebTests(SynchronousTestCase):
         """
         self.assertEqual(self.ask(request(body))[0], 400)
 
+    def test_long_strings(self) -> None:
+        """
+        A string that is longer than any id is no id, not the id it begins with.
+        """
+        for user in ("0" * 19 + "1", "1001" + "0" * 20, "01001", "+1001", "1_001"):
+            status, said = self.ask(request(users(user)))
+            self.assertEqual((status, said["code"]), (400, "bad_request"), user)
+
+    def test_odd_token(self) -> None:
+        """
+        A token that is no text is as wrong as any other.
+        """
+        wire = Edge(must_prove=True).connect()
+        data = request(users(1), Authorization="X").replace(b": X", b": \xff\xfe")
+        self.assertEqual(self.ask(data, wire)[0], 401)
+
     def test_large_body(self) -> None:
         """
         A body over the limit gets 413, before it is read, or where its length is

@@ -177,10 +177,10 @@ class Pages:
         return {"status": {str(user): online for user, online in status.items()}}
 
     def _prove(self, request: server.Request) -> None:
-        token = request.getHeader("authorization")
+        token = _header(request, b"authorization")
         if token is None:
             raise Unauthenticated("the Authorization header has to have a token")
-        claimed = request.getHeader("user-id")
+        claimed = _header(request, b"user-id")
         self._authenticate(token, None if claimed is None else read_user(claimed))
 
 
@@ -225,6 +225,11 @@ class Site(_server.Site):  # type: ignore[misc]
         pass  # a line a request is for the proxy in front
 
 
+def _header(request: server.Request, name: bytes) -> str | None:
+    value: bytes | None = request.getHeader(name)
+    return None if value is None else value.decode("latin-1")
+
+
 def _user_ids(body: bytes) -> list[int]:
     """
     The users of C{{"user_ids": [1001]}}; above 2^53 they may be strings.
@@ -242,6 +247,9 @@ def _user_ids(body: bytes) -> list[int]:
 
 
 def _number(user: Any) -> Any:
-    if isinstance(user, str) and user.isascii() and user.isdecimal():
-        return int(user[:20])
+    if isinstance(user, str):
+        try:
+            return read_user(user)
+        except Unauthenticated:
+            return user  # which is no user, as will be told
     return user

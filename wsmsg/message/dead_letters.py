@@ -20,6 +20,7 @@ from wsmsg.errors import BadRequest, Internal, WsmsgError
 from wsmsg.message.interfaces import DeadLetter, IJournal
 
 _PAGE = 1000
+_REASON = 200
 
 
 class DeadLettersResource(Resource):
@@ -63,8 +64,9 @@ class _ReplayResource(Resource):
         assert request.content is not None
         try:
             body = msgspec.json.decode(request.content.read(), type=_Replay)
-        except msgspec.DecodeError as e:
-            raise BadRequest(f"the body must be {{'numbers': [..]}}: {e}") from e
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            reason = str(e)[:_REASON]
+            raise BadRequest(f"the body must be {{'numbers': [..]}}: {reason}") from e
         return {"replayed": list(await self._journal.exhume(body.numbers))}
 
 

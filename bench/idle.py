@@ -111,6 +111,7 @@ def _port(reactor: Any) -> Any:
         sweep=sweep,
         codecs={codec.subprotocol: codec for codec in codecs},
         authenticate=authenticate,
+        soon=asyncio.get_event_loop().call_soon,
         make_session=lambda peer, codec, identity, user: Session(
             peer, codec, node, identity=identity, claimed_user=user
         ),

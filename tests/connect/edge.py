@@ -154,6 +154,7 @@ class Edge:
             codecs={c.subprotocol: c for c in codecs},
             authenticate=authenticate,
             make_session=self.make_session,
+            soon=lambda end: end(),
         )
         self.here = {1001}
         self.upstream = FixedUpstream([1002])

@@ -122,6 +122,7 @@ class SendTests(SynchronousTestCase):
         world.send("one")
         world.run(1.5)
         self.assertEqual(world.answers["one"].code, "unavailable")
+        world.run(1)  # what comes behind a refused send is refused for a moment
         world.send("two")
         world.message().refuses = ""
         world.run(1)

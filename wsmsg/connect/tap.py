@@ -7,6 +7,7 @@ mistake in the settings need neither.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any, ClassVar
 
@@ -122,6 +123,7 @@ def _node(daemon: Any, reactor: Any) -> Any:
         sweep=heartbeat,
         codecs={codec.subprotocol: codec for codec in codecs},
         authenticate=authenticate,
+        soon=asyncio.get_event_loop().call_soon,
         make_session=lambda peer, codec, identity, user: Session(
             peer, codec, node, identity=identity, claimed_user=user
         ),

@@ -261,14 +261,14 @@ class WebSocketConnection(AutobahnOptions):
 
     def write_encoded(self, data: bytes) -> None:
         if self.state == OPEN:
-            self.transport.write(data)
+            self.factory.writes.write(self.transport, data)
 
     def close(self, code: Close, reason: str) -> None:
         if self.state != OPEN:
             return
         self._why = code.name.lower()
         self._looks = 0
-        self.sendCloseFrame(int(code), reason.encode()[:_REASON_BYTES])
+        self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
         if self._held:
             self.resume()
 
@@ -329,6 +329,10 @@ class WebSocketConnection(AutobahnOptions):
             return now.acknowledged > before
         return self._held
 
+    def _say_goodbye(self, code: int, reason: bytes) -> None:
+        self.factory.writes.flush(self.transport)
+        self.sendCloseFrame(code, reason)
+
     def _forget(self) -> None:
         """
         Drop what only the handshake needed: all that is not in C{__slots__}.  What
@@ -362,7 +366,7 @@ class WebSocketConnection(AutobahnOptions):
         self._why = close_name(code)
         self._looks = 0
         self._held = False
-        self.sendCloseFrame(int(code), reason.encode()[:_REASON_BYTES])
+        self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
         self._lose(self._why)
         # The client's own closing ends it; closing now could reset the connection
         # before our reason is read.

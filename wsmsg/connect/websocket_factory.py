@@ -19,6 +19,7 @@ from wsmsg.connect.interfaces import (
     ISessionPeer,
 )
 from wsmsg.connect.origins import Origins
+from wsmsg.connect.turn_writes import Soon, TurnWrites
 from wsmsg.connect.websocket import WebSocketConnection
 from wsmsg.connect.websocket_options import deny
 from wsmsg.settings import ConnectSettings
@@ -48,8 +49,10 @@ class WebSocketConnections(WebSocketServerFactory):
         codecs: Mapping[str, ICodec],
         authenticate: Authenticate,
         make_session: MakeSession,
+        soon: Soon,
     ) -> None:
         """
+        @param soon: calls a function when this turn of the reactor is over.
         @param codecs: by subprotocol; the one at C{""} serves clients that offer
             none.
         """
@@ -59,6 +62,7 @@ class WebSocketConnections(WebSocketServerFactory):
         self.codecs = codecs
         self.authenticate = authenticate
         self.make_session = make_session
+        self.writes = TurnWrites(soon)
         self.replace(settings)
 
     def replace(self, settings: ConnectSettings) -> None:

@@ -29,6 +29,9 @@ from wsmsg.rpc import rest_pb2
 
 LINK_VERSION = 1
 
+#: Between the starts of two frames, so that a busy stream carries fewer and bigger.
+_SPACING_S = 0.001
+
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any
 
@@ -90,7 +93,7 @@ class LinkStream:
         @return: why it ended.
         """
         await self._context.write(self._core.welcome(self._resumed))
-        writer = BatchWriter(self._link.take, self._context.write)
+        writer = BatchWriter(self._link.take, self._context.write, spacing_s=_SPACING_S)
         writing = asyncio.ensure_future(writer.run())
         self._reader = asyncio.ensure_future(self._read())
         self._number = self._link.opened(writer.wake, self._hang_up)

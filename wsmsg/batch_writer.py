@@ -42,7 +42,7 @@ class BatchWriter:
         write: Callable[[Any], Awaitable[object]],
         *,
         spacing_s: float = 0.0,
-        patience_s: float = 0.005,
+        patience_s: float = 0.02,
     ) -> None:
         self._drain = drain
         self._write = write

@@ -50,6 +50,8 @@ class CursorsTests(SynchronousTestCase):
         A cursor is stored, then the members hear of it; what is read is delivered.
         """
         self.cursors.move([cursor(2, read=3)])
+        self.assertEqual(self.told, [])
+        self.clock.advance(0.03)
         self.assertEqual(self.told, [Cursor("u:1:2", 2, 3, 3)])
         self.assertEqual(self.store.moved["u:1:2", 2], Cursor("u:1:2", 2, 3, 3))
 
@@ -59,11 +61,13 @@ class CursorsTests(SynchronousTestCase):
         """
         self.store.down = True
         self.cursors.move([cursor(2, delivered=3)])
+        self.clock.advance(0.03)
         self.cursors.move([cursor(2, delivered=5)])
         self.cursors.move([cursor(2, delivered=4, read=1)])
         self.assertNoResult(self.cursors.idle())
         self.store.down = False
         self.clock.advance(0.5)
+        self.clock.advance(0.03)
         self.assertEqual(self.told, [Cursor("u:1:2", 2, 5, 1)])
         self.successResultOf(self.cursors.idle())
 
@@ -77,6 +81,7 @@ class CursorsTests(SynchronousTestCase):
         self.assertEqual(self.cursors.dropped, 2)
         self.store.down = False
         self.clock.advance(0.5)
+        self.clock.advance(0.03)
         self.assertEqual(len(self.told), 2)
 
     def test_not_a_member(self) -> None:

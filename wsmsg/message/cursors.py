@@ -18,12 +18,14 @@ from wsmsg.model import Cursor, InvalidName, members_of
 from wsmsg.rpc import rest_pb2
 
 _BATCH = 1000
+_LINGER_S = 0.03
 _RETRY_S = 0.5
 
 
 class Cursors:
     """
-    What waits while one batch is being stored makes the next one.
+    They wait a moment for company before they are stored, and what comes while one
+    batch is being stored makes the next: a cursor is worth no commit of its own.
 
     @param limit: cursors that may wait; a further one is dropped and counted (a
         cursor is cumulative: the client's next one says as much and more).
@@ -90,6 +92,7 @@ class Cursors:
     async def _store_all(self) -> None:
         try:
             while self._waiting:
+                await deferLater(self._clock, _LINGER_S)
                 keys = list(self._waiting)[:_BATCH]
                 batch = [self._waiting.pop(k) for k in keys]
                 try:

@@ -7,6 +7,7 @@ mistake in the settings need none of them.
 
 from __future__ import annotations
 
+import sys
 import uuid
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,9 @@ from twisted.application.service import IService
 
 from wsmsg.daemon import DaemonOptions
 from wsmsg.settings import MessageSettings
+
+
+_SWITCH_S = 0.0005
 
 
 class Options(DaemonOptions):
@@ -56,6 +60,10 @@ def build(options: Options, reactor: Any) -> IService:
     from wsmsg.rpc_health import follow_readiness
     from wsmsg.running import Daemon
 
+    # A thread that comes back from SQLite asks for the interpreter, and the reactor's
+    # thread gives it up after this: with Python's 5 ms each step of a commit would
+    # wait so long behind a busy reactor.
+    sys.setswitchinterval(_SWITCH_S)
     settings: MessageSettings = options.settings
     paths = _Paths(
         sqlite_path(settings.journal, options.data_dir, "journal.db"),

@@ -1,0 +1,82 @@
+"""
+Tests for L{wsmsg.client.positions}.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.client.inbound import Position
+from wsmsg.client.positions import BadPositions, PositionFile, Saved
+from wsmsg.frames import Send
+
+
+class PositionsTests(SynchronousTestCase):
+    """
+    What survives the program.
+    """
+
+    def setUp(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="wsmsg-test-")) / "new" / "p.json"
+
+    def save(self, saved: Saved) -> None:
+        PositionFile(self.path).save(
+            user=saved.user,
+            since=saved.since,
+            positions=saved.positions,
+            unsent=saved.unsent,
+        )
+
+    def test_nothing_yet(self) -> None:
+        """
+        Without a file there is nothing, and that is no mistake.
+        """
+        self.assertEqual(PositionFile(self.path).load(), Saved())
+
+    def test_round(self) -> None:
+        """
+        What was saved is loaded, and nobody else can read it.
+        """
+        saved = Saved(
+            7, 99, {"u:1:2": Position(3, 5)}, (Send("a", to=2, content="\u2713\n"),)
+        )
+        self.save(saved)
+        self.assertEqual(PositionFile(self.path).load(), saved)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+        self.assertEqual([p.name for p in self.path.parent.iterdir()], ["p.json"])
+
+    def test_bad_files(self) -> None:
+        """
+        A file that is not ours is named with the reason, and not overwritten.
+        """
+        self.path.parent.mkdir()
+        for text in ("", "[]", "{", '{"version": 2}', '{"version":1,"user":"x"}'):
+            self.path.write_text(text)
+            with self.assertRaises(BadPositions) as caught:
+                PositionFile(self.path).load()
+            self.assertIn(str(self.path), str(caught.exception))
+
+    @given(st.binary(max_size=200))
+    def test_any_bytes(self, data: bytes) -> None:
+        """
+        Whatever the file holds, it is loaded or refused.
+        """
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_bytes(data)
+        try:
+            PositionFile(self.path).load()
+        except BadPositions:
+            pass
+
+    def test_cannot_write(self) -> None:
+        """
+        Where the file cannot be written the reason names it.
+        """
+        self.path.parent.write_text("a file, no folder")
+        with self.assertRaisesRegex(BadPositions, "p.json"):
+            self.save(Saved())

@@ -1,0 +1,153 @@
+"""
+Tests for L{wsmsg.client.transport}, with a real server on loopback.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from unittest import IsolatedAsyncioTestCase
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from wsmsg import frames
+from wsmsg.client.transport import CodecName, Link, Lost, websocket_dial
+from wsmsg.codecs import codec_json, codec_protobuf
+
+CODECS = {"protobuf": codec_protobuf.CODEC, "json": codec_json.CODEC}
+
+
+class TransportTests(IsolatedAsyncioTestCase):
+    """
+    One WebSocket, as frames.
+    """
+
+    async def serve(
+        self,
+        serving: Callable[[ServerConnection], Awaitable[None]],
+        *,
+        codec: str = "protobuf",
+        refuse: HTTPStatus | None = None,
+    ) -> str:
+        self.requests: list[Request] = []
+
+        def look(connection: ServerConnection, request: Request) -> Response | None:
+            self.requests.append(request)
+            return connection.respond(refuse, "not you\n") if refuse else None
+
+        logger = logging.getLogger("tests.websockets")
+        logger.propagate = False
+        server = await serve(
+            serving,
+            "127.0.0.1",
+            0,
+            subprotocols=[Subprotocol(CODECS[codec].subprotocol)],
+            process_request=look,
+            logger=logger,
+        )
+        self.addAsyncCleanup(server.wait_closed)
+        self.addCleanup(server.close)
+        port = next(iter(server.sockets)).getsockname()[1]
+        return f"ws://127.0.0.1:{port}/api/v1/connect/ws"
+
+    async def dial(self, url: str, codec: CodecName = "protobuf") -> Link:
+        link = await websocket_dial(codec)(url, "secret")
+        self.addCleanup(link.abort)
+        return link
+
+    async def _both_ways(self, name: CodecName) -> None:
+        codec = CODECS[name]
+
+        async def serving(connection: ServerConnection) -> None:
+            data = await connection.recv(decode=False)
+            assert isinstance(data, bytes)
+            frame = codec.decode(data)
+            assert isinstance(frame, frames.Ping)
+            answer = codec.encode(frames.Pong(frame.nonce + "!"))
+            await connection.send(answer, text=not codec.binary)
+
+        link = await self.dial(await self.serve(serving, codec=name), name)
+        await link.send([frames.Ping("ä")])
+        self.assertEqual(await link.receive(), frames.Pong("ä!"))
+        self.assertEqual(self.requests[0].headers["Authorization"], "Bearer secret")
+
+    async def test_protobuf(self) -> None:
+        """
+        Frames go both ways as protobuf, and the token in the handshake.
+        """
+        await self._both_ways("protobuf")
+
+    async def test_json(self) -> None:
+        """
+        Frames go both ways as JSON, and the token in the handshake.
+        """
+        await self._both_ways("json")
+
+    async def test_close_code(self) -> None:
+        """
+        The server's close code and reason are known to whoever reads.
+        """
+
+        async def serving(connection: ServerConnection) -> None:
+            await connection.close(4503, "a newer login")
+
+        link = await self.dial(await self.serve(serving))
+        with self.assertRaises(Lost) as caught:
+            await link.receive()
+        how = caught.exception.how
+        self.assertEqual(how.close_code, 4503)
+        self.assertEqual(how.reason, "replaced (4503): a newer login")
+
+    async def test_broken(self) -> None:
+        """
+        A connection that breaks without a word is lost, for reader and writer.
+        """
+
+        async def serving(connection: ServerConnection) -> None:
+            connection.transport.abort()
+
+        link = await self.dial(await self.serve(serving))
+        with self.assertRaises(Lost) as caught:
+            await link.receive()
+        self.assertEqual(caught.exception.how.close_code, 1006)
+        with self.assertRaises(Lost):
+            await link.send([frames.Ping()])
+
+    async def test_refused(self) -> None:
+        """
+        A handshake that is refused tells the status and what the server said.
+        """
+
+        async def serving(connection: ServerConnection) -> None:
+            pass
+
+        url = await self.serve(serving, refuse=HTTPStatus.UNAUTHORIZED)
+        with self.assertRaises(Lost) as caught:
+            await self.dial(url)
+        how = caught.exception.how
+        self.assertEqual(how.http_status, 401)
+        self.assertEqual(how.reason, f"{url} answered 401: not you")
+
+    async def test_nobody_there(self) -> None:
+        """
+        Where nobody listens the reason says so in one line.
+        """
+        with self.assertRaises(Lost) as caught:
+            await self.dial("ws://127.0.0.1:1/")
+        how = caught.exception.how
+        self.assertEqual(how.reason, "ws://127.0.0.1:1/: connection refused")
+
+    async def test_other_protocol(self) -> None:
+        """
+        A server that does not speak our protocol is left at once.
+        """
+
+        async def serving(connection: ServerConnection) -> None:
+            await connection.wait_closed()
+
+        url = await self.serve(serving, codec="json")
+        with self.assertRaises(Lost):
+            await self.dial(url, "protobuf")

@@ -8,7 +8,14 @@ everything behind it sees only these.  Times are unix milliseconds.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from wsmsg.model import INT64_MAX
+
+#: What both spellings can hold; a codec refuses a number beyond it.
+Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
@@ -20,33 +27,33 @@ class Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.low
 class Hello(Frame, frozen=True):
     token: str = ""
     device: str = ""
-    since: int = 0
+    since: Int64 = 0
     client: str = ""
 
 
 class Send(Frame, frozen=True):
     client_id: str
-    to: int = 0
-    group: int = 0
+    to: Int64 = 0
+    group: Int64 = 0
     content: str = ""
-    kind: int = 1
+    kind: Int64 = 1
 
 
 class Delivered(Frame, frozen=True):
     conversation: str
-    seq: int
+    seq: Int64
 
 
 class Read(Frame, frozen=True):
     conversation: str
-    seq: int
+    seq: Int64
 
 
 class Sync(Frame, frozen=True):
     id: str
     conversation: str
-    after: int = 0
-    limit: int = 0
+    after: Int64 = 0
+    limit: Int64 = 0
 
 
 class Conversations(Frame, frozen=True):
@@ -56,8 +63,8 @@ class Conversations(Frame, frozen=True):
     """
 
     id: str
-    since: int = 0
-    limit: int = 0
+    since: Int64 = 0
+    limit: Int64 = 0
     after: str = ""
 
 
@@ -67,17 +74,17 @@ class Typing(Frame, frozen=True):
     """
 
     conversation: str
-    user: int = 0
+    user: Int64 = 0
 
 
 class Watch(Frame, frozen=True, gc=True):
-    users: tuple[int, ...] = ()
+    users: tuple[Int64, ...] = ()
 
 
 class Recall(Frame, frozen=True):
     client_id: str
     conversation: str
-    seq: int
+    seq: Int64
 
 
 class Ping(Frame, frozen=True):
@@ -89,19 +96,19 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     What the server takes from this connection.
     """
 
-    content_bytes: int
-    frame_bytes: int
-    window: int
-    sends_per_s: int
-    page: int
-    watch: int
+    content_bytes: Int64
+    frame_bytes: Int64
+    window: Int64
+    sends_per_s: Int64
+    page: Int64
+    watch: Int64
 
 
 class Receipt(Frame, frozen=True):
     conversation: str
-    user: int
-    read: int = 0
-    delivered: int = 0
+    user: Int64
+    read: Int64 = 0
+    delivered: Int64 = 0
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -110,19 +117,19 @@ class Head(msgspec.Struct, frozen=True):
     """
 
     conversation: str
-    head: int
-    read: int = 0
-    delivered: int = 0
-    time: int = 0
+    head: Int64
+    read: Int64 = 0
+    delivered: Int64 = 0
+    time: Int64 = 0
     others: tuple[Receipt, ...] = ()
 
 
 class Welcome(Frame, frozen=True, gc=True):
-    user: int
+    user: Int64
     session: str
     heartbeat_s: float
     limits: Limits
-    time: int
+    time: Int64
     heads: tuple[Head, ...] = ()
     more: bool = False
     synced: bool = True
@@ -130,14 +137,14 @@ class Welcome(Frame, frozen=True, gc=True):
 
 class Accepted(Frame, frozen=True):
     client_id: str
-    time: int
+    time: Int64
 
 
 class Rejected(Frame, frozen=True):
     client_id: str
     code: str
     reason: str
-    retry_after_ms: int = 0
+    retry_after_ms: Int64 = 0
 
 
 class Deliver(Frame, frozen=True, rename={"sender": "from"}):
@@ -146,12 +153,12 @@ class Deliver(Frame, frozen=True, rename={"sender": "from"}):
     """
 
     conversation: str
-    seq: int
-    message_id: int
-    sender: int
+    seq: Int64
+    message_id: Int64
+    sender: Int64
     content: str
-    kind: int
-    time: int
+    kind: Int64
+    time: Int64
     client_id: str = ""
 
 
@@ -159,7 +166,7 @@ class Page(Frame, frozen=True, gc=True):
     id: str
     conversation: str
     messages: tuple[Deliver, ...]
-    head: int
+    head: Int64
     more: bool = False
 
 
@@ -170,9 +177,9 @@ class Heads(Frame, frozen=True, gc=True):
 
 
 class Presence(Frame, frozen=True):
-    user: int
+    user: Int64
     online: bool
-    last_seen: int = 0
+    last_seen: Int64 = 0
 
 
 class Resync(Frame, frozen=True):
@@ -181,7 +188,7 @@ class Resync(Frame, frozen=True):
 
 class Goaway(Frame, frozen=True, gc=True):
     reason: str
-    after_ms: int
+    after_ms: Int64
     alternatives: tuple[str, ...] = ()
 
 

@@ -51,7 +51,7 @@ class Cursors:
             if seq >= self._known.get(key, 0):
                 self._known[key] = seq
                 self._untold.pop(key, None)
-            else:
+            elif key in self._known:
                 self._untold[key] = None
 
     def due(self, limit: int) -> list[Delivered | Read]:

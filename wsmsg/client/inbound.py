@@ -172,9 +172,10 @@ class Inbound:
             return False
         inflow = self._inflows[name]
         inflow.sync_id = ""
-        if page.messages:
+        messages = [m for m in page.messages if m.conversation == name]
+        if messages:
             inflow.head = max(inflow.head, page.head)
-            self._walk(inflow, page.messages)
+            self._walk(inflow, messages)
         elif inflow.held:
             # It does not know yet of what we hold; asking at once gives the same.
             self._not_before = max(self._not_before, now + _STALE_S)

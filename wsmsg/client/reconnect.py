@@ -178,12 +178,17 @@ def _error_of(how: Ended) -> WsmsgError | None:
 def moved_url(url: str, alternative: str) -> str | None:
     """
     The address that an alternative means: a whole URL, or C{host:port} for the same
-    path.  L{None}: it would send our token over a weaker connection.
+    path.  L{None}: it means none, or would send our token over a weaker connection.
     """
     here = urlsplit(url)
     if "://" not in alternative:
-        return urlunsplit(here._replace(netloc=alternative))
-    there = urlsplit(alternative)
+        alternative = urlunsplit(here._replace(netloc=alternative))
+    try:
+        there = urlsplit(alternative)
+        if not there.hostname or there.port == 0:
+            return None
+    except ValueError:  # brackets, a port that is none
+        return None
     if there.scheme not in ("ws", "wss") or (here.scheme, there.scheme) == (
         "wss",
         "ws",

@@ -37,6 +37,9 @@ TABLES: Mapping[str, type[Common]] = {
     "message": MessageSettings,
 }
 
+#: No setting is below so many tables.
+_DEEPEST = 8
+
 
 @attrs.frozen(kw_only=True)
 class Sources:
@@ -149,7 +152,10 @@ def _in_file(path: Path, mistakes: list[Mistake]) -> Iterator[tuple[str, Given]]
     except UnicodeDecodeError:
         mistakes.append(Mistake(source, "", "is not UTF-8 text"))
         return
-    except tomllib.TOMLDecodeError as e:
+    except RecursionError:
+        mistakes.append(Mistake(source, "", "is nested too deeply"))
+        return
+    except ValueError as e:  # TOMLDecodeError is one; a number may be too long
         mistakes.append(Mistake(source, "", f"is not TOML: {e}"))
         return
     for table, content in document.items():
@@ -181,7 +187,8 @@ def _flat(
     plain = keys_of(settings_type)
     for name, value in content.items():
         key = f"{prefix}{name}"
-        if isinstance(value, dict) and key not in plain:
+        deep = prefix.count(".") >= _DEEPEST
+        if isinstance(value, dict) and key not in plain and not deep:
             yield from _flat(settings_type, value, f"{key}.")
         else:
             yield key, value
@@ -256,4 +263,6 @@ def _content(path: Path, source: str, mistakes: list[Mistake]) -> str | None:
         mistakes.append(Mistake(source, "", f"cannot be read: {e.strerror}"))
     except UnicodeDecodeError:
         mistakes.append(Mistake(source, "", "is not UTF-8 text"))
+    except ValueError:
+        mistakes.append(Mistake(source, "", "is no path of a file"))
     return None

@@ -50,12 +50,14 @@ async def send_lines(
     except TimeoutError:
         state = client.state
         why = getattr(state, "reason", "") or "the server does not answer"
-        lines.faults.append(f"{len(lines.open)} not accepted in {timeout_s:g} s: {why}")
+        many = f"{len(lines.open)} not accepted in {timeout_s:g} s: {why}"
+        lines.faults.append((0, many))
     finally:
         lines.cancel()
     if lines.faults:
         more = f" (and {len(lines.faults) - 1} more)" if len(lines.faults) > 1 else ""
-        raise NotAccepted(f"{lines.faults[0]}{more}; {lines.accepted} accepted")
+        first = min(lines.faults)[1]
+        raise NotAccepted(f"{first}{more}; {lines.accepted} accepted")
     return lines.accepted
 
 
@@ -82,7 +84,7 @@ class _Lines:
         self._room = asyncio.Semaphore(_AHEAD)
         self.open: set[asyncio.Task[None]] = set()
         self.accepted = 0
-        self.faults: list[str] = []
+        self.faults: list[tuple[int, str]] = []
 
     async def send(self, number: int, raw: bytes) -> None:
         """
@@ -135,7 +137,7 @@ class _Lines:
             self._say(f"accepted {number} {accepted.client_id} {accepted.time_ms}")
 
     def _fault(self, number: int, code: str, reason: str) -> None:
-        self.faults.append(f"line {number}: {code}: {reason}")
+        self.faults.append((number, f"line {number}: {code}: {reason}"))
         if self._as_json:
             told = {"line": number, "accepted": False, "code": code, "reason": reason}
             self._say(json.dumps(told))

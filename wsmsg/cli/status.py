@@ -93,6 +93,9 @@ def _section(key: str, value: object, indent: str) -> Iterator[str]:
         for name, inner in value.items():
             if name not in plain:
                 yield from _section(name, inner, indent + "  ")
+    elif isinstance(value, list) and any(isinstance(v, dict) for v in value):
+        for number, inner in enumerate(value[:20], 1):
+            yield from _section(f"{key} {number}", inner, indent)
     elif isinstance(value, list):
         yield f"{indent}{key}: " + (", ".join(str(v) for v in value[:20]) or "none")
     else:

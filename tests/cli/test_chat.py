@@ -1,0 +1,193 @@
+"""
+Tests for what the chat shows and for what it sends from a pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from typing import Any
+from unittest import IsolatedAsyncioTestCase
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.client.doubles import FakeServer, welcome
+from wsmsg import frames
+from wsmsg.cli.chat_lines import NotAccepted, read_lines, send_lines
+from wsmsg.cli.chat_view import TYPING_S, ChatView
+from wsmsg.client import (
+    Client,
+    Connected,
+    MessageReceived,
+    Presence,
+    Receipt,
+    Reconnect,
+    Reconnecting,
+    Typing,
+)
+
+U = "u:1:2"
+URL = "ws://server.example/"
+
+
+def message(seq: int, text: str, *, mine: bool = False, client_id: str = "") -> Any:
+    return MessageReceived(
+        conversation=U,
+        seq=seq,
+        message_id=seq,
+        sender=1 if mine else 2,
+        content=text,
+        kind=1,
+        time_ms=seq,
+        client_id=client_id,
+        mine=mine,
+    )
+
+
+class ViewTests(SynchronousTestCase):
+    """
+    What the chat shows.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.view = ChatView(U, self.clock.seconds)
+
+    def shown(self) -> list[tuple[str, str]]:
+        return [(e.text, self.view.mark(e)) for e in self.view.entries]
+
+    def test_marks(self) -> None:
+        """
+        A message of ours goes from on its way over accepted and delivered to read.
+        """
+        self.view.sending("a", "hello", 1)
+        self.assertEqual(self.shown(), [("hello", "\u2026")])
+        self.view.accepted("a")
+        self.assertEqual(self.shown(), [("hello", "\u2713")])
+        self.view.event(message(1, "hello", mine=True, client_id="a"))
+        self.view.event(Receipt(U, 2, 1, 0))
+        self.assertEqual(self.shown(), [("hello", "\u2713\u2713")])
+        self.view.event(Receipt(U, 2, 1, 1))
+        self.assertEqual(self.shown(), [("hello", "\u2713\u2713 read")])
+
+    def test_refused(self) -> None:
+        """
+        A message that was refused stays, with the reason.
+        """
+        self.view.sending("a", "hello", 1)
+        self.view.refused("a", "forbidden: no")
+        self.assertEqual(self.shown(), [("hello", "not sent: forbidden: no")])
+
+    def test_order(self) -> None:
+        """
+        What is not numbered yet stays below what is.
+        """
+        self.view.sending("a", "mine", 1)
+        self.view.event(message(1, "theirs"))
+        self.assertEqual([text for text, _ in self.shown()], ["theirs", "mine"])
+
+    def test_history_and_live(self) -> None:
+        """
+        A message that is in the history and comes again is shown once.
+        """
+        self.view.history([message(1, "a"), message(2, "b")])
+        self.view.event(message(2, "b"))
+        self.view.event(message(3, "c"))
+        self.assertEqual([text for text, _ in self.shown()], ["a", "b", "c"])
+
+    def test_typing(self) -> None:
+        """
+        Somebody types until they say it or stop.
+        """
+        self.view.event(Typing(U, 2))
+        self.assertTrue(self.view.typing)
+        self.clock.advance(TYPING_S)
+        self.assertFalse(self.view.typing)
+        self.view.event(Typing(U, 2))
+        self.view.event(message(1, "said"))
+        self.assertFalse(self.view.typing)
+
+    def test_connection(self) -> None:
+        """
+        The state of the connection and of the other is shown.
+        """
+        self.view.event(Connected(1, "s"))
+        self.view.event(Presence(2, True, 0))
+        self.assertEqual((self.view.connection, self.view.online), ("connected", True))
+        self.view.event(Reconnecting("broke\x1b", 1.5))
+        self.assertEqual(self.view.connection, "reconnecting in 1.5 s: broke\u241b")
+        self.assertIsNone(self.view.online)
+
+    def test_harmless(self) -> None:
+        """
+        What others write moves no cursor.
+        """
+        self.view.event(message(1, "a\x1b[2Jb"))
+        self.assertEqual(self.view.entries[0].text, "a\u241b[2Jb")
+
+
+class PipeTests(IsolatedAsyncioTestCase):
+    """
+    Each line a message.
+    """
+
+    async def asyncSetUp(self) -> None:
+        self.server = FakeServer()
+        reconnect = Reconnect(URL, first_s=0.0)
+        self.client = Client(
+            URL, "t", dial=self.server.dial, reconnect=reconnect, ordered=False
+        )
+        self.addAsyncCleanup(self.client.close)
+        self.said: list[str] = []
+
+    def send(self, data: bytes, *, as_json: bool = False) -> asyncio.Task[int]:
+        return asyncio.create_task(
+            send_lines(
+                self.client,
+                2,
+                io.BytesIO(data),
+                timeout_s=20.0,
+                as_json=as_json,
+                say=self.said.append,
+            )
+        )
+
+    async def test_all_accepted(self) -> None:
+        """
+        Lines are sent in order, empty ones passed over, and each is confirmed.
+        """
+        sending = self.send(b"one\r\n\ntwo")
+        link = await self.server.connection(welcome())
+        for text in ("one", "two"):
+            frame = await link.next(frames.Send)
+            self.assertEqual(frame.content, text)
+            link.give(frames.Accepted(frame.client_id, 5))
+        self.assertEqual(await sending, 2)
+        said = [s.split()[:2] for s in self.said]
+        self.assertEqual(said, [["accepted", "1"], ["accepted", "3"]])
+
+    async def test_one_refused(self) -> None:
+        """
+        A line that is refused does not stop the others, and is named at the end.
+        """
+        sending = self.send(b"one\n\xff\ntwo\n", as_json=True)
+        link = await self.server.connection(welcome())
+        first = await link.next(frames.Send)
+        link.give(frames.Rejected(first.client_id, "forbidden", "no"))
+        second = await link.next(frames.Send)
+        link.give(frames.Accepted(second.client_id, 5))
+        with self.assertRaisesRegex(
+            NotAccepted, "^line 1: forbidden: no .and 1 more.; 1 accep"
+        ):
+            await sending
+        told = {t["line"]: t["accepted"] for t in map(json.loads, self.said)}
+        self.assertEqual(told, {1: False, 2: False, 3: True})
+
+    async def test_read_lines(self) -> None:
+        """
+        Lines come with their numbers and without their ends, the last one too.
+        """
+        found = [line async for line in read_lines(io.BytesIO(b"a\n\r\nb"))]
+        self.assertEqual(found, [(1, b"a"), (2, b""), (3, b"b")])

@@ -1,0 +1,215 @@
+"""
+Tests for the commands of L{wsmsg.cli.main}, as a shell runs them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jwt
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.cli.main import COMMANDS, main
+from wsmsg.cli.plain import harmless
+
+#: Nobody listens on port 1.
+NOBODY = "http://127.0.0.1:1"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+class OverviewTests(SynchronousTestCase):
+    """
+    Finding one's way.
+    """
+
+    def test_every_command_helps(self) -> None:
+        """
+        Each command that the overview names says what it does.
+        """
+        overview = run("--help").output
+        for name in COMMANDS:
+            self.assertIn(f"  {name} ", overview)
+            result = run(name, "--help")
+            self.assertEqual((name, result.exit_code), (name, 0))
+            self.assertIn("Usage: ", result.output)
+
+    def test_overview_is_quick(self) -> None:
+        """
+        The overview loads no daemon, no client and no command.
+        """
+        code = (
+            "import sys, wsmsg.cli.main\n"
+            "heavy = ('twisted', 'grpc', 'autobahn', 'pydantic', 'websockets')\n"
+            "print(*(m for m in heavy if m in sys.modules))"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        self.assertEqual(ran.stdout.strip(), "")
+
+    def test_unknown_command(self) -> None:
+        """
+        A command that there is not is a mistake of the command line.
+        """
+        result = run("chatt")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("chatt", result.output)
+
+    def test_completion(self) -> None:
+        """
+        For each shell there is something to make it complete.
+        """
+        for shell in ("bash", "zsh", "fish"):
+            result = run("completion", shell)
+            self.assertEqual(result.exit_code, 0)
+            self.assertIn("_WSMSG_COMPLETE", result.output)
+
+
+class TokenTests(SynchronousTestCase):
+    """
+    C{wsmsg token}.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+
+    def test_token(self) -> None:
+        """
+        The token is for that user and time, signed with the folder's key.
+        """
+        more = ("--expires", "2h", "--json", "--data-dir", str(self.folder))
+        result = run("token", "1001", *more)
+        told = json.loads(result.output)
+        key = (self.folder / "token.key").read_text().strip()
+        claims = jwt.decode(told["token"], key, algorithms=["HS256"])
+        self.assertEqual(claims["sub"], "1001")
+        self.assertEqual(claims["exp"] - claims["iat"], 7200)
+
+    def test_mistakes(self) -> None:
+        """
+        A user or a time that cannot be is named, with status 2, and makes no key.
+        """
+        place = ("--data-dir", str(self.folder))
+        for arguments in (("0",), ("x",), (), ("1", "--user", "1"), ("9" * 19,)):
+            result = run("token", *arguments, *place)
+            self.assertEqual((arguments, result.exit_code), (arguments, 2))
+        result = run("token", "1", "--expires", "soon", *place)
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("'soon' is not like 90s", result.output)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_readable_key(self) -> None:
+        """
+        A key that others can read is not used, and the reason names the file.
+        """
+        path = self.folder / "token.key"
+        path.write_text("x" * 64)
+        path.chmod(0o644)
+        result = run("token", "1", "--data-dir", str(self.folder))
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn(str(path), result.output)
+
+
+class UnreachableTests(SynchronousTestCase):
+    """
+    Commands that ask a daemon that is not there.
+    """
+
+    def test_status(self) -> None:
+        """
+        The status says which does not answer, where, and ends with 1.
+        """
+        place = ("--connect-admin", NOBODY, "--message-admin", NOBODY)
+        result = run("status", *place)
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn(f"{NOBODY}/status: Connection refused", result.output)
+        told = json.loads(run("status", "--json", *place).output)
+        self.assertEqual(told["connect"]["phase"], "unreachable")
+
+    def test_dead_letters(self) -> None:
+        """
+        Without Message the dead letters are a line on stderr and status 1.
+        """
+        for command in (("list",), ("show", "3"), ("replay", "3"), ("replay", "--all")):
+            result = run("dead-letters", *command, "--message-admin", NOBODY)
+            self.assertEqual((command, result.exit_code), (command, 1))
+            self.assertEqual(len(result.stderr.splitlines()), 1)
+
+    def test_replay_what(self) -> None:
+        """
+        A replay must say which, or all.
+        """
+        self.assertEqual(run("dead-letters", "replay").exit_code, 2)
+        self.assertEqual(run("dead-letters", "replay", "1", "--all").exit_code, 2)
+
+    def test_chat_from_a_pipe(self) -> None:
+        """
+        Lines that nobody accepts in time end with status 1 and the reason.
+        """
+        arguments = ["chat", "--user", "1", "--target", "2", "--token", "t"]
+        arguments += ["--url", "ws://127.0.0.1:1", "--timeout", "1s"]
+        code = "from wsmsg.cli.main import main; main()"
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            input="one\ntwo\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("2 not accepted in 1 s", ran.stderr)
+        self.assertIn("connection refused", ran.stderr)
+        self.assertEqual(len(ran.stderr.splitlines()), 1)
+
+    def test_chat_mistakes(self) -> None:
+        """
+        What cannot be is told before anything is tried.
+        """
+        chat = ("chat", "--user", "1", "--target", "2")
+        self.assertEqual(run(*chat, "--url", "http://x").exit_code, 2)
+        self.assertEqual(run(*chat, "--url", "ws://x:y").exit_code, 2)
+        both = run(*chat, "--token", "t", "--token-file", "/f")
+        self.assertEqual(both.exit_code, 2)
+        missing = run(*chat, "--token-file", "/nowhere/t.jwt")
+        self.assertEqual(missing.exit_code, 1)
+        self.assertIn("/nowhere/t.jwt: No such file", missing.output)
+
+
+class HarmlessTests(SynchronousTestCase):
+    """
+    Text of others on a terminal.
+    """
+
+    def test_escapes(self) -> None:
+        """
+        Escape sequences, line ends and changes of direction are shown, not obeyed.
+        """
+        self.assertEqual(harmless("a\x1b[2Jb\r\nc"), "a\u241b[2Jb\u240d\u240ac")
+        self.assertEqual(harmless("a\u202eb\x9bc"), "a<U+202E>b<U+009B>c")
+
+    def test_languages(self) -> None:
+        """
+        Letters, accents and emoji of several parts stay as they are.
+        """
+        for text in ("grüß", "\u4f60\u597d", "\U0001f469\u200d\U0001f52c", "e\u0301"):
+            self.assertEqual(harmless(text), text)
+
+    @given(st.text())
+    def test_one_line(self, text: str) -> None:
+        """
+        Whatever it is, it is one line without control characters.
+        """
+        shown = harmless(text)
+        self.assertFalse(any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown))
+        self.assertLessEqual(len(shown.splitlines()), 1)

@@ -8,11 +8,11 @@ import asyncio
 import io
 import json
 from typing import Any
-from unittest import IsolatedAsyncioTestCase
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeServer, welcome
 from wsmsg import frames
 from wsmsg.cli.chat_lines import NotAccepted, read_lines, send_lines
@@ -128,7 +128,7 @@ class ViewTests(SynchronousTestCase):
         self.assertEqual(self.view.entries[0].text, "a\u241b[2Jb")
 
 
-class PipeTests(IsolatedAsyncioTestCase):
+class PipeTests(AsyncioCase):
     """
     Each line a message.
     """
@@ -178,9 +178,7 @@ class PipeTests(IsolatedAsyncioTestCase):
         link.give(frames.Rejected(first.client_id, "forbidden", "no"))
         second = await link.next(frames.Send)
         link.give(frames.Accepted(second.client_id, 5))
-        with self.assertRaisesRegex(
-            NotAccepted, "^line 1: forbidden: no .and 1 more.; 1 accep"
-        ):
+        with self.assertRaisesRegex(NotAccepted, "^line 1: .* .and 1 more.; 1 acc"):
             await sending
         told = {t["line"]: t["accepted"] for t in map(json.loads, self.said)}
         self.assertEqual(told, {1: False, 2: False, 3: True})

@@ -4,17 +4,13 @@ A client and a server that does as it is told, for tests on asyncio alone.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest import IsolatedAsyncioTestCase, TestResult
 
+from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeServer
-from wsmsg.client import (
-    Client,
-    Reconnect,
-)
+from wsmsg.client import Client, Reconnect
 from wsmsg.frames import Deliver
 
 U = "u:1:2"
@@ -27,21 +23,10 @@ def message(seq: int) -> Deliver:
     return Deliver(U, seq, 1000 + seq, 2, f"text {seq}", 1, seq)
 
 
-class ClientCase(IsolatedAsyncioTestCase):
+class ClientCase(AsyncioCase):
     """
     A client and a server that does as it is told.
     """
-
-    def run(self, result: TestResult | None = None) -> TestResult | None:
-        """
-        As in the base class; but that leaves the thread without a loop, and trial's
-        reactor and the tests after this have one.
-        """
-        loop = asyncio.get_event_loop_policy().get_event_loop()
-        try:
-            return super().run(result)
-        finally:
-            asyncio.set_event_loop(loop)
 
     async def asyncSetUp(self) -> None:
         self.server = FakeServer()

@@ -7,12 +7,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from unittest import IsolatedAsyncioTestCase
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from tests.asyncio_case import AsyncioCase
 from wsmsg import frames
 from wsmsg.client.transport import CodecName, Link, Lost, websocket_dial
 from wsmsg.codecs import codec_json, codec_protobuf
@@ -20,7 +20,7 @@ from wsmsg.codecs import codec_json, codec_protobuf
 CODECS = {"protobuf": codec_protobuf.CODEC, "json": codec_json.CODEC}
 
 
-class TransportTests(IsolatedAsyncioTestCase):
+class TransportTests(AsyncioCase):
     """
     One WebSocket, as frames.
     """

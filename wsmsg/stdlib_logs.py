@@ -16,6 +16,10 @@ _LEVELS = (
     (logging.INFO, LogLevel.info),
 )
 
+#: What gRPC raises because a peer sent what is no protobuf, or went without hearing
+#: how its call ended.  Neither is a bug of ours.
+_OF_PEERS = frozenset({"DecodeError", "ExecuteBatchError"})
+
 
 class ToTwisted(logging.Handler):
     """
@@ -28,8 +32,7 @@ class ToTwisted(logging.Handler):
         )
         fields: dict[str, object] = {"text": record.getMessage()}
         error = record.exc_info[1] if record.exc_info else None
-        if record.name.startswith("grpc") and type(error).__name__ == "DecodeError":
-            # A peer sent what is no protobuf, and was told so: no bug of ours.
+        if record.name.startswith("grpc") and type(error).__name__ in _OF_PEERS:
             fields["text"] = f"{fields['text']}: {error}"
             level = LogLevel.warn
         elif error is not None:

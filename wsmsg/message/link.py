@@ -29,7 +29,7 @@ Settled = Callable[[], object]
 Response = rest_pb2.MessageStreamResponse
 
 #: The most answers to sends that wait for a stream.
-MOST_RESULTS = 100_000
+MOST_RESULTS = 50_000
 
 _FRAME_PUSHES = 1024
 _FRAME_BYTES = 512 * 1024

@@ -238,12 +238,15 @@ class ExitTests(TestCase):
 
     def test_first_failure_decides(self) -> None:
         """
-        A later word of success, or a second stop, does not hide a failure.
+        A later word of success, or a second stop, does not hide a failure, and the
+        operator reads of one reason only.
         """
-        self.exits.exit_with(3, "gave up")
-        self.exits.exit_with(0, "SIGTERM came")
-        self.exits.exit_with(1, "more")
+        with capturedLogs() as logged:
+            self.exits.exit_with(3, "gave up")
+            self.exits.exit_with(0, "SIGTERM came")
+            self.exits.exit_with(1, "more")
         self.assertEqual(self.process.end(), 3)
+        self.assertEqual([event["reason"] for event in logged], ["gave up"])
 
     def test_success(self) -> None:
         """

@@ -47,15 +47,18 @@ class Exit:
     def exit_with(self, status: int, reason: str) -> None:
         """
         Stop the reactor, in order, and end with this status.  The first call that
-        gives a failure decides.
+        gives a failure decides, and no other failure is told: it would follow from
+        the first, or mean the same.
 
         @param reason: a sentence for the operator.
         """
+        if self.status:
+            return
         if status:
             self._log.error("stopping: {reason}", reason=reason)
         else:
             self._log.info("stopping: {reason}", reason=reason)
-        self.status = self.status or status
+        self.status = status
         self._reactor.callWhenRunning(self._stop)
 
     def now(self, status: int, reason: str) -> None:

@@ -191,6 +191,23 @@ class Device:
         await self.say(ping=pb.Ping(nonce=nonce))
         await self.hears("pong", nonce=nonce)
 
+    async def pong_or_end(self) -> None:
+        """
+        The same, where the connection may end instead.
+        """
+        try:
+            await self.pong()
+        except Unheard:
+            if not self._over:
+                raise
+
+    @property
+    def over(self) -> bool:
+        """
+        Whether the connection has ended.
+        """
+        return self._over
+
     async def closed(self, limit_s: float = PATIENCE_S) -> int:
         """
         Wait until the other side closes.

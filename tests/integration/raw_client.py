@@ -109,6 +109,13 @@ class RawClient:
         """
         return not self._unanswered
 
+    @property
+    def waiting(self) -> int:
+        """
+        How many sends are not accepted.
+        """
+        return len(self._unanswered)
+
     # -- requests
 
     async def send(self, to: int, content: str) -> str:

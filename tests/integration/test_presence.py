@@ -1,0 +1,185 @@
+"""
+How long somebody who is gone counts as online.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import ClassVar
+
+import grpc.aio
+
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.device import Device
+from tests.integration.installation import Installation, http_post
+from tests.proxies import Proxy
+from wsmsg.rpc import client_pb2 as pb
+from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+
+#: The promise.
+_LIMIT_S = 5.0
+
+
+class TwoConnectsTestCase(IntegrationTestCase):
+    """
+    One looks on from a second Connect.
+    """
+
+    _second: ClassVar[Installation | None] = None
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        second, cls._second = cls._second, None
+        if second is not None:
+            second.end()
+        super().tearDownClass()
+
+    async def other(self) -> Installation:
+        """
+        A second Connect to the same Message.
+        """
+        cls = type(self)
+        if cls._second is None:
+            rpc_port = self.installation.ports["message.rpc_listen"]
+            cls._second = Installation(upstream=rpc_port)
+        if not cls._second.connect.running:
+            await cls._second.connect.start()
+        await cls._second.connect.ready()
+        return cls._second
+
+    async def watched(self, user: int, url: str = "") -> tuple[Device, Device]:
+        """
+        @return: a device of C{user}, and a device of another on the second Connect
+            that was told that the user is online.
+        """
+        other = await self.other()
+        device = await self.device(user, url=url or self.installation.url)
+        me = self.user()
+        watcher = await Device.dial(other.url, other.token(me), me)
+        self.at_end(watcher.close)
+        await watcher.greet()
+        await watcher.say(watch=pb.Watch(users=[user]))
+        await watcher.hears("presence", user=user, online=True)
+        self.assertTrue(await self.asked(user))
+        return device, watcher
+
+    async def asked(self, user: int) -> bool:
+        """
+        Whether the second Connect says over HTTP and gRPC that the user is online.
+        """
+        ports = (await self.other()).ports
+        path = "/api/v1/connect/online_status"
+        document = {"user_ids": [user]}
+        status, told = await http_post(ports["connect.listen"], path, document)
+        self.assertEqual(status, 200, told)
+        target = f"127.0.0.1:{ports['connect.rpc_listen']}"
+        async with grpc.aio.insecure_channel(target) as channel:
+            stub = rest_pb2_grpc.ConnectServiceStub(channel)
+            answer = await stub.OnlineStatus(
+                rest_pb2.OnlineStatusRequest(user_ids=[user])
+            )
+        self.assertEqual(answer.status[user], told["status"][str(user)])
+        return bool(answer.status[user])
+
+    async def check_offline(self, user: int, watcher: Device, since: float) -> None:
+        """
+        The user is shown offline in time, to who watches and to who asks.
+        """
+        gone = await watcher.hears("presence", user=user, online=False)
+        took_s = time.monotonic() - since
+        self.assertLessEqual(took_s, _LIMIT_S)
+        self.assertGreater(gone.last_seen, 0)
+        self.assertFalse(await self.asked(user))
+
+
+class OfflineTests(TwoConnectsTestCase):
+    """
+    P9, as seen by a user on another Connect, and by those who ask that Connect.
+    """
+
+    @with_daemons
+    async def test_client_gone(self) -> None:
+        """
+        P9: a user whose program ended is offline at once.
+        """
+        user = self.user()
+        device, watcher = await self.watched(user)
+        begun = time.monotonic()
+        device.vanish()
+        await self.check_offline(user, watcher, begun)
+
+    @with_daemons
+    async def test_client_half_open(self) -> None:
+        """
+        P9: a user whose network swallows everything is offline within 5 s.
+        """
+        proxy = await Proxy.open(self.installation.ports["connect.listen"])
+        self.at_end(proxy.close)
+        port = self.installation.ports["connect.listen"]
+        url = self.installation.url.replace(str(port), str(proxy.port))
+        user = self.user()
+        _, watcher = await self.watched(user, url)
+        begun = time.monotonic()
+        proxy.swallow()
+        await self.check_offline(user, watcher, begun)
+
+    @with_daemons
+    async def test_connect_killed(self) -> None:
+        """
+        P9: the users of a Connect that was killed are offline within 5 s.
+        """
+        user = self.user()
+        _, watcher = await self.watched(user)
+        begun = time.monotonic()
+        await self.installation.connect.kill()
+        await self.check_offline(user, watcher, begun)
+
+    @with_daemons
+    async def test_connect_frozen(self) -> None:
+        """
+        P9: the users of a Connect that hangs are offline within 5 s, and those who
+        are still there online again when it goes on.
+        """
+        user = self.user()
+        connect = self.installation.connect
+        device, watcher = await self.watched(user)
+        begun = time.monotonic()
+        await connect.signal(signal.SIGSTOP)
+        try:
+            await self.check_offline(user, watcher, begun)
+        finally:
+            await connect.signal(signal.SIGCONT)
+        await connect.ready()
+        await device.pong()
+        await watcher.hears("presence", user=user, online=True)
+
+
+class HalfOpenStreamTests(TwoConnectsTestCase):
+    """
+    P9: the network between Connect and Message.
+    """
+
+    alone = True
+
+    @with_daemons
+    async def test_stream_half_open(self) -> None:
+        """
+        P9: the users of a Connect that Message cannot hear any more are offline
+        within 5 s, and Connect says that it is not ready.
+        """
+        installation = self.installation
+        proxy = await Proxy.open(installation.ports["message.rpc_listen"])
+        self.at_end(proxy.close)
+        installation.ports["upstream"] = proxy.port
+        await installation.start()
+        user = self.user()
+        _, watcher = await self.watched(user)
+        begun = time.monotonic()
+        proxy.swallow()
+        await self.check_offline(user, watcher, begun)
+        await eventually("not ready", self._not_ready)
+
+    async def _not_ready(self) -> bool:
+        status, _ = await self.installation.connect.get("/readyz")
+        return status == 503

@@ -1,0 +1,159 @@
+"""
+Daemons that are told to stop while people talk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import Any
+
+from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.device import Device
+from wsmsg.errors import Close
+from wsmsg.model import conversation_of
+from wsmsg.rpc import client_pb2 as pb
+
+_STOP_S = 10.0
+
+
+class StoppingTests(IntegrationTestCase):
+    """
+    P10: what clients see of it, and that nothing is lost.
+    """
+
+    message = {"stop_s": _STOP_S}
+    connect = {
+        "stop_s": _STOP_S,
+        "goaway_spread_s": 0.5,
+        "limits.sends_per_s": 10_000,
+        "limits.sends_burst": 10_000,
+        "alternatives": "wss://elsewhere.example/",
+    }
+
+    async def talk(self, device: Device, to: int) -> list[str]:
+        """
+        Say things until the connection ends.
+
+        @return: the client ids.
+        """
+        said: list[str] = []
+        while not device.over:
+            said.append(f"id-{len(said)}")
+            send = pb.Send(client_id=said[-1], to=to, content=said[-1])
+            await device.say(send=send)
+            if len(said) % 8 == 0:
+                await device.pong_or_end()
+        return said
+
+    async def stored(self, one: int, two: int) -> list[pb.Deliver]:
+        """
+        The whole conversation.
+        """
+        device, after, found = await self.device(one, "reader"), 0, []
+        name = conversation_of(one, two)
+        while True:
+            await device.say(sync=pb.Sync(id="s", conversation=name, after=after))
+            page = await device.hears("page", id="s")
+            found += page.messages
+            if not page.more:
+                return found
+            after = found[-1].seq
+
+    @with_daemons
+    async def test_connect(self) -> None:
+        """
+        P10: a Connect that is stopped tells each client to move and when, answers
+        what it was sent before, closes with 1012 and ends with status 0 in time.
+        """
+        pairs = [(self.user(), self.user()) for _ in range(5)]
+        devices = [await self.device(one) for one, _ in pairs]
+        silent = await self.device(self.user())
+        talking = [
+            asyncio.ensure_future(self.talk(device, two))
+            for device, (_, two) in zip(devices, pairs, strict=True)
+        ]
+        for device in devices:
+            await device.hears("deliver", seq=20)
+        begun = time.monotonic()
+        self.assertEqual(await self.installation.connect.terminate(), 0)
+        self.assertLess(time.monotonic() - begun, _STOP_S)
+        said = await asyncio.gather(*talking)
+        for device in [*devices, silent]:
+            self.assertEqual(await device.closed(), Close.DRAIN)
+            [goaway] = device.all("goaway")
+            self.assertTrue(0 <= goaway.after_ms <= 500, goaway)
+            self.assertEqual(goaway.alternatives, ["wss://elsewhere.example/"])
+        await self._running()
+        for device, (one, two), ids in zip(devices, pairs, said, strict=True):
+            await self.check(device, one, two, ids)
+
+    async def check(self, device: Device, one: int, two: int, ids: list[str]) -> None:
+        """
+        What was accepted is stored, once and in order; none was rejected, and what
+        has no answer was not read, or is there all the same.
+        """
+        self.assertEqual(device.all("rejected"), [])
+        accepted = {a.client_id for a in device.all("accepted")}
+        stored = [m.client_id for m in await self.stored(one, two)]
+        self.assertEqual(stored, ids[: len(stored)])
+        self.assertEqual(accepted - set(stored), set())
+
+    @with_daemons
+    async def test_message(self) -> None:
+        """
+        P10: a Message that is stopped ends with status 0 in time; clients stay
+        connected, and what they say meanwhile is accepted by the next one, with
+        nothing rejected, lost or doubled.
+        """
+        one, two = self.user(), self.user()
+        sender, receiver = self.person(one), self.person(two)
+        await sender.until(lambda: sender.connects == 1)
+        await receiver.until(lambda: receiver.connects == 1)
+        talking = asyncio.ensure_future(self._say(sender, two, 400))
+        await receiver.until_taken(conversation_of(one, two), 50)
+        begun = time.monotonic()
+        self.assertEqual(await self.installation.message.terminate(), 0)
+        self.assertLess(time.monotonic() - begun, _STOP_S)
+        await self.installation.message.start()
+        await talking
+        taken = await receiver.until_taken(conversation_of(one, two), 400)
+        self.assertEqual([m.content for m in taken], [str(n) for n in range(400)])
+        await sender.until(lambda: sender.idle)
+        self.assertEqual(sender.faults + receiver.faults + sender.rejected, [])
+        self.assertEqual((sender.connects, receiver.connects), (1, 1))
+
+    async def _say(self, sender: Any, to: int, n: int) -> None:
+        for i in range(n):
+            await sender.send(to, str(i))
+            if i % 20 == 0:
+                await sender.until(lambda: sender.waiting < 40)
+
+    @with_daemons
+    async def test_second_signal(self) -> None:
+        """
+        P10: a second SIGTERM ends a daemon at once, with status 1.
+        """
+        connect = self.installation.connect
+        await connect.terminate()
+        connect.extra["goaway_spread_s"] = 9
+        try:
+            await self._running()
+            devices = [await self.device(self.user()) for _ in range(4)]
+            before = len(connect.lines())
+            await connect.signal(signal.SIGTERM)
+            await connect.until_logged("stopping: SIGTERM came")
+            # Clients are told one after the other: others are there still.
+            ends = [asyncio.ensure_future(d.hears("goaway")) for d in devices]
+            _, left = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self.assertTrue(left)
+            self.assertTrue(connect.running)
+            begun = time.monotonic()
+            self.assertEqual(await connect.terminate(), 1)
+            self.assertLess(time.monotonic() - begun, 1)
+            await asyncio.gather(*ends, return_exceptions=True)
+            last = connect.lines()[before:]
+            self.assertTrue([x for x in last if "ending at once: SIGTERM came" in x])
+        finally:
+            connect.extra["goaway_spread_s"] = 0.5

@@ -136,9 +136,7 @@ class PipeTests(AsyncioCase):
     async def asyncSetUp(self) -> None:
         self.server = FakeServer()
         reconnect = Reconnect(URL, first_s=0.0)
-        self.client = Client(
-            URL, "t", dial=self.server.dial, reconnect=reconnect, ordered=False
-        )
+        self.client = Client(URL, "t", dial=self.server.dial, reconnect=reconnect)
         self.addAsyncCleanup(self.client.close)
         self.said: list[str] = []
 

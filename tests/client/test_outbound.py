@@ -4,6 +4,8 @@ Tests for L{wsmsg.client.outbound}.
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,9 +29,7 @@ class OutboundTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.settled: list[tuple[str, Accepted | WsmsgError]] = []
-        self.outbound = Outbound(
-            10, lambda *what: self.settled.append(what), ordered=False
-        )
+        self.outbound = Outbound(10, lambda *what: self.settled.append(what))
 
     def ids(self, now: float = 0.0) -> list[str]:
         return [frame.client_id for frame in self.outbound.due(now)]
@@ -64,16 +64,20 @@ class OutboundTests(SynchronousTestCase):
 
     def test_busy_server(self) -> None:
         """
-        After a rejection with a hint it and all newer messages wait as told.
+        After a rejection with a hint it and all newer messages wait as told, and for
+        the answers to those that were on the way behind it.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a", "b")
         self.ids()
         self.outbound.rejected(Rejected("a", "overloaded", "busy", 500), 1.0)
         self.add("c")
-        self.assertEqual(self.ids(1.4), [])
-        self.assertEqual(self.outbound.next_due(1.4), 1.5)
-        self.assertEqual(self.ids(1.5), ["a", "c"])
+        self.assertEqual(self.ids(1.6), [])
+        self.assertIsNone(self.outbound.next_due(1.6))
+        self.outbound.rejected(Rejected("b", "overloaded", "busy", 400), 1.2)
+        self.assertEqual(self.ids(1.5), [])
+        self.assertEqual(self.outbound.next_due(1.5), 1.6)
+        self.assertEqual(self.ids(1.6), ["a", "b", "c"])
         self.assertEqual(self.settled, [])
 
     def test_busy_server_without_hint(self) -> None:
@@ -163,7 +167,7 @@ class OutboundTests(SynchronousTestCase):
         each message is settled once.
         """
         settled: list[str] = []
-        outbound = Outbound(100, lambda name, _: settled.append(name), ordered=False)
+        outbound = Outbound(100, lambda name, _: settled.append(name))
         outbound.welcomed(LIMITS, 0.0)
         now, made, flying = 0.0, 0, list[int]()
         for step in data.draw(st.lists(st.sampled_from("aarlxs"), max_size=40)):
@@ -199,20 +203,6 @@ class OrderedTests(SynchronousTestCase):
     The order of what one sender says in a conversation.
     """
 
-    def test_one_at_a_time(self) -> None:
-        """
-        The second message of a conversation waits until the first is accepted; those
-        of others do not wait for it.
-        """
-        outbound = Outbound(10, lambda *_: None)
-        outbound.welcomed(LIMITS, 0.0)
-        for name, to in (("a", 2), ("b", 2), ("c", 3)):
-            outbound.add(Send(name, to=to))
-        self.assertEqual([f.client_id for f in outbound.due(0.0)], ["a", "c"])
-        self.assertIsNone(outbound.next_due(0.0))
-        outbound.accepted("a", 1)
-        self.assertEqual([f.client_id for f in outbound.due(0.0)], ["b"])
-
     def test_withdrawn_first(self) -> None:
         """
         A message that was withdrawn does not hold up the next.
@@ -227,9 +217,10 @@ class OrderedTests(SynchronousTestCase):
     @given(st.data())
     def test_accepted_in_order(self, data: st.DataObject) -> None:
         """
-        Whatever the server refuses for a moment or loses, and wherever it accepts a
-        message without our hearing of it, it first accepts the messages of a
-        conversation in the order in which they were sent.
+        Whatever the server refuses for a moment (with all of the conversation that
+        comes behind it) or loses, and wherever it accepts a message without our
+        hearing of it, it first accepts the messages of a conversation in the order
+        in which they were sent.
         """
         done: list[str] = []
         accepted: dict[str, Send] = {}
@@ -239,16 +230,22 @@ class OrderedTests(SynchronousTestCase):
         for number, to in enumerate(steps):
             outbound.add(Send(f"{number:02}", to=to))
         now = 0.0
-        for fate in data.draw(st.lists(st.sampled_from("arlh"), max_size=30)):
+        for fates in data.draw(st.lists(st.text("arlh", min_size=1), max_size=30)):
             now += 2.0
-            for frame in outbound.due(now):
-                if fate in "ah":
-                    accepted.setdefault(frame.client_id, frame)
-                if fate == "a":
-                    outbound.accepted(frame.client_id, 1)
-                elif fate == "r":
+            fenced: set[int] = set()
+            lost = False
+            for frame, fate in zip(outbound.due(now), cycle(fates), strict=False):
+                lost = lost or fate in "lh"
+                if fate == "r" or frame.to in fenced:
+                    fenced.add(frame.to)
                     outbound.rejected(Rejected(frame.client_id, "overloaded", ""), now)
-            if fate in "lh":
+                elif not lost or fate == "h":
+                    accepted.setdefault(frame.client_id, frame)
+                if fate == "a" and frame.client_id in accepted and not lost:
+                    outbound.accepted(frame.client_id, 1)
+                if fate == "l":
+                    break  # what is behind it never arrived
+            if lost:
                 outbound.lost()
                 outbound.welcomed(LIMITS, now)
         while len(outbound):

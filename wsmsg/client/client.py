@@ -66,9 +66,6 @@ class Client:
     @param queued_messages: the most messages that wait for the program; what does
         not fit is asked for again when there is room.
     @param unsent: the most messages that wait to be accepted; one more is refused.
-    @param ordered: whether a conversation has one message on the way at a time, which
-        keeps their order even where the server refuses one for a moment; see
-        L{wsmsg.client.outbound}.
     @param heartbeat_s: of silence, after which the server must give a sign of life.
     @param dial: opens connections; for tests.
     @raise BadPositions: the position file is not one.
@@ -85,7 +82,6 @@ class Client:
         start: Start = "beginning",
         queued_messages: int = 1000,
         unsent: int = 10000,
-        ordered: bool = True,
         heartbeat_s: float | None = None,
         reconnect: Reconnect | None = None,
         dial: Dial | None = None,
@@ -101,7 +97,6 @@ class Client:
             start=start,
             queued_messages=queued_messages,
             unsent=unsent,
-            ordered=ordered,
         )
         self._reconnect = reconnect or Reconnect(url)
         self._dial = dial or websocket_dial(codec)

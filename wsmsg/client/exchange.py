@@ -78,15 +78,12 @@ class Exchange:
         start: Start = "beginning",
         queued_messages: int = 1000,
         unsent: int = 10000,
-        ordered: bool = True,
     ) -> None:
         self.user = saved.user
         self.since_ms = saved.since
         self.limits: frames.Limits | None = None
         self.events = EventQueue(queued_messages)
-        self.outbound = Outbound(
-            max(unsent, len(saved.unsent)), on_settled, ordered=ordered
-        )
+        self.outbound = Outbound(max(unsent, len(saved.unsent)), on_settled)
         self.inbound = Inbound(
             self._give,
             lambda: self.events.room,

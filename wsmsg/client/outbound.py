@@ -2,10 +2,11 @@
 What we want accepted: in which order, how many at once, and what goes again.
 
 Each message has a number of ours, from 0 up in the order of C{send}.  Those not on
-the way are in heaps by number, so what comes back - the connection was lost, or the
-server was busy - is again before everything newer.  To keep a sender's order, a
-conversation has one message on the way at a time: if the server refused the first of
-two for a moment, the second would overtake it::
+the way are in a heap by number, so what comes back - the connection was lost, or the
+server was busy - is again before everything newer.  Many may be on the way at once,
+and a sender's order stays all the same: a server that turns one away turns away what
+comes behind it for the time of its hint, and we, once one was turned away, send
+nothing until all that is on the way is answered and the hint is over::
 
     waiting --due--> in flight --accepted, rejected--> settled
        ^                 |
@@ -32,9 +33,6 @@ Settled = Callable[[str, "Accepted | WsmsgError"], object]
 _NO_HINT_S = 1.0
 
 
-_Lane = tuple[int, int] | str
-
-
 @attrs.define(slots=True)
 class _Outgoing:
     number: int
@@ -48,27 +46,19 @@ class Outbound:
 
     @param limit: the most of them; one more is refused.
     @param on_settled: called once for each with its client id and what became of it.
-    @param ordered: L{False}: many of one conversation may be on the way, and one may
-        overtake another when the server is busy.
     """
 
-    def __init__(
-        self, limit: int, on_settled: Settled, *, ordered: bool = True
-    ) -> None:
+    def __init__(self, limit: int, on_settled: Settled) -> None:
         self._limit = limit
-        self._ordered = ordered
         self._on_settled = on_settled
         self._by_id: dict[str, _Outgoing] = {}
-        # The waiting of each lane, and the first of each lane that may go: a lane is a
-        # conversation, or a message of its own where order does not matter.
-        self._lanes: dict[_Lane, list[tuple[int, str]]] = {}
-        self._ready: list[tuple[int, _Lane]] = []
-        self._busy: set[_Lane] = set()
+        self._waiting: list[tuple[int, str]] = []
         self._in_flight: dict[str, _Outgoing] = {}
         self._made = 0
         self._window = 1
         self._content_bytes = 0
         self._not_before = 0.0
+        self._turned_away = False
         self._pace = Pace(0.0)
         self.changed = False
 
@@ -116,10 +106,8 @@ class Outbound:
         outgoing = self._by_id.get(client_id)
         if outgoing is None or outgoing.tried:
             return False
-        lane = self._lane(outgoing.frame)
-        self._lanes[lane].remove((outgoing.number, client_id))
-        heapq.heapify(self._lanes[lane])
-        self._offer(lane)
+        self._waiting.remove((outgoing.number, client_id))
+        heapq.heapify(self._waiting)
         self._forget(client_id)
         return True
 
@@ -130,6 +118,7 @@ class Outbound:
         self._window = max(1, limits.window)
         self._content_bytes = limits.content_bytes
         self._not_before = 0.0
+        self._turned_away = False
         self._pace = Pace(float(limits.sends_per_s), now)
 
     def lost(self) -> None:
@@ -137,7 +126,6 @@ class Outbound:
         The connection is gone: what was on the way goes again.
         """
         in_flight, self._in_flight = self._in_flight, {}
-        self._busy.clear()
         for outgoing in in_flight.values():
             self._wait(outgoing)
 
@@ -147,9 +135,7 @@ class Outbound:
         """
         frames: list[Send] = []
         while self._may_send(now):
-            outgoing = self._next()
-            if outgoing is None:
-                break
+            outgoing = self._by_id[heapq.heappop(self._waiting)[1]]
             outgoing.tried = True
             self._in_flight[outgoing.frame.client_id] = outgoing
             self._pace.spend()
@@ -160,7 +146,7 @@ class Outbound:
         """
         When L{due} will give more if nothing happens until then.
         """
-        if not self._ready or len(self._in_flight) >= self._window:
+        if not self._waiting or not self._has_room():
             return None
         return max(self._not_before, self._pace.ready_at(now))
 
@@ -183,67 +169,35 @@ class Outbound:
 
     def _may_send(self, now: float) -> bool:
         return (
-            bool(self._ready)
-            and len(self._in_flight) < self._window
+            bool(self._waiting)
+            and self._has_room()
             and now >= self._not_before
             and now >= self._pace.ready_at(now)
         )
+
+    def _has_room(self) -> bool:
+        if self._turned_away and self._in_flight:
+            return False
+        self._turned_away = False
+        return len(self._in_flight) < self._window
 
     def _send_again(self, client_id: str, after_s: float, now: float) -> None:
         outgoing = self._in_flight.pop(client_id, None)
         if outgoing is None:
             return
-        self._busy.discard(self._lane(outgoing.frame))
         self._wait(outgoing)
         # All wait, not this one alone: a newer message must not overtake it.
+        self._turned_away = True
         self._not_before = max(self._not_before, now + (after_s or _NO_HINT_S))
 
     def _settle(self, client_id: str) -> bool:
-        outgoing = self._in_flight.pop(client_id, None)
-        if outgoing is None:
+        if self._in_flight.pop(client_id, None) is None:
             return False
-        lane = self._lane(outgoing.frame)
-        self._busy.discard(lane)
-        self._offer(lane)
         self._forget(client_id)
         return True
 
-    def _lane(self, frame: Send) -> _Lane:
-        return (frame.to, frame.group) if self._ordered else frame.client_id
-
     def _wait(self, outgoing: _Outgoing) -> None:
-        frame = outgoing.frame
-        lane = self._lane(frame)
-        waiting = self._lanes.setdefault(lane, [])
-        heapq.heappush(waiting, (outgoing.number, frame.client_id))
-        if waiting[0][0] == outgoing.number:
-            self._offer(lane)
-
-    def _offer(self, lane: _Lane) -> None:
-        """
-        The first of a lane may have changed, or may go now.
-        """
-        waiting = self._lanes.get(lane)
-        if not waiting:
-            self._lanes.pop(lane, None)
-        elif lane not in self._busy:
-            heapq.heappush(self._ready, (waiting[0][0], lane))
-
-    def _next(self) -> _Outgoing | None:
-        """
-        The oldest that may go, now on the way.  An offer that came true already, or
-        was withdrawn, is passed over.
-        """
-        while self._ready:
-            number, lane = heapq.heappop(self._ready)
-            waiting = self._lanes.get(lane)
-            if waiting and waiting[0][0] == number and lane not in self._busy:
-                _, client_id = heapq.heappop(waiting)
-                self._busy.add(lane)
-                if not waiting:
-                    del self._lanes[lane]
-                return self._by_id[client_id]
-        return None
+        heapq.heappush(self._waiting, (outgoing.number, outgoing.frame.client_id))
 
     def _forget(self, client_id: str) -> None:
         del self._by_id[client_id]

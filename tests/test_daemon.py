@@ -157,26 +157,27 @@ class PreflightTests(TestCase):
 
     def test_all_faults(self) -> None:
         """
-        Each listener, the folder and each probe have their line, in one go.
+        Each listener and each probe have their line, in one go; so has the folder,
+        and then what would be in it has none.
         """
-        self.data.write_text("a file")
 
         def held() -> None:
             raise Unavailable("in use by process 7")
 
-        lines = self.refused(
-            free_settings(
-                listen="192.0.2.1:0",
-                admin_listen="nowhere.invalid:1",
-                trust_network=True,
-            ),
-            probes=[("cannot open the journal", held)],
+        settings = free_settings(
+            listen="192.0.2.1:0", admin_listen="nowhere.invalid:1", trust_network=True
         )
-        self.assertEqual(len(lines), 4)
+        probes = [("cannot open the journal", held)]
+        lines = self.refused(settings, probes=probes)
+        self.assertEqual(len(lines), 3)
         self.assertIn("this machine has no such address", lines[0])
         self.assertIn("nowhere.invalid:1 (admin_listen): ", lines[1])
+        self.assertIn("cannot open the journal: in use by process 7", lines[2])
+        self.data.rmdir()
+        self.data.write_text("a file")
+        lines = self.refused(settings, probes=probes)[3:]
+        self.assertEqual(len(lines), 3)
         self.assertIn(f"cannot use the data folder {self.data}: ", lines[2])
-        self.assertIn("cannot open the journal: in use by process 7", lines[3])
 
     def test_systemd(self) -> None:
         """

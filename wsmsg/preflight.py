@@ -38,11 +38,11 @@ def preflight(
         journal}, and how to find out.
     @raise SystemExit: with status 1, after a line on C{stderr} for each fault.
     """
-    faults = [
-        *_listeners(settings),
-        *_failed((f"cannot use the data folder {data_dir}", lambda: _write(data_dir))),
-        *(fault for probe in probes for fault in _failed(probe)),
-    ]
+    folder = (f"cannot use the data folder {data_dir}", lambda: _write(data_dir))
+    faults = [*_listeners(settings), *_failed(folder)]
+    if data_dir.is_dir():
+        # Without the folder, each file that is to be in it would only say so again.
+        faults += [fault for probe in probes for fault in _failed(probe)]
     for fault in faults:
         print(f"wsmsg {daemon}: {fault}", file=sys.stderr)
     if faults:

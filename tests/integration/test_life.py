@@ -1,0 +1,293 @@
+"""
+The life of a daemon under twistd: in the background, refused, reloaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import jwt
+from websockets.exceptions import InvalidStatus
+
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.installation import free_ports, http_get
+from wsmsg.rpc import client_pb2 as pb
+
+_LISTENERS = ("listen", "rpc_listen", "admin_listen")
+
+
+class TwistdTests(IntegrationTestCase):
+    """
+    One daemon at a time, as a shell starts it.
+    """
+
+    alone = True
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="wsmsg-life-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.ports = dict(zip(_LISTENERS, free_ports(3), strict=True))
+
+    async def twistd(
+        self, daemon: str, *options: str, before: tuple[str, ...] = ("-n", "--pidfile=")
+    ) -> tuple[int, str]:
+        """
+        Run it until it ends, or is in the background.
+
+        @return: its exit status, and all that it said.
+        """
+        command = [str(Path(sys.executable).parent / "twistd"), *before, daemon]
+        command += ["--data-dir", str(self.folder / "data")]
+        for key, port in self.ports.items():
+            command += ["--set", f"{key}=127.0.0.1:{port}"]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self.folder,
+        )
+        try:
+            async with asyncio.timeout(30):
+                output, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            raise
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
+    async def refused(self, status: int, daemon: str, *options: str) -> list[str]:
+        """
+        Start a daemon that cannot start.
+
+        @return: the lines that it said, none of them a traceback.
+        """
+        ended, output = await self.twistd(daemon, *options)
+        self.assertEqual(ended, status, output)
+        self.assertNotIn("Traceback", output)
+        lines = output.splitlines()
+        self.assertTrue(lines[0].startswith(f"wsmsg {daemon}: "), output)
+        return lines
+
+    @with_daemons
+    async def test_daemonized(self) -> None:
+        """
+        In the background both serve, each with its pid file and its log, and SIGTERM
+        ends them and removes the pid file.
+        """
+        for daemon in ("message", "connect"):
+            pidfile, log = self.folder / f"{daemon}.pid", self.folder / f"{daemon}.log"
+            before = (f"--pidfile={pidfile}", f"--logfile={log}")
+            self.assertEqual(await self.twistd(daemon, before=before), (0, ""))
+            pid = int(pidfile.read_text())
+            self.addCleanup(_kill, pid)
+            port = self.ports["admin_listen"]
+            path = "/readyz" if daemon == "message" else "/healthz"
+            await eventually("serving", partial(_serves, port, path), 20)
+            os.kill(pid, signal.SIGTERM)
+            await eventually("ended", partial(_ended, pidfile, log))
+            self.assertNotIn("Traceback", log.read_text())
+
+    @with_daemons
+    async def test_port_in_use(self) -> None:
+        """
+        A port that another process has: status 1 and one line that names it, the
+        setting and what to do.
+        """
+        for daemon, key in (("connect", "listen"), ("message", "rpc_listen")):
+            with socket.create_server(("127.0.0.1", self.ports[key])):
+                [line] = await self.refused(1, daemon)
+            self.assertIn(f"127.0.0.1:{self.ports[key]} ({key})", line)
+            self.assertIn("address already in use", line)
+
+    @with_daemons
+    async def test_data_in_use(self) -> None:
+        """
+        A second Message on the same data folder: status 1 and a line for each file
+        that says who has it; the first is not disturbed.
+        """
+        message = self.installation.message
+        await message.start()
+        await message.ready()
+        folder = str(self.installation.folder / "data")
+        lines = await self.refused(1, "message", "--data-dir", folder)
+        self.assertEqual(len(lines), 2, lines)
+        for line, name in zip(lines, ("journal.db", "store.db"), strict=True):
+            self.assertIn(f"{folder}/{name} is in use by process {message.pid}", line)
+        self.assertEqual((await message.get("/readyz"))[0], 200)
+
+    @with_daemons
+    async def test_unwritable_folder(self) -> None:
+        """
+        A data folder that cannot be written: status 1 and one line with its name.
+        """
+        file = self.folder / "file"
+        file.write_text("")
+        for daemon in ("connect", "message"):
+            for folder in (str(file / "below"), "/proc/wsmsg"):
+                [line] = await self.refused(1, daemon, "--data-dir", folder)
+                self.assertIn(folder, line)
+
+    @with_daemons
+    async def test_mistakes(self) -> None:
+        """
+        Mistakes in the settings: status 2, each told with its key, where it was
+        made and why, and nothing was started.
+        """
+        file = self.folder / "settings.toml"
+        file.write_text(
+            "[connect]\nheartbeat_s = 0\nlimits = { window = 'many', windows = 3 }\n"
+            "[common]\nlog = { level = 'loud' }\n"
+        )
+        lines = await self.refused(
+            2, "connect", "--config", str(file), "--set", "stop_s=soon"
+        )
+        text = "\n".join(lines)
+        for key in ("heartbeat_s", "limits.window", "limits.windows", "log.level"):
+            self.assertIn(key, text)
+        self.assertIn("--set stop_s=soon", text)
+        self.assertEqual(text.count(str(file)), 4, text)
+        self.assertFalse((self.folder / "data").exists())
+
+    @with_daemons
+    async def test_open_listeners(self) -> None:
+        """
+        P8: a listener that believes its caller is not opened beyond loopback unless
+        C{trust_network} says so: status 2.
+        """
+        for daemon, key in (
+            ("connect", "rpc_listen"),
+            ("connect", "admin_listen"),
+            ("message", "listen"),
+            ("message", "rpc_listen"),
+            ("message", "admin_listen"),
+        ):
+            setting = f"{key}=0.0.0.0:{self.ports[key]}"
+            lines = await self.refused(2, daemon, "--set", setting)
+            self.assertIn("trust_network", "\n".join(lines))
+            self.assertIn(key, "\n".join(lines))
+
+    @with_daemons
+    async def test_another_reactor(self) -> None:
+        """
+        C{twistd --reactor=epoll} is a mistake in the command, and the line says what
+        to do.
+        """
+        before = ("-n", "--pidfile=", "--reactor=epoll")
+        status, output = await self.twistd("connect", before=before)
+        self.assertEqual((status, len(output.splitlines())), (2, 1), output)
+        self.assertIn("--reactor=asyncio", output)
+
+
+class ReloadTests(IntegrationTestCase):
+    """
+    SIGHUP, while people are connected.
+    """
+
+    alone = True
+
+    def write(self, text: str) -> None:
+        """
+        Have Connect's file say this.
+        """
+        self.file.write_text(text)
+
+    async def begin(self, text: str) -> None:
+        """
+        Start both, Connect with a file.
+        """
+        self.file = self.installation.folder / "connect.toml"
+        self.write(text)
+        self.installation.connect.arguments = ["--config", str(self.file)]
+        await self.installation.start()
+
+    async def reload(self, text: str, says: str) -> str:
+        """
+        Change the file, send SIGHUP, wait for what it says in the log.
+        """
+        self.write(text)
+        await self.installation.connect.signal(signal.SIGHUP)
+        return await self.installation.connect.until_logged(says)
+
+    @with_daemons
+    async def test_live(self) -> None:
+        """
+        The level of the log, a limit and the key of the tokens change at once, and
+        nobody's connection ends.
+        """
+        await self.begin("")
+        connect = self.installation.connect
+        one, two = self.user(), self.user()
+        device = await self.device(one)
+        new_key = "k" * 40
+        said = await self.reload(
+            f'[connect]\nlog.level = "debug"\nlimits.content_bytes = 5\n'
+            f'token.secret = "{new_key}"\n',
+            "settings read again",
+        )
+        for key in ("log.level", "limits.content_bytes", "token.secret"):
+            self.assertIn(key, said)
+        self.assertNotIn(new_key, "\n".join(connect.lines()))
+        rejected = await device.send(two, "id-1", "longer")
+        self.assertEqual(rejected.code, "too_large")
+        self.assertTrue((await device.send(two, "id-2", "short")).time)
+        with self.assertRaises(InvalidStatus):
+            await self.dial(two)
+        token = jwt.encode({"sub": str(two), "exp": 2**33}, new_key, "HS256")
+        friend = await self.dial(two, token=token)
+        await friend.greet()
+        await device.say(ping=pb.Ping(nonce="there"))
+        await device.hears("pong", nonce="there")
+        self.assertEqual(len(device.all("welcome")), 1)
+
+    @with_daemons
+    async def test_mistakes(self) -> None:
+        """
+        A file with mistakes changes nothing: each is told, and the old values stay;
+        keys that need a restart are named.
+        """
+        await self.begin("[connect]\nlimits.content_bytes = 5\n")
+        connect = self.installation.connect
+        one, two = self.user(), self.user()
+        device = await self.device(one)
+        await self.reload(
+            "[connect]\nlimits.content_bytes = 50\nheartbeat_s = -1\nnonsense = 1\n",
+            "the settings stay as they were",
+        )
+        told = [line for line in connect.lines() if "#error] settings: " in line]
+        self.assertEqual(len(told), 2, told)
+        for key in ("heartbeat_s", "nonsense"):
+            self.assertTrue([line for line in told if key in line], told)
+        rejected = await device.send(two, "id-1", "longer")
+        self.assertEqual(rejected.code, "too_large")
+        await self.reload(
+            '[connect]\nlimits.content_bytes = 50\nnode = "other"\n',
+            "node changes with a restart only",
+        )
+        await connect.until_logged("changed: limits.content_bytes")
+        self.assertTrue((await device.send(two, "id-1", "longer")).time)
+        self.assertEqual((await connect.get("/readyz"))[0], 200)
+
+
+async def _serves(port: int, path: str) -> bool:
+    return (await http_get(port, path))[0] == 200
+
+
+def _ended(pidfile: Path, log: Path) -> bool:
+    return not pidfile.exists() and "Server Shut Down" in log.read_text()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

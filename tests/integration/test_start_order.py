@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -66,6 +68,8 @@ class StartOrderTests(IntegrationTestCase):
         self.assertGreater(time.monotonic() - begun, 0.4)
         await message.start()
         await connect.ready()
+        status, text = await self.wsmsg_status()
+        self.assertEqual(status, 0, text)
         await device.hears("resync")
         await device.say(conversations=pb.Conversations(id="c"))
         await device.hears("heads", id="c")
@@ -87,7 +91,7 @@ class StartOrderTests(IntegrationTestCase):
 
     async def check_told(self, connect: DaemonProcess) -> None:
         """
-        C{/readyz}, C{/status} and the log tell the same.
+        C{/readyz}, C{/status}, C{wsmsg status} and the log tell the same.
         """
         status, ready = await connect.get("/readyz")
         self.assertEqual((status, ready["ready"]), (503, False))
@@ -103,6 +107,28 @@ class StartOrderTests(IntegrationTestCase):
         self.assertEqual(again["last_error"], told["last_error"])
         self.assertGreaterEqual(again["attempts"], told["attempts"])
         self.assertEqual((await connect.get("/healthz"))[0], 200)
+        status, text = await self.wsmsg_status()
+        self.assertNotEqual(status, 0, text)
+        self.assertIn(told["name"].removeprefix("message "), text)
+        self.assertIn("connection refused", text)
+
+    async def wsmsg_status(self) -> tuple[int, str]:
+        """
+        @return: the exit status of C{wsmsg status}, and what it said.
+        """
+        command = [str(Path(sys.executable).parent / "wsmsg"), "status"]
+        for name in ("connect", "message"):
+            port = self.installation.ports[f"{name}.admin_listen"]
+            command += [f"--{name}-admin", f"http://127.0.0.1:{port}"]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode is not None
+        return process.returncode, output.decode()
 
     @with_daemons
     async def test_message_first(self) -> None:

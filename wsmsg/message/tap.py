@@ -18,7 +18,6 @@ from twisted.application.service import IService
 from wsmsg.daemon import DaemonOptions
 from wsmsg.settings import MessageSettings
 
-
 _SWITCH_S = 0.0005
 
 

@@ -49,7 +49,11 @@ class Proxy:
     async def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        inner, outer = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            inner, outer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.close()
+            return
         self._writers += [writer, outer]
         for source, sink in ((reader, outer), (inner, writer)):
             task = asyncio.ensure_future(self._forward(source, sink))

@@ -5,6 +5,7 @@ How long somebody who is gone counts as online.
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from typing import ClassVar
 
@@ -88,6 +89,7 @@ class TwoConnectsTestCase(IntegrationTestCase):
         """
         gone = await watcher.hears("presence", user=user, online=False)
         took_s = time.monotonic() - since
+        sys.__stderr__ and print(f"{took_s:.2f} s", end=" ", file=sys.__stderr__)
         self.assertLessEqual(took_s, _LIMIT_S)
         self.assertGreater(gone.last_seen, 0)
         self.assertFalse(await self.asked(user))

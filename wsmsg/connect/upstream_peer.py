@@ -59,9 +59,10 @@ def grpc_endpoint(
     )
 
 
-def _is_welcome(message: rest_pb2.MessageStreamResponse) -> bool:
-    # A deployed Message sends none; serving those too begins here.
-    return message.HasField("welcome")
+def _is_welcome(message: rest_pb2.MessageStreamResponse | None) -> bool:
+    # A deployed Message sends none; serving those too begins here.  None: what came
+    # could not be decoded.
+    return message is not None and message.HasField("welcome")
 
 
 class PeerOwner(Protocol):

@@ -32,6 +32,17 @@ class SourcesTests(Folder):
         for address in (connect.listen, connect.rpc_listen, message.listen):
             self.assertTrue(is_loopback(parse_address(address).host))
 
+    def test_offline_in_time(self) -> None:
+        """
+        Who is gone without a word is offline within 5 s, with some room for the
+        work itself: a client after its heartbeats, the users of a Connect after the
+        stream's keepalives and the grace.
+        """
+        connect, message = ConnectSettings(), MessageSettings()
+        self.assertLessEqual(2.25 * connect.heartbeat_s, 4.5)
+        silent_s = 2 * message.keepalive_s + message.link_grace_s
+        self.assertLessEqual(silent_s, 4.5)
+
     def test_order(self) -> None:
         """
         Options win over the environment, that over the file, key by key; the

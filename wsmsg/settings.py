@@ -215,7 +215,8 @@ class MessageSettings(Common):
     unsettled_records: Count = 5000
     link_records: Count = 20000
     link_bytes: Bytes = 64 * 2**20
-    link_grace_s: Annotated[float, Field(ge=0, le=60)] = 2.0
+    # With two keepalives it is how long users of a silent Connect stay online.
+    link_grace_s: Annotated[float, Field(ge=0, le=60)] = 1.5
     keepalive_s: Annotated[float, Field(ge=0.2, le=60)] = 1.5
     heads_cached: Count = 100000
     page: Annotated[Count, Field(le=1000)] = 200

@@ -6,6 +6,7 @@ asyncio as tests, and the daemons' logs when one fails.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import itertools
 import sys
@@ -23,6 +24,43 @@ T = TypeVar("T", bound="IntegrationTestCase")
 
 #: No two tests talk of the same users.
 _USERS = itertools.count(100_001)
+
+
+class Shared:
+    """
+    The installations of one class of tests, for as long as its tests run: trial has
+    no tearDownClass, so they end when another class begins, or this process ends.
+    """
+
+    def __init__(self) -> None:
+        self._owner: type | None = None
+        self._installations: dict[str, Installation] = {}
+        atexit.register(self._end)
+
+    async def begin(self, owner: type) -> None:
+        """
+        A test of this class begins.
+        """
+        if owner is not self._owner:
+            self._owner = owner
+            for installation in self._installations.values():
+                await installation.stop()
+            self._installations.clear()
+
+    def get(self, name: str, make: Callable[[], Installation]) -> Installation:
+        """
+        The installation of this name, made when it is not there.
+        """
+        if name not in self._installations:
+            self._installations[name] = make()
+        return self._installations[name]
+
+    def _end(self) -> None:
+        for installation in self._installations.values():
+            installation.end()
+
+
+SHARED = Shared()
 
 
 def with_daemons(
@@ -52,19 +90,13 @@ class IntegrationTestCase(TestCase):
     message: ClassVar[dict[str, Any]] = {}
     connect: ClassVar[dict[str, Any]] = {}
     alone: ClassVar[bool] = False
-    _shared: ClassVar[Installation | None] = None
 
     installation: Installation
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        shared, cls._shared = cls._shared, None
-        if shared is not None:
-            shared.end()
 
     async def run_test(self, test: Awaitable[None]) -> None:
         self._closing: list[Callable[[], Awaitable[object]]] = []
         try:
+            await SHARED.begin(type(self))
             self.installation = self._installed()
             if not self.alone:
                 await self._running()
@@ -80,12 +112,10 @@ class IntegrationTestCase(TestCase):
                 await self.installation.stop()
 
     def _installed(self) -> Installation:
-        cls = type(self)
-        if self.alone:
+        def make() -> Installation:
             return Installation(message=self.message, connect=self.connect)
-        if cls._shared is None:
-            cls._shared = Installation(message=self.message, connect=self.connect)
-        return cls._shared
+
+        return make() if self.alone else SHARED.get("", make)
 
     async def _running(self) -> None:
         daemons = (self.installation.message, self.installation.connect)

@@ -273,6 +273,11 @@ class Installation:
         for daemon in (self.connect, self.message):
             if daemon.running:
                 os.kill(daemon.pid, signal.SIGKILL)
+                try:
+                    # Not reaped: asyncio does that.
+                    os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOWAIT)
+                except ChildProcessError:
+                    pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def logged(self, text: str) -> list[str]:

@@ -7,11 +7,15 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from typing import ClassVar
 
 import grpc.aio
 
-from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.cases import (
+    SHARED,
+    IntegrationTestCase,
+    eventually,
+    with_daemons,
+)
 from tests.integration.device import Device
 from tests.integration.installation import Installation, http_post
 from tests.proxies import Proxy
@@ -27,27 +31,16 @@ class TwoConnectsTestCase(IntegrationTestCase):
     One looks on from a second Connect.
     """
 
-    _second: ClassVar[Installation | None] = None
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        second, cls._second = cls._second, None
-        if second is not None:
-            second.end()
-        super().tearDownClass()
-
     async def other(self) -> Installation:
         """
         A second Connect to the same Message.
         """
-        cls = type(self)
-        if cls._second is None:
-            rpc_port = self.installation.ports["message.rpc_listen"]
-            cls._second = Installation(upstream=rpc_port)
-        if not cls._second.connect.running:
-            await cls._second.connect.start()
-        await cls._second.connect.ready()
-        return cls._second
+        rpc_port = self.installation.ports["message.rpc_listen"]
+        other = SHARED.get("other", lambda: Installation(upstream=rpc_port))
+        if not other.connect.running:
+            await other.connect.start()
+        await other.connect.ready()
+        return other
 
     async def watched(self, user: int, url: str = "") -> tuple[Device, Device]:
         """

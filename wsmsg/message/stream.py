@@ -30,7 +30,7 @@ from wsmsg.rpc import rest_pb2
 LINK_VERSION = 1
 
 #: Between the starts of two frames, so that a busy stream carries fewer and bigger.
-_SPACING_S = 0.001
+_SPACING_S = 0.003
 
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any

@@ -55,7 +55,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.connect.session import Session
     from wsmsg.connect.web import Pages, Site
     from wsmsg.connect.websocket_factory import WebSocketConnections
-    from wsmsg.settings import ConnectSettings, LimitSettings
+    from wsmsg.settings.values import ConnectSettings, LimitSettings
 
     class Nothing:
         """

@@ -100,8 +100,8 @@ class LawTests(SynchronousTestCase):
         The reactor is imported in a tap and nowhere else.
         """
         source = "from twisted.internet import defer, reactor\n"
-        bad = parsed("wsmsg.streams", source)
-        self.assert_finds(laws.law_of_imports, bad, at="wsmsg/streams.py:1")
+        bad = parsed("wsmsg.streams.endpoint", source)
+        self.assert_finds(laws.law_of_imports, bad, at="wsmsg/streams/endpoint.py:1")
         self.assert_keeps(laws.law_of_imports, parsed("wsmsg.connect.tap", source))
 
     def test_families(self) -> None:
@@ -115,8 +115,8 @@ class LawTests(SynchronousTestCase):
         """
         A library that nobody has given a place is a fault.
         """
-        bad = parsed("wsmsg.logs", "import json\nimport requests\n")
-        self.assert_finds(laws.law_of_known_libraries, bad, at="wsmsg/logs.py:2")
+        bad = parsed("wsmsg.daemon.logs", "import json\nimport requests\n")
+        self.assert_finds(laws.law_of_known_libraries, bad, at="wsmsg/daemon/logs.py:2")
 
     def test_types_only(self) -> None:
         """

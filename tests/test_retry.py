@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
 from wsmsg.retry import retry_policy
-from wsmsg.settings import RetrySettings
+from wsmsg.settings.values import RetrySettings
 
 
 def middle(low: float, high: float) -> float:

@@ -23,12 +23,25 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from wsmsg.errors import ERRORS, Close, reconnect_allowed
-from wsmsg.settings import ConnectSettings, MessageSettings
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
 Row = tuple[str, ...]
+
+#: In the order in which the page has them.
+_PACKAGES = (
+    "daemon",
+    "settings",
+    "streams",
+    "codecs",
+    "connect",
+    "message",
+    "client",
+    "cli",
+    "bench",
+)
 
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
 
@@ -151,7 +164,17 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "modules": lambda: module_rows(""),
     **{
         f"modules_{package}": partial(module_rows, package)
-        for package in ("codecs", "connect", "message", "client", "cli", "bench")
+        for package in (
+            "daemon",
+            "settings",
+            "streams",
+            "codecs",
+            "connect",
+            "message",
+            "client",
+            "cli",
+            "bench",
+        )
     },
 }
 

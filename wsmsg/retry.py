@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from wsmsg.settings import RetrySettings
+from wsmsg.settings.values import RetrySettings
 
 #: How many attempts failed in a row (1 after the first) to seconds to wait; L{None}
 #: means that no further attempt is made.

@@ -8,10 +8,10 @@ import json
 
 from click.testing import CliRunner
 
-from tests.settings_files import Folder
+from tests.settings.files import Folder
 from wsmsg.cli.check_config import check_config
-from wsmsg.settings import ConnectSettings
-from wsmsg.settings_sources import Sources, load_settings
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.values import ConnectSettings
 
 
 class CheckConfigTests(Folder):

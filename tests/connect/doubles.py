@@ -30,7 +30,7 @@ from wsmsg.connect.session import Session
 from wsmsg.errors import Close, Unauthenticated
 from wsmsg.frames import ClientFrame, Hello, ServerFrame
 from wsmsg.model import Head, Message, Presence
-from wsmsg.settings import ConnectSettings, LimitSettings
+from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 NOW_S = 1_700_000_000.0
 

@@ -27,7 +27,7 @@ from wsmsg.connect.web import Pages, Site
 from wsmsg.connect.websocket_factory import WebSocketConnections
 from wsmsg.errors import Unauthenticated
 from wsmsg.model import Presence
-from wsmsg.settings import ConnectSettings
+from wsmsg.settings.values import ConnectSettings
 
 KEY = base64.b64encode(b"0123456789abcdef").decode()
 

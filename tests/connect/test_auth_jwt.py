@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.connect.auth_jwt import Authenticator, BadTokenSettings, read_user
 from wsmsg.connect.interfaces import Identity
 from wsmsg.errors import Unauthenticated
-from wsmsg.settings import TokenSettings
+from wsmsg.settings.values import TokenSettings
 
 KEY = b"k" * 32
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from tests.connect.doubles import FakePeer
 from wsmsg.connect.outbox import Outbox
-from wsmsg.settings import LimitSettings
+from wsmsg.settings.values import LimitSettings
 
 
 class Owner:

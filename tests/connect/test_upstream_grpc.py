@@ -19,8 +19,8 @@ from tests.proxies import Proxy
 from wsmsg.connect.interfaces import NewSend, SendAnswer
 from wsmsg.connect.upstream import Upstream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
-from wsmsg.settings import ConnectSettings
-from wsmsg.streams import server_options
+from wsmsg.settings.values import ConnectSettings
+from wsmsg.streams.grpc_options import server_options
 
 
 def soon(awaitable: Awaitable[Any]) -> Deferred[Any]:

@@ -19,8 +19,8 @@ from wsmsg.connect.interfaces import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream import Upstream
 from wsmsg.model import Cursor, Message, Presence
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings import ConnectSettings
-from wsmsg.streams import StreamFailed, StreamLost
+from wsmsg.settings.values import ConnectSettings
+from wsmsg.streams.grpc_errors import StreamFailed, StreamLost
 
 Batch = rest_pb2.ConnectBatch
 

@@ -12,8 +12,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from wsmsg.grpc_options import channel_options, server_options
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.grpc_options import channel_options, server_options
 
 Request = rest_pb2.MessageStreamRequest
 Response = rest_pb2.MessageStreamResponse

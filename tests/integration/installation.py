@@ -21,7 +21,7 @@ from typing import Any
 import jwt
 
 from wsmsg.bench.proc import rss_bytes
-from wsmsg.token_key import local_key
+from wsmsg.settings.token_key import local_key
 
 #: A daemon that was killed is given so long to be ready again.
 READY_S = 30.0

@@ -18,7 +18,6 @@ from twisted.trial.unittest import TestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore
 from tests.message.test_links import RecordingPresence
-from wsmsg.grpc_options import channel_options
 from wsmsg.message.cursors import Cursors
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.links import Links
@@ -28,6 +27,7 @@ from wsmsg.message.rpc import MessageRpc
 from wsmsg.message.stream import Core
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+from wsmsg.streams.grpc_options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from wsmsg.settings import Common, ConnectSettings, MessageSettings
-from wsmsg.settings_mistakes import Mistake, SettingsMistakes
-from wsmsg.settings_sources import Sources, load_settings, table_of
+from wsmsg.settings.mistakes import Mistake, SettingsMistakes
+from wsmsg.settings.sources import Sources, load_settings, table_of
+from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 
 @click.command("check-config")

@@ -26,7 +26,7 @@ from wsmsg.cli.places import WS_PATH, data_dir_of, fail
 from wsmsg.cli.tokens import make_token
 from wsmsg.client import Client, Reconnect
 from wsmsg.errors import WsmsgError
-from wsmsg.token_key import TokenKeyUnusable, local_key
+from wsmsg.settings.token_key import TokenKeyUnusable, local_key
 
 _PATIENCE_S = 60.0
 

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from wsmsg.addresses import parse_address
 from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.settings import ConnectSettings, MessageSettings
+from wsmsg.settings.addresses import parse_address
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 Ask = Callable[[str], dict[str, Any]]
 Level = Literal["ok", "warning", "problem"]

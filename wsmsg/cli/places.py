@@ -32,8 +32,8 @@ def data_dir_of(given: Path | None) -> Path:
     """
     The data folder: as given, else where the daemons have it by default.
     """
-    from wsmsg.settings import Common
-    from wsmsg.settings_sources import resolve_data_dir
+    from wsmsg.settings.sources import resolve_data_dir
+    from wsmsg.settings.values import Common
 
     return resolve_data_dir(Common(data_dir=str(given) if given else ""))
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from wsmsg.connect.rates import TokenBucket
 from wsmsg.errors import Overloaded, RateLimited, Unavailable, WsmsgError
-from wsmsg.settings import LimitSettings
+from wsmsg.settings.values import LimitSettings
 
 _WARN_S = 10.0
 

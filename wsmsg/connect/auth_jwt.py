@@ -25,8 +25,8 @@ from twisted.logger import Logger
 
 from wsmsg.connect.interfaces import Identity
 from wsmsg.errors import Unauthenticated
-from wsmsg.public_key import key_algorithm
-from wsmsg.settings import TokenSettings
+from wsmsg.settings.public_key import key_algorithm
+from wsmsg.settings.values import TokenSettings
 
 #: Longer tokens are not looked at.
 TOKEN_CHARACTERS = 4096

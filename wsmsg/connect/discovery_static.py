@@ -7,8 +7,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from wsmsg.backends import static_targets
 from wsmsg.connect.discovery import Changed, IDiscovery
+from wsmsg.settings.backends import static_targets
 
 
 @implementer(IDiscovery)

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.connect.interfaces import Authenticate, IUpstream
 from wsmsg.connect.registry import Registry
-from wsmsg.settings import ConnectSettings, LimitSettings
+from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 
 @attrs.frozen(kw_only=True)

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from wsmsg.connect.interfaces import ISessionPeer
-from wsmsg.settings import LimitSettings
+from wsmsg.settings.values import LimitSettings
 
 
 class OutboxOwner(Protocol):

@@ -11,7 +11,7 @@ from wsmsg.connect.outbox import Outbox
 from wsmsg.connect.pushes import Early, Seen
 from wsmsg.errors import Close
 from wsmsg.frames import Resync, ServerFrame, Welcome
-from wsmsg.settings import LimitSettings
+from wsmsg.settings.values import LimitSettings
 
 
 class Output:

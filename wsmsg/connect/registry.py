@@ -26,7 +26,7 @@ from wsmsg.connect.rates import TokenBucket
 from wsmsg.errors import Close, Overloaded
 from wsmsg.fences import Fences
 from wsmsg.frames import ServerFrame
-from wsmsg.settings import ConnectSettings
+from wsmsg.settings.values import ConnectSettings
 
 
 class Member(Pending, Protocol):

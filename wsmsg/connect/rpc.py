@@ -36,7 +36,7 @@ class ConnectRpc(rest_pb2_grpc.ConnectServiceServicer):
     The gRPC server on Connect's C{rpc_listen}.
 
     @ivar health: the standard gRPC health service, to be told of readiness
-        (L{wsmsg.rpc_health.follow_readiness}).
+        (L{wsmsg.daemon.rpc_health.follow_readiness}).
     @ivar address: where it listens, once it does.
     """
 

@@ -28,8 +28,8 @@ from wsmsg.connect.rpc import ConnectRpc
 from wsmsg.connect.upstream import Upstream
 from wsmsg.connect.web import Site
 from wsmsg.connect.websocket_factory import WebSocketConnections
-from wsmsg.metrics import Metrics
-from wsmsg.settings import ConnectSettings
+from wsmsg.daemon.metrics import Metrics
+from wsmsg.settings.values import ConnectSettings
 
 _SWEEP_S = 0.1
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 from twisted.application.service import IService
 
-from wsmsg.daemon import DaemonOptions
-from wsmsg.settings import ConnectSettings
+from wsmsg.daemon.options import DaemonOptions
+from wsmsg.settings.values import ConnectSettings
 
 
 class Options(DaemonOptions):
@@ -42,11 +42,11 @@ def build(options: Options, reactor: Any) -> IService:
     The tree of services of a Connect; nothing of it has begun.
     """
     from wsmsg.connect.port import Port
-    from wsmsg.health import any_up
-    from wsmsg.listener import Listener
-    from wsmsg.root import Part, part
-    from wsmsg.rpc_health import follow_readiness
-    from wsmsg.running import Daemon
+    from wsmsg.daemon.health import any_up
+    from wsmsg.daemon.listener import Listener
+    from wsmsg.daemon.root import Part, part
+    from wsmsg.daemon.rpc_health import follow_readiness
+    from wsmsg.daemon.running import Daemon
 
     settings: ConnectSettings = options.settings
     daemon = Daemon(options, reactor, rule=any_up)
@@ -75,7 +75,6 @@ def _node(daemon: Any, reactor: Any) -> Any:
     """
     The parts that make a Connect what it is.
     """
-    from wsmsg.addresses import is_loopback, parse_address
     from wsmsg.codecs import codec_json, codec_protobuf
     from wsmsg.connect.admission import Admission
     from wsmsg.connect.auth_jwt import Authenticator
@@ -89,7 +88,8 @@ def _node(daemon: Any, reactor: Any) -> Any:
     from wsmsg.connect.upstream import Upstream
     from wsmsg.connect.web import Pages, Site
     from wsmsg.connect.websocket_factory import WebSocketConnections
-    from wsmsg.token_key import local_key
+    from wsmsg.settings.addresses import is_loopback, parse_address
+    from wsmsg.settings.token_key import local_key
 
     settings: ConnectSettings = daemon.settings
     registry = Registry(settings, reactor)

@@ -39,7 +39,7 @@ from wsmsg.errors import WsmsgError
 from wsmsg.model import Head, Message, Presence
 from wsmsg.retry import RetryPolicy, retry_policy
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings import ConnectSettings
+from wsmsg.settings.values import ConnectSettings
 
 _SWEEP_S = 0.25
 #: Who was not run for so long cannot say that others were silent.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class Transport(Protocol):
     """
-    What a stream needs of L{wsmsg.streams.StreamTransport}.
+    What a stream needs of L{wsmsg.streams.endpoint.StreamTransport}.
     """
 
     def wake(self) -> None: ...

@@ -23,8 +23,8 @@ from wsmsg.connect.upstream_stream import UpstreamStream
 from wsmsg.dependency import Dependency
 from wsmsg.retry import RetryPolicy
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings import ConnectSettings
-from wsmsg.streams import StreamEndpoint
+from wsmsg.settings.values import ConnectSettings
+from wsmsg.streams.endpoint import StreamEndpoint
 
 LINK_VERSION = 1
 

@@ -22,7 +22,7 @@ from wsmsg.connect.origins import Origins
 from wsmsg.connect.turn_writes import Soon, TurnWrites
 from wsmsg.connect.websocket import WebSocketConnection
 from wsmsg.connect.websocket_options import deny
-from wsmsg.settings import ConnectSettings
+from wsmsg.settings.values import ConnectSettings
 
 #: (peer, codec, identity of the header's token, user that a header claims) to session.
 MakeSession = Callable[

@@ -25,10 +25,10 @@ from grpc_reflection.v1alpha import reflection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from wsmsg.grpc_options import server_options
 from wsmsg.message.queries import Queries
 from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+from wsmsg.streams.grpc_options import server_options
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
 _NAME_CHARACTERS = 128

@@ -22,13 +22,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from wsmsg.daemon.metrics import Metrics
 from wsmsg.message.interfaces import IJournal, IMessageStore
 from wsmsg.message.queries import Queries
 from wsmsg.message.reading import Reading
 from wsmsg.message.rpc import MessageRpc
 from wsmsg.message.stream import Core
-from wsmsg.metrics import Metrics
-from wsmsg.settings import MessageSettings
+from wsmsg.settings.values import MessageSettings
 
 _LEASE_RENEWAL_S = 1.0
 

@@ -19,13 +19,13 @@ import attrs
 import grpc.aio
 from twisted.logger import Logger
 
-from wsmsg.batch_writer import BatchWriter
 from wsmsg.errors import WsmsgError
 from wsmsg.message.cursors import Cursors
 from wsmsg.message.ingress import Answer, Ingress, Proposal
 from wsmsg.message.link import Link
 from wsmsg.message.links import Links
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.batch_writer import BatchWriter
 
 LINK_VERSION = 1
 

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import attrs
 from twisted.application.service import IService
 
-from wsmsg.daemon import DaemonOptions
-from wsmsg.settings import MessageSettings
+from wsmsg.daemon.options import DaemonOptions
+from wsmsg.settings.values import MessageSettings
 
 _SWITCH_S = 0.0005
 
@@ -47,17 +47,17 @@ def build(options: Options, reactor: Any) -> IService:
     """
     The tree of services of a Message; nothing of it has begun.
     """
-    from wsmsg.backends import sqlite_path
-    from wsmsg.health import required_up
-    from wsmsg.listener import Listener
+    from wsmsg.daemon.health import required_up
+    from wsmsg.daemon.listener import Listener
+    from wsmsg.daemon.root import Part, part
+    from wsmsg.daemon.rpc_health import follow_readiness
+    from wsmsg.daemon.running import Daemon
     from wsmsg.message.dead_letters import DeadLettersResource
     from wsmsg.message.journal_file import JOURNAL
     from wsmsg.message.sqlite import check_free
     from wsmsg.message.store_file import STORE
     from wsmsg.message.web import public_site
-    from wsmsg.root import Part, part
-    from wsmsg.rpc_health import follow_readiness
-    from wsmsg.running import Daemon
+    from wsmsg.settings.backends import sqlite_path
 
     # A thread that comes back from SQLite asks for the interpreter, and the reactor's
     # thread gives it up after this: with Python's 5 ms each step of a commit would

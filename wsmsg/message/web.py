@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from twisted.web.resource import Resource
 
-from wsmsg.admin import QuietSite, add_health
-from wsmsg.health import Health
+from wsmsg.daemon.admin import QuietSite, add_health
+from wsmsg.daemon.health import Health
 
 
 def public_site(health: Health) -> QuietSite:

@@ -1,0 +1,195 @@
+"""
+The command line of a daemon, and what is tried before it begins.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from wsmsg.daemon.options import DaemonOptions
+from wsmsg.daemon.preflight import preflight
+from wsmsg.errors import Unavailable
+from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
+
+
+class Options(DaemonOptions):
+    """
+    A daemon's options with one of its own.
+    """
+
+    settings_type = MessageSettings
+    optParameters = [["journal", None, None, "URL of the log"]]
+
+
+class OptionsTests(TestCase):
+    """
+    L{DaemonOptions}.
+    """
+
+    def setUp(self) -> None:
+        self.stderr = io.StringIO()
+        self.patch(sys, "stderr", self.stderr)
+
+    def parsed(self, *arguments: str) -> MessageSettings:
+        options = Options()
+        options.parseOptions(list(arguments))
+        assert isinstance(options.settings, MessageSettings)
+        return options.settings
+
+    def refused(self, *arguments: str) -> str:
+        ended = self.assertRaises(SystemExit, self.parsed, *arguments)
+        self.assertEqual(ended.code, 2)
+        return self.stderr.getvalue()
+
+    def test_options(self) -> None:
+        """
+        Every option is the setting of its name, and --set is for all others.
+        """
+        settings = self.parsed(
+            "--listen=127.0.0.1:1",
+            "--admin-listen=",
+            "--data-dir=/x",
+            "--journal=sqlite:///x/y",
+            "--log-level=warn",
+            "--trust-network",
+            "--set=read_batch=7",
+            "--set=retry.attempts=3",
+            "--set=message.node=m1",
+        )
+        self.assertEqual(settings.listen, "127.0.0.1:1")
+        self.assertEqual((settings.admin_listen, settings.data_dir), ("", "/x"))
+        self.assertEqual(settings.journal, "sqlite:///x/y")
+        self.assertEqual(settings.log.level, "warn")
+        self.assertTrue(settings.trust_network)
+        self.assertEqual((settings.read_batch, settings.node), (7, "m1"))
+        self.assertEqual(settings.retry.attempts, 3)
+
+    def test_mistakes(self) -> None:
+        """
+        All mistakes are told at once on stderr, and the status is 2.
+        """
+        told = self.refused("--listen=x", "--set=foo=1", "--journal=redis://x")
+        self.assertTrue(told.startswith("wsmsg message: 3 mistakes in the settings:"))
+        for source in ("option --listen: ", "option --set foo=1: ", "--journal: "):
+            self.assertIn(source, told)
+        self.assertNotIn("Traceback", told)
+
+    def test_usage(self) -> None:
+        """
+        An option that there is not, and what is none, end with status 2 as well.
+        """
+        self.assertIn("--bogus", self.refused("--bogus"))
+        self.assertIn("'x' is neither", self.refused("x"))
+        self.assertIn("is not key=value", self.refused("--set=x"))
+
+    def test_reload_reads_the_same_file(self) -> None:
+        """
+        A reload reads the file that was named, though twistd changed its folder.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "a.toml").write_text("[message]\nread_batch = 5\n")
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(folder)
+        options = Options()
+        options.parseOptions(["--config=a.toml"])
+        os.chdir(before)
+        self.assertEqual(options.load().read_batch, 5)
+
+    def test_help(self) -> None:
+        """
+        The help names every option and how settings are found.
+        """
+        text = str(Options())
+        for word in ("--listen", "--set", "--journal", "WSMSG_CONNECT__LISTEN"):
+            self.assertIn(word, text)
+
+
+class PreflightTests(TestCase):
+    """
+    L{preflight}.
+    """
+
+    def setUp(self) -> None:
+        self.stderr = io.StringIO()
+        self.patch(sys, "stderr", self.stderr)
+        self.data = Path(self.mktemp())
+
+    def refused(self, settings: Common, **more: Any) -> list[str]:
+        ended = self.assertRaises(
+            SystemExit, preflight, "connect", settings, self.data, **more
+        )
+        self.assertEqual(ended.code, 1)
+        return self.stderr.getvalue().splitlines()
+
+    def test_good(self) -> None:
+        """
+        Where all is well nothing is said, and the data folder is made, private.
+        """
+        preflight("connect", free_settings(), self.data)
+        self.assertEqual(self.stderr.getvalue(), "")
+        self.assertEqual(self.data.stat().st_mode & 0o777, 0o700)
+        self.assertEqual(os.listdir(self.data), [])
+
+    def test_port_in_use(self) -> None:
+        """
+        A port in use is one line with the address, the setting and the remedy.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            (line,) = self.refused(free_settings(rpc_listen=f"127.0.0.1:{port}"))
+        self.assertTrue(
+            line.startswith(
+                f"wsmsg connect: cannot listen on 127.0.0.1:{port} (rpc_listen): "
+                "address already in use; "
+            ),
+            line,
+        )
+        self.assertIn("--rpc-listen", line)
+
+    def test_all_faults(self) -> None:
+        """
+        Each listener and each probe have their line, in one go; so has the folder,
+        and then what would be in it has none.
+        """
+
+        def held() -> None:
+            raise Unavailable("in use by process 7")
+
+        settings = free_settings(
+            listen="192.0.2.1:0", admin_listen="nowhere.invalid:1", trust_network=True
+        )
+        probes = [("cannot open the journal", held)]
+        lines = self.refused(settings, probes=probes)
+        self.assertEqual(len(lines), 3)
+        self.assertIn("this machine has no such address", lines[0])
+        self.assertIn("nowhere.invalid:1 (admin_listen): ", lines[1])
+        self.assertIn("cannot open the journal: in use by process 7", lines[2])
+        self.data.rmdir()
+        self.data.write_text("a file")
+        lines = self.refused(settings, probes=probes)[3:]
+        self.assertEqual(len(lines), 3)
+        self.assertIn(f"cannot use the data folder {self.data}: ", lines[2])
+
+    def test_systemd(self) -> None:
+        """
+        What systemd listens on is not tried.
+        """
+        preflight("connect", free_settings(listen="systemd:index=0"), self.data)
+
+
+def free_settings(**changes: Any) -> ConnectSettings:
+    """
+    Settings that need no port in particular.
+    """
+    any_port = "127.0.0.1:0"
+    free = {"listen": any_port, "rpc_listen": any_port, "admin_listen": any_port}
+    return ConnectSettings(**{**free, **changes})

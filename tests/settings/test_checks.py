@@ -1,0 +1,210 @@
+"""
+Addresses, backends, keys and what must go together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from tests.settings.files import Folder
+from wsmsg.settings.addresses import Address, is_loopback, parse_address
+from wsmsg.settings.backends import sqlite_path, static_targets
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.values import ConnectSettings, MessageSettings, TokenSettings
+
+
+class RulesTests(Folder):
+    """
+    Addresses, backends and what must go together.
+    """
+
+    def test_addresses(self) -> None:
+        """
+        Host and port are read; port 0 and IPv6 in brackets are allowed.
+        """
+        self.assertEqual(parse_address("127.0.0.1:0"), Address("127.0.0.1", 0))
+        self.assertEqual(parse_address("[::1]:80"), Address("::1", 80))
+        self.assertEqual(str(Address("::1", 80)), "[::1]:80")
+        self.assertEqual(parse_address("a-b.example:1"), Address("a-b.example", 1))
+
+    def test_bad_addresses(self) -> None:
+        """
+        What is no address is refused.
+        """
+        for text in ("", "x", ":1", "h:", "h:x", "h:65536", "h:-1", "::1:80", "[x]:1"):
+            self.assertRaises(ValueError, parse_address, text)
+        for text in ("a b:1", "a/b:1", "http://a:1", "h:٣"):
+            self.assertRaises(ValueError, parse_address, text)
+
+    def test_loopback(self) -> None:
+        """
+        Only what other machines cannot reach counts as loopback.
+        """
+        for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
+            self.assertTrue(is_loopback(host), host)
+        for host in ("0.0.0.0", "::", "10.0.0.1", "example.org"):
+            self.assertFalse(is_loopback(host), host)
+
+    def test_open_listeners(self) -> None:
+        """
+        A listener that believes its caller is not opened beyond loopback unless the
+        operator says so; Connect's public one is.
+        """
+        for settings_type, table, keys in (
+            (ConnectSettings, "connect", ["rpc_listen", "admin_listen"]),
+            (MessageSettings, "message", ["listen", "rpc_listen", "admin_listen"]),
+        ):
+            lines = [f'{key} = "0.0.0.0:{n}"' for n, key in enumerate(keys, 9000)]
+            text = "\n".join([f"[{table}]", *lines])
+            told = self.in_file(text, settings_type)
+            self.assertEqual(len(told), len(keys))
+            for key, line in zip(keys, told, strict=True):
+                self.assertIn(f" {key}: 0.0.0.0:", line)
+                self.assertIn("set trust_network = true", line)
+            file = self.file(f"[common]\ntrust_network = true\n{text}")
+            load_settings(settings_type, Sources(file=file))
+        file = self.file('[connect]\nlisten = "0.0.0.0:21005"\n')
+        load_settings(ConnectSettings, Sources(file=file))
+
+    def test_systemd_endpoint(self) -> None:
+        """
+        Connect can be handed its listener by systemd; the trusted ones cannot.
+        """
+        file = self.file('[connect]\nlisten = "systemd:domain=INET:index=0"\n')
+        load_settings(ConnectSettings, Sources(file=file))
+        self.in_file('[connect]\nrpc_listen = "systemd:domain=INET:index=0"\n')
+
+    def test_same_address(self) -> None:
+        """
+        Two listeners on one address are a mistake; two that let the system choose
+        are not.
+        """
+        (told,) = self.in_file(
+            '[connect]\nlisten = "127.0.0.1:9"\nadmin_listen = "127.0.0.1:9"\n'
+        )
+        self.assertIn("listen, admin_listen: both are 127.0.0.1:9", told)
+        file = self.file(
+            '[connect]\nlisten = "127.0.0.1:0"\nadmin_listen = "127.0.0.1:0"\n'
+        )
+        load_settings(ConnectSettings, Sources(file=file))
+
+    def test_limits(self) -> None:
+        """
+        Bounds that contradict each other are told with both their keys.
+        """
+        told = self.in_file(
+            "[connect.limits]\ncontent_bytes = 65536\noutbox_soft_bytes = 2000000\n"
+            "[common.retry]\nfirst_s = 3.0\n"
+        )
+        self.assertEqual(len(told), 3)
+        self.assertIn("retry.first_s, retry.cap_s", told[0])
+        self.assertIn("limits.content_bytes, limits.frame_bytes", told[1])
+        self.assertIn("limits.outbox_soft_bytes, limits.outbox_hard_bytes", told[2])
+
+    def test_debug_token(self) -> None:
+        """
+        A token that is believed for everybody is not for a public listener.
+        """
+        text = '[connect]\nlisten = "0.0.0.0:1"\n[connect.token]\ndebug_token = "x"\n'
+        (told,) = self.in_file(text)
+        self.assertIn("token.debug_token, listen: whoever reaches 0.0.0.0:1", told)
+
+    def test_backends(self) -> None:
+        """
+        A backend of a later version is told as such, another as unknown.
+        """
+        for key, later in (
+            ("journal", "kafka://h:1/t"),
+            ("store", "mongodb://h/db"),
+            ("presence", "redis://h"),
+        ):
+            (told,) = self.in_file(f'[message]\n{key} = "{later}"\n', MessageSettings)
+            self.assertIn(f"{key}: ", told)
+            self.assertIn("is not supported by this version; use ", told)
+        for text in ("", "sqlite", "sqlite:x", "sqlite://x", "sqlite:///", "foo:"):
+            self.in_file(f'[message]\njournal = "{text}"\n', MessageSettings)
+        for text in ("static:", "static:h", "static:h:0", "dns:h:1", "h:1"):
+            self.in_file(f'[connect]\ndiscovery = "{text}"\n')
+        (told,) = self.in_file('[connect]\ndiscovery = "static:a:1,a:1"\n')
+        self.assertIn("names an address twice", told)
+
+    def test_one_file(self) -> None:
+        """
+        The journal and the store are not put into one file.
+        """
+        (told,) = self.in_file(
+            '[message]\njournal = "sqlite:///d/x"\nstore = "sqlite:///d/x"\n',
+            MessageSettings,
+        )
+        self.assertIn("journal, store: ", told)
+
+    def test_paths(self) -> None:
+        """
+        A backend's file is in the data folder unless the URL has its path.
+        """
+        data = Path("/data")
+        self.assertEqual(sqlite_path("sqlite:", data, "j.db"), Path("/data/j.db"))
+        self.assertEqual(sqlite_path("sqlite:///a/b", data, "j.db"), Path("/a/b"))
+        self.assertEqual(
+            static_targets("static:a:1, [::1]:2"), (Address("a", 1), Address("::1", 2))
+        )
+
+
+class KeyTests(Folder):
+    """
+    The keys that tokens are checked with.
+    """
+
+    def pem(self, key: object) -> str:
+        public = key.public_key()  # type: ignore[attr-defined]
+        pem: bytes = public.public_bytes(
+            serialization.Encoding.PEM,
+            serialization.PublicFormat.SubjectPublicKeyInfo,
+        )
+        return pem.decode()
+
+    def given(self, pem: str) -> Sources:
+        return Sources(
+            environ={"WSMSG_CONNECT__TOKEN__PUBLIC_KEY": str(self.file(pem, "k.pem"))}
+        )
+
+    def test_path(self) -> None:
+        """
+        A public key is given as itself or by the path of its file.
+        """
+        pem = self.pem(ec.generate_private_key(ec.SECP256R1()))
+        settings = load_settings(ConnectSettings, self.given(pem))
+        self.assertEqual(settings.token.public_key, pem)
+        self.assertEqual(TokenSettings(public_key=pem).public_key, pem)
+
+    def test_unfit(self) -> None:
+        """
+        A private key, a weak one, one of another kind and none are told apart.
+        """
+        weak = rsa.generate_private_key(65537, 1024)
+        private = weak.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+        for pem, reason in (
+            (private, "private key"),
+            (self.pem(weak), "2048 bits"),
+            (self.pem(ed25519.Ed25519PrivateKey.generate()), "only RSA keys"),
+            ("-----BEGIN nothing", "not a PEM public key"),
+        ):
+            (told,) = self.mistakes(self.given(pem))
+            self.assertIn(reason, told)
+        missing = {"WSMSG_CONNECT__TOKEN__PUBLIC_KEY": "/nonexistent"}
+        (told,) = self.mistakes(Sources(environ=missing))
+        self.assertIn("No such file", told)
+
+    def test_algorithms(self) -> None:
+        """
+        An algorithm that there is no key for is a mistake.
+        """
+        (told,) = self.in_file('[connect.token]\nalgorithms = ["HS256", "RS256"]\n')
+        self.assertIn("RS256: there is no key for it", told)

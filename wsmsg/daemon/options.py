@@ -1,0 +1,166 @@
+"""
+What C{twistd connect} and C{twistd message} share on their command lines.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from wsmsg import __version__
+from wsmsg.daemon.reactors import WrongReactor, install_asyncio
+from wsmsg.settings.mistakes import SettingsMistakes
+from wsmsg.settings.sources import (
+    Sources,
+    load_settings,
+    resolve_data_dir,
+    table_of,
+)
+from wsmsg.settings.values import Common
+
+_UNUSABLE = 2
+
+
+class DaemonOptions(usage.Options):
+    """
+    The options of a daemon, and the settings that come of them.
+
+    A subclass names its settings and its own options::
+
+        class Options(DaemonOptions):
+            settings_type = MessageSettings
+            optParameters = [["journal", None, None, "..."]]
+
+    Every option with a value but C{--config} and C{--set} is the setting of its
+    name.  Mistakes end the process with status 2, after all of them were told.
+
+    @cvar settings_type: the settings of this daemon.
+    @ivar settings: once the options are parsed.
+    """
+
+    settings_type: ClassVar[type[Common]]
+    settings: Any
+
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["config", "c", None, "TOML file with the tables [common], [connect], ..."],
+        ["listen", None, None, "host:port of the public listener"],
+        ["rpc-listen", None, None, "host:port for gRPC; empty: none"],
+        ["admin-listen", None, None, "host:port for health, metrics; empty: none"],
+        ["data-dir", None, None, "folder for what is kept, the local key too"],
+        ["node", None, None, "name of this daemon in the logs of others"],
+        ["log-level", None, None, "debug, info, warn, error or critical"],
+        ["log-format", None, None, "text or json"],
+    ]
+    optFlags: ClassVar[list[list[str | None]]] = [
+        [
+            "trust-network",
+            None,
+            "listeners that believe their caller may be open beyond loopback",
+        ],
+    ]
+    longdesc = (
+        "Without options everything listens on 127.0.0.1 and is kept in files under "
+        "the data folder. Settings come from the --config file, then from the "
+        "environment (WSMSG_CONNECT__LISTEN=...), then from options; what comes later "
+        "wins. `wsmsg check-config FILE` checks a file. SIGTERM stops in order, SIGHUP "
+        "reads the settings again."
+    )
+
+    def __init__(self) -> None:
+        usage.Options.__init__(self)
+        self._sets: list[tuple[str, str, str]] = []
+        self._environ = dict(os.environ)
+
+    @property
+    def daemon(self) -> str:
+        """
+        C{connect} or C{message}.
+        """
+        return table_of(self.settings_type)
+
+    @property
+    def data_dir(self) -> Path:
+        """
+        The folder for what the daemon keeps.
+        """
+        return resolve_data_dir(self.settings, self._environ)
+
+    @property
+    def pidfile(self) -> str:
+        """
+        twistd's pid file; empty: none.
+        """
+        return (self.parent["pidfile"] or "") if self.parent else ""
+
+    def getSynopsis(self) -> str:
+        return f"Usage: twistd [options] {self.daemon} [options]"
+
+    def opt_set(self, assignment: str) -> None:
+        """
+        Any setting, as --set limits.window=32; may be given again.
+        """
+        key, equals, value = assignment.partition("=")
+        key = key.strip().removeprefix(f"{self.daemon}.").removeprefix("common.")
+        if not equals or not key:
+            raise usage.UsageError(f"--set {assignment}: is not key=value")
+        self._sets.append((f"option --set {assignment}", key, value))
+
+    def opt_version(self) -> None:
+        """
+        Print the version and exit.
+        """
+        print(f"wsmsg {__version__}")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        As in the base class; but twistd prints its whole help for a mistake and
+        ends with a status that a script cannot tell from another.
+        """
+        try:
+            usage.Options.parseOptions(self, options)
+        except (usage.UsageError, WrongReactor, SettingsMistakes) as e:
+            print(f"wsmsg {self.daemon}: {e}", file=sys.stderr)
+            raise SystemExit(_UNUSABLE) from None
+
+    def parseArgs(self, *rest: str) -> None:
+        if rest:
+            raise usage.UsageError(f"{rest[0]!r} is neither an option nor its value")
+
+    def postOptions(self) -> None:
+        install_asyncio()
+        # twistd may change its folder before a reload reads the file again.
+        config = self["config"]
+        self._file = Path(config).absolute() if config else None
+        self.settings = self.load()
+
+    def load(self) -> Any:
+        """
+        Read the settings, as they are now.
+
+        @raise SettingsMistakes: where they cannot be used.
+        """
+        options = (*self._given(), *self._sets)
+        sources = Sources(file=self._file, environ=self._environ, options=options)
+        return load_settings(self.settings_type, sources)
+
+    def _given(self) -> list[tuple[str, str, str]]:
+        given = [
+            (f"option --{name}", _key(name), value)
+            for name, value in self.items()
+            if name not in ("config", "trust-network") and value is not None
+        ]
+        if self["trust-network"]:
+            given.append(("option --trust-network", "trust_network", "true"))
+        return given
+
+
+def _key(option: str) -> str:
+    if option.startswith("log-"):
+        return option.replace("-", ".")
+    return option.replace("-", "_")

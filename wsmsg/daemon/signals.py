@@ -1,0 +1,77 @@
+"""
+What a daemon does when it is sent a signal.
+
+======= =========================================================
+TERM    stop in order, status 0; a second one ends it at once, status 1
+INT     the same
+HUP     read the settings again
+USR1    begin a new log file
+======= =========================================================
+
+twistd's own functions would end the process by the signal that stopped it, and so
+with a status that a supervisor takes for a crash.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from wsmsg.daemon.exits import Exit
+
+#: As L{signal.signal}.
+Install = Callable[[int, Any], Any]
+
+
+class Signals:
+    """
+    The signals of this process, while a daemon runs in it.
+
+    To be started once the reactor runs: it installs its own functions when it
+    begins to run.  They stay Python's, not asyncio's, because Twisted has the one
+    wakeup descriptor that there is.
+
+    @param reload: called, in the reactor's thread, for HUP.
+    @param rotate: the same for USR1.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        exits: Exit,
+        *,
+        reload: Callable[[], object],
+        rotate: Callable[[], object] = lambda: None,
+        install: Install = signal.signal,
+    ) -> None:
+        self._reactor = reactor
+        self._exits = exits
+        self._install = install
+        self._stopping = False
+        self._calls = {signal.SIGHUP: reload, signal.SIGUSR1: rotate}
+
+    def start(self) -> None:
+        for number in self._calls:
+            self._install(number, self._called)
+        self._install(signal.SIGTERM, self._stop)
+        if self._install(signal.SIGINT, self._stop) is signal.SIG_IGN:
+            # Begun in the background of a shell, where Ctrl-C is for another.
+            self._install(signal.SIGINT, signal.SIG_IGN)
+
+    def stop(self) -> None:
+        """
+        Heed only those that end us: what would be reloaded is going.
+        """
+        for number in self._calls:
+            self._install(number, signal.SIG_IGN)
+
+    def _called(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._calls[signal.Signals(number)])
+
+    def _stop(self, number: int, frame: object) -> None:
+        name = signal.Signals(number).name
+        if self._stopping:
+            self._exits.now(1, f"{name} came again")
+        self._stopping = True
+        self._reactor.callFromThread(self._exits.exit_with, 0, f"{name} came")

@@ -1,0 +1,84 @@
+"""
+The URLs that choose what stands behind a daemon, read and checked.
+
+========== ============================== =====================
+setting    this version                   later
+========== ============================== =====================
+journal    C{sqlite:}, C{sqlite:///path}  C{kafka://}
+store      C{sqlite:}, C{sqlite:///path}  C{mongodb://}
+presence   C{memory:}                     C{redis://}
+discovery  C{static:host:port,host:port}  C{dns:}, C{redis://}
+========== ============================== =====================
+
+Each reader raises L{ValueError} with a sentence for the operator.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsmsg.settings.addresses import Address, parse_address
+
+_LATER = frozenset({"kafka", "mongodb", "mongodb+srv", "redis", "rediss", "dns"})
+
+
+def check_sqlite(url: str) -> str:
+    """
+    C{sqlite:} (a file in the data folder) or C{sqlite:///absolute/path}.
+    """
+    rest = _after(url, "sqlite", "sqlite: or sqlite:///path")
+    if rest and (not rest.startswith("///") or rest.endswith("/")):
+        raise ValueError(f"{url!r} is neither sqlite: nor sqlite:///path/to/a/file")
+    return url
+
+
+def check_memory(url: str) -> str:
+    """
+    C{memory:}, nothing else.
+    """
+    if _after(url, "memory", "memory:"):
+        raise ValueError(f"{url!r}: nothing may follow memory:")
+    return url
+
+
+def check_static(url: str) -> str:
+    """
+    C{static:host:port,host:port}.
+    """
+    static_targets(url)
+    return url
+
+
+def static_targets(url: str) -> tuple[Address, ...]:
+    """
+    The addresses in C{static:host:port,host:port}, in their order.
+    """
+    rest = _after(url, "static", "static:host:port,host:port")
+    targets = tuple(parse_address(t.strip()) for t in rest.split(",") if t.strip())
+    if not targets:
+        raise ValueError(f"{url!r} names no address")
+    for target in targets:
+        if not target.port:
+            raise ValueError(f"{url!r}: nobody can be reached at port 0")
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"{url!r} names an address twice")
+    return targets
+
+
+def sqlite_path(url: str, data_dir: Path, name: str) -> Path:
+    """
+    The file that a C{sqlite:} URL means.
+
+    @param name: of the file in the data folder where the URL names none.
+    """
+    rest = check_sqlite(url).removeprefix("sqlite:")
+    return Path(rest[2:]) if rest else data_dir / name
+
+
+def _after(url: str, scheme: str, wanted: str) -> str:
+    given, colon, rest = url.partition(":")
+    if given in _LATER:
+        raise ValueError(f"{given}: is not supported by this version; use {wanted}")
+    if given != scheme or not colon:
+        raise ValueError(f"{url!r} is not {wanted}")
+    return rest

@@ -1,0 +1,222 @@
+"""
+The settings of both daemons: names, types, defaults and bounds.
+
+A TOML file has the tables C{[connect]} and C{[message]} (and C{[common]}, for what
+both share); the environment spells the same keys C{WSMSG_CONNECT__LISTEN}.  Where
+values come from and how mistakes are told is in L{wsmsg.settings.sources}.
+Values are frozen: a reload makes new ones.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from wsmsg.settings.addresses import parse_address
+from wsmsg.settings.backends import check_memory, check_sqlite, check_static
+
+
+def _host_port(text: str) -> str:
+    if text:
+        parse_address(text)
+    return text
+
+
+def _endpoint(text: str) -> str:
+    if not text.startswith("systemd:"):
+        parse_address(text)
+    return text
+
+
+def _public_key(text: str) -> str:
+    # Message has no keys and shall not load the cryptography for them.
+    from wsmsg.settings.public_key import read_public_key
+
+    return read_public_key(text)
+
+
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+Count = Annotated[int, Field(ge=1)]
+Bytes = Annotated[int, Field(ge=1)]
+#: C{host:port}, or a Twisted server endpoint that begins with C{systemd:}.
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+#: C{host:port}; empty: no listener.
+Listen = Annotated[str, AfterValidator(_host_port)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSettings(_Section):
+    """
+    What is logged and how.
+    """
+
+    level: Literal["debug", "info", "warn", "error", "critical"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class RetrySettings(_Section):
+    """
+    How often a thing that is missing is tried again; see L{wsmsg.retry}.
+
+    @ivar attempts: 0: for ever; else the daemon ends when so many failed in a row.
+    """
+
+    first_s: Seconds = 0.1
+    factor: Annotated[float, Field(ge=1, le=10)] = 1.5
+    cap_s: Seconds = 2.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    attempts: Annotated[int, Field(ge=0)] = 0
+
+
+class Common(_Section):
+    """
+    What every daemon has.
+
+    @ivar data_dir: the folder of the embedded journal, the store and the local
+        key; empty: C{$STATE_DIRECTORY}, else C{$XDG_STATE_HOME/wsmsg}, else
+        C{~/.local/state/wsmsg}.
+    @ivar node: this daemon's name in the logs of others; empty: made of the time.
+    @ivar trust_network: a listener that believes whoever calls it (gRPC, admin,
+        Message's HTTP) may be open beyond loopback.
+    @ivar stop_s: the longest that stopping may take; then the daemon ends anyway.
+    @cvar RESTART: the settings that a reload cannot change.
+    @cvar TRUSTED: the listeners that believe whoever calls them.
+    """
+
+    RESTART: ClassVar[frozenset[str]] = frozenset(
+        {"data_dir", "node", "trust_network", "listen", "rpc_listen", "admin_listen"}
+    )
+    TRUSTED: ClassVar[tuple[str, ...]] = ("rpc_listen", "admin_listen")
+
+    data_dir: str = ""
+    node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    trust_network: bool = False
+    stop_s: Seconds = 20.0
+    log: LogSettings = LogSettings()
+    retry: RetrySettings = RetrySettings()
+
+
+class TokenSettings(_Section):
+    """
+    Who may speak as whom.
+
+    @ivar secret: the HS256 key.  With neither this nor a public key the key in
+        C{<data_dir>/token.key} is used, which is made when it is missing.
+    @ivar public_key: a PEM public key for RS256 or ES256, or the path of a file
+        with one; always the key itself once it is read.
+    @ivar debug_token: a token that is believed for every user; empty: none.
+    """
+
+    secret: SecretStr = SecretStr("")
+    public_key: Annotated[str, AfterValidator(_public_key)] = ""
+    algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
+    audience: str = ""
+    issuer: str = ""
+    leeway_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    debug_token: SecretStr = SecretStr("")
+
+
+class LimitSettings(_Section):
+    """
+    What Connect takes from clients.  All of it can change live.
+    """
+
+    frame_bytes: Annotated[Bytes, Field(le=16 * 2**20)] = 65536
+    content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 16384
+    window: Count = 64
+    sends_per_s: Count = 100
+    sends_burst: Count = 200
+    frames_per_s: Count = 200
+    frames_burst: Count = 400
+    connections: Count = 50000
+    connections_per_user: Count = 8
+    connections_per_address: Count = 10000
+    handshakes_per_s: Count = 500
+    page: Annotated[Count, Field(le=1000)] = 100
+    watch: Annotated[Count, Field(le=10000)] = 500
+    outbox_soft_bytes: Bytes = 65536
+    outbox_hard_bytes: Bytes = 1048576
+    outbox_drain_s: Seconds = 10.0
+    waiting_sends: Count = 10000
+
+
+class ConnectSettings(Common):
+    """
+    C{twistd connect}.
+
+    @ivar listen: C{host:port}, or a Twisted server endpoint that begins with
+        C{systemd:}.
+    @ivar rpc_listen: gRPC C{OnlineStatus}, health and reflection; empty: none.
+    @ivar admin_listen: health, metrics, status; empty: none.
+    @ivar discovery: where Message is: C{static:host:port,host:port}.
+    @ivar send_timeout_s: a send that no Message answered for so long is rejected.
+    @ivar heartbeat_s: a connection that was silent for so long is pinged, and is
+        dead when it stays silent for as long again.
+    @ivar origins: C{Origin} headers that browsers may come with, C{*} as a wildcard.
+    @ivar resync_spread_s: over how long sessions are told to sync after a loss.
+    @ivar goaway_spread_s: over how long clients are told to move when stopping.
+    """
+
+    listen: Endpoint = "127.0.0.1:21005"
+    rpc_listen: Listen = "127.0.0.1:22005"
+    admin_listen: Listen = "127.0.0.1:23005"
+    discovery: Annotated[str, AfterValidator(check_static)] = "static:127.0.0.1:22004"
+    welcome_timeout_s: Seconds = 5.0
+    send_timeout_s: Seconds = 5.0
+    query_timeout_s: Seconds = 5.0
+    hello_timeout_s: Seconds = 5.0
+    heartbeat_s: Annotated[float, Field(ge=0.1, le=60)] = 2.0
+    close_timeout_s: Seconds = 1.0
+    resync_spread_s: Annotated[float, Field(ge=0, le=600)] = 3.0
+    goaway_spread_s: Annotated[float, Field(ge=0, le=600)] = 1.0
+    origins: tuple[str, ...] = ("http://localhost:*", "http://127.0.0.1:*")
+    alternatives: tuple[str, ...] = ()
+    token: TokenSettings = TokenSettings()
+    limits: LimitSettings = LimitSettings()
+
+
+class MessageSettings(Common):
+    """
+    C{twistd message}.
+
+    @ivar journal: C{sqlite:} (in C{data_dir}) or C{sqlite:///path}.
+    @ivar store: the same.
+    @ivar presence: C{memory:}.
+    @ivar appends_in_flight: sends that may wait for the journal; over it they are
+        refused as C{overloaded}.
+    @ivar unsettled_records: records read and not settled; at it reading stops.
+    @ivar link_records: pushes that a link holds unacknowledged; over it the link is
+        cut and that Connect's sessions sync.
+    @ivar link_grace_s: how long a lost link's routes and pushes are kept.
+    """
+
+    RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
+        "journal",
+        "store",
+        "presence",
+        "keepalive_s",
+        "heads_cached",
+    }
+    TRUSTED: ClassVar[tuple[str, ...]] = ("listen", "rpc_listen", "admin_listen")
+
+    listen: Listen = "127.0.0.1:21004"
+    rpc_listen: Listen = "127.0.0.1:22004"
+    admin_listen: Listen = "127.0.0.1:23004"
+    journal: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
+    store: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
+    presence: Annotated[str, AfterValidator(check_memory)] = "memory:"
+    content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
+    appends_in_flight: Count = 5000
+    read_batch: Annotated[Count, Field(le=10000)] = 500
+    unsettled_records: Count = 5000
+    link_records: Count = 20000
+    link_bytes: Bytes = 64 * 2**20
+    # With two keepalives it is how long users of a silent Connect stay online.
+    link_grace_s: Annotated[float, Field(ge=0, le=60)] = 1.5
+    keepalive_s: Annotated[float, Field(ge=0.2, le=60)] = 1.5
+    heads_cached: Count = 100000
+    page: Annotated[Count, Field(le=1000)] = 200

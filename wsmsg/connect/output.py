@@ -4,6 +4,8 @@ What a session says: answers, pushes, and what it keeps back until its welcome.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from wsmsg.connect.framing import framed
 from wsmsg.connect.interfaces import ICodec, ISessionPeer
 from wsmsg.connect.node import Node
@@ -14,7 +16,7 @@ from wsmsg.frames import Resync, ServerFrame, Welcome
 from wsmsg.settings.values import LimitSettings
 
 
-class Output:
+class Output(ABC):
     """
     The half of a session that speaks; the rest is L{wsmsg.connect.session.Session}.
 
@@ -47,11 +49,11 @@ class Output:
         self._early: Early | None = None
         self._seen: Seen | None = None
 
+    @abstractmethod
     def close(self, code: Close, reason: str) -> None:
         """
         End the session and its connection.
         """
-        raise NotImplementedError
 
     @property
     def limits(self) -> LimitSettings:
@@ -135,11 +137,17 @@ class Output:
         self.closed, self.known = True, False
         self._early = self._seen = None
 
+    @abstractmethod
     def demoted(self) -> None:
-        raise NotImplementedError
+        """
+        The client is too slow: nothing is pushed to it for now.
+        """
 
+    @abstractmethod
     def drained(self) -> None:
-        raise NotImplementedError
+        """
+        It has read all that waited for it.
+        """
 
     def abandoned(self) -> None:
         """

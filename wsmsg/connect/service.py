@@ -10,12 +10,10 @@ It keeps nothing that is not kept elsewhere, so stopping is about the clients::
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -30,6 +28,7 @@ from wsmsg.connect.web import Site
 from wsmsg.connect.websocket_factory import WebSocketConnections
 from wsmsg.daemon.metrics import Metrics
 from wsmsg.settings.values import ConnectSettings
+from wsmsg.streams.server import on_loop
 
 _SWEEP_S = 0.1
 
@@ -91,13 +90,13 @@ class ConnectNode:
         Serve gRPC, if the settings say where.
         """
         if self.settings.rpc_listen:
-            await _asyncio(self.rpc.start(self.settings.rpc_listen))
+            await on_loop(self.rpc.start(self.settings.rpc_listen))
 
     async def stop_rpc(self) -> None:
         """
         Serve gRPC no more.
         """
-        await _asyncio(self.rpc.stop(1.0))
+        await on_loop(self.rpc.stop(1.0))
 
     def _sweep(self) -> None:
         with self._log.failuresHandled("looking after what is due"):
@@ -179,7 +178,3 @@ class ConnectNode:
 
 def _reader(counts: Any, name: str) -> Callable[[], int]:
     return lambda: int(getattr(counts, name))
-
-
-async def _asyncio(coroutine: Any) -> Any:
-    return await Deferred.fromFuture(asyncio.ensure_future(coroutine))

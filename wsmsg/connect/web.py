@@ -130,7 +130,7 @@ class Pages:
         return self
 
     def putChild(self, path: bytes, child: IResource) -> None:
-        raise NotImplementedError("the paths are fixed")
+        raise TypeError("the paths are fixed")
 
     def render(self, request: server.Request) -> int:
         answering = Deferred.fromCoroutine(self._answer(request))

@@ -19,9 +19,6 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -29,19 +26,20 @@ from wsmsg.message.queries import Queries
 from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.streams.grpc_options import server_options
+from wsmsg.streams.server import GrpcServer
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
 _NAME_CHARACTERS = 128
 
 
 class MessageRpc(
-    rest_pb2_grpc.MessageServiceServicer, rest_pb2_grpc.QueryServiceServicer
+    GrpcServer,
+    rest_pb2_grpc.MessageServiceServicer,
+    rest_pb2_grpc.QueryServiceServicer,
 ):
     """
     The gRPC server on Message's C{rpc_listen}.
 
-    @ivar health: the standard gRPC health service, to be told of readiness.
-    @ivar address: where it listens, once it does.
     @ivar streams: how many are open.
     """
 
@@ -53,44 +51,26 @@ class MessageRpc(
     )
 
     def __init__(self, core: Core, queries: Queries) -> None:
-        self.health = health_aio.HealthServicer()
-        self.address = ""
+        super().__init__()
         self.streams = 0
         self._core = core
         self._queries = queries
-        self._server: grpc.aio.Server | None = None
 
     # -- life
 
-    async def start(self, listen: str) -> None:
-        """
-        Serve.
-
-        @raise OSError: the address cannot be had.
-        """
-        server = grpc.aio.server(options=server_options(self._core.keepalive_s))
+    def add_to(self, server: grpc.aio.Server) -> None:
         rest_pb2_grpc.add_MessageServiceServicer_to_server(self, server)
         rest_pb2_grpc.add_QueryServiceServicer_to_server(self, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection(
-            (*self.services, health, reflection.SERVICE_NAME), server
-        )
-        try:
-            port = server.add_insecure_port(listen)
-        except RuntimeError as e:
-            raise OSError(f"cannot listen on {listen} (rpc_listen): {e}") from e
-        self.address = f"{listen.rpartition(':')[0]}:{port}"
-        await server.start()
-        self._server = server
+
+    def options(self) -> list[tuple[str, int]]:
+        return server_options(self._core.keepalive_s)
 
     async def stop(self, grace_s: float) -> None:
         """
         End all streams, let queries that run finish within the grace.
         """
         self._core.links.hang_up_all("Message is stopping")
-        if self._server is not None:
-            await self._server.stop(grace_s)
+        await super().stop(grace_s)
 
     # -- methods
 

@@ -12,7 +12,6 @@ to be done again::
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,7 @@ from wsmsg.message.reading import Reading
 from wsmsg.message.rpc import MessageRpc
 from wsmsg.message.stream import Core
 from wsmsg.settings.values import MessageSettings
+from wsmsg.streams.server import on_loop
 
 _LEASE_RENEWAL_S = 1.0
 
@@ -105,14 +105,14 @@ class MessageNode:
         """
         End the streams, and queries that take too long.
         """
-        await _asyncio(self.rpc.stop(1.0))
+        await on_loop(self.rpc.stop(1.0))
 
     async def start_rpc(self) -> None:
         """
         Serve, if the settings say where.
         """
         if self.settings.rpc_listen:
-            await _asyncio(self.rpc.start(self.settings.rpc_listen))
+            await on_loop(self.rpc.start(self.settings.rpc_listen))
 
     # -- settings
 
@@ -185,7 +185,3 @@ _TOO_LATE: Any = object()
 
 def _give_up(_: object, __: float) -> object:
     return _TOO_LATE
-
-
-async def _asyncio(coroutine: Any) -> Any:
-    return await Deferred.fromFuture(asyncio.ensure_future(coroutine))

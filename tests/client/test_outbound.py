@@ -235,16 +235,19 @@ class OrderedTests(SynchronousTestCase):
             fenced: set[int] = set()
             lost = False
             for frame, fate in zip(outbound.due(now), cycle(fates), strict=False):
-                lost = lost or fate in "lh"
+                if fate == "l":
+                    lost = True
+                    break  # what is behind it never arrives either
+                lost = lost or fate == "h"  # it arrives, and no answer comes back
                 if fate == "r" or frame.to in fenced:
                     fenced.add(frame.to)
-                    outbound.rejected(Rejected(frame.client_id, "overloaded", ""), now)
-                elif not lost or fate == "h":
-                    accepted.setdefault(frame.client_id, frame)
-                if fate == "a" and frame.client_id in accepted and not lost:
+                    if not lost:
+                        again = Rejected(frame.client_id, "overloaded", "")
+                        outbound.rejected(again, now)
+                    continue
+                accepted.setdefault(frame.client_id, frame)
+                if not lost:
                     outbound.accepted(frame.client_id, 1)
-                if fate == "l":
-                    break  # what is behind it never arrived
             if lost:
                 outbound.lost()
                 outbound.welcomed(LIMITS, now)

@@ -101,6 +101,17 @@ class MessageTests(SynchronousTestCase):
             self.assertLess(len(wire.transport.protocol.data), 100)
             wire.lose()
 
+    def test_burst(self) -> None:
+        """
+        Whole messages by the thousand are no flood, wherever the network cuts them:
+        how many there may be is the session's to say.
+        """
+        burst = masked(b"x" * 300, 2) * 5000
+        for at in range(0, len(burst), 4093):
+            self.wire.send(burst[at : at + 4093])
+        self.assertEqual(self.transport.written(), b"")
+        self.assertEqual(len(self.session.messages), 5000)
+
     def test_limit_changes(self) -> None:
         """
         The limit of a frame changes for connections that are open.

@@ -56,6 +56,9 @@ class Living(Protocol):
     def hang_up(self, code: Close, reason: str) -> None:
         """Close the connection."""
 
+    def vanished(self, reason: str) -> None:
+        """Tell that the connection ended, and not because we closed it."""
+
     def gone(self, reason: str) -> None:
         """Nothing of it is left."""
 
@@ -93,6 +96,7 @@ def _ended(life: Life, session: Living, code: Close, reason: str) -> None:
 @_known.upon(Life.lost).to(_closed)
 def _lost(life: Life, session: Living, reason: str) -> None:
     session.leave()
+    session.vanished(reason)
     session.gone(reason)
 
 

@@ -334,6 +334,18 @@ class Session(Output):
         short = reason.encode("utf-8", "replace")[:_REASON_BYTES]
         self.peer.close(code, short.decode("utf-8", "ignore"))
 
+    def vanished(self, reason: str) -> None:
+        name = reason.upper()
+        if name in Close.__members__:  # the connection was ended for what it sent
+            self.node.registry.counts.closes[name] += 1
+        self._log.info(
+            "session {session} of {user} ended after {seconds:.1f} s: {reason}",
+            session=self.name,
+            user=self.user,
+            seconds=self.node.clock.seconds() - self.opened_s,
+            reason=reason,
+        )
+
     def gone(self, reason: str) -> None:
         registry = self.node.registry
         registry.counts.shed += self.outbox.shed

@@ -135,9 +135,6 @@ class WebSocketConnection(AutobahnOptions):
     def _data_received(self, data: bytes) -> None:
         if self.state == OPEN:
             self._looks = 0
-            if self.current_frame is None and not self._held:
-                before, self.data = self.data, b""
-                data = self._take_whole_frames(before + data)
         elif self.failedByMe:
             return
         self.data += data
@@ -193,13 +190,12 @@ class WebSocketConnection(AutobahnOptions):
             return
         self._busy = True
         try:
-            while (
-                not self._held
-                and not self.failedByMe
-                and self.state != CLOSED
-                and self.processData()
-            ):
-                pass
+            while not self._held and not self.failedByMe and self.state != CLOSED:
+                if self.current_frame is None:
+                    before, self.data = self.data, b""
+                    self.data = self._take_whole_frames(before) + self.data
+                if self._held or not self.data or not self.processData():
+                    break
         finally:
             self._busy = False
         if self.failedByMe or self.state == CLOSED:
@@ -211,7 +207,7 @@ class WebSocketConnection(AutobahnOptions):
         """
         pieces = self.message_data
         assert pieces is not None
-        if self._flooded():
+        if not self.current_frame.fin and self._flooded():
             return
         pieces += filter(None, payload)
         if len(pieces) > _MOST_PIECES:

@@ -280,6 +280,19 @@ class Installation:
                     pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def tracebacks(self) -> list[str]:
+        """
+        Every traceback in both logs, with the line that it belongs to.
+        """
+        found = []
+        for daemon in (self.message, self.connect):
+            if daemon.log.exists():
+                lines = daemon.log.read_text("utf-8", "replace").splitlines()
+                for i, line in enumerate(lines):
+                    if "Traceback" in line:
+                        found.append("\n".join(lines[max(0, i - 1) : i + 40]))
+        return found
+
     def logged(self, text: str) -> list[str]:
         """
         The lines of both logs that contain this.

@@ -4,6 +4,9 @@ What clients read.
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -129,6 +132,24 @@ class QueriesTests(SynchronousTestCase):
         self.assertEqual(answers[0].error.code, "unavailable")
         self.assertEqual(answers[1].error.code, "not_found")
         self.assertEqual(len(answers[2].heads.heads), 1)
+
+    def test_nobody_waits(self) -> None:
+        """
+        When whoever asked is gone, nothing is logged for it.
+        """
+        pages: list[Deferred[Any]] = [Deferred(), Deferred()]
+        waiting = iter(pages)
+        self.store.page = lambda *a: next(waiting)  # type: ignore[method-assign]
+        item = rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2"))
+        answering = Deferred.fromCoroutine(
+            self.queries.answer(rest_pb2.QueryRequest(items=[item, item]))
+        )
+        answering.cancel()
+        self.assertIsNotNone(self.failureResultOf(answering))
+        for page in pages:
+            page.callback(([], 0))
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_too_many(self) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
 
 from wsmsg.errors import Forbidden, Internal, NotFound, WsmsgError
@@ -58,7 +58,8 @@ class Queries:
             )
         self.answered += len(request.items)
         answers = await gatherResults(
-            [Deferred.fromCoroutine(self._one(item)) for item in request.items]
+            [Deferred.fromCoroutine(self._one(item)) for item in request.items],
+            consumeErrors=True,
         )
         return rest_pb2.QueryResponse(answers=answers)
 
@@ -75,6 +76,8 @@ class Queries:
                     raise NotFound("no such query")
         except WsmsgError as e:
             return _error(e)
+        except CancelledError:
+            raise  # who asked is gone
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("answering a query")
             return _error(Internal("the query failed"))

@@ -5,6 +5,7 @@ Tests for the commands of L{wsmsg.cli.main}, as a shell runs them.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,7 @@ class TokenTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
 
     def test_token(self) -> None:
         """

@@ -4,6 +4,7 @@ Tests for L{wsmsg.cli.doctor_checks}.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError
@@ -32,6 +33,7 @@ class DoctorTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
 
     def test_old_python(self) -> None:
         """

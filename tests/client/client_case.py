@@ -4,6 +4,7 @@ A client and a server that does as it is told, for tests on asyncio alone.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +31,9 @@ class ClientCase(AsyncioCase):
 
     async def asyncSetUp(self) -> None:
         self.server = FakeServer()
-        self.file = Path(tempfile.mkdtemp(prefix="wsmsg-test-")) / "position.json"
+        folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        self.file = folder / "position.json"
 
     def client(self, **more: Any) -> Client:
         reconnect = Reconnect(URL, first_s=0.0)

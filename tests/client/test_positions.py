@@ -4,6 +4,7 @@ Tests for L{wsmsg.client.positions}.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,9 @@ class PositionsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="wsmsg-test-")) / "new" / "p.json"
+        folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        self.path = folder / "new" / "p.json"
 
     def save(self, saved: Saved) -> None:
         PositionFile(self.path).save(

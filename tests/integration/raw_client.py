@@ -52,6 +52,9 @@ class RawClient:
         self._live: defaultdict[str, int] = defaultdict(int)
         self._syncing: set[str] = set()
         self._turned_away: set[str] = set()
+        # What is new must not be written among what is sent again.
+        self._order = asyncio.Lock()
+        self._ready = False
         self._since = 0
         self._numbers = itertools.count(1)
         self._connection: ClientConnection | None = None
@@ -127,8 +130,10 @@ class RawClient:
         self._unanswered[client_id] = send
         if self._turned_away:
             self._turned_away.add(client_id)  # behind what was refused
-        else:
-            await self._write(send=send)
+            return client_id
+        async with self._order:
+            if self._ready:  # else it goes with all that is unanswered
+                await self._write(send=send)
         return client_id
 
     async def frame(self, **frame: Any) -> None:
@@ -168,6 +173,7 @@ class RawClient:
     async def _speak(self, connection: ClientConnection) -> None:
         hello = pb.Hello(device=self._device, since=self._since, client="raw/1")
         await connection.send(pb.ClientFrame(hello=hello).SerializeToString())
+        self._ready = False
         self._live.clear()
         self._syncing.clear()
         async for data in connection:
@@ -191,8 +197,13 @@ class RawClient:
             await self._catch_up(head.conversation, head.head)
         if welcome.more:
             await self._go_on("all", welcome.heads[-1])
-        for send in list(self._unanswered.values()):
-            await self._write(send=send)
+        async with self._order:
+            again: set[str] = set()
+            while rest := [s for i, s in self._unanswered.items() if i not in again]:
+                for send in rest:
+                    again.add(send.client_id)
+                    await self._write(send=send)
+            self._ready = True
 
     async def _heads(self, heads: pb.Heads) -> None:
         for head in heads.heads:
@@ -268,10 +279,11 @@ class RawClient:
 
     async def _send_again(self) -> None:
         # In the order in which they were made: that is what keeps it.
-        again, self._turned_away = self._turned_away, set()
-        for client_id, send in list(self._unanswered.items()):
-            if client_id in again:
-                await self._write(send=send)
+        async with self._order:
+            again, self._turned_away = self._turned_away, set()
+            for client_id, send in list(self._unanswered.items()):
+                if client_id in again:
+                    await self._write(send=send)
 
     def _later(self, coroutine: Any, delay_s: float = 0.1) -> None:
         async def wait() -> None:

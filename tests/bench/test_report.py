@@ -32,6 +32,13 @@ def idle(name: str, kib: int) -> LoadResult:
     return LoadResult(seconds=5.0, connections=1000, usage={name: used})
 
 
+def echo(p99: float) -> LoadResult:
+    """
+    An echo server's open loop.
+    """
+    return LoadResult(seconds=5.0, latency=Spread(count=10, p99=p99))
+
+
 def report(**measured: LoadResult) -> Report:
     """
     A report of what was measured.
@@ -49,23 +56,27 @@ class RatioTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """
-        140 us for both daemons is 7 times a floor of 20 us; 12 KiB 1.2 times 10.
+        140 us for both daemons is 7 times a floor of 20 us; 12 KiB 1.2 times 10; a
+        p99 of 30 ms twice what the echo server had before and after.
         """
         made = report(
             floor=FLOOR,
             saturation=CHAT,
             latency=STALL,
+            floor_before=echo(p99=10.0),
+            floor_after=echo(p99=20.0),
             floor_idle=idle("echo", 10),
             chat_idle=idle("connect", 12),
         )
         found = [(line.value, line.aim) for line in ratios(made)]
-        self.assertEqual(found, [(7.0, 14.0), (30.0, 25.0), (1.2, 1.4)])
+        expected = [(7.0, 14.0), (30.0, 25.0), (2.0, None), (1.2, 1.4)]
+        self.assertEqual(found, expected)
 
     def test_nothing(self) -> None:
         """
         What was not measured has no figure, and says so.
         """
-        self.assertEqual([line.value for line in ratios(report())], [None] * 3)
+        self.assertEqual([line.value for line in ratios(report())], [None] * 4)
         self.assertIn("not measured", as_text(report()))
 
     def test_floor_alone(self) -> None:

@@ -29,6 +29,9 @@ class Report(msgspec.Struct, kw_only=True):
         next to nothing; C{floor_idle} with idle ones.
     @ivar saturation: Connect and Message in a closed loop.
     @ivar latency: the same in an open loop at C{rate}.
+    @ivar floor_before: the echo server in an open loop at C{rate} over as many
+        connections, just before L{latency}; C{floor_after}: just after.  What the
+        machine itself adds to a p99 changes by the minute.
     @ivar chat_idle: Connect with idle connections.
     """
 
@@ -40,6 +43,8 @@ class Report(msgspec.Struct, kw_only=True):
     floor: LoadResult | None = None
     floor_one: LoadResult | None = None
     floor_idle: LoadResult | None = None
+    floor_before: LoadResult | None = None
+    floor_after: LoadResult | None = None
     saturation: LoadResult | None = None
     latency: LoadResult | None = None
     chat_idle: LoadResult | None = None
@@ -101,7 +106,7 @@ def figures(report: Report) -> Iterator[tuple[str, list[Figure]]]:
         yield heading, _load(report.saturation)
     if report.latency is not None:
         heading = f"latency: open loop, {report.rate:.0f} messages a second"
-        yield heading, _load(report.latency)
+        yield heading, [*_load(report.latency), *_echo_latency(report)]
     if report.chat_idle is not None:
         yield f"idle: {report.idle} connections to Connect", _idle(report.chat_idle)
     yield "beside the floor", ratios(report)
@@ -120,6 +125,7 @@ def ratios(report: Report) -> list[Figure]:
             AIM_CPU,
         ),
         Figure("p99 at half of saturation", p99, "ms", AIM_P99_MS),
+        Figure("the same beside the echo's p99", ratio(p99, _echo_p99(report)), "x"),
         Figure(
             "memory of an idle connection",
             ratio(
@@ -174,6 +180,25 @@ def _load(result: LoadResult) -> list[Figure]:
         Figure("doubled", totals.doubled),
     ]
     return lines + list(_odd(result))
+
+
+def _echo_latency(report: Report) -> Iterator[Figure]:
+    for when, result in (
+        ("before", report.floor_before),
+        ("after", report.floor_after),
+    ):
+        if result is not None:
+            p99 = result.latency.p99
+            yield Figure(f"p99 of the bare echo just {when}", p99, "ms")
+
+
+def _echo_p99(report: Report) -> float | None:
+    """
+    The mean of the two, in ms.
+    """
+    both = [report.floor_before, report.floor_after]
+    known = [result.latency.p99 for result in both if result is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _others(result: LoadResult) -> Figure:

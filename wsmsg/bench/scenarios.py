@@ -5,7 +5,8 @@ What is measured, in which order, with which servers.
 
     floor       a bare echo server: CPU a message, memory an idle connection
     saturation  a closed loop against Connect and Message: throughput, CPU a message
-    latency     an open loop at half of that
+    latency     an open loop at half of that; before and after it the same
+                against the echo server, for the p99 of the machine itself
     idle        memory of each connection that only stays
 
 Memory is read of servers that did nothing else before: what a process has freed
@@ -128,10 +129,25 @@ class Bench:
                     raise BenchFailed("nothing was delivered, so there is no rate")
                 self._tell(f"latency: open loop, {rate:.0f} messages a second")
                 self.report.rate = round(rate, 1)
+                self.report.floor_before = self._echo(rate)
                 # Other users: their conversations begin at 1, with nothing owed.
                 self.report.latency = self._load(
                     server, "chat", rate=rate, first_user=self._after_pairs
                 )
+                self.report.floor_after = self._echo(rate)
+
+    def _echo(self, rate: float) -> LoadResult:
+        with floor() as server:
+            self._tell("floor: echo, open loop at the same rate")
+            plan = self._plan(server, "echo")
+            return run_load(
+                msgspec.structs.replace(
+                    plan,
+                    count=2 * self._choice.pairs,
+                    seconds=self._choice.seconds / 2,
+                    rate=rate,
+                )
+            )
 
     def _idle(self) -> None:
         with self._start() as server:

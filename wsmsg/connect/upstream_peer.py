@@ -31,7 +31,7 @@ LINK_VERSION = 1
 #: Twice this finds a dead peer.
 _KEEPALIVE_S = 1.5
 #: Between the starts of two frames, so that a busy stream carries fewer and bigger.
-_SPACING_S = 0.003
+_SPACING_S = 0.005
 #: A stream that was up for less is a reason to wait longer before the next.
 _STEADY_S = 5.0
 

@@ -30,7 +30,7 @@ from wsmsg.streams.batch_writer import BatchWriter
 LINK_VERSION = 1
 
 #: Between the starts of two frames, so that a busy stream carries fewer and bigger.
-_SPACING_S = 0.003
+_SPACING_S = 0.005
 
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any

@@ -9,6 +9,7 @@ int64.  Within a conversation messages are numbered 1, 2, 3 ... (I{seq}).
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,14 @@ INT64_MAX = 2**63 - 1
 
 #: The kind of a message that is plain text.
 TEXT = 1
+#: Kinds from here on are made by the server; a client cannot send them.
+FIRST_EVENT = 1000
+#: A group was made or its members changed; the content is a L{GroupChange} in JSON.
+GROUP = 1001
+#: The sender takes a message back; the content is its seq in decimal digits.
+RECALL = 1002
+#: What a message is once it was taken back; it has no content any more.
+RECALLED = 1003
 
 
 class Identity(NamedTuple):
@@ -116,6 +125,25 @@ class Presence(msgspec.Struct, frozen=True, gc=False):
     last_seen_ms: int = 0
 
 
+class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    What a message of kind L{GROUP} says.  Its own number orders it among the messages
+    of the group: who is added reads from that number on.
+
+    @ivar created: this is the first message of the group.
+    @ivar name: for people; only where C{created}.
+    @ivar history: whoever joins reads from number 1 on; only where C{created}.
+    @ivar add: users who become members.
+    @ivar remove: users who are members no more.
+    """
+
+    created: bool = False
+    name: str = ""
+    history: bool = False
+    add: tuple[int, ...] = ()
+    remove: tuple[int, ...] = ()
+
+
 class InvalidName(ValueError):
     """
     No conversation can have this name.
@@ -127,6 +155,43 @@ def conversation_of(user: int, other: int) -> str:
     The name of the conversation of two users.
     """
     return f"u:{user}:{other}" if user <= other else f"u:{other}:{user}"
+
+
+def group_of(creator: int, client_id: str) -> int:
+    """
+    The number of the group that this request makes: the same for a repeated request,
+    and unlike that of any other as far as 63 bits of SHA-256 can tell.
+    """
+    digest = sha256(b"%d:%s" % (creator, client_id.encode())).digest()
+    return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def group_conversation(group: int) -> str:
+    """
+    The name of a group's conversation.
+    """
+    return f"g:{group}"
+
+
+def is_group(conversation: str) -> bool:
+    """
+    Whether it can only be the name of a group's conversation; see L{group_in}.
+    """
+    return conversation.startswith("g:")
+
+
+def group_in(conversation: str) -> int:
+    """
+    The group whose conversation has this name.
+
+    @raise InvalidName: it is not that of a group.
+    """
+    digits = conversation[2:]
+    if is_group(conversation) and digits.isascii() and digits.isdecimal():
+        group = int(digits[:20])
+        if 0 < group <= INT64_MAX and digits == str(group):
+            return group
+    raise InvalidName(f"{conversation!r} is no conversation of a group")
 
 
 @lru_cache(maxsize=65536)

@@ -9,7 +9,7 @@ then it is not known whether they were carried out: every call may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 import attrs
@@ -109,6 +109,13 @@ class IJournal(Interface):
         @return: L{None}; it is written with the next append or soon by itself.
         """
 
+    def on_revoked(forget: Callable[[], object]) -> None:
+        """
+        Have this called when partitions were taken away from this process: what is
+        remembered of conversations may not be true any more.  What was read of those
+        partitions may still be settled; committing it is then without effect.
+        """
+
     def bury(letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
         """
         Put entries into the dead letters.
@@ -158,6 +165,36 @@ class HeadRow:
     conversation: str
     head: int
     time_ms: int
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """
+    A member of a group.
+
+    @ivar joined: the number of the change that made them one.
+    """
+
+    user: int
+    joined: int
+
+
+@attrs.frozen
+class GroupPage:
+    """
+    A group with some of its members.
+
+    @ivar owner: who made it.
+    @ivar history: members read from number 1 on, not from their C{joined}.
+    @ivar count: how many members there are in all.
+    @ivar members: by user, rising.
+    """
+
+    conversation: str
+    name: str
+    owner: int
+    history: bool
+    count: int
+    members: Sequence[Member]
 
 
 class IMessageStore(Interface):
@@ -216,7 +253,8 @@ class IMessageStore(Interface):
         user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
         """
-        The user's conversations whose last message was stored at C{since_ms} or
+        The user's conversations, those of groups of which the user is a member now
+        among them, whose last message was stored at C{since_ms} or
         later, oldest change first, then by name.  The time of storing counts, not
         that of acceptance: a message may be accepted, wait in the journal while a
         client syncs, and be stored after.
@@ -224,6 +262,51 @@ class IMessageStore(Interface):
         @param after: of those that changed at C{since_ms} itself, only the ones with
             a greater name, so that a list goes on where another one ended.
         @return: a Deferred that fires with a list of L{HeadRow}, at most C{limit}.
+        """
+
+    def apply(events: Sequence[Message]) -> Deferred[None]:
+        """
+        Carry out what stored messages of the kinds L{wsmsg.model.GROUP} and
+        L{wsmsg.model.RECALL} say, in their order.  Doing it again, even after later
+        events, changes nothing: a user's membership goes by the event with the
+        highest number that names the user.
+
+          - C{created}: the group is there, its sender the owner; where it was made
+            before by another message, this is nothing.
+          - C{add}, C{remove}: membership from this number on.  Adding a member who
+            is one already changes nothing.
+          - a recall: the message of that number in the same conversation, if it has
+            the same sender and is no event, keeps its identity, number, id and time,
+            loses its content and has the kind L{wsmsg.model.RECALLED}.
+
+        @param events: a sequence of L{Message} that are stored, with their numbers.
+        @return: a Deferred that fires with L{None} when that is durable.
+        """
+
+    def members(conversations: Sequence[str]) -> Deferred[dict[str, frozenset[int]]]:
+        """
+        @param conversations: a sequence of names of groups' conversations.
+        @return: a Deferred that fires with a dict of conversation to all users who
+            are members now; a group that is not there is not in it.
+        """
+
+    def readable_from(
+        keys: Sequence[tuple[str, int]],
+    ) -> Deferred[dict[tuple[str, int], int]]:
+        """
+        From which number on members may read.
+
+        @param keys: a sequence of (group's conversation, user).
+        @return: a Deferred that fires with a dict of key to number: 1, or where the
+            group has no C{history} that at which the user joined.  Who is no member
+            now is not in it.
+        """
+
+    def group(conversation: str, after: int, limit: int) -> Deferred[GroupPage | None]:
+        """
+        @param after: members with greater numbers than this user.
+        @return: a Deferred that fires with a L{GroupPage} of at most C{limit}
+            members; with L{None} if there is no such group.
         """
 
     def move_cursors(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:

@@ -1,218 +1,38 @@
 """
 Daemons killed under load: no accepted message is lost, doubled or out of order.
 
-The seed is printed; C{WSMSG_SEED} sets it.  C{WSMSG_FAULTS=long} kills more often.
+C{WSMSG_FAULTS=long} kills more often.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
-import sys
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import TestCase
 
+from tests.faults.load import Load, LoadTestCase, say
 from tests.integration.installation import Installation
-from tests.integration.raw_client import RawClient
-from wsmsg.model import conversation_of
 
 _KILLS = 200 if os.environ.get("WSMSG_FAULTS") == "long" else 24
-_PAIRS = 8
-_SETTLE_S = 20.0
 
 
-def say(text: str) -> None:
+class KillTests(LoadTestCase):
     """
-    Tell whoever watches the tests.
+    One Message and one Connect on the embedded backends.
     """
-    sys.__stderr__ and print(text, file=sys.__stderr__, flush=True)
-
-
-def _idle(client: RawClient) -> bool:
-    return client.idle
-
-
-def _caught_up(reader: RawClient, client: RawClient, name: str) -> bool:
-    return len(reader.taken[name]) >= len(client.taken[name])
-
-
-class Load:
-    """
-    Pairs of users who talk both ways until they are told to stop.
-    """
-
-    def __init__(self, installation: Installation, pairs: int) -> None:
-        self.clients = [
-            RawClient(installation.url, installation.token(user), user)
-            for user in range(1001, 1001 + 2 * pairs)
-        ]
-        self.sent: dict[str, tuple[int, int, str]] = {}
-        self._talking = True
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, pause_s: float) -> None:
-        for client in self.clients:
-            client.start()
-            self._tasks.append(asyncio.ensure_future(self._talk(client, pause_s)))
-
-    async def _talk(self, client: RawClient, pause_s: float) -> None:
-        other = client.user + 1 if client.user % 2 else client.user - 1
-        for n in range(1, 1_000_000):
-            if not self._talking:
-                return
-            content = f"{client.user} says {n}"
-            client_id = await client.send(other, content)
-            self.sent[client_id] = (client.user, n, content)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))
-
-    async def finish(self) -> None:
-        """
-        Say nothing more, and wait until all is accepted and seen.
-        """
-        self._talking = False
-        await asyncio.gather(*self._tasks)
-        for client in self.clients:
-            await client.until(partial(_idle, client), _SETTLE_S)
-        for client in self.clients:
-            try:
-                await client.until(partial(self.seen, client), _SETTLE_S)
-            except TimeoutError:
-                raise AssertionError(self.missing(client)) from None
-
-    def missing(self, client: RawClient) -> str:
-        """
-        What a client should have seen and has not.
-        """
-        other = client.user + 1 if client.user % 2 else client.user - 1
-        taken = client.taken[conversation_of(client.user, other)]
-        seen = {m.content for m in taken}
-        lacks = [c for u, _, c in self.sent.values() if u in (client.user, other)]
-        lacks = [c for c in lacks if c not in seen]
-        return f"{client.user} saw {len(taken)}, lacks {lacks}; {client!r}"
-
-    def seen(self, client: RawClient) -> bool:
-        """
-        Whether a client has as many messages as there were in its conversation.
-        """
-        other = client.user + 1 if client.user % 2 else client.user - 1
-        sent = sum(u in (client.user, other) for u, _, _ in self.sent.values())
-        return len(client.taken[conversation_of(client.user, other)]) >= sent
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for client in self.clients:
-            await client.stop()
-
-
-class KillTests(TestCase):
-    """
-    P1 to P5, from what clients saw and what the store holds.
-    """
-
-    timeout = 390
-
-    def setUp(self) -> None:
-        self.seed = int(os.environ.get("WSMSG_SEED") or random.randrange(2**32))
-        self.random = random.Random(self.seed)
-        say(f"\nseed {self.seed} (WSMSG_SEED={self.seed} repeats it)")
-
-    def run_with_load(
-        self, faults: Callable[[Installation, Load], Awaitable[None]], **settings: Any
-    ) -> Deferred[None]:
-        async def body() -> None:
-            installation = Installation(**settings)
-            load = Load(installation, _PAIRS)
-            try:
-                await installation.start()
-                load.start(pause_s=0.05)
-                await faults(installation, load)
-                await load.finish()
-                await self.check(installation, load)
-            except BaseException:
-                for daemon in (installation.message, installation.connect):
-                    say(f"--- {daemon.name}\n{daemon.tail()}")
-                raise
-            finally:
-                await load.stop()
-                await installation.stop()
-
-        return Deferred.fromFuture(asyncio.ensure_future(body()))
-
-    async def check(self, installation: Installation, load: Load) -> None:
-        """
-        What everybody saw is what is stored, and that is what was accepted.
-        """
-        for client in load.clients:
-            self.assertEqual(client.faults, [], f"seen by {client.user}")
-        stored = await self.stored(installation, load)
-        found = Counter(m.content for messages in stored.values() for m in messages)
-        sent = Counter(content for _, _, content in load.sent.values())
-        self.assertEqual(found, sent)
-        for conversation, messages in stored.items():
-            self.assertEqual([m.seq for m in messages], [*range(1, len(messages) + 1)])
-            by_sender: dict[int, list[int]] = {}
-            for m in messages:
-                by_sender.setdefault(getattr(m, "from"), []).append(
-                    int(m.content.split()[-1])
-                )
-            for sender, numbers in by_sender.items():
-                self.assertEqual(numbers, sorted(numbers), f"order of {sender}")
-            ids = [m.message_id for m in messages]
-            self.assertEqual(len(set(ids)), len(ids))
-            for client in load.clients:
-                if conversation in client.taken:
-                    self.assertEqual(
-                        [(m.seq, m.content) for m in client.taken[conversation]],
-                        [(m.seq, m.content) for m in messages],
-                        f"what {client.user} saw",
-                    )
-        tracebacks = installation.tracebacks()
-        self.assertFalse(tracebacks, "\n\n".join(tracebacks))
-        rejected = dict(Counter(r for c in load.clients for r in c.rejected))
-        say(
-            f"{len(sent)} messages, each stored once and seen once by both;"
-            f" {sum(c.connects for c in load.clients)} connects,"
-            f" {sum(c.resyncs for c in load.clients)} resyncs,"
-            f" longest sync {max(c.longest_sync_s for c in load.clients):.2f} s,"
-            f" rejected meanwhile {rejected}"
-        )
-
-    async def stored(self, installation: Installation, load: Load) -> dict[str, Any]:
-        """
-        All conversations, read by fresh devices.
-        """
-        stored: dict[str, Any] = {}
-        for client in load.clients[::2]:
-            reader = RawClient(
-                installation.url, installation.token(client.user), client.user, "reader"
-            )
-            reader.start()
-            name = conversation_of(client.user, client.user + 1)
-            try:
-                await reader.until(partial(_caught_up, reader, client, name))
-                stored[name] = reader.taken[name]
-            finally:
-                await reader.stop()
-        return stored
 
     def test_kills(self) -> Deferred[None]:
         """
         Each daemon is killed with SIGKILL at random moments under load.
         """
 
-        async def faults(installation: Installation, load: Load) -> None:
+        installation = Installation()
+
+        async def faults(load: Load) -> None:
             for kill in range(_KILLS):
                 await asyncio.sleep(self.random.uniform(0.05, 0.8))
-                daemon = self.random.choice(
-                    [installation.message, installation.connect]
-                )
+                daemon = self.random.choice(installation.daemons)
                 await daemon.kill()
                 await asyncio.sleep(self.random.choice([0, 0, 0.3]))
                 await daemon.start()
@@ -220,26 +40,24 @@ class KillTests(TestCase):
                     await daemon.ready()
                 if kill % 8 == 7:
                     say(f"{kill + 1} kills, {len(load.sent)} messages")
-            await asyncio.gather(
-                installation.message.ready(), installation.connect.ready()
-            )
+            await asyncio.gather(*(d.ready() for d in installation.daemons))
 
-        return self.run_with_load(faults)
+        return self.run_with_load(installation, faults)
 
     def test_both_at_once(self) -> Deferred[None]:
         """
         Both daemons are killed at the same moment, as when the machine ends.
         """
 
-        async def faults(installation: Installation, load: Load) -> None:
+        installation = Installation()
+
+        async def faults(load: Load) -> None:
             for _ in range(3):
                 await asyncio.sleep(self.random.uniform(0.3, 1.0))
-                await asyncio.gather(
-                    installation.message.kill(), installation.connect.kill()
-                )
+                await asyncio.gather(*(d.kill() for d in installation.daemons))
                 await installation.start()
 
-        return self.run_with_load(faults)
+        return self.run_with_load(installation, faults)
 
     def test_restarts(self) -> Deferred[None]:
         """
@@ -247,14 +65,16 @@ class KillTests(TestCase):
         end with status 0.
         """
 
-        async def faults(installation: Installation, load: Load) -> None:
+        installation = Installation(connect={"goaway_spread_s": 0.3})
+
+        async def faults(load: Load) -> None:
             for daemon in (installation.message, installation.connect) * 2:
                 await asyncio.sleep(self.random.uniform(0.3, 1.0))
                 self.assertEqual(await daemon.terminate(), 0, daemon.tail())
                 await daemon.start()
                 await daemon.ready()
 
-        return self.run_with_load(faults, connect={"goaway_spread_s": 0.3})
+        return self.run_with_load(installation, faults)
 
     def test_away_for_long(self) -> Deferred[None]:
         """
@@ -262,7 +82,9 @@ class KillTests(TestCase):
         now; sent again, they keep each sender's order.
         """
 
-        async def faults(installation: Installation, load: Load) -> None:
+        installation = Installation(connect={"send_timeout_s": 0.7})
+
+        async def faults(load: Load) -> None:
             for _ in range(2):
                 await asyncio.sleep(self.random.uniform(0.3, 1.0))
                 await installation.message.kill()
@@ -271,4 +93,4 @@ class KillTests(TestCase):
                 await installation.connect.ready()
             self.assertIn("unavailable", {r for c in load.clients for r in c.rejected})
 
-        return self.run_with_load(faults, connect={"send_timeout_s": 0.7})
+        return self.run_with_load(installation, faults)

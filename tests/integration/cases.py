@@ -168,7 +168,7 @@ class IntegrationTestCase(TestCase):
         A client of the user that reconnects and syncs; stopped after the test.
         """
         installation = self.installation
-        client = RawClient(installation.url, installation.token(user), user, name)
+        client = RawClient(installation.urls, installation.token(user), user, name)
         client.start()
         self.at_end(client.stop)
         return client

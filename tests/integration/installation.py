@@ -68,6 +68,7 @@ class DaemonProcess:
     """
     One daemon, which may die and come back any number of times.
 
+    @param name: C{message} or C{connect}, or one of several: C{message-2}.
     @param extra: further settings, as C{--set} takes them.
     @ivar arguments: further options, as C{--config}.
     @ivar before_exec: called in the process before it becomes the daemon.
@@ -81,6 +82,7 @@ class DaemonProcess:
         extra: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
+        self.kind = name.partition("-")[0]
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._ports = ports
@@ -104,10 +106,10 @@ class DaemonProcess:
             for key, port in self._ports.items()
             if key.startswith(f"{self.name}.")
         }
-        if self.name == "connect":
+        if "upstream" in self._ports and self.kind == "connect":
             settings["discovery"] = f"static:127.0.0.1:{self._ports['upstream']}"
         command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile="]
-        command += [self.name, "--data-dir", str(self._folder / "data")]
+        command += [self.kind, "--data-dir", str(self._folder / "data")]
         for key, value in {**settings, **self.extra}.items():
             command += ["--set", f"{key}={value}"]
         return command + self.arguments
@@ -223,6 +225,9 @@ class DaemonProcess:
 class Installation:
     """
     One Message and one Connect.
+
+    @ivar url: where clients connect.
+    @ivar urls: the same, of each Connect.
     """
 
     def __init__(
@@ -242,6 +247,17 @@ class Installation:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.ports['connect.listen']}/api/v1/connect/ws"
 
+    @property
+    def urls(self) -> list[str]:
+        return [self.url]
+
+    @property
+    def daemons(self) -> list[DaemonProcess]:
+        """
+        All of them, Messages first.
+        """
+        return [self.message, self.connect]
+
     def token(self, user: int, **claims: Any) -> str:
         """
         A token that Connect believes.
@@ -251,16 +267,16 @@ class Installation:
 
     async def start(self) -> None:
         """
-        Start both, and wait until both are ready.
+        Start all, and wait until all are ready.
         """
-        await asyncio.gather(self.message.start(), self.connect.start())
-        await asyncio.gather(self.message.ready(), self.connect.ready())
+        await asyncio.gather(*(daemon.start() for daemon in self.daemons))
+        await asyncio.gather(*(daemon.ready() for daemon in self.daemons))
 
     async def stop(self) -> None:
         """
         End what runs, and remove the folder.
         """
-        for daemon in (self.connect, self.message):
+        for daemon in reversed(self.daemons):
             if daemon.running:
                 os.kill(daemon.pid, signal.SIGCONT)  # it may have been stopped
                 await daemon.kill()
@@ -270,7 +286,7 @@ class Installation:
         """
         The same as L{stop}, where nothing can be awaited.
         """
-        for daemon in (self.connect, self.message):
+        for daemon in reversed(self.daemons):
             if daemon.running:
                 os.kill(daemon.pid, signal.SIGKILL)
                 try:
@@ -282,10 +298,10 @@ class Installation:
 
     def tracebacks(self) -> list[str]:
         """
-        Every traceback in both logs, with the line that it belongs to.
+        Every traceback in all logs, with the line that it belongs to.
         """
         found = []
-        for daemon in (self.message, self.connect):
+        for daemon in self.daemons:
             if daemon.log.exists():
                 lines = daemon.log.read_text("utf-8", "replace").splitlines()
                 for i, line in enumerate(lines):
@@ -295,10 +311,9 @@ class Installation:
 
     def logged(self, text: str) -> list[str]:
         """
-        The lines of both logs that contain this.
+        The lines of all logs that contain this.
         """
-        daemons = (self.message, self.connect)
-        return [line for d in daemons for line in d.lines() if text in line]
+        return [line for d in self.daemons for line in d.lines() if text in line]
 
 
 async def http_get(port: int, path: str) -> tuple[int, Any]:

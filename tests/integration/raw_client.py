@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import websockets
@@ -27,13 +27,16 @@ class RawClient:
     """
     One device of one user.
 
+    @param urls: of Connects; each connection is made to the next of them.
     @ivar taken: by conversation, the messages in number order, as a person sees
         them.
     @ivar accepted: client ids of sends that were accepted.
     @ivar faults: what broke a promise, in words.
     """
 
-    def __init__(self, url: str, token: str, user: int, device: str = "raw") -> None:
+    def __init__(
+        self, urls: Sequence[str], token: str, user: int, device: str = "raw"
+    ) -> None:
         self.user = user
         self.taken: defaultdict[str, list[pb.Deliver]] = defaultdict(list)
         self.accepted: dict[str, int] = {}
@@ -44,7 +47,7 @@ class RawClient:
         self.longest_sync_s = 0.0
         self._asked_s = 0.0
         self.changed = asyncio.Condition()
-        self._url = url
+        self._urls = itertools.cycle(urls)
         self._token = token
         self._device = device
         self._unanswered: dict[str, pb.Send] = {}
@@ -156,7 +159,7 @@ class RawClient:
         while True:
             try:
                 async with connect(
-                    self._url,
+                    next(self._urls),
                     subprotocols=[websockets.Subprotocol("wsmsg.v1.protobuf")],
                     additional_headers={"Authorization": self._token},
                     compression=None,

@@ -90,7 +90,7 @@ class Talk:
 
     def __init__(self, installation: Installation) -> None:
         self.people = [
-            RawClient(installation.url, installation.token(user), user)
+            RawClient(installation.urls, installation.token(user), user)
             for user in (1, 2)
         ]
         self.delays_s: list[float] = []

@@ -85,7 +85,7 @@ class HostileConnectTests(PeersTestCase):
         installation = Installation(message=limits)
         self._logged = installation.logged
         people = [
-            RawClient(installation.url, installation.token(user), user)
+            RawClient(installation.urls, installation.token(user), user)
             for user in (1, 2)
         ]
         try:
@@ -236,7 +236,7 @@ class HostileMessageTests(PeersTestCase):
         port = await message.start()
         retry = {"retry.first_s": 0.05, "retry.cap_s": 0.1}
         installation = Installation(upstream=port, connect=retry)
-        person = RawClient(installation.url, installation.token(1), 1)
+        person = RawClient(installation.urls, installation.token(1), 1)
         try:
             await installation.connect.start()
             for said, reason in _SAID:

@@ -62,8 +62,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     def same_body(self, other: Message) -> bool:
         """
-        Whether C{other}, of the same identity, says the same thing.
+        Whether C{other}, of the same identity, says the same thing, or did before it
+        was taken back: what it said is not known any more.
         """
+        if RECALLED in (self.kind, other.kind):
+            return True
         return self.content == other.content and self.kind == other.kind
 
     def numbered(self, seq: int) -> Message:
@@ -144,10 +147,70 @@ class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
     remove: tuple[int, ...] = ()
 
 
+#: The most users that one change may add or remove; more members come with more.
+GROUP_CHANGE_USERS = 1000
+#: The longest name of a group, in bytes of UTF-8.
+GROUP_NAME_BYTES = 256
+
+
+def change_fault(change: GroupChange) -> str:
+    """
+    Why this cannot be a change of a group; empty: it can.
+    """
+    if len(change.add) + len(change.remove) > GROUP_CHANGE_USERS + change.created:
+        return f"more than {GROUP_CHANGE_USERS} users in one change"
+    if not all(0 < user <= INT64_MAX for user in (*change.add, *change.remove)):
+        return "a user is not between 1 and 2^63-1"
+    if change.created:
+        size = len(change.name.encode("utf-8", "surrogatepass"))
+        if not 0 < size <= GROUP_NAME_BYTES:
+            return f"the name is {size} bytes, and must be 1 to {GROUP_NAME_BYTES}"
+        if any(c < " " or "" <= c <= "" for c in change.name):
+            return "the name has control characters"
+        return "a group cannot be made without someone" if change.remove else ""
+    if not change.add and not change.remove:
+        return "nobody is added or removed"
+    if not set(change.add).isdisjoint(change.remove):
+        return "a user is both added and removed"
+    return ""
+
+
 class InvalidName(ValueError):
     """
     No conversation can have this name.
     """
+
+
+class InvalidChange(ValueError):
+    """
+    No message of kind L{GROUP} can say this.
+    """
+
+
+_change = msgspec.json.Decoder(GroupChange)
+
+
+def spell_change(change: GroupChange) -> str:
+    """
+    The content of the message that says this.
+    """
+    return msgspec.json.encode(change).decode()
+
+
+def change_in(content: str) -> GroupChange:
+    """
+    What a message of kind L{GROUP} with this content says.
+
+    @raise InvalidChange: in one sentence why it can say nothing.
+    """
+    try:
+        change = _change.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
+        raise InvalidChange(f"it is no group change: {str(e)[:100]}") from e
+    fault = change_fault(change)
+    if fault:
+        raise InvalidChange(fault)
+    return change
 
 
 def conversation_of(user: int, other: int) -> str:

@@ -25,29 +25,30 @@ PARTITION = 0
 #: The most records in a row: a reader that lags reads whole rows.
 _ROW = 1024
 
+_FIRST = """
+    CREATE TABLE batches (
+        first INTEGER PRIMARY KEY,
+        count INTEGER NOT NULL,
+        settled INTEGER NOT NULL,
+        records BLOB NOT NULL
+    );
+    CREATE TABLE position (settled INTEGER NOT NULL);
+    INSERT INTO position VALUES (0);
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        partition INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        value BLOB NOT NULL,
+        time_ms INTEGER NOT NULL,
+        UNIQUE (partition, offset)
+    );
+"""
+
 JOURNAL = Schema(
     kind="journal",
     application_id=0x77736A31,
-    version=1,
-    script="""
-        CREATE TABLE batches (
-            first INTEGER PRIMARY KEY,
-            count INTEGER NOT NULL,
-            settled INTEGER NOT NULL,
-            records BLOB NOT NULL
-        );
-        CREATE TABLE position (settled INTEGER NOT NULL);
-        INSERT INTO position VALUES (0);
-        CREATE TABLE dead_letters (
-            number INTEGER PRIMARY KEY AUTOINCREMENT,
-            partition INTEGER NOT NULL,
-            offset INTEGER NOT NULL,
-            reason TEXT NOT NULL,
-            value BLOB NOT NULL,
-            time_ms INTEGER NOT NULL,
-            UNIQUE (partition, offset)
-        );
-    """,
+    scripts=(_FIRST,),
 )
 
 

@@ -11,7 +11,7 @@ by more than the tail holds.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -118,6 +118,11 @@ class SqliteJournal:
     def commit(self, positions: Mapping[int, int]) -> None:
         self._settled = max(self._settled, positions.get(PARTITION, 0))
         self._settle_soon()
+
+    def on_revoked(self, forget: Callable[[], object]) -> None:
+        """
+        The one partition is never taken away: nobody is called.
+        """
 
     def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
         return self._reopening.ask(self._worker, self._file.bury, letters)

@@ -41,6 +41,12 @@ class Unfit(Exception):
     """
 
 
+class InUse(Unavailable):
+    """
+    Another process has the file.
+    """
+
+
 @attrs.frozen
 class Schema:
     """
@@ -48,13 +54,20 @@ class Schema:
 
     @ivar kind: what an operator calls it.
     @ivar application_id: SQLite's number for the kind, in the file's header.
-    @ivar version: of the tables that C{script} makes.
+    @ivar scripts: the first makes the tables of version 1; each further one makes
+        those of the next version of them.
     """
 
     kind: str
     application_id: int
-    version: int
-    script: str
+    scripts: Sequence[str]
+
+    @property
+    def version(self) -> int:
+        """
+        The version of the tables that all scripts make.
+        """
+        return len(self.scripts)
 
 
 def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
@@ -110,7 +123,7 @@ class Lock:
         except BlockingIOError:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
             self.release()
-            raise Unavailable(
+            raise InUse(
                 f"{self._kind} {self._path} is in use by process {holder or 'unknown'}"
             ) from None
         except OSError as e:
@@ -259,9 +272,10 @@ class SqliteFile:
                 f"{self._path} is not a {schema.kind} of wsmsg but another file"
             )
         with self.transaction():
-            if not version:
-                for statement in filter(str.strip, schema.script.split(";")):
+            for script in schema.scripts[version:]:
+                for statement in filter(str.strip, script.split(";")):
                     self.run(statement)
+            if not version:
                 self.run(f"PRAGMA application_id = {schema.application_id}")
             # Written each time: this is how a full or read-only disk is noticed.
             self.run(f"PRAGMA user_version = {schema.version}")

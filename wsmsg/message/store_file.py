@@ -9,14 +9,15 @@ have to move.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from wsmsg.message.interfaces import HeadRow, Outcome
 from wsmsg.message.sqlite import Schema, SqliteFile, Unfit
-from wsmsg.message.sqlite_rows import MOST, chunks, statement
+from wsmsg.message.sqlite_rows import MOST, ask, storable, write
+from wsmsg.message.store_file_groups import GROUPS, GroupRows, apply
 from wsmsg.model import (
     INT64_MAX,
     Cursor,
@@ -26,43 +27,44 @@ from wsmsg.model import (
     members_of,
 )
 
+_FIRST = """
+    CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    );
+    CREATE TABLE members (
+        user INTEGER NOT NULL,
+        conversation INTEGER NOT NULL,
+        PRIMARY KEY (user, conversation)
+    ) WITHOUT ROWID;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        conversation INTEGER NOT NULL,
+        sender INTEGER NOT NULL,
+        client_id TEXT NOT NULL,
+        message_id INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL,
+        stored_ms INTEGER NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq > 0)
+    );
+    CREATE UNIQUE INDEX messages_by_identity
+        ON messages (conversation, sender, client_id);
+    CREATE UNIQUE INDEX messages_by_number ON messages (conversation, seq);
+    CREATE TABLE cursors (
+        conversation INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        delivered INTEGER NOT NULL,
+        read INTEGER NOT NULL,
+        PRIMARY KEY (conversation, user)
+    ) WITHOUT ROWID;
+"""
+
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    version=1,
-    script="""
-        CREATE TABLE conversations (
-            id INTEGER PRIMARY KEY,
-            name TEXT NOT NULL UNIQUE
-        );
-        CREATE TABLE members (
-            user INTEGER NOT NULL,
-            conversation INTEGER NOT NULL,
-            PRIMARY KEY (user, conversation)
-        ) WITHOUT ROWID;
-        CREATE TABLE messages (
-            id INTEGER PRIMARY KEY,
-            conversation INTEGER NOT NULL,
-            sender INTEGER NOT NULL,
-            client_id TEXT NOT NULL,
-            message_id INTEGER NOT NULL,
-            content TEXT NOT NULL,
-            kind INTEGER NOT NULL,
-            time_ms INTEGER NOT NULL,
-            stored_ms INTEGER NOT NULL,
-            seq INTEGER NOT NULL CHECK (seq > 0)
-        );
-        CREATE UNIQUE INDEX messages_by_identity
-            ON messages (conversation, sender, client_id);
-        CREATE UNIQUE INDEX messages_by_number ON messages (conversation, seq);
-        CREATE TABLE cursors (
-            conversation INTEGER NOT NULL,
-            user INTEGER NOT NULL,
-            delivered INTEGER NOT NULL,
-            read INTEGER NOT NULL,
-            PRIMARY KEY (conversation, user)
-        ) WITHOUT ROWID;
-    """,
+    scripts=(_FIRST, GROUPS),
 )
 
 # A conversation that is not there yet gives NULL, which the table refuses.
@@ -139,6 +141,7 @@ class StoreReader:
 
     def __init__(self, path: str, *, reads: bool = True) -> None:
         self._file = SqliteFile(path, STORE, reads=reads)
+        self.groups = GroupRows(self._file)
 
     def open(self) -> None:
         self._file.open()
@@ -147,12 +150,12 @@ class StoreReader:
         self._file.close()
 
     def find(self, identities: Sequence[Identity]) -> dict[Identity, Message]:
-        found = (_message(row) for row in self._ask(_FIND, identities, _messages))
+        found = (_message(row) for row in ask(self._file, _FIND, identities, _messages))
         return {m.identity: m for m in found}
 
     def heads(self, conversations: Sequence[str]) -> dict[str, int]:
         heads = dict.fromkeys(conversations, 0)
-        for name, head in self._ask(_HEADS, [(c,) for c in heads], _heads):
+        for name, head in ask(self._file, _HEADS, [(c,) for c in heads], _heads):
             heads[name] = head or 0
         return heads
 
@@ -193,25 +196,10 @@ class StoreReader:
                 None if delivered is None else Cursor(name, user, delivered, read),
                 head,
             )
-            for name, user, delivered, read, head in self._ask(_CURSORS, keys, _cursors)
+            for name, user, delivered, read, head in ask(
+                self._file, _CURSORS, keys, _cursors
+            )
         }
-
-    def _ask(
-        self, sql: str, keys: Sequence[tuple[Any, ...]], decoder: Any
-    ) -> list[Any]:
-        try:
-            return list(self._answers(sql, keys, decoder))
-        except Unfit:
-            # What cannot be stored is not stored.
-            keys = [key for key in keys if _storable(key)]
-            return list(self._answers(sql, keys, decoder))
-
-    def _answers(
-        self, sql: str, keys: Sequence[tuple[Any, ...]], decoder: Any
-    ) -> Iterator[Any]:
-        for size, values in chunks(keys):
-            (found,) = self._file.row(statement(sql, size, len(keys[0])), values)
-            yield from decoder.decode(found)
 
 
 class StoreWriter(StoreReader):
@@ -231,6 +219,10 @@ class StoreWriter(StoreReader):
                 return self._insert_prefixes(rows)
         return [Outcome.INSERTED] * len(rows)
 
+    def apply(self, events: Sequence[Message]) -> None:
+        with self._file.transaction():
+            apply(self._file, events)
+
     def move_cursors(self, cursors: Sequence[Cursor]) -> list[Cursor]:
         wanted: dict[tuple[str, int], Cursor] = {}
         for c in cursors:
@@ -243,18 +235,18 @@ class StoreWriter(StoreReader):
                 risen.append(moved)
         if risen:
             with self._file.transaction():
-                self._write(_MOVE, [msgspec.structs.astuple(c) for c in risen])
+                write(self._file, _MOVE, [msgspec.structs.astuple(c) for c in risen])
         return risen
 
     def _insert_all(self, rows: Sequence[tuple[Any, ...]]) -> None:
         new = [row[0] for row in rows if row[7] == 1]
         if not new and len(rows) <= MOST:
             # A statement by itself is a transaction, and a step less each way.
-            self._write(_INSERT, rows)
+            write(self._file, _INSERT, rows)
             return
         with self._file.transaction():
             self._begin(new)
-            self._write(_INSERT, rows)
+            write(self._file, _INSERT, rows)
 
     def _insert_prefixes(self, rows: Sequence[tuple[Any, ...]]) -> list[Outcome]:
         ended: set[str] = set()
@@ -270,11 +262,11 @@ class StoreWriter(StoreReader):
         return outcomes
 
     def _insert_one(self, row: tuple[Any, ...]) -> Outcome:
-        if not _storable(row) or row[7] < 1:
+        if not storable(row) or row[7] < 1:
             return Outcome.REFUSED
         self._begin([row[0]])
         try:
-            if self._write(_INSERT_UNLESS_THERE, [row]):
+            if write(self._file, _INSERT_UNLESS_THERE, [row]):
                 return Outcome.INSERTED
         except Unfit:
             return Outcome.REFUSED
@@ -293,13 +285,6 @@ class StoreWriter(StoreReader):
                         (user, made.lastrowid),
                     )
 
-    def _write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
-        written = 0
-        for size, values in chunks(rows):
-            insert = statement(sql, size, len(rows[0]))
-            written += self._file.run(insert, values).rowcount
-        return written
-
 
 def _row(m: Message) -> tuple[Any, ...]:
     return (
@@ -316,20 +301,6 @@ def _row(m: Message) -> tuple[Any, ...]:
 
 def _message(row: tuple[Any, ...]) -> Message:
     return Message(*row)
-
-
-def _storable(row: Iterable[Any]) -> bool:
-    # Whether SQLite can hold the values.
-    for value in row:
-        if isinstance(value, int):
-            if not -INT64_MAX <= value <= INT64_MAX:
-                return False
-        elif not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return False
-    return True
 
 
 def _risen(now: Cursor | None, to: Cursor, head: int) -> Cursor:

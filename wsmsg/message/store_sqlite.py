@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
-from wsmsg.message.interfaces import HeadRow, IMessageStore, Outcome
+from wsmsg.message.interfaces import GroupPage, HeadRow, IMessageStore, Outcome
 from wsmsg.message.reopening import Reopening
 from wsmsg.message.store_file import StoreReader, StoreWriter
 from wsmsg.message.worker import IWorker, TimeAndThreads, Worker
@@ -100,6 +100,30 @@ class SqliteStore:
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
         return self._reopening.ask(self._reading, self._reader.cursors, keys)
+
+    def apply(self, events: Sequence[Message]) -> Deferred[None]:
+        return self._reopening.ask(self._writing, self._writer.apply, events)
+
+    def members(
+        self, conversations: Sequence[str]
+    ) -> Deferred[dict[str, frozenset[int]]]:
+        return self._reopening.ask(
+            self._reading, self._reader.groups.members, conversations
+        )
+
+    def readable_from(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], int]]:
+        return self._reopening.ask(
+            self._reading, self._reader.groups.readable_from, keys
+        )
+
+    def group(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupPage | None]:
+        return self._reopening.ask(
+            self._reading, self._reader.groups.group, conversation, after, limit
+        )
 
     async def _open(self) -> None:
         # The reader last and closed first: the writer checks and makes the file.

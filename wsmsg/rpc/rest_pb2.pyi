@@ -372,14 +372,16 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence")
+    __slots__ = ("page", "heads", "presence", "group")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ...) -> None: ...
+    group: GroupQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -411,6 +413,18 @@ class PresenceQuery(_message.Message):
     users: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, users: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class GroupQuery(_message.Message):
+    __slots__ = ("user", "conversation", "after", "limit")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    conversation: str
+    after: int
+    limit: int
+    def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -418,16 +432,18 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error")
+    __slots__ = ("page", "heads", "presence", "error", "group")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
     error: QueryError
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ...) -> None: ...
+    group: GroupAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more")
@@ -468,6 +484,28 @@ class PresenceAnswer(_message.Message):
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     presence: _containers.RepeatedCompositeFieldContainer[Presence]
     def __init__(self, presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("user", "joined")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    joined: int
+    def __init__(self, user: _Optional[int] = ..., joined: _Optional[int] = ...) -> None: ...
+
+class GroupAnswer(_message.Message):
+    __slots__ = ("name", "owner", "history", "count", "members")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    owner: int
+    history: bool
+    count: int
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from tests.cursor_contract import CursorTests, StorePlace, said
+from tests.cursor_contract import StorePlace, said
+from tests.group_contract import GroupTests
 from wsmsg.dependency import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import HeadRow, IMessageStore, Outcome
@@ -23,7 +24,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
     The behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(CursorTests):
+    class StoreTests(GroupTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()
@@ -307,6 +308,10 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 lambda: self.store.conversations_of(1, 0, 1),
                 lambda: self.store.move_cursors([Cursor("u:1:2", 1, 1, 1)]),
                 lambda: self.store.cursors([("u:1:2", 1)]),
+                lambda: self.store.apply([said(1)]),
+                lambda: self.store.members(["g:1"]),
+                lambda: self.store.readable_from([("g:1", 1)]),
+                lambda: self.store.group("g:1", 0, 1),
             ):
                 self.failureResultOf(call(), Unavailable)
 

@@ -213,6 +213,17 @@ def change_in(content: str) -> GroupChange:
     return change
 
 
+def recalled_in(content: str) -> int:
+    """
+    The number of the message that one of kind L{RECALL} with this content takes back;
+    0 if it can be none.
+    """
+    if not content.isascii() or not content.isdecimal() or len(content) > 19:
+        return 0
+    seq = int(content)
+    return seq if seq <= INT64_MAX and content == str(seq) else 0
+
+
 def conversation_of(user: int, other: int) -> str:
     """
     The name of the conversation of two users.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from itertools import count
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts import make_store_tests
 from tests.cursor_contract import said
 from tests.doubles import MemoryWorker
+from tests.group_contract import made
 from tests.message.sqlite_places import path_for, sqlite_store
 from wsmsg.dependency import Dependency, State
 from wsmsg.errors import Unavailable
@@ -135,6 +137,38 @@ class LifeTests(Worked):
         self.stop()
         self.assertIsNone(self.store._reader._file._db)
         self.assertIsNone(self.store._writer._file._db)
+
+
+class OlderTests(Worked):
+    """
+    Files of older versions.
+    """
+
+    def test_without_groups(self) -> None:
+        """
+        A file of the first version is opened with all that it has, and takes groups.
+        """
+        older = SqliteFile(self.path, attrs.evolve(STORE, scripts=STORE.scripts[:1]))
+        older.open()
+        older.run("INSERT INTO conversations (name) VALUES ('u:1:2')")
+        older.run("INSERT INTO members VALUES (1, 1), (2, 1)")
+        older.run(
+            "INSERT INTO messages VALUES (1, 1, 1, 'c1', 101, 'hello', 1, 1001, 5, 1)"
+        )
+        older.close()
+        self.store.start()
+        self.work()
+        self.assertTrue(self.store.dependency.up)
+        self.assertEqual(self.insert([said(2), made(2)]), [Outcome.INSERTED] * 2)
+        applying = self.store.apply([made(2)])
+        page = self.store.page("u:1:2", 0, 9)
+        self.work()
+        self.successResultOf(applying)
+        self.assertEqual(self.successResultOf(page), ([said(1), said(2)], 2))
+        of_two = self.store.conversations_of(2, 0, 9)
+        self.work()
+        names = [row.conversation for row in self.successResultOf(of_two)]
+        self.assertEqual(names, ["g:77", "u:1:2"])
 
 
 class Numbers:

@@ -25,6 +25,7 @@ from wsmsg.model import (
     InvalidChange,
     Message,
     change_in,
+    recalled_in,
 )
 
 #: What version 2 of the store's tables has more than version 1.
@@ -157,8 +158,9 @@ def apply(file: SqliteFile, events: Sequence[Message]) -> None:
             continue
         if event.kind == GROUP:
             _change(file, row[0], event)
-        elif event.kind == RECALL and event.content.isdecimal():
-            file.run(_TAKE_BACK, (row[0], int(event.content), event.sender))
+        elif event.kind == RECALL:
+            seq = recalled_in(event.content)
+            file.run(_TAKE_BACK, (row[0], seq, event.sender))
 
 
 def _change(file: SqliteFile, group: int, event: Message) -> None:

@@ -29,7 +29,12 @@ FORBIDDEN: tuple[tuple[str, str, str], ...] = (
 #: Who alone may import what.
 RESERVED: dict[str, tuple[str, ...]] = {
     "wsmsg.connect": ("wsmsg.connect.*", "wsmsg.cli.*", "wsmsg.bench.*"),
-    "wsmsg.message": ("wsmsg.message.*", "wsmsg.cli.*", "wsmsg.bench.*"),
+    "wsmsg.message": (
+        "wsmsg.message.*",
+        "wsmsg.moving.*",
+        "wsmsg.cli.*",
+        "wsmsg.bench.*",
+    ),
     "wsmsg.cli": ("wsmsg.cli.*",),
     "wsmsg.bench": ("wsmsg.bench.*", "wsmsg.cli.*"),
     "twisted.internet.reactor": (

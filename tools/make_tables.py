@@ -40,6 +40,7 @@ _PACKAGES = (
     "message",
     "client",
     "cli",
+    "moving",
     "bench",
 )
 
@@ -162,20 +163,7 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "connect": lambda: settings_rows(ConnectSettings),
     "message": lambda: settings_rows(MessageSettings),
     "modules": lambda: module_rows(""),
-    **{
-        f"modules_{package}": partial(module_rows, package)
-        for package in (
-            "daemon",
-            "settings",
-            "streams",
-            "codecs",
-            "connect",
-            "message",
-            "client",
-            "cli",
-            "bench",
-        )
-    },
+    **{f"modules_{package}": partial(module_rows, package) for package in _PACKAGES},
 }
 
 

@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.dead_letters:dead_letters",
         "Look at records that could not be processed, and replay them.",
     ),
+    "export": ("wsmsg.cli.export:export", "Write a whole store to a file."),
+    "import": ("wsmsg.cli.import_:import_", "Put such a file into another store."),
     "bench": ("wsmsg.cli.bench:bench", "Measure it, beside a bare echo server."),
     "completion": (
         "wsmsg.cli.completion:completion",

@@ -1,0 +1,137 @@
+"""
+C{wsmsg export}.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from wsmsg.cli.moving import (
+    PATIENCE_S,
+    Progress,
+    run,
+    settings_of,
+    show,
+    store_options,
+    tell,
+)
+from wsmsg.cli.places import fail
+from wsmsg.errors import Unavailable
+from wsmsg.settings.values import MessageSettings
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@store_options
+@click.option(
+    "--as-is",
+    is_flag=True,
+    help="What is stored now, even if a Message goes on or has not stored all.",
+)
+def export(
+    file: str,
+    config: Path | None,
+    store: str | None,
+    data_dir: str | None,
+    as_json: bool,
+    as_is: bool,
+) -> None:
+    """
+    Write a whole store to FILE (- for standard output) as JSON lines, for wsmsg import.
+
+    The embedded store is written as it is at one moment.  The file is FILE.part
+    until it is whole.
+
+    \b
+    Examples:
+      wsmsg export store.jsonl
+      wsmsg export - | zstd > store.jsonl.zst
+      wsmsg export --config /etc/wsmsg/many.toml many.jsonl
+    """
+    settings = settings_of(config, store, data_dir)
+    for note in _drained(settings, as_is):
+        tell(f"note: {note}")
+    progress = Progress("exported")
+    with _file(file) as out:
+        known = (Unavailable, OSError)
+        written = run(lambda reactor: _export(settings, reactor, out, progress), known)
+    counts = written.counts
+    summary = {
+        **msgspec.to_builtins(counts),
+        "sha256": written.sha256,
+        "seconds": round(progress.seconds, 3),
+    }
+    text = (
+        f"exported {counts.messages} messages in {counts.conversations} "
+        f"conversations, {counts.groups} groups, {counts.cursors} cursors\n"
+        f"sha256 {written.sha256}"
+    )
+    show(summary, text, as_json=as_json, err=file == "-")
+
+
+def _drained(settings: MessageSettings, as_is: bool) -> list[str]:
+    from wsmsg.moving.stores import NotDrained, check_drained
+
+    try:
+        return check_drained(settings)
+    except NotDrained as e:
+        if not as_is:
+            fail(f"{e}. With --as-is what is stored now is exported")
+        return [str(e)]
+    except Unavailable as e:
+        fail(e.reason)
+
+
+@contextmanager
+def _file(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdout.buffer
+        return
+    if os.path.exists(name):
+        fail(f"{name} is there already: remove it, or choose another name")
+    part = f"{name}.part"
+    try:
+        # Other people's messages: for the eyes of whoever runs this only.
+        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(opened, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.rename(part, name)
+    except OSError as e:
+        fail(f"{e.filename or part} cannot be written: {e.strerror}")
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+async def _export(
+    settings: MessageSettings, reactor: Any, out: BinaryIO, progress: Progress
+) -> Any:
+    from wsmsg.moving.lines import LineWriter
+    from wsmsg.moving.patience import Patience
+    from wsmsg.moving.stores import archive_of
+    from wsmsg.moving.walk import Walk
+
+    archive = archive_of(settings, reactor)
+    writer = LineWriter()
+    try:
+        await archive.open()
+        out.write(writer.begin(int(time.time() * 1000)))
+        walk = Walk(archive, Patience(reactor, PATIENCE_S, tell))
+        async for records in walk.records():
+            out.write(writer.write(records))
+            progress.at(writer.counts.messages, writer.counts.conversations)
+        out.write(writer.end())
+        out.flush()
+    finally:
+        await archive.close()
+    return writer

@@ -1,0 +1,177 @@
+"""
+C{wsmsg import}.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from wsmsg.cli.moving import (
+    PATIENCE_S,
+    Progress,
+    run,
+    settings_of,
+    show,
+    store_options,
+    tell,
+)
+from wsmsg.cli.places import fail
+from wsmsg.errors import Unavailable
+from wsmsg.settings.values import MessageSettings
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@store_options
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Write nothing; tell whether the store has all that FILE has.",
+)
+def import_(
+    file: str,
+    config: Path | None,
+    store: str | None,
+    data_dir: str | None,
+    as_json: bool,
+    verify: bool,
+) -> None:
+    """
+    Put what wsmsg export wrote to FILE (- for standard input) into a store.
+
+    Numbers, ids and times stay as they are.  What is there already is compared, and
+    anything else in its place is an error, so an import that ended in the middle is
+    finished by running it again.  Nothing of a part of the file that was cut or
+    altered is taken.
+
+    \b
+    Examples:
+      wsmsg import --config /etc/wsmsg/many.toml store.jsonl
+      wsmsg import --config /etc/wsmsg/many.toml --verify store.jsonl
+      zstd -dc store.jsonl.zst | wsmsg import --store mongodb://db/wsmsg -
+    """
+    from wsmsg.moving.keeping import CannotKeep
+    from wsmsg.moving.lines import BadFile
+
+    settings = settings_of(config, store, data_dir)
+    known = (Unavailable, BadFile, CannotKeep, OSError)
+    with _file(file) as stream:
+        if verify:
+            _verify(settings, stream, known, as_json)
+        else:
+            _import(settings, stream, known, as_json)
+
+
+@contextmanager
+def _file(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with Path(name).open("rb") as stream:
+            yield stream
+    except OSError as e:
+        fail(f"{name} cannot be read: {e.strerror}")
+
+
+def _import(
+    settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
+) -> None:
+    progress = Progress("imported")
+    reader, keeping = run(lambda r: _keep(settings, r, stream, progress), known)
+    counts = reader.counts
+    summary = {
+        **msgspec.to_builtins(counts),
+        "sha256": reader.sha256,
+        "written": keeping.written,
+        "already_there": keeping.there,
+        "seconds": round(progress.seconds, 3),
+    }
+    text = (
+        f"imported {counts.messages} messages in {counts.conversations} "
+        f"conversations ({keeping.there} messages were there already), "
+        f"{counts.groups} groups, {counts.cursors} cursors\n"
+        f"sha256 {reader.sha256}"
+    )
+    show(summary, text, as_json=as_json, err=False)
+
+
+async def _keep(
+    settings: MessageSettings, reactor: Any, stream: BinaryIO, progress: Progress
+) -> Any:
+    from wsmsg.moving.keeping import Keeping
+    from wsmsg.moving.lines import LineReader, lines_of
+    from wsmsg.moving.patience import Patience
+    from wsmsg.moving.stores import store_of, up
+
+    reader = LineReader()
+    batches = reader.batches(lines_of(stream))
+    # What is no export at all is told before a store is made or opened.
+    first = next(batches, None)
+    store = store_of(settings, reactor)
+    patience = Patience(reactor, PATIENCE_S, tell)
+    keeping = Keeping(store, patience, lambda: int(time.time() * 1000))
+    try:
+        await up(store)
+        if first is not None:
+            await keeping.keep(first)
+        for batch in batches:
+            await keeping.keep(batch)
+            progress.at(reader.counts.messages, reader.counts.conversations)
+    finally:
+        await store.stop()
+    return reader, keeping
+
+
+def _verify(
+    settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
+) -> None:
+    progress = Progress("compared")
+    reader, difference = run(lambda r: _compare(settings, r, stream), known)
+    counts = reader.counts
+    summary = {
+        "same": not difference.missing and not difference.different,
+        **msgspec.to_builtins(counts),
+        "sha256": reader.sha256,
+        "missing": difference.missing,
+        "different": difference.different,
+        "more_in_store": difference.more,
+        "differences": difference.told,
+        "seconds": round(progress.seconds, 3),
+    }
+    lines = list(difference.told)
+    lines.append(
+        f"{counts.messages} messages in {counts.conversations} conversations: "
+        f"{difference.missing} records of the file are missing in the store, "
+        f"{difference.different} are different there; the store has "
+        f"{difference.more} more"
+    )
+    show(summary, "\n".join(lines), as_json=as_json, err=False)
+    if not summary["same"]:
+        raise SystemExit(1)
+
+
+async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) -> Any:
+    from wsmsg.moving.comparing import compare
+    from wsmsg.moving.lines import LineReader, lines_of
+    from wsmsg.moving.patience import Patience
+    from wsmsg.moving.stores import archive_of
+    from wsmsg.moving.walk import Walk
+
+    reader = LineReader()
+    archive = archive_of(settings, reactor)
+    try:
+        await archive.open()
+        walk = Walk(archive, Patience(reactor, PATIENCE_S, tell))
+        difference = await compare(reader.batches(lines_of(stream)), walk)
+    finally:
+        await archive.close()
+    return reader, difference

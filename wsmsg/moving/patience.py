@@ -1,0 +1,52 @@
+"""
+Asking a store that may be away for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from wsmsg.errors import Unavailable
+
+T = TypeVar("T")
+
+_AGAIN_S = 0.5
+
+
+class Patience:
+    """
+    Asks again as long as the store is unavailable; every call may be repeated.
+
+    @param seconds: for so long, from the first failure in a row on.
+    @param tell: takes a line of progress.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, seconds: float, tell: Callable[[str], object]
+    ) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._tell = tell
+
+    async def ask(self, f: Callable[..., Deferred[T]], *args: object) -> T:
+        """
+        @raise Unavailable: it stayed away for too long.
+        """
+        until_s: float | None = None
+        while True:
+            try:
+                return await f(*args)
+            except Unavailable as e:
+                now_s = self._clock.seconds()
+                if until_s is None:
+                    until_s = now_s + self._seconds
+                    if self._seconds > 0:
+                        self._tell(f"waiting for the store: {e.reason}")
+                if now_s >= until_s:
+                    raise
+                await deferLater(self._clock, _AGAIN_S)

@@ -1,0 +1,137 @@
+"""
+The stores that are moved from and to, by the settings of the Message that has them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from wsmsg.dependency import Dependency, State
+from wsmsg.errors import Unavailable
+from wsmsg.message.archive import IStoreArchive
+from wsmsg.message.archive_sqlite import SqliteArchive
+from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.journal_file import JOURNAL, JournalFile
+from wsmsg.message.sqlite import InUse, check_free
+from wsmsg.message.store_file import STORE
+from wsmsg.message.store_sqlite import SqliteStore
+from wsmsg.message.worker import Worker
+from wsmsg.retry import retry_policy
+from wsmsg.settings.backends import sqlite_path
+from wsmsg.settings.sources import resolve_data_dir
+from wsmsg.settings.values import MessageSettings, RetrySettings
+
+#: Attempts to open a store; then it is told that it cannot be.
+_ATTEMPTS = 5
+
+
+class NotDrained(Exception):
+    """
+    What is stored is not all that was accepted, or will not be for long.
+    """
+
+
+def is_embedded(url: str) -> bool:
+    """
+    Whether it is in a file of this machine.
+    """
+    return url.startswith("sqlite:")
+
+
+def archive_of(settings: MessageSettings, reactor: Any) -> IStoreArchive:
+    """
+    The store of these settings, to be read as a whole; not opened.
+    """
+    worker = Worker("wsmsg-archive", reactor)
+    return SqliteArchive(str(_store_path(settings)), worker)
+
+
+def store_of(settings: MessageSettings, reactor: Any) -> IMessageStore:
+    """
+    The store of these settings, to be written to; not started.
+    """
+    return SqliteStore(
+        str(_store_path(settings)),
+        reactor,
+        retry=retry_policy(RetrySettings(attempts=_ATTEMPTS)),
+        dependency=Dependency("store", reactor),
+    )
+
+
+def up(store: IMessageStore) -> Deferred[None]:
+    """
+    Start a store.
+
+    @return: a Deferred that fires when it is up; with a failure L{Unavailable} when
+        it will not be.
+    """
+    opened: Deferred[None] = Deferred()
+
+    def changed(dependency: Dependency) -> None:
+        if opened.called:
+            return
+        if dependency.up:
+            opened.callback(None)
+        elif dependency.state is State.DOWN:
+            opened.errback(Unavailable(dependency.snapshot().last_error))
+
+    store.dependency.on_change(changed)
+    store.start()
+    return opened
+
+
+def check_drained(settings: MessageSettings) -> list[str]:
+    """
+    Find out whether all that was accepted is stored, as far as files can tell.
+
+    @return: sentences for the operator about what stays behind.
+    @raise NotDrained: it is not; with what to do.
+    @raise Unavailable: a file cannot be read.
+    """
+    data_dir = resolve_data_dir(settings)
+    if is_embedded(settings.store):
+        _check_unused(_store_path(settings), STORE)
+    if not is_embedded(settings.journal):
+        return ["a Message that runs may store more: see that all of them are stopped"]
+    path = sqlite_path(settings.journal, data_dir, "journal.db")
+    if not path.exists():
+        return []
+    _check_unused(path, JOURNAL)
+    return _check_settled(JournalFile(str(path)))
+
+
+def _check_unused(path: Path, schema: Any) -> None:
+    if not path.exists():
+        return
+    try:
+        check_free(str(path), schema)
+    except InUse as e:
+        raise NotDrained(
+            f"{e.reason}, and what that accepts from now on would not be in the "
+            "export: stop it with SIGTERM, which stores what was accepted"
+        ) from None
+
+
+def _check_settled(journal: JournalFile) -> list[str]:
+    try:
+        extent = journal.open()
+        letters = len(journal.dead_letters(0, 1000))
+    finally:
+        journal.close()
+    if extent.settled < extent.end:
+        raise NotDrained(
+            f"the journal has {extent.end - extent.settled} records that are accepted "
+            "and perhaps not stored: start Message, wait until it is ready, and stop "
+            "it with SIGTERM"
+        )
+    if not letters:
+        return []
+    count = "1000 or more" if letters == 1000 else str(letters)
+    return [f"{count} dead letters stay in the journal: see wsmsg dead-letters"]
+
+
+def _store_path(settings: MessageSettings) -> Path:
+    return sqlite_path(settings.store, resolve_data_dir(settings), "store.db")

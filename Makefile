@@ -11,10 +11,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo chat test unit integration faults bench lint format types \
-	protos docs package tox clean
+	protos docs package tox clean stack-install stack-up stack-down test-stack
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## the virtual environment (all others make it when it is missing)
 
@@ -41,6 +41,18 @@ integration: $(READY) ## only the tests with real daemons
 
 faults: $(READY) ## daemons killed under load, for longer than make test does it
 	WSMSG_FAULTS=long $(BIN)/python tests/run.py faults
+
+stack-install: $(READY) ## Kafka, a server with MongoDB's protocol, Redis: what is missing of them
+	$(BIN)/python -m tools.stack install
+
+stack-up: $(READY) ## start them, on loopback
+	$(BIN)/python -m tools.stack up
+
+stack-down: $(READY) ## end them; what they keep stays
+	$(BIN)/python -m tools.stack down
+
+test-stack: stack-install ## only the tests with real servers, which must be there
+	WSMSG_STACK=required $(BIN)/python tests/run.py stack
 
 bench: $(READY) ## throughput, latency, CPU and memory beside a bare echo server
 	$(BIN)/wsmsg bench $(ARGS)

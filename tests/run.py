@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,20 +55,25 @@ class Suite(NamedTuple):
     @ivar folder: below C{tests}; empty: all that no other stage has.
     @ivar processes: how many trials share its modules, at the same time.
     @ivar limit_s: seconds after which it is ended and has failed.
+    @ivar servers: whether real servers run beside it.
     """
 
     folder: str
     processes: int = 1
     limit_s: float = 420
+    servers: bool = False
 
 
 SUITES = {
     "unit": Suite("", processes=2),
     "integration": Suite("integration"),
     "faults": Suite("faults", limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 420),
+    "stack": Suite("stack", limit_s=600, servers=True),
 }
 
 STAGES = (*TOOLS, *SUITES)
+
+LEFT_OUT = "-- {} tests with real servers were left out; `make stack-install` adds them"
 
 
 class Result(NamedTuple):
@@ -131,12 +139,21 @@ class Command:
     all that it started.
 
     @param live: whether what it writes is shown as it comes, or all at its end.
+    @param environment: beside that of this process.
     """
 
-    def __init__(self, command: Sequence[str], limit_s: float, *, live: bool) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        limit_s: float,
+        *,
+        live: bool,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = command
         self._limit_s = limit_s
         self._live = live
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> tuple[str, int]:
@@ -147,7 +164,12 @@ class Command:
         self._process = process = subprocess.Popen(
             self._command,
             cwd=ROOT,
-            env={**_QUIET, **os.environ, "PYTHONPATH": str(ROOT)},
+            env={
+                **_QUIET,
+                **os.environ,
+                **self._environment,
+                "PYTHONPATH": str(ROOT),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -213,16 +235,54 @@ def run_suite(stage: str) -> Result:
     if not modules:
         print(f"there are no tests for {stage}")
         return Result(failed=1)
+    if not suite.servers:
+        return run_trials(stage, modules, {})
+    with real_servers() as environment:
+        if environment is None:
+            return Result(failed=1)
+        return run_trials(stage, modules, environment)
+
+
+def run_trials(
+    stage: str, modules: Sequence[str], environment: Mapping[str, str]
+) -> Result:
+    suite = SUITES[stage]
     trials = []
     for i in range(min(suite.processes, len(modules))):
         trial = [sys.executable, "-m", "twisted.trial", "--reactor=asyncio"]
         trial += ["--reporter=text", f"--temp-directory={TEMPORARY}_{stage}_{i}"]
         trial += modules[i :: suite.processes]
-        trials.append(Command(trial, suite.limit_s, live=suite.processes == 1))
+        live = suite.processes == 1
+        command = Command(trial, suite.limit_s, live=live, environment=environment)
+        trials.append(command)
     total = Result()
     for output, status in run_together(trials):
         total = total.plus(read_summary(output, status))
     return total
+
+
+@contextmanager
+def real_servers() -> Iterator[dict[str, str] | None]:
+    """
+    The stack, for as long as the context lasts.
+
+    @return: what tells tests where it is; L{None}: it could not be started.
+    """
+    folder = tempfile.mkdtemp(prefix="wsmsg-tests-")
+
+    stack = [sys.executable, "-m", "tools.stack", "--data", folder]
+    required = os.environ.get("WSMSG_STACK") == "required"
+    up = [*stack, "up", "--free-ports", *([] if required else ["--installed"])]
+    try:
+        [(_, status)] = run_together([Command(up, 180, live=True)])
+        if status != 0:
+            yield None
+        else:
+            told = subprocess.check_output([*stack, "env"], cwd=ROOT, text=True)
+            yield dict(re.findall(r"^export (\w+)=(.*)$", told, re.M))
+    finally:
+        run_together([Command([*stack, "wipe"], 60, live=False)])
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -236,6 +296,8 @@ def main(arguments: Sequence[str]) -> int:
         began = time.monotonic()
         result = run_tool(stage) if stage in TOOLS else run_suite(stage)
         print(f"-- {stage}: {result}; {time.monotonic() - began:.1f} s", flush=True)
+        if stage == "stack" and result.skipped:
+            print(LEFT_OUT.format(result.skipped), flush=True)
         total = total.plus(result)
     print(f"\n{total}", flush=True)
     return 1 if total.failed or not total.passed else 0

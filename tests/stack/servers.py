@@ -1,0 +1,270 @@
+"""
+Where the tests find real servers: shared ones, and some of a test's own.
+
+The shared ones are told by the environment, C{WSMSG_STACK_KAFKA=host:port} and so on
+(see C{python -m tools.stack env}).  A variable that is empty says that there is none;
+one that is not set, that the server is looked for at its usual port.
+
+Every server that knows users has L{USER} who may do all, L{GUEST} who may do nothing,
+and in Redis L{READER}; all have the L{PASSWORD}.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tools.stack.kafka import Kafka
+from tools.stack.mongo import Mongo
+from tools.stack.ports import free_ports
+from tools.stack.redis import READER, Redis
+from tools.stack.server import GUEST, HOST, PASSWORD, USER, Server
+from tools.stack.stack import KINDS, default_cache, default_data
+
+__all__ = [
+    "GUEST",
+    "PASSWORD",
+    "READER",
+    "USER",
+    "Own",
+    "kafka_address",
+    "kafka_sasl_address",
+    "kafka_ssl",
+    "mongo_url",
+    "needs",
+    "own_kafka",
+    "own_mongo",
+    "own_redis",
+    "redis_tls",
+    "redis_url",
+    "unique",
+]
+
+C = TypeVar("C", bound=type)
+S = TypeVar("S", bound=Server)
+
+_LISTENERS = {
+    listener: port for kind in KINDS.values() for listener, port in kind.PORTS.items()
+}
+
+
+def needs(*names: str) -> Callable[[C], C]:
+    """
+    The tests of this class need these servers: C{kafka}, C{mongo}, C{redis}.
+    """
+
+    def decorate(case: C) -> C:
+        reasons = [reason for name in names if (reason := _lacks(name))]
+        if reasons:
+            case.skip = _left_out("; ".join(reasons))  # type: ignore[attr-defined]
+        return case
+
+    return decorate
+
+
+def kafka_address() -> str:
+    """
+    C{host:port}: in the clear, for anybody, who may do all.
+    """
+    return _address("kafka")
+
+
+def kafka_sasl_address() -> str:
+    """
+    C{host:port}: SASL_PLAINTEXT with PLAIN, for L{USER} and L{GUEST}.
+    """
+    return _address("kafka_sasl")
+
+
+def kafka_ssl() -> tuple[str, Path]:
+    """
+    C{host:port} and the file of the authority to believe (C{ssl.ca.location}).
+    """
+    return _address("kafka_ssl"), _certificate("kafka")
+
+
+def mongo_url(database: str = "") -> str:
+    """
+    C{mongodb://host:port/database}.
+    """
+    return f"mongodb://{_address('mongo')}/{database}"
+
+
+def redis_url(user: str = "") -> str:
+    """
+    C{redis://host:port}, with the name and the password of a user where one is given.
+    """
+    who = f"{user}:{PASSWORD}@" if user else ""
+    return f"redis://{who}{_address('redis')}"
+
+
+def redis_tls() -> tuple[str, Path]:
+    """
+    C{host:port} and the file of the authority to believe.
+    """
+    return _address("redis_tls"), _certificate("redis")
+
+
+def unique(what: str = "test") -> str:
+    """
+    A name that no other test has: of a topic, a group, a database; a prefix of keys.
+    """
+    return f"{what}-{secrets.token_hex(6)}"
+
+
+class Own(Generic[S]):
+    """
+    A server for one test, on free ports, with a folder outside of the tree.
+
+    What takes time is done in a thread and gives a L{Deferred}; for a test on asyncio
+    alone, C{await asyncio.to_thread(own.server.up)} and so on does the same.
+
+    @ivar server: with its C{address}, C{ports}, C{options}, C{log}, and what the kind
+        has: C{certificate}, C{url}.
+    """
+
+    def __init__(self, kind: Callable[..., S], *options: str) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="wsmsg-own-"))
+        ports = free_ports(kind.PORTS)  # type: ignore[attr-defined]
+        self.server = kind(default_cache(), self._folder, ports, options)
+        atexit.register(self.server.kill)
+
+    @property
+    def address(self) -> str:
+        return self.server.address
+
+    def start(self) -> Deferred[None]:
+        """
+        Start it, with whatever it has kept, at the ports it had; fires when a client's
+        operation has succeeded.
+        """
+        return deferToThread(self.server.up, detached=False)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Let it end by itself.
+        """
+        return deferToThread(self.server.stop)
+
+    def kill(self) -> None:
+        """
+        SIGKILL; returns when it is gone.
+        """
+        self.server.kill()
+
+    def suspend(self) -> None:
+        """
+        From now on it accepts connections and never answers.
+        """
+        self.server.process.suspend()
+
+    def resume(self) -> None:
+        self.server.process.resume()
+
+    def remove(self) -> None:
+        """
+        End it and leave nothing of it.
+        """
+        self.server.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        atexit.unregister(self.server.kill)
+
+
+async def own_kafka(case: SynchronousTestCase, *options: str) -> Own[Kafka]:
+    """
+    A Kafka of this test's own, which runs.
+
+    @param options: broker settings, C{key=value}.
+    """
+    return await _started(case, _own(Kafka, *options))
+
+
+async def own_redis(case: SynchronousTestCase, *options: str) -> Own[Redis]:
+    """
+    A Redis of this test's own, which runs.
+
+    @param options: as on its command line, each word by itself.
+    """
+    return await _started(case, _own(Redis, *options))
+
+
+async def own_mongo(
+    case: SynchronousTestCase,
+    *options: str,
+    with_users: bool = False,
+    with_tls: bool = False,
+) -> Own[Mongo]:
+    """
+    A server with MongoDB's protocol of this test's own, which runs.
+
+    @param with_users: clients must log in, as L{USER} or L{GUEST}.
+    """
+    own = _own(Mongo, *options)
+    own.server.with_users = with_users
+    own.server.with_tls = with_tls
+    return await _started(case, own)
+
+
+def _own(kind: type[S], *options: str) -> Own[S]:
+    lacking = kind.lacking(default_cache())
+    if lacking:
+        reason = f"{kind.name} is not installed ({', '.join(lacking)})"
+        raise SkipTest(_left_out(reason))
+    return Own(kind, *options)
+
+
+async def _started(case: SynchronousTestCase, own: Own[S]) -> Own[S]:
+    case.addCleanup(own.remove)
+    await own.start()
+    return own
+
+
+def _address(listener: str) -> str:
+    reason = _lacks(listener)
+    if reason:
+        raise SkipTest(_left_out(reason))
+    return _told(listener)
+
+
+def _certificate(name: str) -> Path:
+    given = os.environ.get(f"WSMSG_STACK_{name.upper()}_CERTIFICATE")
+    return Path(given) if given else default_data() / name / "tls" / "cert.pem"
+
+
+def _told(listener: str) -> str:
+    usual = f"{HOST}:{_LISTENERS[listener]}"
+    return os.environ.get(f"WSMSG_STACK_{listener.upper()}", usual)
+
+
+@cache
+def _lacks(listener: str) -> str:
+    """
+    Why there is no such server; empty: there is.
+    """
+    address = _told(listener)
+    if not address:
+        return f"{listener} is not installed"
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+    except OSError as e:
+        return f"{listener} at {address}: {e.strerror or e}"
+    return ""
+
+
+def _left_out(reason: str) -> str:
+    if os.environ.get("WSMSG_STACK") == "required":
+        raise AssertionError(f"this run needs the servers: {reason}")
+    return f"{reason}; make stack-install, make stack-up"

@@ -1,0 +1,178 @@
+"""
+A server with MongoDB's protocol: SecantusDB, which is in the registries of packages as
+MongoDB itself is not.  For tests only: the store is made for MongoDB.
+
+It is a crate, which takes minutes to compile, and a wheel, which takes seconds to
+install.  C{$WSMSG_STACK_MONGO_KIND} chooses C{crate} or
+C{wheel}; without it the crate is used where it is installed, else the wheel.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from tools.stack.certificates import certificate_in
+from tools.stack.packages import Say, StackError, need, run
+from tools.stack.server import GUEST, PASSWORD, USER, Server
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+CRATE = "0.5.3-beta.196"
+WHEEL = "0.7.0b3"
+
+Kind = Literal["crate", "wheel"]
+
+
+class Mongo(Server):
+    """
+    One server.  Options are as on its command line.
+
+    @ivar with_users: whether clients must be L{USER}, or L{GUEST} who has no rights.
+    @ivar with_tls: whether it takes connections with TLS only.
+    """
+
+    name = "mongo"
+    PORTS: ClassVar[dict[str, int]] = {"mongo": 19017}
+    FIRST = "mongo"
+    with_users = False
+    with_tls = False
+
+    @property
+    def certificate(self) -> Path:
+        """
+        The authority that clients believe, L{with_tls}.
+        """
+        return certificate_in(self.folder / "tls").certificate
+
+    @property
+    def url(self) -> str:
+        """
+        With all that a client who may do anything needs.
+        """
+        who = f"{USER}:{PASSWORD}@" if self.with_users else ""
+        tls = f"?tls=true&tlsCAFile={self.certificate}" if self.with_tls else ""
+        return f"mongodb://{who}{self.address}/{tls}"
+
+    @classmethod
+    def lacking(cls, cache: Path) -> list[str]:
+        return [] if program(cache, wanted_kind(cache)).exists() else ["the server"]
+
+    @classmethod
+    def install(cls, cache: Path, say: Say) -> None:
+        kind = wanted_kind(cache)
+        if program(cache, kind).exists():
+            return
+        if kind == "crate":
+            _compile(cache, say)
+        else:
+            _install_wheel(cache, say)
+
+    def command(self) -> list[str]:
+        command = self._without_users()
+        return [*command, "--auth"] if self.with_users else command
+
+    def _without_users(self) -> list[str]:
+        kind = wanted_kind(self.cache)
+        command = [str(program(self.cache, kind)), "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--cache-size", "512M"]
+        command += ["--storage-path", str(self.folder / "data")]
+        # Without this a SIGKILL loses writes that were acknowledged with j: true.
+        command += ["--sync-on-commit", "--log-level", "WARNING"]
+        if kind == "crate":
+            command += ["--log-file-max", "16MB"]
+        if self.with_tls:
+            tls = certificate_in(self.folder / "tls")
+            command += ["--tls-cert-file", str(tls.certificate)]
+            command += ["--tls-key-file", str(tls.key)]
+        return command + self.options
+
+    def prepare(self) -> None:
+        if self.with_tls:
+            certificate_in(self.folder / "tls")
+        if self.with_users and not (self.folder / "users.made").exists():
+            self._make_users()
+
+    def _make_users(self) -> None:
+        """
+        Users are made by whoever comes while it asks nobody who they are.
+        """
+        self.process.start(self._without_users(), cwd=self.folder, detached=False)
+        try:
+            self.with_users = False
+            self.wait_ready()
+            with self._client(5) as client:
+                every = [{"role": "root", "db": "admin"}]
+                for user, roles in ((USER, every), (GUEST, [])):
+                    client.admin.command("createUser", user, pwd=PASSWORD, roles=roles)
+        finally:
+            self.with_users = True
+            self.process.stop()
+        (self.folder / "users.made").touch()
+
+    def operate(self, limit_s: float) -> None:
+        """
+        Insert a document, journalled.
+        """
+        from pymongo import WriteConcern
+
+        with self._client(limit_s) as client:
+            database = client.get_database("stack", write_concern=WriteConcern(j=True))
+            database.ready.replace_one({"_id": 1}, {"_id": 1}, upsert=True)
+
+    def _client(self, limit_s: float) -> MongoClient[dict[str, Any]]:
+        from pymongo import MongoClient
+
+        limit_ms = int(limit_s * 1000)
+        return MongoClient(
+            self.url,
+            serverSelectionTimeoutMS=limit_ms,
+            connectTimeoutMS=limit_ms,
+            socketTimeoutMS=limit_ms,
+        )
+
+
+def wanted_kind(cache: Path) -> Kind:
+    """
+    Which of the two is to be used.
+    """
+    wanted = os.environ.get("WSMSG_STACK_MONGO_KIND", "")
+    if wanted not in ("", "crate", "wheel"):
+        raise StackError(
+            f"WSMSG_STACK_MONGO_KIND is {wanted!r}: neither crate nor wheel"
+        )
+    if wanted == "wheel":
+        return "wheel"
+    return "crate" if wanted or program(cache, "crate").exists() else "wheel"
+
+
+def program(cache: Path, kind: Kind) -> Path:
+    """
+    Where the server is, once it is installed.
+    """
+    if kind == "crate":
+        return cache / f"mongo-crate-{CRATE}" / "bin" / "secantusd-rs"
+    return cache / f"mongo-wheel-{WHEEL}" / "bin" / "secantusd-py"
+
+
+def _compile(cache: Path, say: Say) -> None:
+    need(("cargo",), say)
+    say(f"mongo: compiling secantus-mdb {CRATE}; this takes minutes")
+    command = ["cargo", "install", "--quiet", "--locked", "--ignore-rust-version"]
+    folder = program(cache, "crate").parent.parent
+    run([*command, "--root", str(folder), "secantus-mdb", "--version", CRATE])
+
+
+def _install_wheel(cache: Path, say: Say) -> None:
+    say(f"mongo: installing SecantusDB {WHEEL}")
+    folder = program(cache, "wheel").parent.parent
+    run([sys.executable, "-m", "venv", str(folder)])
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    try:
+        run([*pip, "--disable-pip-version-check", f"SecantusDB=={WHEEL}"])
+    except StackError:
+        program(cache, "wheel").unlink(missing_ok=True)
+        raise

@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import attrs
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.cursor_contract import said
+from tests.group_contract import changed, made
 from wsmsg.message.archive import Extent, IStoreArchive, Span
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.interfaces import GroupPage, IMessageStore, Member
 from wsmsg.model import Cursor, Message
 
 
@@ -137,5 +139,21 @@ def make_archive_tests(
                 after = (last.conversation, last.user)
                 rest = await archive.cursors_in(names, after, 9)
                 self.assertEqual(rest, moved[n:])
+
+        async def test_group(self) -> None:
+            """
+            A group comes with its members, page by page; what is none does not.
+            """
+            events = [made(3, 9, history=True), changed(2, add=(5,))]
+            await self.store.insert([*events, said(1)], 5)
+            await self.store.apply(events)
+            archive = await self.opened()
+            members = [Member(3, 1), Member(5, 2), Member(9, 1)]
+            page = GroupPage("g:77", "crew", 1, True, 4, [Member(1, 1), *members])
+            self.assertEqual(await archive.group("g:77", 0, 9), page)
+            rest = attrs.evolve(page, members=members[:2])
+            self.assertEqual(await archive.group("g:77", 1, 2), rest)
+            self.assertIsNone(await archive.group("g:8", 0, 9))
+            self.assertIsNone(await archive.group("u:1:2", 0, 9))
 
     return ArchiveTests

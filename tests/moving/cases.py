@@ -18,8 +18,9 @@ from wsmsg.message.store_sqlite import SqliteStore
 from wsmsg.message.worker import Worker
 from wsmsg.model import Cursor, Message
 from wsmsg.moving.keeping import Keeping
-from wsmsg.moving.lines import Batch, LineReader, LineWriter, Record
+from wsmsg.moving.lines import Batch, LineReader, LineWriter
 from wsmsg.moving.patience import Patience
+from wsmsg.moving.records import Record
 from wsmsg.moving.walk import Walk, cursor_line, message_line
 
 

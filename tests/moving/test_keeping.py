@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from tests.cursor_contract import said
+from tests.group_contract import CREW, changed, made, recalled
 from tests.moving.cases import MovingCase, batches_of, impatience, lines_for, talk
 from wsmsg.message.interfaces import HeadRow, IMessageStore
-from wsmsg.model import RECALLED, Cursor, Message
+from wsmsg.model import GROUP, RECALL, RECALLED, Cursor, Message
 from wsmsg.moving.keeping import CannotKeep, Keeping
+from wsmsg.moving.records import GroupLine, MemberLine, Record
 
 CURSORS = [Cursor("u:1:2", 1, 9, 3), Cursor("u:1:3", 3, 4, 4)]
 TALKS = [*talk(9), *talk(4, "u:1:3")]
@@ -101,6 +103,123 @@ class KeepingTests(MovingCase):
         self.assertEqual(await store.page("u:1:2", 0, 9), ([gone, said(2)], 2))
 
 
+class GroupTests(MovingCase):
+    """
+    Groups and recalls come of what was said in their conversations.
+    """
+
+    async def happened(self, *messages: Message) -> list[Record]:
+        """
+        The records of a store in which this was said and carried out.
+        """
+        store = await self.made(messages)
+        await store.apply([m for m in messages if m.kind in (GROUP, RECALL)])
+        return await self.records(self.path)
+
+    async def test_groups(self) -> None:
+        """
+        A group has its members again, with the numbers from which they read.
+        """
+        records = await self.happened(
+            made(2, 3), changed(2, add=(4, 5)), changed(3, remove=(2,)), in_crew(4)
+        )
+        store = await self.made()
+        await self.keep(store, *records)
+        self.assertEqual(await self.records(self.path), records)
+        page = await store.group(CREW, 0, 9)
+        assert page is not None
+        self.assertEqual(
+            [(m.user, m.joined) for m in page.members], [(1, 1), (3, 1), (4, 2), (5, 2)]
+        )
+        keys = [(CREW, 4), (CREW, 2)]
+        self.assertEqual(await store.readable_from(keys), {(CREW, 4): 2})
+
+    async def test_again(self) -> None:
+        """
+        Importing a group again, even after it went on, changes nothing.
+        """
+        records = await self.happened(made(2), changed(2, add=(4,)))
+        store = await self.made()
+        await self.keep(store, *records)
+        later = changed(3, remove=(4,))
+        await store.insert([later], 60)
+        await store.apply([later])
+        await self.keep(store, *records)
+        members = await store.members([CREW])
+        self.assertEqual(members, {CREW: frozenset({1, 2})})
+
+    async def test_killed_before_it_was_carried_out(self) -> None:
+        """
+        A change that was stored and not carried out is carried out by the next import.
+        """
+        events = [made(2), changed(2, add=(4,))]
+        records = await self.happened(*events)
+        store = await self.made(events)
+        await self.keep(store, *records)
+        self.assertEqual(await self.records(self.path), records)
+
+    async def test_large(self) -> None:
+        """
+        A group of some thousand members is moved in several batches.
+        """
+        adds = [
+            changed(seq, add=range(seq * 1000, seq * 1000 + 500)) for seq in range(2, 5)
+        ]
+        records = await self.happened(made(), *adds)
+        store = await self.made()
+        await self.keep(store, *records)
+        self.assertEqual(await self.records(self.path), records)
+        self.assertEqual(len((await store.members([CREW]))[CREW]), 1501)
+
+    async def test_recall(self) -> None:
+        """
+        What was recalled has no content, with the number that it had.
+        """
+        records = await self.happened(said(1), said(2), recalled(3, 1))
+        store = await self.made()
+        await self.keep(store, *records)
+        (first, *_), _ = await store.page("u:1:2", 0, 9)
+        self.assertEqual((first.kind, first.content, first.seq), (RECALLED, "", 1))
+        self.assertEqual(await self.records(self.path), records)
+
+    async def test_recalled_since(self) -> None:
+        """
+        A newer export takes back what was recalled after the older one.
+        """
+        store = await self.made()
+        await self.keep(store, *lines_for([said(1), said(2)]))
+        records = await self.happened(said(1), said(2), recalled(3, 1))
+        await self.keep(store, *records)
+        (first, *_), _ = await store.page("u:1:2", 0, 9)
+        self.assertEqual((first.kind, first.content), (RECALLED, ""))
+
+    async def test_not_what_came_of_it(self) -> None:
+        """
+        A file whose members are not what its changes make is told with the line.
+        """
+        records = await self.happened(made(2), changed(2, add=(4,)))
+        self.assertIsInstance(records[-1], MemberLine)
+        group = records[2]
+        assert isinstance(group, GroupLine)
+        other = msgspec.structs.replace(group, owner=2)
+        for bad, told in (
+            ([*records[:-1], MemberLine(CREW, 4, 1)], ("line 7: ", "joined 1;")),
+            ([*records[:2], other, *records[3:]], ("line 4: ", "owner 2, ")),
+        ):
+            store = await self.made()
+            with self.assertRaises(CannotKeep) as caught:
+                await self.keep(store, *bad)
+            for words in (*told, "what came of the changes of g:77 is not as in"):
+                self.assertIn(words, str(caught.exception))
+
+
+def in_crew(seq: int) -> Message:
+    """
+    What somebody said in the group.
+    """
+    return said(seq, conversation=CREW)
+
+
 class ConflictTests(MovingCase):
     """
     What is there instead is told with the line of the file.
@@ -133,14 +252,14 @@ class ConflictTests(MovingCase):
         that names what is different, and not the text.
         """
         store = await self.made(talk(3))
-        for changed, name in (
+        for different, name in (
             ({"content": "secret"}, "another content"),
             ({"kind": 2}, "another kind"),
             ({"message_id": 5}, "another message_id"),
             ({"time_ms": 5}, "another time_ms"),
             ({"seq": 4}, "another seq"),
         ):
-            changes: dict[str, Any] = changed
+            changes: dict[str, Any] = different
             other = msgspec.structs.replace(said(2), **changes)
             await self.assert_conflict(store, other, name)
         with self.assertRaises(CannotKeep) as caught:

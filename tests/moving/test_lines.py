@@ -15,15 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.moving.cases import file_of, lines_for, talk
 from wsmsg.model import Cursor, Message
 from wsmsg.moving import lines
-from wsmsg.moving.lines import (
-    BadFile,
-    GroupLine,
-    LineReader,
-    LineWriter,
-    MemberLine,
-    Record,
-    lines_of,
-)
+from wsmsg.moving.lines import BadFile, LineReader, LineWriter, lines_of
+from wsmsg.moving.records import GroupLine, MemberLine, Record
 
 #: A group with two members, and a conversation.
 RECORDS: list[Record] = [

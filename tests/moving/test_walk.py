@@ -11,7 +11,7 @@ from tests.moving.cases import MovingCase, batches_of, lines_for, talk
 from wsmsg.message.archive import Extent
 from wsmsg.model import Cursor, Message
 from wsmsg.moving.comparing import Difference, compare
-from wsmsg.moving.lines import Record
+from wsmsg.moving.records import Record
 from wsmsg.moving.walk import cursor_line, packed
 
 

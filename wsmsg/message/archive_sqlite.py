@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -131,8 +130,8 @@ class SqliteArchive:
     def group(
         self, conversation: str, after: int, limit: int
     ) -> Deferred[GroupPage | None]:
-        reader: Any = self._reader
-        return self._worker.do(reader.group, conversation, after, limit)
+        groups = self._reader.groups
+        return self._worker.do(groups.group, conversation, after, limit)
 
 
 def _json(value: object) -> str:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable
 import attrs
 import msgspec
 
-from wsmsg.moving.lines import Batch, GroupLine, MessageLine, Record
+from wsmsg.moving.lines import Batch
+from wsmsg.moving.records import GroupLine, MessageLine, Record
 from wsmsg.moving.walk import Walk
 
 #: So many differences are told one by one.

@@ -12,17 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
+import msgspec
+
 from wsmsg.message.interfaces import IMessageStore, Outcome
 from wsmsg.model import GROUP, RECALL, RECALLED, Message
-from wsmsg.moving.lines import (
-    Batch,
-    CursorLine,
-    GroupLine,
-    MemberLine,
-    MessageLine,
-    Record,
-)
+from wsmsg.moving.lines import Batch
 from wsmsg.moving.patience import Patience
+from wsmsg.moving.records import CursorLine, GroupLine, MemberLine, MessageLine, Record
 from wsmsg.moving.walk import group_line, member_line
 
 #: A message and the line that it is on.
@@ -117,7 +113,7 @@ class Keeping:
         return again
 
     async def _check_group(self, some: Sequence[tuple[int, Record]]) -> None:
-        line, first = some[0]
+        _, first = some[0]
         expected = [record for _, record in some]
         members = len(some) if isinstance(first, MemberLine) else 0
         after = first.user - 1 if isinstance(first, MemberLine) else 0
@@ -129,7 +125,7 @@ class Keeping:
         elif page is not None:
             found = [group_line(page)]
         if found != expected and not await self._went_on(name):
-            raise CannotKeep(f"line {line}: {_group_fault(expected, found)}")
+            raise CannotKeep(_group_fault(some, found))
 
     async def _went_on(self, conversation: str) -> bool:
         """
@@ -183,11 +179,20 @@ def _runs(
         yield list(some)
 
 
-def _group_fault(expected: Sequence[Record], found: Sequence[Record]) -> str:
-    name = expected[0].conversation
-    if not found:
-        return f"{name} is not as in the file: the store does not have it"
-    for a, b in zip(expected, found, strict=False):
-        if a != b:
-            return f"{name} is not as in the file: there {a}, in the store {b}"
-    return f"{name} is not as in the file: the store has {len(found)} members of these"
+def _group_fault(some: Sequence[tuple[int, Record]], found: Sequence[Record]) -> str:
+    there = [*found, *[None] * len(some)]
+    (line, record), instead = next(
+        (placed, other)
+        for placed, other in zip(some, there, strict=False)
+        if placed[1] != other
+    )
+    what = "nothing" if instead is None else _spelt(instead)
+    return (
+        f"line {line}: what came of the changes of {record.conversation} is not as in "
+        f"the file, which has {_spelt(record)}; the store has {what}"
+    )
+
+
+def _spelt(record: Record) -> str:
+    values = msgspec.structs.asdict(record).items()
+    return ", ".join(f"{name} {value}" for name, value in values)

@@ -15,19 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 import attrs
 import msgspec
 
-from wsmsg.model import (
-    INT64_MAX,
-    Cursor,
-    InvalidName,
-    Message,
-    group_in,
-    is_group,
-    members_of,
+from wsmsg.moving.records import (
+    CheckLine,
+    Counts,
+    EndLine,
+    HeaderLine,
+    Key,
+    Line,
+    Record,
+    check,
 )
 
 #: Of the format that is written, and the only one that is read.
@@ -41,163 +42,7 @@ _BYTES = 2**20
 #: is shorter.
 LONGEST_LINE = 64 * 2**20
 
-_Positive = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
-_Whole = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
-_Id = Annotated[str, msgspec.Meta(min_length=1)]
-_Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-
-#: Conversation, section within it, number or user.
-Key = tuple[str, int, int]
-
-
-class _Line(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
-    """
-    Any line of the file.
-    """
-
-
-class HeaderLine(_Line, frozen=True, tag="store"):
-    """
-    @ivar time_ms: when the export began, in unix milliseconds.
-    """
-
-    version: _Whole
-    time_ms: _Whole = 0
-
-
-class MessageLine(_Line, frozen=True, tag="message", gc=False):
-    """
-    A message.
-    """
-
-    conversation: str
-    seq: _Positive
-    sender: _Positive
-    client_id: _Id
-    message_id: _Positive
-    kind: _Positive
-    time_ms: _Whole
-    content: str
-
-    @property
-    def key(self) -> Key:
-        return (self.conversation, 0, self.seq)
-
-    @property
-    def message(self) -> Message:
-        return Message(
-            self.conversation,
-            self.sender,
-            self.client_id,
-            self.message_id,
-            self.content,
-            self.kind,
-            self.time_ms,
-            self.seq,
-        )
-
-
-class GroupLine(_Line, frozen=True, tag="group", gc=False):
-    """
-    What came of the changes of a group.
-
-    @ivar members: how many there are.
-    """
-
-    conversation: str
-    name: str
-    owner: _Positive
-    history: bool
-    members: _Whole
-
-    @property
-    def key(self) -> Key:
-        return (self.conversation, 1, 0)
-
-
-class MemberLine(_Line, frozen=True, tag="member", gc=False):
-    """
-    A member of the group before it.
-    """
-
-    conversation: str
-    user: _Positive
-    joined: _Positive
-
-    @property
-    def key(self) -> Key:
-        return (self.conversation, 2, self.user)
-
-
-class CursorLine(_Line, frozen=True, tag="cursor", gc=False):
-    """
-    How far a user is.
-    """
-
-    conversation: str
-    user: _Positive
-    delivered: _Whole
-    read: _Whole
-
-    @property
-    def key(self) -> Key:
-        return (self.conversation, 3, self.user)
-
-    @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.conversation, self.user, self.delivered, self.read)
-
-
-class CheckLine(_Line, frozen=True, tag="check"):
-    """
-    The hash of all records so far.
-    """
-
-    sha256: _Hash
-
-
-class Counts(msgspec.Struct, kw_only=True):
-    """
-    How much of what there is.
-    """
-
-    conversations: _Whole = 0
-    messages: _Whole = 0
-    groups: _Whole = 0
-    members: _Whole = 0
-    cursors: _Whole = 0
-
-    def add(self, record: Record, *, new: bool) -> None:
-        """
-        One more.
-
-        @param new: it is the first of its conversation.
-        """
-        self.conversations += new
-        match record:
-            case MessageLine():
-                self.messages += 1
-            case GroupLine():
-                self.groups += 1
-            case MemberLine():
-                self.members += 1
-            case CursorLine():
-                self.cursors += 1
-
-
-class EndLine(_Line, frozen=True, tag="end"):
-    """
-    The last line.
-    """
-
-    counts: Counts
-    sha256: _Hash
-
-
-Record = MessageLine | GroupLine | MemberLine | CursorLine
-_AnyLine = HeaderLine | Record | CheckLine | EndLine
-
-_decoder: msgspec.json.Decoder[_AnyLine] = msgspec.json.Decoder(_AnyLine)
+_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -296,7 +141,7 @@ class LineWriter:
         return _line(CheckLine(self.sha256))
 
 
-def _line(line: _AnyLine) -> bytes:
+def _line(line: Line) -> bytes:
     return _encode(line) + b"\n"
 
 
@@ -354,7 +199,7 @@ class LineReader:
                 self._take(decoded, line)
         return None
 
-    def _decoded(self, line: bytes) -> _AnyLine:
+    def _decoded(self, line: bytes) -> Line:
         if not line.endswith(b"\n"):
             long = len(line) >= LONGEST_LINE
             raise self._bad("it is too long" if long else "it was cut: it has no end")
@@ -412,19 +257,3 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
     """
     while line := stream.readline(LONGEST_LINE):
         yield line
-
-
-def check(record: Record) -> None:
-    """
-    @raise ValueError: a store could not have it.
-    """
-    name = record.conversation
-    try:
-        if is_group(name):
-            group_in(name)
-        elif isinstance(record, GroupLine | MemberLine):
-            raise ValueError(f"{name} is no conversation of a group")
-        else:
-            members_of(name)
-    except InvalidName as e:
-        raise ValueError(str(e)) from None

@@ -9,14 +9,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from wsmsg.message.archive import Extent, IStoreArchive, Span
 from wsmsg.message.interfaces import GroupPage, Member
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
-from wsmsg.moving.lines import (
-    CursorLine,
-    GroupLine,
-    MemberLine,
-    MessageLine,
-    Record,
-)
 from wsmsg.moving.patience import Patience
+from wsmsg.moving.records import CursorLine, GroupLine, MemberLine, MessageLine, Record
 
 #: Conversations, messages, members or cursors in one answer of the store.
 LIMIT = 500

@@ -113,7 +113,15 @@ class IJournal(Interface):
         """
         Have this called when partitions were taken away from this process: what is
         remembered of conversations may not be true any more.  What was read of those
-        partitions may still be settled; committing it is then without effect.
+        partitions may still be settled; committing it is then without effect.  It is
+        called again before anything is read of partitions that came.
+        """
+
+    def counts() -> Mapping[str, int]:
+        """
+        @return: C{lag}: records in the partitions of this process that are not
+            settled; C{in_flight}: records that are being appended; C{partitions}: how
+            many of them are read by this process.
         """
 
     def bury(letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:

@@ -124,6 +124,13 @@ class SqliteJournal:
         The one partition is never taken away: nobody is called.
         """
 
+    def counts(self) -> Mapping[str, int]:
+        return {
+            "lag": max(self._end - self._settled, 0),
+            "in_flight": sum(len(values) for _, values, _ in self._queue),
+            "partitions": 1,
+        }
+
     def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
         return self._reopening.ask(self._worker, self._file.bury, letters)
 

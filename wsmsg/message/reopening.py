@@ -88,6 +88,14 @@ class Reopening:
         asked: Deferred[T] = worker.do(f, *args)
         return asked.addErrback(self._lost)
 
+    def lost(self, fault: Unavailable) -> None:
+        """
+        It is gone: told by the thing itself, and not because something was asked.
+        """
+        if self.up:
+            self._dependency.lost(fault.reason)
+            self._wait(fault)
+
     def refusal(self) -> Unavailable:
         """
         Why nothing can be asked now.
@@ -98,9 +106,8 @@ class Reopening:
 
     def _lost(self, failure: Failure) -> Failure:
         fault = failure.value
-        if isinstance(fault, Unavailable) and self.up:
-            self._dependency.lost(fault.reason)
-            self._wait(fault)
+        if isinstance(fault, Unavailable):
+            self.lost(fault)
         return failure
 
     def _opened(self, _: object) -> None:

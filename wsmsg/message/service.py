@@ -13,6 +13,7 @@ to be done again::
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -143,13 +144,14 @@ class MessageNode:
             "appends_in_flight": self.core.ingress.in_flight,
             "unsettled": self.reading.unsettled,
             "accepted": self.core.ingress.accepted,
+            "journal": dict(self.journal.counts()),
         }
 
     def measure(self, metrics: Metrics) -> None:
         """
         Have the counts of all parts read where they are.
         """
-        core, reading = self.core, self.reading
+        core, reading, journal = self.core, self.reading, self.journal
         ingress, links = core.ingress, core.links
         counters: list[tuple[str, str, Callable[[], int]]] = [
             ("accepted", "Sends accepted", lambda: ingress.accepted),
@@ -165,9 +167,17 @@ class MessageNode:
         ]
         for name, text, read in counters:
             metrics.counter(f"wsmsg_message_{name}", text, read)
+
+        def journal_count(name: str) -> int:
+            return journal.counts()[name]
+
         gauges: list[tuple[str, str, Callable[[], int]]] = [
             ("in_flight", "Sends that are being appended", lambda: ingress.in_flight),
             ("unsettled", "Records not settled", lambda: reading.unsettled),
+            *(
+                (f"journal_{name}", text, partial(journal_count, name))
+                for name, text in _JOURNAL_COUNTS
+            ),
             ("users", "Users that are connected", lambda: len(links.routes)),
             ("streams", "Streams that are open", lambda: self.rpc.streams),
         ]
@@ -181,6 +191,12 @@ class MessageNode:
 
 
 _TOO_LATE: Any = object()
+
+_JOURNAL_COUNTS = (
+    ("lag", "Records of our partitions that are not settled"),
+    ("in_flight", "Records that are being appended"),
+    ("partitions", "Partitions of the journal that are ours"),
+)
 
 
 def _give_up(_: object, __: float) -> object:

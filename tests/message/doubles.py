@@ -4,8 +4,9 @@ Backends that a test answers by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -15,12 +16,24 @@ from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import (
     DeadLetter,
     Entry,
+    GroupPage,
     HeadRow,
     IJournal,
     IMessageStore,
+    Member,
     Outcome,
 )
-from wsmsg.model import Cursor, Identity, Message
+from wsmsg.model import (
+    GROUP,
+    RECALLED,
+    Cursor,
+    GroupChange,
+    Identity,
+    Message,
+    change_in,
+)
+
+_NO_GROUP: tuple[GroupChange, int, dict[int, int]] = (GroupChange(), 0, {})
 
 
 @implementer(IJournal)
@@ -73,6 +86,12 @@ class ManualJournal:
     def commit(self, positions: Mapping[int, int]) -> None:
         self.commits.append(positions)
 
+    def on_revoked(self, forget: Callable[[], object]) -> None:
+        self.forget = forget
+
+    def counts(self) -> Mapping[str, int]:
+        return {"lag": 0, "in_flight": len(self.appends), "partitions": 1}
+
     def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
         self.buried += letters
         return succeed(None)
@@ -93,6 +112,10 @@ class MemoryStore:
     @ivar down: whether all calls fail.
     @ivar rivals: messages that another owner stores just before the next insert.
     @ivar inserts: how many batches it was given.
+    @ivar fail_apply: whether events are not carried out.
+    @ivar applied: the events that it was given, by batch.
+    @ivar groups: what made each, its owner, and when members joined.
+    @ivar lookups: how often it was asked for members.
     """
 
     def __init__(self) -> None:
@@ -103,6 +126,11 @@ class MemoryStore:
         self.rivals: list[Message] = []
         self.down = False
         self.inserts = 0
+        self.lookups = 0
+        self.fail_apply = False
+        self.applied: list[list[Message]] = []
+        self.changed: dict[tuple[str, int], int] = {}
+        self.groups: dict[str, tuple[GroupChange, int, dict[int, int]]] = {}
 
     def start(self) -> None:
         self.dependency.succeeded()
@@ -190,6 +218,84 @@ class MemoryStore:
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
         return Deferred.fromCoroutine(self._move(cursors))
+
+    async def _apply(self, events: Sequence[Message]) -> None:
+        self._check()
+        if self.fail_apply:
+            raise Unavailable("the store went down")
+        self.applied.append(list(events))
+        for event in events:
+            if event.kind == GROUP:
+                self._change(event)
+            else:
+                self._take_back(event)
+
+    def _change(self, event: Message) -> None:
+        change = change_in(event.content)
+        if change.created:
+            made = (change, event.sender, {})
+            self.groups.setdefault(event.conversation, made)
+        _, _, members = self.groups[event.conversation]
+        for user in (*change.add, *change.remove):
+            key = (event.conversation, user)
+            if self.changed.get(key, 0) < event.seq:
+                self.changed[key] = event.seq
+                if user in change.add:
+                    members.setdefault(user, event.seq)
+                else:
+                    members.pop(user, None)
+
+    def _take_back(self, event: Message) -> None:
+        for m in list(self.messages.values()):
+            if (m.conversation, m.seq) == (event.conversation, int(event.content)):
+                self.messages[m.identity] = msgspec.structs.replace(
+                    m, content="", kind=RECALLED
+                )
+
+    def apply(self, events: Sequence[Message]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._apply(events))
+
+    async def _members(self, names: Sequence[str]) -> dict[str, frozenset[int]]:
+        self._check()
+        self.lookups += 1
+        return {n: frozenset(self.groups[n][2]) for n in names if n in self.groups}
+
+    def members(
+        self, conversations: Sequence[str]
+    ) -> Deferred[dict[str, frozenset[int]]]:
+        return Deferred.fromCoroutine(self._members(conversations))
+
+    async def _readable(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], int]:
+        self._check()
+        self.lookups += 1
+        readable = {}
+        for name, user in keys:
+            change, _, members = self.groups.get(name, _NO_GROUP)
+            if user in members:
+                readable[name, user] = 1 if change.history else members[user]
+        return readable
+
+    def readable_from(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], int]]:
+        return Deferred.fromCoroutine(self._readable(keys))
+
+    async def _group(self, name: str, after: int, limit: int) -> GroupPage | None:
+        self._check()
+        if name not in self.groups:
+            return None
+        change, owner, members = self.groups[name]
+        some = [Member(u, members[u]) for u in sorted(members) if u > after]
+        return GroupPage(
+            name, change.name, owner, change.history, len(members), some[:limit]
+        )
+
+    def group(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupPage | None]:
+        return Deferred.fromCoroutine(self._group(conversation, after, limit))
 
     def cursors(
         self, keys: Sequence[tuple[str, int]]

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.errors import BadRequest
 from wsmsg.message import records
 from wsmsg.message.interfaces import Entry
-from wsmsg.model import INT64_MAX, Message, members_of
+from wsmsg.model import GROUP, INT64_MAX, Message, members_of
 from wsmsg.rpc.record_pb2 import Record
 
 GOOD = Message("u:1:2", 1, "c1", 7, "hi", 1, 5)
@@ -83,9 +83,22 @@ class RecordTests(SynchronousTestCase):
         A name that no conversation can have, or one that its sender is not in, never
         reaches the store or the links.
         """
-        for name in ("x", "u:2:1", "u:0:1", "u:1", "g:7", "u:1:2:3", "u:1:" + "9" * 99):
+        for name in ("x", "u:2:1", "u:0:1", "u:1", "u:1:2:3", "u:1:" + "9" * 99):
+            self.assert_fault(record(conversation=name), "no conversation")
+        for name in ("g:", "g:0", "g:07", "g:-1", "g:x", "g:" + "9" * 19):
             self.assert_fault(record(conversation=name), "no conversation")
         self.assert_fault(record(conversation="u:2:3"), "not in")
+
+    def test_groups(self) -> None:
+        """
+        A record may be of a group; one that changes it says how, and is of a group.
+        """
+        entry = records.decode(0, 0, record(conversation="g:7"))
+        self.assertEqual(entry.fault, "")
+        change = record(conversation="g:7", kind=GROUP, content='{"add":[2]}')
+        self.assertEqual(records.decode(0, 0, change).fault, "")
+        self.assert_fault(record(conversation="g:7", kind=GROUP), "group change")
+        self.assert_fault(record(kind=GROUP, content='{"add":[2]}'), "no group")
 
     def test_numbers(self) -> None:
         """

@@ -7,6 +7,10 @@ is inserted in one go.  Only where the store says that a message was there alrea
 or that another owner took a number, is the conversation's head read again and what
 is left of it numbered anew.  Since the store keeps a prefix of each conversation's
 run, no hole can come of it, and each sender's order stays.
+
+What changes a group or takes a message back is carried out once it is stored, before
+anybody is told of it.  If the store fails in between, the batch is given again, all of
+it is found stored, and is carried out then.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ import attrs
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
+from wsmsg.message.audience import Audiences, Members, follow, groups_in, look_back
 from wsmsg.message.interfaces import Entry, IMessageStore, Outcome
-from wsmsg.model import Identity, Message
+from wsmsg.model import GROUP, RECALL, Identity, Message
 
 _ROUNDS = 20
+_EVENTS = frozenset({GROUP, RECALL})
 
 
 @attrs.frozen
@@ -32,10 +38,12 @@ class Delivered:
     @ivar messages: stored, with their numbers, rising within each conversation;
         those that were stored before are among them once more.
     @ivar buried: entries that nobody will ever see, with the reason.
+    @ivar audiences: who is to have the messages that are in groups.
     """
 
     messages: Sequence[Message]
     buried: Sequence[tuple[Entry, str]]
+    audiences: Audiences = attrs.field(factory=dict)
 
 
 class Heads:
@@ -85,11 +93,13 @@ class _Run:
     One batch on its way.
 
     @ivar left: what is not decided yet, in the journal's order.
+    @ivar again: groups with a change that was stored before.
     """
 
     left: dict[Identity, tuple[Entry, Message]]
     stored: list[Message]
     buried: list[tuple[Entry, str]]
+    again: set[str] = attrs.field(factory=set)
 
 
 class Delivery:
@@ -97,18 +107,29 @@ class Delivery:
     Stores batches of journal entries under the next numbers of their conversations.
 
     @ivar repeats: records that were stored before.
+    @ivar events: changes of groups and recalls that were carried out.
+    @param members_cached: members of groups that are remembered.
     """
 
     _log = Logger()
 
     def __init__(
-        self, store: IMessageStore, now_ms: Callable[[], int], *, heads_cached: int
+        self,
+        store: IMessageStore,
+        now_ms: Callable[[], int],
+        *,
+        heads_cached: int,
+        members_cached: int = 500_000,
     ) -> None:
         self.stored = 0
         self.repeats = 0
+        self.events = 0
+        self.members = Members(store, limit=members_cached)
         self._store = store
         self._now_ms = now_ms
         self._heads = Heads(heads_cached)
+        self._storing = False
+        self._outdated = False
 
     async def store(self, entries: Sequence[Entry]) -> Delivered:
         """
@@ -118,6 +139,7 @@ class Delivery:
             again, and what was stored of them is found then.
         """
         run = self._begin(entries)
+        self._storing = True
         try:
             for _ in range(_ROUNDS):
                 if not run.left:
@@ -125,11 +147,25 @@ class Delivery:
                 await self._round(run)
             else:
                 raise Unavailable("another Message keeps taking the same numbers")
+            audiences = await self._carry_out(run)
         except BaseException:
-            self._heads.clear()  # what was stored is not known
+            self._outdated = True  # what was stored is not known
             raise
+        finally:
+            self._storing = False
+            if self._outdated:
+                self.forget()
         self._heads.trim()
-        return Delivered(run.stored, run.buried)
+        return Delivered(run.stored, run.buried, audiences)
+
+    def forget(self) -> None:
+        """
+        What is remembered of conversations may not be true any more: others store
+        messages of them, or did.
+        """
+        self._outdated = self._storing  # what the batch under way adds goes after it
+        self._heads.clear()
+        self.members.clear()
 
     def _begin(self, entries: Sequence[Entry]) -> _Run:
         run = _Run({}, [], [])
@@ -144,10 +180,10 @@ class Delivery:
         return run
 
     async def _round(self, run: _Run) -> None:
-        missing = {
+        # Again after each wait: L{forget} may have come in between.
+        while missing := {
             i.conversation for i in run.left if i.conversation not in self._heads
-        }
-        if missing:
+        }:
             self._heads.learn((await self._store.heads(list(missing))).items())
         take = self._heads.next
         numbered = [m.numbered(take(i.conversation)) for i, (_, m) in run.left.items()]
@@ -163,6 +199,8 @@ class Delivery:
                 self.stored += 1
                 continue
             self._heads.forget(identity.conversation)
+            if outcome is Outcome.TAKEN:
+                self.members.forget([identity.conversation])
             if outcome is Outcome.REFUSED:
                 run.buried.append((entry, "the store refuses this message"))
                 continue
@@ -176,8 +214,27 @@ class Delivery:
             entry, message = run.left.pop(identity)
             self._repeat(run, entry, message, stored)
             run.stored.append(stored)
+            if stored.kind == GROUP:
+                run.again.add(stored.conversation)
         # A repeat has a lower number than what follows it in its conversation.
         run.stored.sort(key=_by_number)
+
+    async def _carry_out(self, run: _Run) -> Audiences:
+        stored, known = run.stored, self.members
+        events = [m for m in stored if m.kind in _EVENTS]
+        groups = groups_in(stored)
+        now = await known.load(groups - run.again) if groups else {}
+        if events:
+            await self._store.apply(events)
+            self.events += len(events)
+        if not groups:
+            return {}
+        known.forget(run.again)
+        again = await known.load(run.again) if run.again else {}
+        audiences = {**follow(stored, now), **look_back(stored, again)}
+        known.keep(now)
+        known.keep(again)
+        return audiences
 
     def _repeat(
         self, run: _Run, entry: Entry, message: Message, first: Message

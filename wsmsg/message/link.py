@@ -36,6 +36,7 @@ _FRAME_BYTES = 512 * 1024
 _FRAME_RESULTS = 4096
 _FRAME_PRESENCE = 10_000
 _PUSH_OVERHEAD_BYTES = 200
+_TARGET_BYTES = 8
 
 
 @attrs.define
@@ -172,7 +173,7 @@ class Link:
             return
         self._waiting.extend(pushes)
         self._queued += len(pushes)
-        self._held_bytes += sum(_size(m) for m, _ in pushes)
+        self._held_bytes += sum(_size(*push) for push in pushes)
         self._markers.append((self._queued, settled))
         if self.held > self._limit_records or self._held_bytes > self._limit_bytes:
             self.break_off(
@@ -314,7 +315,7 @@ class Link:
             message, targets = waiting.popleft()
             push = add(targets=targets)
             write_message(push.message, message)
-            n_bytes += _size(message)
+            n_bytes += _size(message, targets)
             if n_bytes > _FRAME_BYTES:
                 break
         return n_bytes
@@ -343,5 +344,6 @@ def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
     to.time_ms = message.time_ms
 
 
-def _size(message: Message) -> int:
-    return len(message.content) + _PUSH_OVERHEAD_BYTES
+def _size(message: Message, targets: Sequence[int]) -> int:
+    size = len(message.content) + _PUSH_OVERHEAD_BYTES
+    return size + _TARGET_BYTES * len(targets) if len(targets) > 2 else size

@@ -9,17 +9,18 @@ are given up, and the users count as gone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.message.audience import Audiences
 from wsmsg.message.interfaces import IPresence
 from wsmsg.message.link import Link, Settled
 from wsmsg.message.routes import Routes
-from wsmsg.model import Cursor, InvalidName, Message, members_of
+from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
 from wsmsg.rpc import rest_pb2
 
 _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
@@ -264,20 +265,36 @@ class Links:
 
     # -- what goes to whom
 
-    def push(self, messages: Sequence[Message], settled: Settled) -> None:
+    def push(
+        self,
+        messages: Sequence[Message],
+        settled: Settled,
+        audiences: Audiences | None = None,
+    ) -> None:
         """
         Push messages to whoever of their members is connected.
 
         @param settled: called once, when all links have settled all of them; at
             once, if nobody is connected.
+        @param audiences: who is to have those that are in groups.
         """
         of = self.routes.of
         per_node: dict[str, list[tuple[Message, Sequence[int]]]] = {}
+        connected: dict[int, dict[str, list[int]]] = {}
         for message in messages:
             targets: dict[str, list[int]] = {}
-            for user in members_of(message.conversation):
-                for node in of(user):
-                    targets.setdefault(node, []).append(user)
+            audience = None
+            if audiences:
+                audience = audiences.get((message.conversation, message.seq))
+            if audience is not None:
+                # Messages between two changes of a group share one set.
+                if id(audience) not in connected:
+                    connected[id(audience)] = self._connected(audience)
+                targets = connected[id(audience)]
+            elif not is_group(message.conversation):
+                for user in members_of(message.conversation):
+                    for node in of(user):
+                        targets.setdefault(node, []).append(user)
             for node, users in targets.items():
                 per_node.setdefault(node, []).append((message, users))
         self.pushed += len(messages)
@@ -295,27 +312,42 @@ class Links:
     def receipt(self, cursor: Cursor) -> None:
         """
         Tell the members of a conversation how far one of them is (their own other
-        devices as well).
+        devices as well); of a group only their own devices.
         """
-        for node, users in self._members_by_node(cursor.conversation):
+        conversation = cursor.conversation
+        group = is_group(conversation)
+        members = (cursor.user,) if group else members_of(conversation)
+        for node, users in self._by_node(members):
             self._links[node].receipt(cursor, users)
 
     def typing(self, typing: rest_pb2.Typing) -> None:
         """
-        Tell the other members that one types.
+        Tell the other member of a conversation of two that one types.
         """
         try:
-            members = self._members_by_node(typing.conversation)
+            members = members_of(typing.conversation)
         except InvalidName:
             return  # nobody can hear of it
-        for node, users in members:
-            others = [u for u in users if u != typing.user]
-            if others:
-                self._links[node].typing(typing, others)
+        others = [u for u in members if u != typing.user]
+        for node, users in self._by_node(others):
+            self._links[node].typing(typing, users)
 
-    def _members_by_node(self, conversation: str) -> Iterable[tuple[str, list[int]]]:
+    def typing_in_group(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
+        """
+        Tell the other members of a group that one types.
+        """
+        others = members.difference((typing.user,))
+        for node, users in self._connected(others).items():
+            self._links[node].typing(typing, users)
+
+    def _connected(self, users: Collection[int]) -> dict[str, list[int]]:
+        # Sets, as there may be ten thousand of them on either side.
+        there = {n: self.routes.users(n).intersection(users) for n in self._links}
+        return {node: list(some) for node, some in there.items() if some}
+
+    def _by_node(self, members: Iterable[int]) -> Iterable[tuple[str, list[int]]]:
         targets: dict[str, list[int]] = {}
-        for user in members_of(conversation):
+        for user in members:
             for node in self.routes.of(user):
                 if node in self._links:
                     targets.setdefault(node, []).append(user)

@@ -61,6 +61,7 @@ class Reading:
         self._caught_up: list[Deferred[None]] = []
         self._reading = False
         self._done: Deferred[None] | None = None
+        journal.on_revoked(delivery.forget)
 
     @property
     def unsettled(self) -> int:
@@ -122,7 +123,7 @@ class Reading:
                 self._log.failure("storing {n} records", n=len(entries))
                 await self._pause(failures, Unavailable("see the failure above"))
             else:
-                self._links.push(delivered.messages, settled)
+                self._links.push(delivered.messages, settled, delivered.audiences)
                 return
 
     async def _bury(self, delivered: Delivered) -> None:

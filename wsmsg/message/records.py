@@ -8,7 +8,16 @@ from google.protobuf.message import DecodeError
 
 from wsmsg.errors import BadRequest
 from wsmsg.message.interfaces import Entry
-from wsmsg.model import InvalidName, Message, members_of
+from wsmsg.model import (
+    GROUP,
+    InvalidChange,
+    InvalidName,
+    Message,
+    change_in,
+    group_in,
+    is_group,
+    members_of,
+)
 from wsmsg.rpc.record_pb2 import Record
 
 #: The newest version of a record that this code understands, and writes.
@@ -73,11 +82,24 @@ def _fault(record: Record) -> str:
     if not record.conversation or not record.client_id or record.sender <= 0:
         return "the record has no conversation, no sender or no client id"
     try:
-        members = members_of(record.conversation)
-    except InvalidName as e:
+        fault = _part_fault(record)
+    except (InvalidName, InvalidChange) as e:
         return str(e)[:_REASON]
-    if record.sender not in members:
-        return f"the sender {record.sender} is not in {record.conversation}"
+    if fault:
+        return fault
     if record.message_id <= 0 or record.time_ms < 0 or record.kind < 0:
         return "the record has a message id, a time or a kind that cannot be"
+    return ""
+
+
+def _part_fault(record: Record) -> str:
+    # Who is in a group was checked when the message was accepted.
+    if is_group(record.conversation):
+        group_in(record.conversation)
+        if record.kind == GROUP:
+            change_in(record.content)
+    elif record.kind == GROUP:
+        return f"{record.conversation} is no group that could change"
+    elif record.sender not in members_of(record.conversation):
+        return f"the sender {record.sender} is not in {record.conversation}"
     return ""

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     @return: the exit status: 1 where something could not be done, with the reason.
     """
-    options = _options().parse_args(arguments)
+    options = _options().parse_intermixed_args(arguments)
     began = time.monotonic()
     try:
         _do(options)

@@ -1,0 +1,213 @@
+"""
+Processes known by their pid files, and servers that cannot be started.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tools.stack.packages import StackError, run
+from tools.stack.ports import free_ports
+from tools.stack.process import Process
+from tools.stack.server import HOST
+from tools.stack.stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STUBBORN = "trap '' TERM; echo up; while :; do read -r _ < /dev/zero; done"
+
+
+class ProcessTests(SynchronousTestCase):
+    """
+    L{Process}.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        self.pid_file = self.folder / "x.pid"
+        self.process = self._process()
+        self.addCleanup(self.process.kill)
+
+    def _process(self) -> Process:
+        return Process(self.pid_file, self.folder / "x.log")
+
+    def _start(self, *command: str) -> int:
+        self.process.start(command, cwd=self.folder, detached=False)
+        pid = self.process.pid
+        assert pid is not None
+        return pid
+
+    def test_found_again(self) -> None:
+        """
+        Whoever comes later finds it by its pid file, and can end it.
+        """
+        pid = self._start("sleep", "60")
+        later = self._process()
+        self.assertEqual(later.pid, pid)
+        later.stop()
+        self.assertIsNone(later.pid)
+        self.assertFalse(self.pid_file.exists())
+
+    def test_another_with_its_pid(self) -> None:
+        """
+        A process that only has the pid of one that is gone is not touched.
+        """
+        stranger = subprocess.Popen(["sleep", "60"])
+        self.addCleanup(stranger.wait)
+        self.addCleanup(stranger.kill)
+        self.pid_file.write_text(f"{stranger.pid} 1\n")
+        self.assertIsNone(self.process.pid)
+        self.process.stop()
+        self.process.kill()
+        self.assertIsNone(stranger.poll())
+
+    def test_spoiled_pid_file(self) -> None:
+        """
+        A pid file with anything else in it names no process.
+        """
+        self.pid_file.write_text("what")
+        self.assertIsNone(self.process.pid)
+        self.process.stop()
+
+    def test_stubborn(self) -> None:
+        """
+        What does not end when asked to is ended.
+        """
+        self._start("bash", "-c", STUBBORN)
+        while "up" not in self.process.log_end():
+            self.assertFalse(self.process.ended(0.02))
+        self.process.stop(limit_s=0.2)
+        self.assertTrue(self.process.ended(0))
+
+    def test_ended_by_itself(self) -> None:
+        """
+        The end of one that ends by itself is noticed, and its last words are kept.
+        """
+        self._start("sh", "-c", "echo last words; exec sleep 0.05")
+        self.assertTrue(self.process.ended(10))
+        self.assertIsNone(self.process.pid)
+        self.assertEqual(self.process.log_end(), "last words")
+
+    def test_suspended(self) -> None:
+        """
+        One that was suspended can still be ended.
+        """
+        pid = self._start("sleep", "60")
+        self.process.suspend()
+        self.process.kill()
+        with self.assertRaises(OSError):
+            os.kill(pid, signal.SIGCONT)
+
+
+class StackTests(SynchronousTestCase):
+    """
+    What people are told when something is missing or in the way.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.said: list[str] = []
+
+    def _stack(self) -> Stack:
+        return Stack(self.folder / "cache", self.folder / "data", self.said.append)
+
+    def test_not_installed(self) -> None:
+        """
+        A server that is not installed is named, with what to do.
+        """
+        with self.assertRaises(StackError) as caught:
+            self._stack().up(["kafka", "mongo"])
+        told = str(caught.exception)
+        self.assertIn("kafka is not installed: its jars, its storage", told)
+        self.assertIn("mongo is not installed", told)
+        self.assertIn("make stack-install", told)
+
+    def test_port_in_use(self) -> None:
+        """
+        A port that somebody else has is named.
+        """
+        stack = self._stack()
+        stack.take_free_ports()
+        server = stack.server("redis")
+        if server.lacking(server.cache):
+            self.skipTest("redis is not installed; make stack-install")
+        with socket.create_server((HOST, server.port)):
+            with self.assertRaises(StackError) as caught:
+                stack.up(["redis"])
+        self.assertIn(f"redis: port {server.port} (redis): ", str(caught.exception))
+
+    def test_dies(self) -> None:
+        """
+        A server that ends instead of being ready is told, with the end of its log.
+        """
+        stack = self._stack()
+        stack.take_free_ports()
+        server = stack.server("redis")
+        if server.lacking(server.cache):
+            self.skipTest("redis is not installed; make stack-install")
+        server.options = ["--no-such-option", "1"]
+        with self.assertRaises(StackError) as caught:
+            server.up(detached=False)
+        self.assertIn("redis ended:", str(caught.exception))
+        self.assertIn("no-such-option", str(caught.exception))
+
+    def test_repeated(self) -> None:
+        """
+        All commands can be given twice, and mean the same servers by their ports.
+        """
+        data = self.folder / "data"
+        command = [sys.executable, "-m", "tools.stack", "--data", str(data)]
+
+        def stack(*words: str) -> str:
+            return run([*command, *words], cwd=ROOT)
+
+        first = self._stack().server("redis")
+        if first.lacking(first.cache):
+            self.skipTest("redis is not installed; make stack-install")
+        self.addCleanup(stack, "wipe")
+        stack("up", "--free-ports", "redis")
+        status = stack("status")
+        self.assertRegex(status, r"(?m)^redis: ready at 127.0.0.1:\d+, process \d+$")
+        stack("up", "redis")
+        self.assertEqual(stack("status"), status)
+        stack("kill", "redis")
+        stack("kill", "redis")
+        self.assertRegex(stack("env"), r"(?m)^export WSMSG_STACK_REDIS=$")
+        stack("restart", "redis")
+        pattern = r"redis: ready at (\S+),"
+        again = stack("status")
+        for text in (status, again):
+            self.assertRegex(text, pattern)
+        self.assertNotEqual(again, status)
+        self.assertEqual(again.split(",")[0], status.split(",")[0])
+        for _ in range(2):
+            stack("down")
+            self.assertIn("redis: not running", stack("status"))
+        stack("wipe")
+        self.assertFalse(data.exists())
+        stack("wipe")
+
+    def test_unknown_server(self) -> None:
+        """
+        A server that there is not is told, with those that there are.
+        """
+        command = [sys.executable, "-m", "tools.stack", "up", "mysql"]
+        with self.assertRaises(StackError) as caught:
+            run(command, cwd=ROOT)
+        self.assertIn(
+            "no server mysql; there are kafka, mongo, redis", str(caught.exception)
+        )
+
+    def test_free_ports(self) -> None:
+        """
+        No two listeners get the same port.
+        """
+        ports = free_ports(str(n) for n in range(50))
+        self.assertEqual(len(set(ports.values())), 50)

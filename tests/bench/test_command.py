@@ -57,7 +57,25 @@ class MistakeTests(SynchronousTestCase):
         """
         A process is named by what it is.
         """
-        self.refuses(["--pid", "123"], "connect=PID")
+        self.refuses(["--pid", "123"], "NAME=PID", "connect", "kafka")
+        self.refuses(["--pid", "mysql=123"], "NAME=PID")
+
+    def test_stack(self) -> None:
+        """
+        A Connect that runs already has its servers.
+        """
+        arguments = ["--stack", "--url", "ws://127.0.0.1:1", "--debug-token", "x"]
+        self.refuses(arguments, "no --stack")
+
+    def test_no_server(self) -> None:
+        """
+        A server that is not there is named with how to have one, before any load.
+        """
+        arguments = ["--only", "saturation", "--journal", "kafka://127.0.0.1:1/topic"]
+        result = CliRunner().invoke(bench, arguments)
+        self.assertEqual(result.exit_code, 1, result.output)
+        self.assertIn("no kafka at 127.0.0.1:1 for the journal", result.output)
+        self.assertIn("python -m tools.stack up", result.output)
 
     def test_profile(self) -> None:
         """

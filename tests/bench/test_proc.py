@@ -5,10 +5,19 @@ CPU and memory of a process, and free ports.
 from __future__ import annotations
 
 import os
+import socket
+from socket import AF_INET, AF_INET6
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.bench.proc import cpu_s, parse_cpu_s, parse_machine_cpu_s, rss_bytes
+from wsmsg.bench.proc import (
+    cpu_s,
+    listener,
+    parse_cpu_s,
+    parse_listening,
+    parse_machine_cpu_s,
+    rss_bytes,
+)
 from wsmsg.bench.processes import free_ports
 
 STAT = (
@@ -44,6 +53,31 @@ class ProcTests(SynchronousTestCase):
         """
         self.assertGreaterEqual(cpu_s(os.getpid()), 0.0)
         self.assertGreater(rss_bytes(os.getpid()), 2**20)
+
+    def test_listening(self) -> None:
+        """
+        Of all sockets those that listen on the port are meant.
+        """
+        table = (
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
+            "retrnsmt   uid  timeout inode\n"
+            "   0: 0100007F:4A94 00000000:0000 0A 0:0 00:0 0 0 0 111 1\n"
+            "   1: 0100007F:4A94 0100007F:9999 01 0:0 00:0 0 0 0 222 1\n"
+            "   2: 0100007F:4A95 00000000:0000 0A 0:0 00:0 0 0 0 333 1\n"
+        )
+        self.assertEqual(parse_listening(table, 0x4A94), {"111"})
+
+    def test_listener(self) -> None:
+        """
+        Who listens on a port is found, over IPv4 and IPv6; nobody is nobody.
+        """
+        for family, address in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
+            with socket.socket(family) as listening:
+                listening.bind((address, 0))
+                port = listening.getsockname()[1]
+                self.assertIsNone(listener(port))
+                listening.listen()
+                self.assertEqual(listener(port), os.getpid())
 
     def test_nobody(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.bench.accounts import Spread, Totals
@@ -18,6 +19,13 @@ CHAT = LoadResult(
     delivered=50_000,
     usage={"connect": Usage(4.0), "message": Usage(3.0)},
     totals=Totals(sent=50_000, accepted=50_000),
+)
+GROUP = LoadResult(
+    seconds=10.0,
+    delivered=100_000,
+    latency=Spread(count=100_000, p50=4.0, p99=8.0),
+    to_all=Spread(count=100, p50=6.0, p99=9.0),
+    usage={"connect": Usage(2.5), "message": Usage(0.1)},
 )
 STALL = LoadResult(
     seconds=10.0, delivered=10, latency=Spread(count=10, p50=1.0, p99=30.0, max=31.0)
@@ -57,27 +65,68 @@ class RatioTests(SynchronousTestCase):
     def test_all(self) -> None:
         """
         140 us for both daemons is 7 times a floor of 20 us; 12 KiB 1.2 times 10; a
-        p99 of 30 ms twice what the echo server had before and after.
+        p99 of 30 ms twice what the echo server had before and after; 25 us of Connect
+        for a delivery to a group 1.25 times an echo.
         """
         made = report(
             floor=FLOOR,
             saturation=CHAT,
             latency=STALL,
+            group=GROUP,
+            group_floor=FLOOR,
             floor_before=echo(p99=10.0),
             floor_after=echo(p99=20.0),
             floor_idle=idle("echo", 10),
             chat_idle=idle("connect", 12),
         )
         found = [(line.value, line.aim) for line in ratios(made)]
-        expected = [(7.0, 14.0), (30.0, 25.0), (2.0, None), (1.2, 1.4)]
+        expected = [
+            (7.0, 14.0),
+            (30.0, 25.0),
+            (2.0, None),
+            (1.25, 1.5),
+            (1.2, 1.4),
+        ]
         self.assertEqual(found, expected)
 
     def test_nothing(self) -> None:
         """
         What was not measured has no figure, and says so.
         """
-        self.assertEqual([line.value for line in ratios(report())], [None] * 4)
+        self.assertEqual([line.value for line in ratios(report())], [None] * 5)
         self.assertIn("not measured", as_text(report()))
+
+    def test_stack(self) -> None:
+        """
+        Beside servers the aims are others, and their CPU is told and not ours.
+        """
+        stack = msgspec.structs.replace(
+            CHAT, usage={**CHAT.usage, "kafka": Usage(2.0), "mongo": Usage(1.0)}
+        )
+        made = report(floor=FLOOR, saturation=stack, latency=STALL)
+        made.servers = ("kafka", "mongo", "redis")
+        found = [(line.name, line.value, line.aim) for line in ratios(made)][:3]
+        self.assertEqual(
+            found,
+            [
+                ("CPU a message, connect + message", 7.0, 20.0),
+                ("the same with kafka + mongo", 10.0, None),
+                ("p99 at half of saturation", 30.0, 50.0),
+            ],
+        )
+        self.assertIn("200 bytes, on kafka, mongo, redis", as_text(made))
+
+    def test_group(self) -> None:
+        """
+        A group's messages are counted once, its deliveries one by one.
+        """
+        made = report(group=GROUP, group_floor=FLOOR)
+        made.members = 1000
+        rows = dict(figures(made))["group: 1000 connected members, 200 bytes"]
+        lines = {line.name: line.value for line in rows}
+        self.assertEqual((lines["messages"], lines["deliveries"]), (10.0, 10_000.0))
+        self.assertEqual(lines["CPU a delivery, connect"], 25.0)
+        self.assertEqual((lines["a delivery, p50"], lines["to all, p99"]), (4.0, 9.0))
 
     def test_floor_alone(self) -> None:
         """

@@ -8,6 +8,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -140,6 +141,41 @@ class Account:
         )
 
 
+class Books(Protocol):
+    """
+    What a load needs to know of what was sent.
+    """
+
+    @property
+    def in_flight(self) -> int:
+        """
+        How many of the window are taken.
+        """
+
+    @property
+    def settled(self) -> bool:
+        """
+        Whether nothing more is to be waited for.
+        """
+
+    def send(self, at_s: float) -> int:
+        """
+        One more is sent, due at this time.
+
+        @return: its number.
+        """
+
+    def reject(self, number: int, code: str) -> None:
+        """
+        The server refused it.
+        """
+
+    def totals(self) -> Totals:
+        """
+        The books as they are now.
+        """
+
+
 class Totals(msgspec.Struct):
     """
     What became of all messages of a load.
@@ -162,7 +198,7 @@ class Totals(msgspec.Struct):
     holes: int = 0
 
 
-def total(accounts: Sequence[Account]) -> Totals:
+def total(accounts: Sequence[Books]) -> Totals:
     """
     The books of all pairs together.
     """

@@ -13,6 +13,8 @@ The tests compare all of it with C{client_pb2}.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wsmsg.bench.framing import Mask
 from wsmsg.rpc import client_pb2
 
@@ -60,18 +62,20 @@ def _field(number: int, value: bytes) -> bytes:
 
 class SendTemplate:
     """
-    The sends of one sender to one recipient.
+    The sends of one sender to one recipient, or to a group.
 
     @param run: 8 characters that tell this load from others.
+    @param to: the recipient; 0 where it is a group.
     @param size: bytes of content, at least L{SMALLEST}.
     """
 
     __slots__ = ("_after", "_before", "_between", "_head", "_mask")
 
-    def __init__(self, mask: Mask, run: str, to: int, size: int):
+    def __init__(self, mask: Mask, run: str, to: int, size: int, *, group: int = 0):
         marker = (run + "\0" * NUMBER_CHARS).encode()
         content = marker + b"." * (size - SMALLEST)
-        body = _field(1, marker) + b"\x10" + varint(to) + _field(4, content)
+        where = b"\x18" + varint(group) if group else b"\x10" + varint(to)
+        body = _field(1, marker) + where + _field(4, content)
         whole = _field(2, body + b"\x28\x01")
         zeros = b"\0" * NUMBER_CHARS
         self._before, self._between, self._after = whole.split(zeros)
@@ -170,6 +174,30 @@ def delivered(conversation: str, seq: int) -> bytes:
     The C{ClientFrame} that says how far a recipient is.
     """
     return _field(3, _field(1, conversation.encode()) + b"\x10" + varint(seq))
+
+
+def create_group(client_id: str, members: Sequence[int]) -> bytes:
+    """
+    The C{ClientFrame} that makes a group of the sender and others.
+    """
+    made = client_pb2.CreateGroup(client_id=client_id, name="bench", members=members)
+    return client_pb2.ClientFrame(create_group=made).SerializeToString()
+
+
+def add(client_id: str, group: int, members: Sequence[int]) -> bytes:
+    """
+    The C{ClientFrame} that adds users to a group.
+    """
+    change = client_pb2.ChangeGroup(client_id=client_id, group=group, add=members)
+    return client_pb2.ClientFrame(change_group=change).SerializeToString()
+
+
+def refusal(data: bytes) -> tuple[str, str]:
+    """
+    @return: code and reason of a C{rejected}.
+    """
+    frame = client_pb2.ServerFrame.FromString(data).rejected
+    return frame.code, frame.reason
 
 
 def rejected(data: bytes) -> tuple[int, str, int]:

@@ -18,9 +18,10 @@ from functools import partial
 import msgspec
 
 from wsmsg.bench.accounts import spread, total
+from wsmsg.bench.circle import Circle, MemberPeer
 from wsmsg.bench.connecting import Connections, LoadFailed, raise_open_files
 from wsmsg.bench.encoding import RUN_CHARS
-from wsmsg.bench.pairs import EchoLoop, Pair
+from wsmsg.bench.pairs import EchoLoop, Loop, Pair
 from wsmsg.bench.peers import (
     ChatPeer,
     EchoPeer,
@@ -43,8 +44,6 @@ _LOOK_S = 0.05
 _STILL_BYTES = 65536
 _SETTLE_S = 10
 
-Loop = EchoLoop | Pair
-
 
 class Load:
     """
@@ -58,6 +57,7 @@ class Load:
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(plan, tell)
         self._loops: list[Loop] = []
+        self._members: dict[int, MemberPeer] = {}
 
     async def run(self) -> LoadResult:
         """
@@ -74,9 +74,12 @@ class Load:
     async def _connect_all(self) -> None:
         plan = self._plan
         self._tell(f"connecting {plan.count} {plan.kind} peers or pairs")
-        one = self._open_echo if plan.kind == "echo" else self._open_pair
+        kinds = {"echo": self._open_echo, "group": self._open_member}
+        one = kinds.get(plan.kind, self._open_pair)
         numbers = range(plan.count)
         await self._connections.in_turn([partial(one, number) for number in numbers])
+        if self._members:
+            await self._make_group()
 
     async def _open_echo(self, number: int) -> None:
         peer = self._connections.make(EchoPeer, number)
@@ -109,6 +112,25 @@ class Load:
             window=self._window,
         )
         self._loops.append(pair)
+
+    async def _open_member(self, number: int) -> None:
+        peer = self._connections.make(MemberPeer, self._plan.first_user + number)
+        await self._connections.open(peer)
+        self._members[number] = peer
+
+    async def _make_group(self) -> None:
+        plan, members = self._plan, [peer for _, peer in sorted(self._members.items())]
+        circle = Circle(
+            members,
+            self._loop,
+            mask=self._connections.mask,
+            run=self._run,
+            first_user=plan.first_user,
+            size=plan.size,
+            window=self._window,
+        )
+        await circle.make()
+        self._loops.append(circle)
 
     @property
     def _window(self) -> int:
@@ -149,6 +171,7 @@ class Load:
             seconds=round(tape.seconds, 3),
             delivered=tape.measured,
             latency=spread(tape.latencies),
+            to_all=spread(tape.to_all),
             lateness=spread(tape.lateness),
             totals=total([loop.account for loop in self._loops]),
             usage=tape.usage(),

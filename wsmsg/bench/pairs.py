@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wsmsg.bench import encoding
-from wsmsg.bench.accounts import Account
+from wsmsg.bench.accounts import Account, Books
 from wsmsg.bench.framing import Mask
 from wsmsg.bench.peers import EchoPeer, RecipientPeer, SenderPeer
 from wsmsg.bench.tape import Tape
@@ -35,7 +35,7 @@ class Clock(Protocol):
         """
 
 
-class _Loop:
+class Loop:
     """
     Keeps a window full, or sends when told to.
 
@@ -43,8 +43,14 @@ class _Loop:
     @ivar tape: L{None} until the load begins.
     """
 
-    def __init__(self, frame: Callable[[int], bytes], window: int, clock: Clock):
-        self.account = Account()
+    def __init__(
+        self,
+        frame: Callable[[int], bytes],
+        window: int,
+        clock: Clock,
+        account: Books,
+    ):
+        self.account = account
         self.window = window
         self.tape: Tape | None = None
         self._frame = frame
@@ -81,13 +87,43 @@ class _Loop:
         send, frame = self.account.send, self._frame
         self._transport.write(b"".join([frame(send(due_s)) for due_s in due]))
 
+    def rejected(self, number: int, code: str, retry_after_ms: int) -> None:
+        """
+        Wait as told; the message itself is not sent again.
+        """
+        self.account.reject(number, code)
+        if not self._held:
+            self._held = True
+            delay_s = retry_after_ms / 1000 or _HOLD_S
+            self._clock.call_later(delay_s, self._release)
+
+    def _release(self) -> None:
+        self._held = False
+        self.refill()
+
+    def report_progress(self) -> None:
+        """
+        Tell the server how far those are who are sent to, if that is news.
+        """
+
+
+class _OneToOne(Loop):
+    """
+    What is sent arrives in one place.
+    """
+
+    account: Account
+
+    def __init__(self, frame: Callable[[int], bytes], window: int, clock: Clock):
+        super().__init__(frame, window, clock, Account())
+
     def _arrived(self, number: int, seq: int) -> None:
         due_s = self.account.deliver(number, seq)
         if due_s is not None and self.tape is not None:
             self.tape.delivered(due_s, self._time())
 
 
-class EchoLoop(_Loop):
+class EchoLoop(_OneToOne):
     """
     One connection to an echo server.
     """
@@ -110,13 +146,8 @@ class EchoLoop(_Loop):
         self.account.accept(number)
         self._arrived(number, number + 1)
 
-    def report_progress(self) -> None:
-        """
-        An echo needs no acknowledgement.
-        """
 
-
-class Pair(_Loop):
+class Pair(_OneToOne):
     """
     A sender and a recipient at Connect.
     """
@@ -146,20 +177,6 @@ class Pair(_Loop):
 
     def accepted(self, number: int) -> None:
         self.account.accept(number)
-
-    def rejected(self, number: int, code: str, retry_after_ms: int) -> None:
-        """
-        Wait as told; the message itself is not sent again.
-        """
-        self.account.reject(number, code)
-        if not self._held:
-            self._held = True
-            delay_s = retry_after_ms / 1000 or _HOLD_S
-            self._clock.call_later(delay_s, self._release)
-
-    def _release(self) -> None:
-        self._held = False
-        self.refill()
 
     def delivered(self, data: bytes, start: int, end: int) -> bool:
         """

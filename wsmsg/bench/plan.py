@@ -15,10 +15,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
     One load.
 
-    @ivar kind: C{echo} against the floor, C{chat} against Connect; C{idle-echo}
-        and C{idle-chat} only connect and stay.
-    @ivar count: pairs of a sender and a recipient, or connections.
-    @ivar window: a closed loop's messages in flight for each pair.
+    @ivar kind: C{echo} against the floor, C{chat} against Connect; C{group}: one
+        group there; C{idle-echo} and C{idle-chat} only connect and stay.
+    @ivar count: pairs of a sender and a recipient, or connections, or members.
+    @ivar window: a closed loop's messages in flight for each pair or group.
     @ivar rate: an open loop's messages a second, all pairs together; 0: closed loop.
     @ivar size: bytes of content.
     @ivar drain_s: how long to wait at the end for what is still on its way.
@@ -26,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @ivar pids: processes whose CPU and memory are read, by name.
     """
 
-    kind: Literal["echo", "chat", "idle-echo", "idle-chat"]
+    kind: Literal["echo", "chat", "group", "idle-echo", "idle-chat"]
     host: str
     port: int
     path: str = "/"
@@ -78,6 +78,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     @ivar delivered: messages that arrived (echoes that came back) in that time.
     @ivar latency: from when a message was due to its delivery; of those due in the
         measured time.
+    @ivar to_all: of a group's messages: until the last member had it.
     @ivar lateness: of the load process itself: from when due to when written.
     @ivar own_cpu_s: CPU of the load process in that time.
     @ivar others_cpu_s: CPU of the machine in that time for anything else: the more,
@@ -90,6 +91,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     seconds: float
     delivered: int = 0
     latency: Spread = msgspec.field(default_factory=Spread)
+    to_all: Spread = msgspec.field(default_factory=Spread)
     lateness: Spread = msgspec.field(default_factory=Spread)
     totals: Totals = msgspec.field(default_factory=Totals)
     usage: dict[str, Usage] = {}

@@ -5,9 +5,13 @@ What a process used, as Linux tells it in C{/proc} (proc(5)).
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+#: A socket's state in C{/proc/net/tcp}.
+_LISTEN = "0A"
 
 
 def parse_cpu_s(stat: str) -> float:
@@ -57,3 +61,35 @@ def rss_bytes(pid: int) -> int:
     """
     with open(f"/proc/{pid}/statm", encoding="ascii") as f:
         return int(f.read().split(" ")[1]) * _PAGE_BYTES
+
+
+def parse_listening(table: str, port: int) -> set[str]:
+    """
+    The inodes of the sockets that listen on a port, in a C{/proc/net/tcp}.
+    """
+    found = set()
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+            found.add(fields[9])
+    return found
+
+
+def listener(port: int) -> int | None:
+    """
+    The process of this machine that listens on a TCP port, where we may know it.
+    """
+    inodes: set[str] = set()
+    for name in ("tcp", "tcp6"):
+        path = Path("/proc/net", name)
+        if path.exists():
+            inodes |= parse_listening(path.read_text(), port)
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(fd) in wanted for fd in (process / "fd").iterdir()):
+                return int(process.name)
+        except OSError:
+            # It is gone, or somebody else's.
+            continue
+    return None

@@ -83,12 +83,14 @@ def daemons(
     *,
     settings: Mapping[str, str],
     profile: Mapping[str, Path],
+    beside: Mapping[str, int] | None = None,
 ) -> Iterator[Server]:
     """
     C{twistd message} and C{twistd connect} in a new folder, ready, for as long as
     the context.
 
     @param settings: environment variables beside those that are set here.
+    @param beside: processes that count as well, by name.
     @param profile: the file that a daemon, by name, writes its cProfile to when it
         ends.
     """
@@ -114,6 +116,8 @@ def daemons(
             admin = ports["admin" if name == "message" else "connect_admin"]
             _await_listening(name, process, log, admin)
             pids[name] = process.pid
+            if name == "message":
+                _await_ready(name, process, log, admin)
         _await_ready("connect", process, log, ports["connect_admin"])
         tell(f"started connect {pids['connect']} and message {pids['message']}")
         host, _, port = ports["client"].partition(":")
@@ -121,7 +125,11 @@ def daemons(
             host=host,
             port=int(port),
             path="/api/v1/connect/ws",
-            pids={"connect": pids["connect"], "message": pids["message"]},
+            pids={
+                "connect": pids["connect"],
+                "message": pids["message"],
+                **(beside or {}),
+            },
             secret=secret,
         )
 

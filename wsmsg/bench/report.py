@@ -6,7 +6,7 @@ They are figures: nothing passes or fails by them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -14,16 +14,26 @@ from wsmsg.bench.plan import LoadResult
 
 #: Connect and Message together, in CPU a message of the bare echo server.
 AIM_CPU = 14.0
+#: The same where journal and store are Kafka and MongoDB.
+AIM_CPU_STACK = 20.0
 #: Milliseconds, of 99 in 100 messages at half of saturation.
 AIM_P99_MS = 25.0
+#: The same on Kafka and MongoDB.
+AIM_P99_STACK_MS = 50.0
 #: An idle connection at Connect, in memory of one at the bare echo server.
 AIM_MEMORY = 1.4
+#: A delivery to a member of a group at Connect, in CPU of an echo.
+AIM_GROUP = 1.5
+
+
+_OURS = ("connect", "message")
 
 
 class Report(msgspec.Struct, kw_only=True):
     """
     What was measured; what was not is L{None}.
 
+    @ivar servers: what Message stood on, by name; none: on files of its own.
     @ivar floor: the echo server under the same load; C{floor_one} with one
         connection that has many messages under way, where reads and writes cost
         next to nothing; C{floor_idle} with idle ones.
@@ -32,6 +42,7 @@ class Report(msgspec.Struct, kw_only=True):
     @ivar floor_before: the echo server in an open loop at C{rate} over as many
         connections, just before L{latency}; C{floor_after}: just after.  What the
         machine itself adds to a p99 changes by the minute.
+    @ivar group: one group; C{group_floor}: the echo server with as many connections.
     @ivar chat_idle: Connect with idle connections.
     """
 
@@ -39,6 +50,8 @@ class Report(msgspec.Struct, kw_only=True):
     size: int
     window: int
     idle: int
+    members: int = 0
+    servers: tuple[str, ...] = ()
     rate: float = 0.0
     floor: LoadResult | None = None
     floor_one: LoadResult | None = None
@@ -47,6 +60,8 @@ class Report(msgspec.Struct, kw_only=True):
     floor_after: LoadResult | None = None
     saturation: LoadResult | None = None
     latency: LoadResult | None = None
+    group: LoadResult | None = None
+    group_floor: LoadResult | None = None
     chat_idle: LoadResult | None = None
 
 
@@ -64,13 +79,16 @@ class Figure(msgspec.Struct, frozen=True):
     aim: float | None = None
 
 
-def cpu_us(result: LoadResult | None) -> float | None:
+def cpu_us(
+    result: LoadResult | None, names: Collection[str] | None = None
+) -> float | None:
     """
-    CPU microseconds a message of all the processes that were read.
+    CPU microseconds a message of all the processes that were read, or of some.
     """
     if result is None:
         return None
-    each = [result.cpu_us(name) for name in result.usage]
+    wanted = [name for name in result.usage if names is None or name in names]
+    each = [result.cpu_us(name) for name in wanted]
     known = [one for one in each if one is not None]
     return sum(known) if known else None
 
@@ -99,14 +117,18 @@ def figures(report: Report) -> Iterator[tuple[str, list[Figure]]]:
     if report.floor is not None or report.floor_idle is not None:
         yield "floor: a bare Autobahn echo server", _floor(report)
     if report.saturation is not None:
+        on = f", on {', '.join(report.servers)}" if report.servers else ""
         heading = (
             f"saturation: closed loop, {report.pairs} pairs, "
-            f"window {report.window}, {report.size} bytes"
+            f"window {report.window}, {report.size} bytes{on}"
         )
         yield heading, _load(report.saturation)
     if report.latency is not None:
         heading = f"latency: open loop, {report.rate:.0f} messages a second"
         yield heading, [*_load(report.latency), *_echo_latency(report)]
+    if report.group is not None:
+        heading = f"group: {report.members} connected members, {report.size} bytes"
+        yield heading, [*_group(report.group), *_group_floor(report)]
     if report.chat_idle is not None:
         yield f"idle: {report.idle} connections to Connect", _idle(report.chat_idle)
     yield "beside the floor", ratios(report)
@@ -117,15 +139,21 @@ def ratios(report: Report) -> list[Figure]:
     What the aims are about.
     """
     p99 = report.latency.latency.p99 if report.latency is not None else None
+    aim, aim_ms = AIM_CPU, AIM_P99_MS
+    if report.servers:
+        aim, aim_ms = AIM_CPU_STACK, AIM_P99_STACK_MS
+    ours = ratio(cpu_us(report.saturation, _OURS), cpu_us(report.floor))
     return [
-        Figure(
-            "CPU a message, connect + message",
-            ratio(cpu_us(report.saturation), cpu_us(report.floor)),
-            "x",
-            AIM_CPU,
-        ),
-        Figure("p99 at half of saturation", p99, "ms", AIM_P99_MS),
+        Figure("CPU a message, connect + message", ours, "x", aim),
+        *_with_servers(report),
+        Figure("p99 at half of saturation", p99, "ms", aim_ms),
         Figure("the same beside the echo's p99", ratio(p99, _echo_p99(report)), "x"),
+        Figure(
+            "CPU of connect a delivery to a group",
+            ratio(cpu_us(report.group, ["connect"]), cpu_us(report.group_floor)),
+            "x",
+            AIM_GROUP,
+        ),
         Figure(
             "memory of an idle connection",
             ratio(
@@ -136,6 +164,14 @@ def ratios(report: Report) -> list[Figure]:
             AIM_MEMORY,
         ),
     ]
+
+
+def _with_servers(report: Report) -> Iterator[Figure]:
+    measured = report.saturation.usage if report.saturation is not None else {}
+    names = [name for name in report.servers if name in measured]
+    if names:
+        whole = ratio(cpu_us(report.saturation), cpu_us(report.floor))
+        yield Figure(f"the same with {' + '.join(names)}", whole, "x")
 
 
 def _floor(report: Report) -> list[Figure]:
@@ -180,6 +216,37 @@ def _load(result: LoadResult) -> list[Figure]:
         Figure("doubled", totals.doubled),
     ]
     return lines + list(_odd(result))
+
+
+def _group(result: LoadResult) -> list[Figure]:
+    latency, whole = result.latency, result.to_all
+    seconds = result.seconds or 1.0
+    lines = [
+        Figure("messages", whole.count / seconds, "/s"),
+        Figure("deliveries", result.per_second, "/s"),
+    ]
+    lines += [
+        Figure(f"CPU a delivery, {name}", result.cpu_us(name), "us")
+        for name in result.usage
+    ]
+    if result.delivered:
+        own_us = result.own_cpu_s * 1e6 / result.delivered
+        lines.append(Figure("CPU a delivery, load", own_us, "us"))
+    for what, of in (("a delivery", latency), ("to all", whole)):
+        lines += [Figure(f"{what}, {n}", getattr(of, n), "ms") for n in ("p50", "p99")]
+    lines += [
+        _others(result),
+        Figure("accepted", result.totals.accepted),
+        Figure("lost deliveries", result.totals.lost),
+        Figure("doubled", result.totals.doubled),
+    ]
+    return lines + list(_odd(result))
+
+
+def _group_floor(report: Report) -> Iterator[Figure]:
+    if report.group_floor is not None:
+        name = "CPU an echo, as many connections"
+        yield Figure(name, cpu_us(report.group_floor), "us")
 
 
 def _echo_latency(report: Report) -> Iterator[Figure]:

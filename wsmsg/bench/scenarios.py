@@ -7,6 +7,8 @@ What is measured, in which order, with which servers.
     saturation  a closed loop against Connect and Message: throughput, CPU a message
     latency     an open loop at half of that; before and after it the same
                 against the echo server, for the p99 of the machine itself
+    group       one group whose members are all connected, in a closed loop; before
+                it the echo server with as many connections
     idle        memory of each connection that only stays
 
 Memory is read of servers that did nothing else before: what a process has freed
@@ -27,7 +29,7 @@ from wsmsg.bench.plan import LoadResult, Plan
 from wsmsg.bench.processes import Server, floor
 from wsmsg.bench.report import Report
 
-NAMES = ("floor", "saturation", "latency", "idle")
+NAMES = ("floor", "saturation", "latency", "group", "idle")
 
 _IDLE_S = 5.0
 #: Messages under way on the floor's one connection, and for how long.
@@ -49,6 +51,8 @@ class Choice:
 
     @ivar rate: of the open loop; 0: half of what saturation did.
     @ivar idle: connections that only stay.
+    @ivar members: of the group, all of them connected.
+    @ivar servers: what Message stands on, by name; none: on files of its own.
     """
 
     only: tuple[str, ...] = NAMES
@@ -58,6 +62,8 @@ class Choice:
     window: int = 1
     rate: float = 0.0
     idle: int = 5000
+    members: int = 1000
+    servers: tuple[str, ...] = ()
     connects_per_s: float = 1000.0
     first_user: int = 1_000_000_000
     audience: str = ""
@@ -87,6 +93,8 @@ class Bench:
             size=choice.size,
             window=choice.window,
             idle=choice.idle,
+            members=choice.members,
+            servers=choice.servers,
         )
 
     def run(self) -> Report:
@@ -99,6 +107,8 @@ class Bench:
             self._floor()
         if "saturation" in only or "latency" in only:
             self._messages()
+        if "group" in only:
+            self._group()
         if "idle" in only:
             self._idle()
         return self.report
@@ -149,6 +159,17 @@ class Bench:
                 )
             )
 
+    def _group(self) -> None:
+        members = self._choice.members
+        with floor() as server:
+            self._tell("floor: echo, closed loop, as many connections")
+            self.report.group_floor = self._load(server, "echo", count=members)
+        with self._start() as server:
+            self._tell(f"group: {members} members, closed loop")
+            self.report.group = self._load(
+                server, "group", count=members, first_user=self._after_pairs * 2
+            )
+
     def _idle(self) -> None:
         with self._start() as server:
             self._tell("idle: connections to Connect")
@@ -163,6 +184,7 @@ class Bench:
         server: Server,
         kind: str,
         *,
+        count: int | None = None,
         rate: float = 0.0,
         first_user: int | None = None,
     ) -> LoadResult:
@@ -171,7 +193,7 @@ class Bench:
         return run_load(
             msgspec.structs.replace(
                 plan,
-                count=choice.pairs,
+                count=choice.pairs if count is None else count,
                 seconds=choice.seconds,
                 rate=rate,
                 first_user=choice.first_user if first_user is None else first_user,

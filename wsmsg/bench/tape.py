@@ -37,6 +37,7 @@ class Tape:
         self.count = 0
         self.latencies = array("d")
         self.lateness = array("d")
+        self.to_all = array("d")
         self._pids = pids
         self._marks: list[_Mark] = []
 
@@ -47,6 +48,13 @@ class Tape:
         self.count += 1
         if self.begin_s <= due_s < self.end_s:
             self.latencies.append(now_s - due_s)
+
+    def whole(self, due_s: float, now_s: float) -> None:
+        """
+        A message that was due then is with everyone now.
+        """
+        if self.begin_s <= due_s < self.end_s:
+            self.to_all.append(now_s - due_s)
 
     def written(self, due_s: float, now_s: float) -> None:
         """

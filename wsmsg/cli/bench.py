@@ -4,6 +4,7 @@ C{wsmsg bench}: how fast, how much, beside a bare echo server.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
@@ -18,8 +19,10 @@ from wsmsg.bench.encoding import SMALLEST
 from wsmsg.bench.processes import CannotStart, Server, daemons
 from wsmsg.bench.report import as_json, as_text
 from wsmsg.bench.scenarios import NAMES, Bench, BenchFailed, Choice
+from wsmsg.bench.stack import backends_of, pids_of, settings_of
 
 _WS_PATH = "/api/v1/connect/ws"
+_PROCESSES = ("connect", "message", "kafka", "mongo", "redis")
 
 
 def _only(
@@ -55,8 +58,10 @@ def _pids(
     pids = {}
     for one in value:
         name, _, pid = one.partition("=")
-        if name not in ("connect", "message") or not pid.isdecimal():
-            raise click.BadParameter(f"{one!r} is not connect=PID or message=PID")
+        if name not in _PROCESSES or not pid.isdecimal():
+            raise click.BadParameter(
+                f"{one!r} is not NAME=PID with a name of {', '.join(_PROCESSES)}"
+            )
         pids[name] = int(pid)
     return pids
 
@@ -103,6 +108,13 @@ def _address(
     help="Connections that only stay, for their memory.",
 )
 @click.option(
+    "--members",
+    type=click.IntRange(2, 20000),
+    default=1000,
+    show_default=True,
+    help="Members of the group, all of them connected.",
+)
+@click.option(
     "--rate",
     type=click.FloatRange(0, 200000),
     default=0.0,
@@ -116,6 +128,15 @@ def _address(
     help="Which measurements to make.",
 )
 @click.option(
+    "--stack",
+    is_flag=True,
+    help="On Kafka, MongoDB and Redis that run: those of WSMSG_STACK_KAFKA, _MONGO and "
+    "_REDIS (host:port), else where python -m tools.stack up has them.",
+)
+@click.option("--journal", metavar="URL", help="Message's journal, as kafka://...")
+@click.option("--store", metavar="URL", help="Message's store, as mongodb://...")
+@click.option("--presence", metavar="URL", help="Message's presence, as redis://...")
+@click.option(
     "--url",
     callback=_address,
     help="A Connect that runs already, as ws://127.0.0.1:21005.",
@@ -126,7 +147,8 @@ def _address(
     callback=_pids,
     multiple=True,
     metavar="NAME=PID",
-    help="With --url: whose CPU and memory to read, connect=PID and message=PID.",
+    help="Whose CPU to read: connect and message with --url; kafka, mongo and redis "
+    "where they are not found by their ports.",
 )
 @click.option(
     "--key-file",
@@ -170,8 +192,13 @@ def bench(
     size: int,
     window: int,
     idle: int,
+    members: int,
     rate: float,
     only: tuple[str, ...],
+    stack: bool,
+    journal: str | None,
+    store: str | None,
+    presence: str | None,
     url: tuple[str, int, str] | None,
     pids: dict[str, int],
     key_file: Path | None,
@@ -195,11 +222,17 @@ def bench(
     wsmsg bench --only floor,saturation --seconds 5
     wsmsg bench --only latency --rate 2000        an open loop at a fixed rate
     wsmsg bench --profile connect                 where Connect's time goes
+    wsmsg bench --only group --members 1000       one group, all of it connected
+    wsmsg bench --stack                           on real servers that run
     """
     if profile and url:
         raise click.UsageError("--profile needs daemons that it starts itself")
     if url and key_file is None and not debug_token:
         raise click.UsageError("--url needs --key-file or --debug-token")
+    urls = {"journal": journal, "store": store, "presence": presence}
+    if url and (stack or any(urls.values())):
+        raise click.UsageError("what runs at --url has its servers already: no --stack")
+    backends = backends_of(urls, os.environ, everything=stack)
     choice = Choice(
         only=_profiled(only) if profile else only,
         pairs=pairs,
@@ -208,6 +241,8 @@ def bench(
         window=window,
         rate=rate,
         idle=idle,
+        members=members,
+        servers=tuple(b.server for b in backends),
         connects_per_s=400.0 if url else 1000.0,
         first_user=first_user,
     )
@@ -217,7 +252,12 @@ def bench(
 
         def start() -> AbstractContextManager[Server]:
             if url is None:
-                return daemons(_tell, settings=settings, profile=written)
+                return daemons(
+                    _tell,
+                    settings={**settings_of(backends), **settings},
+                    profile=written,
+                    beside=pids_of(backends, pids),
+                )
             return nullcontext(_running(url, pids, key_file, debug_token))
 
         try:

@@ -1,0 +1,134 @@
+"""
+The real servers that a benchmark's Message stands on: where they are, what they are
+called to use, and which processes they are.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Mapping
+
+import attrs
+
+from wsmsg.bench.proc import listener
+from wsmsg.bench.processes import CannotStart
+
+#: By setting: the server's name, its variable, where C{tools.stack} has it by default,
+#: its own default port, and the URL of a place that no other benchmark has.
+_SERVERS = {
+    "journal": (
+        "kafka",
+        "WSMSG_STACK_KAFKA",
+        "127.0.0.1:19092",
+        9092,
+        "kafka://{address}/wsmsg-bench-{run}",
+    ),
+    "store": (
+        "mongo",
+        "WSMSG_STACK_MONGO",
+        "127.0.0.1:19017",
+        27017,
+        "mongodb://{address}/wsmsg_bench_{run}",
+    ),
+    "presence": (
+        "redis",
+        "WSMSG_STACK_REDIS",
+        "127.0.0.1:19379",
+        6379,
+        "redis://{address}/0?prefix=wsmsg-bench-{run}:",
+    ),
+}
+
+_LOOK_S = 2.0
+_HINT = (
+    "start the servers (in a checkout: python -m tools.stack up) or name yours with "
+    "--journal, --store and --presence"
+)
+
+
+@attrs.frozen
+class Backend:
+    """
+    What one setting of Message names.
+
+    @ivar server: what it is called in the figures.
+    """
+
+    setting: str
+    server: str
+    url: str
+    host: str
+    port: int
+
+
+def backends_of(
+    given: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    *,
+    everything: bool,
+    run: str = "",
+) -> list[Backend]:
+    """
+    The servers to use.
+
+    @param given: URLs by setting, from the command line.
+    @param everything: use one for each setting, also where no URL was given.
+    @param run: tells the names of this benchmark from others'.
+    """
+    run = run or secrets.token_hex(4)
+    found = []
+    for setting, (server, variable, usual, port, template) in _SERVERS.items():
+        url = given.get(setting)
+        if url is None and everything:
+            address = environ.get(variable) or usual
+            url = template.format(address=address, run=run)
+        if url is not None and not url.startswith(("sqlite:", "memory:")):
+            found.append(Backend(setting, server, url, *_address(url, port)))
+    return found
+
+
+def settings_of(backends: list[Backend]) -> dict[str, str]:
+    """
+    The environment that has Message use them.
+    """
+    return {f"WSMSG_MESSAGE__{b.setting.upper()}": b.url for b in backends}
+
+
+def pids_of(backends: list[Backend], given: Mapping[str, int]) -> dict[str, int]:
+    """
+    The processes of those that are on this machine; others are not measured.
+
+    @param given: those that are known, by name.
+    @raise CannotStart: one of the servers is not there.
+    """
+    pids = {}
+    for backend in backends:
+        _look(backend)
+        pid = given.get(backend.server) or listener(backend.port)
+        if pid is not None:
+            pids[backend.server] = pid
+    return pids
+
+
+def _look(backend: Backend) -> None:
+    where = (backend.host, backend.port)
+    try:
+        socket.create_connection(where, _LOOK_S).close()
+    except OSError as e:
+        raise CannotStart(
+            f"no {backend.server} at {backend.host}:{backend.port} for the "
+            f"{backend.setting} ({e.strerror or e}): {_HINT}"
+        ) from None
+
+
+def _address(url: str, default: int) -> tuple[str, int]:
+    """
+    The first of the addresses in a URL.
+    """
+    rest = url.partition("://")[2]
+    places = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    host, _, port = places.partition(",")[0].rpartition(":")
+    if not port.isdecimal():
+        return places.partition(",")[0] or "127.0.0.1", default
+    return host.strip("[]"), int(port)

@@ -1,0 +1,128 @@
+"""
+The files in C{deploy/compose}, as far as they can be checked without containers.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMPOSE = ROOT / "deploy" / "compose"
+SERVERS = {"kafka", "mongo", "redis"}
+DAEMONS = {"connect", "message"}
+
+#: Of those that a service of the Compose specification may have, the ones in use.
+SERVICE_KEYS = {
+    "build",
+    "command",
+    "depends_on",
+    "environment",
+    "healthcheck",
+    "image",
+    "ports",
+    "restart",
+    "stop_grace_period",
+    "volumes",
+}
+
+
+class ComposeTests(SynchronousTestCase):
+    """
+    C{compose.yaml}.
+    """
+
+    def setUp(self) -> None:
+        text = (COMPOSE / "compose.yaml").read_text()
+        self.file: dict[str, Any] = yaml.safe_load(text)
+        self.services: dict[str, dict[str, Any]] = self.file["services"]
+
+    def test_keys(self) -> None:
+        """
+        It has no key that Compose does not know; where Compose is installed, that
+        finds no fault either.
+        """
+        self.assertLessEqual(set(self.file), {"name", "x-wsmsg", "services", "volumes"})
+        for name, service in self.services.items():
+            self.assertEqual(set(service) - SERVICE_KEYS, set(), name)
+        docker = shutil.which("docker")
+        if docker is not None and _has_compose(docker):
+            file = str(COMPOSE / "compose.yaml")
+            command = [docker, "compose", "-f", file, "config", "--quiet"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_services(self) -> None:
+        """
+        It has the three servers and both daemons, each with a check of its health.
+        """
+        self.assertEqual(set(self.services), SERVERS | DAEMONS)
+        for name, service in self.services.items():
+            self.assertEqual(service["healthcheck"]["test"][0], "CMD", name)
+            waits_for = service.get("depends_on", {})
+            self.assertLessEqual(set(waits_for), set(self.services), name)
+            for condition in waits_for.values():
+                self.assertEqual(condition, {"condition": "service_healthy"})
+
+    def test_images(self) -> None:
+        """
+        The servers' images are the official ones, of a version that is named; Kafka's
+        is the one that the tests run with.
+        """
+        images = {name: self.services[name]["image"] for name in SERVERS}
+        for image in images.values():
+            self.assertRegex(image, r"^(apache/kafka|mongo|redis):\d+(\.\d+)+$")
+        pom = (ROOT / "tools" / "stack" / "kafka_files" / "pom.xml").read_text()
+        tested = re.findall(r"kafka_2.13</artifactId>\s*<version>(.*)<", pom)
+        self.assertEqual([images["kafka"].partition(":")[2]], tested)
+
+    def test_only_loopback(self) -> None:
+        """
+        Nothing is published beyond this machine.
+        """
+        for name, service in self.services.items():
+            for port in service.get("ports", []):
+                self.assertTrue(port.startswith("127.0.0.1:"), f"{name} {port}")
+
+    def test_volumes(self) -> None:
+        """
+        What the servers keep is in volumes that are declared, and files that are
+        mounted are there.
+        """
+        for name, service in self.services.items():
+            for volume in service["volumes"]:
+                source = volume.partition(":")[0]
+                if source.startswith("."):
+                    self.assertTrue((COMPOSE / source).exists(), f"{name} {volume}")
+                else:
+                    self.assertIn(source, self.file["volumes"])
+
+    def test_dockerfile(self) -> None:
+        """
+        What the image copies is there, and is not kept from it.
+        """
+        text = (COMPOSE / "Dockerfile").read_text()
+        kept = (COMPOSE / "Dockerfile.dockerignore").read_text().splitlines()
+        copied = [
+            source
+            for line in re.findall(r"(?m)^COPY (?!--from)(.*)$", text)
+            for source in line.split()[:-1]
+            if not source.startswith("--")
+        ]
+        self.assertIn("deploy/compose/ready", copied)
+        for source in copied:
+            self.assertTrue((ROOT / source).exists(), source)
+            self.assertIn(f"!{source}", kept)
+
+
+def _has_compose(docker: str) -> bool:
+    done = subprocess.run(
+        [docker, "compose", "version"], capture_output=True, check=False
+    )
+    return done.returncode == 0

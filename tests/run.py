@@ -68,7 +68,7 @@ SUITES = {
     "unit": Suite("", processes=2),
     "integration": Suite("integration"),
     "faults": Suite("faults", limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 420),
-    "stack": Suite("stack", limit_s=600, servers=True),
+    "stack": Suite("stack", limit_s=900, servers=True),
 }
 
 STAGES = (*TOOLS, *SUITES)

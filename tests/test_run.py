@@ -4,11 +4,19 @@ The runner counts what trial says, and believes it only where it adds up.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.run import Command, Result, modules_of, read_summary, run_together
+from tests.run import (
+    Command,
+    Result,
+    modules_of,
+    read_summary,
+    real_servers,
+    run_together,
+)
 
 
 class SummaryTests(SynchronousTestCase):
@@ -92,3 +100,31 @@ class StageTests(SynchronousTestCase):
         command = ["sh", "-c", "cat /dev/zero > /dev/null; true"]
         [(_, status)] = run_together([Command(command, 0.1, live=False)])
         self.assertNotEqual(status, 0)
+
+
+class RealServersTests(SynchronousTestCase):
+    """
+    L{real_servers}, where none is installed.
+    """
+
+    def _nothing_installed(self, **more: str) -> None:
+        empty = {"WSMSG_STACK_CACHE": self.mktemp(), "PATH": "/nonexistent"}
+        self.patch(os, "environ", {**os.environ, "WSMSG_STACK": "", **empty, **more})
+
+    def test_left_out(self) -> None:
+        """
+        Tests are told that there is no server, so that they are left out.
+        """
+        self._nothing_installed()
+        with real_servers() as told:
+            assert told is not None
+            for name in ("KAFKA", "MONGO", "REDIS"):
+                self.assertEqual(told[f"WSMSG_STACK_{name}"], "")
+
+    def test_required(self) -> None:
+        """
+        Where they are required, the stage fails.
+        """
+        self._nothing_installed(WSMSG_STACK="required")
+        with real_servers() as told:
+            self.assertIsNone(told)

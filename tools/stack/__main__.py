@@ -32,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _do(options)
     except StackError as e:
-        print(f"stack: {e}", file=sys.stderr)
+        for line in str(e).splitlines():
+            print(f"stack: {line}", file=sys.stderr)
         return 1
     if options.command in ("install", "up", "restart"):
         _say(f"{options.command}: {time.monotonic() - began:.1f} s")

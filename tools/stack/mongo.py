@@ -159,7 +159,7 @@ def program(cache: Path, kind: Kind) -> Path:
 
 
 def _compile(cache: Path, say: Say) -> None:
-    need(("cargo",), say)
+    need(("cargo", "cmake", "cc"), say)
     say(f"mongo: compiling secantus-mdb {CRATE}; this takes minutes")
     command = ["cargo", "install", "--quiet", "--locked", "--ignore-rust-version"]
     folder = program(cache, "crate").parent.parent

@@ -17,6 +17,8 @@ PACKAGES = {
     "openssl": "openssl",
     "redis-server": "redis-server",
     "cargo": "cargo",
+    "cmake": "cmake",
+    "cc": "gcc",
 }
 
 Say = Callable[[str], object]

@@ -153,7 +153,7 @@ class Stack:
         """
         End them and remove what they kept.
         """
-        self.down(list(KINDS))
+        self.down([name for name in KINDS if self.server(name).running])
         shutil.rmtree(self.data, ignore_errors=True)
 
     def status(self) -> Iterator[str]:

@@ -308,6 +308,25 @@ class LongTests(Folder):
         self.assertLess(many_out - few_out, 24_000)
         self.assertLess(many_in - few_in, 40_000)
 
+    def test_export_killed(self) -> None:
+        """
+        An export that was killed in the middle is gone on with, and gives the file
+        that it would have given.
+        """
+        self.stored(20_000, conversations=2)
+        expected = self.export()["sha256"]
+        whole = Path(self.file).read_bytes()
+        Path(self.file).unlink()
+        part = Path(f"{self.file}.part")
+        part.write_bytes(whole[: len(whole) // 3])
+        told = self.run_("export", "--data-dir", str(self.here), self.file, "--resume")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn(b"going on after 13000 messages", told.stderr)
+        self.assertIn(expected.encode(), told.stdout)
+        # The header bears the time of the first.
+        self.assertEqual(Path(self.file).read_bytes(), whole)
+        self.assertFalse(part.exists())
+
     def test_killed(self) -> None:
         """
         An import that was killed in the middle is finished by the next, with the

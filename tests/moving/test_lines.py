@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.moving.cases import file_of, lines_for, talk
 from wsmsg.model import Cursor, Message
 from wsmsg.moving import lines
-from wsmsg.moving.lines import BadFile, LineReader, LineWriter, lines_of
+from wsmsg.moving.lines import BadFile, LineReader, LineWriter, lines_of, whole_part
 from wsmsg.moving.records import GroupLine, MemberLine, Record
 
 #: A group with two members, and a conversation.
@@ -98,6 +98,37 @@ class WholeFileTests(SynchronousTestCase):
             return
         records = lines_for([message])
         self.assertEqual(read(file_of(*records)), records)
+
+
+class ResumedTests(SynchronousTestCase):
+    """
+    A file that was cut is gone on with.
+    """
+
+    def test_any_cut(self) -> None:
+        """
+        Wherever it was cut, what a second writer adds makes it the file that it would
+        have been.
+        """
+        records = lines_for(talk(1100))
+        whole = file_of(*records)
+        for count in (0, 1, 2, 300, 501, 502, 503, 1002, 1003, 1104, len(whole)):
+            cut = [*whole[:count], b'{"type":"mess']
+            hashed, size = whole_part(cut)
+            kept = b"".join(cut)[:size]
+            writer = LineWriter(hashed)
+            if not size:
+                kept = writer.begin(7)
+            rest = [record for record in records if record.key > writer.last]
+            file = kept + writer.write(rest) + writer.end()
+            self.assertEqual(file, b"".join(whole))
+
+    def test_something_else(self) -> None:
+        """
+        Of what is no export nothing is kept.
+        """
+        self.assertEqual(whole_part([b"hello\n", b"you\n"])[1], 0)
+        self.assertEqual(whole_part([])[1], 0)
 
 
 class BadFileTests(SynchronousTestCase):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cursor_contract import said
+from tests.group_contract import changed, made
 from tests.moving.cases import MovingCase, batches_of, lines_for, talk
 from wsmsg.message.archive import Extent
 from wsmsg.model import Cursor, Message
@@ -36,6 +37,20 @@ class WalkTests(MovingCase):
         expected = lines_for(talks, cursors)
         for limit in (1, 2, 3, 5, 500):
             self.assertEqual(await self.records(self.path, limit), expected)
+
+    async def test_after_any_record(self) -> None:
+        """
+        A walk goes on after any record of an earlier one.
+        """
+        events = [made(2, 3), changed(2, add=(4,))]
+        talks = [*events, *talk(7), *talk(2, "u:1:22"), *talk(3, "u:2:3")]
+        store = await self.made(talks, [Cursor("u:1:2", 1, 1, 1)])
+        await store.apply(events)
+        whole = await self.records(self.path)
+        walk = await self.walk(self.path, 3)
+        for n, last in enumerate(whole, 1):
+            rest = [r async for some in walk.records(last.key) for r in some]
+            self.assertEqual(rest, whole[n:])
 
     async def test_bounded(self) -> None:
         """

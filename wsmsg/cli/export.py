@@ -33,6 +33,12 @@ from wsmsg.settings.values import MessageSettings
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @store_options
 @click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the FILE.part of an export that ended, of a store that nobody "
+    "wrote to since.",
+)
+@click.option(
     "--as-is",
     is_flag=True,
     help="What is stored now, even if a Message goes on or has not stored all.",
@@ -43,13 +49,14 @@ def export(
     store: str | None,
     data_dir: str | None,
     as_json: bool,
+    resume: bool,
     as_is: bool,
 ) -> None:
     """
     Write a whole store to FILE (- for standard output) as JSON lines, for wsmsg import.
 
     The embedded store is written as it is at one moment.  The file is FILE.part
-    until it is whole.
+    until it is whole; where it ended before, --resume goes on with it.
 
     \b
     Examples:
@@ -57,11 +64,13 @@ def export(
       wsmsg export - | zstd > store.jsonl.zst
       wsmsg export --config /etc/wsmsg/many.toml many.jsonl
     """
+    if resume and file == "-":
+        raise click.UsageError("--resume needs a file")
     settings = settings_of(config, store, data_dir)
     for note in _drained(settings, as_is):
         tell(f"note: {note}")
     progress = Progress("exported")
-    with _file(file) as out:
+    with _file(file, resume) as out:
         known = (Unavailable, OSError)
         written = run(lambda reactor: _export(settings, reactor, out, progress), known)
     counts = written.counts
@@ -92,7 +101,7 @@ def _drained(settings: MessageSettings, as_is: bool) -> list[str]:
 
 
 @contextmanager
-def _file(name: str) -> Iterator[BinaryIO]:
+def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
     if name == "-":
         yield sys.stdout.buffer
         return
@@ -101,8 +110,10 @@ def _file(name: str) -> Iterator[BinaryIO]:
     part = f"{name}.part"
     try:
         # Other people's messages: for the eyes of whoever runs this only.
-        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(opened, "wb") as out:
+        opened = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+        with open(opened, "r+b") as out:
+            if not resume:
+                out.truncate()
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -110,28 +121,45 @@ def _file(name: str) -> Iterator[BinaryIO]:
     except OSError as e:
         fail(f"{e.filename or part} cannot be written: {e.strerror}")
     finally:
-        Path(part).unlink(missing_ok=True)
+        if os.path.exists(part) and not os.path.getsize(part):
+            os.unlink(part)
 
 
 async def _export(
     settings: MessageSettings, reactor: Any, out: BinaryIO, progress: Progress
 ) -> Any:
-    from wsmsg.moving.lines import LineWriter
     from wsmsg.moving.patience import Patience
     from wsmsg.moving.stores import archive_of
     from wsmsg.moving.walk import Walk
 
     archive = archive_of(settings, reactor)
-    writer = LineWriter()
     try:
         await archive.open()
-        out.write(writer.begin(int(time.time() * 1000)))
+        writer = _begun(out)
         walk = Walk(archive, Patience(reactor, PATIENCE_S, tell))
-        async for records in walk.records():
+        async for records in walk.records(writer.last):
             out.write(writer.write(records))
             progress.at(writer.counts.messages, writer.counts.conversations)
         out.write(writer.end())
         out.flush()
     finally:
         await archive.close()
+    return writer
+
+
+def _begun(out: BinaryIO) -> Any:
+    """
+    Begin the file, or go on after what is whole of it.
+    """
+    from wsmsg.moving.lines import LineWriter, lines_of, whole_part
+
+    if out.readable():
+        hashed, size = whole_part(lines_of(out))
+        out.seek(size)
+        out.truncate()
+        if size:
+            tell(f"going on after {hashed.counts.messages} messages")
+            return LineWriter(hashed)
+    writer = LineWriter()
+    out.write(writer.begin(int(time.time() * 1000)))
     return writer

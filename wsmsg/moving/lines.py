@@ -67,12 +67,14 @@ class Batch:
 class Hashed:
     """
     The hash and the counts of records, one after the other.
+
+    @ivar last: the key of the last of them.
     """
 
     def __init__(self) -> None:
         self.counts = Counts()
         self._hash = sha256()
-        self._last: Key = ("", 0, 0)
+        self.last: Key = ("", 0, 0)
 
     @property
     def sha256(self) -> str:
@@ -83,20 +85,22 @@ class Hashed:
         @param line: with its newline.
         @raise ValueError: it does not come after the one before.
         """
-        if record.key <= self._last:
+        if record.key <= self.last:
             raise ValueError("it is not in order after the record before it")
-        self.counts.add(record, new=record.conversation != self._last[0])
-        self._last = record.key
+        self.counts.add(record, new=record.conversation != self.last[0])
+        self.last = record.key
         self._hash.update(line)
 
 
 class LineWriter:
     """
     Makes the bytes of a file.
+
+    @param hashed: what is in the file already.
     """
 
-    def __init__(self) -> None:
-        self._hashed = Hashed()
+    def __init__(self, hashed: Hashed | None = None) -> None:
+        self._hashed = hashed or Hashed()
         self._records = self._bytes = 0
 
     @property
@@ -106,6 +110,13 @@ class LineWriter:
     @property
     def sha256(self) -> str:
         return self._hashed.sha256
+
+    @property
+    def last(self) -> Key:
+        """
+        The key of the last record; less than any where there is none.
+        """
+        return self._hashed.last
 
     def begin(self, time_ms: int) -> bytes:
         """
@@ -249,6 +260,31 @@ class LineReader:
 
     def _bad(self, reason: str) -> BadFile:
         return BadFile(f"line {self.number}: {reason}")
+
+
+def whole_part(lines: Iterable[bytes]) -> tuple[Hashed, int]:
+    """
+    What a file that was cut has whole.
+
+    @return: its records so far, and after how many bytes a writer goes on; no bytes
+        where nothing is whole.
+    """
+    reader, hashed, whole, size = LineReader(), Hashed(), 0, 0
+
+    def measured() -> Iterator[bytes]:
+        nonlocal size
+        for line in lines:
+            size += len(line)
+            yield line
+
+    try:
+        for batch in reader.batches(measured()):
+            for record in batch.records:
+                hashed.add(record, _line(record))
+            whole = size
+    except BadFile:
+        pass
+    return hashed, whole
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:

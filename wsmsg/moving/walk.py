@@ -10,7 +10,14 @@ from wsmsg.message.archive import Extent, IStoreArchive, Span
 from wsmsg.message.interfaces import GroupPage, Member
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
 from wsmsg.moving.patience import Patience
-from wsmsg.moving.records import CursorLine, GroupLine, MemberLine, MessageLine, Record
+from wsmsg.moving.records import (
+    CursorLine,
+    GroupLine,
+    Key,
+    MemberLine,
+    MessageLine,
+    Record,
+)
 
 #: Conversations, messages, members or cursors in one answer of the store.
 LIMIT = 500
@@ -30,15 +37,20 @@ class Walk:
         self._ask = patience.ask
         self._limit = limit
 
-    async def records(self) -> AsyncIterator[list[Record]]:
+    async def records(self, last: Key = ("", 0, 0)) -> AsyncIterator[list[Record]]:
         """
         All records, in their order.
+
+        @param last: only those with greater keys.
         """
-        after, archive = "", self._archive
+        name, archive = last[0], self._archive
+        # A text that is less, with not much between the two.
+        after = name[:-1]
         while extents := await self._ask(archive.conversations, after, self._limit):
-            for some in packed(extents, self._limit):
+            wanted = [extent for extent in extents if extent.conversation >= name]
+            for some in packed(wanted, self._limit):
                 async for part in self._of(some):
-                    yield part
+                    yield [record for record in part if record.key > last]
             after = extents[-1].conversation
 
     async def _of(self, extents: list[Extent]) -> AsyncIterator[list[Record]]:

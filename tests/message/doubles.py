@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
+from wsmsg.message.group_rules import GroupRules
 from wsmsg.message.interfaces import (
     DeadLetter,
     Entry,
@@ -101,6 +102,13 @@ class ManualJournal:
 
     def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         return succeed([])
+
+
+def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
+    """
+    Rules with bounds that a test can reach.
+    """
+    return GroupRules(store, now_ms, group_members=5, recall_s=60)
 
 
 @implementer(IMessageStore)
@@ -233,7 +241,7 @@ class MemoryStore:
     def _change(self, event: Message) -> None:
         change = change_in(event.content)
         if change.created:
-            made = (change, event.sender, {})
+            made: tuple[GroupChange, int, dict[int, int]] = (change, event.sender, {})
             self.groups.setdefault(event.conversation, made)
         _, _, members = self.groups[event.conversation]
         for user in (*change.add, *change.remove):

@@ -13,11 +13,13 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from tests.message.test_links import RecordingPresence
 from wsmsg.errors import ERRORS
 from wsmsg.message import links as links_module
+from wsmsg.message.audience import Members
 from wsmsg.message.cursors import Cursors
+from wsmsg.message.group_typing import GroupTyping
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.link import Link
 from wsmsg.message.links import Links
@@ -127,6 +129,7 @@ class Given:
             self.store,
             MessageIds(lambda: 5),
             lambda: 1000,
+            rules=rules_by(self.store, lambda: 1000),
             limit=50,
             content_bytes=1000,
         )
@@ -136,6 +139,9 @@ class Given:
             links=self.links,
             ingress=self.ingress,
             cursors=Cursors(self.store, self.links, self.clock),
+            group_typing=GroupTyping(
+                self.store, Members(self.store, limit=100), self.links, self.clock
+            ),
             keepalive_s=1.0,
             content_bytes=1000,
         )

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Unavailable, WsmsgError
-from wsmsg.message.ingress import Answer, Ingress, Proposal
+from wsmsg.message.ingress import Ingress
 from wsmsg.message.message_ids import EPOCH_MS, MessageIds
+from wsmsg.message.proposals import Answer, Proposal
 from wsmsg.model import Message
 
 
@@ -34,6 +35,7 @@ class IngressTests(SynchronousTestCase):
             self.store,
             MessageIds(self.now_ms),
             self.now_ms,
+            rules=rules_by(self.store, self.now_ms),
             limit=limit,
             content_bytes=100,
         )
@@ -209,7 +211,7 @@ class IngressTests(SynchronousTestCase):
                 2: "bad_request",
                 3: "forbidden",
                 4: "bad_request",
-                5: "not_found",
+                5: "forbidden",
                 6: "too_large",
             },
         )

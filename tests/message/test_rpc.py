@@ -16,9 +16,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from tests.message.test_links import RecordingPresence
+from wsmsg.message.audience import Members
 from wsmsg.message.cursors import Cursors
+from wsmsg.message.group_typing import GroupTyping
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.links import Links
 from wsmsg.message.message_ids import MessageIds
@@ -57,6 +59,7 @@ class RpcTests(TestCase):
             self.store,
             MessageIds(lambda: 5),
             lambda: 1000,
+            rules=rules_by(self.store, lambda: 1000),
             limit=100,
             content_bytes=1000,
         )
@@ -66,6 +69,9 @@ class RpcTests(TestCase):
             links=self.links,
             ingress=ingress,
             cursors=Cursors(self.store, self.links, reactor),
+            group_typing=GroupTyping(
+                self.store, Members(self.store, limit=100), self.links, reactor
+            ),
             keepalive_s=1.0,
             content_bytes=1000,
         )

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import IMessageStore
 from wsmsg.message.links import Links
-from wsmsg.model import Cursor, InvalidName, members_of
+from wsmsg.model import Cursor, InvalidName, group_in, is_group, members_of
 from wsmsg.rpc import rest_pb2
 
 _BATCH = 1000
@@ -84,10 +84,24 @@ class Cursors:
 
     def _may_wait(self, cursor: rest_pb2.Cursor) -> bool:
         try:
-            members = members_of(cursor.conversation)
+            if is_group(cursor.conversation):
+                member = bool(group_in(cursor.conversation))  # the store knows more
+            else:
+                member = cursor.user in members_of(cursor.conversation)
         except InvalidName:
             return False
-        return cursor.user in members and len(self._waiting) < self._limit
+        return member and len(self._waiting) < self._limit
+
+    async def _of_members(self, cursors: list[Cursor]) -> list[Cursor]:
+        keys = [(c.conversation, c.user) for c in cursors if is_group(c.conversation)]
+        if not keys:
+            return cursors
+        readable = await self._store.readable_from(keys)
+        return [
+            c
+            for c in cursors
+            if not is_group(c.conversation) or (c.conversation, c.user) in readable
+        ]
 
     async def _store_all(self) -> None:
         try:
@@ -96,6 +110,7 @@ class Cursors:
                 keys = list(self._waiting)[:_BATCH]
                 batch = [self._waiting.pop(k) for k in keys]
                 try:
+                    batch = await self._of_members(batch)
                     rose = await self._store.move_cursors(batch)
                 except Unavailable:
                     for cursor in batch:

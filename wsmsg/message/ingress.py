@@ -7,52 +7,30 @@ message, and a client id used twice for different messages is refused, without a
 round trip more.  What was accepted and is perhaps not stored yet is remembered here;
 whatever slips through both, because another Message accepted it a moment ago, is
 found at the store's unique identity (L{wsmsg.message.delivery}).
+
+What is said in groups, or takes something back, is judged first
+(L{wsmsg.message.group_rules}).  It is I{held} meanwhile, and with it what the same
+sender says behind it in the conversation; all that is held is judged at once.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import groupby
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from wsmsg.errors import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    NotFound,
-    Overloaded,
-    TooLarge,
-    Unavailable,
-    WsmsgError,
-)
+from wsmsg.errors import Conflict, Overloaded, Unavailable, WsmsgError
 from wsmsg.fences import Fences
+from wsmsg.message.group_rules import GroupRules
 from wsmsg.message.interfaces import IJournal, IMessageStore
 from wsmsg.message.message_ids import MessageIds
-from wsmsg.model import TEXT, Identity, InvalidName, Message, members_of
+from wsmsg.message.proposals import Answer, Proposal, Reply, flaw
+from wsmsg.model import FIRST_EVENT, GROUP, RECALLED, TEXT, Identity, Message
 
 _RETRY_AFTER_MS = 500
-
-
-class Proposal(NamedTuple):
-    """
-    A message that somebody wants to have accepted.
-
-    @ivar ref: whatever the caller knows it by.
-    """
-
-    ref: int
-    sender: int
-    client_id: str
-    conversation: str
-    content: str
-    kind: int
-
-
-#: What became of a proposal: the time of acceptance in unix ms, or why not.
-Answer = tuple[Proposal, "int | WsmsgError"]
-Reply = Callable[[Sequence[Answer]], object]
 
 
 class Ingress:
@@ -73,6 +51,7 @@ class Ingress:
         ids: MessageIds,
         now_ms: Callable[[], int],
         *,
+        rules: GroupRules,
         limit: int,
         content_bytes: int,
         remembered: int = 50_000,
@@ -81,6 +60,7 @@ class Ingress:
         self.accepted = 0
         self.rejected = 0
         self.repeats = 0
+        self.rules = rules
         self._journal = journal
         self._store = store
         self._ids = ids
@@ -91,6 +71,9 @@ class Ingress:
         self._recent: dict[Identity, Message] = {}
         self._appending: dict[Identity, list[tuple[Proposal, Reply]]] = {}
         self._idle: list[Deferred[None]] = []
+        self._held: list[tuple[Proposal, Reply]] = []
+        self._holding: Counter[tuple[str, int]] = Counter()
+        self._judging = False
         self._fences: Fences[tuple[str, int]] = Fences()
 
     def accept(self, proposals: Iterable[Proposal], reply: Reply) -> None:
@@ -100,10 +83,20 @@ class Ingress:
         @param reply: called with answers, perhaps more than once; each proposal is
             answered exactly once.
         """
+        self._admit(proposals, reply, judged=False)
+        if self._held and not self._judging:
+            self._judging = True
+            Deferred.fromCoroutine(self._judge()).addErrback(
+                lambda failure: self._log.failure("judging sends", failure)
+            )
+
+    def _admit(
+        self, proposals: Iterable[Proposal], reply: Reply, *, judged: bool
+    ) -> None:
         at_once: list[Answer] = []
         fresh: dict[Identity, tuple[Proposal, Message]] = {}
         for proposal in proposals:
-            error = self._check(proposal) or self._fence(proposal)
+            error = flaw(proposal, self.content_bytes) or self._fence(proposal)
             if error is not None:
                 at_once.append((proposal, error))
                 continue
@@ -119,6 +112,8 @@ class Ingress:
                 at_once.append(
                     (proposal, self._turn_away(proposal, self._overloaded()))
                 )
+            elif not judged and self._is_held(proposal):
+                self._hold(proposal, reply)
             else:
                 self._appending[identity] = []
                 fresh[identity] = (proposal, self._message(proposal))
@@ -137,30 +132,78 @@ class Ingress:
             done.callback(None)
         return done
 
-    # -- checks
+    # -- what is judged first
 
-    def _check(self, proposal: Proposal) -> WsmsgError | None:
-        if not 1 <= len(proposal.client_id.encode()) <= 64:
-            return BadRequest("client_id must have 1 to 64 bytes")
-        if proposal.conversation.startswith("g:"):
-            return NotFound("this server has no groups")
+    def _is_held(self, proposal: Proposal) -> bool:
+        if self.rules.concerned(proposal):
+            return True
+        key = (proposal.conversation, proposal.sender)
+        return bool(self._holding) and key in self._holding
+
+    def _hold(self, proposal: Proposal, reply: Reply) -> None:
+        self.in_flight += 1
+        self._held.append((proposal, reply))
+        self._holding[proposal.conversation, proposal.sender] += 1
+
+    async def _judge(self) -> None:
         try:
-            members = members_of(proposal.conversation)
-        except InvalidName as e:
-            return BadRequest(str(e))
-        if proposal.sender not in members:
-            return Forbidden("the sender is not in the conversation")
-        # A character has at most 4 bytes: most content needs no encoding to know.
-        content = proposal.content
-        if proposal.kind < 0 or "\0" in content:
-            return BadRequest("kind is negative, or content has the character U+0000")
-        if len(content) * 4 > self.content_bytes:
-            n_bytes = len(content.encode())
-            if n_bytes > self.content_bytes:
-                return TooLarge(
-                    f"content has {n_bytes} bytes, the limit is {self.content_bytes}"
-                )
-        return None
+            while self._held:
+                held, self._held = self._held, []
+                verdicts = await self._verdicts([proposal for proposal, _ in held])
+                self._let_go(held)
+                judged = zip(held, verdicts, strict=True)
+                for reply, some in groupby(judged, key=_reply_of):
+                    self._release([(p, v) for (p, _), v in some], reply)
+        finally:
+            self._judging = False
+        self._tell_idle()
+
+    def _release(
+        self, judged: Sequence[tuple[Proposal, int | WsmsgError | None]], reply: Reply
+    ) -> None:
+        answers = [(p, verdict) for p, verdict in judged if verdict is not None]
+        self._answer(answers, reply)
+        allowed = [p for p, verdict in judged if verdict is None]
+        self._admit(allowed, reply, judged=True)
+
+    async def _verdicts(
+        self, proposals: Sequence[Proposal]
+    ) -> list[int | WsmsgError | None]:
+        try:
+            faults = await self.rules.judge(proposals)
+            refused = [
+                Identity(p.conversation, p.sender, p.client_id)
+                for p, fault in zip(proposals, faults, strict=True)
+                if fault is not None
+            ]
+            # What was accepted once stays so, whatever became of its sender.
+            known = await self._store.find(refused) if refused else {}
+        except WsmsgError as e:
+            return [self._turn_away(p, type(e)(e.reason)) for p in proposals]
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("judging {n} sends", n=len(proposals))
+            why = "groups cannot be looked up"
+            return [self._turn_away(p, Unavailable(why)) for p in proposals]
+        verdicts: list[int | WsmsgError | None] = []
+        for proposal, fault in zip(proposals, faults, strict=True):
+            identity = Identity(
+                proposal.conversation, proposal.sender, proposal.client_id
+            )
+            if fault is not None and identity in known:
+                verdicts.append(self._repeat(proposal, known[identity]))
+            else:
+                verdicts.append(fault)
+        return verdicts
+
+    def _let_go(self, held: Sequence[tuple[Proposal, Reply]]) -> None:
+        self.in_flight -= len(held)
+        for proposal, _ in held:
+            key = (proposal.conversation, proposal.sender)
+            self._holding[key] -= 1
+            if not self._holding[key]:
+                del self._holding[key]
+
+    # -- checks
 
     def _fence(self, proposal: Proposal) -> WsmsgError | None:
         if not self._fences:
@@ -198,6 +241,8 @@ class Ingress:
         self.repeats += 1
         if proposal.content == known.content and (proposal.kind or TEXT) == known.kind:
             return known.time_ms
+        if known.kind == RECALLED and proposal.kind < FIRST_EVENT:
+            return known.time_ms  # what it said was taken back
         return Conflict("this client_id was used for another message")
 
     # -- the way in
@@ -253,11 +298,16 @@ class Ingress:
                 answers.append((proposal, self._turn_away(proposal, failure)))
             else:
                 self._recent[identity] = message
+                if message.kind == GROUP:
+                    self.rules.accepted(message)
                 answers.append((proposal, message.time_ms))
         self._trim()
         self._answer(answers, reply)
         for proposal, its_reply in again:  # what became of the first decides
             self.accept([proposal], its_reply)
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
         if not self.in_flight:
             idle, self._idle = self._idle, []
             for waiting in idle:
@@ -275,3 +325,7 @@ class Ingress:
         self.accepted += accepted
         self.rejected += len(answers) - accepted
         reply(answers)
+
+
+def _reply_of(judged: tuple[tuple[Proposal, Reply], object]) -> Reply:
+    return judged[0][1]

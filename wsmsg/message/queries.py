@@ -1,24 +1,39 @@
 """
-What clients read: pages of a conversation, heads of conversations, presence.
+What clients read: pages of a conversation, heads of conversations, groups, presence.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    gatherResults,
+)
 from twisted.logger import Logger
 
 from wsmsg.errors import Forbidden, Internal, NotFound, WsmsgError
 from wsmsg.message.interfaces import HeadRow, IMessageStore, IPresence
 from wsmsg.message.link import write_message
 from wsmsg.message.routes import Routes
-from wsmsg.model import Cursor, InvalidName, members_of
+from wsmsg.model import (
+    Cursor,
+    InvalidName,
+    Message,
+    group_in,
+    is_group,
+    members_of,
+)
 from wsmsg.rpc import rest_pb2
 
 #: How far back heads reach beyond what was asked: clocks of several machines differ,
 #: and a message is visible a moment after the time that it bears.
 OVERLAP_MS = 60_000
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 _ITEMS = 1000
 _USERS = 10_000
@@ -70,6 +85,8 @@ class Queries:
                     return await self._page(item.page)
                 case "heads":
                     return await self._heads(item.heads)
+                case "group":
+                    return await self._group(item.group)
                 case "presence":
                     return await self._look_up(item.presence)
                 case _:
@@ -83,10 +100,9 @@ class Queries:
             return _error(Internal("the query failed"))
 
     async def _page(self, query: rest_pb2.PageQuery) -> rest_pb2.QueryAnswer:
-        _check_member(query.user, query.conversation)
         limit = min(query.limit or self.page_limit, self.page_limit)
-        messages, head = await self._store.page(
-            query.conversation, max(query.after, 0), limit
+        messages, head = await self._read(
+            query.user, query.conversation, max(query.after, 0), limit
         )
         answer = rest_pb2.QueryAnswer()
         answer.page.head = head
@@ -95,6 +111,51 @@ class Queries:
         answer.page.more = bool(messages) and messages[-1].seq < head
         answer.page.SetInParent()
         return answer
+
+    async def _read(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> tuple[list[Message], int]:
+        if not is_group(conversation):
+            _check_member(user, conversation)
+            return await self._store.page(conversation, after, limit)
+        # Most who ask are members and begin where they may: both at the same time.
+        first, (messages, head) = await both(
+            self._first(user, conversation),
+            self._store.page(conversation, after, limit),
+        )
+        if after + 1 < first:
+            return await self._store.page(conversation, first - 1, limit)
+        return messages, head
+
+    async def _group(self, query: rest_pb2.GroupQuery) -> rest_pb2.QueryAnswer:
+        conversation = query.conversation
+        limit = min(query.limit or self.page_limit, self.page_limit)
+        _, page = await both(
+            self._first(query.user, conversation),
+            self._store.group(conversation, max(query.after, 0), limit),
+        )
+        if page is None:
+            raise NotFound(f"there is no {conversation}")
+        answer = rest_pb2.QueryAnswer()
+        group = answer.group
+        group.name = page.name
+        group.owner = page.owner
+        group.history = page.history
+        group.count = page.count
+        for member in page.members:
+            group.members.add(user=member.user, joined=member.joined)
+        return answer
+
+    def _first(self, user: int, conversation: str) -> Deferred[int]:
+        # The number from which on a member of a group may read.
+        key = (check_group(conversation), user)
+
+        def found(readable: dict[tuple[str, int], int]) -> int:
+            if key not in readable:
+                raise Forbidden(f"{user} is not in {conversation}")
+            return readable[key]
+
+        return self._store.readable_from([key]).addCallback(found)
 
     async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
         limit = min(query.limit or self.page_limit, self.page_limit)
@@ -108,7 +169,11 @@ class Queries:
         answer.heads.SetInParent()
         answer.heads.more = len(rows) > limit
         rows = rows[:limit]
-        keys = [(r.conversation, u) for r in rows for u in members_of(r.conversation)]
+        keys = [
+            (r.conversation, u)
+            for r in rows
+            for u in _with_cursors(r.conversation, query.user)
+        ]
         cursors = await self._store.cursors(keys) if keys else {}
         for row in rows:
             _write_head(answer.heads.heads.add(), row, query.user, cursors)
@@ -128,6 +193,38 @@ class Queries:
         return answer
 
 
+def check_group(conversation: str) -> str:
+    """
+    The name of a group's conversation.
+
+    @raise NotFound: there can be none of this name.
+    """
+    try:
+        group_in(conversation)
+    except InvalidName as e:
+        raise NotFound(str(e)) from e
+    return conversation
+
+
+async def both(one: Deferred[A], other: Deferred[B]) -> tuple[A, B]:
+    """
+    What two that were asked at the same time answer; the failure of the first counts
+    before that of the second.
+    """
+    answers = await DeferredList([one, other], consumeErrors=True)
+    for good, answer in answers:
+        if not good:
+            answer.raiseException()
+    (_, first), (_, second) = answers
+    return first, second
+
+
+def _with_cursors(conversation: str, user: int) -> tuple[int, ...]:
+    # How far they are is told of both users of a conversation of two, but not of all
+    # members of a group.
+    return (user,) if is_group(conversation) else members_of(conversation)
+
+
 def _check_member(user: int, conversation: str) -> None:
     try:
         members = members_of(conversation)
@@ -143,7 +240,7 @@ def _write_head(
     head.conversation = row.conversation
     head.head = row.head
     head.time_ms = row.time_ms
-    for member in members_of(row.conversation):
+    for member in _with_cursors(row.conversation, user):
         cursor = cursors.get((row.conversation, member))
         if cursor is None:
             continue

@@ -125,6 +125,8 @@ class MessageNode:
         core = self.core
         core.content_bytes = core.ingress.content_bytes = settings.content_bytes
         core.ingress.limit = settings.appends_in_flight
+        core.ingress.rules.group_members = settings.group_members
+        core.ingress.rules.recall_s = settings.recall_s
         core.links.grace_s = settings.link_grace_s
         core.links.limit_records = settings.link_records
         core.links.limit_bytes = settings.link_bytes
@@ -159,6 +161,7 @@ class MessageNode:
             ("repeats", "Sends of a message accepted before", lambda: ingress.repeats),
             ("records_read", "Records read", lambda: reading.read),
             ("stored", "Messages stored", lambda: reading.delivery.stored),
+            ("events", "Group changes, recalls", lambda: reading.delivery.events),
             ("dead_letters", "Records put aside", lambda: reading.buried),
             ("pushed", "Messages pushed", lambda: links.pushed),
             ("links_cut", "Links cut as too slow", lambda: links.cut),

@@ -21,9 +21,12 @@ from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.cursors import Cursors
-from wsmsg.message.ingress import Answer, Ingress, Proposal
+from wsmsg.message.group_typing import GroupTyping
+from wsmsg.message.ingress import Ingress
 from wsmsg.message.link import Link
 from wsmsg.message.links import Links
+from wsmsg.message.proposals import Answer, Proposal
+from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
 from wsmsg.streams.batch_writer import BatchWriter
 
@@ -51,6 +54,7 @@ class Core:
     links: Links
     ingress: Ingress
     cursors: Cursors
+    group_typing: GroupTyping
     keepalive_s: float
     content_bytes: int
     draining: bool = False
@@ -140,7 +144,10 @@ class LinkStream:
         if batch.cursors:
             core.cursors.move(batch.cursors)
         for typing in batch.typing:
-            core.links.typing(typing)
+            if is_group(typing.conversation):
+                core.group_typing.typed(typing)
+            else:
+                core.links.typing(typing)
 
     def _reply(self, answers: Sequence[Answer]) -> None:
         self._link.results(self._number, [_result(p, a) for p, a in answers])

@@ -115,6 +115,8 @@ def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
     from wsmsg.dependency import Dependency
     from wsmsg.message.cursors import Cursors
     from wsmsg.message.delivery import Delivery
+    from wsmsg.message.group_rules import GroupRules
+    from wsmsg.message.group_typing import GroupTyping
     from wsmsg.message.ingress import Ingress
     from wsmsg.message.journal_sqlite import SqliteJournal
     from wsmsg.message.links import Links
@@ -159,8 +161,20 @@ def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
         store,
         MessageIds(now_ms),
         now_ms,
+        rules=GroupRules(
+            store,
+            now_ms,
+            group_members=settings.group_members,
+            recall_s=settings.recall_s,
+        ),
         limit=settings.appends_in_flight,
         content_bytes=settings.content_bytes,
+    )
+    delivery = Delivery(
+        store,
+        now_ms,
+        heads_cached=settings.heads_cached,
+        members_cached=settings.members_cached,
     )
     core = Core(
         node=daemon.node,
@@ -168,13 +182,14 @@ def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
         links=links,
         ingress=ingress,
         cursors=Cursors(store, links, reactor),
+        group_typing=GroupTyping(store, delivery.members, links, reactor),
         keepalive_s=settings.keepalive_s,
         content_bytes=settings.content_bytes,
     )
     queries = Queries(store, presence, links.routes, page=settings.page)
     reading = Reading(
         journal,
-        Delivery(store, now_ms, heads_cached=settings.heads_cached),
+        delivery,
         links,
         reactor,
         daemon.retry,

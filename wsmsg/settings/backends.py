@@ -4,7 +4,8 @@ The URLs that choose what stands behind a daemon, read and checked.
 ========== ============================== =====================
 setting    this version                   later
 ========== ============================== =====================
-journal    C{sqlite:}, C{sqlite:///path}  C{kafka://}
+journal    C{sqlite:}, C{sqlite:///path}
+journal    C{kafka://host:port/topic}
 store      C{sqlite:}, C{sqlite:///path}  C{mongodb://}
 presence   C{memory:}                     C{redis://}
 discovery  C{static:host:port,host:port}  C{dns:}, C{redis://}
@@ -15,11 +16,13 @@ Each reader raises L{ValueError} with a sentence for the operator.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 from wsmsg.settings.addresses import Address, parse_address
 
-_LATER = frozenset({"kafka", "mongodb", "mongodb+srv", "redis", "rediss", "dns"})
+_LATER = frozenset({"mongodb", "mongodb+srv", "redis", "rediss", "dns"})
 
 
 def check_sqlite(url: str) -> str:
@@ -30,6 +33,63 @@ def check_sqlite(url: str) -> str:
     if rest and (not rest.startswith("///") or rest.endswith("/")):
         raise ValueError(f"{url!r} is neither sqlite: nor sqlite:///path/to/a/file")
     return url
+
+
+class KafkaUrl(NamedTuple):
+    """
+    What a C{kafka:} URL says.
+    """
+
+    brokers: tuple[Address, ...]
+    topic: str
+
+
+_KAFKA = "kafka://host:port,host:port/topic"
+#: What Kafka takes as the name of a topic.
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def check_journal(url: str) -> str:
+    """
+    C{sqlite:}, C{sqlite:///absolute/path} or C{kafka://host:port,host:port/topic}.
+    """
+    if url.partition(":")[0] == "kafka":
+        kafka_url(url)
+        return url
+    return check_sqlite(url)
+
+
+def kafka_url(url: str) -> KafkaUrl:
+    """
+    Brokers, any of which leads to the others, and the topic; C{wsmsg.messages} where
+    the URL names none.
+    """
+    scheme, _, rest = url.partition("://")
+    hosts, _, topic = rest.partition("/")
+    if scheme != "kafka" or not hosts:
+        raise ValueError(f"{url!r} is not {_KAFKA}")
+    if "@" in hosts:
+        raise ValueError("a kafka: URL has no user; use kafka.username and .password")
+    if "?" in rest or "#" in rest:
+        raise ValueError(f"{url!r}: nothing follows the topic; see kafka.* for options")
+    brokers = tuple(parse_address(b.strip()) for b in hosts.split(",") if b.strip())
+    for broker in brokers:
+        if not broker.port:
+            raise ValueError(f"{url!r}: nobody can be reached at port 0")
+    if not brokers or len(set(brokers)) < len(brokers):
+        raise ValueError(f"{url!r} names no broker, or one twice")
+    return KafkaUrl(brokers, check_topic(topic or "wsmsg.messages"))
+
+
+def check_topic(name: str) -> str:
+    """
+    A name that Kafka takes.
+    """
+    if not _TOPIC.fullmatch(name) or name in (".", ".."):
+        raise ValueError(
+            f"{name!r} is no topic: up to 249 of letters, digits, '.', '_' and '-'"
+        )
+    return name
 
 
 def check_memory(url: str) -> str:

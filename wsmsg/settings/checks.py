@@ -11,6 +11,7 @@ import attrs
 from pydantic import ValidationError
 
 from wsmsg.settings.addresses import Address, is_loopback, parse_address
+from wsmsg.settings.backends import kafka_url
 from wsmsg.settings.keys import is_list, is_secret, keys_of, nested
 from wsmsg.settings.mistakes import Mistake, plain_reason
 from wsmsg.settings.public_key import key_algorithm
@@ -193,7 +194,42 @@ def _message_files(settings: MessageSettings) -> Iterator[Clash]:
         yield ("journal", "store"), "the journal and the store are one file; use two"
 
 
+def _message_kafka(settings: MessageSettings) -> Iterator[Clash]:
+    kafka = settings.kafka
+    if bool(kafka.sasl) != bool(kafka.username):
+        yield (
+            ("kafka.sasl", "kafka.username"),
+            "name the mechanism and the user, or neither",
+        )
+    if kafka.sasl and not kafka.password.get_secret_value():
+        yield ("kafka.sasl", "kafka.password"), f"{kafka.sasl} needs a password"
+    if bool(kafka.tls_cert) != bool(kafka.tls_key):
+        yield (
+            ("kafka.tls_cert", "kafka.tls_key"),
+            "a certificate and its key go together",
+        )
+    if (kafka.tls_ca or kafka.tls_cert) and not kafka.tls:
+        yield ("kafka.tls", "kafka.tls_ca"), "files for TLS are given, and tls is off"
+    if not settings.journal.startswith("kafka:"):
+        return
+    url = kafka_url(settings.journal)
+    if url.topic == kafka.dead_letters:
+        yield (
+            ("journal", "kafka.dead_letters"),
+            "messages and dead letters are one topic; use two",
+        )
+    open_hosts = [b.host for b in url.brokers if not is_loopback(b.host)]
+    in_clear = kafka.sasl == "PLAIN" and not kafka.tls
+    if in_clear and open_hosts and not settings.trust_network:
+        yield (
+            ("kafka.sasl", "kafka.tls"),
+            "PLAIN without TLS shows the password to the network of "
+            f"{open_hosts[0]}; set kafka.tls = true, use SCRAM, or set "
+            "trust_network = true",
+        )
+
+
 _RULES: dict[type[Common], tuple[Callable[..., Iterator[Clash]], ...]] = {
     ConnectSettings: (_retry, _connect_limits, _connect_tokens),
-    MessageSettings: (_retry, _message_files),
+    MessageSettings: (_retry, _message_kafka, _message_files),
 }

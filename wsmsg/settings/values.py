@@ -9,12 +9,19 @@ Values are frozen: a reload makes new ones.
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from wsmsg.settings.addresses import parse_address
-from wsmsg.settings.backends import check_memory, check_sqlite, check_static
+from wsmsg.settings.backends import (
+    check_journal,
+    check_memory,
+    check_sqlite,
+    check_static,
+    check_topic,
+)
 
 
 def _host_port(text: str) -> str:
@@ -27,6 +34,12 @@ def _endpoint(text: str) -> str:
     if not text.startswith("systemd:"):
         parse_address(text)
     return text
+
+
+def _readable(path: str) -> str:
+    if path and not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is no file that can be read")
+    return path
 
 
 def _public_key(text: str) -> str:
@@ -179,11 +192,50 @@ class ConnectSettings(Common):
     limits: LimitSettings = LimitSettings()
 
 
+class KafkaSettings(_Section):
+    """
+    How a C{kafka:} journal is used; nothing of it can change live.
+
+    @ivar group: the consumer group; all Messages of one system share it.
+    @ivar partitions: how many the topic has; another number is refused, since
+        conversations would change their partitions.
+    @ivar replication: of topics that are made; 0: as the brokers have it set.
+    @ivar create_topics: whether missing topics are made.
+    @ivar group_protocol: C{consumer} is that of KIP-848, C{classic} the older one.
+    @ivar session_timeout_s: with C{classic}, how long after a Message died others take
+        its partitions; with C{consumer} the brokers decide.
+    @ivar delivery_timeout_s: a record that no broker took for so long is refused.
+    @ivar linger_ms: how long a record waits for company.
+    @ivar revoke_s: how long a partition that is taken away waits for what can still
+        be settled.
+    @ivar tls_ca: a PEM file of authorities to believe; empty: those of the system.
+    """
+
+    group: Annotated[str, Field(min_length=1, max_length=200)] = "wsmsg-delivery"
+    dead_letters: Annotated[str, AfterValidator(check_topic)] = "wsmsg.dead-letters"
+    partitions: Annotated[Count, Field(le=10000)] = 12
+    replication: Annotated[int, Field(ge=0, le=100)] = 0
+    create_topics: bool = False
+    group_protocol: Literal["classic", "consumer"] = "consumer"
+    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
+    delivery_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 4.0
+    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    revoke_s: Annotated[float, Field(ge=0, le=30)] = 1.0
+    sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    tls: bool = False
+    tls_ca: Annotated[str, AfterValidator(_readable)] = ""
+    tls_cert: Annotated[str, AfterValidator(_readable)] = ""
+    tls_key: Annotated[str, AfterValidator(_readable)] = ""
+
+
 class MessageSettings(Common):
     """
     C{twistd message}.
 
-    @ivar journal: C{sqlite:} (in C{data_dir}) or C{sqlite:///path}.
+    @ivar journal: C{sqlite:} (in C{data_dir}), C{sqlite:///path} or
+        C{kafka://host:port,host:port/topic}.
     @ivar store: the same.
     @ivar presence: C{memory:}.
     @ivar appends_in_flight: sends that may wait for the journal; over it they are
@@ -191,6 +243,9 @@ class MessageSettings(Common):
     @ivar unsettled_records: records read and not settled; at it reading stops.
     @ivar link_records: pushes that a link holds unacknowledged; over it the link is
         cut and that Connect's sessions sync.
+    @ivar members_cached: members of groups that are kept in memory, of all groups.
+    @ivar group_members: the most members of a group.
+    @ivar recall_s: for how long senders may take a message back; 0: never.
     @ivar link_grace_s: how long a lost link's routes and pushes are kept.
     """
 
@@ -200,13 +255,15 @@ class MessageSettings(Common):
         "presence",
         "keepalive_s",
         "heads_cached",
+        "members_cached",
+        *(f"kafka.{name}" for name in KafkaSettings.model_fields),
     }
     TRUSTED: ClassVar[tuple[str, ...]] = ("listen", "rpc_listen", "admin_listen")
 
     listen: Listen = "127.0.0.1:21004"
     rpc_listen: Listen = "127.0.0.1:22004"
     admin_listen: Listen = "127.0.0.1:23004"
-    journal: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
+    journal: Annotated[str, AfterValidator(check_journal)] = "sqlite:"
     store: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
     presence: Annotated[str, AfterValidator(check_memory)] = "memory:"
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
@@ -219,4 +276,8 @@ class MessageSettings(Common):
     link_grace_s: Annotated[float, Field(ge=0, le=60)] = 1.5
     keepalive_s: Annotated[float, Field(ge=0.2, le=60)] = 1.5
     heads_cached: Count = 100000
+    members_cached: Count = 500000
     page: Annotated[Count, Field(le=1000)] = 200
+    group_members: Annotated[Count, Field(le=100000)] = 10000
+    recall_s: Annotated[float, Field(ge=0, le=10 * 365 * 86400)] = 120.0
+    kafka: KafkaSettings = KafkaSettings()

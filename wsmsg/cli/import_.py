@@ -107,10 +107,11 @@ def _import(
 async def _keep(
     settings: MessageSettings, reactor: Any, stream: BinaryIO, progress: Progress
 ) -> Any:
+    from wsmsg.message.awaiting import up
     from wsmsg.moving.keeping import Keeping
     from wsmsg.moving.lines import LineReader, lines_of
     from wsmsg.moving.patience import Patience
-    from wsmsg.moving.stores import store_of, up
+    from wsmsg.moving.stores import store_of
 
     reader = LineReader()
     batches = reader.batches(lines_of(stream))

@@ -7,10 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
-from wsmsg.dependency import Dependency, State
-from wsmsg.errors import Unavailable
+from wsmsg.dependency import Dependency
 from wsmsg.message.archive import IStoreArchive
 from wsmsg.message.archive_sqlite import SqliteArchive
 from wsmsg.message.interfaces import IMessageStore
@@ -45,42 +42,30 @@ def archive_of(settings: MessageSettings, reactor: Any) -> IStoreArchive:
     """
     The store of these settings, to be read as a whole; not opened.
     """
-    worker = Worker("wsmsg-archive", reactor)
-    return SqliteArchive(str(_store_path(settings)), worker)
+    if is_embedded(settings.store):
+        worker = Worker("wsmsg-archive", reactor)
+        return SqliteArchive(str(_store_path(settings)), worker)
+    from wsmsg.message.archive_mongo import MongoArchive
+
+    return MongoArchive(_mongo_url(settings), reactor, **_kept(reactor))
 
 
 def store_of(settings: MessageSettings, reactor: Any) -> IMessageStore:
     """
     The store of these settings, to be written to; not started.
     """
-    return SqliteStore(
-        str(_store_path(settings)),
-        reactor,
-        retry=retry_policy(RetrySettings(attempts=_ATTEMPTS)),
-        dependency=Dependency("store", reactor),
-    )
+    if is_embedded(settings.store):
+        return SqliteStore(str(_store_path(settings)), reactor, **_kept(reactor))
+    from wsmsg.message.store_mongo import MongoStore
+
+    return MongoStore(_mongo_url(settings), reactor, **_kept(reactor))
 
 
-def up(store: IMessageStore) -> Deferred[None]:
-    """
-    Start a store.
-
-    @return: a Deferred that fires when it is up; with a failure L{Unavailable} when
-        it will not be.
-    """
-    opened: Deferred[None] = Deferred()
-
-    def changed(dependency: Dependency) -> None:
-        if opened.called:
-            return
-        if dependency.up:
-            opened.callback(None)
-        elif dependency.state is State.DOWN:
-            opened.errback(Unavailable(dependency.snapshot().last_error))
-
-    store.dependency.on_change(changed)
-    store.start()
-    return opened
+def _kept(reactor: Any) -> dict[str, Any]:
+    return {
+        "retry": retry_policy(RetrySettings(attempts=_ATTEMPTS)),
+        "dependency": Dependency("store", reactor),
+    }
 
 
 def check_drained(settings: MessageSettings) -> list[str]:
@@ -135,3 +120,9 @@ def _check_settled(journal: JournalFile) -> list[str]:
 
 def _store_path(settings: MessageSettings) -> Path:
     return sqlite_path(settings.store, resolve_data_dir(settings), "store.db")
+
+
+def _mongo_url(settings: MessageSettings) -> Any:
+    from wsmsg.settings.mongo_url import read_mongo_url
+
+    return read_mongo_url(settings.store)

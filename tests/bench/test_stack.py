@@ -41,16 +41,11 @@ class BackendTests(SynchronousTestCase):
             ],
         )
         settings = settings_of(found)
-        self.assertEqual(
-            sorted(settings),
-            [
-                "WSMSG_MESSAGE__JOURNAL",
-                "WSMSG_MESSAGE__PRESENCE",
-                "WSMSG_MESSAGE__STORE",
-            ],
-        )
-        for url in settings.values():
-            self.assertIn("ab12", url)
+        self.assertEqual(settings.pop("WSMSG_MESSAGE__KAFKA__CREATE_TOPICS"), "true")
+        for name in ("JOURNAL", "STORE", "PRESENCE", "KAFKA__GROUP"):
+            self.assertIn(f"WSMSG_MESSAGE__{name}", settings)
+        for value in settings.values():
+            self.assertIn("ab12", value)
         self.assertNotEqual(
             backends_of({}, {}, everything=True), backends_of({}, {}, everything=True)
         )

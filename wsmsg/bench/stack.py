@@ -40,6 +40,15 @@ _SERVERS = {
     ),
 }
 
+#: What the settings of a server that the URL was made for are beside it.
+_MORE = {
+    "kafka": {
+        "WSMSG_MESSAGE__KAFKA__CREATE_TOPICS": "true",
+        "WSMSG_MESSAGE__KAFKA__GROUP": "wsmsg-bench-{run}",
+        "WSMSG_MESSAGE__KAFKA__DEAD_LETTERS": "wsmsg-bench-{run}-dead",
+    }
+}
+
 _LOOK_S = 2.0
 _HINT = (
     "start the servers (in a checkout: python -m tools.stack up) or name yours with "
@@ -53,6 +62,7 @@ class Backend:
     What one setting of Message names.
 
     @ivar server: what it is called in the figures.
+    @ivar more: further variables of the environment.
     """
 
     setting: str
@@ -60,6 +70,7 @@ class Backend:
     url: str
     host: str
     port: int
+    more: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def backends_of(
@@ -79,12 +90,13 @@ def backends_of(
     run = run or secrets.token_hex(4)
     found = []
     for setting, (server, variable, usual, port, template) in _SERVERS.items():
-        url = given.get(setting)
+        url, more = given.get(setting), {}
         if url is None and everything:
             address = environ.get(variable) or usual
             url = template.format(address=address, run=run)
+            more = {k: v.format(run=run) for k, v in _MORE.get(server, {}).items()}
         if url is not None and not url.startswith(("sqlite:", "memory:")):
-            found.append(Backend(setting, server, url, *_address(url, port)))
+            found.append(Backend(setting, server, url, *_address(url, port), more))
     return found
 
 
@@ -92,7 +104,11 @@ def settings_of(backends: list[Backend]) -> dict[str, str]:
     """
     The environment that has Message use them.
     """
-    return {f"WSMSG_MESSAGE__{b.setting.upper()}": b.url for b in backends}
+    settings = {}
+    for backend in backends:
+        settings[f"WSMSG_MESSAGE__{backend.setting.upper()}"] = backend.url
+        settings.update(backend.more)
+    return settings
 
 
 def pids_of(backends: list[Backend], given: Mapping[str, int]) -> dict[str, int]:

@@ -65,10 +65,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "grpc_health": ("wsmsg.streams.server", "wsmsg.daemon.rpc_health"),
     "grpc_reflection": ("wsmsg.streams.server",),
-    "txmongo": (),
-    "pymongo": (),
+    "txmongo": ("wsmsg.message.mongo_pool",),
+    "pymongo": ("wsmsg.message.mongo_*", "wsmsg.settings.mongo_url"),
+    "bson": ("wsmsg.message.mongo_*",),
+    "OpenSSL": ("wsmsg.message.mongo_pool",),
     "txredisapi": (),
-    "confluent_kafka": (),
+    "confluent_kafka": ("wsmsg.message.kafka_*", "wsmsg.message.journal_kafka"),
 }
 
 #: What any module may use.

@@ -1,0 +1,127 @@
+"""
+The store in MongoDB, read as a whole.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import TestCase
+
+from tests.archive_contract import make_archive_tests
+from tests.cursor_contract import said
+from tests.doubles import up
+from tests.group_contract import changed, made, recalled
+from tests.message.sqlite_places import REACTOR, path_for, sqlite_store_at
+from tests.moving.cases import batches_of, impatience, talk
+from tests.stack.mongo_places import MongoPlace
+from tests.stack.servers import needs
+from wsmsg.dependency import Dependency
+from wsmsg.errors import Unavailable
+from wsmsg.message.archive import IStoreArchive
+from wsmsg.message.archive_mongo import MongoArchive
+from wsmsg.message.archive_sqlite import SqliteArchive
+from wsmsg.message.store_mongo import MongoStore
+from wsmsg.message.worker import Worker
+from wsmsg.model import GROUP, RECALL, Cursor
+from wsmsg.moving.keeping import Keeping
+from wsmsg.moving.records import Record
+from wsmsg.moving.walk import Walk
+
+
+class MongoArchivePlace(MongoPlace):
+    """
+    A database.
+    """
+
+    async def store(self) -> MongoStore:
+        store: MongoStore = await self.open()
+        return store
+
+    async def archive(self) -> MongoArchive:
+        archive = MongoArchive(
+            self.url,
+            REACTOR,
+            retry=lambda failures: None,
+            dependency=Dependency("store", REACTOR),
+        )
+        self._test.addCleanup(archive.close)
+        await archive.open()
+        return archive
+
+
+@needs("mongo")
+class MongoArchiveTests(make_archive_tests(MongoArchivePlace)):  # type: ignore[misc]
+    """
+    The store in MongoDB.
+    """
+
+
+@needs("mongo")
+class ThereAndBackTests(TestCase):
+    """
+    From the embedded store to MongoDB.
+    """
+
+    def setUp(self) -> None:
+        self.place = MongoArchivePlace(self)
+
+    async def test_nothing_there(self) -> None:
+        """
+        A database without a store is told by its name, and none is made.
+        """
+        with self.assertRaises(Unavailable) as caught:
+            await self.place.archive()
+        self.assertIn("there is no store of wsmsg in", str(caught.exception))
+        self.assertIn(self.place.url.database, str(caught.exception))
+
+    async def test_moved(self) -> None:
+        """
+        Messages, cursors, groups and recalls are the same in both, and again.
+        """
+        records = await self.embedded()
+        store = await self.place.store()
+        for written in (len(_TALKS), 0):
+            keeping = Keeping(store, impatience(), lambda: 50)
+            for batch in batches_of(*records):
+                await keeping.keep(batch)
+            self.assertEqual(keeping.written, written)
+            archive = await self.place.archive()
+            self.assertEqual(await walked(archive, 500), records)
+        self.assertEqual(await walked(archive, 7), records)
+        rows = await store.conversations_of(2, 50, 9)
+        names = ["g:77", "u:1:2"]
+        self.assertEqual([row.conversation for row in rows], names)
+
+    async def embedded(self) -> list[Record]:
+        """
+        The records of an embedded store.
+        """
+        path = path_for(self)
+        store = sqlite_store_at(path)
+        self.addCleanup(store.stop)
+        await up(store)
+        await store.insert(_TALKS, 5)
+        await store.apply([m for m in _TALKS if m.kind in (GROUP, RECALL)])
+        await store.move_cursors([Cursor("u:1:2", 1, 9, 3), Cursor("g:77", 3, 2, 2)])
+        archive = SqliteArchive(path, Worker("archive", REACTOR))
+        self.addCleanup(archive.close)
+        await archive.open()
+        return await walked(archive, 500)
+
+
+_TALKS = [
+    *talk(30),
+    recalled(31, 7),
+    *talk(3, "u:1:10"),
+    made(2, 3),
+    changed(2, add=range(10, 40)),
+    said(3, conversation="g:77", content="ß\0"),
+    changed(4, remove=(10,)),
+]
+
+
+async def walked(archive: IStoreArchive, limit: int) -> list[Record]:
+    """
+    All records of a store.
+    """
+    walk = Walk(archive, impatience(), limit=limit)
+    return [record async for some in walk.records() for record in some]

@@ -1,0 +1,210 @@
+"""
+The store's documents in MongoDB, and the commands that write and find them::
+
+    messages       _id conversation/sender/client_id; unique (conversation, seq)
+    conversations  _id name, head, updated, members (of a conversation of two)
+    groups         _id conversation, name, owner, history, made
+    members        _id conversation/user, joined (0: no member), changed
+    cursors        _id conversation/user, delivered, read
+    meta           what this database is
+
+Every key begins with the conversation, so all of it may be sharded by that.  Members
+of groups have documents of their own: in an array of the conversation's document ten
+thousand entries of an index would be written anew with each message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from wsmsg.model import (
+    INT64_MAX,
+    Cursor,
+    Identity,
+    InvalidName,
+    Message,
+    members_of,
+)
+
+Document = dict[str, Any]
+
+#: The version of these documents.
+VERSION = 1
+
+#: Collection to its indexes: name, keys, whether unique.
+INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
+    "messages": [("by_number", ("conversation", "seq"), True)],
+    "conversations": [("by_member", ("members", "updated", "_id"), False)],
+    "members": [
+        ("by_conversation", ("conversation", "user", "joined"), True),
+        ("by_user", ("user", "joined", "conversation"), False),
+    ],
+    "cursors": [("by_user", ("conversation", "user"), True)],
+}
+
+#: MongoDB takes documents of 16 MB, and commands of a little more.
+MESSAGE_BYTES = 15 * 2**20
+COMMAND_BYTES = 12 * 2**20
+# What a message's document has beside its texts.
+_OVERHEAD = 300
+#: The most branches of one $or.
+BRANCHES = 500
+
+_SAFE = {"w": "majority", "j": True}
+
+
+def insert(collection: str, documents: Sequence[Document]) -> Document:
+    """
+    Insert in this order, up to the first that cannot be.
+    """
+    return {
+        "insert": collection,
+        "documents": documents,
+        "ordered": True,
+        "writeConcern": _SAFE,
+    }
+
+
+def update(collection: str, updates: Sequence[Document]) -> Document:
+    """
+    Do all of these that can be done; see L{change}.
+    """
+    return {
+        "update": collection,
+        "updates": updates,
+        "ordered": False,
+        "writeConcern": _SAFE,
+    }
+
+
+def change(q: Document, u: Document, *, upsert: bool = False) -> Document:
+    """
+    One of the changes of L{update}.
+    """
+    return {"q": q, "u": u, "upsert": upsert}
+
+
+def find(collection: str, filter_: Document, **more: Any) -> Document:
+    """
+    Find documents.
+    """
+    return {"find": collection, "filter": filter_, **more}
+
+
+def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """
+    Cut into pieces of at most this size.
+    """
+    for i in range(0, len(items), size):
+        yield items[i : i + size]
+
+
+def message_key(identity: Identity) -> str:
+    """
+    The key of a message.  No storable conversation has a slash in its name, so two
+    identities never have one key.
+    """
+    return f"{identity.conversation}/{identity.sender}/{identity.client_id}"
+
+
+def member_key(conversation: str, user: int) -> str:
+    """
+    The key of what is about one user in one conversation.
+    """
+    return f"{conversation}/{user}"
+
+
+def to_document(m: Message, stored_ms: int) -> Document:
+    """
+    A message as it is stored.
+    """
+    return {
+        "_id": message_key(m.identity),
+        "conversation": m.conversation,
+        "seq": m.seq,
+        "sender": m.sender,
+        "client_id": m.client_id,
+        "message_id": m.message_id,
+        "content": m.content,
+        "kind": m.kind,
+        "time_ms": m.time_ms,
+        "stored_ms": stored_ms,
+    }
+
+
+def to_message(d: Document) -> Message:
+    """
+    A stored message.
+    """
+    return Message(
+        d["conversation"],
+        d["sender"],
+        d["client_id"],
+        d["message_id"],
+        d["content"],
+        d["kind"],
+        d["time_ms"],
+        d["seq"],
+    )
+
+
+def to_cursor(d: Document) -> Cursor:
+    """
+    A stored cursor.
+    """
+    return Cursor(d["conversation"], d["user"], d["delivered"], d["read"])
+
+
+def size_of(m: Message) -> int:
+    """
+    At least the bytes that its document needs.
+    """
+    texts = (m.content, m.client_id, m.client_id, m.conversation, m.conversation)
+    return _OVERHEAD + sum(len(t) if t.isascii() else 4 * len(t) for t in texts)
+
+
+def fits(m: Message) -> bool:
+    """
+    Whether MongoDB can have this message at all.
+    """
+    return (
+        m.seq > 0
+        and storable(m.conversation)
+        and storable_values((m.sender, m.client_id, m.message_id, m.content))
+        and storable_values((m.kind, m.time_ms, m.seq))
+        and size_of(m) <= MESSAGE_BYTES
+    )
+
+
+def storable(conversation: str) -> bool:
+    """
+    Whether a conversation of this name can be in the store.
+    """
+    return "/" not in conversation and storable_values((conversation,))
+
+
+def storable_values(values: Iterable[Any]) -> bool:
+    """
+    Whether MongoDB has a form for these texts and whole numbers.
+    """
+    for value in values:
+        if isinstance(value, int):
+            if not -INT64_MAX <= value <= INT64_MAX:
+                return False
+        elif not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+    return True
+
+
+def two_of(conversation: str) -> tuple[int, ...]:
+    """
+    The members of a conversation of two; none if it is another one.
+    """
+    try:
+        return members_of(conversation)
+    except InvalidName:
+        return ()

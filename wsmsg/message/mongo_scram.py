@@ -1,0 +1,80 @@
+"""
+How a user proves to MongoDB that they know the password: SCRAM-SHA-256 (RFC 5802,
+RFC 7677), which the driver does not have.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from hashlib import pbkdf2_hmac, sha256
+
+from pymongo.saslprep import saslprep
+
+#: The server chooses the work; less than this gives the password away.
+_LEAST_ITERATIONS = 4096
+
+
+class Refused(Exception):
+    """
+    The exchange cannot go on, and why.
+    """
+
+
+class Scram:
+    """
+    One exchange, from the side of the client.
+
+    @param nonce: random, printable, without a comma.
+    """
+
+    def __init__(self, user: str, password: str, nonce: str) -> None:
+        name = user.replace("=", "=3D").replace(",", "=2C")
+        self._password = saslprep(password).encode()
+        self._nonce = nonce
+        self._bare = f"n={name},r={nonce}"
+        self._expected = b""
+
+    def first(self) -> bytes:
+        """
+        What the client says first.
+        """
+        return b"n,," + self._bare.encode()
+
+    def proof(self, said: bytes) -> bytes:
+        """
+        What the client says to the server's first answer.
+        """
+        parts = _parts(said)
+        nonce = parts.get("r", "")
+        if not nonce.startswith(self._nonce) or nonce == self._nonce:
+            raise Refused("the server did not use our nonce")
+        rounds = int(parts.get("i", "0"))
+        if rounds < _LEAST_ITERATIONS:
+            raise Refused(f"the server wants {rounds} iterations, which is too few")
+        salted = pbkdf2_hmac("sha256", self._password, b64decode(parts["s"]), rounds)
+        final = f"c=biws,r={nonce}"
+        spoken = f"{self._bare},{said.decode()},{final}".encode()
+        key = _hmac(salted, b"Client Key")
+        signature = _hmac(sha256(key).digest(), spoken)
+        proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
+        self._expected = _hmac(_hmac(salted, b"Server Key"), spoken)
+        return f"{final},p={b64encode(proof).decode()}".encode()
+
+    def check(self, said: bytes) -> None:
+        """
+        Whether the server knows the password as well, by its last answer.
+        """
+        signature = b64decode(_parts(said).get("v", ""))
+        if not hmac.compare_digest(signature, self._expected):
+            raise Refused("the server could not prove that it knows the password")
+
+
+def _parts(said: bytes) -> Mapping[str, str]:
+    items = (item.partition("=") for item in said.decode().split(","))
+    return {name: value for name, _, value in items}
+
+
+def _hmac(key: bytes, text: bytes) -> bytes:
+    return hmac.new(key, text, sha256).digest()

@@ -215,9 +215,14 @@ class MemoryStore:
         rows = [
             HeadRow(n, self._head(n), 5)
             for n in names
-            if str(user) in n.split(":") and (5, n) > (since_ms, after)
+            if self._is_in(user, n) and (5, n) > (since_ms, after)
         ]
         return succeed(rows[:limit])
+
+    def _is_in(self, user: int, conversation: str) -> bool:
+        if conversation in self.groups:
+            return user in self.groups[conversation][2]
+        return str(user) in conversation.split(":")
 
     async def _move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
         self._check()

@@ -52,11 +52,13 @@ def build(options: Options, reactor: Any) -> IService:
     from wsmsg.daemon.root import Part, part
     from wsmsg.daemon.rpc_health import follow_readiness
     from wsmsg.daemon.running import Daemon
+    from wsmsg.message.acceptance import Acceptance
     from wsmsg.message.dead_letters import DeadLettersResource
     from wsmsg.message.journal_file import JOURNAL
     from wsmsg.message.sqlite import check_free
     from wsmsg.message.store_file import STORE
     from wsmsg.message.web import public_site
+    from wsmsg.message.web_groups import GroupCalls
     from wsmsg.settings.backends import sqlite_path
 
     # A thread that comes back from SQLite asks for the interpreter, and the reactor's
@@ -92,9 +94,10 @@ def build(options: Options, reactor: Any) -> IService:
         Part("intake", stop=node.drain),
     ]
     if settings.listen:
-        parts.append(
-            part("http", Listener(reactor, settings.listen, public_site(daemon.health)))
-        )
+        acceptance = Acceptance(node.core.ingress, node.store, reactor)
+        routes = GroupCalls(node.store, acceptance).routes()
+        site = public_site(daemon.health, routes)
+        parts.append(part("http", Listener(reactor, settings.listen, site)))
     stop_order = ["intake", "rpc", "files", "leases", "presence"]
     if settings.listen:
         stop_order.insert(0, "http")

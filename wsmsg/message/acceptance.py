@@ -1,0 +1,111 @@
+"""
+Having one message accepted for a caller who waits until it is stored.
+
+Over a stream C{accepted} is enough, as what happens next is pushed.  Who calls over
+HTTP hears of nothing later, and is likely to ask for what it has just changed: so the
+answer waits a moment for the message to be stored and, if it changes a group, for the
+change to be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.message.ingress import Ingress
+from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.proposals import Answer, Proposal
+from wsmsg.model import GROUP, Identity, change_in
+
+#: How long somebody waits for a message that was accepted to be stored.
+STORED_S = 2.0
+
+_FIRST_S = 0.01
+_LONGEST_S = 0.1
+
+
+@attrs.frozen
+class Accepted:
+    """
+    It is in the journal.
+
+    @ivar time_ms: since when.
+    @ivar again: it was stored before this request.
+    @ivar stored: it can be read; else it will be.
+    """
+
+    time_ms: int
+    again: bool
+    stored: bool
+
+
+class Acceptance:
+    """
+    One message after the other, each by itself.
+    """
+
+    def __init__(
+        self, ingress: Ingress, store: IMessageStore, clock: IReactorTime
+    ) -> None:
+        self._ingress = ingress
+        self._store = store
+        self._clock = clock
+
+    async def accept(self, proposal: Proposal) -> Accepted:
+        """
+        Have it accepted, and wait until it is stored, or two seconds.
+
+        @raise WsmsgError: it is refused.
+        """
+        again = await self._is_stored(proposal)
+        time_ms = await self._propose(proposal)
+        if again:
+            return Accepted(time_ms, again, stored=True)
+        stored = await self._until(lambda: self._is_seen(proposal))
+        return Accepted(time_ms, again, stored)
+
+    def _propose(self, proposal: Proposal) -> Deferred[int]:
+        answered: Deferred[int] = Deferred(lambda _: None)
+
+        def reply(answers: Sequence[Answer]) -> None:
+            ((_, answer),) = answers
+            if answered.called:
+                return  # who asked is gone
+            if isinstance(answer, WsmsgError):
+                answered.errback(answer)
+            else:
+                answered.callback(answer)
+
+        self._ingress.accept([proposal], reply)
+        return answered
+
+    async def _until(self, seen: Callable[[], Awaitable[bool]]) -> bool:
+        deadline, wait_s = self._clock.seconds() + STORED_S, _FIRST_S
+        try:
+            while not await seen():
+                if self._clock.seconds() >= deadline:
+                    return False
+                await deferLater(self._clock, wait_s)
+                wait_s = min(wait_s * 2, _LONGEST_S)
+        except Unavailable:
+            return False  # it is accepted all the same
+        return True
+
+    async def _is_stored(self, proposal: Proposal) -> bool:
+        identity = Identity(proposal.conversation, proposal.sender, proposal.client_id)
+        return bool(await self._store.find([identity]))
+
+    async def _is_seen(self, proposal: Proposal) -> bool:
+        if not await self._is_stored(proposal):
+            return False
+        if proposal.kind != GROUP:
+            return True
+        change, conversation = change_in(proposal.content), proposal.conversation
+        keys = [(conversation, user) for user in (*change.add, *change.remove)]
+        members = await self._store.readable_from(keys)
+        return len(members) == len(change.add)

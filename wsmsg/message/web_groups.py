@@ -1,0 +1,233 @@
+"""
+Groups over HTTP, for services that are trusted.
+
+A service acts as the group's owner, or as the user that it names by C{by}; what that
+user may not do, it may not either.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+from twisted.internet.defer import gatherResults
+
+from wsmsg.errors import BadRequest, NotFound
+from wsmsg.message.acceptance import Acceptance
+from wsmsg.message.interfaces import GroupPage, IMessageStore
+from wsmsg.message.proposals import Proposal
+from wsmsg.message.web_api import Call, Reply, Route, spell, whole
+from wsmsg.model import (
+    GROUP,
+    GroupChange,
+    change_fault,
+    group_conversation,
+    group_in,
+    group_of,
+    is_group,
+    spell_change,
+)
+
+_PAGE = 100
+_MOST = 1000
+
+Id = int | str
+
+
+class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    The body of a request for a group.
+
+    @ivar client_id: the owner's own id for the request; the same makes no second group.
+    """
+
+    client_id: str
+    owner: Id
+    name: str
+    members: list[Id] = []
+    history: bool = False
+
+
+class NewMembers(msgspec.Struct, forbid_unknown_fields=True):
+    """
+    The body of a request for members.
+    """
+
+    client_id: str
+    users: list[Id]
+    by: Id = 0
+
+
+class GroupCalls:
+    """
+    The calls below C{groups} and C{users/{user}/groups}.
+    """
+
+    def __init__(self, store: IMessageStore, acceptance: Acceptance) -> None:
+        self._store = store
+        self._acceptance = acceptance
+
+    def routes(self) -> Sequence[Route]:
+        """
+        What is served.
+        """
+        return [
+            Route("POST", "groups", self.make),
+            Route("GET", "groups/{group}", self.tell),
+            Route("GET", "groups/{group}/members", self.members),
+            Route("POST", "groups/{group}/members", self.add),
+            Route("DELETE", "groups/{group}/members/{user}", self.remove),
+            Route("GET", "users/{user}/groups", self.groups_of),
+        ]
+
+    async def make(self, call: Call) -> Reply:
+        """
+        Make a group.
+        """
+        form = call.read(NewGroup)
+        owner = whole(form.owner, "owner")
+        members = dict.fromkeys((owner, *_users(form.members)))
+        change = GroupChange(True, form.name, form.history, tuple(members))
+        _check(form.client_id, change)
+        group = group_of(owner, form.client_id)
+        status = await self._propose(group, owner, form.client_id, change, 201)
+        page = GroupPage(
+            group_conversation(group),
+            form.name,
+            owner,
+            form.history,
+            len(members),
+            [],
+        )
+        if status == 200:
+            page = await self._page(group)
+        return Reply(status, _document(page))
+
+    async def tell(self, call: Call) -> Reply:
+        """
+        A group without its members.
+        """
+        return Reply(200, _document(await self._page(call.id("group"))))
+
+    async def members(self, call: Call) -> Reply:
+        """
+        Some members, by their ids.
+        """
+        after, limit = call.number("after", 0), _limit(call)
+        page = await self._page(call.id("group"), after, limit)
+        some = [{"user": spell(m.user), "joined": m.joined} for m in page.members]
+        more = len(some) == limit > 0
+        return Reply(
+            200,
+            {
+                "count": page.count,
+                "members": some,
+                "next": some[-1]["user"] if more else None,
+            },
+        )
+
+    async def add(self, call: Call) -> Reply:
+        """
+        Add members.
+        """
+        form = call.read(NewMembers)
+        page = await self._page(call.id("group"))
+        change = GroupChange(add=tuple(dict.fromkeys(_users(form.users))))
+        _check(form.client_id, change)
+        group = group_in(page.conversation)
+        by = whole(form.by, "by") if form.by else page.owner
+        status = await self._propose(group, by, form.client_id, change, 200)
+        return Reply(status, _document(await self._page(group)))
+
+    async def remove(self, call: Call) -> Reply:
+        """
+        Remove a member, or, C{by} the user, have the user leave.
+        """
+        group, user = call.id("group"), call.id("user")
+        page = await self._page(group, user - 1, 1)
+        by = call.number("by", page.owner)
+        client_id = call.arguments.get("client_id", "")
+        if not client_id:
+            if not page.members or page.members[0].user != user:
+                return Reply(204)  # as it was asked for
+            client_id = uuid.uuid4().hex
+        change = GroupChange(remove=(user,))
+        _check(client_id, change)
+        status = await self._propose(group, by, client_id, change, 204)
+        return Reply(204 if status == 200 else status)
+
+    async def groups_of(self, call: Call) -> Reply:
+        """
+        The groups of a user, as they changed.
+        """
+        user, limit = call.id("user"), _limit(call)
+        since_ms, after = _place(call.arguments.get("after", ""))
+        rows = await self._store.conversations_of(user, since_ms, limit, after)
+        groups = [row for row in rows if is_group(row.conversation)]
+        pages = await gatherResults(
+            [self._store.group(row.conversation, 0, 0) for row in groups],
+            consumeErrors=True,
+        )
+        some = [
+            {**_document(page), "head": row.head, "time_ms": row.time_ms}
+            for row, page in zip(groups, pages, strict=True)
+            if page is not None
+        ]
+        last = f"{rows[-1].time_ms}:{rows[-1].conversation}" if rows else ""
+        more = len(rows) == limit
+        return Reply(200, {"groups": some, "next": last if more else None})
+
+    async def _propose(
+        self, group: int, by: int, client_id: str, change: GroupChange, status: int
+    ) -> int:
+        # 200: it was done before; 202: it is accepted and will be done.
+        proposal = Proposal(
+            0, by, client_id, group_conversation(group), spell_change(change), GROUP
+        )
+        accepted = await self._acceptance.accept(proposal)
+        if accepted.again:
+            return 200
+        return status if accepted.stored else 202
+
+    async def _page(self, group: int, after: int = 0, limit: int = 0) -> GroupPage:
+        page = await self._store.group(group_conversation(group), after, limit)
+        if page is None:
+            raise NotFound(f"there is no group {group}")
+        return page
+
+
+def _document(page: GroupPage) -> dict[str, object]:
+    return {
+        "group": str(group_in(page.conversation)),
+        "conversation": page.conversation,
+        "name": page.name,
+        "owner": spell(page.owner),
+        "history": page.history,
+        "count": page.count,
+    }
+
+
+def _check(client_id: str, change: GroupChange) -> None:
+    if not 1 <= len(client_id.encode("utf-8", "surrogatepass")) <= 64:
+        raise BadRequest("client_id must have 1 to 64 bytes")
+    fault = change_fault(change)
+    if fault:
+        raise BadRequest(fault)
+
+
+def _users(given: Sequence[Id]) -> list[int]:
+    return [whole(user, "a user") for user in given]
+
+
+def _limit(call: Call) -> int:
+    return min(max(call.number("limit", _PAGE), 1), _MOST)
+
+
+def _place(after: str) -> tuple[int, str]:
+    if not after:
+        return 0, ""
+    time_ms, _, conversation = after.partition(":")
+    if not conversation:
+        raise BadRequest("after must be what an answer gave as next")
+    return whole(time_ms, "after", least=0), conversation

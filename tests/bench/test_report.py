@@ -66,7 +66,8 @@ class RatioTests(SynchronousTestCase):
         """
         140 us for both daemons is 7 times a floor of 20 us; 12 KiB 1.2 times 10; a
         p99 of 30 ms twice what the echo server had before and after; 25 us of Connect
-        for a delivery to a group 1.25 times an echo.
+        for a delivery to a group 1.25 times an echo, and 2.5 times one of 10 us on a
+        busy connection.
         """
         made = report(
             floor=FLOOR,
@@ -74,6 +75,7 @@ class RatioTests(SynchronousTestCase):
             latency=STALL,
             group=GROUP,
             group_floor=FLOOR,
+            floor_one=msgspec.structs.replace(FLOOR, delivered=200_000),
             floor_before=echo(p99=10.0),
             floor_after=echo(p99=20.0),
             floor_idle=idle("echo", 10),
@@ -85,6 +87,7 @@ class RatioTests(SynchronousTestCase):
             (30.0, 25.0),
             (2.0, None),
             (1.25, 1.5),
+            (2.5, None),
             (1.2, 1.4),
         ]
         self.assertEqual(found, expected)
@@ -93,7 +96,7 @@ class RatioTests(SynchronousTestCase):
         """
         What was not measured has no figure, and says so.
         """
-        self.assertEqual([line.value for line in ratios(report())], [None] * 5)
+        self.assertEqual([line.value for line in ratios(report())], [None] * 6)
         self.assertIn("not measured", as_text(report()))
 
     def test_stack(self) -> None:

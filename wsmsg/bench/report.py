@@ -155,6 +155,11 @@ def ratios(report: Report) -> list[Figure]:
             AIM_GROUP,
         ),
         Figure(
+            "the same beside one connection's echo",
+            ratio(cpu_us(report.group, ["connect"]), cpu_us(report.floor_one)),
+            "x",
+        ),
+        Figure(
             "memory of an idle connection",
             ratio(
                 idle_kib(report.chat_idle, "connect"),
@@ -247,6 +252,8 @@ def _group_floor(report: Report) -> Iterator[Figure]:
     if report.group_floor is not None:
         name = "CPU an echo, as many connections"
         yield Figure(name, cpu_us(report.group_floor), "us")
+    if report.floor_one is not None:
+        yield Figure("CPU an echo, one connection", cpu_us(report.floor_one), "us")
 
 
 def _echo_latency(report: Report) -> Iterator[Figure]:

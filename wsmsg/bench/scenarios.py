@@ -117,14 +117,17 @@ class Bench:
         with floor() as server:
             self._tell("floor: echo, closed loop")
             self.report.floor = self._load(server, "echo")
-            self._tell("floor: echo, one connection")
-            plan = self._plan(server, "echo")
-            self.report.floor_one = run_load(
-                msgspec.structs.replace(plan, count=1, window=_ONE, seconds=_ONE_S)
-            )
+            self._floor_one(server)
         with floor() as server:
             self._tell("floor: idle connections")
             self.report.floor_idle = self._load_idle(server, "idle-echo")
+
+    def _floor_one(self, server: Server) -> None:
+        self._tell("floor: echo, one connection")
+        plan = self._plan(server, "echo")
+        self.report.floor_one = run_load(
+            msgspec.structs.replace(plan, count=1, window=_ONE, seconds=_ONE_S)
+        )
 
     def _messages(self) -> None:
         choice = self._choice
@@ -164,6 +167,8 @@ class Bench:
         with floor() as server:
             self._tell("floor: echo, closed loop, as many connections")
             self.report.group_floor = self._load(server, "echo", count=members)
+            if self.report.floor_one is None:
+                self._floor_one(server)
         with self._start() as server:
             self._tell(f"group: {members} members, closed loop")
             self.report.group = self._load(

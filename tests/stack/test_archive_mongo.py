@@ -4,6 +4,7 @@ The store in MongoDB, read as a whole.
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from tests.archive_contract import make_archive_tests
@@ -11,9 +12,9 @@ from tests.cursor_contract import said
 from tests.doubles import up
 from tests.group_contract import changed, made, recalled
 from tests.message.sqlite_places import REACTOR, path_for, sqlite_store_at
-from tests.moving.cases import batches_of, impatience, talk
+from tests.moving.cases import batches_of, impatience, lines_for, talk
 from tests.stack.mongo_places import MongoPlace
-from tests.stack.servers import needs
+from tests.stack.servers import needs, own_mongo
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.message.archive import IStoreArchive
@@ -23,8 +24,11 @@ from wsmsg.message.store_mongo import MongoStore
 from wsmsg.message.worker import Worker
 from wsmsg.model import GROUP, RECALL, Cursor
 from wsmsg.moving.keeping import Keeping
+from wsmsg.moving.patience import Patience
 from wsmsg.moving.records import Record
+from wsmsg.moving.stores import reopening
 from wsmsg.moving.walk import Walk
+from wsmsg.settings.mongo_url import read_mongo_url
 
 
 class MongoArchivePlace(MongoPlace):
@@ -106,6 +110,53 @@ class ThereAndBackTests(TestCase):
         self.addCleanup(archive.close)
         await archive.open()
         return await walked(archive, 500)
+
+
+class AwayTests(TestCase):
+    """
+    The server is gone in the middle.
+    """
+
+    async def test_killed_and_back(self) -> None:
+        """
+        An import waits for a server that was killed, and goes on when it is back.
+        """
+        own = await own_mongo(self)
+        url = read_mongo_url(f"mongodb://{own.address}/moved")
+        dependency = Dependency("store", REACTOR)
+        store = MongoStore(
+            url, REACTOR, retry=reopening(dependency), dependency=dependency
+        )
+        self.addCleanup(store.stop)
+        await up(store)
+        lost: Deferred[str] = Deferred()
+        keeping = Keeping(store, Patience(REACTOR, 60, lost.callback), lambda: 50)
+        talks = talk(1200)
+        first, *rest = batches_of(*lines_for(talks))
+        await keeping.keep(first)
+        own.kill()
+        keeping_on = Deferred.fromCoroutine(keeping.keep(rest[0]))
+        self.assertIn("waiting for the store", await lost)
+        await own.start()
+        await keeping_on
+        for batch in rest[1:]:
+            await keeping.keep(batch)
+        page, head = await store.page("u:1:2", 0, 2000)
+        self.assertEqual((page, head), (talks, 1200))
+
+    async def test_never_there(self) -> None:
+        """
+        A server that is not there from the beginning is given up soon, with the reason.
+        """
+        dependency = Dependency("store", REACTOR)
+        url = read_mongo_url("mongodb://127.0.0.1:1/moved")
+        archive = MongoArchive(
+            url, REACTOR, retry=reopening(dependency), dependency=dependency
+        )
+        self.addCleanup(archive.close)
+        with self.assertRaises(Unavailable) as caught:
+            await archive.open()
+        self.assertIn("127.0.0.1:1/moved", str(caught.exception))
 
 
 _TALKS = [

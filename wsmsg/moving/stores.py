@@ -16,7 +16,7 @@ from wsmsg.message.sqlite import InUse, check_free
 from wsmsg.message.store_file import STORE
 from wsmsg.message.store_sqlite import SqliteStore
 from wsmsg.message.worker import Worker
-from wsmsg.retry import retry_policy
+from wsmsg.retry import RetryPolicy, retry_policy
 from wsmsg.settings.backends import sqlite_path
 from wsmsg.settings.sources import resolve_data_dir
 from wsmsg.settings.values import MessageSettings, RetrySettings
@@ -62,10 +62,29 @@ def store_of(settings: MessageSettings, reactor: Any) -> IMessageStore:
 
 
 def _kept(reactor: Any) -> dict[str, Any]:
-    return {
-        "retry": retry_policy(RetrySettings(attempts=_ATTEMPTS)),
-        "dependency": Dependency("store", reactor),
-    }
+    dependency = Dependency("store", reactor)
+    return {"retry": reopening(dependency), "dependency": dependency}
+
+
+def reopening(dependency: Dependency) -> RetryPolicy:
+    """
+    Give up soon what was never there, and never what was: how long that is waited for
+    is L{wsmsg.moving.patience.Patience}'s.
+    """
+    settings = RetrySettings()
+    soon = retry_policy(settings.model_copy(update={"attempts": _ATTEMPTS}))
+    ever = retry_policy(settings)
+    was_up = False
+
+    def changed(dependency: Dependency) -> None:
+        nonlocal was_up
+        was_up = was_up or dependency.up
+
+    def delay_s(failures: int) -> float | None:
+        return ever(failures) if was_up else soon(failures)
+
+    dependency.on_change(changed)
+    return delay_s
 
 
 def check_drained(settings: MessageSettings) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tools.stack.mongo import kind_in_use, kind_to_install, program
 from tools.stack.packages import StackError, run
 from tools.stack.ports import free_ports
 from tools.stack.process import Process
@@ -193,6 +194,33 @@ class StackTests(SynchronousTestCase):
         stack("wipe")
         self.assertFalse(data.exists())
         stack("wipe")
+
+    def test_kind_of_mongo(self) -> None:
+        """
+        The server that is compiled is used once it is there, unless another is chosen;
+        a choice that there is not is told.
+        """
+        cache = self.folder / "cache"
+        self.patch(os, "environ", {**os.environ, "WSMSG_STACK_MONGO_KIND": ""})
+        self.assertEqual(kind_in_use(cache), "wheel")
+        program(cache, "crate").parent.mkdir(parents=True)
+        program(cache, "crate").touch()
+        self.assertEqual(kind_in_use(cache), "crate")
+        os.environ["WSMSG_STACK_MONGO_KIND"] = "wheel"
+        self.assertEqual(kind_in_use(cache), "wheel")
+        self.assertEqual(kind_to_install(), "wheel")
+        os.environ["WSMSG_STACK_MONGO_KIND"] = "mongod"
+        with self.assertRaises(StackError) as caught:
+            kind_to_install()
+        self.assertIn("mongod: neither crate nor wheel", str(caught.exception))
+
+    def test_no_compiler(self) -> None:
+        """
+        Where there is no compiler the wheel is installed.
+        """
+        empty = {"PATH": "/nonexistent", "WSMSG_STACK_MONGO_KIND": ""}
+        self.patch(os, "environ", {**os.environ, **empty})
+        self.assertEqual(kind_to_install(), "wheel")
 
     def test_unknown_server(self) -> None:
         """

@@ -107,7 +107,7 @@ class PushTests(GroupCase):
         """
         settled: list[None] = []
         self.links.push(
-            [message(7, "g:5"), message(8, "g:5")],
+            [message(7, "g:5")],
             lambda: settled.append(None),
             {("g:5", 7): frozenset({77})},
         )

@@ -118,15 +118,11 @@ class GroupRules:
         self._made: Lately[str, Message] = Lately(now_ms, _MADE_MS)
         self._claimed: Lately[str, frozenset[int]] = Lately(now_ms, _CHANGED_MS)
 
-    def concerned(self, proposal: Proposal) -> bool:
+    def believes(self, proposal: Proposal) -> bool:
         """
-        Whether there is anything to be asked.
+        Whether the sender is known to be a member without asking.
         """
-        if proposal.kind < FIRST_EVENT:
-            if not is_group(proposal.conversation):
-                return False
-            return not self._members.get((proposal.conversation, proposal.sender))
-        return True
+        return bool(self._members.get((proposal.conversation, proposal.sender)))
 
     async def judge(self, proposals: Sequence[Proposal]) -> list[WsmsgError | None]:
         """

@@ -28,7 +28,15 @@ from wsmsg.message.group_rules import GroupRules
 from wsmsg.message.interfaces import IJournal, IMessageStore
 from wsmsg.message.message_ids import MessageIds
 from wsmsg.message.proposals import Answer, Proposal, Reply, flaw
-from wsmsg.model import FIRST_EVENT, GROUP, RECALLED, TEXT, Identity, Message
+from wsmsg.model import (
+    FIRST_EVENT,
+    GROUP,
+    RECALLED,
+    TEXT,
+    Identity,
+    Message,
+    is_group,
+)
 
 _RETRY_AFTER_MS = 500
 
@@ -135,10 +143,14 @@ class Ingress:
     # -- what is judged first
 
     def _is_held(self, proposal: Proposal) -> bool:
-        if self.rules.concerned(proposal):
-            return True
-        key = (proposal.conversation, proposal.sender)
-        return bool(self._holding) and key in self._holding
+        event = proposal.kind >= FIRST_EVENT
+        if event or is_group(proposal.conversation):
+            known = not event and self.rules.believes(proposal)
+            if not known:
+                return True
+        if not self._holding:
+            return False
+        return (proposal.conversation, proposal.sender) in self._holding
 
     def _hold(self, proposal: Proposal, reply: Reply) -> None:
         self.in_flight += 1

@@ -283,15 +283,13 @@ class Links:
         connected: dict[int, dict[str, list[int]]] = {}
         for message in messages:
             targets: dict[str, list[int]] = {}
-            audience = None
-            if audiences:
-                audience = audiences.get((message.conversation, message.seq))
-            if audience is not None:
+            if audiences and is_group(message.conversation):
+                audience = audiences[message.conversation, message.seq]
                 # Messages between two changes of a group share one set.
                 if id(audience) not in connected:
                     connected[id(audience)] = self._connected(audience)
                 targets = connected[id(audience)]
-            elif not is_group(message.conversation):
+            else:
                 for user in members_of(message.conversation):
                     for node in of(user):
                         targets.setdefault(node, []).append(user)

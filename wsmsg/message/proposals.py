@@ -24,6 +24,7 @@ from wsmsg.model import (
 
 # A change with as many users as it may name, and room.
 _CHANGE_CHARACTERS = 32 * 1024
+_DIGITS = 19
 
 
 class Proposal(NamedTuple):
@@ -57,11 +58,12 @@ def flaw(proposal: Proposal, content_bytes: int) -> WsmsgError | None:
     if proposal.kind >= FIRST_EVENT:
         return _event_flaw(proposal)
     try:
-        _check_part(proposal)
+        if is_group(proposal.conversation):
+            group_in(proposal.conversation)
+        elif proposal.sender not in members_of(proposal.conversation):
+            return Forbidden("the sender is not in the conversation")
     except InvalidName as e:
         return BadRequest(str(e))
-    except Forbidden as e:
-        return e
     # A character has at most 4 bytes: most content needs no encoding to know.
     content = proposal.content
     if proposal.kind < 0 or "\0" in content:
@@ -75,27 +77,25 @@ def flaw(proposal: Proposal, content_bytes: int) -> WsmsgError | None:
     return None
 
 
-def _check_part(proposal: Proposal) -> None:
-    if is_group(proposal.conversation):
-        group_in(proposal.conversation)
-    elif proposal.sender not in members_of(proposal.conversation):
-        raise Forbidden("the sender is not in the conversation")
-
-
 def _event_flaw(proposal: Proposal) -> WsmsgError | None:
     try:
-        _check_part(proposal)
         if proposal.kind == GROUP:
             _check_change(proposal)
-        elif proposal.kind != RECALL:
+        elif proposal.kind == RECALL:
+            return flaw(proposal._replace(kind=0), _DIGITS) or _recall_flaw(proposal)
+        else:
             raise BadRequest(f"messages of kind {proposal.kind} cannot be sent")
-        elif not recalled_in(proposal.content):
-            raise BadRequest("a recall names a message by its seq")
     except (InvalidName, InvalidChange) as e:
         return BadRequest(str(e))
     except WsmsgError as e:
         return e
     return None
+
+
+def _recall_flaw(proposal: Proposal) -> WsmsgError | None:
+    if recalled_in(proposal.content):
+        return None
+    return BadRequest("a recall names a message by its seq")
 
 
 def _check_change(proposal: Proposal) -> None:

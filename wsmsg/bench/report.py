@@ -327,7 +327,7 @@ def _line(figure: Figure) -> str:
     value = "not measured" if figure.value is None else _number(figure.value)
     unit = figure.unit if figure.value is not None else ""
     aim = "" if figure.aim is None else f"   (aim: at most {figure.aim:g})"
-    return f"  {figure.name:<34}{value:>12} {unit}{aim}".rstrip()
+    return f"  {figure.name:<38}{value:>12} {unit}{aim}".rstrip()
 
 
 def _number(value: float) -> str:

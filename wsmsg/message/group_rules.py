@@ -10,7 +10,7 @@ group may speak in it at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
@@ -163,7 +163,7 @@ class GroupRules:
             for p in proposals
             if p.kind == RECALL
         }
-        asked = [
+        asked: list[Deferred[Any]] = [
             Deferred.fromCoroutine(part)
             for part in (
                 self._readable(list(keys)),

@@ -116,11 +116,7 @@ class RulesTests(Folder):
         """
         A backend of a later version is told as such, another as unknown.
         """
-        for key, later in (
-            ("journal", "kafka://h:1/t"),
-            ("store", "mongodb://h/db"),
-            ("presence", "redis://h"),
-        ):
+        for key, later in (("presence", "redis://h"),):
             (told,) = self.in_file(f'[message]\n{key} = "{later}"\n', MessageSettings)
             self.assertIn(f"{key}: ", told)
             self.assertIn("is not supported by this version; use ", told)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import sys
 import uuid
-from pathlib import Path
 from typing import Any, ClassVar
 
-import attrs
 from twisted.application.service import IService
 
 from wsmsg.daemon.options import DaemonOptions
@@ -29,7 +27,7 @@ class Options(DaemonOptions):
     settings_type = MessageSettings
     optParameters: ClassVar[list[list[str | None]]] = [
         ["journal", None, None, "URL of the durable log: sqlite:, sqlite:///path"],
-        ["store", None, None, "URL of the message store: sqlite:, sqlite:///path"],
+        ["store", None, None, "URL of the message store: sqlite:, mongodb://host/db"],
         ["presence", None, None, "URL of the user state: memory:"],
     ]
 
@@ -53,33 +51,24 @@ def build(options: Options, reactor: Any) -> IService:
     from wsmsg.daemon.rpc_health import follow_readiness
     from wsmsg.daemon.running import Daemon
     from wsmsg.message.acceptance import Acceptance
+    from wsmsg.message.backends import Backends, probes
     from wsmsg.message.dead_letters import DeadLettersResource
-    from wsmsg.message.journal_file import JOURNAL
-    from wsmsg.message.sqlite import check_free
-    from wsmsg.message.store_file import STORE
     from wsmsg.message.web import public_site
     from wsmsg.message.web_groups import GroupCalls
-    from wsmsg.settings.backends import sqlite_path
 
     # A thread that comes back from SQLite asks for the interpreter, and the reactor's
     # thread gives it up after this: with Python's 5 ms each step of a commit would
     # wait so long behind a busy reactor.
     sys.setswitchinterval(_SWITCH_S)
     settings: MessageSettings = options.settings
-    paths = _Paths(
-        sqlite_path(settings.journal, options.data_dir, "journal.db"),
-        sqlite_path(settings.store, options.data_dir, "store.db"),
-    )
     daemon = Daemon(
         options,
         reactor,
         rule=required_up,
-        probes=[
-            ("cannot use the journal", lambda: check_free(str(paths.journal), JOURNAL)),
-            ("cannot use the store", lambda: check_free(str(paths.store), STORE)),
-        ],
+        probes=probes(settings, options.data_dir),
     )
-    node, presence = _node(daemon, reactor, paths)
+    backends = Backends(settings, options.data_dir, reactor, daemon.retry)
+    node, presence = _node(daemon, reactor, backends)
     for backend in (node.journal, node.store, presence):
         daemon.health.add(backend.dependency)
     daemon.health.describe("message", node.status)
@@ -105,31 +94,21 @@ def build(options: Options, reactor: Any) -> IService:
     return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
 
 
-@attrs.frozen
-class _Paths:
-    journal: Path
-    store: Path
-
-
-def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
+def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     """
     The parts that make a Message what it is, and its presence.
     """
-    from wsmsg.dependency import Dependency
     from wsmsg.message.cursors import Cursors
     from wsmsg.message.delivery import Delivery
     from wsmsg.message.group_rules import GroupRules
     from wsmsg.message.group_typing import GroupTyping
     from wsmsg.message.ingress import Ingress
-    from wsmsg.message.journal_sqlite import SqliteJournal
     from wsmsg.message.links import Links
     from wsmsg.message.message_ids import MessageIds
-    from wsmsg.message.presence_memory import MemoryPresence
     from wsmsg.message.queries import Queries
     from wsmsg.message.reading import Reading
     from wsmsg.message.rpc import MessageRpc
     from wsmsg.message.service import MessageNode
-    from wsmsg.message.store_sqlite import SqliteStore
     from wsmsg.message.stream import Core
 
     settings: MessageSettings = daemon.settings
@@ -137,21 +116,8 @@ def _node(daemon: Any, reactor: Any, paths: _Paths) -> Any:
     def now_ms() -> int:
         return int(reactor.seconds() * 1000)
 
-    journal = SqliteJournal(
-        str(paths.journal),
-        reactor,
-        retry=daemon.retry,
-        dependency=Dependency("journal", reactor),
-    )
-    store = SqliteStore(
-        str(paths.store),
-        reactor,
-        retry=daemon.retry,
-        dependency=Dependency("store", reactor),
-    )
-    presence = MemoryPresence(
-        reactor, dependency=Dependency("presence", reactor, required=False)
-    )
+    journal, store = backends.journal(), backends.store()
+    presence = backends.presence()
     links = Links(
         presence,
         reactor,

@@ -6,7 +6,8 @@ setting    this version                   later
 ========== ============================== =====================
 journal    C{sqlite:}, C{sqlite:///path}
 journal    C{kafka://host:port/topic}
-store      C{sqlite:}, C{sqlite:///path}  C{mongodb://}
+store      C{sqlite:}, C{sqlite:///path}
+store      C{mongodb://host:port/db}
 presence   C{memory:}                     C{redis://}
 discovery  C{static:host:port,host:port}  C{dns:}, C{redis://}
 ========== ============================== =====================
@@ -22,7 +23,7 @@ from typing import NamedTuple
 
 from wsmsg.settings.addresses import Address, parse_address
 
-_LATER = frozenset({"mongodb", "mongodb+srv", "redis", "rediss", "dns"})
+_LATER = frozenset({"redis", "rediss", "dns"})
 
 
 def check_sqlite(url: str) -> str:
@@ -47,6 +48,25 @@ class KafkaUrl(NamedTuple):
 _KAFKA = "kafka://host:port,host:port/topic"
 #: What Kafka takes as the name of a topic.
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def check_store(url: str) -> str:
+    """
+    C{sqlite:}, C{sqlite:///absolute/path} or C{mongodb://host:port/database}.
+    """
+    if url.partition(":")[0] not in ("mongodb", "mongodb+srv"):
+        return check_sqlite(url)
+    from wsmsg.settings.mongo_url import read_mongo_url
+
+    read_mongo_url(url)
+    return url
+
+
+def without_password(url: str) -> str:
+    """
+    The URL as others may see it.
+    """
+    return re.sub(r"(//[^/@]*?):[^/]*@", r"\1:**********@", url)
 
 
 def check_journal(url: str) -> str:

@@ -14,6 +14,7 @@ from wsmsg.settings.addresses import Address, is_loopback, parse_address
 from wsmsg.settings.backends import kafka_url
 from wsmsg.settings.keys import is_list, is_secret, keys_of, nested
 from wsmsg.settings.mistakes import Mistake, plain_reason
+from wsmsg.settings.mongo_url import read_mongo_url
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -194,6 +195,22 @@ def _message_files(settings: MessageSettings) -> Iterator[Clash]:
         yield ("journal", "store"), "the journal and the store are one file; use two"
 
 
+def _message_store(settings: MessageSettings) -> Iterator[Clash]:
+    password = settings.store_password.get_secret_value()
+    keys = ("store", "store_password")
+    if settings.store.startswith("sqlite:"):
+        if password:
+            yield keys, "an embedded store has no password"
+        return
+    try:
+        url = read_mongo_url(settings.store, password)
+    except ValueError as e:
+        yield keys, str(e)
+        return
+    if url.user and not url.password and url.mechanism != "MONGODB-X509":
+        yield keys, f"there is no password for the user {url.user!r}"
+
+
 def _message_kafka(settings: MessageSettings) -> Iterator[Clash]:
     kafka = settings.kafka
     if bool(kafka.sasl) != bool(kafka.username):
@@ -231,5 +248,5 @@ def _message_kafka(settings: MessageSettings) -> Iterator[Clash]:
 
 _RULES: dict[type[Common], tuple[Callable[..., Iterator[Clash]], ...]] = {
     ConnectSettings: (_retry, _connect_limits, _connect_tokens),
-    MessageSettings: (_retry, _message_kafka, _message_files),
+    MessageSettings: (_retry, _message_kafka, _message_files, _message_store),
 }

@@ -12,15 +12,23 @@ from __future__ import annotations
 import os
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+)
 
 from wsmsg.settings.addresses import parse_address
 from wsmsg.settings.backends import (
     check_journal,
     check_memory,
-    check_sqlite,
     check_static,
+    check_store,
     check_topic,
+    without_password,
 )
 
 
@@ -236,7 +244,8 @@ class MessageSettings(Common):
 
     @ivar journal: C{sqlite:} (in C{data_dir}), C{sqlite:///path} or
         C{kafka://host:port,host:port/topic}.
-    @ivar store: the same.
+    @ivar store: C{sqlite:}, C{sqlite:///path} or C{mongodb://user@host:port/db}.
+    @ivar store_password: of the user in the store's URL.
     @ivar presence: C{memory:}.
     @ivar appends_in_flight: sends that may wait for the journal; over it they are
         refused as C{overloaded}.
@@ -252,6 +261,7 @@ class MessageSettings(Common):
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
         "journal",
         "store",
+        "store_password",
         "presence",
         "keepalive_s",
         "heads_cached",
@@ -264,7 +274,12 @@ class MessageSettings(Common):
     rpc_listen: Listen = "127.0.0.1:22004"
     admin_listen: Listen = "127.0.0.1:23004"
     journal: Annotated[str, AfterValidator(check_journal)] = "sqlite:"
-    store: Annotated[str, AfterValidator(check_sqlite)] = "sqlite:"
+    store: Annotated[
+        str,
+        AfterValidator(check_store),
+        PlainSerializer(without_password, when_used="json"),
+    ] = "sqlite:"
+    store_password: SecretStr = SecretStr("")
     presence: Annotated[str, AfterValidator(check_memory)] = "memory:"
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
     appends_in_flight: Count = 5000

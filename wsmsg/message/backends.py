@@ -1,0 +1,119 @@
+"""
+Which adapters stand behind Message, by the URLs in its settings.
+
+A new backend is an adapter, a check of its URL in L{wsmsg.settings.backends}, and a
+line here.  Adapters are imported when they are chosen: some import the reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wsmsg.dependency import Dependency
+from wsmsg.message.interfaces import IJournal, IMessageStore, IPresence
+from wsmsg.retry import RetryPolicy
+from wsmsg.settings.backends import sqlite_path
+from wsmsg.settings.values import MessageSettings
+
+#: What is said when a check fails, and the check.
+Probe = tuple[str, Callable[[], None]]
+
+
+def scheme(url: str) -> str:
+    """
+    What stands before the colon.
+    """
+    return url.partition(":")[0]
+
+
+class Backends:
+    """
+    The adapters that the settings name; nothing of them is started.
+
+    @param data_dir: where embedded backends have their files.
+    """
+
+    def __init__(
+        self,
+        settings: MessageSettings,
+        data_dir: Path,
+        reactor: Any,
+        retry: RetryPolicy,
+    ) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._reactor = reactor
+        self._retry = retry
+
+    def journal(self) -> IJournal:
+        dependency = Dependency("journal", self._reactor)
+        from wsmsg.message.journal_sqlite import SqliteJournal
+
+        return SqliteJournal(
+            str(journal_path(self._settings, self._data_dir)),
+            self._reactor,
+            retry=self._retry,
+            dependency=dependency,
+        )
+
+    def store(self) -> IMessageStore:
+        dependency = Dependency("store", self._reactor)
+        if scheme(self._settings.store) != "sqlite":
+            from wsmsg.message.store_mongo import MongoStore
+            from wsmsg.settings.mongo_url import read_mongo_url
+
+            password = self._settings.store_password.get_secret_value()
+            return MongoStore(
+                read_mongo_url(self._settings.store, password),
+                self._reactor,
+                retry=self._retry,
+                dependency=dependency,
+            )
+        from wsmsg.message.store_sqlite import SqliteStore
+
+        return SqliteStore(
+            str(store_path(self._settings, self._data_dir)),
+            self._reactor,
+            retry=self._retry,
+            dependency=dependency,
+        )
+
+    def presence(self) -> IPresence:
+        dependency = Dependency("presence", self._reactor, required=False)
+        from wsmsg.message.presence_memory import MemoryPresence
+
+        return MemoryPresence(self._reactor, dependency=dependency)
+
+
+def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:
+    """
+    What can be found out before the daemon begins: whether its files are free.
+    """
+    from wsmsg.message.journal_file import JOURNAL
+    from wsmsg.message.sqlite import check_free
+    from wsmsg.message.store_file import STORE
+
+    found: list[Probe] = []
+    if scheme(settings.journal) == "sqlite":
+        journal = str(journal_path(settings, data_dir))
+        found.append(("cannot use the journal", lambda: check_free(journal, JOURNAL)))
+    if scheme(settings.store) == "sqlite":
+        store = str(store_path(settings, data_dir))
+        found.append(("cannot use the store", lambda: check_free(store, STORE)))
+    return found
+
+
+def journal_path(settings: MessageSettings, data_dir: Path) -> Path:
+    """
+    The file of the embedded journal.
+    """
+    return sqlite_path(settings.journal, data_dir, "journal.db")
+
+
+def store_path(settings: MessageSettings, data_dir: Path) -> Path:
+    """
+    The file of the embedded store.
+    """
+    return sqlite_path(settings.store, data_dir, "store.db")

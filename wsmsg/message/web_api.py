@@ -174,7 +174,9 @@ class Api(Resource):
         if not allowed:
             raise NotFound("there is nothing at this path")
         request.setHeader("allow", ", ".join(sorted(allowed)))
-        return Reply(405, _document(405, f"{method} is not for this path", "not_found"))
+        return Reply(
+            405, _document(405, f"{method} is not for this path", "bad_request")
+        )
 
 
 def spell(number: int) -> int | str:

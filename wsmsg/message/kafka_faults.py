@@ -1,0 +1,147 @@
+"""
+What Kafka's errors mean for us, by their names in librdkafka: decisions, no I/O.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class Meaning(Enum):
+    """
+    What to do about an error that a client reported by itself.
+    """
+
+    #: It mends itself, or says nothing; for debugging only.
+    PASSING = auto()
+    #: The journal is not there: say so, and look until it is again.
+    LOST = auto()
+    #: The client is of no use any more: make a new one.
+    RUINED = auto()
+    #: What was committed is not there any more.
+    GAP = auto()
+    #: A commit for a partition that is not ours any more.
+    FOREIGN = auto()
+
+
+_LOST = frozenset(
+    {
+        "_ALL_BROKERS_DOWN",
+        "_AUTHENTICATION",
+        "_UNKNOWN_TOPIC",
+        "_UNKNOWN_PARTITION",
+        "UNKNOWN_TOPIC_OR_PART",
+        "TOPIC_AUTHORIZATION_FAILED",
+        "GROUP_AUTHORIZATION_FAILED",
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "SASL_AUTHENTICATION_FAILED",
+        "UNSUPPORTED_SASL_MECHANISM",
+    }
+)
+
+_GAPS = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE", "_NO_OFFSET"})
+
+_FOREIGN = frozenset(
+    {
+        "ILLEGAL_GENERATION",
+        "UNKNOWN_MEMBER_ID",
+        "REBALANCE_IN_PROGRESS",
+        "STALE_MEMBER_EPOCH",
+        "FENCED_MEMBER_EPOCH",
+        "_ASSIGNMENT_LOST",
+        "_NO_OFFSET",
+    }
+)
+
+#: What a broker says to one record alone; the others are not affected.
+_TOO_LARGE = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"})
+
+
+def meaning(name: str, *, fatal: bool = False) -> Meaning:
+    """
+    @param name: as C{KafkaError.name()} gives it.
+    @param fatal: as C{KafkaError.fatal()} gives it.
+    """
+    if fatal or name in ("_FATAL", "_FENCED", "UNSUPPORTED_ASSIGNOR", "INVALID_CONFIG"):
+        return Meaning.RUINED
+    if name in _LOST:
+        return Meaning.LOST
+    if name in _GAPS:
+        return Meaning.GAP
+    return Meaning.PASSING
+
+
+def commit_meaning(name: str) -> Meaning:
+    """
+    The same of an error to a commit.
+    """
+    return Meaning.FOREIGN if name in _FOREIGN else meaning(name)
+
+
+def too_large(name: str) -> bool:
+    """
+    Whether a record was refused for its size.
+    """
+    return name in _TOO_LARGE
+
+
+_WORDS = {
+    "_ALL_BROKERS_DOWN": "no broker can be reached",
+    "_TRANSPORT": "no broker can be reached",
+    "_TIMED_OUT": "no broker answered in time",
+    "_MSG_TIMED_OUT": "no broker took the record within the delivery timeout",
+    "_PURGE_QUEUE": "given up with a record before it",
+    "_PURGE_INFLIGHT": "given up with a record before it",
+    "_AUTHENTICATION": "the broker refuses our credentials",
+    "SASL_AUTHENTICATION_FAILED": "the broker refuses our credentials",
+    "_SSL": "TLS with the broker failed",
+    "_RESOLVE": "the name of a broker cannot be resolved",
+    "UNKNOWN_TOPIC_OR_PART": "the topic is not there, or we may not see it",
+    "_UNKNOWN_TOPIC": "the topic is not there, or we may not see it",
+    "TOPIC_AUTHORIZATION_FAILED": "we have no right to this topic",
+    "GROUP_AUTHORIZATION_FAILED": "we have no right to this group",
+    "CLUSTER_AUTHORIZATION_FAILED": "we have no right to write idempotently",
+    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": "we have no right to this transaction",
+    "NOT_ENOUGH_REPLICAS": "too few replicas are in sync",
+    "_FENCED": "another Message took over",
+}
+
+
+def told(name: str, text: str) -> str:
+    """
+    An error for an operator: in our words where we have some, with the library's.
+
+    @param text: the library's own, which may name the broker and the cause.
+    """
+    words = _WORDS.get(name)
+    if words is None:
+        return f"{text} ({name})"
+    return f"{words} ({name}: {text})" if text else f"{words} ({name})"
+
+
+class Causes:
+    """
+    The last causes that clients told of, since the library fails with no more than
+    "timed out" when it could not even connect.
+    """
+
+    _SPEAKING = ("_AUTHENTICATION", "_SSL", "_RESOLVE", "_TRANSPORT")
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def note(self, name: str, text: str) -> None:
+        if name in self._SPEAKING:
+            self._last[name] = told(name, text)
+
+    def clear(self) -> None:
+        self._last.clear()
+
+    def why(self, otherwise: str) -> str:
+        """
+        The most telling cause; what failed by itself if there is none.
+        """
+        for name in self._SPEAKING:
+            if name in self._last:
+                return self._last[name]
+        return otherwise

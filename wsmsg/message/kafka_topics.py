@@ -1,0 +1,241 @@
+"""
+Whether the topics are there and as they must be; they are made where that is wished.
+
+What is wrong is an operator's to mend, while we look again and again: it is told with
+the topic's name, and nothing is read or written until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import attrs
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.cimpl import NewTopic
+
+from wsmsg.errors import Unavailable
+from wsmsg.message.kafka_config import KafkaPlace, connection
+from wsmsg.message.kafka_faults import Causes, told
+from wsmsg.message.kafka_log import QUIET
+
+_ANSWER_S = 5.0
+_FOREVER = "-1"
+
+
+@attrs.frozen
+class Wanted:
+    """
+    A topic that must be there.
+
+    @ivar config: what it is made with.
+    """
+
+    name: str
+    partitions: int
+    rights: Collection[str]
+    config: dict[str, str]
+
+
+@attrs.frozen
+class Found:
+    """
+    A topic that is there.
+
+    @ivar rights: what we may do with it; L{None}: the broker does not say.
+    @ivar most_bytes: of a record; 0: the broker does not say.
+    """
+
+    partitions: int
+    rights: Collection[str] | None = None
+    most_bytes: int = 0
+
+
+def wanted_topics(place: KafkaPlace) -> list[Wanted]:
+    """
+    Messages, and dead letters in one partition: their offset there is their number.
+    """
+    size = {"max.message.bytes": str(max(place.record_bytes + 4096, 1048588))}
+    rights = ("READ", "WRITE")
+    return [
+        Wanted(place.topic, place.settings.partitions, rights, size),
+        Wanted(
+            place.dead_letters,
+            1,
+            rights,
+            {**size, "cleanup.policy": "compact", "retention.ms": _FOREVER},
+        ),
+    ]
+
+
+def topic_fault(wanted: Wanted, found: Found, record_bytes: int) -> str:
+    """
+    Why a topic cannot be used; empty: it can.
+    """
+    if found.partitions != wanted.partitions:
+        return (
+            f"topic {wanted.name} has {found.partitions} partitions and must have "
+            f"{wanted.partitions}"
+        )
+    if found.rights is not None:
+        missing = [right for right in wanted.rights if right not in found.rights]
+        if missing:
+            return f"we may not {' or '.join(missing)} topic {wanted.name}"
+    if 0 < found.most_bytes < record_bytes:
+        return (
+            f"topic {wanted.name} takes records of {found.most_bytes} bytes "
+            f"(max.message.bytes) and ours may have {record_bytes}"
+        )
+    return ""
+
+
+class KafkaTopics:
+    """
+    Asks the brokers.  Only one thread may use it.
+    """
+
+    def __init__(self, place: KafkaPlace) -> None:
+        self._place = place
+        self._causes = Causes()
+        self._admin: AdminClient | None = None
+
+    def check(self) -> None:
+        """
+        @raise Unavailable: no broker answers, or what it has is of no use.
+        """
+        self._causes.clear()
+        try:
+            self._check(self._client())
+        except KafkaException as e:
+            raise Unavailable(self._why(e.args[0])) from e
+
+    def _client(self) -> AdminClient:
+        if self._admin is None:
+            config = connection(self._place)
+            config["error_cb"] = self._noted
+            config["logger"] = QUIET
+            self._admin = AdminClient(config)
+        return self._admin
+
+    def _noted(self, error: KafkaError) -> None:
+        self._causes.note(error.name() or "", error.str() or "")
+
+    def _why(self, error: KafkaError) -> str:
+        if self._admin is not None:
+            self._admin.poll(0)
+        return self._causes.why(told(error.name() or "", error.str() or ""))
+
+    def _check(self, admin: AdminClient) -> None:
+        wanted = wanted_topics(self._place)
+        found = self._describe(admin, [w.name for w in wanted])
+        missing = [w for w in wanted if w.name not in found]
+        if missing:
+            self._make(admin, missing)
+            found = self._describe(admin, [w.name for w in wanted])
+        self._sizes(admin, found)
+        for each in wanted:
+            if each.name not in found:
+                raise Unavailable(f"topic {each.name} is not there")
+            fault = topic_fault(each, found[each.name], self._place.record_bytes)
+            if fault:
+                raise Unavailable(fault)
+        self._check_group(admin)
+
+    def _describe(self, admin: AdminClient, names: Sequence[str]) -> dict[str, Found]:
+        answers = admin.describe_topics(
+            TopicCollection(list(names)),
+            include_authorized_operations=True,
+            request_timeout=_ANSWER_S,
+        )
+        found: dict[str, Found] = {}
+        for name, answer in answers.items():
+            try:
+                topic = answer.result()
+            except KafkaException as e:
+                if e.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+                    continue
+                if e.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
+                    raise Unavailable(f"we may not DESCRIBE topic {name}") from e
+                raise
+            found[name] = Found(
+                len(topic.partitions), _rights(topic.authorized_operations)
+            )
+        return found
+
+    def _make(self, admin: AdminClient, missing: Sequence[Wanted]) -> None:
+        settings = self._place.settings
+        if not settings.create_topics:
+            names = " and ".join(w.name for w in missing)
+            raise Unavailable(
+                f"topic {names} is not there; make it with "
+                f"{missing[0].partitions} partitions, or set kafka.create_topics"
+            )
+        answers = admin.create_topics(
+            [
+                NewTopic(
+                    w.name,
+                    num_partitions=w.partitions,
+                    replication_factor=settings.replication or -1,
+                    config=w.config,
+                )
+                for w in missing
+            ],
+            request_timeout=_ANSWER_S,
+        )
+        for name, answer in answers.items():
+            try:
+                answer.result()
+            except KafkaException as e:
+                if e.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                    why = told(e.args[0].name(), e.args[0].str())
+                    raise Unavailable(f"topic {name} cannot be made: {why}") from e
+
+    def _sizes(self, admin: AdminClient, found: dict[str, Found]) -> None:
+        """
+        The longest record of each; who may not ask for it goes without.
+        """
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in found]
+        if not resources:
+            return
+        answers = admin.describe_configs(resources, request_timeout=_ANSWER_S)
+        for resource, answer in answers.items():
+            try:
+                size = int(answer.result()["max.message.bytes"].value)
+            except KafkaException:
+                continue
+            found[resource.name] = attrs.evolve(found[resource.name], most_bytes=size)
+
+    def _check_group(self, admin: AdminClient) -> None:
+        group = self._place.settings.group
+        answers = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=_ANSWER_S
+        )
+        try:
+            answers[group].result()
+        except KafkaException as e:
+            if e.args[0].name() == "GROUP_AUTHORIZATION_FAILED":
+                raise Unavailable(f"we have no right to group {group}") from e
+            # A new group has no coordinator yet.
+            if not e.args[0].retriable() and e.args[0].name() not in _NOT_YET:
+                raise
+
+
+_NOT_YET = (
+    "GROUP_ID_NOT_FOUND",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+    "COORDINATOR_NOT_AVAILABLE",
+    "NOT_COORDINATOR",
+)
+
+
+def _rights(operations: Collection[Any] | None) -> frozenset[str] | None:
+    if operations is None:
+        return None
+    return frozenset(operation.name for operation in operations)

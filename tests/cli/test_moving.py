@@ -45,7 +45,7 @@ class Folder(SynchronousTestCase):
             for first in range(1, count + 1, 1000):
                 last = min(first + 1000, count + 1)
                 some = [
-                    said(i, conversation=name, content="x" * 200)
+                    said(i, conversation=name, content="x" * 200, time_ms=2**40 + i)
                     for i in range(first, last)
                 ]
                 store.insert(some, 5)
@@ -176,7 +176,7 @@ class MoveTests(Folder):
         done = self.run_("import", "--verify", "--data-dir", str(self.there), self.file)
         self.assertEqual(done.returncode, 1)
         told = done.stdout.decode()
-        self.assertIn("line 2: message 1 of u:1:2 has another content", told)
+        self.assertIn("line 2: message 1 of u:1:2 has another time_ms, content", told)
         self.assertIn("92 records of the file are missing", told)
         self.assertIn("1 are different", told)
 

@@ -12,7 +12,7 @@ from tests.cursor_contract import said
 from tests.doubles import up
 from tests.group_contract import changed, made, recalled
 from tests.message.sqlite_places import REACTOR, path_for, sqlite_store_at
-from tests.moving.cases import batches_of, impatience, lines_for, talk
+from tests.moving.cases import batches_of, file_of, impatience, lines_for, talk
 from tests.stack.mongo_places import MongoPlace
 from tests.stack.servers import needs, own_mongo
 from wsmsg.dependency import Dependency
@@ -90,6 +90,7 @@ class ThereAndBackTests(TestCase):
             self.assertEqual(keeping.written, written)
             archive = await self.place.archive()
             self.assertEqual(await walked(archive, 500), records)
+            self.assertEqual(file_of(*await walked(archive, 500)), file_of(*records))
         self.assertEqual(await walked(archive, 7), records)
         rows = await store.conversations_of(2, 50, 9)
         names = ["g:77", "u:1:2"]
@@ -105,7 +106,8 @@ class ThereAndBackTests(TestCase):
         await up(store)
         await store.insert(_TALKS, 5)
         await store.apply([m for m in _TALKS if m.kind in (GROUP, RECALL)])
-        await store.move_cursors([Cursor("u:1:2", 1, 9, 3), Cursor("g:77", 3, 2, 2)])
+        cursors = [Cursor("u:1:2", 1, 9, 3), Cursor("g:77", _MANY, 2, 2)]
+        await store.move_cursors(cursors)
         archive = SqliteArchive(path, Worker("archive", REACTOR))
         self.addCleanup(archive.close)
         await archive.open()
@@ -159,13 +161,16 @@ class AwayTests(TestCase):
         self.assertIn("127.0.0.1:1/moved", str(caught.exception))
 
 
+#: A user that MongoDB's library has as a number of its own kind.
+_MANY = 2**60
+
 _TALKS = [
     *talk(30),
     recalled(31, 7),
     *talk(3, "u:1:10"),
     made(2, 3),
-    changed(2, add=range(10, 40)),
-    said(3, conversation="g:77", content="ß\0"),
+    changed(2, add=[*range(10, 40), _MANY]),
+    said(3, conversation="g:77", content="ß\0", time_ms=2**50),
     changed(4, remove=(10,)),
 ]
 

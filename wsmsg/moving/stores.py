@@ -144,4 +144,4 @@ def _store_path(settings: MessageSettings) -> Path:
 def _mongo_url(settings: MessageSettings) -> Any:
     from wsmsg.settings.mongo_url import read_mongo_url
 
-    return read_mongo_url(settings.store)
+    return read_mongo_url(settings.store, settings.store_password.get_secret_value())

@@ -6,11 +6,12 @@ out.
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.group_contract import CREW
 from tests.message.group_case import GroupCase
 from wsmsg.errors import WsmsgError
-from wsmsg.message.group_rules import BELIEVED_MS
+from wsmsg.message.group_rules import BELIEVED_MS, Lately
 from wsmsg.message.proposals import Proposal
 from wsmsg.model import (
     GROUP,
@@ -268,3 +269,30 @@ class GroupIngressTests(GroupCase):
         self.assertEqual(set(self.codes().values()), {"bad_request"})
         self.send("u", '{"add":[3]}', GROUP, to="u:1:2")
         self.assertEqual(self.code("u"), "bad_request")
+
+
+class LatelyTests(SynchronousTestCase):
+    """
+    L{Lately}.
+    """
+
+    def test_forgets(self) -> None:
+        """
+        What was said is true for its time, said again for the time from then, and is
+        not kept longer than that, nor over the bound.
+        """
+        now = [0]
+        lately: Lately[str, int] = Lately(lambda: now[0], 10, limit=3)
+        lately.put(["a", "b"], 1)
+        now[0] = 5
+        lately.put(["a"], 2)
+        now[0] = 9
+        self.assertEqual((lately.get("a"), lately.get("b")), (2, 1))
+        now[0] = 10
+        self.assertEqual((lately.get("a"), lately.get("b")), (2, None))
+        lately.put(["c"], 3)
+        self.assertEqual(len(lately), 2)
+        lately.put(["d", "e"], 4)
+        self.assertEqual((len(lately), lately.get("a")), (3, None))
+        lately.drop("c")
+        self.assertIsNone(lately.get("c"))

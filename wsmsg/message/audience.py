@@ -12,7 +12,14 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from wsmsg.message.interfaces import IMessageStore
-from wsmsg.model import GROUP, Message, change_in, is_group
+from wsmsg.model import (
+    GROUP,
+    GroupChange,
+    InvalidChange,
+    Message,
+    change_in,
+    is_group,
+)
 
 _NOBODY: frozenset[int] = frozenset()
 
@@ -97,7 +104,7 @@ def follow(stored: Sequence[Message], now: dict[str, frozenset[int]]) -> Audienc
         if members is None:
             continue
         if message.kind == GROUP:
-            change = change_in(message.content)
+            change = _change(message)
             members = members.union(change.add)
             now[conversation] = members.difference(change.remove)
         audiences[conversation, message.seq] = members
@@ -120,7 +127,7 @@ def look_back(
         added = later.setdefault(conversation, set())
         members = frozenset(now[conversation]).difference(added)
         if message.kind == GROUP:
-            change = change_in(message.content)
+            change = _change(message)
             members = members.union(change.remove)
             added.update(change.add)
         audiences[conversation, message.seq] = members
@@ -132,6 +139,13 @@ def groups_in(messages: Iterable[Message]) -> set[str]:
     The conversations among theirs that are groups.
     """
     return {m.conversation for m in messages if is_group(m.conversation)}
+
+
+def _change(message: Message) -> GroupChange:
+    try:
+        return change_in(message.content)
+    except InvalidChange:
+        return GroupChange()  # the store does nothing with it either
 
 
 def _cost(members: Collection[int]) -> int:

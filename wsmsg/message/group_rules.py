@@ -36,6 +36,8 @@ BELIEVED_MS = 1000
 _CHANGED_MS = 5000
 _MADE_MS = 60_000
 _REMEMBERED = 100_000
+# Of what may name a thousand users.
+_BIG = 1000
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -46,9 +48,12 @@ class Lately(Generic[K, V]):
     What is true for a while; the oldest is forgotten over a bound.
     """
 
-    def __init__(self, now_ms: Callable[[], int], lasting_ms: int) -> None:
+    def __init__(
+        self, now_ms: Callable[[], int], lasting_ms: int, *, limit: int = _REMEMBERED
+    ) -> None:
         self._now_ms = now_ms
         self._lasting_ms = lasting_ms
+        self._limit = limit
         self._until: dict[K, tuple[int, V]] = {}
 
     def __len__(self) -> int:
@@ -67,12 +72,16 @@ class Lately(Generic[K, V]):
         """
         Say it of these keys from now on.
         """
-        until = self._now_ms() + self._lasting_ms
+        now_ms = self._now_ms()
+        until = now_ms + self._lasting_ms
         for key in keys:
             self._until.pop(key, None)
             self._until[key] = (until, value)
-        while len(self._until) > _REMEMBERED:
-            del self._until[next(iter(self._until))]
+        while self._until:
+            oldest = next(iter(self._until))
+            if len(self._until) <= self._limit and self._until[oldest][0] > now_ms:
+                break
+            del self._until[oldest]
 
     def drop(self, key: K) -> None:
         """
@@ -115,8 +124,10 @@ class GroupRules:
         self._now_ms = now_ms
         self._members: Lately[tuple[str, int], bool] = Lately(now_ms, BELIEVED_MS)
         self._moved: Lately[tuple[str, int], bool] = Lately(now_ms, _CHANGED_MS)
-        self._made: Lately[str, Message] = Lately(now_ms, _MADE_MS)
-        self._claimed: Lately[str, frozenset[int]] = Lately(now_ms, _CHANGED_MS)
+        self._made: Lately[str, Message] = Lately(now_ms, _MADE_MS, limit=_BIG)
+        self._claimed: Lately[str, frozenset[int]] = Lately(
+            now_ms, _CHANGED_MS, limit=_BIG
+        )
 
     def believes(self, proposal: Proposal) -> bool:
         """

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from OpenSSL.SSL import Connection
+from OpenSSL.SSL import Connection, Error
 from pymongo.uri_parser import parse_uri
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import (
     Certificate,
     PrivateCertificate,
@@ -44,12 +45,14 @@ class Pool(ConnectionPool):  # type: ignore[misc]
         asked, or does.
     @ivar fault: why the last connection that failed did.
     @ivar faults: how many failed.
+    @ivar cause: what a connection knows of its end that its factory is not told.
     """
 
     def __init__(self, url: MongoUrl) -> None:
         self.refusal = ""
         self.fault = ""
         self.faults = 0
+        self.cause = ""
         self._on_fault: Callable[[], object] = lambda: None
         super().__init__(
             _plain(url),
@@ -58,6 +61,9 @@ class Pool(ConnectionPool):  # type: ignore[misc]
             retry_delay=_RETRY_S,
             max_delay=_MOST_RETRY_S,
         )
+        # It dials each address by its number, which no certificate has, and then ends
+        # the good connections.  We look at the server ourselves.
+        getattr(self, "_ConnectionPool__pinger_discovery").stop()  # noqa: B009
         if url.user:
             self.authenticate(url.auth_source, url.user, url.password, url.mechanism)
         for factory in self.getprotocols():
@@ -90,7 +96,8 @@ class Pool(ConnectionPool):  # type: ignore[misc]
     def _noting(self, told: Callable[..., None]) -> Callable[..., None]:
         def ended(connector: Any, reason: Failure) -> None:
             where = connector.getDestination()
-            self.fault = f"{where.host}:{where.port}: {reason.getErrorMessage()}"
+            why = self.cause or reason.getErrorMessage()
+            self.fault, self.cause = f"{where.host}:{where.port}: {why}", ""
             self.faults += 1
             told(connector, reason)
             self._on_fault()
@@ -102,6 +109,11 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
     """
     A connection that tells its pool what became of the login.
     """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if reason.check(Error):
+            self.factory.pool.cause = f"TLS: {reason.getErrorMessage()}"
+        super().connectionLost(reason)
 
     def authenticate(
         self, database: str, user: str, password: str, mechanism: str
@@ -187,7 +199,8 @@ class _ByHost:
                 self._key = PrivateCertificate.loadPEM(f.read())
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
-        host = tlsProtocol.transport.connector.host
+        # The host that txmongo's factory dials just now.
+        host = tlsProtocol.factory.wrappedFactory.connector.host
         creator = optionsForClientTLS(host, self._trust, self._key)
         made: Connection = creator.clientConnectionForTLS(tlsProtocol)
         return made

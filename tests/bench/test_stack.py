@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.bench.processes import CannotStart
 from wsmsg.bench.stack import Backend, backends_of, pids_of, settings_of
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.values import MessageSettings
 
 
 class BackendTests(SynchronousTestCase):
@@ -49,6 +51,17 @@ class BackendTests(SynchronousTestCase):
         self.assertNotEqual(
             backends_of({}, {}, everything=True), backends_of({}, {}, everything=True)
         )
+
+    def test_good_settings(self) -> None:
+        """
+        Message takes what is made for it.
+        """
+        wanted = {"presence": "memory:"}
+        found = settings_of(backends_of(wanted, {}, everything=True, run="ab12"))
+        settings = load_settings(MessageSettings, Sources(environ=found))
+        self.assertEqual(settings.journal, "kafka://127.0.0.1:19092/wsmsg-bench-ab12")
+        self.assertEqual(settings.store, "mongodb://127.0.0.1:19017/wsmsg_bench_ab12")
+        self.assertEqual(settings.kafka.group, "wsmsg-bench-ab12")
 
     def test_given(self) -> None:
         """

@@ -96,6 +96,12 @@ class DaemonProcess:
         assert self._process is not None
         return self._process.pid
 
+    def port(self, listener: str) -> int:
+        """
+        Where it listens: C{listen}, C{rpc_listen} or C{admin_listen}.
+        """
+        return self._ports[f"{self.name}.{listener}"]
+
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
@@ -164,8 +170,7 @@ class DaemonProcess:
 
         @return: the HTTP status and the document; 0 where nobody answers.
         """
-        port = self._ports[f"{self.name}.admin_listen"]
-        return await http_get(port, path)
+        return await http_get(self.port("admin_listen"), path)
 
     async def ready(self, wanted: bool = True) -> None:
         """
@@ -331,6 +336,13 @@ async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
     body = json.dumps(document)
     head = f"POST {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     return await _http(port, head + body)
+
+
+async def http_delete(port: int, path: str) -> tuple[int, Any]:
+    """
+    The same, to have something removed.
+    """
+    return await _http(port, f"DELETE {path} HTTP/1.0\r\nHost: x\r\n\r\n")
 
 
 async def _http(port: int, request: str) -> tuple[int, Any]:

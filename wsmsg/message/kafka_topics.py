@@ -12,7 +12,6 @@ from typing import Any
 
 import attrs
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -26,7 +25,8 @@ from wsmsg.message.kafka_config import KafkaPlace, connection
 from wsmsg.message.kafka_faults import Causes, told
 from wsmsg.message.kafka_log import QUIET
 
-_ANSWER_S = 5.0
+_ANSWER_S = 3.0
+_GROUP_S = 1.5
 _FOREVER = "-1"
 
 
@@ -214,25 +214,14 @@ class KafkaTopics:
 
     def _check_group(self, admin: AdminClient) -> None:
         group = self._place.settings.group
-        answers = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=_ANSWER_S
-        )
+        # Asking for its offsets ends the process where there is no coordinator yet.
+        answers = admin.describe_consumer_groups([group], request_timeout=_GROUP_S)
         try:
             answers[group].result()
         except KafkaException as e:
+            # A new group has no coordinator yet; the consumer tells what stays wrong.
             if e.args[0].name() == "GROUP_AUTHORIZATION_FAILED":
                 raise Unavailable(f"we have no right to group {group}") from e
-            # A new group has no coordinator yet.
-            if not e.args[0].retriable() and e.args[0].name() not in _NOT_YET:
-                raise
-
-
-_NOT_YET = (
-    "GROUP_ID_NOT_FOUND",
-    "COORDINATOR_LOAD_IN_PROGRESS",
-    "COORDINATOR_NOT_AVAILABLE",
-    "NOT_COORDINATOR",
-)
 
 
 def _rights(operations: Collection[Any] | None) -> frozenset[str] | None:

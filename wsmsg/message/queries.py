@@ -211,7 +211,8 @@ async def both(one: Deferred[A], other: Deferred[B]) -> tuple[A, B]:
     What two that were asked at the same time answer; the failure of the first counts
     before that of the second.
     """
-    answers = await DeferredList([one, other], consumeErrors=True)
+    asked: list[Deferred[Any]] = [one, other]
+    answers = await DeferredList(asked, consumeErrors=True)
     for good, answer in answers:
         if not good:
             answer.raiseException()

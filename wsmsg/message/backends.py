@@ -49,6 +49,16 @@ class Backends:
 
     def journal(self) -> IJournal:
         dependency = Dependency("journal", self._reactor)
+        if scheme(self._settings.journal) == "kafka":
+            from wsmsg.message.journal_kafka import KafkaJournal
+            from wsmsg.message.kafka_config import place_of
+
+            return KafkaJournal(
+                place_of(self._settings),
+                self._reactor,
+                retry=self._retry,
+                dependency=dependency,
+            )
         from wsmsg.message.journal_sqlite import SqliteJournal
 
         return SqliteJournal(

@@ -13,8 +13,9 @@ import msgspec
 from confluent_kafka import Producer
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import TestCase
+from zope.interface import provider
 
 from tests.doubles import up
 from tests.journal_contract import messages, read_all, sent
@@ -66,6 +67,7 @@ class KafkaCase(TestCase):
         made = self.journal(place)
         told: Deferred[str] = Deferred()
 
+        @provider(ILogObserver)
         def observe(event: dict[str, Any]) -> None:
             if event.get("dependency") == "journal" and "reason" in event:
                 REACTOR.callFromThread(tell, event["reason"])

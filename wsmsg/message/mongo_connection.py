@@ -158,7 +158,7 @@ class MongoConnection:
         # Not the pool of run() before it is ready.
         pool = Pool(url)
         try:
-            await self._ready(pool)
+            await self._ready(pool, url)
             if pool.refusal:
                 raise Unavailable(
                     f"MongoDB {url.place} refuses the login of {url.user!r}"
@@ -184,15 +184,15 @@ class MongoConnection:
         except (PyMongoError, ValueError, TimeoutError) as e:
             raise Unavailable(f"MongoDB {self._url.place}: {e}") from None
 
-    async def _ready(self, pool: Pool) -> None:
-        # Each connection has failed once, or twice where a replica set names more
-        # hosts than we were told: there is none to be had now.
+    async def _ready(self, pool: Pool, url: MongoUrl) -> None:
+        # A host alone that fails is not there; of a replica set each that is not the
+        # primary fails, and may name others: the limit of time is for those.
         ready = pool.getprotocol()
+        alone = len(url.hosts) == 1 and not url.replica_set
         self._asked.add(ready)
-        limit = len(self._url.hosts) * self._url.pool_size * 2
 
         def faulted() -> None:
-            if pool.faults >= limit or len(self._url.hosts) == 1:
+            if alone:
                 ready.cancel()
 
         pool.on_fault(faulted)

@@ -54,9 +54,6 @@ class Settled:
         self._event.set()
 
     def wait(self, timeout_s: float) -> Mapping[int, int]:
-        """
-        Blocks.
-        """
         self._event.wait(timeout_s)
         return self.positions
 

@@ -40,6 +40,13 @@ def _turned(urls: list[str], n: int) -> list[str]:
     return urls[n:] + urls[:n]
 
 
+def _other(user: int) -> int:
+    """
+    With whom this user talks.
+    """
+    return user + 1 if user % 2 else user - 1
+
+
 def _idle(client: RawClient) -> bool:
     return client.idle
 
@@ -68,7 +75,7 @@ class Load:
             self._tasks.append(asyncio.ensure_future(self._talk(client, pause_s)))
 
     async def _talk(self, client: RawClient, pause_s: float) -> None:
-        other = client.user + 1 if client.user % 2 else client.user - 1
+        other = _other(client.user)
         for n in range(1, 1_000_000):
             if not self._talking:
                 return
@@ -95,7 +102,7 @@ class Load:
         """
         What a client should have seen and has not.
         """
-        other = client.user + 1 if client.user % 2 else client.user - 1
+        other = _other(client.user)
         taken = client.taken[conversation_of(client.user, other)]
         seen = {m.content for m in taken}
         lacks = [c for u, _, c in self.sent.values() if u in (client.user, other)]
@@ -106,9 +113,19 @@ class Load:
         """
         Whether a client has as many messages as there were in its conversation.
         """
-        other = client.user + 1 if client.user % 2 else client.user - 1
+        other = _other(client.user)
         sent = sum(u in (client.user, other) for u, _, _ in self.sent.values())
         return len(client.taken[conversation_of(client.user, other)]) >= sent
+
+    def longest_delay_s(self) -> float:
+        """
+        The longest that anybody waited for a message that was accepted.
+        """
+        by_user = {client.user: client for client in self.clients}
+        return max(
+            by_user[_other(user)].taken_s[content] - by_user[user].accepted_s[client_id]
+            for client_id, (user, _, content) in self.sent.items()
+        )
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -192,6 +209,7 @@ class LoadTestCase(TestCase):
             f" {sum(c.connects for c in load.clients)} connects,"
             f" {sum(c.resyncs for c in load.clients)} resyncs,"
             f" longest sync {max(c.longest_sync_s for c in load.clients):.2f} s,"
+            f" longest delay {load.longest_delay_s():.2f} s,"
             f" rejected meanwhile {rejected}"
         )
 

@@ -31,6 +31,8 @@ class RawClient:
     @ivar taken: by conversation, the messages in number order, as a person sees
         them.
     @ivar accepted: client ids of sends that were accepted.
+    @ivar accepted_s: when each client id was accepted, by C{time.monotonic}.
+    @ivar taken_s: when each content was first taken.
     @ivar faults: what broke a promise, in words.
     """
 
@@ -40,6 +42,8 @@ class RawClient:
         self.user = user
         self.taken: defaultdict[str, list[pb.Deliver]] = defaultdict(list)
         self.accepted: dict[str, int] = {}
+        self.accepted_s: dict[str, float] = {}
+        self.taken_s: dict[str, float] = {}
         self.rejected: list[str] = []
         self.faults: list[str] = []
         self.connects = 0
@@ -261,12 +265,14 @@ class RawClient:
         if message.seq == self._position[message.conversation] + 1:
             self._position[message.conversation] = message.seq
             self.taken[message.conversation].append(message)
+            self.taken_s.setdefault(message.content, time.monotonic())
 
     # -- answers
 
     async def _accepted(self, accepted: pb.Accepted) -> None:
         self._unanswered.pop(accepted.client_id, None)
         before = self.accepted.setdefault(accepted.client_id, accepted.time)
+        self.accepted_s.setdefault(accepted.client_id, time.monotonic())
         if before != accepted.time:
             self.faults.append(f"{accepted.client_id} accepted at two times")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from confluent_kafka import Producer
@@ -83,6 +83,29 @@ class KafkaCase(TestCase):
         globalLogPublisher.addObserver(observe)
         made.start()
         return told
+
+
+class _Silent(Protocol):
+    """
+    Accepts, and never answers.
+    """
+
+    open: ClassVar[dict[Protocol, Deferred[None]]] = {}
+
+    def connectionMade(self) -> None:
+        self.open[self] = Deferred()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.open.pop(self).callback(None)
+
+    @classmethod
+    async def all_gone(cls) -> None:
+        """
+        End those that are open.
+        """
+        for each, gone in list(cls.open.items()):
+            each.transport.abortConnection()  # type: ignore[union-attr]
+            await gone
 
 
 @needs("kafka")
@@ -206,9 +229,9 @@ class RefusedTests(KafkaCase):
         """
         A broker that accepts and never answers is told after some seconds.
         """
-        port = REACTOR.listenTCP(
-            0, Factory.forProtocol(Protocol), interface="127.0.0.1"
-        )
+        factory = Factory.forProtocol(_Silent)
+        port = REACTOR.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(lambda: Deferred.fromCoroutine(_Silent.all_gone()))
         self.addCleanup(port.stopListening)
         reason = await self.refused(kafka_place(f"127.0.0.1:{port.getHost().port}"))
         self.assertIn("broker", reason)

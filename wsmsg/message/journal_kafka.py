@@ -224,6 +224,7 @@ class KafkaJournal:
             self._ending.append(self._consumer.close(self._partitions.due()))
         for ended in self._ending:
             await ended
+        await self._worker.do(self._topics.close)
         await self._worker.quit()
         self.dependency.stopped()
         if self._reader is not None:

@@ -116,6 +116,12 @@ class KafkaTopics:
         except KafkaException as e:
             raise Unavailable(self._why(e.args[0])) from e
 
+    def close(self) -> None:
+        """
+        Leave the brokers.
+        """
+        self._admin = None
+
     def _client(self) -> AdminClient:
         if self._admin is None:
             config = connection(self._place)

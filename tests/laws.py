@@ -69,7 +69,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "pymongo": ("wsmsg.message.mongo_*", "wsmsg.settings.mongo_url"),
     "bson": ("wsmsg.message.mongo_*",),
     "OpenSSL": ("wsmsg.message.mongo_pool",),
-    "txredisapi": (),
+    "txredisapi": ("wsmsg.redis_connection",),
     "confluent_kafka": ("wsmsg.message.kafka_*", "wsmsg.message.journal_kafka"),
 }
 

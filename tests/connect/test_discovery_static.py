@@ -4,11 +4,14 @@ Addresses that the settings name.
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from wsmsg.connect.discovery import IDiscovery, discovery_of
+from wsmsg.connect.discovery_dns import DnsDiscovery
 from wsmsg.connect.discovery_static import StaticDiscovery
+from wsmsg.settings.values import ConnectSettings
 
 
 class StaticDiscoveryTests(SynchronousTestCase):
@@ -45,5 +48,12 @@ class StaticDiscoveryTests(SynchronousTestCase):
         """
         The URL's scheme chooses how to look.
         """
-        self.assertIsInstance(discovery_of("static:a:1"), StaticDiscovery)
-        self.assertRaises(ValueError, discovery_of, "nonsense:a:1")
+        for url, kind in (
+            ("static:a:1", StaticDiscovery),
+            ("dns:message.test:22004", DnsDiscovery),
+            ("dns:_wsmsg._tcp.message.test", DnsDiscovery),
+        ):
+            settings = ConnectSettings(discovery=url)
+            self.assertIsInstance(discovery_of(settings, Clock()), kind)
+        settings = ConnectSettings.model_construct(discovery="nonsense:a:1")
+        self.assertRaises(ValueError, discovery_of, settings, Clock())

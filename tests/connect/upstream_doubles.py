@@ -17,6 +17,7 @@ from zope.interface.verify import verifyObject
 from wsmsg.connect.discovery import Changed, IDiscovery
 from wsmsg.connect.interfaces import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream import Upstream
+from wsmsg.dependency import Dependency
 from wsmsg.model import Cursor, Message, Presence
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
@@ -209,6 +210,8 @@ class MemoryDiscovery:
     Knows the addresses that its URL names, and those it is told of.
     """
 
+    dependency: Dependency | None = None
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.stopped = False
@@ -245,10 +248,14 @@ class World:
             incarnation="c1",
             give_up=self.gave_up.append,
             endpoint=self._endpoint,
-            discovery=MemoryDiscovery,
+            discovery=self._discover,
         )
         verifyObject(IUpstream, self.upstream)
         self.answers: dict[str, SendAnswer] = {}
+
+    def _discover(self, settings: ConnectSettings, reactor: Any) -> MemoryDiscovery:
+        self.discovery = MemoryDiscovery(settings.discovery)
+        return self.discovery
 
     def _endpoint(self, address: str, hello: Any, settings: Any) -> MemoryEndpoint:
         return MemoryEndpoint(self.message(address), hello)

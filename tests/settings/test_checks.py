@@ -122,7 +122,7 @@ class RulesTests(Folder):
             self.assertIn("is not supported by this version; use ", told)
         for text in ("", "sqlite", "sqlite:x", "sqlite://x", "sqlite:///", "foo:"):
             self.in_file(f'[message]\njournal = "{text}"\n', MessageSettings)
-        for text in ("static:", "static:h", "static:h:0", "dns:h:1", "h:1"):
+        for text in ("static:", "static:h", "static:h:0", "h:1"):
             self.in_file(f'[connect]\ndiscovery = "{text}"\n')
         (told,) = self.in_file('[connect]\ndiscovery = "static:a:1,a:1"\n')
         self.assertIn("names an address twice", told)

@@ -7,9 +7,12 @@ One module for each way to find out, named for it; L{discovery_of} chooses by UR
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
+
+from wsmsg.settings.values import ConnectSettings
 
 #: Told all addresses (C{host:port}) whenever they have changed.
 Changed = Callable[[frozenset[str]], object]
@@ -17,8 +20,16 @@ Changed = Callable[[frozenset[str]], object]
 
 class IDiscovery(Interface):
     """
-    Finds the Messages and goes on looking.
+    Finds the Messages and goes on looking.  While it cannot look, what it found last
+    stays.
     """
+
+    dependency = Attribute(
+        """
+        The L{wsmsg.dependency.Dependency} that tells its state, not required; L{None}
+        where nothing can be missing.
+        """
+    )
 
     def start(changed: Changed) -> None:
         """
@@ -36,13 +47,18 @@ class IDiscovery(Interface):
         """
 
 
-def discovery_of(url: str) -> IDiscovery:
+def discovery_of(settings: ConnectSettings, reactor: Any) -> IDiscovery:
     """
-    The discovery that a URL of the settings means.
+    The discovery that the URL in the settings means.
 
     @raise ValueError: with a sentence for the operator.
     """
     # By name, so that a way which is not used costs no import.
+    url = settings.discovery
+    if url.startswith("dns:"):
+        from wsmsg.connect.discovery_dns import DnsDiscovery
+
+        return DnsDiscovery(url, reactor)
     from wsmsg.connect.discovery_static import StaticDiscovery
 
     return StaticDiscovery(url)

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from wsmsg.connect.discovery import Changed, IDiscovery
+from wsmsg.dependency import Dependency
 from wsmsg.settings.backends import static_targets
 
 
@@ -18,6 +19,8 @@ class StaticDiscovery:
 
     @raise ValueError: the URL is wrong; with a sentence for the operator.
     """
+
+    dependency: Dependency | None = None
 
     def __init__(self, url: str) -> None:
         self.addresses = frozenset(str(address) for address in static_targets(url))

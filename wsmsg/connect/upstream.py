@@ -49,6 +49,7 @@ _TYPING = 1000
 _WATCH_QUERY = 1000
 
 EndpointOf = Callable[[str, Hello, ConnectSettings], IStreamClientEndpoint]
+DiscoveryOf = Callable[[ConnectSettings, Any], IDiscovery]
 
 
 @implementer(IUpstream)
@@ -75,7 +76,7 @@ class Upstream(Service):
         incarnation: str,
         give_up: Callable[[str], object],
         endpoint: EndpointOf = grpc_endpoint,
-        discovery: Callable[[str], IDiscovery] = discovery_of,
+        discovery: DiscoveryOf = discovery_of,
     ) -> None:
         self.sends = PendingSends(settings.limits.waiting_sends)
         self.queries = Queries(self._asks)
@@ -86,7 +87,7 @@ class Upstream(Service):
         self._give_up: Callable[[str], object] | None = give_up
         self._endpoint = endpoint
         self._discovery_of = discovery
-        self._discovery = discovery(settings.discovery)
+        self._discovery = discovery(settings, clock)
         self._policy = retry_policy(settings.retry)
         self._shared = Shared(
             edge=edge,
@@ -132,6 +133,11 @@ class Upstream(Service):
         self._beginning = None
         self._swept_s = self._clock.seconds()
         self._sweeping.start(_SWEEP_S, now=False)
+        self._discover()
+
+    def _discover(self) -> None:
+        if self._discovery.dependency is not None:
+            self._added(self._discovery.dependency)
         self._discovery.start(self._found)
 
     def drain(self, limit_s: float) -> Deferred[None]:
@@ -183,8 +189,10 @@ class Upstream(Service):
         self._shared.query_timeout_s = settings.query_timeout_s
         if settings.discovery != before.discovery:
             self._leaving.append(self._discovery.stop())
-            self._discovery = self._discovery_of(settings.discovery)
-            self._discovery.start(self._found)
+            if self._discovery.dependency is not None:
+                self._removed(self._discovery.dependency)
+            self._discovery = self._discovery_of(settings, self._clock)
+            self._discover()
 
     # -- state
 

@@ -9,7 +9,8 @@ journal    C{kafka://host:port/topic}
 store      C{sqlite:}, C{sqlite:///path}
 store      C{mongodb://host:port/db}
 presence   C{memory:}                     C{redis://}
-discovery  C{static:host:port,host:port}  C{dns:}, C{redis://}
+discovery  C{static:host:port,host:port}  C{redis://}
+discovery  C{dns:name:port}, C{dns:_s._p.n}
 ========== ============================== =====================
 
 Each reader raises L{ValueError} with a sentence for the operator.
@@ -23,7 +24,7 @@ from typing import NamedTuple
 
 from wsmsg.settings.addresses import Address, parse_address
 
-_LATER = frozenset({"redis", "rediss", "dns"})
+_LATER = frozenset({"redis", "rediss"})
 
 
 def check_sqlite(url: str) -> str:
@@ -121,10 +122,14 @@ def check_memory(url: str) -> str:
     return url
 
 
-def check_static(url: str) -> str:
+def check_discovery(url: str) -> str:
     """
-    C{static:host:port,host:port}.
+    C{static:host:port,host:port}, C{dns:name:port} or C{dns:_service._proto.name}.
     """
+    if url.partition(":")[0] == "dns":
+        from wsmsg.settings.dns_url import check_dns
+
+        return check_dns(url)
     static_targets(url)
     return url
 

@@ -23,9 +23,9 @@ from pydantic import (
 
 from wsmsg.settings.addresses import parse_address
 from wsmsg.settings.backends import (
+    check_discovery,
     check_journal,
     check_memory,
-    check_static,
     check_store,
     check_topic,
     without_password,
@@ -173,7 +173,8 @@ class ConnectSettings(Common):
         C{systemd:}.
     @ivar rpc_listen: gRPC C{OnlineStatus}, health and reflection; empty: none.
     @ivar admin_listen: health, metrics, status; empty: none.
-    @ivar discovery: where Message is: C{static:host:port,host:port}.
+    @ivar discovery: where Message is: C{static:host:port,host:port}, C{dns:name:port}
+        or C{dns:_service._proto.name}.
     @ivar send_timeout_s: a send that no Message answered for so long is rejected.
     @ivar heartbeat_s: a connection that was silent for so long is pinged, and is
         dead when it stays silent for as long again.
@@ -185,7 +186,9 @@ class ConnectSettings(Common):
     listen: Endpoint = "127.0.0.1:21005"
     rpc_listen: Listen = "127.0.0.1:22005"
     admin_listen: Listen = "127.0.0.1:23005"
-    discovery: Annotated[str, AfterValidator(check_static)] = "static:127.0.0.1:22004"
+    discovery: Annotated[str, AfterValidator(check_discovery)] = (
+        "static:127.0.0.1:22004"
+    )
     welcome_timeout_s: Seconds = 5.0
     send_timeout_s: Seconds = 5.0
     query_timeout_s: Seconds = 5.0

@@ -27,7 +27,8 @@ class QueriesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.store = MemoryStore()
         self.routes = Routes()
-        self.queries = Queries(self.store, RecordingPresence(), self.routes, page=3)
+        self.presence = RecordingPresence()
+        self.queries = Queries(self.store, self.presence, self.routes, page=3)
         for seq in range(1, 6):
             m = Message("u:1:2", 1, f"c{seq}", seq, "hi", 1, 5, seq)
             self.store.messages[m.identity] = m
@@ -111,6 +112,19 @@ class QueriesTests(SynchronousTestCase):
         """
         Whoever has a route is online.
         """
+        self.routes.change("n", [2], [])
+        query = rest_pb2.QueryItem(presence=rest_pb2.PresenceQuery(users=[1, 2]))
+        [answer] = self.ask(query)
+        self.assertEqual(
+            [(p.user, p.online) for p in answer.presence.presence],
+            [(1, False), (2, True)],
+        )
+
+    def test_presence_down(self) -> None:
+        """
+        While user state cannot be read, who has a route is online all the same.
+        """
+        self.presence.look_up = lambda users: fail(Unavailable("down"))  # type: ignore[method-assign]
         self.routes.change("n", [2], [])
         query = rest_pb2.QueryItem(presence=rest_pb2.PresenceQuery(users=[1, 2]))
         [answer] = self.ask(query)

@@ -14,7 +14,7 @@ from twisted.internet.defer import (
 )
 from twisted.logger import Logger
 
-from wsmsg.errors import Forbidden, Internal, NotFound, WsmsgError
+from wsmsg.errors import Forbidden, Internal, NotFound, Unavailable, WsmsgError
 from wsmsg.message.interfaces import HeadRow, IMessageStore, IPresence
 from wsmsg.message.link import write_message
 from wsmsg.message.routes import Routes
@@ -22,6 +22,7 @@ from wsmsg.model import (
     Cursor,
     InvalidName,
     Message,
+    Presence,
     group_in,
     is_group,
     members_of,
@@ -184,7 +185,13 @@ class Queries:
             raise NotFound(f"{len(query.users)} users, the limit is {_USERS}")
         answer = rest_pb2.QueryAnswer()
         answer.presence.SetInParent()
-        for p in await self._presence.look_up(list(query.users)):
+        users = list(query.users)
+        try:
+            known = await self._presence.look_up(users)
+        except Unavailable:
+            # Its dependency says so; who is connected to our Connects we know anyway.
+            known = [Presence(user, online=False) for user in users]
+        for p in known:
             # Who is connected is known best by the streams themselves.
             online = bool(self._routes.of(p.user)) or p.online
             answer.presence.presence.add(

@@ -91,6 +91,31 @@ class Ping(Frame, frozen=True):
     nonce: str = ""
 
 
+class CreateGroup(Frame, frozen=True, gc=True, tag="create_group"):
+    client_id: str
+    name: str = ""
+    members: tuple[Int64, ...] = ()
+    history: bool = False
+
+
+class ChangeGroup(Frame, frozen=True, gc=True, tag="change_group"):
+    client_id: str
+    group: Int64
+    add: tuple[Int64, ...] = ()
+    remove: tuple[Int64, ...] = ()
+
+
+class Members(Frame, frozen=True):
+    """
+    C{after} goes on with a list: the last user there was.
+    """
+
+    id: str
+    group: Int64
+    after: Int64 = 0
+    limit: Int64 = 0
+
+
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """
     What the server takes from this connection.
@@ -136,8 +161,13 @@ class Welcome(Frame, frozen=True, gc=True):
 
 
 class Accepted(Frame, frozen=True):
+    """
+    C{conversation} is that of the group which the request made.
+    """
+
     client_id: str
     time: Int64
+    conversation: str = ""
 
 
 class Rejected(Frame, frozen=True):
@@ -173,6 +203,22 @@ class Page(Frame, frozen=True, gc=True):
 class Heads(Frame, frozen=True, gc=True):
     id: str
     heads: tuple[Head, ...]
+    more: bool = False
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    user: Int64
+    joined: Int64 = 0
+
+
+class Group(Frame, frozen=True, gc=True):
+    id: str
+    group: Int64
+    name: str
+    owner: Int64
+    history: bool = False
+    count: Int64 = 0
+    members: tuple[Member, ...] = ()
     more: bool = False
 
 
@@ -213,6 +259,9 @@ ClientFrame = (
     | Watch
     | Recall
     | Ping
+    | CreateGroup
+    | ChangeGroup
+    | Members
 )
 
 ServerFrame = (
@@ -229,4 +278,5 @@ ServerFrame = (
     | Goaway
     | Error
     | Pong
+    | Group
 )

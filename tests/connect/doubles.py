@@ -15,6 +15,7 @@ from zope.interface.verify import verifyObject
 from wsmsg import frames
 from wsmsg.codecs import codec_json
 from wsmsg.connect.interfaces import (
+    GroupView,
     ICodec,
     Identity,
     ISession,
@@ -147,6 +148,11 @@ class FakeUpstream:
         if self.heads_d is not None:
             return self.heads_d
         return succeed(((), False))
+
+    def group(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupView]:
+        return self._ask("group", user, conversation, after, limit)
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
         return self._ask("presence", tuple(users))

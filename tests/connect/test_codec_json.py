@@ -43,6 +43,15 @@ class JsonTests(CodecTestCase):
         told = json.loads(codec_json.CODEC.encode(page))
         self.assertEqual(told["messages"][0]["message_id"], "9007199254740993")
 
+    def test_members(self) -> None:
+        """
+        Large numbers of members and groups are strings as well.
+        """
+        frame = frames.Group("g", 2**60, "Us", 2, False, 1, (frames.Member(2**61, 4),))
+        told = json.loads(codec_json.CODEC.encode(frame))
+        self.assertEqual((told["type"], told["group"]), ("group", str(2**60)))
+        self.assertEqual(told["members"], [{"user": str(2**61), "joined": 4}])
+
     def test_either_spelling(self) -> None:
         """
         A client may give a number as a number or as a string.

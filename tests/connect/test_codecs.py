@@ -25,6 +25,7 @@ int32s = st.integers(0, 2**31 - 1)
 texts = st.text(max_size=40)
 plain = st.characters(exclude_categories=["Cc", "Cs"])
 ids = st.text(plain, min_size=1, max_size=16)
+some_users = st.lists(users, max_size=9).map(tuple)
 names = st.builds("u:{}:{}".format, users, users)
 
 client_frames = st.one_of(
@@ -38,6 +39,9 @@ client_frames = st.one_of(
     st.builds(frames.Watch, st.lists(users, max_size=9).map(tuple)),
     st.builds(frames.Recall, ids, names, users),
     st.builds(frames.Ping, st.text(plain, max_size=16)),
+    st.builds(frames.CreateGroup, ids, texts, some_users, st.booleans()),
+    st.builds(frames.ChangeGroup, ids, users, some_users, some_users),
+    st.builds(frames.Members, ids, users, numbers, int32s),
 )
 
 receipts = st.builds(frames.Receipt, names, users, numbers, numbers)
@@ -70,7 +74,7 @@ server_frames = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
-    st.builds(frames.Accepted, ids, numbers),
+    st.builds(frames.Accepted, ids, numbers, texts),
     st.builds(frames.Rejected, ids, texts, texts, int32s),
     delivers,
     st.builds(
@@ -89,6 +93,17 @@ server_frames = st.one_of(
     st.builds(frames.Goaway, texts, int32s, st.lists(texts, max_size=3).map(tuple)),
     st.builds(frames.Error, texts, texts, texts),
     st.builds(frames.Pong, texts),
+    st.builds(
+        frames.Group,
+        ids,
+        users,
+        texts,
+        users,
+        st.booleans(),
+        numbers,
+        st.lists(st.builds(frames.Member, users, numbers), max_size=3).map(tuple),
+        st.booleans(),
+    ),
 )
 
 
@@ -188,6 +203,18 @@ class BothTests(CodecTestCase):
             (frames.Watch(tuple(range(1, 10002))), "watch.users"),
             (frames.Recall("a", "u:1:2", 0), "recall.seq"),
             (frames.Ping(long), "ping.nonce"),
+            (frames.CreateGroup(""), "create_group.client_id"),
+            (frames.CreateGroup("a", "b", (1, 0)), "create_group.members"),
+            (frames.CreateGroup("a", "b", (1,) * 10001), "create_group.members"),
+            (frames.ChangeGroup(long, 1), "change_group.client_id"),
+            (frames.ChangeGroup("a", 0), "change_group.group"),
+            (frames.ChangeGroup("a", 1, (-1,)), "change_group.add"),
+            (frames.ChangeGroup("a", 1, (), (0,)), "change_group.remove"),
+            (frames.ChangeGroup("a", 1, (), (1,) * 10001), "change_group.remove"),
+            (frames.Members("", 1), "members.id"),
+            (frames.Members("a", 0), "members.group"),
+            (frames.Members("a", 1, -1), "members.after"),
+            (frames.Members("a", 1, 0, -1), "members.limit"),
             (frames.Hello(token="x" * 20000), "hello.token"),
             (frames.Hello(device=long), "hello.device"),
             (frames.Hello(since=-1), "hello.since"),

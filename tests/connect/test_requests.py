@@ -54,7 +54,8 @@ class SendTests(SessionTestCase):
         for frame, code in (
             (Send("c", content="x"), "bad_request"),
             (Send("c", to=1, group=1), "bad_request"),
-            (Send("c", group=1), "not_found"),
+            (Send("c", group=1, kind=1000), "bad_request"),
+            (Send("c", to=1, kind=1003), "bad_request"),
             (Send("c", to=1, content="a\0b"), "bad_request"),
             (Send("c", to=1, content="x" * 9), "too_large"),
             (Send("c", to=1, content="é" * 5), "too_large"),
@@ -125,14 +126,6 @@ class SendTests(SessionTestCase):
         house.upstream.accept()
         self.assertEqual(client.heard(), [])
 
-    def test_recall(self) -> None:
-        """
-        A recall is refused in words.
-        """
-        client = House().known(1001)
-        client.say(frames.Recall("c1", "u:7:1001", 1))
-        self.assertIn("not supported", self.assert_rejected(client, "not_found").reason)
-
 
 class RequestTests(SessionTestCase):
     """
@@ -170,13 +163,11 @@ class RequestTests(SessionTestCase):
 
     def test_no_conversation(self) -> None:
         """
-        A name that no conversation can have is a bad request; a group is not found.
+        A name that no conversation can have is a bad request.
         """
         client = House().known(1001)
         client.say(frames.Sync("s", "u:1001:7"))
         self.assert_error(client, "bad_request", "s")
-        client.say(frames.Sync("s", "g:5"))
-        self.assert_error(client, "not_found", "s")
 
     def test_typing(self) -> None:
         """

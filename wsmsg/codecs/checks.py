@@ -8,15 +8,18 @@ what a field may say: ids, names, numbers.  What a user B{may} do is not here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wsmsg.errors import BadFrame
 from wsmsg.frames import (
+    ChangeGroup,
     ClientFrame,
     Conversations,
+    CreateGroup,
     Delivered,
     Hello,
+    Members,
     Ping,
     Read,
     Recall,
@@ -31,6 +34,9 @@ INT32_MAX = 2**31 - 1
 
 #: The most users that a C{watch} may name, whatever the limits of the node.
 WATCH_MAX = 10000
+
+#: The most users that a change of a group may name to be understood at all.
+CHANGE_MAX = 10000
 
 _ID_BYTES = 64
 _NAME_BYTES = 64
@@ -112,11 +118,45 @@ def _typing(frame: Typing) -> None:
     _number(frame.user, "typing.user", 0, INT64_MAX)
 
 
+def listed(users: Sequence[int], name: str, limit: int) -> Sequence[int]:
+    """
+    These, if they are not too many.
+
+    @raise BadFrame: they are.
+    """
+    if len(users) > limit:
+        raise BadFrame(f"{name} has more than {limit} users")
+    return users
+
+
+def _users(users: Sequence[int], name: str, limit: int) -> None:
+    listed(users, name, limit)
+    if users:
+        _number(min(users), name, 1, INT64_MAX)
+        _number(max(users), name, 1, INT64_MAX)
+
+
 def _watch(frame: Watch) -> None:
-    if len(frame.users) > WATCH_MAX:
-        raise BadFrame(f"watch.users has more than {WATCH_MAX} users")
-    for user in frame.users:
-        _number(user, "watch.users", 1, INT64_MAX)
+    _users(frame.users, "watch.users", WATCH_MAX)
+
+
+def _create_group(frame: CreateGroup) -> None:
+    _text(frame.client_id, "create_group.client_id", _ID_BYTES, 1)
+    _users(frame.members, "create_group.members", CHANGE_MAX)
+
+
+def _change_group(frame: ChangeGroup) -> None:
+    _text(frame.client_id, "change_group.client_id", _ID_BYTES, 1)
+    _number(frame.group, "change_group.group", 1, INT64_MAX)
+    _users(frame.add, "change_group.add", CHANGE_MAX)
+    _users(frame.remove, "change_group.remove", CHANGE_MAX)
+
+
+def _members(frame: Members) -> None:
+    _text(frame.id, "members.id", _ID_BYTES, 1)
+    _number(frame.group, "members.group", 1, INT64_MAX)
+    _number(frame.after, "members.after", 0, INT64_MAX)
+    _number(frame.limit, "members.limit", 0, INT32_MAX)
 
 
 def _recall(frame: Recall) -> None:
@@ -140,6 +180,9 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     Watch: _watch,
     Recall: _recall,
     Ping: _ping,
+    CreateGroup: _create_group,
+    ChangeGroup: _change_group,
+    Members: _members,
 }
 
 

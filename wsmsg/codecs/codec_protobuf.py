@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from zope.interface import implementer
 
 from wsmsg import frames as f
-from wsmsg.codecs.checks import WATCH_MAX, checked
+from wsmsg.codecs.checks import CHANGE_MAX, WATCH_MAX, checked, listed
 from wsmsg.codecs.interfaces import ICodec
 from wsmsg.errors import BadFrame
 from wsmsg.frames import ClientFrame, ServerFrame
@@ -42,9 +42,18 @@ def _send(m: Any) -> f.Send:
 
 
 def _watch(m: Any) -> f.Watch:
-    if len(m.users) > WATCH_MAX:
-        raise BadFrame(f"watch.users has more than {WATCH_MAX} users")
-    return f.Watch(tuple(m.users))
+    return f.Watch(tuple(listed(m.users, "watch.users", WATCH_MAX)))
+
+
+def _create_group(m: Any) -> f.CreateGroup:
+    members = tuple(listed(m.members, "create_group.members", CHANGE_MAX))
+    return f.CreateGroup(m.client_id, m.name, members, m.history)
+
+
+def _change_group(m: Any) -> f.ChangeGroup:
+    add = tuple(listed(m.add, "change_group.add", CHANGE_MAX))
+    remove = tuple(listed(m.remove, "change_group.remove", CHANGE_MAX))
+    return f.ChangeGroup(m.client_id, m.group, add, remove)
 
 
 def _deliver(m: Any) -> f.Deliver:
@@ -91,6 +100,11 @@ def _heads(m: Any) -> f.Heads:
     return f.Heads(m.id, tuple(map(_head, m.heads)), m.more)
 
 
+def _group(m: Any) -> f.Group:
+    members = tuple(f.Member(one.user, one.joined) for one in m.members)
+    return f.Group(m.id, m.group, m.name, m.owner, m.history, m.count, members, m.more)
+
+
 def _goaway(m: Any) -> f.Goaway:
     return f.Goaway(m.reason, m.after_ms, tuple(m.alternatives))
 
@@ -106,6 +120,9 @@ _FROM_CLIENT: dict[str, Callable[[Any], Any]] = {
     "watch": _watch,
     "recall": _plain(f.Recall),
     "ping": _plain(f.Ping),
+    "create_group": _create_group,
+    "change_group": _change_group,
+    "members": _plain(f.Members),
 }
 
 _FROM_SERVER: dict[str, Callable[[Any], Any]] = {
@@ -122,6 +139,7 @@ _FROM_SERVER: dict[str, Callable[[Any], Any]] = {
     "goaway": _goaway,
     "error": _plain(f.Error),
     "pong": _plain(f.Pong),
+    "group": _group,
 }
 
 # ------------------------------------------------------------ frames to protobuf
@@ -160,6 +178,8 @@ def _fill_deliver(m: Any, frame: f.Deliver) -> None:
 def _fill_accepted(m: Any, frame: f.Accepted) -> None:
     m.client_id = frame.client_id
     m.time = frame.time
+    if frame.conversation:
+        m.conversation = frame.conversation
 
 
 _fill_receipt = _fill_plain(f.Receipt)
@@ -205,6 +225,18 @@ def _fill_heads_frame(m: Any, frame: f.Heads) -> None:
     m.more = frame.more
 
 
+def _fill_group(m: Any, frame: f.Group) -> None:
+    m.id = frame.id
+    m.group = frame.group
+    m.name = frame.name
+    m.owner = frame.owner
+    m.history = frame.history
+    m.count = frame.count
+    for member in frame.members:
+        m.members.add(user=member.user, joined=member.joined)
+    m.more = frame.more
+
+
 def _fillers(
     kinds: tuple[type[Any], ...],
 ) -> dict[type[Any], tuple[str, Callable[[Any, Any], None]]]:
@@ -214,8 +246,9 @@ def _fillers(
         f.Welcome: _fill_welcome,
         f.Page: _fill_page,
         f.Heads: _fill_heads_frame,
+        f.Group: _fill_group,
     }
-    return {k: (k.__name__.lower(), own.get(k) or _fill_plain(k)) for k in kinds}
+    return {k: (k.__struct_config__.tag, own.get(k) or _fill_plain(k)) for k in kinds}
 
 
 _TO_SERVER = _fillers(ClientFrame.__args__)

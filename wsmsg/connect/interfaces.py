@@ -50,6 +50,22 @@ class SendAnswer:
     retry_after_ms: int = 0
 
 
+@attrs.frozen
+class GroupView:
+    """
+    A group with some of its members.
+
+    @ivar count: how many members there are in all.
+    @ivar members: pairs of user and the number at which they joined, by user.
+    """
+
+    name: str
+    owner: int
+    history: bool
+    count: int
+    members: Sequence[tuple[int, int]]
+
+
 #: Called exactly once for each send.
 OnAnswer = Callable[[SendAnswer], object]
 
@@ -122,6 +138,16 @@ class IUpstream(Interface):
             as C{since_ms}.
         @return: a Deferred that fires with a tuple (heads, more), the heads
             L{wsmsg.model.Head}s; fails with L{wsmsg.errors.WsmsgError}.
+        """
+
+    def group(
+        user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupView]:
+        """
+        @param user: who asks; only members are answered.
+        @param after: members with greater numbers than this user.
+        @return: a Deferred that fires with a L{GroupView} of at most C{limit}
+            members; fails with L{wsmsg.errors.WsmsgError}.
         """
 
     def presence(users: Sequence[int]) -> Deferred[list[Presence]]:

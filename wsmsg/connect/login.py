@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from wsmsg.connect.interfaces import Identity
-from wsmsg.connect.requests import heads_of
+from wsmsg.connect.reads import heads_of
 from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.frames import Head, Hello, Limits, Welcome
 

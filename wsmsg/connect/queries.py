@@ -15,7 +15,8 @@ import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-from wsmsg.connect.wire import head_of, message_of, presence_of
+from wsmsg.connect.interfaces import GroupView
+from wsmsg.connect.wire import group_view_of, head_of, message_of, presence_of
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
 from wsmsg.model import Head, Message, Presence
 from wsmsg.rpc import rest_pb2
@@ -78,6 +79,14 @@ class Queries:
         query = rest_pb2.PresenceQuery(users=users)
         return self._ask(rest_pb2.QueryItem(presence=query))
 
+    def group(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupView]:
+        query = rest_pb2.GroupQuery(
+            user=user, conversation=conversation, after=after, limit=limit
+        )
+        return self._ask(rest_pb2.QueryItem(group=query))
+
     def _ask(self, item: rest_pb2.QueryItem) -> Deferred[Any]:
         if not self._streams():
             return fail(Unavailable("no Message is there", _RETRY_MS))
@@ -137,6 +146,8 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             return [head_of(h) for h in answer.heads.heads], answer.heads.more
         case "presence":
             return [presence_of(p) for p in answer.presence.presence]
+        case "group":
+            return group_view_of(answer.group)
         case "error":
             e = answer.error
             return Failure(from_code(e.code, e.reason, e.retry_after_ms))

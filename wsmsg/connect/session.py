@@ -221,15 +221,17 @@ class Session(Output):
 
     # ------------------------------------------------------------------ sends
 
-    def answered(self, client_id: str, answer: SendAnswer) -> None:
+    def answered(self, client_id: str, answer: SendAnswer, made: str = "") -> None:
         """
         A send of this session is accepted or rejected.
+
+        @param made: the conversation of the group that there is if it is accepted.
         """
         self.unanswered -= 1
         counts = self.node.registry.counts
         if answer.time_ms:
             counts.accepted += 1
-            self.reply(Accepted(client_id, answer.time_ms))
+            self.reply(Accepted(client_id, answer.time_ms, made))
         else:
             counts.rejected[answer.code] += 1
             self.reply(

@@ -33,10 +33,11 @@ from wsmsg.connect.pending import PendingSends
 from wsmsg.connect.queries import Ask, Queries
 from wsmsg.connect.upstream_context import Shared
 from wsmsg.connect.upstream_peer import Hello, UpstreamPeer, grpc_endpoint
+from wsmsg.connect.upstream_reads import UpstreamReads
 from wsmsg.connect.upstream_stream import UpstreamStream
 from wsmsg.dependency import Dependency
 from wsmsg.errors import WsmsgError
-from wsmsg.model import Head, Message, Presence
+from wsmsg.model import Presence
 from wsmsg.retry import RetryPolicy, retry_policy
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
@@ -53,7 +54,7 @@ DiscoveryOf = Callable[[ConnectSettings, Any], IDiscovery]
 
 
 @implementer(IUpstream)
-class Upstream(Service):
+class Upstream(UpstreamReads, Service):
     """
     All Messages.
 
@@ -274,19 +275,6 @@ class Upstream(Service):
     def unwatch(self, users: Sequence[int]) -> None:
         if self._leading is not None:
             self._leading.unwatch(users)
-
-    def page(
-        self, user: int, conversation: str, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
-        return self.queries.page(user, conversation, after, limit)
-
-    def heads(
-        self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[Head], bool]]:
-        return self.queries.heads(user, since_ms, limit, after)
-
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
-        return self.queries.presence(users)
 
     # -- what the peers call
 

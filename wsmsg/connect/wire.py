@@ -4,7 +4,7 @@ Our values, of the stream's and the queries' messages.
 
 from __future__ import annotations
 
-from wsmsg.connect.interfaces import SendAnswer
+from wsmsg.connect.interfaces import GroupView, SendAnswer
 from wsmsg.errors import from_code
 from wsmsg.model import Cursor, Head, Message, Presence
 from wsmsg.rpc import rest_pb2
@@ -37,6 +37,11 @@ def presence_of(p: rest_pb2.Presence) -> Presence:
 def head_of(h: rest_pb2.Head) -> Head:
     others = tuple(map(cursor_of, h.others))
     return Head(h.conversation, h.head, h.time_ms, h.delivered, h.read, others)
+
+
+def group_view_of(g: rest_pb2.GroupAnswer) -> GroupView:
+    members = [(member.user, member.joined) for member in g.members]
+    return GroupView(g.name, g.owner, g.history, g.count, members)
 
 
 def rejection_of(result: rest_pb2.SendResult) -> SendAnswer:

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ClientFrame(_message.Message):
-    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping")
+    __slots__ = ("hello", "send", "delivered", "read", "sync", "conversations", "typing", "watch", "recall", "ping", "create_group", "change_group", "members")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SEND_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,9 @@ class ClientFrame(_message.Message):
     WATCH_FIELD_NUMBER: _ClassVar[int]
     RECALL_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
+    CREATE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     send: Send
     delivered: Delivered
@@ -28,7 +31,10 @@ class ClientFrame(_message.Message):
     watch: Watch
     recall: Recall
     ping: Ping
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ...) -> None: ...
+    create_group: CreateGroup
+    change_group: ChangeGroup
+    members: Members
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "device", "since", "client")
@@ -126,8 +132,44 @@ class Ping(_message.Message):
     nonce: str
     def __init__(self, nonce: _Optional[str] = ...) -> None: ...
 
+class CreateGroup(_message.Message):
+    __slots__ = ("client_id", "name", "members", "history")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    name: str
+    members: _containers.RepeatedScalarFieldContainer[int]
+    history: bool
+    def __init__(self, client_id: _Optional[str] = ..., name: _Optional[str] = ..., members: _Optional[_Iterable[int]] = ..., history: _Optional[bool] = ...) -> None: ...
+
+class ChangeGroup(_message.Message):
+    __slots__ = ("client_id", "group", "add", "remove")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    ADD_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    group: int
+    add: _containers.RepeatedScalarFieldContainer[int]
+    remove: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, client_id: _Optional[str] = ..., group: _Optional[int] = ..., add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Members(_message.Message):
+    __slots__ = ("id", "group", "after", "limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    group: int
+    after: int
+    limit: int
+    def __init__(self, id: _Optional[str] = ..., group: _Optional[int] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
 class ServerFrame(_message.Message):
-    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong")
+    __slots__ = ("welcome", "accepted", "rejected", "deliver", "page", "heads", "receipt", "presence", "typing", "resync", "goaway", "error", "pong", "group")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +183,7 @@ class ServerFrame(_message.Message):
     GOAWAY_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     accepted: Accepted
     rejected: Rejected
@@ -154,7 +197,8 @@ class ServerFrame(_message.Message):
     goaway: Goaway
     error: Error
     pong: Pong
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+    group: Group
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch")
@@ -209,12 +253,14 @@ class Head(_message.Message):
     def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., read: _Optional[int] = ..., delivered: _Optional[int] = ..., time: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ...) -> None: ...
 
 class Accepted(_message.Message):
-    __slots__ = ("client_id", "time")
+    __slots__ = ("client_id", "time", "conversation")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     time: int
-    def __init__(self, client_id: _Optional[str] = ..., time: _Optional[int] = ...) -> None: ...
+    conversation: str
+    def __init__(self, client_id: _Optional[str] = ..., time: _Optional[int] = ..., conversation: _Optional[str] = ...) -> None: ...
 
 class Rejected(_message.Message):
     __slots__ = ("client_id", "code", "reason", "retry_after_ms")
@@ -324,3 +370,31 @@ class Pong(_message.Message):
     NONCE_FIELD_NUMBER: _ClassVar[int]
     nonce: str
     def __init__(self, nonce: _Optional[str] = ...) -> None: ...
+
+class Group(_message.Message):
+    __slots__ = ("id", "group", "name", "owner", "history", "count", "members", "more")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    group: int
+    name: str
+    owner: int
+    history: bool
+    count: int
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    more: bool
+    def __init__(self, id: _Optional[str] = ..., group: _Optional[int] = ..., name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("user", "joined")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    joined: int
+    def __init__(self, user: _Optional[int] = ..., joined: _Optional[int] = ...) -> None: ...

@@ -115,7 +115,7 @@ class ProtocolTests(SynchronousTestCase):
         for by_client, as_json, _ in examples():
             shown[by_client].add(msgspec.json.decode(as_json)["type"])
         for by_client, union in ((True, ClientFrame), (False, ServerFrame)):
-            names = {frame.__name__.lower() for frame in get_args(union)}
+            names = {frame.__struct_config__.tag for frame in get_args(union)}
             self.assertEqual(names, shown[by_client])
 
     def test_every_field(self) -> None:

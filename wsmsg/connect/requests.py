@@ -1,9 +1,8 @@
 """
-What a client that is known may ask for: one function a frame, here or in
+What a client that is known may ask for: one function a frame.
 
-::
-
-    sends    what is to be accepted       reads    what is to be answered
+What is to be accepted is in L{wsmsg.connect.sends}, what is to be read in
+L{wsmsg.connect.reads}, the rest is here.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ class RedisConnection:
     # -- an attempt
 
     async def _open(self) -> _Line:
-        opening: Deferred[Any] = self._endpoint().connect(Factory.forProtocol(_Line))
+        opening: Deferred[Any] = self._endpoint().connect(_Lines())
         line: _Line = await opening.addTimeout(self._timeout_s, self._reactor)
         ask = partial(self._asked, line)
         try:
@@ -216,6 +216,9 @@ class RedisConnection:
         return wrapped
 
     def _opened(self, line: _Line) -> None:
+        if self._stopping:
+            line.transport.abortConnection()
+            return
         self._failures = 0
         self._line = line
         line.on_loss(partial(self._lost, line))
@@ -251,7 +254,7 @@ class RedisConnection:
         return Failure(Unavailable(reason))
 
     def _lost(self, line: _Line, reason: str) -> None:
-        if line is not self._line:
+        if line is not self._line or self._stopping:
             return
         self._line = None
         if self._beat.running:
@@ -310,6 +313,15 @@ class _Line(RedisProtocol):  # type: ignore[misc]
         self._on_loss(said)
         super().connectionLost(reason)
         self._gone.callback(None)
+
+
+class _Lines(Factory):
+    """
+    Makes them without a word in the log for each.
+    """
+
+    noisy = False
+    protocol = _Line
 
 
 def together(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:

@@ -114,12 +114,8 @@ class RulesTests(Folder):
 
     def test_backends(self) -> None:
         """
-        A backend of a later version is told as such, another as unknown.
+        A backend that there is not is told as unknown.
         """
-        for key, later in (("presence", "redis://h"),):
-            (told,) = self.in_file(f'[message]\n{key} = "{later}"\n', MessageSettings)
-            self.assertIn(f"{key}: ", told)
-            self.assertIn("is not supported by this version; use ", told)
         for text in ("", "sqlite", "sqlite:x", "sqlite://x", "sqlite:///", "foo:"):
             self.in_file(f'[message]\njournal = "{text}"\n', MessageSettings)
         for text in ("static:", "static:h", "static:h:0", "h:1"):

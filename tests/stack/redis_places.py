@@ -11,7 +11,8 @@ from twisted.trial.unittest import TestCase
 
 from tests.doubles import up
 from tests.message.sqlite_places import REACTOR, soon
-from tests.stack.servers import redis_url, unique
+from tests.stack.servers import PASSWORD, Own, redis_url, unique
+from tools.stack.redis import Redis
 from wsmsg.dependency import Dependency
 from wsmsg.message.presence_redis import RedisPresence
 from wsmsg.redis_connection import RedisConnection
@@ -25,6 +26,14 @@ def place(base: str = "", name: str = "") -> RedisUrl:
     @param base: C{redis://user:password@host:port}.
     """
     return read_redis_url(f"{base or redis_url()}/0?prefix={name or unique()}:")
+
+
+def url_of(own: Own[Redis], user: str = "", password: str = PASSWORD) -> str:
+    """
+    The beginning of the URL of a test's own server.
+    """
+    who = f"{user}:{password}@" if user else ""
+    return f"redis://{who}{own.address}"
 
 
 def presence_at(url: RedisUrl, **more: Any) -> RedisPresence:

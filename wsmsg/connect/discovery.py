@@ -12,6 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from wsmsg.retry import retry_policy
+from wsmsg.settings.redis_url import is_redis, read_redis_url
 from wsmsg.settings.values import ConnectSettings
 
 #: Told all addresses (C{host:port}) whenever they have changed.
@@ -59,6 +61,15 @@ def discovery_of(settings: ConnectSettings, reactor: Any) -> IDiscovery:
         from wsmsg.connect.discovery_dns import DnsDiscovery
 
         return DnsDiscovery(url, reactor)
+    if is_redis(url):
+        from wsmsg.connect.discovery_redis import RedisDiscovery
+
+        password = settings.discovery_password.get_secret_value()
+        return RedisDiscovery(
+            read_redis_url(url, password),
+            reactor,
+            retry=retry_policy(settings.retry),
+        )
     from wsmsg.connect.discovery_static import StaticDiscovery
 
     return StaticDiscovery(url)

@@ -24,7 +24,7 @@ class Options(DaemonOptions):
 
     settings_type = ConnectSettings
     optParameters: ClassVar[list[list[str | None]]] = [
-        ["discovery", None, None, "where Message is: static:host:port, dns:name:port"],
+        ["discovery", None, None, "where Message is: static:host:port, dns:, redis:"],
     ]
 
 

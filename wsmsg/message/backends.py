@@ -7,15 +7,21 @@ line here.  Adapters are imported when they are chosen: some import the reactor.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsmsg.dependency import Dependency
 from wsmsg.message.interfaces import IJournal, IMessageStore, IPresence
+from wsmsg.message.message_ids import NUMBERS, MessageIds
 from wsmsg.retry import RetryPolicy
 from wsmsg.settings.backends import sqlite_path
+from wsmsg.settings.redis_rules import registry_url
 from wsmsg.settings.values import MessageSettings
+
+if TYPE_CHECKING:
+    from wsmsg.message.registry_redis import RedisRegistry
 
 #: What is said when a check fails, and the check.
 Probe = tuple[str, Callable[[], None]]
@@ -92,9 +98,53 @@ class Backends:
 
     def presence(self) -> IPresence:
         dependency = Dependency("presence", self._reactor, required=False)
+        if scheme(self._settings.presence) != "memory":
+            from wsmsg.message.presence_redis import RedisPresence
+            from wsmsg.settings.redis_url import read_redis_url
+
+            password = self._settings.presence_password.get_secret_value()
+            return RedisPresence(
+                read_redis_url(self._settings.presence, password),
+                self._reactor,
+                retry=self._retry,
+                dependency=dependency,
+            )
         from wsmsg.message.presence_memory import MemoryPresence
 
         return MemoryPresence(self._reactor, dependency=dependency)
+
+    def message_ids(self, now_ms: Callable[[], int]) -> MessageIds:
+        """
+        Ids with the number of this Message; where there may be others and nobody gives
+        out numbers (yet), one at random.
+        """
+        number = self._settings.node_number
+        if number < 0:
+            alone = scheme(self._settings.journal) == "sqlite"
+            number = 0 if alone else random.randrange(NUMBERS)
+        return MessageIds(now_ms, number)
+
+    def registry(self, ids: MessageIds) -> RedisRegistry | None:
+        """
+        The place in the list of Messages, if there is a list.
+
+        @param ids: are told the number that the list gives us.
+        """
+        settings = self._settings
+        url = registry_url(settings)
+        if url is None:
+            return None
+        from wsmsg.message.registry_redis import RedisRegistry
+
+        return RedisRegistry(
+            url,
+            self._reactor,
+            address=settings.advertise or settings.rpc_listen,
+            number=ids.node_number,
+            renumber=ids.renumber if settings.node_number < 0 else None,
+            retry=self._retry,
+            dependency=Dependency("registry", self._reactor, required=False),
+        )
 
 
 def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 EPOCH_MS = 1_735_689_600_000
 _COUNTER_BITS = 12
 _NODE_BITS = 10
+#: How many Messages can give out ids at once.
+NUMBERS = 1 << _NODE_BITS
 
 
 class MessageIds:
@@ -27,12 +29,22 @@ class MessageIds:
     """
 
     def __init__(self, now_ms: Callable[[], int], node_number: int = 0) -> None:
-        if not 0 <= node_number < 1 << _NODE_BITS:
-            raise ValueError(f"node number {node_number} is not in 0 to 1023")
         self._now_ms = now_ms
-        self._node = node_number << _COUNTER_BITS
+        self._node = _placed(node_number)
         self._ms = 0
         self._counter = 0
+
+    @property
+    def node_number(self) -> int:
+        return self._node >> _COUNTER_BITS
+
+    def renumber(self, node_number: int) -> None:
+        """
+        Be another node from now on.
+        """
+        self._node = _placed(node_number)
+        # The ids of this millisecond may be above those to come.
+        self._ms, self._counter = self._ms + 1, 0
 
     def next(self) -> int:
         """
@@ -46,3 +58,9 @@ class MessageIds:
         else:
             self._ms, self._counter = self._ms + 1, 0
         return self._ms << (_COUNTER_BITS + _NODE_BITS) | self._node | self._counter
+
+
+def _placed(node_number: int) -> int:
+    if not 0 <= node_number < NUMBERS:
+        raise ValueError(f"node number {node_number} is not in 0 to {NUMBERS - 1}")
+    return node_number << _COUNTER_BITS

@@ -28,7 +28,7 @@ class Options(DaemonOptions):
     optParameters: ClassVar[list[list[str | None]]] = [
         ["journal", None, None, "URL of the durable log: sqlite:, sqlite:///path"],
         ["store", None, None, "URL of the message store: sqlite:, mongodb://host/db"],
-        ["presence", None, None, "URL of the user state: memory:"],
+        ["presence", None, None, "URL of the user state: memory:, redis://host/0"],
     ]
 
 
@@ -68,7 +68,8 @@ def build(options: Options, reactor: Any) -> IService:
         probes=probes(settings, options.data_dir),
     )
     backends = Backends(settings, options.data_dir, reactor, daemon.retry)
-    node, presence = _node(daemon, reactor, backends)
+    node, presence, ids = _node(daemon, reactor, backends)
+    registry = backends.registry(ids)
     for backend in (node.journal, node.store, presence):
         daemon.health.add(backend.dependency)
     daemon.health.describe("message", node.status)
@@ -90,13 +91,17 @@ def build(options: Options, reactor: Any) -> IService:
     stop_order = ["intake", "rpc", "files", "leases", "presence"]
     if settings.listen:
         stop_order.insert(0, "http")
+    if registry is not None:
+        daemon.health.add(registry.dependency)
+        parts.append(part("registry", registry))
+        stop_order.insert(0, "registry")
     dead_letters = DeadLettersResource(node.journal)
     return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
 
 
 def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     """
-    The parts that make a Message what it is, and its presence.
+    The parts that make a Message what it is, its presence, and its ids.
     """
     from wsmsg.message.cursors import Cursors
     from wsmsg.message.delivery import Delivery
@@ -104,7 +109,6 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     from wsmsg.message.group_typing import GroupTyping
     from wsmsg.message.ingress import Ingress
     from wsmsg.message.links import Links
-    from wsmsg.message.message_ids import MessageIds
     from wsmsg.message.queries import Queries
     from wsmsg.message.reading import Reading
     from wsmsg.message.rpc import MessageRpc
@@ -117,7 +121,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         return int(reactor.seconds() * 1000)
 
     journal, store = backends.journal(), backends.store()
-    presence = backends.presence()
+    presence, ids = backends.presence(), backends.message_ids(now_ms)
     links = Links(
         presence,
         reactor,
@@ -128,7 +132,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     ingress = Ingress(
         journal,
         store,
-        MessageIds(now_ms),
+        ids,
         now_ms,
         rules=GroupRules(
             store,
@@ -175,4 +179,4 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         reading=reading,
         rpc=MessageRpc(core, queries),
     )
-    return node, presence
+    return node, presence, ids

@@ -1,17 +1,19 @@
 """
 The URLs that choose what stands behind a daemon, read and checked.
 
-========== ============================== =====================
-setting    this version                   later
-========== ============================== =====================
+========== ===================================
+setting    URL
+========== ===================================
 journal    C{sqlite:}, C{sqlite:///path}
 journal    C{kafka://host:port/topic}
 store      C{sqlite:}, C{sqlite:///path}
 store      C{mongodb://host:port/db}
-presence   C{memory:}                     C{redis://}
-discovery  C{static:host:port,host:port}  C{redis://}
+presence   C{memory:}
+presence   C{redis://host:port/0?prefix=p:}
+discovery  C{static:host:port,host:port}
 discovery  C{dns:name:port}, C{dns:_s._p.n}
-========== ============================== =====================
+discovery  C{redis://host:port/0?prefix=p:}
+========== ===================================
 
 Each reader raises L{ValueError} with a sentence for the operator.
 """
@@ -23,8 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wsmsg.settings.addresses import Address, parse_address
-
-_LATER = frozenset({"redis", "rediss"})
+from wsmsg.settings.redis_url import is_redis, read_redis_url
 
 
 def check_sqlite(url: str) -> str:
@@ -113,19 +114,35 @@ def check_topic(name: str) -> str:
     return name
 
 
-def check_memory(url: str) -> str:
+def check_presence(url: str) -> str:
     """
-    C{memory:}, nothing else.
+    C{memory:} or C{redis://host:port/0?prefix=wsmsg:}.
     """
+    if is_redis(url):
+        read_redis_url(url)
+        return url
     if _after(url, "memory", "memory:"):
         raise ValueError(f"{url!r}: nothing may follow memory:")
     return url
 
 
+def check_registry(url: str) -> str:
+    """
+    C{redis://host:port/0?prefix=wsmsg:}, C{none}, or nothing.
+    """
+    if url not in ("", "none"):
+        read_redis_url(url)
+    return url
+
+
 def check_discovery(url: str) -> str:
     """
-    C{static:host:port,host:port}, C{dns:name:port} or C{dns:_service._proto.name}.
+    C{static:host:port,host:port}, C{dns:name:port}, C{dns:_service._proto.name} or
+    C{redis://host:port/0?prefix=wsmsg:}.
     """
+    if is_redis(url):
+        read_redis_url(url)
+        return url
     if url.partition(":")[0] == "dns":
         from wsmsg.settings.dns_url import check_dns
 
@@ -162,8 +179,6 @@ def sqlite_path(url: str, data_dir: Path, name: str) -> Path:
 
 def _after(url: str, scheme: str, wanted: str) -> str:
     given, colon, rest = url.partition(":")
-    if given in _LATER:
-        raise ValueError(f"{given}: is not supported by this version; use {wanted}")
     if given != scheme or not colon:
         raise ValueError(f"{url!r} is not {wanted}")
     return rest

@@ -16,6 +16,7 @@ from wsmsg.settings.keys import is_list, is_secret, keys_of, nested
 from wsmsg.settings.mistakes import Mistake, plain_reason
 from wsmsg.settings.mongo_url import read_mongo_url
 from wsmsg.settings.public_key import key_algorithm
+from wsmsg.settings.redis_rules import connect_redis, message_redis
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 S = TypeVar("S", bound=Common)
@@ -247,6 +248,12 @@ def _message_kafka(settings: MessageSettings) -> Iterator[Clash]:
 
 
 _RULES: dict[type[Common], tuple[Callable[..., Iterator[Clash]], ...]] = {
-    ConnectSettings: (_retry, _connect_limits, _connect_tokens),
-    MessageSettings: (_retry, _message_kafka, _message_files, _message_store),
+    ConnectSettings: (_retry, _connect_limits, _connect_tokens, connect_redis),
+    MessageSettings: (
+        _retry,
+        _message_kafka,
+        _message_files,
+        _message_store,
+        message_redis,
+    ),
 }

@@ -76,8 +76,6 @@ def read_redis_url(url: str, password: str = "") -> RedisUrl:
     user, _, given = login.partition(":")
     if given and password:
         raise ValueError("redis: the password is given twice, one is in the URL")
-    if user and not (given or password):
-        raise ValueError(f"redis: there is no password for the user {unquote(user)!r}")
     options = _options(parts)
     tls = parts.scheme == "rediss"
     if options.get("ca") and not tls:

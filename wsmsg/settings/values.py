@@ -25,7 +25,8 @@ from wsmsg.settings.addresses import parse_address
 from wsmsg.settings.backends import (
     check_discovery,
     check_journal,
-    check_memory,
+    check_presence,
+    check_registry,
     check_store,
     check_topic,
     without_password,
@@ -173,8 +174,9 @@ class ConnectSettings(Common):
         C{systemd:}.
     @ivar rpc_listen: gRPC C{OnlineStatus}, health and reflection; empty: none.
     @ivar admin_listen: health, metrics, status; empty: none.
-    @ivar discovery: where Message is: C{static:host:port,host:port}, C{dns:name:port}
-        or C{dns:_service._proto.name}.
+    @ivar discovery: where Message is: C{static:host:port,host:port}, C{dns:name:port},
+        C{dns:_service._proto.name} or C{redis://host:port/0?prefix=wsmsg:}.
+    @ivar discovery_password: of the user in a C{redis:} URL.
     @ivar send_timeout_s: a send that no Message answered for so long is rejected.
     @ivar heartbeat_s: a connection that was silent for so long is pinged, and is
         dead when it stays silent for as long again.
@@ -186,9 +188,12 @@ class ConnectSettings(Common):
     listen: Endpoint = "127.0.0.1:21005"
     rpc_listen: Listen = "127.0.0.1:22005"
     admin_listen: Listen = "127.0.0.1:23005"
-    discovery: Annotated[str, AfterValidator(check_discovery)] = (
-        "static:127.0.0.1:22004"
-    )
+    discovery: Annotated[
+        str,
+        AfterValidator(check_discovery),
+        PlainSerializer(without_password, when_used="json"),
+    ] = "static:127.0.0.1:22004"
+    discovery_password: SecretStr = SecretStr("")
     welcome_timeout_s: Seconds = 5.0
     send_timeout_s: Seconds = 5.0
     query_timeout_s: Seconds = 5.0
@@ -249,7 +254,13 @@ class MessageSettings(Common):
         C{kafka://host:port,host:port/topic}.
     @ivar store: C{sqlite:}, C{sqlite:///path} or C{mongodb://user@host:port/db}.
     @ivar store_password: of the user in the store's URL.
-    @ivar presence: C{memory:}.
+    @ivar presence: C{memory:} or C{redis://host:port/0?prefix=wsmsg:}.
+    @ivar presence_password: of the user in the URL of C{presence} and C{registry}.
+    @ivar registry: the Redis with the list of Messages that C{discovery} of Connect
+        reads; empty: that of C{presence} if it is one; C{none}: no list.
+    @ivar advertise: C{host:port} in that list; empty: C{rpc_listen}.
+    @ivar node_number: 0 to 1023, different for each Message, is in message ids; -1:
+        one that no other Message in the list has.
     @ivar appends_in_flight: sends that may wait for the journal; over it they are
         refused as C{overloaded}.
     @ivar unsettled_records: records read and not settled; at it reading stops.
@@ -266,6 +277,10 @@ class MessageSettings(Common):
         "store",
         "store_password",
         "presence",
+        "presence_password",
+        "registry",
+        "advertise",
+        "node_number",
         "keepalive_s",
         "heads_cached",
         "members_cached",
@@ -283,7 +298,19 @@ class MessageSettings(Common):
         PlainSerializer(without_password, when_used="json"),
     ] = "sqlite:"
     store_password: SecretStr = SecretStr("")
-    presence: Annotated[str, AfterValidator(check_memory)] = "memory:"
+    presence: Annotated[
+        str,
+        AfterValidator(check_presence),
+        PlainSerializer(without_password, when_used="json"),
+    ] = "memory:"
+    presence_password: SecretStr = SecretStr("")
+    registry: Annotated[
+        str,
+        AfterValidator(check_registry),
+        PlainSerializer(without_password, when_used="json"),
+    ] = ""
+    advertise: Listen = ""
+    node_number: Annotated[int, Field(ge=-1, le=1023)] = -1
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
     appends_in_flight: Count = 5000
     read_batch: Annotated[Count, Field(le=10000)] = 500

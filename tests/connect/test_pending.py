@@ -47,7 +47,7 @@ class PendingSendsTests(SynchronousTestCase):
 
     def up(self) -> Carrier:
         carrier = Carrier()
-        self.sends.came_up(carrier)
+        self.sends.came_up(carrier, 0)
         return carrier
 
     def test_sticky(self) -> None:
@@ -59,7 +59,7 @@ class PendingSendsTests(SynchronousTestCase):
             send(self.sends, f"x{n}", "u:1:2")
         self.assertEqual((len(a.given), len(b.given)), (3, 0))
         for s in list(a.given):
-            self.sends.answer(a, s.number, SendAnswer(1))
+            self.sends.answer(a, s.number, SendAnswer(1), 0)
         send(self.sends, "y", "u:3:4")
         send(self.sends, "x3", "u:1:2")
         self.assertEqual(a.texts()[-1], "x3")
@@ -72,7 +72,7 @@ class PendingSendsTests(SynchronousTestCase):
         send(self.sends, "one", "u:1:2")
         send(self.sends, "two", "u:1:3")
         self.assertEqual((a.texts(), b.texts()), (["one"], ["two"]))
-        self.sends.answer(a, a.given[0].number, SendAnswer(1))
+        self.sends.answer(a, a.given[0].number, SendAnswer(1), 0)
         send(self.sends, "three", "u:1:4")
         self.assertEqual(a.texts(), ["one", "three"])
 
@@ -82,12 +82,12 @@ class PendingSendsTests(SynchronousTestCase):
         """
         a = self.up()
         answers = send(self.sends, "one")
-        self.sends.lost(a)
+        self.sends.lost(a, 0)
         b = self.up()
-        self.sends.answer(a, a.given[0].number, SendAnswer(1))
+        self.sends.answer(a, a.given[0].number, SendAnswer(1), 0)
         self.assertEqual(answers, [])
-        self.sends.answer(b, b.given[0].number, SendAnswer(2))
-        self.sends.answer(b, b.given[0].number, SendAnswer(3))
+        self.sends.answer(b, b.given[0].number, SendAnswer(2), 0)
+        self.sends.answer(b, b.given[0].number, SendAnswer(3), 0)
         self.assertEqual(answers, [SendAnswer(2)])
 
     def test_retired(self) -> None:
@@ -101,7 +101,7 @@ class PendingSendsTests(SynchronousTestCase):
         send(self.sends, "two", "u:1:2")
         send(self.sends, "three", "u:1:3")
         self.assertEqual((a.texts(), b.texts()), (["one", "two"], ["three"]))
-        self.sends.lost(a)
+        self.sends.lost(a, 0)
         self.assertEqual(b.texts(), ["three", "one", "two"])
 
     def test_who_takes_answers_fails(self) -> None:
@@ -116,7 +116,7 @@ class PendingSendsTests(SynchronousTestCase):
         self.sends.send(NewSend(1, "one", "u:1:2", "", 1), fail, 0)
         answers = send(self.sends, "two")
         for s in a.given:
-            self.sends.answer(a, s.number, SendAnswer(1))
+            self.sends.answer(a, s.number, SendAnswer(1), 0)
         self.assertEqual(answers, [SendAnswer(1)])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
@@ -162,7 +162,7 @@ class PendingSendsTests(SynchronousTestCase):
         a = self.up()
         for n in range(500):
             send(self.sends, f"s{n}", f"u:1:{n}")
-            self.sends.answer(a, a.given[-1].number, SendAnswer(1))
+            self.sends.answer(a, a.given[-1].number, SendAnswer(1), 0)
         self.assertLessEqual(len(self.sends._lanes), 11)
 
     @settings(max_examples=60, deadline=None)
@@ -191,13 +191,13 @@ class PendingSendsTests(SynchronousTestCase):
                 answers.append(send(sends, str(now_s), f"u:1:{n + 1}", now_s))
             elif step == "up":
                 up.append(Carrier())
-                sends.came_up(up[-1])
+                sends.came_up(up[-1], 0)
             elif step == "expire":
                 sends.expire(now_s - 20, now_s)
             elif up and step == "lose":
-                sends.lost(up.pop(n % len(up)))
+                sends.lost(up.pop(n % len(up)), 0)
             elif up and (carrier := up[n % len(up)]).given:
-                sends.answer(carrier, carrier.given[0].number, SendAnswer(1))
+                sends.answer(carrier, carrier.given[0].number, SendAnswer(1), 0)
             self.check(sends, up)
         sends.give_up(0, "the end")
         self.assertTrue(all(len(a) == 1 for a in answers))

@@ -8,7 +8,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream_doubles import World, client_ids
 from wsmsg.connect import upstream_stream
-from wsmsg.model import Presence
 from wsmsg.rpc import rest_pb2
 
 SNAPSHOT = rest_pb2.PresenceDelta
@@ -137,32 +136,3 @@ class PresenceTests(SynchronousTestCase):
         stream.take()
         stream.say(presence_applied=old)
         self.assertNoResult(waiting)
-
-    def test_watch(self) -> None:
-        """
-        One Message is asked for the presence of the watched; another, when it is
-        lost, is given the whole list and asked what changed meanwhile.
-        """
-        world = World("a:1,b:1")
-        world.start("a:1", "b:1")
-        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
-        world.upstream.watch([5, 6])
-        world.upstream.unwatch([6])
-        watch = a.take().watch
-        self.assertEqual((list(watch.add), list(watch.remove)), ([5], [6]))
-        self.assertFalse(b.take().HasField("watch"))
-        a.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(world.edge.told, [("presence", Presence(5, True))])
-        world.edge.asked_for = [5]
-        world.message("a:1").refuses = "connection refused"
-        a.lose()
-        self.assertEqual(list(b.take().watch.add), [5])
-        ((request, answer),) = b.queries
-        self.assertEqual(list(request.items[0].presence.users), [5])
-        gone = rest_pb2.PresenceAnswer(
-            presence=[rest_pb2.Presence(user=5, last_seen_ms=7)]
-        )
-        answer.callback(
-            rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(presence=gone)])
-        )
-        self.assertEqual(world.edge.told[1:], [("presence", Presence(5, False, 7))])

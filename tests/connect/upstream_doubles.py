@@ -231,7 +231,9 @@ class World:
     An L{Upstream} between a L{RecordingEdge} and L{MemoryMessage}s.
     """
 
-    def __init__(self, addresses: str = "a:1", **settings: Any) -> None:
+    def __init__(
+        self, addresses: str = "a:1", *, node: str = "connect-1", **settings: Any
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
         self.edge = RecordingEdge()
@@ -244,7 +246,7 @@ class World:
             self.settings,
             self.clock,
             self.edge,
-            node="connect-1",
+            node=node,
             incarnation="c1",
             give_up=self.gave_up.append,
             endpoint=self._endpoint,

@@ -94,11 +94,11 @@ class LinksTests(SynchronousTestCase):
                 incarnation=incarnation,
                 resume_incarnation="" if resume is None else "own",
                 resume_from=resume or 0,
-                primary=primary,
             ),
             "own",
         )
         link.opened(lambda: None, self.hung_up.append)
+        self.links.lead(link, primary)
         return link, resumed
 
     def users(self, link: Link, *users: int, number: int = 1) -> None:

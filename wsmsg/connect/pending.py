@@ -10,7 +10,7 @@ too old.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import count
 from typing import Protocol
 
@@ -129,7 +129,9 @@ class PendingSends:
             lane.carrier.unanswered += 1
             lane.carrier.carry(send)
 
-    def answer(self, carrier: Carrier, number: int, answer: SendAnswer) -> None:
+    def answer(
+        self, carrier: Carrier, number: int, answer: SendAnswer, now_s: float
+    ) -> None:
         """
         A stream has the answer to a send.  One that was answered already, or has
         gone to another stream, is left alone.
@@ -141,6 +143,10 @@ class PendingSends:
             self.accepted += 1
         else:
             self.rejected += 1
+            if answer.retry_after_ms:
+                # Message refuses what is behind it; another Message would not.
+                key = (send.new.conversation, send.new.sender)
+                self._fences.turn_away(key, now_s, answer.retry_after_ms)
         del self._pending[number]
         self._finish(send, answer)
         if not self._pending:
@@ -169,12 +175,13 @@ class PendingSends:
         """
         self._give_up(list(self._pending.values()), now_s, reason)
 
-    def came_up(self, carrier: Carrier) -> None:
+    def came_up(self, carrier: Carrier, now_s: float) -> None:
         """
-        A stream is up: what waits for one is given to it.
+        A stream is up, or is wanted again: what waits for one is given to it.
         """
         self.carriers.append(carrier)
-        self._place(s for s in self._pending.values() if s.lane.carrier is None)
+        waiting = [s for s in self._pending.values() if s.lane.carrier is None]
+        self._place(waiting, now_s)
 
     def retire(self, carrier: Carrier) -> None:
         """
@@ -184,7 +191,7 @@ class PendingSends:
             self.carriers.remove(carrier)
         self._forget_lanes(carrier)
 
-    def lost(self, carrier: Carrier) -> None:
+    def lost(self, carrier: Carrier, now_s: float) -> None:
         """
         A stream is gone: what it did not answer goes to others.
         """
@@ -193,7 +200,7 @@ class PendingSends:
         for send in moving:
             send.lane.carrier = None
         self.moved += len(moving)
-        self._place(moving)
+        self._place(moving, now_s)
 
     def when_idle(self) -> Deferred[None]:
         """
@@ -222,16 +229,40 @@ class PendingSends:
             return carriers[0]
         return min(carriers, key=lambda c: c.unanswered, default=None)
 
-    def _place(self, sends: Iterable[PendingSend]) -> None:
+    def _place(self, sends: Sequence[PendingSend], now_s: float) -> None:
         if not self.carriers:
             return
-        for send in list(sends):
+        behind: list[tuple[PendingSend, int]] = []
+        for send in sends:
+            if self._fences:
+                key = (send.new.conversation, send.new.sender)
+                hint_ms = self._fences.standing_ms(key, now_s)
+                if hint_ms:
+                    behind.append((send, hint_ms))
+                    continue
             lane = send.lane
             if lane.carrier is None:
                 lane.carrier = self._choose()
             assert lane.carrier is not None
             lane.carrier.unanswered += 1
             lane.carrier.carry(send)
+        if behind:
+            self._turn_back(behind)
+
+    def _turn_back(self, behind: list[tuple[PendingSend, int]]) -> None:
+        """
+        Refuse sends that are behind one which a stream has refused, and would have
+        refused as well.  Last of all: who is told may send something.
+        """
+        for send, _ in behind:
+            del self._pending[send.number]
+            send.answered = True
+            send.lane.unanswered -= 1
+        self.rejected += len(behind)
+        for send, hint_ms in behind:
+            self._tell(send.on_answer, _behind(hint_ms))
+        if not self._pending:
+            self._became_idle()
 
     def _forget_lanes(self, carrier: Carrier | None) -> None:
         # Those with unanswered sends stay: they hold these sends together.
@@ -278,11 +309,7 @@ class PendingSends:
     def _fence(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
         hint_ms = self._fences.standing_ms((new.conversation, new.sender), now_s)
         if hint_ms:
-            reason = "an earlier send of this conversation comes first"
-            self._tell(
-                on_answer,
-                SendAnswer(code="unavailable", reason=reason, retry_after_ms=hint_ms),
-            )
+            self._tell(on_answer, _behind(hint_ms))
         return bool(hint_ms)
 
     def _tell(self, on_answer: OnAnswer, answer: SendAnswer) -> None:
@@ -295,3 +322,8 @@ class PendingSends:
         waiters, self._idle = self._idle, []
         for waiter in waiters:
             waiter.callback(None)
+
+
+def _behind(hint_ms: int) -> SendAnswer:
+    reason = "an earlier send of this conversation comes first"
+    return SendAnswer(code="unavailable", reason=reason, retry_after_ms=hint_ms)

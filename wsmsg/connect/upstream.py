@@ -3,10 +3,11 @@ Message, as the sessions see it: one thing, however many streams there are.
 
 ::
 
-    sessions --> Upstream --+--> UpstreamPeer --> UpstreamStream --> a Message
-                  |   |     `--> UpstreamPeer --> UpstreamStream --> another
-                  |   `--> Queries   (reads, on the streams' channels)
-                  `--> PendingSends  (which stream has which send)
+    sessions --> Upstream --> Peers --+--> UpstreamPeer --> UpstreamStream --> a Message
+                  | | |               `--> UpstreamPeer --> UpstreamStream --> another
+                  | | `--> Queries   (reads, on the streams' channels)
+                  | `--> PendingSends  (which stream has which send)
+                  `--> Lead, Watching  (the primary; who is online, by the words of all)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IDelayedCall,
     IReactorTime,
@@ -27,14 +28,17 @@ from zope.interface import implementer
 
 from wsmsg.connect.arrivals import Arrival
 from wsmsg.connect.deltas import CursorPool, TypingPool
-from wsmsg.connect.discovery import IDiscovery, discovery_of
+from wsmsg.connect.discovery import discovery_of
 from wsmsg.connect.interfaces import IEdge, IUpstream, NewSend, OnAnswer
 from wsmsg.connect.pending import PendingSends
 from wsmsg.connect.queries import Ask, Queries
 from wsmsg.connect.upstream_context import Shared
-from wsmsg.connect.upstream_peer import Hello, UpstreamPeer, grpc_endpoint
+from wsmsg.connect.upstream_lead import Lead
+from wsmsg.connect.upstream_peer import Hello, grpc_endpoint
+from wsmsg.connect.upstream_peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream_reads import UpstreamReads
 from wsmsg.connect.upstream_stream import UpstreamStream
+from wsmsg.connect.watching import Watching
 from wsmsg.dependency import Dependency
 from wsmsg.errors import WsmsgError
 from wsmsg.model import Presence
@@ -48,9 +52,10 @@ _DEAF_S = 1.0
 _CURSORS = 100_000
 _TYPING = 1000
 _WATCH_QUERY = 1000
+#: Users whom no stream tells of are asked for so often.
+_ASK_S = 1.0
 
 EndpointOf = Callable[[str, Hello, ConnectSettings], IStreamClientEndpoint]
-DiscoveryOf = Callable[[ConnectSettings, Any], IDiscovery]
 
 
 @implementer(IUpstream)
@@ -87,8 +92,6 @@ class Upstream(UpstreamReads, Service):
         self._incarnation = incarnation
         self._give_up: Callable[[str], object] | None = give_up
         self._endpoint = endpoint
-        self._discovery_of = discovery
-        self._discovery = discovery(settings, clock)
         self._policy = retry_policy(settings.retry)
         self._shared = Shared(
             edge=edge,
@@ -96,32 +99,27 @@ class Upstream(UpstreamReads, Service):
             sends=self.sends,
             cursors=CursorPool(_CURSORS),
             typing=TypingPool(_TYPING),
+            watching=Watching(edge),
             query_timeout_s=settings.query_timeout_s,
         )
         self.counters = self._shared.counters
-        self._peers: dict[str, UpstreamPeer] = {}
-        self._leaving: list[Deferred[None]] = []
+        self._watching = self._shared.watching
+        self._peers = Peers(self, self._shared, settings, discovery, self._look_around)
         self._up: list[UpstreamStream] = []
-        self._leading: UpstreamStream | None = None
+        self._lead = Lead(node)
         self._arrival: Arrival | None = None
+        self._untold = True
         self._turn = 0
-        self._swept_s = 0.0
+        self._swept_s = self._asked_s = 0.0
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = clock
         self._beginning: IDelayedCall | None = None
-        self._added: Callable[[Dependency], object] = _ignore
-        self._removed: Callable[[Dependency], object] = _ignore
 
-    def on_peers(
-        self,
-        added: Callable[[Dependency], object],
-        removed: Callable[[Dependency], object],
-    ) -> None:
+    def on_peers(self, added: Listener, removed: Listener) -> None:
         """
-        Call these with the dependency of each Message that is found, and of each
-        that is no longer there.
+        As L{Peers.on_peers}.
         """
-        self._added, self._removed = added, removed
+        self._peers.on_peers(added, removed)
 
     # -- life
 
@@ -134,12 +132,7 @@ class Upstream(UpstreamReads, Service):
         self._beginning = None
         self._swept_s = self._clock.seconds()
         self._sweeping.start(_SWEEP_S, now=False)
-        self._discover()
-
-    def _discover(self) -> None:
-        if self._discovery.dependency is not None:
-            self._added(self._discovery.dependency)
-        self._discovery.start(self._found)
+        self._peers.start()
 
     def drain(self, limit_s: float) -> Deferred[None]:
         """
@@ -170,11 +163,7 @@ class Upstream(UpstreamReads, Service):
         if self._beginning is not None:
             _cancel(self._beginning)
             return succeed(None)
-        stopping = [self._discovery.stop()]
-        stopping += [peer.stop() for peer in self._peers.values()]
-        stopping += self._leaving
-        stopped = gatherResults(stopping)
-        return stopped.addBoth(self._closed)
+        return self._peers.stop().addBoth(self._closed)
 
     def _closed(self, _: object) -> None:
         if self._sweeping.running:
@@ -189,11 +178,7 @@ class Upstream(UpstreamReads, Service):
         self.sends.limit = settings.limits.waiting_sends
         self._shared.query_timeout_s = settings.query_timeout_s
         if settings.discovery != before.discovery:
-            self._leaving.append(self._discovery.stop())
-            if self._discovery.dependency is not None:
-                self._removed(self._discovery.dependency)
-            self._discovery = self._discovery_of(settings, self._clock)
-            self._discover()
+            self._peers.rediscover(settings)
 
     # -- state
 
@@ -208,7 +193,7 @@ class Upstream(UpstreamReads, Service):
         """
         One for each Message, by address.
         """
-        return [peer.dependency for _, peer in sorted(self._peers.items())]
+        return self._peers.dependencies()
 
     def stats(self) -> dict[str, int]:
         """
@@ -259,22 +244,31 @@ class Upstream(UpstreamReads, Service):
 
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
         self._shared.cursors.put(conversation, user, delivered, read)
-        if self._leading is not None:
-            self._leading.pooled()
+        if self._lead.stream is not None:
+            self._lead.stream.pooled()
 
     def typing(self, conversation: str, user: int) -> None:
-        if self._leading is not None:
+        if self._lead.stream is not None:
             self._shared.typing.put(conversation, user)
-            self._leading.pooled()
+            self._lead.stream.pooled()
 
     def watch(self, users: Sequence[int]) -> None:
-        # One Message tells; each of them knows all users.
-        if self._leading is not None:
-            self._leading.watch(users)
+        self._watching.watch(users)
+        for stream in self._up:
+            stream.watch(users)
 
     def unwatch(self, users: Sequence[int]) -> None:
-        if self._leading is not None:
-            self._leading.unwatch(users)
+        self._watching.unwatch(users)
+        for stream in self._up:
+            stream.unwatch(users)
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        found = self.queries.presence(users)
+        return found.addCallback(self._noted)
+
+    def _noted(self, found: list[Presence]) -> list[Presence]:
+        self._watching.answered(found)
+        return found
 
     # -- what the peers call
 
@@ -288,41 +282,36 @@ class Upstream(UpstreamReads, Service):
         return rest_pb2.SubscribeRequest(
             connect_service_id=self._node,
             incarnation=self._incarnation,
-            # Fixed by address for now; to move it when its stream is lost, subscribe
-            # again from here.
-            primary=address == min(self._peers, default=""),
         )
 
     def stream_up(self, stream: UpstreamStream) -> None:
         self._up.append(stream)
         self._arrival = None  # who comes now waits for this stream as well
-        if self._leading is None:
-            self._lead(stream)
-        self.sends.came_up(stream)
+        watched = self._shared.edge.watched()
+        self._watching.watch(watched)
+        stream.watch(watched)
+        self._look_around()
 
     def stream_knows(self, stream: UpstreamStream) -> None:
         """
         What changed while nobody told us is asked for.
         """
-        if stream is not self._leading:
-            return
-        watched = list(self._shared.edge.watched())
-        for at in range(0, len(watched), _WATCH_QUERY):
-            asked = self.queries.presence(watched[at : at + _WATCH_QUERY])
-            asked.addCallbacks(self._tell_presence, self._presence_unknown)
+        if self._untold:
+            self._untold = False
+            self._ask(self._shared.edge.watched())
 
     def stream_lost(self, stream: UpstreamStream, reason: str) -> None:
         if stream in self._up:
             self._up.remove(stream)
         self._arrival = None
-        if self._leading is stream:
-            self._leading = None
-            if self._up:
-                self._lead(self._up[0])
-                self.stream_knows(self._up[0])
-            else:
-                self._shared.typing.clear()
-        self.sends.lost(stream)
+        alone = self._watching.lost(stream)
+        if self._up:
+            self._ask(alone)
+        else:
+            self._untold = True
+            self._shared.typing.clear()
+        self.sends.lost(stream, self._clock.seconds())
+        self._look_around()
 
     def limit_reached(self, reason: str) -> None:
         give_up, self._give_up = self._give_up, None
@@ -330,15 +319,40 @@ class Upstream(UpstreamReads, Service):
             # Not from inside ClientService's machine, which then could not stop.
             self._clock.callLater(0, give_up, f"no attempt is left, {reason}")
 
-    def _lead(self, stream: UpstreamStream) -> None:
-        self._leading = stream
-        stream.watch(self._shared.edge.watched())
-        if self._shared.cursors:
-            stream.pooled()
+    # -- what comes and goes
 
-    def _tell_presence(self, presence: list[Presence]) -> None:
-        for one in presence:
-            self._shared.edge.presence(one)
+    def _look_around(self) -> None:
+        """
+        Something came, went, or may not be what it was.
+        """
+        now_s = self._clock.seconds()
+        fit = [
+            stream
+            for stream in self._up
+            if not self._peers.is_leaving(stream) and not stream.is_silent(now_s)
+        ]
+        self._lead.review(self._up, fit)
+        self._place_sends(now_s)
+
+    def _place_sends(self, now_s: float) -> None:
+        """
+        New conversations go to those that stay, if there are any.
+        """
+        leaving = [s for s in self._up if self._peers.is_leaving(s)]
+        for stream in self._up:
+            taken = stream in self.sends.carriers
+            wanted = stream not in leaving or len(leaving) == len(self._up)
+            if taken and not wanted:
+                self.sends.retire(stream)
+            elif wanted and not taken:
+                self.sends.came_up(stream, now_s)
+
+    # -- who is online
+
+    def _ask(self, users: Sequence[int]) -> None:
+        for at in range(0, len(users), _WATCH_QUERY):
+            asked = self.queries.presence(users[at : at + _WATCH_QUERY])
+            asked.addCallbacks(self._watching.tell, self._presence_unknown)
 
     def _presence_unknown(self, failure: Any) -> None:
         failure.trap(WsmsgError)
@@ -351,26 +365,7 @@ class Upstream(UpstreamReads, Service):
             up = up[self._turn :] + up[: self._turn]
         return [stream.ask for stream in up]
 
-    # -- discovery and time
-
-    def _found(self, addresses: frozenset[str]) -> None:
-        for address in self._peers.keys() - addresses:
-            peer = self._peers.pop(address)
-            if peer.stream is not None:
-                self._up.remove(peer.stream)
-                self.sends.retire(peer.stream)
-            self._leaving.append(peer.stop())
-            self._removed(peer.dependency)
-        added = sorted(addresses - self._peers.keys())
-        for address in added:
-            self._peers[address] = UpstreamPeer(address, self, self._shared)
-        for peer in self._peers.values():
-            # Of several each is dispensable; see C{up}.
-            peer.dependency.required = len(self._peers) == 1
-        for address in added:
-            self._added(self._peers[address].dependency)
-            self._peers[address].start()
-        self._leaving = [d for d in self._leaving if not d.called]
+    # -- time
 
     def _sweep(self) -> None:
         now_s = self._clock.seconds()
@@ -379,12 +374,11 @@ class Upstream(UpstreamReads, Service):
         self.sends.expire(now_s - self._settings.send_timeout_s, now_s)
         for stream in list(self._up):
             stream.listen_for(now_s, was_deaf=was_deaf)
-
-
-def _ignore(_: Dependency) -> None:
-    """
-    What nobody asked for.
-    """
+        self._peers.sweep(now_s)
+        self._look_around()
+        if self._watching.unbacked and now_s >= self._asked_s + _ASK_S:
+            self._asked_s = now_s
+            self._ask(list(self._watching.unbacked))
 
 
 def _cancel(call: IDelayedCall) -> None:

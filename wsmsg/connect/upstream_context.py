@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.connect.deltas import CursorPool, TypingPool
 from wsmsg.connect.interfaces import IEdge
 from wsmsg.connect.pending import PendingSends
+from wsmsg.connect.watching import Watching
 
 if TYPE_CHECKING:
     from wsmsg.connect.upstream_stream import UpstreamStream
@@ -97,5 +98,6 @@ class Shared:
     sends: PendingSends
     cursors: CursorPool
     typing: TypingPool
+    watching: Watching
     query_timeout_s: float
     counters: Counters = attrs.Factory(Counters)

@@ -34,6 +34,8 @@ _KEEPALIVE_S = 1.5
 _SPACING_S = 0.005
 #: A stream that was up for less is a reason to wait longer before the next.
 _STEADY_S = 5.0
+#: No other attempt is wanted.
+_NEVER_S = 86400.0
 
 Hello = Callable[[], rest_pb2.MessageStreamRequest]
 #: Makes the endpoint of one attempt: of the address and the subscribe to send.
@@ -123,13 +125,24 @@ class UpstreamPeer(Factory):
         self._short_lives = 0
         self._failure = ""
         self._up_since_s = 0.0
-        self._stopping = False
+        self._stopping = self._leaving = False
         self._dialler = _Dialler(
             self, self, retryPolicy=self._delay_s, clock=shared.clock
         )
 
     def start(self) -> None:
-        self._dialler.startService()
+        """
+        Dial; one that was leaving comes back as it is.
+        """
+        self._leaving = False
+        if not self._dialler.running:
+            self._dialler.startService()
+
+    def leave(self) -> None:
+        """
+        Dial no more once the stream is lost.
+        """
+        self._leaving = True
 
     def stop(self) -> Deferred[None]:
         """
@@ -178,6 +191,8 @@ class UpstreamPeer(Factory):
         How long to wait; asked once after each failure and each loss.
         """
         policy, reason = self._owner.retry_policy(), self._failure
+        if self._leaving:
+            return _NEVER_S
         if not reason:
             return policy(1 + self._short_lives) or 0.1
         self._failure = ""
@@ -188,7 +203,7 @@ class UpstreamPeer(Factory):
         self.dependency.failed(reason, delay_s)
         if delay_s is None:
             self._owner.limit_reached(f"{self.dependency.name}: {reason}")
-            return 86400.0
+            return _NEVER_S
         return delay_s
 
     # -- what its stream calls
@@ -210,7 +225,7 @@ class UpstreamPeer(Factory):
         self.stream = None
         lived_s = self._shared.clock.seconds() - self._up_since_s
         self._short_lives = self._short_lives + 1 if lived_s < _STEADY_S else 0
-        if self._stopping:
+        if self._stopping or self._leaving:
             self.dependency.stopped()
         else:
             self.dependency.lost(reason)

@@ -38,6 +38,9 @@ _FRAME_BYTES = 512 * 1024
 _FRAME_CURSORS = 2048
 #: A peer that says nothing for so many heartbeats is lost.
 _SILENT_BEATS = 3
+#: A peer that says nothing for so many may be lost; its lease on us must not run out
+#: before another takes over.
+_SUSPECT_BEATS = 2
 #: So that a dead peer is found in 5 s, whatever it said about itself.
 _LONGEST_BEAT_S = 1.5
 #: A session's opening is noted a moment before its user is told.
@@ -76,9 +79,24 @@ class UpstreamStream:
         self._wake: Callable[[], None] = _nothing
         self._nudge: Callable[[], None] = _nothing
         self._snapshot_number = 0
+        self._lead: bool | None = None
         self._resync: tuple[str, float] | None = None
 
+    @property
+    def knows(self) -> bool:
+        """
+        Whether its Message has our users.
+        """
+        return self._up and not self._snapshot and not self._snapshot_number
+
     # -- what others tell it
+
+    def lead(self, primary: bool) -> None:
+        """
+        Its Message is the one that writes our users' presence, or not any more.
+        """
+        self._lead = primary
+        self._wake()
 
     def carry(self, send: PendingSend) -> None:
         """
@@ -137,6 +155,14 @@ class UpstreamStream:
         """
         if self.transport is not None:
             self.transport.abortConnection(reason)
+
+    def is_silent(self, now_s: float) -> bool:
+        """
+        Whether nothing was heard for so long that something seems to be wrong.
+        """
+        if not self._heartbeat_s:
+            return False
+        return now_s - self._heard_s >= _SUSPECT_BEATS * self._heartbeat_s
 
     def listen_for(self, now_s: float, *, was_deaf: bool) -> None:
         """
@@ -220,9 +246,15 @@ class UpstreamStream:
             or self._watched
             or self._shared.typing
             or self._applied.waited_for
+            or self._lead is not None
         )
 
+    def _fill_lead(self, batch: rest_pb2.ConnectBatch) -> None:
+        if self._lead is not None:
+            batch.primary, self._lead = self._lead, None
+
     def _fill_snapshot(self, batch: rest_pb2.ConnectBatch) -> None:
+        self._fill_lead(batch)
         delta = self._snapshot.popleft()
         delta.number = next(self._life.deltas)
         batch.presence.CopyFrom(delta)
@@ -230,6 +262,7 @@ class UpstreamStream:
             self._snapshot_number = delta.number
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
+        self._fill_lead(batch)
         if self._users or self._applied.waited_for or self._probe:
             self._fill_presence(batch.presence)
         if self._watched:
@@ -329,13 +362,13 @@ class UpstreamStream:
             self._owner.stream_knows(self)
 
     def _results(self, results: Any) -> None:
-        answer = self._shared.sends.answer
+        answer, now_s = self._shared.sends.answer, self._heard_s
         for result in results:
             time_ms = result.time_ms
             if time_ms > 0:
-                answer(self, result.id, SendAnswer(time_ms))
+                answer(self, result.id, SendAnswer(time_ms), now_s)
             else:
-                answer(self, result.id, rejection_of(result))
+                answer(self, result.id, rejection_of(result), now_s)
 
     def _pushes(self, pushes: Any) -> None:
         give = self._shared.edge.push
@@ -351,7 +384,7 @@ class UpstreamStream:
             typing = push.typing
             edge.typing(typing.conversation, typing.user, tuple(push.targets))
         for presence in batch.presence:
-            edge.presence(presence_of(presence))
+            self._shared.watching.said(self, presence_of(presence))
 
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1

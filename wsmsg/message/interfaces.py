@@ -379,7 +379,8 @@ class IPresence(Interface):
 
     def forget(node: str) -> Deferred[None]:
         """
-        The Connect is gone, and its users with it.
+        The Connect is gone, and its users with it; unless another Message than this
+        one was the last to write it, which then is its primary.
 
         @return: a Deferred that fires with L{None}.
         """

@@ -58,6 +58,8 @@ class Link:
     What waits for, and what was sent to, one life of a Connect.
 
     @ivar broken: why nothing can be resumed any more; empty while it can.
+    @ivar primary: whether we write the presence of its users.
+    @ivar known: whether this stream told all of its users.
     """
 
     def __init__(
@@ -67,11 +69,10 @@ class Link:
         *,
         limit_records: int,
         limit_bytes: int,
-        primary: bool = False,
     ) -> None:
         self.node = node
         self.incarnation = incarnation
-        self.primary = primary
+        self.primary = self.known = False
         self.broken = ""
         self.watched: set[int] = set()
         self.snapshot: list[int] | None = None
@@ -114,6 +115,7 @@ class Link:
         """
         Give again all batches after this one, before anything new.
         """
+        self.primary = False  # it says so again, or has moved it
         self.acknowledged(resume_from)
         self._replay = deque(self._unacknowledged)
 
@@ -143,6 +145,7 @@ class Link:
         self._presence.clear()
         self._presence_applied = 0
         self.snapshot = None
+        self.known = False
 
     def hang_up(self, reason: str) -> None:
         """

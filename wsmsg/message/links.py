@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from wsmsg.message.audience import Audiences
 from wsmsg.message.interfaces import IPresence
+from wsmsg.message.leases import Leases
 from wsmsg.message.link import Link, Settled
 from wsmsg.message.routes import Routes
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
@@ -50,7 +49,7 @@ class Links:
         self.routes = Routes()
         self.pushed = 0
         self.cut = 0
-        self._presence = presence
+        self._leases = Leases(presence, clock, self.routes.users)
         self._clock = clock
         self.grace_s = grace_s
         self.limit_records = limit_records
@@ -81,8 +80,10 @@ class Links:
             self._cancel_expiry(node)
             link.hang_up("another stream of the same node began")
             link.lost()
-            if not resumed:
-                self._discard(link, keep_users=link.incarnation == hello.incarnation)
+            if not resumed and link.incarnation == hello.incarnation:
+                self._discard(link)
+            elif not resumed:
+                self._forget(link)
         if link is None or not resumed:
             link = Link(
                 node,
@@ -93,7 +94,6 @@ class Links:
             self._links[node] = link
         else:
             link.resume(hello.resume_from)
-        link.primary = hello.primary
         return link, resumed
 
     def lost(self, link: Link, reason: str) -> None:
@@ -122,11 +122,13 @@ class Links:
 
     def give_up_all(self) -> None:
         """
-        Let go of every link, for good.
+        Let go of every link, for good.  The Connects may live, so what others may
+        know of their users is left to their leases.
         """
         for link in list(self._links.values()):
             self._cancel_expiry(link.node)
-            self._discard(link, keep_users=False)
+            self._discard(link)
+            self.routes.forget(link.node)
 
     def nodes(self) -> list[dict[str, object]]:
         """
@@ -150,23 +152,24 @@ class Links:
             users=len(self.routes.users(link.node)),
             pushes=link.held,
         )
-        self._discard(link, keep_users=False)
+        self._forget(link)
 
     def _cancel_expiry(self, node: str) -> None:
         expiry = self._expiring.pop(node, None)
         if expiry is not None:
             expiry.cancel()
 
-    def _discard(self, link: Link, keep_users: bool) -> None:
+    def _forget(self, link: Link) -> None:
+        self._discard(link)
+        self._gone(self.routes.forget(link.node))
+        self._leases.forget(link)
+
+    def _discard(self, link: Link) -> None:
         del self._links[link.node]
         for user in link.watched:
             self._unwatch(user, link.node)
         if not link.broken:
             link.break_off("given up")
-        if not keep_users:
-            self._gone(self.routes.forget(link.node))
-            if link.primary:
-                self._note(self._presence.forget(link.node))
 
     # -- who is where
 
@@ -174,28 +177,33 @@ class Links:
         """
         Connect says which users it has; a snapshot counts once its end is in.
         """
-        node, presence = link.node, self._presence
+        node = link.node
         if self._too_many(link, delta):
             link.hang_up(f"it says that it has over {MOST_USERS} users")
             return
         if delta.snapshot == _SNAPSHOT.NONE:
             came, went = self.routes.change(node, delta.online, delta.offline)
-            if link.primary:
-                self._note(presence.change(node, delta.online, delta.offline))
+            self._leases.changed(link, delta.online, delta.offline)
         else:
             users = self._snapshot(link, delta)
             if users is None:
                 return
             came, went = self.routes.replace(node, users)
-            if link.primary:
-                self._note(presence.replace(node, users))
+            self._leases.replaced(link)
         self._came(came)
         self._gone(went)
         link.presence_applied(delta.number)
 
+    def lead(self, link: Link, primary: bool) -> None:
+        """
+        Connect says whether we are the one that writes its users' presence.
+        """
+        self._leases.lead(link, primary)
+
     def watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
         """
-        Connect asks for the presence of more or fewer users.
+        Connect asks for the presence of more or fewer users.  It is told at once
+        which of them are here.
         """
         if len(link.watched) + len(delta.add) > MOST_USERS:
             link.hang_up(f"it watches over {MOST_USERS} users")
@@ -203,6 +211,8 @@ class Links:
         for user in delta.add:
             link.watched.add(user)
             self._watchers[user].add(link.node)
+            if self.routes.of(user):
+                link.presence(rest_pb2.Presence(user=user, online=True))
         for user in delta.remove:
             link.watched.discard(user)
             self._unwatch(user, link.node)
@@ -211,9 +221,7 @@ class Links:
         """
         Say that the Connects whose presence is ours live; called once a second.
         """
-        for link in self._links.values():
-            if link.primary:
-                self._note(self._presence.renew(link.node))
+        self._leases.renew(self._links.values())
 
     def _too_many(self, link: Link, delta: rest_pb2.PresenceDelta) -> bool:
         if delta.snapshot == _SNAPSHOT.NONE:
@@ -255,13 +263,6 @@ class Links:
     def _tell_watchers(self, presence: rest_pb2.Presence) -> None:
         for node in self._watchers.get(presence.user, ()):
             self._links[node].presence(presence)
-
-    def _note(self, changed: Deferred[None]) -> None:
-        changed.addErrback(self._presence_failed)
-
-    def _presence_failed(self, failure: Failure) -> None:
-        # Its Dependency has said that it is down; leases end what it could not be told.
-        self._log.debug("presence not written: {reason}", reason=failure.value)
 
     # -- what goes to whom
 

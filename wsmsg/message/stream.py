@@ -133,6 +133,8 @@ class LinkStream:
             self._hang_up("a frame that is not a batch")
             return
         batch, core, link = request.batch, self._core, self._link
+        if batch.HasField("primary"):
+            core.links.lead(link, batch.primary)
         if batch.HasField("presence"):
             core.links.presence(link, batch.presence)
         if batch.HasField("watch"):

@@ -65,20 +65,18 @@ class GetHistoryResponse(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[WSMessage, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "primary")
+    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from")
     CONNECT_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     RESUME_INCARNATION_FIELD_NUMBER: _ClassVar[int]
     RESUME_FROM_FIELD_NUMBER: _ClassVar[int]
-    PRIMARY_FIELD_NUMBER: _ClassVar[int]
     connect_service_id: str
     link_version: int
     incarnation: str
     resume_incarnation: str
     resume_from: int
-    primary: bool
-    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., primary: _Optional[bool] = ...) -> None: ...
+    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ...) -> None: ...
 
 class MessageAckRequest(_message.Message):
     __slots__ = ("ack_id", "message_id", "user_id", "timestamp")
@@ -180,20 +178,22 @@ class OnlineStatusResponse(_message.Message):
     def __init__(self, status: _Optional[_Mapping[int, bool]] = ...) -> None: ...
 
 class ConnectBatch(_message.Message):
-    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch")
+    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary")
     SENDS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PUSHED_FIELD_NUMBER: _ClassVar[int]
     TYPING_FIELD_NUMBER: _ClassVar[int]
     CURSORS_FIELD_NUMBER: _ClassVar[int]
     WATCH_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
     sends: _containers.RepeatedCompositeFieldContainer[SendRequest]
     presence: PresenceDelta
     pushed: int
     typing: _containers.RepeatedCompositeFieldContainer[Typing]
     cursors: _containers.RepeatedCompositeFieldContainer[Cursor]
     watch: WatchDelta
-    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ...) -> None: ...
+    primary: bool
+    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ...) -> None: ...
 
 class SendRequest(_message.Message):
     __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind")

@@ -75,7 +75,7 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.links.lead(link, True)
         self.links.renew_leases()
-        self.assertEqual(self.told(), [("renew", "n")])
+        self.assertEqual(self.told(), [])
         self.users(link, 1)
         self.assertEqual(self.told(), [("replace", "n", [1])])
 

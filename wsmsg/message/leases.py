@@ -85,9 +85,9 @@ class Leases:
         """
         now_s = self._clock.seconds()
         for link in links:
-            if not (link.primary and link.open):
+            if not (link.primary and link.open and link.known):
                 continue
-            if link.known and self._unsettled.get(link.node, now_s + 1) <= now_s:
+            if self._unsettled.get(link.node, now_s + 1) <= now_s:
                 del self._unsettled[link.node]
                 self._write(link)
             else:

@@ -138,6 +138,7 @@ class Links:
             {
                 "node": link.node,
                 "open": link.open,
+                "primary": link.primary,
                 "users": len(self.routes.users(link.node)),
                 "unacknowledged": link.held,
             }

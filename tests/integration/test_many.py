@@ -1,0 +1,314 @@
+"""
+Two Connects and two Messages, of which some die.
+
+Each Message stands on files of its own, so nothing here is about messages that one
+stores and the other has to read; streams, the primary and presence need no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+import grpc.aio
+
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.device import Device, Unheard
+from tests.integration.installation import (
+    DaemonProcess,
+    Installation,
+    free_ports,
+    http_post,
+)
+from tests.proxies import Proxy
+from wsmsg.rpc import client_pb2 as pb
+from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+
+_LISTENERS = ("listen", "rpc_listen", "admin_listen")
+#: P9.
+_LIMIT_S = 5.0
+#: A primary that is lost has a successor by then.
+_MOVE_S = 1.0
+
+
+class Many(Installation):
+    """
+    Two of each, without anything to install.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages = [self._daemon("message", n, self._files(n)) for n in (1, 2)]
+        upstream = [f"127.0.0.1:{m.port('rpc_listen')}" for m in self.messages]
+        self.connects = [self.connect_to(n, *upstream) for n in (1, 2)]
+        self.message, self.connect = self.messages[0], self.connects[0]
+
+    def connect_to(self, n: int, *upstream: str) -> DaemonProcess:
+        """
+        A Connect whose Messages are at these addresses.
+        """
+        discovery = f"static:{','.join(upstream)}"
+        return self._daemon("connect", n, {"discovery": discovery})
+
+    def _files(self, n: int) -> dict[str, Any]:
+        return {
+            what: f"sqlite://{self.folder}/{what}-{n}.db"
+            for what in ("journal", "store")
+        }
+
+    def _daemon(self, kind: str, n: int, extra: dict[str, Any]) -> DaemonProcess:
+        name = f"{kind}-{n}"
+        ports = {
+            f"{name}.{listener}": port
+            for listener, port in zip(
+                _LISTENERS, free_ports(len(_LISTENERS)), strict=True
+            )
+        }
+        return DaemonProcess(name, self.folder, ports, {"node": name, **extra})
+
+    @property
+    def daemons(self) -> list[DaemonProcess]:
+        return [*self.messages, *self.connects]
+
+    def url_of(self, connect: DaemonProcess) -> str:
+        """
+        Where clients of this Connect connect.
+        """
+        return f"ws://127.0.0.1:{connect.port('listen')}/api/v1/connect/ws"
+
+
+class ManyTestCase(IntegrationTestCase):
+    """
+    Tests that have two of each for themselves.
+    """
+
+    alone = True
+    installation: Many
+
+    def _installed(self) -> Installation:
+        return Many()
+
+    async def begun(self) -> None:
+        """
+        All four run, and every stream is up.
+        """
+        await self.installation.start()
+        for message in self.installation.messages:
+            await eventually("two links", lambda m=message: self._links(m, 2))
+
+    async def _links(self, message: DaemonProcess, n: int) -> bool:
+        return len(await self.links(message)) == n
+
+    async def links(self, message: DaemonProcess) -> dict[str, dict[str, Any]]:
+        """
+        What a Message says about its open links, by node.
+        """
+        _, status = await message.get("/status")
+        if not isinstance(status, dict):
+            return {}
+        return {x["node"]: x for x in status["message"]["links"] if x["open"]}
+
+    async def primaries(self, connect: DaemonProcess) -> list[DaemonProcess]:
+        """
+        The Messages that say that they are the primary of this Connect.
+        """
+        found = []
+        for message in self.installation.messages:
+            if message.running:
+                link = (await self.links(message)).get(connect.name)
+                if link is not None and link["primary"]:
+                    found.append(message)
+        return found
+
+    async def here(self, user: int, connect: DaemonProcess, name: str = "p") -> Device:
+        """
+        A device of the user at this Connect.
+        """
+        return await self.device(user, name, url=self.installation.url_of(connect))
+
+    async def watcher(self, user: int, connect: DaemonProcess) -> Device:
+        """
+        Somebody at this Connect who was told that the user is online.
+        """
+        device = await self.here(self.user(), connect)
+        await device.say(watch=pb.Watch(users=[user]))
+        await device.hears("presence", user=user, online=True)
+        return device
+
+    async def asked(self, user: int, connect: DaemonProcess) -> bool:
+        """
+        Whether this Connect says over HTTP and gRPC that the user is online.
+        """
+        path, body = "/api/v1/connect/online_status", {"user_ids": [user]}
+        status, told = await http_post(connect.port("listen"), path, body)
+        self.assertEqual(status, 200, told)
+        target = f"127.0.0.1:{connect.port('rpc_listen')}"
+        async with grpc.aio.insecure_channel(target) as channel:
+            stub = rest_pb2_grpc.ConnectServiceStub(channel)
+            request = rest_pb2.OnlineStatusRequest(user_ids=[user])
+            answer = await stub.OnlineStatus(request)
+        self.assertEqual(answer.status[user], told["status"][str(user)])
+        return bool(answer.status[user])
+
+    async def stays_online(
+        self, user: int, watcher: Device, connect: DaemonProcess, seconds: float
+    ) -> None:
+        """
+        For so long nobody is told anything else, whoever asks and however often.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.assertTrue(await self.asked(user, connect))
+            await asyncio.sleep(0.1)  # to ask as often as that
+        offline = [
+            frame
+            for name, frame, _ in watcher.heard
+            if name == "presence" and frame.user == user and not frame.online
+        ]
+        self.assertEqual(offline, [])
+
+    def _tell(self) -> None:
+        for daemon in self.installation.daemons:
+            text = f"--- {self.id()}: {daemon.name}\n{daemon.tail()}"
+            sys.__stderr__ and print(text, file=sys.__stderr__, flush=True)
+
+
+class PrimaryTests(ManyTestCase):
+    """
+    The Message that writes the presence of a Connect's users.
+    """
+
+    @with_daemons
+    async def test_killed(self) -> None:
+        """
+        When the primary is killed another takes over within a second; nobody is
+        shown offline meanwhile, and sends go on. Back, it is not the primary.
+        """
+        await self.begun()
+        first, second = self.installation.connects
+        user = self.user()
+        device = await self.here(user, first)
+        watcher = await self.watcher(user, second)
+        (primary,) = await self.primaries(first)
+        (other,) = [m for m in self.installation.messages if m is not primary]
+        begun = time.monotonic()
+        await primary.kill()
+        await eventually("moved", lambda: self._is_primary(first, other))
+        took_s = time.monotonic() - begun
+        sys.__stderr__ and print(f"moved in {took_s:.2f} s", file=sys.__stderr__)
+        self.assertLess(took_s, _MOVE_S)
+        accepted = await device.send(self.user(), "after", "still here")
+        self.assertGreater(accepted.time, 0)
+        await self.stays_online(user, watcher, second, 6)
+        await primary.start()
+        await eventually("two links", lambda: self._links(primary, 2))
+        await self.stays_online(user, watcher, second, 2)
+        self.assertEqual(await self.primaries(first), [other])
+
+    async def _is_primary(self, connect: DaemonProcess, message: DaemonProcess) -> bool:
+        return await self.primaries(connect) == [message]
+
+    @with_daemons
+    async def test_stopped(self) -> None:
+        """
+        A Message that is stopped in order leaves nobody offline.
+        """
+        await self.begun()
+        first, second = self.installation.connects
+        user = self.user()
+        await self.here(user, first)
+        watcher = await self.watcher(user, second)
+        (primary,) = await self.primaries(first)
+        self.assertEqual(await primary.terminate(), 0)
+        await self.stays_online(user, watcher, second, 6)
+        self.assertEqual(len(await self.primaries(first)), 1)
+
+
+class PresenceTests(ManyTestCase):
+    """
+    Users at several Connects.
+    """
+
+    @with_daemons
+    async def test_at_two(self) -> None:
+        """
+        A user at two Connects of which one is killed stays online; when their last
+        connection is gone they are offline within 5 s.
+        """
+        await self.begun()
+        first, second = self.installation.connects
+        user = self.user()
+        await self.here(user, first, "phone")
+        last = await self.here(user, second, "tablet")
+        watcher = await self.watcher(user, second)
+        await first.kill()
+        await self.stays_online(user, watcher, second, 6)
+        begun = time.monotonic()
+        last.vanish()
+        await watcher.hears("presence", user=user, online=False)
+        self.assertLess(time.monotonic() - begun, _LIMIT_S)
+        self.assertFalse(await self.asked(user, second))
+
+    @with_daemons
+    async def test_connect_killed(self) -> None:
+        """
+        P9: the users of a Connect that is killed are offline within 5 s, told once.
+        """
+        await self.begun()
+        first, second = self.installation.connects
+        user = self.user()
+        await self.here(user, first)
+        watcher = await self.watcher(user, second)
+        begun = time.monotonic()
+        await first.kill()
+        gone = await watcher.hears("presence", user=user, online=False)
+        took_s = time.monotonic() - begun
+        sys.__stderr__ and print(f"offline in {took_s:.2f} s", file=sys.__stderr__)
+        self.assertLess(took_s, _LIMIT_S)
+        self.assertGreater(gone.last_seen, 0)
+        self.assertFalse(await self.asked(user, second))
+        try:
+            await watcher.hears("presence", limit_s=1.0, user=user)
+        except Unheard:
+            return
+        self.fail("told twice")
+
+    @with_daemons
+    async def test_one_message_cannot_hear_one_connect(self) -> None:
+        """
+        A Message that lost its stream to a Connect which lives does not get its
+        users shown offline to those who are elsewhere.
+        """
+        installation = self.installation
+        one, two = installation.messages
+        proxy = await Proxy.open(one.port("rpc_listen"))
+        self.at_end(proxy.close)
+        installation.connects[0] = installation.connect = installation.connect_to(
+            1, f"127.0.0.1:{proxy.port}", f"127.0.0.1:{two.port('rpc_listen')}"
+        )
+        await self.begun()
+        first, second = installation.connects
+        user = self.user()
+        await self.here(user, first)
+        watcher = await self.watcher(user, second)
+        proxy.swallow()
+        await one.until_logged("link of connect-1 given up")
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            self.assertEqual(await self.primaries(first), [two])
+            await asyncio.sleep(0.1)  # to look as often as that
+        await self.stays_online_to(watcher, user)
+
+    async def stays_online_to(self, watcher: Device, user: int) -> None:
+        """
+        The watcher was not told that the user went.
+        """
+        await watcher.pong()
+        last = [
+            frame.online
+            for name, frame, _ in watcher.heard
+            if name == "presence" and frame.user == user
+        ]
+        self.assertNotIn(False, last)

@@ -130,7 +130,7 @@ class PrimaryTests(ManyTestCase):
         """
         Nodes that lose a Message do not all turn to the same other one.
         """
-        chosen = set()
+        chosen: set[int] = set()
         for n in range(20):
             world = World("a:1,b:1,c:1", node=f"connect-{n}")
             world.start("a:1", "b:1", "c:1")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -96,7 +97,7 @@ class ManyTestCase(IntegrationTestCase):
         """
         await self.installation.start()
         for message in self.installation.messages:
-            await eventually("two links", lambda m=message: self._links(m, 2))
+            await eventually("two links", partial(self._links, message, 2))
 
     async def _links(self, message: DaemonProcess, n: int) -> bool:
         return len(await self.links(message)) == n

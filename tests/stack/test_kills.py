@@ -1,0 +1,79 @@
+"""
+Two Messages and two Connects on the real servers, killed one after the other: P1 to P5
+and P9 as on one machine.
+
+C{WSMSG_FAULTS=long} kills more often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from twisted.internet.defer import Deferred
+
+from tests.faults.load import Load, LoadTestCase, say
+from tests.integration.installation import DaemonProcess
+from tests.stack.cluster import Cluster
+from tests.stack.servers import needs
+
+#: Of the brokers of these tests, for members of groups.
+SESSION_S = 2
+#: One, on a machine that has nothing else to do.
+_SOME_S = 4
+_ROUNDS = 10 if os.environ.get("WSMSG_FAULTS") == "long" else 2
+
+
+@needs("kafka", "mongo", "redis")
+class ClusterKillTests(LoadTestCase):
+    """
+    Users spread over both Connects, conversations over both Messages.
+    """
+
+    def test_each_in_turn(self) -> Deferred[None]:
+        """
+        Each of the four is killed with SIGKILL under load and started again.
+        """
+        cluster = Cluster()
+
+        async def faults(load: Load) -> None:
+            for _ in range(_ROUNDS):
+                for daemon in self.random.sample(cluster.daemons, 4):
+                    await asyncio.sleep(self.random.uniform(0.5, 2.0))
+                    await self.kill_one(daemon, load)
+
+        return self.run_with_load(cluster, faults)
+
+    def test_failover(self) -> Deferred[None]:
+        """
+        While a Message is dead the other takes over what it had accepted: nobody waits
+        longer for it than the group's session timeout and some seconds.
+        """
+        cluster = Cluster()
+
+        async def faults(load: Load) -> None:
+            for message in cluster.messages:
+                await asyncio.sleep(3)
+                await message.kill()
+                await asyncio.sleep(SESSION_S + 3)
+                await message.start()
+                await message.ready()
+            await load.finish()
+            self.assertLess(load.longest_delay_s(), SESSION_S + _SOME_S)
+
+        return self.run_with_load(cluster, faults)
+
+    async def kill_one(self, daemon: DaemonProcess, load: Load) -> None:
+        """
+        Kill it, and have it back after a while in which the others do its work.
+        """
+        await daemon.kill()
+        killed_s = time.monotonic()
+        await asyncio.sleep(self.random.choice([0, 0.5, 4]))
+        await daemon.start()
+        await daemon.ready()
+        say(
+            f"{daemon.name} killed, ready again after"
+            f" {time.monotonic() - killed_s:.1f} s; {len(load.sent)} messages"
+        )

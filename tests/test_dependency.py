@@ -87,6 +87,21 @@ class DependencyTests(TestCase):
         self.assertEqual(events[0]["log_level"], LogLevel.error)
         self.assertEqual(text_of(events[0]), "journal: lost after 60.0 s: stream ended")
 
+    def test_lost_before_any_attempt(self) -> None:
+        """
+        What was lost announces its first attempt; no attempt is said to have failed.
+        """
+        with capturedLogs() as events:
+            self.dependency.succeeded()
+            self.dependency.lost("closed")
+            self.dependency.failed("closed", 0.5)
+        self.assertEqual(
+            [text_of(e) for e in events][-2:],
+            ["journal: lost after 0.0 s: closed", "journal: first attempt in 0.50 s"],
+        )
+        told = self.dependency.snapshot()
+        self.assertEqual((told.last_error, told.next_try_s), ("closed", 1000.5))
+
     def test_lost_when_not_up(self) -> None:
         """
         What was not there cannot be lost: nothing is counted or logged.

@@ -130,7 +130,8 @@ class Dependency:
 
     def failed(self, reason: str, delay_s: float | None) -> None:
         """
-        An attempt failed.
+        An attempt failed; or, where none was made since it was lost, the next one is
+        due.
 
         @param delay_s: seconds until the next; L{None}: there will be none.
         """
@@ -146,13 +147,21 @@ class Dependency:
             self._become(State.DOWN)
             return
         self._next_try = self._clock.seconds() + delay_s
-        self._log.warn(
-            "{dependency}: attempt {attempt} failed, next in {delay:.2f} s: {reason}",
-            dependency=self.name,
-            attempt=self._attempts,
-            delay=delay_s,
-            reason=reason,
-        )
+        if self._attempts:
+            self._log.warn(
+                "{dependency}: attempt {attempt} failed, next in {delay:.2f} s: "
+                "{reason}",
+                dependency=self.name,
+                attempt=self._attempts,
+                delay=delay_s,
+                reason=reason,
+            )
+        else:
+            self._log.info(
+                "{dependency}: first attempt in {delay:.2f} s",
+                dependency=self.name,
+                delay=delay_s,
+            )
         if self._state is not State.CONNECTING:
             self._become(State.CONNECTING)
 

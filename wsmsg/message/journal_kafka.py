@@ -38,6 +38,7 @@ from wsmsg.model import Message
 from wsmsg.retry import RetryPolicy
 
 _COMMIT_S = 0.2
+_AT_LEAST_S = 0.1
 #: With fewer records on hand than this the consumer is asked for more.
 _ON_HAND = 1000
 
@@ -66,7 +67,9 @@ class KafkaJournal:
         self._worker = Worker("wsmsg-kafka", reactor)
         self._topics = KafkaTopics(place)
         self._letters = KafkaDeadLetters(place)
-        self._reopening = Reopening(self._open, reactor, retry, dependency)
+        self._retry = retry
+        self._tried_s = reactor.seconds()
+        self._reopening = Reopening(self._open, reactor, self._delay_s, dependency)
         self._producer: KafkaProducer | None = None
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
@@ -174,7 +177,16 @@ class KafkaJournal:
     # Opening and closing
 
     def _open(self) -> Deferred[None]:
+        self._tried_s = self._reactor.seconds()
         return Deferred.fromCoroutine(self._opened())
+
+    def _delay_s(self, failures: int) -> float | None:
+        # An attempt waits for brokers itself, and is there when they come.
+        delay_s = self._retry(failures)
+        if delay_s is None:
+            return None
+        waited_s = self._reactor.seconds() - self._tried_s
+        return max(delay_s - waited_s, min(delay_s, _AT_LEAST_S))
 
     async def _opened(self) -> None:
         await self._worker.do(self._topics.check)
@@ -224,7 +236,6 @@ class KafkaJournal:
             self._ending.append(self._consumer.close(self._partitions.due()))
         for ended in self._ending:
             await ended
-        await self._worker.do(self._topics.close)
         await self._worker.quit()
         self.dependency.stopped()
         if self._reader is not None:

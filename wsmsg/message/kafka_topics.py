@@ -26,7 +26,8 @@ from wsmsg.message.kafka_faults import Causes, told
 from wsmsg.message.kafka_log import QUIET
 
 _ANSWER_S = 3.0
-_GROUP_S = 1.5
+#: A refusal comes at once; who waits longer waits for a coordinator.
+_GROUP_S = 0.3
 _FOREVER = "-1"
 
 
@@ -98,45 +99,35 @@ def topic_fault(wanted: Wanted, found: Found, record_bytes: int) -> str:
 
 class KafkaTopics:
     """
-    Asks the brokers.  Only one thread may use it.
+    Asks the brokers, by a client of its own each time: one that lost its broker asks
+    the new one late.  Only one thread may use it.
     """
 
     def __init__(self, place: KafkaPlace) -> None:
         self._place = place
         self._causes = Causes()
-        self._admin: AdminClient | None = None
 
     def check(self) -> None:
         """
         @raise Unavailable: no broker answers, or what it has is of no use.
         """
         self._causes.clear()
+        admin = self._client()
         try:
-            self._check(self._client())
+            self._check(admin)
         except KafkaException as e:
-            raise Unavailable(self._why(e.args[0])) from e
-
-    def close(self) -> None:
-        """
-        Leave the brokers.
-        """
-        self._admin = None
+            admin.poll(0)
+            name, text = e.args[0].name() or "", e.args[0].str() or ""
+            raise Unavailable(self._causes.why(told(name, text))) from e
 
     def _client(self) -> AdminClient:
-        if self._admin is None:
-            config = connection(self._place)
-            config["error_cb"] = self._noted
-            config["logger"] = QUIET
-            self._admin = AdminClient(config)
-        return self._admin
+        config = connection(self._place)
+        config["error_cb"] = self._noted
+        config["logger"] = QUIET
+        return AdminClient(config)
 
     def _noted(self, error: KafkaError) -> None:
         self._causes.note(error.name() or "", error.str() or "")
-
-    def _why(self, error: KafkaError) -> str:
-        if self._admin is not None:
-            self._admin.poll(0)
-        return self._causes.why(told(error.name() or "", error.str() or ""))
 
     def _check(self, admin: AdminClient) -> None:
         wanted = wanted_topics(self._place)

@@ -221,7 +221,7 @@ class RedisConnection:
             return
         self._failures = 0
         self._line = line
-        line.on_loss(partial(self._lost, line))
+        line.on_loss(lambda: self._lost(line, self._told(line.fault)))
         self.dependency.succeeded()
         if self._line is line:
             self._beat.start(_BEAT_S, now=False)
@@ -249,7 +249,10 @@ class RedisConnection:
         return asked.addErrback(self._refused, line)
 
     def _refused(self, failure: Failure, line: _Line) -> Failure:
-        reason = self._reason(failure)
+        if line.fault:
+            reason = self._told(line.fault)
+        else:
+            reason = self._reason(failure)
         self._lost(line, reason)
         return Failure(Unavailable(reason))
 
@@ -267,7 +270,10 @@ class RedisConnection:
         fault = failure.value
         if isinstance(fault, Unavailable):
             return fault.reason
-        return f"redis {self.url.place}: {self._said(failure)}"
+        return self._told(self._said(failure))
+
+    def _told(self, said: str) -> str:
+        return f"redis {self.url.place}: {said}"
 
     def _said(self, failure: Failure) -> str:
         fault = failure.value
@@ -279,26 +285,29 @@ class RedisConnection:
             return f"no answer within {self._timeout_s:g} s"
         if isinstance(fault, OSError) and fault.strerror:
             return fault.strerror
-        return failure.getErrorMessage() or type(fault).__name__
+        return _message(failure)
 
 
 class _Line(RedisProtocol):  # type: ignore[misc]
     """
     One connection, which logs in when it is told to.
+
+    @ivar fault: why it was lost; empty: it was not.
     """
 
     def __init__(self) -> None:
         super().__init__(convertNumbers=False)
-        self._on_loss: Callable[[str], object] = lambda reason: None
+        self.fault = ""
+        self._on_loss: Callable[[], object] = lambda: None
         self._gone: Deferred[None] = Deferred()
 
-    def on_loss(self, call: Callable[[str], object]) -> None:
+    def on_loss(self, call: Callable[[], object]) -> None:
         """
-        Have this called with the reason when the connection is lost.
+        Have this called when the connection is lost.
         """
         self._on_loss = call
-        if self._gone.called:
-            call("the connection was lost")
+        if self.fault:
+            call()
 
     def end(self) -> Deferred[None]:
         """
@@ -309,8 +318,8 @@ class _Line(RedisProtocol):  # type: ignore[misc]
 
     def connectionLost(self, reason: Failure) -> None:
         clean = reason.check(ConnectionClosed)
-        said = "the connection was closed" if clean else reason.getErrorMessage()
-        self._on_loss(said)
+        self.fault = "the connection was closed" if clean else _message(reason)
+        self._on_loss()
         super().connectionLost(reason)
         self._gone.callback(None)
 
@@ -330,6 +339,10 @@ def together(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:
     """
     gathered = gatherResults(list(asked), consumeErrors=True)
     return gathered.addErrback(_first)
+
+
+def _message(failure: Failure) -> str:
+    return failure.getErrorMessage() or type(failure.value).__name__
 
 
 def _first(failure: Failure) -> Failure:

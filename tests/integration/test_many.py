@@ -41,6 +41,8 @@ class Many(Installation):
 
     def __init__(self) -> None:
         super().__init__()
+        # All at once: none of them twice.
+        self._ports = iter(free_ports(5 * len(_LISTENERS)))
         self.messages = [self._daemon("message", n, self._files(n)) for n in (1, 2)]
         upstream = [f"127.0.0.1:{m.port('rpc_listen')}" for m in self.messages]
         self.connects = [self.connect_to(n, *upstream) for n in (1, 2)]
@@ -63,9 +65,7 @@ class Many(Installation):
         name = f"{kind}-{n}"
         ports = {
             f"{name}.{listener}": port
-            for listener, port in zip(
-                _LISTENERS, free_ports(len(_LISTENERS)), strict=True
-            )
+            for listener, port in zip(_LISTENERS, self._ports, strict=False)
         }
         return DaemonProcess(name, self.folder, ports, {"node": name, **extra})
 

@@ -56,3 +56,14 @@ class MessageIdsTests(SynchronousTestCase):
         A node number that does not fit is refused.
         """
         self.assertRaises(ValueError, MessageIds, lambda: 0, 1024)
+
+    def test_renumber(self) -> None:
+        """
+        Ids go on rising when the node is given another number.
+        """
+        ids = MessageIds(lambda: EPOCH_MS + 1000, 1000)
+        last = ids.next()
+        ids.renumber(3)
+        self.assertEqual(ids.node_number, 3)
+        self.assertGreater(ids.next(), last)
+        self.assertEqual(ids.next() >> 12 & 1023, 3)

@@ -1,0 +1,107 @@
+"""
+Message and Connect that know of each other by a list in Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.asyncio_case import AsyncioCase
+from tests.integration.installation import DaemonProcess, Installation, free_ports
+from tests.stack.servers import Own, needs
+from tools.stack.redis import Redis
+
+_LIMIT_S = 20.0
+
+
+async def until_told(daemon: DaemonProcess, wanted: Callable[[Any], bool]) -> Any:
+    """
+    Wait until what C{/readyz} says is as wanted.
+    """
+    end = time.monotonic() + _LIMIT_S
+    while time.monotonic() < end:
+        _, told = await daemon.get("/readyz")
+        if told and wanted(told):
+            return told
+        await asyncio.sleep(0.05)  # there is no event across processes
+    raise AssertionError(f"{daemon.name} says {told}\n{daemon.tail()}")
+
+
+def degraded(told: Any) -> bool:
+    """
+    Whether the daemon works and lacks something.
+    """
+    return told["ready"] is True and told["degraded"] is True
+
+
+def whole(told: Any) -> bool:
+    """
+    Whether the daemon lacks nothing.
+    """
+    return told["ready"] is True and told["degraded"] is False
+
+
+@needs("redis")
+class RegistryTests(AsyncioCase):
+    """
+    One Message and one Connect with a Redis of their own.
+    """
+
+    async def asyncSetUp(self) -> None:
+        self.redis: Own[Redis] = Own(Redis)
+        self.addCleanup(self.redis.remove)
+        await self.redis_up()
+        url = f"redis://{self.redis.address}/0?prefix=t:"
+        self.both = Installation(
+            message={"presence": url, "journal": "sqlite:"}, connect={"discovery": url}
+        )
+        self.addAsyncCleanup(self.both.stop)
+        await self.both.start()
+
+    async def redis_up(self) -> None:
+        """
+        Start Redis, and wait until it serves.
+        """
+        await asyncio.to_thread(self.redis.server.up, detached=False)
+
+    async def test_come_and_go(self) -> None:
+        """
+        Connect follows a Message that is killed and comes back at another address, and
+        one that stops, without a restart.
+        """
+        message, connect = self.both.message, self.both.connect
+        old = f"message 127.0.0.1:{message.port('rpc_listen')}"
+        await message.kill()
+        await connect.ready(False)
+        (self.both.ports["message.rpc_listen"],) = free_ports(1)
+        await message.start()
+        await connect.ready()
+        told = await until_told(connect, whole)
+        self.assertNotIn(old, str(told))
+        self.assertIn(f"127.0.0.1:{message.port('rpc_listen')}", str(told))
+        began = time.monotonic()
+        self.assertEqual(await message.terminate(), 0)
+        await connect.ready(False)
+        await until_told(connect, lambda t: "message 127.0.0.1" not in str(t))
+        self.assertLess(time.monotonic() - began, 4)
+
+    async def test_redis_killed(self) -> None:
+        """
+        Without Redis both go on and say that they lack it; with it they are whole.
+        """
+        for daemon in self.both.daemons:
+            await until_told(daemon, whole)
+        self.redis.kill()
+        for daemon in self.both.daemons:
+            told = await until_told(daemon, degraded)
+            self.assertIn("redis 127.0.0.1:", str(told))
+        await self.redis_up()
+        for daemon in self.both.daemons:
+            await until_told(daemon, whole)
+        port = self.both.message.port("rpc_listen")
+        self.assertTrue(self.both.logged(f"message 127.0.0.1:{port}: up after"))
+        self.assertEqual(self.both.logged(f"message 127.0.0.1:{port}: lost"), [])
+        self.assertEqual(self.both.tracebacks(), [])

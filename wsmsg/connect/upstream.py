@@ -177,7 +177,7 @@ class Upstream(UpstreamReads, Service):
         self._policy = retry_policy(settings.retry)
         self.sends.limit = settings.limits.waiting_sends
         self._shared.query_timeout_s = settings.query_timeout_s
-        if settings.discovery != before.discovery:
+        if _place(settings) != _place(before):
             self._peers.rediscover(settings)
 
     # -- state
@@ -384,3 +384,7 @@ class Upstream(UpstreamReads, Service):
 def _cancel(call: IDelayedCall) -> None:
     if call.active():
         call.cancel()
+
+
+def _place(settings: ConnectSettings) -> tuple[object, ...]:
+    return settings.discovery, settings.discovery_password

@@ -162,6 +162,18 @@ def reader(place: KafkaPlace) -> Config:
     }
 
 
+def group_asker(place: KafkaPlace) -> Config:
+    """
+    Asks as the group, without becoming a member of it.
+    """
+    return {
+        **connection(place),
+        "group.id": place.settings.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+    }
+
+
 def exhumer(place: KafkaPlace) -> Config:
     """
     A producer with transactions.  All who share the group share its name, so only one

@@ -12,22 +12,25 @@ from typing import Any
 
 import attrs
 from confluent_kafka import (
+    Consumer,
     KafkaError,
     KafkaException,
     TopicCollection,
+    TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.kafka_config import KafkaPlace, connection
+from wsmsg.message.kafka_config import KafkaPlace, connection, group_asker
 from wsmsg.message.kafka_faults import Causes, told
 from wsmsg.message.kafka_log import QUIET
 
 _ANSWER_S = 3.0
 #: A refusal comes at once; who waits longer waits for a coordinator.
-_GROUP_S = 0.3
+_GROUP_S = 0.5
+_NO_RIGHT = "GROUP_AUTHORIZATION_FAILED"
 _FOREVER = "-1"
 
 
@@ -143,7 +146,7 @@ class KafkaTopics:
             fault = topic_fault(each, found[each.name], self._place.record_bytes)
             if fault:
                 raise Unavailable(fault)
-        self._check_group(admin)
+        self._check_group()
 
     def _describe(self, admin: AdminClient, names: Sequence[str]) -> dict[str, Found]:
         answers = admin.describe_topics(
@@ -209,16 +212,28 @@ class KafkaTopics:
                 continue
             found[resource.name] = attrs.evolve(found[resource.name], most_bytes=size)
 
-    def _check_group(self, admin: AdminClient) -> None:
-        group = self._place.settings.group
-        # Asking for its offsets ends the process where there is no coordinator yet.
-        answers = admin.describe_consumer_groups([group], request_timeout=_GROUP_S)
+    def _check_group(self) -> None:
+        # Not by an admin client: it aborts the process (an assertion in librdkafka)
+        # when a coordinator is not there in time.
+        client = Consumer(
+            {**group_asker(self._place), "error_cb": self._noted, "logger": QUIET}
+        )
         try:
-            answers[group].result()
+            client.committed([TopicPartition(self._place.topic, 0)], timeout=_GROUP_S)
+            refused = False
         except KafkaException as e:
             # A new group has no coordinator yet; the consumer tells what stays wrong.
-            if e.args[0].name() == "GROUP_AUTHORIZATION_FAILED":
-                raise Unavailable(f"we have no right to group {group}") from e
+            refused = e.args[0].name() == _NO_RIGHT or self._told_of(client)
+        finally:
+            client.close()
+        if refused:
+            group = self._place.settings.group
+            raise Unavailable(f"we have no right to group {group}")
+
+    def _told_of(self, client: Consumer) -> bool:
+        message = client.poll(0)
+        error = message.error() if message is not None else None
+        return error is not None and error.name() == _NO_RIGHT
 
 
 def _rights(operations: Collection[Any] | None) -> frozenset[str] | None:

@@ -128,5 +128,6 @@ class Reopening:
         self._failures += 1
         delay_s = None if isinstance(fault, Broken) else self._retry(self._failures)
         self._dependency.failed(fault.reason, delay_s)
-        if delay_s is not None:
+        # Whoever was told may have stopped it.
+        if delay_s is not None and not self._stopping:
             self._next = self._clock.callLater(delay_s, self.start)

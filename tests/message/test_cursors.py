@@ -4,7 +4,11 @@ How far users are.
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
+from collections.abc import Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
@@ -70,6 +74,60 @@ class CursorsTests(SynchronousTestCase):
         self.clock.advance(0.03)
         self.assertEqual(self.told, [Cursor("u:1:2", 2, 5, 1)])
         self.successResultOf(self.cursors.idle())
+
+    def slow(self, seconds: float) -> None:
+        """
+        From now on it takes the store this long to move cursors.
+        """
+        move = partial(MemoryStore.move_cursors, self.store)
+
+        def later(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+            return deferLater(self.clock, seconds).addCallback(lambda _: move(cursors))
+
+        self.store.move_cursors = later  # type: ignore[method-assign]
+
+    def test_rest(self) -> None:
+        """
+        A store that took long is left alone for three times as long, and what comes
+        meanwhile is one move.
+        """
+        self.slow(0.1)
+        self.cursors.move([cursor(2, 1)])
+        self.clock.pump([0.03, 0.1])
+        self.assertEqual(self.told, [Cursor("u:1:2", 2, 1, 0)])
+        for number in (2, 3, 4):
+            self.cursors.move([cursor(2, number)])
+            self.clock.advance(0.09)
+        self.slow(0)
+        self.clock.pump([0.02, 0])
+        self.assertEqual(len(self.told), 1)
+        self.clock.pump([0.02, 0, 0])
+        self.assertEqual(self.told[1:], [Cursor("u:1:2", 2, 4, 0)])
+
+    def test_rest_is_bounded(self) -> None:
+        """
+        However long the store took, the next ones wait for half a second at the most.
+        """
+        self.slow(9)
+        self.cursors.move([cursor(2, 1)])
+        self.clock.pump([0.03, 9])
+        self.cursors.move([cursor(2, 2)])
+        self.clock.pump([0.49, 0.02, 9])
+        self.assertEqual(self.told[1:], [Cursor("u:1:2", 2, 2, 0)])
+
+    def test_no_rest(self) -> None:
+        """
+        A store that is quick is asked as soon as there was a moment for company, as is
+        one that has rested.
+        """
+        for number, (seconds, pause) in enumerate(
+            ((0.005, 0), (0.005, 0), (0.1, 0.3), (0.005, 0)), 1
+        ):
+            self.slow(seconds)
+            self.cursors.move([cursor(2, number)])
+            self.clock.pump([0.03, seconds])
+            self.assertEqual(len(self.told), number)
+            self.clock.advance(pause)
 
     def test_bounded(self) -> None:
         """

@@ -20,12 +20,18 @@ from wsmsg.rpc import rest_pb2
 _BATCH = 1000
 _LINGER_S = 0.03
 _RETRY_S = 0.5
+# A store that is slow rests for so many times what a batch took, at the most so long:
+# it has messages to store, and what waits meanwhile is merged.
+_REST = 3
+_MOST_REST_S = 0.5
 
 
 class Cursors:
     """
     They wait a moment for company before they are stored, and what comes while one
-    batch is being stored makes the next: a cursor is worth no commit of its own.
+    batch is being stored makes the next: a cursor is worth no commit of its own.  The
+    slower the store, the longer they wait, so that it is busy with them for a quarter
+    of the time at the most.
 
     @param limit: cursors that may wait; a further one is dropped and counted (a
         cursor is cumulative: the client's next one says as much and more).
@@ -48,6 +54,7 @@ class Cursors:
         self._limit = limit
         self._waiting: dict[tuple[str, int], Cursor] = {}
         self._storing: Deferred[None] | None = None
+        self._rested = 0.0
 
     def move(self, cursors: Iterable[rest_pb2.Cursor]) -> None:
         """
@@ -106,7 +113,11 @@ class Cursors:
     async def _store_all(self) -> None:
         try:
             while self._waiting:
-                await deferLater(self._clock, _LINGER_S)
+                await deferLater(
+                    self._clock,
+                    max(_LINGER_S, self._rested - self._clock.seconds()),
+                )
+                begun = self._clock.seconds()
                 keys = list(self._waiting)[:_BATCH]
                 batch = [self._waiting.pop(k) for k in keys]
                 try:
@@ -119,6 +130,9 @@ class Cursors:
                         )
                     await deferLater(self._clock, _RETRY_S)
                     continue
+                ended = self._clock.seconds()
+                rest_s = min(_REST * (ended - begun), _MOST_REST_S)
+                self._rested = ended + rest_s
                 for cursor in rose:
                     self._links.receipt(cursor)
         finally:

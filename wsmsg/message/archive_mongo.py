@@ -18,7 +18,7 @@ from wsmsg.dependency import Dependency
 from wsmsg.message.archive import Extent, IStoreArchive, Span
 from wsmsg.message.awaiting import up
 from wsmsg.message.interfaces import GroupPage
-from wsmsg.message.mongo_connection import MongoConnection
+from wsmsg.message.mongo_connection import MongoConnection, Run
 from wsmsg.message.mongo_documents import (
     BRANCHES,
     VERSION,
@@ -95,7 +95,7 @@ class MongoArchive:
                 limit=limit,
             )
         )
-        heads = {d["_id"]: d["head"] for d in found}
+        heads = {d["_id"]: int(d["head"]) for d in found}
         beyond = await self._heads.beyond(heads) if heads else {}
         return [Extent(name, head) for name, head in {**heads, **beyond}.items()]
 
@@ -131,10 +131,8 @@ class MongoArchive:
         return [to_cursor(d) for d in found]
 
 
-def _check(
-    place: str,
-) -> Callable[[Callable[[Document], Awaitable[Document]]], Awaitable[None]]:
-    async def check(run: Callable[[Document], Awaitable[Document]]) -> None:
+def _check(place: str) -> Callable[[Run], Awaitable[None]]:
+    async def check(run: Run) -> None:
         reply = await run(find("meta", {"_id": "store"}))
         versions = [d["version"] for d in reply["cursor"]["firstBatch"]]
         if not versions:

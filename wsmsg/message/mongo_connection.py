@@ -10,7 +10,7 @@ retry policy, with a look at the login and at what the store wants to find.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bson.errors import BSONError
 from pymongo.errors import AutoReconnect, ConnectionFailure, PyMongoError
@@ -28,6 +28,17 @@ from wsmsg.settings.mongo_url import MongoUrl
 
 T = TypeVar("T")
 Document = dict[str, Any]
+
+
+class Run(Protocol):
+    """
+    L{MongoConnection.run}.
+    """
+
+    def __call__(
+        self, command: Document, limit_s: float = 0
+    ) -> Awaitable[Document]: ...
+
 
 #: What MongoDB says of a user who may not.
 _RIGHTS = frozenset({13, 18, 8000})
@@ -57,7 +68,7 @@ class MongoConnection:
         *,
         retry: RetryPolicy,
         dependency: Dependency,
-        prepare: Callable[[Callable[[Document], Awaitable[Document]]], Awaitable[None]],
+        prepare: Callable[[Run], Awaitable[None]],
     ) -> None:
         self._url = url
         self._reactor = reactor
@@ -92,19 +103,20 @@ class MongoConnection:
             return self._refuse()
         return Deferred.fromCoroutine(self._watched(work))
 
-    async def run(self, command: Document) -> Document:
+    async def run(self, command: Document, limit_s: float = 0) -> Document:
         """
         Have the server carry out a command.
 
+        @param limit_s: how long it may take; 0: as long as one operation may.
         @raise Unavailable: it did not, or it is not known.
         """
         pool = self._pool
         if pool is None:
             raise self._reopening.refusal()
         try:
-            return await self._say(pool, command, self._url.timeout_s)
+            return await self._say(pool, command, limit_s or self._url.timeout_s)
         except _LOST:
-            return await self._told(pool, command, _AGAIN_S)
+            return await self._told(pool, command, limit_s or _AGAIN_S)
 
     async def documents(self, find: Document) -> list[Document]:
         """

@@ -4,23 +4,22 @@ How far users are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from wsmsg.errors import Unavailable
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
-    change,
+    Document,
     find,
     member_key,
     storable,
     storable_values,
     to_cursor,
-    update,
 )
-from wsmsg.message.mongo_heads import MongoHeads, check_errors
+from wsmsg.message.mongo_heads import MongoHeads
+from wsmsg.message.mongo_raising import raise_all
+from wsmsg.message.mongo_together import both
 from wsmsg.model import Cursor
 
-_TRIES = 5
 _Key = tuple[str, int]
 
 
@@ -35,33 +34,32 @@ class MongoCursors:
 
     async def move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
         wanted = highest(cursors)
-        now = await self.cursors(list(wanted))
-        heads = await self._heads.heads(key[0] for key in wanted)
+        if not wanted:
+            return []
+        reach: dict[str, int] = {}
+        for c in wanted.values():
+            to = max(c.delivered, c.read, reach.get(c.conversation, 0))
+            reach[c.conversation] = to
+        now, heads = await both(self.cursors(list(wanted)), self._heads.reaching(reach))
         risen = [
             moved
             for key, to in wanted.items()
             if (moved := rise(now.get(key), to, heads[key[0]]))
         ]
-        updates = [
-            change(
-                {"_id": member_key(c.conversation, c.user)},
-                {
-                    "$max": {"delivered": c.delivered, "read": c.read},
-                    "$setOnInsert": {"conversation": c.conversation, "user": c.user},
-                },
-                upsert=True,
-            )
-            for c in risen
-        ]
-        for _ in range(_TRIES):
-            if not updates:
-                return risen
-            reply = await self._connection.run(update("cursors", updates))
-            errors = reply.get("writeErrors", ())
-            check_errors(errors)
-            # Two that begin the same cursor at once: one meets the other's.
-            updates = [updates[e["index"]] for e in errors]
-        raise Unavailable("MongoDB keeps finding duplicates where there are none")
+        if risen:
+            await self._raise(risen, now)
+        return risen
+
+    async def _raise(self, risen: Sequence[Cursor], now: Collection[_Key]) -> None:
+        documents = {}
+        new = set()
+        for c in risen:
+            key = member_key(c.conversation, c.user)
+            documents[key] = _document(key, c)
+            if (c.conversation, c.user) not in now:
+                new.add(key)
+        fields = ("delivered", "read")
+        await raise_all(self._connection, "cursors", documents, fields, new=new)
 
     async def cursors(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
         ids = [
@@ -106,3 +104,13 @@ def rise(now: Cursor | None, to: Cursor, head: int) -> Cursor | None:
         max(before.read, min(to.read, head)),
     )
     return moved if moved != before else None
+
+
+def _document(key: str, c: Cursor) -> Document:
+    return {
+        "_id": key,
+        "conversation": c.conversation,
+        "user": c.user,
+        "delivered": c.delivered,
+        "read": c.read,
+    }

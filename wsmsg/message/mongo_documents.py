@@ -11,6 +11,9 @@ The store's documents in MongoDB, and the commands that write and find them::
 Every key begins with the conversation, so all of it may be sharded by that.  Members
 of groups have documents of their own: in an array of the conversation's document ten
 thousand entries of an index would be written anew with each message.
+
+Large numbers come back as bson's own kind of C{int}, which other libraries do not
+know: whatever leaves the store is made an C{int} of Python's.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from wsmsg.errors import Unavailable
 from wsmsg.model import (
     INT64_MAX,
     Cursor,
@@ -51,6 +55,7 @@ _OVERHEAD = 300
 #: The most branches of one $or.
 BRANCHES = 500
 
+_DUPLICATE = 11000
 _SAFE = {"w": "majority", "j": True}
 
 
@@ -83,6 +88,17 @@ def change(q: Document, u: Document, *, upsert: bool = False) -> Document:
     One of the changes of L{update}.
     """
     return {"q": q, "u": u, "upsert": upsert}
+
+
+def check_errors(errors: Sequence[Document]) -> None:
+    """
+    Pass over duplicate keys.
+
+    @raise Unavailable: there was another error.
+    """
+    for error in errors:
+        if error["code"] != _DUPLICATE:
+            raise Unavailable(f"MongoDB: {error.get('errmsg')}")
 
 
 def find(collection: str, filter_: Document, **more: Any) -> Document:
@@ -139,13 +155,13 @@ def to_message(d: Document) -> Message:
     """
     return Message(
         d["conversation"],
-        d["sender"],
+        int(d["sender"]),
         d["client_id"],
-        d["message_id"],
+        int(d["message_id"]),
         d["content"],
-        d["kind"],
-        d["time_ms"],
-        d["seq"],
+        int(d["kind"]),
+        int(d["time_ms"]),
+        int(d["seq"]),
     )
 
 
@@ -153,7 +169,9 @@ def to_cursor(d: Document) -> Cursor:
     """
     A stored cursor.
     """
-    return Cursor(d["conversation"], d["user"], d["delivered"], d["read"])
+    return Cursor(
+        d["conversation"], int(d["user"]), int(d["delivered"]), int(d["read"])
+    )
 
 
 def size_of(m: Message) -> int:

@@ -14,6 +14,7 @@ from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
     Document,
     change,
+    check_errors,
     chunks,
     find,
     insert,
@@ -22,7 +23,6 @@ from wsmsg.message.mongo_documents import (
     storable_values,
     update,
 )
-from wsmsg.message.mongo_heads import check_errors
 from wsmsg.message.mongo_together import together
 from wsmsg.model import (
     FIRST_EVENT,
@@ -99,7 +99,7 @@ class MongoGroups:
         there = []
         for d in await self._both(groups, members):
             if "user" in d:
-                users.setdefault(d["conversation"], []).append(d["user"])
+                users.setdefault(d["conversation"], []).append(int(d["user"]))
             else:
                 there.append(d["_id"])
         return {name: frozenset(users.get(name, ())) for name in there}
@@ -118,9 +118,9 @@ class MongoGroups:
         found = await self._both(groups, members)
         history = {d["_id"]: d["history"] for d in found if "history" in d}
         return {
-            (d["conversation"], d["user"]): 1
+            (d["conversation"], int(d["user"])): 1
             if history[d["conversation"]]
-            else d["joined"]
+            else int(d["joined"])
             for d in found
             if d.get("conversation") in history
         }
@@ -143,13 +143,15 @@ class MongoGroups:
         if row is None:
             return None
         reply = await self._connection.run({"count": "members", "query": now})
-        members = [Member(d["user"], d["joined"]) for d in found if "user" in d]
+        members = [
+            Member(int(d["user"]), int(d["joined"])) for d in found if "user" in d
+        ]
         return GroupPage(
             conversation,
             row["name"],
-            row["owner"],
+            int(row["owner"]),
             row["history"],
-            reply["n"],
+            int(reply["n"]),
             members[: max(limit, 0)],
         )
 

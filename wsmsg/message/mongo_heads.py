@@ -9,27 +9,23 @@ the hint, in one bounded piece of the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import HeadRow
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
     BRANCHES,
     Document,
-    change,
     chunks,
     find,
     storable,
     storable_values,
     two_of,
-    update,
 )
+from wsmsg.message.mongo_raising import raise_all
 from wsmsg.message.mongo_together import together
 from wsmsg.model import INT64_MAX
-
-_DUPLICATE = 11000
-_TRIES = 5
 
 
 class MongoHeads:
@@ -48,11 +44,18 @@ class MongoHeads:
         names = [c for c in heads if storable(c)]
         if not names:
             return heads
-        said = find("conversations", {"_id": {"$in": names}}, projection={"head": 1})
-        for row in await self._connection.documents(said):
-            heads[row["_id"]] = row["head"]
-        beyond = await self.beyond({name: heads[name] for name in names})
-        return {**heads, **beyond}
+        hints = await self._hints(names)
+        beyond = await self.beyond({name: hints.get(name, 0) for name in names})
+        return {**heads, **hints, **beyond}
+
+    async def reaching(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """
+        The last number of each, or a lower one that is not below the wanted one: then
+        it is known in one round trip.
+        """
+        hints = {**dict.fromkeys(wanted, 0), **await self._hints(wanted)}
+        low = {name: hints[name] for name in wanted if hints[name] < wanted[name]}
+        return {**hints, **await self.beyond(low)} if low else hints
 
     async def beyond(self, hints: Mapping[str, int]) -> dict[str, int]:
         """
@@ -74,16 +77,25 @@ class MongoHeads:
         last: dict[str, int] = {}
         for row in found:
             name = row["conversation"]
-            last[name] = max(row["seq"], last.get(name, 0))
+            last[name] = max(int(row["seq"]), last.get(name, 0))
         return last
 
-    async def moved(self, heads: Mapping[str, int], stored_ms: int) -> None:
+    async def _hints(self, names: Iterable[str]) -> dict[str, int]:
+        wanted = {"_id": {"$in": list(names)}}
+        said = find("conversations", wanted, projection={"head": 1})
+        return {
+            d["_id"]: int(d["head"]) for d in await self._connection.documents(said)
+        }
+
+    async def moved(
+        self, heads: Mapping[str, int], stored_ms: int, new: Collection[str]
+    ) -> None:
         """
-        These conversations have changed, and have these heads.
+        These conversations have changed, and have these heads; one round trip.
+
+        @param new: those that are probably not known.
         """
-        await self._write(
-            [_moving({"_id": c}, c, head, stored_ms) for c, head in heads.items()]
-        )
+        await self._raise(heads, stored_ms, new=new)
 
     async def repair(self, conversations: Iterable[str], stored_ms: int) -> None:
         """
@@ -91,14 +103,18 @@ class MongoHeads:
         them count as changed now: nobody has been told of it before.
         """
         heads = await self.heads(conversations)
-        updates = [
-            _moving({"_id": c, "head": {"$lt": head}}, c, head, stored_ms)
-            for c, head in heads.items()
-            if head
-        ]
-        if updates:
-            # One that is right already is met as a duplicate key.
-            await self._connection.run(update("conversations", updates))
+        known = {name: head for name, head in heads.items() if head}
+        if known:
+            await self._raise(known, stored_ms, behind="head")
+
+    async def _raise(
+        self, heads: Mapping[str, int], stored_ms: int, **more: Any
+    ) -> None:
+        documents = {
+            name: _document(name, head, stored_ms) for name, head in heads.items()
+        }
+        fields = ("head", "updated")
+        await raise_all(self._connection, "conversations", documents, fields, **more)
 
     async def conversations_of(
         self, user: int, since_ms: int, limit: int, after: str
@@ -135,35 +151,13 @@ class MongoHeads:
             )
             for mine in whose
         )
-        rows = [HeadRow(d["_id"], d["head"], d["updated"]) for d in found]
+        rows = [HeadRow(d["_id"], int(d["head"]), int(d["updated"])) for d in found]
         return sorted(rows, key=lambda r: (r.time_ms, r.conversation))[:limit]
 
-    async def _write(self, updates: Sequence[Document]) -> None:
-        # Two that make the same document at once: one of them meets the other's.
-        for _ in range(_TRIES):
-            reply = await self._connection.run(update("conversations", updates))
-            errors = reply.get("writeErrors", ())
-            check_errors(errors)
-            if not errors:
-                return
-            updates = [updates[e["index"]] for e in errors]
-        raise Unavailable("MongoDB keeps finding duplicates where there are none")
 
-
-def check_errors(errors: Sequence[Document]) -> None:
-    """
-    Pass over duplicate keys.
-
-    @raise Unavailable: there was another error.
-    """
-    for error in errors:
-        if error["code"] != _DUPLICATE:
-            raise Unavailable(f"MongoDB: {error.get('errmsg')}")
-
-
-def _moving(q: Document, name: str, head: int, stored_ms: int) -> Document:
-    u: Document = {"$max": {"head": head, "updated": stored_ms}}
+def _document(name: str, head: int, stored_ms: int) -> Document:
+    document: Document = {"_id": name, "head": head, "updated": stored_ms}
     members = two_of(name)
     if members:
-        u["$setOnInsert"] = {"members": list(members)}
-    return change(q, u, upsert=True)
+        document["members"] = list(members)
+    return document

@@ -83,6 +83,16 @@ class Prefixes:
                 left.append(i)
         self.left = left
 
+    def begun(self) -> set[str]:
+        """
+        The conversations of which the first message was stored.
+        """
+        return {
+            m.conversation
+            for m, outcome in zip(self._messages, self._outcomes, strict=True)
+            if outcome is Outcome.INSERTED and m.seq == 1
+        }
+
     def heads(self) -> dict[str, int]:
         """
         The conversations of which something was stored, and its last number.
@@ -130,7 +140,7 @@ class MongoInserts:
                 await self._stopped(run, messages, error)
         heads = run.heads()
         if heads:
-            await self._heads.moved(heads, stored_ms)
+            await self._heads.moved(heads, stored_ms, run.begun())
         doubted = run.doubted()
         if doubted:
             # Who stored it may have died before saying that the conversation changed.

@@ -12,7 +12,7 @@ less.  Importing this imports the reactor.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -21,12 +21,11 @@ from zope.interface import implementer
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.message.interfaces import GroupPage, HeadRow, IMessageStore, Outcome
-from wsmsg.message.mongo_connection import MongoConnection
+from wsmsg.message.mongo_connection import MongoConnection, Run
 from wsmsg.message.mongo_cursors import MongoCursors
 from wsmsg.message.mongo_documents import (
     INDEXES,
     VERSION,
-    Document,
     change,
     find,
     message_key,
@@ -42,6 +41,10 @@ from wsmsg.message.mongo_together import together
 from wsmsg.model import INT64_MAX, Cursor, Identity, Message
 from wsmsg.retry import RetryPolicy
 from wsmsg.settings.mongo_url import MongoUrl
+
+# The limit of an index of all that is there; after that it is asked for again, and a
+# server that is still at it goes on.
+_INDEX_S = 600.0
 
 
 @implementer(IMessageStore)
@@ -165,7 +168,7 @@ class MongoStore:
                 ),
             ]
         )
-        hint = max([d["head"] for d in found if "head" in d], default=0)
+        hint = max([int(d["head"]) for d in found if "head" in d], default=0)
         messages = [to_message(d) for d in found if "seq" in d]
         last = messages[-1].seq if messages else 0
         if len(messages) < limit and max(hint, last) > max(last, after):
@@ -185,7 +188,7 @@ class MongoStore:
         return [to_message(d) for d in found]
 
 
-async def prepare(run: Callable[[Document], Awaitable[Document]]) -> None:
+async def prepare(run: Run) -> None:
     """
     See that the database is one that this version can use and may write to, and that
     it has the indexes.
@@ -213,9 +216,7 @@ async def prepare(run: Callable[[Document], Awaitable[Document]]) -> None:
         await _index(run, collection)
 
 
-async def _index(
-    run: Callable[[Document], Awaitable[Document]], collection: str
-) -> None:
+async def _index(run: Run, collection: str) -> None:
     reply = await run({"listIndexes": collection})
     there = reply.get("cursor", {}).get("firstBatch", ())
     made = {(tuple(i["key"]), bool(i.get("unique"))) for i in there}
@@ -230,5 +231,6 @@ async def _index(
                 "createIndexes": collection,
                 "indexes": missing,
                 "writeConcern": {"w": "majority"},
-            }
+            },
+            _INDEX_S,
         )

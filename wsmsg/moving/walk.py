@@ -119,22 +119,18 @@ def packed(extents: Sequence[Extent], limit: int) -> Iterator[list[Extent]]:
         yield some
 
 
-# Numbers come as the store's library has them, which may be a kind of int of its own
-# that no other library knows: bson's Int64 is one.
-
-
 def message_line(m: Message) -> MessageLine:
     """
     A message as a record.
     """
     return MessageLine(
         m.conversation,
-        int(m.seq),
-        int(m.sender),
+        m.seq,
+        m.sender,
         m.client_id,
-        int(m.message_id),
-        int(m.kind),
-        int(m.time_ms),
+        m.message_id,
+        m.kind,
+        m.time_ms,
         m.content,
     )
 
@@ -143,25 +139,18 @@ def group_line(page: GroupPage) -> GroupLine:
     """
     A group as a record.
     """
-    return GroupLine(
-        page.conversation, page.name, int(page.owner), page.history, int(page.count)
-    )
+    return GroupLine(page.conversation, page.name, page.owner, page.history, page.count)
 
 
 def member_line(conversation: str, member: Member) -> MemberLine:
     """
     A member as a record.
     """
-    return MemberLine(conversation, int(member.user), int(member.joined))
+    return MemberLine(conversation, member.user, member.joined)
 
 
 def cursor_line(c: Cursor, head: int = INT64_MAX) -> CursorLine:
     """
     A cursor as a record, not past this number.
     """
-    return CursorLine(
-        c.conversation,
-        int(c.user),
-        int(min(c.delivered, head)),
-        int(min(c.read, head)),
-    )
+    return CursorLine(c.conversation, c.user, min(c.delivered, head), min(c.read, head))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,10 @@ def levels(findings: Iterable[checks.Finding]) -> list[str]:
 
 def nobody(url: str) -> dict[str, Any]:
     raise NoAnswer(f"{url}: Connection refused")
+
+
+def _told(document: dict[str, Any], url: str) -> dict[str, Any]:
+    return document
 
 
 class DoctorTests(SynchronousTestCase):
@@ -116,3 +121,32 @@ class DoctorTests(SynchronousTestCase):
             levels(checks.daemon("connect", "http://x", lambda _: told)),
             ["warning", "ok"],
         )
+
+    def test_backends(self) -> None:
+        """
+        What is wrong with Kafka, MongoDB or Redis comes with what to do about it.
+        """
+        for name, error, words in (
+            ("journal", "no broker can be reached (_TRANSPORT: a:9092)", "start Kafka"),
+            ("journal", "the broker refuses our credentials (X)", "kafka.password"),
+            ("journal", "we have no right to group g", "kafka-acls"),
+            ("journal", "we may not WRITE topic t", "kafka-acls"),
+            ("journal", "topic t is not there; make it", "kafka.create_topics"),
+            (
+                "journal",
+                "topic t has 3 partitions and must have 4",
+                "kafka.partitions",
+            ),
+            ("store", "connection refused", "start MongoDB"),
+            ("presence", "connection refused", "start Redis"),
+        ):
+            dependency = {
+                "name": name,
+                "state": "connecting",
+                "since": "now",
+                "last_error": error,
+            }
+            told = {"ready": False, "reason": "x", "dependencies": [dependency]}
+            (found,) = checks.daemon("message", "http://x", partial(_told, told))
+            self.assertIn(error, found.text)
+            self.assertIn(words, found.remedy)

@@ -39,6 +39,39 @@ print(*sorted(p.tapname for p in getPlugins(IServiceMaker)
               if p.tapname in ("connect", "message")))
 """
 
+#: Of which dependency, what its last error says, what to do; the first that fits.
+_REMEDIES = (
+    ("message ", "", "start Message (twistd -n message), or mend connect.discovery"),
+    ("journal", "refuses our credentials", "mend kafka.username and kafka.password"),
+    (
+        *("journal", "no right"),
+        "give our user that right (kafka-acls.sh), or mend kafka.group",
+    ),
+    ("journal", "we may not", "give our user the right to the topic (kafka-acls.sh)"),
+    (
+        *("journal", "is not there"),
+        "make the topic (kafka-topics.sh), or set kafka.create_topics = true",
+    ),
+    ("journal", "partitions and must", "set kafka.partitions to what the topic has"),
+    ("journal", "max.message.bytes", "raise it for the topic (kafka-configs.sh)"),
+    ("journal", "TLS", "mend kafka.tls, kafka.tls_ca and the broker's certificate"),
+    (
+        *("journal", "broker"),
+        "start Kafka, let us through to it, or mend the brokers in message.journal",
+    ),
+    ("journal", "", "mend what the reason says, or message.journal"),
+    (
+        *("store", ""),
+        "start MongoDB or let us through to it, or mend message.store and its password",
+    ),
+    (
+        *("presence", ""),
+        "start Redis or mend message.presence; messages are delivered meanwhile",
+    ),
+    ("registry", "", "start Redis or mend its address; Connects keep those they know"),
+    ("discovery", "", "start what connect.discovery names, or mend it"),
+)
+
 
 @attrs.frozen
 class Finding:
@@ -200,7 +233,8 @@ def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
                 f"{each['name']} is {each['state']} since {each['since']}: "
                 f"{each['last_error'] or 'no attempt has ended yet'}"
             )
-            found.append(Finding(level, name, text, _remedy(each["name"])))
+            remedy = _remedy(each["name"], each["last_error"] or "")
+            found.append(Finding(level, name, text, remedy))
     if told["ready"]:
         found.append(Finding("ok", name, "ready"))
     elif not found:
@@ -208,9 +242,10 @@ def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
     return found
 
 
-def _remedy(dependency: str) -> str:
-    if dependency.startswith("message"):
-        return "start Message (twistd -n message), or mend connect.discovery"
+def _remedy(dependency: str, error: str) -> str:
+    for name, words, remedy in _REMEDIES:
+        if dependency.startswith(name) and words in error:
+            return remedy
     return f"see the log of the daemon about {dependency}"
 
 

@@ -4,14 +4,9 @@ A user of Kafka who may use the topics, and not the group.
 
 from __future__ import annotations
 
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
 from tests.stack.kafka_places import kafka_place
 from tests.stack.servers import GUEST, PASSWORD, own_kafka

@@ -207,6 +207,10 @@ class Heads(Frame, frozen=True, gc=True):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
+    """
+    A member in C{group}.
+    """
+
     user: Int64
     joined: Int64 = 0
 

@@ -17,9 +17,12 @@ from tests.client.doubles import FakeServer, welcome
 from wsmsg import frames
 from wsmsg.cli.chat_lines import NotAccepted, read_lines, send_lines
 from wsmsg.cli.chat_view import TYPING_S, ChatView
+from wsmsg.cli.talk import Talk
 from wsmsg.client import (
     Client,
     Connected,
+    GroupChanged,
+    MessageRecalled,
     MessageReceived,
     Presence,
     Receipt,
@@ -27,6 +30,7 @@ from wsmsg.client import (
     Reconnecting,
     Typing,
 )
+from wsmsg.model import RECALLED
 
 U = "u:1:2"
 URL = "ws://server.example/"
@@ -128,6 +132,92 @@ class ViewTests(SynchronousTestCase):
         self.assertEqual(self.view.entries[0].text, "a\u241b[2Jb")
 
 
+class GroupViewTests(SynchronousTestCase):
+    """
+    What the chat shows of a group, and of what was taken back.
+    """
+
+    def setUp(self) -> None:
+        self.view = ChatView("g:5", Clock().seconds)
+        self.seq = 0
+
+    def event(self, made: type[Any], conversation: str = "g:5", **fields: Any) -> None:
+        self.seq += 1
+        fields = {"sender": 2, "mine": False, **fields}
+        self.view.event(
+            made(
+                conversation=conversation,
+                seq=self.seq,
+                message_id=self.seq,
+                time_ms=self.seq,
+                client_id="",
+                **fields,
+            )
+        )
+
+    def shown(self) -> list[str]:
+        return [e.text for e in self.view.entries]
+
+    def test_changes(self) -> None:
+        """
+        Who made the group, came, was removed and left stands between the messages.
+        """
+        self.event(GroupChanged, created=True, name="U\x1bs", added=(2, 1))
+        self.event(MessageReceived, content="hi", kind=1)
+        self.event(GroupChanged, added=(7,), removed=(8, 9))
+        self.event(GroupChanged, sender=7, removed=(7,))
+        self.event(GroupChanged, added=tuple(range(1, 13)))
+        self.assertEqual(
+            self.shown(),
+            [
+                "2 made the group 'U\\x1bs' with 1",
+                "hi",
+                "2 added 7 and removed 8, 9",
+                "7 left",
+                "2 added 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more",
+            ],
+        )
+        self.assertEqual(self.view.shown, 5)
+
+    def test_recalled(self) -> None:
+        """
+        A message that is taken back stands there without its text, from then on and
+        in the history.
+        """
+        self.event(MessageReceived, content="oh", kind=1)
+        self.event(MessageReceived, content="", kind=RECALLED)
+        self.event(MessageRecalled, recalled=1)
+        self.assertEqual(self.shown(), ["", ""])
+        self.assertTrue(all(entry.recalled for entry in self.view.entries))
+
+    def test_last_own(self) -> None:
+        """
+        The last message of ours that is there still is the one to take back.
+        """
+        self.assertEqual(self.view.last_own(), 0)
+        for _ in range(2):
+            self.event(MessageReceived, content="x", kind=1, sender=1, mine=True)
+        self.event(MessageReceived, content="y", kind=1)
+        self.assertEqual(self.view.last_own(), 2)
+        self.event(MessageRecalled, recalled=2, sender=1, mine=True)
+        self.assertEqual(self.view.last_own(), 1)
+
+    def test_elsewhere(self) -> None:
+        """
+        What happens in other conversations is told with where that is.
+        """
+        self.event(MessageReceived, "g:6", content="psst", kind=1)
+        self.event(MessageReceived, "u:1:2", content="psst", kind=1)
+        self.event(GroupChanged, "g:7", added=(1,))
+        told = [
+            "2 wrote to group 6: psst",
+            "2 wrote to you: psst",
+            "in group 7 2 added 1",
+        ]
+        self.assertEqual(self.shown(), told)
+        self.assertEqual(self.view.shown, 0)
+
+
 class PipeTests(AsyncioCase):
     """
     Each line a message.
@@ -144,7 +234,7 @@ class PipeTests(AsyncioCase):
         return asyncio.create_task(
             send_lines(
                 self.client,
-                2,
+                Talk(1, 2),
                 io.BytesIO(data),
                 timeout_s=20.0,
                 as_json=as_json,
@@ -165,6 +255,24 @@ class PipeTests(AsyncioCase):
         self.assertEqual(await sending, 2)
         said = [s.split()[:2] for s in self.said]
         self.assertEqual(said, [["accepted", "1"], ["accepted", "3"]])
+
+    async def test_group(self) -> None:
+        """
+        Lines go to a group as well.
+        """
+        sending = asyncio.create_task(
+            send_lines(
+                *(self.client, Talk(1, group=5), io.BytesIO(b"hi\n")),
+                timeout_s=20.0,
+                as_json=False,
+                say=self.said.append,
+            )
+        )
+        link = await self.server.connection(welcome())
+        frame = await link.next(frames.Send)
+        self.assertEqual((frame.to, frame.group), (0, 5))
+        link.give(frames.Accepted(frame.client_id, 5))
+        self.assertEqual(await sending, 1)
 
     async def test_one_refused(self) -> None:
         """

@@ -187,4 +187,4 @@ class MemoryTests(ClientCase):
             link = await self.server.connection(welcome())
             link.lose(1011, "bug")
         with self.assertRaises(Internal):
-            await client._until(lambda: False)
+            await client._upkeep.until(lambda: False)

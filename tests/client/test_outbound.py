@@ -235,6 +235,7 @@ class OrderedTests(SynchronousTestCase):
             fenced: set[int] = set()
             lost = False
             for frame, fate in zip(outbound.due(now), cycle(fates), strict=False):
+                assert isinstance(frame, Send)
                 if fate == "l":
                     lost = True
                     break  # what is behind it never arrives either
@@ -254,6 +255,7 @@ class OrderedTests(SynchronousTestCase):
         while len(outbound):
             now += 2.0
             for frame in outbound.due(now):
+                assert isinstance(frame, Send)
                 accepted.setdefault(frame.client_id, frame)
                 outbound.accepted(frame.client_id, 1)
         for to in (2, 3):

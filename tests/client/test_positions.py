@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.client.inbound import Position
 from wsmsg.client.positions import BadPositions, PositionFile, Saved
-from wsmsg.frames import Send
+from wsmsg.frames import ChangeGroup, CreateGroup, Recall, Send
 
 
 class PositionsTests(SynchronousTestCase):
@@ -52,6 +52,31 @@ class PositionsTests(SynchronousTestCase):
         self.assertEqual(PositionFile(self.path).load(), saved)
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
         self.assertEqual([p.name for p in self.path.parent.iterdir()], ["p.json"])
+
+    def test_unsent(self) -> None:
+        """
+        All that may be unsent is kept, whatever it is.
+        """
+        unsent = (
+            Send("a", group=5, content="hi", kind=0),
+            CreateGroup("b", "Us", (2, 3), True),
+            ChangeGroup("c", 5, (2,), (3,)),
+            Recall("d", "g:5", 17),
+        )
+        self.save(Saved(7, 99, {}, unsent))
+        self.assertEqual(PositionFile(self.path).load().unsent, unsent)
+
+    def test_older(self) -> None:
+        """
+        What an older version of this client left unsent is messages.
+        """
+        self.path.parent.mkdir()
+        self.path.write_text(
+            '{"version":1,"unsent":[{"client_id":"a","to":2,"group":0,'
+            '"content":"hi","kind":1}]}'
+        )
+        unsent = (Send("a", to=2, content="hi"),)
+        self.assertEqual(PositionFile(self.path).load().unsent, unsent)
 
     def test_bad_files(self) -> None:
         """

@@ -9,49 +9,21 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from wsmsg.cli.places import URL, WS_PATH, data_dir_of, data_dir_option, fail
-from wsmsg.cli.tokens import Duration, UserId, local_token
-from wsmsg.client import BadPositions, Client, TokenSource
-
-
-class ServerUrl(click.ParamType[str]):
-    """
-    C{ws://host:port}; the usual path is added where there is none.
-    """
-
-    name = "url"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        try:
-            parts = urlsplit(str(value))
-            good = parts.scheme in ("ws", "wss") and parts.hostname
-            _ = parts.port
-        except ValueError:
-            good = None
-        if not good:
-            self.fail(f"{value!r} is not like ws://127.0.0.1:21005", param, ctx)
-        path = parts.path if parts.path not in ("", "/") else WS_PATH
-        return urlunsplit(parts._replace(path=path))
+from wsmsg.cli.connecting import GroupId, token_source, user_options
+from wsmsg.cli.places import fail
+from wsmsg.cli.talk import Talk
+from wsmsg.cli.tokens import Duration, UserId
+from wsmsg.client import BadPositions, Client
 
 
 @click.command()
-@click.option("--user", type=UserId(), required=True, help="Who you are.")
-@click.option("--target", type=UserId(), required=True, help="Whom you talk to.")
-@click.option("--url", type=ServerUrl(), default=URL, show_default=True, help="Where.")
-@click.option("--token", envvar="WSMSG_TOKEN", help="Your token.")
-@click.option(
-    "--token-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with your token; read again whenever one is needed.",
-)
+@user_options
+@click.option("--target", type=UserId(), help="Whom you talk to, or")
+@click.option("--group", type=GroupId(), help="the group that you talk in.")
 @click.option(
     "--device",
     default="",
@@ -70,12 +42,12 @@ class ServerUrl(click.ParamType[str]):
     show_default=True,
     help="From a pipe: give up when nothing was accepted for so long.",
 )
-@data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="From a pipe: a JSON line each.")
 @click.option("--debug", is_flag=True, help="Log to stderr (a file, on a terminal).")
 def chat(
     user: int,
-    target: int,
+    target: int | None,
+    group: int | None,
     url: str,
     token: str | None,
     token_file: Path | None,
@@ -88,11 +60,13 @@ def chat(
     debug: bool,
 ) -> None:
     """
-    Talk to another user.
+    Talk to another user, or in a group.
 
     On a terminal the history comes first. What you write is marked: … on its way, ✓
     accepted (it will not be lost), ✓✓ delivered, ✓✓ read. When the connection breaks
-    it comes back by itself and sends what was not accepted, once.
+    it comes back by itself and sends what was not accepted, once. Messages of yours
+    show their number: /recall N takes that one back, /recall the last. /members tells
+    who is in the group, /quit leaves.
 
     From a pipe each line is a message (empty lines are passed over), and the exit
     status is 0 only when all of them were accepted.
@@ -104,13 +78,15 @@ def chat(
     Examples:
       wsmsg chat --user 1001 --target 1002
       printf 'one\\ntwo\\n' | wsmsg chat --user 1001 --target 1002 && echo accepted
+      wsmsg chat --user 1001 --group 4611686018427387904
       wsmsg chat --user 7 --target 8 --url wss://chat.example --token-file t.jwt
     """
-    if token and token_file:
-        raise click.UsageError("--token and --token-file exclude each other")
+    if (target is None) is (group is None):
+        raise click.UsageError("say --target USER or --group GROUP, one of both")
+    talk = Talk(user, target or 0, group or 0)
     piped = not sys.stdin.isatty()
     _log(debug, piped, user)
-    source = _token_source(user, token, token_file, data_dir_of(data_dir))
+    source = token_source(user, token, token_file, data_dir)
     try:
         client = Client(
             url,
@@ -123,18 +99,18 @@ def chat(
     except BadPositions as error:
         fail(str(error))
     if piped:
-        asyncio.run(_pipe(client, target, timeout, as_json))
+        asyncio.run(_pipe(client, talk, timeout, as_json))
     else:
-        asyncio.run(_screen(client, user, target))
+        asyncio.run(_screen(client, talk))
 
 
-async def _pipe(client: Client, target: int, timeout_s: float, as_json: bool) -> None:
+async def _pipe(client: Client, talk: Talk, timeout_s: float, as_json: bool) -> None:
     from wsmsg.cli.chat_lines import NotAccepted, send_lines
 
     try:
         await send_lines(
             client,
-            target,
+            talk,
             sys.stdin.buffer,
             timeout_s=timeout_s,
             as_json=as_json,
@@ -146,11 +122,11 @@ async def _pipe(client: Client, target: int, timeout_s: float, as_json: bool) ->
         await client.close()
 
 
-async def _screen(client: Client, user: int, target: int) -> None:
+async def _screen(client: Client, talk: Talk) -> None:
     from wsmsg.cli.chat_screen import ChatScreen
 
     try:
-        closed = await ChatScreen(client, user, target).run()
+        closed = await ChatScreen(client, talk).run()
         unsent = client.unsent
     finally:
         await client.close()
@@ -158,29 +134,6 @@ async def _screen(client: Client, user: int, target: int) -> None:
         fail(closed.reason)
     if unsent:
         fail(f"{unsent} messages were not accepted")
-
-
-def _token_source(
-    user: int, token: str | None, file: Path | None, data_dir: Path
-) -> TokenSource:
-    if token:
-        return token
-    if file is None:
-        local_token(user, data_dir)  # a mistake is told now, not while connecting
-        return lambda: local_token(user, data_dir)
-    read = _reader(file)
-    read()
-    return read
-
-
-def _reader(file: Path) -> Callable[[], str]:
-    def read() -> str:
-        try:
-            return file.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"{file}: {getattr(error, 'strerror', None) or error}")
-
-    return read
 
 
 def _log(debug: bool, piped: bool, user: int) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
+from wsmsg.cli.talk import Talk
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 
@@ -24,7 +25,7 @@ class NotAccepted(Exception):
 
 async def send_lines(
     client: Client,
-    target: int,
+    talk: Talk,
     source: BinaryIO,
     *,
     timeout_s: float,
@@ -39,7 +40,7 @@ async def send_lines(
     @return: how many were accepted.
     @raise NotAccepted: some were not.
     """
-    lines = _Lines(client, target, as_json=as_json, say=say)
+    lines = _Lines(client, talk, as_json=as_json, say=say)
     client.start()
     try:
         async with asyncio.timeout(None) as patience:
@@ -72,13 +73,13 @@ class _Lines:
     def __init__(
         self,
         client: Client,
-        target: int,
+        talk: Talk,
         *,
         as_json: bool,
         say: Callable[[str], object],
     ) -> None:
         self._client = client
-        self._target = target
+        self._talk = talk
         self._as_json = as_json
         self._say = say
         self._room = asyncio.Semaphore(_AHEAD)
@@ -120,7 +121,7 @@ class _Lines:
 
     async def _one(self, number: int, text: str) -> None:
         try:
-            accepted = await self._client.send(self._target, text)
+            accepted = await self._talk.say(self._client, text)
         except WsmsgError as error:
             self._fault(number, error.code, error.reason)
             return

@@ -23,11 +23,12 @@ from prompt_toolkit.widgets import TextArea
 
 from wsmsg.cli.chat_view import ChatView, Entry, clock_time
 from wsmsg.cli.plain import harmless
-from wsmsg.client import Client, Closed, Connected, MessageReceived
+from wsmsg.cli.talk import Talk
+from wsmsg.client import Client, Closed, Connected, Stored
 from wsmsg.errors import WsmsgError
-from wsmsg.model import conversation_of
 
 _HISTORY = 100
+_MEMBERS = 50
 _REFRESH_S = 1.0
 _TYPING_EVERY_S = 2.0
 
@@ -46,14 +47,14 @@ _STYLE = Style.from_dict(
 
 class ChatScreen:
     """
-    @param target: whom we talk to.
+    @param talk: whom we talk to.
     """
 
-    def __init__(self, client: Client, user: int, target: int) -> None:
+    def __init__(self, client: Client, talk: Talk) -> None:
         self._client = client
-        self._user = user
-        self._target = target
-        self._conversation = conversation_of(user, target)
+        self._talk = talk
+        self._user = talk.user
+        self._conversation = talk.conversation
         self.view = ChatView(self._conversation, time.monotonic)
         self._back = 0
         self._typed_at = 0.0
@@ -62,7 +63,7 @@ class ChatScreen:
             height=1, prompt="> ", multiline=False, accept_handler=self._entered
         )
         self._input.buffer.on_text_changed += self._typed
-        talk = Window(
+        lines = Window(
             FormattedTextControl(self._lines, get_cursor_position=self._cursor),
             wrap_lines=True,
             height=Dimension(weight=1),
@@ -71,7 +72,7 @@ class ChatScreen:
             FormattedTextControl(self._status), height=1, style="class:status"
         )
         self._app: Application[None] = Application(
-            Layout(HSplit([talk, status, self._input]), self._input),
+            Layout(HSplit([lines, status, self._input]), self._input),
             key_bindings=self._keys(),
             style=_STYLE,
             full_screen=True,
@@ -86,7 +87,8 @@ class ChatScreen:
         """
         self._spawn(self._listen())
         self._spawn(self._begin())
-        self._client.watch([self._target])
+        if self._talk.target:
+            self._client.watch([self._talk.target])
         self._client.start()
         try:
             await self._app.run_async()
@@ -111,7 +113,7 @@ class ChatScreen:
     async def _listen(self) -> None:
         async for event in self._client.events():
             self.view.event(event)
-            if isinstance(event, MessageReceived):
+            if isinstance(event, Stored):
                 self._seen()
             if isinstance(event, Closed):
                 self._app.exit()
@@ -123,8 +125,13 @@ class ChatScreen:
 
     def _entered(self, buffer: Buffer) -> bool:
         text = buffer.text.strip()
+        command, _, rest = text.partition(" ")
         if text in ("/quit", "/q"):
             self._app.exit()
+        elif command == "/recall":
+            self._spawn(self._recall(rest.strip()))
+        elif text == "/members":
+            self._spawn(self._members())
         elif text:
             self._back = 0
             client_id = uuid.uuid4().hex
@@ -134,11 +141,37 @@ class ChatScreen:
 
     async def _send(self, client_id: str, text: str) -> None:
         try:
-            await self._client.send(self._target, text, client_id=client_id)
+            await self._talk.say(self._client, text, client_id)
         except WsmsgError as error:
             self.view.refused(client_id, f"{error.code}: {error.reason}")
         else:
             self.view.accepted(client_id)
+        self._app.invalidate()
+
+    async def _recall(self, which: str) -> None:
+        which = which.removeprefix("#") or str(self.view.last_own())
+        if not (which.isascii() and which.isdecimal() and int(which[:19]) > 0):
+            self.view.note("/recall takes the number of a message of yours")
+        else:
+            try:
+                await self._client.recall(self._conversation, int(which[:19]))
+            except WsmsgError as error:
+                self.view.note(f"not taken back: {error.code}: {error.reason}")
+        self._app.invalidate()
+
+    async def _members(self) -> None:
+        if not self._talk.group:
+            self.view.note("/members tells who is in a group; this is none")
+            return
+        try:
+            group = await self._client.members(self._talk.group, limit=_MEMBERS)
+        except WsmsgError as error:
+            self.view.note(f"no members: {error.code}: {error.reason}")
+        else:
+            users = ", ".join(str(member.user) for member in group.members)
+            more = group.count - len(group.members)
+            rest = f" and {more} more" if more > 0 else ""
+            self.view.note(f"{group.name}: {users}{rest}; owner {group.owner}")
         self._app.invalidate()
 
     def _typed(self, buffer: Buffer) -> None:
@@ -169,8 +202,16 @@ class ChatScreen:
         when = ("class:time", f"{clock_time(entry.time_ms):>5} ")
         if entry.note:
             return [when, ("class:note", entry.text)]
-        who, style = (self._user, "mine") if entry.mine else (self._target, "theirs")
+        who, style = (self._user, "mine") if entry.mine else (entry.sender, "theirs")
+        if entry.recalled:
+            return [
+                when,
+                (f"class:{style}", f"{who}: "),
+                ("class:mark", "(taken back)"),
+            ]
         mark = self.view.mark(entry)
+        if entry.mine and entry.seq:
+            mark += f" #{entry.seq}"
         return [
             when,
             (f"class:{style}", f"{who}: "),
@@ -189,9 +230,12 @@ class ChatScreen:
         waiting = self._client.unsent
         unsent = f" | {waiting} to be sent" if waiting else ""
         back = " | PageDown: newer" if self._back else ""
+        with_whom = f"{self._talk.target} {presence}"
+        if self._talk.group:
+            with_whom = f"group {self._talk.group}"
         return (
             f" {self._user} | {self.view.connection} | "
-            f"{self._target} {presence}{typing}{unsent}{back}"
+            f"{with_whom}{typing}{unsent}{back}"
         )
 
     def _keys(self) -> KeyBindings:

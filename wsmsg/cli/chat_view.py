@@ -7,7 +7,7 @@ Knows no terminal; L{wsmsg.cli.chat_screen} draws it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -16,17 +16,23 @@ from wsmsg.client import (
     Closed,
     Connected,
     Event,
+    GroupChanged,
+    MessageRecalled,
     MessageReceived,
     Presence,
     Receipt,
     Reconnecting,
+    Stored,
     Typing,
 )
+from wsmsg.model import is_group
 
 #: So long after the last sign of it somebody counts as typing.
 TYPING_S = 4.0
 
 _LINES = 2000
+#: Of a long list of users so many are named.
+_NAMED = 10
 
 
 @attrs.define(slots=True)
@@ -36,12 +42,15 @@ class Entry:
 
     @ivar seq: 0: it has no number yet, or is no message.
     @ivar fault: why it was not sent.
+    @ivar recalled: its sender took it back.
     """
 
     text: str
     mine: bool
     time_ms: int
     seq: int = 0
+    sender: int = 0
+    recalled: bool = False
     client_id: str = ""
     accepted: bool = False
     fault: str = ""
@@ -50,7 +59,7 @@ class Entry:
 
 class ChatView:
     """
-    The conversation with one user, as the user of this terminal sees it.
+    The conversation with one user, or of a group, as the user of this terminal sees it.
 
     @param now: seconds of a clock that only rises.
     @ivar read: the last number of theirs that is shown.
@@ -67,12 +76,12 @@ class ChatView:
         self._typed_at: float | None = None
         self._own: dict[str, Entry] = {}
 
-    def history(self, messages: list[MessageReceived]) -> None:
+    def history(self, messages: Sequence[Stored]) -> None:
         """
         What was said before; only what is not shown yet is added.
         """
         for message in messages:
-            self._message(message)
+            self._stored(message)
 
     def sending(self, client_id: str, text: str, time_ms: int) -> None:
         """
@@ -108,10 +117,11 @@ class ChatView:
         Something happened.
         """
         match event:
-            case MessageReceived(conversation=self.conversation):
-                self._message(event)
-            case MessageReceived(mine=False):
-                self.note(f"{event.sender} wrote to you: {event.content}")
+            case MessageReceived() | GroupChanged() | MessageRecalled():
+                if event.conversation == self.conversation:
+                    self._stored(event)
+                else:
+                    self._elsewhere(event)
             case Receipt(self.conversation, _, delivered, read):
                 self._delivered = max(self._delivered, delivered)
                 self._read = max(self._read, read)
@@ -143,6 +153,8 @@ class ChatView:
         """
         if not entry.mine or entry.note:
             return ""
+        if entry.recalled:
+            return ""
         if entry.fault:
             return f"not sent: {entry.fault}"
         if entry.seq and entry.seq <= self._read:
@@ -151,10 +163,39 @@ class ChatView:
             return "\u2713\u2713"
         return "\u2713" if entry.accepted else "\u2026"
 
-    def _message(self, message: MessageReceived) -> None:
-        if message.seq <= self.shown:
+    def last_own(self) -> int:
+        """
+        The number of the last message of ours that can be taken back; 0: there is none.
+        """
+        own = (e.seq for e in self.entries if e.mine and e.seq and not e.recalled)
+        return max(own, default=0)
+
+    def _elsewhere(self, event: Stored) -> None:
+        where = "you"
+        if is_group(event.conversation):
+            where = f"group {event.conversation[2:]}"
+        if event.mine:
             return
-        self.shown = message.seq
+        if isinstance(event, MessageReceived):
+            self.note(f"{event.sender} wrote to {where}: {event.content}")
+        elif isinstance(event, GroupChanged):
+            self.note(f"in {where} {what_changed(event)}")
+
+    def _stored(self, event: Stored) -> None:
+        if event.seq <= self.shown:
+            return
+        self.shown = event.seq
+        match event:
+            case MessageReceived():
+                self._message(event)
+            case GroupChanged():
+                self.note(what_changed(event), event.time_ms)
+            case MessageRecalled(recalled=seq):
+                for entry in self.entries:
+                    if entry.seq == seq:
+                        entry.text, entry.recalled = "", True
+
+    def _message(self, message: MessageReceived) -> None:
         if not message.mine:
             self._typed_at = None
         entry = self._own.pop(message.client_id, None) if message.mine else None
@@ -163,7 +204,8 @@ class ChatView:
             self.entries.remove(entry)
         else:
             entry = Entry(harmless(message.content), message.mine, message.time_ms)
-        entry.accepted = True
+        entry.accepted, entry.sender = True, message.sender
+        entry.recalled = message.recalled
         entry.seq, entry.time_ms = message.seq, message.time_ms
         waiting = len(self.entries)
         while waiting and self.entries[waiting - 1] in self._own.values():
@@ -178,6 +220,33 @@ class ChatView:
     def _trim(self) -> None:
         if len(self.entries) > _LINES:
             del self.entries[: len(self.entries) - _LINES]
+
+
+def what_changed(event: GroupChanged) -> str:
+    """
+    A change of a group in words.
+    """
+    if event.created:
+        others = [user for user in event.added if user != event.sender]
+        return f"{event.sender} made the group {event.name!r}{_with(others)}"
+    if event.removed == (event.sender,) and not event.added:
+        return f"{event.sender} left"
+    done = []
+    if event.added:
+        done.append(f"added {_listed(event.added)}")
+    if event.removed:
+        done.append(f"removed {_listed(event.removed)}")
+    return f"{event.sender} {' and '.join(done)}"
+
+
+def _with(users: Sequence[int]) -> str:
+    return f" with {_listed(users)}" if users else ""
+
+
+def _listed(users: Sequence[int]) -> str:
+    shown = ", ".join(map(str, users[:_NAMED]))
+    more = len(users) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def clock_time(time_ms: int) -> str:

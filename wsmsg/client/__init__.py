@@ -9,6 +9,8 @@ The Python client: asyncio, without Twisted.
                   +- Reconnect (no I/O)          PositionFile (disk)
 
     client       what programs use; see its example
+    group_requests  its half that is about groups and recall
+    upkeep       keeps a connection up
     connection   one connection from hello to its end
     transport    the WebSocket; knows the library
     exchange     both directions of the talk
@@ -33,13 +35,17 @@ from wsmsg.client.events import (
     Closed,
     Connected,
     Event,
+    GroupChanged,
+    MessageRecalled,
     MessageReceived,
     Presence,
     Receipt,
     Reconnecting,
     SendSettled,
+    Stored,
     Typing,
 )
+from wsmsg.client.group_requests import Group, Member
 from wsmsg.client.positions import BadPositions
 from wsmsg.client.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource
@@ -52,12 +58,17 @@ __all__ = [
     "Connected",
     "Event",
     "Events",
+    "Group",
+    "GroupChanged",
+    "Member",
+    "MessageRecalled",
     "MessageReceived",
     "Presence",
     "Receipt",
     "Reconnect",
     "Reconnecting",
     "SendSettled",
+    "Stored",
     "TokenSource",
     "Typing",
 ]

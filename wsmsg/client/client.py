@@ -16,7 +16,6 @@ comes twice is dropped::
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,33 +23,32 @@ from types import TracebackType
 from typing import Self
 
 from wsmsg import frames
-from wsmsg.client.connection import Connection
 from wsmsg.client.event_queue import Events
 from wsmsg.client.events import (
     Accepted,
     Closed,
     Connected,
     Event,
-    MessageReceived,
-    Reconnecting,
     SendSettled,
     StateChanged,
+    Stored,
 )
-from wsmsg.client.exchange import Answer, Exchange
+from wsmsg.client.exchange import Answer, Exchange, Request
+from wsmsg.client.group_requests import GroupRequests
 from wsmsg.client.history import HistoryReader
 from wsmsg.client.inbound import Start
-from wsmsg.client.reconnect import Again, Ended, Never, Reconnect
+from wsmsg.client.outbound import Proposal
+from wsmsg.client.reconnect import Reconnect
 from wsmsg.client.saving import Saving
-from wsmsg.client.token_source import TokenSource, token_of
-from wsmsg.client.transport import CodecName, Dial, Lost, websocket_dial
+from wsmsg.client.token_source import TokenSource
+from wsmsg.client.transport import CodecName, Dial, websocket_dial
+from wsmsg.client.upkeep import Upkeep
 from wsmsg.client.waiting import Waiting
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.model import TEXT
 
-_log = logging.getLogger("wsmsg.client")
 
-
-class Client:
+class Client(GroupRequests):
     """
     One user on one device.
 
@@ -86,7 +84,6 @@ class Client:
         reconnect: Reconnect | None = None,
         dial: Dial | None = None,
     ) -> None:
-        self._token_source = token_source
         self._saving = Saving(position_file)
         self._waiting = Waiting()
         self._exchange = Exchange(
@@ -98,23 +95,24 @@ class Client:
             queued_messages=queued_messages,
             unsent=unsent,
         )
-        self._reconnect = reconnect or Reconnect(url)
-        self._dial = dial or websocket_dial(codec)
-        self._heartbeat_s = heartbeat_s
+        self._upkeep = Upkeep(
+            self._exchange,
+            self._saving,
+            reconnect or Reconnect(url),
+            dial=dial or websocket_dial(codec),
+            token_source=token_source,
+            heartbeat_s=heartbeat_s,
+            on_end=self._ended,
+        )
         self._asked = 0
-        self._connection: Connection | None = None
-        self._running: asyncio.Task[None] | None = None
-        self._state: StateChanged = Reconnecting("not started", 0.0)
-        self._changed = asyncio.Event()
         self._taken: Event | None = None
-        self._closing = False
 
     @property
     def state(self) -> StateChanged:
         """
         Whether there is a connection, as the last such event said it.
         """
-        return self._state
+        return self._upkeep.state
 
     @property
     def user(self) -> int:
@@ -153,8 +151,7 @@ class Client:
         """
         Begin to connect, and go on for ever; does not wait.
         """
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+        self._upkeep.start()
 
     async def connect(self) -> None:
         """
@@ -163,7 +160,7 @@ class Client:
         @raise WsmsgError: it does not want us, and trying again would not help.
         """
         self.start()
-        await self._until(lambda: isinstance(self._state, Connected))
+        await self._upkeep.until(lambda: isinstance(self.state, Connected))
 
     async def caught_up(self) -> None:
         """
@@ -172,26 +169,25 @@ class Client:
 
         @raise WsmsgError: the client is closed.
         """
-        await self._until(lambda: self._exchange.caught_up)
+        await self._upkeep.until(lambda: self._exchange.caught_up)
 
     async def close(self) -> None:
         """
         End the connection and stop; whatever still waits for an answer is refused.
         The last event that was taken counts as done.
         """
-        self._closing = True
+        self._upkeep.closing()
         self._done_with_taken()
-        if self._connection is not None:
-            await self._connection.finish()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-        if not isinstance(self._state, Closed):
-            self._end(Closed("closed"))
-        self._saving.now(self._exchange)
+        await self._upkeep.close()
 
     async def send(
-        self, to: int, content: str, *, client_id: str = "", kind: int = TEXT
+        self,
+        to: int = 0,
+        content: str = "",
+        *,
+        group: int = 0,
+        client_id: str = "",
+        kind: int = TEXT,
     ) -> Accepted:
         """
         Have a message accepted, however often the connection breaks meanwhile.
@@ -199,23 +195,16 @@ class Client:
         If this is cancelled (by a timeout, say) the message is withdrawn, unless it
         was on its way already: then it goes on, as it may be there.
 
+        @param to: a user; or none, where C{group} is the group that it is for.
         @param client_id: the same id makes it the same message; one is made if empty.
         @return: when the server has it and cannot lose it any more.
         @raise Overloaded: too many messages wait already.
         @raise WsmsgError: the server refused it for good.
         """
-        if isinstance(self._state, Closed):
-            raise self._state.error or Unavailable("the client is closed")
         client_id = client_id or uuid.uuid4().hex
-        self._exchange.send(frames.Send(client_id, to=to, content=content, kind=kind))
-        self._moved()
-        try:
-            return await self._waiting.send(client_id)
-        except asyncio.CancelledError:
-            if not self._waiting.waits_for(client_id):
-                self._exchange.outbound.withdraw(client_id)
-                self._moved()
-            raise
+        return await self._accepted(
+            frames.Send(client_id, to=to, group=group, content=content, kind=kind)
+        )
 
     def events(self) -> Events:
         """
@@ -236,21 +225,21 @@ class Client:
         The user saw all up to this number.
         """
         self._exchange.mark_read(conversation, seq)
-        self._moved()
+        self._upkeep.moved()
 
     def typing(self, conversation: str) -> None:
         """
         The user types; lost if there is no connection.
         """
         self._exchange.typing(conversation)
-        self._moved()
+        self._upkeep.moved()
 
     def watch(self, users: Iterable[int]) -> None:
         """
         Have L{Presence} events of these users, and no others, from now on.
         """
         self._exchange.watch(users)
-        self._moved()
+        self._upkeep.moved()
 
     async def history(
         self,
@@ -259,9 +248,9 @@ class Client:
         before: int | None = None,
         after: int | None = None,
         limit: int = 50,
-    ) -> list[MessageReceived]:
+    ) -> list[Stored]:
         """
-        Messages of a conversation, in their order, read anew from the server: those
+        What a conversation has, in its order, read anew from the server: those
         after a number, or the last ones, or the last before a number.  They do not
         count as delivered.
 
@@ -278,73 +267,6 @@ class Client:
         """
         return await HistoryReader(self._ask, lambda: self.user).conversations()
 
-    # -------------------------------------------------------------- connecting
-
-    async def _run(self) -> None:
-        url = self._reconnect.url
-        try:
-            while True:
-                how = await self._connect_once(url)
-                self._exchange.lost()
-                if self._closing:
-                    return
-                now = asyncio.get_running_loop().time()
-                match self._reconnect.ended(how, now):
-                    case Never(error):
-                        self._end(Closed(error.reason, error))
-                        return
-                    case Again(url, delay_s, reason):
-                        self._become(Reconnecting(reason, delay_s))
-                        await asyncio.sleep(delay_s)
-        except Exception as error:  # noqa: BLE001 (the guard of the task)
-            _log.exception("the client failed")
-            self._end(
-                Closed(f"a bug of the client: {error!r}", Unavailable(str(error)))
-            )
-
-    async def _connect_once(self, url: str) -> Ended:
-        try:
-            link = await self._dial(url, await token_of(self._token_source))
-        except Lost as lost:
-            return lost.how
-        self._connection = Connection(
-            link,
-            self._exchange,
-            self._reconnect,
-            before_write=lambda: self._saving.before_write(self._exchange),
-            on_change=self._received,
-            heartbeat_s=self._heartbeat_s,
-        )
-        try:
-            return await self._connection.run()
-        finally:
-            self._connection = None
-
-    def _received(self) -> None:
-        """
-        Frames came in.
-        """
-        if not isinstance(self._state, Connected) and self._exchange.connected:
-            self._state = self._exchange.connected
-        self._saving.soon(self._exchange)
-        self._changed.set()
-
-    def _become(self, state: StateChanged) -> None:
-        self._state = state
-        self._exchange.events.put(state)
-        self._changed.set()
-
-    def _end(self, state: Closed) -> None:
-        self._become(state)
-        self._waiting.fail(state.error or Unavailable("the client is closed"))
-
-    async def _until(self, reached: Callable[[], bool]) -> None:
-        while not reached():
-            if isinstance(self._state, Closed):
-                raise self._state.error or Unavailable("the client is closed")
-            self._changed.clear()
-            await self._changed.wait()
-
     # --------------------------------------------------------- events, answers
 
     async def _next_event(self) -> Event | None:
@@ -354,16 +276,15 @@ class Client:
             if event is not None:
                 self._taken = event
                 return event
-            if isinstance(self._state, Closed):
+            if isinstance(self.state, Closed):
                 return None
-            self._changed.clear()
-            await self._changed.wait()
+            await self._upkeep.change()
 
     def _done_with_taken(self) -> None:
         event, self._taken = self._taken, None
         if event is not None:
             self._exchange.took(event)
-            self._moved()
+            self._upkeep.moved()
 
     def _settled(self, client_id: str, outcome: Accepted | WsmsgError) -> None:
         if not self._waiting.settled(client_id, outcome):
@@ -371,24 +292,33 @@ class Client:
             error = outcome if isinstance(outcome, WsmsgError) else None
             self._exchange.events.put(SendSettled(client_id, accepted, error))
 
-    async def _ask(
-        self, make: Callable[[str], frames.Sync | frames.Conversations]
-    ) -> Answer:
-        if isinstance(self._state, Closed):
-            raise self._state.error or Unavailable("the client is closed")
+    def _ended(self, state: Closed) -> None:
+        self._waiting.fail(state.error or Unavailable("the client is closed"))
+
+    async def _accepted(self, frame: Proposal) -> Accepted:
+        self._upkeep.check()
+        self._exchange.send(frame)
+        self._upkeep.moved()
+        client_id = frame.client_id
+        try:
+            return await self._waiting.send(client_id)
+        except asyncio.CancelledError:
+            if not self._waiting.waits_for(client_id):
+                self._exchange.outbound.withdraw(client_id)
+                self._upkeep.moved()
+            raise
+
+    async def _ask(self, make: Callable[[str], Request]) -> Answer:
+        self._upkeep.check()
         self._asked += 1
         request = make(f"q{self._asked}")
         self._exchange.ask(request, asyncio.get_running_loop().time())
-        self._moved()
+        self._upkeep.moved()
         try:
             return await self._waiting.answer(request.id)
         finally:
             self._exchange.forget(request.id)
 
-    def _moved(self) -> None:
-        """
-        The program changed something.
-        """
-        if self._connection is not None:
-            self._connection.wake()
-        self._saving.soon(self._exchange)
+    async def _self(self) -> int:
+        await self._upkeep.until(lambda: self.user > 0)
+        return self.user

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 
-from wsmsg.client.events import Event, MessageReceived, Presence, Receipt, Typing
+from wsmsg.client.events import Event, Presence, Receipt, Stored, Typing
 
 
 class EventQueue:
@@ -42,7 +42,7 @@ class EventQueue:
         """
         Queue an event; a receipt, presence or typing replaces the one before it.
         """
-        if isinstance(event, MessageReceived):
+        if isinstance(event, Stored):
             self._messages += 1
             self._waiting["message", event.conversation, event.seq] = event
             return
@@ -60,7 +60,7 @@ class EventQueue:
         if not self._waiting:
             return None
         key, event = self._waiting.popitem(last=False)
-        if isinstance(event, MessageReceived):
+        if isinstance(event, Stored):
             self._messages -= 1
         else:
             del self._other[key]

@@ -4,10 +4,22 @@ What a client tells the program that uses it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from wsmsg.errors import WsmsgError
 from wsmsg.frames import Deliver
+from wsmsg.model import (
+    GROUP,
+    RECALL,
+    RECALLED,
+    InvalidChange,
+    change_in,
+    group_in,
+    is_group,
+    recalled_in,
+)
 
 
 @attrs.frozen
@@ -16,18 +28,21 @@ class Accepted:
     The server has the message and will not lose it.
 
     @ivar time_ms: when, by the server's clock, in unix milliseconds.
+    @ivar conversation: of the group, where that is what was asked for.
     """
 
     client_id: str
     time_ms: int
+    conversation: str = ""
 
 
 @attrs.frozen(kw_only=True)
-class MessageReceived:
+class _Numbered:
     """
-    A message of a conversation of ours, perhaps one that we sent ourselves.
+    What has its place in a conversation.
 
-    @ivar seq: its number; within a conversation they come 1, 2, 3 ...
+    @ivar seq: its number there.  They come in order: 1, 2, 3 ..., but in a group from
+        where one joined, and over a gap where one was no member for a while.
     @ivar client_id: the sender's id for it; empty where the sender is another.
     @ivar mine: whether the user of this client sent it, from whatever device.
     @ivar time_ms: when it was accepted, in unix milliseconds.
@@ -37,28 +52,97 @@ class MessageReceived:
     seq: int
     message_id: int
     sender: int
-    content: str
-    kind: int
     time_ms: int
     client_id: str
     mine: bool
 
 
-def received(frame: Deliver, user: int) -> MessageReceived:
+@attrs.frozen(kw_only=True)
+class MessageReceived(_Numbered):
     """
-    The message of a frame, as this user sees it.
+    A message of a conversation of ours, perhaps one that we sent ourselves.
     """
-    return MessageReceived(
-        conversation=frame.conversation,
-        seq=frame.seq,
-        message_id=frame.message_id,
-        sender=frame.sender,
-        content=frame.content,
-        kind=frame.kind,
-        time_ms=frame.time,
-        client_id=frame.client_id,
-        mine=frame.sender == user,
-    )
+
+    content: str
+    kind: int
+
+    @property
+    def recalled(self) -> bool:
+        """
+        Whether its sender took it back; then it has no content.
+        """
+        return self.kind == RECALLED
+
+
+@attrs.frozen(kw_only=True)
+class GroupChanged(_Numbered):
+    """
+    The sender made a group, or added and removed members; one who removes themself
+    leaves.
+
+    @ivar created: the group was made; only then are C{name} and C{history} set.
+    @ivar history: whoever joins reads from number 1 on.
+    """
+
+    created: bool = False
+    name: str = ""
+    history: bool = False
+    added: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
+
+    @property
+    def group(self) -> int:
+        """
+        Its number, as C{send(group=...)} takes it.
+        """
+        return group_in(self.conversation)
+
+
+@attrs.frozen(kw_only=True)
+class MessageRecalled(_Numbered):
+    """
+    The sender took a message of theirs back: show it no more.
+
+    @ivar recalled: the number of that message.
+    """
+
+    recalled: int
+
+
+#: What has a number in a conversation, and comes again until it is taken.
+Stored = MessageReceived | GroupChanged | MessageRecalled
+
+
+def received(frame: Deliver, user: int) -> Stored:
+    """
+    What a frame says, as this user sees it.
+    """
+    common: dict[str, Any] = {
+        "conversation": frame.conversation,
+        "seq": frame.seq,
+        "message_id": frame.message_id,
+        "sender": frame.sender,
+        "time_ms": frame.time,
+        "client_id": frame.client_id,
+        "mine": frame.sender == user,
+    }
+    if frame.kind == RECALL and recalled_in(frame.content):
+        return MessageRecalled(**common, recalled=recalled_in(frame.content))
+    if frame.kind == GROUP and is_group(frame.conversation):
+        try:
+            change = change_in(frame.content)
+        except InvalidChange:
+            pass  # of a newer server, perhaps: it is a message that we do not know
+        else:
+            return GroupChanged(
+                **common,
+                created=change.created,
+                name=change.name,
+                history=change.history,
+                added=change.add,
+                removed=change.remove,
+            )
+    return MessageReceived(**common, content=frame.content, kind=frame.kind)
 
 
 @attrs.frozen
@@ -133,8 +217,9 @@ class Closed:
 @attrs.frozen
 class SendSettled:
     """
-    What became of a message that nobody waits for: an earlier run of the program had
-    left it unsent, or the wait for it was cancelled when it was on its way.
+    What became of a message (or of another request of the program) that nobody waits
+    for: an earlier run had left it unsent, or the wait for it was cancelled when it was
+    on its way.
 
     @ivar accepted: L{None}: it was refused for good, as C{error} says.
     """
@@ -146,4 +231,4 @@ class SendSettled:
 
 StateChanged = Connected | Reconnecting | Closed
 
-Event = MessageReceived | Receipt | Presence | Typing | StateChanged | SendSettled
+Event = Stored | Receipt | Presence | Typing | StateChanged | SendSettled

@@ -23,15 +23,15 @@ from wsmsg.client.events import (
     Accepted,
     Connected,
     Event,
-    MessageReceived,
     Presence,
     Receipt,
+    Stored,
     Typing,
     received,
 )
 from wsmsg.client.inbound import Inbound, Start
 from wsmsg.client.listing import Listing
-from wsmsg.client.outbound import Outbound
+from wsmsg.client.outbound import Outbound, Proposal
 from wsmsg.client.positions import Saved
 from wsmsg.errors import WsmsgError, from_code
 from wsmsg.frames import ClientFrame, ServerFrame
@@ -50,8 +50,8 @@ _UNSYNCED_S = 3.0
 
 _log = logging.getLogger("wsmsg.client")
 
-Request = frames.Sync | frames.Conversations
-Answer = frames.Page | frames.Heads | WsmsgError
+Request = frames.Sync | frames.Conversations | frames.Members
+Answer = frames.Page | frames.Heads | frames.Group | WsmsgError
 
 
 class Exchange:
@@ -127,9 +127,9 @@ class Exchange:
             device=self._device, since=since, client=f"wsmsg-python/{__version__}"
         )
 
-    def send(self, frame: frames.Send) -> None:
+    def send(self, frame: Proposal) -> None:
         """
-        Have a message accepted; see L{Outbound.add} for what it raises.
+        Have it accepted; see L{Outbound.add} for what it raises.
         """
         self.outbound.add(frame)
 
@@ -151,7 +151,7 @@ class Exchange:
         """
         The program is done with an event.
         """
-        if isinstance(event, MessageReceived):
+        if isinstance(event, Stored):
             self.inbound.took(event.conversation, event.seq)
             self._cursors.delivered(event.conversation, event.seq)
 
@@ -238,8 +238,8 @@ class Exchange:
         match frame:
             case frames.Deliver():
                 self.inbound.delivered(frame)
-            case frames.Accepted(client_id, time):
-                self.outbound.accepted(client_id, time)
+            case frames.Accepted(client_id, time, conversation):
+                self.outbound.accepted(client_id, time, conversation)
             case frames.Rejected():
                 self.outbound.rejected(frame, now)
             case frames.Page():
@@ -247,6 +247,8 @@ class Exchange:
                     self._answered(frame.id, frame)
             case frames.Heads():
                 self._heads(frame, now)
+            case frames.Group():
+                self._answered(frame.id, frame)
             case frames.Receipt():
                 self._receipt(frame)
             case frames.Presence(user, online, last_seen):

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from wsmsg import frames
-from wsmsg.client.events import MessageReceived, received
+from wsmsg.client.events import Stored, received
 from wsmsg.client.exchange import Answer, Request
 from wsmsg.errors import Internal
+from wsmsg.model import INT64_MAX
 
 #: Puts a question, made from an id, and waits for the answer.
 Ask = Callable[[Callable[[str], Request]], Awaitable[Answer]]
@@ -26,30 +27,33 @@ class HistoryReader:
         self._user = user
 
     async def after(
-        self, conversation: str, after: int, limit: int
-    ) -> list[MessageReceived]:
+        self, conversation: str, after: int, limit: int, before: int = INT64_MAX
+    ) -> list[Stored]:
         """
-        The first messages with higher numbers.
+        The first messages with higher numbers, and lower ones than C{before}.
         """
-        found: list[MessageReceived] = []
+        found: list[Stored] = []
         while len(found) < limit:
             page = await self._page(conversation, after, limit - len(found))
             found += [received(m, self._user()) for m in page.messages]
             if not page.messages or not page.more:
                 break
             after = page.messages[-1].seq
-        return found[:limit]
+            if after >= before:
+                break
+        # In a group the numbers may begin late, and jump.
+        return [message for message in found[:limit] if message.seq < before]
 
     async def before(
         self, conversation: str, before: int | None, limit: int
-    ) -> list[MessageReceived]:
+    ) -> list[Stored]:
         """
         The last messages with lower numbers; of all where C{before} is L{None}.
         """
         if before is None:
             before = (await self._page(conversation, 0, 1)).head + 1
         first = max(0, before - 1 - limit)
-        return await self.after(conversation, first, before - 1 - first)
+        return await self.after(conversation, first, before - 1 - first, before)
 
     async def conversations(self) -> list[frames.Head]:
         """

@@ -8,6 +8,7 @@ the program (C{seq}), and one that says how much there is (C{head})::
     deliver <= seq  a repeat: drop it
     deliver > seq+1 a gap: hold it back, ask sync after seq
     head > seq      the same without a message to hold back
+    a page          whole up to its last message: what is missing in it is not for us
 
 Live and synced messages thus meet in one place, and it does not matter which of
 them is first.  A conversation that is behind waits its turn, because only so many
@@ -23,6 +24,7 @@ from typing import Literal
 import attrs
 
 from wsmsg.frames import Deliver, Head, Page, Sync
+from wsmsg.model import is_group
 
 #: Where a conversation begins that we have no position for: with its first message,
 #: after what the user has on some device already, or with what is new from now on.
@@ -188,7 +190,8 @@ class Inbound:
         """
         A sync was answered with an error.
 
-        @param retry_at: when to ask again; L{None}: never.
+        @param retry_at: when to ask again; L{None}: never, as of a group that we are
+            in no more: what we hold of it is all that we will get.
         @return: whether it is one of those that were asked for here.
         """
         name = self._open.pop(sync_id, None)
@@ -197,12 +200,21 @@ class Inbound:
         inflow = self._inflows[name]
         inflow.sync_id = ""
         if retry_at is None:
-            inflow.head = inflow.seq
-            inflow.held.clear()
+            self._give_up(inflow)
+            self._look_at(name)
         else:
             self._not_before = max(self._not_before, retry_at)
             self._look_at(name)
         return True
+
+    def _give_up(self, inflow: _Inflow) -> None:
+        """
+        Nothing but what is held is to be had.
+        """
+        while inflow.held and self._room() > 0:
+            inflow.seq = min(inflow.held) - 1
+            self._release(inflow)
+        inflow.head = max(inflow.held, default=inflow.seq)
 
     def lost(self) -> None:
         """
@@ -269,11 +281,12 @@ class Inbound:
         before = inflow.seq
         for message in messages:
             if message.seq > before + 1 and inflow.seq >= before:
-                # The server itself has nothing there; waiting would be for ever.
-                _log.warning(
-                    "%s: the server has no message between %d and %d",
-                    *(message.conversation, before, message.seq),
-                )
+                # Nothing there is for us; waiting would be for ever.
+                if not is_group(message.conversation):
+                    _log.warning(
+                        "%s: the server has no message between %d and %d",
+                        *(message.conversation, before, message.seq),
+                    )
                 inflow.seq = message.seq - 1
             inflow.head = max(inflow.head, message.seq)
             self._pass_on(inflow, message)

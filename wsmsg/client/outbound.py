@@ -25,7 +25,10 @@ import attrs
 
 from wsmsg.client.events import Accepted
 from wsmsg.errors import Conflict, Overloaded, TooLarge, WsmsgError, from_code
-from wsmsg.frames import Limits, Rejected, Send
+from wsmsg.frames import ChangeGroup, CreateGroup, Limits, Recall, Rejected, Send
+
+#: What is answered with C{accepted} or C{rejected}, and may be repeated.
+Proposal = Send | CreateGroup | ChangeGroup | Recall
 
 Settled = Callable[[str, "Accepted | WsmsgError"], object]
 
@@ -36,13 +39,13 @@ _NO_HINT_S = 1.0
 @attrs.define(slots=True)
 class _Outgoing:
     number: int
-    frame: Send
+    frame: Proposal
     tried: bool = False
 
 
 class Outbound:
     """
-    The sends that are not settled.
+    The sends, changes of groups and recalls that are not settled.
 
     @param limit: the most of them; one more is refused.
     @param on_settled: called once for each with its client id and what became of it.
@@ -65,14 +68,14 @@ class Outbound:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> Iterator[Send]:
+    def __iter__(self) -> Iterator[Proposal]:
         """
         All that is not settled, in order.
         """
         for outgoing in sorted(self._by_id.values(), key=lambda o: o.number):
             yield outgoing.frame
 
-    def add(self, frame: Send) -> None:
+    def add(self, frame: Proposal) -> None:
         """
         Have a message sent when its turn comes; one with the id and the body of one
         that is there already is that one.
@@ -86,9 +89,10 @@ class Outbound:
             if known.frame != frame:
                 raise Conflict(f"{frame.client_id!r} is the id of another message")
             return
-        size = len(frame.content.encode("utf-8", "surrogatepass"))
-        if self._content_bytes and size > self._content_bytes:
-            raise TooLarge(f"{size} bytes; the server takes {self._content_bytes}")
+        if isinstance(frame, Send) and self._content_bytes:
+            size = len(frame.content.encode("utf-8", "surrogatepass"))
+            if size > self._content_bytes:
+                raise TooLarge(f"{size} bytes; the server takes {self._content_bytes}")
         if len(self._by_id) >= self._limit:
             raise Overloaded(f"{self._limit} messages wait to be sent already")
         outgoing = _Outgoing(self._made, frame)
@@ -129,11 +133,11 @@ class Outbound:
         for outgoing in in_flight.values():
             self._wait(outgoing)
 
-    def due(self, now: float) -> list[Send]:
+    def due(self, now: float) -> list[Proposal]:
         """
         What is to be written now.  It is on the way from then on.
         """
-        frames: list[Send] = []
+        frames: list[Proposal] = []
         while self._may_send(now):
             outgoing = self._by_id[heapq.heappop(self._waiting)[1]]
             outgoing.tried = True
@@ -150,12 +154,13 @@ class Outbound:
             return None
         return max(self._not_before, self._pace.ready_at(now))
 
-    def accepted(self, client_id: str, time_ms: int) -> None:
+    def accepted(self, client_id: str, time_ms: int, conversation: str = "") -> None:
         """
         The server has it.
         """
         if self._settle(client_id):
-            self._on_settled(client_id, Accepted(client_id, time_ms))
+            accepted = Accepted(client_id, time_ms, conversation)
+            self._on_settled(client_id, accepted)
 
     def rejected(self, frame: Rejected, now: float) -> None:
         """

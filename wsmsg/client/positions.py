@@ -7,9 +7,11 @@ happens between::
     {"version": 1, "user": 1001, "since": 1700000000000,
      "conversations": {"u:1001:1002": [7, 9]},
      "unsent": [{"client_id": "...", "to": 1002, "group": 0, "content": "...",
-                 "kind": 1}]}
+                 "kind": 1},
+                {"client_id": "...", "type": "change_group", "group": 5, "add": [7]}]}
 
-A conversation's numbers are the last that the program took and the last known.
+A conversation's numbers are the last that the program took and the last known.  What
+is unsent has the fields of its frame; without a type it is a message.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import attrs
 import msgspec
 
 from wsmsg.client.inbound import Position
-from wsmsg.frames import Send
+from wsmsg.client.outbound import Proposal
 
 _VERSION = 1
 
@@ -44,15 +47,39 @@ class Saved:
     user: int = 0
     since: int = 0
     positions: Mapping[str, Position] = attrs.field(factory=dict)
-    unsent: tuple[Send, ...] = ()
+    unsent: tuple[Proposal, ...] = ()
 
 
-class _Unsent(msgspec.Struct, forbid_unknown_fields=True):
+class _Unsent(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     client_id: str
-    to: int
-    group: int
-    content: str
-    kind: int
+    type: Literal["send", "create_group", "change_group", "recall"] = "send"
+    to: int = 0
+    group: int = 0
+    content: str = ""
+    kind: int = 1
+    name: str = ""
+    members: tuple[int, ...] = ()
+    history: bool = False
+    add: tuple[int, ...] = ()
+    remove: tuple[int, ...] = ()
+    conversation: str = ""
+    seq: int = 0
+
+
+_KINDS: dict[str, type[Any]] = {
+    kind.__struct_config__.tag: kind for kind in Proposal.__args__
+}
+
+
+def _frame_of(unsent: _Unsent) -> Proposal:
+    kind = _KINDS[unsent.type]
+    frame: Proposal = kind(*(getattr(unsent, f) for f in kind.__struct_fields__))
+    return frame
+
+
+def _unsent_of(frame: Proposal) -> _Unsent:
+    kind: Any = frame.__struct_config__.tag
+    return _Unsent(type=kind, **msgspec.structs.asdict(frame))
 
 
 class _File(msgspec.Struct):
@@ -91,9 +118,7 @@ class PositionFile:
             file.user,
             file.since,
             {name: Position(*numbers) for name, numbers in file.conversations.items()},
-            tuple(
-                Send(u.client_id, u.to, u.group, u.content, u.kind) for u in file.unsent
-            ),
+            tuple(map(_frame_of, file.unsent)),
         )
 
     def save(
@@ -102,7 +127,7 @@ class PositionFile:
         user: int,
         since: int,
         positions: Mapping[str, Position],
-        unsent: Iterable[Send],
+        unsent: Iterable[Proposal],
     ) -> None:
         """
         Replace the file, unless it says the same already.
@@ -114,7 +139,7 @@ class PositionFile:
             user,
             since,
             {name: (p.seq, p.head) for name, p in positions.items()},
-            [_Unsent(s.client_id, s.to, s.group, s.content, s.kind) for s in unsent],
+            list(map(_unsent_of, unsent)),
         )
         data = msgspec.json.encode(file)
         if data == self._written:

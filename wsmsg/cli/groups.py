@@ -1,0 +1,244 @@
+"""
+C{wsmsg groups}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wsmsg.cli.connecting import GroupId, token_source, user_options
+from wsmsg.cli.places import fail
+from wsmsg.cli.plain import harmless
+from wsmsg.cli.tokens import Duration, UserId
+from wsmsg.client import Client
+from wsmsg.errors import WsmsgError
+from wsmsg.model import group_conversation, group_in, is_group
+
+#: What a command does with the client; gives what to print, and the same as JSON.
+Task = Callable[[Client], Awaitable[tuple[str, Any]]]
+
+
+@click.group()
+def groups() -> None:
+    """
+    Make groups, and change who is in them.
+
+    \b
+    Examples:
+      wsmsg groups create --user 1001 "Climbing" 1002 1003
+      wsmsg groups list --user 1002
+      wsmsg chat --user 1002 --group GROUP
+      wsmsg groups leave --user 1002 GROUP
+
+    \b
+    In a script:
+      group=$(wsmsg groups create --user 1001 --id ticket-17 "Ticket 17" 1002)
+      echo "It is down again" | wsmsg chat --user 1001 --group "$group"
+
+    The number of a group is what `create` and `list` print.
+    """
+
+
+def _asks(command: Callable[..., Task]) -> Any:
+    """
+    A command that connects as a user, does one thing and tells how it went.
+    """
+
+    @wraps(command)
+    def run(
+        user: int,
+        url: str,
+        token: str | None,
+        token_file: Path | None,
+        data_dir: Path | None,
+        timeout: float,
+        as_json: bool,
+        **more: Any,
+    ) -> None:
+        source = token_source(user, token, token_file, data_dir)
+        device = f"groups-{socket.gethostname()[:32]}-{os.getpid()}"
+        task = command(user=user, **more)
+        text, told = asyncio.run(
+            _one(lambda: Client(url, source, device, start="latest"), task, timeout)
+        )
+        click.echo(json.dumps(told) if as_json else text)
+
+    as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
+    timeout = click.option(
+        "--timeout",
+        type=Duration(),
+        default="30s",
+        show_default=True,
+        help="Give up after so long.",
+    )
+    return user_options(timeout(as_json(run)))
+
+
+async def _one(
+    connect: Callable[[], Client], task: Task, timeout_s: float
+) -> tuple[str, Any]:
+    client = connect()
+    try:
+        async with asyncio.timeout(timeout_s):
+            await client.connect()
+            return await task(client)
+    except TimeoutError:
+        why = getattr(client.state, "reason", "") or "the server does not answer"
+        fail(f"not done in {timeout_s:g} s: {why}")
+    except WsmsgError as error:
+        fail(f"{error.code}: {error.reason}")
+    finally:
+        await client.close()
+
+
+@groups.command()
+@_asks
+@click.option("--history", is_flag=True, help="Who joins later reads all of it.")
+@click.option(
+    "--id",
+    "client_id",
+    default="",
+    help="An id of yours: repeated with the same one, it is the same group.",
+)
+@click.argument("name")
+@click.argument("members", nargs=-1, type=UserId())
+def create(
+    user: int, name: str, members: tuple[int, ...], history: bool, client_id: str
+) -> Task:
+    """
+    Make a group of yourself and others, and print its number.
+
+    You are its owner: you alone add and remove others. At most 1,000 members at once;
+    `wsmsg groups add` takes more.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        group = await client.create_group(
+            name, members, history=history, client_id=client_id
+        )
+        return str(group), {"group": group, "conversation": group_conversation(group)}
+
+    return task
+
+
+@groups.command()
+@_asks
+@click.argument("group", type=GroupId())
+@click.argument("members", nargs=-1, required=True, type=UserId())
+def add(user: int, group: int, members: tuple[int, ...]) -> Task:
+    """
+    Add members to a group that you own.
+
+    Who is one already stays as they are, so it can be repeated.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        await client.add_members(group, members)
+        return f"added {len(set(members))}", {"group": group, "added": members}
+
+    return task
+
+
+@groups.command()
+@_asks
+@click.argument("group", type=GroupId())
+@click.argument("members", nargs=-1, required=True, type=UserId())
+def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
+    """
+    Remove members from a group that you own.
+
+    They are told, and hear nothing after that.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        await client.remove_members(group, members)
+        return f"removed {len(set(members))}", {"group": group, "removed": members}
+
+    return task
+
+
+@groups.command()
+@_asks
+@click.argument("group", type=GroupId())
+def leave(user: int, group: int) -> Task:
+    """
+    Be a member no more.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        await client.leave(group)
+        return f"left {group}", {"group": group, "left": user}
+
+    return task
+
+
+@groups.command()
+@_asks
+@click.argument("group", type=GroupId())
+def members(user: int, group: int) -> Task:
+    """
+    Print what a group is and who is in it.
+
+    After the first line one member a line, with the number of the message that made
+    them one.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        found = await client.members(group)
+        lines = [
+            f"{harmless(found.name)}: {found.count} members, owner {found.owner}",
+            *(f"{member.user} since {member.joined}" for member in found.members),
+        ]
+        told = {
+            "group": group,
+            "name": found.name,
+            "owner": found.owner,
+            "history": found.history,
+            "members": [{"user": m.user, "joined": m.joined} for m in found.members],
+        }
+        return "\n".join(lines), told
+
+    return task
+
+
+@groups.command("list")
+@_asks
+def list_groups(user: int) -> Task:
+    """
+    Print the groups that you are in: number, last message, members, name.
+    """
+
+    async def task(client: Client) -> tuple[str, Any]:
+        told = []
+        for head in await client.conversations():
+            if not is_group(head.conversation):
+                continue
+            group = group_in(head.conversation)
+            try:
+                found = await client.members(group, limit=1)
+            except WsmsgError:
+                continue  # not any more
+            told.append(
+                {
+                    "group": group,
+                    "head": head.head,
+                    "members": found.count,
+                    "name": found.name,
+                }
+            )
+        lines = [
+            "{group} {head} {members} ".format(**one) + harmless(str(one["name"]))
+            for one in told
+        ]
+        return "\n".join(lines) or "no groups", told
+
+    return task

@@ -148,6 +148,24 @@ class DeliveryTests(SynchronousTestCase):
         self.store.down = False
         self.assertEqual(self.seqs(self.deliver(message("b"))), [("b", 2)])
 
+    def test_forget(self) -> None:
+        """
+        What is forgotten while heads are looked up is looked up as well.
+        """
+        self.deliver(message("a"))
+        heads, asked = self.store.heads, []
+
+        def slow(conversations: list[str]) -> Deferred[dict[str, int]]:
+            asked.append(sorted(conversations))
+            if len(asked) == 1:
+                self.delivery.forget()
+            return heads(conversations)
+
+        self.store.heads = slow  # type: ignore[method-assign,assignment]
+        delivered = self.deliver(message("b"), message("c", "u:1:3"))
+        self.assertEqual(self.seqs(delivered), [("b", 2), ("c", 1)])
+        self.assertEqual(asked, [["u:1:3"], ["u:1:2"]])
+
     def test_bounded_heads(self) -> None:
         """
         More conversations than are cached are numbered right all the same.

@@ -15,10 +15,12 @@ _INTS = (0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1)
 _FIELDS: tuple[str, ...] = (
     *("client_id", "to", "group", "content", "kind", "conversation", "seq", "id"),
     *("after", "limit", "since", "users", "nonce", "token", "device"),
+    *("name", "members", "history", "add", "remove"),
 )
 _TYPES: tuple[str, ...] = (
     *("send", "delivered", "read", "sync", "conversations", "typing", "watch"),
     *("recall", "ping", "hello", "welcome", "nope", ""),
+    *("create_group", "change_group", "members", "group"),
 )
 _DEEP = 30_000
 
@@ -85,6 +87,9 @@ def _protobuf_frame(rng: random.Random) -> pb.ClientFrame:
     def text() -> str:
         return rng.choice(("u:1:2", "u:9:1", "g:1", "", "a\nb", "é" * 40, "x" * 70))
 
+    def some() -> list[int]:
+        return [number() for _ in range(rng.choice((0, 1, 5, 600)))]
+
     frames: tuple[dict[str, Any], ...] = (
         {"send": pb.Send(client_id=text(), to=number(), content=text(), kind=small())},
         {"send": pb.Send(client_id="a", group=number(), to=number())},
@@ -97,7 +102,22 @@ def _protobuf_frame(rng: random.Random) -> pb.ClientFrame:
         },
         {"conversations": pb.Conversations(id="c", since=number(), limit=small())},
         {"typing": pb.Typing(conversation=text(), user=number())},
-        {"watch": pb.Watch(users=[number() for _ in range(rng.choice((1, 5, 600)))])},
+        {"watch": pb.Watch(users=some())},
+        {
+            "create_group": pb.CreateGroup(
+                client_id=text(), name=text(), members=some(), history=True
+            )
+        },
+        {
+            "change_group": pb.ChangeGroup(
+                client_id=text(), group=number(), add=some(), remove=some()
+            )
+        },
+        {
+            "members": pb.Members(
+                id=text(), group=number(), after=number(), limit=small()
+            )
+        },
         {"recall": pb.Recall(client_id=text(), conversation=text(), seq=number())},
         {"ping": pb.Ping(nonce=text())},
         {"hello": pb.Hello(token=text(), device=text(), since=number())},
@@ -129,6 +149,12 @@ LARGE: tuple[tuple[Spelling, bytes], ...] = (
     (
         PROTOBUF,
         pb.ClientFrame(watch=pb.Watch(users=range(1, 20_000))).SerializeToString(),
+    ),
+    (
+        PROTOBUF,
+        pb.ClientFrame(
+            change_group=pb.ChangeGroup(client_id="c", group=1, add=[1] * 60_000)
+        ).SerializeToString(),
     ),
     (PROTOBUF, b"\xa3\x06" * 30_000),
     (PROTOBUF, b"\xa0\x06\x01" * 20_000),

@@ -359,7 +359,7 @@ class HostileTests(TestCase):
         self.assertEqual([p.faults for p in talk.people], [[], []])
         self.assertGreater(len(talk.delays_s), 100)
         self.assertLess(talk.p99_s, 2.0)
-        for kind in ("bad_frame", "bad_request", "not_found", "forbidden", "1009"):
+        for kind in ("bad_frame", "bad_request", "rejected", "forbidden", "1009"):
             self.assertGreater(told[kind], 0, told)
 
     async def quiet(self) -> None:

@@ -68,7 +68,7 @@ def _asks(command: Callable[..., Task]) -> Any:
         device = f"groups-{socket.gethostname()[:32]}-{os.getpid()}"
         task = command(user=user, **more)
         text, told = asyncio.run(
-            _one(lambda: Client(url, source, device, start="latest"), task, timeout)
+            one_task(lambda: Client(url, source, device, start="latest"), task, timeout)
         )
         click.echo(json.dumps(told) if as_json else text)
 
@@ -83,9 +83,15 @@ def _asks(command: Callable[..., Task]) -> Any:
     return user_options(timeout(as_json(run)))
 
 
-async def _one(
+async def one_task(
     connect: Callable[[], Client], task: Task, timeout_s: float
 ) -> tuple[str, Any]:
+    """
+    Connect, do it, and hang up.
+
+    @return: what to print, and the same as JSON.
+    @raise click.ClickException: it was not done; the text says why.
+    """
     client = connect()
     try:
         async with asyncio.timeout(timeout_s):

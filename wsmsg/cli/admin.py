@@ -10,6 +10,8 @@ import urllib.request
 from typing import Any
 
 _TIMEOUT_S = 3.0
+#: What is posted may have a daemon write to its backends.
+_POST_TIMEOUT_S = 15.0
 
 #: The daemons are asked directly, whatever proxy the environment names.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
@@ -30,10 +32,12 @@ def ask(url: str, body: object | None = None) -> dict[str, Any]:
     """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data)
+    timeout_s = _TIMEOUT_S
     if data is not None:
         request.add_header("Content-Type", "application/json")
+        timeout_s = _POST_TIMEOUT_S
     try:
-        with _open(request, timeout=_TIMEOUT_S) as answer:
+        with _open(request, timeout=timeout_s) as answer:
             return _object(url, answer.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from wsmsg.cli.doctor_backends import backends
 from wsmsg.cli.doctor_checks import Finding, examine
 from wsmsg.cli.places import data_dir_of, data_dir_option
 from wsmsg.cli.status import admin_options
@@ -19,18 +20,30 @@ _MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 @click.command()
 @data_dir_option
 @admin_options
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="A settings file: look for the servers that it names, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor(
-    data_dir: Path | None, connect_admin: str, message_admin: str, as_json: bool
+    data_dir: Path | None,
+    connect_admin: str,
+    message_admin: str,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """
     Find what is missing or unreachable, and say what to do.
 
     Looks at this Python and its libraries, the plugins of twistd, the data folder, the
-    disk, the clock and both daemons. It changes nothing. Exit status 1 if there is a
-    problem.
+    disk, the clock and both daemons; with --config also whether Kafka, MongoDB and
+    Redis can be reached where it names them. It changes nothing. Exit status 1 if
+    there is a problem.
     """
     findings = examine(data_dir_of(data_dir), connect_admin, message_admin)
+    if config is not None:
+        findings += backends(config)
     if as_json:
         click.echo(json.dumps(_document(findings), indent=2))
     else:

@@ -28,6 +28,7 @@ Level = Literal["ok", "warning", "problem"]
 _LIBRARIES = (
     *("twisted", "autobahn", "grpcio", "protobuf", "msgspec", "pydantic", "pyjwt"),
     *("automat", "attrs", "click", "websockets", "prompt_toolkit"),
+    *("confluent-kafka", "txmongo", "pymongo", "txredisapi"),
 )
 _LOW_BYTES = 200 * 2**20
 _EARLIEST_S = 1735689600  # 2025: no machine's clock is right before

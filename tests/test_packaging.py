@@ -10,7 +10,9 @@ dependencies too.
 
 from __future__ import annotations
 
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,10 +20,13 @@ import sysconfig
 import venv
 import zipfile
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.laws import COMMON, FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
@@ -109,6 +114,35 @@ def installed() -> Installed:
     folder.mkdir()
     wheel = build(folder)
     return Installed(folder, wheel, install(wheel, folder / "clean"))
+
+
+#: Libraries that come with another one, always.
+COME_ALONG = {"cryptography", "txaio", "typing_extensions"}
+
+
+class RequirementTests(SynchronousTestCase):
+    """
+    What is installed together with the wheel.
+    """
+
+    def test_libraries(self) -> None:
+        """
+        Every library that the modules import is named in setup.cfg.
+        """
+        parser = configparser.ConfigParser()
+        parser.read(ROOT / "setup.cfg")
+        lines = parser["options"]["install_requires"].split("\n")
+        named = {re.split(r"[\s\[><=;]", line.strip())[0].lower() for line in lines}
+        owners = packages_distributions()
+        missing = {
+            library
+            for library in {*FAMILIES, *COMMON} - COME_ALONG
+            if library.partition(".")[0] not in sys.stdlib_module_names
+            and not {
+                name.lower().replace("_", "-") for name in owners[library]
+            }.intersection({n.replace("_", "-") for n in named})
+        }
+        self.assertEqual(missing, set())
 
 
 class WheelTests(SynchronousTestCase):

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.cli.check_config import check_config
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = ROOT / "deploy" / "compose"
+SETTINGS = COMPOSE / "wsmsg.toml"
 SERVERS = {"kafka", "mongo", "redis"}
 DAEMONS = {"connect", "message"}
 
@@ -103,6 +109,15 @@ class ComposeTests(SynchronousTestCase):
                 else:
                     self.assertIn(source, self.file["volumes"])
 
+    def test_time_to_stop(self) -> None:
+        """
+        A daemon has longer to stop than its settings let it take.
+        """
+        for kind, name in ((ConnectSettings, "connect"), (MessageSettings, "message")):
+            settings = load_settings(kind, Sources(file=SETTINGS))
+            grace = float(self.services[name]["stop_grace_period"].removesuffix("s"))
+            self.assertGreater(grace, settings.stop_s)
+
     def test_dockerfile(self) -> None:
         """
         What the image copies is there, and is not kept from it.
@@ -119,6 +134,32 @@ class ComposeTests(SynchronousTestCase):
         for source in copied:
             self.assertTrue((ROOT / source).exists(), source)
             self.assertIn(f"!{source}", kept)
+
+
+class SettingsTests(SynchronousTestCase):
+    """
+    C{wsmsg.toml}, which the containers mount.
+    """
+
+    def test_checked(self) -> None:
+        """
+        C{wsmsg check-config} finds no mistake.
+        """
+        result = CliRunner().invoke(check_config, [str(SETTINGS)])
+        self.assertEqual(result.output, f"{SETTINGS}: no mistakes\n")
+        self.assertEqual(result.exit_code, 0)
+
+    def test_backends(self) -> None:
+        """
+        The daemons use the servers that Compose starts, by their names there, and
+        Connect finds every Message.
+        """
+        connect = load_settings(ConnectSettings, Sources(file=SETTINGS))
+        message = load_settings(MessageSettings, Sources(file=SETTINGS))
+        self.assertTrue(message.journal.startswith("kafka://kafka:19092/"))
+        self.assertTrue(message.store.startswith("mongodb://mongo:27017/"))
+        self.assertTrue(message.presence.startswith("redis://redis:6379"))
+        self.assertTrue(connect.discovery.startswith(("redis://redis:6379", "dns:")))
 
 
 def _has_compose(docker: str) -> bool:

@@ -310,7 +310,9 @@ class KilledTests(PeopleTestCase):
             await daemon.ready()
             await asyncio.gather(*changes, *says)
             for group in groups:
-                await two.hears(MessageReceived, conversation=group_conversation(group))
+                name = group_conversation(group)  # either may come first
+                await two.hears(MessageReceived, conversation=name)
+                await two.hears(GroupChanged, conversation=name, created=False)
                 self.assertEqual(two.numbers(group), [1, 2, 3])
                 self.assertEqual((await two.client.members(group)).count, 3)
 

@@ -45,6 +45,7 @@ class ManualJournal:
 
     def __init__(self) -> None:
         self.dependency = Dependency("journal", Clock())
+        self.spacing_s = 0.0
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
         self.reads: list[Deferred[list[Entry]]] = []
         self.commits: list[Mapping[int, int]] = []

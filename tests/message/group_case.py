@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.group_contract import CREW
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import WsmsgError
+from wsmsg.message.appends import Appends
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.proposals import Answer, Proposal
@@ -37,7 +39,7 @@ class GroupCase(SynchronousTestCase):
         self.store.start()
         self.answers: dict[str, int | WsmsgError] = {}
         self.ingress = Ingress(
-            self.journal,
+            Appends(self.journal, self.store, Clock()),
             self.store,
             MessageIds(self.now_ms),
             self.now_ms,

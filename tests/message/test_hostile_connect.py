@@ -17,6 +17,7 @@ from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from tests.message.test_links import RecordingPresence
 from wsmsg.errors import ERRORS
 from wsmsg.message import links as links_module
+from wsmsg.message.appends import Appends
 from wsmsg.message.audience import Members
 from wsmsg.message.cursors import Cursors
 from wsmsg.message.group_typing import GroupTyping
@@ -125,7 +126,7 @@ class Given:
             presence, self.clock, grace_s=2, limit_records=100, limit_bytes=10**6
         )
         self.ingress = Ingress(
-            self.journal,
+            Appends(self.journal, self.store, Clock()),
             self.store,
             MessageIds(lambda: 5),
             lambda: 1000,

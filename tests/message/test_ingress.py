@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.message.appends import Appends
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.proposals import Answer, Proposal
@@ -31,7 +33,7 @@ class IngressTests(SynchronousTestCase):
 
     def make(self, limit: int = 100) -> Ingress:
         return Ingress(
-            self.journal,
+            Appends(self.journal, self.store, Clock()),
             self.store,
             MessageIds(self.now_ms),
             self.now_ms,

@@ -14,10 +14,12 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from tests.message.test_links import RecordingPresence
+from wsmsg.message.appends import Appends
 from wsmsg.message.audience import Members
 from wsmsg.message.cursors import Cursors
 from wsmsg.message.group_typing import GroupTyping
@@ -55,7 +57,7 @@ class RpcTests(TestCase):
             RecordingPresence(), reactor, grace_s=0, limit_records=9, limit_bytes=10**6
         )
         ingress = Ingress(
-            self.journal,
+            Appends(self.journal, self.store, Clock()),
             self.store,
             MessageIds(lambda: 5),
             lambda: 1000,

@@ -19,6 +19,7 @@ from twisted.web.test.requesthelper import DummyRequest
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Overloaded
 from wsmsg.message.acceptance import STORED_S, Acceptance
+from wsmsg.message.appends import Appends
 from wsmsg.message.delivery import Delivery
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.interfaces import Entry
@@ -61,7 +62,7 @@ class WebCase(SynchronousTestCase):
         delivery = Delivery(self.store, lambda: 5, heads_cached=10)
         self.journal = DeliveringJournal(delivery)
         ingress = Ingress(
-            self.journal,
+            Appends(self.journal, self.store, Clock()),
             self.store,
             MessageIds(lambda: EPOCH_MS),
             lambda: EPOCH_MS,

@@ -2,11 +2,11 @@
 From a send to a record that is durable: the only way in.
 
 The records are appended and their identities looked up in the store at the same
-time, and a send is answered when both are done.  So a repeat is told from a new
-message, and a client id used twice for different messages is refused, without a
-round trip more.  What was accepted and is perhaps not stored yet is remembered here;
-whatever slips through both, because another Message accepted it a moment ago, is
-found at the store's unique identity (L{wsmsg.message.delivery}).
+time (L{wsmsg.message.appends}), and a send is answered when both are done.  So a repeat
+is told from a new message, and a client id used twice for different messages is
+refused, without a round trip more.  What was accepted and is perhaps not stored yet is
+remembered here; whatever slips through both, because another Message accepted it a
+moment ago, is found at the store's unique identity (L{wsmsg.message.delivery}).
 
 What is said in groups, or takes something back, is judged first
 (L{wsmsg.message.group_rules}).  It is I{held} meanwhile, and with it what the same
@@ -24,8 +24,9 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Conflict, Overloaded, Unavailable, WsmsgError
 from wsmsg.fences import Fences
+from wsmsg.message.appends import Appended, Appends
 from wsmsg.message.group_rules import GroupRules
-from wsmsg.message.interfaces import IJournal, IMessageStore
+from wsmsg.message.interfaces import IMessageStore
 from wsmsg.message.message_ids import MessageIds
 from wsmsg.message.proposals import Answer, Proposal, Reply, flaw
 from wsmsg.model import (
@@ -54,7 +55,7 @@ class Ingress:
 
     def __init__(
         self,
-        journal: IJournal,
+        appends: Appends,
         store: IMessageStore,
         ids: MessageIds,
         now_ms: Callable[[], int],
@@ -69,7 +70,7 @@ class Ingress:
         self.rejected = 0
         self.repeats = 0
         self.rules = rules
-        self._journal = journal
+        self._appends = appends
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
@@ -262,52 +263,31 @@ class Ingress:
     def _append(
         self, fresh: Mapping[Identity, tuple[Proposal, Message]], reply: Reply
     ) -> None:
-        messages = [message for _, message in fresh.values()]
-        self.in_flight += len(messages)
-        durable = self._journal.append(messages)
-        found: Deferred[dict[Identity, Message]] | None = None
-        if self._store.dependency.up:
-            found = self._store.find(list(fresh))
-        done = Deferred.fromCoroutine(self._finish(fresh, durable, found, reply))
-        done.addErrback(
+        self.in_flight += len(fresh)
+        appended = self._appends.add([message for _, message in fresh.values()])
+        appended.addCallback(self._finish, fresh, reply)
+        appended.addErrback(
             lambda failure: self._log.failure(
                 "accepting {n} sends", failure, n=len(fresh)
             )
         )
 
-    async def _finish(
+    def _finish(
         self,
+        appended: Appended,
         fresh: Mapping[Identity, tuple[Proposal, Message]],
-        durable: Deferred[None],
-        found: Deferred[dict[Identity, Message]] | None,
         reply: Reply,
     ) -> None:
-        stored: Mapping[Identity, Message] = {}
-        failure: WsmsgError | None = None
-        try:
-            await durable
-        except WsmsgError as e:
-            failure = e
-        except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("appending {n} records", n=len(fresh))
-            failure = Unavailable("the journal failed", _RETRY_AFTER_MS)
-        if found is not None:
-            try:
-                stored = await found
-            except WsmsgError:
-                pass  # delivery will find repeats; the dependency says what is wrong
-            except Exception:  # noqa: BLE001 - a guard
-                self._log.failure("looking up {n} identities", n=len(fresh))
         self.in_flight -= len(fresh)
         answers: list[Answer] = []
         again: list[tuple[Proposal, Reply]] = []
         for identity, (proposal, message) in fresh.items():
             again += self._appending.pop(identity)
-            known = stored.get(identity)
+            known = appended.stored.get(identity)
             if known is not None:
                 answers.append((proposal, self._repeat(proposal, known)))
-            elif failure is not None:
-                answers.append((proposal, self._turn_away(proposal, failure)))
+            elif appended.fault is not None:
+                answers.append((proposal, self._turn_away(proposal, appended.fault)))
             else:
                 self._recent[identity] = message
                 if message.kind == GROUP:

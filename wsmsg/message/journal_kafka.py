@@ -62,6 +62,7 @@ class KafkaJournal:
         dependency: Dependency,
     ) -> None:
         self.dependency = dependency
+        self.spacing_s = place.settings.linger_ms / 1000
         self._place = place
         self._reactor = reactor
         self._worker = Worker("wsmsg-kafka", reactor)

@@ -59,6 +59,7 @@ class SqliteJournal:
         tail_bytes: int = 32 * 2**20,
     ) -> None:
         self.dependency = dependency
+        self.spacing_s = 0.0
         self._file = JournalFile(path)
         self._clock = reactor
         self._worker = worker or Worker("wsmsg-journal", reactor)

@@ -18,6 +18,7 @@ Config = dict[str, Any]
 
 #: More than a record has beside its content: names, ids, numbers.
 _BESIDE_CONTENT = 4096
+_LINGER_MS = 1
 
 
 @attrs.frozen(kw_only=True)
@@ -112,7 +113,8 @@ def producer(place: KafkaPlace) -> Config:
         "enable.idempotence": True,
         "delivery.timeout.ms": int(place.settings.delivery_timeout_s * 1000),
         "request.timeout.ms": int(place.settings.delivery_timeout_s * 1000),
-        "linger.ms": place.settings.linger_ms,
+        # We gather ourselves (IJournal.spacing_s); this holds one batch together.
+        "linger.ms": _LINGER_MS,
         # As Java's clients have it, so that others who write choose the same.
         "partitioner": "murmur2_random",
         "message.max.bytes": place.record_bytes + _BESIDE_CONTENT,

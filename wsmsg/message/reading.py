@@ -1,7 +1,8 @@
 """
 The loop that takes records from the journal to their recipients.
 
-A batch at a time: read, store, push.  The next batch is read while the pushes of
+A batch at a time: read, store, push; where batches cost by the batch, two are begun at
+least the journal's C{spacing_s} apart.  The next batch is read while the pushes of
 those before are still on their way, as long as not too many records are unsettled;
 only the settled prefix is committed.
 """
@@ -60,6 +61,7 @@ class Reading:
         self._room: Deferred[None] | None = None
         self._caught_up: list[Deferred[None]] = []
         self._reading = False
+        self._next_s = 0.0
         self._done: Deferred[None] | None = None
         journal.on_revoked(delivery.forget)
 
@@ -98,11 +100,13 @@ class Reading:
     async def _run(self) -> None:
         while self._running:
             await self._wait_for_room()
+            await self._wait_until(self._next_s)
             reading = self._journal.read(self.batch)
             self._reading = not reading.called
             self._tell_caught_up()
             entries = await reading
             self._reading = False
+            self._next_s = self._clock.seconds() + self._journal.spacing_s
             if entries:
                 await self._deliver(entries)
 
@@ -170,7 +174,13 @@ class Reading:
             delay=delay,
             reason=why.reason,
         )
-        self._waiting = deferLater(self._clock, delay)
+        await self._wait_until(self._clock.seconds() + delay)
+
+    async def _wait_until(self, seconds: float) -> None:
+        wait_s = seconds - self._clock.seconds()
+        if wait_s <= 0:
+            return
+        self._waiting = deferLater(self._clock, wait_s)
         try:
             await _until_cancelled(self._waiting)
         finally:

@@ -103,6 +103,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     """
     The parts that make a Message what it is, its presence, and its ids.
     """
+    from wsmsg.message.appends import Appends
     from wsmsg.message.cursors import Cursors
     from wsmsg.message.delivery import Delivery
     from wsmsg.message.group_rules import GroupRules
@@ -130,7 +131,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         limit_bytes=settings.link_bytes,
     )
     ingress = Ingress(
-        journal,
+        Appends(journal, store, reactor),
         store,
         ids,
         now_ms,

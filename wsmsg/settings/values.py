@@ -221,7 +221,8 @@ class KafkaSettings(_Section):
     @ivar session_timeout_s: with C{classic}, how long after a Message died others take
         its partitions; with C{consumer} the brokers decide.
     @ivar delivery_timeout_s: a record that no broker took for so long is refused.
-    @ivar linger_ms: how long a record waits for company.
+    @ivar linger_ms: the least time between two appends and between two reads: records
+        that come in between wait for company.
     @ivar revoke_s: how long a partition that is taken away waits for what can still
         be settled.
     @ivar tls_ca: a PEM file of authorities to believe; empty: those of the system.
@@ -235,7 +236,7 @@ class KafkaSettings(_Section):
     group_protocol: Literal["classic", "consumer"] = "consumer"
     session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
     delivery_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 4.0
-    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 10.0
     revoke_s: Annotated[float, Field(ge=0, le=30)] = 1.0
     sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
     username: str = ""

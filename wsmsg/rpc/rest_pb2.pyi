@@ -65,18 +65,20 @@ class GetHistoryResponse(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[WSMessage, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from")
+    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything")
     CONNECT_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     RESUME_INCARNATION_FIELD_NUMBER: _ClassVar[int]
     RESUME_FROM_FIELD_NUMBER: _ClassVar[int]
+    EVERYTHING_FIELD_NUMBER: _ClassVar[int]
     connect_service_id: str
     link_version: int
     incarnation: str
     resume_incarnation: str
     resume_from: int
-    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ...) -> None: ...
+    everything: bool
+    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ...) -> None: ...
 
 class MessageAckRequest(_message.Message):
     __slots__ = ("ack_id", "message_id", "user_id", "timestamp")
@@ -280,7 +282,7 @@ class LinkWelcome(_message.Message):
     def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -288,6 +290,7 @@ class PushBatch(_message.Message):
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_APPLIED_FIELD_NUMBER: _ClassVar[int]
+    KICKS_FIELD_NUMBER: _ClassVar[int]
     number: int
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     results: _containers.RepeatedCompositeFieldContainer[SendResult]
@@ -295,7 +298,8 @@ class PushBatch(_message.Message):
     receipts: _containers.RepeatedCompositeFieldContainer[ReceiptPush]
     presence: _containers.RepeatedCompositeFieldContainer[Presence]
     presence_applied: int
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ...) -> None: ...
+    kicks: _containers.RepeatedCompositeFieldContainer[Kick]
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
     __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms")
@@ -365,6 +369,16 @@ class Presence(_message.Message):
     last_seen_ms: int
     def __init__(self, user: _Optional[int] = ..., online: _Optional[bool] = ..., last_seen_ms: _Optional[int] = ...) -> None: ...
 
+class Kick(_message.Message):
+    __slots__ = ("user", "device", "reason")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    device: str
+    reason: str
+    def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
 class QueryRequest(_message.Message):
     __slots__ = ("items",)
     ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -372,16 +386,20 @@ class QueryRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[QueryItem, _Mapping]]] = ...) -> None: ...
 
 class QueryItem(_message.Message):
-    __slots__ = ("page", "heads", "presence", "group")
+    __slots__ = ("page", "heads", "presence", "group", "unread", "mark")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
     page: PageQuery
     heads: HeadsQuery
     presence: PresenceQuery
     group: GroupQuery
-    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ...) -> None: ...
+    unread: UnreadQuery
+    mark: MarkQuery
+    def __init__(self, page: _Optional[_Union[PageQuery, _Mapping]] = ..., heads: _Optional[_Union[HeadsQuery, _Mapping]] = ..., presence: _Optional[_Union[PresenceQuery, _Mapping]] = ..., group: _Optional[_Union[GroupQuery, _Mapping]] = ..., unread: _Optional[_Union[UnreadQuery, _Mapping]] = ..., mark: _Optional[_Union[MarkQuery, _Mapping]] = ...) -> None: ...
 
 class PageQuery(_message.Message):
     __slots__ = ("user", "conversation", "after", "limit")
@@ -425,6 +443,34 @@ class GroupQuery(_message.Message):
     limit: int
     def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
+class UnreadQuery(_message.Message):
+    __slots__ = ("user", "after", "limit")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    after: int
+    limit: int
+    def __init__(self, user: _Optional[int] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class MarkQuery(_message.Message):
+    __slots__ = ("user", "marks")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    marks: _containers.RepeatedCompositeFieldContainer[Mark]
+    def __init__(self, user: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ...) -> None: ...
+
+class Mark(_message.Message):
+    __slots__ = ("message_id", "conversation", "seq")
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    message_id: int
+    conversation: str
+    seq: int
+    def __init__(self, message_id: _Optional[int] = ..., conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
 class QueryResponse(_message.Message):
     __slots__ = ("answers",)
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -432,18 +478,22 @@ class QueryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[QueryAnswer, _Mapping]]] = ...) -> None: ...
 
 class QueryAnswer(_message.Message):
-    __slots__ = ("page", "heads", "presence", "error", "group")
+    __slots__ = ("page", "heads", "presence", "error", "group", "unread", "mark")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
     page: PageAnswer
     heads: HeadsAnswer
     presence: PresenceAnswer
     error: QueryError
     group: GroupAnswer
-    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ...) -> None: ...
+    unread: UnreadAnswer
+    mark: MarkAnswer
+    def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
     __slots__ = ("messages", "head", "more")
@@ -506,6 +556,22 @@ class GroupAnswer(_message.Message):
     count: int
     members: _containers.RepeatedCompositeFieldContainer[Member]
     def __init__(self, name: _Optional[str] = ..., owner: _Optional[int] = ..., history: _Optional[bool] = ..., count: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
+
+class UnreadAnswer(_message.Message):
+    __slots__ = ("messages", "total", "more")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
+    total: int
+    more: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., total: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class MarkAnswer(_message.Message):
+    __slots__ = ("known",)
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    known: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, known: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class QueryError(_message.Message):
     __slots__ = ("code", "reason", "retry_after_ms")

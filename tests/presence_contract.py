@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from wsmsg.dependency import State
-from wsmsg.message.interfaces import IPresence
+from wsmsg.message.ipresence import IPresence
 from wsmsg.model import Presence
 
 #: The lease that a presence is made with, in seconds.

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from wsmsg.dependency import Dependency
-from wsmsg.message.interfaces import IPresence
+from wsmsg.message.ipresence import IPresence
 from wsmsg.message.link import Link
 from wsmsg.message.links import Links
 from wsmsg.model import Cursor, Message, Presence

@@ -17,7 +17,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.model import Cursor, Identity, Message, Presence
+from wsmsg.model import Cursor, Identity, Message
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -338,61 +338,6 @@ class IMessageStore(Interface):
         @param keys: a sequence of (conversation, user).
         @return: a Deferred that fires with a dict of key to L{Cursor}; what was
             never moved is not in it.
-        """
-
-
-class IPresence(Interface):
-    """
-    User state for readers outside, under a lease for each Connect.
-    """
-
-    dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
-
-    def start() -> None:
-        """
-        Open it and keep it open.
-        """
-
-    def stop() -> Deferred[None]:
-        """
-        @return: a Deferred that fires when nothing is left; never fails.
-        """
-
-    def replace(node: str, users: Sequence[int]) -> Deferred[None]:
-        """
-        These users, and no others, are at this Connect.
-
-        @return: a Deferred that fires with L{None}.
-        """
-
-    def change(
-        node: str, online: Sequence[int], offline: Sequence[int]
-    ) -> Deferred[None]:
-        """
-        Users came to and left a Connect.
-
-        @return: a Deferred that fires with L{None}.
-        """
-
-    def renew(node: str) -> Deferred[None]:
-        """
-        The Connect lives; without this for its lease its users are gone.
-
-        @return: a Deferred that fires with L{None}.
-        """
-
-    def forget(node: str) -> Deferred[None]:
-        """
-        The Connect is gone, and its users with it; unless another Message than this
-        one was the last to write it, which then is its primary.
-
-        @return: a Deferred that fires with L{None}.
-        """
-
-    def look_up(users: Sequence[int]) -> Deferred[list[Presence]]:
-        """
-        @return: a Deferred that fires with a list of L{wsmsg.model.Presence}, one a
-            user, in their order.
         """
 
 

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.message.interfaces import IPresence
+from wsmsg.message.ipresence import IPresence
 from wsmsg.message.link import Link
 
 #: By then an old primary has found its stream lost, and given the link up.

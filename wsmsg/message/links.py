@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.audience import Audiences
-from wsmsg.message.interfaces import IPresence
+from wsmsg.message.ipresence import IPresence
 from wsmsg.message.leases import Leases
 from wsmsg.message.link import Link, Settled
 from wsmsg.message.routes import Routes

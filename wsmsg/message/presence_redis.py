@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
 from wsmsg.message import presence_scripts as scripts
-from wsmsg.message.interfaces import IPresence
+from wsmsg.message.ipresence import IPresence
 from wsmsg.model import Presence
 from wsmsg.redis_connection import Ask, RedisConnection, Script, together
 from wsmsg.retry import RetryPolicy

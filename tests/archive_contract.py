@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from tests.cursor_contract import said
 from tests.group_contract import changed, made
 from wsmsg.message.archive import Extent, IStoreArchive, Span
-from wsmsg.message.interfaces import GroupPage, IMessageStore, Member
+from wsmsg.message.istore import GroupPage, IMessageStore, Member
 from wsmsg.model import Cursor, Message
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from wsmsg.message.interfaces import IMessageStore, Outcome
+from wsmsg.message.istore import IMessageStore, Outcome
 from wsmsg.model import Cursor, Message
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.cursor_contract import CursorTests, StorePlace, said
-from wsmsg.message.interfaces import GroupPage, HeadRow, Member
+from wsmsg.message.istore import GroupPage, HeadRow, Member
 from wsmsg.model import (
     GROUP,
     RECALL,

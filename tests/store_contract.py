@@ -13,7 +13,7 @@ from tests.cursor_contract import StorePlace, said
 from tests.group_contract import GroupTests
 from wsmsg.dependency import State
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import HeadRow, IMessageStore, Outcome
+from wsmsg.message.istore import HeadRow, IMessageStore, Outcome
 from wsmsg.model import Cursor, Identity, Message
 
 INSERTED, REPEATED, TAKEN, SKIPPED, REFUSED = Outcome

@@ -14,16 +14,8 @@ from zope.interface import implementer
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.message.group_rules import GroupRules
-from wsmsg.message.interfaces import (
-    DeadLetter,
-    Entry,
-    GroupPage,
-    HeadRow,
-    IJournal,
-    IMessageStore,
-    Member,
-    Outcome,
-)
+from wsmsg.message.interfaces import DeadLetter, Entry, IJournal
+from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Member, Outcome
 from wsmsg.model import (
     GROUP,
     RECALLED,

@@ -13,7 +13,8 @@ from zope.interface.verify import verifyObject
 from tests.message.doubles import ManualJournal, MemoryStore
 from wsmsg.errors import Unavailable
 from wsmsg.message.delivery import Delivered, Delivery
-from wsmsg.message.interfaces import Entry, IJournal, IMessageStore
+from wsmsg.message.interfaces import Entry, IJournal
+from wsmsg.message.istore import IMessageStore
 from wsmsg.model import Message
 
 

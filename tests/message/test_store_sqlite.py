@@ -19,7 +19,7 @@ from tests.group_contract import made
 from tests.message.sqlite_places import path_for, sqlite_store
 from wsmsg.dependency import Dependency, State
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import Outcome
+from wsmsg.message.istore import Outcome
 from wsmsg.message.sqlite import SqliteFile
 from wsmsg.message.store_file import STORE
 from wsmsg.message.store_sqlite import SqliteStore

@@ -13,7 +13,7 @@ from tests.cursor_contract import said
 from tests.doubles import up
 from tests.message.sqlite_places import REACTOR, path_for, sqlite_store_at
 from wsmsg.message.archive_sqlite import SqliteArchive
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.store_sqlite import SqliteStore
 from wsmsg.message.worker import Worker
 from wsmsg.model import Cursor, Message

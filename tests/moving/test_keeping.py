@@ -11,7 +11,7 @@ import msgspec
 from tests.cursor_contract import said
 from tests.group_contract import CREW, changed, made, recalled
 from tests.moving.cases import MovingCase, batches_of, impatience, lines_for, talk
-from wsmsg.message.interfaces import HeadRow, IMessageStore
+from wsmsg.message.istore import HeadRow, IMessageStore
 from wsmsg.model import GROUP, RECALL, RECALLED, Cursor, Message
 from wsmsg.moving.keeping import CannotKeep, Keeping
 from wsmsg.moving.records import GroupLine, MemberLine, Record

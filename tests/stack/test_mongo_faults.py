@@ -25,7 +25,7 @@ from tests.stack.servers import (
 )
 from wsmsg.dependency import State
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import HeadRow, Outcome
+from wsmsg.message.istore import HeadRow, Outcome
 from wsmsg.message.store_mongo import MongoStore
 from wsmsg.model import Message
 from wsmsg.settings.mongo_url import MongoUrl, read_mongo_url

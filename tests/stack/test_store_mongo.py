@@ -20,7 +20,7 @@ from tests.stack.servers import needs
 from wsmsg.dependency import Dependency
 from wsmsg.message.archive import Span
 from wsmsg.message.archive_mongo import MongoArchive
-from wsmsg.message.interfaces import HeadRow, Outcome
+from wsmsg.message.istore import HeadRow, Outcome
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.model import Cursor, Message
 

@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress import Ingress
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.proposals import Answer, Proposal
 from wsmsg.model import GROUP, Identity, change_in
 

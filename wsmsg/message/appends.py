@@ -17,7 +17,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable, WsmsgError
-from wsmsg.message.interfaces import IJournal, IMessageStore
+from wsmsg.message.interfaces import IJournal
+from wsmsg.message.istore import IMessageStore
 from wsmsg.model import Identity, Message
 
 _RETRY_AFTER_MS = 500

@@ -1,5 +1,5 @@
 """
-What moving a store needs beside L{wsmsg.message.interfaces.IMessageStore}: to read all
+What moving a store needs beside L{wsmsg.message.istore.IMessageStore}: to read all
 of it, in an order of its own, in pieces of bounded size.
 
 Conversations come in the order of their names, by code points; within one, messages
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-from wsmsg.message.interfaces import GroupPage
+from wsmsg.message.istore import GroupPage
 from wsmsg.model import Cursor, Message
 
 
@@ -79,5 +79,5 @@ class IStoreArchive(Interface):
 
     def group(conversation: str, after: int, limit: int) -> Deferred[GroupPage | None]:
         """
-        The same as L{wsmsg.message.interfaces.IMessageStore.group}.
+        The same as L{wsmsg.message.istore.IMessageStore.group}.
         """

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from wsmsg.dependency import Dependency
 from wsmsg.message.archive import Extent, IStoreArchive, Span
 from wsmsg.message.awaiting import up
-from wsmsg.message.interfaces import GroupPage
+from wsmsg.message.istore import GroupPage
 from wsmsg.message.mongo_connection import MongoConnection, Run
 from wsmsg.message.mongo_documents import (
     BRANCHES,

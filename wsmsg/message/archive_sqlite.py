@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.archive import Extent, IStoreArchive, Span
-from wsmsg.message.interfaces import GroupPage
+from wsmsg.message.istore import GroupPage
 from wsmsg.message.sqlite import InUse, SqliteFile
 from wsmsg.message.store_file import STORE, StoreReader
 from wsmsg.message.worker import IWorker

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.model import (
     GROUP,
     GroupChange,

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsmsg.dependency import Dependency
-from wsmsg.message.interfaces import IJournal, IMessageStore
+from wsmsg.message.interfaces import IJournal
 from wsmsg.message.ipresence import IPresence
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.message_ids import NUMBERS, MessageIds
 from wsmsg.retry import RetryPolicy
 from wsmsg.settings.backends import sqlite_path

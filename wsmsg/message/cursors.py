@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.links import Links
 from wsmsg.model import Cursor, InvalidName, group_in, is_group, members_of
 from wsmsg.rpc import rest_pb2

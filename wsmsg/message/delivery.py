@@ -23,7 +23,8 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.audience import Audiences, Members, follow, groups_in, look_back
-from wsmsg.message.interfaces import Entry, IMessageStore, Outcome
+from wsmsg.message.interfaces import Entry
+from wsmsg.message.istore import IMessageStore, Outcome
 from wsmsg.model import GROUP, RECALL, Identity, Message
 
 _ROUNDS = 20

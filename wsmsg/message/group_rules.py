@@ -16,7 +16,7 @@ import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from wsmsg.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, WsmsgError
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.proposals import Proposal
 from wsmsg.model import (
     FIRST_EVENT,

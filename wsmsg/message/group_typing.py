@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.audience import Members
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.links import Links
 from wsmsg.model import InvalidName, group_in
 from wsmsg.rpc import rest_pb2

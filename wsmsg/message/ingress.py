@@ -26,7 +26,7 @@ from wsmsg.errors import Conflict, Overloaded, Unavailable, WsmsgError
 from wsmsg.fences import Fences
 from wsmsg.message.appends import Appended, Appends
 from wsmsg.message.group_rules import GroupRules
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.message_ids import MessageIds
 from wsmsg.message.proposals import Answer, Proposal, Reply, flaw
 from wsmsg.model import (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import GroupPage, Member
+from wsmsg.message.istore import GroupPage, Member
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
     Document,

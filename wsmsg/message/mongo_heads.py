@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from wsmsg.message.interfaces import HeadRow
+from wsmsg.message.istore import HeadRow
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
     BRANCHES,

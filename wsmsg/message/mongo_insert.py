@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import Outcome
+from wsmsg.message.istore import Outcome
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
     BRANCHES,

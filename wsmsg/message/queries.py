@@ -15,8 +15,8 @@ from twisted.internet.defer import (
 from twisted.logger import Logger
 
 from wsmsg.errors import Forbidden, Internal, NotFound, Unavailable, WsmsgError
-from wsmsg.message.interfaces import HeadRow, IMessageStore
 from wsmsg.message.ipresence import IPresence
+from wsmsg.message.istore import HeadRow, IMessageStore
 from wsmsg.message.link import write_message
 from wsmsg.message.routes import Routes
 from wsmsg.model import (

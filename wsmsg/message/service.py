@@ -23,7 +23,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.daemon.metrics import Metrics
-from wsmsg.message.interfaces import IJournal, IMessageStore
+from wsmsg.message.interfaces import IJournal
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.queries import Queries
 from wsmsg.message.reading import Reading
 from wsmsg.message.rpc import MessageRpc

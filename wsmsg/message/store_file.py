@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from wsmsg.message.interfaces import HeadRow, Outcome
+from wsmsg.message.istore import HeadRow, Outcome
 from wsmsg.message.sqlite import Schema, SqliteFile, Unfit
 from wsmsg.message.sqlite_rows import MOST, ask, storable, write
 from wsmsg.message.store_file_groups import GROUPS, GroupRows, apply

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wsmsg.message.interfaces import GroupPage, Member
+from wsmsg.message.istore import GroupPage, Member
 from wsmsg.message.sqlite import SqliteFile, Unfit
 from wsmsg.message.sqlite_rows import ask, write
 from wsmsg.model import (

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
-from wsmsg.message.interfaces import GroupPage, HeadRow, IMessageStore, Outcome
+from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Outcome
 from wsmsg.message.mongo_connection import MongoConnection, Run
 from wsmsg.message.mongo_cursors import MongoCursors
 from wsmsg.message.mongo_documents import (

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
-from wsmsg.message.interfaces import GroupPage, HeadRow, IMessageStore, Outcome
+from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Outcome
 from wsmsg.message.reopening import Reopening
 from wsmsg.message.store_file import StoreReader, StoreWriter
 from wsmsg.message.worker import IWorker, TimeAndThreads, Worker

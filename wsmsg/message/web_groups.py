@@ -15,7 +15,7 @@ from twisted.internet.defer import gatherResults
 
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.message.acceptance import Acceptance
-from wsmsg.message.interfaces import GroupPage, IMessageStore
+from wsmsg.message.istore import GroupPage, IMessageStore
 from wsmsg.message.proposals import Proposal
 from wsmsg.message.web_api import Call, Reply, Route, spell, whole
 from wsmsg.model import (

@@ -14,7 +14,7 @@ from itertools import groupby
 
 import msgspec
 
-from wsmsg.message.interfaces import IMessageStore, Outcome
+from wsmsg.message.istore import IMessageStore, Outcome
 from wsmsg.model import GROUP, RECALL, RECALLED, Message
 from wsmsg.moving.lines import Batch
 from wsmsg.moving.patience import Patience

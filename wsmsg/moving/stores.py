@@ -10,7 +10,7 @@ from typing import Any
 from wsmsg.dependency import Dependency
 from wsmsg.message.archive import IStoreArchive
 from wsmsg.message.archive_sqlite import SqliteArchive
-from wsmsg.message.interfaces import IMessageStore
+from wsmsg.message.istore import IMessageStore
 from wsmsg.message.journal_file import JOURNAL, JournalFile
 from wsmsg.message.sqlite import InUse, check_free
 from wsmsg.message.store_file import STORE

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from wsmsg.message.archive import Extent, IStoreArchive, Span
-from wsmsg.message.interfaces import GroupPage, Member
+from wsmsg.message.istore import GroupPage, Member
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
 from wsmsg.moving.patience import Patience
 from wsmsg.moving.records import (

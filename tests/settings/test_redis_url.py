@@ -85,12 +85,16 @@ class RedisRulesTests(Folder):
 
     def test_connect(self) -> None:
         """
-        The same goes for the discovery.
+        The same goes for the discovery, and the Redis of deployed Connects.
         """
         for lines, reason in (
             ('discovery = "redis://u@127.0.0.1"', "no password for the user 'u'"),
             ('discovery = "rediss://u@h:x"', "has no port"),
             ('discovery_password = "pw"', "only a Redis has a password"),
+            ('legacy.redis = "redis://u@127.0.0.1"', "no password for the user 'u'"),
+            ('legacy.redis = "redis://u:pw@db"', "shown to the network of db"),
+            ('legacy.redis = "127.0.0.1:6379"', "it is not redis://"),
+            ('legacy.redis_password = "pw"', "no Redis that it is for"),
         ):
             (told,) = self.in_file(f"[connect]\n{lines}\n", ConnectSettings)
             self.assertIn(reason, told, lines)

@@ -126,6 +126,15 @@ def check_presence(url: str) -> str:
     return url
 
 
+def check_redis(url: str) -> str:
+    """
+    C{redis://host:port/0}, or nothing.
+    """
+    if url:
+        read_redis_url(url)
+    return url
+
+
 def check_registry(url: str) -> str:
     """
     C{redis://host:port/0?prefix=wsmsg:}, C{none}, or nothing.

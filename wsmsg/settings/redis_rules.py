@@ -27,7 +27,7 @@ def registry_url(settings: MessageSettings) -> RedisUrl | None:
 
 def connect_redis(settings: ConnectSettings) -> Iterator[Clash]:
     """
-    Of Connect: the discovery.
+    Of Connect: the discovery, and the Redis of deployed Connects.
     """
     password = settings.discovery_password.get_secret_value()
     keys = ("discovery", "discovery_password")
@@ -35,6 +35,13 @@ def connect_redis(settings: ConnectSettings) -> Iterator[Clash]:
         yield from _login(settings, keys, settings.discovery, password)
     elif password:
         yield keys, "only a Redis has a password"
+    legacy = settings.legacy
+    password = legacy.redis_password.get_secret_value()
+    keys = ("legacy.redis", "legacy.redis_password")
+    if legacy.redis:
+        yield from _login(settings, keys, legacy.redis, password)
+    elif password:
+        yield keys, "there is no Redis that it is for"
 
 
 def message_redis(settings: MessageSettings) -> Iterator[Clash]:

@@ -26,6 +26,7 @@ from wsmsg.settings.backends import (
     check_discovery,
     check_journal,
     check_presence,
+    check_redis,
     check_registry,
     check_store,
     check_topic,
@@ -166,6 +167,24 @@ class LimitSettings(_Section):
     waiting_sends: Count = 10000
 
 
+class LegacySettings(_Section):
+    """
+    What a Connect does for the clients, and beside the Connects, of a system that was
+    there before.
+
+    @ivar redis: the Redis of deployed Connects, as C{redis://host:port/0}: users and
+        what is forwarded are told there as theirs are; empty: they are not.
+    @ivar redis_password: of the user in that URL.
+    """
+
+    redis: Annotated[
+        str,
+        AfterValidator(check_redis),
+        PlainSerializer(without_password, when_used="json"),
+    ] = ""
+    redis_password: SecretStr = SecretStr("")
+
+
 class ConnectSettings(Common):
     """
     C{twistd connect}.
@@ -184,6 +203,11 @@ class ConnectSettings(Common):
     @ivar resync_spread_s: over how long sessions are told to sync after a loss.
     @ivar goaway_spread_s: over how long clients are told to move when stopping.
     """
+
+    RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
+        "legacy.redis",
+        "legacy.redis_password",
+    }
 
     listen: Endpoint = "127.0.0.1:21005"
     rpc_listen: Listen = "127.0.0.1:22005"
@@ -206,6 +230,7 @@ class ConnectSettings(Common):
     alternatives: tuple[str, ...] = ()
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()
+    legacy: LegacySettings = LegacySettings()
 
 
 class KafkaSettings(_Section):

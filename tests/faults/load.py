@@ -10,7 +10,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration.installation import Installation
 from tests.integration.raw_client import RawClient
+from tests.stalls import History
 from wsmsg.model import conversation_of
 
 _PAIRS = 8
@@ -68,6 +69,7 @@ class Load:
         self.sent: dict[str, tuple[int, int, str]] = {}
         self._talking = True
         self._tasks: list[asyncio.Task[None]] = []
+        self._history = History()
 
     def start(self, pause_s: float) -> None:
         for client in self.clients:
@@ -121,13 +123,29 @@ class Load:
         """
         The longest that anybody waited for a message that was accepted.
         """
+        return max(taken_s - accepted_s for accepted_s, taken_s in self._waits())
+
+    def check_delays(self, limit_s: float) -> None:
+        """
+        Nobody waited longer than that, on a machine that worked.
+        """
+        for accepted_s, taken_s in self._waits():
+            if taken_s - accepted_s >= limit_s:
+                self._history.check(accepted_s, taken_s, limit_s)
+
+    def _waits(self) -> Iterator[tuple[float, float]]:
+        """
+        Of each message when it was accepted, and when the other took it.
+        """
         by_user = {client.user: client for client in self.clients}
-        return max(
-            by_user[_other(user)].taken_s[content] - by_user[user].accepted_s[client_id]
-            for client_id, (user, _, content) in self.sent.items()
-        )
+        for client_id, (user, _, content) in self.sent.items():
+            yield (
+                by_user[user].accepted_s[client_id],
+                by_user[_other(user)].taken_s[content],
+            )
 
     async def stop(self) -> None:
+        self._history.end()
         for task in self._tasks:
             task.cancel()
         for client in self.clients:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 
 import grpc.aio
 
@@ -19,6 +18,7 @@ from tests.integration.cases import (
 from tests.integration.device import Device
 from tests.integration.installation import Installation, http_post
 from tests.proxies import Proxy
+from tests.stalls import Span
 from wsmsg.rpc import client_pb2 as pb
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
@@ -76,14 +76,13 @@ class TwoConnectsTestCase(IntegrationTestCase):
         self.assertEqual(answer.status[user], told["status"][str(user)])
         return bool(answer.status[user])
 
-    async def check_offline(self, user: int, watcher: Device, since: float) -> None:
+    async def check_offline(self, user: int, watcher: Device, span: Span) -> None:
         """
         The user is shown offline in time, to who watches and to who asks.
         """
         gone = await watcher.hears("presence", user=user, online=False)
-        took_s = time.monotonic() - since
-        sys.__stderr__ and print(f"{took_s:.2f} s", end=" ", file=sys.__stderr__)
-        self.assertLessEqual(took_s, _LIMIT_S)
+        told = span.check(_LIMIT_S)
+        sys.__stderr__ and print(f"offline {told}", file=sys.__stderr__)
         self.assertGreater(gone.last_seen, 0)
         self.assertFalse(await self.asked(user))
 
@@ -100,9 +99,9 @@ class OfflineTests(TwoConnectsTestCase):
         """
         user = self.user()
         device, watcher = await self.watched(user)
-        begun = time.monotonic()
+        span = Span()
         device.vanish()
-        await self.check_offline(user, watcher, begun)
+        await self.check_offline(user, watcher, span)
 
     @with_daemons
     async def test_client_half_open(self) -> None:
@@ -115,9 +114,9 @@ class OfflineTests(TwoConnectsTestCase):
         url = self.installation.url.replace(str(port), str(proxy.port))
         user = self.user()
         _, watcher = await self.watched(user, url)
-        begun = time.monotonic()
+        span = Span()
         proxy.swallow()
-        await self.check_offline(user, watcher, begun)
+        await self.check_offline(user, watcher, span)
 
     @with_daemons
     async def test_connect_killed(self) -> None:
@@ -126,9 +125,9 @@ class OfflineTests(TwoConnectsTestCase):
         """
         user = self.user()
         _, watcher = await self.watched(user)
-        begun = time.monotonic()
+        span = Span()
         await self.installation.connect.kill()
-        await self.check_offline(user, watcher, begun)
+        await self.check_offline(user, watcher, span)
 
     @with_daemons
     async def test_connect_frozen(self) -> None:
@@ -139,10 +138,10 @@ class OfflineTests(TwoConnectsTestCase):
         user = self.user()
         connect = self.installation.connect
         device, watcher = await self.watched(user)
-        begun = time.monotonic()
+        span = Span()
         await connect.signal(signal.SIGSTOP)
         try:
-            await self.check_offline(user, watcher, begun)
+            await self.check_offline(user, watcher, span)
         finally:
             await connect.signal(signal.SIGCONT)
         await connect.ready()
@@ -170,9 +169,9 @@ class HalfOpenStreamTests(TwoConnectsTestCase):
         await installation.start()
         user = self.user()
         _, watcher = await self.watched(user)
-        begun = time.monotonic()
+        span = Span()
         proxy.swallow()
-        await self.check_offline(user, watcher, begun)
+        await self.check_offline(user, watcher, span)
         await eventually("not ready", self._not_ready)
 
     async def _not_ready(self) -> bool:

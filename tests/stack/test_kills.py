@@ -60,7 +60,7 @@ class ClusterKillTests(LoadTestCase):
                 await message.start()
                 await message.ready()
             await load.finish()
-            self.assertLess(load.longest_delay_s(), SESSION_S + _MORE_S)
+            load.check_delays(SESSION_S + _MORE_S)
 
         return self.run_with_load(cluster, faults)
 

@@ -11,6 +11,8 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     fences      nothing overtakes what was turned away
     dependency  the state of one thing that a daemon needs
     retry       how long to wait before the next attempt
+    rates       how often somebody may do something
+    tokens      who somebody is; auth_jwt: by JSON Web Tokens
     codecs      the frames as protobuf and as JSON
     settings    the file, the environment and the options, checked at once
     daemon      what makes a process a daemon

@@ -14,12 +14,12 @@ The port: who gets a connection, and what it may cost
                         _options; whole_frames, framing
     web, rpc, online    HTTP and gRPC for those who ask who is online
     heartbeat, tcp      who fell silent
-    auth_jwt, origins   who may come
+    origins             which browsers may come
 
 Sessions: no I/O
     session             one client's conversation: life, login, requests, intake,
                         blocks, output, pushes
-    outbox, rates       what it has not read; how often it may
+    outbox              what it has not read
     registry, node      all of them; due and spread: what they wait for; counts
 
 Upstream: Message, as the sessions see it

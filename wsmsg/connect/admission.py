@@ -9,8 +9,8 @@ from collections import Counter
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.connect.rates import TokenBucket
 from wsmsg.errors import Overloaded, RateLimited, Unavailable, WsmsgError
+from wsmsg.rates import TokenBucket
 from wsmsg.settings.values import LimitSettings
 
 _WARN_S = 10.0

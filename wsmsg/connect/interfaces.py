@@ -19,7 +19,9 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.codecs.interfaces import ICodec as ICodec  # noqa: PLC0414
 from wsmsg.errors import Close
-from wsmsg.model import Cursor, Head, Message, Presence
+from wsmsg.model import Cursor, Head, Mark, Message, Presence
+from wsmsg.tokens import Authenticate as Authenticate  # noqa: PLC0414
+from wsmsg.tokens import Identity as Identity  # noqa: PLC0414
 
 
 class NewSend(NamedTuple):
@@ -201,22 +203,6 @@ class IEdge(Interface):
         later that what they were pushed may be incomplete; spread over
         C{resync_spread_s}.  0: all sessions.
         """
-
-
-class Identity(NamedTuple):
-    """
-    Who a token says that its bearer is.
-
-    @ivar expires_s: when the token ends, in unix seconds; 0: never.
-    """
-
-    user: int
-    expires_s: float = 0.0
-
-
-#: (token, the user that the client says it is or L{None}) to who it is.
-#: Raises L{wsmsg.errors.WsmsgError}, mostly C{Unauthenticated}.
-Authenticate = Callable[[str, "int | None"], Identity]
 
 
 class ISessionPeer(Interface):

@@ -22,10 +22,10 @@ from wsmsg.connect.counts import Counts
 from wsmsg.connect.due import Due, Pending
 from wsmsg.connect.framing import framed
 from wsmsg.connect.interfaces import ICodec, IEdge
-from wsmsg.connect.rates import TokenBucket
 from wsmsg.errors import Close, Overloaded
 from wsmsg.fences import Fences
 from wsmsg.frames import ServerFrame
+from wsmsg.rates import TokenBucket
 from wsmsg.settings.values import ConnectSettings
 
 

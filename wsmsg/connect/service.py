@@ -18,8 +18,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from wsmsg.auth_jwt import Authenticator, BadTokenSettings
 from wsmsg.connect.admission import Admission
-from wsmsg.connect.auth_jwt import Authenticator, BadTokenSettings
 from wsmsg.connect.heartbeat import Sweep
 from wsmsg.connect.registry import Registry
 from wsmsg.connect.rpc import ConnectRpc

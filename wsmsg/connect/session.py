@@ -33,7 +33,6 @@ from wsmsg.connect.interfaces import (
 from wsmsg.connect.life import begin
 from wsmsg.connect.node import Node
 from wsmsg.connect.output import Output
-from wsmsg.connect.rates import TokenBucket
 from wsmsg.connect.requests import ANSWERS, QUERIES_MAX
 from wsmsg.errors import BadFrame, Close, WsmsgError, closing
 from wsmsg.frames import (
@@ -44,6 +43,7 @@ from wsmsg.frames import (
     Rejected,
     Welcome,
 )
+from wsmsg.rates import TokenBucket
 
 #: So many frames that cannot be understood end the connection.
 BAD_FRAMES: Final = 10

@@ -75,9 +75,9 @@ def _node(daemon: Any, reactor: Any) -> Any:
     """
     The parts that make a Connect what it is.
     """
+    from wsmsg.auth_jwt import Authenticator
     from wsmsg.codecs import codec_json, codec_protobuf
     from wsmsg.connect.admission import Admission
-    from wsmsg.connect.auth_jwt import Authenticator
     from wsmsg.connect.heartbeat import Sweep
     from wsmsg.connect.node import Node
     from wsmsg.connect.online import OnlineStatus

@@ -19,7 +19,6 @@ from zope.interface import implementer
 
 from wsmsg.connect.admission import Admission
 from wsmsg.connect.answers import error_body, refusal
-from wsmsg.connect.auth_jwt import read_user
 from wsmsg.connect.interfaces import Authenticate
 from wsmsg.connect.online import OnlineStatus, check_users
 from wsmsg.errors import (
@@ -30,6 +29,7 @@ from wsmsg.errors import (
     Unauthenticated,
     WsmsgError,
 )
+from wsmsg.tokens import read_user
 
 BODY_BYTES = 65536
 IDLE_S = 10.0

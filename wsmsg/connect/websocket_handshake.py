@@ -11,10 +11,10 @@ from autobahn.websocket.types import ConnectionDeny
 from twisted.logger import Logger
 
 from wsmsg.connect.answers import answer, error_body
-from wsmsg.connect.auth_jwt import read_user
 from wsmsg.connect.interfaces import ICodec, Identity
 from wsmsg.connect.websocket_options import deny
 from wsmsg.errors import ERRORS, WsmsgError
+from wsmsg.tokens import read_user
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket_factory import WebSocketConnections

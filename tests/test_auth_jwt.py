@@ -20,10 +20,10 @@ from pydantic import SecretStr
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.connect.auth_jwt import Authenticator, BadTokenSettings, read_user
-from wsmsg.connect.interfaces import Identity
+from wsmsg.auth_jwt import Authenticator, BadTokenSettings
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.values import TokenSettings
+from wsmsg.tokens import Identity, read_user
 
 KEY = b"k" * 32
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

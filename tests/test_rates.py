@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.connect.rates import TokenBucket
+from wsmsg.rates import TokenBucket
 
 
 class TokenBucketTests(SynchronousTestCase):

@@ -23,15 +23,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
-from wsmsg.connect.interfaces import Identity
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.values import TokenSettings
+from wsmsg.tokens import Identity, read_user
 
 #: Longer tokens are not looked at.
 TOKEN_CHARACTERS = 4096
 
-_INT64_MAX = 2**63 - 1
 _SHORT_KEY_BYTES = 32
 
 _REASONS: Mapping[type[Exception], str] = {
@@ -97,7 +96,7 @@ class Authenticator:
 
     def authenticate(self, token: str, claimed_user: int | None = None) -> Identity:
         """
-        Who the bearer of a token is: L{wsmsg.connect.interfaces.Authenticate}.
+        Who the bearer of a token is: L{wsmsg.tokens.Authenticate}.
 
         @param token: bare, or after C{Bearer}.
         @param claimed_user: who the bearer says to be, where that was said; the
@@ -219,18 +218,3 @@ def _without_scheme(token: str) -> str:
     token = token.strip()
     scheme, space, rest = token.partition(" ")
     return rest.strip() if space and scheme.lower() == "bearer" else token
-
-
-def read_user(text: object) -> int:
-    """
-    The user id that a text spells in decimal: an int64 over zero.
-
-    @raise Unauthenticated: it spells none.
-    """
-    if isinstance(text, str):
-        text = text.strip()
-        if text.isascii() and text.isdecimal() and len(text) <= 19:
-            user = int(text)
-            if 0 < user <= _INT64_MAX and text[0] != "0":
-                return user
-    raise Unauthenticated("that is not a user id, a decimal number over zero")

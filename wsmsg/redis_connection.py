@@ -92,6 +92,7 @@ class RedisConnection:
     Opened by L{start}, kept open until L{stop}.
 
     @param scripts: loaded before anything is asked.
+    @param line: what speaks with the server.
     @param timeout_s: how long an attempt, and each reply, may take.
     """
 
@@ -106,6 +107,7 @@ class RedisConnection:
         dependency: Dependency,
         check: Check = ping,
         scripts: Sequence[Script] = (),
+        line: Callable[[], Line] | None = None,
         timeout_s: float = 2.0,
     ) -> None:
         self.url = url
@@ -114,10 +116,11 @@ class RedisConnection:
         self._retry = retry
         self._check = check
         self._scripts = scripts
+        self._lines = _Lines.forProtocol(line or Line)
         self._timeout_s = timeout_s
         self._failures = 0
         self._stopping = False
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._attempt: Deferred[Any] = succeed(None)
         self._next: IDelayedCall | None = None
         self._beat = LoopingCall(self._beats)
@@ -181,9 +184,9 @@ class RedisConnection:
 
     # -- an attempt
 
-    async def _open(self) -> _Line:
-        opening: Deferred[Any] = self._endpoint().connect(_Lines())
-        line: _Line = await opening.addTimeout(self._timeout_s, self._reactor)
+    async def _open(self) -> Line:
+        opening: Deferred[Any] = self._endpoint().connect(self._lines)
+        line: Line = await opening.addTimeout(self._timeout_s, self._reactor)
         ask = partial(self._asked, line)
         try:
             if self.url.password:
@@ -215,7 +218,7 @@ class RedisConnection:
         )
         return wrapped
 
-    def _opened(self, line: _Line) -> None:
+    def _opened(self, line: Line) -> None:
         if self._stopping:
             line.transport.abortConnection()
             return
@@ -243,12 +246,12 @@ class RedisConnection:
         # What fails has been told by then.
         return self._check(self.ask).addErrback(lambda _: None)
 
-    def _asked(self, line: _Line, *words: object) -> Deferred[Any]:
+    def _asked(self, line: Line, *words: object) -> Deferred[Any]:
         asked: Deferred[Any] = line.execute_command(*words)
         asked.addTimeout(self._timeout_s, self._reactor)
         return asked.addErrback(self._refused, line)
 
-    def _refused(self, failure: Failure, line: _Line) -> Failure:
+    def _refused(self, failure: Failure, line: Line) -> Failure:
         if line.fault:
             reason = self._told(line.fault)
         else:
@@ -256,7 +259,7 @@ class RedisConnection:
         self._lost(line, reason)
         return Failure(Unavailable(reason))
 
-    def _lost(self, line: _Line, reason: str) -> None:
+    def _lost(self, line: Line, reason: str) -> None:
         if line is not self._line or self._stopping:
             return
         self._line = None
@@ -288,7 +291,7 @@ class RedisConnection:
         return _message(failure)
 
 
-class _Line(RedisProtocol):  # type: ignore[misc]
+class Line(RedisProtocol):  # type: ignore[misc]
     """
     One connection, which logs in when it is told to.
 
@@ -330,7 +333,6 @@ class _Lines(Factory):
     """
 
     noisy = False
-    protocol = _Line
 
 
 def together(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:

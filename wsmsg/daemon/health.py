@@ -26,9 +26,11 @@ Rule = Callable[[Callable[[Dependency], bool], Iterable[Dependency]], bool]
 
 def any_up(test: Callable[[Dependency], bool], deps: Iterable[Dependency]) -> bool:
     """
-    One Message is enough; looking for others does not count.
+    One Message is enough; looking for others does not count, nor do the Connects of
+    another system.
     """
-    return any(test(d) for d in deps if not d.name.startswith("discovery "))
+    aside = ("discovery ", "legacy ")
+    return any(test(d) for d in deps if not d.name.startswith(aside))
 
 
 def required_up(test: Callable[[Dependency], bool], deps: Iterable[Dependency]) -> bool:

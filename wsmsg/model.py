@@ -91,12 +91,29 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
 
     @ivar delivered: all up to this seq is on a device of the user.
     @ivar read: all up to this seq was seen.
+    @ivar seen: what was seen above C{read}: (first, last) seq of each range.  Only
+        where a whole store is moved; elsewhere it is not told.
     """
 
     conversation: str
     user: int
     delivered: int = 0
     read: int = 0
+    seen: tuple[tuple[int, int], ...] = ()
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """
+    A user has seen one message, whatever is before it.
+
+    @ivar message_id: 0, if C{conversation} and C{seq} say which it is.
+    @ivar conversation: with C{seq}, where they are known; else they are looked up.
+    """
+
+    user: int
+    message_id: int
+    conversation: str = ""
+    seq: int = 0
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -52,23 +52,26 @@ class Suite(NamedTuple):
     """
     A stage of tests.
 
-    @ivar folder: below C{tests}; empty: all that no other stage has.
+    @ivar folders: below C{tests}, with all that is in them; none: all that no other
+        stage has.
     @ivar processes: how many trials share its modules, at the same time.
     @ivar limit_s: seconds after which it is ended and has failed.
     @ivar servers: whether real servers run beside it.
     """
 
-    folder: str
+    folders: tuple[str, ...] = ()
     processes: int = 1
     limit_s: float = 420
     servers: bool = False
 
 
 SUITES = {
-    "unit": Suite("", processes=2),
-    "integration": Suite("integration"),
-    "faults": Suite("faults", limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 420),
-    "stack": Suite("stack", limit_s=900, servers=True),
+    "unit": Suite(processes=2),
+    "integration": Suite(("integration", "conformance/daemons")),
+    "faults": Suite(
+        ("faults",), limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 420
+    ),
+    "stack": Suite(("stack",), limit_s=900, servers=True),
 }
 
 STAGES = (*TOOLS, *SUITES)
@@ -123,12 +126,14 @@ def modules_of(stage: str, root: Path = ROOT) -> list[str]:
     """
     The dotted names of a stage's test modules.
     """
-    folders = {suite.folder for suite in SUITES.values() if suite.folder}
+    owners = {f: name for name, suite in SUITES.items() for f in suite.folders}
+    rest = next(name for name, suite in SUITES.items() if not suite.folders)
     found = []
     for path in sorted((root / "tests").rglob("test_*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        folder = parts[1] if parts[1] in folders else ""
-        if folder == SUITES[stage].folder:
+        inner = path.relative_to(root / "tests").as_posix()
+        owner = (name for f, name in owners.items() if inner.startswith(f"{f}/"))
+        if next(owner, rest) == stage:
+            parts = path.relative_to(root).with_suffix("").parts
             found.append(".".join(parts))
     return found
 

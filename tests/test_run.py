@@ -84,14 +84,24 @@ class StageTests(SynchronousTestCase):
         A test file is found though its folder has no C{__init__.py}, and once only.
         """
         root = Path(self.mktemp())
-        for name in ("test_a.py", "new/deep/test_b.py", "faults/test_c.py"):
+        for name in (
+            "test_a.py",
+            "new/deep/test_b.py",
+            "faults/test_c.py",
+            "conformance/test_d.py",
+            "conformance/daemons/test_e.py",
+        ):
             (root / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
             (root / "tests" / name).touch()
         self.assertEqual(
-            modules_of("unit", root), ["tests.new.deep.test_b", "tests.test_a"]
+            modules_of("unit", root),
+            ["tests.conformance.test_d", "tests.new.deep.test_b", "tests.test_a"],
         )
         self.assertEqual(modules_of("faults", root), ["tests.faults.test_c"])
-        self.assertEqual(modules_of("integration", root), [])
+        self.assertEqual(
+            modules_of("integration", root), ["tests.conformance.daemons.test_e"]
+        )
+        self.assertEqual(modules_of("stack", root), [])
 
     def test_overdue(self) -> None:
         """

@@ -1,0 +1,313 @@
+"""
+A deployed Message: its streams of single events, its unary calls and its HTTP.
+
+It says nothing after C{subscribe}, pushes every message to every stream that is
+subscribed, whoever is there, and confirms acknowledgements.  What it stores is in
+L{stored}, and stays over a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from tests.conformance.contract import (
+    NEW_MESSAGE,
+    GetHistoryRequest,
+    GetHistoryResponse,
+    MessageStreamRequest,
+    MessageStreamResponse,
+    SendWSMessageRequest,
+    SendWSMessageResponse,
+    WSMessage,
+    sender_of,
+    strange,
+)
+from tests.conformance.peer_message_http import MessageHttp
+from tests.conformance.record import Gate, Record, Said
+from tests.conformance.store import Store, Stored
+from tests.conformance.streams import as_bytes, free_port, serve, service
+
+
+class Heard(NamedTuple):
+    """
+    One event that came on a stream.
+
+    @ivar stream: on which of them, from 1.
+    @ivar kind: which of the oneof; empty: none that the contract has.
+    @ivar event: what it is.
+    """
+
+    stream: int
+    kind: str
+    event: Any
+
+
+class Stream:
+    """
+    One C{MessageStream}.
+
+    @ivar subscribed: what it subscribed as, in the order in which it came.
+    @ivar closed: whether it is over.
+    """
+
+    def __init__(self, number: int, context: Any) -> None:
+        self.number = number
+        self.subscribed: list[str] = []
+        self.closed = False
+        self.metadata = {str(k): v for k, v in context.invocation_metadata() or ()}
+        self._context = context
+        self._writing = asyncio.Lock()
+
+    async def write(self, payload: Any) -> None:
+        """
+        Say something on it; nothing happens when it is over.
+        """
+        async with self._writing:
+            if not self.closed:
+                await self._context.write(as_bytes(payload))
+
+
+class ScriptedMessage:
+    """
+    @param rpc_port: where it serves gRPC; 0: a free port, kept over restarts.
+    @param http_port: the same for HTTP.
+    @param ids: where message ids come from; the deployed ones are not unique.
+    @param now: unix seconds.
+
+    @ivar groups: the members of each group.
+    @ivar store: what is stored.
+    @ivar heard: what came on all streams.
+    @ivar said: every payload of all streams, as it was.
+    @ivar strange: field numbers that came and that the contract does not have.
+    @ivar broken: payloads that are no C{MessageStreamRequest}.
+    @ivar reading: closed, no stream is read any more.
+    @ivar storing: closed, nothing is stored for now: an acknowledgement overtakes it.
+    @ivar serving: closed, it does nothing at all, with its connections open.
+    """
+
+    def __init__(
+        self,
+        rpc_port: int = 0,
+        http_port: int = 0,
+        *,
+        ids: Callable[[], int] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.rpc_port = rpc_port or free_port()
+        self.groups: dict[int, list[int]] = {}
+        self.store = Store()
+        self.streams: list[Stream] = []
+        self.heard: Record[Heard] = Record("events to Message")
+        self.said: Record[Said] = Record("payloads of Message")
+        self.strange: list[int] = []
+        self.broken: Record[bytes] = Record("other payloads to Message")
+        self.reading = Gate()
+        self.storing = Gate()
+        self.serving = Gate()
+        self._http = MessageHttp(http_port or free_port(), self.store, self.serving)
+        self._ids = ids or itertools.count(int(now() * 1_000_000)).__next__
+        self._now = now
+        self._server: Any = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- life
+
+    @property
+    def http_port(self) -> int:
+        return self._http.port
+
+    async def start(self) -> None:
+        """
+        Serve, for the first time or again.
+        """
+        unary = {
+            "SendWSMessage": self._send,
+            "GetHistoryMessages": self._history,
+            "MessageStream": self._stream,
+        }
+        self._server = await serve([service("MessageService", unary)], self.rpc_port)
+        await self._http.start()
+
+    async def kill(self) -> None:
+        """
+        End now: streams and connections are gone, nobody is told.  What is stored
+        stays.
+        """
+        server, self._server = self._server, None
+        for stream in self.streams:
+            stream.closed = True
+        for task in self._tasks:
+            task.cancel()
+        if server is not None:
+            await server.stop(None)
+        await self._http.stop()
+
+    async def restart(self) -> None:
+        await self.kill()
+        await self.start()
+
+    def freeze(self) -> None:
+        """
+        Do nothing more, and close nothing; pings of gRPC are answered all the same,
+        as by the deployed one when it hangs.
+        """
+        self.serving.close()
+        self.reading.close()
+
+    def thaw(self) -> None:
+        self.serving.open()
+        self.reading.open()
+
+    def stop_reading(self) -> None:
+        """
+        Read no stream from now on, but go on pushing.
+        """
+        self.reading.close()
+
+    def read_on(self) -> None:
+        self.reading.open()
+
+    # -- streams
+
+    @property
+    def subscribers(self) -> list[Stream]:
+        """
+        The streams that every push goes to.
+        """
+        return [s for s in self.streams if s.subscribed and not s.closed]
+
+    async def subscribed(self, count: int = 1) -> None:
+        """
+        Wait until so many streams are subscribed.
+        """
+        what = f"{count} subscribed"
+        await self.heard.until(lambda: len(self.subscribers) >= count, what)
+
+    async def _stream(self, _: Any, context: Any) -> None:
+        stream = Stream(len(self.streams) + 1, context)
+        self.streams.append(stream)
+        try:
+            while True:
+                await self.reading.passed()
+                data = await context.read()
+                if data is grpc.aio.EOF:
+                    return
+                await self.serving.passed()
+                await self._take(stream, data)
+        finally:
+            stream.closed = True
+
+    async def _take(self, stream: Stream, data: bytes) -> None:
+        self.said.add(Said("<", data))
+        try:
+            request = MessageStreamRequest.FromString(data)
+        except DecodeError:
+            self.broken.add(data)
+            return
+        self.strange += strange(request)
+        kind = request.WhichOneof("request_type") or ""
+        event = getattr(request, kind) if kind else request
+        if kind == "subscribe":
+            stream.subscribed.append(event.connect_service_id)
+        self.heard.add(Heard(stream.number, kind, event))
+        if kind == "send_message":
+            self._begin(self._accept(event.msg))
+        elif kind == "ack":
+            await self._confirm(stream, event)
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, sent: Any) -> None:
+        """
+        Push a message, and store it; neither waits for the other.
+        """
+        message = WSMessage()
+        message.CopyFrom(sent)
+        message.message_id = self._ids()
+        self._begin(self._keep(message))
+        await self.push(message)
+
+    async def _keep(self, message: Any) -> None:
+        await self.storing.passed()
+        self.store.add(Stored(message, self._now()))
+
+    async def push(self, message: Any, event_type: str = NEW_MESSAGE) -> None:
+        """
+        Push a C{WSMessage} to all that it is for.
+        """
+        targets = [message.to]
+        if message.group_id > 0:
+            members = self.groups.get(message.group_id, [])
+            targets = [user for user in members if user != sender_of(message)]
+        for target in targets:
+            event = {"target_user_id": target, "event_type": event_type}
+            event["message"] = message
+            await self.tell_all(MessageStreamResponse(push_event=event))
+
+    async def tell_all(self, payload: Any) -> None:
+        """
+        Say something, a message or bytes, on every stream that is subscribed.
+        """
+        await self.serving.passed()
+        for stream in self.subscribers:
+            await self._tell(stream, payload)
+
+    async def _tell(self, stream: Stream, payload: Any) -> None:
+        self.said.add(Said(">", as_bytes(payload)))
+        await stream.write(payload)
+
+    async def _confirm(self, stream: Stream, ack: Any) -> None:
+        confirmed = self.store.mark_read(ack.user_id, [ack.message_id])
+        event = {"ack_id": ack.ack_id, "message_id": ack.message_id}
+        event["confirmed"] = bool(confirmed)
+        await self._tell(stream, MessageStreamResponse(ack_confirm=event))
+
+    # -- unary calls
+
+    async def _send(self, data: bytes, context: Any) -> Any:
+        await self.serving.passed()
+        self._begin(self._accept(SendWSMessageRequest.FromString(data).msg))
+        return SendWSMessageResponse(success=True, message="ok")
+
+    async def _history(self, data: bytes, context: Any) -> Any:
+        await self.serving.passed()
+        request = GetHistoryRequest.FromString(data)
+        if request.page < 1:
+            await context.abort(grpc.StatusCode.UNKNOWN, "page is below 1")
+        found = self.store.of(request.user_id, request.group_id)
+        begin = (request.page - 1) * request.size
+        return GetHistoryResponse(
+            messages=[s.message for s in found[begin : begin + request.size]],
+            total=len(found),
+            page=request.page,
+            size=request.size,
+        )
+
+    # -- what it heard
+
+    async def hears(self, kind: str, since: int = 0) -> Any:
+        """
+        Wait until an event of this kind came.
+
+        @param since: how many of L{heard} do not count.
+        @return: the event.
+        """
+        found = await self.heard.find(lambda h: h.kind == kind, kind, since)
+        return found.event
+
+    def all(self, kind: str) -> list[Any]:
+        """
+        All events of this kind that came.
+        """
+        return [h.event for h in self.heard if h.kind == kind]

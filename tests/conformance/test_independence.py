@@ -1,0 +1,59 @@
+"""
+The kit is not made of what it tests.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.laws import Fault, Module, imports_of, modules_in, parsed, within
+
+_BANNED = ("wsmsg", "autobahn", "websockets")
+
+
+def borrowed(modules: list[Module]) -> list[Fault]:
+    """
+    Where the kit, which is all but its tests, imports our code, or a library that
+    ours is made of, or tests that do.
+    """
+    faults = []
+    for module in modules:
+        if module.name.rpartition(".")[2].startswith("test_"):
+            continue
+        if within(module.name, "tests.conformance.daemons"):
+            continue
+        for name, line in imports_of(module):
+            banned = any(within(name, b) for b in _BANNED)
+            other = within(name, "tests") and not within(name, "tests.conformance")
+            if banned or other or within(name, "tests.conformance.daemons"):
+                faults.append(Fault(module.path, line, f"imports {name}"))
+    return faults
+
+
+class IndependenceTests(SynchronousTestCase):
+    """
+    L{borrowed}.
+    """
+
+    def test_kit(self) -> None:
+        """
+        Peers, bytes and tables import nothing of ours.
+        """
+        modules = modules_in("tests/conformance")
+        self.assertGreater(len(modules), 8)
+        self.assertEqual([str(fault) for fault in borrowed(modules)], [])
+
+    def test_found(self) -> None:
+        """
+        An import of ours would be found, also by way of other tests.
+        """
+        name = "tests.conformance.peer"
+        for source in (
+            "from wsmsg.rpc import rest_pb2",
+            "import websockets",
+            "from tests.integration.raw_client import RawClient",
+            "from tests.conformance.daemons.cases import Case",
+        ):
+            self.assertEqual(len(borrowed([parsed(name, source)])), 1, source)
+        own = parsed(name, "from tests.conformance.contract import rows")
+        self.assertEqual(borrowed([own]), [])

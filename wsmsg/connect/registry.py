@@ -59,6 +59,8 @@ class Registry:
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node takes no new sessions.
     @ivar turned_away: users who sent more than their rate.
+    @ivar on_added: called with each session whose user and device are proved.
+    @ivar on_removed: called with each of those when it ends.
     """
 
     _log = Logger()
@@ -75,6 +77,8 @@ class Registry:
         self.draining = False
         self.due = Due(clock, uniform)
         self.turned_away: Fences[int] = Fences()
+        self.on_added: Callable[[Member], object] = _nobody_asks
+        self.on_removed: Callable[[Member], object] = _nobody_asks
         self._numbered = 0
         self._sessions: dict[int, Member | tuple[Member, ...]] = {}
         self._watchers: dict[int, set[Member]] = {}
@@ -107,6 +111,7 @@ class Registry:
         # A query and the streams' word are waited for, and then there is no more.
         self.due.checking(session, 3 * self.settings.query_timeout_s)
         self._sessions[session.user] = (*others, session) if others else session
+        self.on_added(session)
         for s in older:
             s.close(Close.REPLACED, "a newer login of this device took its place")
 
@@ -125,6 +130,7 @@ class Registry:
             self._sessions[session.user] = rest if len(rest) > 1 else rest[0]
         else:
             del self._sessions[session.user]
+        self.on_removed(session)
         return not rest
 
     def lost(self) -> None:
@@ -287,6 +293,12 @@ class Registry:
         emptied: Deferred[None] = Deferred()
         self._emptied.append(emptied)
         return emptied
+
+
+def _nobody_asks(_: Member) -> None:
+    """
+    Most nodes stand beside no other system.
+    """
 
 
 def deliver(message: model.Message, user: int) -> frames.Deliver:

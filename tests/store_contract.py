@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from tests.cursor_contract import StorePlace, said
 from tests.group_contract import GroupTests
+from tests.mark_contract import MarkTests
 from wsmsg.dependency import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.istore import HeadRow, IMessageStore, Outcome
@@ -24,7 +25,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
     The behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(GroupTests):
+    class StoreTests(MarkTests, GroupTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()

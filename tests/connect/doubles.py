@@ -30,7 +30,7 @@ from wsmsg.connect.registry import Registry
 from wsmsg.connect.session import Session
 from wsmsg.errors import Close, Unauthenticated
 from wsmsg.frames import ClientFrame, Hello, ServerFrame
-from wsmsg.model import Head, Message, Presence
+from wsmsg.model import Head, Mark, Message, Presence
 from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 NOW_S = 1_700_000_000.0
@@ -156,6 +156,14 @@ class FakeUpstream:
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
         return self._ask("presence", tuple(users))
+
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        return self._ask("mark", user, tuple(marks))
+
+    def unread(
+        self, user: int, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        return self._ask("unread", user, after, limit)
 
     def _ask(self, *call: Any) -> Deferred[Any]:
         self.calls.append(call)

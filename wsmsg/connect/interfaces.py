@@ -158,6 +158,29 @@ class IUpstream(Interface):
             with L{wsmsg.errors.WsmsgError}.
         """
 
+    def mark(user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        """
+        The user has seen these messages, whatever is before them.  May be repeated.
+
+        @param marks: a sequence of L{wsmsg.model.Mark} of this user.
+        @return: a Deferred that fires with a list of bool, one a mark: whether there
+            is such a message to the user, and it is stored that it was seen; fails
+            with L{wsmsg.errors.WsmsgError}.
+        """
+
+    def unread(
+        user: int, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        """
+        What the user was sent and has not seen.
+
+        @param after: messages with greater ids than this.
+        @return: a Deferred that fires with a tuple (messages, total, more): the
+            L{wsmsg.model.Message}s by C{message_id}, how many are unread in all,
+            and whether there are any behind these; fails with
+            L{wsmsg.errors.WsmsgError}.
+        """
+
 
 class IEdge(Interface):
     """

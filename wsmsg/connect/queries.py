@@ -1,5 +1,5 @@
 """
-Reads of Message: many in a call, few calls at a time.
+Reads of Message, and marks: many in a call, few calls at a time.
 
 What is asked while all calls are in flight leaves together in the next, as on the
 stream.  When one Message fails, another is asked once.
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from wsmsg.connect.interfaces import GroupView
 from wsmsg.connect.wire import group_view_of, head_of, message_of, presence_of
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
-from wsmsg.model import Head, Message, Presence
+from wsmsg.model import Head, Mark, Message, Presence
 from wsmsg.rpc import rest_pb2
 
 #: Asks one Message; the Deferred fails with L{WsmsgError}.
@@ -87,6 +87,24 @@ class Queries:
         )
         return self._ask(rest_pb2.QueryItem(group=query))
 
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        query = rest_pb2.MarkQuery(
+            user=user,
+            marks=[
+                rest_pb2.Mark(
+                    message_id=m.message_id, conversation=m.conversation, seq=m.seq
+                )
+                for m in marks
+            ],
+        )
+        return self._ask(rest_pb2.QueryItem(mark=query))
+
+    def unread(
+        self, user: int, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        query = rest_pb2.UnreadQuery(user=user, after=after, limit=limit)
+        return self._ask(rest_pb2.QueryItem(unread=query))
+
     def _ask(self, item: rest_pb2.QueryItem) -> Deferred[Any]:
         if not self._streams():
             return fail(Unavailable("no Message is there", _RETRY_MS))
@@ -148,6 +166,11 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
             return [presence_of(p) for p in answer.presence.presence]
         case "group":
             return group_view_of(answer.group)
+        case "unread":
+            unread = answer.unread
+            return [message_of(m) for m in unread.messages], unread.total, unread.more
+        case "mark":
+            return list(answer.mark.known)
         case "error":
             e = answer.error
             return Failure(from_code(e.code, e.reason, e.retry_after_ms))

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from wsmsg.connect.interfaces import GroupView
 from wsmsg.connect.queries import Queries
-from wsmsg.model import Head, Message, Presence
+from wsmsg.model import Head, Mark, Message, Presence
 
 
 class UpstreamReads:
@@ -37,3 +37,11 @@ class UpstreamReads:
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
         return self.queries.presence(users)
+
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        return self.queries.mark(user, marks)
+
+    def unread(
+        self, user: int, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        return self.queries.unread(user, after, limit)

@@ -1,5 +1,5 @@
 """
-What keeps messages, groups and cursors.
+What keeps messages, groups, cursors and marks.
 
 It has one contract suite (C{tests/contracts.py}) that every backend passes; what is
 said of all backends in L{wsmsg.message.interfaces} is true of it.
@@ -15,7 +15,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.model import Cursor, Identity, Message
+from wsmsg.model import Cursor, Identity, Mark, Message
 
 
 class Outcome(Enum):
@@ -74,6 +74,19 @@ class GroupPage:
     history: bool
     count: int
     members: Sequence[Member]
+
+
+@attrs.frozen
+class Marked:
+    """
+    What became of marks.
+
+    @ivar known: one a mark: whether it is stored, or was before.
+    @ivar risen: the cursors that rose, as they are now.
+    """
+
+    known: Sequence[bool]
+    risen: Sequence[Cursor]
 
 
 class IMessageStore(Interface):
@@ -191,9 +204,11 @@ class IMessageStore(Interface):
     def move_cursors(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
         """
         Raise cursors; one that would fall stays, and none goes past its
-        conversation's head.
+        conversation's head.  One that reaches what was marked as seen above it goes on
+        to the end of that; see L{mark}.
 
-        @param cursors: a sequence of L{wsmsg.model.Cursor}.
+        @param cursors: a sequence of L{wsmsg.model.Cursor}; what is C{seen} in one
+            counts as marked.
         @return: a Deferred that fires with a list of those that rose, as they are
             now.
         """
@@ -205,6 +220,55 @@ class IMessageStore(Interface):
         @param keys: a sequence of (conversation, user).
         @return: a Deferred that fires with a dict of key to L{Cursor}; what was
             never moved is not in it.
+        """
+
+    def mark(marks: Sequence[Mark]) -> Deferred[Marked]:
+        """
+        Let single messages count as seen.
+
+        Where all of a conversation up to some number was seen, or is nothing that has
+        to be (the user's own, events, what the user may not read), the C{read} cursor
+        rises to it, and C{delivered} with it.
+
+        The store keeps a bounded number of ranges above a cursor
+        (L{wsmsg.message.seen.MOST}).  A mark that would need one more is not taken: it
+        is not C{known}, and what it is of stays unread.
+
+        @param marks: a sequence of L{wsmsg.model.Mark} with conversation and number.
+            One of a message that is not there, that the user may not read, or that
+            has another C{message_id} than the mark (unless that is 0) is not C{known}.
+        @return: a Deferred that fires with a L{Marked}.
+        """
+
+    def unread(
+        user: int, after_id: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        """
+        What a user was sent and has not seen: no event, nothing that was recalled,
+        none of the user's own except what they say to themself, and of groups only
+        what they may read now.
+
+        @param after_id: messages with greater ids than this.
+        @return: a Deferred that fires with a pair: at most C{limit} L{Message} by
+            C{message_id}, rising; and how many are unread in all.
+        """
+
+    def unread_counts(
+        user: int, conversations: Sequence[str]
+    ) -> Deferred[dict[str, int]]:
+        """
+        @return: a Deferred that fires with a dict of each of these conversations to
+            how many messages the user has unread there.
+        """
+
+    def located(
+        user: int, message_ids: Sequence[int]
+    ) -> Deferred[dict[int, tuple[str, int]]]:
+        """
+        Where messages are that a user has not seen.
+
+        @return: a Deferred that fires with a dict of message id to (conversation,
+            number); what the user has seen, or has not been sent, need not be in it.
         """
 
 

@@ -14,15 +14,17 @@ from typing import Any
 
 import msgspec
 
-from wsmsg.message.istore import HeadRow, Outcome
+from wsmsg.message.istore import HeadRow, Marked, Outcome
 from wsmsg.message.sqlite import Schema, SqliteFile, Unfit
 from wsmsg.message.sqlite_rows import MOST, ask, storable, write
 from wsmsg.message.store_file_groups import GROUPS, GroupRows, apply
+from wsmsg.message.store_file_marks import SEEN, SeenRows
+from wsmsg.message.store_file_moves import Moves
 from wsmsg.model import (
-    INT64_MAX,
     Cursor,
     Identity,
     InvalidName,
+    Mark,
     Message,
     members_of,
 )
@@ -64,7 +66,7 @@ _FIRST = """
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    scripts=(_FIRST, GROUPS),
+    scripts=(_FIRST, GROUPS, SEEN),
 )
 
 # A conversation that is not there yet gives NULL, which the table refuses.
@@ -117,14 +119,6 @@ _CURSORS = f"""
     FROM {{rows}} CROSS JOIN conversations c ON c.name = column1
     LEFT JOIN cursors u ON u.conversation = c.id AND u.user = column2
 """
-_MOVE = """
-    INSERT INTO cursors (conversation, user, delivered, read)
-    SELECT c.id, column2, column3, column4
-    FROM {rows} CROSS JOIN conversations c ON c.name = column1
-    WHERE true
-    ON CONFLICT (conversation, user)
-    DO UPDATE SET delivered = excluded.delivered, read = excluded.read
-"""
 
 _messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
 _heads = msgspec.json.Decoder(list[tuple[str, int | None]])
@@ -142,6 +136,7 @@ class StoreReader:
     def __init__(self, path: str, *, reads: bool = True) -> None:
         self._file = SqliteFile(path, STORE, reads=reads)
         self.groups = GroupRows(self._file)
+        self.seen = SeenRows(self._file)
 
     def open(self) -> None:
         self._file.open()
@@ -184,13 +179,15 @@ class StoreReader:
 
     def cursors(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Cursor]:
         return {
-            key: cursor for key, (cursor, _) in self._cursors(keys).items() if cursor
+            key: cursor for key, (cursor, _) in self.heights(keys).items() if cursor
         }
 
-    def _cursors(
+    def heights(
         self, keys: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], tuple[Cursor | None, int]]:
-        # With the head; without what names a conversation that is not there.
+        """
+        Cursors and heads, without what names a conversation that is not there.
+        """
         return {
             (name, user): (
                 None if delivered is None else Cursor(name, user, delivered, read),
@@ -209,6 +206,7 @@ class StoreWriter(StoreReader):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, reads=False)
+        self._moves = Moves(self._file, self.heights, self.groups, self.seen)
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
@@ -224,19 +222,10 @@ class StoreWriter(StoreReader):
             apply(self._file, events)
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> list[Cursor]:
-        wanted: dict[tuple[str, int], Cursor] = {}
-        for c in cursors:
-            key = (c.conversation, c.user)
-            wanted[key] = _risen(wanted.get(key), c, INT64_MAX)
-        risen = []
-        for key, (now, head) in self._cursors(list(wanted)).items():
-            moved = _risen(now, wanted[key], head)
-            if moved != (now or Cursor(*key)):
-                risen.append(moved)
-        if risen:
-            with self._file.transaction():
-                write(self._file, _MOVE, [msgspec.structs.astuple(c) for c in risen])
-        return risen
+        return self._moves.move(cursors)
+
+    def mark(self, marks: Sequence[Mark]) -> Marked:
+        return self._moves.mark(marks)
 
     def _insert_all(self, rows: Sequence[tuple[Any, ...]]) -> None:
         new = [row[0] for row in rows if row[7] == 1]
@@ -301,16 +290,6 @@ def _row(m: Message) -> tuple[Any, ...]:
 
 def _message(row: tuple[Any, ...]) -> Message:
     return Message(*row)
-
-
-def _risen(now: Cursor | None, to: Cursor, head: int) -> Cursor:
-    delivered, read = (now.delivered, now.read) if now else (0, 0)
-    return Cursor(
-        to.conversation,
-        to.user,
-        max(delivered, min(to.delivered, head)),
-        max(read, min(to.read, head)),
-    )
 
 
 def _members(name: str) -> tuple[int, ...]:

@@ -13,11 +13,11 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
-from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Outcome
+from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Marked, Outcome
 from wsmsg.message.reopening import Reopening
 from wsmsg.message.store_file import StoreReader, StoreWriter
 from wsmsg.message.worker import IWorker, TimeAndThreads, Worker
-from wsmsg.model import Cursor, Identity, Message
+from wsmsg.model import Cursor, Identity, Mark, Message
 from wsmsg.retry import RetryPolicy
 
 
@@ -124,6 +124,29 @@ class SqliteStore:
         return self._reopening.ask(
             self._reading, self._reader.groups.group, conversation, after, limit
         )
+
+    def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
+        if not marks:
+            return succeed(Marked([], []))
+        return self._reopening.ask(self._writing, self._writer.mark, marks)
+
+    def unread(
+        self, user: int, after_id: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        seen = self._reader.seen
+        return self._reopening.ask(self._reading, seen.unread, user, after_id, limit)
+
+    def unread_counts(
+        self, user: int, conversations: Sequence[str]
+    ) -> Deferred[dict[str, int]]:
+        seen = self._reader.seen
+        return self._reopening.ask(self._reading, seen.counts, user, conversations)
+
+    def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> Deferred[dict[int, tuple[str, int]]]:
+        seen = self._reader.seen
+        return self._reopening.ask(self._reading, seen.located, user, message_ids)
 
     async def _open(self) -> None:
         # The reader last and closed first: the writer checks and makes the file.

@@ -14,8 +14,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     SecretStr,
@@ -32,6 +30,8 @@ from wsmsg.settings.backends import (
     check_topic,
     without_password,
 )
+from wsmsg.settings.deployed import DeployedSettings
+from wsmsg.settings.kinds import Bytes, Count, Seconds, Section
 
 
 def _host_port(text: str) -> str:
@@ -59,20 +59,13 @@ def _public_key(text: str) -> str:
     return read_public_key(text)
 
 
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-Count = Annotated[int, Field(ge=1)]
-Bytes = Annotated[int, Field(ge=1)]
 #: C{host:port}, or a Twisted server endpoint that begins with C{systemd:}.
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 #: C{host:port}; empty: no listener.
 Listen = Annotated[str, AfterValidator(_host_port)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LogSettings(_Section):
+class LogSettings(Section):
     """
     What is logged and how.
     """
@@ -81,7 +74,7 @@ class LogSettings(_Section):
     format: Literal["text", "json"] = "text"
 
 
-class RetrySettings(_Section):
+class RetrySettings(Section):
     """
     How often a thing that is missing is tried again; see L{wsmsg.retry}.
 
@@ -95,7 +88,7 @@ class RetrySettings(_Section):
     attempts: Annotated[int, Field(ge=0)] = 0
 
 
-class Common(_Section):
+class Common(Section):
     """
     What every daemon has.
 
@@ -123,7 +116,7 @@ class Common(_Section):
     retry: RetrySettings = RetrySettings()
 
 
-class TokenSettings(_Section):
+class TokenSettings(Section):
     """
     Who may speak as whom.
 
@@ -143,7 +136,7 @@ class TokenSettings(_Section):
     debug_token: SecretStr = SecretStr("")
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """
     What Connect takes from clients.  All of it can change live.
     """
@@ -167,7 +160,7 @@ class LimitSettings(_Section):
     waiting_sends: Count = 10000
 
 
-class LegacySettings(_Section):
+class LegacySettings(Section):
     """
     What a Connect does for the clients, and beside the Connects, of a system that was
     there before.
@@ -243,7 +236,7 @@ class ConnectSettings(Common):
     legacy: LegacySettings = LegacySettings()
 
 
-class KafkaSettings(_Section):
+class KafkaSettings(Section):
     """
     How a C{kafka:} journal is used; nothing of it can change live.
 
@@ -362,3 +355,4 @@ class MessageSettings(Common):
     group_members: Annotated[Count, Field(le=100000)] = 10000
     recall_s: Annotated[float, Field(ge=0, le=10 * 365 * 86400)] = 120.0
     kafka: KafkaSettings = KafkaSettings()
+    deployed: DeployedSettings = DeployedSettings()

@@ -166,6 +166,17 @@ class NotFound(WsmsgError):
     close = None
 
 
+class Unsupported(WsmsgError):
+    """
+    The deployed Message behind this server has no such thing.
+    """
+
+    code = "unsupported"
+    grpc_code = "UNIMPLEMENTED"
+    http_status = 501
+    close = None
+
+
 class RateLimited(WsmsgError):
     """
     More often than the limit.
@@ -215,6 +226,7 @@ ERRORS: dict[str, type[WsmsgError]] = {
         TooLarge,
         Conflict,
         NotFound,
+        Unsupported,
         RateLimited,
         Overloaded,
         Unavailable,

@@ -45,8 +45,13 @@ class Delivered(Frame, frozen=True):
 
 
 class Read(Frame, frozen=True):
+    """
+    Where C{seq} is 0, C{message_id} was seen, and nothing is said of those before.
+    """
+
     conversation: str
-    seq: Int64
+    seq: Int64 = 0
+    message_id: Int64 = 0
 
 
 class Sync(Frame, frozen=True):
@@ -119,6 +124,9 @@ class Members(Frame, frozen=True):
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """
     What the server takes from this connection.
+
+    @ivar unnumbered: messages have no numbers, and there is nothing that needs them:
+        sync, heads, receipts, groups, recall.
     """
 
     content_bytes: Int64
@@ -127,6 +135,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     sends_per_s: Int64
     page: Int64
     watch: Int64
+    unnumbered: bool = False
 
 
 class Receipt(Frame, frozen=True):

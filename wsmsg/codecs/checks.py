@@ -96,7 +96,8 @@ def _delivered(frame: Delivered) -> None:
 
 def _read(frame: Read) -> None:
     _text(frame.conversation, "read.conversation", _NAME_BYTES, 1)
-    _number(frame.seq, "read.seq", 1, INT64_MAX)
+    _number(frame.message_id, "read.message_id", 0, INT64_MAX)
+    _number(frame.seq, "read.seq", 0 if frame.message_id else 1, INT64_MAX)
 
 
 def _sync(frame: Sync) -> None:

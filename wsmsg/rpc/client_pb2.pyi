@@ -71,12 +71,14 @@ class Delivered(_message.Message):
     def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Read(_message.Message):
-    __slots__ = ("conversation", "seq")
+    __slots__ = ("conversation", "seq", "message_id")
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     conversation: str
     seq: int
-    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+    message_id: int
+    def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ...) -> None: ...
 
 class Sync(_message.Message):
     __slots__ = ("id", "conversation", "after", "limit")
@@ -201,20 +203,22 @@ class ServerFrame(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., deliver: _Optional[_Union[Deliver, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ..., heads: _Optional[_Union[Heads, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., resync: _Optional[_Union[Resync, _Mapping]] = ..., goaway: _Optional[_Union[Goaway, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch")
+    __slots__ = ("content_bytes", "frame_bytes", "window", "sends_per_s", "page", "watch", "unnumbered")
     CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     SENDS_PER_S_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
     WATCH_FIELD_NUMBER: _ClassVar[int]
+    UNNUMBERED_FIELD_NUMBER: _ClassVar[int]
     content_bytes: int
     frame_bytes: int
     window: int
     sends_per_s: int
     page: int
     watch: int
-    def __init__(self, content_bytes: _Optional[int] = ..., frame_bytes: _Optional[int] = ..., window: _Optional[int] = ..., sends_per_s: _Optional[int] = ..., page: _Optional[int] = ..., watch: _Optional[int] = ...) -> None: ...
+    unnumbered: bool
+    def __init__(self, content_bytes: _Optional[int] = ..., frame_bytes: _Optional[int] = ..., window: _Optional[int] = ..., sends_per_s: _Optional[int] = ..., page: _Optional[int] = ..., watch: _Optional[int] = ..., unnumbered: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("user", "session", "heartbeat_s", "limits", "time", "heads", "more", "synced")

@@ -31,7 +31,10 @@ from wsmsg.settings.backends import (
     without_password,
 )
 from wsmsg.settings.deployed import DeployedSettings
+from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.kinds import Bytes, Count, Seconds, Section
+from wsmsg.settings.tokens import TokenSettings as TokenSettings  # noqa: PLC0414
+from wsmsg.settings.upstream import UpstreamSettings
 
 
 def _host_port(text: str) -> str:
@@ -50,13 +53,6 @@ def _readable(path: str) -> str:
     if path and not os.access(path, os.R_OK):
         raise ValueError(f"{path} is no file that can be read")
     return path
-
-
-def _public_key(text: str) -> str:
-    # Message has no keys and shall not load the cryptography for them.
-    from wsmsg.settings.public_key import read_public_key
-
-    return read_public_key(text)
 
 
 #: C{host:port}, or a Twisted server endpoint that begins with C{systemd:}.
@@ -97,7 +93,7 @@ class Common(Section):
         C{~/.local/state/wsmsg}.
     @ivar node: this daemon's name in the logs of others; empty: made of the time.
     @ivar trust_network: a listener that believes whoever calls it (gRPC, admin,
-        Message's HTTP) may be open beyond loopback.
+        Message's HTTP without keys) may be open beyond loopback.
     @ivar stop_s: the longest that stopping may take; then the daemon ends anyway.
     @cvar RESTART: the settings that a reload cannot change.
     @cvar TRUSTED: the listeners that believe whoever calls them.
@@ -114,26 +110,6 @@ class Common(Section):
     stop_s: Seconds = 20.0
     log: LogSettings = LogSettings()
     retry: RetrySettings = RetrySettings()
-
-
-class TokenSettings(Section):
-    """
-    Who may speak as whom.
-
-    @ivar secret: the HS256 key.  With neither this nor a public key the key in
-        C{<data_dir>/token.key} is used, which is made when it is missing.
-    @ivar public_key: a PEM public key for RS256 or ES256, or the path of a file
-        with one; always the key itself once it is read.
-    @ivar debug_token: a token that is believed for every user; empty: none.
-    """
-
-    secret: SecretStr = SecretStr("")
-    public_key: Annotated[str, AfterValidator(_public_key)] = ""
-    algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
-    audience: str = ""
-    issuer: str = ""
-    leeway_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
-    debug_token: SecretStr = SecretStr("")
 
 
 class LimitSettings(Section):
@@ -234,6 +210,7 @@ class ConnectSettings(Common):
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()
     legacy: LegacySettings = LegacySettings()
+    upstream: UpstreamSettings = UpstreamSettings()
 
 
 class KafkaSettings(Section):
@@ -315,8 +292,6 @@ class MessageSettings(Common):
         "members_cached",
         *(f"kafka.{name}" for name in KafkaSettings.model_fields),
     }
-    TRUSTED: ClassVar[tuple[str, ...]] = ("listen", "rpc_listen", "admin_listen")
-
     listen: Listen = "127.0.0.1:21004"
     rpc_listen: Listen = "127.0.0.1:22004"
     admin_listen: Listen = "127.0.0.1:23004"
@@ -355,4 +330,5 @@ class MessageSettings(Common):
     group_members: Annotated[Count, Field(le=100000)] = 10000
     recall_s: Annotated[float, Field(ge=0, le=10 * 365 * 86400)] = 120.0
     kafka: KafkaSettings = KafkaSettings()
+    http: HttpSettings = HttpSettings()
     deployed: DeployedSettings = DeployedSettings()

@@ -32,6 +32,7 @@ from zope.interface import implementer
 
 from wsmsg.errors import Unavailable
 from wsmsg.streams.batch_writer import BatchWriter
+from wsmsg.streams.echo import HEALTH, echo
 from wsmsg.streams.grpc_errors import StreamFailed, StreamLost, explain, to_error
 from wsmsg.streams.grpc_options import channel_options
 
@@ -45,7 +46,7 @@ class IStreamProtocol(Protocol):
 
     def messageReceived(self, message: Any) -> None:
         """
-        A message came; the first of all is the peer's welcome.
+        A message came; the first of all is the peer's welcome, if it gives one.
         """
 
     def drain(self) -> Message | None:
@@ -60,6 +61,8 @@ class StreamTransport:
     """
     One open call: the transport of the protocol that speaks over it.
 
+    @param reading: the read that is under way already.
+    @param echo: what L{echo} calls.
     @cvar finish_s: how long L{loseConnection} lets the peer take what is left.
     """
 
@@ -73,9 +76,13 @@ class StreamTransport:
         protocol: IStreamProtocol,
         *,
         spacing_s: float = 0.0,
+        reading: asyncio.Future[Any] | None = None,
+        echo: str = HEALTH,
     ) -> None:
         self._channel = channel
+        self._echo = echo
         self._call = call
+        self._reading = reading
         self._protocol = protocol
         self._writer = BatchWriter(protocol.drain, call.write, spacing_s=spacing_s)
         self._why = ""
@@ -125,6 +132,18 @@ class StreamTransport:
             asyncio.ensure_future(_answered(call(request, timeout=timeout_s)))
         )
 
+    def echo(self, timeout_s: float) -> Deferred[None]:
+        """
+        See whether the peer is there: whatever it answers to a call beside the
+        stream, it has received all that was written on the stream before.
+
+        @return: a Deferred that fires when it answered, or fails with
+            L{StreamFailed}.
+        """
+        return Deferred.fromFuture(
+            asyncio.ensure_future(echo(self._channel, self._echo, timeout_s))
+        )
+
     async def _run(self) -> None:
         writing = asyncio.ensure_future(self._write())
         try:
@@ -146,7 +165,7 @@ class StreamTransport:
         call, eof = self._call, grpc.aio.EOF
         received = self._protocol.messageReceived
         try:
-            while (message := await call.read()) is not eof:
+            while (message := await self._next()) is not eof:
                 try:
                     received(message)
                 except Exception:  # noqa: BLE001 - a guard
@@ -156,6 +175,10 @@ class StreamTransport:
             return await _ended(call)
         except (grpc.RpcError, asyncio.CancelledError, asyncio.InvalidStateError) as e:
             return explain(e)
+
+    async def _next(self) -> Any:
+        reading, self._reading = self._reading, None
+        return await (self._call.read() if reading is None else reading)
 
     async def _write(self) -> None:
         try:
@@ -172,11 +195,15 @@ class StreamTransport:
 class _Open:
     """
     What a successful attempt has opened.
+
+    @ivar first: what the peer said first; L{None}: it said nothing.
+    @ivar reading: the read that is under way, where it said nothing.
     """
 
     channel: grpc.aio.Channel
     call: Any
-    welcome: Any
+    first: Any
+    reading: asyncio.Future[Any] | None = None
 
 
 @implementer(IAddress)
@@ -184,9 +211,12 @@ class _Open:
 class StreamAddress:
     """
     Where a stream goes.
+
+    @ivar welcomed: whether the peer gave a welcome.
     """
 
     target: str
+    welcomed: bool = True
 
 
 @implementer(IStreamClientEndpoint)
@@ -200,6 +230,10 @@ class StreamEndpoint:
     @param response: the type of those that come.
     @param hello: makes the first message.
     @param welcomed: whether this, the first message that came, is a welcome.
+    @param quiet_s: a peer may give no welcome: one that keeps the stream open for so
+        long, and is there (L{StreamTransport.echo}), has taken it; 0: it may not.
+    @param speaks: whether a peer that gives no welcome may begin with this.
+    @param echo: the method whose answer, whatever it is, shows that the peer is there.
     """
 
     def __init__(
@@ -214,8 +248,14 @@ class StreamEndpoint:
         welcome_timeout_s: float,
         keepalive_s: float = 1.5,
         spacing_s: float = 0.0,
+        quiet_s: float = 0.0,
+        speaks: Callable[[Any], bool] | None = None,
+        echo: str = HEALTH,
     ) -> None:
+        self._echo = echo
         self._target = target
+        self._quiet_s = quiet_s
+        self._speaks = speaks
         self._method = method
         self._request = request
         self._response = response
@@ -257,34 +297,64 @@ class StreamEndpoint:
         )()
         try:
             async with asyncio.timeout(self._welcome_timeout_s):
-                welcome = await self._first_answer(call)
+                await call.write(self._hello())
+                if self._quiet_s:
+                    return await self._listen(channel, call)
+                first = await call.read()
         except TimeoutError:
             raise StreamFailed(f"no welcome in {self._welcome_timeout_s} s") from None
-        if not self._welcomed(welcome):
-            raise StreamFailed("the peer's first message is not a welcome")
-        return _Open(channel, call, welcome)
+        return await self._begun(channel, call, first)
 
-    async def _first_answer(self, call: Any) -> Any:
-        await call.write(self._hello())
-        welcome = await call.read()
-        if welcome is grpc.aio.EOF:
+    async def _listen(self, channel: grpc.aio.Channel, call: Any) -> _Open:
+        # Not cancelled by a timeout: that would end the call.
+        reading = asyncio.ensure_future(call.read())
+        try:
+            done, _ = await asyncio.wait((reading,), timeout=self._quiet_s)
+            if not done:
+                await echo(channel, self._echo, self._welcome_timeout_s)
+            if not reading.done():
+                return _Open(channel, call, None, reading)
+            return await self._begun(channel, call, await reading)
+        except BaseException:
+            reading.cancel()
+            raise
+
+    async def _begun(self, channel: grpc.aio.Channel, call: Any, first: Any) -> _Open:
+        if first is grpc.aio.EOF:
             raise StreamFailed(f"no welcome: {await _ended(call)}")
-        return welcome
+        if not self._welcomed(first) and not (self._speaks and self._speaks(first)):
+            raise StreamFailed("the peer's first message is not a welcome")
+        return _Open(channel, call, first)
 
     def _connected(self, opened: _Open, factory: IProtocolFactory) -> Any:
-        protocol: Any = factory.buildProtocol(StreamAddress(self._target))
+        first = opened.first
+        welcomed = opened.reading is None and self._welcomed(first)
+        protocol: Any = factory.buildProtocol(StreamAddress(self._target, welcomed))
         if protocol is None:  # nobody wants it any more
-            closed = Deferred.fromFuture(asyncio.ensure_future(opened.channel.close()))
+            closed = Deferred.fromFuture(asyncio.ensure_future(_close(opened)))
             return closed.addCallback(_not_wanted)
         transport = StreamTransport(
-            opened.channel, opened.call, protocol, spacing_s=self._spacing_s
+            opened.channel,
+            opened.call,
+            protocol,
+            spacing_s=self._spacing_s,
+            reading=opened.reading,
+            echo=self._echo,
         )
         protocol.makeConnection(transport)
-        protocol.messageReceived(opened.welcome)
+        if opened.reading is None:
+            protocol.messageReceived(first)
         # Its first step is in a later turn of the loop: by then ClientService has
         # the protocol, and a loss finds it ready.
         transport.start()
         return protocol
+
+
+async def _close(opened: _Open) -> None:
+    opened.call.cancel()
+    if opened.reading is not None:
+        await asyncio.gather(opened.reading, return_exceptions=True)
+    await opened.channel.close()
 
 
 def _not_wanted(_: object) -> None:

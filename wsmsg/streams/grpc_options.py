@@ -8,7 +8,16 @@ from __future__ import annotations
 MESSAGE_BYTES = 16 * 2**20
 
 
+def _sizes() -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ]
+
+
 def _keepalive(keepalive_s: float) -> list[tuple[str, int]]:
+    if not keepalive_s:
+        return _sizes()
     # A ping after keepalive_s of silence and as long for its answer: a dead peer is
     # found in twice keepalive_s.
     ms = max(100, int(keepalive_s * 1000))
@@ -20,14 +29,16 @@ def _keepalive(keepalive_s: float) -> list[tuple[str, int]]:
         ("grpc.http2.ping_timeout_ms", ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.max_send_message_length", MESSAGE_BYTES),
-        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        *_sizes(),
     ]
 
 
 def channel_options(keepalive_s: float) -> list[tuple[str, int]]:
     """
     How the dialling side opens a channel.
+
+    @param keepalive_s: 0: no pings.  A server that was not set up for them (that of
+        Go allows one in five minutes) closes the connection for C{too_many_pings}.
     """
     return [
         # Without this a new channel shares the old one's connection and back-off.

@@ -105,7 +105,7 @@ def _values(key: str, field: FieldInfo) -> str:
     kind: Any = field.annotation
     if get_origin(kind) is tuple:
         inner = get_args(kind)[0]
-        return f"a list{_choices(inner)}"
+        return "secrets" if inner is SecretStr else f"a list{_choices(inner)}"
     if get_origin(kind) is Literal:
         return _choices(kind).removeprefix(" of ")
     if kind in (int, float):

@@ -55,19 +55,57 @@ class RulesTests(Folder):
         """
         for settings_type, table, keys in (
             (ConnectSettings, "connect", ["rpc_listen", "admin_listen"]),
-            (MessageSettings, "message", ["listen", "rpc_listen", "admin_listen"]),
+            (MessageSettings, "message", ["rpc_listen", "admin_listen", "listen"]),
         ):
             lines = [f'{key} = "0.0.0.0:{n}"' for n, key in enumerate(keys, 9000)]
             text = "\n".join([f"[{table}]", *lines])
             told = self.in_file(text, settings_type)
             self.assertEqual(len(told), len(keys))
             for key, line in zip(keys, told, strict=True):
-                self.assertIn(f" {key}: 0.0.0.0:", line)
+                self.assertIn(f" {key}", line)
+                self.assertIn(": 0.0.0.0:", line)
                 self.assertIn("set trust_network = true", line)
             file = self.file(f"[common]\ntrust_network = true\n{text}")
             load_settings(settings_type, Sources(file=file))
         file = self.file('[connect]\nlisten = "0.0.0.0:21005"\n')
         load_settings(ConnectSettings, Sources(file=file))
+
+    def test_http_keys(self) -> None:
+        """
+        With keys Message's HTTP may be open to others; keys that are too short, there
+        twice, or that no header can carry are refused, and none of them is shown.
+        """
+        begin = '[message]\nlisten = "0.0.0.0:21004"\nhttp.keys = '
+        good = '["0123456789abcdef", "fedcba9876543210"]'
+        settings = load_settings(MessageSettings, Sources(file=self.file(begin + good)))
+        self.assertEqual(len(settings.http.keys), 2)
+        self.assertNotIn("0123456789abcdef", settings.model_dump_json())
+        for keys, word in (
+            ('["short"]', "16"),
+            ('["0123456789abcdef", "0123456789abcdef"]', "twice"),
+            ('["0123456789 abcdef"]', "header"),
+            ("[]", "http.keys: 0.0.0.0"),
+            ('"0123456789abcdef"', "list"),
+            ('[["0123456789abcdef"]]', "text"),
+        ):
+            told = self.in_file(begin + keys, MessageSettings)
+            self.assertEqual(len(told), 1, told)
+            self.assertIn(word, told[0])
+            self.assertNotIn("6789", told[0])
+
+    def test_http_tokens(self) -> None:
+        """
+        The tokens of users that Message believes have the same rules as at Connect.
+        """
+        begin = '[message]\nlisten = "0.0.0.0:1"\nhttp.keys = ["0123456789abcdef"]\n'
+        for line, word in (
+            ('http.token.secret = "x"', "32 bytes"),
+            ('http.token.debug_token = "auth-debug"', "debug token"),
+            ('http.token.algorithms = ["RS256"]', "no key"),
+        ):
+            told = self.in_file(begin + line, MessageSettings)
+            self.assertEqual(len(told), 1, told)
+            self.assertIn(word, told[0])
 
     def test_systemd_endpoint(self) -> None:
         """

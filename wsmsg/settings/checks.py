@@ -15,8 +15,8 @@ from wsmsg.settings.backends import kafka_url
 from wsmsg.settings.keys import is_list, is_secret, keys_of, nested
 from wsmsg.settings.mistakes import Mistake, plain_reason
 from wsmsg.settings.mongo_url import read_mongo_url
-from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.redis_rules import connect_redis, message_redis
+from wsmsg.settings.token_rules import connect_tokens, message_http
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 S = TypeVar("S", bound=Common)
@@ -152,35 +152,6 @@ def _connect_limits(settings: ConnectSettings) -> Iterator[Clash]:
         )
 
 
-def _connect_tokens(settings: ConnectSettings) -> Iterator[Clash]:
-    token = settings.token
-    secret = token.secret.get_secret_value()
-    if secret and len(secret.encode()) < 32:
-        yield ("token.secret",), "is too short: HS256 needs at least 32 bytes"
-    has = {"HS256"} if secret or not token.public_key else set()
-    if token.public_key:
-        has.add(key_algorithm(token.public_key))
-    if missing := sorted(set(token.algorithms) - has):
-        yield (
-            ("token.algorithms", "token.secret", "token.public_key"),
-            f"{', '.join(missing)}: there is no key for it",
-        )
-    if token.debug_token.get_secret_value() and not _private(settings):
-        yield (
-            ("token.debug_token", "listen"),
-            f"whoever reaches {settings.listen} and knows the debug token is believed "
-            "to be anyone; listen on 127.0.0.1, or set trust_network = true",
-        )
-
-
-def _private(settings: ConnectSettings) -> bool:
-    if settings.trust_network:
-        return True
-    if settings.listen.startswith("systemd:"):
-        return False
-    return is_loopback(parse_address(settings.listen).host)
-
-
 def _retry(settings: Common) -> Iterator[Clash]:
     retry = settings.retry
     if retry.first_s > retry.cap_s:
@@ -248,12 +219,13 @@ def _message_kafka(settings: MessageSettings) -> Iterator[Clash]:
 
 
 _RULES: dict[type[Common], tuple[Callable[..., Iterator[Clash]], ...]] = {
-    ConnectSettings: (_retry, _connect_limits, _connect_tokens, connect_redis),
+    ConnectSettings: (_retry, _connect_limits, connect_tokens, connect_redis),
     MessageSettings: (
         _retry,
         _message_kafka,
         _message_files,
         _message_store,
         message_redis,
+        message_http,
     ),
 }

@@ -1,0 +1,95 @@
+"""
+What the tests with our daemons share: the scripted peers beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.conformance.contract import DEBUG_TOKEN
+from tests.conformance.peer_client import ScriptedClient
+from tests.conformance.peer_connect import ScriptedConnect
+from tests.conformance.peer_message import ScriptedMessage
+from tests.conformance.plain_http import Answer, ask
+from tests.integration.cases import IntegrationTestCase
+from tests.integration.installation import Installation
+
+
+class DeployedTestCase(IntegrationTestCase):
+    """
+    Deployed peers of our Connect and our Message.
+    """
+
+    connect = {"token.debug_token": DEBUG_TOKEN}
+
+    def client(self, user: int = 0, **more: Any) -> ScriptedClient:
+        """
+        A test client of our Connect, which is not connected yet.
+        """
+        client = ScriptedClient(
+            user or self.user(),
+            self.installation.connect.port("listen"),
+            self.installation.message.port("listen"),
+            **more,
+        )
+        self.at_end(client.drop)
+        return client
+
+    async def connected(self, user: int = 0, **more: Any) -> ScriptedClient:
+        """
+        The same, connected.
+        """
+        client = self.client(user, **more)
+        await client.login()
+        return client
+
+    async def their_connect(self, **more: Any) -> ScriptedConnect:
+        """
+        A Connect with a stream to our Message.
+        """
+        target = self.installation.message.port("rpc_listen")
+        connect = ScriptedConnect(target, **more)
+        self.at_end(connect.kill)
+        await connect.connect()
+        return connect
+
+    async def ask(
+        self, path: str, document: Any = None, *, method: str = "POST", **more: Any
+    ) -> Answer:
+        """
+        Ask our Message over HTTP.
+        """
+        port = self.installation.message.port("listen")
+        return await ask(port, method, path, document, **more)
+
+
+class TheirMessageTestCase(DeployedTestCase):
+    """
+    A deployed Message with our Connect, which are both there for one test alone.
+    """
+
+    alone = True
+    theirs: ScriptedMessage
+
+    async def begin(self) -> None:
+        """
+        Start both, and wait until they have met.
+        """
+        self.theirs = ScriptedMessage()
+        self.at_end(self.theirs.kill)
+        await self.theirs.start()
+        self.installation = Installation(
+            connect=self.connect, upstream=self.theirs.rpc_port
+        )
+        daemon = self.installation.connect
+        await daemon.start()
+        await asyncio.gather(daemon.ready(), self.theirs.subscribed())
+
+    def client(self, user: int = 0, **more: Any) -> ScriptedClient:
+        """
+        A test client of our Connect that asks their Message over HTTP.
+        """
+        client = super().client(user, **more)
+        client.http_port = self.theirs.http_port
+        return client

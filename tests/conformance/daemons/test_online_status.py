@@ -1,0 +1,78 @@
+"""
+C{OnlineStatus} of our Connect, as deployed peers and services ask for it.
+"""
+
+from __future__ import annotations
+
+import grpc
+import grpc.aio
+
+from tests.conformance.contract import (
+    ONLINE_STATUS_PATH,
+    OnlineStatusRequest,
+    OnlineStatusResponse,
+    fields_of,
+    strange,
+)
+from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.plain_http import ask
+from tests.conformance.sequences import of_kind
+from tests.conformance.streams import call, channel_to
+from tests.integration.cases import with_daemons
+
+
+class OnlineStatusTests(DeployedTestCase):
+    """
+    One user is there, by a client of ours.
+    """
+
+    @with_daemons
+    async def test_rpc_online_status(self) -> None:
+        """
+        Every user that was asked for is in the answer, online or not.
+        """
+        here, away = self.user(), self.user()
+        await self.device(here)
+        channel = channel_to(self.installation.connect.port("rpc_listen"))
+        self.at_end(channel.close)
+        request = OnlineStatusRequest(user_ids=[here, away])
+        data = await call(channel, "ConnectService", "OnlineStatus", request)
+        answer = OnlineStatusResponse.FromString(data)
+        self.assertEqual(fields_of(answer), {"status": {here: True, away: False}})
+        self.assertEqual(strange(answer), [])
+
+    @with_daemons
+    async def test_rpc_online_status_sequences(self) -> None:
+        """
+        Users in any encoding are answered; one that nobody can be is refused with a
+        status that names it.
+        """
+        channel = channel_to(self.installation.connect.port("rpc_listen"))
+        self.at_end(channel.close)
+        for sequence in of_kind("OnlineStatusRequest"):
+            users = sequence.fields.get("user_ids", [])
+            asking = call(channel, "ConnectService", "OnlineStatus", sequence.data)
+            if any(user <= 0 for user in users):
+                with self.assertRaises(grpc.aio.AioRpcError) as caught:
+                    await asking
+                error = caught.exception
+                self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT)
+                self.assertIn("user_ids has 0", error.details() or "")
+            else:
+                answer = OnlineStatusResponse.FromString(await asking)
+                status = fields_of(answer).get("status", {})
+                self.assertEqual(status, dict.fromkeys(users, False), sequence.title)
+
+    @with_daemons
+    async def test_http_online_status(self) -> None:
+        """
+        The same over HTTP, with users as strings, since JSON has no other keys.
+        """
+        here, away = self.user(), self.user()
+        await self.device(here)
+        port = self.installation.connect.port("listen")
+        document = {"user_ids": [here, away]}
+        answer = await ask(port, "POST", ONLINE_STATUS_PATH, document)
+        self.assertEqual(answer.status, 200)
+        wanted = {str(here): True, str(away): False}
+        self.assertEqual(answer.document, {"status": wanted})

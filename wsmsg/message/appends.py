@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.message.earlier import Earlier
 from wsmsg.message.interfaces import IJournal
 from wsmsg.message.istore import IMessageStore
 from wsmsg.model import Identity, Message
@@ -40,6 +41,8 @@ class Appended:
 class Appends:
     """
     Writes into the journal, in the order in which L{add} was called.
+
+    @ivar earlier: what the journal had before.
     """
 
     _log = Logger()
@@ -47,6 +50,7 @@ class Appends:
     def __init__(
         self, journal: IJournal, store: IMessageStore, clock: IReactorTime
     ) -> None:
+        self.earlier = Earlier(journal, clock)
         self._journal = journal
         self._store = store
         self._clock = clock

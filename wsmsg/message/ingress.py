@@ -22,7 +22,7 @@ from itertools import groupby
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from wsmsg.errors import Conflict, Overloaded, Unavailable, WsmsgError
+from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
 from wsmsg.fences import Fences
 from wsmsg.message.appends import Appended, Appends
 from wsmsg.message.group_rules import GroupRules
@@ -183,6 +183,8 @@ class Ingress:
         self, proposals: Sequence[Proposal]
     ) -> list[int | WsmsgError | None]:
         try:
+            # Asked first: what is stored after it the rules may have missed.
+            unstored = self._appends.earlier.unstored()
             faults = await self.rules.judge(proposals)
             refused = [
                 Identity(p.conversation, p.sender, p.client_id)
@@ -204,6 +206,9 @@ class Ingress:
             )
             if fault is not None and identity in known:
                 verdicts.append(self._repeat(proposal, known[identity]))
+            elif unstored and isinstance(fault, Forbidden):
+                later = Unavailable("what was accepted before is still being stored")
+                verdicts.append(self._turn_away(proposal, later))
             else:
                 verdicts.append(fault)
         return verdicts

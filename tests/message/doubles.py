@@ -11,17 +11,26 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from tests.message.seen_in_memory import SeenInMemory
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.message.group_rules import GroupRules
 from wsmsg.message.interfaces import DeadLetter, Entry, IJournal
-from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Member, Outcome
+from wsmsg.message.istore import (
+    GroupPage,
+    HeadRow,
+    IMessageStore,
+    Marked,
+    Member,
+    Outcome,
+)
 from wsmsg.model import (
     GROUP,
     RECALLED,
     Cursor,
     GroupChange,
     Identity,
+    Mark,
     Message,
     change_in,
 )
@@ -117,12 +126,19 @@ class MemoryStore:
     @ivar applied: the events that it was given, by batch.
     @ivar groups: what made each, its owner, and when members joined.
     @ivar lookups: how often it was asked for members.
+    @ivar located_for: the users for whom messages were looked for by their ids.
+    @ivar marks: the marks that it was given, by batch.
     """
 
     def __init__(self) -> None:
         self.dependency = Dependency("store", Clock())
         self.messages: dict[Identity, Message] = {}
-        self.moved: dict[tuple[str, int], Cursor] = {}
+        self._seen = SeenInMemory(
+            lambda: list(self.messages.values()), self._readable_now
+        )
+        self.moved = self._seen.moved
+        self.located_for: list[int] = []
+        self.marks: list[Sequence[Mark]] = []
         self.refuse: set[str] = set()
         self.rivals: list[Message] = []
         self.down = False
@@ -276,6 +292,11 @@ class MemoryStore:
     ) -> dict[tuple[str, int], int]:
         self._check()
         self.lookups += 1
+        return self._readable_now(keys)
+
+    def _readable_now(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], int]:
         readable = {}
         for name, user in keys:
             change, _, members = self.groups.get(name, _NO_GROUP)
@@ -307,3 +328,48 @@ class MemoryStore:
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
         return succeed({k: self.moved[k] for k in keys if k in self.moved})
+
+    async def _mark(self, marks: Sequence[Mark]) -> Marked:
+        self._check()
+        self.marks.append(marks)
+        return self._seen.mark(marks)
+
+    def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
+        return Deferred.fromCoroutine(self._mark(marks))
+
+    async def _unread(
+        self, user: int, after_id: int, limit: int
+    ) -> tuple[list[Message], int]:
+        self._check()
+        found = self._seen.unread(user)
+        return [m for m in found if m.message_id > after_id][:limit], len(found)
+
+    def unread(
+        self, user: int, after_id: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        return Deferred.fromCoroutine(self._unread(user, after_id, limit))
+
+    async def _counts(self, user: int, names: Sequence[str]) -> dict[str, int]:
+        self._check()
+        unread = [m.conversation for m in self._seen.unread(user)]
+        return {name: unread.count(name) for name in names}
+
+    def unread_counts(
+        self, user: int, conversations: Sequence[str]
+    ) -> Deferred[dict[str, int]]:
+        return Deferred.fromCoroutine(self._counts(user, conversations))
+
+    async def _located(
+        self, user: int, ids: Sequence[int]
+    ) -> dict[int, tuple[str, int]]:
+        self._check()
+        self.located_for.append(user)
+        unread = self._seen.unread(user)
+        return {
+            m.message_id: (m.conversation, m.seq) for m in unread if m.message_id in ids
+        }
+
+    def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> Deferred[dict[int, tuple[str, int]]]:
+        return Deferred.fromCoroutine(self._located(user, message_ids))

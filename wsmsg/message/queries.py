@@ -1,9 +1,11 @@
 """
-What clients read: pages of a conversation, heads of conversations, groups, presence.
+What clients read: pages of a conversation, heads of conversations, groups, presence,
+what is unread; and what they have seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import (
@@ -22,6 +24,7 @@ from wsmsg.message.routes import Routes
 from wsmsg.model import (
     Cursor,
     InvalidName,
+    Mark,
     Message,
     Presence,
     group_in,
@@ -38,6 +41,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _ITEMS = 1000
+#: Stores what a user has seen; fires with one bool a mark.
+Marking = Callable[[int, Sequence[Mark]], Deferred[list[bool]]]
 _USERS = 10_000
 
 
@@ -46,6 +51,8 @@ class Queries:
     Answers queries, many in one call.
 
     @param page: the most messages or heads in one answer.
+    @param mark: stores what a user has seen; L{wsmsg.message.marks.Marks.mark};
+        without it marks are refused.
     """
 
     _log = Logger()
@@ -57,11 +64,13 @@ class Queries:
         routes: Routes,
         *,
         page: int,
+        mark: Marking | None = None,
     ) -> None:
         self.answered = 0
         self._store = store
         self._presence = presence
         self._routes = routes
+        self._marking = mark
         self.page_limit = page
 
     async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
@@ -91,6 +100,10 @@ class Queries:
                     return await self._group(item.group)
                 case "presence":
                     return await self._look_up(item.presence)
+                case "unread":
+                    return await self._unread(item.unread)
+                case "mark":
+                    return await self._mark(item.mark)
                 case _:
                     raise NotFound("no such query")
         except WsmsgError as e:
@@ -179,6 +192,30 @@ class Queries:
         cursors = await self._store.cursors(keys) if keys else {}
         for row in rows:
             _write_head(answer.heads.heads.add(), row, query.user, cursors)
+        return answer
+
+    async def _unread(self, query: rest_pb2.UnreadQuery) -> rest_pb2.QueryAnswer:
+        limit = min(query.limit or self.page_limit, self.page_limit)
+        messages, total = await self._store.unread(query.user, query.after, limit + 1)
+        answer = rest_pb2.QueryAnswer()
+        answer.unread.total = total
+        answer.unread.more = len(messages) > limit
+        for message in messages[:limit]:
+            write_message(answer.unread.messages.add(), message)
+        answer.unread.SetInParent()
+        return answer
+
+    async def _mark(self, query: rest_pb2.MarkQuery) -> rest_pb2.QueryAnswer:
+        if self._marking is None:
+            raise NotFound("no marks are taken here")
+        if len(query.marks) > _ITEMS:
+            raise NotFound(f"{len(query.marks)} marks, the limit is {_ITEMS}")
+        marks = [
+            Mark(query.user, m.message_id, m.conversation, m.seq) for m in query.marks
+        ]
+        answer = rest_pb2.QueryAnswer()
+        answer.mark.known.extend(await self._marking(query.user, marks))
+        answer.mark.SetInParent()
         return answer
 
     async def _look_up(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:

@@ -9,7 +9,7 @@ only the settled prefix is committed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -21,6 +21,7 @@ from wsmsg.message.delivery import Delivered, Delivery
 from wsmsg.message.interfaces import Entry, IJournal
 from wsmsg.message.links import Links
 from wsmsg.message.settling import Settling
+from wsmsg.model import Message
 from wsmsg.retry import RetryPolicy
 
 _LONGEST_WAIT_S = 2.0
@@ -31,6 +32,7 @@ class Reading:
     Reads the journal until it is stopped.
 
     @param limit_unsettled: at so many unsettled records reading waits.
+    @param stored: told of what is stored and goes to those who are there.
     """
 
     _log = Logger()
@@ -45,12 +47,14 @@ class Reading:
         *,
         batch: int,
         limit_unsettled: int,
+        stored: Callable[[Sequence[Message]], object] | None = None,
     ) -> None:
         self.buried = 0
         self.read = 0
         self._journal = journal
         self.delivery = delivery
         self._links = links
+        self._stored = stored
         self._clock = clock
         self._retry = retry
         self.batch = batch
@@ -127,6 +131,8 @@ class Reading:
                 self._log.failure("storing {n} records", n=len(entries))
                 await self._pause(failures, Unavailable("see the failure above"))
             else:
+                if self._stored is not None:
+                    self._stored(delivered.messages)
                 self._links.push(delivered.messages, settled, delivered.audiences)
                 return
 

@@ -62,6 +62,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "wsmsg.connect.upstream*",
         "wsmsg.message.rpc",
         "wsmsg.message.stream",
+        "wsmsg.message.deployed_stream",
     ),
     "grpc_health": ("wsmsg.streams.server", "wsmsg.daemon.rpc_health"),
     "grpc_reflection": ("wsmsg.streams.server",),

@@ -5,98 +5,25 @@ Message's gRPC surface, over loopback.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import TestCase
 
-from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from tests.message.test_links import RecordingPresence
-from wsmsg.message.appends import Appends
-from wsmsg.message.audience import Members
-from wsmsg.message.cursors import Cursors
-from wsmsg.message.group_typing import GroupTyping
-from wsmsg.message.ingress import Ingress
-from wsmsg.message.links import Links
-from wsmsg.message.message_ids import MessageIds
-from wsmsg.message.queries import Queries
+from tests.message.rpc_case import RpcCase, run
 from wsmsg.message.rpc import MessageRpc
-from wsmsg.message.stream import Core
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
-from wsmsg.streams.grpc_options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
-    """
-    An asyncio coroutine as trial waits for it.
-    """
-    return Deferred.fromFuture(asyncio.ensure_future(coroutine))
-
-
-class RpcTests(TestCase):
+class RpcTests(RpcCase):
     """
     A Connect that speaks to a real server.
     """
-
-    timeout = 20
-
-    async def start(self) -> None:
-        self.journal = ManualJournal()
-        self.store = MemoryStore()
-        self.links = Links(
-            RecordingPresence(), reactor, grace_s=0, limit_records=9, limit_bytes=10**6
-        )
-        ingress = Ingress(
-            Appends(self.journal, self.store, Clock()),
-            self.store,
-            MessageIds(lambda: 5),
-            lambda: 1000,
-            rules=rules_by(self.store, lambda: 1000),
-            limit=100,
-            content_bytes=1000,
-        )
-        self.core = Core(
-            node="m",
-            incarnation="life",
-            links=self.links,
-            ingress=ingress,
-            cursors=Cursors(self.store, self.links, reactor),
-            group_typing=GroupTyping(
-                self.store, Members(self.store, limit=100), self.links, reactor
-            ),
-            keepalive_s=1.0,
-            content_bytes=1000,
-        )
-        queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
-        self.rpc = MessageRpc(self.core, queries)
-        await self.rpc.start("127.0.0.1:0")
-
-    @asynccontextmanager
-    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        await self.start()
-        channel = grpc.aio.insecure_channel(
-            self.rpc.address, options=channel_options(1.0)
-        )
-        try:
-            yield channel
-        finally:
-            await channel.close()
-            self.links.give_up_all()
-            await self.rpc.stop(0)
-
-    def subscribe(self, **more: Any) -> Request:
-        fields = {"connect_service_id": "c", "incarnation": "i", "link_version": 1}
-        return Request(subscribe=rest_pb2.SubscribeRequest(**{**fields, **more}))
 
     async def refusal(self, *requests: Request) -> grpc.aio.AioRpcError:
         async with self.channel() as channel:
@@ -197,7 +124,7 @@ class RpcTests(TestCase):
         async def check() -> None:
             for request, code in (
                 (Request(batch=rest_pb2.ConnectBatch()), "INVALID_ARGUMENT"),
-                (self.subscribe(link_version=0), "UNIMPLEMENTED"),
+                (Request(), "INVALID_ARGUMENT"),
                 (self.subscribe(link_version=9), "UNIMPLEMENTED"),
                 (self.subscribe(connect_service_id=""), "INVALID_ARGUMENT"),
                 (self.subscribe(incarnation=""), "INVALID_ARGUMENT"),
@@ -265,7 +192,12 @@ class RpcTests(TestCase):
 
         async def check() -> None:
             async with self.channel():
-                other = MessageRpc(self.core, None)  # type: ignore[arg-type]
+                other = MessageRpc(
+                    self.core,
+                    None,  # type: ignore[arg-type]
+                    self.deployed,
+                    None,  # type: ignore[arg-type]
+                )
                 with self.assertRaises(OSError) as raised:
                     await other.start(self.rpc.address)
                 self.assertIn(self.rpc.address, str(raised.exception))

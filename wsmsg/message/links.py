@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.audience import Audiences
+from wsmsg.message.countdown import Countdown
 from wsmsg.message.ipresence import IPresence
 from wsmsg.message.leases import Leases
 from wsmsg.message.link import Link, Settled
@@ -28,11 +29,17 @@ _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 MOST_USERS = 1_000_000
 
 
+#: Takes messages, who is to have those in groups, and what to call when all of them
+#: are settled.
+Beyond = Callable[[Sequence[Message], Audiences | None, Settled], object]
+
+
 class Links:
     """
     The links, by the node id of their Connect.
 
     @param grace_s: seconds that a link outlives its stream.
+    @ivar beyond: who is given every push, whoever is connected.
     """
 
     _log = Logger()
@@ -49,6 +56,7 @@ class Links:
         self.routes = Routes()
         self.pushed = 0
         self.cut = 0
+        self.beyond: list[Beyond] = []
         self._leases = Leases(presence, clock, self.routes.users)
         self._clock = clock
         self.grace_s = grace_s
@@ -298,7 +306,9 @@ class Links:
             for node, users in targets.items():
                 per_node.setdefault(node, []).append((message, users))
         self.pushed += len(messages)
-        countdown = _Countdown(len(per_node) + 1, settled)
+        countdown = Countdown(len(per_node) + len(self.beyond) + 1, settled)
+        for beyond in self.beyond:
+            beyond(messages, audiences, countdown)
         for node, pushes in per_node.items():
             link = self._links.get(node)
             if link is None:
@@ -360,20 +370,3 @@ class Links:
             node=link.node,
             reason=link.broken,
         )
-
-
-class _Countdown:
-    """
-    Calls C{done} when it was called C{n} times itself.
-    """
-
-    __slots__ = ("_done", "_n")
-
-    def __init__(self, n: int, done: Callable[[], object]) -> None:
-        self._n = n
-        self._done = done
-
-    def __call__(self) -> None:
-        self._n -= 1
-        if self._n == 0:
-            self._done()

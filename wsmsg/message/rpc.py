@@ -6,15 +6,19 @@ Message's gRPC surface: the streams of Connects, queries, health, reflection.
     Connect --MessageStream--> LinkStream --> Links, Ingress, Cursors
     Connect --Query----------> Queries
 
-A stream begins with C{subscribe} and is answered with C{LinkWelcome}; from then on
-both sides write only batches.  A peer with C{link_version} 0 is a deployed one, which
-this version does not serve.
+    deployed --MessageStream-> DeployedStream --> DeployedPeers
+             --unary calls---> DeployedCalls
+
+A stream of ours begins with C{subscribe} and is answered with C{LinkWelcome}; from then
+on both sides write only batches.  A peer with C{link_version} 0, or that begins with
+anything else of the deployed contract, is a deployed one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -22,6 +26,10 @@ from google.protobuf.message import DecodeError
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from wsmsg.errors import WsmsgError
+from wsmsg.message.deployed import DeployedPeers
+from wsmsg.message.deployed_calls import DeployedCalls
+from wsmsg.message.deployed_stream import DeployedStream
 from wsmsg.message.queries import Queries
 from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
@@ -30,6 +38,8 @@ from wsmsg.streams.server import GrpcServer
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
 _NAME_CHARACTERS = 128
+
+T = TypeVar("T")
 
 
 class MessageRpc(
@@ -40,7 +50,7 @@ class MessageRpc(
     """
     The gRPC server on Message's C{rpc_listen}.
 
-    @ivar streams: how many are open.
+    @ivar streams: how many are open of Connects of ours.
     """
 
     _log = Logger()
@@ -50,11 +60,19 @@ class MessageRpc(
         for name in ("MessageService", "QueryService")
     )
 
-    def __init__(self, core: Core, queries: Queries) -> None:
+    def __init__(
+        self,
+        core: Core,
+        queries: Queries,
+        deployed: DeployedPeers,
+        deployed_calls: DeployedCalls,
+    ) -> None:
         super().__init__()
         self.streams = 0
         self._core = core
         self._queries = queries
+        self._deployed = deployed
+        self._deployed_calls = deployed_calls
 
     # -- life
 
@@ -70,6 +88,7 @@ class MessageRpc(
         End all streams, let queries that run finish within the grace.
         """
         self._core.links.hang_up_all("Message is stopping")
+        self._deployed.hang_up_all("Message is stopping")
         await super().stop(grace_s)
 
     # -- methods
@@ -78,7 +97,21 @@ class MessageRpc(
         """
         The stream of one Connect.
         """
-        hello = await self._subscribe(context)
+        first = await self._first(context)
+        match first.WhichOneof("request_type"):
+            case "subscribe" if first.subscribe.link_version:
+                await self._check(first.subscribe, context)
+                await self._serve(first.subscribe, context)
+            case "subscribe" | "ack" | "push_result" | "send_message":
+                await self._check_draining(context)
+                await DeployedStream(self._deployed, context).run(first)
+            case _:
+                await context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    "the first frame is not a subscribe",
+                )
+
+    async def _serve(self, hello: rest_pb2.SubscribeRequest, context: Context) -> None:
         core = self._core
         link, resumed = core.links.subscribe(hello, core.incarnation)
         self._log.info(
@@ -97,16 +130,35 @@ class MessageRpc(
             self.streams -= 1
             core.links.lost(link, reason)
 
+    async def SendWSMessage(
+        self, request: rest_pb2.SendWSMessageRequest, context: Context
+    ) -> rest_pb2.SendWSMessageResponse:
+        """
+        A message, answered once it is durable.
+        """
+        return await _on_loop(self._deployed_calls.send(request))
+
+    async def GetHistoryMessages(
+        self, request: rest_pb2.GetHistoryRequest, context: Context
+    ) -> rest_pb2.GetHistoryResponse:
+        """
+        A page of old messages.
+        """
+        try:
+            return await _on_loop(self._deployed_calls.history(request))
+        except WsmsgError as e:
+            await context.abort(grpc.StatusCode[e.grpc_code], e.reason)
+            raise
+
     async def Query(
         self, request: rest_pb2.QueryRequest, context: Context
     ) -> rest_pb2.QueryResponse:
         """
         Many reads in one call.
         """
-        answering = Deferred.fromCoroutine(self._queries.answer(request))
-        return await answering.asFuture(asyncio.get_running_loop())
+        return await _on_loop(self._queries.answer(request))
 
-    async def _subscribe(self, context: Context) -> rest_pb2.SubscribeRequest:
+    async def _first(self, context: Context) -> rest_pb2.MessageStreamRequest:
         try:
             async with asyncio.timeout(_SUBSCRIBE_TIMEOUT_S):
                 first = await context.read()
@@ -118,11 +170,14 @@ class MessageRpc(
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, f"the first frame: {e}"
             )
-        if first is grpc.aio.EOF or first.WhichOneof("request_type") != "subscribe":
+        if first is grpc.aio.EOF:
             await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, "the first frame is not a subscribe"
+                grpc.StatusCode.INVALID_ARGUMENT, "the stream ended without a frame"
             )
-        hello: rest_pb2.SubscribeRequest = first.subscribe
+        request: rest_pb2.MessageStreamRequest = first
+        return request
+
+    async def _check(self, hello: rest_pb2.SubscribeRequest, context: Context) -> None:
         if hello.link_version != LINK_VERSION:
             await context.abort(
                 grpc.StatusCode.UNIMPLEMENTED,
@@ -134,9 +189,16 @@ class MessageRpc(
                 "subscribe has no connect_service_id or no incarnation, or one that is"
                 f" over {_NAME_CHARACTERS} characters or not printable",
             )
+        await self._check_draining(context)
+
+    async def _check_draining(self, context: Context) -> None:
         if self._core.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Message is stopping")
-        return hello
+
+
+async def _on_loop(answering: Coroutine[Any, Any, T]) -> T:
+    deferred = Deferred.fromCoroutine(answering)
+    return await deferred.asFuture(asyncio.get_running_loop())
 
 
 def _is_name(name: str) -> bool:

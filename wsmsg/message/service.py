@@ -23,6 +23,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.daemon.metrics import Metrics
+from wsmsg.message.deployed import COUNTS, DeployedPeers
 from wsmsg.message.interfaces import IJournal
 from wsmsg.message.istore import IMessageStore
 from wsmsg.message.queries import Queries
@@ -51,6 +52,7 @@ class MessageNode:
     queries: Queries
     reading: Reading
     rpc: MessageRpc
+    deployed: DeployedPeers
     _leases: LoopingCall | None = None
 
     # -- parts that begin and end
@@ -67,9 +69,13 @@ class MessageNode:
         """
         Renew the leases of the Connects whose presence is ours, once a second.
         """
-        self._leases = LoopingCall(self.core.links.renew_leases)
+        self._leases = LoopingCall(self._each_second)
         self._leases.clock = self.clock
         self._leases.start(_LEASE_RENEWAL_S)
+
+    def _each_second(self) -> None:
+        self.core.links.renew_leases()
+        self.deployed.tick()
 
     def stop_leases(self) -> None:
         """
@@ -134,6 +140,7 @@ class MessageNode:
         self.reading.batch = settings.read_batch
         self.reading.limit_unsettled = settings.unsettled_records
         self.queries.page_limit = settings.page
+        self.deployed.settings = settings.deployed
 
     # -- what it tells of itself
 
@@ -147,6 +154,7 @@ class MessageNode:
             "appends_in_flight": self.core.ingress.in_flight,
             "unsettled": self.reading.unsettled,
             "accepted": self.core.ingress.accepted,
+            "deployed": self.deployed.nodes(),
             "journal": dict(self.journal.counts()),
         }
 
@@ -155,7 +163,7 @@ class MessageNode:
         Have the counts of all parts read where they are.
         """
         core, reading, journal = self.core, self.reading, self.journal
-        ingress, links = core.ingress, core.links
+        ingress, links, deployed = core.ingress, core.links, self.deployed
         counters: list[tuple[str, str, Callable[[], int]]] = [
             ("accepted", "Sends accepted", lambda: ingress.accepted),
             ("rejected", "Sends rejected", lambda: ingress.rejected),
@@ -172,6 +180,21 @@ class MessageNode:
         for name, text, read in counters:
             metrics.counter(f"wsmsg_message_{name}", text, read)
 
+        def deployed_count(name: str) -> int:
+            return deployed.counts()[name]
+
+        for name, text in COUNTS.items():
+            metrics.counter(
+                f"wsmsg_message_deployed_{name}",
+                f"Deployed Connects: {text[0].lower()}{text[1:]}",
+                partial(deployed_count, name),
+            )
+        metrics.counter(
+            "wsmsg_message_deployed_cut",
+            "Deployed Connects: streams ended as nobody read them",
+            lambda: deployed.cut,
+        )
+
         def journal_count(name: str) -> int:
             return journal.counts()[name]
 
@@ -184,6 +207,9 @@ class MessageNode:
             ),
             ("users", "Users that are connected", lambda: len(links.routes)),
             ("streams", "Streams that are open", lambda: self.rpc.streams),
+            ("deployed_streams", "Of deployed Connects", lambda: deployed.streams),
+            ("deployed_held", "Events that wait for them", deployed.held),
+            ("deployed_sends_held", "Sends of them that wait", deployed.sends_held),
         ]
         for name, text, read in gauges:
             metrics.gauge(f"wsmsg_message_{name}", text, read)

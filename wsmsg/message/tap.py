@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred, succeed
 
 from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import MessageSettings
@@ -106,8 +108,11 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     from wsmsg.message.appends import Appends
     from wsmsg.message.cursors import Cursors
     from wsmsg.message.delivery import Delivery
+    from wsmsg.message.deployed import DeployedPeers
+    from wsmsg.message.deployed_calls import DeployedCalls
     from wsmsg.message.group_rules import GroupRules
     from wsmsg.message.group_typing import GroupTyping
+    from wsmsg.message.history import History
     from wsmsg.message.ingress import Ingress
     from wsmsg.message.links import Links
     from wsmsg.message.queries import Queries
@@ -160,6 +165,20 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         keepalive_s=settings.keepalive_s,
         content_bytes=settings.content_bytes,
     )
+    deployed = DeployedPeers(
+        ingress,
+        _not_marked,
+        reactor,
+        settings.deployed,
+        incarnation=core.incarnation,
+    )
+    links.beyond.append(deployed.push)
+    calls = DeployedCalls(
+        ingress,
+        History(store, depth=settings.deployed.history_depth),
+        lambda: deployed.settings,
+        incarnation=core.incarnation,
+    )
     queries = Queries(store, presence, links.routes, page=settings.page)
     reading = Reading(
         journal,
@@ -178,6 +197,11 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         core=core,
         queries=queries,
         reading=reading,
-        rpc=MessageRpc(core, queries),
+        rpc=MessageRpc(core, queries, deployed, calls),
+        deployed=deployed,
     )
     return node, presence, ids
+
+
+def _not_marked(user: int, marks: Sequence[Any]) -> Deferred[list[bool]]:
+    return succeed([False for _ in marks])

@@ -1,0 +1,118 @@
+"""
+A Message's gRPC surface over loopback, for tests of all that uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from tests.message.doubles import ManualJournal, MemoryStore, rules_by
+from tests.message.test_links import RecordingPresence
+from wsmsg.message.appends import Appends
+from wsmsg.message.audience import Members
+from wsmsg.message.cursors import Cursors
+from wsmsg.message.deployed import DeployedPeers
+from wsmsg.message.deployed_calls import DeployedCalls
+from wsmsg.message.group_typing import GroupTyping
+from wsmsg.message.history import History
+from wsmsg.message.ingress import Ingress
+from wsmsg.message.links import Links
+from wsmsg.message.message_ids import MessageIds
+from wsmsg.message.queries import Queries
+from wsmsg.message.rpc import MessageRpc
+from wsmsg.message.stream import Core
+from wsmsg.model import Mark
+from wsmsg.rpc import rest_pb2
+from wsmsg.settings.deployed import DeployedSettings
+from wsmsg.streams.grpc_options import channel_options
+
+Request = rest_pb2.MessageStreamRequest
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+    """
+    An asyncio coroutine as trial waits for it.
+    """
+    return Deferred.fromFuture(asyncio.ensure_future(coroutine))
+
+
+class RpcCase(TestCase):
+    """
+    A real server over parts in memory.
+    """
+
+    timeout = 20
+    settings = DeployedSettings()
+
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        known = self.seen.get(user, set())
+        return succeed([m.message_id in known for m in marks])
+
+    async def start(self) -> None:
+        self.journal = ManualJournal()
+        self.store = MemoryStore()
+        self.links = Links(
+            RecordingPresence(), reactor, grace_s=0, limit_records=9, limit_bytes=10**6
+        )
+        ingress = Ingress(
+            Appends(self.journal, self.store, Clock()),
+            self.store,
+            MessageIds(lambda: 5),
+            lambda: 1000,
+            rules=rules_by(self.store, lambda: 1000),
+            limit=100,
+            content_bytes=1000,
+        )
+        self.core = Core(
+            node="m",
+            incarnation="life",
+            links=self.links,
+            ingress=ingress,
+            cursors=Cursors(self.store, self.links, reactor),
+            group_typing=GroupTyping(
+                self.store, Members(self.store, limit=100), self.links, reactor
+            ),
+            keepalive_s=1.0,
+            content_bytes=1000,
+        )
+        queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
+        self.seen: dict[int, set[int]] = {}
+        self.deployed = DeployedPeers(
+            ingress, self.mark, reactor, self.settings, incarnation="life"
+        )
+        self.links.beyond.append(self.deployed.push)
+        calls = DeployedCalls(
+            ingress,
+            History(self.store, depth=100),
+            lambda: self.deployed.settings,
+            incarnation="life",
+        )
+        self.rpc = MessageRpc(self.core, queries, self.deployed, calls)
+        await self.rpc.start("127.0.0.1:0")
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        await self.start()
+        channel = grpc.aio.insecure_channel(
+            self.rpc.address, options=channel_options(1.0)
+        )
+        try:
+            yield channel
+        finally:
+            await channel.close()
+            self.links.give_up_all()
+            await self.rpc.stop(0)
+
+    def subscribe(self, **more: Any) -> Request:
+        fields = {"connect_service_id": "c", "incarnation": "i", "link_version": 1}
+        return Request(subscribe=rest_pb2.SubscribeRequest(**{**fields, **more}))

@@ -1,0 +1,24 @@
+"""
+One call when several things are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Countdown:
+    """
+    Calls C{done} when it was called C{n} times itself.
+    """
+
+    __slots__ = ("_done", "_n")
+
+    def __init__(self, n: int, done: Callable[[], object]) -> None:
+        self._n = n
+        self._done = done
+
+    def __call__(self) -> None:
+        self._n -= 1
+        if self._n == 0:
+            self._done()

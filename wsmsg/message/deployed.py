@@ -1,0 +1,401 @@
+"""
+The deployed Connects on streams of this Message: what all of them are pushed, what is
+counted of them.
+
+::
+
+    DeployedStream --> DeployedPeer --> DeployedSends --> Ingress
+                            |       --> DeployedAcks ---> Marks
+                            `-- DeployedOutbox <-- DeployedPeers.push <-- Links
+
+Such a Connect does not say who is connected to it: each subscribed stream is pushed
+everything.  What it calls itself is only for people.  Two streams of one name are two
+peers, and neither learns of the other: a deployed Connect never dials again, so that a
+stream which somebody else's subscribe ended would be ended for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from wsmsg.message.audience import Audiences
+from wsmsg.message.countdown import Countdown
+from wsmsg.message.deployed_acks import DeployedAcks, Marking
+from wsmsg.message.deployed_outbox import DeployedOutbox, Push, Response
+from wsmsg.message.deployed_sends import DeployedSends
+from wsmsg.message.deployed_words import NOT_FOR_PEOPLE, for_people, recipients
+from wsmsg.message.ingress import Ingress
+from wsmsg.message.link import Settled
+from wsmsg.model import Message
+from wsmsg.rpc import rest_pb2
+from wsmsg.settings.deployed import DeployedSettings
+
+_NAME_CHARACTERS = 128
+
+
+class HangUp(Protocol):
+    """
+    Ends a stream.
+
+    @param overrun: the peer does not read; else we are stopping.
+    """
+
+    def __call__(self, reason: str, *, overrun: bool) -> object: ...
+
+
+class InvalidPeer(Exception):
+    """
+    It says something that no deployed Connect can mean; the text says what.
+    """
+
+
+class DeployedPeer:
+    """
+    One stream of a deployed Connect.
+
+    @ivar name: what it calls itself; empty before it subscribed.
+    @ivar ignored: how many frames were nothing to us.
+    @ivar push_failures: how many pushes its side could not give to a session.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        owner: DeployedPeers,
+        number: int,
+        *,
+        wake: Callable[[], object],
+        hang_up: HangUp,
+    ) -> None:
+        self.name = ""
+        self.ignored = self.push_results = self.push_failures = 0
+        self.hang_up = hang_up
+        self._owner = owner
+
+        def bounds() -> DeployedSettings:
+            return owner.settings
+
+        self.outbox = DeployedOutbox(bounds, wake=wake, broke=self._broke)
+        self.sends = DeployedSends(
+            owner.ingress,
+            owner.clock,
+            bounds,
+            name=f"d:{owner.incarnation}:{number}",
+            failed=self._failed,
+        )
+        self.acks = DeployedAcks(
+            owner.marking, owner.clock, bounds, confirm=self._confirm
+        )
+
+    def received(self, request: rest_pb2.MessageStreamRequest) -> None:
+        """
+        The peer said something.
+
+        @raise InvalidPeer: it cannot go on.
+        """
+        match request.WhichOneof("request_type"):
+            case "send_message":
+                self._send(request.send_message.msg)
+            case "ack":
+                self.acks.ack(request.ack)
+            case "push_result":
+                self._push_result(request.push_result)
+            case "subscribe":
+                self._subscribe(request.subscribe)
+            case "batch":
+                raise InvalidPeer("a batch on a stream without a link_version")
+            case _:
+                self.ignored += 1  # something that a later version may say
+
+    def _subscribe(self, hello: rest_pb2.SubscribeRequest) -> None:
+        name = hello.connect_service_id
+        if hello.link_version:
+            raise InvalidPeer("a subscribe with a link_version that is not the first")
+        if not 0 < len(name) <= _NAME_CHARACTERS or not name.isprintable():
+            raise InvalidPeer(
+                "subscribe has no connect_service_id, or one that is over"
+                f" {_NAME_CHARACTERS} characters or not printable"
+            )
+        if self.name and self.name != name:
+            self._log.warn(
+                "deployed {node} calls itself {name} now", node=self.name, name=name
+            )
+        elif not self.name:
+            self._log.info("deployed {node} subscribed", node=name)
+        self.name = name
+        self._owner.subscribed(self)
+
+    def _send(self, message: rest_pb2.WSMessage) -> None:
+        if message.message_type in NOT_FOR_PEOPLE:
+            self.ignored += 1
+        else:
+            self.sends.send(message)
+
+    def _push_result(self, result: rest_pb2.PushResultRequest) -> None:
+        # It says nothing of a push: only written ones are told, and not which.
+        self.push_results += 1
+        if not result.success:
+            self.push_failures += 1
+
+    def _failed(self, message: rest_pb2.WSMessage, reason: str) -> None:
+        response = Response()
+        failure = response.failure
+        failure.original_sender = getattr(message, "from")
+        failure.failure_reason = reason
+        failure.original_message.CopyFrom(message)
+        self.outbox.answer(response)
+
+    def _confirm(self, ack: rest_pb2.MessageAckRequest, known: bool) -> None:
+        response = Response()
+        response.ack_confirm.ack_id = ack.ack_id
+        response.ack_confirm.message_id = ack.message_id
+        response.ack_confirm.confirmed = known
+        self.outbox.answer(response)
+
+    def _broke(self, reason: str) -> None:
+        self._owner.cut += 1
+        self._log.warn(
+            "stream of deployed {node} ended as it does not read: {reason}; {pushes}"
+            " pushes were not given and stay unread",
+            node=self.name or "(not subscribed)",
+            reason=reason,
+            pushes=self.outbox.missed,
+        )
+        self.hang_up(reason, overrun=True)
+
+
+class DeployedPeers:
+    """
+    All of them.
+
+    @ivar settings: may be replaced; it counts from then on.
+    @ivar cut: streams that were ended, as nobody read them.
+    @ivar on_subscribed: called when the first has subscribed, and when the last that
+        was is gone.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        ingress: Ingress,
+        marking: Marking,
+        clock: IReactorTime,
+        settings: DeployedSettings,
+        *,
+        incarnation: str,
+    ) -> None:
+        self.ingress = ingress
+        self.marking = marking
+        self.clock = clock
+        self.settings = settings
+        self.incarnation = incarnation
+        self.cut = 0
+        self.on_subscribed: Callable[[bool], object] = _nobody
+        self._numbers = 0
+        self._peers: list[DeployedPeer] = []
+        self._subscribed: list[DeployedPeer] = []
+        self._left: list[DeployedPeer] = []
+        self._past: dict[str, int] = {}
+
+    @property
+    def streams(self) -> int:
+        return len(self._peers)
+
+    @property
+    def subscribers(self) -> int:
+        return len(self._subscribed)
+
+    # -- streams come and go
+
+    def opened(self, wake: Callable[[], object], hang_up: HangUp) -> DeployedPeer:
+        """
+        A stream of a deployed Connect begins.
+        """
+        self._numbers += 1
+        peer = DeployedPeer(self, self._numbers, wake=wake, hang_up=hang_up)
+        self._peers.append(peer)
+        return peer
+
+    def subscribed(self, peer: DeployedPeer) -> None:
+        """
+        It wants to be pushed; once is enough.
+        """
+        if peer not in self._subscribed and not peer.outbox.broken:
+            self._subscribed.append(peer)
+            if len(self._subscribed) == 1:
+                self.on_subscribed(True)
+
+    def lost(self, peer: DeployedPeer, reason: str) -> None:
+        """
+        The stream is gone.  What it sent and is not accepted yet still will be.
+        """
+        self._peers.remove(peer)
+        if peer in self._subscribed:
+            self._subscribed.remove(peer)
+            if not self._subscribed:
+                self.on_subscribed(False)
+        waiting = peer.outbox.held
+        peer.outbox.break_off("the stream is gone")
+        self._log.info(
+            "stream of deployed {node} gone: {reason}; {events} events were not given",
+            node=peer.name or "(not subscribed)",
+            reason=reason,
+            events=waiting,
+        )
+        self._left.append(peer)
+        self._sweep()
+
+    def hang_up_all(self, reason: str) -> None:
+        """
+        End every stream; what still waits to be accepted has failed, and is told so.
+        """
+        for peer in [*self._peers, *self._left]:
+            if peer.sends.held:
+                self._log.warn(
+                    "{sends} sends of deployed {node} were not accepted: {reason}",
+                    sends=peer.sends.held,
+                    node=peer.name,
+                    reason=reason,
+                )
+            peer.sends.give_up(reason)
+        for peer in list(self._peers):
+            peer.hang_up(reason, overrun=False)
+
+    def tick(self) -> None:
+        """
+        To be called once a second: nothing that waits for too long holds up the
+        journal, and who is gone for good is forgotten.
+        """
+        now_s = self.clock.seconds()
+        for peer in self._subscribed:
+            peer.outbox.settle_late(now_s)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for peer in list(self._left):
+            if not len(peer.sends) and not len(peer.acks):
+                self._left.remove(peer)
+                self._add(self._past, peer)
+        # Streams that come and go may leave no more behind than one may hold.
+        while len(self._left) > 1 and (
+            sum(len(p.sends) for p in self._left) > self.settings.sends
+        ):
+            peer = self._left.pop(0)
+            peer.sends.give_up("too many messages wait")
+            self._add(self._past, peer)
+
+    # -- what goes to them
+
+    def push(
+        self, messages: Sequence[Message], audiences: Audiences | None, settled: Settled
+    ) -> None:
+        """
+        Push messages to every stream that is subscribed.
+
+        @param settled: called once, when all of it is written or given up.
+        """
+        if not self._subscribed:
+            settled()
+            return
+        said = ((m, recipients(m, audiences)) for m in messages if for_people(m))
+        self.push_to([(m, targets) for m, targets in said if targets], settled)
+
+    def push_to(self, pushes: Sequence[Push], settled: Settled) -> None:
+        """
+        Push messages to these users, on every stream that is subscribed.
+        """
+        now_s = self.clock.seconds()
+        peers = list(self._subscribed)
+        countdown = Countdown(len(peers) + 1, settled)
+        for peer in peers:
+            peer.outbox.push(pushes, now_s, countdown)
+        countdown()
+
+    # -- what is told of them
+
+    def nodes(self) -> list[dict[str, object]]:
+        """
+        What C{/status} tells of the streams.
+        """
+        return [
+            {
+                "node": peer.name,
+                "held": peer.outbox.held,
+                "held_bytes": peer.outbox.held_bytes,
+                **_counts(peer),
+            }
+            for peer in self._peers
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """
+        What all streams did, those that are gone among them.
+        """
+        total = {name: self._past.get(name, 0) for name in COUNTS}
+        for peer in (*self._peers, *self._left):
+            self._add(total, peer)
+        return total
+
+    def held(self) -> int:
+        """
+        The events that wait on all streams.
+        """
+        return sum(peer.outbox.held for peer in self._peers)
+
+    def sends_held(self) -> int:
+        """
+        The sends that wait to be given again.
+        """
+        return sum(peer.sends.held for peer in _all(self._peers, self._left))
+
+    @staticmethod
+    def _add(total: dict[str, int], peer: DeployedPeer) -> None:
+        for name, n in _counts(peer).items():
+            total[name] = total.get(name, 0) + n
+
+
+#: What is counted of each stream: name, and what it is for people.
+COUNTS = {
+    "pushed": "Push events written",
+    "missed": "Push events not given",
+    "early": "Pushes settled before they were written",
+    "accepted": "Sends accepted",
+    "failed": "Sends refused for good",
+    "kept": "Sends refused for a moment and kept",
+    "confirmed": "Acknowledgements confirmed",
+    "unknown": "Acknowledgements of nothing",
+    "push_failures": "Pushes that their side could not give",
+    "ignored": "Frames that were nothing to us",
+}
+
+
+def _counts(peer: DeployedPeer) -> dict[str, int]:
+    return {
+        "pushed": peer.outbox.written,
+        "missed": peer.outbox.missed,
+        "early": peer.outbox.early,
+        "accepted": peer.sends.accepted,
+        "failed": peer.sends.failed,
+        "kept": peer.sends.kept,
+        "confirmed": peer.acks.confirmed,
+        "unknown": peer.acks.unknown,
+        "push_failures": peer.push_failures,
+        "ignored": peer.ignored,
+    }
+
+
+def _all(*groups: Iterable[DeployedPeer]) -> Iterable[DeployedPeer]:
+    for group in groups:
+        yield from group
+
+
+def _nobody(_: bool) -> None:
+    """
+    Nobody wants to know whether anyone is subscribed.
+    """

@@ -11,7 +11,7 @@ It keeps nothing that is not kept elsewhere, so stopping is about the clients::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -29,6 +29,9 @@ from wsmsg.connect.websocket_factory import WebSocketConnections
 from wsmsg.daemon.metrics import Metrics
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.streams.server import on_loop
+
+if TYPE_CHECKING:  # it is imported where the settings ask for it
+    from wsmsg.connect.deployed_redis_beside import Beside
 
 _SWEEP_S = 0.1
 
@@ -51,6 +54,7 @@ class ConnectNode:
     connections: WebSocketConnections
     site: Site
     rpc: ConnectRpc
+    beside: Beside | None = None
     _due: LoopingCall | None = None
 
     # -- parts that begin and end
@@ -129,6 +133,7 @@ class ConnectNode:
             "connections": self.admission.connections,
             "users": len(self.registry.users()),
             "upstream": self.upstream.stats(),
+            **({"beside": self.beside.stats()} if self.beside else {}),
         }
 
     def measure(self, metrics: Metrics) -> None:
@@ -174,6 +179,14 @@ class ConnectNode:
             self.upstream.stats,
             label="what",
         )
+        if self.beside is not None:
+            metrics.gauges(
+                "wsmsg_connect_beside",
+                "What deployed Connects are told and hand to us; see "
+                "docs/operations.md",
+                self.beside.stats,
+                label="what",
+            )
 
 
 def _reader(counts: Any, name: str) -> Callable[[], int]:

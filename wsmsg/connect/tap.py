@@ -61,14 +61,18 @@ def build(options: Options, reactor: Any) -> IService:
         build_websocket=node.connections.build,
         build_http=node.site.build,
     )
+    beside = [part("beside", node.beside)] if node.beside else []
     parts = [
         Part("sweeps", node.start_sweeps, node.stop_sweeps),
         part("upstream", node.upstream),
+        *beside,
         Part("rpc", node.start_rpc, node.stop_rpc),
         Part("clients", stop=node.drain),
         part("port", Listener(reactor, settings.listen, port)),
     ]
-    return daemon.service(parts, ["port", "clients", "rpc", "upstream", "sweeps"])
+    names = [p.name for p in beside]
+    stop_order = ["port", "clients", *names, "rpc", "upstream", "sweeps"]
+    return daemon.service(parts, stop_order)
 
 
 def _node(daemon: Any, reactor: Any) -> Any:
@@ -93,10 +97,11 @@ def _node(daemon: Any, reactor: Any) -> Any:
 
     settings: ConnectSettings = daemon.settings
     registry = Registry(settings, reactor)
+    beside = _beside(daemon, reactor, registry)
     upstream = Upstream(
         settings,
         reactor,
-        registry,
+        beside.edge if beside else registry,
         node=daemon.node,
         incarnation=uuid.uuid4().hex,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
@@ -149,4 +154,26 @@ def _node(daemon: Any, reactor: Any) -> Any:
         connections=connections,
         site=Site(pages, admission, reactor),
         rpc=ConnectRpc(online),
+        beside=beside,
     )
+
+
+def _beside(daemon: Any, reactor: Any, registry: Any) -> Any:
+    """
+    What the Connects of another system are told; L{None}: there are none.
+    """
+    if not daemon.settings.legacy.redis:
+        return None
+    from wsmsg.connect.deployed_redis_beside import beside
+
+    made = beside(
+        daemon.settings.legacy,
+        reactor,
+        registry=registry,
+        node=daemon.node,
+        retry=daemon.retry,
+        unnumbered=lambda: False,
+    )
+    for dependency in made.dependencies():
+        daemon.health.add(dependency)
+    return made

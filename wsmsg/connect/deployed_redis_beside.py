@@ -1,0 +1,94 @@
+"""
+Standing beside deployed Connects: telling them who is here, hearing what they hand on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from wsmsg.connect.deployed_redis import DeployedRedis
+from wsmsg.connect.deployed_redis_forward import Forward
+from wsmsg.connect.deployed_redis_inbox import ForwardInbox
+from wsmsg.connect.deployed_redis_once import OnceEdge
+from wsmsg.connect.registry import Registry
+from wsmsg.dependency import Dependency
+from wsmsg.retry import RetryPolicy
+from wsmsg.settings.redis_url import read_redis_url
+from wsmsg.settings.values import LegacySettings
+
+
+@attrs.frozen
+class Beside:
+    """
+    Both connections to their Redis.
+
+    @ivar edge: the sessions, for those who push to them.
+    """
+
+    redis: DeployedRedis
+    inbox: ForwardInbox
+    edge: OnceEdge
+
+    def start(self) -> None:
+        self.redis.start()
+        self.inbox.start()
+
+    async def stop(self) -> None:
+        """
+        Take our users out first: nothing is handed to who is not there.
+        """
+        await self.redis.stop()
+        await self.inbox.stop()
+
+    def dependencies(self) -> list[Dependency]:
+        return [self.redis.dependency, self.inbox.dependency]
+
+    def stats(self) -> dict[str, int]:
+        """
+        What was done since the start, by name.
+        """
+        return {
+            **self.redis.stats(),
+            **self.inbox.stats(),
+            "forwards_repeated": self.edge.repeated,
+        }
+
+
+def beside(
+    settings: LegacySettings,
+    reactor: Any,
+    *,
+    registry: Registry,
+    node: str,
+    retry: RetryPolicy,
+    unnumbered: Callable[[], bool],
+) -> Beside:
+    """
+    What the setting C{legacy.redis} asks for; nothing of it has begun.
+
+    @param unnumbered: whether our Message is a deployed one.
+    """
+    url = read_redis_url(settings.redis, settings.redis_password.get_secret_value())
+    edge = OnceEdge(registry)
+
+    def give(forward: Forward) -> bool:
+        if not unnumbered() or forward.user not in registry:
+            return False
+        before = edge.repeated
+        edge.push(forward.message, (forward.user,))
+        return edge.repeated == before
+
+    redis = DeployedRedis(url, reactor, node=node, retry=retry)
+    registry.on_added, registry.on_removed = redis.joined, redis.left
+    inbox = ForwardInbox(
+        url,
+        reactor,
+        node=node,
+        give=give,
+        content_bytes=lambda: registry.settings.limits.content_bytes,
+        retry=retry,
+    )
+    return Beside(redis, inbox, edge)

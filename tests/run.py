@@ -61,7 +61,7 @@ class Suite(NamedTuple):
 
     folders: tuple[str, ...] = ()
     processes: int = 1
-    limit_s: float = 420
+    limit_s: float = 900
     servers: bool = False
 
 
@@ -69,9 +69,9 @@ SUITES = {
     "unit": Suite(processes=2),
     "integration": Suite(("integration", "conformance/daemons")),
     "faults": Suite(
-        ("faults",), limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 420
+        ("faults",), limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 900
     ),
-    "stack": Suite(("stack",), limit_s=900, servers=True),
+    "stack": Suite(("stack",), limit_s=1200, servers=True),
 }
 
 STAGES = (*TOOLS, *SUITES)
@@ -255,7 +255,8 @@ def run_trials(
     trials = []
     for i in range(min(suite.processes, len(modules))):
         trial = [sys.executable, "-m", "twisted.trial", "--reactor=asyncio"]
-        trial += ["--reporter=text", f"--temp-directory={TEMPORARY}_{stage}_{i}"]
+        trial += ["--rterrors", "--reporter=text"]
+        trial += [f"--temp-directory={TEMPORARY}_{stage}_{i}"]
         trial += modules[i :: suite.processes]
         live = suite.processes == 1
         command = Command(trial, suite.limit_s, live=live, environment=environment)

@@ -67,8 +67,6 @@ class ServerTests(TestCase):
     What a real server may say.
     """
 
-    timeout = 30
-
     def looking(self, place: DnsPlace) -> tuple[DnsDiscovery, Told]:
         discovery, told = place.discovery(), Told()
         self.addCleanup(discovery.stop)

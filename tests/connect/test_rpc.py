@@ -60,7 +60,7 @@ class ConnectRpcTests(TestCase):
         Ask for these users.
         """
         request = rest_pb2.OnlineStatusRequest(user_ids=users)
-        answer = await on_loop(self.stub.OnlineStatus(request, timeout=5))
+        answer = await on_loop(self.stub.OnlineStatus(request, timeout=60))
         return dict(answer.status)
 
     async def refused(self, *users: int) -> grpc.aio.AioRpcError:
@@ -130,7 +130,7 @@ class ConnectRpcTests(TestCase):
         health: Any = self.rpc.health
         await on_loop(health.set("", health_pb2.HealthCheckResponse.SERVING))
         stub: Any = health_pb2_grpc.HealthStub(self.channel)
-        answer = await on_loop(stub.Check(health_pb2.HealthCheckRequest(), timeout=5))
+        answer = await on_loop(stub.Check(health_pb2.HealthCheckRequest(), timeout=60))
         self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
 
     async def test_reflection(self) -> None:
@@ -141,7 +141,7 @@ class ConnectRpcTests(TestCase):
         request = reflection_pb2.ServerReflectionRequest(list_services="")
 
         async def ask() -> list[str]:
-            call = stub.ServerReflectionInfo(iter([request]), timeout=5)
+            call = stub.ServerReflectionInfo(iter([request]), timeout=60)
             async for answer in call:
                 return [s.name for s in answer.list_services_response.service]
             return []

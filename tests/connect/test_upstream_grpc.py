@@ -85,8 +85,6 @@ class UpstreamGrpcTests(TestCase):
     The whole way, with servers that stop, restart and fall silent.
     """
 
-    timeout = 20
-
     async def serve(self, message: SmallMessage, port: int = 0) -> int:
         self.server = server = grpc.aio.server(options=server_options(1.0))
         rest_pb2_grpc.add_MessageServiceServicer_to_server(message, server)

@@ -65,8 +65,6 @@ class TwistdTests(TestCase):
     A small daemon of ours, really run by twistd.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
         self.folder = Path(self.mktemp()).absolute()
         plugins = self.folder / "twisted" / "plugins"

@@ -23,7 +23,7 @@ from tests.stalls import History
 from wsmsg.model import conversation_of
 
 _PAIRS = 8
-_SETTLE_S = 20.0
+_SETTLE_S = 60.0
 
 
 def say(text: str) -> None:

@@ -86,7 +86,7 @@ class IntegrationTestCase(TestCase):
     @cvar alone: each test has an installation of its own, which is not started.
     """
 
-    timeout = 90
+    timeout = 240
     message: ClassVar[dict[str, Any]] = {}
     connect: ClassVar[dict[str, Any]] = {}
     alone: ClassVar[bool] = False
@@ -175,7 +175,7 @@ class IntegrationTestCase(TestCase):
 
 
 async def eventually(
-    what: str, test: Callable[[], Awaitable[object] | object], limit_s: float = 10
+    what: str, test: Callable[[], Awaitable[object] | object], limit_s: float = 45
 ) -> None:
     """
     Wait until something that only another process knows is so.

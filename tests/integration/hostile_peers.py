@@ -20,7 +20,7 @@ Response = rest_pb2.MessageStreamResponse
 Batch = rest_pb2.ConnectBatch
 
 STREAM = "/rest.MessageService/MessageStream"
-_ANSWER_S = 10.0
+_ANSWER_S = 45.0
 
 
 def _bytes(message: Any) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 
 from wsmsg.rpc import client_pb2 as pb
 
-_END_S = 12.0
+_END_S = 45.0
 _QUIET_S = 0.3
 _KEY = base64.b64encode(b"0123456789abcdef").decode()
 MARK = "the-end"

@@ -24,7 +24,7 @@ from wsmsg.bench.proc import rss_bytes
 from wsmsg.settings.token_key import local_key
 
 #: A daemon that was killed is given so long to be ready again.
-READY_S = 30.0
+READY_S = 90.0
 _PORTS = (
     "message.listen",
     "message.rpc_listen",
@@ -348,7 +348,7 @@ async def http_delete(port: int, path: str) -> tuple[int, Any]:
 async def _http(port: int, request: str) -> tuple[int, Any]:
     writer = None
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request.encode())
             answer = await reader.read()

@@ -94,7 +94,7 @@ class RawClient:
         if self._connection is not None:
             self._connection.transport.abort()
 
-    async def until(self, predicate: Callable[[], bool], limit_s: float = 30) -> None:
+    async def until(self, predicate: Callable[[], bool], limit_s: float = 60) -> None:
         """
         Wait until something that this client sees makes C{predicate} true.
         """
@@ -103,7 +103,7 @@ class RawClient:
                 await self.changed.wait_for(predicate)
 
     async def until_taken(
-        self, conversation: str, n: int, limit_s: float = 30
+        self, conversation: str, n: int, limit_s: float = 60
     ) -> list[pb.Deliver]:
         """
         Wait until a conversation has so many messages.

@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from typing import Any, TypeVar
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.device import PATIENCE_S
 from wsmsg.client import (
     Client,
     GroupChanged,
@@ -48,7 +49,7 @@ class Person:
         """
         The first event like this, now or soon.
         """
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for event in self.told:
                     if isinstance(event, kind) and all(

@@ -160,7 +160,7 @@ class HostileTests(TestCase):
     Some thousand bad inputs to real daemons.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def run_test(self, test: Coroutine[Any, Any, None]) -> None:
         self.installation = Installation(connect={"hello_timeout_s": 1})
@@ -389,7 +389,7 @@ async def eventually(reached: Callable[[], Any]) -> None:
     """
     Wait until it is so; there is no event across processes.
     """
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(45):
         while True:
             result = reached()
             if await result if asyncio.iscoroutine(result) else result:

@@ -27,7 +27,7 @@ from tests.integration.raw_client import RawClient
 from wsmsg.rpc import rest_pb2
 
 SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
-SECONDS = 20.0
+SECONDS = 45.0
 
 
 def run(test: Coroutine[Any, Any, None]) -> Deferred[None]:
@@ -58,7 +58,7 @@ class PeersTestCase(TestCase):
     What both kinds of peers have in common.
     """
 
-    timeout = 90
+    timeout = 240
 
     def assert_no_bug(self, installation: Installation) -> None:
         """

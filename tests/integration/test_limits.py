@@ -230,7 +230,7 @@ class CrowdTests(IntegrationTestCase):
         self.assertEqual(others[-1][1]["Retry-After"], "1")
         for _, connection in here[1:]:
             pong = await connection.ping()
-            await asyncio.wait_for(pong, 5)
+            await asyncio.wait_for(pong, 45)
         await here[0][1].close()
         await eventually("room", lambda: self._comes("127.0.0.9"))
 

@@ -48,7 +48,7 @@ class KafkaCase(TestCase):
     Journals that end with the test.
     """
 
-    timeout = 60
+    timeout = 120
 
     def journal(self, place: KafkaPlace) -> KafkaJournal:
         made = kafka_journal_at(place)

@@ -5,12 +5,9 @@ What a deployed Connect's Redis is to be told, and what is taken from it: decisi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
 from wsmsg.connect.deployed_redis_forward import (
     BadForward,
@@ -18,11 +15,7 @@ from wsmsg.connect.deployed_redis_forward import (
     read_forward,
 )
 from wsmsg.connect.deployed_redis_ledger import REFRESH_S, Ledger
-from wsmsg.connect.deployed_redis_once import OnceEdge
-from wsmsg.connect.interfaces import IEdge
-from wsmsg.connect.registry import Registry
 from wsmsg.model import Message
-from wsmsg.settings.values import ConnectSettings
 
 CONTENT_BYTES = 1000
 
@@ -242,76 +235,3 @@ class ForwardTests(SynchronousTestCase):
         ):
             with self.assertRaises(BadForward):
                 read_forward(text, "here", CONTENT_BYTES)
-
-
-class RecordingRegistry(Registry):
-    """
-    Remembers who was given what.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(ConnectSettings(), Clock())
-        self.given: list[tuple[int, str]] = []
-        self.here = {1002}
-
-    def __contains__(self, user: object) -> bool:
-        return user in self.here
-
-    def push(self, message: Message, targets: Sequence[int]) -> Any:
-        self.given += [(user, message.content) for user in targets]
-        return any(user in self.here for user in targets)
-
-
-class OnceTests(SynchronousTestCase):
-    """
-    One message by two ways.
-    """
-
-    def setUp(self) -> None:
-        self.registry = RecordingRegistry()
-        self.edge = OnceEdge(self.registry, 2)
-
-    def give(self, message_id: int, content: str = "hello", seq: int = 0) -> int:
-        """
-        Push it; how many times it came to the user.
-        """
-        before = len(self.registry.given)
-        message = Message("u:1001:1002", 1001, "", message_id, content, 1, 1000, seq)
-        self.assertTrue(self.edge.push(message, [1002]))
-        return len(self.registry.given) - before
-
-    def test_interface(self) -> None:
-        """
-        The streams find what they need.
-        """
-        verifyObject(IEdge, self.edge)
-
-    def test_once(self) -> None:
-        """
-        It is given once, while another with its id is given too.
-        """
-        self.assertEqual([self.give(7), self.give(7)], [1, 0])
-        self.assertEqual([self.give(7, "other"), self.give(8)], [1, 1])
-        self.assertEqual(self.edge.repeated, 1)
-
-    def test_bounded(self) -> None:
-        """
-        What is remembered is bounded.
-        """
-        self.assertEqual([self.give(i) for i in (1, 2, 3, 1)], [1, 1, 1, 1])
-
-    def test_numbered(self) -> None:
-        """
-        What has a number is the sessions' matter.
-        """
-        self.assertEqual([self.give(7, seq=1), self.give(7, seq=1)], [1, 1])
-
-    def test_absent(self) -> None:
-        """
-        What came while the user was away is given when it comes again.
-        """
-        self.registry.here.clear()
-        message = Message("u:1001:1002", 1001, "", 7, "hello", 1, 1000)
-        self.assertFalse(self.edge.push(message, [1002]))
-        self.registry.here.add(1002)
-        self.assertEqual([self.give(7), self.give(7)], [1, 0])

@@ -12,7 +12,6 @@ import attrs
 from wsmsg.connect.deployed_redis import DeployedRedis
 from wsmsg.connect.deployed_redis_forward import Forward
 from wsmsg.connect.deployed_redis_inbox import ForwardInbox
-from wsmsg.connect.deployed_redis_once import OnceEdge
 from wsmsg.connect.registry import Registry
 from wsmsg.dependency import Dependency
 from wsmsg.retry import RetryPolicy
@@ -24,13 +23,10 @@ from wsmsg.settings.values import LegacySettings
 class Beside:
     """
     Both connections to their Redis.
-
-    @ivar edge: the sessions, for those who push to them.
     """
 
     redis: DeployedRedis
     inbox: ForwardInbox
-    edge: OnceEdge
 
     def start(self) -> None:
         self.redis.start()
@@ -50,11 +46,7 @@ class Beside:
         """
         What was done since the start, by name.
         """
-        return {
-            **self.redis.stats(),
-            **self.inbox.stats(),
-            "forwards_repeated": self.edge.repeated,
-        }
+        return {**self.redis.stats(), **self.inbox.stats()}
 
 
 def beside(
@@ -72,14 +64,13 @@ def beside(
     @param unnumbered: whether our Message is a deployed one.
     """
     url = read_redis_url(settings.redis, settings.redis_password.get_secret_value())
-    edge = OnceEdge(registry)
 
     def give(forward: Forward) -> bool:
         if not unnumbered() or forward.user not in registry:
             return False
-        before = edge.repeated
-        edge.push(forward.message, (forward.user,))
-        return edge.repeated == before
+        # Who has had it by the stream does not get it again, whichever was first.
+        registry.push(forward.message, (forward.user,))
+        return True
 
     redis = DeployedRedis(url, reactor, node=node, retry=retry)
     registry.on_added, registry.on_removed = redis.joined, redis.left
@@ -91,4 +82,4 @@ def beside(
         content_bytes=lambda: registry.settings.limits.content_bytes,
         retry=retry,
     )
-    return Beside(redis, inbox, edge)
+    return Beside(redis, inbox)

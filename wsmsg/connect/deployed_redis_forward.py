@@ -40,7 +40,6 @@ class _Said(msgspec.Struct, frozen=True):
     # Seconds; a year of five digits is the most.
     timestamp: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
     message_type: Annotated[int, msgspec.Meta(ge=0, lt=FIRST_EVENT)] = TEXT
-    ack_id: str = ""
 
 
 class _Forward(msgspec.Struct, frozen=True):
@@ -60,7 +59,8 @@ class BadForward(ValueError):
 
 class Forward(msgspec.Struct, frozen=True):
     """
-    A message that a deployed Connect wants given to a user here.
+    A message that a deployed Connect wants given to a user here: the same, to the last
+    field, as our own stream would make of it.
     """
 
     user: int
@@ -93,7 +93,7 @@ def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
     message = Message(
         conversation,
         said.sender,
-        said.ack_id,
+        "",
         said.message_id,
         said.content,
         said.message_type,

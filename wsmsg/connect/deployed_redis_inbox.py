@@ -2,8 +2,9 @@
 What deployed Connects hand to us through Redis: the channel C{connect_forward:<node>}.
 
 Whatever our Message stores is pushed to us with its number, so what is handed to us
-beside that is only counted.  A deployed Message promises less: there it is given to
-the user's sessions, unless they have had it (L{wsmsg.connect.deployed_redis_once}).
+beside that is only counted.  A deployed Message promises less, as its stream may lose
+what it pushes: there it is given to the user's sessions, each of which drops what it
+has had by the other way.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class ForwardInbox:
     @param node: our name, as deployed Connects have it from our connections.
     @param content_bytes: asked for the longest content, each time.
     @ivar given: how many were given to sessions.
-    @ivar unneeded: how many come, or came, by our own stream.
+    @ivar unneeded: how many come by our own stream, or are for who is not here.
     @ivar bad: how many could not be understood.
     """
 

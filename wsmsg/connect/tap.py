@@ -97,11 +97,10 @@ def _node(daemon: Any, reactor: Any) -> Any:
 
     settings: ConnectSettings = daemon.settings
     registry = Registry(settings, reactor)
-    beside = _beside(daemon, reactor, registry)
     upstream = Upstream(
         settings,
         reactor,
-        beside.edge if beside else registry,
+        registry,
         node=daemon.node,
         incarnation=uuid.uuid4().hex,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
@@ -154,11 +153,11 @@ def _node(daemon: Any, reactor: Any) -> Any:
         connections=connections,
         site=Site(pages, admission, reactor),
         rpc=ConnectRpc(online),
-        beside=beside,
+        beside=_beside(daemon, reactor, registry, upstream),
     )
 
 
-def _beside(daemon: Any, reactor: Any, registry: Any) -> Any:
+def _beside(daemon: Any, reactor: Any, registry: Any, upstream: Any) -> Any:
     """
     What the Connects of another system are told; L{None}: there are none.
     """
@@ -172,7 +171,7 @@ def _beside(daemon: Any, reactor: Any, registry: Any) -> Any:
         registry=registry,
         node=daemon.node,
         retry=daemon.retry,
-        unnumbered=lambda: False,
+        unnumbered=lambda: upstream.unnumbered,
     )
     for dependency in made.dependencies():
         daemon.health.add(dependency)

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from tests.connect.upstream_doubles import RecordingEdge
+from tests.ports import KeptPort
 from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.connect.interfaces import NewSend, SendAnswer
@@ -94,6 +95,14 @@ class UpstreamGrpcTests(TestCase):
         self.addCleanup(lambda: soon(server.stop(0)))
         return port
 
+    def kept_port(self) -> int:
+        """
+        A port for servers that come and go.
+        """
+        kept = KeptPort()
+        self.addCleanup(kept.close)
+        return kept.number
+
     def connect(self, port: int) -> Upstream:
         from twisted.internet import reactor
 
@@ -139,8 +148,7 @@ class UpstreamGrpcTests(TestCase):
         """
         Sends made before Message was there are accepted when it is.
         """
-        port = await self.serve(SmallMessage("m0"))
-        await soon(self.server.stop(0))
+        port = self.kept_port()
         upstream = self.connect(port)
         answers = [self.send("one"), self.send("two")]
         errors: set[str] = set()
@@ -164,7 +172,7 @@ class UpstreamGrpcTests(TestCase):
         """
         old, new = SmallMessage("m1"), SmallMessage("m2")
         old.holds = True
-        port = await self.serve(old)
+        port = await self.serve(old, self.kept_port())
         self.connect(port)
         answers = [self.send("one"), self.send("two")]
         await self.until(lambda: len(old.came) == 2)

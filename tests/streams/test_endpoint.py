@@ -16,6 +16,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from tests.ports import KeptPort
 from tests.proxies import Proxy
 from tests.stalls import Span
 from wsmsg.rpc import rest_pb2
@@ -299,7 +300,9 @@ class StreamEndpointTests(TestCase):
         """
         from twisted.internet import reactor
 
-        port = await self.serve(echo)
+        kept = KeptPort()
+        self.addCleanup(kept.close)
+        port = await self.serve(echo, kept.number)
         recorders = Recorders()
         service = ClientService(
             self.endpoint(port), recorders, retryPolicy=lambda n: 0.02

@@ -89,6 +89,8 @@ class RecordingSession:
     Remembers what it was given; C{on_received} may do more.
     """
 
+    is_legacy = False
+
     def __init__(self, peer: Any, codec: Any, identity: Any, claimed: Any) -> None:
         self.peer, self.codec = peer, codec
         self.identity, self.claimed_user = identity, claimed

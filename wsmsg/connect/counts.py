@@ -28,6 +28,11 @@ class Counts:
     @ivar limited: how often a client was not read because of its rate.
     @ivar welcomed: sessions that became known.
     @ivar closes: closes by us, by name of the code.
+    @ivar legacy_skipped: what deployed clients sent and nothing follows from.
+    @ivar legacy_again: how often what they sent was refused for a moment and is
+        given again.
+    @ivar legacy_given_up: messages of theirs that were refused for too long.
+    @ivar legacy_missed: messages that could not be read for them.
     """
 
     frames: int = 0
@@ -44,3 +49,7 @@ class Counts:
     limited: int = 0
     welcomed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)
+    legacy_skipped: int = 0
+    legacy_again: int = 0
+    legacy_given_up: int = 0
+    legacy_missed: int = 0

@@ -95,6 +95,13 @@ class Intake:
             self._paused = False
             self._peer.resume()
 
+    def rest(self) -> list[bytes]:
+        """
+        Take out what waits.
+        """
+        waiting, self._waiting, self._size = self._waiting, None, 0
+        return list(waiting or ())
+
     def close(self) -> None:
         """
         Take nothing any more.

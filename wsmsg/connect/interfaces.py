@@ -272,6 +272,11 @@ class ISession(Interface):
 
     outbox = Attribute("The L{twisted.internet.interfaces.IPushProducer} to register.")
 
+    is_legacy = Attribute(
+        "Whether its client is a deployed one: it may send text or binary messages, "
+        "and none of them twice, so that all are taken that can be read."
+    )
+
     def received(data: bytes, binary: bool) -> None:
         """
         The payload of one message of the client came.  Never raises.

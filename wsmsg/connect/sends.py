@@ -43,7 +43,7 @@ def send(session: Session, frame: frames.Send) -> None:
     """
     if not _admitted(session, frame.client_id):
         return
-    fault = _fault(frame, session.limits.content_bytes)
+    fault = fault_of(frame, session.limits.content_bytes)
     if fault is not None:
         reject(session, frame.client_id, fault)
         return
@@ -158,7 +158,7 @@ def _admitted(session: Session, client_id: str) -> bool:
     return not wait_ms
 
 
-def _fault(frame: frames.Send, limit: int) -> WsmsgError | None:
+def fault_of(frame: frames.Send, limit: int) -> WsmsgError | None:
     """
     Why the message cannot be, if so.
     """

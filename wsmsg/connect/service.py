@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from wsmsg.auth_jwt import Authenticator, BadTokenSettings
 from wsmsg.connect.admission import Admission
 from wsmsg.connect.heartbeat import Sweep
+from wsmsg.connect.legacy import Legacy
 from wsmsg.connect.registry import Registry
 from wsmsg.connect.rpc import ConnectRpc
 from wsmsg.connect.upstream import Upstream
@@ -54,6 +55,7 @@ class ConnectNode:
     connections: WebSocketConnections
     site: Site
     rpc: ConnectRpc
+    legacy: Legacy
     beside: Beside | None = None
     _due: LoopingCall | None = None
 
@@ -81,6 +83,7 @@ class ConnectNode:
         Have all clients move, within half of the time that stopping may take; end
         the connections of those that did not.
         """
+        until_s = self.clock.seconds() + self.settings.stop_s / 2
         emptied = self.registry.drain("this node is stopping")
         emptied.addTimeout(self.settings.stop_s / 2, self.clock, lambda *_: None)
         await emptied
@@ -88,6 +91,7 @@ class ConnectNode:
         if left:
             self._log.warn("{n} connections did not end by themselves", n=left)
         self.site.close_all()
+        await self.legacy.drain(until_s - self.clock.seconds())
 
     async def start_rpc(self) -> None:
         """
@@ -105,6 +109,7 @@ class ConnectNode:
     def _sweep(self) -> None:
         with self._log.failuresHandled("looking after what is due"):
             self.registry.due.sweep()
+            self.legacy.sweep()
 
     # -- settings
 
@@ -133,6 +138,7 @@ class ConnectNode:
             "connections": self.admission.connections,
             "users": len(self.registry.users()),
             "upstream": self.upstream.stats(),
+            "legacy": self.legacy.held.stats(),
             **({"beside": self.beside.stats()} if self.beside else {}),
         }
 
@@ -154,6 +160,10 @@ class ConnectNode:
             ("resyncs", "Clients told to ask again"),
             ("limited", "Clients not read because of their rate"),
             ("welcomed", "Sessions welcomed"),
+            ("legacy_skipped", "What deployed clients sent and was skipped"),
+            ("legacy_again", "Times that sends of deployed clients are given again"),
+            ("legacy_given_up", "Messages of deployed clients given up"),
+            ("legacy_missed", "Messages that deployed clients could not be given"),
         ):
             metrics.counter(f"wsmsg_connect_{name}", text, _reader(counts, name))
         labelled: list[tuple[str, str, str, Callable[[], Mapping[str, int]]]] = [
@@ -177,6 +187,12 @@ class ConnectNode:
             "wsmsg_connect_upstream",
             "What goes to and comes from Message; see docs/operations.md",
             self.upstream.stats,
+            label="what",
+        )
+        metrics.gauges(
+            "wsmsg_connect_legacy",
+            "What is kept for deployed clients; see docs/operations.md",
+            self.legacy.held.stats,
             label="what",
         )
         if self.beside is not None:

@@ -13,7 +13,7 @@ intake, and so its client.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -81,6 +81,8 @@ class Session(Output):
         "user",
         "watching",
     )
+
+    is_legacy: ClassVar[bool] = False
 
     _log = Logger()
 

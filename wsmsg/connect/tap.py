@@ -80,9 +80,10 @@ def _node(daemon: Any, reactor: Any) -> Any:
     The parts that make a Connect what it is.
     """
     from wsmsg.auth_jwt import Authenticator
-    from wsmsg.codecs import codec_json, codec_protobuf
+    from wsmsg.codecs import codec_json, codec_legacy, codec_protobuf
     from wsmsg.connect.admission import Admission
     from wsmsg.connect.heartbeat import Sweep
+    from wsmsg.connect.legacy import Legacy
     from wsmsg.connect.node import Node
     from wsmsg.connect.online import OnlineStatus
     from wsmsg.connect.registry import Registry
@@ -97,12 +98,13 @@ def _node(daemon: Any, reactor: Any) -> Any:
 
     settings: ConnectSettings = daemon.settings
     registry = Registry(settings, reactor)
+    incarnation = uuid.uuid4().hex
     upstream = Upstream(
         settings,
         reactor,
         registry,
         node=daemon.node,
-        incarnation=uuid.uuid4().hex,
+        incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
@@ -119,7 +121,8 @@ def _node(daemon: Any, reactor: Any) -> Any:
     )
     admission = Admission(settings.limits, reactor)
     heartbeat = Sweep(settings.heartbeat_s, reactor)
-    codecs = (codec_protobuf.CODEC, codec_json.CODEC)
+    legacy = Legacy(node, incarnation)
+    codecs = (codec_protobuf.CODEC, codec_json.CODEC, codec_legacy.CODEC)
     connections = WebSocketConnections(
         settings,
         reactor,
@@ -128,8 +131,10 @@ def _node(daemon: Any, reactor: Any) -> Any:
         codecs={codec.subprotocol: codec for codec in codecs},
         authenticate=authenticate,
         soon=asyncio.get_event_loop().call_soon,
-        make_session=lambda peer, codec, identity, user: Session(
-            peer, codec, node, identity=identity, claimed_user=user
+        make_session=lambda peer, codec, identity, user: (
+            Session(peer, codec, node, identity=identity, claimed_user=user)
+            if codec.subprotocol
+            else legacy.open(peer, identity)
         ),
     )
     online = OnlineStatus(registry, upstream)
@@ -153,6 +158,7 @@ def _node(daemon: Any, reactor: Any) -> Any:
         connections=connections,
         site=Site(pages, admission, reactor),
         rpc=ConnectRpc(online),
+        legacy=legacy,
         beside=_beside(daemon, reactor, registry, upstream),
     )
 

@@ -159,6 +159,9 @@ class WebSocketConnection(AutobahnOptions):
 
     def _connection_lost(self, reason: Failure) -> None:
         factory = self.factory
+        if self._held and self._hears_all:
+            self._held = False
+            self.consumeData()
         factory.sweep.discard(self, self._bucket)
         factory.admission.left(self.address)
         factory.countConnections -= 1
@@ -167,11 +170,11 @@ class WebSocketConnection(AutobahnOptions):
 
     # ------------------------------------------------------ called by Autobahn
 
-    def onConnect(self, request: Any) -> str:
+    def onConnect(self, request: Any) -> str | None:
         agreed = agree(self.factory, request)
         # Goes with all else that only the handshake needs.
         self.__dict__["agreed"] = agreed
-        return str(agreed.codec.subprotocol)
+        return agreed.codec.subprotocol or None
 
     def onOpen(self) -> None:
         try:
@@ -215,7 +218,7 @@ class WebSocketConnection(AutobahnOptions):
 
     def onMessageEnd(self) -> None:
         pieces, self.message_data = self.message_data, None
-        if self.state == OPEN and pieces is not None:
+        if pieces is not None and (self.state == OPEN or self._hears_all):
             self._on_message(b"".join(pieces), self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
@@ -338,12 +341,23 @@ class WebSocketConnection(AutobahnOptions):
 
     def _on_message(self, data: bytes, binary: bool) -> None:
         if binary is not self._binary:
+            if self._session is not None and self._session.is_legacy:
+                self._session.received(data, binary)
+                return
             want = "binary" if self._binary else "text"
             self._end(Close.UNSUPPORTED, f"this subprotocol has {want} messages")
         elif not binary and not is_utf8(data):
             self._end(Close.BAD_TEXT, "the text is not UTF-8")
         elif self._session is not None:
             self._session.received(data, binary)
+
+    @property
+    def _hears_all(self) -> bool:
+        """
+        Whether what the client sent is taken after we closed, too (RFC 6455 section
+        5.5.1 allows it), and what was read already if it is gone.
+        """
+        return self._session is not None and self._session.is_legacy
 
     def _flooded(self) -> bool:
         """

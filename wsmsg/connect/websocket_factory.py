@@ -99,5 +99,11 @@ class WebSocketConnections(WebSocketServerFactory):
         for name in offered or [""]:
             if name in self.codecs:
                 return self.codecs[name]
-        known = " or ".join(name for name in self.codecs if name)
-        raise deny(400, f"offer the WebSocket subprotocol {known}")
+        raise deny(400, f"offer the WebSocket subprotocol {self.known}")
+
+    @property
+    def known(self) -> str:
+        """
+        The subprotocols, for people.
+        """
+        return " or ".join(name for name in self.codecs if name)

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from wsmsg.connect.answers import answer, error_body
 from wsmsg.connect.interfaces import ICodec, Identity
 from wsmsg.connect.websocket_options import deny
-from wsmsg.errors import ERRORS, WsmsgError
+from wsmsg.errors import ERRORS, BadRequest, Unauthenticated, WsmsgError
 from wsmsg.tokens import read_user
 
 if TYPE_CHECKING:
@@ -68,7 +68,24 @@ def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
         raise deny(403, f"origin {request.origin!r} is not allowed")
     codec = factory.choose(request.protocols)
     claimed = request.headers.get("user-id")
+    if not codec.subprotocol:
+        _check_deployed(factory, request)
     claimed_user = None if claimed is None else read_user(claimed)
     token = request.headers.get("authorization")
     identity = None if token is None else factory.authenticate(token, claimed_user)
     return Agreed(codec, identity, claimed_user)
+
+
+def _check_deployed(factory: WebSocketConnections, request: Any) -> None:
+    """
+    A deployed client has no place but its headers to say who it is.
+    """
+    if request.headers.get("authorization") is None:
+        raise Unauthenticated(
+            "there is no Authorization header; without one offer the WebSocket "
+            f"subprotocol {factory.known}"
+        )
+    try:
+        read_user(request.headers.get("user-id"))
+    except Unauthenticated as e:
+        raise BadRequest(f"the header User-ID: {e.reason}") from None

@@ -40,6 +40,7 @@ class Snapshot:
     @ivar losses: how often it went from up to not up.
     @ivar since_s: when it came to this state, in unix seconds.
     @ivar next_try_s: when the next attempt is due, in unix seconds, if one is.
+    @ivar about: what it turned out to be, where it may be one of several things.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Snapshot:
     last_error: str
     since_s: float
     next_try_s: float | None
+    about: str = ""
 
 
 class Dependency:
@@ -59,6 +61,7 @@ class Dependency:
     @param name: what an operator calls it, as C{message 127.0.0.1:22004}.
     @param clock: for the times in the snapshot; its seconds are unix seconds.
     @param required: whether the daemon is not ready without it.
+    @ivar about: as in L{Snapshot}.
     """
 
     _log = Logger()
@@ -66,6 +69,7 @@ class Dependency:
     def __init__(self, name: str, clock: IReactorTime, *, required: bool = True):
         self.name = name
         self.required = required
+        self.about = ""
         self._clock = clock
         self._state = State.CONNECTING
         self._attempts = 0
@@ -93,6 +97,7 @@ class Dependency:
             last_error=self._last_error,
             since_s=self._since,
             next_try_s=self._next_try,
+            about=self.about,
         )
 
     def on_change(self, listener: Callable[[Dependency], object]) -> None:
@@ -121,8 +126,9 @@ class Dependency:
         if self._state is State.UP:
             return
         self._log.info(
-            "{dependency}: up after {attempts} attempts and {seconds:.1f} s",
+            "{dependency}: up after {attempts} attempts and {seconds:.1f} s{about}",
             dependency=self.name,
+            about=f": {self.about}" if self.about else "",
             attempts=attempts,
             seconds=self._clock.seconds() - self._since,
         )

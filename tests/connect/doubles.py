@@ -99,6 +99,7 @@ class FakeUpstream:
 
     def __init__(self) -> None:
         self.up = True
+        self.unnumbered = False
         self.calls: list[tuple[Any, ...]] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
         self.came_d: Deferred[bool] | None = None

@@ -43,8 +43,12 @@ class RecordingEdge:
     def watched(self) -> Sequence[int]:
         return self.asked_for
 
-    def push(self, message: Message, targets: Sequence[int]) -> None:
+    def push(self, message: Message, targets: Sequence[int]) -> int:
         self.told.append(("push", message, tuple(targets)))
+        return sum(target in self.there for target in targets)
+
+    def renew(self, reason: str) -> None:
+        self.told.append(("renew", reason))
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
         self.told.append(("receipt", cursor, tuple(targets)))

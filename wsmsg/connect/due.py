@@ -134,11 +134,14 @@ class Due:
         over_s: float,
         *,
         alternatives: tuple[str, ...],
+        opening: bool = True,
     ) -> None:
         """
-        Ask these to move to another node, and close those that said no hello yet.
+        Ask these to move to another node.
+
+        @param opening: close those that said no hello yet.
         """
-        for session in self._opening.take(float("inf")):
+        for session in self._opening.take(float("inf")) if opening else ():
             session.close(Close.DRAIN, reason)
         self._move_reason, self._move_s = reason, over_s
         self._alternatives = alternatives

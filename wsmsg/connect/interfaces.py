@@ -78,6 +78,10 @@ class IUpstream(Interface):
     """
 
     up = Attribute("Whether at least one stream is up.")
+    unnumbered = Attribute(
+        "Whether Message is a deployed one: messages have no numbers, and what reads "
+        "fails with C{Unsupported}.  Said of the last that was met."
+    )
 
     def send(new: NewSend, on_answer: OnAnswer) -> None:
         """
@@ -199,10 +203,13 @@ class IEdge(Interface):
         @return: a list of all users whose presence a session here asks for.
         """
 
-    def push(message: Message, targets: Sequence[int]) -> None:
+    def push(message: Message, targets: Sequence[int]) -> int:
         """
         Give a L{wsmsg.model.Message} to all sessions of these users.  One whose
-        number a session has had already is dropped there.
+        number a session has had already is dropped there; one without a number, if
+        it had the same of late.
+
+        @return: how many sessions have it.
         """
 
     def receipt(cursor: Cursor, targets: Sequence[int]) -> None:
@@ -218,6 +225,12 @@ class IEdge(Interface):
     def presence(presence: Presence) -> None:
         """
         Tell whoever watches this user (L{wsmsg.model.Presence}).
+        """
+
+    def renew(reason: str) -> None:
+        """
+        What clients were told in their welcome is not so any more: have them come
+        again, over C{resync_spread_s}.
         """
 
     def resync(reason: str, opened_after_s: float) -> None:

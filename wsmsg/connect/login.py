@@ -49,7 +49,10 @@ async def welcome(session: Session, since_ms: int) -> Welcome:
     heads: tuple[Head, ...] = ()
     more = synced = False
     try:
-        if await upstream.came(session.user) and not session.closed:
+        came = await upstream.came(session.user)
+        if upstream.unnumbered:
+            synced = True  # there is nothing that could be read
+        elif came and not session.closed:
             limit = session.limits.page
             rows, more = await upstream.heads(session.user, since_ms, limit)
             heads, synced = heads_of(rows), True
@@ -78,6 +81,7 @@ def _welcome(
             sends_per_s=limits.sends_per_s,
             page=limits.page,
             watch=limits.watch,
+            unnumbered=session.node.upstream.unnumbered,
         ),
         time=int(session.node.clock.seconds() * 1000),
         heads=heads,
@@ -96,7 +100,7 @@ async def recheck(session: Session) -> None:
         there = node.upstream.up and await node.upstream.came(session.user)
     except WsmsgError:
         there = False
-    if session.closed:
+    if session.closed or node.upstream.unnumbered:
         return
     due = node.registry.due
     if there:

@@ -71,20 +71,29 @@ class Output(ABC):
         if not self.outbox.reply(framed(self.codec, self.codec.encode(frame))):
             self.close(Close.SLOW_CLIENT, "too slow for the answers to its requests")
 
-    def push(self, conversation: str, seq: int, data: bytes) -> None:
+    def push(self, conversation: str, seq: int, data: bytes) -> bool:
         """
         Give the client a message, unless it has had it.
 
+        @param seq: 0: it has no number, and is known by its bytes.
         @param data: framed bytes.
+        @return: whether the client has it or will be given it.
         """
         counts = self.node.registry.counts
         if self._seen is None:
             self._seen = Seen()
-        if self._seen.has(conversation, seq):
+        had = self._seen.has(conversation, seq) if seq else self._seen.has_data(data)
+        if had:
             counts.repeats += 1
-        elif self.tell(data, shed=False):
-            counts.pushed += 1
+            return True
+        if not self.tell(data, shed=False):
+            return False
+        counts.pushed += 1
+        if seq:
             self._seen.note(conversation, seq)
+        else:
+            self._seen.note_data(data)
+        return True
 
     def tell(self, data: bytes, shed: bool) -> bool:
         """

@@ -4,19 +4,28 @@ What a session was pushed: nothing twice, and nothing before its welcome.
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 #: Of how many conversations a session remembers the last number it was pushed.
 SEEN = 1000
+
+#: Of how many messages without a number a session remembers that it was pushed them.
+SEEN_DATA = 1000
 
 
 class Seen:
     """
     The last numbers of the conversations that a session was pushed of late.
+
+    A message that has none is known by all of its bytes: the ids of the Message that
+    gives no numbers are not unique.
     """
 
-    __slots__ = ("_last",)
+    __slots__ = ("_data", "_last")
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
+        self._data: dict[bytes, None] | None = None
 
     def __len__(self) -> int:
         return len(self._last)
@@ -36,6 +45,27 @@ class Seen:
         self._last[conversation] = seq
         if len(self._last) > SEEN:
             del self._last[next(iter(self._last))]
+
+
+    def has_data(self, data: bytes) -> bool:
+        """
+        Whether these bytes were noted of late.
+        """
+        return self._data is not None and _digest(data) in self._data
+
+    def note_data(self, data: bytes) -> None:
+        """
+        The session has the message that these bytes are.
+        """
+        if self._data is None:
+            self._data = {}
+        self._data[_digest(data)] = None
+        if len(self._data) > SEEN_DATA:
+            del self._data[next(iter(self._data))]
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 class Early:

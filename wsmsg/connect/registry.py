@@ -41,8 +41,8 @@ class Member(Pending, Protocol):
     sends: TokenBucket | None
     told: set[int] | None
 
-    def push(self, conversation: str, seq: int, data: bytes) -> None:
-        """A message, unless the session has had it."""
+    def push(self, conversation: str, seq: int, data: bytes) -> bool:
+        """A message, unless the session has had it; whether it has it now."""
 
     def tell(self, data: bytes, shed: bool) -> bool:
         """Something that is not numbered."""
@@ -198,10 +198,11 @@ class Registry:
     def watched(self) -> list[int]:
         return list(self._watchers)
 
-    def push(self, message: model.Message, targets: Sequence[int]) -> None:
+    def push(self, message: model.Message, targets: Sequence[int]) -> int:
         conversation, seq, sender = message.conversation, message.seq, message.sender
         plain: dict[ICodec, bytes] = {}
         own: dict[ICodec, bytes] = {}
+        having = 0
         for user in targets:
             entry = self._sessions.get(user)
             if entry is None:
@@ -215,9 +216,10 @@ class Registry:
                     if data is None:
                         frame = deliver(message, user)
                         data = made[codec] = framed(codec, codec.encode(frame))
-                    session.push(conversation, seq, data)
+                    having += session.push(conversation, seq, data)
                 except Exception:  # noqa: BLE001 - a guard
                     self._broken(session)
+        return having
 
     def receipt(self, cursor: model.Cursor, targets: Sequence[int]) -> None:
         frame = frames.Receipt(
@@ -236,6 +238,16 @@ class Registry:
             if session.told is not None:
                 session.told.add(presence.user)
         self._tell(presence_frame(presence), watchers, shed=True)
+
+    def renew(self, reason: str) -> None:
+        # Those of the deployed clients were told nothing that could change.
+        self.due.move(
+            [s for s in self._all(self._sessions) if s.codec.subprotocol],
+            reason,
+            self.settings.resync_spread_s,
+            alternatives=(),
+            opening=False,
+        )
 
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.due.resync(

@@ -17,7 +17,7 @@ from wsmsg.connect.reads import QUERIES_MAX as QUERIES_MAX  # noqa: PLC0414
 from wsmsg.connect.reads import ask, conversations, members, refuse, sync
 from wsmsg.connect.registry import presence_frame
 from wsmsg.connect.sends import change_group, check_member, create_group, recall, send
-from wsmsg.errors import BadFrame, BadRequest, WsmsgError
+from wsmsg.errors import BadFrame, BadRequest, Internal, WsmsgError
 
 if TYPE_CHECKING:
     from wsmsg.connect.session import Session
@@ -37,15 +37,24 @@ def delivered(session: Session, frame: frames.Delivered) -> None:
 
 def read(session: Session, frame: frames.Read) -> None:
     """
-    All up to this number was seen, and so is on a device.
+    All up to this number was seen, and so is on a device; or a message alone was.
     """
     try:
         check_member(session, frame.conversation)
     except WsmsgError as e:
         refuse(session, e)
         return
-    seq = frame.seq
-    session.node.upstream.cursor(frame.conversation, session.user, seq, seq)
+    seq, upstream = frame.seq, session.node.upstream
+    if seq and not upstream.unnumbered:
+        upstream.cursor(frame.conversation, session.user, seq, seq)
+    elif frame.message_id:
+        mark = model.Mark(session.user, frame.message_id)
+        upstream.mark(session.user, [mark]).addErrback(_not_marked, session)
+
+
+def _not_marked(failure: Failure, session: Session) -> None:
+    error: Any = failure.check(WsmsgError) and failure.value
+    refuse(session, error or Internal("internal error"))
 
 
 def typing(session: Session, frame: frames.Typing) -> None:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 from wsmsg import frames, model
 from wsmsg.connect.blocks import WINDOW
 from wsmsg.connect.interfaces import NewSend, SendAnswer
-from wsmsg.errors import BadRequest, Forbidden, RateLimited, TooLarge, WsmsgError
+from wsmsg.errors import (
+    BadRequest,
+    Forbidden,
+    RateLimited,
+    TooLarge,
+    Unsupported,
+    WsmsgError,
+)
 from wsmsg.model import (
     GroupChange,
     InvalidName,
@@ -44,6 +51,8 @@ def send(session: Session, frame: frames.Send) -> None:
     if not _admitted(session, frame.client_id):
         return
     fault = fault_of(frame, session.limits.content_bytes)
+    if fault is None and frame.kind > model.TEXT:
+        fault = _unsupported(session, "messages of other kinds than 1")
     if fault is not None:
         reject(session, frame.client_id, fault)
         return
@@ -64,6 +73,8 @@ def create_group(session: Session, frame: frames.CreateGroup) -> None:
     """
     if not _admitted(session, frame.client_id):
         return
+    if _refused(session, frame.client_id, "groups that are made here"):
+        return
     members = dict.fromkeys((session.user, *frame.members))
     change = GroupChange(True, frame.name, frame.history, tuple(members))
     group = group_conversation(group_of(session.user, frame.client_id))
@@ -76,6 +87,8 @@ def change_group(session: Session, frame: frames.ChangeGroup) -> None:
     Add and remove members; whether the user may do that is for Message to say.
     """
     if not _admitted(session, frame.client_id):
+        return
+    if _refused(session, frame.client_id, "groups that are changed here"):
         return
     change = GroupChange(
         add=tuple(dict.fromkeys(frame.add)), remove=tuple(dict.fromkeys(frame.remove))
@@ -90,6 +103,8 @@ def recall(session: Session, frame: frames.Recall) -> None:
     Take a message back; whether it is one of the user's is for Message to say.
     """
     if not _admitted(session, frame.client_id):
+        return
+    if _refused(session, frame.client_id, "messages that are taken back"):
         return
     try:
         check_member(session, frame.conversation)
@@ -175,6 +190,22 @@ def fault_of(frame: frames.Send, limit: int) -> WsmsgError | None:
     if "\0" in content:
         return BadRequest("content has the character U+0000")
     return None
+
+
+def _unsupported(session: Session, what: str) -> Unsupported | None:
+    if not session.node.upstream.unnumbered:
+        return None
+    return Unsupported(f"the deployed Message behind this server has no {what}")
+
+
+def _refused(session: Session, client_id: str, what: str) -> bool:
+    """
+    Whether Message has no such thing; then it is rejected.
+    """
+    error = _unsupported(session, what)
+    if error is not None:
+        reject(session, client_id, error)
+    return error is not None
 
 
 def _propose_change(

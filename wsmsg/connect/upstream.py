@@ -5,6 +5,7 @@ Message, as the sessions see it: one thing, however many streams there are.
 
     sessions --> Upstream --> Peers --+--> UpstreamPeer --> UpstreamStream --> a Message
                   | | |               `--> UpstreamPeer --> UpstreamStream --> another
+                  | | |                     (DeployedStream, if they are deployed)
                   | | `--> Queries   (reads, on the streams' channels)
                   | `--> PendingSends  (which stream has which send)
                   `--> Lead, Watching  (the primary; who is online, by the words of all)
@@ -17,33 +18,31 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg.connect.arrivals import Arrival
 from wsmsg.connect.deltas import CursorPool, TypingPool
+from wsmsg.connect.deployed_repeats import Repeats
 from wsmsg.connect.discovery import discovery_of
 from wsmsg.connect.interfaces import IEdge, IUpstream, NewSend, OnAnswer
 from wsmsg.connect.pending import PendingSends
 from wsmsg.connect.queries import Ask, Queries
-from wsmsg.connect.upstream_context import Shared
+from wsmsg.connect.upstream_context import Shared, Stream
+from wsmsg.connect.upstream_dialling import EndpointOf, UpstreamDialling
+from wsmsg.connect.upstream_endpoint import grpc_endpoint
 from wsmsg.connect.upstream_lead import Lead
-from wsmsg.connect.upstream_peer import Hello, grpc_endpoint
+from wsmsg.connect.upstream_peer import MIXED
 from wsmsg.connect.upstream_peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream_reads import UpstreamReads
-from wsmsg.connect.upstream_stream import UpstreamStream
+from wsmsg.connect.upstream_stats import stats
 from wsmsg.connect.watching import Watching
 from wsmsg.dependency import Dependency
 from wsmsg.errors import WsmsgError
 from wsmsg.model import Presence
-from wsmsg.retry import RetryPolicy, retry_policy
-from wsmsg.rpc import rest_pb2
+from wsmsg.retry import retry_policy
 from wsmsg.settings.values import ConnectSettings
 
 _SWEEP_S = 0.25
@@ -55,11 +54,9 @@ _WATCH_QUERY = 1000
 #: Users whom no stream tells of are asked for so often.
 _ASK_S = 1.0
 
-EndpointOf = Callable[[str, Hello, ConnectSettings], IStreamClientEndpoint]
-
 
 @implementer(IUpstream)
-class Upstream(UpstreamReads, Service):
+class Upstream(UpstreamReads, UpstreamDialling, Service):
     """
     All Messages.
 
@@ -103,9 +100,11 @@ class Upstream(UpstreamReads, Service):
             query_timeout_s=settings.query_timeout_s,
         )
         self.counters = self._shared.counters
+        self.unnumbered = self.only_deployed
+        self._repeats = Repeats(self._send)
         self._watching = self._shared.watching
         self._peers = Peers(self, self._shared, settings, discovery, self._look_around)
-        self._up: list[UpstreamStream] = []
+        self._up: list[Stream] = []
         self._lead = Lead(node)
         self._arrival: Arrival | None = None
         self._untold = True
@@ -199,33 +198,27 @@ class Upstream(UpstreamReads, Service):
         """
         What was counted since the start, and what is there now, by name.
         """
-        sends, counters, shared = self.sends, self.counters, self._shared
         return {
             "streams_up": len(self._up),
-            "sends_unanswered": len(sends),
-            "sends": sends.sent,
-            "sends_accepted": sends.accepted,
-            "sends_rejected": sends.rejected,
-            "sends_expired": sends.expired,
-            "sends_overloaded": sends.overloaded,
-            "sends_moved": sends.moved,
-            "frames_written": counters.frames_written,
-            "frames_read": counters.frames_read,
-            "pushes": counters.pushes,
-            "resyncs": counters.resyncs,
-            "protocol_errors": counters.protocol_errors,
-            "cursors_shed": shared.cursors.shed,
-            "typing_shed": shared.typing.shed,
-            "reads": self.queries.asked,
-            "reads_failed": self.queries.failed,
+            **stats(self._shared, self.queries),
+            "sends_repeated": self._repeats.met,
         }
 
     # -- IUpstream
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
+        if self.unnumbered:
+            self._repeats.send(new, on_answer)
+        else:
+            self._send(new, on_answer)
+
+    def _send(self, new: NewSend, on_answer: OnAnswer) -> None:
         self.sends.send(new, on_answer, self._clock.seconds())
 
     def came(self, user: int) -> Deferred[bool]:
+        if self.unnumbered:
+            self._shared.edge.presence(Presence(user, True))
+            return succeed(self.up)
         if not self._up:
             return succeed(False)
         arrival = self._arrival
@@ -239,16 +232,28 @@ class Upstream(UpstreamReads, Service):
         return arrival.wait()
 
     def left(self, user: int) -> None:
+        if self.unnumbered:
+            seen_ms = int(self._clock.seconds() * 1000)
+            self._shared.edge.presence(Presence(user, False, seen_ms))
         for stream in self._up:
             stream.left(user)
 
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
+        if self.unnumbered:
+            return
         self._shared.cursors.put(conversation, user, delivered, read)
         if self._lead.stream is not None:
             self._lead.stream.pooled()
 
+    def acknowledge(self, user: int, message_id: int) -> bool:
+        if message_id > 0:
+            self._shared.acks.add(user, message_id)
+            if self._lead.stream is not None:
+                self._lead.stream.pooled()
+        return message_id > 0
+
     def typing(self, conversation: str, user: int) -> None:
-        if self._lead.stream is not None:
+        if self._lead.stream is not None and not self.unnumbered:
             self._shared.typing.put(conversation, user)
             self._lead.stream.pooled()
 
@@ -263,6 +268,9 @@ class Upstream(UpstreamReads, Service):
             stream.unwatch(users)
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        if self.unnumbered:
+            here = set(self._shared.edge.users())
+            return succeed([Presence(user, user in here) for user in users])
         found = self.queries.presence(users)
         return found.addCallback(self._noted)
 
@@ -272,19 +280,8 @@ class Upstream(UpstreamReads, Service):
 
     # -- what the peers call
 
-    def retry_policy(self) -> RetryPolicy:
-        return self._policy
-
-    def endpoint(self, address: str, hello: Hello) -> IStreamClientEndpoint:
-        return self._endpoint(address, hello, self._settings)
-
-    def subscribe(self, address: str) -> rest_pb2.SubscribeRequest:
-        return rest_pb2.SubscribeRequest(
-            connect_service_id=self._node,
-            incarnation=self._incarnation,
-        )
-
-    def stream_up(self, stream: UpstreamStream) -> None:
+    def stream_up(self, stream: Stream) -> None:
+        self._turn_to(stream.deployed)
         self._up.append(stream)
         self._arrival = None  # who comes now waits for this stream as well
         watched = self._shared.edge.watched()
@@ -292,7 +289,21 @@ class Upstream(UpstreamReads, Service):
         stream.watch(watched)
         self._look_around()
 
-    def stream_knows(self, stream: UpstreamStream) -> None:
+    def _turn_to(self, deployed: bool) -> None:
+        """
+        What is found is of this kind from now on.
+        """
+        if not deployed:
+            for other in [s for s in self._up if s.deployed]:
+                other.drop(MIXED)
+        if deployed is self.unnumbered:
+            return
+        self.unnumbered = deployed
+        kind = "a deployed Message" if deployed else "wsmsg"
+        self._log.info("what is behind this node is {kind}", kind=kind)
+        self._shared.edge.renew(f"what is behind this node is {kind} now")
+
+    def stream_knows(self, stream: Stream) -> None:
         """
         What changed while nobody told us is asked for.
         """
@@ -300,7 +311,7 @@ class Upstream(UpstreamReads, Service):
             self._untold = False
             self._ask(self._shared.edge.watched())
 
-    def stream_lost(self, stream: UpstreamStream, reason: str) -> None:
+    def stream_lost(self, stream: Stream, reason: str) -> None:
         if stream in self._up:
             self._up.remove(stream)
         self._arrival = None

@@ -4,6 +4,7 @@ What a stream to Message needs of its surroundings, and shares with the others.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,12 +13,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.connect.deltas import CursorPool, TypingPool
+from wsmsg.connect.deployed_acks import Acks
 from wsmsg.connect.interfaces import IEdge
-from wsmsg.connect.pending import PendingSends
+from wsmsg.connect.pending import Carrier, PendingSends
 from wsmsg.connect.watching import Watching
+from wsmsg.rpc import rest_pb2
 
 if TYPE_CHECKING:
-    from wsmsg.connect.upstream_stream import UpstreamStream
+    from wsmsg.connect.arrivals import Arrival
 
 
 class Transport(Protocol):
@@ -37,22 +40,71 @@ class Transport(Protocol):
         self, method: str, request: Any, answer: type[Any], timeout_s: float
     ) -> Deferred[Any]: ...
 
+    def echo(self, timeout_s: float) -> Deferred[None]: ...
+
+
+class Stream(Carrier, Hashable, Protocol):
+    """
+    A stream to a Message of either kind, as L{wsmsg.connect.upstream.Upstream} sees
+    it; told in L{wsmsg.connect.upstream_stream.UpstreamStream}.
+
+    @ivar name: C{host:port} of the Message, for the log.
+    @ivar deployed: whether that is one of the deployed system.
+    """
+
+    name: str
+
+    @property
+    def deployed(self) -> bool: ...
+
+    @property
+    def knows(self) -> bool: ...
+
+    def lead(self, primary: bool) -> None: ...
+
+    def came(self, user: int) -> None: ...
+
+    def left(self, user: int) -> None: ...
+
+    def join(self, arrival: Arrival) -> None: ...
+
+    def watch(self, users: Iterable[int]) -> None: ...
+
+    def unwatch(self, users: Iterable[int]) -> None: ...
+
+    def pooled(self) -> None: ...
+
+    def ask(
+        self, request: rest_pb2.QueryRequest
+    ) -> Deferred[rest_pb2.QueryResponse]: ...
+
+    def drop(self, reason: str) -> None: ...
+
+    def is_silent(self, now_s: float) -> bool: ...
+
+    def listen_for(self, now_s: float, *, was_deaf: bool) -> None: ...
+
 
 class Owner(Protocol):
     """
     Who is told when a stream comes and goes.
     """
 
-    def stream_up(self, stream: UpstreamStream) -> None: ...
+    def stream_up(self, stream: Stream) -> None: ...
 
-    def stream_knows(self, stream: UpstreamStream) -> None:
+    def stream_knows(self, stream: Stream) -> None:
         """
         Its Message has our users.
         """
 
-    def stream_lost(self, stream: UpstreamStream, reason: str) -> None:
+    def stream_lost(self, stream: Stream, reason: str) -> None:
         """
         @param stream: perhaps one that never was up.
+        """
+
+    def late_welcome(self) -> None:
+        """
+        The stream is none to a deployed Message, as it seemed.
         """
 
 
@@ -78,6 +130,9 @@ class PeerLife:
 class Counters:
     """
     What went over all streams.
+
+    @ivar failures: messages that a deployed Message said to have failed.
+    @ivar odd_events: its pushes of nothing that a client could be shown.
     """
 
     frames_written: int = 0
@@ -85,6 +140,8 @@ class Counters:
     pushes: int = 0
     resyncs: int = 0
     protocol_errors: int = 0
+    failures: int = 0
+    odd_events: int = 0
 
 
 @attrs.define
@@ -101,3 +158,4 @@ class Shared:
     watching: Watching
     query_timeout_s: float
     counters: Counters = attrs.Factory(Counters)
+    acks: Acks = attrs.Factory(Acks)

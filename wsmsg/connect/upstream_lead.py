@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from twisted.logger import Logger
 
-from wsmsg.connect.upstream_stream import UpstreamStream
+from wsmsg.connect.upstream_context import Stream
 
 
 class Lead:
@@ -25,12 +25,10 @@ class Lead:
     _log = Logger()
 
     def __init__(self, node: str) -> None:
-        self.stream: UpstreamStream | None = None
+        self.stream: Stream | None = None
         self._node = node
 
-    def review(
-        self, up: Sequence[UpstreamStream], fit: Sequence[UpstreamStream]
-    ) -> None:
+    def review(self, up: Sequence[Stream], fit: Sequence[Stream]) -> None:
         """
         Have the best one lead.
 
@@ -49,7 +47,7 @@ class Lead:
             self._log.info("{message} is our primary", message=self.stream.name)
             self.stream.lead(True)
 
-    def _rank(self, stream: UpstreamStream) -> tuple[bool, bytes]:
+    def _rank(self, stream: Stream) -> tuple[bool, bytes]:
         # One that has our users, if there is one.
         name = f"{self._node} {stream.name}".encode()
         return not stream.knows, hashlib.blake2b(name).digest()

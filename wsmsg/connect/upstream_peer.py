@@ -7,7 +7,6 @@ how long to wait, and remembers across streams what the next one may resume.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.application.internet import ClientService
@@ -18,53 +17,26 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.connect.upstream_context import PeerLife, Shared
+from wsmsg.connect.deployed import DeployedStream
+from wsmsg.connect.upstream_context import PeerLife, Shared, Stream
+from wsmsg.connect.upstream_endpoint import Hello
 from wsmsg.connect.upstream_stream import UpstreamStream
 from wsmsg.dependency import Dependency
 from wsmsg.retry import RetryPolicy
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.values import ConnectSettings
-from wsmsg.streams.endpoint import StreamEndpoint
 
 LINK_VERSION = 1
 
-#: Twice this finds a dead peer.
-_KEEPALIVE_S = 1.5
-#: Between the starts of two frames, so that a busy stream carries fewer and bigger.
-_SPACING_S = 0.005
 #: A stream that was up for less is a reason to wait longer before the next.
 _STEADY_S = 5.0
 #: No other attempt is wanted.
 _NEVER_S = 86400.0
 
-Hello = Callable[[], rest_pb2.MessageStreamRequest]
-#: Makes the endpoint of one attempt: of the address and the subscribe to send.
-EndpointOf = Callable[[str, Hello], IStreamClientEndpoint]
-
-
-def grpc_endpoint(
-    address: str, hello: Hello, settings: ConnectSettings
-) -> StreamEndpoint:
-    """
-    The way to a Message.
-    """
-    return StreamEndpoint(
-        address,
-        "/rest.MessageService/MessageStream",
-        request=rest_pb2.MessageStreamRequest,
-        response=rest_pb2.MessageStreamResponse,
-        hello=hello,
-        welcomed=_is_welcome,
-        welcome_timeout_s=settings.welcome_timeout_s,
-        keepalive_s=_KEEPALIVE_S,
-        spacing_s=_SPACING_S,
-    )
-
-
-def _is_welcome(message: rest_pb2.MessageStreamResponse | None) -> bool:
-    # A deployed Message sends none; serving those too begins here.  None: what came
-    # could not be decoded.
-    return message is not None and message.HasField("welcome")
+#: Why a deployed Message is not used.
+MIXED = (
+    "it is a deployed Message beside others of wsmsg, and is not used: discovery "
+    "must name only one kind"
+)
 
 
 class PeerOwner(Protocol):
@@ -79,18 +51,42 @@ class PeerOwner(Protocol):
 
     def retry_policy(self) -> RetryPolicy: ...
 
-    def endpoint(self, address: str, hello: Hello) -> IStreamClientEndpoint: ...
+    def endpoint(
+        self, address: str, hello: Hello, *, surely_ours: bool
+    ) -> IStreamClientEndpoint:
+        """
+        The way there.
+
+        @param surely_ours: wait for the welcome, however late it is.
+        """
 
     def subscribe(self, address: str) -> rest_pb2.SubscribeRequest:
         """
         Who we are; without what is resumed.
         """
 
-    def stream_up(self, stream: UpstreamStream) -> None: ...
+    def welcomes(self, address: str, deployed: bool) -> bool:
+        """
+        Whether a Message of this kind can be used.
+        """
 
-    def stream_knows(self, stream: UpstreamStream) -> None: ...
+    @property
+    def only_deployed(self) -> bool:
+        """
+        Whether the settings say that it is a deployed one.
+        """
 
-    def stream_lost(self, stream: UpstreamStream, reason: str) -> None: ...
+    @property
+    def stalled_s(self) -> float:
+        """
+        After what time of nothing a deployed one is dropped.
+        """
+
+    def stream_up(self, stream: Stream) -> None: ...
+
+    def stream_knows(self, stream: Stream) -> None: ...
+
+    def stream_lost(self, stream: Stream, reason: str) -> None: ...
 
     def limit_reached(self, reason: str) -> None:
         """
@@ -110,6 +106,7 @@ class UpstreamPeer(Factory):
 
     @ivar dependency: tells its state.
     @ivar stream: the stream, while it is up.
+    @ivar deployed: whether it is of the deployed system; L{None}: it was not met yet.
     """
 
     noisy = False
@@ -117,7 +114,8 @@ class UpstreamPeer(Factory):
     def __init__(self, address: str, owner: PeerOwner, shared: Shared) -> None:
         self.address = address
         self.dependency = Dependency(f"message {address}", shared.clock)
-        self.stream: UpstreamStream | None = None
+        self.stream: Stream | None = None
+        self.deployed: bool | None = None
         self._owner = owner
         self._shared = shared
         self._life = PeerLife()
@@ -126,6 +124,8 @@ class UpstreamPeer(Factory):
         self._failure = ""
         self._up_since_s = 0.0
         self._stopping = self._leaving = False
+        self._surely_ours = False
+        self._unfit = ""
         self._dialler = _Dialler(
             self, self, retryPolicy=self._delay_s, clock=shared.clock
         )
@@ -159,7 +159,8 @@ class UpstreamPeer(Factory):
         Make one attempt.
         """
         self.dependency.attempting()
-        endpoint = self._owner.endpoint(self.address, self._hello)
+        surely, self._surely_ours = self._surely_ours, False
+        endpoint = self._owner.endpoint(self.address, self._hello, surely_ours=surely)
         attempt: Deferred[Any] = endpoint.connect(protocolFactory)
         return attempt.addErrback(self._attempt_failed)
 
@@ -169,17 +170,29 @@ class UpstreamPeer(Factory):
         """
         if self._stopping:
             return None
+        deployed = not getattr(addr, "welcomed", True)
+        if not self._owner.welcomes(self.address, deployed):
+            self._unfit = MIXED
+            return None
+        self.deployed = deployed
+        if deployed:
+            return DeployedStream(
+                self.address, self, self._shared, stalled_s=self._owner.stalled_s
+            )
         return UpstreamStream(self.address, self, self._shared, self._life)
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
         hello = self._owner.subscribe(self.address)
+        if self._owner.only_deployed:
+            return rest_pb2.MessageStreamRequest(subscribe=hello)
         hello.link_version = LINK_VERSION
         hello.resume_incarnation = self._life.incarnation
         hello.resume_from = self._life.number
         return rest_pb2.MessageStreamRequest(subscribe=hello)
 
     def _attempt_failed(self, failure: Failure) -> Failure:
-        self._failed(failure.getErrorMessage())
+        unfit, self._unfit = self._unfit, ""
+        self._failed(unfit or failure.getErrorMessage())
         return failure
 
     def _failed(self, reason: str) -> None:
@@ -208,17 +221,24 @@ class UpstreamPeer(Factory):
 
     # -- what its stream calls
 
-    def stream_up(self, stream: UpstreamStream) -> None:
+    def stream_up(self, stream: Stream) -> None:
         self.stream = stream
         self._failures = 0
         self._up_since_s = self._shared.clock.seconds()
+        self.dependency.about = "a deployed Message" if stream.deployed else "wsmsg"
         self.dependency.succeeded()
         self._owner.stream_up(stream)
 
-    def stream_knows(self, stream: UpstreamStream) -> None:
+    def stream_knows(self, stream: Stream) -> None:
         self._owner.stream_knows(stream)
 
-    def stream_lost(self, stream: UpstreamStream, reason: str) -> None:
+    def late_welcome(self) -> None:
+        """
+        What was taken for a deployed Message is none; it is only slow.
+        """
+        self._surely_ours = True
+
+    def stream_lost(self, stream: Stream, reason: str) -> None:
         if self.stream is not stream:
             self._failed(reason)
             return

@@ -20,9 +20,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.connect.discovery import IDiscovery
-from wsmsg.connect.upstream_context import Shared
+from wsmsg.connect.upstream_context import Shared, Stream
 from wsmsg.connect.upstream_peer import PeerOwner, UpstreamPeer
-from wsmsg.connect.upstream_stream import UpstreamStream
 from wsmsg.dependency import Dependency
 from wsmsg.settings.values import ConnectSettings
 
@@ -101,11 +100,21 @@ class Peers:
         """
         return [peer.dependency for _, peer in sorted(self._peers.items())]
 
-    def is_leaving(self, stream: UpstreamStream) -> bool:
+    def is_leaving(self, stream: Stream) -> bool:
         """
         Whether its address is not found any more.
         """
         return any(peer.stream is stream for peer in self._leaving)
+
+    def is_other_ours(self, address: str) -> bool:
+        """
+        Whether another one that is found was one of ours when it was last met.
+        """
+        return any(
+            peer.deployed is False
+            for peer in self._peers.values()
+            if peer.address != address
+        )
 
     def sweep(self, now_s: float) -> None:
         """

@@ -59,6 +59,8 @@ class UpstreamStream:
 
     _log = Logger()
 
+    deployed = False
+
     def __init__(self, name: str, owner: Owner, shared: Shared, life: PeerLife) -> None:
         self.name = name
         self.unanswered = 0

@@ -213,8 +213,10 @@ class Health:
 
 def _shown(snapshot: Snapshot) -> dict[str, Any]:
     next_try = snapshot.next_try_s
+    about = {"about": snapshot.about} if snapshot.about else {}
     return {
         "name": snapshot.name,
+        **about,
         "state": snapshot.state.value,
         "required": snapshot.required,
         "attempts": snapshot.attempts,

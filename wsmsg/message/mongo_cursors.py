@@ -4,11 +4,13 @@ How far users are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.mongo_documents import (
-    Document,
+    cursor_document,
     find,
     member_key,
     storable,
@@ -32,36 +34,59 @@ class MongoCursors:
         self._connection = connection
         self._heads = heads
 
-    async def move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
+    async def moves(
+        self, cursors: Sequence[Cursor]
+    ) -> dict[_Key, tuple[Cursor | None, Cursor]]:
+        """
+        What there is and what is to be, of those cursors that move.
+        """
         wanted = highest(cursors)
         if not wanted:
-            return []
+            return {}
         reach: dict[str, int] = {}
         for c in wanted.values():
-            to = max(c.delivered, c.read, reach.get(c.conversation, 0))
+            last = max([last for _, last in c.seen], default=0)
+            to = max(c.delivered, c.read, last, reach.get(c.conversation, 0))
             reach[c.conversation] = to
-        now, heads = await both(self.cursors(list(wanted)), self._heads.reaching(reach))
-        risen = [
-            moved
-            for key, to in wanted.items()
-            if (moved := rise(now.get(key), to, heads[key[0]]))
-        ]
-        if risen:
-            await self._raise(risen, now)
-        return risen
+        now, heads = await both(
+            self.standings(list(wanted)), self._heads.reaching(reach)
+        )
+        moves = (
+            (key, rise(now.get(key), to, heads[key[0]])) for key, to in wanted.items()
+        )
+        return {key: (now.get(key), moved) for key, moved in moves if moved is not None}
 
-    async def _raise(self, risen: Sequence[Cursor], now: Collection[_Key]) -> None:
+    async def rise(
+        self, moves: Mapping[_Key, tuple[Cursor | None, Cursor]]
+    ) -> list[Cursor]:
+        """
+        Raise cursors above which nothing is marked.
+        """
         documents = {}
         new = set()
-        for c in risen:
-            key = member_key(c.conversation, c.user)
-            documents[key] = _document(key, c)
-            if (c.conversation, c.user) not in now:
-                new.add(key)
-        fields = ("delivered", "read")
-        await raise_all(self._connection, "cursors", documents, fields, new=new)
+        for now, to in moves.values():
+            document = cursor_document(to)
+            documents[document["_id"]] = document
+            if now is None:
+                new.add(document["_id"])
+        if documents:
+            fields = ("delivered", "read")
+            await raise_all(self._connection, "cursors", documents, fields, new=new)
+        return [to for _, to in moves.values()]
 
     async def cursors(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
+        """
+        As the store is asked.
+        """
+        return {
+            key: msgspec.structs.replace(cursor, seen=()) if cursor.seen else cursor
+            for key, cursor in (await self.standings(keys)).items()
+        }
+
+    async def standings(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
+        """
+        The same with what was seen above them.
+        """
         ids = [
             member_key(*key)
             for key in keys
@@ -87,6 +112,7 @@ def highest(cursors: Iterable[Cursor]) -> dict[_Key, Cursor]:
                 c.user,
                 max(old.delivered, c.delivered),
                 max(old.read, c.read),
+                old.seen if old is c else (*old.seen, *c.seen),
             )
     return wanted
 
@@ -102,15 +128,7 @@ def rise(now: Cursor | None, to: Cursor, head: int) -> Cursor | None:
         to.user,
         max(before.delivered, min(to.delivered, head)),
         max(before.read, min(to.read, head)),
+        tuple((first, min(last, head)) for first, last in to.seen if first <= head),
     )
-    return moved if moved != before else None
-
-
-def _document(key: str, c: Cursor) -> Document:
-    return {
-        "_id": key,
-        "conversation": c.conversation,
-        "user": c.user,
-        "delivered": c.delivered,
-        "read": c.read,
-    }
+    same = (moved.delivered, moved.read) == (before.delivered, before.read)
+    return None if same and not moved.seen else moved

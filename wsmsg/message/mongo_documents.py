@@ -5,7 +5,7 @@ The store's documents in MongoDB, and the commands that write and find them::
     conversations  _id name, head, updated, members (of a conversation of two)
     groups         _id conversation, name, owner, history, made
     members        _id conversation/user, joined (0: no member), changed
-    cursors        _id conversation/user, delivered, read
+    cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
     meta           what this database is
 
 Every key begins with the conversation, so all of it may be sharded by that.  Members
@@ -167,11 +167,28 @@ def to_message(d: Document) -> Message:
 
 def to_cursor(d: Document) -> Cursor:
     """
-    A stored cursor.
+    A stored cursor, with what was seen above it.
     """
+    seen = tuple((int(first), int(last)) for first, last in d.get("seen") or ())
     return Cursor(
-        d["conversation"], int(d["user"]), int(d["delivered"]), int(d["read"])
+        d["conversation"], int(d["user"]), int(d["delivered"]), int(d["read"]), seen
     )
+
+
+def cursor_document(c: Cursor) -> Document:
+    """
+    A cursor as it is stored.
+    """
+    document: Document = {
+        "_id": member_key(c.conversation, c.user),
+        "conversation": c.conversation,
+        "user": c.user,
+        "delivered": c.delivered,
+        "read": c.read,
+    }
+    if c.seen:
+        document["seen"] = [list(r) for r in c.seen]
+    return document
 
 
 def size_of(m: Message) -> int:

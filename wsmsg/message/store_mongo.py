@@ -2,8 +2,9 @@
 The store in MongoDB: L{IMessageStore} for many Messages.
 
 What a batch does is in rooms of its own: L{wsmsg.message.mongo_insert},
-L{wsmsg.message.mongo_heads}, L{wsmsg.message.mongo_groups} and
-L{wsmsg.message.mongo_cursors}; the documents are in L{wsmsg.message.mongo_documents}.
+L{wsmsg.message.mongo_heads}, L{wsmsg.message.mongo_groups},
+L{wsmsg.message.mongo_cursors}, L{wsmsg.message.mongo_marks} and
+L{wsmsg.message.mongo_unread}; the documents are in L{wsmsg.message.mongo_documents}.
 
 All reads are from the primary with read concern I{local}: what a majority has
 acknowledged is in there, whereas I{majority} may for a moment after an election show
@@ -20,7 +21,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
 from wsmsg.errors import Unavailable
-from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Outcome
+from wsmsg.message.istore import GroupPage, HeadRow, IMessageStore, Marked, Outcome
 from wsmsg.message.mongo_connection import MongoConnection, Run
 from wsmsg.message.mongo_cursors import MongoCursors
 from wsmsg.message.mongo_documents import (
@@ -37,8 +38,10 @@ from wsmsg.message.mongo_documents import (
 from wsmsg.message.mongo_groups import MongoGroups
 from wsmsg.message.mongo_heads import MongoHeads
 from wsmsg.message.mongo_insert import MongoInserts
+from wsmsg.message.mongo_marks import MongoMarks
 from wsmsg.message.mongo_together import together
-from wsmsg.model import INT64_MAX, Cursor, Identity, Message
+from wsmsg.message.mongo_unread import MongoUnread
+from wsmsg.model import INT64_MAX, Cursor, Identity, Mark, Message
 from wsmsg.retry import RetryPolicy
 from wsmsg.settings.mongo_url import MongoUrl
 
@@ -72,6 +75,8 @@ class MongoStore:
         self._inserts = MongoInserts(self._connection, self._heads)
         self._groups = MongoGroups(self._connection)
         self._cursors = MongoCursors(self._connection, self._heads)
+        self._marks = MongoMarks(self._connection, self._groups, self._cursors)
+        self._unread = MongoUnread(self._connection, self._groups, self._cursors)
 
     def start(self) -> None:
         self._connection.start()
@@ -125,12 +130,30 @@ class MongoStore:
         )
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
-        return self._connection.ask(lambda: self._cursors.move(cursors))
+        return self._connection.ask(lambda: self._marks.move(cursors))
 
     def cursors(
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
         return self._connection.ask(lambda: self._cursors.cursors(keys))
+
+    def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
+        return self._connection.ask(lambda: self._marks.mark(marks))
+
+    def unread(
+        self, user: int, after_id: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        return self._connection.ask(lambda: self._unread.unread(user, after_id, limit))
+
+    def unread_counts(
+        self, user: int, conversations: Sequence[str]
+    ) -> Deferred[dict[str, int]]:
+        return self._connection.ask(lambda: self._unread.counts(user, conversations))
+
+    def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> Deferred[dict[int, tuple[str, int]]]:
+        return self._connection.ask(lambda: self._unread.located(user, message_ids))
 
     async def _find(self, identities: Sequence[Identity]) -> dict[Identity, Message]:
         keys = [

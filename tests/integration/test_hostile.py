@@ -18,6 +18,7 @@ import jwt
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from tests.integration.cases import eventually
 from tests.integration.hostile_inputs import (
     FRAMES,
     HEADS,
@@ -53,6 +54,10 @@ BLAME = {
 _TOGETHER = 40
 _A_CONNECTION = 8
 _GROWTH_BYTES = 8 * 2**20
+
+# Until an answer's head is there, and until we are left.
+_HEAD = b"\r\n\r\n"
+_NEVER = b"no such answer"
 
 T = TypeVar("T", bound="HostileTests")
 
@@ -274,7 +279,8 @@ class HostileTests(TestCase):
             self.assertEqual(odd, set(), data[:200])
         for daemon in ("message", "connect"):
             port = ports[f"{daemon}.rpc_listen"]
-            for outcome in await together(attempt(port, [x]) for x in NOT_GRPC):
+            jobs = [attempt(port, [x], mark=_NEVER) for x in NOT_GRPC]
+            for outcome in await together(jobs):
                 self.assertTrue(outcome.ended)
 
     async def logins(self) -> None:
@@ -287,7 +293,7 @@ class HostileTests(TestCase):
         none = jwt.encode({"sub": "7", "exp": time.time() + 60}, "", "none")
         odd = ("", "x", "a.b.c", "." * 3000, "Bearer", forged, none, "\t")
         for bad in (*odd, token(7, exp=1), token(7, sub="-7"), token(7, sub=["7"])):
-            outcome = await attempt(self.port, [upgrade("json", bad)])
+            outcome = await attempt(self.port, [upgrade("json", bad)], mark=_HEAD)
             self.assertEqual(outcome.statuses, [401], bad)
         for headers, status in (
             ({"User-ID": "8"}, 401),
@@ -297,7 +303,8 @@ class HostileTests(TestCase):
             ({"Sec-WebSocket-Protocol": "odd"}, 400),
             ({"Sec-WebSocket-Key": "short"}, 400),
         ):
-            outcome = await attempt(self.port, [upgrade("json", good, **headers)])
+            data = upgrade("json", good, **headers)
+            outcome = await attempt(self.port, [data], mark=_HEAD)
             self.assertEqual(outcome.statuses[0] // 100, status // 100, headers)
         bare = upgrade("json", good).replace(b"Authorization", b"X-Nothing")
         hello = b'{"type":"hello","token":"%b"}'
@@ -309,7 +316,7 @@ class HostileTests(TestCase):
             (JSON.message(hello % forged.encode()), Close.UNAUTHENTICATED),
             (b"", Close.STALE),
         ):
-            outcome = await attempt(self.port, [bare + said], mark=b"no such answer")
+            outcome = await attempt(self.port, [bare + said], mark=_NEVER)
             self.assertEqual((outcome.close, outcome.ended), (code, True))
         twice = JSON.message(JSON.hello)
         told = self.assert_blamed(JSON, await self.speak(JSON, 7, twice, twice))
@@ -320,7 +327,7 @@ class HostileTests(TestCase):
         Heads that come byte by byte and never end are cut.
         """
         jobs = [
-            attempt(self.port, [bytes([b]) for b in head], mark=b"no such answer")
+            attempt(self.port, [bytes([b]) for b in head], mark=_NEVER)
             for head in SLOW
             for _ in range(5)
         ]
@@ -359,7 +366,7 @@ class HostileTests(TestCase):
         told = await self.round(3, 2400)
         await self.quiet()
         for body, n_files, n_bytes in zip(bodies, files, before, strict=True):
-            await eventually(lambda b=body, n=n_files: b.files() <= n)  # type: ignore[misc]
+            await eventually("files", lambda b=body, n=n_files: b.files() <= n)  # type: ignore[misc]
             self.assertLess(body.rss_bytes() - n_bytes, _GROWTH_BYTES)
         await talk.stop()
         self.assertEqual([p.faults for p in talk.people], [[], []])
@@ -378,20 +385,8 @@ class HostileTests(TestCase):
             _, status = await connect.get("/status")
             return bool(status["connect"]["connections"] == 2)
 
-        await eventually(only_two)
+        await eventually("two", only_two)
 
 
 _STATUS = b"/api/v1/connect/online_status"
 _REPLAY = b"/dead-letters/replay"
-
-
-async def eventually(reached: Callable[[], Any]) -> None:
-    """
-    Wait until it is so; there is no event across processes.
-    """
-    async with asyncio.timeout(45):
-        while True:
-            result = reached()
-            if await result if asyncio.iscoroutine(result) else result:
-                return
-            await asyncio.sleep(0.05)

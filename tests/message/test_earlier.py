@@ -18,13 +18,14 @@ from wsmsg.message.earlier import LONGEST_S, Earlier
 
 class LaggingJournal(ManualJournal):
     """
-    A journal that is up and has so many records to settle.
+    A journal that has so many records to settle.
     """
 
-    def __init__(self, lag: int, partitions: int = 1) -> None:
+    def __init__(self, lag: int, partitions: int = 1, *, started: bool = True) -> None:
         super().__init__()
         self.lag, self.partitions = lag, partitions
-        self.start()
+        if started:
+            self.start()
 
     def counts(self) -> Mapping[str, int]:
         return {"lag": self.lag, "in_flight": 0, "partitions": self.partitions}
@@ -45,6 +46,18 @@ class EarlierTests(SynchronousTestCase):
         self.assertTrue(earlier.unstored())
         journal.lag = 0
         self.assertFalse(earlier.unstored())
+        journal.lag = 5
+        self.assertFalse(earlier.unstored())
+
+    def test_nothing_before(self) -> None:
+        """
+        A journal that has nothing when it is opened had nothing before, whatever
+        comes until somebody asks.
+        """
+        journal = LaggingJournal(0, started=False)
+        earlier = Earlier(journal, Clock())
+        self.assertFalse(earlier.unstored())
+        journal.start()
         journal.lag = 5
         self.assertFalse(earlier.unstored())
 

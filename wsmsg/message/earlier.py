@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.dependency import Dependency
 from wsmsg.message.interfaces import IJournal
 
 #: Under load the journal may never be without a record to settle: then so long.
@@ -26,18 +27,26 @@ class Earlier:
         self._clock = clock
         self._until_s: float | None = None
         self._over = False
+        journal.dependency.on_change(self._look)
 
     def unstored(self) -> bool:
         """
         Whether some of it may not be in the store: until the journal was seen with
-        nothing to settle, and at most L{LONGEST_S} from the first question on.
+        nothing to settle, as it is when it is opened, and at most L{LONGEST_S} from
+        the first question on.
         """
         if self._over or not self._journal.dependency.up:
             return False
         now_s = self._clock.seconds()
         if self._until_s is None:
             self._until_s = now_s + LONGEST_S
-        counts = self._journal.counts()
-        settled = counts["partitions"] > 0 and not counts["lag"]
-        self._over = settled or now_s >= self._until_s
+        self._over = self._settled() or now_s >= self._until_s
         return not self._over
+
+    def _look(self, dependency: Dependency) -> None:
+        if dependency.up and self._settled():
+            self._over = True
+
+    def _settled(self) -> bool:
+        counts = self._journal.counts()
+        return counts["partitions"] > 0 and not counts["lag"]

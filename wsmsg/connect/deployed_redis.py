@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,12 +28,13 @@ from wsmsg.settings.redis_url import RedisUrl
 
 #: As theirs.
 KEPT_S = 2 * 3600
-#: Sessions in one call: Redis does nothing else meanwhile (some ms).
-_CHUNK = 200
+#: Sessions in one call: Redis does nothing else meanwhile (2 ms).
+_TOLD = 100
+_REMOVED = 25
 #: Of so many sessions that have gone it is remembered that Redis must be told.
 _PARTING = 100_000
 #: The longest that taking our users out may hold up the end.
-_STOP_S = 2.0
+_STOP_S = 5.0
 
 
 class Listed(Protocol):
@@ -123,7 +124,7 @@ class DeployedRedis:
 
     def stop(self) -> Deferred[None]:
         """
-        Take everything of ours out, if Redis lets us within 2 s, and close.
+        Take everything of ours out, if Redis lets us within 5 s, and close.
 
         @return: a Deferred that fires when nothing is left; never fails.
         """
@@ -183,7 +184,7 @@ class DeployedRedis:
 
     def _failed(self, failure: Failure) -> None:
         # The connection is lost as well then, and all is told anew.
-        if not failure.check(Unavailable):
+        if not failure.check(Unavailable, CancelledError):
             self._log.failure("telling the Redis of deployed Connects", failure)
 
     def _written(self, _: None) -> None:
@@ -205,8 +206,8 @@ class DeployedRedis:
             self.cleared += await self._sweep(node)
 
     async def _write_some(self) -> int:
-        taken = self.ledger.take(self._reactor.seconds(), _CHUNK)
-        parted = self.ledger.part(_CHUNK)
+        taken = self.ledger.take(self._reactor.seconds(), _TOLD)
+        parted = self.ledger.part(_REMOVED)
         calls = []
         if taken:
             calls.append(self._enter([entry for _, entry in taken]))
@@ -250,7 +251,7 @@ class DeployedRedis:
         Take out all that a Connect has told.
         """
         total = 0
-        while count := int(await self._redis.run(scripts.SWEEP, node, _CHUNK)):
+        while count := int(await self._redis.run(scripts.SWEEP, node, _REMOVED)):
             total += count
         if total:
             self._log.info(
@@ -265,6 +266,6 @@ class DeployedRedis:
         if self._writing is not None:
             await self._writing
         if self._redis.up:
-            while parted := self.ledger.part(_CHUNK):
+            while parted := self.ledger.part(_REMOVED):
                 await self._leave(parted)
             await self._sweep(self._node)

@@ -49,12 +49,13 @@ local function at(user) return prefix .. 'beside:user:' .. user end
 """
 
 _DEPART = f"""
-local now = tonumber(redis.call('TIME')[1])
+local now, seconds = tonumber(redis.call('TIME')[1]), {{}}
+for s = now - {WINDOW_S}, now + 1 do
+  seconds[#seconds + 1] = string.format('%.0f', s)
+end
 local function elsewhere(user)
-  local keys = {{}}
-  for s = now - {WINDOW_S}, now + 1 do
-    keys[#keys + 1] = conn(user, 'conn-' .. user .. '-' .. string.format('%.0f', s))
-  end
+  local begin, keys = conn(user, 'conn-' .. user .. '-'), {{}}
+  for i = 1, #seconds do keys[i] = begin .. seconds[i] end
   return redis.call('EXISTS', unpack(keys)) > 0
 end
 local function left(user)

@@ -5,7 +5,7 @@ Nothing is lost when it stops (the journal has it), but as little as possible is
 to be done again::
 
     take no more sends -> what is on its way becomes durable and is answered
-    -> what is durable is stored, pushed, acknowledged -> cursors are stored
+    -> what is durable is stored, pushed, acknowledged -> cursors and marks are
     -> streams end (each Connect turns to another Message, or waits for this one)
     -> the last commit is written, the files are closed
 """
@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -26,6 +26,7 @@ from wsmsg.daemon.metrics import Metrics
 from wsmsg.message.deployed import COUNTS, DeployedPeers
 from wsmsg.message.interfaces import IJournal
 from wsmsg.message.istore import IMessageStore
+from wsmsg.message.marks import Marks
 from wsmsg.message.queries import Queries
 from wsmsg.message.reading import Reading
 from wsmsg.message.rpc import MessageRpc
@@ -49,6 +50,7 @@ class MessageNode:
     journal: IJournal
     store: IMessageStore
     core: Core
+    marks: Marks
     queries: Queries
     reading: Reading
     rpc: MessageRpc
@@ -94,16 +96,20 @@ class MessageNode:
         for what, finished in (
             ("sends to become durable", self.core.ingress.idle),
             ("records to be settled", self.reading.caught_up),
-            ("cursors to be stored", self.core.cursors.idle),
+            ("cursors and marks to be stored", self._seen_stored),
         ):
             if not await self._in_time(finished()):
                 self._log.warn("stopping without waiting longer for {what}", what=what)
+
+    def _seen_stored(self) -> Deferred[Any]:
+        return gatherResults([self.core.cursors.idle(), self.marks.idle()])
 
     async def close_files(self) -> None:
         """
         End the reading, write the last commit, close journal and store.
         """
         self.core.links.give_up_all()
+        self.marks.stop()
         reading = Deferred.fromCoroutine(self.reading.stop())
         await self.journal.stop()
         await reading
@@ -175,6 +181,8 @@ class MessageNode:
             ("pushed", "Messages pushed", lambda: links.pushed),
             ("links_cut", "Links cut as too slow", lambda: links.cut),
             ("cursors_dropped", "Cursors dropped", lambda: core.cursors.dropped),
+            ("marked", "Messages marked as seen", lambda: self.marks.marked),
+            ("marks_unknown", "Marks of what is not there", lambda: self.marks.unknown),
             ("queries", "Queries answered", lambda: self.queries.answered),
         ]
         for name, text, read in counters:

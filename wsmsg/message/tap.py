@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred, succeed
 
 from wsmsg.daemon.options import DaemonOptions
+from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import MessageSettings
 
 _SWITCH_S = 0.0005
@@ -52,11 +51,8 @@ def build(options: Options, reactor: Any) -> IService:
     from wsmsg.daemon.root import Part, part
     from wsmsg.daemon.rpc_health import follow_readiness
     from wsmsg.daemon.running import Daemon
-    from wsmsg.message.acceptance import Acceptance
     from wsmsg.message.backends import Backends, probes
     from wsmsg.message.dead_letters import DeadLettersResource
-    from wsmsg.message.web import public_site
-    from wsmsg.message.web_groups import GroupCalls
 
     # A thread that comes back from SQLite asks for the interpreter, and the reactor's
     # thread gives it up after this: with Python's 5 ms each step of a commit would
@@ -86,10 +82,8 @@ def build(options: Options, reactor: Any) -> IService:
         Part("intake", stop=node.drain),
     ]
     if settings.listen:
-        acceptance = Acceptance(node.core.ingress, node.store, reactor)
-        routes = GroupCalls(node.store, acceptance).routes()
-        site = public_site(daemon.health, routes)
-        parts.append(part("http", Listener(reactor, settings.listen, site)))
+        http = _http(daemon, reactor, node)
+        parts.append(part("http", Listener(reactor, settings.listen, http.site)))
     stop_order = ["intake", "rpc", "files", "leases", "presence"]
     if settings.listen:
         stop_order.insert(0, "http")
@@ -99,6 +93,40 @@ def build(options: Options, reactor: Any) -> IService:
         stop_order.insert(0, "registry")
     dead_letters = DeadLettersResource(node.journal)
     return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
+
+
+def _http(daemon: Any, reactor: Any, node: Any) -> Any:
+    """
+    What is served at C{listen}.
+    """
+    from wsmsg.message.acceptance import Acceptance
+    from wsmsg.message.history import History
+    from wsmsg.message.web import Behind, PublicHttp
+
+    settings: MessageSettings = daemon.settings
+
+    def authenticate(token: TokenSettings) -> Any:
+        from wsmsg.auth_jwt import Authenticator
+        from wsmsg.settings.token_key import TokenKeyUnusable, local_key
+
+        try:
+            key = local_key(daemon.data_dir, make=False)
+        except TokenKeyUnusable:
+            key = ""  # Connect, which makes it, is elsewhere
+        return Authenticator(token, key.encode("ascii")).authenticate
+
+    behind = Behind(
+        node.store,
+        Acceptance(node.core.ingress, node.store, reactor),
+        node.queries,
+        node.core.links,
+        History(node.store, depth=settings.deployed.history_depth),
+        node.marks.mark,
+    )
+    http = PublicHttp(behind, daemon.health, reactor, settings, authenticate)
+    daemon.on_reload(http.adopt)
+    http.measure(daemon.metrics)
+    return http
 
 
 def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
@@ -115,6 +143,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     from wsmsg.message.history import History
     from wsmsg.message.ingress import Ingress
     from wsmsg.message.links import Links
+    from wsmsg.message.marks import Marks
     from wsmsg.message.queries import Queries
     from wsmsg.message.reading import Reading
     from wsmsg.message.rpc import MessageRpc
@@ -155,6 +184,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         heads_cached=settings.heads_cached,
         members_cached=settings.members_cached,
     )
+    marks = Marks(store, links.receipt, reactor)
     core = Core(
         node=daemon.node,
         incarnation=uuid.uuid4().hex,
@@ -167,7 +197,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     )
     deployed = DeployedPeers(
         ingress,
-        _not_marked,
+        marks.mark,
         reactor,
         settings.deployed,
         incarnation=core.incarnation,
@@ -179,7 +209,9 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         lambda: deployed.settings,
         incarnation=core.incarnation,
     )
-    queries = Queries(store, presence, links.routes, page=settings.page)
+    queries = Queries(
+        store, presence, links.routes, page=settings.page, mark=marks.mark
+    )
     reading = Reading(
         journal,
         delivery,
@@ -188,6 +220,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         daemon.retry,
         batch=settings.read_batch,
         limit_unsettled=settings.unsettled_records,
+        stored=marks.pushed,
     )
     node = MessageNode(
         settings=settings,
@@ -195,13 +228,10 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         journal=journal,
         store=store,
         core=core,
+        marks=marks,
         queries=queries,
         reading=reading,
         rpc=MessageRpc(core, queries, deployed, calls),
         deployed=deployed,
     )
     return node, presence, ids
-
-
-def _not_marked(user: int, marks: Sequence[Any]) -> Deferred[list[bool]]:
-    return succeed([False for _ in marks])

@@ -17,156 +17,20 @@ stream which somebody else's subscribe ended would be ended for good.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.audience import Audiences
 from wsmsg.message.countdown import Countdown
-from wsmsg.message.deployed_acks import DeployedAcks, Marking
-from wsmsg.message.deployed_outbox import DeployedOutbox, Push, Response
-from wsmsg.message.deployed_sends import DeployedSends
-from wsmsg.message.deployed_words import NOT_FOR_PEOPLE, for_people, recipients
+from wsmsg.message.deployed_acks import Marking
+from wsmsg.message.deployed_outbox import Push
+from wsmsg.message.deployed_peer import COUNTS, DeployedPeer, HangUp
+from wsmsg.message.deployed_words import for_people, recipients
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.link import Settled
 from wsmsg.model import Message
-from wsmsg.rpc import rest_pb2
 from wsmsg.settings.deployed import DeployedSettings
-
-_NAME_CHARACTERS = 128
-
-
-class HangUp(Protocol):
-    """
-    Ends a stream.
-
-    @param overrun: the peer does not read; else we are stopping.
-    """
-
-    def __call__(self, reason: str, *, overrun: bool) -> object: ...
-
-
-class InvalidPeer(Exception):
-    """
-    It says something that no deployed Connect can mean; the text says what.
-    """
-
-
-class DeployedPeer:
-    """
-    One stream of a deployed Connect.
-
-    @ivar name: what it calls itself; empty before it subscribed.
-    @ivar ignored: how many frames were nothing to us.
-    @ivar push_failures: how many pushes its side could not give to a session.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        owner: DeployedPeers,
-        number: int,
-        *,
-        wake: Callable[[], object],
-        hang_up: HangUp,
-    ) -> None:
-        self.name = ""
-        self.ignored = self.push_results = self.push_failures = 0
-        self.hang_up = hang_up
-        self._owner = owner
-
-        def bounds() -> DeployedSettings:
-            return owner.settings
-
-        self.outbox = DeployedOutbox(bounds, wake=wake, broke=self._broke)
-        self.sends = DeployedSends(
-            owner.ingress,
-            owner.clock,
-            bounds,
-            name=f"d:{owner.incarnation}:{number}",
-            failed=self._failed,
-        )
-        self.acks = DeployedAcks(
-            owner.marking, owner.clock, bounds, confirm=self._confirm
-        )
-
-    def received(self, request: rest_pb2.MessageStreamRequest) -> None:
-        """
-        The peer said something.
-
-        @raise InvalidPeer: it cannot go on.
-        """
-        match request.WhichOneof("request_type"):
-            case "send_message":
-                self._send(request.send_message.msg)
-            case "ack":
-                self.acks.ack(request.ack)
-            case "push_result":
-                self._push_result(request.push_result)
-            case "subscribe":
-                self._subscribe(request.subscribe)
-            case "batch":
-                raise InvalidPeer("a batch on a stream without a link_version")
-            case _:
-                self.ignored += 1  # something that a later version may say
-
-    def _subscribe(self, hello: rest_pb2.SubscribeRequest) -> None:
-        name = hello.connect_service_id
-        if hello.link_version:
-            raise InvalidPeer("a subscribe with a link_version that is not the first")
-        if not 0 < len(name) <= _NAME_CHARACTERS or not name.isprintable():
-            raise InvalidPeer(
-                "subscribe has no connect_service_id, or one that is over"
-                f" {_NAME_CHARACTERS} characters or not printable"
-            )
-        if self.name and self.name != name:
-            self._log.warn(
-                "deployed {node} calls itself {name} now", node=self.name, name=name
-            )
-        elif not self.name:
-            self._log.info("deployed {node} subscribed", node=name)
-        self.name = name
-        self._owner.subscribed(self)
-
-    def _send(self, message: rest_pb2.WSMessage) -> None:
-        if message.message_type in NOT_FOR_PEOPLE:
-            self.ignored += 1
-        else:
-            self.sends.send(message)
-
-    def _push_result(self, result: rest_pb2.PushResultRequest) -> None:
-        # It says nothing of a push: only written ones are told, and not which.
-        self.push_results += 1
-        if not result.success:
-            self.push_failures += 1
-
-    def _failed(self, message: rest_pb2.WSMessage, reason: str) -> None:
-        response = Response()
-        failure = response.failure
-        failure.original_sender = getattr(message, "from")
-        failure.failure_reason = reason
-        failure.original_message.CopyFrom(message)
-        self.outbox.answer(response)
-
-    def _confirm(self, ack: rest_pb2.MessageAckRequest, known: bool) -> None:
-        response = Response()
-        response.ack_confirm.ack_id = ack.ack_id
-        response.ack_confirm.message_id = ack.message_id
-        response.ack_confirm.confirmed = known
-        self.outbox.answer(response)
-
-    def _broke(self, reason: str) -> None:
-        self._owner.cut += 1
-        self._log.warn(
-            "stream of deployed {node} ended as it does not read: {reason}; {pushes}"
-            " pushes were not given and stay unread",
-            node=self.name or "(not subscribed)",
-            reason=reason,
-            pushes=self.outbox.missed,
-        )
-        self.hang_up(reason, overrun=True)
 
 
 class DeployedPeers:
@@ -328,7 +192,7 @@ class DeployedPeers:
                 "node": peer.name,
                 "held": peer.outbox.held,
                 "held_bytes": peer.outbox.held_bytes,
-                **_counts(peer),
+                **peer.counts(),
             }
             for peer in self._peers
         ]
@@ -356,38 +220,8 @@ class DeployedPeers:
 
     @staticmethod
     def _add(total: dict[str, int], peer: DeployedPeer) -> None:
-        for name, n in _counts(peer).items():
+        for name, n in peer.counts().items():
             total[name] = total.get(name, 0) + n
-
-
-#: What is counted of each stream: name, and what it is for people.
-COUNTS = {
-    "pushed": "Push events written",
-    "missed": "Push events not given",
-    "early": "Pushes settled before they were written",
-    "accepted": "Sends accepted",
-    "failed": "Sends refused for good",
-    "kept": "Sends refused for a moment and kept",
-    "confirmed": "Acknowledgements confirmed",
-    "unknown": "Acknowledgements of nothing",
-    "push_failures": "Pushes that their side could not give",
-    "ignored": "Frames that were nothing to us",
-}
-
-
-def _counts(peer: DeployedPeer) -> dict[str, int]:
-    return {
-        "pushed": peer.outbox.written,
-        "missed": peer.outbox.missed,
-        "early": peer.outbox.early,
-        "accepted": peer.sends.accepted,
-        "failed": peer.sends.failed,
-        "kept": peer.sends.kept,
-        "confirmed": peer.acks.confirmed,
-        "unknown": peer.acks.unknown,
-        "push_failures": peer.push_failures,
-        "ignored": peer.ignored,
-    }
 
 
 def _all(*groups: Iterable[DeployedPeer]) -> Iterable[DeployedPeer]:

@@ -15,7 +15,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from twisted.logger import Logger
 
-from wsmsg.message.deployed import DeployedPeers, InvalidPeer
+from wsmsg.message.deployed import DeployedPeers
+from wsmsg.message.deployed_peer import InvalidPeer
 from wsmsg.rpc import rest_pb2
 from wsmsg.streams.batch_writer import BatchWriter
 
@@ -53,7 +54,8 @@ class DeployedStream:
         tasks = {self._reader, writing}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if not writing.done() and self._may_take_more():
+            if not writing.done():
+                # Cancelling a write that is under way may cost the peer the status.
                 self._writer.end()
                 await asyncio.wait({writing}, timeout=_LAST_WORDS_S)
         finally:
@@ -64,10 +66,6 @@ class DeployedStream:
         if self._status is not grpc.StatusCode.OK:
             self._context.set_code(self._status)
             self._context.set_details(self._reason)
-
-    def _may_take_more(self) -> bool:
-        # It ended its side, or we are stopping: it may still read.
-        return self._status in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
 
     def _take(self) -> rest_pb2.MessageStreamResponse | None:
         return self._peer.outbox.take()

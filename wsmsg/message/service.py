@@ -23,7 +23,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.daemon.metrics import Metrics
-from wsmsg.message.deployed import COUNTS, DeployedPeers
+from wsmsg.message.deployed import DeployedPeers
+from wsmsg.message.deployed_peer import COUNTS
 from wsmsg.message.interfaces import IJournal
 from wsmsg.message.istore import IMessageStore
 from wsmsg.message.marks import Marks

@@ -34,6 +34,7 @@ class Close(IntEnum):
     STALE = 4502
     REPLACED = 4503
     FORBIDDEN = 4504
+    KICKED = 4505
 
 
 class WsmsgError(Exception):
@@ -133,6 +134,17 @@ class Replaced(WsmsgError):
     close = Close.REPLACED
 
 
+class Kicked(WsmsgError):
+    """
+    A service ended the session.
+    """
+
+    code = "kicked"
+    grpc_code = "ABORTED"
+    http_status = 409
+    close = Close.KICKED
+
+
 class TooLarge(WsmsgError):
     """
     Longer than the limit.
@@ -223,6 +235,7 @@ ERRORS: dict[str, type[WsmsgError]] = {
         Forbidden,
         Stale,
         Replaced,
+        Kicked,
         TooLarge,
         Conflict,
         NotFound,

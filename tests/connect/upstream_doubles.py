@@ -59,6 +59,9 @@ class RecordingEdge:
     def presence(self, presence: Presence) -> None:
         self.told.append(("presence", presence))
 
+    def kick(self, user: int, device: str, reason: str) -> None:
+        self.told.append(("kick", user, device, reason))
+
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.told.append(("resync", reason, opened_after_s))
 

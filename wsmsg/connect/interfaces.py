@@ -233,6 +233,12 @@ class IEdge(Interface):
         again, over C{resync_spread_s}.
         """
 
+    def kick(user: int, device: str, reason: str) -> None:
+        """
+        End the session of a device of the user, or all of them if C{device} is empty.
+        Their clients are not to come back by themselves.
+        """
+
     def resync(reason: str, opened_after_s: float) -> None:
         """
         Tell all sessions that were opened at C{opened_after_s} (clock seconds) or

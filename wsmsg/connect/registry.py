@@ -28,6 +28,9 @@ from wsmsg.frames import ServerFrame
 from wsmsg.rates import TokenBucket
 from wsmsg.settings.values import ConnectSettings
 
+# A close frame has room for 123, and no half of a character.
+_REASON_BYTES = 120
+
 
 class Member(Pending, Protocol):
     """
@@ -248,6 +251,12 @@ class Registry:
             alternatives=(),
             opening=False,
         )
+
+    def kick(self, user: int, device: str, reason: str) -> None:
+        shown = reason.encode()[:_REASON_BYTES].decode("utf-8", "ignore")
+        for session in self.sessions_of(user):
+            if not device or session.device == device:
+                session.close(Close.KICKED, shown)
 
     def resync(self, reason: str, opened_after_s: float) -> None:
         self.due.resync(

@@ -21,12 +21,13 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.connect import news
 from wsmsg.connect.arrivals import AppliedDeltas, Arrival
 from wsmsg.connect.deltas import NetChange, chunks
 from wsmsg.connect.interfaces import SendAnswer
 from wsmsg.connect.pending import PendingSend
 from wsmsg.connect.upstream_context import Owner, PeerLife, Shared, Transport
-from wsmsg.connect.wire import cursor_of, message_of, presence_of, rejection_of
+from wsmsg.connect.wire import message_of, rejection_of
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 
@@ -344,8 +345,7 @@ class UpstreamStream:
             self._results(batch.results)
         if batch.pushes:
             self._pushes(batch.pushes)
-        if batch.receipts or batch.typing or batch.presence:
-            self._news(batch)
+        news.tell(batch, self._shared.edge, self._shared.watching, self)
         if batch.number:
             life.number = batch.number
             self._acknowledge = True
@@ -377,16 +377,6 @@ class UpstreamStream:
         for push in pushes:
             give(message_of(push.message), tuple(push.targets))
         self._shared.counters.pushes += len(pushes)
-
-    def _news(self, batch: rest_pb2.PushBatch) -> None:
-        edge = self._shared.edge
-        for receipt in batch.receipts:
-            edge.receipt(cursor_of(receipt.cursor), tuple(receipt.targets))
-        for push in batch.typing:
-            typing = push.typing
-            edge.typing(typing.conversation, typing.user, tuple(push.targets))
-        for presence in batch.presence:
-            self._shared.watching.said(self, presence_of(presence))
 
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1

@@ -20,13 +20,14 @@ from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.istore import IMessageStore
 from wsmsg.message.proposals import Answer, Proposal
-from wsmsg.model import GROUP, Identity, change_in
+from wsmsg.model import GROUP, Identity, Message, change_in
 
 #: How long somebody waits for a message that was accepted to be stored.
 STORED_S = 2.0
 
 _FIRST_S = 0.01
 _LONGEST_S = 0.1
+_SHOWN_MS = 1000
 
 
 @attrs.frozen
@@ -68,6 +69,26 @@ class Acceptance:
             return Accepted(time_ms, again, stored=True)
         stored = await self._until(lambda: self._is_seen(proposal))
         return Accepted(time_ms, again, stored)
+
+    async def say(self, proposal: Proposal) -> tuple[Message, bool]:
+        """
+        Have it accepted, and do not wait until it is stored.
+
+        @return: the message without its number, and whether it was accepted before
+            this request.
+        @raise WsmsgError: it is refused.
+        """
+        identity = Identity(proposal.conversation, proposal.sender, proposal.client_id)
+        before = self._ingress.lately(identity)
+        await self._propose(proposal)
+        message = self._ingress.lately(identity)
+        if message is not None:
+            return message, before is not None
+        # It was stored long ago.
+        stored = (await self._store.find([identity])).get(identity)
+        if stored is None:
+            raise Unavailable("it is accepted, and cannot be shown now", _SHOWN_MS)
+        return stored, True
 
     def _propose(self, proposal: Proposal) -> Deferred[int]:
         answered: Deferred[int] = Deferred(lambda _: None)

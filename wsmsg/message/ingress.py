@@ -130,6 +130,12 @@ class Ingress:
             self._append(fresh, reply)
         self._answer(at_once, reply)
 
+    def lately(self, identity: Identity) -> Message | None:
+        """
+        The message of this identity, if it was accepted here a short while ago.
+        """
+        return self._recent.get(identity)
+
     def idle(self) -> Deferred[None]:
         """
         @return: a Deferred that fires when nothing is on its way into the journal.

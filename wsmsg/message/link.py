@@ -35,6 +35,8 @@ _FRAME_PUSHES = 1024
 _FRAME_BYTES = 512 * 1024
 _FRAME_RESULTS = 4096
 _FRAME_PRESENCE = 10_000
+# The most that wait for a frame; of more the first are dropped.
+_KICKS = 10_000
 _PUSH_OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8
 
@@ -85,6 +87,7 @@ class Link:
         self._results: deque[rest_pb2.SendResult] = deque()
         self._typing: list[rest_pb2.TypingPush] = []
         self._presence: dict[int, rest_pb2.Presence] = {}
+        self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
         self._presence_applied = 0
         self._markers: deque[tuple[int, Settled]] = deque()
         self._unacknowledged: deque[_Sent] = deque()
@@ -228,6 +231,13 @@ class Link:
             self._presence[presence.user] = presence
             self._news()
 
+    def kick(self, kick: rest_pb2.Kick) -> None:
+        """
+        Queue that sessions are to end; without a stream it waits for the next.
+        """
+        self._kicks.append(kick)
+        self._news()
+
     def presence_applied(self, number: int) -> None:
         """
         Queue that presence is applied up to this delta.
@@ -261,7 +271,9 @@ class Link:
         for user in list(islice(presence, _FRAME_PRESENCE)):
             batch.presence.append(presence.pop(user))
         batch.presence_applied = self._presence_applied
+        batch.kicks.extend(self._kicks)
         self._typing.clear()
+        self._kicks.clear()
         self._presence_applied = 0
         return frame
 
@@ -306,6 +318,7 @@ class Link:
             or self._receipts
             or self._typing
             or self._presence
+            or self._kicks
         )
 
     def _news(self) -> None:

@@ -180,6 +180,18 @@ class Links:
         if not link.broken:
             link.break_off("given up")
 
+    def kick(self, user: int, device: str, reason: str) -> int:
+        """
+        Have sessions end, wherever they are.
+
+        @param device: empty: all of the user's.
+        @return: how many Connects hear of it now.
+        """
+        kick = rest_pb2.Kick(user=user, device=device, reason=reason)
+        for link in self._links.values():
+            link.kick(kick)
+        return sum(link.open for link in self._links.values())
+
     # -- who is where
 
     def presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:

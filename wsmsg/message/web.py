@@ -1,30 +1,135 @@
 """
-Message's public HTTP: health, and the API for services below C{/api/v1}.
-
-It believes whoever calls it: the settings keep its listener on loopback, unless the
-operator trusts the network.
+Message's public HTTP, put together: health, the contract of the deployed Message, and
+our own API for services below C{/api/v1}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import attrs
 from twisted.web.resource import Resource
 
-from wsmsg.daemon.admin import QuietSite, add_health
+from wsmsg.daemon.admin import add_health
 from wsmsg.daemon.health import Health
+from wsmsg.daemon.metrics import Metrics
+from wsmsg.message.acceptance import Acceptance
+from wsmsg.message.history import History
+from wsmsg.message.istore import IMessageStore
+from wsmsg.message.links import Links
+from wsmsg.message.queries import Queries
+from wsmsg.message.web_access import Access
 from wsmsg.message.web_api import Api, Route
+from wsmsg.message.web_contract import ContractCalls, Marking
+from wsmsg.message.web_groups import GroupCalls
+from wsmsg.message.web_messages import MessageCalls
+from wsmsg.message.web_openapi import Description
+from wsmsg.message.web_queries import Reads
+from wsmsg.message.web_site import PublicSite
+from wsmsg.message.web_users import UserCalls
+from wsmsg.settings.values import MessageSettings
 
 
-def public_site(health: Health, routes: Sequence[Route]) -> QuietSite:
+@attrs.frozen
+class Behind:
     """
-    The site of C{listen}.
-
-    @param routes: of the API, below C{/api/v1/}.
+    What the calls stand on.
     """
-    root = Resource()
-    add_health(root, health)
-    versions = Resource()
-    root.putChild(b"api", versions)
-    versions.putChild(b"v1", Api(routes))
-    return QuietSite(root)
+
+    store: IMessageStore
+    acceptance: Acceptance
+    queries: Queries
+    links: Links
+    history: History
+    mark: Marking
+
+
+class PublicHttp:
+    """
+    All of it, with what it counts.
+
+    @param make_authenticate: as for L{Access}.
+    """
+
+    def __init__(
+        self,
+        behind: Behind,
+        health: Health,
+        clock: Any,
+        settings: MessageSettings,
+        make_authenticate: Callable[..., Any],
+    ) -> None:
+        self._access = Access(settings.http, clock, make_authenticate)
+        contract = self._contract(behind, clock)
+        described = Description(
+            [
+                *contract.routes(),
+                *self._routes(behind),
+                *contract.health_routes(),
+            ]
+        )
+        self.routes = described.routes
+        below = [r for r in described.routes if r.path != "/health"]
+        self._api = Api(below, self._access)
+        root = Resource()
+        add_health(root, health)
+        root.putChild(b"health", Api(contract.health_routes(), self._access))
+        versions = Resource()
+        root.putChild(b"api", versions)
+        versions.putChild(b"v1", self._api)
+        self.site = PublicSite(root, clock, lambda: self._access.settings)
+
+    def adopt(self, settings: MessageSettings) -> None:
+        """
+        Go by these settings from now on.
+        """
+        self._access.adopt(settings.http)
+
+    def measure(self, metrics: Metrics) -> None:
+        """
+        Have the counts read where they are.
+        """
+        api, access = self._api, self._access
+        counters: Sequence[tuple[str, str, Callable[[], int]]] = (
+            ("http_requests", "HTTP requests", lambda: api.calls),
+            ("http_refused", "HTTP requests refused", lambda: api.refused),
+            (
+                "http_turned_away",
+                "HTTP requests over a rate, over a limit or without a key",
+                lambda: access.turned_away,
+            ),
+        )
+        for name, text, read in counters:
+            metrics.counter(f"wsmsg_message_{name}", text, read)
+        metrics.gauge(
+            "wsmsg_message_http_in_flight",
+            "HTTP requests that are being answered",
+            lambda: access.in_flight,
+        )
+        metrics.gauge(
+            "wsmsg_message_http_connections",
+            "HTTP connections that are open",
+            lambda: len(self.site),
+        )
+
+    def _contract(self, behind: Behind, clock: Any) -> ContractCalls:
+        return ContractCalls(
+            behind.store,
+            behind.acceptance,
+            behind.history,
+            behind.mark,
+            clock,
+            most_unread=lambda: self._access.settings.unread,
+        )
+
+    def _routes(self, behind: Behind) -> list[Route]:
+        reads = Reads(behind.queries)
+        links = behind.links
+        return [
+            *MessageCalls(behind.acceptance, reads).routes(),
+            *UserCalls(
+                behind.store, reads, receipt=links.receipt, kick=links.kick
+            ).routes(),
+            *GroupCalls(behind.store, behind.acceptance).routes(),
+        ]

@@ -3,17 +3,17 @@ What every call of Message's HTTP API shares: routes, JSON in, JSON out, problem
 
 A failure is a problem document (RFC 9457): C{type} is C{about:blank}, C{title} the name
 of the status, C{detail} one sentence for a person; C{code} is the name that the same
-failure has in the client protocol (L{wsmsg.errors}).
+failure has in the client protocol (L{wsmsg.errors}).  The routes of the deployed
+contract tell it as the deployed daemons do, and have their headers.
 
-An integer may be a JSON number or, as most programs know those up to 2^53 only, a
-string of digits.  What may be larger is answered as a string.
+A route says what it takes and gives, for C{openapi.json}
+(L{wsmsg.message.web_openapi}), and whoever serves it can take and give nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -22,16 +22,49 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from wsmsg.errors import BadRequest, Internal, NotFound, TooLarge, WsmsgError
-from wsmsg.model import INT64_MAX
+from wsmsg.errors import BadRequest, Internal, NotFound, WsmsgError
+from wsmsg.message.web_access import OPEN, Access, Caller, Opening
+from wsmsg.message.web_forms import Problem, Refusal, problem, whole
 
-#: The longest body of a request.
-BODY_BYTES = 64 * 1024
+#: Below which all routes are.
+ROOT = "/api/v1/"
 
-_EXACT = 2**53
 _REASON = 200
 
 T = TypeVar("T")
+
+#: What a deployed daemon has on every answer.
+CORS = (
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-headers", "*"),
+    ("access-control-allow-methods", "*"),
+)
+
+
+@attrs.frozen
+class Argument:
+    """
+    An argument of the query that a route takes.
+
+    @ivar number: whether it is a whole number; else text.
+    """
+
+    name: str
+    says: str
+    number: bool = attrs.field(default=True, kw_only=True)
+    required: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen
+class Reply:
+    """
+    What is answered.
+
+    @ivar document: for JSON; L{None}: no body.
+    """
+
+    status: int
+    document: msgspec.Struct | None = None
 
 
 @attrs.frozen
@@ -43,9 +76,11 @@ class Call:
     @ivar arguments: of the query, the last of each name.
     """
 
+    route: Route
     path: Mapping[str, str]
     arguments: Mapping[str, str]
     body: bytes
+    caller: Caller = OPEN
 
     def id(self, name: str) -> int:
         """
@@ -58,39 +93,39 @@ class Call:
         except BadRequest as e:
             raise NotFound(e.reason) from e
 
+    def text(self, name: str) -> str:
+        """
+        An argument of the query; empty, if it is not there.
+        """
+        self.route.argument(name)
+        return self.arguments.get(name, "")
+
     def number(self, name: str, default: int) -> int:
         """
         A number of the query.
 
         @raise BadRequest: it is none.
         """
-        given = self.arguments.get(name, "")
+        given = self.text(name)
         return whole(given, name, least=0) if given else default
+
+    def limit(self, default: int, most: int) -> int:
+        """
+        How many there may be on a page.
+        """
+        return min(max(self.number("limit", default), 1), most)
 
     def read(self, form: type[T]) -> T:
         """
-        The body, as a document of this form.
+        The body, as a document of the route's form.
 
-        @raise WsmsgError: it is not.
+        @raise BadRequest: it is not.
         """
-        if len(self.body) > BODY_BYTES:
-            raise TooLarge(f"the body is over {BODY_BYTES} bytes")
+        assert form is self.route.body, form
         try:
             return msgspec.json.decode(self.body, type=form)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
             raise BadRequest(f"the body: {str(e)[:_REASON]}") from e
-
-
-@attrs.frozen
-class Reply:
-    """
-    What is answered.
-
-    @ivar document: for JSON; L{None}: no body.
-    """
-
-    status: int
-    document: Mapping[str, object] | None = None
 
 
 Answering = Callable[[Call], Awaitable[Reply]]
@@ -101,18 +136,32 @@ class Route:
     """
     Which calls go where.
 
-    @ivar pattern: the path below the API's root; a part in braces is any one.
+    @ivar pattern: the path below C{root}; a part in braces is any one.
+    @ivar gives: what is answered, by status; L{None}: no body.
+    @ivar body: the form of what is asked.
+    @ivar query: the arguments that it takes.
+    @ivar contract: it is of the deployed contract.
     """
 
     method: str
     pattern: str
     answer: Answering
+    gives: Mapping[int, type[msgspec.Struct] | None] = attrs.field(kw_only=True)
+    body: type | None = attrs.field(default=None, kw_only=True)
+    query: Sequence[Argument] = attrs.field(default=(), kw_only=True)
+    opening: Opening = attrs.field(default=Opening.SERVICES, kw_only=True)
+    contract: bool = attrs.field(default=False, kw_only=True)
+    root: str = attrs.field(default=ROOT, kw_only=True)
+
+    @property
+    def path(self) -> str:
+        return self.root + self.pattern
 
     def match(self, path: Sequence[str]) -> Mapping[str, str] | None:
         """
         The named parts of a path of this pattern; L{None} if it is not.
         """
-        parts = self.pattern.split("/")
+        parts = self.pattern.split("/") if self.pattern else []
         if len(parts) != len(path):
             return None
         named = {}
@@ -123,119 +172,153 @@ class Route:
                 return None
         return named
 
+    def argument(self, name: str) -> Argument:
+        """
+        The argument of this name; there has to be one.
+        """
+        return next(a for a in self.query if a.name == name)
+
+    def check(self, reply: Reply) -> None:
+        """
+        Hold an answer against what the route says of itself.
+        """
+        form = self.gives[reply.status]
+        assert form is None if reply.document is None else type(reply.document) is form
+
 
 class Api(Resource):
     """
     All calls below one root.
+
+    @ivar calls: how many there were.
+    @ivar refused: how many of them were answered with a status from 400 on.
     """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], access: Access | None = None) -> None:
         Resource.__init__(self)
         self.calls = 0
+        self.refused = 0
         self._routes = routes
+        self._access = access
 
     def render(self, request: Request) -> int:
         """
         Answer, whatever the method is.
         """
         self.calls += 1
+        path = [p.decode("utf-8", "replace") for p in request.postpath or []]
+        matching = [(r, r.match(path)) for r in self._routes]
+        found = [(route, named) for route, named in matching if named is not None]
         finished = request.notifyFinish()
-        answering = Deferred.fromCoroutine(self._run(request))
+        answering = Deferred.fromCoroutine(self._run(request, found))
         finished.addErrback(lambda _: answering.cancel())
         return NOT_DONE_YET
 
-    async def _run(self, request: Request) -> None:
+    async def _run(
+        self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
+    ) -> None:
+        contract = any(route.contract for route, _ in found)
+        if contract:
+            for name, value in CORS:
+                request.setHeader(name, value)
         try:
-            reply = await self._answer(request)
+            reply = await self._answer(request, found)
         except CancelledError:
             return  # who asked is gone
         except WsmsgError as e:
-            _problem(request, e)
+            self._refuse(request, e, contract)
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("answering {path}", path=request.path.decode("latin-1"))
-            _problem(request, Internal("this is a bug; the log has it"))
+            self._refuse(request, Internal("this is a bug; the log has it"), contract)
         else:
-            _write(request, reply.status, reply.document, "application/json")
+            write(request, reply.status, reply.document)
 
-    async def _answer(self, request: Request) -> Reply:
-        path = [p.decode("utf-8", "replace") for p in request.postpath or []]
-        method = request.method.decode("latin-1")
-        allowed = []
-        for route in self._routes:
-            named = route.match(path)
-            if named is None:
-                continue
-            if route.method == method:
-                return await route.answer(_call(request, named))
-            allowed.append(route.method)
-        if not allowed:
+    async def _answer(
+        self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
+    ) -> Reply:
+        if not found:
             raise NotFound("there is nothing at this path")
-        request.setHeader("allow", ", ".join(sorted(allowed)))
-        return Reply(
-            405, _document(405, f"{method} is not for this path", "bad_request")
-        )
+        method = request.method.decode("latin-1")
+        wanted = "GET" if method == "HEAD" else method
+        for route, named in found:
+            if route.method == wanted:
+                return await self._take(request, route, named)
+        allowed = ", ".join(sorted({route.method for route, _ in found}))
+        request.setHeader("allow", allowed)
+        if method == "OPTIONS":
+            return Reply(204)
+        raise NotAllowed(f"this path takes {allowed}")
+
+    async def _take(
+        self, request: Request, route: Route, named: Mapping[str, str]
+    ) -> Reply:
+        assert request.content is not None
+        arguments = {
+            name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
+            for name, values in (request.args or {}).items()
+        }
+        body = request.content.read()
+        if self._access is None:
+            return await self._call(Call(route, named, arguments, body))
+        with self._access.entering(request, route.opening) as caller:
+            return await self._call(Call(route, named, arguments, body, caller))
+
+    async def _call(self, call: Call) -> Reply:
+        route = call.route
+        unknown = set(call.arguments).difference(a.name for a in route.query)
+        if unknown and not route.contract:
+            raise BadRequest(f"{min(unknown)!r:.40} is no argument of this call")
+        reply = await route.answer(call)
+        route.check(reply)
+        return reply
+
+    def _refuse(self, request: Request, error: WsmsgError, contract: bool) -> None:
+        self.refused += 1
+        refuse(request, error, contract=contract)
 
 
-def spell(number: int) -> int | str:
+class NotAllowed(WsmsgError):
     """
-    An id in JSON.
+    The path is there, but not for this method.
     """
-    return number if number < _EXACT else str(number)
+
+    code = "bad_request"
+    http_status = 405
+    close = None
 
 
-def whole(given: int | str, name: str, *, least: int = 1) -> int:
+def refuse(request: Request, error: WsmsgError, *, contract: bool = False) -> None:
     """
-    An id or a number that somebody gave.
+    Answer with an error.
 
-    @raise BadRequest: it is not between C{least} and 2^63-1.
+    @param contract: as the deployed daemons do.
     """
-    if isinstance(given, str) and given.isascii() and given.isdecimal():
-        given = int(given[:20])
-    if isinstance(given, int) and least <= given <= INT64_MAX:
-        return given
-    raise BadRequest(f"{name} must be a whole number from {least} to 2^63-1")
-
-
-def _call(request: Request, named: Mapping[str, str]) -> Call:
-    assert request.content is not None
-    arguments = {
-        name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
-        for name, values in (request.args or {}).items()
-    }
-    return Call(named, arguments, request.content.read(BODY_BYTES + 1))
-
-
-def _problem(request: Request, error: WsmsgError) -> None:
     if error.retry:
         seconds = max(1, -(-error.retry_after_ms // 1000))
         request.setHeader("retry-after", str(seconds))
-    document = _document(error.http_status, error.reason, error.code)
-    _write(request, error.http_status, document, "application/problem+json")
+    if error.http_status == 401:
+        request.setHeader("www-authenticate", "Bearer")
+    document: msgspec.Struct = problem(error)
+    if contract:
+        document = Refusal(error=error.reason, code=error.code)
+    write(request, error.http_status, document)
 
 
-def _document(status: int, reason: str, code: str) -> dict[str, Any]:
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": reason,
-        "code": code,
-    }
-
-
-def _write(
-    request: Request, status: int, document: Mapping[str, object] | None, kind: str
-) -> None:
+def write(request: Request, status: int, document: msgspec.Struct | None) -> None:
+    """
+    Answer with a document.
+    """
     request.setResponseCode(status)
     request.setHeader("cache-control", "no-store")
     if document is not None:
         body = msgspec.json.encode(document) + b"\n"
-        request.setHeader(
-            "content-type", "application/problem+json" if status >= 400 else kind
-        )
+        problems = isinstance(document, Problem)
+        kind = "application/problem+json" if problems else "application/json"
+        request.setHeader("content-type", f"{kind}; charset=utf-8")
         request.setHeader("content-length", str(len(body)))
-        request.write(body)
+        if request.method != b"HEAD":
+            request.write(body)
     request.finish()

@@ -17,7 +17,8 @@ from wsmsg.errors import BadRequest, NotFound
 from wsmsg.message.acceptance import Acceptance
 from wsmsg.message.istore import GroupPage, IMessageStore
 from wsmsg.message.proposals import Proposal
-from wsmsg.message.web_api import Call, Reply, Route, spell, whole
+from wsmsg.message.web_api import Argument, Call, Reply, Route
+from wsmsg.message.web_forms import Answer, Form, Id, place, spell, whole
 from wsmsg.model import (
     GROUP,
     GroupChange,
@@ -32,14 +33,16 @@ from wsmsg.model import (
 _PAGE = 100
 _MOST = 1000
 
-Id = int | str
 
-
-class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
+class NewGroup(Form):
     """
     The body of a request for a group.
 
-    @ivar client_id: the owner's own id for the request; the same makes no second group.
+    @ivar client_id: the owner's own id for the request, 1 to 64 bytes; the same makes
+        no second group.
+    @ivar name: 1 to 256 bytes without control characters.
+    @ivar members: at most 1000.
+    @ivar history: whether who joins later reads from the first message on.
     """
 
     client_id: str
@@ -49,14 +52,84 @@ class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
     history: bool = False
 
 
-class NewMembers(msgspec.Struct, forbid_unknown_fields=True):
+class NewMembers(Form):
     """
     The body of a request for members.
+
+    @ivar client_id: an id for the request, 1 to 64 bytes; the same is done once.
+    @ivar users: at most 1000.
+    @ivar by: who adds them; 0: the owner.
     """
 
     client_id: str
     users: list[Id]
     by: Id = 0
+
+
+class Group(Answer):
+    """
+    A group without its members.
+
+    @ivar group: its number.
+    @ivar count: how many members it has.
+    """
+
+    group: str
+    conversation: str
+    name: str
+    owner: Id
+    history: bool
+    count: int
+
+
+class ListedGroup(Group):
+    """
+    A group in a list.
+
+    @ivar head: the number of its last message.
+    @ivar time_ms: when that was given.
+    """
+
+    head: int
+    time_ms: int
+
+
+class GroupList(Answer):
+    """
+    Some groups of a user.
+
+    @ivar next: the C{after} of the next page; null: this is the last.
+    """
+
+    groups: list[ListedGroup]
+    next: str | None
+
+
+class GroupMember(Answer):
+    """
+    Who is in a group.
+
+    @ivar joined: the number of the message that made them a member.
+    """
+
+    user: Id
+    joined: int
+
+
+class Members(Answer):
+    """
+    Some members of a group, by user.
+
+    @ivar count: how many there are in all.
+    @ivar next: the C{after} of the next page; null: this is the last.
+    """
+
+    count: int
+    members: list[GroupMember]
+    next: Id | None
+
+
+_PAGING = Argument("limit", "The most on a page; at most 1000.")
 
 
 class GroupCalls:
@@ -72,13 +145,44 @@ class GroupCalls:
         """
         What is served.
         """
+        group: dict[int, type[msgspec.Struct] | None] = {200: Group, 202: Group}
+        after = Argument("after", "Members with greater numbers than this.")
+        onwards = Argument("after", "As C{next} of the page before.", number=False)
+        by = Argument("by", "Who removes; the owner, if it is not there.")
+        once = Argument("client_id", "The same is done once.", number=False)
         return [
-            Route("POST", "groups", self.make),
-            Route("GET", "groups/{group}", self.tell),
-            Route("GET", "groups/{group}/members", self.members),
-            Route("POST", "groups/{group}/members", self.add),
-            Route("DELETE", "groups/{group}/members/{user}", self.remove),
-            Route("GET", "users/{user}/groups", self.groups_of),
+            Route(
+                "POST", "groups", self.make, body=NewGroup, gives={201: Group, **group}
+            ),
+            Route("GET", "groups/{group}", self.tell, gives={200: Group}),
+            Route(
+                "GET",
+                "groups/{group}/members",
+                self.members,
+                query=[after, _PAGING],
+                gives={200: Members},
+            ),
+            Route(
+                "POST",
+                "groups/{group}/members",
+                self.add,
+                body=NewMembers,
+                gives=group,
+            ),
+            Route(
+                "DELETE",
+                "groups/{group}/members/{user}",
+                self.remove,
+                query=[by, once],
+                gives={202: None, 204: None},
+            ),
+            Route(
+                "GET",
+                "users/{user}/groups",
+                self.groups_of,
+                query=[onwards, _PAGING],
+                gives={200: GroupList},
+            ),
         ]
 
     async def make(self, call: Call) -> Reply:
@@ -114,18 +218,11 @@ class GroupCalls:
         """
         Some members, by their ids.
         """
-        after, limit = call.number("after", 0), _limit(call)
+        after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
         page = await self._page(call.id("group"), after, limit)
-        some = [{"user": spell(m.user), "joined": m.joined} for m in page.members]
-        more = len(some) == limit > 0
-        return Reply(
-            200,
-            {
-                "count": page.count,
-                "members": some,
-                "next": some[-1]["user"] if more else None,
-            },
-        )
+        some = [GroupMember(user=spell(m.user), joined=m.joined) for m in page.members]
+        last = some[-1].user if len(some) == limit else None
+        return Reply(200, Members(count=page.count, members=some, next=last))
 
     async def add(self, call: Call) -> Reply:
         """
@@ -147,7 +244,7 @@ class GroupCalls:
         group, user = call.id("group"), call.id("user")
         page = await self._page(group, user - 1, 1)
         by = call.number("by", page.owner)
-        client_id = call.arguments.get("client_id", "")
+        client_id = call.text("client_id")
         if not client_id:
             if not page.members or page.members[0].user != user:
                 return Reply(204)  # as it was asked for
@@ -161,8 +258,8 @@ class GroupCalls:
         """
         The groups of a user, as they changed.
         """
-        user, limit = call.id("user"), _limit(call)
-        since_ms, after = _place(call.arguments.get("after", ""))
+        user, limit = call.id("user"), call.limit(_PAGE, _MOST)
+        since_ms, after = place(call.text("after"))
         rows = await self._store.conversations_of(user, since_ms, limit, after)
         groups = [row for row in rows if is_group(row.conversation)]
         pages = await gatherResults(
@@ -170,13 +267,17 @@ class GroupCalls:
             consumeErrors=True,
         )
         some = [
-            {**_document(page), "head": row.head, "time_ms": row.time_ms}
+            ListedGroup(
+                **msgspec.structs.asdict(_document(page)),
+                head=row.head,
+                time_ms=row.time_ms,
+            )
             for row, page in zip(groups, pages, strict=True)
             if page is not None
         ]
         last = f"{rows[-1].time_ms}:{rows[-1].conversation}" if rows else ""
         more = len(rows) == limit
-        return Reply(200, {"groups": some, "next": last if more else None})
+        return Reply(200, GroupList(groups=some, next=last if more else None))
 
     async def _propose(
         self, group: int, by: int, client_id: str, change: GroupChange, status: int
@@ -197,15 +298,15 @@ class GroupCalls:
         return page
 
 
-def _document(page: GroupPage) -> dict[str, object]:
-    return {
-        "group": str(group_in(page.conversation)),
-        "conversation": page.conversation,
-        "name": page.name,
-        "owner": spell(page.owner),
-        "history": page.history,
-        "count": page.count,
-    }
+def _document(page: GroupPage) -> Group:
+    return Group(
+        group=str(group_in(page.conversation)),
+        conversation=page.conversation,
+        name=page.name,
+        owner=spell(page.owner),
+        history=page.history,
+        count=page.count,
+    )
 
 
 def _check(client_id: str, change: GroupChange) -> None:
@@ -218,16 +319,3 @@ def _check(client_id: str, change: GroupChange) -> None:
 
 def _users(given: Sequence[Id]) -> list[int]:
     return [whole(user, "a user") for user in given]
-
-
-def _limit(call: Call) -> int:
-    return min(max(call.number("limit", _PAGE), 1), _MOST)
-
-
-def _place(after: str) -> tuple[int, str]:
-    if not after:
-        return 0, ""
-    time_ms, _, conversation = after.partition(":")
-    if not conversation:
-        raise BadRequest("after must be what an answer gave as next")
-    return whole(time_ms, "after", least=0), conversation

@@ -53,6 +53,7 @@ class BackendTests(SynchronousTestCase):
                 "message.store",
                 "message.presence",
                 "connect.discovery",
+                "connect.legacy.redis",
             ],
         )
 

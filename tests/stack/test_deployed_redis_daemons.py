@@ -5,13 +5,20 @@ A real Connect beside deployed ones: what they find in their Redis.
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Awaitable
 from typing import Any
 
+from google.protobuf import json_format
+
+from tests.conformance.contract import TEXT, ws_message
+from tests.conformance.daemons.cases import TheirMessageTestCase
+from tests.connect.test_deployed_redis import forwarded
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.installation import Installation
 from tests.message.sqlite_places import REACTOR, soon
-from tests.stack.redis_places import place, url_of
+from tests.stack.redis_places import asking, place, url_of
 from tests.stack.servers import Own, needs, own_redis
 from tools.stack.redis import Redis
 from wsmsg.dependency import Dependency
@@ -120,3 +127,70 @@ class BesideTests(IntegrationTestCase):
             await self.device(user)
         self.own.resume()
         await self.online(user)
+
+
+@needs("redis")
+class HandedOnTests(TheirMessageTestCase):
+    """
+    What a deployed Connect hands to ours, while Message is a deployed one as well.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        own = await own_redis(self, "--appendonly", "no")
+        address = f"redis://{own.address}/0"
+        # Of this test alone, as the Redis is.
+        self.connect = {**self.connect, "legacy.redis": address, "node": "here"}  # type: ignore[misc]
+        self.redis = await asking(self, place(url_of(own), "x"))
+
+    async def hand_on(self, message: Any) -> None:
+        """
+        As a deployed Connect does; the Connect for which it is listens before long.
+        """
+        said = json_format.MessageToDict(message, preserving_proto_field_name=True)
+        numbers = ("message_id", "from", "to", "group_id", "timestamp")
+        said |= {name: int(said[name]) for name in numbers if name in said}
+        text = json.dumps({**forwarded(user_id=message.to), "message": said})
+
+        async def heard() -> bool:
+            asked = self.redis.ask("PUBLISH", "connect_forward:here", text)
+            return bool(await asked.asFuture(asyncio.get_running_loop()))
+
+        await eventually("somebody heard it", heard)
+
+    @with_daemons
+    async def test_once(self) -> None:
+        """
+        A message that comes from Message and through Redis, in either order, is shown
+        once; one that Message lost is shown as well.
+        """
+        await self.begin()
+        client = await self.connected()
+        for at, ways in enumerate(("stream redis", "redis stream", "redis"), 1):
+            message = ws_message(
+                message_id=at,
+                sender=self.user(),
+                to=client.user,
+                content=ways,
+                timestamp=int(time.time()),
+                message_type=TEXT,
+            )
+            for way in ways.split():
+                if way == "stream":
+                    await self.theirs.push(message)
+                else:
+                    await self.hand_on(message)
+                await client.hears(ways)
+        await self.theirs.push(
+            ws_message(
+                message_id=9,
+                sender=self.user(),
+                to=client.user,
+                content="end",
+                timestamp=int(time.time()),
+                message_type=TEXT,
+            )
+        )
+        await client.hears("end")
+        self.assertEqual(
+            client.texts(), ["stream redis", "redis stream", "redis", "end"]
+        )

@@ -92,3 +92,6 @@ def _of_message(settings: MessageSettings) -> Iterator[Backend]:
 def _of_connect(settings: ConnectSettings) -> Iterator[Backend]:
     if is_redis(settings.discovery):
         yield "connect.discovery", [read_redis_url(settings.discovery, "").address]
+    if settings.legacy.redis:
+        legacy = read_redis_url(settings.legacy.redis, "")
+        yield "connect.legacy.redis", [legacy.address]

@@ -71,6 +71,10 @@ _REMEDIES = (
     ),
     ("registry", "", "start Redis or mend its address; Connects keep those they know"),
     ("discovery", "", "start what connect.discovery names, or mend it"),
+    (
+        *("legacy", ""),
+        "start the Redis of deployed Connects, or mend connect.legacy.redis",
+    ),
 )
 
 

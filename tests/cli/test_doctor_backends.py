@@ -17,6 +17,7 @@ from wsmsg.settings.addresses import Address
 _MANY = """
 [connect]
 discovery = "redis://127.0.0.1:6390"
+legacy.redis = "redis://127.0.0.1:6391"
 [message]
 journal = "kafka://127.0.0.1:9001,127.0.0.1:9002/chat"
 store = "mongodb://127.0.0.1:9003/chat"

@@ -23,6 +23,14 @@ def welcome(
     return frames.Welcome(1, "s1", 60.0, LIMITS, 10**12, heads, more, synced)
 
 
+def unnumbered_welcome() -> ServerFrame:
+    """
+    Of a server that keeps no numbers.
+    """
+    limits = Limits(1000, 4000, 8, 0, page=10, watch=10, unnumbered=True)
+    return frames.Welcome(1, "s1", 60.0, limits, 10**12)
+
+
 class FakeLink:
     """
     A connection, with both ends in one hand.

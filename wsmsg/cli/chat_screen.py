@@ -102,6 +102,8 @@ class ChatScreen:
     async def _begin(self) -> None:
         try:
             await self._client.connect()
+            if not self._numbers:
+                return  # there is no history either
             messages = await self._client.history(self._conversation, limit=_HISTORY)
         except WsmsgError as error:
             self.view.note(f"no history: {error.reason}")
@@ -114,13 +116,23 @@ class ChatScreen:
         async for event in self._client.events():
             self.view.event(event)
             if isinstance(event, Stored):
-                self._seen()
+                self._seen(event)
+            if isinstance(event, Connected):
+                self.view.numbers = self._numbers
             if isinstance(event, Closed):
                 self._app.exit()
             self._app.invalidate()
 
-    def _seen(self) -> None:
-        if self.view.shown and isinstance(self._client.state, Connected):
+    @property
+    def _numbers(self) -> bool:
+        limits = self._client.limits
+        return limits is None or not limits.unnumbered
+
+    def _seen(self, event: Stored | None = None) -> None:
+        if event is not None and not event.seq:
+            if event.conversation == self._conversation and not event.mine:
+                self._client.mark_read(event.conversation, message_id=event.message_id)
+        elif self.view.shown and isinstance(self._client.state, Connected):
             self._client.mark_read(self._conversation, self.view.shown)
 
     def _entered(self, buffer: Buffer) -> bool:

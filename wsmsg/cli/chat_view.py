@@ -71,10 +71,27 @@ class ChatView:
         self.connection = "connecting"
         self.online: bool | None = None
         self.shown = 0
+        self._numbers = True
         self._now = now
         self._delivered = self._read = 0
         self._typed_at: float | None = None
         self._own: dict[str, Entry] = {}
+
+    @property
+    def numbers(self) -> bool:
+        """
+        Whether the server numbers messages.
+        """
+        return self._numbers
+
+    @numbers.setter
+    def numbers(self, numbers: bool) -> None:
+        if self._numbers and not numbers:
+            self.note(
+                "this server keeps no numbers: what is said while you are away is "
+                "not shown, and there is no history, receipt, /recall or /members"
+            )
+        self._numbers = numbers
 
     def history(self, messages: Sequence[Stored]) -> None:
         """
@@ -182,9 +199,10 @@ class ChatView:
             self.note(f"in {where} {what_changed(event)}")
 
     def _stored(self, event: Stored) -> None:
-        if event.seq <= self.shown:
-            return
-        self.shown = event.seq
+        if event.seq:
+            if event.seq <= self.shown:
+                return
+            self.shown = event.seq
         match event:
             case MessageReceived():
                 self._message(event)

@@ -220,11 +220,14 @@ class Client(GroupRequests):
         """
         return self._exchange.inbound.head(conversation)
 
-    def mark_read(self, conversation: str, seq: int) -> None:
+    def mark_read(
+        self, conversation: str, seq: int = 0, *, message_id: int = 0
+    ) -> None:
         """
-        The user saw all up to this number.
+        The user saw all up to this number; or this message, if it has none (of a
+        server that keeps no numbers, see C{limits.unnumbered}).
         """
-        self._exchange.mark_read(conversation, seq)
+        self._exchange.mark_read(conversation, seq, message_id)
         self._upkeep.moved()
 
     def typing(self, conversation: str) -> None:

@@ -44,7 +44,8 @@ class EventQueue:
         """
         if isinstance(event, Stored):
             self._messages += 1
-            self._waiting["message", event.conversation, event.seq] = event
+            self._made += 1
+            self._waiting[self._made] = event
             return
         key = self._key(event)
         self._waiting[key] = event

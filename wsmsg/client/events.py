@@ -41,7 +41,7 @@ class _Numbered:
     """
     What has its place in a conversation.
 
-    @ivar seq: its number there.  They come in order: 1, 2, 3 ..., but in a group from
+    @ivar seq: its number there; 0: the server keeps no numbers.  They come in order: 1, 2, 3 ..., but in a group from
         where one joined, and over a gap where one was no member for a while.
     @ivar client_id: the sender's id for it; empty where the sender is another.
     @ivar mine: whether the user of this client sent it, from whatever device.

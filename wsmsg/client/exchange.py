@@ -33,6 +33,7 @@ from wsmsg.client.inbound import Inbound, Start
 from wsmsg.client.listing import Listing
 from wsmsg.client.outbound import Outbound, Proposal
 from wsmsg.client.positions import Saved
+from wsmsg.client.unnumbered import Unnumbered
 from wsmsg.errors import WsmsgError, from_code
 from wsmsg.frames import ClientFrame, ServerFrame
 
@@ -92,6 +93,7 @@ class Exchange:
             positions=saved.positions,
             listed=saved.since > 0,
         )
+        self.unnumbered = Unnumbered(self._give, lambda: self.events.room)
         self._device = device
         self._on_answer = on_answer
         self._cursors = Cursors()
@@ -116,7 +118,16 @@ class Exchange:
         """
         Whether we are connected and miss nothing that we know of.
         """
-        return self.connected is not None and self.inbound.settled
+        if self.connected is None:
+            return False
+        return self.inbound.settled or not self.numbers
+
+    @property
+    def numbers(self) -> bool:
+        """
+        Whether the server numbers messages, so that they can be asked for.
+        """
+        return self.limits is None or not self.limits.unnumbered
 
     def hello(self) -> frames.Hello:
         """
@@ -151,15 +162,18 @@ class Exchange:
         """
         The program is done with an event.
         """
-        if isinstance(event, Stored):
+        if isinstance(event, Stored) and event.seq:
             self.inbound.took(event.conversation, event.seq)
             self._cursors.delivered(event.conversation, event.seq)
 
-    def mark_read(self, conversation: str, seq: int) -> None:
+    def mark_read(self, conversation: str, seq: int, message_id: int) -> None:
         """
-        The user saw all up to this number.
+        The user saw all up to this number; or, where it is 0, this message.
         """
-        self._cursors.read(conversation, seq)
+        if seq:
+            self._cursors.read(conversation, seq)
+        elif message_id:
+            self.unnumbered.read(conversation, message_id)
 
     def typing(self, conversation: str) -> None:
         """
@@ -183,6 +197,7 @@ class Exchange:
         self.outbound.lost()
         self.inbound.lost()
         self._cursors.lost()
+        self.unnumbered.lost()
         self._listing.lost()
         self._typing.clear()
         self._unasked = dict.fromkeys(self._requests, 0.0)
@@ -191,7 +206,7 @@ class Exchange:
         """
         What should still be said before we leave.
         """
-        return [*self._cursors.due(_LAST_CURSORS)] if self.connected else []
+        return self._cursors_due(_LAST_CURSORS) if self.connected else []
 
     def due(self, now: float) -> list[ClientFrame]:
         """
@@ -203,18 +218,29 @@ class Exchange:
         if self._watch_due:
             self._watch_due = False
             out.append(frames.Watch(self._watched))
-        out += self._listing.due(now)
-        out += self.inbound.due(now)
+        if self.numbers:
+            out += self._listing.due(now)
+            out += self.inbound.due(now)
         for request_id in [i for i, at in self._unasked.items() if at <= now]:
             del self._unasked[request_id]
             out.append(self._requests[request_id])
         out += self.outbound.due(now)
         out += [frames.Typing(conversation) for conversation in self._typing]
         self._typing.clear()
-        if self._cursors.waiting and now >= self._cursors_at:
+        if self._cursors_waiting and now >= self._cursors_at:
             self._cursors_at = now + _CURSOR_S
-            out += self._cursors.due(_CURSORS)
+            out += self._cursors_due(_CURSORS)
         return out
+
+    @property
+    def _cursors_waiting(self) -> bool:
+        waiting = self._cursors if self.numbers else self.unnumbered
+        return waiting.waiting
+
+    def _cursors_due(self, limit: int) -> list[ClientFrame]:
+        if self.numbers:
+            return [*self._cursors.due(limit)]
+        return [*self.unnumbered.due(limit)]
 
     def next_due(self, now: float) -> float | None:
         """
@@ -223,10 +249,10 @@ class Exchange:
         if not self.connected:
             return None
         times = [
-            self._listing.next_due(),
-            self.inbound.next_due(now),
+            self._listing.next_due() if self.numbers else None,
+            self.inbound.next_due(now) if self.numbers else None,
             self.outbound.next_due(now),
-            self._cursors_at if self._cursors.waiting else None,
+            self._cursors_at if self._cursors_waiting else None,
             min(self._unasked.values(), default=None),
         ]
         return min((t for t in times if t is not None), default=None)
@@ -237,7 +263,10 @@ class Exchange:
         """
         match frame:
             case frames.Deliver():
-                self.inbound.delivered(frame)
+                if self.numbers:
+                    self.inbound.delivered(frame)
+                elif not frame.seq:
+                    self.unnumbered.delivered(frame)
             case frames.Accepted(client_id, time, conversation):
                 self.outbound.accepted(client_id, time, conversation)
             case frames.Rejected():
@@ -257,7 +286,8 @@ class Exchange:
                 self.events.put(Typing(conversation, user))
             case frames.Resync(reason):
                 _log.info("the server asks us to sync: %s", reason)
-                self._list(now)
+                if self.numbers:
+                    self._list(now)
             case frames.Error():
                 self._error(frame, now)
             case frames.Welcome():
@@ -273,6 +303,8 @@ class Exchange:
         self._watch_due = bool(self._watched)
         self.outbound.welcomed(frame.limits, now)
         self.events.put(self.connected)
+        if not self.numbers:
+            return
         self._listing.begin(self.hello().since, now, frame.time)
         if frame.synced:
             self._listed(frame.heads, frame.more, now)

@@ -35,10 +35,14 @@ from wsmsg.connect.interfaces import SendAnswer
 from wsmsg.connect.pending import PendingSend
 from wsmsg.connect.upstream_context import Owner, Shared, Transport
 from wsmsg.errors import Unsupported
+from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
 
 #: After so much silence it is asked whether it is there.
 BEAT_S = 1.0
+#: It pushes all messages to all streams, also ours.  When it did so before, and says
+#: nothing at all for so many times C{stalled_s} although it was sent some, it hangs.
+MUTE = 4
 #: The most push results that wait; theirs is the loss if there are more.
 RESULTS = 10_000
 _REASON = 200
@@ -71,6 +75,8 @@ class DeployedStream:
         self._echoed: list[PendingSend] = []
         self._echo_since_s = 0.0
         self._heard_s = 0.0
+        self._spoke = False
+        self._expecting_s = 0.0
         self._wake: Callable[[], None] = _nothing
         self._makers = (self._next_result, self._next_ack, self._next_send)
         self._turn = 0
@@ -148,11 +154,14 @@ class DeployedStream:
             self._heard_s = now_s
             self._echo_since_s = self._echo_since_s and now_s
             self._writing_since_s = self._writing_since_s and now_s
-        for since_s, what in (
-            (self._writing_since_s, "took nothing that was written"),
-            (self._echo_since_s, "did not answer"),
+            self._expecting_s = self._expecting_s and now_s
+        limit_s = self._stalled_s
+        for since_s, limit_s, what in (
+            (self._writing_since_s, limit_s, "took nothing that was written"),
+            (self._echo_since_s, limit_s, "did not answer"),
+            (self._expecting_s, MUTE * limit_s, "pushed and confirmed nothing"),
         ):
-            if since_s and now_s - since_s >= self._stalled_s:
+            if since_s and now_s - since_s >= limit_s:
                 self.drop(f"it {what} for {now_s - since_s:.1f} s")
                 return
         if now_s - self._heard_s >= BEAT_S:
@@ -176,6 +185,7 @@ class DeployedStream:
         An event came.
         """
         self._heard_s = self._shared.clock.seconds()
+        self._spoke, self._expecting_s = True, 0.0
         self._shared.counters.frames_read += 1
         if message is None:
             self._protocol_error("a frame that is no MessageStreamResponse")
@@ -241,6 +251,8 @@ class DeployedStream:
         self._writing_since_s = 0.0
         if send is not None:
             self._arriving.append(send)
+            if self._spoke and not self._expecting_s and _is_pushed(send):
+                self._expecting_s = self._shared.clock.seconds()
             self._echo()
 
     # -- signs of life
@@ -313,6 +325,11 @@ class DeployedStream:
     def _protocol_error(self, reason: str) -> None:
         self._shared.counters.protocol_errors += 1
         self.drop(f"protocol error: {reason}")
+
+
+def _is_pushed(send: PendingSend) -> bool:
+    # Of a group it is not known whether anybody else is in it.
+    return not is_group(send.new.conversation)
 
 
 def _nothing() -> Any:

@@ -109,12 +109,11 @@ class LegacyFeed:
 
     # --------------------------------------------------------------- pushed
 
-    def push(self, conversation: str, seq: int, data: bytes) -> bool:
+    def push(self, conversation: str, seq: int, data: bytes) -> None:
         """
-        A message was pushed.
+        A message was pushed: the client is given it, now or in its turn.
 
         @param data: framed bytes.
-        @return: whether it is of a conversation that was not heard of before.
         """
         last = self._last.get(conversation)
         if last is not None and seq <= last:
@@ -129,7 +128,6 @@ class LegacyFeed:
                 self._note(conversation, seq - 1)
             self._want(conversation, seq)
             self.go_on()
-        return last is None
 
     def resync(self) -> None:
         """

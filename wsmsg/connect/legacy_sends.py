@@ -31,6 +31,9 @@ from wsmsg.errors import ERRORS
 #: What a message takes beside its content, about.
 _OVERHEAD_BYTES = 400
 
+#: Who was not read is read again when it is so full.
+_ROOM = 0.75
+
 #: To wait where a refusal does not say how long.
 _LEAST_S = 0.5
 
@@ -125,7 +128,11 @@ class HeldSends:
         """
         Whether no more should be read from this user's clients.
         """
-        return self._is_over(user, 1.0)
+        legacy = self._node.settings.legacy
+        return (
+            self._by_user.get(user, 0) >= legacy.user_sends
+            or self.size >= legacy.held_bytes
+        )
 
     def when_room(self, session: Sender) -> None:
         """
@@ -139,11 +146,11 @@ class HeldSends:
         """
         self._blocked.pop(session, None)
 
-    def _is_over(self, user: int, share: float) -> bool:
+    def _has_room(self, user: int) -> bool:
         legacy = self._node.settings.legacy
         return (
-            self._by_user.get(user, 0) >= legacy.user_sends * share
-            or self.size >= legacy.held_bytes * share
+            self._by_user.get(user, 0) <= legacy.user_sends * _ROOM
+            and self.size <= legacy.held_bytes * _ROOM
         )
 
     # ------------------------------------------------------------ going out
@@ -253,7 +260,7 @@ class HeldSends:
                 for lane in due:
                     self._give(lane)
         for session in list(self._blocked):
-            if not self._is_over(session.user, 0.75):
+            if self._has_room(session.user):
                 del self._blocked[session]
                 session.room()
 

@@ -176,10 +176,10 @@ class LegacySession(Session):
     # -------------------------------------------------------------- it hears
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
+        self.partners.met(conversation)
         if not seq:  # of a deployed Message, where there is nothing to read
             return len(data) > _HEADER and super().push(conversation, seq, data)
-        if self.feed.push(conversation, seq, data):
-            self.partners.met(conversation)
+        self.feed.push(conversation, seq, data)
         return True
 
     def tell(self, data: bytes, shed: bool) -> bool:

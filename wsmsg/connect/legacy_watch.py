@@ -32,11 +32,12 @@ class Partners:
     Of one client.
     """
 
-    __slots__ = ("_looked", "_online", "_session")
+    __slots__ = ("_looked", "_online", "_session", "_watched")
 
     def __init__(self, session: LegacySession) -> None:
         self._session = session
         self._online: set[int] = set()
+        self._watched: set[int] = set()
         self._looked = False
 
     async def look(self) -> None:
@@ -66,19 +67,21 @@ class Partners:
         """
         The client has to do with this conversation.
         """
-        self.add(_partners(conversation, self._session.user))
+        for user in _partners(conversation, self._session.user):
+            if user not in self._watched:
+                self.add((user,))
 
     def add(self, users: Iterable[int]) -> None:
         """
         Watch these too, as far as the limit goes.
         """
         session = self._session
-        there = session.watching
-        room = session.limits.watch - len(there)
-        new = tuple(islice((u for u in users if u not in there), max(0, room)))
+        room = max(0, session.limits.watch - len(self._watched))
+        new = tuple(islice((u for u in users if u not in self._watched), room))
         if session.closed or not new:
             return
-        session.watching = (*there, *new)
+        self._watched.update(new)
+        session.watching = (*session.watching, *new)
         came, _ = session.node.registry.watch(session, (), new)
         if came:
             session.node.upstream.watch(came)

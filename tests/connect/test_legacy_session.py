@@ -1,0 +1,375 @@
+"""
+A session of a deployed client: what it says, who is told of whom, how it ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.legacy_house import (
+    ACCEPTED,
+    UNAVAILABLE,
+    LegacyHouse,
+    own_client,
+    text,
+    ws,
+)
+from wsmsg.codecs.codec_legacy import HEARTBEAT, MANAGING, TEXT
+from wsmsg.connect.interfaces import NewSend
+from wsmsg.errors import Close, Unavailable
+from wsmsg.frames import Deliver
+from wsmsg.model import Head, Mark, Presence
+
+
+def present(house: LegacyHouse, *heads: Head, online: tuple[int, ...] = ()) -> None:
+    """
+    Users who come have these conversations, and these others are online.
+    """
+    up: Any = house.upstream
+    up.heads = lambda *_: succeed((heads, False))
+    up.presence = lambda users: succeed([Presence(u, u in online) for u in users])
+
+
+class SaidTests(SynchronousTestCase):
+    """
+    What a client says.
+    """
+
+    def test_send(self) -> None:
+        """
+        A text is sent as the authenticated user, whoever it says to be from.
+        """
+        house = LegacyHouse()
+        client = house.deployed(7)
+        client.raw(ws(sender=99, to=8, content="hi", message_type=TEXT, message_id=5))
+        ((new, _),) = house.upstream.sends
+        self.assertEqual(new, NewSend(7, new.client_id, "u:7:8", "hi", TEXT))
+        self.assertLessEqual(len(new.client_id), 64)
+
+    def test_group(self) -> None:
+        """
+        A text to a group goes there.
+        """
+        house = LegacyHouse()
+        house.deployed(7).raw(ws(group_id=4, content="hi", message_type=TEXT))
+        self.assertEqual(house.upstream.sends[0][0].conversation, "g:4")
+
+    def test_text_frames(self) -> None:
+        """
+        A text message with the same bytes is taken, though they are no UTF-8.
+        """
+        house = LegacyHouse()
+        said = ws(to=8, content="hi", message_type=TEXT, timestamp=1795447835)
+        with self.assertRaises(UnicodeDecodeError):
+            said.decode()
+        house.deployed(7).raw(said, binary=False)
+        self.assertEqual(house.sent, ["hi"])
+
+    def test_nothing_follows(self) -> None:
+        """
+        A heartbeat and what is said about the connection change nothing.
+        """
+        house = LegacyHouse()
+        client = house.deployed(7)
+        client.raw(ws(message_type=HEARTBEAT))
+        client.raw(ws(message_type=MANAGING, content="whatever"))
+        self.assertEqual((house.sent, client.heard()), ([], []))
+        self.assertEqual(house.registry.counts.legacy_skipped, 0)
+
+    def test_skipped(self) -> None:
+        """
+        What cannot be is skipped and counted, with a warning now and then; the client
+        and others go on.
+        """
+        house = LegacyHouse(content_bytes=5)
+        client = house.deployed(7)
+        bad = [
+            b"\xff\xff\xff",
+            b"",
+            ws(to=8, content="too long", message_type=TEXT),
+            ws(content="nobody", message_type=TEXT),
+            ws(to=8, group_id=4, content="two", message_type=TEXT),
+            ws(to=-8, content="hi", message_type=TEXT),
+            ws(to=8, content="hi", message_type=77),
+            ws(to=8, content="h\0i", message_type=TEXT),
+            ws(message_type=4),
+        ]
+        with capturedLogs() as logs:
+            for data in bad * 3:
+                client.raw(data)
+        warnings = [e for e in logs if e["log_level"] is LogLevel.warn]
+        self.assertEqual(len(warnings), 1)
+        self.assertEqual(house.registry.counts.legacy_skipped, 3 * len(bad))
+        self.assertIsNone(client.peer.code)
+        client.say(8, "hi")
+        self.assertEqual(house.sent, ["hi"])
+
+    def test_acknowledgement(self) -> None:
+        """
+        An acknowledgement marks the message; where it is is known for what was given
+        just now.
+        """
+        house = LegacyHouse()
+        marks: list[Mark] = []
+        up: Any = house.upstream
+
+        def mark(user: int, some: list[Mark]) -> Deferred[list[bool]]:
+            marks.extend(some)
+            return succeed([True])
+
+        up.mark = mark
+        client = house.deployed(8)
+        house.push(text(5), to=8)
+        client.acknowledge(105)
+        client.acknowledge(105)
+        self.assertEqual(marks, [Mark(8, 105, "u:7:8", 5), Mark(8, 105)])
+
+    def test_foreign_acknowledgement(self) -> None:
+        """
+        An acknowledgement of a message that is not the user's is skipped, and one that
+        could not be stored is told to the operator.
+        """
+        house = LegacyHouse()
+        up: Any = house.upstream
+        up.mark = lambda user, some: succeed([False])
+        client = house.deployed(8)
+        client.acknowledge(1)
+        self.assertEqual(house.registry.counts.legacy_skipped, 1)
+        up.mark = lambda user, some: fail(Unavailable("no Message is there"))
+        with capturedLogs() as logs:
+            client.acknowledge(1)
+        self.assertIn("no Message is there", [e.get("reason") for e in logs])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_rate(self) -> None:
+        """
+        Where our own client would be refused for its rate, a deployed one is read
+        slower; nothing of it is lost.
+        """
+        house = LegacyHouse(sends_per_s=10, sends_burst=5)
+        client = house.deployed(7)
+        many = [str(n) for n in range(20)]
+        client.say(8, *many)
+        self.assertEqual(house.sent, many[:5])
+        self.assertFalse(client.peer.reading)
+        for _ in range(10):
+            house.pass_time(0.1)
+        self.assertIn(len(house.sent), (14, 15))
+        for _ in range(10):
+            house.pass_time(0.1)
+        self.assertEqual(house.sent, many)
+        self.assertTrue(client.peer.reading)
+
+    def test_frame_rate(self) -> None:
+        """
+        Frames of all kinds have a rate as well.
+        """
+        house = LegacyHouse(frames_per_s=10, frames_burst=5)
+        client = house.deployed(7)
+        for _ in range(6):
+            client.raw(ws(message_type=HEARTBEAT))
+        self.assertFalse(client.peer.reading)
+        house.pass_time(0.2)
+        self.assertTrue(client.peer.reading)
+
+
+class TogetherTests(SynchronousTestCase):
+    """
+    Several clients.
+    """
+
+    def test_two_logins(self) -> None:
+        """
+        Two logins of a user live side by side, and both hear.
+        """
+        house = LegacyHouse()
+        one, two = house.deployed(8), house.deployed(8)
+        house.push(text(1), to=8)
+        self.assertEqual((one.texts(), two.texts()), (["1"], ["1"]))
+        self.assertEqual((one.peer.code, two.peer.code), (None, None))
+
+    def test_with_own(self) -> None:
+        """
+        A user's deployed client and one of our own hear the same.
+        """
+        house = LegacyHouse()
+        ours, theirs = own_client(house, 8), house.deployed(8)
+        house.push(text(1), to=8)
+        (deliver,) = ours.heard()
+        assert isinstance(deliver, Deliver)
+        (heard,) = theirs.heard()
+        self.assertEqual(deliver.message_id, heard.message_id)
+
+    def test_too_many(self) -> None:
+        """
+        The limit of connections of a user holds.
+        """
+        house = LegacyHouse(connections_per_user=2)
+        clients = [house.deployed(8) for _ in range(3)]
+        self.assertEqual(
+            [c.peer.code for c in clients], [None, None, Close.RATE_LIMITED]
+        )
+        self.assertEqual(clients[2].heard(), [])
+
+    def test_nothing_else(self) -> None:
+        """
+        Receipts, typing and requests to sync are not for deployed clients.
+        """
+        house = LegacyHouse()
+        client = house.deployed(8)
+        house.registry.typing("u:7:8", 7, [8])
+        client.session.resync("why not")
+        self.assertEqual(client.peer.written, [])
+
+
+class PresenceTests(SynchronousTestCase):
+    """
+    Who is told of whom.
+    """
+
+    def test_partners(self) -> None:
+        """
+        On connect a client hears which of its partners are there, then who comes and
+        goes, each change once.
+        """
+        house = LegacyHouse()
+        heads = (Head("u:7:8", 3, 0), Head("u:8:9", 1, 0), Head("g:4", 1, 0))
+        present(house, *heads, online=(9,))
+        client = house.deployed(8)
+        self.assertEqual(house.upstream.named("watch"), [([7, 9],)])
+        self.assertEqual(client.presence(), [(9, "online")])
+        house.registry.presence(Presence(9, True))
+        house.registry.presence(Presence(7, True))
+        house.registry.presence(Presence(9, False))
+        house.registry.presence(Presence(9, False))
+        self.assertEqual(client.presence(), [(7, "online"), (9, "offline")])
+
+    def test_fields(self) -> None:
+        """
+        It is from who came to the client, with the time.
+        """
+        house = LegacyHouse()
+        present(house, Head("u:7:8", 3, 0), online=(7,))
+        (said,) = house.deployed(8).heard()
+        self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
+        self.assertEqual(said.timestamp, int(house.clock.seconds()))
+
+    def test_new_partner(self) -> None:
+        """
+        Whoever they begin to talk with is watched too.
+        """
+        house = LegacyHouse()
+        present(house)
+        client = house.deployed(8)
+        house.push(text(1), to=8)
+        client.say(9, "hello")
+        self.assertEqual(house.upstream.named("watch"), [([7],), ([9],)])
+        client.drop()
+        self.assertEqual(house.upstream.named("unwatch"), [([7, 9],)])
+
+    def test_bounded(self) -> None:
+        """
+        No more are watched than the settings allow; those of late come first.
+        """
+        house = LegacyHouse(watch=2)
+        present(house, *(Head(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
+        client = house.deployed(8)
+        client.say(30, "hello")
+        self.assertEqual(house.upstream.named("watch"), [([22, 23],)])
+
+    def test_unknown(self) -> None:
+        """
+        Where the conversations cannot be read at first they are read later.
+        """
+        house = LegacyHouse()
+        up: Any = house.upstream
+        up.heads = lambda *_: fail(Unavailable("not now"))
+        client = house.deployed(8)
+        present(house, Head("u:7:8", 3, 0), online=(7,))
+        client.session.resync("a Message is there")
+        self.assertEqual(client.presence(), [(7, "online")])
+
+
+class EndTests(SynchronousTestCase):
+    """
+    How it ends.
+    """
+
+    def test_waiting_taken(self) -> None:
+        """
+        What was read when the connection ended, and waited for its turn, is sent.
+        """
+        house = LegacyHouse(sends_per_s=1, sends_burst=1)
+        client = house.deployed(7)
+        client.say(8, "a", "b", "c")
+        self.assertEqual(house.sent, ["a"])
+        client.drop()
+        self.assertEqual(house.sent, ["a", "b", "c"])
+        self.assertEqual(house.registry.users(), [])
+
+    def test_drain(self) -> None:
+        """
+        When the node stops the client is closed, and what it sent before it heard of
+        that is still taken.
+        """
+        house = LegacyHouse()
+        client = house.deployed(7)
+        client.say(8, "a")
+        house.registry.drain("stopping")
+        house.pass_time(2)
+        self.assertEqual(client.peer.code, Close.DRAIN)
+        client.say(8, "b")
+        client.acknowledge(5)
+        client.drop()
+        self.assertEqual(house.sent, ["a", "b"])
+
+    def test_after_the_end(self) -> None:
+        """
+        A client that goes on sending after it was closed cannot fill us.
+        """
+        house = LegacyHouse(legacy={"user_sends": 3})
+        client = house.deployed(7)
+        client.session.close(Close.DRAIN, "stopping")
+        client.say(8, *"abcdef")
+        self.assertEqual(house.sent, ["a", "b", "c"])
+        self.assertEqual(house.registry.counts.legacy_skipped, 3)
+
+    def test_nothing_left(self) -> None:
+        """
+        When all have gone, and all was accepted, nothing of them is kept.
+        """
+        house = LegacyHouse()
+        client = house.deployed(7)
+        client.say(8, "a")
+        house.answer(UNAVAILABLE)
+        client.drop()
+        house.pass_time(1)
+        house.answer(ACCEPTED)
+        self.assertEqual(set(house.legacy.held.stats().values()), {0})
+        self.assertEqual(house.registry.count, 0)
+        self.assertEqual(house.registry.watched(), [])
+
+    def test_gone_while_looking(self) -> None:
+        """
+        A client that goes while its conversations are read is not told of anybody.
+        """
+        house = LegacyHouse()
+        up: Any = house.upstream
+        waiting: list[Deferred[Any]] = []
+
+        def heads(*_: Any) -> Deferred[Any]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        client = house.deployed(8)
+        up.heads = heads
+        client = house.deployed(9)
+        waiting.pop().callback(((), False))
+        client.drop()
+        waiting.pop().callback(([Head("u:7:9", 1, 0)], False))
+        self.assertEqual(client.peer.written, [])
+        self.assertEqual(house.registry.watched(), [])

@@ -100,7 +100,7 @@ class Talk:
             for user in (1, 2)
         ]
         self.turns: list[tuple[float, float]] = []
-        self._history = History()
+        self.history = History()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -122,7 +122,7 @@ class Talk:
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
-        self._history.end()
+        self.history.end()
         assert self._task is not None
         failed = self._task.done()
         self._task.cancel()
@@ -137,7 +137,7 @@ class Talk:
         No more than one in a hundred turns took longer, on a machine that worked.
         """
         by_length = sorted(self.turns, key=lambda turn: turn[1] - turn[0])
-        self._history.check(*by_length[len(by_length) * 99 // 100], limit_s)
+        self.history.check(*by_length[len(by_length) * 99 // 100], limit_s)
 
 
 def _longer_than(messages: list[Any], length: int) -> bool:
@@ -356,6 +356,7 @@ class HostileTests(TestCase):
         each bad client is told its fault, and nothing of it stays in the daemons.
         """
         talk = Talk(self.installation)
+        self.addCleanup(talk.history.end)
         await talk.start()
         daemons = (self.installation.message, self.installation.connect)
         bodies = [Body(daemon) for daemon in daemons]

@@ -21,6 +21,7 @@ from wsmsg.dependency import Dependency
 from wsmsg.model import Cursor, Message, Presence
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
+from wsmsg.streams.endpoint import StreamAddress
 from wsmsg.streams.grpc_errors import StreamFailed, StreamLost
 
 Batch = rest_pb2.ConnectBatch
@@ -73,11 +74,13 @@ class MemoryStream:
     @ivar hello: the subscribe.
     @ivar queries: what was asked, with the Deferreds that answer.
     @ivar last: what Connect still had when it closed the stream.
+    @ivar echoes: calls that show whether Message is there.
     """
 
     def __init__(self, clock: Clock, hello: rest_pb2.SubscribeRequest) -> None:
         self.hello = hello
         self.queries: list[tuple[Any, Deferred[Any]]] = []
+        self.echoes: list[Deferred[None]] = []
         self.last = Batch()
         self.dropped = ""
         self.numbers = 0
@@ -106,7 +109,18 @@ class MemoryStream:
         self.queries.append((request, asked))
         return asked
 
+    def echo(self, timeout_s: float) -> Deferred[None]:
+        asked: Deferred[None] = Deferred()
+        self.echoes.append(asked)
+        return asked
+
     # -- Message
+
+    def events(self) -> list[rest_pb2.MessageStreamRequest]:
+        """
+        Take all that Connect has for a deployed Message.
+        """
+        return list(iter(self.protocol.drain, None))
 
     def frames(self) -> list[Batch]:
         """
@@ -159,10 +173,15 @@ class MemoryStream:
 class MemoryMessage:
     """
     A Message at an address: refuses until told otherwise.
+
+    @ivar deployed: gives no welcome.
+    @ivar peers: what each attempt took it for, as the settings spell it.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.attempts = 0
+        self.deployed = False
+        self.peers: list[str] = []
         self.refuses = "connection refused"
         self.incarnation = "m1"
         self.resumes = False
@@ -179,11 +198,16 @@ class MemoryMessage:
         if self.refuses:
             raise StreamFailed(self.refuses)
         stream = MemoryStream(self._clock, hello.subscribe)
-        stream.protocol = protocol = factory.buildProtocol(None)
+        address = StreamAddress("memory", welcomed=not self.deployed)
+        stream.protocol = protocol = factory.buildProtocol(address)
+        if protocol is None:
+            raise StreamFailed("not wanted any more")
         self.streams.append(stream)
         if self.resumes:
             stream.numbers = hello.subscribe.resume_from
         protocol.makeConnection(stream)
+        if self.deployed:
+            return protocol
         welcome = rest_pb2.LinkWelcome(
             incarnation=self.incarnation,
             link_version=1,
@@ -267,6 +291,7 @@ class World:
         return self.discovery
 
     def _endpoint(self, address: str, hello: Any, settings: Any) -> MemoryEndpoint:
+        self.message(address).peers.append(settings.upstream.peer)
         return MemoryEndpoint(self.message(address), hello)
 
     def message(self, address: str = "a:1") -> MemoryMessage:

@@ -4,108 +4,20 @@ Groups over HTTP.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.test.requesthelper import DummyRequest
 
-from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from wsmsg.errors import Overloaded
-from wsmsg.message.acceptance import STORED_S, Acceptance
-from wsmsg.message.appends import Appends
-from wsmsg.message.delivery import Delivery
-from wsmsg.message.ingress import Ingress
-from wsmsg.message.interfaces import Entry
-from wsmsg.message.message_ids import EPOCH_MS, MessageIds
-from wsmsg.message.web_api import Api
-from wsmsg.message.web_groups import GroupCalls
+from tests.message.web_case import WebCase
+from wsmsg.message.acceptance import STORED_S
 from wsmsg.model import Message, group_of
 
 
-class DeliveringJournal(ManualJournal):
+class GroupCase(WebCase):
     """
-    What is appended is durable and stored at once, unless the test says otherwise.
+    What is asked of groups.
     """
-
-    def __init__(self, delivery: Delivery) -> None:
-        super().__init__()
-        self.delivery = delivery
-        self.delivers = True
-        self.refuses = False
-
-    def append(self, messages: Sequence[Message]) -> Deferred[None]:
-        if self.refuses:
-            return fail(Overloaded("too much", 1500))
-        super().append(messages)
-        entries = [Entry(0, i, m, b"") for i, m in enumerate(messages)]
-        if self.delivers:
-            Deferred.fromCoroutine(self.delivery.store(entries))
-        return succeed(None)
-
-
-class WebCase(SynchronousTestCase):
-    """
-    The API over doubles of the backends.
-    """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.store = MemoryStore()
-        self.store.start()
-        delivery = Delivery(self.store, lambda: 5, heads_cached=10)
-        self.journal = DeliveringJournal(delivery)
-        ingress = Ingress(
-            Appends(self.journal, self.store, Clock()),
-            self.store,
-            MessageIds(lambda: EPOCH_MS),
-            lambda: EPOCH_MS,
-            rules=rules_by(self.store, lambda: EPOCH_MS),
-            limit=20,
-            content_bytes=100,
-        )
-        acceptance = Acceptance(ingress, self.store, self.clock)
-        self.api = Api(GroupCalls(self.store, acceptance).routes())
-
-    def begin(self, method: str, path: str, body: object = None, **args: Any) -> Any:
-        """
-        Ask, without waiting for the answer.
-        """
-        request: Any = DummyRequest([p.encode() for p in path.split("/")])
-        request.method = method.encode()
-        request.uri = request.path = b"/"
-        request.args = {n.encode(): [str(v).encode()] for n, v in args.items()}
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request.content = BytesIO(raw if body is not None else b"")
-        self.api.render(request)
-        return request
-
-    def end(self, request: Any) -> tuple[int, Any]:
-        """
-        The status and the document of an answer.
-        """
-        self.assertEqual(request.finished, 1)
-        written = b"".join(request.written)
-        document = json.loads(written) if written else None
-        if request.responseCode >= 400:
-            assert document is not None
-            kind = request.responseHeaders.getRawHeaders("content-type")
-            self.assertEqual(kind, ["application/problem+json; charset=utf-8"])
-            self.assertEqual(document["status"], request.responseCode)
-            self.assertTrue(document["detail"])
-        return request.responseCode, document
-
-    def ask(self, method: str, path: str, body: object = None, **args: Any) -> Any:
-        """
-        Ask, and have the answer at once.
-        """
-        return self.end(self.begin(method, path, body, **args))
 
     def make(self, **more: object) -> Any:
         """
@@ -122,7 +34,7 @@ class WebCase(SynchronousTestCase):
         return [m["user"] for m in page["members"]]
 
 
-class GroupCallsTests(WebCase):
+class GroupCallsTests(GroupCase):
     """
     L{GroupCalls}.
     """

@@ -33,6 +33,14 @@ from wsmsg.tokens import read_user
 
 BODY_BYTES = 65536
 IDLE_S = 10.0
+NO_CONTENT = 204
+
+#: What the deployed daemons have on every answer.
+CORS = {
+    b"access-control-allow-origin": b"*",
+    b"access-control-allow-headers": b"*",
+    b"access-control-allow-methods": b"*",
+}
 
 #: What answers a request with the value that becomes its JSON.
 Page = Callable[[server.Request], Awaitable[object]]
@@ -140,7 +148,7 @@ class Pages:
 
     async def _answer(self, request: server.Request) -> None:
         try:
-            body = json.dumps(await self._page(request)(request)).encode()
+            body = _document(await self._page(request)(request))
         except CancelledError:
             return  # nobody waits any more
         except WsmsgError as e:
@@ -150,9 +158,12 @@ class Pages:
             self._log.failure("answering {path}", path=request.path)
             request.setResponseCode(Internal.http_status)
             body = error_body(Internal.code, "internal error")
-        request.setHeader(b"content-type", b"application/json")
-        request.setHeader(b"content-length", str(len(body)).encode())
-        request.write(b"" if request.method == b"HEAD" else body)
+        for name, value in CORS.items():
+            request.setHeader(name, value)
+        if request.code != NO_CONTENT:
+            request.setHeader(b"content-type", b"application/json; charset=utf-8")
+            request.setHeader(b"content-length", str(len(body)).encode())
+            request.write(b"" if request.method == b"HEAD" else body)
         request.finish()
 
     def _page(self, request: server.Request) -> Page:
@@ -163,8 +174,15 @@ class Pages:
         if page is None:
             allowed = b", ".join(pages)
             request.setHeader(b"allow", allowed)
+            if request.method == b"OPTIONS":
+                return self._preflight
             raise NotAllowed(f"this path takes {allowed.decode()}")
         return page
+
+    async def _preflight(self, request: server.Request) -> object:
+        # A browser asks whether its page may ask.
+        request.setResponseCode(NO_CONTENT)
+        return None
 
     async def _health(self, request: server.Request) -> object:
         return {"status": "ok", "time": int(self._clock.seconds())}
@@ -223,6 +241,10 @@ class Site(_server.Site):  # type: ignore[misc]
 
     def log(self, request: server.Request) -> None:
         pass  # a line a request is for the proxy in front
+
+
+def _document(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _header(request: server.Request, name: bytes) -> str | None:

@@ -20,7 +20,7 @@ from wsmsg.message.istore import IMessageStore
 from wsmsg.message.links import Links
 from wsmsg.message.queries import Queries
 from wsmsg.message.web_access import Access
-from wsmsg.message.web_api import Api, Route
+from wsmsg.message.web_api import ROOT, Api, Route
 from wsmsg.message.web_contract import ContractCalls, Marking
 from wsmsg.message.web_groups import GroupCalls
 from wsmsg.message.web_messages import MessageCalls
@@ -61,20 +61,15 @@ class PublicHttp:
         make_authenticate: Callable[..., Any],
     ) -> None:
         self._access = Access(settings.http, clock, make_authenticate)
-        contract = self._contract(behind, clock)
-        described = Description(
-            [
-                *contract.routes(),
-                *self._routes(behind),
-                *contract.health_routes(),
-            ]
+        self.routes = routes_of(
+            behind, clock, most_unread=lambda: self._access.settings.unread
         )
-        self.routes = described.routes
-        below = [r for r in described.routes if r.path != "/health"]
+        below = [r for r in self.routes if r.root == ROOT]
+        beside = [r for r in self.routes if r.root != ROOT]
         self._api = Api(below, self._access)
         root = Resource()
         add_health(root, health)
-        root.putChild(b"health", Api(contract.health_routes(), self._access))
+        root.putChild(b"health", Api(beside, self._access))
         versions = Resource()
         root.putChild(b"api", versions)
         versions.putChild(b"v1", self._api)
@@ -113,23 +108,31 @@ class PublicHttp:
             lambda: len(self.site),
         )
 
-    def _contract(self, behind: Behind, clock: Any) -> ContractCalls:
-        return ContractCalls(
-            behind.store,
-            behind.acceptance,
-            behind.history,
-            behind.mark,
-            clock,
-            most_unread=lambda: self._access.settings.unread,
-        )
 
-    def _routes(self, behind: Behind) -> list[Route]:
-        reads = Reads(behind.queries)
-        links = behind.links
-        return [
+def routes_of(
+    behind: Behind, clock: Any, *, most_unread: Callable[[], int]
+) -> Sequence[Route]:
+    """
+    All that is served, with its description.
+
+    @param most_unread: as for L{ContractCalls}.
+    """
+    reads, links = Reads(behind.queries), behind.links
+    contract = ContractCalls(
+        behind.store,
+        behind.acceptance,
+        behind.history,
+        behind.mark,
+        clock,
+        most_unread=most_unread,
+    )
+    users = UserCalls(behind.store, reads, receipt=links.receipt, kick=links.kick)
+    return Description(
+        [
+            *contract.routes(),
             *MessageCalls(behind.acceptance, reads).routes(),
-            *UserCalls(
-                behind.store, reads, receipt=links.receipt, kick=links.kick
-            ).routes(),
+            *users.routes(),
             *GroupCalls(behind.store, behind.acceptance).routes(),
+            *contract.health_routes(),
         ]
+    ).routes

@@ -1,20 +1,13 @@
 """
-The HTTP of the deployed Message, field by field, and what of it was left to us.
-
-C{id} is opaque there; ours says where the message is, so that marking it takes no
-look-up: the conversation and the number in URL-safe base64.  An id can only mark what
-the user may read, whoever made it.  A message id in decimal digits is taken as well.
+The HTTP of the deployed Message, and what of it was left to us.
 """
 
 from __future__ import annotations
 
 import uuid
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -25,164 +18,38 @@ from wsmsg.message.istore import IMessageStore
 from wsmsg.message.proposals import Proposal
 from wsmsg.message.web_access import Opening
 from wsmsg.message.web_api import Call, Reply, Route
-from wsmsg.message.web_forms import Answer, Id, whole
+from wsmsg.message.web_contract_forms import (
+    READ,
+    UNREAD,
+    ContractHistory,
+    ContractMarkRead,
+    ContractSend,
+    ContractUnread,
+    HealthOfContract,
+    HistoryOfContract,
+    MarkedRead,
+    Sent,
+    UnreadMessages,
+    mark_in,
+    reader_of,
+    view,
+)
+from wsmsg.message.web_forms import whole
 from wsmsg.message.web_messages import check_text, place_of
 from wsmsg.model import (
     FIRST_EVENT,
     INT64_MAX,
-    RECALLED,
     TEXT,
-    InvalidName,
     Mark,
     Message,
-    group_in,
-    is_group,
-    members_of,
 )
-
-_UNREAD, _TAKEN_BACK = 0, 2
 
 #: The types of the contract that are no messages to somebody.
 _SIGNALS = frozenset({2, 3, 4, 10})
-_PAGE = 20
 _MOST = 1000
 _MARKS = 10_000
-_ID_CHARACTERS = 128
-
-
-class Asking(msgspec.Struct, kw_only=True):
-    """
-    What a deployed peer says; more fields than these do no harm.
-    """
-
-
-class ContractSend(Asking):
-    """
-    A message to send.
-
-    @ivar sender: who sends it.
-    @ivar to: a user; 0: it is for the group.
-    @ivar message_type: 1: text.
-    @ivar ack_id: is not kept.
-    """
-
-    sender: Id = msgspec.field(name="from", default=0)
-    to: Id = 0
-    group_id: Id = 0
-    content: str = ""
-    message_type: int = 0
-    ack_id: str | None = None
-
-
-class Sent(Answer):
-    """
-    It is durable, and will be delivered.
-    """
-
-    success: bool
-    message: str
-
-
-class ContractHistory(Asking):
-    """
-    Which page of a user's messages, or of a group's.
-
-    @ivar group_id: 0: all that the user said and was told.
-    @ivar page: from 1.
-    @ivar size: messages on a page; at most 1000.
-    """
-
-    user_id: Id = 0
-    group_id: Id = 0
-    page: int = 1
-    size: int = _PAGE
-
-
-class ContractMessage(Answer):
-    """
-    A message, as the contract has it.
-
-    @ivar id: for C{mark-read}.
-    @ivar status: 0 unread, 1 read, 2 taken back.
-    """
-
-    id: str
-    message_id: int
-    sender: int = msgspec.field(name="from")
-    to: int
-    group_id: int
-    content: str
-    msg_type: int
-    status: int
-    created_at: str
-    updated_at: str
-
-
-class HistoryOfContract(Answer):
-    """
-    A page of messages, oldest first.
-
-    @ivar total: how many places there are on all pages.
-    """
-
-    messages: list[ContractMessage] | None
-    total: int
-    page: int
-    size: int
-
-
-class ContractUnread(Asking):
-    """
-    Of whom.
-    """
-
-    user_id: Id = 0
-
-
-class UnreadMessages(Answer):
-    """
-    What a user has not read, oldest first.
-
-    @ivar messages: null: nothing.
-    @ivar total: how many in all, though not all may be given at once.
-    """
-
-    messages: list[ContractMessage] | None
-    total: int
-
-
-class ContractMarkRead(Asking):
-    """
-    What a user has read.
-
-    @ivar message_ids: each the C{id} of a message, or its C{message_id}.
-    """
-
-    user_id: Id = 0
-    message_ids: list[Id] | None = None
-
-
-class MarkedRead(Answer):
-    """
-    What became of it.
-
-    @ivar failed: ids that are of no message to the user; they were skipped.
-    """
-
-    success: bool
-    message: str
-    failed: list[Id]
-
-
-class HealthOfContract(Answer):
-    """
-    The daemon answers.
-
-    @ivar time: unix seconds.
-    """
-
-    status: str
-    time: int
+# Contents of one answer of unread, in characters.
+_ANSWER_CHARACTERS = 4 * 2**20
 
 
 class Marking(Protocol):
@@ -315,7 +182,9 @@ class ContractCalls:
         else:
             found = await self._history.of_user(user, form.page, form.size)
         read = await self._read(user, found.messages)
-        some = [_view(m, int(m.message_id in read)) for m in found.messages]
+        some = [
+            view(m, READ if m.message_id in read else UNREAD) for m in found.messages
+        ]
         page = HistoryOfContract(
             messages=some or None,
             total=found.total,
@@ -331,7 +200,7 @@ class ContractCalls:
         user = whole(call.read(ContractUnread).user_id, "user_id")
         call.caller.prove(user)
         messages, total = await self._store.unread(user, 0, self._most_unread())
-        some = [_view(m, _UNREAD) for m in messages] or None
+        some = [view(m, UNREAD) for m in _bounded(messages)] or None
         return Reply(200, UnreadMessages(messages=some, total=total))
 
     async def mark_read(self, call: Call) -> Reply:
@@ -359,7 +228,7 @@ class ContractCalls:
         """
         The ids of those that whoever they are for has seen; in a group, C{user}.
         """
-        readers = [(m, _reader(m, user)) for m in messages]
+        readers = [(m, reader_of(m, user)) for m in messages]
         keys = list({(m.conversation, reader) for m, reader in readers})
         cursors = await self._store.cursors(keys) if keys else {}
         seen: set[int] = set()
@@ -376,70 +245,10 @@ class ContractCalls:
         return seen
 
 
-def _reader(message: Message, user: int) -> int:
-    if is_group(message.conversation):
-        return user
-    others = [u for u in members_of(message.conversation) if u != message.sender]
-    return others[0] if others else message.sender
-
-
-def _view(message: Message, status: int) -> ContractMessage:
-    conversation, sender = message.conversation, message.sender
-    group = group_in(conversation) if is_group(conversation) else 0
-    recalled = message.kind == RECALLED
-    return ContractMessage(
-        id=id_of(message),
-        message_id=message.message_id,
-        sender=sender,
-        to=0 if group else _reader(message, sender),
-        group_id=group,
-        content=message.content,
-        msg_type=TEXT if recalled else message.kind,
-        status=_TAKEN_BACK if recalled else status,
-        created_at=_date(message.time_ms - message.time_ms % 1000),
-        updated_at=_date(message.time_ms),
-    )
-
-
-def _date(time_ms: int) -> str:
-    seconds, ms = divmod(time_ms, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{ms:03}".rstrip("0") + "Z" if ms else text + "Z"
-
-
-def id_of(message: Message) -> str:
-    """
-    The id that a message has in the contract.
-    """
-    text = f"{message.conversation}/{message.seq}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def mark_in(user: int, given: Id) -> Mark | None:
-    """
-    The mark that an id asks for; L{None}, if it can be of no message.
-    """
-    text = str(given)
-    if text.isascii() and text.isdecimal():
-        number = int(text[:20])
-        return Mark(user, number) if 0 < number <= INT64_MAX else None
-    if not text.isascii() or len(text) > _ID_CHARACTERS:
-        return None
-    try:
-        where = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-    except ValueError:
-        return None
-    conversation, _, digits = where.partition("/")
-    if not _is_conversation(conversation) or not digits.isdecimal():
-        return None
-    seq = int(digits[:20])
-    if not 0 < seq <= INT64_MAX or digits != str(seq):
-        return None
-    return Mark(user, 0, conversation, seq)
-
-
-def _is_conversation(name: str) -> bool:
-    try:
-        return bool(group_in(name) if is_group(name) else members_of(name))
-    except InvalidName:
-        return False
+def _bounded(messages: Sequence[Message]) -> Iterator[Message]:
+    left = _ANSWER_CHARACTERS
+    for message in messages:
+        yield message
+        left -= len(message.content)
+        if left < 0:
+            return

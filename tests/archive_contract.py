@@ -15,7 +15,7 @@ from tests.cursor_contract import said
 from tests.group_contract import changed, made
 from wsmsg.message.archive import Extent, IStoreArchive, Span
 from wsmsg.message.istore import GroupPage, IMessageStore, Member
-from wsmsg.model import Cursor, Message
+from wsmsg.model import Cursor, Mark, Message
 
 
 class ArchivePlace(Protocol):
@@ -139,6 +139,16 @@ def make_archive_tests(
                 after = (last.conversation, last.user)
                 rest = await archive.cursors_in(names, after, 9)
                 self.assertEqual(rest, moved[n:])
+
+        async def test_marks(self) -> None:
+            """
+            A cursor comes with what was marked above it, be it that it never moved.
+            """
+            await self.store.insert([said(i) for i in range(1, 9)], 5)
+            await self.store.mark([Mark(2, 0, "u:1:2", n) for n in (3, 4, 6)])
+            archive = await self.opened()
+            marked = [Cursor("u:1:2", 2, 0, 0, ((3, 4), (6, 6)))]
+            self.assertEqual(await archive.cursors_in(["u:1:2"], ("", 0), 9), marked)
 
         async def test_group(self) -> None:
             """

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tests.cursor_contract import CursorTests, said
+from tests.cursor_contract import CursorTests, StorePlace, said
 from tests.group_contract import changed, made
 from wsmsg.message import seen
 from wsmsg.message.istore import Marked
@@ -25,7 +25,11 @@ def mark(seq: int, user: int = 2, conversation: str = "u:1:2") -> Mark:
 class MarkTests(CursorTests):
     """
     Single messages are marked as seen, and what was not is unread.
+
+    @ivar place: is set up by the suite that this is part of.
     """
+
+    place: StorePlace
 
     async def marked(self, *seqs: int, user: int = 2) -> Sequence[Cursor]:
         """
@@ -77,6 +81,8 @@ class MarkTests(CursorTests):
         await self.fill(4)
         self.assertEqual(await self.marked(3), [])
         self.assertEqual(await self.unread_of(2), [1, 2, 4])
+        cursors = await self.store.cursors([("u:1:2", 2)])
+        self.assertEqual(cursors, {("u:1:2", 2): Cursor("u:1:2", 2)})
         self.assertEqual(await self.marked(1), [Cursor("u:1:2", 2, 1, 1)])
         self.assertEqual(await self.marked(2), [Cursor("u:1:2", 2, 3, 3)])
         self.assertEqual(await self.unread_of(2), [4])
@@ -153,6 +159,17 @@ class MarkTests(CursorTests):
         self.assertEqual(await self.unread_of(2), [3, 6])
         self.assertEqual(await self.store.move_cursors([brought]), [])
 
+    async def test_brought_over_own(self) -> None:
+        """
+        What was seen in another store is the same here, whoever said what is between.
+        """
+        await self.fill(9, own=(3, 6))
+        brought = Cursor("u:1:2", 2, 9, 2, ((4, 5), (7, 7)))
+        await self.store.move_cursors([brought])
+        self.assertEqual(await self.unread_of(2), [8, 9])
+        cursors = await self.store.cursors([("u:1:2", 2)])
+        self.assertEqual(cursors, {("u:1:2", 2): Cursor("u:1:2", 2, 9, 2)})
+
     async def test_mark_unknown(self) -> None:
         """
         Marks of messages that are not there, or of conversations of others, or with
@@ -210,6 +227,16 @@ class MarkTests(CursorTests):
         unread = await self.unread_of(2)
         self.assertEqual(unread[-3:], [last - 2, last - 1, last])
         self.assertEqual(len(unread), seen.MOST + 3)
+
+    async def test_marks_outlive_a_kill(self) -> None:
+        """
+        What was said to be marked is so after a kill.
+        """
+        await self.fill(5)
+        await self.marked(1, 3)
+        self.store = await self.place.kill()
+        self.assertEqual(await self.unread_of(2), [2, 4, 5])
+        self.assertEqual(await self.marked(2), [Cursor("u:1:2", 2, 3, 3)])
 
     async def test_unread_pages(self) -> None:
         """

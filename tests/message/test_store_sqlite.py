@@ -23,7 +23,7 @@ from wsmsg.message.istore import Outcome
 from wsmsg.message.sqlite import SqliteFile
 from wsmsg.message.store_file import STORE
 from wsmsg.message.store_sqlite import SqliteStore
-from wsmsg.model import Message
+from wsmsg.model import Mark, Message
 
 
 class SqliteStoreTests(make_store_tests(sqlite_store)):  # type: ignore[misc]
@@ -169,6 +169,26 @@ class OlderTests(Worked):
         self.work()
         names = [row.conversation for row in self.successResultOf(of_two)]
         self.assertEqual(names, ["g:77", "u:1:2"])
+
+    def test_without_marks(self) -> None:
+        """
+        A file of the version before marks is opened with its cursors, and takes marks.
+        """
+        older = SqliteFile(self.path, attrs.evolve(STORE, scripts=STORE.scripts[:2]))
+        older.open()
+        older.run("INSERT INTO conversations (name) VALUES ('u:1:2')")
+        older.run("INSERT INTO members VALUES (1, 1), (2, 1)")
+        older.run("INSERT INTO cursors VALUES (1, 2, 1, 1)")
+        older.close()
+        self.store.start()
+        self.work()
+        self.insert([said(i) for i in range(1, 5)])
+        marking = self.store.mark([Mark(2, 0, "u:1:2", 3)])
+        self.work()
+        self.assertEqual(self.successResultOf(marking).known, [True])
+        unread = self.store.unread_counts(2, ["u:1:2"])
+        self.work()
+        self.assertEqual(self.successResultOf(unread), {"u:1:2": 2})
 
 
 class Numbers:

@@ -90,6 +90,20 @@ class KeepingTests(MovingCase):
             {("u:1:2", 1): Cursor("u:1:2", 1, 9, 8)},
         )
 
+    async def test_marks(self) -> None:
+        """
+        What was marked as seen is so after an import, also the second time.
+        """
+        cursors = [Cursor("u:1:2", 2, 3, 1, ((3, 4), (6, 7))), Cursor("u:1:3", 1)]
+        cursors[1] = msgspec.structs.replace(cursors[1], seen=((2, 2),))
+        records = lines_for(TALKS, cursors)
+        store = await self.made()
+        for _ in range(2):
+            await self.keep(store, *records)
+            self.assertEqual(await self.records(self.path), records)
+        unread = await store.unread_counts(2, ["u:1:2"])
+        self.assertEqual(unread, {"u:1:2": 4})
+
     async def test_recalled_stays_recalled(self) -> None:
         """
         A message that was recalled is imported so, and one that was recalled since

@@ -69,6 +69,13 @@ class WalkTests(MovingCase):
         line = cursor_line(Cursor("u:1:2", 1, 9, 7), 8)
         self.assertEqual((line.delivered, line.read), (8, 7))
 
+    async def test_marks_ahead(self) -> None:
+        """
+        Nor do marks, and what the cursor has reached is not told twice.
+        """
+        line = cursor_line(Cursor("u:1:2", 1, 4, 3, ((2, 4), (6, 9), (11, 11))), 8)
+        self.assertEqual((line.read, line.seen), (4, ((6, 8),)))
+
 
 class PackedTests(SynchronousTestCase):
     """

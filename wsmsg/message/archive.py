@@ -73,8 +73,8 @@ class IStoreArchive(Interface):
     ) -> Deferred[list[Cursor]]:
         """
         @param after: only those whose (conversation, user) is greater.
-        @return: a Deferred that fires with the cursors of these conversations, at
-            most C{limit}, in order.
+        @return: a Deferred that fires with the cursors of these conversations, with
+            what was C{seen} above them, at most C{limit}, in order.
         """
 
     def group(conversation: str, after: int, limit: int) -> Deferred[GroupPage | None]:

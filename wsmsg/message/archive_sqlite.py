@@ -38,17 +38,25 @@ _MESSAGES = """
     )
 """
 _CURSORS = """
-    SELECT json_group_array(json_array(name, user, delivered, read)) FROM (
+    SELECT json_group_array(json_array(name, user, delivered, read, (
+        SELECT json_group_array(json_array(first, last)) FROM (
+            SELECT first, last FROM seen s
+            WHERE s.conversation = some.conversation AND s.user = some.user
+            ORDER BY first
+        )
+    ))) FROM (
         SELECT c.name, u.* FROM json_each(?) AS wanted
         CROSS JOIN conversations c ON c.name = wanted.value
         CROSS JOIN cursors u ON u.conversation = c.id
         WHERE (c.name, u.user) > (?, ?) ORDER BY c.name, u.user LIMIT ?
-    )
+    ) AS some
 """
 
 _extents = msgspec.json.Decoder(list[tuple[str, int]])
 _messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
-_cursors = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+_cursors = msgspec.json.Decoder(
+    list[tuple[str, int, int, int, tuple[tuple[int, int], ...]]]
+)
 
 
 class ArchiveReader(StoreReader):

@@ -208,7 +208,7 @@ class IMessageStore(Interface):
         to the end of that; see L{mark}.
 
         @param cursors: a sequence of L{wsmsg.model.Cursor}; what is C{seen} in one
-            counts as marked.
+            counts as marked, and as no more than that: it comes of another store.
         @return: a Deferred that fires with a list of those that rose, as they are
             now.
         """
@@ -218,8 +218,8 @@ class IMessageStore(Interface):
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
         """
         @param keys: a sequence of (conversation, user).
-        @return: a Deferred that fires with a dict of key to L{Cursor}; what was
-            never moved is not in it.
+        @return: a Deferred that fires with a dict of key to L{Cursor}; where nothing
+            was ever moved or marked there is none.
         """
 
     def mark(marks: Sequence[Mark]) -> Deferred[Marked]:

@@ -54,10 +54,12 @@ class Want:
     @ivar to: the cursor is to be no less than this, and what is C{seen} in it was
         seen as well; all of that is there.
     @ivar floor: up to this number nothing need be seen.
+    @ivar passing: whether the cursor is to go over what nobody has to see.
     """
 
     to: Cursor
     floor: int = 0
+    passing: bool = True
 
 
 class Found:
@@ -115,7 +117,7 @@ class MongoMarks:
         """
         moves = await self._cursors.moves(cursors)
         wants = {
-            key: Want(to)
+            key: Want(to, passing=not to.seen)
             for key, (now, to) in moves.items()
             if to.seen or (now is not None and now.seen)
         }
@@ -227,10 +229,16 @@ class MongoMarks:
     ) -> dict[_Key, Seen]:
         def decide(key: _Key) -> Seen:
             before = _before(wants[key], now.get(key))
-            return settled(before, wants[key].to.seen, found.passed(*key))
+            want = wants[key]
+            passed = found.passed(*key) if want.passing else ()
+            return settled(before, want.to.seen, passed)
 
         decided = {key: decide(key) for key in wants}
-        far = {key: _before(wants[key], now.get(key)).read for key in wants}
+        far = {
+            key: _before(want, now.get(key)).read
+            for key, want in wants.items()
+            if want.passing
+        }
         for above, further in pairwise(STEPS):
             far = {
                 key: decided[key].read
@@ -297,6 +305,8 @@ def _before(want: Want, now: Cursor | None) -> Seen:
 def _spans(wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor]) -> _Spans:
     spans: _Spans = {}
     for key, want in wants.items():
+        if not want.passing:
+            continue
         read = _before(want, now.get(key)).read
         seqs = [seq for ends in want.to.seen for seq in ends]
         spans.setdefault(key[0], []).extend(windows(read, seqs, STEPS[0]))
@@ -335,7 +345,7 @@ def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:
     def one(values: Sequence[object]) -> Document:
         return {"$arrayElemAt": [{"$literal": values}, place]}
 
-    as_read = [
+    as_read: list[Document] = [
         {"_id": key, "read": was.read, "seen": _ranges(was) or {"$in": [None, []]}}
         for key, (was, _) in zip(keys, moves, strict=True)
     ]

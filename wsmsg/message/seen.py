@@ -90,7 +90,7 @@ def passes(kind: int, sender: int, user: int, *, alone: bool) -> bool:
 
 def settled(
     before: Seen,
-    marked: Iterable[tuple[int, int]],
+    marked: Iterable[tuple[int, int]] = (),
     passed: Iterable[int] = (),
     *,
     most: int = MOST,

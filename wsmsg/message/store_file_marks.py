@@ -120,6 +120,7 @@ class Sight:
     @ivar floor: up to this number nothing need be seen.
     @ivar read: a cursor that was given.
     @ivar marked: ranges that were seen as well; all of them are there.
+    @ivar passing: whether the cursor is to go over what nobody has to see.
     """
 
     key: _Key
@@ -127,6 +128,7 @@ class Sight:
     floor: int = 0
     read: int = 0
     marked: Ranges = ()
+    passing: bool = True
 
 
 class SeenRows:
@@ -179,6 +181,8 @@ class SeenRows:
         """
         now = sight.now.read if sight.now else 0
         before = seen = Seen(max(now, sight.read, sight.floor), ranges)
+        if not sight.passing:
+            return settled(before, sight.marked)
         passed: set[int] = set()
         seqs = [seq for marked in sight.marked for seq in marked]
         for above in STEPS:

@@ -60,7 +60,15 @@ class Moves:
             if moved != (now or Cursor(*key)) or moved.seen:
                 moving[key] = (now, moved)
                 if moved.seen or moved.read > (now.read if now else 0):
-                    sights.append(Sight(key, now, read=moved.read, marked=moved.seen))
+                    sights.append(
+                        Sight(
+                            key,
+                            now,
+                            read=moved.read,
+                            marked=moved.seen,
+                            passing=not moved.seen,
+                        )
+                    )
         seen, ranges = self._look(sights)
         for key, after in seen.items():
             now, moved = moving[key]
@@ -128,13 +136,15 @@ class Moves:
         ranges: dict[_Key, tuple[tuple[int, int], ...]],
         seen: dict[_Key, Seen],
     ) -> list[Cursor]:
-        risen = []
+        risen, rows = [], []
         for key, (now, moved) in moving.items():
             moved = msgspec.structs.replace(moved, seen=())
-            if moved != (now or Cursor(*key)):
+            rose = moved != (now or Cursor(*key))
+            if rose:
                 risen.append(moved)
-        if risen or any(after.ranges != ranges.get(k, ()) for k, after in seen.items()):
-            rows = [(c.conversation, c.user, c.delivered, c.read) for c in risen]
+            if rose or now is None:
+                rows.append((*key, moved.delivered, moved.read))
+        if rows or any(after.ranges != ranges.get(k, ()) for k, after in seen.items()):
             with self._file.transaction():
                 write(self._file, _MOVE, rows)
                 keep(self._file, ranges, seen.items())

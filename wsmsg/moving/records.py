@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from wsmsg.message.seen import Seen, settled
 from wsmsg.model import (
     INT64_MAX,
     Cursor,
@@ -106,15 +107,19 @@ class MemberLine(_Line, frozen=True, tag="member", gc=False):
         return (self.conversation, 2, self.user)
 
 
-class CursorLine(_Line, frozen=True, tag="cursor", gc=False):
+class CursorLine(_Line, frozen=True, tag="cursor", gc=False, omit_defaults=True):
     """
     How far a user is.
+
+    @ivar seen: ranges of numbers above C{read} that were seen as well; only where
+        there are any.
     """
 
     conversation: str
     user: _Positive
     delivered: _Whole
     read: _Whole
+    seen: tuple[tuple[_Positive, _Positive], ...] = ()
 
     @property
     def key(self) -> Key:
@@ -122,7 +127,9 @@ class CursorLine(_Line, frozen=True, tag="cursor", gc=False):
 
     @property
     def cursor(self) -> Cursor:
-        return Cursor(self.conversation, self.user, self.delivered, self.read)
+        return Cursor(
+            self.conversation, self.user, self.delivered, self.read, self.seen
+        )
 
 
 class CheckLine(_Line, frozen=True, tag="check"):
@@ -189,3 +196,7 @@ def check(record: Record) -> None:
             members_of(name)
     except InvalidName as e:
         raise ValueError(str(e)) from None
+    if isinstance(record, CursorLine):
+        seen = Seen(record.read, record.seen)
+        if settled(Seen(record.read), record.seen) != seen:
+            raise ValueError("what was seen is not ranges that rise above the cursor")

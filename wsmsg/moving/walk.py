@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from wsmsg.message.archive import Extent, IStoreArchive, Span
 from wsmsg.message.istore import GroupPage, Member
+from wsmsg.message.seen import Seen, settled
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
 from wsmsg.moving.patience import Patience
 from wsmsg.moving.records import (
@@ -153,4 +154,12 @@ def cursor_line(c: Cursor, head: int = INT64_MAX) -> CursorLine:
     """
     A cursor as a record, not past this number.
     """
-    return CursorLine(c.conversation, c.user, min(c.delivered, head), min(c.read, head))
+    # What the cursor has reached meanwhile may still be said of what is above it.
+    read, seen = settled(Seen(c.read), c.seen) if c.seen else (c.read, ())
+    return CursorLine(
+        c.conversation,
+        c.user,
+        min(c.delivered, head),
+        min(read, head),
+        tuple((first, min(last, head)) for first, last in seen if first <= head),
+    )

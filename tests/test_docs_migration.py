@@ -1,0 +1,51 @@
+"""
+The page for those who come from the deployed system says what there is.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from click.testing import CliRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.cli.check_config import check_config
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "migration.md").read_text()
+
+_TOML = re.compile(r"^```toml\n(.*?)^```", re.M | re.S)
+_KEY = re.compile(r"`((?:legacy|upstream|deployed|http|token)\.[a-z_]+)\b")
+
+
+class MigrationTests(SynchronousTestCase):
+    """
+    What people copy from it.
+    """
+
+    def test_settings(self) -> None:
+        """
+        C{wsmsg check-config} takes each of its examples.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        file = folder / "wsmsg.toml"
+        examples = _TOML.findall(PAGE)
+        self.assertGreaterEqual(len(examples), 3)
+        for example in examples:
+            file.write_text(example)
+            result = CliRunner().invoke(check_config, [str(file)])
+            self.assertEqual(result.exit_code, 0, example + result.output)
+
+    def test_keys(self) -> None:
+        """
+        Each setting that it names is in the tables of the operators.
+        """
+        tables = (ROOT / "docs" / "operations.md").read_text()
+        keys = set(_KEY.findall(PAGE))
+        self.assertGreaterEqual(len(keys), 6)
+        for key in keys:
+            self.assertIn(f"\n| `{key}` |", tables)

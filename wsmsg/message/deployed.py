@@ -24,9 +24,8 @@ from twisted.logger import Logger
 from wsmsg.message.audience import Audiences
 from wsmsg.message.countdown import Countdown
 from wsmsg.message.deployed_acks import Marking
-from wsmsg.message.deployed_outbox import Push
 from wsmsg.message.deployed_peer import COUNTS, DeployedPeer, HangUp
-from wsmsg.message.deployed_words import for_people, recipients
+from wsmsg.message.deployed_words import Push, pushes_of
 from wsmsg.message.ingress import Ingress
 from wsmsg.message.link import Settled
 from wsmsg.model import Message
@@ -167,8 +166,7 @@ class DeployedPeers:
         if not self._subscribed:
             settled()
             return
-        said = ((m, recipients(m, audiences)) for m in messages if for_people(m))
-        self.push_to([(m, targets) for m, targets in said if targets], settled)
+        self.push_to(pushes_of(messages, audiences), settled)
 
     def push_to(self, pushes: Sequence[Push], settled: Settled) -> None:
         """

@@ -19,14 +19,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wsmsg.message.deployed_words import NEW_MESSAGE, spell
+from wsmsg.message.deployed_words import NEW_MESSAGE, Push, spell
 from wsmsg.message.link import Settled
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
 
 Response = rest_pb2.MessageStreamResponse
-#: A message and the users that it is for.
-Push = tuple[Message, Sequence[int]]
 
 _OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8

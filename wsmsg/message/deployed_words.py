@@ -7,7 +7,7 @@ C{to} another, or to a C{group_id}.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wsmsg.errors import BadRequest
 from wsmsg.message.audience import Audiences
@@ -30,6 +30,9 @@ from wsmsg.rpc import rest_pb2
 NOT_FOR_PEOPLE = frozenset({2, 3, 4, 10})
 
 NEW_MESSAGE = "new_message"
+
+#: A message and the users that it is for.
+Push = tuple[Message, Sequence[int]]
 
 
 def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> Proposal:
@@ -93,3 +96,11 @@ def recipients(message: Message, audiences: Audiences | None) -> Sequence[int]:
         return [user for user in audience if user != sender]
     members = members_of(message.conversation)
     return [user for user in members if user != sender] or members
+
+
+def pushes_of(messages: Iterable[Message], audiences: Audiences | None) -> list[Push]:
+    """
+    What is to be said of these messages, and to whom.
+    """
+    said = ((m, recipients(m, audiences)) for m in messages if for_people(m))
+    return [(message, targets) for message, targets in said if targets]

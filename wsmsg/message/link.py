@@ -62,6 +62,7 @@ class Link:
     @ivar broken: why nothing can be resumed any more; empty while it can.
     @ivar primary: whether we write the presence of its users.
     @ivar known: whether this stream told all of its users.
+    @ivar everything: whether it is another Message's, which is pushed all there is.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Link:
     ) -> None:
         self.node = node
         self.incarnation = incarnation
-        self.primary = self.known = False
+        self.primary = self.known = self.everything = False
         self.broken = ""
         self.watched: set[int] = set()
         self.snapshot: list[int] | None = None

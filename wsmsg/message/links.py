@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from wsmsg.message.audience import Audiences
 from wsmsg.message.countdown import Countdown
+from wsmsg.message.deployed_words import Push, pushes_of
 from wsmsg.message.ipresence import IPresence
 from wsmsg.message.leases import Leases
 from wsmsg.message.link import Link, Settled
@@ -102,6 +103,7 @@ class Links:
             self._links[node] = link
         else:
             link.resume(hello.resume_from)
+        link.everything = hello.everything
         return link, resumed
 
     def lost(self, link: Link, reason: str) -> None:
@@ -147,6 +149,7 @@ class Links:
                 "node": link.node,
                 "open": link.open,
                 "primary": link.primary,
+                "everything": link.everything,
                 "users": len(self.routes.users(link.node)),
                 "unacknowledged": link.held,
             }
@@ -301,7 +304,7 @@ class Links:
         @param audiences: who is to have those that are in groups.
         """
         of = self.routes.of
-        per_node: dict[str, list[tuple[Message, Sequence[int]]]] = {}
+        per_node: dict[str, list[Push]] = {}
         connected: dict[int, dict[str, list[int]]] = {}
         for message in messages:
             targets: dict[str, list[int]] = {}
@@ -317,6 +320,11 @@ class Links:
                         targets.setdefault(node, []).append(user)
             for node, users in targets.items():
                 per_node.setdefault(node, []).append((message, users))
+        said: list[Push] | None = None
+        for node in [n for n, link in self._links.items() if link.everything]:
+            said = pushes_of(messages, audiences) if said is None else said
+            if said:
+                per_node[node] = said
         self.pushed += len(messages)
         countdown = Countdown(len(per_node) + len(self.beyond) + 1, settled)
         for beyond in self.beyond:

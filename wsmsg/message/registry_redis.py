@@ -15,7 +15,7 @@ so that whoever reads the set needs no clock; where nobody lives the set expires
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -39,14 +39,14 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local all = KEYS[1] .. 'messages'
 """
 
-#: address, lease (ms).
+#: address, lease (ms): all addresses there are.
 _ENLIST = Script(
     _NOW
     + """
 redis.call('ZREMRANGEBYSCORE', all, '-inf', string.format('%.0f', now))
 redis.call('ZADD', all, string.format('%.0f', now + ARGV[2]), ARGV[1])
 redis.call('PEXPIRE', all, ARGV[2])
-return 1
+return redis.call('ZRANGE', all, 0, -1)
 """
 )
 
@@ -86,6 +86,8 @@ class RedisRegistry:
     @param number: that of its message ids, until Redis says that it is another's.
     @param renumber: told the number from which on it shall be; L{None}: the number
         was chosen by the operator and stays.
+    @ivar on_listed: called with the addresses of all other Messages, about once a
+        second while Redis is there.
     """
 
     _log = Logger()
@@ -103,6 +105,7 @@ class RedisRegistry:
     ) -> None:
         self.dependency = dependency
         self.number = number
+        self.on_listed: Callable[[frozenset[str]], object] | None = None
         self._address = address
         self._renumber = renumber
         self._who = uuid.uuid4().hex
@@ -141,9 +144,14 @@ class RedisRegistry:
     def _check(self, ask: Ask) -> Deferred[Any]:
         # What shows that Redis serves us is what we need of it.
         lease_ms = int(LEASE_S * 1000)
-        return ask(
+        asked = ask(
             "EVALSHA", _ENLIST.sha, 1, self._redis.url.prefix, self._address, lease_ms
         )
+        return asked.addCallback(self._listed)
+
+    def _listed(self, found: Sequence[str]) -> None:
+        if self.on_listed is not None:
+            self.on_listed(frozenset(found) - {self._address})
 
     def _changed(self, dependency: Dependency) -> None:
         if self._renewing.running:

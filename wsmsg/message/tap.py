@@ -91,8 +91,30 @@ def build(options: Options, reactor: Any) -> IService:
         daemon.health.add(registry.dependency)
         parts.append(part("registry", registry))
         stop_order.insert(0, "registry")
+        relay = _relay(daemon, reactor, node, registry)
+        parts.append(Part("relay", stop=relay.stop))
+        stop_order.insert(stop_order.index("rpc"), "relay")
     dead_letters = DeadLettersResource(node.journal)
     return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
+
+
+def _relay(daemon: Any, reactor: Any, node: Any, registry: Any) -> Any:
+    """
+    The streams to other Messages, for deployed Connects.
+    """
+    from wsmsg.message.deployed_relay import DeployedRelay, grpc_endpoint
+
+    keepalive_s = daemon.settings.keepalive_s
+    relay = DeployedRelay(
+        node.deployed,
+        reactor,
+        lambda address, hello: grpc_endpoint(address, hello, keepalive_s),
+        node=daemon.node,
+        retry=daemon.retry,
+    )
+    registry.on_listed = relay.listed
+    daemon.health.describe("deployed_relay", relay.status)
+    return relay
 
 
 def _http(daemon: Any, reactor: Any, node: Any) -> Any:

@@ -1,0 +1,137 @@
+"""
+Deployed Connects on real streams over loopback: what their tests share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from twisted.internet.defer import Deferred
+
+from tests.message.rpc_case import RpcCase, run
+from wsmsg.model import Message
+from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+
+Request = rest_pb2.MessageStreamRequest
+
+
+def text(sender: int = 1, to: int = 2, content: str = "hi", **more: Any) -> Any:
+    """
+    A message as a deployed client makes it.
+    """
+    fields = {"from": sender, "to": to, "content": content, "message_type": 1, **more}
+    return rest_pb2.WSMessage(**fields)
+
+
+def send(*args: Any, **more: Any) -> Request:
+    """
+    The event of a deployed Connect that bears it.
+    """
+    msg = text(*args, **more)
+    return Request(send_message=rest_pb2.SendWSMessageRequest(msg=msg))
+
+
+def ack(message_id: int, user: int, ack_id: str = "") -> Request:
+    """
+    A user has seen a message.
+    """
+    fields: dict[str, Any] = {"ack_id": ack_id}
+    return Request(
+        ack=rest_pb2.MessageAckRequest(message_id=message_id, user_id=user, **fields)
+    )
+
+
+def subscribe(name: str = "connect-1") -> Request:
+    """
+    What it says first.
+    """
+    return Request(subscribe=rest_pb2.SubscribeRequest(connect_service_id=name))
+
+
+def said(number: int, conversation: str = "u:1:2", sender: int = 1, **more: Any) -> Any:
+    """
+    A message of ours that is stored.
+    """
+    fields: dict[str, Any] = {"content": f"m{number}", "kind": 1, **more}
+    return Message(
+        conversation,
+        sender,
+        f"c{number}",
+        1000 + number,
+        time_ms=5999,
+        seq=number,
+        **fields,
+    )
+
+
+class DeployedCase(RpcCase):
+    """
+    What tests of streams share.
+    """
+
+    def check(self, test: Callable[[Any], Awaitable[None]]) -> Deferred[Any]:
+        """
+        Run a test with a channel to a Message.
+        """
+
+        async def on_channel() -> None:
+            async with self.channel() as channel:
+                self.raw_channel = channel
+                await test(rest_pb2_grpc.MessageServiceStub(channel))
+
+        return run(on_channel())
+
+    async def opened(self, stub: Any, *requests: Request) -> Any:
+        """
+        A stream on which this was written and taken.
+        """
+        before = self.deployed.streams
+        call = stub.MessageStream()
+        for request in requests:
+            await call.write(request)
+        async with asyncio.timeout(10):
+            while self.deployed.streams == before:
+                await asyncio.sleep(0)
+        return call
+
+    async def subscribed(self, stub: Any, name: str = "connect-1") -> Any:
+        """
+        A stream that is subscribed.
+        """
+        before = self.deployed.subscribers
+        call = await self.opened(stub, subscribe(name))
+        await self.until(lambda: self.deployed.subscribers > before)
+        return call
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """
+        Let the loop turn until something is so.
+        """
+        async with asyncio.timeout(15):
+            while not true():
+                await asyncio.sleep(0)
+
+    def push(self, *messages: Message, audiences: Any = None) -> list[None]:
+        """
+        Push them as the reading does.
+
+        @return: has one item once they are settled.
+        """
+        settled: list[None] = []
+        self.links.push(messages, lambda: settled.append(None), audiences)
+        return settled
+
+    async def ending(self, call: Any) -> tuple[str, str]:
+        """
+        How a stream ended: its code and reason.
+        """
+        try:
+            while await call.read() is not grpc.aio.EOF:
+                pass
+        except grpc.aio.AioRpcError:
+            pass
+        return (await call.code()).name, await call.details()

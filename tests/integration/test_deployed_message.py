@@ -1,0 +1,254 @@
+"""
+A real Connect in front of a scripted deployed Message, with clients of ours and of
+theirs: what is said arrives, whatever happens to that Message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from tests.conformance.peer_message import ScriptedMessage
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from wsmsg.client import Client, MessageReceived, Presence
+from wsmsg.errors import Unavailable, Unsupported, WsmsgError
+
+PATIENCE_S = 30
+
+
+class Talker:
+    """
+    A client of ours, and what it was given.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.heard: list[MessageReceived] = []
+        self.online: dict[int, bool] = {}
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for event in self.client.events():
+            if isinstance(event, MessageReceived):
+                self.heard.append(event)
+                self.client.mark_read(
+                    event.conversation, event.seq, message_id=event.message_id
+                )
+            elif isinstance(event, Presence):
+                self.online[event.user] = event.online
+
+    @property
+    def contents(self) -> list[str]:
+        return [message.content for message in self.heard]
+
+    async def close(self) -> None:
+        await self.client.close()
+        await self._reading
+
+
+class DeployedMessageCase(IntegrationTestCase):
+    """
+    A Connect and a scripted Message; the test starts both.
+    """
+
+    alone = True
+    peer: ClassVar[str] = "auto"
+
+    async def begin(self, *, message_first: bool = True) -> None:
+        self.message = ScriptedMessage()
+        self.at_end(self.message.kill)
+        connect = self.installation.connect
+        connect.extra.update(
+            {
+                "discovery": f"static:127.0.0.1:{self.message.rpc_port}",
+                "upstream.peer": self.peer,
+                "upstream.stalled_s": 1,
+                "retry.cap_s": 0.3,
+                "send_timeout_s": 4,
+                "resync_spread_s": 0.2,
+            }
+        )
+        if message_first:
+            await self.message.start()
+        await connect.start()
+        if message_first:
+            await connect.ready()
+
+    async def talker(self, user: int, **more: Any) -> Talker:
+        installation = self.installation
+        client = Client(installation.url, installation.token(user), "phone", **more)
+        talker = Talker(client)
+        self.at_end(talker.close)
+        await asyncio.wait_for(client.connect(), PATIENCE_S)
+        return talker
+
+    async def eventually(self, what: str, test: Any) -> None:
+        await eventually(what, test, PATIENCE_S)
+
+    async def say(self, talker: Talker, to: int, text: str) -> None:
+        await asyncio.wait_for(talker.client.send(to, text), PATIENCE_S)
+
+
+class DeployedMessageTests(DeployedMessageCase):
+    """
+    Their Message, recognised by what it does.
+    """
+
+    @with_daemons
+    async def test_chat(self) -> None:
+        """
+        Two clients talk, in order; each message comes once, what is seen becomes
+        theirs read; the server says that it keeps no numbers.
+        """
+        await self.begin()
+        one, two = await self.talker(1001), await self.talker(1002, codec="json")
+        assert one.client.limits is not None
+        self.assertTrue(one.client.limits.unnumbered)
+        texts = [f"text {n}" for n in range(50)]
+        for text in texts:
+            await self.say(one, 1002, text)
+        await self.say(two, 1001, "and back")
+        await self.eventually("all", lambda: two.contents == texts)
+        await self.eventually("back", lambda: one.contents == ["and back"])
+        store = self.message.store
+        await self.eventually("read", lambda: not store.unread(1002))
+        with self.assertRaises(Unsupported):
+            await one.client.history("u:1001:1002")
+        with self.assertRaises(Unsupported):
+            await one.client.create_group("Us", [1002])
+        self.assertEqual(two.heard[0].seq, 0)
+        status, ready = await self.installation.connect.get("/readyz")
+        self.assertEqual(status, 200)
+        self.assertEqual(ready["dependencies"][0]["about"], "a deployed Message")
+        self.assertTrue(self.installation.logged("a deployed Message"))
+
+    @with_daemons
+    async def test_presence(self) -> None:
+        """
+        Who is at this Connect is shown online, and offline when they leave.
+        """
+        await self.begin()
+        one = await self.talker(1001)
+        one.client.watch([1002])
+        two = await self.talker(1002)
+        await self.eventually("online", lambda: one.online.get(1002) is True)
+        await two.close()
+        await self.eventually("offline", lambda: one.online.get(1002) is False)
+
+    @with_daemons
+    async def test_killed(self) -> None:
+        """
+        A Message that is killed and comes back gets what was said meanwhile.
+        """
+        await self.begin()
+        one, two = await self.talker(1001), await self.talker(1002)
+        await self.say(one, 1002, "before")
+        await self.message.kill()
+        await self.installation.connect.ready(False)
+        saying = asyncio.create_task(self.say(one, 1002, "meanwhile"))
+        await self.message.start()
+        await saying
+        await self.say(one, 1002, "after")
+        await self.eventually(
+            "all three", lambda: two.contents == ["before", "meanwhile", "after"]
+        )
+
+    @with_daemons
+    async def test_away_for_long(self) -> None:
+        """
+        While it is away for longer than sends wait, senders are told so; the client
+        says it again until it is accepted.
+        """
+        await self.begin()
+        one, two = await self.talker(1001), await self.talker(1002)
+        await self.message.kill()
+        saying = asyncio.create_task(self.say(one, 1002, "patience"))
+        stats = "sends_expired"
+        await self.eventually("a refusal", lambda: self._stat(stats))
+        self.assertFalse(saying.done())
+        await self.message.start()
+        await saying
+        await self.eventually("it", lambda: two.contents == ["patience"])
+
+    async def _stat(self, name: str) -> int:
+        _, status = await self.installation.connect.get("/status")
+        return int(status["connect"]["upstream"][name])
+
+    @with_daemons
+    async def test_frozen(self) -> None:
+        """
+        A Message that freezes with its connections open is noticed and said, and
+        what was said meanwhile is accepted when it thaws.
+        """
+        await self.begin()
+        one, two = await self.talker(1001), await self.talker(1002)
+        await self.say(one, 1002, "before")
+        self.message.freeze()
+        saying = asyncio.create_task(self.say(one, 1002, "meanwhile"))
+        await self.installation.connect.until_logged("did not answer for")
+        self.assertFalse(saying.done())
+        self.message.thaw()
+        await saying
+        await self.eventually("it", lambda: "meanwhile" in two.contents)
+
+    @with_daemons
+    async def test_late(self) -> None:
+        """
+        A Message that comes up after Connect and its clients is used; the clients
+        come again to learn that there are no numbers.
+        """
+        await self.begin(message_first=False)
+        one, two = await self.talker(1001), await self.talker(1002)
+        assert one.client.limits is not None
+        self.assertFalse(one.client.limits.unnumbered)
+        saying = asyncio.create_task(self.say(one, 1002, "early"))
+        await self.message.start()
+        await saying
+        await self.eventually(
+            "no numbers",
+            lambda: all(
+                t.client.limits and t.client.limits.unnumbered for t in (one, two)
+            ),
+        )
+        await self.say(one, 1002, "late")
+        await self.eventually("it", lambda: "late" in two.contents)
+
+    @with_daemons
+    async def test_stopped(self) -> None:
+        """
+        Connect stops in time and cleanly, also while its Message is frozen.
+        """
+        await self.begin()
+        one = await self.talker(1001)
+        self.message.freeze()
+        saying = asyncio.create_task(one.client.send(1002, "x"))
+        self.assertEqual(await self.installation.connect.terminate(), 0)
+        await one.close()
+        with self.assertRaises(WsmsgError) as caught:
+            await saying
+        self.assertIsInstance(caught.exception, Unavailable)
+
+
+class PinnedMessageTests(DeployedMessageCase):
+    """
+    Their Message, named by the settings.
+    """
+
+    peer = "deployed"
+
+    @with_daemons
+    async def test_late(self) -> None:
+        """
+        Clients are told from the first that there are no numbers, and stay; what
+        they say waits for Message.
+        """
+        await self.begin(message_first=False)
+        one, two = await self.talker(1001), await self.talker(1002)
+        assert one.client.limits is not None
+        self.assertTrue(one.client.limits.unnumbered)
+        saying = asyncio.create_task(self.say(one, 1002, "early"))
+        await self.message.start()
+        await saying
+        await self.eventually("it", lambda: two.contents == ["early"])
+        self.assertEqual(self.message.strange, [])
+        self.assertEqual(self.installation.logged("closes after"), [])

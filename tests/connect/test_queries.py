@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream_doubles import World
 from wsmsg.errors import BadRequest, Overloaded, Unavailable
-from wsmsg.model import Cursor, Head
+from wsmsg.model import Cursor, Head, Mark
 from wsmsg.rpc import rest_pb2
 
 
@@ -61,6 +61,40 @@ class QueryTests(SynchronousTestCase):
         )
         expected = Head("u:1:2", 9, 4, others=(Cursor("u:1:2", 2, 0, 3),))
         self.assertEqual(self.successResultOf(asked), ([expected], True))
+
+    def test_marks(self) -> None:
+        """
+        Marks go to Message, and each is answered.
+        """
+        world = World()
+        world.start("a:1")
+        asked = world.upstream.mark(2, [Mark(2, 9), Mark(2, 4, "u:1:2", 3)])
+        ((request, answered),) = world.message().stream.queries
+        query = request.items[0].mark
+        given = [(m.message_id, m.conversation, m.seq) for m in query.marks]
+        self.assertEqual((query.user, given), (2, [(9, "", 0), (4, "u:1:2", 3)]))
+        told = rest_pb2.QueryAnswer(mark=rest_pb2.MarkAnswer(known=[False, True]))
+        answered.callback(rest_pb2.QueryResponse(answers=[told]))
+        self.assertEqual(self.successResultOf(asked), [False, True])
+
+    def test_unread(self) -> None:
+        """
+        Unread messages come with how many there are, and whether more follow.
+        """
+        world = World()
+        world.start("a:1")
+        asked = world.upstream.unread(2, 7, 10)
+        ((request, answered),) = world.message().stream.queries
+        query = request.items[0].unread
+        self.assertEqual((query.user, query.after, query.limit), (2, 7, 10))
+        unread = rest_pb2.UnreadAnswer(total=5, more=True)
+        unread.messages.add(conversation="u:1:2", seq=3, message_id=9, sender=1)
+        answered.callback(
+            rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(unread=unread)])
+        )
+        messages, total, more = self.successResultOf(asked)
+        self.assertEqual([m.seq for m in messages], [3])
+        self.assertEqual((total, more), (5, True))
 
     def test_nobody_there(self) -> None:
         """

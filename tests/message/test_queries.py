@@ -5,9 +5,10 @@ What clients read.
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
@@ -15,7 +16,7 @@ from tests.message.test_links import RecordingPresence
 from wsmsg.errors import Unavailable
 from wsmsg.message.queries import Queries
 from wsmsg.message.routes import Routes
-from wsmsg.model import Cursor, Message
+from wsmsg.model import Cursor, Mark, Message
 from wsmsg.rpc import rest_pb2
 
 
@@ -65,6 +66,67 @@ class QueriesTests(SynchronousTestCase):
         """
         self.assertEqual(self.page(user=3).error.code, "forbidden")
         self.assertEqual(self.page(conversation="nonsense").error.code, "not_found")
+
+    def unread(self, user: int = 2, after: int = 0, limit: int = 0) -> Any:
+        query = rest_pb2.UnreadQuery(user=user, after=after, limit=limit)
+        [answer] = self.ask(rest_pb2.QueryItem(unread=query))
+        return answer.unread
+
+    def test_unread(self) -> None:
+        """
+        Unread messages come page by page, with how many there are in all.
+        """
+        first = self.unread()
+        self.assertEqual([m.seq for m in first.messages], [1, 2, 3])
+        self.assertEqual((first.total, first.more), (5, True))
+        last = self.unread(after=3)
+        self.assertEqual([m.seq for m in last.messages], [4, 5])
+        self.assertEqual((last.total, last.more), (5, False))
+        self.assertEqual(len(self.unread(limit=2).messages), 2)
+        nothing = self.unread(user=1)
+        self.assertEqual((len(nothing.messages), nothing.total), (0, 0))
+
+    def mark(self, *marks: rest_pb2.Mark) -> rest_pb2.QueryAnswer:
+        query = rest_pb2.MarkQuery(user=2, marks=marks)
+        [answer] = self.ask(rest_pb2.QueryItem(mark=query))
+        return answer
+
+    def test_mark(self) -> None:
+        """
+        Each mark of a user is answered by whether it is known.
+        """
+        given: list[tuple[int, Sequence[Mark]]] = []
+
+        def marking(user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+            given.append((user, marks))
+            return succeed([m.message_id < 6 for m in marks])
+
+        self.queries = Queries(
+            self.store, self.presence, self.routes, page=3, mark=marking
+        )
+        answer = self.mark(
+            rest_pb2.Mark(message_id=9),
+            rest_pb2.Mark(message_id=4, conversation="u:1:2", seq=4),
+        )
+        self.assertEqual(list(answer.mark.known), [False, True])
+        self.assertEqual(given, [(2, [Mark(2, 9), Mark(2, 4, "u:1:2", 4)])])
+        self.assertEqual(self.mark().WhichOneof("answer"), "mark")
+        many = [rest_pb2.Mark(message_id=1)] * 1001
+        self.assertEqual(self.mark(*many).error.code, "not_found")
+
+    def test_mark_fails(self) -> None:
+        """
+        Who marks while the store is away is told to come again.
+        """
+        self.queries = Queries(
+            self.store,
+            self.presence,
+            self.routes,
+            page=3,
+            mark=lambda user, marks: fail(Unavailable("away", 500)),
+        )
+        error = self.mark(rest_pb2.Mark(message_id=1)).error
+        self.assertEqual((error.code, error.retry_after_ms), ("unavailable", 500))
 
     def test_heads(self) -> None:
         """

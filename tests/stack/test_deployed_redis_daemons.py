@@ -13,9 +13,15 @@ from typing import Any
 from google.protobuf import json_format
 
 from tests.conformance.contract import TEXT, ws_message
-from tests.conformance.daemons.cases import TheirMessageTestCase
+from tests.conformance.daemons.cases import DeployedTestCase, TheirMessageTestCase
+from tests.conformance.peer_client import ScriptedClient
 from tests.connect.test_deployed_redis import forwarded
-from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.cases import (
+    IntegrationTestCase,
+    eventually,
+    metric,
+    with_daemons,
+)
 from tests.integration.installation import Installation
 from tests.message.sqlite_places import REACTOR, soon
 from tests.stack.redis_places import asking, place, url_of
@@ -129,10 +135,9 @@ class BesideTests(IntegrationTestCase):
         await self.online(user)
 
 
-@needs("redis")
-class HandedOnTests(TheirMessageTestCase):
+class HandingOn(DeployedTestCase):
     """
-    What a deployed Connect hands to ours, while Message is a deployed one as well.
+    A Redis that deployed Connects share with ours.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -156,6 +161,13 @@ class HandedOnTests(TheirMessageTestCase):
             return bool(await asked.asFuture(asyncio.get_running_loop()))
 
         await eventually("somebody heard it", heard)
+
+
+@needs("redis")
+class HandedOnTests(HandingOn, TheirMessageTestCase):
+    """
+    What a deployed Connect hands to ours, while Message is a deployed one as well.
+    """
 
     @with_daemons
     async def test_once(self) -> None:
@@ -194,3 +206,42 @@ class HandedOnTests(TheirMessageTestCase):
         self.assertEqual(
             client.texts(), ["stream redis", "redis stream", "redis", "end"]
         )
+
+
+@needs("redis")
+class MixedFleetTests(HandingOn):
+    """
+    A deployed Connect beside ours, at our Message.
+    """
+
+    alone = True
+
+    @with_daemons
+    async def test_talk(self) -> None:
+        """
+        Clients of both hear each other once, also where the deployed Connect hands to
+        ours what Message has pushed to both.
+        """
+        await self._running()
+        theirs = await self.their_connect()
+        await theirs.listen()
+        there = ScriptedClient(self.user(), theirs.port)
+        self.at_end(there.drop)
+        await there.login()
+        here = await self.connected()
+        await there.say(here.user, "hello")
+        heard = await here.hears("hello")
+        await self.hand_on(heard)
+        await here.say(there.user, "good morning")
+        await there.hears("good morning")
+        name = 'wsmsg_connect_beside{what="forwards_unneeded"}'
+        connect = self.installation.connect
+
+        async def counted() -> bool:
+            return await metric(connect, name) == 1
+
+        await eventually("it is counted", counted)
+        await there.say(here.user, "end")
+        await here.hears("end")
+        self.assertEqual(here.texts(), ["hello", "end"])
+        self.assertEqual(there.texts(), ["good morning"])

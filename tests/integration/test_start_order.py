@@ -278,7 +278,7 @@ class StrangerTests(IntegrationTestCase):
         reasons = {what: set[str]() for what in addresses.values()}
         for address, _, _, reason in failures(connect)[first:]:
             reasons[addresses[address]].add(reason)
-        self.assertIn("no welcome in 0.1 s", reasons["mute"])
+        self.assertIn("no answer in 0.1 s", reasons["mute"])
         self.assertIn("permission denied: not you", reasons["refuses"])
         self.assertTrue([r for r in reasons["web"] if "HTTP/2" in r], reasons)
         _, ready = await connect.get("/readyz")

@@ -73,6 +73,8 @@ class DeployedCase(RpcCase):
     What tests of streams share.
     """
 
+    raw_channel: Any
+
     def check(self, test: Callable[[Any], Awaitable[None]]) -> Deferred[Any]:
         """
         Run a test with a channel to a Message.

@@ -119,31 +119,45 @@ class SaidTests(SynchronousTestCase):
 
         def mark(user: int, some: list[Mark]) -> Deferred[list[bool]]:
             marks.extend(some)
-            return succeed([True])
+            return succeed([True] * len(some))
 
         up.mark = mark
         client = house.deployed(8)
         house.push(text(5), to=8)
         client.acknowledge(105)
         client.acknowledge(105)
+        client.drop()
+        house.pass_time(0.1)
         self.assertEqual(marks, [Mark(8, 105, "u:7:8", 5), Mark(8, 105)])
 
     def test_foreign_acknowledgement(self) -> None:
         """
-        An acknowledgement of a message that is not the user's is skipped, and one that
-        could not be stored is told to the operator.
+        An acknowledgement of a message that is not the user's is skipped.
         """
         house = LegacyHouse()
         up: Any = house.upstream
         up.mark = lambda user, some: succeed([False])
         client = house.deployed(8)
         client.acknowledge(1)
+        house.pass_time(0.1)
         self.assertEqual(house.registry.counts.legacy_skipped, 1)
+
+    def test_acknowledged_while_away(self) -> None:
+        """
+        An acknowledgement that cannot be stored now is stored later, also when the
+        client is gone by then.
+        """
+        house = LegacyHouse()
+        up: Any = house.upstream
         up.mark = lambda user, some: fail(Unavailable("no Message is there"))
-        with capturedLogs() as logs:
-            client.acknowledge(1)
-        self.assertIn("no Message is there", [e.get("reason") for e in logs])
-        self.assertEqual(self.flushLoggedErrors(), [])
+        client = house.deployed(8)
+        client.acknowledge(1)
+        house.pass_time(0.1)
+        client.drop()
+        self.assertEqual(house.legacy.stats()["marks"], 1)
+        up.mark = lambda user, some: succeed([True])
+        house.pass_time(5)
+        self.assertEqual(house.legacy.stats()["marks"], 0)
 
     def test_rate(self) -> None:
         """
@@ -258,6 +272,18 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
         self.assertEqual(said.timestamp, int(house.clock.seconds()))
 
+    def test_acknowledged(self) -> None:
+        """
+        Each has an id of its own, and a client that acknowledges it marks nothing.
+        """
+        house = LegacyHouse()
+        present(house, Head("u:7:8", 3, 0), Head("u:8:9", 3, 0), online=(7, 9))
+        client = house.deployed(8)
+        one, two = (said.message_id for said in client.heard())
+        self.assertTrue(0 < one < two)
+        client.acknowledge(one)
+        self.assertEqual(house.upstream.named("mark"), [])
+
     def test_new_partner(self) -> None:
         """
         Whoever they begin to talk with is watched too.
@@ -331,7 +357,7 @@ class EndTests(SynchronousTestCase):
         """
         A client that goes on sending after it was closed cannot fill us.
         """
-        house = LegacyHouse(legacy={"user_sends": 3})
+        house = LegacyHouse(legacy={"user_sends": 2, "held_bytes": 1200})
         client = house.deployed(7)
         client.session.close(Close.DRAIN, "stopping")
         client.say(8, *"abcdef")

@@ -4,7 +4,7 @@ What all deployed clients of a node share.
 ::
 
     websocket --> legacy_session ---> legacy_sends ---> IUpstream.send
-                    |      ^  `-----> marks ----------> IUpstream.mark
+                    |      ^  `-----> mark_pool ------> IUpstream.mark
                     |      |
                     |   legacy_feed <-- pushes, IUpstream.page, heads, unread
                     `-- legacy_watch    (who of their partners is online)
@@ -13,19 +13,21 @@ What all deployed clients of a node share.
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from wsmsg.connect.interfaces import Identity, ISessionPeer
 from wsmsg.connect.legacy_feed import LegacyFeed
 from wsmsg.connect.legacy_sends import HeldSends
 from wsmsg.connect.legacy_session import LegacySession
+from wsmsg.connect.mark_pool import MarkPool
 from wsmsg.connect.node import Node
 from wsmsg.connect.spread import Deadlines
 from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.model import Mark
+from wsmsg.retry import retry_policy
 
 #: A warning of a kind at most so often.
 _WARN_S = 10.0
@@ -38,6 +40,7 @@ class Legacy:
     Makes their sessions, and keeps what outlives them.
 
     @ivar held: what they sent and is not accepted.
+    @ivar marks: what they have seen and is not stored.
     @param incarnation: of this life of the node; their sends are named by it.
     """
 
@@ -46,6 +49,12 @@ class Legacy:
     def __init__(self, node: Node, incarnation: str) -> None:
         self.node = node
         self.held = HeldSends(node)
+        self.marks = MarkPool(
+            node.upstream,
+            node.clock,
+            self._delay_s,
+            unknown=self._not_marked,
+        )
         self._incarnation = incarnation
         self._numbers = count(1)
         self._later: Deadlines[LegacyFeed] = Deadlines()
@@ -92,22 +101,23 @@ class Legacy:
 
     def mark(self, mark: Mark) -> None:
         """
-        A message was seen.
+        A message was seen; it is kept until that is stored.
         """
-        marked = self.node.upstream.mark(mark.user, [mark])
-        marked.addCallbacks(self._marked, self._not_marked, callbackArgs=(mark,))
+        self.marks.put(mark.user, mark)
 
-    def _marked(self, stored: list[bool], mark: Mark) -> None:
-        if not all(stored):
-            reason = f"there is no message {mark.message_id} to the user"
-            self.skipped(mark.user, WsmsgError(reason))
+    def stats(self) -> dict[str, int]:
+        """
+        What is kept for them.
+        """
+        return {**self.held.stats(), "marks": len(self.marks)}
 
-    def _not_marked(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, WsmsgError):
-            self._log.warn("not marked as seen: {reason}", reason=error.reason)
-        else:
-            self._log.failure("marking as seen", failure=failure)
+    def _delay_s(self, failures: int) -> float | None:
+        # By the settings as they are now.
+        return retry_policy(self.node.settings.retry)(failures)
+
+    def _not_marked(self, user: int, mark: Mark) -> None:
+        reason = f"there is no message {mark.message_id} to the user"
+        self.skipped(user, WsmsgError(reason))
 
     def later(self, feed: LegacyFeed) -> None:
         """
@@ -132,9 +142,11 @@ class Legacy:
 
     def drain(self, limit_s: float) -> Deferred[None]:
         """
-        @return: a Deferred that fires when all that they sent is settled, or given up
-            at the limit.
+        @return: a Deferred that fires when all that they sent is settled and what they
+            have seen is stored, or both are given up at the limit.
         """
-        empty = self.held.when_empty()
+        empty: Deferred[Any] = self.held.when_empty()
         empty.addTimeout(max(0.0, limit_s), self.node.clock, lambda *_: None)
-        return empty.addCallback(lambda _: self.held.close("this node is stopping"))
+        empty.addCallback(lambda _: self.held.close("this node is stopping"))
+        ended: Deferred[Any] = gatherResults([empty, self.marks.drain(limit_s)])
+        return ended.addCallback(lambda _: None)

@@ -138,7 +138,7 @@ class ConnectNode:
             "connections": self.admission.connections,
             "users": len(self.registry.users()),
             "upstream": self.upstream.stats(),
-            "legacy": self.legacy.held.stats(),
+            "legacy": self.legacy.stats(),
             **({"beside": self.beside.stats()} if self.beside else {}),
         }
 
@@ -166,6 +166,12 @@ class ConnectNode:
             ("legacy_missed", "Messages that deployed clients could not be given"),
         ):
             metrics.counter(f"wsmsg_connect_{name}", text, _reader(counts, name))
+        marks = self.legacy.marks
+        metrics.counter(
+            "wsmsg_connect_marks_dropped",
+            "Marks as seen that were not kept",
+            lambda: marks.dropped,
+        )
         labelled: list[tuple[str, str, str, Callable[[], Mapping[str, int]]]] = [
             ("rejected", "Sends rejected", "code", lambda: counts.rejected),
             ("closes", "Connections that we closed", "reason", lambda: counts.closes),
@@ -192,7 +198,7 @@ class ConnectNode:
         metrics.gauges(
             "wsmsg_connect_legacy",
             "What is kept for deployed clients; see docs/operations.md",
-            self.legacy.held.stats,
+            self.legacy.stats,
             label="what",
         )
         if self.beside is not None:

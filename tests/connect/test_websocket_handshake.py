@@ -149,7 +149,7 @@ class HandshakeTests(SynchronousTestCase):
         for change, status in (
             ((b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 8"), 400),
             ((b"Upgrade: websocket", b"Upgrade: h2c"), 400),
-            ((b"Upgrade: websocket\r\n", b""), 426),
+            ((b"Upgrade: websocket\r\n", b""), 400),
             ((b"Host: example.com\r\n", b""), 400),
             ((b"HTTP/1.1", b"HTTP/1.0"), 505),
             ((b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Key: x"), 400),

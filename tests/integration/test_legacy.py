@@ -5,13 +5,22 @@ lose nothing.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from tests.conformance.contract import ONLINE, TEXT, WSMessage, sender_of
 from tests.conformance.peer_client import ScriptedClient
-from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.conformance.plain_http import ask
+from tests.conformance.websocket import PING, Frame, Refused
+from tests.conformance.websocket import TEXT as TEXT_FRAME
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.device import Device
+from tests.integration.installation import http_post
+from wsmsg.errors import Close
 
 _TOKEN = "auth-debug"
+_PATH = "/api/v1/connect/ws"
 
 
 class LegacyTestCase(IntegrationTestCase):
@@ -19,18 +28,98 @@ class LegacyTestCase(IntegrationTestCase):
     Knows how deployed clients come.
     """
 
-    connect: ClassVar[dict[str, Any]] = {"token.debug_token": _TOKEN}
+    connect: ClassVar[dict[str, Any]] = {
+        "token.debug_token": _TOKEN,
+        "limits.sends_per_s": 10_000,
+        "limits.sends_burst": 10_000,
+        "limits.frames_per_s": 10_000,
+        "limits.frames_burst": 10_000,
+    }
 
     async def client(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
         One that is connected, and dropped after the test.
         """
-        client = ScriptedClient(
-            user or self.user(), self.installation.connect.port("listen"), **more
-        )
+        client = self.stranger(user, **more)
         await client.login()
+        return client
+
+    def stranger(self, user: int = 0, **more: Any) -> ScriptedClient:
+        """
+        One that has yet to come.
+        """
+        port = self.installation.connect.port("listen")
+        client = ScriptedClient(user or self.user(), port, **more)
         self.at_end(client.drop)
         return client
+
+    async def heard_once(self, client: ScriptedClient, wanted: list[str]) -> None:
+        """
+        The client hears just these, in this order.
+        """
+        await client.heard.until(
+            lambda: len(client.texts()) >= len(wanted), f"all {len(wanted)}"
+        )
+        self.assertEqual(client.texts(), wanted)
+
+
+class HandshakeTests(LegacyTestCase):
+    """
+    Who may come.
+    """
+
+    async def refused(self, headers: Mapping[str, str], status: int) -> str:
+        """
+        The reason why a client with these headers is not let in.
+        """
+        with self.assertRaises(Refused) as caught:
+            await self.stranger(1001).login(headers)
+        answer = caught.exception.answer
+        self.assertEqual(answer.status, status)
+        return str(answer.document["error"])
+
+    @with_daemons
+    async def test_tokens(self) -> None:
+        """
+        A bare token, one after Bearer and the debug token are all taken.
+        """
+        friend = await self.client()
+        user = self.user()
+        token = self.installation.token(user)
+        for given in (token, f"Bearer {token}", _TOKEN):
+            client = await self.client(user, token=given)
+            await client.say(friend.user, given)
+            await friend.hears(given)
+
+    @with_daemons
+    async def test_refused(self) -> None:
+        """
+        Without a good token it is 401 with a reason, without a user 400.
+        """
+        other = self.installation.token(1002)
+        user = {"User-ID": "1001"}
+        for headers, status, word in (
+            (user, 401, "Authorization"),
+            ({**user, "Authorization": "nonsense"}, 401, "token"),
+            ({**user, "Authorization": other}, 401, "another user"),
+            ({"Authorization": other}, 400, "User-ID"),
+            ({"Authorization": _TOKEN}, 400, "User-ID"),
+            ({"Authorization": _TOKEN, "User-ID": "-5"}, 400, "User-ID"),
+            ({"Authorization": _TOKEN, "User-ID": "0"}, 400, "User-ID"),
+            ({"Authorization": _TOKEN, "User-ID": "9" * 19}, 400, "User-ID"),
+            ({"Authorization": _TOKEN, "User-ID": "bob"}, 400, "User-ID"),
+        ):
+            self.assertIn(word, await self.refused(headers, status))
+
+    @with_daemons
+    async def test_plain(self) -> None:
+        """
+        A plain GET is 400.
+        """
+        port = self.installation.connect.port("listen")
+        answer = await ask(port, "GET", _PATH)
+        self.assertEqual(answer.status, 400)
+        self.assertIn("error", answer.document)
 
 
 class LegacyTests(LegacyTestCase):
@@ -55,6 +144,95 @@ class LegacyTests(LegacyTestCase):
         await two.say(one.user, "and back")
         await one.hears("and back")
         self.assertEqual(one.texts(), ["and back"])
+
+    @with_daemons
+    async def test_odd_frames(self) -> None:
+        """
+        A text frame is taken, what is no message is skipped, a ping is answered with
+        its payload; whoever claims to be another is not.
+        """
+        one, two = await self.client(), await self.client()
+        said = WSMessage(to=two.user, content="as text", message_type=TEXT)
+        said.timestamp = 1795447835
+        await one.write(said.SerializeToString(), TEXT_FRAME)
+        await one.write(b"\xff\xff\xff")
+        await one.write(b"")
+        one.socket.write(Frame(PING, b"heartbeat"))
+        await one.socket.pongs.find(lambda pong: pong == b"heartbeat")
+        await one.say(two.user, "as another", sender=two.user)
+        self.assertEqual(sender_of(await two.hears("as another")), one.user)
+        self.assertEqual(two.texts(one.user), ["as text", "as another"])
+
+    @with_daemons
+    async def test_two_logins(self) -> None:
+        """
+        Two logins of a user live side by side, and both hear all of it.
+        """
+        friend = await self.client()
+        logins = [await self.client()]
+        logins.append(await self.client(logins[0].user))
+        for n in range(20):
+            await friend.say(logins[0].user, str(n))
+        for login in logins:
+            await self.heard_once(login, [str(n) for n in range(20)])
+
+    @with_daemons
+    async def test_presence(self) -> None:
+        """
+        A client hears that whom it talked with leaves and comes back, with whatever
+        client; and they count as online.
+        """
+        one, two = await self.client(), await self.client()
+        await one.say(two.user, "hello")
+        await two.hears("hello")
+
+        async def told(client: ScriptedClient, other: int, what: str) -> None:
+            wanted = (ONLINE, other, client.user, what)
+            await client.heard.find(
+                lambda m: (m.message_type, sender_of(m), m.to, m.content) == wanted,
+                f"{other} is {what}",
+            )
+
+        await told(one, two.user, "online")
+        await told(two, one.user, "online")
+        status = "/api/v1/connect/online_status"
+        port = self.installation.connect.port("listen")
+        _, document = await http_post(port, status, {"user_ids": [one.user, two.user]})
+        self.assertEqual(set(document["status"].values()), {True})
+        await two.drop()
+        await told(one, two.user, "offline")
+        heard = len(one.heard)
+        await self.device(two.user)
+        await one.heard.find(lambda m: m.content == "online", "back", since=heard)
+
+    @with_daemons
+    async def test_bad_sends(self) -> None:
+        """
+        Sends that cannot be are passed over; the connection and others go on.
+        """
+        one, two = await self.client(), await self.client()
+        for fields in (
+            {"to": 0},
+            {"to": -1},
+            {"to": -(2**63)},
+            {"group_id": 5},
+            {"group_id": -5},
+            {"message_type": 0},
+            {"message_type": 77},
+            {"message_type": 10},
+            {"content": "x" * 20_000},
+            {"content": "nul \0"},
+            {"to": 0, "group_id": 2**63 - 1},
+        ):
+            bad = {"to": two.user, "content": "bad", "message_type": TEXT, **fields}
+            await one.write(WSMessage(**bad).SerializeToString())
+        await one.acknowledge(WSMessage(message_id=2**63 - 1))
+        await one.acknowledge(WSMessage(message_id=-1))
+        await one.say(two.user, "good")
+        await two.hears("good")
+        self.assertEqual(two.texts(), ["good"])
+        await one.say(one.user, "to myself")
+        await one.hears("to myself")
 
     @with_daemons
     async def test_every_pairing(self) -> None:
@@ -86,3 +264,166 @@ class LegacyTests(LegacyTestCase):
                     for n in ((3, 4, 5) if client.user == one else (0, 1, 2))
                 ]
                 self.assertEqual(client.texts(), wanted)
+
+
+class TroubleTests(LegacyTestCase):
+    """
+    With daemons that come and go.
+    """
+
+    alone = True
+    connect: ClassVar[dict[str, Any]] = {
+        **LegacyTestCase.connect,
+        "send_timeout_s": 1,
+        "resync_spread_s": 0.2,
+        "retry.cap_s": 0.5,
+    }
+
+    @with_daemons
+    async def test_message_killed(self) -> None:
+        """
+        Message is killed and comes back while clients send: all of it arrives, once
+        and in order, also what was said by a client that left meanwhile.
+        """
+        message = self.installation.message
+        await self.installation.start()
+        one, two = await self.client(), await self.client()
+        gone = await self.client()
+        await one.say(two.user, "0")
+        await two.hears("0")
+        await message.kill()
+        for n in range(1, 100):
+            await one.say(two.user, str(n))
+        await gone.say(one.user, "I must go")
+        await gone.drop()
+        await message.start()
+        for n in range(100, 200):
+            await one.say(two.user, str(n))
+        await one.hears("I must go")
+        await self.heard_once(two, [str(n) for n in range(200)])
+
+    @with_daemons
+    async def test_late_message(self) -> None:
+        """
+        Connect is there before Message: clients come, and what they say then arrives
+        when Message comes.
+        """
+        message, connect = self.installation.message, self.installation.connect
+        await connect.start()
+        await connect.until_logged("attempt 2 failed")
+        one, two = await self.client(), await self.client()
+        for n in range(30):
+            await one.say(two.user, str(n))
+        await connect.until_logged("attempt 5 failed")
+        await message.start()
+        await self.heard_once(two, [str(n) for n in range(30)])
+
+    @with_daemons
+    async def test_stopped(self) -> None:
+        """
+        Connect is told to stop while clients send without a pause: what it took before
+        they were closed is stored.
+        """
+        await self.installation.start()
+        connect = self.installation.connect
+        one, two = await self.client(), await self.device(self.user())
+        said = 0
+
+        async def talk() -> None:
+            nonlocal said
+            while one.connected:
+                await one.say(two.user, str(said))
+                said += 1
+                await asyncio.sleep(0)
+
+        talking = asyncio.ensure_future(talk())
+        await two.hears("deliver", content="50")
+        ending = asyncio.ensure_future(connect.terminate())
+        await one.ends.count(1)
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        self.assertEqual(await ending, 0)
+        self.assertEqual(one.ends[0], Close.DRAIN)
+        await connect.start()
+        await connect.ready()
+        reader = await self.client(one.user)
+        await two.close()
+        self.assertGreater(said, 50)
+        reader_two = self.person(two.user)
+        await eventually(
+            "all is stored", lambda: len(_contents(reader_two)) >= said - 1
+        )
+        stored = _contents(reader_two)
+        self.assertEqual(stored, [str(n) for n in range(len(stored))])
+        await reader.drop()
+
+
+class RedeliverTests(LegacyTestCase):
+    """
+    With C{legacy.redeliver}.
+    """
+
+    connect: ClassVar[dict[str, Any]] = {
+        **LegacyTestCase.connect,
+        "legacy.redeliver": True,
+        "limits.page": 7,
+    }
+
+    @with_daemons
+    async def test_again(self) -> None:
+        """
+        What a client has not acknowledged it is given again when it comes back, oldest
+        first, until it does; what it has not.
+        """
+        one, two = await self.client(), self.user()
+        for n in range(30):
+            await one.say(two, str(n))
+        shy = await self.client(two, acknowledges=False)
+        await self.heard_once(shy, [str(n) for n in range(30)])
+        await shy.drop()
+        keen = await self.client(two)
+        await self.heard_once(keen, [str(n) for n in range(30)])
+        ids = [
+            [m.message_id for m in c.heard if m.message_type == TEXT]
+            for c in (shy, keen)
+        ]
+        self.assertEqual(*ids)
+
+        async def settled() -> bool:
+            await keen.relogin()
+            before = len(keen.heard)
+            await one.say(two, "now")
+            await keen.heard.find(lambda m: m.content == "now", "now", since=before)
+            texts = [m for m in keen.heard[before:] if m.message_type == TEXT]
+            return [m.content for m in texts] == ["now"]
+
+        await eventually("nothing is unread", settled)
+
+    @with_daemons
+    async def test_one_of_many(self) -> None:
+        """
+        An acknowledgement is of one message, not of those before it.
+        """
+        one, two = await self.client(), await self.client(acknowledges=False)
+        for n in range(5):
+            await one.say(two.user, str(n))
+        await two.hears("4")
+        await two.acknowledge(two.heard[1])
+        await two.acknowledge(two.heard[3])
+
+        async def left() -> bool:
+            again = await self.client(two.user, acknowledges=False)
+            await again.hears("4")
+            found = again.texts()
+            await again.drop()
+            return found == ["0", "2", "4"]
+
+        await eventually("only two are read", left)
+
+
+def _contents(client: Any) -> list[str]:
+    """
+    What a client of our own has of its only conversation.
+    """
+    (taken,) = client.taken.values() or ([],)
+    return [m.content for m in taken]

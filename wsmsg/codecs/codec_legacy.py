@@ -135,11 +135,14 @@ def _spelled(
     return said.SerializeToString()
 
 
-def presence(user: int, *, online: bool, to: int, time_s: int) -> bytes:
+def presence(
+    user: int, *, online: bool, to: int, time_s: int, message_id: int = 0
+) -> bytes:
     """
     That somebody came or left, for the client of the user C{to}.
     """
-    return _spelled(user, ONLINE if online else OFFLINE, PRESENCE, time_s, to=to)
+    content = ONLINE if online else OFFLINE
+    return _spelled(user, content, PRESENCE, time_s, to=to, message_id=message_id)
 
 
 @implementer(ICodec)

@@ -137,10 +137,16 @@ class LegacyFeed:
         self._attempts = 0
         self.go_on()
 
+    def told(self, message_id: int) -> None:
+        """
+        The client was told something with this id that nobody has to know it has seen.
+        """
+        self._remember(message_id, "", -1)
+
     def place_of(self, message_id: int) -> tuple[str, int] | None:
         """
-        Conversation and number of a message that was given of late; it is
-        acknowledged once.
+        Conversation and number of a message that was given of late, below zero for
+        what L{told} says; it is acknowledged once.
         """
         return self._recent.pop(message_id, None)
 
@@ -149,11 +155,14 @@ class LegacyFeed:
             if not self._reader.tell(data, shed=False):
                 return False
             self._reader.node.registry.counts.pushed += 1
-            self._recent[_message_id(data)] = (conversation, seq)
-            if len(self._recent) > RECENT:
-                del self._recent[next(iter(self._recent))]
+            self._remember(_message_id(data), conversation, seq)
         self._note(conversation, seq)
         return True
+
+    def _remember(self, message_id: int, conversation: str, seq: int) -> None:
+        self._recent[message_id] = (conversation, seq)
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
 
     def _note(self, conversation: str, seq: int) -> None:
         # Taken out and put back: the dict's order is that of use.

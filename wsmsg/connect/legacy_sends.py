@@ -128,11 +128,15 @@ class HeldSends:
         """
         Whether no more should be read from this user's clients.
         """
-        legacy = self._node.settings.legacy
-        return (
-            self._by_user.get(user, 0) >= legacy.user_sends
-            or self.size >= legacy.held_bytes
-        )
+        most = self._node.settings.legacy.user_sends
+        return self._by_user.get(user, 0) >= most or self.is_full_of_bytes
+
+    @property
+    def is_full_of_bytes(self) -> bool:
+        """
+        Whether all that is kept is as much as may be.
+        """
+        return self.size >= self._node.settings.legacy.held_bytes
 
     def when_room(self, session: Sender) -> None:
         """

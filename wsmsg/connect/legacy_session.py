@@ -103,10 +103,14 @@ class LegacySession(Session):
             case Send():
                 self._send(frame)
             case Acknowledgement():
-                place = self.feed.place_of(frame.message_id) or ("", 0)
-                self._legacy.mark(Mark(self.user, frame.message_id, *place))
+                self._acknowledged(frame.message_id)
             case _:
                 pass  # that it spoke is all
+
+    def _acknowledged(self, message_id: int) -> None:
+        name, seq = self.feed.place_of(message_id) or ("", 0)
+        if seq >= 0:
+            self._legacy.mark(Mark(self.user, message_id, name, seq))
 
     def _send(self, frame: Send) -> None:
         fault = fault_of(frame, self.limits.content_bytes)
@@ -165,8 +169,9 @@ class LegacySession(Session):
             frame = understood(data)
             if not isinstance(frame, Send) or not self.user:
                 return
-            if self._legacy.held.is_full(self.user):
-                raise Overloaded("too much of the user waits to be accepted")
+            # It stops by itself once it hears of the end, so only memory counts.
+            if self._legacy.held.is_full_of_bytes:
+                raise Overloaded("too much waits to be accepted")
             self._send(frame)
         except WsmsgError as e:
             self._legacy.skipped(self.user, e)

@@ -32,13 +32,14 @@ class Partners:
     Of one client.
     """
 
-    __slots__ = ("_looked", "_online", "_session", "_watched")
+    __slots__ = ("_last_id", "_looked", "_online", "_session", "_watched")
 
     def __init__(self, session: LegacySession) -> None:
         self._session = session
         self._online: set[int] = set()
         self._watched: set[int] = set()
         self._looked = False
+        self._last_id = 0
 
     async def look(self) -> None:
         """
@@ -97,8 +98,17 @@ class Partners:
         else:
             self._online.discard(who.user)
         session = self._session
-        time_s = int(session.node.clock.seconds())
-        data = presence(who.user, online=who.online, to=session.user, time_s=time_s)
+        now_s = session.node.clock.seconds()
+        # Clients know a message by its id, and may acknowledge this one as well.
+        self._last_id = max(self._last_id + 1, int(now_s * 1_000_000))
+        session.feed.told(self._last_id)
+        data = presence(
+            who.user,
+            online=who.online,
+            to=session.user,
+            time_s=int(now_s),
+            message_id=self._last_id,
+        )
         session.outbox.put(framed(CODEC, data), shed=True)
 
     async def _of_late(self) -> Sequence[int]:

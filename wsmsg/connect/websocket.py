@@ -239,6 +239,8 @@ class WebSocketConnection(AutobahnOptions):
         """
         Refuse to become a WebSocket, in JSON.
         """
+        if code == 426 and "upgrade" not in self.http_headers:
+            code = 400  # Autobahn's 426 is for a newer version of the protocol here
         self.transport.write(refusal_of(code, reason, responseHeaders or ()))
         self.dropConnection()
 

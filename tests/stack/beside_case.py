@@ -4,6 +4,7 @@ A Redis of the test's own, as deployed Connects share it: names there have no pr
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,6 +20,9 @@ from wsmsg.redis_connection import RedisConnection
 from wsmsg.settings.redis_url import RedisUrl
 
 NOW_S = 1795447831
+
+#: Before the test's own limit, so that nothing of it goes on beside the next.
+LIMIT_S = 40.0
 
 
 class Codec:
@@ -48,11 +52,14 @@ def redis_at(url: RedisUrl, node: str = "here", **more: Any) -> DeployedRedis:
     return DeployedRedis(url, REACTOR, node=node, retry=soon, **more)
 
 
-async def until(true: Any) -> None:
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
     """
-    Wait for what will be so; the test's own limit ends it.
+    Wait for what will be so in Redis, which tells nobody when it is.
     """
+    end_s = REACTOR.seconds() + LIMIT_S
     while not await true():
+        if REACTOR.seconds() > end_s:
+            raise AssertionError(f"it was not so within {LIMIT_S:g} s")
         await deferLater(REACTOR, 0.01)
 
 

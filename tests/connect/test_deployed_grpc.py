@@ -19,7 +19,8 @@ from wsmsg.connect.interfaces import NewSend, SendAnswer
 from wsmsg.connect.upstream import Upstream
 from wsmsg.model import Mark
 from wsmsg.rpc import rest_pb2_grpc
-from wsmsg.settings.values import ConnectSettings
+from wsmsg.settings.upstream import UpstreamSettings
+from wsmsg.settings.values import ConnectSettings, RetrySettings
 from wsmsg.streams.grpc_options import server_options
 
 PATIENCE_S = 20.0
@@ -55,8 +56,8 @@ class DeployedGrpcTests(TestCase):
         self.upstream = Upstream(
             ConnectSettings(
                 discovery=f"static:{addresses}",
-                upstream=upstream,
-                retry={"first_s": 0.05, "cap_s": 0.1},
+                upstream=UpstreamSettings(**upstream),
+                retry=RetrySettings(first_s=0.05, cap_s=0.1),
                 send_timeout_s=10,
                 stop_s=1,
             ),

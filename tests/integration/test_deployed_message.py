@@ -55,12 +55,12 @@ class DeployedMessageCase(IntegrationTestCase):
     peer: ClassVar[str] = "auto"
 
     async def begin(self, *, message_first: bool = True) -> None:
-        self.message = ScriptedMessage()
-        self.at_end(self.message.kill)
+        self.theirs = ScriptedMessage()
+        self.at_end(self.theirs.kill)
         connect = self.installation.connect
         connect.extra.update(
             {
-                "discovery": f"static:127.0.0.1:{self.message.rpc_port}",
+                "discovery": f"static:127.0.0.1:{self.theirs.rpc_port}",
                 "upstream.peer": self.peer,
                 "upstream.stalled_s": 1,
                 "retry.cap_s": 0.3,
@@ -69,7 +69,7 @@ class DeployedMessageCase(IntegrationTestCase):
             }
         )
         if message_first:
-            await self.message.start()
+            await self.theirs.start()
         await connect.start()
         if message_first:
             await connect.ready()
@@ -110,7 +110,7 @@ class DeployedMessageTests(DeployedMessageCase):
         await self.say(two, 1001, "and back")
         await self.eventually("all", lambda: two.contents == texts)
         await self.eventually("back", lambda: one.contents == ["and back"])
-        store = self.message.store
+        store = self.theirs.store
         await self.eventually("read", lambda: not store.unread(1002))
         with self.assertRaises(Unsupported):
             await one.client.history("u:1001:1002")
@@ -143,10 +143,10 @@ class DeployedMessageTests(DeployedMessageCase):
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
         await self.say(one, 1002, "before")
-        await self.message.kill()
+        await self.theirs.kill()
         await self.installation.connect.ready(False)
         saying = asyncio.create_task(self.say(one, 1002, "meanwhile"))
-        await self.message.start()
+        await self.theirs.start()
         await saying
         await self.say(one, 1002, "after")
         await self.eventually(
@@ -161,12 +161,12 @@ class DeployedMessageTests(DeployedMessageCase):
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
-        await self.message.kill()
+        await self.theirs.kill()
         saying = asyncio.create_task(self.say(one, 1002, "patience"))
         stats = "sends_expired"
         await self.eventually("a refusal", lambda: self._stat(stats))
         self.assertFalse(saying.done())
-        await self.message.start()
+        await self.theirs.start()
         await saying
         await self.eventually("it", lambda: two.contents == ["patience"])
 
@@ -183,11 +183,11 @@ class DeployedMessageTests(DeployedMessageCase):
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
         await self.say(one, 1002, "before")
-        self.message.freeze()
+        self.theirs.freeze()
         saying = asyncio.create_task(self.say(one, 1002, "meanwhile"))
         await self.installation.connect.until_logged("did not answer for")
         self.assertFalse(saying.done())
-        self.message.thaw()
+        self.theirs.thaw()
         await saying
         await self.eventually("it", lambda: "meanwhile" in two.contents)
 
@@ -202,7 +202,7 @@ class DeployedMessageTests(DeployedMessageCase):
         assert one.client.limits is not None
         self.assertFalse(one.client.limits.unnumbered)
         saying = asyncio.create_task(self.say(one, 1002, "early"))
-        await self.message.start()
+        await self.theirs.start()
         await saying
         await self.eventually(
             "no numbers",
@@ -220,7 +220,7 @@ class DeployedMessageTests(DeployedMessageCase):
         """
         await self.begin()
         one = await self.talker(1001)
-        self.message.freeze()
+        self.theirs.freeze()
         saying = asyncio.create_task(one.client.send(1002, "x"))
         self.assertEqual(await self.installation.connect.terminate(), 0)
         await one.close()
@@ -247,8 +247,8 @@ class PinnedMessageTests(DeployedMessageCase):
         assert one.client.limits is not None
         self.assertTrue(one.client.limits.unnumbered)
         saying = asyncio.create_task(self.say(one, 1002, "early"))
-        await self.message.start()
+        await self.theirs.start()
         await saying
         await self.eventually("it", lambda: two.contents == ["early"])
-        self.assertEqual(self.message.strange, [])
+        self.assertEqual(self.theirs.strange, [])
         self.assertEqual(self.installation.logged("closes after"), [])

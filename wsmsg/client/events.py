@@ -41,8 +41,9 @@ class _Numbered:
     """
     What has its place in a conversation.
 
-    @ivar seq: its number there; 0: the server keeps no numbers.  They come in order: 1, 2, 3 ..., but in a group from
-        where one joined, and over a gap where one was no member for a while.
+    @ivar seq: its number there; 0: the server keeps none.  They come in order: 1, 2,
+        3 ..., but in a group from where one joined, and over a gap where one was no
+        member for a while.
     @ivar client_id: the sender's id for it; empty where the sender is another.
     @ivar mine: whether the user of this client sent it, from whatever device.
     @ivar time_ms: when it was accepted, in unix milliseconds.

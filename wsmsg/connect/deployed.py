@@ -155,13 +155,12 @@ class DeployedStream:
             self._echo_since_s = self._echo_since_s and now_s
             self._writing_since_s = self._writing_since_s and now_s
             self._expecting_s = self._expecting_s and now_s
-        limit_s = self._stalled_s
-        for since_s, limit_s, what in (
-            (self._writing_since_s, limit_s, "took nothing that was written"),
-            (self._echo_since_s, limit_s, "did not answer"),
-            (self._expecting_s, MUTE * limit_s, "pushed and confirmed nothing"),
+        for since_s, times, what in (
+            (self._writing_since_s, 1, "took nothing that was written"),
+            (self._echo_since_s, 1, "did not answer"),
+            (self._expecting_s, MUTE, "pushed and confirmed nothing"),
         ):
-            if since_s and now_s - since_s >= limit_s:
+            if since_s and now_s - since_s >= times * self._stalled_s:
                 self.drop(f"it {what} for {now_s - since_s:.1f} s")
                 return
         if now_s - self._heard_s >= BEAT_S:

@@ -39,7 +39,6 @@ from wsmsg.connect.upstream_peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream_reads import UpstreamReads
 from wsmsg.connect.upstream_stats import stats
 from wsmsg.connect.watching import Watching
-from wsmsg.dependency import Dependency
 from wsmsg.errors import WsmsgError
 from wsmsg.model import Presence
 from wsmsg.retry import retry_policy
@@ -188,12 +187,6 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         """
         return bool(self._up)
 
-    def dependencies(self) -> list[Dependency]:
-        """
-        One for each Message, by address.
-        """
-        return self._peers.dependencies()
-
     def stats(self) -> dict[str, int]:
         """
         What was counted since the start, and what is there now, by name.
@@ -300,8 +293,8 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             return
         self.unnumbered = deployed
         kind = "a deployed Message" if deployed else "wsmsg"
-        self._log.info("what is behind this node is {kind}", kind=kind)
-        self._shared.edge.renew(f"what is behind this node is {kind} now")
+        self._log.info("{kind} is behind this node", kind=kind)
+        self._shared.edge.renew(f"{kind} is behind this node now")
 
     def stream_knows(self, stream: Stream) -> None:
         """
@@ -374,7 +367,7 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         if len(up) > 1:
             self._turn = (self._turn + 1) % len(up)
             up = up[self._turn :] + up[: self._turn]
-        return [stream.ask for stream in up]
+        return [stream.ask for stream in up if not stream.deployed]
 
     # -- time
 

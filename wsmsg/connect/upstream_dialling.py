@@ -1,5 +1,6 @@
 """
-The part of L{wsmsg.connect.upstream.Upstream} that tells its peers how to dial.
+The part of L{wsmsg.connect.upstream.Upstream} that is about its peers: how to dial
+them, and what became of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from wsmsg.connect.upstream_endpoint import Hello
 from wsmsg.connect.upstream_peers import Peers
+from wsmsg.dependency import Dependency
 from wsmsg.retry import RetryPolicy
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
@@ -59,3 +61,9 @@ class UpstreamDialling:
             connect_service_id=self._node,
             incarnation=self._incarnation,
         )
+
+    def dependencies(self) -> list[Dependency]:
+        """
+        One for each Message, by address.
+        """
+        return self._peers.dependencies()

@@ -57,6 +57,24 @@ class ComingTests(SynchronousTestCase):
         self.assertEqual([len(c.heard()) for c in (old, other, new)], [0, 1, 1])
         self.assertEqual(house.upstream.named("left"), [])
 
+    def test_kicked(self) -> None:
+        """
+        The sessions of a user end that a service ends, or that of one device, with a
+        reason that fits into a close frame; others stay.
+        """
+        house = House()
+        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
+        other = house.known(1002, "phone")
+        house.registry.kick(1001, "tablet", "why")
+        house.registry.kick(1003, "", "why")
+        self.assertEqual([phone.peer.code, laptop.peer.code], [None, None])
+        house.registry.kick(1001, "phone", "é" * 200)
+        self.assertEqual([phone.peer.code, laptop.peer.code], [Close.KICKED, None])
+        house.registry.kick(1001, "", "why")
+        self.assertEqual([laptop.peer.code, other.peer.code], [Close.KICKED, None])
+        self.assertNotIn(1001, house.registry)
+        house.known(1001, "phone")
+
     def test_cap(self) -> None:
         """
         One device too many is refused, and may come back; the others stay.

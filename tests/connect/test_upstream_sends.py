@@ -171,6 +171,7 @@ class PushTests(SynchronousTestCase):
             pushes=[push("hi", 1, 2)],
             typing=[rest_pb2.TypingPush(typing=typing, targets=[1])],
             receipts=[rest_pb2.ReceiptPush(cursor=cursor, targets=[1])],
+            kicks=[rest_pb2.Kick(user=1, device="phone", reason="stolen")],
         )
         self.assertEqual(
             world.edge.told,
@@ -178,6 +179,7 @@ class PushTests(SynchronousTestCase):
                 ("push", Message("u:1:2", 0, "", 0, "hi", 0, 0, 1), (1, 2)),
                 ("receipt", Cursor("u:1:2", 2, 4, 3), (1,)),
                 ("typing", "u:1:2", 2, (1,)),
+                ("kick", 1, "phone", "stolen"),
             ],
         )
         stream.say(number=True)

@@ -66,6 +66,33 @@ class WebTests(SynchronousTestCase):
             got = self.ask(request(users(1001, 1002, 1003)))
             self.assertEqual(got, (200, expected))
 
+    def test_as_deployed(self) -> None:
+        """
+        An answer is byte for byte that of the deployed Connect, with its headers.
+        """
+        self.wire.send(request(users(1001, 1003)))
+        head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
+        self.assertEqual(body, b'{"status":{"1001":true,"1003":false}}')
+        lines = head.lower().split(b"\r\n")
+        self.assertIn(b"content-type: application/json; charset=utf-8", lines)
+        for name in (b"origin", b"headers", b"methods"):
+            self.assertIn(b"access-control-allow-%s: *" % name, lines)
+
+    def test_browser_asks_first(self) -> None:
+        """
+        A browser that asks whether its page may ask is told so, on every path; other
+        answers tell it too.
+        """
+        for path in (PATH, "/health"):
+            self.wire.send(request(method="OPTIONS", path=path))
+            head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
+            self.assertEqual((head.split()[1], body), (b"204", b""))
+            self.assertIn(b"access-control-allow-origin: *", head.lower())
+        for data in (request(path="/x"), request(method="GET"), request(b"{")):
+            self.wire.send(data)
+            answer = self.wire.transport.written().lower()
+            self.assertIn(b"access-control-allow-origin: *", answer)
+
     def test_strings(self) -> None:
         """
         Ids may be strings, as those above 2^53 have to be in JavaScript.

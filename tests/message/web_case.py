@@ -175,3 +175,10 @@ class WebCase(SynchronousTestCase):
         """
         body = {"client_id": content, "from": 1, "to": 2, "content": content}
         return self.ask("POST", "messages", {**body, **more})
+
+    def say_with(self, **more: Any) -> Any:
+        """
+        The same with other fields.
+        """
+        body = {"client_id": "x", "from": 1, "to": 2, "content": "x"}
+        return self.ask("POST", "messages", {**body, **more})

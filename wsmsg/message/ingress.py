@@ -295,9 +295,9 @@ class Ingress:
         for identity, (proposal, message) in fresh.items():
             again += self._appending.pop(identity)
             known = appended.stored.get(identity)
-            if known is not None:
+            if known is not None and known.message_id != message.message_id:
                 answers.append((proposal, self._repeat(proposal, known)))
-            elif appended.fault is not None:
+            elif known is None and appended.fault is not None:
                 answers.append((proposal, self._turn_away(proposal, appended.fault)))
             else:
                 self._recent[identity] = message

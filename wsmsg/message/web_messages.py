@@ -126,9 +126,7 @@ class MessageCalls:
                         "before",
                         "Messages with smaller numbers; without after, the last ones.",
                     ),
-                    Argument(
-                        "limit", "The most on a page; bounded by page."
-                    ),
+                    Argument("limit", "The most on a page; bounded by page."),
                 ],
                 gives={200: MessagePage},
             ),

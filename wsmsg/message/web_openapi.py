@@ -149,7 +149,7 @@ def _in_query(argument: Argument) -> dict[str, Any]:
         "name": argument.name,
         "in": "query",
         "required": argument.required,
-        "description": argument.says,
+        "description": _text(argument.says),
         "schema": _schema(number=argument.number, least=0),
     }
 

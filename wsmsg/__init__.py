@@ -12,6 +12,7 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
     dependency  the state of one thing that a daemon needs
     retry       how long to wait before the next attempt
     rates       how often somebody may do something
+    redis_connection    one to Redis, opened again; redis_listening hears there
     tokens      who somebody is; auth_jwt: by JSON Web Tokens
     codecs      the frames as protobuf and as JSON
     settings    the file, the environment and the options, checked at once

@@ -22,6 +22,17 @@ Sessions: no I/O
     outbox              what it has not read
     registry, node      all of them; due and spread: what they wait for; counts
 
+Deployed clients: small clients of ours, in here
+    legacy              what they share; legacy_session is one's conversation
+    legacy_sends        what they sent, until it is accepted; mark_pool: have seen
+    legacy_feed         what they are given, in order; legacy_outbox
+    legacy_watch        whose presence they are told
+
+Deployed Connects: beside them in their Redis
+    deployed_redis      tells who is here, as deployed_redis_ledger says, by
+                        deployed_redis_scripts; deployed_redis_beside: put together
+    deployed_redis_inbox    hears what they hand on, read by deployed_redis_forward
+
 Upstream: Message, as the sessions see it
     upstream            all Messages; upstream_peer is one, upstream_stream one stream
     pending, arrivals   sends without an answer; users that Message does not know yet

@@ -1,0 +1,145 @@
+"""
+A deployed Connect at our Message, beside ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.conformance.peer_connect import ScriptedConnect
+from tests.integration.cases import (
+    IntegrationTestCase,
+    eventually,
+    metric,
+    with_daemons,
+)
+from wsmsg.model import conversation_of
+
+
+class DeployedConnectTests(IntegrationTestCase):
+    """
+    Its users talk with ours.
+    """
+
+    async def deployed(self, *users: int, **more: Any) -> ScriptedConnect:
+        """
+        A deployed Connect with these users, subscribed.
+        """
+        daemon = self.installation.message
+        before = await self.subscribers()
+        peer = ScriptedConnect(daemon.port("rpc_listen"), **more)
+        self.at_end(peer.kill)
+        peer.here |= set(users)
+        await peer.connect()
+
+        async def more_are() -> bool:
+            return await self.subscribers() > before
+
+        await eventually("the deployed Connect is subscribed", more_are)
+        return peer
+
+    async def subscribers(self) -> int:
+        """
+        How many deployed streams are subscribed.
+        """
+        _, status = await self.installation.message.get("/status")
+        assert isinstance(status, dict)
+        return sum(bool(n["node"]) for n in status["message"]["deployed"])
+
+    @with_daemons
+    async def test_both_ways(self) -> None:
+        """
+        A user of a deployed Connect and one of ours talk, both ways; each hears what
+        the other says once, and what is acknowledged is confirmed and read.
+        """
+        theirs, ours = self.user(), self.user()
+        device = await self.device(ours)
+        connect = await self.deployed(theirs)
+        await connect.say(theirs, ours, "hello from there")
+        heard = await device.hears("deliver", content="hello from there")
+        self.assertEqual(getattr(heard, "from"), theirs)
+        await device.send(theirs, "a", "hello from here")
+        push = await connect.hears("hello from here")
+        self.assertEqual(push.target_user_id, theirs)
+        self.assertEqual(push.message.to, theirs)
+        await connect.ack(theirs, push.message)
+        [confirm] = await connect.confirms.count(1)
+        self.assertEqual(
+            (confirm.message_id, confirm.confirmed), (push.message.message_id, True)
+        )
+        receipt = await device.hears("receipt", user=theirs)
+        self.assertEqual(receipt.conversation, conversation_of(theirs, ours))
+        told = [p.message.content for p in connect.pushes if p.target_user_id == ours]
+        self.assertEqual(told, ["hello from there"])  # it does not say who it has
+        self.assertEqual((connect.strange, list(connect.others)), ([], []))
+
+    @with_daemons
+    async def test_frozen(self) -> None:
+        """
+        While a deployed Connect does not read, what it writes is taken and all others
+        talk on; when it reads again it gets what waits.
+        """
+        theirs, ours = self.user(), self.user()
+        device = await self.device(ours)
+        frozen, other = await self.deployed(theirs), await self.deployed()
+        frozen.stop_reading()
+        said = [f"{n} " + "x" * 1000 for n in range(300)]
+        for n, content in enumerate(said):
+            await device.send(theirs, f"f{n}", content)
+        for content in said:
+            await other.hears(content)
+        await frozen.say(theirs, ours, "I cannot hear you")
+        await device.hears("deliver", content="I cannot hear you")
+        frozen.read_on()
+        await frozen.hears(said[-1])
+        got = [p.message.content for p in frozen.pushes if p.target_user_id == theirs]
+        self.assertEqual(got, said)
+        daemon = self.installation.message
+        self.assertEqual(await metric(daemon, "wsmsg_message_deployed_cut_total"), 0)
+
+    @with_daemons
+    async def test_refused(self) -> None:
+        """
+        What can be no message is told as failed, with the message itself.
+        """
+        connect = await self.deployed()
+        bad = await connect.say(self.user(), 0, "to nobody")
+        [failure] = await connect.failures.count(1)
+        self.assertEqual(
+            failure.original_message.SerializeToString(), bad.SerializeToString()
+        )
+        self.assertIn("to is 0", failure.failure_reason)
+
+
+class LifeTests(IntegrationTestCase):
+    """
+    Message comes and goes.
+    """
+
+    alone: ClassVar[bool] = True
+
+    @with_daemons
+    async def test_stop_and_back(self) -> None:
+        """
+        A Message that stops ends the stream with UNAVAILABLE, and what the deployed
+        Connect had sent is there when Message is back; a new stream just works.
+        """
+        daemon = self.installation.message
+        await daemon.start()
+        await daemon.ready()
+        theirs, other = self.user(), self.user()
+        connect = ScriptedConnect(daemon.port("rpc_listen"))
+        self.at_end(connect.kill)
+        connect.here |= {other}
+        await connect.connect()
+        await connect.say(theirs, other, "one")
+        await connect.hears("one")
+        await daemon.terminate()
+        [(code, reason)] = await connect.ends.count(1)
+        self.assertEqual((code, reason), ("UNAVAILABLE", "Message is stopping"))
+        await connect.hang_up()
+        await daemon.start()
+        await daemon.ready()
+        await connect.connect()
+        await connect.say(theirs, other, "two")
+        await connect.hears("two")

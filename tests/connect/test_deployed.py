@@ -19,7 +19,8 @@ from wsmsg.rpc import rest_pb2
 def ws(sender: int, to: int = 0, content: str = "hi", **more: Any) -> Any:
     more.setdefault("message_id", 5)
     more.setdefault("message_type", 1)
-    return rest_pb2.WSMessage(**{"from": sender}, to=to, content=content, **more)
+    fields: dict[str, Any] = {"from": sender, "to": to, "content": content, **more}
+    return rest_pb2.WSMessage(**fields)
 
 
 class WireTests(SynchronousTestCase):

@@ -43,7 +43,7 @@ class Lead:
         self.stream = min(fit or up, key=self._rank, default=None)
         if before is not None:
             before.lead(False)
-        if self.stream is not None:
+        if self.stream is not None and not self.stream.deployed:
             self._log.info("{message} is our primary", message=self.stream.name)
             self.stream.lead(True)
 

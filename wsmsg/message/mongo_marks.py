@@ -333,8 +333,8 @@ def _told(cursor: Cursor) -> Cursor:
 def _covers(there: Cursor | None, to: Cursor) -> bool:
     if there is None or there.read < to.read:
         return False
-    seen = Seen(there.read, there.seen)
-    return all(first in seen and last in seen for first, last in to.seen)
+    seen = settled(Seen(there.read, there.seen))
+    return settled(seen, to.seen) == seen
 
 
 def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:

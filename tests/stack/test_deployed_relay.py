@@ -1,0 +1,97 @@
+"""
+Deployed Connects at two Messages, each of which delivers a part of the conversations.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tests.conformance.peer_connect import ScriptedConnect
+from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.installation import DaemonProcess, Installation
+from tests.stack.cluster import Cluster
+from tests.stack.servers import needs
+
+_CONVERSATIONS = 60
+
+
+@needs("kafka", "mongo", "redis")
+class RelayTests(IntegrationTestCase):
+    """
+    Two Messages on the shared servers; no Connect of ours runs.
+    """
+
+    timeout = 180
+    alone = True
+    installation: Cluster
+
+    def _installed(self) -> Installation:
+        return Cluster(messages=2, connects=1)
+
+    async def deployed(self, daemon: DaemonProcess) -> ScriptedConnect:
+        """
+        A deployed Connect with a stream to this Message.
+        """
+        peer = ScriptedConnect(daemon.port("rpc_listen"))
+        self.at_end(peer.kill)
+        await peer.connect()
+        return peer
+
+    async def relaying(self, daemon: DaemonProcess) -> bool:
+        """
+        Whether this Message hears what the other one delivers.
+        """
+        _, status = await daemon.get("/status")
+        assert isinstance(status, dict)
+        found: list[dict[str, Any]] = status["deployed_relay"]["messages"]
+        return [m["state"] for m in found] == ["up"]
+
+    @with_daemons
+    async def test_two(self) -> None:
+        """
+        Each deployed Connect gets every message once, whichever Message delivers it,
+        also after one of the two was killed and came back.
+        """
+        one, two = self.installation.messages
+        for daemon in (one, two):
+            await daemon.start()
+        for daemon in (one, two):
+            await daemon.ready()
+        connects = [await self.deployed(daemon) for daemon in (one, two)]
+        for daemon in (one, two):
+            await eventually("it relays", partial(self.relaying, daemon), 30)
+        first = self.user()
+        pairs = [
+            (first + 1000 + 2 * n, first + 1001 + 2 * n) for n in range(_CONVERSATIONS)
+        ]
+        for sender, to in pairs:
+            await connects[sender % 4 // 2].say(sender, to, f"hi {to}")
+        for connect in connects:
+            for _, to in pairs:
+                await connect.hears(f"hi {to}")
+        for connect in connects:
+            heard = [p.message.message_id for p in connect.pushes]
+            self.assertEqual(len(heard), len(set(heard)))
+            self.assertEqual(len(heard), _CONVERSATIONS)
+        delivered = [await self.stored(daemon) for daemon in (one, two)]
+        self.assertTrue(all(delivered), delivered)  # else it shows nothing
+        await two.kill()
+        await connects[1].hang_up()
+        await two.start()
+        await two.ready()
+        await eventually("it relays", lambda: self.relaying(one), 60)
+        for sender, to in pairs:
+            await connects[0].say(sender, to, f"again {to}")
+        for _, to in pairs:
+            await connects[0].hears(f"again {to}")
+
+    async def stored(self, daemon: DaemonProcess) -> int:
+        """
+        How many messages this Message has delivered.
+        """
+        _, text = await daemon.get("/metrics")
+        for line in str(text).splitlines():
+            if line.startswith("wsmsg_message_stored_total "):
+                return int(float(line.split()[1]))
+        return 0

@@ -4,110 +4,10 @@ A deployed client is given each message once and in order, whatever happened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from twisted.internet.defer import fail, succeed
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.connect.doubles import NOW_S
-from tests.connect.legacy_house import LegacyClient, LegacyHouse, text
+from tests.connect.legacy_house import text
+from tests.connect.legacy_stored import NOW_MS, FeedTestCase, texts
 from wsmsg import model
 from wsmsg.errors import Close, Forbidden, Unavailable
-from wsmsg.model import Head, Message
-
-_NOW_MS = int(NOW_S * 1000)
-
-
-class Stored:
-    """
-    The store, as a house's upstream reads it.
-
-    @ivar fails: what reads fail with.
-    @ivar seen: ids of messages that are not unread.
-    @ivar pages: what pages were asked for.
-    @ivar unreads: behind which messages the unread were asked for.
-    """
-
-    def __init__(self, house: LegacyHouse, *messages: Message) -> None:
-        self.messages = list(messages)
-        self.fails: Exception | None = None
-        self.seen: set[int] = set()
-        self.pages: list[tuple[str, int]] = []
-        self.unreads: list[int] = []
-        up: Any = house.upstream
-        up.page, up.heads, up.unread = self._page, self._heads, self._unread
-        up.presence = lambda users: succeed([])
-
-    def _page(self, user: int, conversation: str, after: int, limit: int) -> Any:
-        self.pages.append((conversation, after))
-        if self.fails is not None:
-            return fail(self.fails)
-        there = [m for m in self.messages if m.conversation == conversation]
-        found = [m for m in there if m.seq > after]
-        head = max((m.seq for m in there), default=0)
-        return succeed((found[:limit], head, len(found) > limit))
-
-    def _heads(self, user: int, since: int, limit: int, after: str = "") -> Any:
-        if self.fails is not None:
-            return fail(self.fails)
-        last: dict[str, Message] = {}
-        for m in self.messages:
-            last[m.conversation] = m
-        rows = [
-            Head(name, m.seq, m.time_ms)
-            for name, m in sorted(last.items())
-            if m.time_ms >= since and name > after
-        ]
-        return succeed((rows[:limit], len(rows) > limit))
-
-    def _unread(self, user: int, after: int, limit: int) -> Any:
-        self.unreads.append(after)
-        if self.fails is not None:
-            return fail(self.fails)
-        left = [
-            m
-            for m in sorted(self.messages, key=lambda m: m.message_id)
-            if m.message_id > after
-            and m.message_id not in self.seen
-            and m.sender != user
-            and m.kind < model.FIRST_EVENT
-        ]
-        return succeed((left[:limit], len(left), len(left) > limit))
-
-
-def texts(numbers: Sequence[int], **more: Any) -> list[Message]:
-    """
-    Messages with these numbers from 7 to 8, sent now.
-    """
-    return [text(n, time_ms=_NOW_MS + n, **more) for n in numbers]
-
-
-class FeedTestCase(SynchronousTestCase):
-    """
-    Has a client of user 8, and a store.
-    """
-
-    def begin(self, stored: Sequence[Message] = (), **legacy: Any) -> None:
-        """
-        The client comes.
-        """
-        self.house = LegacyHouse(legacy=legacy, page=3)
-        self.store = Stored(self.house, *stored)
-        self.client = self.house.deployed(8)
-
-    def push(self, *messages: Message, stored: bool = True) -> None:
-        """
-        Store and push to the client.
-        """
-        self.store.messages += messages if stored else ()
-        self.house.push(*messages, to=8)
-
-    def heard(self, client: LegacyClient | None = None) -> list[int]:
-        """
-        The numbers of what the client heard since the last time.
-        """
-        return [int(content) for content in (client or self.client).texts()]
 
 
 class PushTests(FeedTestCase):
@@ -270,7 +170,7 @@ class ResyncTests(FeedTestCase):
         In a conversation that was silent until then all is given that was said since
         the client connected, and no more.
         """
-        before = [text(n, time_ms=_NOW_MS - 60_000) for n in (1, 2, 3)]
+        before = [text(n, time_ms=NOW_MS - 60_000) for n in (1, 2, 3)]
         self.begin()
         self.store.messages += [*before, *texts([4, 5])]
         self.client.session.resync("a stream was lost")
@@ -281,7 +181,7 @@ class ResyncTests(FeedTestCase):
         Where the conversations were when the client came is known, so what is older
         is not given, however young.
         """
-        self.begin([text(n, time_ms=_NOW_MS - 500) for n in (1, 2)])
+        self.begin([text(n, time_ms=NOW_MS - 500) for n in (1, 2)])
         self.store.messages += texts([3])
         self.client.session.resync("a stream was lost")
         self.assertEqual(self.heard(), [3])
@@ -320,101 +220,3 @@ class ResyncTests(FeedTestCase):
         before = len(self.store.pages)
         self.house.pass_time(5)
         self.assertEqual(len(self.store.pages), before)
-
-
-class RedeliverTests(FeedTestCase):
-    """
-    With C{legacy.redeliver}.
-    """
-
-    def test_off(self) -> None:
-        """
-        Without the setting a client that comes back is given nothing.
-        """
-        self.begin(texts([1, 2]))
-        self.assertEqual(self.heard(), [])
-
-    def test_on(self) -> None:
-        """
-        What is unread is given on connect, over several pages, oldest first, as it was
-        the first time.
-        """
-        self.begin(texts(range(1, 9)), redeliver=True)
-        heard = self.client.heard()
-        self.assertEqual([m.content for m in heard], [str(n) for n in range(1, 9)])
-        self.assertEqual([m.message_id for m in heard], list(range(101, 109)))
-
-    def test_seen(self) -> None:
-        """
-        What was seen is not given, nor what the user said.
-        """
-        self.begin()
-        self.store.messages += [*texts([1, 2, 3]), text(4, sender=8, to=7)]
-        self.store.seen = {102}
-        self.house.registry.settings = self.house.settings.model_copy(
-            update={
-                "legacy": self.house.registry.settings.legacy.model_copy(
-                    update={"redeliver": True}
-                )
-            }
-        )
-        self.assertEqual(self.heard(self.house.deployed(8)), [1, 3])
-
-    def test_as_it_reads(self) -> None:
-        """
-        The next page is not read before the client has taken what there was.
-        """
-        self.begin(texts(range(1, 9)), redeliver=True)
-        self.store.fails = Unavailable("not now")
-        client = self.house.deployed(8)
-        client.session.outbox.pauseProducing()
-        self.store.fails = None
-        self.house.pass_time(5)
-        client.session.outbox.resumeProducing()
-        self.assertEqual(self.store.unreads, [0, 103, 106, 0, 0, 103, 106])
-        self.assertEqual(self.heard(client), list(range(1, 9)))
-
-    def test_in_turns(self) -> None:
-        """
-        A page that is too much at once is given in parts.
-        """
-        long = "1" * 70_000
-        many = [text(n, content=f"{n}{long}") for n in (1, 2, 3)]
-        self.begin(many, redeliver=True)
-        self.assertEqual([t[:1] for t in self.client.texts()], list("123"))
-        self.assertEqual(self.store.unreads, [0, 101, 102])
-
-    def test_live_meanwhile(self) -> None:
-        """
-        What is said while the unread is given comes after it, once.
-        """
-        self.begin(texts([1, 2]), redeliver=True)
-        self.heard()
-        self.store.fails = Unavailable("not now")
-        client = self.house.deployed(8)
-        self.push(*texts([3, 4]))
-        self.assertEqual(self.heard(client), [])
-        self.store.fails = None
-        self.house.pass_time(1.1)
-        self.assertEqual(self.heard(client), [1, 2, 3, 4])
-        self.push(*texts([5]))
-        self.assertEqual(self.heard(client), [5])
-
-    def test_impossible(self) -> None:
-        """
-        Where it cannot be asked for what is unread, what is said is given all the same.
-        """
-        self.begin()
-        self.store.fails = Forbidden("there is no such thing")
-        self.house.registry.settings = self.house.settings.model_copy(
-            update={
-                "legacy": self.house.registry.settings.legacy.model_copy(
-                    update={"redeliver": True}
-                )
-            }
-        )
-        client = self.house.deployed(8)
-        self.store.fails = None
-        self.push(*texts([3]))
-        self.house.pass_time(1.1)
-        self.assertEqual(self.heard(client), [3])

@@ -1,66 +1,22 @@
 """
-Deployed clients at our daemons: they connect, send and hear as they always did, and
-lose nothing.
+Deployed clients at our daemons: they connect, send and hear as they always did.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from tests.conformance.contract import ONLINE, TEXT, WSMessage, sender_of
 from tests.conformance.peer_client import ScriptedClient
 from tests.conformance.plain_http import ask
 from tests.conformance.websocket import PING, Frame, Refused
 from tests.conformance.websocket import TEXT as TEXT_FRAME
-from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.cases import with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import http_post
-from wsmsg.errors import Close
+from tests.integration.legacy_case import DEBUG_TOKEN, LegacyTestCase
 
-_TOKEN = "auth-debug"
 _PATH = "/api/v1/connect/ws"
-
-
-class LegacyTestCase(IntegrationTestCase):
-    """
-    Knows how deployed clients come.
-    """
-
-    connect: ClassVar[dict[str, Any]] = {
-        "token.debug_token": _TOKEN,
-        "limits.sends_per_s": 10_000,
-        "limits.sends_burst": 10_000,
-        "limits.frames_per_s": 10_000,
-        "limits.frames_burst": 10_000,
-    }
-
-    async def client(self, user: int = 0, **more: Any) -> ScriptedClient:
-        """
-        One that is connected, and dropped after the test.
-        """
-        client = self.stranger(user, **more)
-        await client.login()
-        return client
-
-    def stranger(self, user: int = 0, **more: Any) -> ScriptedClient:
-        """
-        One that has yet to come.
-        """
-        port = self.installation.connect.port("listen")
-        client = ScriptedClient(user or self.user(), port, **more)
-        self.at_end(client.drop)
-        return client
-
-    async def heard_once(self, client: ScriptedClient, wanted: list[str]) -> None:
-        """
-        The client hears just these, in this order.
-        """
-        await client.heard.until(
-            lambda: len(client.texts()) >= len(wanted), f"all {len(wanted)}"
-        )
-        self.assertEqual(client.texts(), wanted)
 
 
 class HandshakeTests(LegacyTestCase):
@@ -86,7 +42,7 @@ class HandshakeTests(LegacyTestCase):
         friend = await self.client()
         user = self.user()
         token = self.installation.token(user)
-        for given in (token, f"Bearer {token}", _TOKEN):
+        for given in (token, f"Bearer {token}", DEBUG_TOKEN):
             client = await self.client(user, token=given)
             await client.say(friend.user, given)
             await friend.hears(given)
@@ -103,11 +59,11 @@ class HandshakeTests(LegacyTestCase):
             ({**user, "Authorization": "nonsense"}, 401, "token"),
             ({**user, "Authorization": other}, 401, "another user"),
             ({"Authorization": other}, 400, "User-ID"),
-            ({"Authorization": _TOKEN}, 400, "User-ID"),
-            ({"Authorization": _TOKEN, "User-ID": "-5"}, 400, "User-ID"),
-            ({"Authorization": _TOKEN, "User-ID": "0"}, 400, "User-ID"),
-            ({"Authorization": _TOKEN, "User-ID": "9" * 19}, 400, "User-ID"),
-            ({"Authorization": _TOKEN, "User-ID": "bob"}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "-5"}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "0"}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "9" * 19}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "bob"}, 400, "User-ID"),
         ):
             self.assertIn(word, await self.refused(headers, status))
 
@@ -264,166 +220,3 @@ class LegacyTests(LegacyTestCase):
                     for n in ((3, 4, 5) if client.user == one else (0, 1, 2))
                 ]
                 self.assertEqual(client.texts(), wanted)
-
-
-class TroubleTests(LegacyTestCase):
-    """
-    With daemons that come and go.
-    """
-
-    alone = True
-    connect: ClassVar[dict[str, Any]] = {
-        **LegacyTestCase.connect,
-        "send_timeout_s": 1,
-        "resync_spread_s": 0.2,
-        "retry.cap_s": 0.5,
-    }
-
-    @with_daemons
-    async def test_message_killed(self) -> None:
-        """
-        Message is killed and comes back while clients send: all of it arrives, once
-        and in order, also what was said by a client that left meanwhile.
-        """
-        message = self.installation.message
-        await self.installation.start()
-        one, two = await self.client(), await self.client()
-        gone = await self.client()
-        await one.say(two.user, "0")
-        await two.hears("0")
-        await message.kill()
-        for n in range(1, 100):
-            await one.say(two.user, str(n))
-        await gone.say(one.user, "I must go")
-        await gone.drop()
-        await message.start()
-        for n in range(100, 200):
-            await one.say(two.user, str(n))
-        await one.hears("I must go")
-        await self.heard_once(two, [str(n) for n in range(200)])
-
-    @with_daemons
-    async def test_late_message(self) -> None:
-        """
-        Connect is there before Message: clients come, and what they say then arrives
-        when Message comes.
-        """
-        message, connect = self.installation.message, self.installation.connect
-        await connect.start()
-        await connect.until_logged("attempt 2 failed")
-        one, two = await self.client(), await self.client()
-        for n in range(30):
-            await one.say(two.user, str(n))
-        await connect.until_logged("attempt 5 failed")
-        await message.start()
-        await self.heard_once(two, [str(n) for n in range(30)])
-
-    @with_daemons
-    async def test_stopped(self) -> None:
-        """
-        Connect is told to stop while clients send without a pause: what it took before
-        they were closed is stored.
-        """
-        await self.installation.start()
-        connect = self.installation.connect
-        one, two = await self.client(), await self.device(self.user())
-        said = 0
-
-        async def talk() -> None:
-            nonlocal said
-            while one.connected:
-                await one.say(two.user, str(said))
-                said += 1
-                await asyncio.sleep(0)
-
-        talking = asyncio.ensure_future(talk())
-        await two.hears("deliver", content="50")
-        ending = asyncio.ensure_future(connect.terminate())
-        await one.ends.count(1)
-        talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
-        self.assertEqual(await ending, 0)
-        self.assertEqual(one.ends[0], Close.DRAIN)
-        await connect.start()
-        await connect.ready()
-        reader = await self.client(one.user)
-        await two.close()
-        self.assertGreater(said, 50)
-        reader_two = self.person(two.user)
-        await eventually(
-            "all is stored", lambda: len(_contents(reader_two)) >= said - 1
-        )
-        stored = _contents(reader_two)
-        self.assertEqual(stored, [str(n) for n in range(len(stored))])
-        await reader.drop()
-
-
-class RedeliverTests(LegacyTestCase):
-    """
-    With C{legacy.redeliver}.
-    """
-
-    connect: ClassVar[dict[str, Any]] = {
-        **LegacyTestCase.connect,
-        "legacy.redeliver": True,
-        "limits.page": 7,
-    }
-
-    @with_daemons
-    async def test_again(self) -> None:
-        """
-        What a client has not acknowledged it is given again when it comes back, oldest
-        first, until it does; what it has not.
-        """
-        one, two = await self.client(), self.user()
-        for n in range(30):
-            await one.say(two, str(n))
-        shy = await self.client(two, acknowledges=False)
-        await self.heard_once(shy, [str(n) for n in range(30)])
-        await shy.drop()
-        keen = await self.client(two)
-        await self.heard_once(keen, [str(n) for n in range(30)])
-        ids = [
-            [m.message_id for m in c.heard if m.message_type == TEXT]
-            for c in (shy, keen)
-        ]
-        self.assertEqual(*ids)
-
-        async def settled() -> bool:
-            await keen.relogin()
-            before = len(keen.heard)
-            await one.say(two, "now")
-            await keen.heard.find(lambda m: m.content == "now", "now", since=before)
-            texts = [m for m in keen.heard[before:] if m.message_type == TEXT]
-            return [m.content for m in texts] == ["now"]
-
-        await eventually("nothing is unread", settled)
-
-    @with_daemons
-    async def test_one_of_many(self) -> None:
-        """
-        An acknowledgement is of one message, not of those before it.
-        """
-        one, two = await self.client(), await self.client(acknowledges=False)
-        for n in range(5):
-            await one.say(two.user, str(n))
-        await two.hears("4")
-        await two.acknowledge(two.heard[1])
-        await two.acknowledge(two.heard[3])
-
-        async def left() -> bool:
-            again = await self.client(two.user, acknowledges=False)
-            await again.hears("4")
-            found = again.texts()
-            await again.drop()
-            return found == ["0", "2", "4"]
-
-        await eventually("only two are read", left)
-
-
-def _contents(client: Any) -> list[str]:
-    """
-    What a client of our own has of its only conversation.
-    """
-    (taken,) = client.taken.values() or ([],)
-    return [m.content for m in taken]

@@ -22,6 +22,9 @@ from twisted.logger import Logger
 
 #: Looks in one heartbeat.
 LOOKS = 4
+#: The look at which a silent connection is pinged, and that at which it is dead.
+PING_LOOK = LOOKS + 1
+DEAD_LOOK = 2 * LOOKS + 1
 _BUCKETS = 5
 
 

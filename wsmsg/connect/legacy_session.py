@@ -249,9 +249,11 @@ class LegacySession(Session):
 
     def goaway(self, reason: str, after_ms: int, alternatives: tuple[str, ...]) -> None:
         """
-        It cannot be asked to move: what it sent is kept, so it is closed.
+        It cannot be asked to move: what it sent is kept, so it is closed.  If only
+        what a welcome says has changed there is nothing to do, as it had none.
         """
-        self.close(Close.DRAIN, reason)
+        if self.node.registry.draining:
+            self.close(Close.DRAIN, reason)
 
     def leave(self) -> None:
         # Nobody would send again what waits here.

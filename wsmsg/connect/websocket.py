@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.connect.heartbeat import LOOKS
+from wsmsg.connect.heartbeat import DEAD_LOOK, PING_LOOK
 from wsmsg.connect.interfaces import ISession, ISessionPeer
 from wsmsg.connect.tcp import progress
 from wsmsg.connect.websocket_handshake import agree, refusal_of
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from wsmsg.connect.websocket_factory import WebSocketConnections
 
 PING = b"\x89\x00"
-_PING_LOOK = LOOKS + 1
-_DEAD_LOOK = 2 * LOOKS + 1
 _MOST_PIECES = 64
 #: Fragments, pings and pongs that a client may send between two looks: each is work,
 #: and none of them is a frame whose rate the session limits.
@@ -239,8 +237,6 @@ class WebSocketConnection(AutobahnOptions):
         """
         Refuse to become a WebSocket, in JSON.
         """
-        if code == 426 and "upgrade" not in self.http_headers:
-            code = 400  # Autobahn's 426 is for a newer version of the protocol here
         self.transport.write(refusal_of(code, reason, responseHeaders or ()))
         self.dropConnection()
 
@@ -295,12 +291,12 @@ class WebSocketConnection(AutobahnOptions):
         if self.state != OPEN:
             if self._looks >= self.factory.closing_looks:
                 self.abort(self._why or "close timeout")
-        elif self._looks == _PING_LOOK:
+        elif self._looks == PING_LOOK:
             self.transport.write(PING)
             self._moves()
-        elif self._looks >= _DEAD_LOOK:
+        elif self._looks >= DEAD_LOOK:
             if self._moves():
-                self._looks = _PING_LOOK
+                self._looks = PING_LOOK
             else:
                 self.abort(Close.NO_PONG.name.lower())
 
@@ -342,13 +338,10 @@ class WebSocketConnection(AutobahnOptions):
         del self.__dict__
 
     def _on_message(self, data: bytes, binary: bool) -> None:
-        if binary is not self._binary:
-            if self._session is not None and self._session.is_legacy:
-                self._session.received(data, binary)
-                return
+        if binary is not self._binary and not self._hears_all:
             want = "binary" if self._binary else "text"
             self._end(Close.UNSUPPORTED, f"this subprotocol has {want} messages")
-        elif not binary and not is_utf8(data):
+        elif not self._binary and not is_utf8(data):
             self._end(Close.BAD_TEXT, "the text is not UTF-8")
         elif self._session is not None:
             self._session.received(data, binary)
@@ -356,8 +349,7 @@ class WebSocketConnection(AutobahnOptions):
     @property
     def _hears_all(self) -> bool:
         """
-        Whether what the client sent is taken after we closed, too (RFC 6455 section
-        5.5.1 allows it), and what was read already if it is gone.
+        Whether all that the client sent is taken, whatever ended; see L{ISession}.
         """
         return self._session is not None and self._session.is_legacy
 
@@ -376,8 +368,7 @@ class WebSocketConnection(AutobahnOptions):
         """
         self.failedByMe = True
         self._why = close_name(code)
-        self._looks = 0
-        self._held = False
+        self._looks, self._held = 0, False
         self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
         self._lose(self._why)
         # The client's own closing ends it; closing now could reset the connection

@@ -59,8 +59,11 @@ def refusal_of(status: int, reason: str, headers: Iterable[tuple[str, str]]) -> 
     """
     The answer to a handshake that fails.
     """
+    more = dict(headers)
+    if status == 426 and not more:
+        status = 400  # a plain GET; with headers it is about the protocol's version
     body = error_body(_CODES.get(status, "bad_request"), reason)
-    return answer(status, body, dict(headers))
+    return answer(status, body, more)
 
 
 def _agree(factory: WebSocketConnections, request: Any) -> Agreed:

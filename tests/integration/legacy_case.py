@@ -1,0 +1,53 @@
+"""
+What the tests of deployed clients with real daemons share.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.conformance.peer_client import ScriptedClient
+from tests.integration.cases import IntegrationTestCase
+
+#: What every user of theirs may come with.
+DEBUG_TOKEN = "auth-debug"
+
+
+class LegacyTestCase(IntegrationTestCase):
+    """
+    Knows how deployed clients come.
+    """
+
+    connect: ClassVar[dict[str, Any]] = {
+        "token.debug_token": DEBUG_TOKEN,
+        "limits.sends_per_s": 10_000,
+        "limits.sends_burst": 10_000,
+        "limits.frames_per_s": 10_000,
+        "limits.frames_burst": 10_000,
+    }
+
+    async def client(self, user: int = 0, **more: Any) -> ScriptedClient:
+        """
+        One that is connected, and dropped after the test.
+        """
+        client = self.stranger(user, **more)
+        await client.login()
+        return client
+
+    def stranger(self, user: int = 0, **more: Any) -> ScriptedClient:
+        """
+        One that has yet to come.
+        """
+        port = self.installation.connect.port("listen")
+        client = ScriptedClient(user or self.user(), port, **more)
+        self.at_end(client.drop)
+        return client
+
+    async def heard_once(self, client: ScriptedClient, wanted: list[str]) -> None:
+        """
+        The client hears just these, in this order.
+        """
+        await client.heard.until(
+            lambda: len(client.texts()) >= len(wanted), f"all {len(wanted)}"
+        )
+        self.assertEqual(client.texts(), wanted)

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from wsmsg.message.seen import STEPS, Ranges, Seen, passes, settled, windows
+from wsmsg.message.seen import STEPS, Ranges, Seen, settled, windows
 from wsmsg.message.sqlite import SqliteFile, Unfit
 from wsmsg.message.sqlite_rows import ask, storable, write
 from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
@@ -40,10 +40,11 @@ _PLACED = """
     FROM {rows} CROSS JOIN conversations c ON c.name = column1
     CROSS JOIN messages m ON m.conversation = c.id AND m.seq = column2
 """
-_BETWEEN = """
-    SELECT m.seq, m.kind, m.sender FROM conversations c
+# Without those that the user has to see.
+_PASSED = f"""
+    SELECT json_group_array(m.seq) FROM conversations c
     CROSS JOIN messages m ON m.conversation = c.id AND m.seq BETWEEN ? AND ?
-    WHERE c.name = ?
+    WHERE c.name = ? AND (m.kind >= {FIRST_EVENT} OR m.sender = ?)
 """
 _ADD = """
     INSERT OR REPLACE INTO seen (conversation, user, first, last)
@@ -107,6 +108,7 @@ _LOCATED = f"""
 _seen = msgspec.json.Decoder(list[tuple[str, int, int, int]])
 _placed = msgspec.json.Decoder(list[tuple[str, int, int]])
 _messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
+_seqs = msgspec.json.Decoder(list[int])
 _counts = msgspec.json.Decoder(list[tuple[str, int]])
 _located = msgspec.json.Decoder(list[tuple[int, str, int]])
 
@@ -117,6 +119,7 @@ class Sight:
     What is asked about one user in one conversation.
 
     @ivar now: the cursor; nothing where there is none yet.
+    @ivar head: the last number there is.
     @ivar floor: up to this number nothing need be seen.
     @ivar read: a cursor that was given.
     @ivar marked: ranges that were seen as well; all of them are there.
@@ -125,6 +128,7 @@ class Sight:
 
     key: _Key
     now: Cursor | None
+    head: int
     floor: int = 0
     read: int = 0
     marked: Ranges = ()
@@ -188,19 +192,20 @@ class SeenRows:
         for above in STEPS:
             reach = seen.read + above
             for first, last in windows(seen.read, seqs, above):
-                passed |= self._passed(*sight.key, first, last)
+                last = min(last, sight.head)
+                if first <= last and (first, last) not in sight.marked:
+                    passed.update(self._passed(*sight.key, first, last))
             seen = settled(before, sight.marked, passed)
             if seen.read < reach:
                 break
             seqs = []
         return seen
 
-    def _passed(self, name: str, user: int, first: int, last: int) -> set[int]:
-        alone = name == conversation_of(user, user)
-        rows = self._file.rows(_BETWEEN, (first, last, name))
-        return {
-            seq for seq, kind, sender in rows if passes(kind, sender, user, alone=alone)
-        }
+    def _passed(self, name: str, user: int, first: int, last: int) -> list[int]:
+        # Nobody is 0: what users say to themselves they have to see.
+        own = 0 if name == conversation_of(user, user) else user
+        (found,) = self._file.row(_PASSED, (first, last, name, own))
+        return _seqs.decode(found)
 
     def _of(self, sql: str, user: int, *more: Any) -> Any:
         try:

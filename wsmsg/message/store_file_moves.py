@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from wsmsg.message.istore import Marked
-from wsmsg.message.seen import Seen
+from wsmsg.message.seen import Seen, merged
 from wsmsg.message.sqlite import SqliteFile
 from wsmsg.message.sqlite_rows import write
 from wsmsg.message.store_file_groups import GroupRows
@@ -64,6 +64,7 @@ class Moves:
                         Sight(
                             key,
                             now,
+                            head,
                             read=moved.read,
                             marked=moved.seen,
                             passing=not moved.seen,
@@ -93,7 +94,7 @@ class Moves:
         heights = self._heights(list(numbers))
         now = {key: cursor for key, (cursor, _) in heights.items()}
         sights = [
-            Sight(key, now[key], floor=floors[key], marked=tuple(marked))
+            Sight(key, *heights[key], floor=floors[key], marked=merged(marked))
             for key, marked in numbers.items()
         ]
         seen, ranges = self._look(sights, always=True)

@@ -96,6 +96,8 @@ PURE = (
     "wsmsg.connect.registry",
     "wsmsg.message.delivery",
     "wsmsg.message.routes",
+    "wsmsg.message.seen",
+    "wsmsg.message.places",
 )
 
 IMPURE = (

@@ -11,60 +11,9 @@ from typing import Any, ClassVar
 from openapi_schema_validator import OAS31Validator
 
 from tests.conformance.plain_http import Answer, ask, read_answer
-from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
+from tests.integration.cases import eventually, with_daemons
+from tests.integration.http_case import HttpTestCase
 from wsmsg.errors import Close
-
-ROOT = "/api/v1/"
-
-
-class HttpTestCase(IntegrationTestCase):
-    """
-    What the tests ask.
-    """
-
-    headers: ClassVar[dict[str, str]] = {}
-
-    @property
-    def port(self) -> int:
-        return self.installation.message.port("listen")
-
-    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """
-        Ask Message for something below the API's root.
-        """
-        headers = more.pop("headers", self.headers)
-        return await ask(self.port, method, ROOT + path, body, headers=headers, **more)
-
-    async def post(self, path: str, **body: Any) -> Any:
-        """
-        What is answered with 200.
-        """
-        answer = await self.ask("POST", path, body)
-        self.assertEqual(answer.status, 200, answer)
-        return answer.document
-
-    async def say(self, sender: int, to: int, content: str) -> Any:
-        """
-        Have one user say something to another.
-        """
-        body = {"client_id": content, "from": sender, "to": to, "content": content}
-        answer = await self.ask("POST", "messages", body)
-        self.assertEqual(answer.status, 201, answer)
-        return answer.document
-
-    async def unread(self, user: int, n: int) -> list[Any]:
-        """
-        Wait until a user has so many unread messages.
-        """
-        found: list[Any] = []
-
-        async def there() -> bool:
-            answer = await self.post("messages/unread", user_id=user)
-            found[:] = answer["messages"] or []
-            return len(found) == n
-
-        await eventually(f"{user} has {n} unread messages", there)
-        return found
 
 
 class HttpTests(HttpTestCase):
@@ -335,88 +284,6 @@ class HttpTests(HttpTestCase):
         """
         answer = await ask(self.port, "GET", "/readyz")
         self.assertEqual(answer.status, 200)
-
-
-class KeysTests(HttpTestCase):
-    """
-    With keys.
-    """
-
-    message: ClassVar[dict[str, Any]] = {
-        "http.keys": "0123456789abcdef,fedcba9876543210",
-    }
-    headers: ClassVar[dict[str, str]] = {"Authorization": "Bearer fedcba9876543210"}
-
-    @with_daemons
-    async def test_keys(self) -> None:
-        """
-        With a key a service calls, without one nobody does.
-        """
-        path = f"users/{self.user()}/unread"
-        self.assertEqual((await self.ask("GET", path)).status, 200)
-        for headers in ({}, {"Authorization": "Bearer 0123"}):
-            answer = await self.ask("GET", path, headers=headers)
-            self.assertEqual(answer.status, 401)
-            self.assertEqual(answer.document["code"], "unauthenticated")
-            self.assertEqual(answer.headers["www-authenticate"], "Bearer")
-
-    @with_daemons
-    async def test_token(self) -> None:
-        """
-        A user with the token for Connect reads and marks the own messages, not those of
-        others.
-        """
-        anna, ben = self.user(), self.user()
-        await self.say(anna, ben, "hello")
-        (message,) = await self.unread(ben, 1)
-        token = {"Authorization": self.installation.token(ben)}
-        ids = {"user_id": ben, "message_ids": [message["id"]]}
-        asked: dict[str, dict[str, Any]] = {"unread": {"user_id": ben}}
-        asked["mark-read"] = ids
-        for name, body in asked.items():
-            answer = await self.ask("POST", f"messages/{name}", body, headers=token)
-            self.assertEqual(answer.status, 200, answer)
-            body["user_id"] = anna
-            answer = await self.ask("POST", f"messages/{name}", body, headers=token)
-            self.assertEqual(answer.status, 401, answer)
-        await self.unread(ben, 0)
-        forged = {"Authorization": self.installation.token(ben)[:-2]}
-        answer = await self.ask(
-            "POST", "messages/unread", {"user_id": ben}, headers=forged
-        )
-        self.assertEqual(answer.status, 401, answer)
-
-
-class RateTests(HttpTestCase):
-    """
-    With a rate that is soon reached.
-    """
-
-    message: ClassVar[dict[str, Any]] = {
-        "http.keys": "0123456789abcdef,fedcba9876543210",
-        "http.requests_per_s": "1",
-        "http.requests_burst": "5",
-    }
-    headers: ClassVar[dict[str, str]] = {"Authorization": "Bearer fedcba9876543210"}
-
-    @with_daemons
-    async def test_rate(self) -> None:
-        """
-        Whoever asks too often is told when to come again; others are served.
-        """
-        headers = {"Authorization": "Bearer 0123456789abcdef"}
-
-        async def too_often() -> bool:
-            asked = [
-                self.ask("GET", "presence?users=1", headers=headers) for _ in range(20)
-            ]
-            answers = await asyncio.gather(*asked)
-            late = [a for a in answers if a.status == 429]
-            self.assertTrue(all(int(a.headers["retry-after"]) >= 1 for a in late))
-            return bool(late)
-
-        await eventually("somebody is told to wait", too_often)
-        self.assertEqual((await self.ask("GET", "presence?users=1")).status, 200)
 
 
 def _some(rule: Any, field: str, user: int) -> Any:

@@ -1,0 +1,62 @@
+"""
+What the tests of HTTP with real daemons ask.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.conformance.plain_http import ask
+from tests.integration.cases import IntegrationTestCase, eventually
+
+ROOT = "/api/v1/"
+
+
+class HttpTestCase(IntegrationTestCase):
+    """
+    What the tests ask.
+    """
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    @property
+    def port(self) -> int:
+        return self.installation.message.port("listen")
+
+    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """
+        Ask Message for something below the API's root.
+        """
+        headers = more.pop("headers", self.headers)
+        return await ask(self.port, method, ROOT + path, body, headers=headers, **more)
+
+    async def post(self, path: str, **body: Any) -> Any:
+        """
+        What is answered with 200.
+        """
+        answer = await self.ask("POST", path, body)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.document
+
+    async def say(self, sender: int, to: int, content: str) -> Any:
+        """
+        Have one user say something to another.
+        """
+        body = {"client_id": content, "from": sender, "to": to, "content": content}
+        answer = await self.ask("POST", "messages", body)
+        self.assertEqual(answer.status, 201, answer)
+        return answer.document
+
+    async def unread(self, user: int, n: int) -> list[Any]:
+        """
+        Wait until a user has so many unread messages.
+        """
+        found: list[Any] = []
+
+        async def there() -> bool:
+            answer = await self.post("messages/unread", user_id=user)
+            found[:] = answer["messages"] or []
+            return len(found) == n
+
+        await eventually(f"{user} has {n} unread messages", there)
+        return found

@@ -97,7 +97,9 @@ class HeldSendsTests(SynchronousTestCase):
         with capturedLogs() as logs:
             house.answer(_FORBIDDEN, ACCEPTED)
         (warning,) = [e for e in logs if e["log_level"] is LogLevel.warn]
-        self.assertEqual((warning["code"], warning["user"]), ("forbidden", 7))
+        self.assertEqual(warning["user"], 7)
+        self.assertIn("u:7:8: not a member", warning["reason"])
+        self.assertEqual(house.registry.counts.legacy_skipped, 1)
         self.assertEqual(house.registry.counts.rejected["forbidden"], 1)
         self.assertEqual(house.legacy.held.count, 0)
 

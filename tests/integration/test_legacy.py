@@ -162,6 +162,34 @@ class LegacyTests(LegacyTestCase):
         await one.heard.find(lambda m: m.content == "online", "back", since=heard)
 
     @with_daemons
+    async def test_group(self) -> None:
+        """
+        A group's message goes to all of its members but the sender, with any client;
+        that of a stranger goes to nobody.
+        """
+        one, two, stranger = [await self.client() for _ in range(3)]
+        third = await self.device(self.user())
+        port = self.installation.message.port("listen")
+        wanted = {
+            "client_id": f"group-{one.user}",
+            "owner": one.user,
+            "name": "crew",
+            "members": [two.user, third.user],
+        }
+        status, made = await http_post(port, "/api/v1/groups", wanted)
+        self.assertEqual(status, 201, made)
+        group = int(made["group"])
+        await one.say(0, "hello all", group=group)
+        heard = await two.hears("hello all")
+        self.assertEqual((heard.group_id, heard.to), (group, 0))
+        await third.hears("deliver", content="hello all")
+        await stranger.say(0, "let me in", group=group)
+        await two.say(0, "hello one", group=group)
+        await one.hears("hello one")
+        self.assertEqual((one.texts(), two.texts()), (["hello one"], ["hello all"]))
+        self.assertEqual(stranger.texts(), [])
+
+    @with_daemons
     async def test_bad_sends(self) -> None:
         """
         Sends that cannot be are passed over; the connection and others go on.

@@ -48,7 +48,7 @@ class Legacy:
 
     def __init__(self, node: Node, incarnation: str) -> None:
         self.node = node
-        self.held = HeldSends(node)
+        self.held = HeldSends(node, self.skipped)
         self.marks = MarkPool(
             node.upstream,
             node.clock,

@@ -18,6 +18,7 @@ What is too old is given up.  When there is too much here, clients are not read.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -26,7 +27,7 @@ from twisted.logger import Logger
 
 from wsmsg.connect.interfaces import NewSend, SendAnswer
 from wsmsg.connect.node import Node
-from wsmsg.errors import ERRORS
+from wsmsg.errors import ERRORS, WsmsgError, from_code
 
 #: What a message takes beside its content, about.
 _OVERHEAD_BYTES = 400
@@ -96,10 +97,16 @@ class HeldSends:
 
     _log = Logger()
 
-    def __init__(self, node: Node) -> None:
+    def __init__(
+        self, node: Node, refused: Callable[[int, WsmsgError], object]
+    ) -> None:
+        """
+        @param refused: told of whom what was refused for good.
+        """
         self.count = 0
         self.size = 0
         self._node = node
+        self._refused_for_good = refused
         self._lanes: dict[tuple[int, str], Lane] = {}
         self._by_user: dict[int, int] = {}
         self._later: dict[Lane, None] = {}
@@ -191,14 +198,8 @@ class HeldSends:
             counts.rejected[answer.code] += 1
             lane.given -= 1
             self._settle(send)
-            self._log.warn(
-                "a message of deployed client {user} to {conversation} is refused: "
-                "{code} {reason}",
-                user=send.new.sender,
-                conversation=send.new.conversation,
-                code=answer.code,
-                reason=answer.reason,
-            )
+            reason = f"to {send.new.conversation}: {answer.reason}"
+            self._refused_for_good(send.new.sender, from_code(answer.code, reason))
         if lane.refused:
             self._rewind(lane)
         elif lane.sends:

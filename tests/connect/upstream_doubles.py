@@ -41,6 +41,9 @@ class RecordingEdge:
     def users(self) -> Sequence[int]:
         return self.there
 
+    def here(self, user: int) -> bool:
+        return user in self.there
+
     def watched(self) -> Sequence[int]:
         return self.asked_for
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from twisted.trial.unittest import TestCase
+
 from tests.streams import test_endpoint
 from tests.streams.test_endpoint import Recorders, soon, welcome
 from wsmsg.rpc import rest_pb2
@@ -23,12 +25,13 @@ async def silent(context: Any) -> None:
         pass
 
 
-class QuietTests(test_endpoint.TestCase):
+class QuietTests(TestCase):
     """
     What counts as an answer where none is due.
     """
 
     timeout = 30
+    server: Any
     serve: Any = test_endpoint.StreamEndpointTests.serve
     endpoint: Any = test_endpoint.StreamEndpointTests.endpoint
     fails: Any = test_endpoint.StreamEndpointTests.fails

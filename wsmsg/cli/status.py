@@ -76,6 +76,8 @@ def _lines(name: str, told: dict[str, Any]) -> Iterator[str]:
     width = max((len(d["name"]) for d in dependencies), default=0)
     for d in dependencies:
         line = f"  {d['name']:{width}}  {d['state']:10} since {d['since']}"
+        if d.get("about"):
+            line += f", {d['about']}"
         if d["losses"]:
             line += f", lost {d['losses']} times"
         if d["state"] != "up" and d["last_error"]:

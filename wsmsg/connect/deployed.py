@@ -75,7 +75,7 @@ class DeployedStream:
         self._echoed: list[PendingSend] = []
         self._echo_since_s = 0.0
         self._heard_s = 0.0
-        self._spoke = False
+        self._pushes = self._odd = False
         self._expecting_s = 0.0
         self._wake: Callable[[], None] = _nothing
         self._makers = (self._next_result, self._next_ack, self._next_send)
@@ -184,7 +184,7 @@ class DeployedStream:
         An event came.
         """
         self._heard_s = self._shared.clock.seconds()
-        self._spoke, self._expecting_s = True, 0.0
+        self._expecting_s = 0.0
         self._shared.counters.frames_read += 1
         if message is None:
             self._protocol_error("a frame that is no MessageStreamResponse")
@@ -250,7 +250,7 @@ class DeployedStream:
         self._writing_since_s = 0.0
         if send is not None:
             self._arriving.append(send)
-            if self._spoke and not self._expecting_s and _is_pushed(send):
+            if self._pushes and not self._expecting_s and _is_pushed(send):
                 self._expecting_s = self._shared.clock.seconds()
             self._echo()
 
@@ -287,8 +287,9 @@ class DeployedStream:
     def _push(self, event: rest_pb2.MessagePushEvent) -> None:
         message = pushed(event)
         if message is None:
-            self._shared.counters.odd_events += 1
+            self._odd_event(event)
             return
+        self._pushes = True
         self._shared.counters.pushes += 1
         target = event.target_user_id
         if not self._shared.edge.push(message, (target,)):
@@ -297,6 +298,19 @@ class DeployedStream:
             self._results.popleft()
         self._results.append(target)
         self._wake()
+
+    def _odd_event(self, event: rest_pb2.MessagePushEvent) -> None:
+        self._shared.counters.odd_events += 1
+        if not self._odd:
+            self._odd = True  # it is said once a stream
+            self._log.warn(
+                "{peer}: a push is passed over, as nobody can have said it: to {user}, "
+                "id {message_id}, type {kind}",
+                peer=self.name,
+                user=event.target_user_id,
+                message_id=event.message.message_id,
+                kind=event.message.message_type,
+            )
 
     def _failed(self, event: rest_pb2.MessageFailureEvent) -> None:
         self._shared.counters.failures += 1

@@ -198,6 +198,11 @@ class IEdge(Interface):
         @return: a list of all users that have a session here.
         """
 
+    def here(user: int) -> bool:
+        """
+        @return: whether this user has a session here.
+        """
+
     def watched() -> Sequence[int]:
         """
         @return: a list of all users whose presence a session here asks for.

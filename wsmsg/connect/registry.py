@@ -198,6 +198,9 @@ class Registry:
     def users(self) -> list[int]:
         return list(self._sessions)
 
+    def here(self, user: int) -> bool:
+        return user in self._sessions
+
     def watched(self) -> list[int]:
         return list(self._watchers)
 

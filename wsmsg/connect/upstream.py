@@ -262,8 +262,8 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
 
     def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
         if self.unnumbered:
-            here = set(self._shared.edge.users())
-            return succeed([Presence(user, user in here) for user in users])
+            here = self._shared.edge.here
+            return succeed([Presence(user, here(user)) for user in users])
         found = self.queries.presence(users)
         return found.addCallback(self._noted)
 

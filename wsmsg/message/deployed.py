@@ -94,15 +94,21 @@ class DeployedPeers:
             if len(self._subscribed) == 1:
                 self.on_subscribed(True)
 
-    def lost(self, peer: DeployedPeer, reason: str) -> None:
+    def leaving(self, peer: DeployedPeer) -> None:
         """
-        The stream is gone.  What it sent and is not accepted yet still will be.
+        It is given nothing new.
         """
-        self._peers.remove(peer)
         if peer in self._subscribed:
             self._subscribed.remove(peer)
             if not self._subscribed:
                 self.on_subscribed(False)
+
+    def lost(self, peer: DeployedPeer, reason: str) -> None:
+        """
+        The stream is gone.  What it sent and is not accepted yet still will be.
+        """
+        self.leaving(peer)
+        self._peers.remove(peer)
         waiting = peer.outbox.held
         peer.outbox.break_off("the stream is gone")
         self._log.info(

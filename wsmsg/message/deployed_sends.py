@@ -93,6 +93,7 @@ class DeployedSends:
         self._holding: Counter[tuple[str, int]] = Counter()
         self._bytes = 0
         self._timer: IDelayedCall | None = None
+        self._given_up = ""
 
     def __len__(self) -> int:
         return len(self._under_way) + len(self._held)
@@ -127,8 +128,10 @@ class DeployedSends:
 
     def give_up(self, reason: str) -> None:
         """
-        Give nothing again any more; what waits has failed.
+        Give nothing again any more; what waits has failed, and so will what is refused
+        for a moment from now on.
         """
+        self._given_up = reason
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -150,12 +153,12 @@ class DeployedSends:
             if isinstance(answer, int):
                 self.accepted += 1
                 self._bytes -= send.n_bytes
-            elif answer.retry:
+            elif answer.retry and not self._given_up:
                 self._hold(send)
                 hint_ms = max(hint_ms, answer.retry_after_ms)
             else:
                 self._bytes -= send.n_bytes
-                self._fail(send.message, answer.reason)
+                self._fail(send.message, self._given_up or answer.reason)
         if self._held and self._timer is None:
             delay_s = min(max(hint_ms / 1000, _SOONEST_S), _LATEST_S)
             self._timer = self._clock.callLater(delay_s, self._again)

@@ -49,13 +49,17 @@ class DeployedStream:
 
         @param first: what was read already.
         """
-        self._reader = asyncio.ensure_future(self._read(first))
-        writing = asyncio.ensure_future(self._writer.run())
-        tasks = {self._reader, writing}
+        tasks: list[asyncio.Task[None]] = []
         try:
+            # gRPC sends it with the first write; where that is cancelled on its way,
+            # the status cannot be sent any more and the peer would wait for ever.
+            await self._context.send_initial_metadata(())
+            self._reader = asyncio.ensure_future(self._read(first))
+            writing = asyncio.ensure_future(self._writer.run())
+            tasks += [self._reader, writing]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._peers.leaving(self._peer)
             if not writing.done():
-                # Cancelling a write that is under way may cost the peer the status.
                 self._writer.end()
                 await asyncio.wait({writing}, timeout=_LAST_WORDS_S)
         finally:

@@ -217,7 +217,7 @@ class MessageNode:
             ("users", "Users that are connected", lambda: len(links.routes)),
             ("streams", "Streams that are open", lambda: self.rpc.streams),
             ("deployed_streams", "Of deployed Connects", lambda: deployed.streams),
-            ("deployed_held", "Events that wait for them", deployed.held),
+            ("deployed_held", "Pushes and answers that wait for them", deployed.held),
             ("deployed_sends_held", "Sends of them that wait", deployed.sends_held),
         ]
         for name, text, read in gauges:

@@ -169,6 +169,21 @@ class SaidTests(SynchronousTestCase):
         self.assertEqual(house.sent, many)
         self.assertTrue(client.peer.reading)
 
+    def test_rate_of_user(self) -> None:
+        """
+        The rate is the user's, with however many logins.
+        """
+        house = LegacyHouse(sends_per_s=10, sends_burst=5)
+        clients = [house.deployed(7) for _ in range(4)]
+        for client in clients:
+            client.say(8, *"abcdefghij")
+        for _ in range(10):
+            house.pass_time(0.1)
+        self.assertIn(len(house.sent), (14, 15))
+        for _ in range(40):
+            house.pass_time(0.1)
+        self.assertEqual(sorted(house.sent), sorted(4 * "abcdefghij"))
+
     def test_frame_rate(self) -> None:
         """
         Frames of all kinds have a rate as well.

@@ -66,6 +66,15 @@ class Intake:
         self._size += len(data) + 64
         return self._size
 
+    def put_back(self, data: bytes) -> None:
+        """
+        Have the frame that was just taken wait before all others; something blocks.
+        """
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.appendleft(data)
+        self._size += len(data) + 64
+
     def block(self, why: int) -> None:
         """
         Take no more frames for now.

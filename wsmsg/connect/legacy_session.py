@@ -92,16 +92,19 @@ class LegacySession(Session):
         if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):
             self._slow_down()
         try:
-            self._do(understood(data))
+            self._do(understood(data), data)
         except WsmsgError as e:
             if isinstance(e, BadFrame):
                 registry.counts.bad_frames += 1
             self._legacy.skipped(self.user, e)
 
-    def _do(self, frame: LegacyFrame) -> None:
+    def _do(self, frame: LegacyFrame, data: bytes) -> None:
         match frame:
-            case Send():
+            case Send() if self._may_send():
                 self._send(frame)
+            case Send():
+                self._slow_down()
+                self.intake.put_back(data)
             case Acknowledgement():
                 self._acknowledged(frame.message_id)
             case _:
@@ -116,7 +119,6 @@ class LegacySession(Session):
         fault = fault_of(frame, self.limits.content_bytes)
         if fault is not None:
             raise fault
-        self._pace()
         to = frame.to
         conversation = (
             conversation_of(self.user, to) if to else group_conversation(frame.group)
@@ -129,17 +131,15 @@ class LegacySession(Session):
             held.when_room(self)
         self.partners.met(conversation)
 
-    def _pace(self) -> None:
+    def _may_send(self) -> bool:
         """
-        Take a token for a send; without another one the next is read later.
+        Take one of the tokens that all sessions of the user share.
         """
         limits, now = self.limits, self.node.clock.seconds()
         bucket = self.sends
         if bucket is None:
             bucket = self.sends = self.node.registry.bucket(self.user, now)
-        bucket.take(now, limits.sends_per_s, limits.sends_burst)
-        if bucket.wait_s(now, limits.sends_per_s):
-            self._slow_down()
+        return bucket.take(now, limits.sends_per_s, limits.sends_burst)
 
     def _slow_down(self) -> None:
         registry = self.node.registry

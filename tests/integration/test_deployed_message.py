@@ -252,3 +252,37 @@ class PinnedMessageTests(DeployedMessageCase):
         await self.eventually("it", lambda: two.contents == ["early"])
         self.assertEqual(self.theirs.strange, [])
         self.assertEqual(self.installation.logged("closes after"), [])
+
+
+class DeployedPairTests(IntegrationTestCase):
+    """
+    Our Connect, told that its Message is a deployed one, and our Message, which takes
+    it for a deployed Connect.
+    """
+
+    connect: ClassVar[dict[str, Any]] = {"upstream.peer": "deployed"}
+
+    @with_daemons
+    async def test_chat(self) -> None:
+        """
+        They understand each other in the deployed way, and no message is lost.
+        """
+        installation = self.installation
+        talkers = []
+        for user in (self.user(), self.user()):
+            client = Client(installation.url, installation.token(user), "phone")
+            talkers.append(Talker(client))
+            self.at_end(talkers[-1].close)
+            await asyncio.wait_for(client.connect(), PATIENCE_S)
+        one, two = talkers
+        texts = [f"text {n}" for n in range(100)]
+        for text in texts:
+            await asyncio.wait_for(one.client.send(two.client.user, text), PATIENCE_S)
+        await eventually("all", lambda: two.contents == texts, PATIENCE_S)
+        _, status = await installation.connect.get("/status")
+        self.assertEqual(status["connect"]["upstream"]["acks_shed"], 0)
+        await eventually("confirmed", self._confirmed, PATIENCE_S)
+
+    async def _confirmed(self) -> bool:
+        _, status = await self.installation.connect.get("/status")
+        return bool(status["connect"]["upstream"]["acks_confirmed"] >= 100)

@@ -16,6 +16,7 @@ The Python client: asyncio, without Twisted.
     exchange     both directions of the talk
     outbound     what is sent, in which order, and what goes again
     inbound      each message once, in order, without a hole
+    unnumbered   the same where the server keeps no numbers
     cursors      telling how far we are
     listing      asking what changed
     history      reading what is stored

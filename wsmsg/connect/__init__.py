@@ -35,6 +35,9 @@ Deployed Connects: beside them in their Redis
 
 Upstream: Message, as the sessions see it
     upstream            all Messages; upstream_peer is one, upstream_stream one stream
+    upstream_endpoint   finds out of which kind a Message is, and dials it
+    deployed            a stream to a deployed one; deployed_acks, deployed_repeats:
+                        what it cannot keep; deployed_wire
     pending, arrivals   sends without an answer; users that Message does not know yet
     queries, deltas     reads; what waits for the next frame
     discovery           where the Messages are; discovery_static

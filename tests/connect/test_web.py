@@ -78,6 +78,16 @@ class WebTests(SynchronousTestCase):
         for name in (b"origin", b"headers", b"methods"):
             self.assertIn(b"access-control-allow-%s: *" % name, lines)
 
+    def test_no_request(self) -> None:
+        """
+        What follows a first line that is no request is not looked at.
+        """
+        for data in (b"POST x\r\n\r\n", b"POST x\r\nA: b\r\n\r\n\r\n"):
+            wire = self.edge.connect()
+            wire.send(data)
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 400 "))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_browser_asks_first(self) -> None:
         """
         A browser that asks whether its page may ask is told so, on every path; other

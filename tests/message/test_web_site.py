@@ -161,6 +161,16 @@ class SiteTests(WebCase):
             protocol.dataReceived(b"x")
         self.assertEqual([status for status, _ in self.answers(wire)], [200, 408])
 
+    def test_no_request(self) -> None:
+        """
+        What follows a first line that is no request is not looked at.
+        """
+        for data in (b"GET x\r\n\r\n", b"GET\r\nA: b\r\n\r\n\r\n"):
+            protocol, wire = self.connect()
+            protocol.dataReceived(data)
+            self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "))
+            self.assertTrue(wire.disconnecting)
+
     def test_idle(self) -> None:
         """
         A connection on which nothing comes ends after a minute.

@@ -97,6 +97,11 @@ class _Channel(_http.HTTPChannel):  # type: ignore[misc]
 
     address = ""
 
+    def lineReceived(self, line: bytes) -> None:
+        # What follows a line that is no request would be taken for its headers.
+        if not self.transport.disconnecting:
+            super().lineReceived(line)
+
     def connectionLost(self, reason: Failure) -> None:
         self.site.closed(self)
         super().connectionLost(reason)

@@ -84,6 +84,11 @@ class _Channel(_http.HTTPChannel):  # type: ignore[misc]
             self._begin()
         super().dataReceived(data)
 
+    def lineReceived(self, line: bytes) -> None:
+        # What follows a line that is no request would be taken for its headers.
+        if not self.ended and not self.transport.disconnecting:
+            super().lineReceived(line)
+
     def requestDone(self, request: Any) -> None:
         self._answering = False
         super().requestDone(request)

@@ -4,6 +4,8 @@ What deployed clients sent is kept until it is accepted, in its order.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
@@ -62,6 +64,30 @@ class HeldSendsTests(SynchronousTestCase):
         house.pass_time(0.1)
         self.assertEqual(house.sent, ["a", "b", "c"])
         house.answer(ACCEPTED, ACCEPTED, ACCEPTED)
+        self.assertEqual(house.legacy.held.count, 0)
+
+    def test_refused_at_once(self) -> None:
+        """
+        Where a send is refused before it is even given away, nothing behind it is
+        given, until the hint is over.
+        """
+        house = LegacyHouse(window=2)
+        tried: list[str] = []
+        answers = [ACCEPTED, UNAVAILABLE, *[ACCEPTED] * 3]
+
+        def send(new: NewSend, on_answer: OnAnswer) -> None:
+            tried.append(new.content)
+            on_answer(answers.pop(0))
+
+        up: Any = house.upstream
+        up.up = False
+        up.send = send
+        house.deployed(7).say(8, *"abcd")
+        up.up = True
+        house.pass_time(0.1)
+        self.assertEqual(tried, ["a", "b"])
+        house.pass_time(1)
+        self.assertEqual(tried, ["a", "b", "b", "c", "d"])
         self.assertEqual(house.legacy.held.count, 0)
 
     def test_waits_for_all(self) -> None:

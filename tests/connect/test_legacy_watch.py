@@ -65,7 +65,9 @@ class PresenceTests(SynchronousTestCase):
         one, two = (said.message_id for said in client.heard())
         self.assertTrue(0 < one < two)
         client.acknowledge(one)
-        self.assertEqual(house.upstream.named("mark"), [])
+        self.assertEqual(len(house.legacy.marks), 0)
+        client.acknowledge(one)
+        self.assertEqual(len(house.legacy.marks), 1)
 
     def test_new_partner(self) -> None:
         """

@@ -16,7 +16,7 @@ from tests.moving.cases import file_of, lines_for, talk
 from wsmsg.model import Cursor, Message
 from wsmsg.moving import lines
 from wsmsg.moving.lines import BadFile, LineReader, LineWriter, lines_of, whole_part
-from wsmsg.moving.records import GroupLine, MemberLine, Record
+from wsmsg.moving.records import CursorLine, GroupLine, MemberLine, Record
 
 #: A group with two members, and a conversation.
 RECORDS: list[Record] = [
@@ -168,6 +168,21 @@ class BadFileTests(SynchronousTestCase):
             self.assert_bad([first], "line 1: ")
         first = file_of(*RECORDS)[1]
         self.assert_bad([first], "line 1: it is no export of wsmsg")
+
+    def test_bad_marks(self) -> None:
+        """
+        What was seen above a cursor is in rising ranges that do not touch; others are
+        told at their line.
+        """
+        for seen in (
+            ((3, 4),),
+            ((2, 4),),
+            ((6, 5),),
+            ((5, 6), (7, 8)),
+            ((8, 8), (5, 5)),
+        ):
+            record = CursorLine("u:1:2", 1, 3, 2, seen)
+            self.assert_bad(file_of(record), "line 2: ", "ranges that rise")
 
     def test_other_version(self) -> None:
         """

@@ -82,9 +82,10 @@ class WebTests(SynchronousTestCase):
         """
         What follows a first line that is no request is not looked at.
         """
-        for data in (b"POST x\r\n\r\n", b"POST x\r\nA: b\r\n\r\n\r\n"):
+        for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
             wire = self.edge.connect()
-            wire.send(data)
+            wire.send(b"POST x\r\n")
+            wire.send(more)
             self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 400 "))
         self.assertEqual(self.flushLoggedErrors(), [])
 

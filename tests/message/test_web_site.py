@@ -165,9 +165,10 @@ class SiteTests(WebCase):
         """
         What follows a first line that is no request is not looked at.
         """
-        for data in (b"GET x\r\n\r\n", b"GET\r\nA: b\r\n\r\n\r\n"):
+        for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
             protocol, wire = self.connect()
-            protocol.dataReceived(data)
+            protocol.dataReceived(b"GET x\r\n")
+            protocol.dataReceived(more)
             self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "))
             self.assertTrue(wire.disconnecting)
 

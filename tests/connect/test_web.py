@@ -84,7 +84,7 @@ class WebTests(SynchronousTestCase):
         """
         for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
             wire = self.edge.connect()
-            wire.send(b"POST x\r\n")
+            wire.send(b"POST x\r\n\r\n")
             wire.send(more)
             self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 400 "))
         self.assertEqual(self.flushLoggedErrors(), [])

@@ -83,6 +83,34 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(self.settled, [1, 2])
         self.assertEqual((outbox.held, outbox.held_bytes, outbox.written), (0, 0, 3))
 
+    def test_recorded(self) -> None:
+        """
+        A push and a confirmation are, byte for byte, what the deployed Message writes.
+        """
+        outbox = self.outbox()
+        hello = Message(
+            "u:1001:1002",
+            1001,
+            "c",
+            1795447835846364,
+            "hello from 1001",
+            1,
+            1795447835000,
+            1,
+        )
+        outbox.push([(hello, (1002,))], 0, lambda: None)
+        confirm = rest_pb2.AckConfirmEvent(message_id=1795447837851827, confirmed=True)
+        outbox.answer(Response(ack_confirm=confirm))
+        push, answer = outbox.take(), outbox.take()
+        assert push is not None and answer is not None
+        self.assertEqual(
+            push.SerializeToString().hex(),
+            "0a3a08ea07122808dccddfb3b49e980310e90718ea072a0f68656c6c6f2066726f6d2031"
+            "303031309bb891d80638011a0b6e65775f6d657373616765",
+        )
+        said = answer.SerializeToString().hex()
+        self.assertEqual(said, "1a0b10b381dab4b49e98031801")
+
     def test_nothing_to_push(self) -> None:
         """
         A push of nothing is settled at once.

@@ -94,7 +94,9 @@ class SiteTests(WebCase):
         data = self.post(body)
         for n in range(0, len(data), 7):
             protocol.dataReceived(data[n : n + 7])
+        self.clock.advance(0)
         protocol.dataReceived(data + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.clock.advance(0)
         statuses = [status for status, _ in self.answers(wire)]
         self.assertEqual(statuses, [201, 200, 200])
         self.assertEqual(set(self.answers(wire)[2][1]), {"status", "time"})
@@ -195,6 +197,18 @@ class SiteTests(WebCase):
             gone.connectionLost(None)
         _, wire = self.connect()
         self.assertEqual(wire.value(), b"")
+
+    def test_stopping(self) -> None:
+        """
+        While Message stops, calls on connections that are still open are sent away,
+        and C{/health} with them.
+        """
+        protocol, wire = self.connect()
+        self.http.drain()
+        protocol.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        protocol.dataReceived(self.post(b"{}"))
+        self.assertEqual([status for status, _ in self.answers(wire)], [503, 503])
+        self.assertEqual(self.journal.appends, [])
 
     def test_nothing_is_left(self) -> None:
         """

@@ -135,6 +135,7 @@ class WebCase(SynchronousTestCase):
         if self.key:
             request.requestHeaders.setRawHeaders("authorization", [self.key])
         self.api.render(request)
+        self.clock.advance(0)
         return request
 
     def end(self, request: Any) -> tuple[int, Any]:

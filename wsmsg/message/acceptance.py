@@ -47,7 +47,7 @@ class Accepted:
 
 class Acceptance:
     """
-    One message after the other, each by itself.
+    What several callers want accepted in one turn of the reactor goes in together.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Acceptance:
         self._ingress = ingress
         self._store = store
         self._clock = clock
+        self._gathered: list[tuple[Proposal, Deferred[int]]] = []
 
     async def accept(self, proposal: Proposal) -> Accepted:
         """
@@ -92,18 +93,26 @@ class Acceptance:
 
     def _propose(self, proposal: Proposal) -> Deferred[int]:
         answered: Deferred[int] = Deferred(lambda _: None)
+        if not self._gathered:
+            self._clock.callLater(0, self._go)
+        self._gathered.append((proposal, answered))
+        return answered
+
+    def _go(self) -> None:
+        gathered, self._gathered = self._gathered, []
 
         def reply(answers: Sequence[Answer]) -> None:
-            ((_, answer),) = answers
-            if answered.called:
-                return  # who asked is gone
-            if isinstance(answer, WsmsgError):
-                answered.errback(answer)
-            else:
-                answered.callback(answer)
+            for proposal, answer in answers:
+                answered = gathered[proposal.ref][1]
+                if answered.called:
+                    continue  # who asked is gone
+                if isinstance(answer, WsmsgError):
+                    answered.errback(answer)
+                else:
+                    answered.callback(answer)
 
-        self._ingress.accept([proposal], reply)
-        return answered
+        proposals = [p._replace(ref=n) for n, (p, _) in enumerate(gathered)]
+        self._ingress.accept(proposals, reply)
 
     async def _until(self, seen: Callable[[], Awaitable[bool]]) -> bool:
         deadline, wait_s = self._clock.seconds() + STORED_S, _FIRST_S

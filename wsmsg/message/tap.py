@@ -84,9 +84,10 @@ def build(options: Options, reactor: Any) -> IService:
     if settings.listen:
         http = _http(daemon, reactor, node)
         parts.append(part("http", Listener(reactor, settings.listen, http.site)))
+        parts.append(Part("calls", stop=http.drain))
     stop_order = ["intake", "rpc", "files", "leases", "presence"]
     if settings.listen:
-        stop_order.insert(0, "http")
+        stop_order[:0] = ["http", "calls"]
     if registry is not None:
         daemon.health.add(registry.dependency)
         parts.append(part("registry", registry))

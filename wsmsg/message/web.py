@@ -81,6 +81,12 @@ class PublicHttp:
         """
         self._access.adopt(settings.http)
 
+    def drain(self) -> None:
+        """
+        Answer what came, and nothing more.
+        """
+        self._access.draining = True
+
     def measure(self, metrics: Metrics) -> None:
         """
         Have the counts read where they are.

@@ -84,6 +84,7 @@ class Access:
 
     @ivar settings: as they are now; see L{adopt}.
     @ivar in_flight: calls that are being answered.
+    @ivar draining: whether no more are let in.
     @param make_authenticate: makes what believes users' tokens, when the first one
         comes: L{WsmsgError}, if there is nothing to check them with.
     """
@@ -96,6 +97,7 @@ class Access:
     ) -> None:
         self.in_flight = 0
         self.turned_away = 0
+        self.draining = False
         self._clock = clock
         self._make_authenticate = make_authenticate
         self._buckets: dict[str, TokenBucket] = {}
@@ -116,6 +118,8 @@ class Access:
 
         @raise WsmsgError: it is not let in.
         """
+        if self.draining:
+            raise Unavailable("this Message is stopping", _BUSY_MS)
         key, token = self._credentials(request)
         self._rate(key, request)
         if self.in_flight >= self.settings.requests_in_flight:

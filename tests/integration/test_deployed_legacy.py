@@ -66,25 +66,30 @@ class DeployedLegacyTests(DeployedMessageCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        What a deployed client says while its Message is down, for longer than sends
-        wait, arrives when it is back, in its order.
+        What a deployed client says while its Message is down is held, and arrives
+        when it is back, in its order.
         """
         await self.begin()
         one, two = await self.client(1001), await self.client(1002)
         await one.say(1002, "before")
         await self.eventually("it", lambda: two.texts() == ["before"])
+        await self.eventually("accepted", self._accepted)
         await self.theirs.kill()
         for n in range(20):
             await one.say(1002, f"meanwhile {n}")
-        await self.eventually("a refusal", self._expired)
+        await self.eventually("all held", self._held)
         await self.theirs.start()
         wanted = ["before", *(f"meanwhile {n}" for n in range(20))]
         await self.eventually("all", lambda: len(two.texts()) >= len(wanted))
         self.assertEqual(two.texts(), wanted)
 
-    async def _expired(self) -> int:
+    async def _accepted(self) -> bool:
         _, status = await self.installation.connect.get("/status")
-        return int(status["connect"]["upstream"]["sends_expired"])
+        return bool(status["connect"]["upstream"]["sends_accepted"])
+
+    async def _held(self) -> bool:
+        _, status = await self.installation.connect.get("/status")
+        return bool(status["connect"]["legacy"]["sends_held"] == 20)
 
     @with_daemons
     async def test_same_id(self) -> None:

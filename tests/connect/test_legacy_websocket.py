@@ -52,6 +52,18 @@ class LegacyWebSocketTests(SynchronousTestCase):
         self.assertEqual(len(self.heard()), 2)
         self.assertEqual(close_of(self.wire.transport.written())[0], Close.DRAIN)
 
+    def test_long_goodbye(self) -> None:
+        """
+        It has long to say that it has heard, as much may be on its way; not for ever.
+        """
+        self.session.peer.close(Close.DRAIN, "stopping")
+        for _ in range(9):
+            self.edge.advance(1)
+            self.wire.message(b"more")
+        self.assertEqual(len(self.heard()), 9)
+        self.edge.advance(7)
+        self.assertTrue(self.wire.transport.aborted)
+
     def test_lost_while_held(self) -> None:
         """
         What was read and not looked at when the connection is lost is taken.

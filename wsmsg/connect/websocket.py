@@ -264,7 +264,7 @@ class WebSocketConnection(AutobahnOptions):
         if self.state != OPEN:
             return
         self._why = code.name.lower()
-        self._looks = 0
+        self._looks = -9 * self.factory.closing_looks if self._hears_all else 0
         self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
         if self._held:
             self.resume()
@@ -349,7 +349,7 @@ class WebSocketConnection(AutobahnOptions):
     @property
     def _hears_all(self) -> bool:
         """
-        Whether all that the client sent is taken, whatever ended; see L{ISession}.
+        Whether all that it sent is taken, and so its end waited for ten times as long.
         """
         return self._session is not None and self._session.is_legacy
 

@@ -67,7 +67,7 @@ class Suite(NamedTuple):
 
 SUITES = {
     "unit": Suite(processes=2),
-    "integration": Suite(("integration", "conformance/daemons")),
+    "integration": Suite(("integration", "conformance/daemons"), limit_s=900),
     "faults": Suite(
         ("faults",), limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 900
     ),

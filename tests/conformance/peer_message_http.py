@@ -53,10 +53,9 @@ class MessageHttp:
         if request.method != "POST" or name not in answers:
             return 404, {"error": "no such page"}
         try:
-            document = json.loads(request.body)
-        except ValueError as e:
+            return 200, answers[name](json.loads(request.body))
+        except (ValueError, LookupError, TypeError, AttributeError) as e:
             return 400, {"error": str(e)}
-        return 200, answers[name](document)
 
     def _unread(self, asked: Any) -> Any:
         found = self._store.unread(asked["user_id"])

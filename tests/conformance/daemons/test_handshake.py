@@ -1,0 +1,175 @@
+"""
+Our Connect for the deployed test client: how a WebSocket begins, and its frames.
+"""
+
+from __future__ import annotations
+
+from tests.conformance.contract import (
+    TEXT,
+    WEBSOCKET_PATH,
+    ws_message,
+)
+from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.plain_http import ask
+from tests.conformance.sequences import ACCEPTED, REFUSED
+from tests.conformance.websocket import (
+    BINARY,
+    CONTINUATION,
+    LOST,
+    PING,
+    Frame,
+    Refused,
+)
+from tests.conformance.websocket import TEXT as TEXT_FRAME
+from tests.integration.cases import with_daemons
+
+
+class HandshakeTests(DeployedTestCase):
+    """
+    C{GET /api/v1/connect/ws}.
+    """
+
+    @with_daemons
+    async def test_ws_request(self) -> None:
+        """
+        With a token and a user there is a 101, with no subprotocol and no extension;
+        the debug token is one where the settings have it.
+        """
+        client = await self.connected()
+        await client.say(client.user + 1, "first")
+        await client.drop()
+        self.assertEqual(list(client.ends), [LOST])
+
+    @with_daemons
+    async def test_ws_authorization(self) -> None:
+        """
+        A bare JWT and one after C{Bearer} are both taken.
+        """
+        user = self.user()
+        for before in ("", "Bearer "):
+            client = self.client(user, token=before + self.installation.token(user))
+            await client.login()
+            await client.say(user, "to myself")
+            await client.drop()
+
+    @with_daemons
+    async def test_ws_without_token(self) -> None:
+        """
+        Without a token, or with a bad one, there is a 401 whose JSON has an C{error}.
+        """
+        client = self.client()
+        user = {"User-ID": str(client.user)}
+        for headers in (user, {**user, "Authorization": "auth-other"}):
+            with self.assertRaises(Refused) as caught:
+                await client.login(headers)
+            answer = caught.exception.answer
+            self.assertEqual(answer.status, 401)
+            self.assertIn("error", answer.document)
+
+    @with_daemons
+    async def test_ws_token_of_another(self) -> None:
+        """
+        A token of one user does not let another one in.
+        """
+        user, other = self.user(), self.user()
+        client = self.client(user, token=self.installation.token(other))
+        with self.assertRaises(Refused) as caught:
+            await client.login()
+        self.assertIn(caught.exception.answer.status, (401, 403))
+
+    @with_daemons
+    async def test_ws_plain_get(self) -> None:
+        """
+        A GET that wants no WebSocket is answered with 400.
+        """
+        client = self.client()
+        answer = await ask(client.port, "GET", WEBSOCKET_PATH, headers=client.headers())
+        self.assertEqual(answer.status, 400)
+
+    @with_daemons
+    async def test_ws_user_id(self) -> None:
+        """
+        A C{User-ID} that is missing or nobody's is refused, or closed right after
+        the 101.
+        """
+        for bad in (None, "", "me", "0", "-5", "1.5", "9223372036854775808"):
+            client = self.client()
+            headers = client.headers()
+            del headers["User-ID"]
+            if bad is not None:
+                headers["User-ID"] = bad
+            try:
+                await client.login(headers)
+            except Refused as e:
+                self.assertIn(e.answer.status, (400, 401, 403), bad)
+            else:
+                await client.ends.count(1)
+
+
+class FrameTests(DeployedTestCase):
+    """
+    The frames that messages come in.
+    """
+
+    @with_daemons
+    async def test_ws_ping(self) -> None:
+        """
+        The client's ping is answered with the same payload.
+        """
+        client = await self.connected()
+        client.socket.write(Frame(PING, b"heartbeat"))
+        self.assertEqual(await client.socket.pongs.count(1), [b"heartbeat"])
+
+    @with_daemons
+    async def test_ws_text_frame(self) -> None:
+        """
+        A text frame with the same bytes is taken as a binary one is.
+        """
+        one, other = await self.connected(), await self.connected()
+        for opcode in (TEXT_FRAME, BINARY):
+            content = f"in a frame of {opcode}"
+            message = ws_message(to=other.user, content=content, message_type=TEXT)
+            await one.write(message.SerializeToString(), opcode)
+            await other.hears(content)
+
+    @with_daemons
+    async def test_ws_in_parts(self) -> None:
+        """
+        A message in several frames is one.
+        """
+        one, other = await self.connected(), await self.connected()
+        data = ws_message(
+            sender=one.user, to=other.user, content="in parts", message_type=TEXT
+        ).SerializeToString()
+        one.socket.write(Frame(BINARY, data[:3], final=False))
+        one.socket.write(Frame(CONTINUATION, data[3:5], final=False))
+        one.socket.write(Frame(PING, b"between"))
+        one.socket.write(Frame(CONTINUATION, data[5:]))
+        await other.hears("in parts")
+
+    @with_daemons
+    async def test_ws_no_message(self) -> None:
+        """
+        What is no C{WSMessage} is skipped, and the connection goes on.
+        """
+        one, other = await self.connected(), await self.connected()
+        for sequence in REFUSED:
+            if sequence.kind == "WSMessage":
+                await one.write(sequence.data)
+        await one.say(other.user, "still here")
+        await other.hears("still here")
+        self.assertEqual((other.texts(), list(one.ends)), (["still here"], []))
+
+    @with_daemons
+    async def test_ws_sequences(self) -> None:
+        """
+        Each field absent, zero, negative and huge: nothing of it ends a connection,
+        and nobody hears a message of someone else's.
+        """
+        one, other = await self.connected(), await self.connected()
+        for sequence in ACCEPTED:
+            if sequence.kind == "WSMessage":
+                await one.write(sequence.data)
+        await one.say(other.user, "still here")
+        await other.hears("still here")
+        self.assertEqual((other.texts(), list(one.ends)), (["still here"], []))

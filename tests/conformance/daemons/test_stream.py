@@ -1,0 +1,368 @@
+"""
+Our Message for a deployed Connect, event by event of the stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from tests.conformance.contract import (
+    NEW_MESSAGE,
+    TEXT,
+    GetHistoryRequest,
+    GetHistoryResponse,
+    SendWSMessageRequest,
+    SendWSMessageResponse,
+    fields_of,
+    strange,
+    ws_message,
+)
+from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.sequences import REFUSED, of_kind
+from tests.integration.cases import eventually, with_daemons
+
+
+class StreamTests(DeployedTestCase):
+    """
+    C{MessageStream}, with single events.
+    """
+
+    async def known(self, connect: Any) -> None:
+        """
+        Wait until our Message has a stream for its pushes: subscribing is answered by
+        nothing.
+        """
+        user = self.user()
+        n = 0
+
+        async def pushed() -> bool:
+            nonlocal n
+            n += 1
+            await connect.say(self.user(), user, f"known {n}")
+            return bool(len(connect.pushes))
+
+        await eventually("a push", pushed)
+        await connect.hears(f"known {n}")
+
+    @with_daemons
+    async def test_stream_subscribe(self) -> None:
+        """
+        Nothing answers a subscribe; what comes later is a push of the contract.
+        """
+        connect = await self.their_connect()
+        await connect.say(self.user(), self.user(), "the first thing")
+        await connect.hears("the first thing")
+        self.assertEqual(len(connect.pushes), 1)
+        self.assertEqual((list(connect.others), connect.strange), ([], []))
+
+    @with_daemons
+    async def test_stream_send_message(self) -> None:
+        """
+        A message from a client of theirs is stored, once, with all that it says.
+        """
+        connect = await self.their_connect()
+        one, other = self.user(), self.client()
+        await connect.say(one, other.user, "stored")
+        await connect.hears("stored")
+        [found] = await other.unread()
+        self.assertEqual((found["from"], found["content"]), (one, "stored"))
+
+    @with_daemons
+    async def test_stream_push_event(self) -> None:
+        """
+        A push names the user it is for, has the message with an id, and is a
+        C{new_message}.
+        """
+        connect = await self.their_connect()
+        one, other = self.user(), self.user()
+        said = await connect.say(one, other, "pushed")
+        push = await connect.hears("pushed")
+        fields = fields_of(push)
+        self.assertGreater(fields["message"].pop("message_id"), 0)
+        self.assertLess(abs(fields["message"].pop("timestamp") - said.timestamp), 60)
+        message = {"from": one, "to": other, "content": "pushed", "message_type": TEXT}
+        wanted = {"target_user_id": other, "message": message}
+        self.assertEqual(fields, {**wanted, "event_type": NEW_MESSAGE})
+        self.assertEqual(strange(push), [])
+
+    @with_daemons
+    async def test_stream_push_event_to_all(self) -> None:
+        """
+        Every Connect of theirs gets every push, once, and ours beside them too.
+        """
+        first, second = [await self.their_connect() for _ in range(2)]
+        await self.known(first)
+        await self.known(second)
+        ours = await self.device(self.user())
+        await first.say(self.user(), ours.user, "for one of ours")
+        for connect in (first, second):
+            await connect.hears("for one of ours")
+        await ours.hears("deliver")
+        for connect in (first, second):
+            contents = [p.message.content for p in connect.pushes]
+            self.assertEqual(contents.count("for one of ours"), 1)
+
+    @with_daemons
+    async def test_stream_push_event_from_ours(self) -> None:
+        """
+        What a client of our Connect says reaches a user at theirs.
+        """
+        connect = await self.their_connect()
+        await self.known(connect)
+        one, other = await self.connected(), self.user()
+        await one.say(other, "from ours")
+        push = await connect.hears("from ours")
+        self.assertEqual(push.target_user_id, other)
+
+    @with_daemons
+    async def test_stream_push_result(self) -> None:
+        """
+        A result, good or bad, for anybody, is taken, and the next push comes.
+        """
+        connect = await self.their_connect()
+        user = self.user()
+        for target in (user, 0, -1, 2**63 - 1):
+            await connect.push_result(target)
+            await connect.push_result(target, False, "closed")
+        await connect.say(self.user(), user, "after results")
+        await connect.hears("after results")
+        self.assertEqual(list(connect.ends), [])
+
+    @with_daemons
+    async def test_stream_ack(self) -> None:
+        """
+        An acknowledgement makes the message read, and is confirmed with its id and
+        C{ack_id}.
+        """
+        connect = await self.their_connect()
+        other = self.client()
+        await connect.say(self.user(), other.user, "to be read")
+        push = await connect.hears("to be read")
+        await connect.ack(other.user, push.message, ack_id="k1")
+        [confirm] = await connect.confirms.count(1)
+        self.assertEqual(
+            fields_of(confirm),
+            {
+                "ack_id": "k1",
+                "message_id": push.message.message_id,
+                "confirmed": True,
+            },
+        )
+        self.assertEqual(strange(confirm), [])
+        self.assertEqual(await other.unread(), [])
+
+    @with_daemons
+    async def test_stream_ack_of_others(self) -> None:
+        """
+        An acknowledgement of a message to someone else, or of none, is not confirmed
+        and changes nothing.
+        """
+        connect = await self.their_connect()
+        other = self.client()
+        await connect.say(self.user(), other.user, "not to be read")
+        push = await connect.hears("not to be read")
+        await connect.ack(self.user(), push.message)
+        await connect.ack(other.user, ws_message(message_id=12345))
+        await connect.ack(other.user, push.message)
+        confirms = await connect.confirms.count(3)
+        by_id = sorted((c.message_id, c.confirmed) for c in confirms)
+        message_id = push.message.message_id
+        wanted = sorted([(12345, False), (message_id, False), (message_id, True)])
+        self.assertEqual(by_id, wanted)
+
+    @with_daemons
+    async def test_stream_failure(self) -> None:
+        """
+        A message that cannot be taken comes back as a failure with its sender, a
+        reason and the message as it was.
+        """
+        connect = await self.their_connect()
+        one = self.user()
+        said = await connect.say(one, 0, "to nobody")
+        [failure] = await connect.failures.count(1)
+        self.assertEqual(failure.original_sender, one)
+        self.assertTrue(failure.failure_reason)
+        self.assertEqual(failure.original_message, said)
+        self.assertEqual(strange(failure), [])
+
+    @with_daemons
+    async def test_stream_before_subscribe(self) -> None:
+        """
+        Who sends before it subscribes, or never does, is served; pushes go to
+        subscribers only.
+        """
+        hears = await self.their_connect()
+        await self.known(hears)
+        never = await self.their_connect(subscribes=0)
+        await never.say(self.user(), self.user(), "from one that never did")
+        push = await hears.hears("from one that never did")
+        await never.ack(push.target_user_id, push.message)
+        [confirm] = await never.confirms.count(1)
+        self.assertTrue(confirm.confirmed)
+        self.assertEqual(len(never.pushes), 0)
+
+    @with_daemons
+    async def test_stream_subscribe_twice(self) -> None:
+        """
+        Who subscribes twice on a stream gets each push once, or is told that it may
+        not.
+        """
+        connect = await self.their_connect(subscribes=2)
+        await connect.say(self.user(), self.user(), "once")
+        await connect.hears("once")
+        await connect.say(self.user(), self.user(), "the end")
+        await connect.hears("the end")
+        contents = [p.message.content for p in connect.pushes]
+        self.assertEqual(contents, ["once", "the end"])
+
+    @with_daemons
+    async def test_stream_group(self) -> None:
+        """
+        A message to a group is pushed for each member but the sender.
+        """
+        connect = await self.their_connect()
+        one, two, three = [self.user() for _ in range(3)]
+        made = await self.ask(
+            "/api/v1/groups",
+            {"client_id": "s", "owner": one, "name": "n", "members": [two, three]},
+        )
+        group = int(made.document["group"])
+        await connect.say(one, 0, "all of you", group_id=group)
+        await connect.pushes.until(
+            lambda: len(self._to_all(connect)) >= 2, "two pushes"
+        )
+        await connect.say(one, two, "after")
+        await connect.hears("after")
+        self.assertEqual(sorted(self._to_all(connect)), [two, three])
+
+    def _to_all(self, connect: Any) -> list[int]:
+        return [
+            p.target_user_id
+            for p in connect.pushes
+            if p.message.content == "all of you"
+        ]
+
+    @with_daemons
+    async def test_stream_sequences(self) -> None:
+        """
+        Each field of each event absent, zero, negative and huge: the stream goes on.
+        """
+        connect = await self.their_connect()
+        for sequence in of_kind("MessageStreamRequest"):
+            if "subscribe" not in sequence.fields:
+                await connect.write(sequence.data)
+        await connect.say(self.user(), self.user(), "still served")
+        await connect.hears("still served")
+        self.assertEqual((list(connect.ends), connect.strange), ([], []))
+
+    @with_daemons
+    async def test_stream_no_event(self) -> None:
+        """
+        Bytes that are no event end that stream with a status that says why; nobody
+        else notices.
+        """
+        other = await self.their_connect()
+        await self.known(other)
+        for sequence in REFUSED:
+            if sequence.kind != "MessageStreamRequest":
+                continue
+            connect = await self.their_connect()
+            await connect.write(sequence.data)
+            [(code, details)] = await connect.ends.count(1)
+            self.assertEqual(code, "INVALID_ARGUMENT", sequence.title)
+            self.assertTrue(details)
+        await other.say(self.user(), self.user(), "still served")
+        await other.hears("still served")
+        self.assertEqual(list(other.ends), [])
+
+    @with_daemons
+    async def test_stream_close_send(self) -> None:
+        """
+        Who closes its half is unsubscribed, and its stream ends well.
+        """
+        connect = await self.their_connect()
+        await connect.close_send()
+        self.assertEqual(await connect.ends.count(1), [("OK", "")])
+
+
+class UnaryTests(DeployedTestCase):
+    """
+    C{SendWSMessage} and C{GetHistoryMessages}.
+    """
+
+    @with_daemons
+    async def test_rpc_send_ws_message(self) -> None:
+        """
+        What is sent so is heard by clients, and stored when it is answered.
+        """
+        connect = await self.their_connect()
+        one, other = self.user(), await self.connected(acknowledges=False)
+        request = SendWSMessageRequest(
+            msg=ws_message(
+                sender=one, to=other.user, content="by a call", message_type=TEXT
+            )
+        )
+        answer = SendWSMessageResponse.FromString(
+            await connect.call("SendWSMessage", request)
+        )
+        self.assertEqual((answer.success, strange(answer)), (True, []))
+        await other.hears("by a call")
+
+    @with_daemons
+    async def test_rpc_send_ws_message_bad(self) -> None:
+        """
+        What cannot be taken is told: success is false with a reason, or a status is.
+        """
+        connect = await self.their_connect()
+        for sequence in of_kind("SendWSMessageRequest"):
+            if sequence.name == "every field":
+                continue
+            try:
+                data = await connect.call("SendWSMessage", sequence.data)
+            except grpc.aio.AioRpcError as e:
+                self.assertEqual(e.code(), grpc.StatusCode.INVALID_ARGUMENT)
+            else:
+                answer = SendWSMessageResponse.FromString(data)
+                self.assertEqual(answer.success, False, sequence.title)
+                self.assertTrue(answer.message)
+
+    @with_daemons
+    async def test_rpc_get_history_messages(self) -> None:
+        """
+        History comes by pages from 1 on, oldest first, with the total.
+        """
+        connect = await self.their_connect()
+        one, other = self.user(), self.user()
+        for n in range(5):
+            await connect.say(one, other, f"{n}")
+        await connect.hears("4")
+        for user in (one, other):
+            request = GetHistoryRequest(user_id=user, page=2, size=2)
+            page = GetHistoryResponse.FromString(
+                await connect.call("GetHistoryMessages", request)
+            )
+            self.assertEqual([m.content for m in page.messages], ["2", "3"])
+            self.assertEqual((page.total, page.page, page.size), (5, 2, 2))
+            self.assertEqual(strange(page), [])
+
+    @with_daemons
+    async def test_rpc_get_history_messages_bad(self) -> None:
+        """
+        Page 0, below 0, and users that are none are refused with a reason.
+        """
+        connect = await self.their_connect()
+        user = self.user()
+        for fields in (
+            {"user_id": user, "page": 0, "size": 10},
+            {"user_id": user, "page": -1, "size": 10},
+            {"user_id": user, "page": 1, "size": -1},
+            {"user_id": -1, "page": 1, "size": 10},
+        ):
+            with self.assertRaises(grpc.aio.AioRpcError) as caught:
+                await connect.call("GetHistoryMessages", GetHistoryRequest(**fields))
+            error = caught.exception
+            self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT, fields)
+            self.assertTrue(error.details())

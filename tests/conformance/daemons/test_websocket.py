@@ -1,0 +1,319 @@
+"""
+Our Connect for the deployed test client, row by row of the WebSocket contract:
+what is said on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conformance.contract import (
+    ACKNOWLEDGEMENT,
+    CONNECTION,
+    HEARTBEAT,
+    ONLINE,
+    TEXT,
+    fields_of,
+    sender_of,
+    strange,
+    ws_message,
+)
+from tests.conformance.daemons.cases import DeployedTestCase
+from tests.integration.cases import eventually, with_daemons
+
+
+def _texts(client: Any) -> list[Any]:
+    return [m for m in client.heard if m.message_type == TEXT]
+
+
+class MessageTests(DeployedTestCase):
+    """
+    What test clients say to each other through our daemons.
+    """
+
+    @with_daemons
+    async def test_ws_type_1_text(self) -> None:
+        """
+        The other hears the message with its fields as they were and an id, and nothing
+        that the contract does not have.
+        """
+        one, other = await self.connected(), await self.connected()
+        said = await one.say(other.user, "hello from one")
+        heard = await other.hears("hello from one")
+        self.assertGreater(heard.message_id, 0)
+        self.assertLess(abs(heard.timestamp - said.timestamp), 60)
+        fields = fields_of(heard)
+        fields.pop("message_id")
+        self.assertEqual(
+            fields.pop("timestamp") and fields,
+            {
+                "from": one.user,
+                "to": other.user,
+                "content": "hello from one",
+                "message_type": TEXT,
+            },
+        )
+        self.assertEqual(strange(heard), [])
+
+    @with_daemons
+    async def test_ws_type_1_sender_hears_nothing(self) -> None:
+        """
+        The sender hears nothing of its own message.
+        """
+        one, other = await self.connected(), await self.connected()
+        await one.say(other.user, "asked")
+        await other.hears("asked")
+        await other.say(one.user, "answered")
+        await one.hears("answered")
+        self.assertEqual(one.texts(), ["answered"])
+
+    @with_daemons
+    async def test_ws_type_1_order(self) -> None:
+        """
+        A hundred messages come in their order, once each, with ids that are positive
+        and rise.
+        """
+        one, other = await self.connected(), await self.connected()
+        for n in range(100):
+            await one.say(other.user, f"{n}")
+        await other.hears("99")
+        self.assertEqual(other.texts(), [f"{n}" for n in range(100)])
+        ids = [m.message_id for m in _texts(other)]
+        self.assertEqual(ids, sorted(set(ids)))
+        self.assertGreater(ids[0], 0)
+
+    @with_daemons
+    async def test_ws_type_1_id_of_sender(self) -> None:
+        """
+        An id or an C{ack_id} that the sender made up makes no message another's: the
+        same content said twice is heard twice.
+        """
+        one, other = await self.connected(), await self.connected()
+        for n in (1, 2):
+            await one.say(other.user, "twice", message_id=7, ack_id="k")
+            await other.heard.count(n)
+        ids = {m.message_id for m in other.heard}
+        self.assertEqual(len(ids), 2)
+
+    @with_daemons
+    async def test_ws_from(self) -> None:
+        """
+        Nobody can speak as someone else: C{from} is the user of the connection, or
+        the message is refused.
+        """
+        one, other, third = [await self.connected() for _ in range(3)]
+        await one.say(other.user, "from a third", sender=third.user)
+        await one.say(other.user, "from me")
+        await other.hears("from me")
+        self.assertEqual({sender_of(m) for m in other.heard}, {one.user})
+
+    @with_daemons
+    async def test_ws_content(self) -> None:
+        """
+        Texts of other scripts, of two lines and of many bytes come as they were.
+        """
+        one, other = await self.connected(), await self.connected()
+        for content in ("é中😀", "two\nlines", "x" * 10_000):
+            await one.say(other.user, content)
+            await other.hears(content)
+
+    @with_daemons
+    async def test_ws_group(self) -> None:
+        """
+        A message to a group is heard by its members but the sender, with C{group_id}.
+        """
+        one, other, stranger = [await self.connected() for _ in range(3)]
+        made = await self.ask(
+            "/api/v1/groups",
+            {"client_id": "g", "owner": one.user, "name": "n", "members": [other.user]},
+        )
+        group = int(made.document["group"])
+        await one.say(0, "all of you", group=group)
+        heard = await other.hears("all of you")
+        self.assertEqual((heard.group_id, sender_of(heard)), (group, one.user))
+        await stranger.say(0, "me too", group=group)
+        await other.say(one.user, "heard")
+        await one.hears("heard")
+        self.assertEqual(one.texts(), ["heard"])
+        self.assertEqual((stranger.texts(), other.texts()), ([], ["all of you"]))
+
+    @with_daemons
+    async def test_ws_type_2_heartbeat(self) -> None:
+        """
+        A heartbeat is taken, and nobody else hears of it.
+        """
+        await self._unheard(HEARTBEAT)
+
+    @with_daemons
+    async def test_ws_type_3_connection(self) -> None:
+        """
+        Connection management is taken, and nobody else hears of it.
+        """
+        await self._unheard(CONNECTION)
+
+    async def _unheard(self, kind: int) -> None:
+        one, other = await self.connected(), await self.connected()
+        await one.say(other.user, "not for people", message_type=kind)
+        await one.say(other.user, "text")
+        await other.hears("text")
+        self.assertEqual([m.content for m in _texts(other)], ["text"])
+        self.assertTrue(one.connected)
+
+    @with_daemons
+    async def test_ws_type_4_acknowledgement(self) -> None:
+        """
+        What was acknowledged is read; what was not waits in unread.
+        """
+        one = await self.connected()
+        other = await self.connected(acknowledges=False)
+        await one.say(other.user, "one")
+        await one.say(other.user, "two")
+        await other.hears("two")
+        self.assertEqual(await self._unread(other, 2), ["one", "two"])
+        await other.acknowledge(other.heard[0])
+        self.assertEqual(await self._unread(other, 1), ["two"])
+
+    async def _unread(self, client: Any, count: int) -> list[str]:
+        found: list[Any] = []
+
+        async def there() -> bool:
+            found[:] = await client.unread()
+            return len(found) == count
+
+        await eventually(f"{count} unread", there)
+        return [m["content"] for m in found]
+
+    @with_daemons
+    async def test_ws_type_4_of_others(self) -> None:
+        """
+        Acknowledging a message to someone else, or one that is not there, changes
+        nothing and ends nothing.
+        """
+        one, third = await self.connected(), await self.connected()
+        other = await self.connected(acknowledges=False)
+        await one.say(other.user, "for one alone")
+        heard = await other.hears("for one alone")
+        for message_id in (heard.message_id, 12345, -1, 0, 2**63 - 1):
+            fake = ws_message(message_id=message_id, timestamp=heard.timestamp)
+            await third.acknowledge(fake)
+            await third.acknowledge(fake, sender=other.user)
+        await third.say(other.user, "after")
+        await other.hears("after")
+        self.assertEqual(await self._unread(other, 2), ["for one alone", "after"])
+
+    @with_daemons
+    async def test_ws_type_4_answered_by_nothing(self) -> None:
+        """
+        Nothing answers an acknowledgement, and nobody hears of it.
+        """
+        one, other = await self.connected(), await self.connected()
+        await one.say(other.user, "ping")
+        await other.hears("ping")
+        await other.say(one.user, "pong")
+        await one.hears("pong")
+        kinds = {m.message_type for m in [*one.heard, *other.heard]}
+        self.assertNotIn(ACKNOWLEDGEMENT, kinds)
+        self.assertEqual((one.texts(), other.texts()), (["pong"], ["ping"]))
+
+    @with_daemons
+    async def test_ws_type_10_online(self) -> None:
+        """
+        Who talked with a user hears as type 10 when that user leaves and comes back;
+        the client acknowledges neither.
+        """
+        one, other = await self.connected(), await self.connected()
+        await one.say(other.user, "hello")
+        await other.hears("hello")
+        await one.drop()
+        left = await self._change(other, 0)
+        await one.login()
+        came = await self._change(other, left.message_id)
+        for change in (left, came):
+            self.assertEqual((sender_of(change), change.to), (one.user, other.user))
+        self.assertEqual(len([s for s in other.said if s.way == ">"]), 1)
+
+    async def _change(self, client: Any, after: int) -> Any:
+        """
+        The change of online status that is told after the one with this id.
+        """
+        return await client.heard.find(
+            lambda m: m.message_type == ONLINE and m.message_id > after, "type 10"
+        )
+
+    @with_daemons
+    async def test_ws_type_of_nobody(self) -> None:
+        """
+        A type that the contract does not have ends nothing.
+        """
+        one, other = await self.connected(), await self.connected()
+        for kind in (0, 5, 9, 11, -1, 2**31 - 1):
+            await one.say(other.user, "of no type", message_type=kind)
+        await one.say(other.user, "text")
+        await other.hears("text")
+
+    @with_daemons
+    async def test_ws_away(self) -> None:
+        """
+        Who comes back is given nothing on the WebSocket; it waits in unread until it
+        is marked as read.
+        """
+        one, other = await self.connected(), self.client()
+        await one.say(other.user, "are you there?")
+        self.assertEqual(await self._unread(other, 1), ["are you there?"])
+        await other.login()
+        await one.say(other.user, "now?")
+        await other.hears("now?")
+        self.assertEqual(other.texts(), ["now?"])
+        found = await other.unread()
+        await other.mark_read(m["id"] for m in found)
+        self.assertEqual(await self._unread(other, 0), [])
+
+    @with_daemons
+    async def test_ws_to_nobody(self) -> None:
+        """
+        A message to nobody, or to who cannot be, ends nothing, and is nowhere.
+        """
+        one, other = await self.connected(), await self.connected()
+        for to in (0, -1, -(2**63)):
+            await one.say(to, "to nobody")
+        for group in (-1, 12345, 2**63 - 1):
+            await one.say(0, "to no group", group=group)
+        await one.say(other.user, "text")
+        await other.hears("text")
+        page = await one.history()
+        self.assertEqual([m["content"] for m in page["messages"]], ["text"])
+
+
+class RedeliveryTests(DeployedTestCase):
+    """
+    With C{legacy.redeliver} on.
+    """
+
+    connect = {**DeployedTestCase.connect, "legacy.redeliver": "true"}
+
+    @with_daemons
+    async def test_ws_redeliver(self) -> None:
+        """
+        What was not acknowledged is given again on connect, oldest first, all of it;
+        what was acknowledged is not.
+        """
+        one = await self.connected()
+        other = await self.connected(acknowledges=False)
+        contents = [f"{n}" for n in range(120)]
+        for content in contents:
+            await one.say(other.user, content)
+        await other.hears("119")
+        await other.acknowledge(other.heard[1])
+
+        async def acknowledged() -> bool:
+            return len(await other.unread()) != len(contents)
+
+        await eventually("one less", acknowledged)
+        await other.drop()
+        again = await self.connected(other.user, acknowledges=False)
+        await again.hears("119")
+        wanted = [c for c in contents if c != "1"]
+        self.assertEqual(again.texts(), wanted)
+        first = {m.message_id: m.content for m in _texts(other)}
+        second = {m.message_id: m.content for m in _texts(again)}
+        self.assertEqual(second, {k: v for k, v in first.items() if v != "1"})

@@ -37,11 +37,13 @@ class StreamTests(PeerTestCase):
         second = await self.connect(message, listens=False, subscribes=2)
         third = await self.connect(message, listens=False, subscribes=0)
         await third.say(1001, 1002, "served all the same")
+        await first.hears("served all the same")
+        await message.push(ws_message(sender=1, to=2, content="next"))
         for connect in (first, second):
-            await connect.hears("served all the same")
-            await message.push(ws_message(sender=1, to=2, content="next"))
             await connect.hears("next")
-        self.assertEqual([len(second.pushes), len(third.pushes)], [3, 0])
+            contents = [push.message.content for push in connect.pushes]
+            self.assertEqual(contents, ["served all the same", "next"])
+        self.assertEqual(len(third.pushes), 0)
 
     @on_asyncio
     async def test_push_result(self) -> None:

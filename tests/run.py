@@ -67,9 +67,13 @@ class Suite(NamedTuple):
 
 SUITES = {
     "unit": Suite(processes=2),
-    "integration": Suite(("integration", "conformance/daemons"), limit_s=900),
+    "integration": Suite(
+        ("integration", "conformance/daemons"), processes=2, limit_s=900
+    ),
     "faults": Suite(
-        ("faults",), limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 900
+        ("faults",),
+        processes=2,
+        limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 900,
     ),
     "stack": Suite(("stack",), limit_s=1200, servers=True),
 }

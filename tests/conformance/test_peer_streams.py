@@ -167,6 +167,7 @@ class StreamTests(PeerTestCase):
         await connect.write(b"\x08")
         await connect.write(bytes.fromhex("5200"))
         await message.broken.count(1)
+        await message.hears("")
         await message.tell_all(b"\x08")
         await message.tell_all(bytes.fromhex("5a00"))
         await connect.others.count(2)

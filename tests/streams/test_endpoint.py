@@ -19,6 +19,7 @@ from twisted.trial.unittest import TestCase
 from tests.ports import KeptPort
 from tests.proxies import Proxy
 from tests.stalls import Span
+from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
 from wsmsg.streams.endpoint import StreamEndpoint
 from wsmsg.streams.grpc_errors import StreamFailed, StreamLost
@@ -157,6 +158,18 @@ class StreamEndpointTests(TestCase):
         port = await self.serve(echo)
         await soon(self.server.stop(0))
         self.assertEqual(await self.fails(self.endpoint(port)), "connection refused")
+
+    async def test_calls_of_a_lost_stream(self) -> None:
+        """
+        A call beside a stream that is gone fails as one whose answer does not come.
+        """
+        port = await self.serve(echo)
+        recorder = await self.endpoint(port).connect(Recorders())
+        recorder.transport.loseConnection()
+        await recorder.lost
+        asked = recorder.transport.query(METHOD, Request(), Response, 5.0)
+        await self.assertFailure(asked, Unavailable)
+        await self.assertFailure(recorder.transport.echo(5.0), StreamFailed)
 
     async def test_silent(self) -> None:
         """

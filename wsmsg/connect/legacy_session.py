@@ -188,9 +188,11 @@ class LegacySession(Session):
         return True
 
     def tell(self, data: bytes, shed: bool) -> bool:
+        if len(data) <= _HEADER:
+            return True  # a receipt, say, which it has no word for
         if not shed:
             return super().tell(data, shed)
-        if len(data) > _HEADER and self.known:
+        if self.known:
             self._tell_presence(data)
         return True
 

@@ -15,7 +15,8 @@ class DeployedSettings(Section):
     """
     What is held for one stream of a deployed Connect.  All of it can change live.
 
-    @ivar records: pushes and answers that it has not taken; over it the stream is ended.
+    @ivar records: pushes and answers that it has not taken; over it the stream
+        is ended.
     @ivar record_bytes: the same in bytes.
     @ivar unsettled: pushes that wait for it to be written before their records count as
         settled; older ones are settled all the same.

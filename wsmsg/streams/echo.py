@@ -67,6 +67,8 @@ async def _status(
             raise StreamFailed(_silence(e, timeout_s)) from None
         status: grpc.StatusCode = e.code()
         return status
+    except grpc.aio.UsageError:
+        raise StreamFailed("the stream is closed") from None
     return grpc.StatusCode.OK
 
 

@@ -129,7 +129,7 @@ class StreamTransport:
             response_deserializer=answer.FromString,
         )
         return Deferred.fromFuture(
-            asyncio.ensure_future(_answered(call(request, timeout=timeout_s)))
+            asyncio.ensure_future(_answered(call, request, timeout_s))
         )
 
     def echo(self, timeout_s: float) -> Deferred[None]:
@@ -367,10 +367,10 @@ async def _ended(call: Any) -> str:
     return "the peer ended it" + (f": {details}" if details else f" ({code.name})")
 
 
-async def _answered(call: Any) -> Any:
+async def _answered(call: Any, request: Message, timeout_s: float) -> Any:
     try:
-        return await call
+        return await call(request, timeout=timeout_s)
     except grpc.aio.AioRpcError as e:
         raise to_error(e) from None
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, grpc.aio.UsageError):  # the channel is closed
         raise Unavailable("the stream was closed meanwhile", 500) from None

@@ -231,6 +231,7 @@ class MessageTests(DeployedTestCase):
         for change in (left, came):
             self.assertEqual((sender_of(change), change.to), (one.user, other.user))
         self.assertEqual(len([s for s in other.said if s.way == ">"]), 1)
+        self.assertNotIn(b"", [s.data for client in (one, other) for s in client.said])
 
     async def _change(self, client: Any, after: int) -> Any:
         """

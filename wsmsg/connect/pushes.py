@@ -46,7 +46,6 @@ class Seen:
         if len(self._last) > SEEN:
             del self._last[next(iter(self._last))]
 
-
     def has_data(self, data: bytes) -> bool:
         """
         Whether these bytes were noted of late.

@@ -24,11 +24,13 @@ from tests.integration.installation import (
     http_post,
 )
 from tests.proxies import Proxy
-from tests.stalls import Span
+from tests.stalls import Loss, Span
 from wsmsg.rpc import client_pb2 as pb
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
 _LISTENERS = ("listen", "rpc_listen", "admin_listen")
+#: A stream without a word for so long may be given up.
+_SILENT_S = 1.5
 #: P9.
 _LIMIT_S = 5.0
 #: A primary that is lost has a successor by then.
@@ -139,9 +141,9 @@ class ManyTestCase(IntegrationTestCase):
         await device.hears("presence", user=user, online=True)
         return device
 
-    async def asked(self, user: int, connect: DaemonProcess) -> bool:
+    async def asked(self, user: int, connect: DaemonProcess) -> set[bool]:
         """
-        Whether this Connect says over HTTP and gRPC that the user is online.
+        Whether the user is online, as this Connect says over HTTP and gRPC.
         """
         path, body = "/api/v1/connect/online_status", {"user_ids": [user]}
         status, told = await http_post(connect.port("listen"), path, body)
@@ -151,25 +153,45 @@ class ManyTestCase(IntegrationTestCase):
             stub = rest_pb2_grpc.ConnectServiceStub(channel)
             request = rest_pb2.OnlineStatusRequest(user_ids=[user])
             answer = await stub.OnlineStatus(request)
-        self.assertEqual(answer.status[user], told["status"][str(user)])
-        return bool(answer.status[user])
+        return {answer.status[user], told["status"][str(user)]}
 
     async def stays_online(
         self, user: int, watcher: Device, connect: DaemonProcess, seconds: float
     ) -> None:
         """
-        For so long nobody is told anything else, whoever asks and however often.
+        For so long nobody is told anything else, whoever asks and however often.  If
+        the machine stands still for longer than a stream lives without a word, it
+        begins anew.
         """
+        told = await self._told_offline(user, watcher, connect, seconds)
+        while told and told[1].largest_s >= _SILENT_S:
+            text = f"{told[0]}, begun anew: the machine lost {told[1]}"
+            sys.__stderr__ and print(text, file=sys.__stderr__)
+            await eventually("online again", lambda: self._online(user, connect))
+            watcher.heard.clear()
+            told = await self._told_offline(user, watcher, connect, seconds)
+        self.assertIsNone(told)
+
+    async def _told_offline(
+        self, user: int, watcher: Device, connect: DaemonProcess, seconds: float
+    ) -> tuple[str, Loss] | None:
+        """
+        Who was told that the user is offline, and what the machine lost until then.
+        """
+        span = Span()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.assertTrue(await self.asked(user, connect))
+            answers = await self.asked(user, connect)
+            if answers != {True}:
+                return f"who asks is told {answers}", span.now()[1]
             await asyncio.sleep(0.1)  # to ask as often as that
-        offline = [
-            frame
-            for name, frame, _ in watcher.heard
-            if name == "presence" and frame.user == user and not frame.online
-        ]
-        self.assertEqual(offline, [])
+        for name, frame, _ in watcher.heard:
+            if name == "presence" and frame.user == user and not frame.online:
+                return "who watches is told", span.now()[1]
+        return None
+
+    async def _online(self, user: int, connect: DaemonProcess) -> bool:
+        return await self.asked(user, connect) == {True}
 
     def _tell(self) -> None:
         for daemon in self.installation.daemons:
@@ -250,7 +272,7 @@ class PresenceTests(ManyTestCase):
         last.vanish()
         await watcher.hears("presence", user=user, online=False)
         span.check(_LIMIT_S)
-        self.assertFalse(await self.asked(user, second))
+        self.assertEqual(await self.asked(user, second), {False})
 
     @with_daemons
     async def test_connect_killed(self) -> None:
@@ -268,7 +290,7 @@ class PresenceTests(ManyTestCase):
         told = span.check(_LIMIT_S)
         sys.__stderr__ and print(f"offline {told}", file=sys.__stderr__)
         self.assertGreater(gone.last_seen, 0)
-        self.assertFalse(await self.asked(user, second))
+        self.assertEqual(await self.asked(user, second), {False})
         try:
             await watcher.hears("presence", limit_s=1.0, user=user)
         except Unheard:

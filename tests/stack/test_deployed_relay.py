@@ -58,6 +58,7 @@ class RelayTests(IntegrationTestCase):
             await daemon.start()
         for daemon in (one, two):
             await daemon.ready()
+            await daemon.until_logged("are ours now")  # each has a share
         connects = [await self.deployed(daemon) for daemon in (one, two)]
         for daemon in (one, two):
             await eventually("it relays", partial(self.relaying, daemon), 30)

@@ -8,8 +8,8 @@ from typing import Any
 
 from wsmsg.connect.interfaces import IEdge
 from wsmsg.connect.watching import Watching
-from wsmsg.connect.wire import cursor_of, presence_of
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import cursor_of, presence_of
 
 
 def tell(

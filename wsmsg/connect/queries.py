@@ -16,10 +16,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from wsmsg.connect.interfaces import GroupView
-from wsmsg.connect.wire import group_view_of, head_of, message_of, presence_of
+from wsmsg.connect.wire import group_view_of
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
 from wsmsg.model import Head, Mark, Message, Presence
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import head_of, message_of, presence_of
 
 #: Asks one Message; the Deferred fails with L{WsmsgError}.
 Ask = Callable[[rest_pb2.QueryRequest], "Deferred[rest_pb2.QueryResponse]"]

@@ -27,9 +27,10 @@ from wsmsg.connect.deltas import NetChange, chunks
 from wsmsg.connect.interfaces import SendAnswer
 from wsmsg.connect.pending import PendingSend
 from wsmsg.connect.upstream_context import Owner, PeerLife, Shared, Transport
-from wsmsg.connect.wire import message_of, rejection_of
+from wsmsg.connect.wire import rejection_of
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import message_of
 
 #: Users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000

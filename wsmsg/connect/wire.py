@@ -1,42 +1,15 @@
 """
-Our values, of the stream's and the queries' messages.
+What sessions are told, of the stream's and the queries' messages.
 """
 
 from __future__ import annotations
 
 from wsmsg.connect.interfaces import GroupView, SendAnswer
 from wsmsg.errors import from_code
-from wsmsg.model import Cursor, Head, Message, Presence
 from wsmsg.rpc import rest_pb2
 
 _REASON = 500
 _LONGEST_HINT_MS = 3_600_000
-
-
-def message_of(m: rest_pb2.ChatMessage) -> Message:
-    return Message(
-        m.conversation,
-        m.sender,
-        m.client_id,
-        m.message_id,
-        m.content,
-        m.kind,
-        m.time_ms,
-        m.seq,
-    )
-
-
-def cursor_of(c: rest_pb2.Cursor) -> Cursor:
-    return Cursor(c.conversation, c.user, c.delivered, c.read)
-
-
-def presence_of(p: rest_pb2.Presence) -> Presence:
-    return Presence(p.user, p.online, p.last_seen_ms)
-
-
-def head_of(h: rest_pb2.Head) -> Head:
-    others = tuple(map(cursor_of, h.others))
-    return Head(h.conversation, h.head, h.time_ms, h.delivered, h.read, others)
 
 
 def group_view_of(g: rest_pb2.GroupAnswer) -> GroupView:

@@ -24,9 +24,9 @@ from zope.interface import implementer
 from wsmsg.dependency import Dependency
 from wsmsg.message.deployed_words import Push
 from wsmsg.message.link import Settled
-from wsmsg.model import Message
 from wsmsg.retry import RetryPolicy
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import message_of
 
 _NEVER_S = 86400.0
 _LONGEST_S = 2.0
@@ -261,19 +261,3 @@ class RelayPeer(Factory):
             self.dependency.stopped()
         else:
             self.dependency.lost(reason)
-
-
-def message_of(message: rest_pb2.ChatMessage) -> Message:
-    """
-    A message as it is on the wire.
-    """
-    return Message(
-        message.conversation,
-        message.sender,
-        message.client_id,
-        message.message_id,
-        message.content,
-        message.kind,
-        message.time_ms,
-        message.seq,
-    )

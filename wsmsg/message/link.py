@@ -24,6 +24,7 @@ import attrs
 
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import write_message
 
 Settled = Callable[[], object]
 Response = rest_pb2.MessageStreamResponse
@@ -345,20 +346,6 @@ class Link:
             receipt.cursor.delivered = cursor.delivered
             receipt.cursor.read = cursor.read
         self._receipts.clear()
-
-
-def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
-    """
-    Spell a message on the wire.
-    """
-    to.conversation = message.conversation
-    to.seq = message.seq
-    to.message_id = message.message_id
-    to.sender = message.sender
-    to.client_id = message.client_id
-    to.content = message.content
-    to.kind = message.kind
-    to.time_ms = message.time_ms
 
 
 def _size(message: Message, targets: Sequence[int]) -> int:

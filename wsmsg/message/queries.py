@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from wsmsg.errors import Forbidden, Internal, NotFound, Unavailable, WsmsgError
 from wsmsg.message.ipresence import IPresence
 from wsmsg.message.istore import HeadRow, IMessageStore
-from wsmsg.message.link import write_message
 from wsmsg.message.routes import Routes
 from wsmsg.model import (
     Cursor,
@@ -32,6 +31,7 @@ from wsmsg.model import (
     members_of,
 )
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import write_message
 
 #: How far back heads reach beyond what was asked: clocks of several machines differ,
 #: and a message is visible a moment after the time that it bears.

@@ -11,6 +11,7 @@ from wsmsg.errors import from_code
 from wsmsg.message.queries import Queries
 from wsmsg.model import Message, Presence
 from wsmsg.rpc import rest_pb2
+from wsmsg.streams.values import message_of, presence_of
 
 
 class Reads:
@@ -39,7 +40,7 @@ class Reads:
             user=user, conversation=conversation, after=after, limit=limit
         )
         page = (await self._ask(rest_pb2.QueryItem(page=query))).page
-        return [_message(m) for m in page.messages], page.head
+        return [message_of(m) for m in page.messages], page.head
 
     async def heads(self, user: int, since_ms: int, after: str, limit: int) -> Any:
         """
@@ -56,7 +57,7 @@ class Reads:
         """
         query = rest_pb2.PresenceQuery(users=users)
         found = (await self._ask(rest_pb2.QueryItem(presence=query))).presence
-        return [Presence(p.user, p.online, p.last_seen_ms) for p in found.presence]
+        return [presence_of(p) for p in found.presence]
 
     async def _ask(self, item: rest_pb2.QueryItem) -> rest_pb2.QueryAnswer:
         response = await self._queries.answer(rest_pb2.QueryRequest(items=[item]))
@@ -65,16 +66,3 @@ class Reads:
             error = answer.error
             raise from_code(error.code, error.reason, error.retry_after_ms)
         return answer
-
-
-def _message(m: rest_pb2.ChatMessage) -> Message:
-    return Message(
-        m.conversation,
-        m.sender,
-        m.client_id,
-        m.message_id,
-        m.content,
-        m.kind,
-        m.time_ms,
-        m.seq,
-    )

@@ -1,0 +1,51 @@
+"""
+Our values, and how the stream and the queries between Connect and Message spell them.
+"""
+
+from __future__ import annotations
+
+from wsmsg.model import Cursor, Head, Message, Presence
+from wsmsg.rpc import rest_pb2
+
+
+def message_of(m: rest_pb2.ChatMessage) -> Message:
+    """
+    A message as it is on the wire.
+    """
+    return Message(
+        m.conversation,
+        m.sender,
+        m.client_id,
+        m.message_id,
+        m.content,
+        m.kind,
+        m.time_ms,
+        m.seq,
+    )
+
+
+def cursor_of(c: rest_pb2.Cursor) -> Cursor:
+    return Cursor(c.conversation, c.user, c.delivered, c.read)
+
+
+def presence_of(p: rest_pb2.Presence) -> Presence:
+    return Presence(p.user, p.online, p.last_seen_ms)
+
+
+def head_of(h: rest_pb2.Head) -> Head:
+    others = tuple(map(cursor_of, h.others))
+    return Head(h.conversation, h.head, h.time_ms, h.delivered, h.read, others)
+
+
+def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
+    """
+    Spell a message on the wire.
+    """
+    to.conversation = message.conversation
+    to.seq = message.seq
+    to.message_id = message.message_id
+    to.sender = message.sender
+    to.client_id = message.client_id
+    to.content = message.content
+    to.kind = message.kind
+    to.time_ms = message.time_ms

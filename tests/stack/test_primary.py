@@ -133,7 +133,8 @@ class PrimaryOnRedisTests(ManyTestCase):
         await eventually("offline", lambda: self._offline(presence, user))
         told = span.check(5.1)
         sys.__stderr__ and print(f"offline {told}", file=sys.__stderr__)
-        self.assertFalse(await self.asked(user, self.installation.connects[1]))
+        asked = await self.asked(user, self.installation.connects[1])
+        self.assertEqual(asked, {False})
 
     async def _offline(self, presence: RedisPresence, user: int) -> bool:
         return not await self.online(presence, user)

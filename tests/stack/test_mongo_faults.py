@@ -26,6 +26,7 @@ from tests.stack.servers import (
 from wsmsg.dependency import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.istore import HeadRow, Outcome
+from wsmsg.message.mongo_connection import MongoConnection
 from wsmsg.message.store_mongo import MongoStore
 from wsmsg.model import Message
 from wsmsg.settings.mongo_url import MongoUrl, read_mongo_url
@@ -229,6 +230,35 @@ class LoginTests(Stores):
             self.assertIn(reason, told)
             self.assertNotIn("wr0ng", told)
             self.assertNotIn(PASSWORD, told.replace(login.partition(":")[0], ""))
+
+    async def test_no_right_to_indexes(self) -> None:
+        """
+        A user who may do all but make indexes is told so, and the store is up by
+        itself when the right was given.
+        """
+        denied = True
+        say = MongoConnection._say
+
+        async def said_no(way: Any, pool: Any, command: Any, *more: Any) -> Any:
+            # The test server knows no such rights: MongoDB's own refusal.
+            if denied and "createIndexes" in command:
+                told = "not authorized on db to execute command"
+                reply = {"ok": 0.0, "code": 13, "errmsg": told}
+                way._check(command, reply)
+            return await say(way, pool, command, *more)
+
+        self.patch(MongoConnection, "_say", said_no)
+        own = await own_mongo(self, with_users=True)
+        login = f"{USER}:{PASSWORD}@{own.address}"
+        store = self.store_at(read_mongo_url(f"mongodb://{login}/db?authSource=admin"))
+        failed = fails(store)
+        store.start()
+        self.assertIn(f"{USER} has no right to createIndexes messages", await failed)
+        with self.assertRaises(Unavailable):
+            await store.insert([said(1)], 5)
+        denied = False
+        await becomes(store, True)
+        self.assertEqual(await store.insert([said(1)], 5), [Outcome.INSERTED])
 
     async def test_tls(self) -> None:
         """

@@ -34,6 +34,7 @@ from wsmsg.message.kafka_log import QUIET
 from wsmsg.message.kafka_producer import Headers, Outgoing
 from wsmsg.message.records import decode
 
+_COMMITS = 3
 _ANSWER_S = 10.0
 _POLL_S = 0.5
 _BATCH = 500
@@ -141,10 +142,10 @@ class KafkaDeadLetters:
         try:
             for letter, key in found:
                 self._write(client, letter, key)
-            client.commit_transaction(_ANSWER_S)
         except BaseException:
             client.abort_transaction(_ANSWER_S)
             raise
+        commit(client)
         return [letter.number for letter, _ in found]
 
     def _write(self, client: Producer, letter: DeadLetter, key: bytes) -> None:
@@ -230,6 +231,26 @@ def _letter(message: Message) -> DeadLetter:
         headers,
         time_ms,
     )
+
+
+def commit(client: Producer) -> None:
+    """
+    End the transaction.  One that is not through in time goes on, and nothing but
+    another call of the same can be asked for meanwhile; whoever exhumes next finds it
+    ended, one way or the other.
+    """
+    for attempt in range(_COMMITS):
+        try:
+            client.commit_transaction(_ANSWER_S)
+        except KafkaException as e:
+            error = e.args[0]
+            if error.txn_requires_abort():
+                client.abort_transaction(_ANSWER_S)
+                raise
+            if not error.retriable() or attempt + 1 == _COMMITS:
+                raise
+        else:
+            return
 
 
 def _guarded(f: Callable[[], list]) -> list:  # type: ignore[type-arg]

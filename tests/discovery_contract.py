@@ -98,7 +98,7 @@ def make_discovery_tests(
     """
 
     class DiscoveryTests(TestCase):
-        timeout = 120
+        timeout = 300
 
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = await make_place(self)

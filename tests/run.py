@@ -75,7 +75,7 @@ SUITES = {
         processes=2,
         limit_s=1500 if os.environ.get("WSMSG_FAULTS") else 900,
     ),
-    "stack": Suite(("stack",), limit_s=1200, servers=True),
+    "stack": Suite(("stack",), limit_s=2400, servers=True),
 }
 
 STAGES = (*TOOLS, *SUITES)

@@ -39,7 +39,7 @@ class PeerTestCase(TestCase):
     Tests in which scripted peers meet each other.
     """
 
-    timeout = 90
+    timeout = 300
 
     async def run_test(self, test: Awaitable[None]) -> None:
         self._closing: list[Callable[[], Awaitable[object]]] = []

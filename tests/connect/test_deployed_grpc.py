@@ -35,7 +35,7 @@ class DeployedGrpcTests(TestCase):
     The whole way to a Message that speaks in single events.
     """
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         self.edge = RecordingEdge()

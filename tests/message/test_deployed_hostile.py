@@ -68,7 +68,7 @@ class HostileTests(DeployedCase):
 
         return self.check(check)
 
-    test_never_reads.timeout = 120  # type: ignore[attr-defined]
+    test_never_reads.timeout = 300  # type: ignore[attr-defined]
 
     def push_of(self, batch: list[Message], settled: list[None]) -> list[None]:
         """

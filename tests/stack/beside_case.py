@@ -82,7 +82,7 @@ class BesideCase(TestCase):
     A Redis, and somebody who looks into it.
     """
 
-    timeout = 60
+    timeout = 300
     own: Own[Redis]
     url: RedisUrl
     other: RedisConnection

@@ -101,7 +101,7 @@ class LeaseTests(TestCase):
     What is left of a Message that dies.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.url = place()
@@ -169,7 +169,7 @@ class NumberTests(TestCase):
     The numbers in message ids.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def numbered(self, url: RedisUrl, number: int) -> tuple[RedisRegistry, int]:
         """

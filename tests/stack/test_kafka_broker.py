@@ -88,7 +88,7 @@ class BrokerUnderLoadTests(KafkaCase):
     Four conversations without a pause, all read and settled meanwhile.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def loaded(self) -> None:
         """

@@ -48,7 +48,7 @@ class KafkaCase(TestCase):
     Journals that end with the test.
     """
 
-    timeout = 120
+    timeout = 300
 
     def journal(self, place: KafkaPlace) -> KafkaJournal:
         made = kafka_journal_at(place)
@@ -242,7 +242,7 @@ class BrokerTests(KafkaCase):
     A broker that goes.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def test_killed(self) -> None:
         """

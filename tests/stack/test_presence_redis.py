@@ -78,7 +78,7 @@ class SharedTests(TestCase):
     Many Messages and one Redis.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.url = place()
@@ -155,7 +155,7 @@ class FaultTests(TestCase):
     What Redis does to us.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.own: Own[Redis] = await own_redis(self)

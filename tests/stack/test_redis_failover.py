@@ -72,7 +72,7 @@ class FailoverTests(TestCase):
     The server dies, and its name leads to another one.
     """
 
-    timeout = 120
+    timeout = 300
 
     async def test_another_address(self) -> None:
         """

@@ -34,7 +34,7 @@ from wsmsg.message.kafka_log import QUIET
 from wsmsg.message.kafka_producer import Headers, Outgoing
 from wsmsg.message.records import decode
 
-_COMMITS = 3
+_ATTEMPTS = 3
 _ANSWER_S = 10.0
 _POLL_S = 0.5
 _BATCH = 500
@@ -132,8 +132,7 @@ class KafkaDeadLetters:
 
     def _exhume(self, numbers: Sequence[int]) -> list[int]:
         client = Producer({**exhumer(self._place), "logger": QUIET})
-        # From here on nobody else's transaction can end: what is read stays true.
-        client.init_transactions(_ANSWER_S)
+        begin(client)  # from here on what is read stays true
         wanted = frozenset(numbers)
         found = self._found(min(wanted) - 1, len(wanted), wanted)
         if not found:
@@ -233,13 +232,29 @@ def _letter(message: Message) -> DeadLetter:
     )
 
 
+def begin(client: Producer) -> None:
+    """
+    Be the one who exhumes: nobody else's transaction can end from here on.  A broker
+    that has just come may not know yet that it is the one to ask.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            client.init_transactions(_ANSWER_S)
+        except KafkaException as e:
+            if e.args[0].fatal() or attempt + 1 == _ATTEMPTS:
+                raise
+            client.poll(_POLL_S)
+        else:
+            return
+
+
 def commit(client: Producer) -> None:
     """
     End the transaction.  One that is not through in time goes on, and nothing but
     another call of the same can be asked for meanwhile; whoever exhumes next finds it
     ended, one way or the other.
     """
-    for attempt in range(_COMMITS):
+    for attempt in range(_ATTEMPTS):
         try:
             client.commit_transaction(_ANSWER_S)
         except KafkaException as e:
@@ -247,7 +262,7 @@ def commit(client: Producer) -> None:
             if error.txn_requires_abort():
                 client.abort_transaction(_ANSWER_S)
                 raise
-            if not error.retriable() or attempt + 1 == _COMMITS:
+            if not error.retriable() or attempt + 1 == _ATTEMPTS:
                 raise
         else:
             return

@@ -1,5 +1,5 @@
 """
-Ending a transaction of Kafka whose broker takes its time.
+Transactions of Kafka whose broker takes its time.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from typing import Any, cast
 from confluent_kafka import KafkaError, KafkaException, Producer
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.kafka_dead_letters import commit
+from wsmsg.message.kafka_dead_letters import begin, commit
 
 _LATE = KafkaError(KafkaError._TIMED_OUT, "not in time", False, True)
 _ABORT = KafkaError(KafkaError._STATE, "must be aborted", False, False, True)
+_NOT_YET = KafkaError(KafkaError.NOT_COORDINATOR, "not yet")
 _OTHER = KafkaError(KafkaError._FENCED, "somebody else", True)
 
 
@@ -29,6 +30,12 @@ class ScriptedProducer:
         answer = self.answers.pop(0)
         if answer is not None:
             raise KafkaException(answer)
+
+    def init_transactions(self, timeout: float) -> None:
+        self.commit_transaction(timeout)
+
+    def poll(self, timeout: float) -> int:
+        return 0
 
     def abort_transaction(self, timeout: float) -> None:
         self.aborted = True
@@ -70,3 +77,28 @@ class CommitTests(SynchronousTestCase):
         """
         self.assertTrue(self.fails(_ABORT).aborted)
         self.assertFalse(self.fails(_OTHER).aborted)
+
+
+class BeginTests(SynchronousTestCase):
+    """
+    Who exhumes.
+    """
+
+    def test_not_yet(self) -> None:
+        """
+        A broker that is not the one to ask yet is asked again.
+        """
+        client = ScriptedProducer(_NOT_YET, _NOT_YET, None)
+        begin(cast(Producer, client))
+        self.assertEqual(client.answers, [])
+
+    def test_never(self) -> None:
+        """
+        After three times, or where it is no use, the reason is told.
+        """
+        for answers in ([_NOT_YET] * 3, [_OTHER]):
+            client = ScriptedProducer(*answers)
+            with self.assertRaises(KafkaException) as caught:
+                begin(cast(Producer, client))
+            self.assertIs(caught.exception.args[0], answers[-1])
+            self.assertEqual(client.answers, [])

@@ -125,12 +125,13 @@ class Load:
         """
         return max(taken_s - accepted_s for accepted_s, taken_s in self._waits())
 
-    def check_delays(self, limit_s: float) -> None:
+    def check_delays(self, limit_s: float, began_s: float, ended_s: float) -> None:
         """
-        Nobody waited longer than that, on a machine that worked.
+        Nobody waited longer than that, on a machine that worked, for what was accepted
+        within a time.
         """
         for accepted_s, taken_s in self._waits():
-            if taken_s - accepted_s >= limit_s:
+            if began_s <= accepted_s <= ended_s and taken_s - accepted_s >= limit_s:
                 self._history.check(accepted_s, taken_s, limit_s)
 
     def _waits(self) -> Iterator[tuple[float, float]]:

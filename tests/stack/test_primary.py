@@ -25,7 +25,7 @@ _LEASE_S = 5.5
 
 #: P9: of a Connect, and for asking until it is over.
 _LEASE_S = 5.0
-_LOOK_S = 0.4
+_LOOK_S = 0.1
 
 
 class ManyOnRedis(Many):

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.cli.main import COMMANDS, main
 from wsmsg.cli.plain import harmless
+from wsmsg.cli.status import shown
 
 #: Nobody listens on port 1.
 NOBODY = "http://127.0.0.1:1"
@@ -120,6 +121,32 @@ class TokenTests(SynchronousTestCase):
         result = run("token", "1", "--data-dir", str(self.folder))
         self.assertEqual(result.exit_code, 1)
         self.assertIn(str(path), result.output)
+
+
+class StatusTests(SynchronousTestCase):
+    """
+    What C{wsmsg status} shows of a daemon.
+    """
+
+    def test_counts(self) -> None:
+        """
+        Of many counts those that are nothing are left out and counted; few are shown
+        as they are, and a no is always shown.
+        """
+        many = {"pushes": 3, **{f"count_{i}": 0 for i in range(9)}, "open": False}
+        told = {"ready": True, "connect": {"users": 0, "upstream": many}}
+        lines = list(shown("connect", told))
+        self.assertEqual(
+            lines,
+            [
+                "connect  ready",
+                "  connect: users 0",
+                "    upstream: pushes 3, open False, 9 others 0",
+            ],
+        )
+        nothing = {f"count_{i}": 0 for i in range(9)}
+        *_, line = shown("connect", {"ready": True, "upstream": nothing})
+        self.assertEqual(line, "  upstream: 9 counts, all 0")
 
 
 class UnreachableTests(SynchronousTestCase):

@@ -16,6 +16,9 @@ from wsmsg.cli.places import CONNECT_ADMIN, MESSAGE_ADMIN
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
 _COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies"}
 
+#: So many values are all shown, zeros too.
+_FEW = 8
+
 
 def admin_options(command: Any) -> Any:
     """
@@ -51,7 +54,7 @@ def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2))
     else:
         for name, document in told.items():
-            for line in _lines(name, document):
+            for line in shown(name, document):
                 click.echo(line)
     if not all(document.get("ready") for document in told.values()):
         raise SystemExit(1)
@@ -64,7 +67,12 @@ def _told(url: str) -> dict[str, Any]:
         return {"ready": False, "phase": "unreachable", "reason": str(error)}
 
 
-def _lines(name: str, told: dict[str, Any]) -> Iterator[str]:
+def shown(name: str, told: dict[str, Any]) -> Iterator[str]:
+    """
+    A daemon's status as lines for a person.
+
+    @param told: as its C{/status} has it.
+    """
     ready, reason = told.get("ready"), told.get("reason")
     word = "degraded" if told.get("degraded") else "ready" if ready else "not ready"
     yield f"{name:8} {word}" + (f": {reason}" if reason and not ready else "")
@@ -91,7 +99,7 @@ def _lines(name: str, told: dict[str, Any]) -> Iterator[str]:
 def _section(key: str, value: object, indent: str) -> Iterator[str]:
     if isinstance(value, dict):
         plain = {k: v for k, v in value.items() if not isinstance(v, dict | list)}
-        yield f"{indent}{key}: " + ", ".join(f"{k} {v}" for k, v in plain.items())
+        yield f"{indent}{key}: {_counts(plain)}"
         for name, inner in value.items():
             if name not in plain:
                 yield from _section(name, inner, indent + "  ")
@@ -102,6 +110,19 @@ def _section(key: str, value: object, indent: str) -> Iterator[str]:
         yield f"{indent}{key}: " + (", ".join(str(v) for v in value[:20]) or "none")
     else:
         yield f"{indent}{key}: {value}"
+
+
+def _counts(plain: dict[str, object]) -> str:
+    """
+    All of a few values; of many, those that are something.
+    """
+    few = len(plain) <= _FEW
+    told = {k: v for k, v in plain.items() if few or v != 0 or isinstance(v, bool)}
+    left = len(plain) - len(told)
+    parts = [f"{k} {v}" for k, v in told.items()]
+    if left:
+        parts.append(f"{left} others 0" if parts else f"{left} counts, all 0")
+    return ", ".join(parts)
 
 
 def _span(seconds: float) -> str:

@@ -294,6 +294,57 @@ class WatchTests(ManyTestCase):
         b.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=8)])
         self.assertEqual(self.told(world)[1:], [Presence(5, False, 8)])
 
+    def test_known_by_a_read(self) -> None:
+        """
+        What a client's own read told it is not told again when the streams say it,
+        but to all who watch where another read says otherwise.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        world.upstream.watch([5, 6])
+        found: list[Presence] = []
+        self.read(world, (a, b), [Presence(5, True), Presence(6, False, 4)], found)
+        self.assertEqual(found, [Presence(5, True), Presence(6, False, 4)])
+        for stream in (a, b):
+            stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.assertEqual(self.told(world), [])
+        self.read(world, (a, b), [Presence(5, False, 3), Presence(6, True)], found)
+        self.assertEqual(found, [Presence(5, True), Presence(6, True)])
+        self.assertEqual(self.told(world), [Presence(6, True)])
+
+    def test_gone_for_a_while(self) -> None:
+        """
+        When no Message was there for a while all that is known then is told, as who
+        came meanwhile was told nothing.
+        """
+        world = World("a:1")
+        world.start("a:1")
+        world.upstream.watch([5])
+        stream = world.message().stream
+        stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        world.edge.asked_for = [5]
+        stream.lose()
+        world.run(3)
+        world.message().stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.assertEqual(self.told(world), [Presence(5, True)] * 2)
+
+    def read(
+        self,
+        world: World,
+        streams: tuple[MemoryStream, ...],
+        said: list[Presence],
+        found: list[Presence],
+    ) -> None:
+        """
+        A client asks for these users, and one of the Messages says this of them.
+        """
+        before = {s: len(s.queries) for s in streams}
+        asked = world.upstream.presence([p.user for p in said])
+        (stream,) = [s for s, n in before.items() if len(s.queries) > n]
+        found.clear()
+        asked.addCallback(found.extend)
+        self.answer(stream, *said)
+
     def test_late_word(self) -> None:
         """
         A word about somebody who is not watched any more is nobody's news.

@@ -137,6 +137,22 @@ class Device:
         await self.say(send=pb.Send(client_id=client_id, to=to, content=content))
         return await self.answer(client_id)
 
+    async def insist(self, to: int, client_id: str, content: str) -> Any:
+        """
+        Send a message again and again, as the hints say, until it is accepted.
+
+        @return: C{accepted}.
+        """
+        for _ in range(20):
+            answer = await self.send(to, client_id, content)
+            if not getattr(answer, "code", ""):
+                return answer
+            if not answer.retry_after_ms:
+                break
+            # What is tested is that waiting so long helps.
+            await asyncio.sleep(answer.retry_after_ms / 1000)
+        raise AssertionError(f"{client_id} is rejected for ever: {answer}")
+
     async def answer(self, client_id: str) -> Any:
         """
         What became of a send.

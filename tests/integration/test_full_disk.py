@@ -4,7 +4,6 @@ A disk that takes nothing more.
 
 from __future__ import annotations
 
-import asyncio
 import resource
 from typing import Any
 
@@ -54,9 +53,7 @@ class FullDiskTests(IntegrationTestCase):
         self.assertTrue(all(d["last_error"] for d in down), told)
         self.limit(resource.RLIM_INFINITY)
         await message.ready()
-        self.assertEqual(
-            await self.again(device, two, rejected.client_id), rejected.client_id
-        )
+        await device.insist(two, rejected.client_id, _CONTENT)
         await device.hears("deliver", client_id=rejected.client_id)
         stored = await self.stored(device, two)
         self.assertEqual(stored, ["before", *accepted, rejected.client_id])
@@ -74,19 +71,6 @@ class FullDiskTests(IntegrationTestCase):
                 return accepted, answer
             accepted.append(f"id-{n}")
         raise AssertionError("everything was accepted")
-
-    async def again(self, device: Device, to: int, client_id: str) -> str:
-        """
-        Send again as the hints say, until it is accepted.
-        """
-        while True:
-            send = pb.Send(client_id=client_id, to=to, content=_CONTENT)
-            await device.say(send=send)
-            answer = await device.answer(client_id)
-            if not getattr(answer, "code", ""):
-                return str(answer.client_id)
-            self.assertGreater(answer.retry_after_ms, 0, answer)
-            await asyncio.sleep(answer.retry_after_ms / 1000)  # the hint is tested
 
     async def stored(self, device: Device, other: int) -> list[str]:
         """

@@ -159,8 +159,8 @@ class RedeliverTests(LegacyTestCase):
         for n in range(5):
             await one.say(two.user, str(n))
         await two.hears("4")
-        await two.acknowledge(two.heard[1])
-        await two.acknowledge(two.heard[3])
+        for content in ("1", "3"):
+            await two.acknowledge(await two.hears(content))
 
         async def left() -> bool:
             again = await self.client(two.user, acknowledges=False)

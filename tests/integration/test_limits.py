@@ -11,7 +11,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
-from tests.integration.device import Device
 from tests.integration.installation import http_get
 from wsmsg.errors import Close
 from wsmsg.rpc import client_pb2 as pb
@@ -79,7 +78,7 @@ class LimitTests(IntegrationTestCase):
             self.assertTrue(0 < rejected.retry_after_ms <= 1100, rejected)
         friend = await self.device(two)
         self.assertTrue((await friend.send(one, "id-1", "hi")).time)
-        await until_accepted(phone, two, limited[0].client_id)
+        await phone.insist(two, limited[0].client_id, "hi")
 
     @with_daemons
     async def test_frames_a_second(self) -> None:
@@ -157,28 +156,13 @@ class OverloadTests(IntegrationTestCase):
         self.assertIn("overloaded", codes)
         self.assertEqual(codes - {"overloaded", "unavailable"}, set())
         for device, client_id in refused:
-            await until_accepted(device, to, client_id)
+            await device.insist(to, client_id, "hi")
         for device in devices:
             for n in range(10):
                 await device.hears("deliver", client_id=f"id-{n}")
         reader = await self.dial(to)
         heads = (await reader.greet()).heads
         self.assertEqual([h.head for h in heads], [10] * 6)
-
-
-async def until_accepted(device: Device, to: int, client_id: str) -> None:
-    """
-    Send again as the hints say until it is accepted.
-    """
-    for _ in range(20):
-        answer = await device.send(to, client_id, "hi")
-        if not getattr(answer, "code", ""):
-            return
-        if not answer.retry_after_ms:
-            break
-        # What is tested is that waiting so long helps.
-        await asyncio.sleep(answer.retry_after_ms / 1000)
-    raise AssertionError(f"{client_id} is rejected for ever: {answer}")
 
 
 class CrowdTests(IntegrationTestCase):

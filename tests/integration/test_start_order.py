@@ -73,8 +73,7 @@ class StartOrderTests(IntegrationTestCase):
         await device.hears("resync")
         await device.say(conversations=pb.Conversations(id="c"))
         await device.hears("heads", id="c")
-        await device.say(send=pb.Send(client_id="id-1", to=two, content="hello"))
-        await device.hears("accepted", client_id="id-1")
+        await device.insist(two, "id-1", "hello")
         await device.hears("deliver", client_id="id-1", seq=1)
 
     def check_attempts(self, connect: DaemonProcess) -> None:

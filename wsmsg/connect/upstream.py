@@ -265,11 +265,7 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             here = self._shared.edge.here
             return succeed([Presence(user, here(user)) for user in users])
         found = self.queries.presence(users)
-        return found.addCallback(self._noted)
-
-    def _noted(self, found: list[Presence]) -> list[Presence]:
-        self._watching.answered(found)
-        return found
+        return found.addCallback(self._watching.answered)
 
     # -- what the peers call
 
@@ -313,6 +309,7 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             self._ask(alone)
         else:
             self._untold = True
+            self._watching.all_lost()
             self._shared.typing.clear()
         self.sends.lost(stream, self._clock.seconds())
         self._look_around()
@@ -380,7 +377,8 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             stream.listen_for(now_s, was_deaf=was_deaf)
         self._peers.sweep(now_s)
         self._look_around()
-        if self._watching.unbacked and now_s >= self._asked_s + _ASK_S:
+        can_ask = self._up and not self.unnumbered and now_s >= self._asked_s + _ASK_S
+        if can_ask and self._watching.unbacked:
             self._asked_s = now_s
             self._ask(list(self._watching.unbacked))
 

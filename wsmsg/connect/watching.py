@@ -23,12 +23,13 @@ _NOBODY: frozenset[Hashable] = frozenset()
 
 class Watching:
     """
-    The users that are watched here, and which Messages say that they are online.
+    The users that are watched here, which Messages say that they are online, and what
+    was told of them last: nothing is told twice.
 
     The sets of Messages are shared, as there are few different ones.
 
-    @ivar unbacked: users who are online by an answer to a read, and by no Message's
-        own streams; they have to be asked for again.
+    @ivar unbacked: users who are online by an answer to a read, or by a Message that
+        is lost, and by no Message's own streams; they have to be asked for again.
     """
 
     def __init__(self, edge: IEdge) -> None:
@@ -36,6 +37,7 @@ class Watching:
         self._edge = edge
         self._by: dict[int, frozenset[Hashable]] = {}
         self._sets: dict[frozenset[Hashable], frozenset[Hashable]] = {}
+        self._told: dict[int, bool] = {}
 
     def watch(self, users: Iterable[int]) -> None:
         for user in users:
@@ -44,6 +46,7 @@ class Watching:
     def unwatch(self, users: Iterable[int]) -> None:
         for user in users:
             self._by.pop(user, None)
+            self._told.pop(user, None)
             self.unbacked.pop(user, None)
 
     def said(self, by: Hashable, presence: Presence) -> None:
@@ -57,8 +60,8 @@ class Watching:
         after = before | {by} if presence.online else before - {by}
         self._by[user] = self._sets.setdefault(after, after)
         self.unbacked.pop(user, None)
-        if not after or not before:
-            self._edge.presence(presence)
+        if presence.online or not after:
+            self._tell(presence)
 
     def lost(self, by: Hashable) -> list[int]:
         """
@@ -74,25 +77,51 @@ class Watching:
                 if not left:
                     alone.append(user)
         self._sets.clear()
+        self.unbacked.update(dict.fromkeys(alone))
         return alone
 
-    def answered(self, found: Sequence[Presence]) -> None:
+    def all_lost(self) -> None:
         """
-        A read was answered with this: remember whom nobody else says to be online.
+        No stream is left: what was told may not be so any more, and who watches from
+        now on is told nothing until somebody knows.
         """
-        for presence in found:
-            if self._by.get(presence.user) == _NOBODY:
-                if presence.online:
-                    self.unbacked[presence.user] = None
-                else:
-                    self.unbacked.pop(presence.user, None)
+        self._told.clear()
+
+    def answered(self, found: Sequence[Presence]) -> list[Presence]:
+        """
+        A read was answered with this, and whoever asked for it is told by the caller.
+        All who watch are told where they were told otherwise.
+
+        @return: the same, but for users of whom the streams know better: a read may be
+            older than what they say meanwhile.
+        """
+        return [self._answered(presence, is_news=False) for presence in found]
 
     def tell(self, found: Sequence[Presence]) -> None:
         """
-        The same, and nobody knows it yet.  A read may be older than what a stream
-        says meanwhile, so that counts.
+        The same, where nobody but those who watch is to be told.
         """
-        self.answered(found)
         for presence in found:
-            if presence.online or not self._by.get(presence.user):
-                self._edge.presence(presence)
+            self._answered(presence, is_news=True)
+
+    def _answered(self, presence: Presence, *, is_news: bool) -> Presence:
+        user = presence.user
+        by = self._by.get(user)
+        if by is None:
+            return presence
+        if by and not presence.online:
+            presence = Presence(user, True)
+        if presence.online and not by:
+            self.unbacked[user] = None
+        else:
+            self.unbacked.pop(user, None)
+        if is_news or user in self._told:
+            self._tell(presence)
+        else:
+            self._told[user] = presence.online
+        return presence
+
+    def _tell(self, presence: Presence) -> None:
+        if self._told.get(presence.user) is not presence.online:
+            self._told[presence.user] = presence.online
+            self._edge.presence(presence)

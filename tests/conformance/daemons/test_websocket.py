@@ -170,7 +170,7 @@ class MessageTests(DeployedTestCase):
         await one.say(other.user, "two")
         await other.hears("two")
         self.assertEqual(await self._unread(other, 2), ["one", "two"])
-        await other.acknowledge(other.heard[0])
+        await other.acknowledge(await other.hears("one"))
         self.assertEqual(await self._unread(other, 1), ["two"])
 
     async def _unread(self, client: Any, count: int) -> list[str]:
@@ -218,28 +218,31 @@ class MessageTests(DeployedTestCase):
     @with_daemons
     async def test_ws_type_10_online(self) -> None:
         """
-        Who talked with a user hears as type 10 when that user leaves and comes back;
-        the client acknowledges neither.
+        Who talked with a user hears as type 10 that the user is there, leaves and comes
+        back; the client acknowledges none of it.
         """
         one, other = await self.connected(), await self.connected()
         await one.say(other.user, "hello")
         await other.hears("hello")
+        here = await self._change(other, "online", 0)
         await one.drop()
-        left = await self._change(other, 0)
+        left = await self._change(other, "offline", here.message_id)
         await one.login()
-        came = await self._change(other, left.message_id)
-        for change in (left, came):
+        came = await self._change(other, "online", left.message_id)
+        for change in (here, left, came):
             self.assertEqual((sender_of(change), change.to), (one.user, other.user))
         self.assertEqual(len([s for s in other.said if s.way == ">"]), 1)
         self.assertNotIn(b"", [s.data for client in (one, other) for s in client.said])
 
-    async def _change(self, client: Any, after: int) -> Any:
+    async def _change(self, client: Any, to: str, after: int) -> Any:
         """
         The change of online status that is told after the one with this id.
         """
-        return await client.heard.find(
-            lambda m: m.message_type == ONLINE and m.message_id > after, "type 10"
-        )
+
+        def is_it(m: Any) -> bool:
+            return (m.message_type, m.content) == (ONLINE, to) and m.message_id > after
+
+        return await client.heard.find(is_it, f"type 10, {to}")
 
     @with_daemons
     async def test_ws_type_of_nobody(self) -> None:
@@ -304,7 +307,7 @@ class RedeliveryTests(DeployedTestCase):
         for content in contents:
             await one.say(other.user, content)
         await other.hears("119")
-        await other.acknowledge(other.heard[1])
+        await other.acknowledge(await other.hears("1"))
 
         async def acknowledged() -> bool:
             return len(await other.unread()) != len(contents)

@@ -11,11 +11,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from wsmsg.dependency import State
-from wsmsg.message.ipresence import IPresence
+from wsmsg.message.ipresence import LEASE_S, IPresence
 from wsmsg.model import Presence
-
-#: The lease that a presence is made with, in seconds.
-LEASE_S = 5.0
 
 
 def make_presence_tests(

@@ -18,14 +18,11 @@ from tests.integration.test_many import Many, ManyTestCase
 from tests.stack.redis_places import place, presence_at
 from tests.stack.servers import needs, redis_url, unique
 from tests.stalls import Span
+from wsmsg.message.ipresence import LEASE_S
 from wsmsg.message.presence_redis import RedisPresence
 
-#: The lease of a Connect, and a moment for Redis to notice.
-_LEASE_S = 5.5
-
-#: P9: of a Connect, and for asking until it is over.
-_LEASE_S = 5.0
-_LOOK_S = 0.1
+#: P9.
+_LIMIT_S = 5.0
 
 
 class ManyOnRedis(Many):
@@ -99,7 +96,7 @@ class PrimaryOnRedisTests(ManyTestCase):
         """
         presence, user, primary, other = await self.set_up()
         await primary.kill()
-        await self.always_online(presence, user, 2 * _LEASE_S)
+        await self.always_online(presence, user, 2 * LEASE_S)
         self.assertEqual(await self.primaries(self.installation.connects[0]), [other])
 
     @with_daemons
@@ -109,7 +106,7 @@ class PrimaryOnRedisTests(ManyTestCase):
         """
         presence, user, primary, _ = await self.set_up()
         await primary.terminate()
-        await self.always_online(presence, user, 2 * _LEASE_S)
+        await self.always_online(presence, user, 2 * LEASE_S)
 
     @with_daemons
     async def test_hangs(self) -> None:
@@ -119,10 +116,10 @@ class PrimaryOnRedisTests(ManyTestCase):
         presence, user, primary, _ = await self.set_up()
         await primary.signal(signal.SIGSTOP)
         try:
-            await self.always_online(presence, user, _LEASE_S + 1)
+            await self.always_online(presence, user, LEASE_S + 1)
         finally:
             await primary.signal(signal.SIGCONT)
-        await self.always_online(presence, user, _LEASE_S + 2)
+        await self.always_online(presence, user, LEASE_S + 2)
 
     @with_daemons
     async def test_both_killed(self) -> None:
@@ -135,7 +132,7 @@ class PrimaryOnRedisTests(ManyTestCase):
         await self.installation.connects[0].kill()
         await primary.kill()
         await eventually("offline", lambda: self._offline(presence, user))
-        told = span.check(_LEASE_S + _LOOK_S)
+        told = span.check(_LIMIT_S)
         sys.__stderr__ and print(f"offline {told}", file=sys.__stderr__)
         asked = await self.asked(user, self.installation.connects[1])
         self.assertEqual(asked, {False})

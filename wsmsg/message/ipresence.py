@@ -11,6 +11,10 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.model import Presence
 
+#: For how long a Connect is believed after it last showed that it lives, in seconds:
+#: with what a look takes it is still within the 5 s of P9.
+LEASE_S = 4.0
+
 
 class IPresence(Interface):
     """

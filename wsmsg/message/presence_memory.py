@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
-from wsmsg.message.ipresence import IPresence
+from wsmsg.message.ipresence import LEASE_S, IPresence
 from wsmsg.model import Presence
 
 
@@ -45,7 +45,7 @@ class MemoryPresence:
     def __init__(
         self,
         clock: IReactorTime,
-        lease_s: float = 5.0,
+        lease_s: float = LEASE_S,
         *,
         dependency: Dependency | None = None,
         last_seen_limit: int = 1_000_000,

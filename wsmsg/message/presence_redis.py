@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency import Dependency
 from wsmsg.message import presence_scripts as scripts
-from wsmsg.message.ipresence import IPresence
+from wsmsg.message.ipresence import LEASE_S, IPresence
 from wsmsg.model import Presence
 from wsmsg.redis_connection import Ask, RedisConnection, Script, together
 from wsmsg.retry import RetryPolicy
@@ -66,7 +66,7 @@ class RedisPresence:
         *,
         retry: RetryPolicy,
         dependency: Dependency,
-        lease_s: float = 5.0,
+        lease_s: float = LEASE_S,
         kept_s: int = 30 * 86400,
         clock: Any = None,
         now_ms: Callable[[], int] | None = None,

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.test_links import SNAPSHOT, RecordingPresence
-from wsmsg.message.leases import SETTLED_S
+from wsmsg.message.leases import LATE_S, SETTLED_S
 from wsmsg.message.link import Link
 from wsmsg.message.links import Links
 from wsmsg.rpc import rest_pb2
@@ -88,14 +88,51 @@ class LeaseTests(SynchronousTestCase):
         self.users(link, 1)
         self.links.lead(link, True)
         self.told()
-        self.clock.advance(SETTLED_S - 0.1)
-        self.links.renew_leases()
-        self.assertEqual(self.told(), [("renew", "n")])
-        self.clock.advance(0.2)
+        for _ in range(int(SETTLED_S) - 1):
+            self.clock.advance(1.0)
+            self.links.renew_leases()
+            self.assertEqual(self.told(), [("renew", "n")])
+        self.clock.advance(1.0)
         self.links.renew_leases()
         self.assertEqual(self.told(), [("replace", "n", [1])])
         self.links.renew_leases()
         self.assertEqual(self.told(), [("renew", "n")])
+
+    def test_stood_still(self) -> None:
+        """
+        A Message that stood still first hears whether it is the primary even now; then
+        it writes all users, as their lease may be over.
+        """
+        link = self.stream()
+        self.users(link, 1)
+        self.links.lead(link, True)
+        self.told()
+        self.clock.advance(LATE_S)
+        beat = rest_pb2.PresenceDelta(number=2)
+        self.links.presence(link, beat)  # that came while nobody read
+        self.links.renew_leases()
+        self.links.presence(link, rest_pb2.PresenceDelta(number=3, online=[2]))
+        self.assertEqual(self.told(), [])
+        self.clock.advance(1.0)
+        self.links.renew_leases()
+        self.assertEqual(self.told(), [("replace", "n", [1, 2])])
+        self.links.presence(link, rest_pb2.PresenceDelta(number=4, offline=[1]))
+        self.assertEqual(self.told(), [("change", "n", [], [1])])
+
+    def test_stood_still_and_lost(self) -> None:
+        """
+        One whose Connect went to another meanwhile writes nothing about it.
+        """
+        link = self.stream()
+        self.users(link, 1)
+        self.links.lead(link, True)
+        self.told()
+        self.clock.advance(LATE_S)
+        self.links.renew_leases()
+        self.links.lost(link, "silent")
+        self.clock.advance(1.0)
+        self.links.renew_leases()
+        self.assertEqual(self.told(), [])
 
     def test_ceases(self) -> None:
         """

@@ -8,7 +8,9 @@ Nobody can lock it out, so this makes what it does harmless:
   - it renews only what has a stream; so the lease of a Connect that moved is the
     new one's, and L{IPresence.forget} lets alone what another has written since;
   - the new one writes the whole list at once, and a second time when the old one
-    must have noticed: whatever that wrote in between is gone then.
+    must have noticed: whatever that wrote in between is gone then;
+  - one that stood still until its leases were over first hears what came meanwhile.
+    If it is the primary of a Connect even so, it writes the whole list again.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.message.ipresence import IPresence
+from wsmsg.message.ipresence import LEASE_S, IPresence
 from wsmsg.message.link import Link
 
 #: By then an old primary has found its stream lost, and given the link up.
 SETTLED_S = 6.0
+
+#: A renewal that is so late comes from a Message that stood still.
+LATE_S = 0.75 * LEASE_S
 
 
 class Leases:
@@ -46,6 +51,7 @@ class Leases:
         self._clock = clock
         self._users = users
         self._unsettled: dict[str, float] = {}
+        self._renewed_s = clock.seconds()
 
     def lead(self, link: Link, primary: bool) -> None:
         """
@@ -76,7 +82,8 @@ class Leases:
     def changed(
         self, link: Link, online: Sequence[int], offline: Sequence[int]
     ) -> None:
-        if link.primary:
+        now_s = self._clock.seconds()
+        if link.primary and not (self._is_late(now_s) or self._is_due(link, now_s)):
             self._note(self._presence.change(link.node, online, offline))
 
     def renew(self, links: Iterable[Link]) -> None:
@@ -84,10 +91,14 @@ class Leases:
         Say which of these Connects live; called once a second.
         """
         now_s = self._clock.seconds()
+        is_late = self._is_late(now_s)
+        self._renewed_s = now_s
         for link in links:
             if not (link.primary and link.open and link.known):
                 continue
-            if self._unsettled.get(link.node, now_s + 1) <= now_s:
+            if is_late:
+                self._unsettled[link.node] = now_s
+            elif self._is_due(link, now_s):
                 del self._unsettled[link.node]
                 self._write(link)
             else:
@@ -100,6 +111,16 @@ class Leases:
         self._unsettled.pop(link.node, None)
         if link.primary:
             self._note(self._presence.forget(link.node))
+
+    def _is_late(self, now_s: float) -> bool:
+        return now_s - self._renewed_s >= LATE_S
+
+    def _is_due(self, link: Link, now_s: float) -> bool:
+        """
+        Whether all users of the Connect are written with the next renewal, so that
+        nothing else has to be.
+        """
+        return self._unsettled.get(link.node, now_s + 1) <= now_s
 
     def _write(self, link: Link) -> None:
         self._note(self._presence.replace(link.node, list(self._users(link.node))))

@@ -93,8 +93,10 @@ class LeaseTests(SynchronousTestCase):
             self.links.renew_leases()
             self.assertEqual(self.told(), [("renew", "n")])
         self.clock.advance(1.0)
+        self.links.presence(link, rest_pb2.PresenceDelta(number=2, online=[2]))
+        self.assertEqual(self.told(), [("change", "n", [2], [])])
         self.links.renew_leases()
-        self.assertEqual(self.told(), [("replace", "n", [1])])
+        self.assertEqual(self.told(), [("replace", "n", [1, 2])])
         self.links.renew_leases()
         self.assertEqual(self.told(), [("renew", "n")])
 

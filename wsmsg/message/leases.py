@@ -51,6 +51,8 @@ class Leases:
         self._clock = clock
         self._users = users
         self._unsettled: dict[str, float] = {}
+        #: Those whose lease may be over, until all users are written again.
+        self._untold: set[str] = set()
         self._renewed_s = clock.seconds()
 
     def lead(self, link: Link, primary: bool) -> None:
@@ -60,7 +62,7 @@ class Leases:
         if primary == link.primary:
             return
         link.primary = primary
-        self._unsettled.pop(link.node, None)
+        self._let_go(link.node)
         self._log.info(
             "{which} the primary of {node}",
             which="now" if primary else "no longer",
@@ -82,8 +84,8 @@ class Leases:
     def changed(
         self, link: Link, online: Sequence[int], offline: Sequence[int]
     ) -> None:
-        now_s = self._clock.seconds()
-        if link.primary and not (self._is_late(now_s) or self._is_due(link, now_s)):
+        untold = link.node in self._untold or self._is_late(self._clock.seconds())
+        if link.primary and not untold:
             self._note(self._presence.change(link.node, online, offline))
 
     def renew(self, links: Iterable[Link]) -> None:
@@ -97,9 +99,8 @@ class Leases:
             if not (link.primary and link.open and link.known):
                 continue
             if is_late:
-                self._unsettled[link.node] = now_s
-            elif self._is_due(link, now_s):
-                del self._unsettled[link.node]
+                self._untold.add(link.node)
+            elif link.node in self._untold or self._is_due(link.node, now_s):
                 self._write(link)
             else:
                 self._note(self._presence.renew(link.node))
@@ -108,21 +109,28 @@ class Leases:
         """
         The Connect is gone, as far as we know.
         """
-        self._unsettled.pop(link.node, None)
+        self._let_go(link.node)
         if link.primary:
             self._note(self._presence.forget(link.node))
 
     def _is_late(self, now_s: float) -> bool:
         return now_s - self._renewed_s >= LATE_S
 
-    def _is_due(self, link: Link, now_s: float) -> bool:
+    def _is_due(self, node: str, now_s: float) -> bool:
         """
-        Whether all users of the Connect are written with the next renewal, so that
-        nothing else has to be.
+        Whether all users are to be written once more; said once.
         """
-        return self._unsettled.get(link.node, now_s + 1) <= now_s
+        if self._unsettled.get(node, now_s + 1) > now_s:
+            return False
+        del self._unsettled[node]
+        return True
+
+    def _let_go(self, node: str) -> None:
+        self._unsettled.pop(node, None)
+        self._untold.discard(node)
 
     def _write(self, link: Link) -> None:
+        self._untold.discard(link.node)
         self._note(self._presence.replace(link.node, list(self._users(link.node))))
 
     def _note(self, changed: Deferred[None]) -> None:

@@ -105,21 +105,6 @@ class ReadingTests(SynchronousTestCase):
         self.journal.give(message(1))
         self.assertEqual(len(self.journal.reads), 1)
 
-    def test_spacing(self) -> None:
-        """
-        Where the journal asks for it, two reads are begun that far apart.
-        """
-        self.journal.spacing_s = 0.01
-        self.journal.give(message(1))
-        self.assertEqual(self.journal.reads, [])
-        self.clock.advance(0.009)
-        self.assertEqual(self.journal.reads, [])
-        self.clock.advance(0.001)
-        self.clock.advance(1)
-        self.journal.give(message(2))
-        self.assertEqual(len(self.store.messages), 2)
-        self.assertEqual(self.journal.reads, [])
-
     def test_room(self) -> None:
         """
         With too many records unsettled reading waits until some are settled.

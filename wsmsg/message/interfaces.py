@@ -60,8 +60,8 @@ class IJournal(Interface):
 
     dependency = Attribute("The L{wsmsg.dependency.Dependency} that tells its state.")
     spacing_s = Attribute(
-        "What two appends, and two reads, are to be apart to be cheap, in seconds; 0: "
-        "they cost by the record."
+        "What two appends are to be apart to be cheap, in seconds; 0: they cost by the "
+        "record."
     )
 
     def start() -> None:

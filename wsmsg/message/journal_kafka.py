@@ -26,8 +26,9 @@ from wsmsg.dependency import Dependency
 from wsmsg.errors import BadRequest, TooLarge, Unavailable
 from wsmsg.message.interfaces import DeadLetter, Entry, IJournal
 from wsmsg.message.kafka_config import KafkaPlace, consumer, producer
-from wsmsg.message.kafka_consumer import KafkaConsumer, Settled
+from wsmsg.message.kafka_consumer import KafkaConsumer
 from wsmsg.message.kafka_dead_letters import KafkaDeadLetters, letter_of
+from wsmsg.message.kafka_owner import Settled
 from wsmsg.message.kafka_partitions import Partitions
 from wsmsg.message.kafka_producer import KafkaProducer, Outgoing
 from wsmsg.message.kafka_topics import KafkaTopics
@@ -38,6 +39,9 @@ from wsmsg.model import Message
 from wsmsg.retry import RetryPolicy
 
 _COMMIT_S = 0.2
+#: Records are waited for, behind a first one, for this part of the time between two
+#: appends: what one of them wrote arrives within a millisecond or two.
+_GATHER = 5
 _AT_LEAST_S = 0.1
 #: With fewer records on hand than this the consumer is asked for more.
 _ON_HAND = 1000
@@ -208,6 +212,7 @@ class KafkaJournal:
                 self._place.topic,
                 self._reactor,
                 self,
+                gather_s=self.spacing_s / _GATHER,
                 going_s=self._place.settings.revoke_s,
             )
             self._consumer.start()

@@ -1,17 +1,17 @@
 """
 One consumer of Kafka's library, and the thread that it lives in.
 
-The thread waits for a record, takes what is there behind it, and crosses to the reactor
-with the whole batch.  It goes on when the reactor wants more; while that takes long the
-partitions are paused, and it polls on, as the group would give it up otherwise.  What
-the reactor has to say (commits, a rewind, the end) is picked up between two polls.
+The thread waits for a record, takes what comes within a moment behind it (an append
+comes in pieces, by partitions), and crosses to the reactor with the whole batch.  It
+goes on when the reactor wants more; while that takes long the partitions are paused,
+and it polls on, as the group would give it up otherwise.  What the reactor has to say
+(commits, a rewind, the end) is picked up between two polls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from threading import Event, Thread
-from typing import Protocol
 
 import attrs
 from confluent_kafka import (
@@ -30,71 +30,13 @@ from wsmsg.message.interfaces import Entry
 from wsmsg.message.kafka_config import Config
 from wsmsg.message.kafka_faults import Meaning, commit_meaning, meaning, told
 from wsmsg.message.kafka_log import QUIET
+from wsmsg.message.kafka_owner import Owner, Settled
 from wsmsg.message.records import decode
 
 _POLL_S = 0.1
 _COMMITTED_S = 5.0
 _PAUSE_AFTER = 3
 _BATCH = 1000
-
-
-class Settled:
-    """
-    What the reactor answers when partitions are about to go.
-
-    @ivar positions: what is settled of them.
-    """
-
-    def __init__(self) -> None:
-        self.positions: Mapping[int, int] = {}
-        self._event = Event()
-
-    def tell(self, positions: Mapping[int, int]) -> None:
-        self.positions = positions
-        self._event.set()
-
-    def wait(self, timeout_s: float) -> Mapping[int, int]:
-        self._event.wait(timeout_s)
-        return self.positions
-
-
-class Owner(Protocol):
-    """
-    Who owns a consumer; all of it is called in the reactor, in the order in which it
-    happened.
-    """
-
-    def came(self, positions: Mapping[int, int | None]) -> None:
-        """
-        Partitions were given to us, committed up to there.
-        """
-
-    def going(self, partitions: frozenset[int], settled: Settled) -> None:
-        """
-        Partitions are taken away: tell soon what is settled.
-        """
-
-    def went(self, partitions: frozenset[int]) -> None:
-        """
-        Partitions were lost, and nothing can be committed any more.
-        """
-
-    def arrived(self, epoch: int, entries: list[Entry]) -> None:
-        """
-        Records, of the time since so many rewinds.
-        """
-
-    def uncommitted(self, partitions: frozenset[int]) -> None:
-        """
-        These could not be committed.
-        """
-
-    def lost(self, reason: str, ruined: bool) -> None:
-        """
-        The brokers do not serve us.
-
-        @param ruined: whether this consumer is of no use any more.
-        """
 
 
 @attrs.define
@@ -111,6 +53,7 @@ class KafkaConsumer:
     """
     Reads as a member of the group from L{start} to L{close}.
 
+    @param gather_s: how long the records behind the first one are waited for.
     @param going_s: how long the owner may take to tell what is settled.
     @ivar ends: by partition, where it ends as far as we know.
     """
@@ -124,6 +67,7 @@ class KafkaConsumer:
         reactor: IReactorFromThreads,
         owner: Owner,
         *,
+        gather_s: float,
         going_s: float,
     ) -> None:
         self.ends: dict[int, int] = {}
@@ -131,6 +75,7 @@ class KafkaConsumer:
         self._topic = topic
         self._reactor = reactor
         self._owner = owner
+        self._gather_s = gather_s
         self._going_s = going_s
         self._wanted = Event()
         self._wanted.set()
@@ -222,7 +167,7 @@ class KafkaConsumer:
             return
         batch = [first]
         if not self._paused:
-            batch += self._client.consume(_BATCH - 1, 0)
+            batch += self._client.consume(_BATCH - 1, self._gather_s)
         entries = []
         for message in batch:
             error = message.error()
@@ -260,9 +205,9 @@ class KafkaConsumer:
         if paused == self._paused:
             return
         self._paused = paused
-        places = [self._place(p) for p in self._ours]
-        if places:
-            (self._client.pause if paused else self._client.resume)(places)
+        if self._ours:
+            change = self._client.pause if paused else self._client.resume
+            change([self._place(p) for p in self._ours])
 
     def _judge(self, error: KafkaError, message: Message | None) -> None:
         name, text = error.name(), error.str()

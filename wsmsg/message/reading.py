@@ -1,10 +1,9 @@
 """
 The loop that takes records from the journal to their recipients.
 
-A batch at a time: read, store, push; where batches cost by the batch, two are begun at
-least the journal's C{spacing_s} apart.  The next batch is read while the pushes of
-those before are still on their way, as long as not too many records are unsettled;
-only the settled prefix is committed.
+A batch at a time: read, store, push.  The next batch is read while the pushes of those
+before are still on their way, as long as not too many records are unsettled; only the
+settled prefix is committed.
 """
 
 from __future__ import annotations
@@ -65,7 +64,6 @@ class Reading:
         self._room: Deferred[None] | None = None
         self._caught_up: list[Deferred[None]] = []
         self._reading = False
-        self._next_s = 0.0
         self._done: Deferred[None] | None = None
         journal.on_revoked(delivery.forget)
 
@@ -104,13 +102,11 @@ class Reading:
     async def _run(self) -> None:
         while self._running:
             await self._wait_for_room()
-            await self._wait_until(self._next_s)
             reading = self._journal.read(self.batch)
             self._reading = not reading.called
             self._tell_caught_up()
             entries = await reading
             self._reading = False
-            self._next_s = self._clock.seconds() + self._journal.spacing_s
             if entries:
                 await self._deliver(entries)
 

@@ -226,8 +226,8 @@ class KafkaSettings(Section):
     @ivar session_timeout_s: with C{classic}, how long after a Message died others take
         its partitions; with C{consumer} the brokers decide.
     @ivar delivery_timeout_s: a record that no broker took for so long is refused.
-    @ivar linger_ms: the least time between two appends and between two reads: records
-        that come in between wait for company.
+    @ivar linger_ms: the least time between two appends: records that come in between
+        wait for company.
     @ivar revoke_s: how long a partition that is taken away waits for what can still
         be settled.
     @ivar tls_ca: a PEM file of authorities to believe; empty: those of the system.

@@ -11,9 +11,11 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.model import Presence
 
-#: For how long a Connect is believed after it last showed that it lives, in seconds:
-#: with what a look takes it is still within the 5 s of P9.
-LEASE_S = 4.0
+#: For how long a Connect is believed after it last showed that it lives, in seconds.
+#: With what a look takes it is still within the 5 s of P9; and where a primary falls
+#: silent, up to a second after it last renewed, another is one before that is over
+#: (C{_SUSPECT_BEATS} of Connect's streams: 3 s).
+LEASE_S = 4.5
 
 
 class IPresence(Interface):

@@ -27,7 +27,7 @@ class Options(DaemonOptions):
 
     settings_type = MessageSettings
     optParameters: ClassVar[list[list[str | None]]] = [
-        ["journal", None, None, "URL of the durable log: sqlite:, sqlite:///path"],
+        ["journal", None, None, "URL of the durable log: sqlite:, kafka://host:9092"],
         ["store", None, None, "URL of the message store: sqlite:, mongodb://host/db"],
         ["presence", None, None, "URL of the user state: memory:, redis://host/0"],
     ]

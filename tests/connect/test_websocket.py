@@ -68,6 +68,16 @@ class MessageTests(SynchronousTestCase):
         self.wire.message(b"!", 0)
         self.assertEqual(self.session.messages, [(b"one " + b"x" * 500 + b"!", True)])
 
+    def test_empty_frames(self) -> None:
+        """
+        Frames without a payload are answered, and end a message, when they come.
+        """
+        self.wire.message(b"", 9)
+        self.assertEqual(self.transport.written(), b"\x8a\x00")
+        self.wire.message(b"one", 2, fin=False)
+        self.wire.message(b"", 0)
+        self.assertEqual(self.session.messages, [(b"one", True)])
+
     def test_too_large(self) -> None:
         """
         A frame over the limit, or fragments that are together, close with 1009

@@ -81,6 +81,16 @@ class CloseTests(SynchronousTestCase):
         self.assertEqual(len(self.session.losses), 1)
         self.assertEqual(self.edge.admission.connections, 0)
 
+    def test_by_client_without_code(self) -> None:
+        """
+        So is one that says nothing, as browsers close: it is answered at once, not with
+        the next frame.
+        """
+        self.wire.message(b"", 8)
+        self.assertEqual(close_of(self.transport.written())[0], 1000)
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.session.losses, ["closed by the client with 1005"])
+
     def test_lost(self) -> None:
         """
         A connection that is just gone ends its session, and nothing is left of it.

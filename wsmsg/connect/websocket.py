@@ -1,12 +1,11 @@
 """
 One WebSocket, by Autobahn.
 
-Autobahn does the handshake and takes frames apart.  What it keeps for each
-connection and we do not need is not kept: its options are attributes of a class
+Autobahn does the handshake and takes frames apart.  What it keeps for each connection
+and we do not need is not kept: its options are attributes of a class
 (L{wsmsg.connect.websocket_options}), what it sets during the handshake is dropped once
-that is over (C{_forget}), and its timers are replaced by the one of
-L{wsmsg.connect.heartbeat}.  What is written is
-whole frames that were made elsewhere, straight to the transport.
+that is over (C{_forget}), and its timers are replaced by L{wsmsg.connect.heartbeat}'s.
+What is written is whole frames that were made elsewhere, straight to the transport.
 
 Autobahn owns C{log}, C{factory}, C{state} and C{peer} of a connection.
 """
@@ -195,7 +194,10 @@ class WebSocketConnection(AutobahnOptions):
                 if self.current_frame is None:
                     before, self.data = self.data, b""
                     self.data = self._take_whole_frames(before) + self.data
-                if self._held or not self.data or not self.processData():
+                frame = self.current_frame
+                # One without a payload is over with its header.
+                more = self.data or (frame is not None and not frame.length)
+                if self._held or not more or not self.processData():
                     break
         finally:
             self._busy = False
@@ -277,8 +279,7 @@ class WebSocketConnection(AutobahnOptions):
     def resume(self) -> None:
         if not self._held:
             return
-        self._held = False
-        self._looks = 0
+        self._held, self._looks = False, 0
         self.transport.resumeProducing()
         if self.data:
             self.dataReceived(b"")
@@ -366,8 +367,7 @@ class WebSocketConnection(AutobahnOptions):
         """
         The client broke the rules of RFC 6455: say so, and hear it no more.
         """
-        self.failedByMe = True
-        self._why = close_name(code)
+        self.failedByMe, self._why = True, close_name(code)
         self._looks, self._held = 0, False
         self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
         self._lose(self._why)

@@ -248,7 +248,8 @@ class WatchTests(SynchronousTestCase):
         self.client.say(Watch((7, 8, 7)))
         self.assertEqual(self.house.upstream.named("watch"), [([7, 8],)])
         self.assertEqual(self.house.registry.watched(), [7, 8])
-        present = [model.Presence(7, True), model.Presence(8, False, 5)]
+        # Reads say of those who are there that they were seen right now.
+        present = [model.Presence(7, True, 6), model.Presence(8, False, 5)]
         self.house.upstream.asked[0].callback(present)
         self.assertEqual(
             self.client.heard(),

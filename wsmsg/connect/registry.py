@@ -343,6 +343,7 @@ def deliver(message: model.Message, user: int) -> frames.Deliver:
 
 def presence_frame(presence: model.Presence) -> frames.Presence:
     """
-    Presence as the client protocol has it.
+    Presence as the client protocol has it: who is there was not seen last.
     """
-    return frames.Presence(presence.user, presence.online, presence.last_seen_ms)
+    last_seen_ms = 0 if presence.online else presence.last_seen_ms
+    return frames.Presence(presence.user, presence.online, last_seen_ms)

@@ -38,7 +38,8 @@ class UnitTests(TestCase):
             raise SkipTest("systemd-analyze is not installed")
         folder = Path(self.mktemp())
         folder.mkdir()
-        shutil.copy(UNITS / "wsmsg.target", folder)
+        for name in ("wsmsg.target", "wsmsg-connect@.socket"):
+            shutil.copy(UNITS / name, folder)
         for name in ("wsmsg-connect@.service", "wsmsg-message@.service"):
             # systemd looks whether the program is there.
             text = (UNITS / name).read_text()
@@ -53,6 +54,7 @@ class UnitTests(TestCase):
                 "verify",
                 "wsmsg.target",
                 "wsmsg-connect@1.service",
+                "wsmsg-connect@1.socket",
                 "wsmsg-message@1.service",
             ],
             env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder.absolute()}:"},

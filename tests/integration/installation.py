@@ -72,6 +72,7 @@ class DaemonProcess:
     @param extra: further settings, as C{--set} takes them.
     @ivar arguments: further options, as C{--config}.
     @ivar before_exec: called in the process before it becomes the daemon.
+    @ivar passed: descriptors that it has as well.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class DaemonProcess:
         self.extra = dict(extra or {})
         self.arguments: list[str] = []
         self.before_exec: Callable[[], object] | None = None
+        self.passed: tuple[int, ...] = ()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -133,6 +135,7 @@ class DaemonProcess:
                 stderr=log,
                 cwd=self._folder,
                 preexec_fn=self.before_exec,
+                pass_fds=self.passed,
             )
 
     async def signal(self, number: int) -> None:

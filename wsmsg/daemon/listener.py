@@ -38,9 +38,7 @@ class Listener:
             cannot be.
         """
         if self._listen.startswith("systemd:"):
-            endpoint = serverFromString(self._reactor, self._listen)
-            listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
-            return listening.addCallback(self._listening)
+            return maybeDeferred(self._adopt).addCallback(self._listening)
         return maybeDeferred(self._bind)
 
     def stop(self) -> Deferred[None]:
@@ -53,6 +51,20 @@ class Listener:
         if port is None:
             return succeed(None)
         return maybeDeferred(port.stopListening).addCallback(lambda _: None)
+
+    def _adopt(self) -> Deferred[IListeningPort]:
+        """
+        Take over a socket on which systemd listens.
+        """
+        try:
+            endpoint = serverFromString(self._reactor, self._listen)
+        except (LookupError, TypeError, ValueError) as e:
+            raise OSError(
+                f"cannot listen on {self._listen}: systemd handed over no such socket"
+                f" ({e}); is there a socket unit for this service?"
+            ) from None
+        listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
+        return listening
 
     def _bind(self) -> None:
         host, port = parse_address(self._listen)

@@ -180,6 +180,8 @@ def _java(home: Path, folder: Path, arguments: list[str]) -> list[str]:
     return [
         "java",
         *(f"-Xms{_HEAP}", f"-Xmx{_HEAP}", "-XX:+UseSerialGC"),
+        # It lives for minutes: the second compiler costs more than it saves by then.
+        "-XX:TieredStopAtLevel=1",
         *shared,
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile={_FILES / 'log4j2.yaml'}",

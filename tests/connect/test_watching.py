@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from tests.connect.upstream_cases import ManyTestCase
 from tests.connect.upstream_doubles import MemoryStream, World
+from wsmsg.errors import Unavailable
 from wsmsg.model import Presence
 from wsmsg.rpc import rest_pb2
 
@@ -54,6 +55,25 @@ class WatchTests(ManyTestCase):
         self.read(world, (a, b), [Presence(5, False, 3), Presence(6, True)], found)
         self.assertEqual(found, [Presence(5, True), Presence(6, True)])
         self.assertEqual(self.told(world), [Presence(6, True)])
+
+    def test_read_fails(self) -> None:
+        """
+        When a client's read fails it is told as soon as somebody knows.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        world.upstream.watch([5])
+        a.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        asked = world.upstream.presence([5])
+        for stream in (a, b, a, b):
+            for _, answer in stream.queries:
+                if not answer.called:
+                    answer.errback(Unavailable("busy"))
+        self.failureResultOf(asked, Unavailable)
+        world.run(1.5)
+        (stream,) = [s for s in (a, b) if s.queries and not s.queries[-1][1].called]
+        self.answer(stream, Presence(5, True))
+        self.assertEqual(self.told(world), [Presence(5, True)] * 2)
 
     def test_gone_for_a_while(self) -> None:
         """

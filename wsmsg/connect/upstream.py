@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsmsg.connect.arrivals import Arrival
@@ -265,7 +266,13 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             here = self._shared.edge.here
             return succeed([Presence(user, here(user)) for user in users])
         found = self.queries.presence(users)
-        return found.addCallback(self._watching.answered)
+        return found.addCallbacks(
+            self._watching.answered, self._unanswered, errbackArgs=(users,)
+        )
+
+    def _unanswered(self, failure: Failure, users: Sequence[int]) -> Failure:
+        self._watching.unanswered(users)
+        return failure
 
     # -- what the peers call
 

@@ -28,8 +28,9 @@ class Watching:
 
     The sets of Messages are shared, as there are few different ones.
 
-    @ivar unbacked: users who are online by an answer to a read, or by a Message that
-        is lost, and by no Message's own streams; they have to be asked for again.
+    @ivar unbacked: users to be asked for again: those who are online by an answer to a
+        read, or by a Message that is lost, and by no Message's own streams; and those
+        about whom a read failed.
     """
 
     def __init__(self, edge: IEdge) -> None:
@@ -96,6 +97,16 @@ class Watching:
             older than what they say meanwhile.
         """
         return [self._answered(presence, is_news=False) for presence in found]
+
+    def unanswered(self, users: Iterable[int]) -> None:
+        """
+        A read about these failed, and whoever asked knows nothing: they are to be asked
+        for again, and all who watch are told.
+        """
+        for user in users:
+            if user in self._by:
+                self._told.pop(user, None)
+                self.unbacked[user] = None
 
     def tell(self, found: Sequence[Presence]) -> None:
         """

@@ -26,9 +26,6 @@ _DELIVERY_S = 1.5
 _LOOKS_S = 1.5
 #: From the time that the broker serves again.
 _BACK_S = 2.0
-#: A broker that hung may serve, be fenced by its controller for not having been heard
-#: of, and serve again after its C{broker.session.timeout.ms}.
-_FENCED_S = 2.0
 _AT_ONCE = 3
 
 
@@ -210,6 +207,6 @@ class BrokerUnderLoadTests(KafkaCase):
         await self.broker.start()  # runs already: until a client can write again
         back = Span()
         await state_of(self.made, up=True)
-        back.check(_BACK_S + _FENCED_S)
+        back.check(_BACK_S)
         await self.more()
         await self.ended()

@@ -27,9 +27,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from wsmsg.bench.proc import cpu_s
+from wsmsg.bench.load.proc import cpu_s
 from wsmsg.rpc import rest_pb2
-from wsmsg.streams.grpc_options import channel_options
+from wsmsg.stream.options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
 Response = rest_pb2.MessageStreamResponse

@@ -44,17 +44,18 @@ def _port(reactor: Any) -> Any:
     from twisted.internet.defer import succeed
     from twisted.internet.task import LoopingCall
 
-    from wsmsg.codecs import codec_json, codec_protobuf
-    from wsmsg.connect.admission import Admission
-    from wsmsg.connect.heartbeat import Sweep
-    from wsmsg.connect.interfaces import Identity, SendAnswer
-    from wsmsg.connect.node import Node
-    from wsmsg.connect.online import OnlineStatus
-    from wsmsg.connect.port import Port
-    from wsmsg.connect.registry import Registry
-    from wsmsg.connect.session import Session
-    from wsmsg.connect.web import Pages, Site
-    from wsmsg.connect.websocket_factory import WebSocketConnections
+    from wsmsg.connect.edge.admission import Admission
+    from wsmsg.connect.edge.heartbeat import Sweep
+    from wsmsg.connect.edge.http import Pages, Site
+    from wsmsg.connect.edge.online_status import OnlineStatus
+    from wsmsg.connect.edge.port import Port
+    from wsmsg.connect.session.context import Node
+    from wsmsg.connect.session.registry import Registry
+    from wsmsg.connect.session.session import Session
+    from wsmsg.connect.upstream.interface import Identity, SendAnswer
+    from wsmsg.connect.websocket.factory import WebSocketConnections
+    from wsmsg.protocol import json as codec_json
+    from wsmsg.protocol import protobuf as codec_protobuf
     from wsmsg.settings.values import ConnectSettings, LimitSettings
 
     class Nothing:
@@ -247,8 +248,8 @@ async def connect(port: int, user: int, ours: bool) -> Client:
     """
     hello = b""
     if ours:
-        from wsmsg.codecs import codec_protobuf
-        from wsmsg.frames import Hello
+        from wsmsg.protocol import protobuf as codec_protobuf
+        from wsmsg.protocol.frames import Hello
 
         hello = frame(codec_protobuf.CODEC.encode_client(Hello(token=str(user))))
     loop = asyncio.get_running_loop()
@@ -325,8 +326,8 @@ async def measure(arguments: Any) -> None:
     """
     Both servers, one after the other.
     """
-    from wsmsg.codecs import codec_protobuf
-    from wsmsg.frames import Ping, Send
+    from wsmsg.protocol import protobuf as codec_protobuf
+    from wsmsg.protocol.frames import Ping, Send
 
     encode = codec_protobuf.CODEC.encode_client
     send = encode(Send("client-id-0001", to=7, content="x" * 200))

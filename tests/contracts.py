@@ -10,8 +10,8 @@ by a function that tells where it lives.
 
 from __future__ import annotations
 
-from tests.journal_contract import make_journal_tests
-from tests.presence_contract import make_presence_tests
-from tests.store_contract import make_store_tests
+from tests.message.journal.journal_contract import make_journal_tests
+from tests.message.presence.presence_contract import make_presence_tests
+from tests.message.store.store_contract import make_store_tests
 
 __all__ = ["make_journal_tests", "make_presence_tests", "make_store_tests"]

@@ -11,8 +11,8 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from zope.interface import implementer
 
-from wsmsg.dependency import Dependency
-from wsmsg.message.worker import IWorker
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.worker import IWorker
 
 T = TypeVar("T")
 

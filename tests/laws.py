@@ -31,7 +31,7 @@ RESERVED: dict[str, tuple[str, ...]] = {
     "wsmsg.connect": ("wsmsg.connect.*", "wsmsg.cli.*", "wsmsg.bench.*"),
     "wsmsg.message": (
         "wsmsg.message.*",
-        "wsmsg.moving.*",
+        "wsmsg.transfer.*",
         "wsmsg.cli.*",
         "wsmsg.bench.*",
     ),
@@ -47,31 +47,31 @@ RESERVED: dict[str, tuple[str, ...]] = {
 
 #: Clients of third parties (and of files), each with the modules that know it.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "sqlite3": ("wsmsg.message.sqlite*", "wsmsg.message.*_sqlite"),
-    "autobahn": ("wsmsg.connect.websocket*", "wsmsg.bench.floor"),
-    "txaio": ("wsmsg.connect.websocket*", "wsmsg.bench.floor"),
+    "sqlite3": ("wsmsg.sqlite.*", "wsmsg.message.journal.*", "wsmsg.message.store.*"),
+    "autobahn": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),
+    "txaio": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),
     "websockets": ("wsmsg.client.*", "wsmsg.bench.*"),
-    "jwt": ("wsmsg.auth_jwt", "wsmsg.cli.*", "wsmsg.bench.*"),
-    "cryptography": ("wsmsg.settings.public_key", "wsmsg.auth_jwt"),
-    "prometheus_client": ("wsmsg.daemon.metrics",),
+    "jwt": ("wsmsg.auth.*", "wsmsg.cli.*", "wsmsg.bench.*"),
+    "cryptography": ("wsmsg.settings.public_key", "wsmsg.auth.*"),
+    "prometheus_client": ("wsmsg.monitoring.metrics",),
     "click": ("wsmsg.cli.*",),
     "prompt_toolkit": ("wsmsg.cli.*",),
     "grpc": (
-        "wsmsg.streams.*",
-        "wsmsg.connect.rpc",
-        "wsmsg.connect.upstream*",
+        "wsmsg.stream.*",
+        "wsmsg.connect.edge.rpc",
+        "wsmsg.connect.upstream.*",
         "wsmsg.message.rpc",
-        "wsmsg.message.stream",
-        "wsmsg.message.deployed_stream",
+        "wsmsg.message.links.stream",
+        "wsmsg.message.legacy.stream",
     ),
-    "grpc_health": ("wsmsg.streams.server", "wsmsg.daemon.rpc_health"),
-    "grpc_reflection": ("wsmsg.streams.server",),
-    "txmongo": ("wsmsg.message.mongo_pool",),
-    "pymongo": ("wsmsg.message.mongo_*", "wsmsg.settings.mongo_url"),
-    "bson": ("wsmsg.message.mongo_*",),
-    "OpenSSL": ("wsmsg.message.mongo_pool",),
-    "txredisapi": ("wsmsg.redis_connection",),
-    "confluent_kafka": ("wsmsg.message.kafka_*", "wsmsg.message.journal_kafka"),
+    "grpc_health": ("wsmsg.stream.server", "wsmsg.monitoring.grpc_health"),
+    "grpc_reflection": ("wsmsg.stream.server",),
+    "txmongo": ("wsmsg.message.store.mongo.*",),
+    "pymongo": ("wsmsg.message.store.mongo.*", "wsmsg.settings.urls.mongo"),
+    "bson": ("wsmsg.message.store.mongo.*",),
+    "OpenSSL": ("wsmsg.message.store.mongo.*",),
+    "txredisapi": ("wsmsg.redis.*",),
+    "confluent_kafka": ("wsmsg.message.journal.kafka.*",),
 }
 
 #: What any module may use.
@@ -89,15 +89,15 @@ COMMON = {
 #: Modules that decide and do no I/O, whatever they import on the way.
 PURE = (
     "wsmsg.model",
-    "wsmsg.frames",
+    "wsmsg.protocol.frames",
     "wsmsg.errors",
-    "wsmsg.connect.session",
-    "wsmsg.connect.outbox",
-    "wsmsg.connect.registry",
-    "wsmsg.message.delivery",
-    "wsmsg.message.routes",
-    "wsmsg.message.seen",
-    "wsmsg.message.places",
+    "wsmsg.connect.session.session",
+    "wsmsg.connect.session.outbox",
+    "wsmsg.connect.session.registry",
+    "wsmsg.message.delivery.numbering",
+    "wsmsg.message.links.routes",
+    "wsmsg.message.store.read_ranges",
+    "wsmsg.message.queries.recent",
 )
 
 IMPURE = (
@@ -293,7 +293,7 @@ def _needs_docstring(module: Module, node: ast.AST) -> bool:
     if isinstance(node, ast.ClassDef):
         public = node in module.tree.body and not node.name.startswith("_")
         frame = any(isinstance(b, ast.Name) and b.id == "Frame" for b in node.bases)
-        return public and not (frame and module.name == "wsmsg.frames")
+        return public and not (frame and module.name == "wsmsg.protocol.frames")
     return (
         isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         and module.name.rpartition(".")[2].startswith("test_")

@@ -18,10 +18,10 @@ from google.protobuf.message import Message
 from twisted.trial.unittest import SynchronousTestCase
 
 from tools import make_tables
-from wsmsg import frames
-from wsmsg.codecs.codec_json import JsonCodec
-from wsmsg.codecs.codec_protobuf import ProtobufCodec
-from wsmsg.frames import ClientFrame, ServerFrame
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import ClientFrame, ServerFrame
+from wsmsg.protocol.json import JsonCodec
+from wsmsg.protocol.protobuf import ProtobufCodec
 from wsmsg.rpc import client_pb2
 
 ROOT = Path(__file__).resolve().parent.parent

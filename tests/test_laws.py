@@ -100,23 +100,27 @@ class LawTests(SynchronousTestCase):
         The reactor is imported in a tap and nowhere else.
         """
         source = "from twisted.internet import defer, reactor\n"
-        bad = parsed("wsmsg.streams.endpoint", source)
-        self.assert_finds(laws.law_of_imports, bad, at="wsmsg/streams/endpoint.py:1")
+        bad = parsed("wsmsg.stream.endpoint", source)
+        self.assert_finds(laws.law_of_imports, bad, at="wsmsg/stream/endpoint.py:1")
         self.assert_keeps(laws.law_of_imports, parsed("wsmsg.connect.tap", source))
 
     def test_families(self) -> None:
         """
         A library's client is known to its own modules only.
         """
-        bad = parsed("wsmsg.message.delivery", "import sqlite3\n")
-        self.assert_finds(laws.law_of_imports, bad, at="wsmsg/message/delivery.py:1")
+        bad = parsed("wsmsg.message.delivery.numbering", "import sqlite3\n")
+        self.assert_finds(
+            laws.law_of_imports, bad, at="wsmsg/message/delivery/numbering.py:1"
+        )
 
     def test_new_library(self) -> None:
         """
         A library that nobody has given a place is a fault.
         """
-        bad = parsed("wsmsg.daemon.logs", "import json\nimport requests\n")
-        self.assert_finds(laws.law_of_known_libraries, bad, at="wsmsg/daemon/logs.py:2")
+        bad = parsed("wsmsg.monitoring.logs", "import json\nimport requests\n")
+        self.assert_finds(
+            laws.law_of_known_libraries, bad, at="wsmsg/monitoring/logs.py:2"
+        )
 
     def test_types_only(self) -> None:
         """
@@ -129,7 +133,7 @@ class LawTests(SynchronousTestCase):
         """
         I/O is found behind a module that looks harmless.
         """
-        session = parsed("wsmsg.connect.session", "from wsmsg.calm import f\n")
+        session = parsed("wsmsg.connect.session.session", "from wsmsg.calm import f\n")
         calm = parsed("wsmsg.calm", "import os\nimport grpc.aio\n")
         self.assert_finds(laws.law_of_purity, session, calm, at="wsmsg/calm.py:2")
 
@@ -137,9 +141,11 @@ class LawTests(SynchronousTestCase):
         """
         The client works where Twisted does not run.
         """
-        client = parsed("wsmsg.client.x", "import wsmsg.dependency\n")
-        other = parsed("wsmsg.dependency", "import twisted.logger\n")
-        self.assert_finds(laws.law_of_purity, client, other, at="wsmsg/dependency.py:1")
+        client = parsed("wsmsg.client.x", "import wsmsg.dependency.state\n")
+        other = parsed("wsmsg.dependency.state", "import twisted.logger\n")
+        self.assert_finds(
+            laws.law_of_purity, client, other, at="wsmsg/dependency/state.py:1"
+        )
 
     def test_length(self) -> None:
         """

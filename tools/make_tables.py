@@ -15,7 +15,6 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -29,20 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
 Row = tuple[str, ...]
-
-#: In the order in which the page has them.
-_PACKAGES = (
-    "daemon",
-    "settings",
-    "streams",
-    "codecs",
-    "connect",
-    "message",
-    "client",
-    "cli",
-    "moving",
-    "bench",
-)
 
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
 
@@ -135,19 +120,16 @@ def _bounds(field: FieldInfo) -> str:
     return ", " + ", ".join(said) if said else ""
 
 
-def module_rows(package: str) -> Iterator[Row]:
+def package_rows() -> Iterator[Row]:
     """
-    The modules of a package, with the first sentences of their docstrings.
-
-    @param package: below C{wsmsg}; empty: what is in none.
+    The packages below C{wsmsg}, with the first sentences of their docstrings.
     """
-    yield ("module", "what it is")
-    folder = ROOT / "wsmsg" / package
-    for path in sorted(folder.glob("*.py") if not package else folder.rglob("*.py")):
-        if path.name != "__init__.py":
-            name = path.relative_to(folder).with_suffix("")
-            told = ast.get_docstring(ast.parse(path.read_text())) or ""
-            yield (f"[`{name}`](../{path.relative_to(ROOT)})", _sentence(told))
+    yield ("package", "role")
+    for path in sorted((ROOT / "wsmsg").rglob("__init__.py")):
+        folder = path.parent.relative_to(ROOT)
+        told = ast.get_docstring(ast.parse(path.read_text())) or ""
+        if len(folder.parts) > 1 and folder.name != "rpc":
+            yield (f"[`{folder}`](../{folder})", _sentence(told))
 
 
 def _sentence(docstring: str) -> str:
@@ -162,8 +144,7 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "closes": close_rows,
     "connect": lambda: settings_rows(ConnectSettings),
     "message": lambda: settings_rows(MessageSettings),
-    "modules": lambda: module_rows(""),
-    **{f"modules_{package}": partial(module_rows, package) for package in _PACKAGES},
+    "packages": package_rows,
 }
 
 

@@ -9,8 +9,8 @@ import json
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.bench.accounts import Spread, Totals
-from wsmsg.bench.plan import LoadResult, Usage
+from wsmsg.bench.load.accounts import Spread, Totals
+from wsmsg.bench.load.plan import LoadResult, Usage
 from wsmsg.bench.report import Report, as_json, as_text, figures, idle_kib, ratios
 
 FLOOR = LoadResult(seconds=10.0, delivered=100_000, usage={"echo": Usage(2.0)})

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.cli.escape import harmless
 from wsmsg.cli.main import COMMANDS, main
-from wsmsg.cli.plain import harmless
 from wsmsg.cli.status import shown
 
 #: Nobody listens on port 1.

@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeLink, FakeServer, welcome
-from wsmsg import frames
 from wsmsg.cli.groups import groups, one_task
 from wsmsg.cli.main import main
 from wsmsg.client import Client, Reconnect
+from wsmsg.protocol import frames
 
 URL = "ws://server.example/"
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeServer
 from wsmsg.client import Client, Reconnect
-from wsmsg.frames import Deliver
+from wsmsg.protocol.frames import Deliver
 
 U = "u:1:2"
 URL = "ws://server.example/api/v1/connect/ws"

@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
-from wsmsg import frames
-from wsmsg.client.reconnect import Ended
+from wsmsg.client.state.reconnect import Ended
 from wsmsg.client.transport import Link, Lost
-from wsmsg.frames import ClientFrame, Limits, ServerFrame
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import ClientFrame, Limits, ServerFrame
 
 LIMITS = Limits(1000, 4000, window=8, sends_per_s=0, page=10, watch=10)
 

@@ -8,7 +8,6 @@ import asyncio
 
 from tests.client.client_case import URL, ClientCase, U, message
 from tests.client.doubles import welcome
-from wsmsg import frames
 from wsmsg.client import (
     Accepted,
     Closed,
@@ -17,13 +16,14 @@ from wsmsg.client import (
     Receipt,
     Reconnecting,
 )
-from wsmsg.client.reconnect import Ended
+from wsmsg.client.state.reconnect import Ended
 from wsmsg.errors import (
     Forbidden,
     Replaced,
     Unauthenticated,
 )
-from wsmsg.frames import Head
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Head
 
 
 class ClientTests(ClientCase):

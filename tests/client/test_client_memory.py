@@ -8,7 +8,6 @@ import asyncio
 
 from tests.client.client_case import ClientCase, U, message
 from tests.client.doubles import welcome
-from wsmsg import frames
 from wsmsg.client import (
     Accepted,
     Event,
@@ -21,7 +20,8 @@ from wsmsg.errors import (
     Unavailable,
     WsmsgError,
 )
-from wsmsg.frames import Head
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Head
 
 
 class MemoryTests(ClientCase):

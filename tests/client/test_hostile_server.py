@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg import frames as f
-from wsmsg.client.events import MessageReceived
-from wsmsg.client.exchange import Exchange
-from wsmsg.client.positions import Saved
-from wsmsg.client.reconnect import Again, Ended, Reconnect, moved_url
-from wsmsg.codecs import codec_json, codec_protobuf
+from wsmsg.client.state.events import MessageReceived
+from wsmsg.client.state.exchange import Exchange
+from wsmsg.client.state.positions import Saved
+from wsmsg.client.state.reconnect import Again, Ended, Reconnect, moved_url
 from wsmsg.errors import BadFrame
 from wsmsg.model import INT64_MAX
+from wsmsg.protocol import frames as f
+from wsmsg.protocol import json as codec_json
+from wsmsg.protocol import protobuf as codec_protobuf
 
 URL = "ws://here:21005/api/v1/connect/ws"
 int64s = st.one_of(

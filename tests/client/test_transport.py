@@ -13,9 +13,10 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from tests.asyncio_case import AsyncioCase
-from wsmsg import frames
 from wsmsg.client.transport import CodecName, Link, Lost, websocket_dial
-from wsmsg.codecs import codec_json, codec_protobuf
+from wsmsg.protocol import frames
+from wsmsg.protocol import json as codec_json
+from wsmsg.protocol import protobuf as codec_protobuf
 
 CODECS = {"protobuf": codec_protobuf.CODEC, "json": codec_json.CODEC}
 

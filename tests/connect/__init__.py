@@ -1,3 +1,4 @@
 """
-Tests of Connect; doubles of what is around its sessions in L{tests.connect.doubles}.
+Tests of Connect; doubles of what is around its sessions in
+L{tests.connect.session.doubles}.
 """

@@ -20,8 +20,8 @@ from typing import Any
 
 import jwt
 
-from wsmsg.bench.proc import rss_bytes
-from wsmsg.settings.token_key import local_key
+from wsmsg.auth.local_key import local_key
+from wsmsg.bench.load.proc import rss_bytes
 
 #: A daemon that was killed is given so long to be ready again.
 READY_S = 90.0

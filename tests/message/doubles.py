@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from tests.message.seen_in_memory import SeenInMemory
-from wsmsg.dependency import Dependency
+from tests.message.store.read_ranges_in_memory import SeenInMemory
+from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
-from wsmsg.message.group_rules import GroupRules
-from wsmsg.message.interfaces import DeadLetter, Entry, IJournal
-from wsmsg.message.istore import (
+from wsmsg.message.ingress.group_rules import GroupRules
+from wsmsg.message.journal.interface import DeadLetter, Entry, IJournal
+from wsmsg.message.store.interface import (
     GroupPage,
     HeadRow,
     IMessageStore,

@@ -17,24 +17,24 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from tests.message.test_links import RecordingPresence
-from wsmsg.message.appends import Appends
-from wsmsg.message.audience import Members
-from wsmsg.message.cursors import Cursors
-from wsmsg.message.deployed import DeployedPeers
-from wsmsg.message.deployed_calls import DeployedCalls
-from wsmsg.message.group_typing import GroupTyping
-from wsmsg.message.history import History
-from wsmsg.message.ingress import Ingress
-from wsmsg.message.links import Links
-from wsmsg.message.message_ids import MessageIds
-from wsmsg.message.queries import Queries
+from tests.message.links.test_links import RecordingPresence
+from wsmsg.message.cluster.message_ids import MessageIds
+from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.legacy.calls import DeployedCalls
+from wsmsg.message.legacy.history import History
+from wsmsg.message.legacy.peers import DeployedPeers
+from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.links import Links
+from wsmsg.message.links.recipients import Members
+from wsmsg.message.links.stream import Core
+from wsmsg.message.links.typing import GroupTyping
+from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
-from wsmsg.message.stream import Core
 from wsmsg.model import Mark
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.deployed import DeployedSettings
-from wsmsg.streams.grpc_options import channel_options
+from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.stream.options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.settings.files import Folder
-from wsmsg.settings.addresses import Address, is_loopback, parse_address
-from wsmsg.settings.backends import sqlite_path, static_targets
 from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.urls.address import Address, is_loopback, parse_address
+from wsmsg.settings.urls.backends import sqlite_path, static_targets
 from wsmsg.settings.values import ConnectSettings, MessageSettings, TokenSettings
 
 

@@ -8,10 +8,10 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.cli.test_moving import Folder
-from tests.stack.mongo_places import client
+from tests.cli.test_transfer import Folder
+from tests.stack.mongo.places import client
 from tests.stack.servers import mongo_url, needs, unique
-from wsmsg.settings.mongo_url import read_mongo_url
+from wsmsg.settings.urls.mongo import read_mongo_url
 
 
 @needs("mongo")

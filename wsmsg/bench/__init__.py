@@ -14,7 +14,7 @@ The benchmark: load over real WebSockets, and the floor that it is compared with
     schedule   when an open loop sends
     plan       what a load process is told and what it answers
     peers      one connection each: echo, sender, recipient, idle
-    load       runs one plan; C{python -m wsmsg.bench.load}
+    load       runs one plan; C{python -m wsmsg.bench.load.load}
     floor      a bare Autobahn echo server; C{python -m wsmsg.bench.floor}
     processes  starting and stopping the servers; their CPU and memory
     scenarios  floor, saturation, latency, idle

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from wsmsg.bench.plan import LoadResult
+from wsmsg.bench.load.plan import LoadResult
 
 #: Connect and Message together, in CPU a message of the bare echo server.
 AIM_CPU = 14.0

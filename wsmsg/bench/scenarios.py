@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager
 import attrs
 import msgspec
 
-from wsmsg.bench.plan import LoadResult, Plan
+from wsmsg.bench.load.plan import LoadResult, Plan
 from wsmsg.bench.processes import Server, floor
 from wsmsg.bench.report import Report
 
@@ -242,7 +242,7 @@ def run_load(plan: Plan) -> LoadResult:
 
     @raise BenchFailed: it ended without a result, or took much too long.
     """
-    command = [sys.executable, "-m", "wsmsg.bench.load"]
+    command = [sys.executable, "-m", "wsmsg.bench.load.load"]
     try:
         done = subprocess.run(
             command,

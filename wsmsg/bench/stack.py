@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from wsmsg.bench.proc import listener
+from wsmsg.bench.load.proc import listener
 from wsmsg.bench.processes import CannotStart
 
 #: By setting: the server's name, its variable, where C{tools.stack} has it by default,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from wsmsg.bench import profiles
-from wsmsg.bench.encoding import SMALLEST
+from wsmsg.bench.load.encoding import SMALLEST
 from wsmsg.bench.processes import CannotStart, Server, daemons
 from wsmsg.bench.report import as_json, as_text
 from wsmsg.bench.scenarios import NAMES, Bench, BenchFailed, Choice

@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.places import MESSAGE_ADMIN, fail
-from wsmsg.cli.plain import harmless
+from wsmsg.cli.escape import harmless
+from wsmsg.cli.paths import MESSAGE_ADMIN, fail
 
 _PAGE = 200
 

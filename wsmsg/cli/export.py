@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from wsmsg.cli.moving import (
+from wsmsg.cli.paths import fail
+from wsmsg.cli.transfer import (
     PATIENCE_S,
     Progress,
     run,
@@ -24,7 +25,6 @@ from wsmsg.cli.moving import (
     store_options,
     tell,
 )
-from wsmsg.cli.places import fail
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import MessageSettings
 
@@ -88,7 +88,7 @@ def export(
 
 
 def _drained(settings: MessageSettings, as_is: bool) -> list[str]:
-    from wsmsg.moving.stores import NotDrained, check_drained
+    from wsmsg.transfer.stores import NotDrained, check_drained
 
     try:
         return check_drained(settings)
@@ -128,9 +128,9 @@ def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
 async def _export(
     settings: MessageSettings, reactor: Any, out: BinaryIO, progress: Progress
 ) -> Any:
-    from wsmsg.moving.patience import Patience
-    from wsmsg.moving.stores import archive_of
-    from wsmsg.moving.walk import Walk
+    from wsmsg.transfer.dump import Walk
+    from wsmsg.transfer.patience import Patience
+    from wsmsg.transfer.stores import archive_of
 
     archive = archive_of(settings, reactor)
     try:
@@ -151,7 +151,7 @@ def _begun(out: BinaryIO) -> Any:
     """
     Begin the file, or go on after what is whole of it.
     """
-    from wsmsg.moving.lines import LineWriter, lines_of, whole_part
+    from wsmsg.transfer.file import LineWriter, lines_of, whole_part
 
     if out.readable():
         hashed, size = whole_part(lines_of(out))

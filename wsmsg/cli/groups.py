@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from wsmsg.cli.connecting import GroupId, token_source, user_options
-from wsmsg.cli.places import fail
-from wsmsg.cli.plain import harmless
+from wsmsg.cli.escape import harmless
+from wsmsg.cli.paths import fail
 from wsmsg.cli.tokens import Duration, UserId
+from wsmsg.cli.user_options import GroupId, token_source, user_options
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 from wsmsg.model import group_conversation, group_in, is_group

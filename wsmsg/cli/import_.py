@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from wsmsg.cli.moving import (
+from wsmsg.cli.paths import fail
+from wsmsg.cli.transfer import (
     PATIENCE_S,
     Progress,
     run,
@@ -23,7 +24,6 @@ from wsmsg.cli.moving import (
     store_options,
     tell,
 )
-from wsmsg.cli.places import fail
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import MessageSettings
 
@@ -58,8 +58,8 @@ def import_(
       wsmsg import --config /etc/wsmsg/many.toml --verify store.jsonl
       zstd -dc store.jsonl.zst | wsmsg import --store mongodb://db/wsmsg -
     """
-    from wsmsg.moving.keeping import CannotKeep
-    from wsmsg.moving.lines import BadFile
+    from wsmsg.transfer.file import BadFile
+    from wsmsg.transfer.load import CannotKeep
 
     settings = settings_of(config, store, data_dir)
     known = (Unavailable, BadFile, CannotKeep, OSError)
@@ -107,11 +107,11 @@ def _import(
 async def _keep(
     settings: MessageSettings, reactor: Any, stream: BinaryIO, progress: Progress
 ) -> Any:
-    from wsmsg.message.awaiting import up
-    from wsmsg.moving.keeping import Keeping
-    from wsmsg.moving.lines import LineReader, lines_of
-    from wsmsg.moving.patience import Patience
-    from wsmsg.moving.stores import store_of
+    from wsmsg.dependency.wait import up
+    from wsmsg.transfer.file import LineReader, lines_of
+    from wsmsg.transfer.load import Keeping
+    from wsmsg.transfer.patience import Patience
+    from wsmsg.transfer.stores import store_of
 
     reader = LineReader()
     batches = reader.batches(lines_of(stream))
@@ -161,11 +161,11 @@ def _verify(
 
 
 async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) -> Any:
-    from wsmsg.moving.comparing import compare
-    from wsmsg.moving.lines import LineReader, lines_of
-    from wsmsg.moving.patience import Patience
-    from wsmsg.moving.stores import archive_of
-    from wsmsg.moving.walk import Walk
+    from wsmsg.transfer.dump import Walk
+    from wsmsg.transfer.file import LineReader, lines_of
+    from wsmsg.transfer.patience import Patience
+    from wsmsg.transfer.stores import archive_of
+    from wsmsg.transfer.verify import compare
 
     reader = LineReader()
     archive = archive_of(settings, reactor)

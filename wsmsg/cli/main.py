@@ -14,14 +14,20 @@ from wsmsg import __version__
 #: Name, module and attribute, and what the overview says.
 COMMANDS: dict[str, tuple[str, str]] = {
     "chat": (
-        "wsmsg.cli.chat:chat",
+        "wsmsg.cli.chat.chat:chat",
         "Talk to a user or a group, or send lines from a pipe.",
     ),
     "groups": ("wsmsg.cli.groups:groups", "Make groups, and change who is in them."),
-    "demo": ("wsmsg.cli.demo:demo", "See it work: both daemons, two users, one crash."),
+    "demo": (
+        "wsmsg.cli.demo.demo:demo",
+        "See it work: both daemons, two users, one crash.",
+    ),
     "token": ("wsmsg.cli.token:token", "Make a token for a user."),
     "status": ("wsmsg.cli.status:status", "What both daemons say of themselves."),
-    "doctor": ("wsmsg.cli.doctor:doctor", "Find what is missing, and what to do."),
+    "doctor": (
+        "wsmsg.cli.doctor.doctor:doctor",
+        "Find what is missing, and what to do.",
+    ),
     "check-config": (
         "wsmsg.cli.check_config:check_config",
         "Check a settings file; starts nothing.",

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.places import CONNECT_ADMIN, MESSAGE_ADMIN
+from wsmsg.cli.paths import CONNECT_ADMIN, MESSAGE_ADMIN
 
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
 _COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies"}

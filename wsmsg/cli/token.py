@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from wsmsg.cli.places import data_dir_of, data_dir_option
+from wsmsg.cli.paths import data_dir_of, data_dir_option
 from wsmsg.cli.tokens import Duration, UserId, local_token
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import jwt
 
-from wsmsg.cli.places import fail
+from wsmsg.auth.local_key import TokenKeyUnusable, local_key
+from wsmsg.cli.paths import fail
 from wsmsg.model import INT64_MAX
-from wsmsg.settings.token_key import TokenKeyUnusable, local_key
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

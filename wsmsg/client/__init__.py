@@ -30,8 +30,9 @@ The Python client: asyncio, without Twisted.
 """
 
 from wsmsg.client.client import Client
-from wsmsg.client.event_queue import Events
-from wsmsg.client.events import (
+from wsmsg.client.groups import Group, Member
+from wsmsg.client.state.event_queue import Events
+from wsmsg.client.state.events import (
     Accepted,
     Closed,
     Connected,
@@ -46,9 +47,8 @@ from wsmsg.client.events import (
     Stored,
     Typing,
 )
-from wsmsg.client.group_requests import Group, Member
-from wsmsg.client.positions import BadPositions
-from wsmsg.client.reconnect import Reconnect
+from wsmsg.client.state.positions import BadPositions
+from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource
 
 __all__ = [

@@ -22,9 +22,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wsmsg import frames
-from wsmsg.client.event_queue import Events
-from wsmsg.client.events import (
+from wsmsg.client.groups import GroupRequests
+from wsmsg.client.history import HistoryReader
+from wsmsg.client.saving import Saving
+from wsmsg.client.state.event_queue import Events
+from wsmsg.client.state.events import (
     Accepted,
     Closed,
     Connected,
@@ -33,19 +35,17 @@ from wsmsg.client.events import (
     StateChanged,
     Stored,
 )
-from wsmsg.client.exchange import Answer, Exchange, Request
-from wsmsg.client.group_requests import GroupRequests
-from wsmsg.client.history import HistoryReader
-from wsmsg.client.inbound import Start
-from wsmsg.client.outbound import Proposal
-from wsmsg.client.reconnect import Reconnect
-from wsmsg.client.saving import Saving
+from wsmsg.client.state.exchange import Answer, Exchange, Request
+from wsmsg.client.state.inbound import Start
+from wsmsg.client.state.outbound import Proposal
+from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource
 from wsmsg.client.transport import CodecName, Dial, websocket_dial
 from wsmsg.client.upkeep import Upkeep
-from wsmsg.client.waiting import Waiting
+from wsmsg.client.waiters import Waiting
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.model import TEXT
+from wsmsg.protocol import frames
 
 
 class Client(GroupRequests):

@@ -8,13 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from wsmsg import frames
-from wsmsg.client.exchange import Exchange
-from wsmsg.client.heartbeat import Heartbeat
-from wsmsg.client.reconnect import Ended, Reconnect
+from wsmsg.client.state.exchange import Exchange
+from wsmsg.client.state.heartbeat import Heartbeat
+from wsmsg.client.state.reconnect import Ended, Reconnect
 from wsmsg.client.transport import Link, Lost, within
 from wsmsg.errors import BadFrame, Close, from_code
-from wsmsg.frames import ClientFrame
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import ClientFrame
 
 _WELCOME_S = 15.0
 _FINISH_S = 2.0

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from wsmsg import frames
-from wsmsg.client.events import Stored, received
-from wsmsg.client.exchange import Answer, Request
+from wsmsg.client.state.events import Stored, received
+from wsmsg.client.state.exchange import Answer, Request
 from wsmsg.errors import Internal
 from wsmsg.model import INT64_MAX
+from wsmsg.protocol import frames
 
 #: Puts a question, made from an id, and waits for the answer.
 Ask = Callable[[Callable[[str], Request]], Awaitable[Answer]]

@@ -8,8 +8,8 @@ import asyncio
 import logging
 from pathlib import Path
 
-from wsmsg.client.exchange import Exchange
-from wsmsg.client.positions import BadPositions, PositionFile, Saved
+from wsmsg.client.state.exchange import Exchange
+from wsmsg.client.state.positions import BadPositions, PositionFile, Saved
 
 #: Changes of so long are one write.
 _SAVE_S = 0.2

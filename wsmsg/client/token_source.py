@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from wsmsg.client.reconnect import Ended
+from wsmsg.client.state.reconnect import Ended
 from wsmsg.client.transport import Lost
 from wsmsg.errors import Unauthenticated
 

@@ -22,13 +22,13 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 
 from wsmsg import __version__
-from wsmsg.client.reconnect import Ended
-from wsmsg.codecs.codec_json import CODEC as JSON
-from wsmsg.codecs.codec_json import JsonCodec
-from wsmsg.codecs.codec_protobuf import CODEC as PROTOBUF
-from wsmsg.codecs.codec_protobuf import ProtobufCodec
+from wsmsg.client.state.reconnect import Ended
 from wsmsg.errors import Close
-from wsmsg.frames import ClientFrame, ServerFrame
+from wsmsg.protocol.frames import ClientFrame, ServerFrame
+from wsmsg.protocol.json import CODEC as JSON
+from wsmsg.protocol.json import JsonCodec
+from wsmsg.protocol.protobuf import CODEC as PROTOBUF
+from wsmsg.protocol.protobuf import ProtobufCodec
 
 CodecName = Literal["protobuf", "json"]
 

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable
 
 from wsmsg.client.connection import Connection
-from wsmsg.client.events import Closed, Connected, Reconnecting, StateChanged
-from wsmsg.client.exchange import Exchange
-from wsmsg.client.reconnect import Again, Ended, Never, Reconnect
 from wsmsg.client.saving import Saving
+from wsmsg.client.state.events import Closed, Connected, Reconnecting, StateChanged
+from wsmsg.client.state.exchange import Exchange
+from wsmsg.client.state.reconnect import Again, Ended, Never, Reconnect
 from wsmsg.client.token_source import TokenSource, token_of
 from wsmsg.client.transport import Dial, Lost
 from wsmsg.errors import Unavailable

@@ -41,12 +41,12 @@ def build(options: Options, reactor: Any) -> IService:
     """
     The tree of services of a Connect; nothing of it has begun.
     """
-    from wsmsg.connect.port import Port
-    from wsmsg.daemon.health import any_up
+    from wsmsg.connect.edge.port import Port
+    from wsmsg.daemon.app import Daemon
+    from wsmsg.daemon.lifecycle import Part, part
     from wsmsg.daemon.listener import Listener
-    from wsmsg.daemon.root import Part, part
-    from wsmsg.daemon.rpc_health import follow_readiness
-    from wsmsg.daemon.running import Daemon
+    from wsmsg.monitoring.grpc_health import follow_readiness
+    from wsmsg.monitoring.health import any_up
 
     settings: ConnectSettings = options.settings
     daemon = Daemon(options, reactor, rule=any_up)
@@ -79,22 +79,24 @@ def _node(daemon: Any, reactor: Any) -> Any:
     """
     The parts that make a Connect what it is.
     """
-    from wsmsg.auth_jwt import Authenticator
-    from wsmsg.codecs import codec_json, codec_legacy, codec_protobuf
-    from wsmsg.connect.admission import Admission
-    from wsmsg.connect.heartbeat import Sweep
-    from wsmsg.connect.legacy import Legacy
-    from wsmsg.connect.node import Node
-    from wsmsg.connect.online import OnlineStatus
-    from wsmsg.connect.registry import Registry
-    from wsmsg.connect.rpc import ConnectRpc
-    from wsmsg.connect.service import ConnectNode
-    from wsmsg.connect.session import Session
-    from wsmsg.connect.upstream import Upstream
-    from wsmsg.connect.web import Pages, Site
-    from wsmsg.connect.websocket_factory import WebSocketConnections
-    from wsmsg.settings.addresses import is_loopback, parse_address
-    from wsmsg.settings.token_key import local_key
+    from wsmsg.auth.jwt import Authenticator
+    from wsmsg.auth.local_key import local_key
+    from wsmsg.connect.edge.admission import Admission
+    from wsmsg.connect.edge.heartbeat import Sweep
+    from wsmsg.connect.edge.http import Pages, Site
+    from wsmsg.connect.edge.online_status import OnlineStatus
+    from wsmsg.connect.edge.rpc import ConnectRpc
+    from wsmsg.connect.legacy.clients.shared import Legacy
+    from wsmsg.connect.node import ConnectNode
+    from wsmsg.connect.session.context import Node
+    from wsmsg.connect.session.registry import Registry
+    from wsmsg.connect.session.session import Session
+    from wsmsg.connect.upstream.upstream import Upstream
+    from wsmsg.connect.websocket.factory import WebSocketConnections
+    from wsmsg.protocol import json as codec_json
+    from wsmsg.protocol import legacy as codec_legacy
+    from wsmsg.protocol import protobuf as codec_protobuf
+    from wsmsg.settings.urls.address import is_loopback, parse_address
 
     settings: ConnectSettings = daemon.settings
     registry = Registry(settings, reactor)
@@ -169,7 +171,7 @@ def _beside(daemon: Any, reactor: Any, registry: Any, upstream: Any) -> Any:
     """
     if not daemon.settings.legacy.redis:
         return None
-    from wsmsg.connect.deployed_redis_beside import beside
+    from wsmsg.connect.legacy.redis.setup import beside
 
     made = beside(
         daemon.settings.legacy,

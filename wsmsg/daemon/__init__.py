@@ -8,5 +8,5 @@ What both daemons are made of beside their own parts.
                             `-- preflight, exits, reload, health, metrics, logs
 
 A tap names its settings in a subclass of L{wsmsg.daemon.options.DaemonOptions} and
-puts its parts into a L{wsmsg.daemon.running.Daemon}.
+puts its parts into a L{wsmsg.daemon.app.Daemon}.
 """

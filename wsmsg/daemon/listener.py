@@ -11,7 +11,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
-from wsmsg.settings.addresses import Address, parse_address
+from wsmsg.settings.urls.address import Address, parse_address
 
 #: Connections that the system holds until we take them; it may allow fewer.
 _BACKLOG = 4096

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from twisted.python import usage
 
 from wsmsg import __version__
-from wsmsg.daemon.reactors import WrongReactor, install_asyncio
+from wsmsg.daemon.reactor import WrongReactor, install_asyncio
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import (
     Sources,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from wsmsg.errors import WsmsgError
-from wsmsg.settings.addresses import Address, parse_address
+from wsmsg.settings.urls.address import Address, parse_address
 from wsmsg.settings.values import Common
 
 #: Raises L{OSError}, L{ValueError} or L{WsmsgError} where something is not as it must

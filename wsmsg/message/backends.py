@@ -1,8 +1,8 @@
 """
 Which adapters stand behind Message, by the URLs in its settings.
 
-A new backend is an adapter, a check of its URL in L{wsmsg.settings.backends}, and a
-line here.  Adapters are imported when they are chosen: some import the reactor.
+A new backend is an adapter, a check of its URL in L{wsmsg.settings.urls.backends}, and
+a line here.  Adapters are imported when they are chosen: some import the reactor.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsmsg.dependency import Dependency
-from wsmsg.message.interfaces import IJournal
-from wsmsg.message.ipresence import IPresence
-from wsmsg.message.istore import IMessageStore
-from wsmsg.message.message_ids import NUMBERS, MessageIds
-from wsmsg.retry import RetryPolicy
-from wsmsg.settings.backends import sqlite_path
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.cluster.message_ids import NUMBERS, MessageIds
+from wsmsg.message.journal.interface import IJournal
+from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.store.interface import IMessageStore
 from wsmsg.settings.redis_rules import registry_url
+from wsmsg.settings.urls.backends import sqlite_path
 from wsmsg.settings.values import MessageSettings
 
 if TYPE_CHECKING:
-    from wsmsg.message.registry_redis import RedisRegistry
+    from wsmsg.message.cluster.registry import RedisRegistry
 
 #: What is said when a check fails, and the check.
 Probe = tuple[str, Callable[[], None]]
@@ -58,8 +58,8 @@ class Backends:
     def journal(self) -> IJournal:
         dependency = Dependency("journal", self._reactor)
         if scheme(self._settings.journal) == "kafka":
-            from wsmsg.message.journal_kafka import KafkaJournal
-            from wsmsg.message.kafka_config import place_of
+            from wsmsg.message.journal.kafka.config import place_of
+            from wsmsg.message.journal.kafka.journal import KafkaJournal
 
             return KafkaJournal(
                 place_of(self._settings),
@@ -67,7 +67,7 @@ class Backends:
                 retry=self._retry,
                 dependency=dependency,
             )
-        from wsmsg.message.journal_sqlite import SqliteJournal
+        from wsmsg.message.journal.sqlite import SqliteJournal
 
         return SqliteJournal(
             str(journal_path(self._settings, self._data_dir)),
@@ -79,8 +79,8 @@ class Backends:
     def store(self) -> IMessageStore:
         dependency = Dependency("store", self._reactor)
         if scheme(self._settings.store) != "sqlite":
-            from wsmsg.message.store_mongo import MongoStore
-            from wsmsg.settings.mongo_url import read_mongo_url
+            from wsmsg.message.store.mongo.store import MongoStore
+            from wsmsg.settings.urls.mongo import read_mongo_url
 
             password = self._settings.store_password.get_secret_value()
             return MongoStore(
@@ -89,7 +89,7 @@ class Backends:
                 retry=self._retry,
                 dependency=dependency,
             )
-        from wsmsg.message.store_sqlite import SqliteStore
+        from wsmsg.message.store.sqlite.store import SqliteStore
 
         return SqliteStore(
             str(store_path(self._settings, self._data_dir)),
@@ -101,8 +101,8 @@ class Backends:
     def presence(self) -> IPresence:
         dependency = Dependency("presence", self._reactor, required=False)
         if scheme(self._settings.presence) != "memory":
-            from wsmsg.message.presence_redis import RedisPresence
-            from wsmsg.settings.redis_url import read_redis_url
+            from wsmsg.message.presence.redis import RedisPresence
+            from wsmsg.settings.urls.redis import read_redis_url
 
             password = self._settings.presence_password.get_secret_value()
             return RedisPresence(
@@ -111,7 +111,7 @@ class Backends:
                 retry=self._retry,
                 dependency=dependency,
             )
-        from wsmsg.message.presence_memory import MemoryPresence
+        from wsmsg.message.presence.memory import MemoryPresence
 
         return MemoryPresence(self._reactor, dependency=dependency)
 
@@ -136,7 +136,7 @@ class Backends:
         url = registry_url(settings)
         if url is None:
             return None
-        from wsmsg.message.registry_redis import RedisRegistry
+        from wsmsg.message.cluster.registry import RedisRegistry
 
         return RedisRegistry(
             url,
@@ -153,9 +153,9 @@ def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:
     """
     What can be found out before the daemon begins: whether its files are free.
     """
-    from wsmsg.message.journal_file import JOURNAL
-    from wsmsg.message.sqlite import check_free
-    from wsmsg.message.store_file import STORE
+    from wsmsg.message.journal.sqlite_file import JOURNAL
+    from wsmsg.message.store.sqlite.file import STORE
+    from wsmsg.sqlite.file import check_free
 
     found: list[Probe] = []
     if scheme(settings.journal) == "sqlite":

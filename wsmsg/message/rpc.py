@@ -27,14 +27,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
-from wsmsg.message.deployed import DeployedPeers
-from wsmsg.message.deployed_calls import DeployedCalls
-from wsmsg.message.deployed_stream import DeployedStream
-from wsmsg.message.queries import Queries
-from wsmsg.message.stream import LINK_VERSION, Context, Core, LinkStream
+from wsmsg.message.legacy.calls import DeployedCalls
+from wsmsg.message.legacy.peers import DeployedPeers
+from wsmsg.message.legacy.stream import DeployedStream
+from wsmsg.message.links.stream import LINK_VERSION, Context, Core, LinkStream
+from wsmsg.message.queries.queries import Queries
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
-from wsmsg.streams.grpc_options import server_options
-from wsmsg.streams.server import GrpcServer
+from wsmsg.stream.options import server_options
+from wsmsg.stream.server import GrpcServer
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
 _NAME_CHARACTERS = 128

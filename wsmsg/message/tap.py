@@ -46,13 +46,13 @@ def build(options: Options, reactor: Any) -> IService:
     """
     The tree of services of a Message; nothing of it has begun.
     """
-    from wsmsg.daemon.health import required_up
+    from wsmsg.daemon.app import Daemon
+    from wsmsg.daemon.lifecycle import Part, part
     from wsmsg.daemon.listener import Listener
-    from wsmsg.daemon.root import Part, part
-    from wsmsg.daemon.rpc_health import follow_readiness
-    from wsmsg.daemon.running import Daemon
     from wsmsg.message.backends import Backends, probes
-    from wsmsg.message.dead_letters import DeadLettersResource
+    from wsmsg.message.http.dead_letters import DeadLettersResource
+    from wsmsg.monitoring.grpc_health import follow_readiness
+    from wsmsg.monitoring.health import required_up
 
     # A thread that comes back from SQLite asks for the interpreter, and the reactor's
     # thread gives it up after this: with Python's 5 ms each step of a commit would
@@ -103,7 +103,7 @@ def _relay(daemon: Any, reactor: Any, node: Any, registry: Any) -> Any:
     """
     The streams to other Messages, for deployed Connects.
     """
-    from wsmsg.message.deployed_relay import DeployedRelay, grpc_endpoint
+    from wsmsg.message.legacy.relay import DeployedRelay, grpc_endpoint
 
     keepalive_s = daemon.settings.keepalive_s
     relay = DeployedRelay(
@@ -122,15 +122,15 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
     """
     What is served at C{listen}.
     """
-    from wsmsg.message.acceptance import Acceptance
-    from wsmsg.message.history import History
-    from wsmsg.message.web import Behind, PublicHttp
+    from wsmsg.message.http.api import Behind, PublicHttp
+    from wsmsg.message.ingress.acceptance import Acceptance
+    from wsmsg.message.legacy.history import History
 
     settings: MessageSettings = daemon.settings
 
     def authenticate(token: TokenSettings) -> Any:
-        from wsmsg.auth_jwt import Authenticator
-        from wsmsg.settings.token_key import TokenKeyUnusable, local_key
+        from wsmsg.auth.jwt import Authenticator
+        from wsmsg.auth.local_key import TokenKeyUnusable, local_key
 
         try:
             key = local_key(daemon.data_dir, make=False)
@@ -156,22 +156,22 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     """
     The parts that make a Message what it is, its presence, and its ids.
     """
-    from wsmsg.message.appends import Appends
-    from wsmsg.message.cursors import Cursors
-    from wsmsg.message.delivery import Delivery
-    from wsmsg.message.deployed import DeployedPeers
-    from wsmsg.message.deployed_calls import DeployedCalls
-    from wsmsg.message.group_rules import GroupRules
-    from wsmsg.message.group_typing import GroupTyping
-    from wsmsg.message.history import History
-    from wsmsg.message.ingress import Ingress
-    from wsmsg.message.links import Links
-    from wsmsg.message.marks import Marks
-    from wsmsg.message.queries import Queries
-    from wsmsg.message.reading import Reading
+    from wsmsg.message.delivery.numbering import Delivery
+    from wsmsg.message.delivery.reader import Reading
+    from wsmsg.message.ingress.appends import Appends
+    from wsmsg.message.ingress.group_rules import GroupRules
+    from wsmsg.message.ingress.ingress import Ingress
+    from wsmsg.message.legacy.calls import DeployedCalls
+    from wsmsg.message.legacy.history import History
+    from wsmsg.message.legacy.peers import DeployedPeers
+    from wsmsg.message.links.cursors import Cursors
+    from wsmsg.message.links.links import Links
+    from wsmsg.message.links.stream import Core
+    from wsmsg.message.links.typing import GroupTyping
+    from wsmsg.message.node import MessageNode
+    from wsmsg.message.queries.marks import Marks
+    from wsmsg.message.queries.queries import Queries
     from wsmsg.message.rpc import MessageRpc
-    from wsmsg.message.service import MessageNode
-    from wsmsg.message.stream import Core
 
     settings: MessageSettings = daemon.settings
 

@@ -10,13 +10,13 @@ from typing import TypeVar
 import attrs
 from pydantic import ValidationError
 
-from wsmsg.settings.addresses import Address, is_loopback, parse_address
-from wsmsg.settings.backends import kafka_url
 from wsmsg.settings.keys import is_list, is_secret, keys_of, nested
 from wsmsg.settings.mistakes import Mistake, plain_reason
-from wsmsg.settings.mongo_url import read_mongo_url
 from wsmsg.settings.redis_rules import connect_redis, message_redis
 from wsmsg.settings.token_rules import connect_tokens, message_http
+from wsmsg.settings.urls.address import Address, is_loopback, parse_address
+from wsmsg.settings.urls.backends import kafka_url
+from wsmsg.settings.urls.mongo import read_mongo_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 S = TypeVar("S", bound=Common)

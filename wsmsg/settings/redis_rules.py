@@ -7,8 +7,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from wsmsg.settings.addresses import is_loopback, parse_address
-from wsmsg.settings.redis_url import RedisUrl, is_redis, read_redis_url
+from wsmsg.settings.urls.address import is_loopback, parse_address
+from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 #: The keys that do not go together, and why.

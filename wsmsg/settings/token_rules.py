@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wsmsg.settings.addresses import is_loopback, parse_address
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.urls.address import is_loopback, parse_address
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 #: The keys that do not go together, and why.

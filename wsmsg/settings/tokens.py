@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from wsmsg.settings.kinds import Section
+from wsmsg.settings.base import Section
 
 
 def _public_key(text: str) -> str:

@@ -19,8 +19,13 @@ from pydantic import (
     SecretStr,
 )
 
-from wsmsg.settings.addresses import parse_address
-from wsmsg.settings.backends import (
+from wsmsg.settings.base import Bytes, Count, Seconds, Section
+from wsmsg.settings.connect import UpstreamSettings
+from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.message import HttpSettings
+from wsmsg.settings.tokens import TokenSettings as TokenSettings  # noqa: PLC0414
+from wsmsg.settings.urls.address import parse_address
+from wsmsg.settings.urls.backends import (
     check_discovery,
     check_journal,
     check_presence,
@@ -30,11 +35,6 @@ from wsmsg.settings.backends import (
     check_topic,
     without_password,
 )
-from wsmsg.settings.deployed import DeployedSettings
-from wsmsg.settings.http import HttpSettings
-from wsmsg.settings.kinds import Bytes, Count, Seconds, Section
-from wsmsg.settings.tokens import TokenSettings as TokenSettings  # noqa: PLC0414
-from wsmsg.settings.upstream import UpstreamSettings
 
 
 def _host_port(text: str) -> str:
@@ -72,7 +72,7 @@ class LogSettings(Section):
 
 class RetrySettings(Section):
     """
-    How often a thing that is missing is tried again; see L{wsmsg.retry}.
+    How often a thing that is missing is tried again; see L{wsmsg.dependency.retry}.
 
     @ivar attempts: 0: for ever; else the daemon ends when so many failed in a row.
     """

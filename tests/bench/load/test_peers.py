@@ -1,0 +1,190 @@
+"""
+The load's connections in memory, against Autobahn's server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import txaio
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.bench.load.doubles import ManualTime, MemoryTransport
+from wsmsg.bench.load.framing import Mask
+from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.pairs import EchoLoop
+from wsmsg.bench.load.peers import EchoPeer, IdleEchoPeer, Peer
+
+
+class Echo(WebSocketServerProtocol):
+    """
+    The floor's protocol, which also notes pongs and closes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pongs: list[bytes] = []
+        self.closes: list[tuple[bool, int | None]] = []
+
+    def onPong(self, payload: bytes) -> None:
+        self.pongs.append(payload)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self.closes.append((wasClean, code))
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.sendMessage(payload, isBinary)
+
+
+class FarTransport(StringTransport):
+    """
+    The server's end; like a real one it bears being told twice.
+    """
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+
+class AutobahnTests(SynchronousTestCase):
+    """
+    A peer and Autobahn, their bytes carried by hand.
+    """
+
+    def setUp(self) -> None:
+        self.clock = MemoryReactorClock()
+        txaio.use_twisted()  # type: ignore[no-untyped-call]
+        self.patch(txaio.config, "loop", self.clock)  # type: ignore[attr-defined]
+        factory = WebSocketServerFactory(reactor=self.clock)
+        self.server = Echo()
+        self.server.factory = factory
+        self.far = FarTransport()
+        self.near = MemoryTransport()
+        self.lost: list[str] = []
+        self.loop = asyncio.new_event_loop()
+        self.addCleanup(self.loop.close)
+
+    def connect(self, kind: type[Peer]) -> Peer:
+        """
+        A peer whose request is with the server.
+        """
+        opened: asyncio.Future[None] = self.loop.create_future()
+        peer = kind(Mask(b"abcd"), "h:1", "/", {}, opened, self.lost.append)
+        self.server.makeConnection(self.far)
+        peer.connection_made(self.near)
+        return peer
+
+    def carry(self, peer: Peer, piece: int = 1 << 20) -> None:
+        """
+        Carry bytes both ways, in pieces, until there are none.
+        """
+        while self.near.written or self.far.value():
+            self.server.dataReceived(self.near.take())
+            self.clock.advance(0)
+            data = self.far.value()
+            self.far.clear()
+            for i in range(0, len(data), piece):
+                peer.data_received(data[i : i + piece])
+
+    def test_opens(self) -> None:
+        """
+        Autobahn takes the request and the peer its answer.
+        """
+        peer = self.connect(Peer)
+        self.assertFalse(peer.opened.done())
+        self.carry(peer)
+        self.assertTrue(peer.opened.done())
+
+    def test_opens_byte_by_byte(self) -> None:
+        """
+        An answer that comes in single bytes opens the connection as well.
+        """
+        peer = self.connect(IdleEchoPeer)
+        assert isinstance(peer, IdleEchoPeer)
+        peer.greeting = b"." * 200
+        self.carry(peer, piece=1)
+        self.assertTrue(peer.opened.done())
+
+    def test_echo_loop(self) -> None:
+        """
+        A closed loop has its window under way, and every echo lets the next out.
+        """
+        peer = self.connect(EchoPeer)
+        assert isinstance(peer, EchoPeer)
+        self.carry(peer)
+        time = ManualTime()
+        loop = EchoLoop(peer, time, mask=Mask(b"abcd"), run="r" * 8, size=200, window=3)
+        loop.tape = Tape(0.0, 1000.0, {})
+        loop.refill()
+        self.assertEqual(loop.account.sent, 3)
+        self.server.dataReceived(self.near.take())
+        time.now += 0.25
+        peer.data_received(self.far.value())
+        self.far.clear()
+        self.assertEqual(loop.account.sent, 6)
+        self.assertEqual(list(loop.tape.latencies), [0.25] * 3)
+        loop.finish()
+        self.carry(peer)
+        self.assertEqual((loop.account.sent, loop.tape.count), (6, 6))
+        self.assertTrue(loop.account.settled)
+
+    def test_ping(self) -> None:
+        """
+        A ping of the server is answered with its payload.
+        """
+        peer = self.connect(Peer)
+        self.carry(peer)
+        self.server.sendPing(b"there?")
+        self.carry(peer)
+        self.assertEqual(self.server.pongs, [b"there?"])
+
+    def test_server_closes(self) -> None:
+        """
+        A close by the server is told with its code and reason.
+        """
+        peer = self.connect(Peer)
+        self.carry(peer)
+        self.server.sendClose(4001, "too many")
+        self.carry(peer)
+        self.assertTrue(self.near.closed)
+        peer.connection_lost(None)
+        self.assertEqual(self.lost, ["closed with 4001 too many"])
+
+    def test_leaves(self) -> None:
+        """
+        Autobahn sees a clean close, and nobody is told that a connection was lost.
+        """
+        peer = self.connect(Peer)
+        self.carry(peer)
+        peer.leave()
+        self.server.dataReceived(self.near.take())
+        self.server.connectionLost(Failure(ConnectionDone()))
+        peer.connection_lost(None)
+        self.assertEqual((self.server.closes, self.lost), ([(True, 1000)], []))
+
+    def test_refused(self) -> None:
+        """
+        A server that refuses the handshake is told with its status line.
+        """
+        peer = self.connect(Peer)
+        peer.data_received(b"HTTP/1.1 503 Busy\r\n\r\n")
+        peer.connection_lost(None)
+        self.assertIn("503 Busy", str(peer.opened.exception()))
+
+    def test_nonsense(self) -> None:
+        """
+        An echo that is none of ours ends the connection with the reason.
+        """
+        peer = self.connect(EchoPeer)
+        assert isinstance(peer, EchoPeer)
+        self.carry(peer)
+        EchoLoop(
+            peer, ManualTime(), mask=Mask(b"abcd"), run="r" * 8, size=200, window=1
+        )
+        peer.data_received(b"\x82\x19" + b"?" * 25)
+        peer.connection_lost(None)
+        self.assertEqual(len(self.lost), 1)
+        self.assertIn("cannot be understood", self.lost[0])

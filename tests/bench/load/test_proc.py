@@ -1,0 +1,100 @@
+"""
+CPU and memory of a process, and free ports.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from socket import AF_INET, AF_INET6
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.bench.load.proc import (
+    cpu_s,
+    listener,
+    parse_cpu_s,
+    parse_listening,
+    parse_machine_cpu_s,
+    rss_bytes,
+)
+from wsmsg.bench.processes import free_ports
+
+STAT = (
+    "77 (a) b (c) S 1 77 77 0 -1 4194560 100 0 0 0 250 50 9 9 20 0 12 0 100 "
+    "1000000 500 18446744073709551615 0 0 0"
+)
+
+
+class ProcTests(SynchronousTestCase):
+    """
+    Reading what Linux tells.
+    """
+
+    def test_strange_name(self) -> None:
+        """
+        A process whose name has parentheses and spaces is read all the same, and
+        what its ended children used is not its own.
+        """
+        ticks = os.sysconf("SC_CLK_TCK")
+        self.assertAlmostEqual(parse_cpu_s(STAT), 300 / ticks)
+
+    def test_machine(self) -> None:
+        """
+        The machine's work is all but idling and waiting for disks.
+        """
+        stat = "cpu  1 2 3 1000 2000 4 5 6 7 8\ncpu0 9 9 9 9 9 9 9 9 9 9\n"
+        ticks = os.sysconf("SC_CLK_TCK")
+        self.assertAlmostEqual(parse_machine_cpu_s(stat), 21 / ticks)
+
+    def test_ourselves(self) -> None:
+        """
+        This process uses CPU and memory.
+        """
+        self.assertGreaterEqual(cpu_s(os.getpid()), 0.0)
+        self.assertGreater(rss_bytes(os.getpid()), 2**20)
+
+    def test_listening(self) -> None:
+        """
+        Of all sockets those that listen on the port are meant.
+        """
+        table = (
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
+            "retrnsmt   uid  timeout inode\n"
+            "   0: 0100007F:4A94 00000000:0000 0A 0:0 00:0 0 0 0 111 1\n"
+            "   1: 0100007F:4A94 0100007F:9999 01 0:0 00:0 0 0 0 222 1\n"
+            "   2: 0100007F:4A95 00000000:0000 0A 0:0 00:0 0 0 0 333 1\n"
+        )
+        self.assertEqual(parse_listening(table, 0x4A94), {"111"})
+
+    def test_listener(self) -> None:
+        """
+        Who listens on a port is found, over IPv4 and IPv6; nobody is nobody.
+        """
+        for family, address in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
+            with socket.socket(family) as listening:
+                listening.bind((address, 0))
+                port = listening.getsockname()[1]
+                self.assertIsNone(listener(port))
+                listening.listen()
+                self.assertEqual(listener(port), os.getpid())
+
+    def test_nobody(self) -> None:
+        """
+        A process that is gone is an error, not a zero.
+        """
+        self.assertRaises(OSError, cpu_s, 2**30)
+        self.assertRaises(OSError, rss_bytes, 2**30)
+
+
+class PortTests(SynchronousTestCase):
+    """
+    Ports for the daemons of a benchmark.
+    """
+
+    def test_different(self) -> None:
+        """
+        No two are the same.
+        """
+        ports = free_ports(6)
+        self.assertEqual(len(set(ports)), 6)

@@ -1,0 +1,119 @@
+"""
+Tests for the chat on a terminal: keys in, frames out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from tests.asyncio_case import AsyncioCase
+from tests.client.doubles import FakeLink, FakeServer, welcome
+from wsmsg.cli.chat.screen import ChatScreen
+from wsmsg.cli.chat.target import Talk
+from wsmsg.client import Client, Reconnect
+from wsmsg.model import GROUP, GroupChange, spell_change
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Deliver
+
+URL = "ws://server.example/"
+G = "g:5"
+
+
+class ScreenTests(AsyncioCase):
+    """
+    A chat in a group.
+    """
+
+    async def asyncSetUp(self) -> None:
+        self.server = FakeServer()
+        reconnect = Reconnect(URL, first_s=0.0)
+        self.client = Client(URL, "t", dial=self.server.dial, reconnect=reconnect)
+        self.addAsyncCleanup(self.client.close)
+        terminal = ExitStack()
+        self.addCleanup(terminal.close)
+        self.keys = terminal.enter_context(create_pipe_input())
+        terminal.enter_context(
+            create_app_session(input=self.keys, output=DummyOutput())
+        )
+        self.screen = ChatScreen(self.client, Talk(1, group=5))
+        self.running = asyncio.create_task(self.screen.run())
+        self.link = await self.server.connection(welcome())
+        await self._history(self.link)
+
+    async def _history(self, link: FakeLink) -> None:
+        asked = await link.next(frames.Sync)
+        made = spell_change(GroupChange(True, "Us", add=(1, 2)))
+        messages = (
+            Deliver(G, 1, 1, 2, made, GROUP, 1),
+            Deliver(G, 2, 2, 1, "mine", 1, 2),
+            Deliver(G, 3, 3, 7, "theirs", 1, 3),
+        )
+        while not self.running.done():
+            link.give(frames.Page(asked.id, G, messages[asked.after :], 3))
+            if asked.after == 0 and asked.limit != 1:
+                return
+            asked = await link.next(frames.Sync)
+
+    def lines(self) -> list[str]:
+        """
+        What is on the screen.
+        """
+        return "".join(part[1] for part in self.screen._lines()).split("\n")
+
+    async def quit(self) -> None:
+        """
+        Leave.
+        """
+        self.keys.send_text("/quit\r")
+        await self.running
+
+    async def test_shown(self) -> None:
+        """
+        Each line says whose it is, and one of ours its number.
+        """
+        self.keys.send_text("hello\r")
+        frame = await self.link.next(frames.Send)
+        self.assertEqual((frame.group, frame.to, frame.content), (5, 0, "hello"))
+        said = [line[6:] for line in self.lines()]
+        self.assertIn("2 made the group 'Us' with 1", said[0])
+        self.assertIn("1: mine  \u2713 #2", said[1])
+        self.assertIn("7: theirs", said[2])
+        self.assertIn("group 5", self.screen._status())
+        self.link.give(frames.Accepted(frame.client_id, 1))
+        await self.quit()
+
+    async def test_recall(self) -> None:
+        """
+        The last message of ours is taken back, or the one whose number is given.
+        """
+        for typed, seq in (("/recall\r", 2), ("/recall 1\r", 1), ("/recall #2\r", 2)):
+            self.keys.send_text(typed)
+            frame = await self.link.next(frames.Recall)
+            self.assertEqual((frame.conversation, frame.seq), (G, seq))
+            self.link.give(frames.Rejected(frame.client_id, "forbidden", "too late"))
+        self.keys.send_text("/recall what\r/members\r")
+        asked = await self.link.next(frames.Members)
+        self.assertIn("/recall takes the number", "".join(self.lines()))
+        self.assertIn("not taken back: forbidden: too late", "".join(self.lines()))
+        self.link.give(frames.Error("forbidden", "gone", asked.id))
+        await self.quit()
+
+    async def test_members(self) -> None:
+        """
+        Who is in the group is told.
+        """
+        self.keys.send_text("/members\r")
+        asked = await self.link.next(frames.Members)
+        two = (frames.Member(1, 1), frames.Member(2, 1))
+        self.link.give(frames.Group(asked.id, 5, "Us", 2, False, 60, two, True))
+        asked = await self.link.next(frames.Members)
+        self.link.give(frames.Group(asked.id, 5, "Us", 2, False, 2))
+        self.keys.send_text("x\r")
+        await self.link.next(frames.Send)
+        self.assertIn("Us: 1, 2; owner 2", "".join(self.lines()))
+        await self.quit()

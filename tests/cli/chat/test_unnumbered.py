@@ -1,0 +1,75 @@
+"""
+Tests for the chat where the server keeps no numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from tests.asyncio_case import AsyncioCase
+from tests.client.doubles import FakeServer, unnumbered_welcome
+from wsmsg.cli.chat.screen import ChatScreen
+from wsmsg.cli.chat.target import Talk
+from wsmsg.client import Client, Reconnect
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Deliver
+
+URL = "ws://server.example/"
+
+
+class UnnumberedScreenTests(AsyncioCase):
+    """
+    A chat of two.
+    """
+
+    async def asyncSetUp(self) -> None:
+        self.server = FakeServer()
+        reconnect = Reconnect(URL, first_s=0.0)
+        self.client = Client(URL, "t", dial=self.server.dial, reconnect=reconnect)
+        self.addAsyncCleanup(self.client.close)
+        terminal = ExitStack()
+        self.addCleanup(terminal.close)
+        self.keys = terminal.enter_context(create_pipe_input())
+        terminal.enter_context(
+            create_app_session(input=self.keys, output=DummyOutput())
+        )
+        self.screen = ChatScreen(self.client, Talk(1, target=2))
+        self.running = asyncio.create_task(self.screen.run())
+        self.link = await self.server.connection(unnumbered_welcome())
+
+    def lines(self) -> list[str]:
+        return "".join(part[1] for part in self.screen._lines()).split("\n")
+
+    async def test_chat(self) -> None:
+        """
+        The chat says that there are no numbers, asks for no history, shows each
+        message once, and tells which were seen.
+        """
+        one = Deliver("u:1:2", 0, 77, 2, "from two", 1, 1)
+        self.link.give(one, one)
+        read = await self.link.next(frames.Read)
+        self.assertEqual((read.conversation, read.message_id), ("u:1:2", 77))
+        self.keys.send_text("hello\r")
+        sent = await self.link.next(frames.Send)
+        self.link.give(frames.Accepted(sent.client_id, 1))
+        self.keys.send_text("/recall 1\r")
+        recall = await self.link.next(frames.Recall)
+        self.link.give(
+            frames.Rejected(recall.client_id, "unsupported", "there is none")
+        )
+        self.keys.send_text("x\r")
+        await self.link.next(frames.Send)
+        text = "\n".join(self.lines())
+        self.assertIn("this server keeps no numbers", text)
+        self.assertEqual(text.count("2: from two"), 1)
+        self.assertIn("1: hello  \u2713", text)
+        self.assertIn("not taken back: unsupported: there is none", text)
+        asked = [f for f in self.link.rest() if isinstance(f, frames.Sync)]
+        self.assertEqual(asked, [])
+        self.keys.send_text("/quit\r")
+        await self.running

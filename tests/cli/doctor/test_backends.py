@@ -1,0 +1,103 @@
+"""
+Tests for L{wsmsg.cli.doctor.backends}.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.cli.doctor.backends import backends, reach
+from wsmsg.settings.urls.address import Address
+
+_MANY = """
+[connect]
+discovery = "redis://127.0.0.1:6390"
+legacy.redis = "redis://127.0.0.1:6391"
+[message]
+journal = "kafka://127.0.0.1:9001,127.0.0.1:9002/chat"
+store = "mongodb://127.0.0.1:9003/chat"
+presence = "redis://127.0.0.1:6390"
+"""
+
+
+class BackendTests(SynchronousTestCase):
+    """
+    The servers that a settings file names.
+    """
+
+    def found(self, text: str, *away: int) -> list[tuple[str, str, str]]:
+        """
+        Level, subject and text of each finding, while nobody listens at some ports.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        file = folder / "wsmsg.toml"
+        file.write_text(text)
+        findings = backends(file, lambda a: "refused" if a.port in away else "")
+        return [(f.level, f.subject, f.text) for f in findings]
+
+    def test_all_there(self) -> None:
+        """
+        Each server is named with the setting that names it.
+        """
+        found = self.found(_MANY)
+        self.assertEqual({level for level, _, _ in found}, {"ok"})
+        self.assertEqual(
+            [subject for _, subject, _ in found],
+            [
+                "message.journal",
+                "message.store",
+                "message.presence",
+                "connect.discovery",
+                "connect.legacy.redis",
+            ],
+        )
+
+    def test_one_broker_away(self) -> None:
+        """
+        One of several is a warning, all of them a problem.
+        """
+        [journal, *_] = self.found(_MANY, 9002)
+        self.assertEqual(
+            journal, ("warning", "message.journal", "127.0.0.1:9002: refused")
+        )
+        [journal, *_] = self.found(_MANY, 9001, 9002)
+        self.assertEqual(journal[0], "problem")
+
+    def test_store_away(self) -> None:
+        """
+        A store that cannot be reached is a problem, with its address and the reason.
+        """
+        self.assertIn(
+            ("problem", "message.store", "127.0.0.1:9003: refused"),
+            self.found(_MANY, 9003),
+        )
+
+    def test_embedded(self) -> None:
+        """
+        Settings that need no server say so.
+        """
+        [(level, _, text)] = self.found("")
+        self.assertEqual(level, "ok")
+        self.assertIn("embedded", text)
+
+    def test_mistakes(self) -> None:
+        """
+        A file with mistakes is a problem, not a traceback.
+        """
+        [(level, subject, _)] = self.found("[message]\nstore = 5\n")
+        self.assertEqual((level, subject), ("problem", "settings"))
+
+    def test_reach(self) -> None:
+        """
+        What listens can be reached, what does not cannot.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = Address("127.0.0.1", server.getsockname()[1])
+            self.assertEqual(reach(address), "")
+        self.assertIn("refused", reach(address))

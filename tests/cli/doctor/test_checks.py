@@ -1,0 +1,152 @@
+"""
+Tests for L{wsmsg.cli.doctor.checks}.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.cli.admin import NoAnswer
+from wsmsg.cli.doctor import checks
+
+
+def levels(findings: Iterable[checks.Finding]) -> list[str]:
+    return [finding.level for finding in findings]
+
+
+def nobody(url: str) -> dict[str, Any]:
+    raise NoAnswer(f"{url}: Connection refused")
+
+
+def _told(document: dict[str, Any], url: str) -> dict[str, Any]:
+    return document
+
+
+class DoctorTests(SynchronousTestCase):
+    """
+    What is found, and what is said to do.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def test_old_python(self) -> None:
+        """
+        A Python that is too old is a problem.
+        """
+        self.assertEqual(levels(checks.python((3, 10, 4))), ["problem"])
+        self.assertEqual(levels(checks.python((3, 11, 0))), ["ok"])
+
+    def test_missing_library(self) -> None:
+        """
+        A library that is not installed is named.
+        """
+
+        def version(name: str) -> str:
+            if name == "grpcio":
+                raise PackageNotFoundError(name)
+            return "1"
+
+        first, *_ = checks.libraries(version)
+        self.assertEqual(
+            (first.level, first.text), ("problem", "grpcio is not installed")
+        )
+
+    def test_plugins(self) -> None:
+        """
+        Here twistd knows both daemons.
+        """
+        self.assertEqual(levels(checks.plugins()), ["ok"])
+
+    def test_folder(self) -> None:
+        """
+        A key that others can read is a problem; a folder that is not there is not.
+        """
+        self.assertEqual(levels(checks.folder(self.folder / "new" / "er")), ["ok"])
+        self.assertEqual(levels(checks.folder(self.folder)), ["ok"])
+        key = self.folder / "token.key"
+        key.write_text("secret")
+        key.chmod(0o644)
+        self.assertEqual(levels(checks.folder(self.folder)), ["ok", "problem"])
+        self.assertEqual(levels(checks.folder(key)), ["problem"])
+
+    def test_full_disk(self) -> None:
+        """
+        A disk that is nearly full is a problem before it is full.
+        """
+        usage = SimpleNamespace(free=1000)
+        self.assertEqual(levels(checks.disk(self.folder, lambda _: usage)), ["problem"])
+
+    def test_wrong_clock(self) -> None:
+        """
+        A clock in the last century makes every token wrong.
+        """
+        self.assertEqual(levels(checks.clock(0.0)), ["problem"])
+
+    def test_daemon_gone(self) -> None:
+        """
+        A daemon that does not answer is a problem, with how to start it.
+        """
+        (found,) = checks.daemon("message", "http://127.0.0.1:1", nobody)
+        self.assertEqual(found.level, "problem")
+        self.assertIn("twistd -n message", found.remedy)
+
+    def test_daemon_waits(self) -> None:
+        """
+        A daemon that is not ready says for what it waits, and the last failure.
+        """
+        dependency = {
+            "name": "message 127.0.0.1:22004",
+            "state": "connecting",
+            "since": "now",
+            "last_error": "connection refused",
+        }
+        told = {"ready": False, "reason": "waiting", "dependencies": [dependency]}
+        (found,) = checks.daemon("connect", "http://x", lambda _: told)
+        self.assertEqual(found.level, "problem")
+        self.assertIn("connection refused", found.text)
+        self.assertIn("twistd -n message", found.remedy)
+        told["ready"] = True
+        self.assertEqual(
+            levels(checks.daemon("connect", "http://x", lambda _: told)),
+            ["warning", "ok"],
+        )
+
+    def test_backends(self) -> None:
+        """
+        What is wrong with Kafka, MongoDB or Redis comes with what to do about it.
+        """
+        for name, error, words in (
+            ("journal", "no broker can be reached (_TRANSPORT: a:9092)", "start Kafka"),
+            ("journal", "the broker refuses our credentials (X)", "kafka.password"),
+            ("journal", "we have no right to group g", "kafka-acls"),
+            ("journal", "we may not WRITE topic t", "kafka-acls"),
+            ("journal", "topic t is not there; make it", "kafka.create_topics"),
+            (
+                "journal",
+                "topic t has 3 partitions and must have 4",
+                "kafka.partitions",
+            ),
+            ("store", "connection refused", "start MongoDB"),
+            ("presence", "connection refused", "start Redis"),
+        ):
+            dependency = {
+                "name": name,
+                "state": "connecting",
+                "since": "now",
+                "last_error": error,
+            }
+            told = {"ready": False, "reason": "x", "dependencies": [dependency]}
+            (found,) = checks.daemon("message", "http://x", partial(_told, told))
+            self.assertIn(error, found.text)
+            self.assertIn(words, found.remedy)

@@ -1,0 +1,299 @@
+"""
+Tests for the small decisions of the client: when to come back, what was told, which
+list to ask for, what waits for the program, and whether the server is there.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.client.state.cursors import Cursors
+from wsmsg.client.state.event_queue import EventQueue
+from wsmsg.client.state.events import Event, Presence, Receipt, Typing, received
+from wsmsg.client.state.heartbeat import Heartbeat
+from wsmsg.client.state.listing import Listing
+from wsmsg.client.state.reconnect import Again, Ended, Never, Reconnect, moved_url
+from wsmsg.errors import (
+    Forbidden,
+    Internal,
+    Replaced,
+    Unauthenticated,
+    Unavailable,
+    WsmsgError,
+)
+from wsmsg.protocol.frames import Deliver, Delivered, Head, Read
+
+U = "u:1:2"
+URL = "wss://a.example:1/ws"
+
+
+class ReconnectTests(SynchronousTestCase):
+    """
+    Whether, when and where to come back.
+    """
+
+    def setUp(self) -> None:
+        self.bounds: list[float] = []
+        self.reconnect = Reconnect(URL, first_s=1, cap_s=5, uniform=self._highest)
+
+    def _highest(self, low: float, high: float) -> float:
+        self.assertEqual(low, 0.0)
+        self.bounds.append(high)
+        return high
+
+    def delay(self, how: Ended, now: float = 0.0) -> float:
+        decision = self.reconnect.ended(how, now)
+        assert isinstance(decision, Again), decision
+        return decision.delay_s
+
+    def error(self, how: Ended) -> type[WsmsgError]:
+        decision = Reconnect(URL).ended(how, 0.0)
+        assert isinstance(decision, Never), decision
+        return type(decision.error)
+
+    def test_waits_longer(self) -> None:
+        """
+        The bound of the wait doubles up to the cap, and the wait is anything below.
+        """
+        waits = [self.delay(Ended(reason="refused")) for _ in range(5)]
+        self.assertEqual(waits, [1, 2, 4, 5, 5])
+        self.assertEqual(self.bounds, waits)
+
+    def test_for_ever(self) -> None:
+        """
+        After any number of failures there is another attempt.
+        """
+        for _ in range(5000):
+            self.assertLessEqual(self.delay(Ended(reason="refused")), 5)
+
+    def test_good_connection_forgives(self) -> None:
+        """
+        After a connection that lasted the waits are short again.
+        """
+        self.delay(Ended(reason="refused"))
+        self.delay(Ended(reason="refused"))
+        self.assertEqual(self.delay(Ended(reason="broke", lived_s=60)), 1)
+
+    def test_told_when(self) -> None:
+        """
+        A server that is going away says when to come back, and where.
+        """
+        self.reconnect.told_to_move(10.0, ("b.example:2",))
+        decision = self.reconnect.ended(Ended(reason="", close_code=1012), 8.0)
+        self.assertEqual(decision, Again("wss://b.example:2/ws", 2.0, ""))
+        decision = self.reconnect.ended(Ended(reason="refused"), 10.0)
+        self.assertEqual(decision, Again(URL, 1.0, "refused"))
+
+    def test_never_over_a_weaker_line(self) -> None:
+        """
+        An alternative that is not encrypted is not for a client that was.
+        """
+        self.assertIsNone(moved_url(URL, "ws://b.example/ws"))
+        self.assertIsNone(moved_url(URL, "http://b.example/ws"))
+        self.assertEqual(moved_url(URL, "wss://b.example/x"), "wss://b.example/x")
+
+    def test_final(self) -> None:
+        """
+        Where coming back would not help the client ends with the reason's error.
+        """
+        self.assertIs(self.error(Ended(reason="", close_code=4503)), Replaced)
+        self.assertIs(self.error(Ended(reason="", close_code=4504)), Forbidden)
+        self.assertIs(self.error(Ended(reason="", http_status=403)), Forbidden)
+        self.assertIs(self.error(Ended(reason="", http_status=404)), Unavailable)
+        self.assertIs(self.error(Ended(reason="", close_code=4999)), Unavailable)
+
+    def test_passing(self) -> None:
+        """
+        What passes by itself is tried again.
+        """
+        for code in (1001, 1006, 1012, 1013, 4001, 4002, 4004, 4499):
+            self.delay(Ended(reason="", close_code=code))
+        for status in (429, 500, 502, 503):
+            self.delay(Ended(reason="", http_status=status))
+
+    def test_second_refusal(self) -> None:
+        """
+        A token that is not believed is renewed once, and anew after a success.
+        """
+        refused = Ended(reason="expired", close_code=4501)
+        self.delay(refused)
+        self.reconnect.welcomed()
+        self.delay(refused)
+        decision = self.reconnect.ended(refused, 0.0)
+        assert isinstance(decision, Never)
+        self.assertIsInstance(decision.error, Unauthenticated)
+
+    def test_bug(self) -> None:
+        """
+        After a bug of the server the client comes back once.
+        """
+        bug = Ended(reason="bug", close_code=1011)
+        self.delay(bug)
+        self.delay(Ended(reason="bug", close_code=1011, lived_s=60))
+        decision = self.reconnect.ended(bug, 0.0)
+        assert isinstance(decision, Never)
+        self.assertIsInstance(decision.error, Internal)
+
+
+class CursorsTests(SynchronousTestCase):
+    """
+    Telling how far we are.
+    """
+
+    def setUp(self) -> None:
+        self.cursors = Cursors()
+
+    def test_coalesced(self) -> None:
+        """
+        However many messages were taken, the last number is told, once.
+        """
+        for seq in range(1, 50):
+            self.cursors.delivered(U, seq)
+        self.cursors.read(U, 7)
+        self.cursors.delivered(U, 3)
+        self.assertEqual(self.cursors.due(10), [Delivered(U, 49), Read(U, 7)])
+        self.assertEqual(self.cursors.due(10), [])
+
+    def test_told_again(self) -> None:
+        """
+        What was told on a connection that broke is told again.
+        """
+        self.cursors.delivered(U, 1)
+        self.cursors.due(10)
+        self.cursors.lost()
+        self.assertEqual(self.cursors.due(10), [Delivered(U, 1)])
+
+    def test_few_at_once(self) -> None:
+        """
+        Many conversations are told in portions.
+        """
+        for n in range(5):
+            self.cursors.delivered(f"u:1:{n}", 1)
+        self.assertEqual([len(self.cursors.due(2)) for _ in range(4)], [2, 2, 1, 0])
+
+    def test_server_knows_better(self) -> None:
+        """
+        What the server knows already is not told.
+        """
+        self.cursors.delivered(U, 3)
+        self.cursors.heard(Head(U, 9, delivered=5))
+        self.assertEqual(self.cursors.due(10), [])
+
+    def test_server_knows_less(self) -> None:
+        """
+        What an earlier run took and the server did not hear is told.
+        """
+        self.cursors.resume(U, 5)
+        self.assertEqual(self.cursors.due(10), [])
+        self.cursors.heard(Head(U, 9, delivered=2))
+        self.assertEqual(self.cursors.due(10), [Delivered(U, 5)])
+
+
+class ListingTests(SynchronousTestCase):
+    """
+    Asking what changed.
+    """
+
+    def test_again_after_it(self) -> None:
+        """
+        A list that is asked for while one is under way is made after it.
+        """
+        listing = Listing()
+        listing.begin(0, 0.0, 100)
+        (first,) = listing.due(0.0)
+        listing.begin(5, 0.0, 200)
+        self.assertEqual(listing.due(0.0), [])
+        self.assertTrue(listing.is_open(first.id))
+        self.assertFalse(listing.page((), False, 0.0))
+        (second,) = listing.due(0.0)
+        self.assertEqual(second.since, 5)
+        self.assertTrue(listing.page((), False, 0.0))
+        self.assertEqual(listing.as_of_ms, 200)
+
+    def test_refused(self) -> None:
+        """
+        A list that the server cannot give now is asked for again a second later.
+        """
+        listing = Listing()
+        listing.begin(0, 0.0, 100)
+        listing.due(0.0)
+        listing.refused(3.0, 0.0)
+        self.assertEqual(listing.due(3.9), [])
+        self.assertEqual(listing.next_due(), 4.0)
+        self.assertEqual(len(listing.due(4.0)), 1)
+
+
+class HeartbeatTests(SynchronousTestCase):
+    """
+    Whether the server is there.
+    """
+
+    def test_silence(self) -> None:
+        """
+        After a silence it is asked once, and dead after as long again.
+        """
+        heartbeat = Heartbeat(2.0, 10.0)
+        self.assertFalse(heartbeat.ask(11.9))
+        self.assertTrue(heartbeat.ask(12.0))
+        self.assertFalse(heartbeat.ask(13.0))
+        self.assertFalse(heartbeat.dead(13.9))
+        self.assertEqual(heartbeat.next_due, 14.0)
+        self.assertTrue(heartbeat.dead(14.0))
+
+    def test_any_sign(self) -> None:
+        """
+        Whatever comes is a sign of life.
+        """
+        heartbeat = Heartbeat(2.0, 10.0)
+        heartbeat.ask(12.0)
+        heartbeat.heard(13.0)
+        self.assertFalse(heartbeat.dead(14.0))
+        self.assertTrue(heartbeat.ask(15.0))
+
+
+class EventQueueTests(SynchronousTestCase):
+    """
+    What waits for the program.
+    """
+
+    def taken(self, queue: EventQueue) -> list[Event]:
+        found = []
+        while (event := queue.take()) is not None:
+            found.append(event)
+        return found
+
+    def test_newer_replaces_older(self) -> None:
+        """
+        Of receipts, presence and typing only the newest of its kind waits.
+        """
+        queue = EventQueue(10)
+        for n in range(5):
+            queue.put(Receipt(U, 2, n, 0))
+            queue.put(Presence(2, bool(n % 2), n))
+            queue.put(Typing(U, 2))
+        self.assertEqual(
+            self.taken(queue),
+            [Receipt(U, 2, 4, 0), Presence(2, False, 4), Typing(U, 2)],
+        )
+
+    @given(st.lists(st.sampled_from("mrtx"), max_size=200))
+    def test_bounded(self, kinds: list[str]) -> None:
+        """
+        Whatever comes, no more waits than is allowed, and no message goes.
+        """
+        queue = EventQueue(5)
+        put = 0
+        for n, kind in enumerate(kinds):
+            if kind == "m" and queue.room:
+                put += 1
+                queue.put(received(Deliver(U, put, n, 2, "", 1, n), 1))
+            elif kind == "r":
+                queue.put(Receipt(f"u:1:{n}", 2, n, 0))
+            elif kind == "t":
+                queue.put(Typing(U, n))
+            elif kind == "x":
+                queue.take()
+            self.assertLessEqual(len(queue), 10)
+            self.assertGreaterEqual(queue.room, 0)

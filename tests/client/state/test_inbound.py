@@ -1,0 +1,339 @@
+"""
+Tests for L{wsmsg.client.state.inbound}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.client.state.inbound import Inbound, Position, Start
+from wsmsg.protocol.frames import Deliver, Head, Page, Sync
+
+U = "u:1:2"
+
+
+def message(seq: int, conversation: str = U) -> Deliver:
+    return Deliver(conversation, seq, 1000 + seq, 2, f"text {seq}", 1, seq)
+
+
+class Given:
+    """
+    An L{Inbound}, what it gave, and how much the program takes.
+    """
+
+    def __init__(
+        self,
+        start: Start = "beginning",
+        positions: dict[str, Position] | None = None,
+        *,
+        room: int = 1000,
+        refill: int = 1,
+        listed: bool = False,
+    ) -> None:
+        self.given: list[Deliver] = []
+        self.room = room
+        self.inbound = Inbound(
+            self._give,
+            lambda: self.room,
+            refill=refill,
+            start=start,
+            positions=positions,
+            listed=listed,
+        )
+
+    def _give(self, frame: Deliver) -> None:
+        self.room -= 1
+        self.given.append(frame)
+
+    @property
+    def seqs(self) -> list[int]:
+        return [frame.seq for frame in self.given]
+
+    def came(self, *seqs: int) -> None:
+        for seq in seqs:
+            self.inbound.delivered(message(seq))
+
+    def page(self, sync: Sync, *seqs: int, head: int = 0, now: float = 0.0) -> bool:
+        messages = tuple(message(seq) for seq in seqs)
+        head = head or max(seqs, default=0)
+        return self.inbound.page(Page(sync.id, sync.conversation, messages, head), now)
+
+
+class LiveTests(SynchronousTestCase):
+    """
+    Messages that come by themselves.
+    """
+
+    def test_in_order(self) -> None:
+        """
+        Messages that come in order are given at once and nothing is asked.
+        """
+        it = Given()
+        it.came(1, 2, 3)
+        self.assertEqual(it.seqs, [1, 2, 3])
+        self.assertEqual(it.inbound.due(0.0), [])
+        self.assertTrue(it.inbound.settled)
+
+    def test_repeat(self) -> None:
+        """
+        A message that was given already is dropped.
+        """
+        it = Given()
+        it.came(1, 2, 1, 2, 3, 3)
+        self.assertEqual(it.seqs, [1, 2, 3])
+
+    def test_gap(self) -> None:
+        """
+        Behind a gap messages are held back until what is missing was synced.
+        """
+        it = Given()
+        it.came(1, 3, 4)
+        self.assertEqual(it.seqs, [1])
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual((sync.conversation, sync.after), (U, 1))
+        self.assertEqual(it.inbound.due(0.0), [])
+        it.page(sync, 2)
+        self.assertEqual(it.seqs, [1, 2, 3, 4])
+        self.assertTrue(it.inbound.settled)
+
+    def test_gap_closes_by_itself(self) -> None:
+        """
+        When the missing message comes late, what was held back follows it.
+        """
+        it = Given()
+        it.came(2, 3, 1)
+        self.assertEqual(it.seqs, [1, 2, 3])
+        self.assertEqual(it.inbound.due(0.0), [])
+
+    def test_much_is_held_back(self) -> None:
+        """
+        What is held back is bounded; the rest is synced again.
+        """
+        it = Given()
+        it.came(*range(2, 1000))
+        (sync,) = it.inbound.due(0.0)
+        it.page(sync, 1)
+        self.assertEqual(it.seqs, list(range(1, 258)))
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual(sync.after, 257)
+
+
+class SyncTests(SynchronousTestCase):
+    """
+    Asking for what was missed.
+    """
+
+    def test_pages(self) -> None:
+        """
+        A conversation is asked for page after page until its head is reached.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 5)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        it.page(sync, 1, 2, head=5)
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual(sync.after, 2)
+        it.page(sync, 3, 4, 5)
+        self.assertEqual(it.seqs, [1, 2, 3, 4, 5])
+        self.assertEqual(it.inbound.due(0.0), [])
+
+    def test_live_meets_sync(self) -> None:
+        """
+        Messages that come while a page is on its way are given after it, once.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 2)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        it.came(3)
+        it.page(sync, 1, 2, 3)
+        it.came(4)
+        self.assertEqual(it.seqs, [1, 2, 3, 4])
+
+    def test_few_at_once(self) -> None:
+        """
+        However many conversations are behind, four are asked for at once.
+        """
+        it = Given()
+        it.inbound.merge([Head(f"u:1:{n}", 1) for n in range(9)], complete=True)
+        self.assertEqual(len(it.inbound.due(0.0)), 4)
+
+    def test_loss(self) -> None:
+        """
+        A page that was on its way when the connection broke is asked for again.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 1)], complete=True)
+        (first,) = it.inbound.due(0.0)
+        it.inbound.lost()
+        (second,) = it.inbound.due(0.0)
+        self.assertFalse(it.page(first, 1))
+        self.assertTrue(it.page(second, 1))
+        self.assertEqual(it.seqs, [1])
+
+    def test_refused_for_now(self) -> None:
+        """
+        A sync that the server cannot answer now is asked again at the time given.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 1)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        self.assertTrue(it.inbound.refused(sync.id, 3.0))
+        self.assertEqual(it.inbound.due(2.9), [])
+        self.assertEqual(it.inbound.next_due(2.9), 3.0)
+        self.assertEqual(len(it.inbound.due(3.0)), 1)
+
+    def test_refused_for_good(self) -> None:
+        """
+        A conversation that we may not read is not asked for again.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 1)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        it.inbound.refused(sync.id, None)
+        self.assertTrue(it.inbound.settled)
+        self.assertFalse(it.inbound.refused(sync.id, None))
+
+    def test_stale_page(self) -> None:
+        """
+        A server that does not know yet of what we hold back is asked again later.
+        """
+        it = Given()
+        it.came(2)
+        (sync,) = it.inbound.due(0.0)
+        it.page(sync, now=5.0)
+        self.assertEqual(it.inbound.due(5.9), [])
+        (sync,) = it.inbound.due(6.0)
+        it.page(sync, 1, 2)
+        self.assertEqual(it.seqs, [1, 2])
+
+    def test_less_than_was_said(self) -> None:
+        """
+        A conversation of which nothing more is there is not asked for for ever.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 5)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        it.page(sync)
+        self.assertTrue(it.inbound.settled)
+
+    def test_hole_in_the_store(self) -> None:
+        """
+        A number that the server itself does not have does not stop the rest.
+        """
+        it = Given()
+        it.inbound.merge([Head(U, 4)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        with self.assertLogs("wsmsg.client", "WARNING"):
+            it.page(sync, 1, 3, 4)
+        self.assertEqual(it.seqs, [1, 3, 4])
+
+    def test_busy_program(self) -> None:
+        """
+        A program that takes nothing gets no more than there is room for, and gets
+        the rest when it has made room.
+        """
+        it = Given(room=3, refill=2)
+        it.came(1, 2, 3, 4, 5)
+        self.assertEqual(it.seqs, [1, 2, 3])
+        self.assertEqual(it.inbound.due(0.0), [])
+        it.room = 1
+        self.assertIsNone(it.inbound.next_due(0.0))
+        it.room = 2
+        self.assertEqual(it.inbound.due(0.0), [])
+        self.assertEqual(it.seqs, [1, 2, 3, 4, 5])
+
+
+class StartTests(SynchronousTestCase):
+    """
+    Where a conversation begins.
+    """
+
+    def test_position(self) -> None:
+        """
+        A program goes on after the last message that its earlier run took.
+        """
+        it = Given(positions={U: Position(3, 5)}, listed=True)
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual(sync.after, 3)
+        it.page(sync, 4, 5)
+        self.assertEqual(it.seqs, [4, 5])
+        self.assertEqual(it.inbound.positions(), {U: Position(3, 5)})
+        it.inbound.took(U, 4)
+        self.assertEqual(it.inbound.positions(), {U: Position(4, 5)})
+
+    def test_delivered(self) -> None:
+        """
+        With C{delivered} what some device of the user has is not given again.
+        """
+        it = Given("delivered")
+        it.inbound.merge([Head(U, 5, delivered=3)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual(sync.after, 3)
+
+    def test_delivered_waits_for_the_list(self) -> None:
+        """
+        With C{delivered} a message before the list hides nothing that was missed.
+        """
+        it = Given("delivered")
+        it.came(5)
+        it.inbound.merge([Head(U, 5, delivered=3)], complete=True)
+        (sync,) = it.inbound.due(0.0)
+        it.page(sync, 4, 5)
+        self.assertEqual(it.seqs, [4, 5])
+
+    def test_latest(self) -> None:
+        """
+        With C{latest} only what is new is given, new conversations whole.
+        """
+        it = Given("latest")
+        it.inbound.merge([Head(U, 5)], complete=True)
+        it.came(6)
+        self.assertEqual(it.seqs, [6])
+        it.inbound.delivered(message(2, "u:1:3"))
+        (sync,) = it.inbound.due(0.0)
+        self.assertEqual((sync.conversation, sync.after), ("u:1:3", 0))
+
+    def test_latest_before_the_list(self) -> None:
+        """
+        With C{latest} a message before the list is new.
+        """
+        it = Given("latest")
+        it.came(6)
+        self.assertEqual(it.seqs, [6])
+
+
+class AnyOrderTests(SynchronousTestCase):
+    """
+    Whatever a network and a slow program do.
+    """
+
+    @given(st.data(), st.integers(1, 30))
+    def test_each_once_in_order(self, data: st.DataObject, count: int) -> None:
+        """
+        Messages that are lost, doubled and mixed up, on connections that break, are
+        each given once and in order as soon as the server can be asked.
+        """
+        room = data.draw(st.integers(1, 40))
+        it = Given(room=room, refill=min(room, data.draw(st.integers(1, 10))))
+        page = data.draw(st.integers(1, 10))
+        for seq in data.draw(st.lists(st.integers(1, count), max_size=60)):
+            it.came(seq)
+            if data.draw(st.booleans()):
+                it.room = room
+            if data.draw(st.integers(0, 9)) == 0:
+                it.inbound.lost()
+            for sync in it.inbound.due(0.0):
+                if data.draw(st.booleans()):
+                    last = min(count, sync.after + page)
+                    it.page(sync, *range(sync.after + 1, last + 1), head=count)
+        it.inbound.lost()
+        it.inbound.merge([Head(U, count)], complete=True)
+        for _ in range(3 * count):
+            it.room = room
+            for sync in it.inbound.due(0.0):
+                last = min(count, sync.after + page)
+                it.page(sync, *range(sync.after + 1, last + 1), head=count)
+        self.assertEqual(it.seqs, list(range(1, count + 1)))
+        self.assertTrue(it.inbound.settled)

@@ -1,0 +1,326 @@
+"""
+Addresses that the DNS names, asked of a real server on loopback.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.names import dns, error
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.connect.discovery.discovery_contract import (
+    Told,
+    make_discovery_tests,
+    until_state,
+)
+from tests.connect.discovery.dns_server import HOST, SERVICE, DnsPlace
+from wsmsg.connect.discovery.dns import AGAIN_S, LEAST_S, MOST_S, DnsDiscovery
+from wsmsg.connect.discovery.static import StaticDiscovery
+from wsmsg.dependency.state import State
+from wsmsg.settings.urls.address import Address
+from wsmsg.settings.urls.dns import DnsUrl, read_dns_url
+
+
+class _StaticPlace:
+    fixed = True
+
+    def discovery(self) -> StaticDiscovery:
+        return StaticDiscovery("static:127.0.0.1:1")
+
+    async def put(self, *addresses: str) -> None:
+        pass
+
+    fail = heal = put
+
+
+async def _static(case: TestCase) -> _StaticPlace:
+    return _StaticPlace()
+
+
+async def _host(case: TestCase) -> DnsPlace:
+    return DnsPlace(case)
+
+
+async def _service(case: TestCase) -> DnsPlace:
+    return DnsPlace(case, service=True)
+
+
+class StaticContract(make_discovery_tests(_static)):  # type: ignore[misc]
+    """
+    C{static:}.
+    """
+
+
+class HostContract(make_discovery_tests(_host)):  # type: ignore[misc]
+    """
+    C{dns:name:port}.
+    """
+
+
+class ServiceContract(make_discovery_tests(_service)):  # type: ignore[misc]
+    """
+    C{dns:_service._proto.name}.
+    """
+
+
+class ServerTests(TestCase):
+    """
+    What a real server may say.
+    """
+
+    def looking(self, place: DnsPlace) -> tuple[DnsDiscovery, Told]:
+        discovery, told = place.discovery(), Told()
+        self.addCleanup(discovery.stop)
+        discovery.start(told.changed)
+        return discovery, told
+
+    async def test_both_families(self) -> None:
+        """
+        A host's IPv4 and IPv6 addresses are all Messages.
+        """
+        place = DnsPlace(self)
+        await place.put("127.0.0.1:1", "[::1]:1")
+        _, told = self.looking(place)
+        await told.until("127.0.0.1:1", "[::1]:1")
+
+    async def test_ports_of_a_service(self) -> None:
+        """
+        Each instance of a service has the port that its record names.
+        """
+        place = DnsPlace(self, service=True)
+        await place.put("127.0.0.1:10", "127.0.0.2:20", "[::1]:30")
+        _, told = self.looking(place)
+        await told.until("127.0.0.1:10", "127.0.0.2:20", "[::1]:30")
+
+    async def test_many(self) -> None:
+        """
+        An answer too long for a datagram is asked for again over TCP.
+        """
+        place = DnsPlace(self)
+        addresses = [f"127.0.0.{n}:1" for n in range(1, 61)]
+        await place.put(*addresses)
+        _, told = self.looking(place)
+        await told.until(*addresses)
+
+    async def test_no_such_name(self) -> None:
+        """
+        A name that the DNS does not have is a failure with a reason, and drops
+        nothing that was known.
+        """
+        place = DnsPlace(self)
+        await place.put("127.0.0.1:1")
+        discovery, told = self.looking(place)
+        await told.until("127.0.0.1:1")
+        await place.put()
+        await until_state(discovery.dependency, State.CONNECTING)
+        reason = discovery.dependency.snapshot().last_error
+        self.assertIn("message.test: it has no address", reason)
+        self.assertIn("going on with the 1 known before", reason)
+        self.assertEqual(len(told.all), 1)
+
+    async def test_no_such_service(self) -> None:
+        """
+        A service that is nowhere is a failure that names it.
+        """
+        place = DnsPlace(self, service=True)
+        discovery, told = self.looking(place)
+        while not discovery.dependency.snapshot().last_error:
+            await _turn(place.reactor)
+        reason = discovery.dependency.snapshot().last_error
+        self.assertEqual(reason, f"the service {SERVICE} is at no host")
+        self.assertEqual(told.all, [])
+
+    async def test_service_that_is_not_here(self) -> None:
+        """
+        A service with a dot as its host is at no host.
+        """
+        place = DnsPlace(self, service=True)
+        place.zone.records[SERVICE, dns.SRV] = [(dns.Record_SRV(0, 0, 1, b""), 1)]
+        discovery, _ = self.looking(place)
+        while not discovery.dependency.snapshot().last_error:
+            await _turn(place.reactor)
+        self.assertIn("is at no host", discovery.dependency.snapshot().last_error)
+
+    async def test_half_an_answer(self) -> None:
+        """
+        While only one family can be asked, what is new in it counts, and nothing of
+        the other is dropped.
+        """
+        place = DnsPlace(self)
+        await place.put("127.0.0.1:1", "[::1]:1")
+        discovery, told = self.looking(place)
+        await told.until("127.0.0.1:1", "[::1]:1")
+        place.zone.broken_types = {dns.AAAA}
+        await place.put("127.0.0.2:1")
+        await told.until("127.0.0.1:1", "[::1]:1", "127.0.0.2:1")
+        await until_state(discovery.dependency, State.CONNECTING)
+        self.assertIn("SERVFAIL", discovery.dependency.snapshot().last_error)
+        place.zone.broken_types = set()
+        await told.until("127.0.0.2:1")
+
+    async def test_server_fails(self) -> None:
+        """
+        A server that fails is told as such.
+        """
+        place = DnsPlace(self)
+        await place.fail()
+        discovery, _ = self.looking(place)
+        while not discovery.dependency.snapshot().last_error:
+            await _turn(place.reactor)
+        self.assertIn(
+            "the name server failed (SERVFAIL)",
+            discovery.dependency.snapshot().last_error,
+        )
+
+
+def _turn(reactor: Any) -> Deferred[None]:
+    turned: Deferred[None] = Deferred()
+    reactor.callLater(0, turned.callback, None)
+    return turned
+
+
+class _Answers:
+    """
+    A resolver that answers what it is told to.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.ttl = 5
+        self.addresses = ["10.0.0.1"]
+        self.failure: Exception | None = None
+
+    def lookupAddress(self, name: str, timeout: object) -> Deferred[Any]:
+        self.asked += 1
+        if self.failure is not None:
+            return fail(self.failure)
+        return succeed(
+            (
+                [
+                    dns.RRHeader(name, dns.A, dns.IN, self.ttl, dns.Record_A(a))
+                    for a in self.addresses
+                ],
+                [],
+                [],
+            )
+        )
+
+    def lookupIPV6Address(self, name: str, timeout: object) -> Deferred[Any]:
+        return fail(self.failure or error.DNSNameError(name))
+
+
+class AgeTests(SynchronousTestCase):
+    """
+    When the DNS is asked again.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.answers = _Answers()
+        self.told: list[frozenset[str]] = []
+        self.discovery = DnsDiscovery(
+            f"dns:{HOST}:1", self.clock, resolver_of=lambda url: self.answers
+        )
+
+    def asked_after(self, seconds: float) -> None:
+        """
+        It is asked again after this time, and not before.
+        """
+        asked = self.answers.asked
+        self.clock.advance(seconds - 0.01)
+        self.assertEqual(self.answers.asked, asked)
+        self.clock.advance(0.02)
+        self.assertEqual(self.answers.asked, asked + 1)
+
+    def test_ttl(self) -> None:
+        """
+        An answer is believed for its TTL, within bounds; the same again is not news.
+        """
+        self.discovery.start(self.told.append)
+        self.asked_after(5)
+        self.answers.ttl = 0
+        self.asked_after(5)
+        self.asked_after(LEAST_S)
+        self.answers.ttl = 86400
+        self.asked_after(LEAST_S)
+        self.asked_after(MOST_S)
+        self.assertEqual(self.told, [frozenset({"10.0.0.1:1"})])
+        self.successResultOf(self.discovery.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_failure(self) -> None:
+        """
+        After a failure it is asked again soon, and the next answer counts.
+        """
+        self.discovery.start(self.told.append)
+        self.answers.failure = error.DNSQueryTimeoutError(1)
+        self.asked_after(5)
+        snapshot = self.discovery.dependency.snapshot()
+        self.assertEqual(
+            snapshot.last_error,
+            f"{HOST}: no name server answered in time;"
+            " going on with the 1 known before",
+        )
+        self.assertEqual((snapshot.losses, snapshot.state), (1, State.CONNECTING))
+        self.answers.failure, self.answers.addresses = None, ["10.0.0.2"]
+        self.asked_after(AGAIN_S)
+        self.assertEqual(self.told[-1], frozenset({"10.0.0.2:1"}))
+        self.assertIs(self.discovery.dependency.state, State.UP)
+        self.successResultOf(self.discovery.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_too_many(self) -> None:
+        """
+        A name with more addresses than anyone has Messages is not believed.
+        """
+        self.answers.addresses = [f"10.0.{n // 250}.{n % 250}" for n in range(300)]
+        self.discovery.start(self.told.append)
+        self.assertEqual(self.told, [])
+        self.assertIn("limit is 256", self.discovery.dependency.snapshot().last_error)
+        self.successResultOf(self.discovery.stop())
+
+
+class UrlTests(SynchronousTestCase):
+    """
+    C{dns:} URLs, right and wrong.
+    """
+
+    def test_good(self) -> None:
+        """
+        A host has a port, a service has none, and either may have its servers.
+        """
+        for url, read in (
+            ("dns:message:22004", DnsUrl("message", 22004, ())),
+            ("dns:a.b.c.:1", DnsUrl("a.b.c", 1, ())),
+            ("dns:_wsmsg._tcp.b.c", DnsUrl("_wsmsg._tcp.b.c", 0, ())),
+            (
+                "dns://10.0.0.1,[::1]:5353/_wsmsg._tcp.b",
+                DnsUrl(
+                    "_wsmsg._tcp.b", 0, (Address("10.0.0.1", 53), Address("::1", 5353))
+                ),
+            ),
+        ):
+            self.assertEqual(read_dns_url(url), read)
+
+    def test_mistakes(self) -> None:
+        """
+        Each mistake is told in words.
+        """
+        for url, reason in (
+            ("dns:", "has no port, and is no service"),
+            ("dns:message", "has no port, and is no service"),
+            ("dns:message:0", "nobody can be reached at port 0"),
+            ("dns:message:x", "has no port from 0 to 65535"),
+            ("dns:10.0.0.1:22004", "use static:10.0.0.1:22004"),
+            ("dns:a..b:1", "is no name that the DNS may have"),
+            ("dns:_wsmsg._tcp.b:1", "a service has its ports in the DNS"),
+            ("dns:_wsmsg.b", "is no service; write dns:_service._proto.name"),
+            ("dns://10.0.0.1", "is not dns://server:port/name:port"),
+            ("dns://names.test:53/a:1", "is no IP address"),
+            ("dns://10.0.0.1:0/a:1", "nobody can be asked at port 0"),
+        ):
+            e = self.assertRaises(ValueError, read_dns_url, url)
+            self.assertIn(reason, str(e), url)

@@ -1,0 +1,273 @@
+"""
+HTTP on the public port.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.websocket.port_in_memory import Edge, Wire
+
+PATH = "/api/v1/connect/online_status"
+
+
+def request(
+    body: bytes = b"", method: str = "POST", path: str = PATH, **headers: str
+) -> bytes:
+    """
+    A whole HTTP request.
+    """
+    lines = {"Host": "example.com", "Content-Length": str(len(body))}
+    lines |= {k.replace("_", "-"): v for k, v in headers.items()}
+    head = "".join(f"{k}: {v}\r\n" for k, v in lines.items())
+    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+def users(*ids: Any) -> bytes:
+    return json.dumps({"user_ids": ids}).encode()
+
+
+class WebTests(SynchronousTestCase):
+    """
+    L{wsmsg.connect.edge.http}.
+    """
+
+    def setUp(self) -> None:
+        self.edge = Edge()
+        self.wire = self.edge.connect()
+
+    def ask(self, data: bytes, wire: Wire | None = None) -> tuple[int, Any]:
+        """
+        Send a request.
+
+        @return: status and JSON of the answer.
+        """
+        wire = wire or self.wire
+        wire.send(data)
+        answer = wire.transport.written()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        self.assertNotIn(b"server:", head.lower())
+        self.assertIn(b"application/json", head)
+        return int(head.split()[1]), json.loads(body)
+
+    def test_online(self) -> None:
+        """
+        Users are online who are here, or elsewhere as Message says; one connection
+        may ask again and again.
+        """
+        expected = {"status": {"1001": True, "1002": True, "1003": False}}
+        for _ in range(3):
+            got = self.ask(request(users(1001, 1002, 1003)))
+            self.assertEqual(got, (200, expected))
+
+    def test_as_deployed(self) -> None:
+        """
+        An answer is byte for byte that of the deployed Connect, with its headers.
+        """
+        self.wire.send(request(users(1001, 1003)))
+        head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
+        self.assertEqual(body, b'{"status":{"1001":true,"1003":false}}')
+        lines = head.lower().split(b"\r\n")
+        self.assertIn(b"content-type: application/json; charset=utf-8", lines)
+        for name in (b"origin", b"headers", b"methods"):
+            self.assertIn(b"access-control-allow-%s: *" % name, lines)
+
+    def test_no_request(self) -> None:
+        """
+        What follows a first line that is no request is not looked at.
+        """
+        for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
+            wire = self.edge.connect()
+            wire.send(b"POST x\r\n\r\n")
+            wire.send(more)
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 400 "))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_browser_asks_first(self) -> None:
+        """
+        A browser that asks whether its page may ask is told so, on every path; other
+        answers tell it too.
+        """
+        for path in (PATH, "/health"):
+            self.wire.send(request(method="OPTIONS", path=path))
+            head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
+            self.assertEqual((head.split()[1], body), (b"204", b""))
+            self.assertIn(b"access-control-allow-origin: *", head.lower())
+        for data in (request(path="/x"), request(method="GET"), request(b"{")):
+            self.wire.send(data)
+            answer = self.wire.transport.written().lower()
+            self.assertIn(b"access-control-allow-origin: *", answer)
+
+    def test_strings(self) -> None:
+        """
+        Ids may be strings, as those above 2^53 have to be in JavaScript.
+        """
+        self.assertEqual(
+            self.ask(request(users("1001", "9223372036854775807")))[1],
+            {"status": {"1001": True, "9223372036854775807": False}},
+        )
+
+    def test_bad_bodies(self) -> None:
+        """
+        What is not a list of users gets 400 and the reason.
+        """
+        for body, reason in (
+            (b"", "not JSON"),
+            (b"{", "not JSON"),
+            (b"\xff", "not JSON"),
+            (b"[" * 60000, "not JSON"),
+            (b"[]", "user_ids"),
+            (b"{}", "user_ids"),
+            (b'{"user_ids": 1001}', "user_ids"),
+            (users(0), "not a user id"),
+            (users(-1), "not a user id"),
+            (users(True), "not a user id"),
+            (users(1.5), "not a user id"),
+            (users("x"), "not a user id"),
+            (users(2**63), "not a user id"),
+            (users("9" * 5000), "not a user id"),
+            (users(*range(1, 1002)), "over 1000"),
+        ):
+            status, answer = self.ask(request(body))
+            self.assertEqual((status, answer["code"]), (400, "bad_request"))
+            self.assertIn(reason, answer["error"])
+
+    @given(st.binary(max_size=100))
+    def test_garbage(self, body: bytes) -> None:
+        """
+        Any body is answered.
+        """
+        self.assertEqual(self.ask(request(body))[0], 400)
+
+    def test_long_strings(self) -> None:
+        """
+        A string that is longer than any id is no id, not the id it begins with.
+        """
+        for user in ("0" * 19 + "1", "1001" + "0" * 20, "01001", "+1001", "1_001"):
+            status, said = self.ask(request(users(user)))
+            self.assertEqual((status, said["code"]), (400, "bad_request"), user)
+
+    def test_odd_token(self) -> None:
+        """
+        A token that is no text is as wrong as any other.
+        """
+        wire = Edge(must_prove=True).connect()
+        data = request(users(1), Authorization="X").replace(b": X", b": \xff\xfe")
+        self.assertEqual(self.ask(data, wire)[0], 401)
+
+    def test_large_body(self) -> None:
+        """
+        A body over the limit gets 413, before it is read, or where its length is
+        not said, when it is too long.
+        """
+        self.assertEqual(self.ask(request(Content_Length="100000000"))[0], 413)
+        self.assertTrue(self.wire.transport.disconnecting)
+        wire = self.edge.connect()
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        wire.send(head.encode())
+        chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+        wire.send(chunk + chunk)
+        self.assertEqual(wire.transport.written(), b"")
+        self.assertEqual(self.ask(chunk, wire)[0], 413)
+        wire.send(chunk)
+        self.assertEqual(wire.transport.written(), b"")
+
+    def test_health(self) -> None:
+        """
+        Health says ok and the time, on both paths.
+        """
+        self.edge.clock.advance(1700000000)
+        for path in ("/healthz", "/health", "/healthz?verbose=1"):
+            self.assertEqual(
+                self.ask(request(method="GET", path=path)),
+                (200, {"status": "ok", "time": 1700000000}),
+            )
+
+    def test_head(self) -> None:
+        """
+        HEAD gets the head only.
+        """
+        self.wire.send(request(method="HEAD", path="/healthz"))
+        self.assertTrue(self.wire.transport.written().endswith(b"\r\n\r\n"))
+
+    def test_not_found(self) -> None:
+        """
+        Other paths are 404, other methods 405, in JSON.
+        """
+        for path in ("/", "/nothing", PATH + "/", "/healthz/x", "/api/v1/connect/ws"):
+            status, answer = self.ask(request(path=path))
+            self.assertEqual((status, answer["code"]), (404, "not_found"))
+        self.assertEqual(self.ask(request(method="GET"))[0], 405)
+        self.assertEqual(self.ask(request(method="DELETE", path="/healthz"))[0], 405)
+
+    def test_token(self) -> None:
+        """
+        Where strangers can come, who asks has to prove who they are.
+        """
+        edge = Edge(must_prove=True)
+
+        def ask(**headers: str) -> int:
+            return self.ask(request(users(1001), **headers), edge.connect())[0]
+
+        self.assertEqual(ask(), 401)
+        self.assertEqual(ask(Authorization="Bearer forged"), 401)
+        self.assertEqual(ask(Authorization="good:1", User_ID="2"), 401)
+        self.assertEqual(ask(Authorization="good:1"), 200)
+        got = self.ask(request(method="GET", path="/health"), edge.connect())
+        self.assertEqual(got[0], 200)
+
+    def test_bug(self) -> None:
+        """
+        A bug is a 500 that tells nothing, and is logged.
+        """
+        self.edge.upstream.fails = ZeroDivisionError("secret")
+        self.assertEqual(
+            self.ask(request(users(5))),
+            (500, {"error": "internal error", "code": "internal"}),
+        )
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_client_leaves(self) -> None:
+        """
+        A client that leaves before its answer takes the question with it.
+        """
+        asked: list[Deferred[Any]] = []
+
+        def presence(users: object) -> Deferred[Any]:
+            asked.append(Deferred())
+            return asked[0]
+
+        self.patch(self.edge.upstream, "presence", presence)
+        self.wire.send(request(users(5)))
+        self.assertEqual(len(asked), 1)
+        self.wire.lose()
+        self.assertTrue(asked[0].called)
+        self.assertEqual(self.edge.admission.connections, 0)
+
+    def test_idle(self) -> None:
+        """
+        A connection that asks nothing more is closed.
+        """
+        self.ask(request(users(1001)))
+        self.edge.clock.advance(9)
+        self.assertFalse(self.wire.transport.disconnecting)
+        self.edge.clock.advance(2)
+        self.assertTrue(self.wire.transport.disconnecting)
+        self.wire.lose()
+        self.edge.sweep.stop()
+        self.assertEqual(self.edge.clock.getDelayedCalls(), [])
+
+    def test_close_all(self) -> None:
+        """
+        When the daemon stops, what is left is ended.
+        """
+        self.ask(request(users(1001)))
+        self.edge.site.close_all()
+        self.assertTrue(self.wire.transport.aborted)
+        self.wire.lose()

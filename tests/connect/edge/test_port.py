@@ -1,0 +1,256 @@
+"""
+Who gets a connection, and how many there may be.
+"""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
+from wsmsg.connect.edge.http import Site
+from wsmsg.connect.websocket.connection import WebSocketConnection
+from wsmsg.connect.websocket.origins import Origins
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class PortTests(SynchronousTestCase):
+    """
+    L{wsmsg.connect.edge.port.Port}.
+    """
+
+    def setUp(self) -> None:
+        self.edge = Edge()
+
+    def assert_answer(self, wire: Wire, status: int) -> bytes:
+        """
+        The connection is answered with this status, and ends.
+        """
+        answer = wire.transport.written()
+        self.assertEqual(answer.split()[1:2], [str(status).encode()], answer)
+        self.assertTrue(wire.transport.disconnecting)
+        wire.lose()
+        return answer
+
+    def test_websocket(self) -> None:
+        """
+        A request for the WebSocket's path gets one, in whatever pieces it comes.
+        """
+        for size in (1, 10, 1000):
+            wire = self.edge.connect()
+            data = upgrade().replace(b"/ws ", b"/ws?x=/healthz ")
+            for i in range(0, len(data), size):
+                wire.send(data[i : i + size])
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 101 "))
+            self.assertIsInstance(wire.transport.protocol, WebSocketConnection)
+
+    def test_frames_behind_the_head(self) -> None:
+        """
+        What comes in one piece with the head is not lost.
+        """
+        wire = self.edge.connect()
+        wire.send(upgrade() + b"\x82\x81\x00\x00\x00\x00x")
+        self.assertEqual(self.edge.sessions[0].messages, [(b"x", True)])
+
+    def test_http(self) -> None:
+        """
+        Everything else is HTTP; nothing of the sniffing stays.
+        """
+        for data in (HEALTH, HEALTH.replace(b"/healthz", b"/x"), HEALTH + HEALTH):
+            wire = self.edge.connect()
+            for byte in data:
+                wire.send(bytes([byte]))
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 "))
+            self.assertIs(wire.transport.protocol.factory, self.edge.site)
+            wire.lose()
+        self.assertEqual(self.edge.admission.connections, 0)
+        self.assertEqual(len(self.edge.sweep), 0)
+        self.assertIsInstance(self.edge.site, Site)
+
+    def test_long_head(self) -> None:
+        """
+        A head that does not end is refused at 8 KiB.
+        """
+        wire = self.edge.connect()
+        wire.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 8100)
+        self.assertFalse(wire.transport.disconnecting)
+        wire.send(b"x" * 100)
+        self.assert_answer(wire, 431)
+        wire = self.edge.connect()
+        wire.send(upgrade(X="x" * 9000))
+        self.assert_answer(wire, 431)
+
+    def test_not_http(self) -> None:
+        """
+        What cannot be HTTP is refused at its first byte.
+        """
+        wire = self.edge.connect()
+        wire.send(b"\x16\x03\x01\x02\x00")
+        self.assert_answer(wire, 400)
+
+    def test_slow_head(self) -> None:
+        """
+        A head that trickles in is cut off, however steadily it trickles.
+        """
+        wire = self.edge.connect()
+        wire.send(b"GET / HTTP/1.1\r\n")
+        for _ in range(48):
+            self.edge.advance(0.1)
+            wire.send(b"X")
+        self.assertFalse(wire.transport.aborted)
+        self.edge.advance(1)
+        self.assertTrue(wire.transport.aborted)
+        wire.lose()
+        self.assertEqual(self.edge.admission.connections, 0)
+        self.edge.sweep.stop()
+        self.assertEqual(self.edge.clock.getDelayedCalls(), [])
+
+    @given(st.lists(st.binary(max_size=50), max_size=5))
+    def test_garbage(self, chunks: list[bytes]) -> None:
+        """
+        No bytes break the port.
+        """
+        wire = self.edge.connect()
+        for chunk in chunks:
+            wire.send(chunk)
+        wire.lose()
+        self.assertEqual(self.edge.admission.connections, 0)
+
+
+class LimitTests(SynchronousTestCase):
+    """
+    L{wsmsg.connect.edge.admission.Admission}, at the port.
+    """
+
+    def edge(self, **limits: int) -> Edge:
+        return Edge(limits=limits)
+
+    def refused(self, wire: Wire, status: int) -> None:
+        """
+        The connection is refused as soon as it asks for something.
+        """
+        wire.send(upgrade())
+        answer = wire.transport.written()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer)
+        self.assertIn(b"Retry-After: 1\r\n", answer)
+        self.assertIn("error", json.loads(answer.partition(b"\r\n\r\n")[2]))
+        self.assertTrue(wire.transport.disconnecting)
+        wire.lose()
+
+    def test_connections(self) -> None:
+        """
+        Over the limit of connections new ones get 503, until one is gone.
+        """
+        edge = self.edge(connections=2)
+        first = edge.open()
+        edge.open()
+        with capturedLogs() as logs:
+            for _ in range(3):
+                self.refused(edge.connect(), 503)
+        self.assertEqual(len(logs), 1)
+        self.assertEqual(edge.admission.refused["connections"], 3)
+        self.assertEqual(edge.admission.connections, 2)
+        first.lose()
+        edge.open()
+
+    def test_address(self) -> None:
+        """
+        Over the limit of an address it gets 429, others come in.
+        """
+        edge = self.edge(connections_per_address=1)
+        edge.open()
+        self.refused(edge.connect(), 429)
+        self.assertEqual(edge.admission.refused["address"], 1)
+        other = edge.connect("10.0.0.2")
+        other.send(upgrade())
+        self.assertTrue(other.transport.written().startswith(b"HTTP/1.1 101 "))
+
+    def test_handshakes(self) -> None:
+        """
+        Over the limit of handshakes a second they get 429; HTTP goes on.
+        """
+        edge = self.edge(handshakes_per_s=2)
+        edge.open()
+        edge.open()
+        self.refused(edge.connect(), 429)
+        self.assertEqual(edge.admission.refused["handshakes"], 1)
+        wire = edge.connect()
+        wire.send(HEALTH)
+        self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 200 "))
+        edge.advance(1)
+        edge.open()
+
+    def test_many_refused(self) -> None:
+        """
+        Connections that wait to be refused are bounded too, in number and time.
+        """
+        edge = self.edge(connections=1)
+        edge.open()
+        waiting = [edge.connect() for _ in range(64)]
+        self.assertFalse(any(wire.refused for wire in waiting))
+        self.assertTrue(edge.connect().refused)
+        edge.advance(6)
+        for wire in waiting:
+            self.assertTrue(wire.transport.aborted)
+            wire.lose()
+        self.assertFalse(edge.connect().refused)
+
+    def test_changed(self) -> None:
+        """
+        The limits change while it runs; nobody who is here is sent away.
+        """
+        edge = self.edge(connections=1)
+        edge.open()
+        edge.admission.replace(
+            edge.settings.limits.model_copy(update={"connections": 3})
+        )
+        edge.open()
+        edge.admission.replace(
+            edge.settings.limits.model_copy(update={"connections": 1})
+        )
+        self.refused(edge.connect(), 503)
+        self.assertEqual(edge.admission.connections, 2)
+
+
+class OriginsTests(SynchronousTestCase):
+    """
+    L{Origins}.
+    """
+
+    def test_patterns(self) -> None:
+        """
+        A star stands for part of a host or a port, and for nothing beyond.
+        """
+        origins = Origins(["http://localhost:*", "https://*.example.com", "null"])
+        for good in (
+            "http://localhost",
+            "http://localhost:80",
+            "HTTPS://a.EXAMPLE.com",
+            "https://a.b.example.com",
+            "null",
+        ):
+            self.assertTrue(origins.allow(good), good)
+        for bad in (
+            "https://localhost",
+            "http://localhost:80x",
+            "http://localhost.evil.com",
+            "https://example.com",
+            "https://evil.com/.example.com",
+            "https://evil.com#.example.com",
+            "https://aXexample.com",
+            "",
+        ):
+            self.assertFalse(origins.allow(bad), bad)
+
+    def test_everything_and_nothing(self) -> None:
+        """
+        A star alone allows everything, no patterns nothing.
+        """
+        self.assertTrue(Origins(["*"]).allow("https://anywhere"))
+        self.assertFalse(Origins([]).allow("https://anywhere"))
+        self.assertFalse(Origins([]).allow(""))

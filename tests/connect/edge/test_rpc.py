@@ -1,0 +1,149 @@
+"""
+Connect's gRPC surface, over real connections to loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from tests.connect.websocket.port_in_memory import FixedUpstream
+from wsmsg.connect.edge.online_status import MOST_USERS, OnlineStatus
+from wsmsg.connect.edge.rpc import ConnectRpc
+from wsmsg.errors import Unavailable
+from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+
+T = TypeVar("T")
+
+
+def on_loop(awaitable: Awaitable[T]) -> Deferred[T]:
+    """
+    Wait for something of asyncio's in a test of Twisted's.
+    """
+    return Deferred.fromFuture(asyncio.ensure_future(awaitable))
+
+
+class ConnectRpcTests(TestCase):
+    """
+    L{ConnectRpc}.
+    """
+
+    def setUp(self) -> Any:
+        return Deferred.fromCoroutine(self._set_up())
+
+    async def _set_up(self) -> None:
+        self.upstream = FixedUpstream([1002])
+        self.rpc = ConnectRpc(OnlineStatus({1001}, self.upstream))
+        await on_loop(self.rpc.start("127.0.0.1:0"))
+        self.channel = grpc.aio.insecure_channel(
+            self.rpc.address, options=[("grpc.use_local_subchannel_pool", 1)]
+        )
+        self.stub: Any = rest_pb2_grpc.ConnectServiceStub(self.channel)
+
+    def tearDown(self) -> Any:
+        return Deferred.fromCoroutine(self._tear_down())
+
+    async def _tear_down(self) -> None:
+        await on_loop(self.channel.close())
+        await on_loop(self.rpc.stop(0))
+
+    async def status(self, *users: int) -> dict[int, bool]:
+        """
+        Ask for these users.
+        """
+        request = rest_pb2.OnlineStatusRequest(user_ids=users)
+        answer = await on_loop(self.stub.OnlineStatus(request, timeout=60))
+        return dict(answer.status)
+
+    async def refused(self, *users: int) -> grpc.aio.AioRpcError:
+        """
+        Ask for these users, in vain.
+        """
+        d = Deferred.fromCoroutine(self.status(*users))
+        error: grpc.aio.AioRpcError = await self.assertFailure(d, grpc.aio.AioRpcError)
+        return error
+
+    async def test_online(self) -> None:
+        """
+        Users are online who are here, or elsewhere as Message says.
+        """
+        self.assertEqual(
+            await self.status(1001, 1002, 1003), {1001: True, 1002: True, 1003: False}
+        )
+        self.assertEqual(self.upstream.asked, [[1002, 1003]])
+        self.assertEqual(await self.status(), {})
+
+    async def test_alone(self) -> None:
+        """
+        Without Message, or while it fails, those here are told.
+        """
+        self.upstream.up = False
+        self.assertEqual(await self.status(1001, 1002), {1001: True, 1002: False})
+        self.upstream.up = True
+        self.upstream.fails = Unavailable("gone")
+        self.assertEqual(await self.status(1001, 1002), {1001: True, 1002: False})
+
+    async def test_bad(self) -> None:
+        """
+        Ids that are no users, and too many of them, are refused with the reason.
+        """
+        for users, reason in (((0,), "not a user id"), ((-5,), "-5")):
+            error = await self.refused(*users)
+            self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT)
+            self.assertIn(reason, error.details())
+        error = await self.refused(*range(1, MOST_USERS + 2))
+        self.assertIn("over 1000", error.details())
+        error = await self.refused(*range(1, 20000))
+        self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+    async def test_bug(self) -> None:
+        """
+        A bug is INTERNAL without details, and is logged.
+        """
+        self.upstream.fails = ZeroDivisionError("secret")
+        error = await self.refused(1002)
+        self.assertEqual(error.code(), grpc.StatusCode.INTERNAL)
+        self.assertNotIn("secret", error.details())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_port_in_use(self) -> None:
+        """
+        A port that another server has is an error that names it.
+        """
+        second = ConnectRpc(OnlineStatus(set(), self.upstream))
+        starting: Deferred[Any] = on_loop(second.start(self.rpc.address))
+        error = await self.assertFailure(starting, OSError)
+        self.assertIn(self.rpc.address, str(error))
+
+    async def test_health(self) -> None:
+        """
+        The health service says what it was told.
+        """
+        health: Any = self.rpc.health
+        await on_loop(health.set("", health_pb2.HealthCheckResponse.SERVING))
+        stub: Any = health_pb2_grpc.HealthStub(self.channel)
+        answer = await on_loop(stub.Check(health_pb2.HealthCheckRequest(), timeout=60))
+        self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
+
+    async def test_reflection(self) -> None:
+        """
+        Reflection lists the service.
+        """
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(self.channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+
+        async def ask() -> list[str]:
+            call = stub.ServerReflectionInfo(iter([request]), timeout=60)
+            async for answer in call:
+                return [s.name for s in answer.list_services_response.service]
+            return []
+
+        self.assertIn("rest.ConnectService", await on_loop(ask()))

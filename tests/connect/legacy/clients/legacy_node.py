@@ -1,0 +1,164 @@
+"""
+A node with deployed clients in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.connect.session.doubles import FakePeer, House, unframed
+from wsmsg import model
+from wsmsg.connect.legacy.clients.shared import Legacy
+from wsmsg.connect.upstream.interface import Identity, SendAnswer
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Hello
+from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE, TEXT
+from wsmsg.rpc.rest_pb2 import WSMessage
+from wsmsg.settings.values import LegacySettings
+
+UNAVAILABLE = SendAnswer(code="unavailable", reason="not now", retry_after_ms=1000)
+ACCEPTED = SendAnswer(time_ms=5)
+
+
+def ws(**fields: Any) -> bytes:
+    """
+    A C{WSMessage}; C{sender} is its C{from}.
+    """
+    sender = fields.pop("sender", 0)
+    said = WSMessage(**fields)
+    setattr(said, "from", sender)
+    return said.SerializeToString()
+
+
+class LegacyClient:
+    """
+    The other end of a session.
+    """
+
+    def __init__(self, house: LegacyHouse, user: int) -> None:
+        self.peer = FakePeer()
+        self.session = house.legacy.open(self.peer, Identity(user))
+
+    def say(self, to: int, *contents: str) -> None:
+        """
+        Send texts to a user.
+        """
+        for content in contents:
+            self.raw(ws(to=to, content=content, message_type=TEXT))
+
+    def acknowledge(self, message_id: int) -> None:
+        """
+        Say that a message was shown.
+        """
+        self.raw(ws(message_id=message_id, message_type=ACKNOWLEDGEMENT))
+
+    def raw(self, data: bytes, binary: bool = True) -> None:
+        """
+        Send a payload.
+        """
+        self.session.received(data, binary)
+
+    def heard(self) -> list[Any]:
+        """
+        The C{WSMessage}s that came since the last time.
+        """
+        written, self.peer.written = self.peer.written, []
+        return [WSMessage.FromString(unframed(data)) for data in written]
+
+    def texts(self) -> list[str]:
+        """
+        The contents of those that are texts.
+        """
+        return [m.content for m in self.heard() if m.message_type == TEXT]
+
+    def presence(self) -> list[tuple[int, str]]:
+        """
+        Who came and left.
+        """
+        return [
+            (getattr(m, "from"), m.content)
+            for m in self.heard()
+            if m.message_type == PRESENCE
+        ]
+
+    def drop(self) -> None:
+        """
+        Lose the connection.
+        """
+        self.session.lost("the client is gone")
+
+
+class LegacyHouse(House):
+    """
+    Its deployed clients are at hand.
+
+    @ivar stored: what C{page} reads, by conversation.
+    """
+
+    def __init__(self, *, legacy: dict[str, Any] | None = None, **limits: Any) -> None:
+        super().__init__(**limits)
+        self.registry.settings = self.settings.model_copy(
+            update={"legacy": LegacySettings(**(legacy or {}))}
+        )
+        self.legacy = Legacy(self.node, "life")
+
+    def deployed(self, user: int) -> LegacyClient:
+        """
+        One that is connected, and has heard who is online: nobody.
+        """
+        return LegacyClient(self, user)
+
+    def pass_time(self, seconds: float) -> None:
+        super().pass_time(seconds)
+        self.legacy.sweep()
+
+    def push(self, *messages: model.Message, to: int) -> None:
+        """
+        Push messages to a user.
+        """
+        for one in messages:
+            self.registry.push(one, [to])
+
+    @property
+    def sent(self) -> list[str]:
+        """
+        The contents of the sends that Message has and did not answer.
+        """
+        return [new.content for new, _ in self.upstream.sends]
+
+    def answer(self, *answers: SendAnswer) -> None:
+        """
+        Answer the oldest sends.
+        """
+        for answer in answers:
+            _, on_answer = self.upstream.sends.pop(0)
+            on_answer(answer)
+
+
+def text(
+    seq: int, sender: int = 7, to: int = 8, *, kind: int = TEXT, **more: Any
+) -> model.Message:
+    """
+    A stored message of two users, whose content is its number.
+    """
+    return model.Message(
+        conversation=more.get("conversation", model.conversation_of(sender, to)),
+        sender=sender,
+        client_id=f"c{seq}",
+        message_id=more.get("message_id", 100 + seq),
+        content=more.get("content", str(seq)),
+        kind=kind,
+        time_ms=more.get("time_ms", 5000),
+        seq=seq,
+    )
+
+
+def own_client(house: House, user: int) -> Any:
+    """
+    A client of our own, welcomed.
+    """
+    client = house.client()
+    client.say(Hello(f"token-{user}", "phone"))
+    (welcome,) = client.heard()
+    assert isinstance(welcome, frames.Welcome)
+    return client

@@ -1,0 +1,109 @@
+"""
+A store that a deployed client's session reads, and what tests with it share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.legacy.clients.legacy_node import LegacyClient, LegacyHouse, text
+from tests.connect.session.doubles import NOW_S
+from wsmsg import model
+from wsmsg.model import Head, Message
+
+NOW_MS = int(NOW_S * 1000)
+
+
+class Stored:
+    """
+    The store, as a house's upstream reads it.
+
+    @ivar fails: what reads fail with.
+    @ivar seen: ids of messages that are not unread.
+    @ivar pages: what pages were asked for.
+    @ivar unreads: behind which messages the unread were asked for.
+    """
+
+    def __init__(self, house: LegacyHouse, *messages: Message) -> None:
+        self.messages = list(messages)
+        self.fails: Exception | None = None
+        self.seen: set[int] = set()
+        self.pages: list[tuple[str, int]] = []
+        self.unreads: list[int] = []
+        up: Any = house.upstream
+        up.page, up.heads, up.unread = self._page, self._heads, self._unread
+        up.presence = lambda users: succeed([])
+
+    def _page(self, user: int, conversation: str, after: int, limit: int) -> Any:
+        self.pages.append((conversation, after))
+        if self.fails is not None:
+            return fail(self.fails)
+        there = [m for m in self.messages if m.conversation == conversation]
+        found = [m for m in there if m.seq > after]
+        head = max((m.seq for m in there), default=0)
+        return succeed((found[:limit], head, len(found) > limit))
+
+    def _heads(self, user: int, since: int, limit: int, after: str = "") -> Any:
+        if self.fails is not None:
+            return fail(self.fails)
+        last: dict[str, Message] = {}
+        for m in self.messages:
+            last[m.conversation] = m
+        rows = [
+            Head(name, m.seq, m.time_ms)
+            for name, m in sorted(last.items())
+            if m.time_ms >= since and name > after
+        ]
+        return succeed((rows[:limit], len(rows) > limit))
+
+    def _unread(self, user: int, after: int, limit: int) -> Any:
+        self.unreads.append(after)
+        if self.fails is not None:
+            return fail(self.fails)
+        left = [
+            m
+            for m in sorted(self.messages, key=lambda m: m.message_id)
+            if m.message_id > after
+            and m.message_id not in self.seen
+            and m.sender != user
+            and m.kind < model.FIRST_EVENT
+        ]
+        return succeed((left[:limit], len(left), len(left) > limit))
+
+
+def texts(numbers: Sequence[int], **more: Any) -> list[Message]:
+    """
+    Messages with these numbers from 7 to 8, sent now.
+    """
+    return [text(n, time_ms=NOW_MS + n, **more) for n in numbers]
+
+
+class FeedTestCase(SynchronousTestCase):
+    """
+    Has a client of user 8, and a store.
+    """
+
+    def begin(self, stored: Sequence[Message] = (), **legacy: Any) -> None:
+        """
+        The client comes.
+        """
+        self.house = LegacyHouse(legacy=legacy, page=3)
+        self.store = Stored(self.house, *stored)
+        self.client = self.house.deployed(8)
+
+    def push(self, *messages: Message, stored: bool = True) -> None:
+        """
+        Store and push to the client.
+        """
+        self.store.messages += messages if stored else ()
+        self.house.push(*messages, to=8)
+
+    def heard(self, client: LegacyClient | None = None) -> list[int]:
+        """
+        The numbers of what the client heard since the last time.
+        """
+        return [int(content) for content in (client or self.client).texts()]

@@ -1,0 +1,105 @@
+"""
+Whom a deployed client is told of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.legacy.clients.legacy_node import LegacyHouse, text
+from wsmsg.errors import Unavailable
+from wsmsg.model import Head, Presence
+
+
+def present(house: LegacyHouse, *heads: Head, online: tuple[int, ...] = ()) -> None:
+    """
+    Users who come have these conversations, and these others are online.
+    """
+    up: Any = house.upstream
+    up.heads = lambda *_: succeed((heads, False))
+    up.presence = lambda users: succeed([Presence(u, u in online) for u in users])
+
+
+class PresenceTests(SynchronousTestCase):
+    """
+    Who is told of whom.
+    """
+
+    def test_partners(self) -> None:
+        """
+        On connect a client hears which of its partners are there, then who comes and
+        goes, each change once.
+        """
+        house = LegacyHouse()
+        heads = (Head("u:7:8", 3, 0), Head("u:8:9", 1, 0), Head("g:4", 1, 0))
+        present(house, *heads, online=(9,))
+        client = house.deployed(8)
+        self.assertEqual(house.upstream.named("watch"), [([7, 9],)])
+        self.assertEqual(client.presence(), [(9, "online")])
+        house.registry.presence(Presence(9, True))
+        house.registry.presence(Presence(7, True))
+        house.registry.presence(Presence(9, False))
+        house.registry.presence(Presence(9, False))
+        self.assertEqual(client.presence(), [(7, "online"), (9, "offline")])
+
+    def test_fields(self) -> None:
+        """
+        It is from who came to the client, with the time.
+        """
+        house = LegacyHouse()
+        present(house, Head("u:7:8", 3, 0), online=(7,))
+        (said,) = house.deployed(8).heard()
+        self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
+        self.assertEqual(said.timestamp, int(house.clock.seconds()))
+
+    def test_acknowledged(self) -> None:
+        """
+        Each has an id of its own, and a client that acknowledges it marks nothing.
+        """
+        house = LegacyHouse()
+        present(house, Head("u:7:8", 3, 0), Head("u:8:9", 3, 0), online=(7, 9))
+        client = house.deployed(8)
+        one, two = (said.message_id for said in client.heard())
+        self.assertTrue(0 < one < two)
+        client.acknowledge(one)
+        self.assertEqual(len(house.legacy.marks), 0)
+        client.acknowledge(one)
+        self.assertEqual(len(house.legacy.marks), 1)
+
+    def test_new_partner(self) -> None:
+        """
+        Whoever they begin to talk with is watched too.
+        """
+        house = LegacyHouse()
+        present(house)
+        client = house.deployed(8)
+        house.push(text(1), to=8)
+        client.say(9, "hello")
+        self.assertEqual(house.upstream.named("watch"), [([7],), ([9],)])
+        client.drop()
+        self.assertEqual(house.upstream.named("unwatch"), [([7, 9],)])
+
+    def test_bounded(self) -> None:
+        """
+        No more are watched than the settings allow; those of late come first.
+        """
+        house = LegacyHouse(watch=2)
+        present(house, *(Head(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
+        client = house.deployed(8)
+        client.say(30, "hello")
+        self.assertEqual(house.upstream.named("watch"), [([22, 23],)])
+
+    def test_unknown(self) -> None:
+        """
+        Where the conversations cannot be read at first they are read later.
+        """
+        house = LegacyHouse()
+        up: Any = house.upstream
+        up.heads = lambda *_: fail(Unavailable("not now"))
+        client = house.deployed(8)
+        present(house, Head("u:7:8", 3, 0), online=(7,))
+        client.session.resync("a Message is there")
+        self.assertEqual(client.presence(), [(7, "online")])

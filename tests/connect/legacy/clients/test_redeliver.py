@@ -1,0 +1,107 @@
+"""
+With C{legacy.redeliver} a deployed client is given on connect what it has not seen.
+"""
+
+from __future__ import annotations
+
+from tests.connect.legacy.clients.legacy_node import text
+from tests.connect.legacy.clients.legacy_store import FeedTestCase, texts
+from wsmsg.errors import Forbidden, Unavailable
+
+
+class RedeliverTests(FeedTestCase):
+    """
+    With C{legacy.redeliver}.
+    """
+
+    def test_off(self) -> None:
+        """
+        Without the setting a client that comes back is given nothing.
+        """
+        self.begin(texts([1, 2]))
+        self.assertEqual(self.heard(), [])
+
+    def test_on(self) -> None:
+        """
+        What is unread is given on connect, over several pages, oldest first, as it was
+        the first time.
+        """
+        self.begin(texts(range(1, 9)), redeliver=True)
+        heard = self.client.heard()
+        self.assertEqual([m.content for m in heard], [str(n) for n in range(1, 9)])
+        self.assertEqual([m.message_id for m in heard], list(range(101, 109)))
+
+    def test_seen(self) -> None:
+        """
+        What was seen is not given, nor what the user said.
+        """
+        self.begin()
+        self.store.messages += [*texts([1, 2, 3]), text(4, sender=8, to=7)]
+        self.store.seen = {102}
+        self.house.registry.settings = self.house.settings.model_copy(
+            update={
+                "legacy": self.house.registry.settings.legacy.model_copy(
+                    update={"redeliver": True}
+                )
+            }
+        )
+        self.assertEqual(self.heard(self.house.deployed(8)), [1, 3])
+
+    def test_as_it_reads(self) -> None:
+        """
+        The next page is not read before the client has taken what there was.
+        """
+        self.begin(texts(range(1, 9)), redeliver=True)
+        self.store.fails = Unavailable("not now")
+        client = self.house.deployed(8)
+        client.session.outbox.pauseProducing()
+        self.store.fails = None
+        self.house.pass_time(5)
+        client.session.outbox.resumeProducing()
+        self.assertEqual(self.store.unreads, [0, 103, 106, 0, 0, 103, 106])
+        self.assertEqual(self.heard(client), list(range(1, 9)))
+
+    def test_in_turns(self) -> None:
+        """
+        A page that is too much at once is given in parts.
+        """
+        long = "1" * 70_000
+        many = [text(n, content=f"{n}{long}") for n in (1, 2, 3)]
+        self.begin(many, redeliver=True)
+        self.assertEqual([t[:1] for t in self.client.texts()], list("123"))
+        self.assertEqual(self.store.unreads, [0, 101, 102])
+
+    def test_live_meanwhile(self) -> None:
+        """
+        What is said while the unread is given comes after it, once.
+        """
+        self.begin(texts([1, 2]), redeliver=True)
+        self.heard()
+        self.store.fails = Unavailable("not now")
+        client = self.house.deployed(8)
+        self.push(*texts([3, 4]))
+        self.assertEqual(self.heard(client), [])
+        self.store.fails = None
+        self.house.pass_time(1.1)
+        self.assertEqual(self.heard(client), [1, 2, 3, 4])
+        self.push(*texts([5]))
+        self.assertEqual(self.heard(client), [5])
+
+    def test_impossible(self) -> None:
+        """
+        Where it cannot be asked for what is unread, what is said is given all the same.
+        """
+        self.begin()
+        self.store.fails = Forbidden("there is no such thing")
+        self.house.registry.settings = self.house.settings.model_copy(
+            update={
+                "legacy": self.house.registry.settings.legacy.model_copy(
+                    update={"redeliver": True}
+                )
+            }
+        )
+        client = self.house.deployed(8)
+        self.store.fails = None
+        self.push(*texts([3]))
+        self.house.pass_time(1.1)
+        self.assertEqual(self.heard(client), [3])

@@ -1,0 +1,105 @@
+"""
+What a WebSocket does otherwise where its client is a deployed one.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.websocket.port_in_memory import Edge, close_of, masked
+from wsmsg.errors import Close
+
+_NO_TEXT = b"\x30\x9b\xb8\x91"
+
+
+class LegacyWebSocketTests(SynchronousTestCase):
+    """
+    A WebSocket to a session that says so.
+    """
+
+    legacy = True
+
+    def setUp(self) -> None:
+        self.edge = Edge()
+        self.wire = self.edge.open()
+        (self.session,) = self.edge.sessions
+        self.session.is_legacy = self.legacy
+
+    def heard(self) -> list[bytes]:
+        """
+        What the session was given.
+        """
+        return [data for data, _ in self.session.messages]
+
+    def test_text(self) -> None:
+        """
+        A text message is taken like a binary one, whatever its bytes are.
+        """
+        self.wire.message(_NO_TEXT, 1)
+        self.wire.send(masked(_NO_TEXT[:2], 1, False) + masked(_NO_TEXT[2:], 0))
+        self.wire.message(b"binary")
+        self.assertEqual(self.heard(), [_NO_TEXT, _NO_TEXT, b"binary"])
+
+    def test_after_close(self) -> None:
+        """
+        What the client sent before it heard that we close is taken, until it says that
+        it has heard.
+        """
+        self.session.peer.close(Close.DRAIN, "stopping")
+        self.wire.send(masked(b"on its way") + masked(b"as well", 1))
+        self.assertEqual(self.heard(), [b"on its way", b"as well"])
+        self.wire.send(masked(b"\x03\xf4", 8) + masked(b"nonsense"))
+        self.assertEqual(len(self.heard()), 2)
+        self.assertEqual(close_of(self.wire.transport.written())[0], Close.DRAIN)
+
+    def test_long_goodbye(self) -> None:
+        """
+        It has long to say that it has heard, as much may be on its way; not for ever.
+        """
+        self.session.peer.close(Close.DRAIN, "stopping")
+        for _ in range(9):
+            self.edge.advance(1)
+            self.wire.message(b"more")
+        self.assertEqual(len(self.heard()), 9)
+        self.edge.advance(7)
+        self.assertTrue(self.wire.transport.aborted)
+
+    def test_lost_while_held(self) -> None:
+        """
+        What was read and not looked at when the connection is lost is taken.
+        """
+        self.session.on_received = lambda data: self.session.peer.pause()
+        self.wire.send(masked(b"one") + masked(b"two") + masked(b"three") + b"\x82")
+        self.assertEqual(self.heard(), [b"one"])
+        self.session.on_received = lambda data: None
+        self.wire.lose()
+        self.assertEqual(self.heard(), [b"one", b"two", b"three"])
+        self.assertEqual(len(self.session.losses), 1)
+        self.assertEqual(self.edge.admission.connections, 0)
+
+    def test_closed_while_held(self) -> None:
+        """
+        The same where we close a connection that was not read.
+        """
+        self.session.on_received = lambda data: self.session.peer.pause()
+        self.wire.send(masked(b"one") + masked(b"two"))
+        self.session.on_received = lambda data: None
+        self.session.peer.close(Close.DRAIN, "stopping")
+        self.assertEqual(self.heard(), [b"one", b"two"])
+
+
+class OwnWebSocketTests(SynchronousTestCase):
+    """
+    The same with clients of our own, which say again what was not accepted.
+    """
+
+    def test_after_close(self) -> None:
+        """
+        Nothing is taken after we closed.
+        """
+        edge = Edge()
+        wire = edge.open()
+        (session,) = edge.sessions
+        session.peer.close(Close.DRAIN, "stopping")
+        wire.message(b"on its way")
+        self.assertEqual(session.messages, [])

@@ -1,0 +1,237 @@
+"""
+What a deployed Connect's Redis is to be told, and what is taken from it: decisions.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.connect.legacy.redis.forward import (
+    BadForward,
+    Forward,
+    read_forward,
+)
+from wsmsg.connect.legacy.redis.ledger import REFRESH_S, Ledger
+from wsmsg.model import Message
+
+CONTENT_BYTES = 1000
+
+
+def names(ledger: Ledger, now_s: float = 0.0, limit: int = 100) -> list[str]:
+    """
+    What is told now.
+    """
+    return [entry.name for _, entry in ledger.take(now_s, limit)]
+
+
+def parted(ledger: Ledger, limit: int = 100) -> list[str]:
+    """
+    What is removed now.
+    """
+    return [entry.name for entry in ledger.part(limit)]
+
+
+def forwarded(**fields: Any) -> dict[str, Any]:
+    """
+    As a deployed Connect makes it; L{None} leaves a field out.
+    """
+    said = {
+        "message_id": 1795447835846364,
+        "from": 1001,
+        "to": 1002,
+        "content": "hello",
+        "timestamp": 1795447835,
+        "message_type": 1,
+    }
+    whole: dict[str, Any] = {
+        "from_instance": "connect-1",
+        "to_instance": "here",
+        "user_id": 1002,
+        "timestamp": 1795447835,
+        "type": "forward_message",
+        "message": said,
+    }
+    for name, value in fields.items():
+        name = name.rstrip("_")
+        place = whole if name in whole and name != "timestamp" else said
+        place[name] = value
+        if value is None:
+            del place[name]
+    return whole
+
+
+def read(**fields: Any) -> Forward:
+    """
+    What is understood of L{forwarded}.
+    """
+    return read_forward(json.dumps(forwarded(**fields)), "here", CONTENT_BYTES)
+
+
+class LedgerTests(SynchronousTestCase):
+    """
+    Which sessions are told, when, and by which names.
+    """
+
+    def setUp(self) -> None:
+        self.ledger = Ledger(3)
+
+    def test_told_once(self) -> None:
+        """
+        A session is told when it comes, and removed when it goes.
+        """
+        self.ledger.joined("a", 7, "legacy", 100.9)
+        self.assertEqual(names(self.ledger), ["conn-7-100"])
+        self.assertEqual(names(self.ledger), [])
+        self.ledger.left("a")
+        self.assertEqual(parted(self.ledger), ["conn-7-100"])
+        self.assertEqual((len(self.ledger), self.ledger.waiting), (0, 0))
+
+    def test_never_told(self) -> None:
+        """
+        A session that came and went before anything was written is never mentioned.
+        """
+        self.ledger.joined("a", 7, "legacy", 100)
+        self.ledger.left("a")
+        self.ledger.left("a")
+        self.assertEqual(names(self.ledger) + parted(self.ledger), [])
+
+    def test_refreshed(self) -> None:
+        """
+        What was told is told again after a minute, the oldest first, in pieces.
+        """
+        for at, key in enumerate("abc"):
+            self.ledger.joined(key, at + 1, "legacy", 100)
+            names(self.ledger, at)
+        self.assertEqual(names(self.ledger, REFRESH_S - 0.1), [])
+        self.assertEqual(names(self.ledger, REFRESH_S), ["conn-1-100"])
+        self.assertEqual(names(self.ledger, 2 * REFRESH_S, 1), ["conn-2-100"])
+        self.assertEqual(len(names(self.ledger, 2 * REFRESH_S)), 2)
+
+    def test_one_second(self) -> None:
+        """
+        Logins of one user in one second have different names, also while the one
+        before is not removed yet.
+        """
+        for key in "ab":
+            self.ledger.joined(key, 7, "legacy", 100)
+        self.assertEqual(names(self.ledger), ["conn-7-100", "conn-7-101"])
+        self.ledger.left("a")
+        self.ledger.joined("c", 7, "legacy", 100)
+        self.assertEqual(names(self.ledger), ["conn-7-102"])
+
+    def test_refused(self) -> None:
+        """
+        A name that another Connect has is left to it; the session takes the next.
+        """
+        self.ledger.joined("a", 7, "legacy", 100)
+        names(self.ledger)
+        self.ledger.refused("conn-7-100")
+        self.assertEqual(names(self.ledger), ["conn-7-101"])
+        self.ledger.left("a")
+        self.assertEqual(parted(self.ledger), ["conn-7-101"])
+
+    def test_refused_late(self) -> None:
+        """
+        A refused name of a session that has gone is not removed.
+        """
+        self.ledger.joined("a", 7, "legacy", 100)
+        names(self.ledger)
+        self.ledger.left("a")
+        self.ledger.refused("conn-7-100")
+        self.ledger.refused("conn-7-100")
+        self.assertEqual(parted(self.ledger) + names(self.ledger), [])
+
+    def test_anew(self) -> None:
+        """
+        After a loss all are told again, and those that went are still removed.
+        """
+        self.ledger.joined("a", 1, "legacy", 100)
+        self.ledger.joined("b", 2, "legacy", 100)
+        names(self.ledger)
+        self.ledger.left("a")
+        self.ledger.anew()
+        self.assertEqual(names(self.ledger), ["conn-2-100"])
+        gone = self.ledger.part(9)
+        self.ledger.unparted(gone)
+        self.assertEqual(parted(self.ledger), ["conn-1-100"])
+
+    def test_many_gone(self) -> None:
+        """
+        While Redis is away no more is remembered than may be; the oldest expire.
+        """
+        for at in range(5):
+            self.ledger.joined(at, at + 1, "legacy", 100)
+        names(self.ledger)
+        for at in range(5):
+            self.ledger.left(at)
+        self.assertEqual(parted(self.ledger), [f"conn-{u}-100" for u in (3, 4, 5)])
+        self.assertEqual(self.ledger.forgotten, 2)
+
+
+class ForwardTests(SynchronousTestCase):
+    """
+    What a deployed Connect hands on.
+    """
+
+    def test_direct(self) -> None:
+        """
+        A message between two is understood, with empty fields left out or not.
+        """
+        message = Message(
+            "u:1001:1002", 1001, "", 1795447835846364, "hello", 1, 1795447835000
+        )
+        self.assertEqual(read(), Forward(1002, message))
+        self.assertEqual(read(group_id=0, ack_id="", more=[1]), Forward(1002, message))
+
+    def test_group(self) -> None:
+        """
+        So is one in a group, to a member.
+        """
+        self.assertEqual(read(group_id=9, to=None).message.conversation, "g:9")
+
+    def test_hostile(self) -> None:
+        """
+        Each field absent, zero, negative, huge or of another type is refused with a
+        reason, and nothing else happens.
+        """
+        values: dict[str, tuple[Any, ...]] = {
+            "message_id": (None, 0, -1, 2**63, 10**400, "1", 1.5, True, [], {}),
+            "from": (None, 0, -1, 2**63, "1001", None),
+            "to": (None, -1, 2**63, "1002", 1003),
+            "group_id": (-1, 2**63, "9"),
+            "content": (1, [], {}, "x" * (CONTENT_BYTES + 1)),
+            "message_type": (0, -1, 2, 3, 4, 10, 1000, 2**63, "1"),
+            "user_id": (None, 0, -1, 2**63, "1002", 1003),
+            "to_instance": (None, "", "there", 1),
+            "type": (None, "", "other", 1, "y" * 10_000),
+            "message": (None, 1, "hello", [], {}),
+        }
+        for name, bad in values.items():
+            for value in bad:
+                with self.assertRaises(BadForward, msg=f"{name}={value!r}") as caught:
+                    read(**{name: value})
+                self.assertLess(len(str(caught.exception)), 300)
+
+    def test_not_json(self) -> None:
+        """
+        What is no JSON object, is cut, nests deeply, or is no UTF-8 is refused.
+        """
+        whole = json.dumps(forwarded())
+        deep = "[" * 100_000 + "]" * 100_000
+        for text in (
+            "",
+            "null",
+            "[]",
+            whole[:-1],
+            whole + "x",
+            deep,
+            whole[:-1] + f', "more": {deep}' + "}",
+            whole.encode().replace(b"hello", b"\xff\xfe"),
+            b"\x00",
+            whole.replace("hello", "\\ud800"),
+        ):
+            with self.assertRaises(BadForward):
+                read_forward(text, "here", CONTENT_BYTES)

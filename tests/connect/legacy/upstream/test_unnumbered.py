@@ -1,0 +1,164 @@
+"""
+Sessions whose Message is a deployed one, which keeps no numbers.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import succeed
+
+from tests.connect.session.cases import SessionTestCase
+from tests.connect.session.doubles import House
+from wsmsg.errors import Unsupported
+from wsmsg.model import Mark, Message, Presence
+from wsmsg.protocol import frames
+from wsmsg.protocol import json as codec_json
+from wsmsg.protocol import protobuf as codec_protobuf
+
+
+def message(message_id: int, text: str = "hi") -> Message:
+    return Message("u:1:2", 2, "", message_id, text, 1, 7000)
+
+
+class UnnumberedSessionTests(SessionTestCase):
+    """
+    What a client may ask for, and what it is told.
+    """
+
+    def setUp(self) -> None:
+        self.house = House()
+        self.upstream = self.house.upstream
+        self.upstream.unnumbered = True
+
+    def test_welcome(self) -> None:
+        """
+        The welcome says that there are no numbers, in both spellings, and no
+        conversations are waited for.
+        """
+        for codec in (codec_json.CODEC, codec_protobuf.CODEC):
+            client = self.house.client(codec=codec)
+            client.say(frames.Hello("token-1"))
+            (welcome,) = client.heard()
+            assert isinstance(welcome, frames.Welcome)
+            self.assertTrue(welcome.limits.unnumbered)
+            self.assertEqual((welcome.heads, welcome.synced), ((), True))
+        self.assertEqual(self.upstream.named("heads"), [])
+
+    def test_send(self) -> None:
+        """
+        A send goes to a user or a group; one of another kind than text is refused.
+        """
+        client = self.house.known(1)
+        client.say(frames.Send("a", to=2, content="x"), frames.Send("b", group=5))
+        sent = [new.conversation for new, _ in self.upstream.sends]
+        self.assertEqual(sent, ["u:1:2", "g:5"])
+        client.say(frames.Send("c", to=2, kind=7))
+        self.assert_rejected(client, "unsupported")
+
+    def test_groups_and_recall(self) -> None:
+        """
+        Making and changing groups and taking back are rejected, and the connection
+        goes on.
+        """
+        client = self.house.known(1)
+        for frame in (
+            frames.CreateGroup("a", "Us", (2,)),
+            frames.ChangeGroup("b", 5, (2,)),
+            frames.Recall("c", "u:1:2", 3),
+        ):
+            client.say(frame)
+            rejected = self.assert_rejected(client, "unsupported")
+            self.assertEqual(rejected.client_id, frame.client_id)
+        self.assertEqual((self.upstream.sends, client.peer.closed), ([], None))
+
+    def test_reads(self) -> None:
+        """
+        What reads is refused with the id of the request.
+        """
+        client = self.house.known(1)
+        client.say(frames.Sync("q", "u:1:2"))
+        self.upstream.asked.pop().errback(Unsupported("no"))
+        self.assert_error(client, "unsupported", "q")
+
+    def test_delivered_and_read(self) -> None:
+        """
+        Delivered says nothing; read is told of by message id, one by one.
+        """
+        client = self.house.known(1)
+        client.say(frames.Read("u:1:2", 0, 77))
+        self.assertEqual(self.upstream.named("mark"), [(1, (Mark(1, 77),))])
+        client.say(frames.Read("u:1:2", 5), frames.Read("u:1:2", 5, 78))
+        self.assertEqual(len(self.upstream.named("mark")), 2)
+        self.assertEqual(client.heard(), [])
+
+    def test_read_by_id_of_a_numbered_message(self) -> None:
+        """
+        With numbers one message alone can be marked as well.
+        """
+        self.upstream.unnumbered = False
+        client = self.house.known(1)
+        client.say(frames.Read("u:1:2", 0, 77), frames.Read("u:1:2", 9, 78))
+        self.assertEqual(self.upstream.named("mark"), [(1, (Mark(1, 77),))])
+        self.assertEqual(self.upstream.named("cursor"), [("u:1:2", 1, 9, 9)])
+        client.say(frames.Read("u:1:2", 0, 0))
+        self.assert_error(client, "bad_frame")
+
+    def test_not_marked(self) -> None:
+        """
+        A mark that cannot be kept is told of, and no more.
+        """
+        client = self.house.known(1)
+        client.say(frames.Read("u:1:2", 0, 77))
+        self.upstream.asked.pop().errback(Unsupported("no"))
+        self.assert_error(client, "unsupported")
+
+    def test_repeats(self) -> None:
+        """
+        A message that is pushed again is dropped; another with its id is not.
+        """
+        client = self.house.known(1)
+        push = self.house.registry.push
+        having = [
+            push(message(5), (1,)),
+            push(message(5), (1,)),
+            push(message(5, "other"), (1,)),
+            push(message(6), (1, 99)),
+        ]
+        self.assertEqual(having, [1, 1, 1, 1])
+        self.assertEqual(push(message(7), (99,)), 0)
+        heard = [
+            (deliver.seq, deliver.message_id, deliver.content)
+            for deliver in client.heard()
+            if isinstance(deliver, frames.Deliver)
+        ]
+        self.assertEqual(heard, [(0, 5, "hi"), (0, 5, "other"), (0, 6, "hi")])
+        self.assertEqual(self.house.registry.counts.repeats, 1)
+
+    def test_renew(self) -> None:
+        """
+        When what is behind the node changes, clients are asked to come again, and
+        may come back to this node.
+        """
+        client = self.house.known(1)
+        self.upstream.unnumbered = False
+        self.house.registry.renew("it changed")
+        self.house.pass_time(10)
+        goaway, *_ = client.heard()
+        assert isinstance(goaway, frames.Goaway)
+        self.assertEqual(goaway.reason, "it changed")
+        assert client.peer.code is not None
+        self.assertEqual(client.peer.code.name, "DRAIN")
+        again = self.house.known(1)
+        self.assertIsNone(again.peer.closed)
+
+    def test_watch(self) -> None:
+        """
+        Who is here is online, and nobody else is known to be.
+        """
+        client = self.house.known(1)
+        self.house.known(2)
+        self.upstream.presence = lambda users: succeed(  # type: ignore[method-assign]
+            [Presence(user, user in self.house.registry) for user in users]
+        )
+        client.say(frames.Watch((2, 3)))
+        told = [frame for frame in client.heard() if isinstance(frame, frames.Presence)]
+        self.assertEqual([(p.user, p.online) for p in told], [(2, True), (3, False)])

@@ -1,0 +1,294 @@
+"""
+Doubles of what is around sessions: the connection, Message, the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from wsmsg.connect.session.context import Node
+from wsmsg.connect.session.registry import Registry
+from wsmsg.connect.session.session import Session
+from wsmsg.connect.upstream.interface import (
+    GroupView,
+    ICodec,
+    Identity,
+    ISession,
+    ISessionPeer,
+    IUpstream,
+    NewSend,
+    OnAnswer,
+    SendAnswer,
+)
+from wsmsg.errors import Close, Unauthenticated
+from wsmsg.model import Head, Mark, Message, Presence
+from wsmsg.protocol import frames
+from wsmsg.protocol import json as codec_json
+from wsmsg.protocol.frames import ClientFrame, Hello, ServerFrame
+from wsmsg.settings.values import ConnectSettings, LimitSettings
+
+NOW_S = 1_700_000_000.0
+
+
+def unframed(data: bytes) -> bytes:
+    """
+    The payload of one WebSocket message of a server.
+    """
+    size, at = data[1], 2
+    if size == 126:
+        size, at = int.from_bytes(data[2:4], "big"), 4
+    elif size == 127:
+        size, at = int.from_bytes(data[2:10], "big"), 10
+    assert len(data) == at + size, "exactly one message"
+    return data[at:]
+
+
+@implementer(ISessionPeer)
+class FakePeer:
+    """
+    A connection that remembers.
+
+    @ivar written: what the session wrote, framed.
+    @ivar closed: the code and the reason of the close.
+    @ivar reading: whether the client is read.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed: tuple[Close, str] | None = None
+        self.reading = True
+        self.pauses = 0
+
+    def write_encoded(self, data: bytes) -> None:
+        assert self.closed is None, "written after the close"
+        self.written.append(data)
+
+    def close(self, code: Close, reason: str) -> None:
+        assert self.closed is None, "closed twice"
+        self.closed = (code, reason)
+
+    def pause(self) -> None:
+        self.reading = False
+        self.pauses += 1
+
+    def resume(self) -> None:
+        self.reading = True
+
+    @property
+    def code(self) -> Close | None:
+        """
+        Why the session closed the connection, if it did.
+        """
+        return self.closed[0] if self.closed else None
+
+
+@implementer(IUpstream)
+class FakeUpstream:
+    """
+    Message, answering when the test says so.
+
+    @ivar came_d: what the next C{came} gives; L{None}: C{True} at once.
+    @ivar asked: queries that wait for an answer.
+    """
+
+    def __init__(self) -> None:
+        self.up = True
+        self.unnumbered = False
+        self.calls: list[tuple[Any, ...]] = []
+        self.sends: list[tuple[NewSend, OnAnswer]] = []
+        self.came_d: Deferred[bool] | None = None
+        self.heads_d: Deferred[tuple[Sequence[Head], bool]] | None = None
+        self.asked: list[Deferred[Any]] = []
+
+    def send(self, new: NewSend, on_answer: OnAnswer) -> None:
+        self.sends.append((new, on_answer))
+
+    def accept(self, count: int = 1) -> None:
+        """
+        Accept the oldest sends.
+        """
+        for _ in range(count):
+            _, on_answer = self.sends.pop(0)
+            on_answer(SendAnswer(time_ms=5))
+
+    def came(self, user: int) -> Deferred[bool]:
+        self.calls.append(("came", user))
+        return self.came_d or succeed(self.up)
+
+    def left(self, user: int) -> None:
+        self.calls.append(("left", user))
+
+    def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
+        self.calls.append(("cursor", conversation, user, delivered, read))
+
+    def typing(self, conversation: str, user: int) -> None:
+        self.calls.append(("typing", conversation, user))
+
+    def watch(self, users: Sequence[int]) -> None:
+        self.calls.append(("watch", sorted(users)))
+
+    def unwatch(self, users: Sequence[int]) -> None:
+        self.calls.append(("unwatch", sorted(users)))
+
+    def page(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        return self._ask("page", user, conversation, after, limit)
+
+    def heads(
+        self, user: int, since_ms: int, limit: int, after: str = ""
+    ) -> Deferred[tuple[Sequence[Head], bool]]:
+        call = ("heads", user, since_ms, limit)
+        self.calls.append((*call, after) if after else call)
+        if self.heads_d is not None:
+            return self.heads_d
+        return succeed(((), False))
+
+    def group(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupView]:
+        return self._ask("group", user, conversation, after, limit)
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        return self._ask("presence", tuple(users))
+
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        return self._ask("mark", user, tuple(marks))
+
+    def unread(
+        self, user: int, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        return self._ask("unread", user, after, limit)
+
+    def _ask(self, *call: Any) -> Deferred[Any]:
+        self.calls.append(call)
+        asked: Deferred[Any] = Deferred()
+        self.asked.append(asked)
+        return asked
+
+    def named(self, name: str) -> list[tuple[Any, ...]]:
+        """
+        The calls of this name, without it.
+        """
+        return [call[1:] for call in self.calls if call[0] == name]
+
+
+def authenticate(token: str, claimed_user: int | None) -> Identity:
+    """
+    A token is a user's number in words of its own: C{token-1001}.
+    """
+    if not token.startswith("token-"):
+        raise Unauthenticated("the token is forged")
+    return Identity(int(token[6:]))
+
+
+class House:
+    """
+    A node with sessions in it.
+    """
+
+    def __init__(self, **limits: Any) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW_S)
+        self.settings = ConnectSettings(limits=LimitSettings(**limits))
+        self.registry = Registry(self.settings, self.clock, lambda low, high: high)
+        self.upstream = FakeUpstream()
+        verifyObject(IUpstream, self.upstream)
+        self.node = Node(
+            name="here",
+            registry=self.registry,
+            upstream=self.upstream,
+            authenticate=authenticate,
+            clock=self.clock,
+        )
+
+    def client(
+        self,
+        identity: Identity | None = None,
+        *,
+        codec: ICodec = codec_json.CODEC,
+    ) -> Client:
+        """
+        One that has connected.
+        """
+        return Client(self, identity, codec)
+
+    def known(
+        self, user: int, device: str = "phone", *, codec: ICodec = codec_json.CODEC
+    ) -> Client:
+        """
+        One that was welcomed; the welcome is read.
+        """
+        client = self.client(codec=codec)
+        client.say(Hello(f"token-{user}", device))
+        (welcome,) = client.heard()
+        assert isinstance(welcome, frames.Welcome)
+        return client
+
+    def pass_time(self, seconds: float) -> None:
+        """
+        Go on in time, then sweep.
+        """
+        self.clock.advance(seconds)
+        self.registry.due.sweep()
+
+
+class Client:
+    """
+    The other end of a session.
+    """
+
+    def __init__(self, house: House, identity: Identity | None, codec: ICodec) -> None:
+        self.peer = FakePeer()
+        verifyObject(ISessionPeer, self.peer)
+        self.codec = codec
+        self.session = Session(self.peer, codec, house.node, identity=identity)
+        verifyObject(ISession, self.session)
+
+    def say(self, *said: ClientFrame) -> None:
+        """
+        Send frames.
+        """
+        for frame in said:
+            self.raw(self.codec.encode_client(frame))
+
+    def raw(self, data: bytes) -> None:
+        """
+        Send a payload.
+        """
+        self.session.received(data, self.codec.binary)
+
+    def heard(self) -> list[ServerFrame]:
+        """
+        What came since the last time.
+        """
+        written, self.peer.written = self.peer.written, []
+        return [self.codec.decode_server(unframed(data)) for data in written]
+
+    def hang_up(self) -> None:
+        """
+        Lose the connection.
+        """
+        self.session.lost("the client hung up")
+
+
+def message(
+    sender: int,
+    to: int,
+    seq: int,
+    *,
+    content: str = "hi",
+    client_id: str = "c1",
+) -> Message:
+    """
+    A stored message of two users.
+    """
+    low, high = sorted((sender, to))
+    name = f"u:{low}:{high}"
+    return Message(name, sender, client_id, 100 + seq, content, 1, 7, seq)

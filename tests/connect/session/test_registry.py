@@ -1,0 +1,314 @@
+"""
+The registry: who is here, and who gets what.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.connect.session.doubles import Client, House, message, unframed
+from wsmsg import model
+from wsmsg.connect.session.dedup import SEEN, Seen
+from wsmsg.connect.session.framing import framed
+from wsmsg.connect.upstream.interface import IEdge
+from wsmsg.errors import Close, Unavailable
+from wsmsg.protocol import frames
+from wsmsg.protocol import json as codec_json
+from wsmsg.protocol import protobuf as codec_protobuf
+from wsmsg.protocol.frames import Deliver, Hello, Watch
+
+
+class ComingTests(SynchronousTestCase):
+    """
+    Users, devices and sessions.
+    """
+
+    def test_interface(self) -> None:
+        """
+        The streams find what they need.
+        """
+        verifyObject(IEdge, House().registry)
+
+    def test_devices(self) -> None:
+        """
+        A user is here from their first device until their last has gone.
+        """
+        house = House()
+        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
+        self.assertEqual(house.registry.users(), [1001])
+        phone.hang_up()
+        self.assertIn(1001, house.registry)
+        self.assertEqual(house.upstream.named("left"), [])
+        laptop.hang_up()
+        self.assertNotIn(1001, house.registry)
+        self.assertEqual(house.upstream.named("left"), [(1001,)])
+
+    def test_replaced(self) -> None:
+        """
+        A newer login of a device takes the place of the older, without the user
+        being gone for a moment.
+        """
+        house = House()
+        old, other = house.known(1001, "phone"), house.known(1001, "laptop")
+        new = house.known(1001, "phone")
+        self.assertEqual(old.peer.code, Close.REPLACED)
+        self.assertIsNone(other.peer.code)
+        old.hang_up()
+        house.registry.push(message(7, 1001, 1), [1001])
+        self.assertEqual([len(c.heard()) for c in (old, other, new)], [0, 1, 1])
+        self.assertEqual(house.upstream.named("left"), [])
+
+    def test_kicked(self) -> None:
+        """
+        The sessions of a user end that a service ends, or that of one device, with a
+        reason that fits into a close frame; others stay.
+        """
+        house = House()
+        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
+        other = house.known(1002, "phone")
+        house.registry.kick(1001, "tablet", "why")
+        house.registry.kick(1003, "", "why")
+        self.assertEqual([phone.peer.code, laptop.peer.code], [None, None])
+        house.registry.kick(1001, "phone", "é" * 200)
+        self.assertEqual([phone.peer.code, laptop.peer.code], [Close.KICKED, None])
+        house.registry.kick(1001, "", "why")
+        self.assertEqual([laptop.peer.code, other.peer.code], [Close.KICKED, None])
+        self.assertNotIn(1001, house.registry)
+        house.known(1001, "phone")
+
+    def test_cap(self) -> None:
+        """
+        One device too many is refused, and may come back; the others stay.
+        """
+        house = House(connections_per_user=2)
+        first, second = house.known(1001, "a"), house.known(1001, "b")
+        third = house.client()
+        third.say(Hello("token-1001", "c"))
+        (error,) = third.heard()
+        assert isinstance(error, frames.Error)
+        self.assertEqual(error.code, "overloaded")
+        self.assertEqual(third.peer.code, Close.RATE_LIMITED)
+        self.assertEqual([first.peer.code, second.peer.code], [None, None])
+        third.hang_up()
+        house.known(1001, "b")
+        self.assertEqual(second.peer.code, Close.REPLACED)
+
+    def test_count(self) -> None:
+        """
+        A connection counts until it is lost, whether it was closed before or not.
+        """
+        house = House()
+        client, stranger = house.known(1001), house.client()
+        self.assertEqual(house.registry.count, 2)
+        client.session.close(Close.BUG, "")
+        self.assertEqual(house.registry.count, 2)
+        client.hang_up()
+        stranger.hang_up()
+        self.assertEqual(house.registry.count, 0)
+
+    def test_live_limits(self) -> None:
+        """
+        A limit that was changed holds from then on.
+        """
+        house = House(connections_per_user=1)
+        house.known(1001, "a")
+        limits = house.settings.limits.model_copy(update={"connections_per_user": 2})
+        house.registry.settings = house.settings.model_copy(update={"limits": limits})
+        house.known(1001, "b")
+        self.assertEqual(len(house.registry.sessions_of(1001)), 2)
+
+
+class PushTests(SynchronousTestCase):
+    """
+    What many are told at once.
+    """
+
+    def test_targets(self) -> None:
+        """
+        A message goes to all devices of its targets, and to nobody else.
+        """
+        house = House()
+        clients = [
+            house.known(1001, "phone"),
+            house.known(1001, "laptop"),
+            house.known(1002),
+            house.known(1003),
+        ]
+        house.registry.push(message(1002, 1001, 1), [1001, 1002, 9])
+        self.assertEqual([len(c.heard()) for c in clients], [1, 1, 1, 0])
+        self.assertEqual(house.registry.counts.absent, 1)
+        self.assertEqual(house.registry.counts.pushed, 3)
+
+    def test_client_id(self) -> None:
+        """
+        Only the sender's own devices see the sender's id of a message.
+        """
+        house = House()
+        sender, other = house.known(1002), house.known(1001)
+        house.registry.push(message(1002, 1001, 1, client_id="mine"), [1001, 1002])
+        self.assertEqual(_client_ids(sender), ["mine"])
+        self.assertEqual(_client_ids(other), [""])
+
+    def test_shared_bytes(self) -> None:
+        """
+        All recipients with one codec share one object.
+        """
+        house = House()
+        codecs = [codec_json.CODEC, codec_protobuf.CODEC] * 3
+        clients = [house.known(i + 1, codec=c) for i, c in enumerate(codecs)]
+        house.registry.push(message(99, 1, 1), [1, 2, 3, 4, 5, 6])
+        self.assertEqual(len({id(c.peer.written[0]) for c in clients}), 2)
+
+    def test_receipt(self) -> None:
+        """
+        A receipt tells how far another is.
+        """
+        house = House()
+        client = house.known(1001)
+        cursor = model.Cursor("u:7:1001", 7, delivered=4, read=3)
+        house.registry.receipt(cursor, [1001, 1002])
+        self.assertEqual(client.heard(), [frames.Receipt("u:7:1001", 7, 3, 4)])
+
+    def test_typing(self) -> None:
+        """
+        Typing tells who types where.
+        """
+        house = House()
+        client = house.known(1001)
+        house.registry.typing("u:7:1001", 7, [1001])
+        self.assertEqual(client.heard(), [frames.Typing("u:7:1001", 7)])
+
+    def test_broken_session(self) -> None:
+        """
+        A bug met by one session keeps nothing from the others.
+        """
+        house = House()
+        broken, sound = house.known(1001), house.known(1002)
+        house_write = broken.peer.write_encoded
+        broken.peer.write_encoded = None  # type: ignore[assignment,method-assign]
+        house.registry.push(message(7, 1002, 1), [1001, 1002])
+        broken.peer.write_encoded = house_write  # type: ignore[method-assign]
+        self.assertEqual(broken.peer.code, Close.BUG)
+        self.assertEqual(len(sound.heard()), 1)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_framing(self) -> None:
+        """
+        A message of any length has the header that RFC 6455 asks for.
+        """
+        for size, header in (
+            (0, "8100"),
+            (125, "817d"),
+            (126, "817e007e"),
+            (65535, "817effff"),
+            (65536, "817f0000000000010000"),
+        ):
+            data = framed(codec_json.CODEC, b"x" * size)
+            self.assertEqual(data[: len(header) // 2].hex(), header)
+            self.assertEqual(unframed(data), b"x" * size)
+        self.assertEqual(framed(codec_protobuf.CODEC, b"").hex(), "8200")
+
+    def test_seen_bounded(self) -> None:
+        """
+        A session forgets the conversations that were quiet the longest.
+        """
+        seen = Seen()
+        seen.note("first", 5)
+        for i in range(SEEN - 1):
+            seen.note(str(i), 1)
+        seen.note("first", 6)
+        seen.note("last", 1)
+        self.assertEqual(len(seen), SEEN)
+        self.assertTrue(seen.has("first", 6))
+        self.assertFalse(seen.has("0", 1))
+
+
+def _client_ids(client: Client) -> list[str]:
+    return [f.client_id for f in client.heard() if isinstance(f, Deliver)]
+
+
+class WatchTests(SynchronousTestCase):
+    """
+    Presence of others.
+    """
+
+    def setUp(self) -> None:
+        self.house = House(watch=3)
+        self.client = self.house.known(1001)
+
+    def changed(self, user: int, online: bool) -> None:
+        """
+        Message says that a user's presence changed.
+        """
+        self.house.registry.presence(model.Presence(user, online, 9))
+
+    def test_now_and_then(self) -> None:
+        """
+        A watcher hears how it is, and each change of it.
+        """
+        self.client.say(Watch((7, 8, 7)))
+        self.assertEqual(self.house.upstream.named("watch"), [([7, 8],)])
+        self.assertEqual(self.house.registry.watched(), [7, 8])
+        # Reads say of those who are there that they were seen right now.
+        present = [model.Presence(7, True, 6), model.Presence(8, False, 5)]
+        self.house.upstream.asked[0].callback(present)
+        self.assertEqual(
+            self.client.heard(),
+            [frames.Presence(7, True), frames.Presence(8, False, 5)],
+        )
+        self.changed(7, False)
+        self.changed(9, True)
+        self.assertEqual(self.client.heard(), [frames.Presence(7, False, 9)])
+
+    def test_change_beats_answer(self) -> None:
+        """
+        An answer that was on its way while the presence changed is not believed.
+        """
+        self.client.say(Watch((7,)))
+        self.changed(7, False)
+        self.house.upstream.asked[0].callback([model.Presence(7, True)])
+        self.assertEqual(self.client.heard(), [frames.Presence(7, False, 9)])
+
+    def test_replaces(self) -> None:
+        """
+        A watch replaces the one before; only what is new or over is told upstream.
+        """
+        self.client.say(Watch((7, 8)), Watch((8, 9)), Watch(()))
+        self.assertEqual(self.house.upstream.named("watch"), [([7, 8],), ([9],)])
+        self.assertEqual(self.house.upstream.named("unwatch"), [([7],), ([8, 9],)])
+        self.changed(8, True)
+        self.assertEqual(self.client.heard(), [])
+
+    def test_two_watchers(self) -> None:
+        """
+        A user is watched until the last who watches has gone.
+        """
+        other = self.house.known(1002)
+        self.client.say(Watch((7,)))
+        other.say(Watch((7,)))
+        self.client.hang_up()
+        self.assertEqual(self.house.registry.watched(), [7])
+        other.hang_up()
+        self.assertEqual(self.house.registry.watched(), [])
+        self.assertEqual(self.house.upstream.named("watch"), [([7],)])
+        self.assertEqual(self.house.upstream.named("unwatch"), [([7],)])
+
+    def test_too_many(self) -> None:
+        """
+        More users than the limit are refused, and the watch before stays.
+        """
+        self.client.say(Watch((7,)), Watch((1, 2, 3, 4)))
+        (error,) = self.client.heard()
+        assert isinstance(error, frames.Error)
+        self.assertEqual(error.code, "bad_request")
+        self.assertEqual(self.house.registry.watched(), [7])
+
+    def test_unavailable(self) -> None:
+        """
+        With Message away a watcher hears at least who is here.
+        """
+        self.house.known(7)
+        self.client.say(Watch((7, 8)))
+        self.house.upstream.asked[0].errback(Unavailable("away"))
+        self.assertEqual(self.client.heard(), [frames.Presence(7, True)])

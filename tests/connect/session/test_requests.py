@@ -1,0 +1,309 @@
+"""
+What a client that was welcomed may ask for.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from tests.connect.session.cases import SessionTestCase
+from tests.connect.session.doubles import House, message
+from wsmsg import model
+from wsmsg.connect.session.requests import QUERIES_MAX
+from wsmsg.connect.upstream.interface import SendAnswer
+from wsmsg.errors import Close, Overloaded
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Hello, Send
+
+
+class SendTests(SessionTestCase):
+    """
+    Sends: accepted, rejected, and held back.
+    """
+
+    def test_accepted(self) -> None:
+        """
+        A send goes up with its conversation, and is accepted when Message says so.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(Send("c1", to=7, content="hi", kind=0))
+        (new, on_answer) = house.upstream.sends[0]
+        self.assertEqual(tuple(new), (1001, "c1", "u:7:1001", "hi", 1))
+        self.assertEqual(client.heard(), [])
+        on_answer(SendAnswer(time_ms=5))
+        self.assertEqual(client.heard(), [frames.Accepted("c1", 5)])
+
+    def test_rejected(self) -> None:
+        """
+        A send that Message refuses is rejected with its code and hint.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(Send("c1", to=7))
+        house.upstream.sends[0][1](SendAnswer(0, "overloaded", "busy", 250))
+        expected = frames.Rejected("c1", "overloaded", "busy", 250)
+        self.assertEqual(client.heard(), [expected])
+        self.assertEqual(house.registry.counts.rejected["overloaded"], 1)
+
+    def test_faults(self) -> None:
+        """
+        A send that cannot be is rejected with the reason, and goes nowhere.
+        """
+        house = House(content_bytes=8)
+        client = house.known(1001)
+        for frame, code in (
+            (Send("c", content="x"), "bad_request"),
+            (Send("c", to=1, group=1), "bad_request"),
+            (Send("c", group=1, kind=1000), "bad_request"),
+            (Send("c", to=1, kind=1003), "bad_request"),
+            (Send("c", to=1, content="a\0b"), "bad_request"),
+            (Send("c", to=1, content="x" * 9), "too_large"),
+            (Send("c", to=1, content="é" * 5), "too_large"),
+        ):
+            client.say(frame)
+            self.assert_rejected(client, code)
+        self.assertEqual(house.upstream.sends, [])
+        client.say(Send("c", to=1, content="é" * 4))
+        self.assertEqual(len(house.upstream.sends), 1)
+
+    def test_window(self) -> None:
+        """
+        A client with more sends unanswered than its window is not read, until some
+        are answered; one that keeps to its window always is.
+        """
+        house = House(window=4)
+        client = house.known(1001)
+        client.peer.pauses = 0
+        client.say(*(Send(f"c{i}", to=7) for i in range(4)))
+        self.assertEqual(client.peer.pauses, 0)
+        client.say(*(Send(f"d{i}", to=7) for i in range(3)))
+        self.assertFalse(client.peer.reading)
+        self.assertEqual(len(house.upstream.sends), 5)
+        house.upstream.accept(2)
+        sent = [new.client_id for new, _ in house.upstream.sends]
+        self.assertEqual(sent, ["c2", "c3", "d0", "d1", "d2"])
+        self.assertFalse(client.peer.reading)
+        house.upstream.accept(2)
+        self.assertTrue(client.peer.reading)
+        heard = [f.client_id for f in client.heard() if isinstance(f, frames.Accepted)]
+        self.assertEqual(heard, ["c0", "c1", "c2", "c3"])
+
+    def test_rate(self) -> None:
+        """
+        Over the rate a send is rejected with the time after which to try again.
+        """
+        house = House(sends_per_s=10, sends_burst=2)
+        client = house.known(1001)
+        client.say(*(Send(f"c{i}", to=7) for i in range(3)))
+        rejected = self.assert_rejected(client, "rate_limited")
+        self.assertEqual(rejected.retry_after_ms, 500)
+        house.clock.advance(0.3)
+        client.say(Send("c3", to=7))
+        rejected = self.assert_rejected(client, "rate_limited")
+        self.assertEqual(len(house.upstream.sends), 2)
+        house.clock.advance(rejected.retry_after_ms / 1000)
+        client.say(Send("c2", to=7))
+        self.assertEqual(len(house.upstream.sends), 3)
+
+    def test_rate_of_user(self) -> None:
+        """
+        The devices of a user share the user's rate.
+        """
+        house = House(sends_per_s=1, sends_burst=2)
+        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
+        phone.say(Send("c1", to=7), Send("c2", to=7))
+        laptop.say(Send("c3", to=7))
+        self.assert_rejected(laptop, "rate_limited")
+
+    def test_answer_after_end(self) -> None:
+        """
+        An answer for a client that has gone is dropped.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(Send("c1", to=7))
+        client.hang_up()
+        house.upstream.accept()
+        self.assertEqual(client.heard(), [])
+
+
+class RequestTests(SessionTestCase):
+    """
+    What else a client may ask.
+    """
+
+    def test_cursors(self) -> None:
+        """
+        What is read is delivered as well.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(frames.Delivered("u:7:1001", 4), frames.Read("u:7:1001", 3))
+        self.assertEqual(
+            house.upstream.named("cursor"),
+            [("u:7:1001", 1001, 4, 0), ("u:7:1001", 1001, 3, 3)],
+        )
+
+    def test_not_a_member(self) -> None:
+        """
+        Nobody moves, reads or types in the conversation of others.
+        """
+        house = House()
+        client = house.known(1001)
+        for frame, request in (
+            (frames.Delivered("u:7:8", 1), ""),
+            (frames.Read("u:7:8", 1), ""),
+            (frames.Typing("u:7:8"), ""),
+            (frames.Sync("s", "u:7:8"), "s"),
+        ):
+            client.say(frame)
+            self.assert_error(client, "forbidden", request)
+        calls = {call[0] for call in house.upstream.calls}
+        self.assertEqual(calls, {"came", "heads"})
+
+    def test_no_conversation(self) -> None:
+        """
+        A name that no conversation can have is a bad request.
+        """
+        client = House().known(1001)
+        client.say(frames.Sync("s", "u:1001:7"))
+        self.assert_error(client, "bad_request", "s")
+
+    def test_typing(self) -> None:
+        """
+        Typing goes up in the user's own name.
+        """
+        house = House()
+        house.known(1001).say(frames.Typing("u:7:1001", user=7))
+        self.assertEqual(house.upstream.named("typing"), [("u:7:1001", 1001)])
+
+    def test_ping(self) -> None:
+        """
+        A ping is answered with its nonce.
+        """
+        client = House().known(1001)
+        client.say(frames.Ping("n"))
+        self.assertEqual(client.heard(), [frames.Pong("n")])
+
+    def test_second_hello(self) -> None:
+        """
+        A second hello is refused and changes nothing.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(Hello("token-1002"))
+        self.assert_error(client, "bad_frame")
+        self.assertEqual(house.registry.users(), [1001])
+
+    def test_sync(self) -> None:
+        """
+        A page has the messages in order; only one's own bear the client id.
+        """
+        house = House(page=50)
+        client = house.known(1001)
+        client.say(frames.Sync("s", "u:7:1001", after=2, limit=1000))
+        self.assertEqual(house.upstream.named("page"), [(1001, "u:7:1001", 2, 50)])
+        rows = [message(7, 1001, 3), message(1001, 7, 4)]
+        house.upstream.asked[0].callback((rows, 9, True))
+        (page,) = client.heard()
+        assert isinstance(page, frames.Page)
+        self.assertEqual((page.id, page.head, page.more), ("s", 9, True))
+        self.assertEqual([m.client_id for m in page.messages], ["", "c1"])
+        self.assertEqual([m.seq for m in page.messages], [3, 4])
+
+    def test_large_page(self) -> None:
+        """
+        A page of long messages is cut to what an outbox holds, and says so.
+        """
+        house = House(outbox_hard_bytes=4 * 3000)
+        client = house.known(1001)
+        client.say(frames.Sync("s", "u:7:1001"))
+        rows = [message(7, 1001, i, content="x" * 1000) for i in range(1, 9)]
+        house.upstream.asked[0].callback((rows, 8, False))
+        (page,) = client.heard()
+        assert isinstance(page, frames.Page)
+        self.assertEqual([m.seq for m in page.messages], [1, 2])
+        self.assertTrue(page.more)
+
+    def test_giant_message(self) -> None:
+        """
+        A page has at least one message, however long it is.
+        """
+        house = House(outbox_hard_bytes=4000)
+        client = house.known(1001)
+        client.say(frames.Sync("s", "u:7:1001"))
+        rows = [message(7, 1001, i, content="x" * 2000) for i in (1, 2)]
+        house.upstream.asked[0].callback((rows, 2, False))
+        (page,) = client.heard()
+        assert isinstance(page, frames.Page)
+        self.assertEqual([m.seq for m in page.messages], [1])
+
+    def test_query_fails(self) -> None:
+        """
+        A query that fails is answered with its id and the reason.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(frames.Sync("s", "u:7:1001"))
+        house.upstream.asked[0].errback(Overloaded("busy"))
+        self.assert_error(client, "overloaded", "s")
+
+    def test_query_meets_bug(self) -> None:
+        """
+        A bug behind a query is logged, and told without its details.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(frames.Sync("s", "u:7:1001"))
+        house.upstream.asked[0].errback(RuntimeError("secret"))
+        error = self.assert_error(client, "internal", "s")
+        self.assertNotIn("secret", error.reason)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_queries_bounded(self) -> None:
+        """
+        A client with many queries unanswered is not read before one is answered.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(9)))
+        self.assertEqual(len(house.upstream.asked), QUERIES_MAX)
+        self.assertFalse(client.peer.reading)
+        house.upstream.asked[0].callback(((), 0, False))
+        self.assertEqual(len(house.upstream.asked), QUERIES_MAX + 1)
+        self.assertFalse(client.peer.reading)
+        for asked in house.upstream.asked[1:QUERIES_MAX]:
+            asked.callback(((), 0, False))
+        while not client.peer.reading:
+            asked = next(a for a in house.upstream.asked if not a.called)
+            asked.callback(((), 0, False))
+        self.assertEqual(len(house.upstream.asked), 9)
+
+    def test_conversations(self) -> None:
+        """
+        Conversations are told under the request's id, and a list goes on after
+        its last.
+        """
+        house = House()
+        client = house.known(1001)
+        house.upstream.heads_d = Deferred()
+        client.say(frames.Conversations("q", since=5))
+        house.upstream.heads_d.callback(([model.Head("u:7:1001", 3, 99)], True))
+        head = frames.Head("u:7:1001", 3, time=99)
+        self.assertEqual(client.heard(), [frames.Heads("q", (head,), True)])
+        house.upstream.heads_d = None
+        client.say(frames.Conversations("r", since=99, after="u:7:1001"))
+        self.assertEqual(house.upstream.calls[-1], ("heads", 1001, 99, 100, "u:7:1001"))
+
+    def test_bug_in_request(self) -> None:
+        """
+        A bug met by one client's frame ends its session only, with 1011.
+        """
+        house = House()
+        client, other = house.known(1001), house.known(1002)
+        house.upstream.cursor = None  # type: ignore[assignment,method-assign]
+        client.say(frames.Read("u:7:1001", 1))
+        self.assertEqual(client.peer.code, Close.BUG)
+        self.assertIsNone(other.peer.code)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)

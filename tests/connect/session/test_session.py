@@ -1,0 +1,246 @@
+"""
+A session, as its client sees it: bad frames, back-pressure, pushes, the end.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import LogLevel, capturedLogs
+
+from tests.connect.session.cases import SessionTestCase
+from tests.connect.session.doubles import House, message
+from wsmsg.connect.session.session import BAD_FRAMES
+from wsmsg.errors import Close
+from wsmsg.protocol import frames
+from wsmsg.protocol import protobuf as codec_protobuf
+from wsmsg.protocol.frames import Resync, Send
+
+
+class BadFrameTests(SessionTestCase):
+    """
+    Frames that cannot be understood, after the welcome.
+    """
+
+    def test_one(self) -> None:
+        """
+        One bad frame is told, and the session goes on.
+        """
+        client = House().known(1001)
+        client.raw(b"{")
+        self.assert_error(client, "bad_frame")
+        client.say(frames.Ping())
+        self.assertEqual(client.heard(), [frames.Pong()])
+
+    def test_many(self) -> None:
+        """
+        Many bad frames end the connection with 4500, without a traceback.
+        """
+        house = House()
+        client = house.known(1001)
+        with capturedLogs() as logs:
+            for _ in range(BAD_FRAMES):
+                self.assertIsNone(client.peer.code)
+                client.raw(b"{")
+        self.assertEqual(client.peer.code, Close.BAD_FRAME)
+        self.assertEqual(house.registry.counts.bad_frames, BAD_FRAMES)
+        self.assertEqual([e for e in logs if e["log_level"] > LogLevel.info], [])
+        client.raw(b"{")
+        self.assertEqual(house.registry.counts.bad_frames, BAD_FRAMES)
+
+    def test_text_for_binary(self) -> None:
+        """
+        Text where binary is due is a bad frame, and so is the reverse.
+        """
+        house = House()
+        client = house.known(1001, codec=codec_protobuf.CODEC)
+        client.session.received(b"{}", False)
+        self.assertIn("binary", self.assert_error(client, "bad_frame").reason)
+        client = house.known(1002)
+        client.session.received(b'{"type": "ping"}', True)
+        self.assertIn("text", self.assert_error(client, "bad_frame").reason)
+
+
+class BackPressureTests(SessionTestCase):
+    """
+    Clients that are too fast or too slow.
+    """
+
+    def test_frame_rate(self) -> None:
+        """
+        A client over its rate of frames is not read until it has tokens again, and
+        loses nothing.
+        """
+        house = House(frames_per_s=4, frames_burst=3)
+        client = house.known(1001)
+        client.say(*(frames.Ping(str(i)) for i in range(6)))
+        self.assertEqual(len(client.heard()), 3)
+        self.assertFalse(client.peer.reading)
+        house.pass_time(0.2)
+        self.assertEqual(client.heard(), [])
+        house.pass_time(0.05)
+        self.assertEqual(client.heard(), [frames.Pong("3"), frames.Pong("4")])
+        house.pass_time(10)
+        self.assertEqual(client.heard(), [frames.Pong("5")])
+        self.assertTrue(client.peer.reading)
+
+    def test_slow_client(self) -> None:
+        """
+        A client that does not read gets no pushes over the hard mark, is not read
+        itself, and is told to sync when it has caught up.
+        """
+        house = House(outbox_hard_bytes=1000)
+        client = house.known(1001)
+        client.session.outbox.pauseProducing()
+        for seq in range(1, 30):
+            house.registry.push(message(7, 1001, seq), [1001])
+        self.assertEqual(client.heard(), [])
+        self.assertFalse(client.peer.reading)
+        self.assertLessEqual(client.session.outbox.size, 1000)
+        client.session.outbox.resumeProducing()
+        *delivers, last = client.heard()
+        self.assertTrue(0 < len(delivers) < 29)
+        self.assertIsInstance(last, Resync)
+        self.assertTrue(client.peer.reading)
+        house.registry.push(message(7, 1001, 30), [1001])
+        self.assertEqual([type(f) for f in client.heard()], [frames.Deliver])
+        house.pass_time(100)
+        self.assertIsNone(client.peer.code)
+
+    def test_too_slow(self) -> None:
+        """
+        A client that does not catch up in time is closed with a code that says
+        reconnect, and is not waited for.
+        """
+        house = House(outbox_hard_bytes=1000, outbox_drain_s=10)
+        client = house.known(1001)
+        client.session.outbox.pauseProducing()
+        for seq in range(1, 30):
+            house.registry.push(message(7, 1001, seq), [1001])
+        house.pass_time(9.9)
+        self.assertIsNone(client.peer.code)
+        house.pass_time(0.1)
+        self.assertEqual(client.peer.code, Close.SLOW_CLIENT)
+        self.assertEqual(client.heard(), [])
+
+    def test_shed(self) -> None:
+        """
+        A client that reads slowly misses typing first, and it is counted.
+        """
+        house = House(outbox_soft_bytes=200)
+        client = house.known(1001)
+        client.session.outbox.pauseProducing()
+        for _ in range(10):
+            house.registry.typing("u:7:1001", 7, [1001])
+        client.session.outbox.resumeProducing()
+        heard = len(client.heard())
+        client.hang_up()
+        self.assertTrue(0 < heard < 10)
+        self.assertEqual(house.registry.counts.shed, 10 - heard)
+
+    def test_greedy(self) -> None:
+        """
+        A client that asks and does not read is closed before it costs much.
+        """
+        house = House(outbox_hard_bytes=1000)
+        client = house.known(1001)
+        client.session.outbox.pauseProducing()
+        client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(4)))
+        rows = [message(7, 1001, 1, content="x" * 900)]
+        for asked in house.upstream.asked:
+            asked.callback((rows, 1, False))
+        self.assertEqual(client.peer.code, Close.SLOW_CLIENT)
+
+
+class PushTests(SessionTestCase):
+    """
+    Pushes, from the session's side.
+    """
+
+    def test_repeat(self) -> None:
+        """
+        A message comes once, however often it is pushed.
+        """
+        house = House()
+        client = house.known(1001)
+        for seq in (1, 2, 1, 2, 3):
+            house.registry.push(message(7, 1001, seq), [1001])
+        seqs = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
+        self.assertEqual(seqs, [1, 2, 3])
+        self.assertEqual(house.registry.counts.repeats, 2)
+
+    def test_each_conversation(self) -> None:
+        """
+        Numbers of one conversation say nothing about another.
+        """
+        house = House()
+        client = house.known(1001)
+        house.registry.push(message(7, 1001, 5), [1001])
+        house.registry.push(message(8, 1001, 1), [1001])
+        self.assertEqual(len(client.heard()), 2)
+
+    def test_missed_is_no_repeat(self) -> None:
+        """
+        What a slow client did not get is not taken for a repeat later.
+        """
+        house = House(outbox_hard_bytes=1)
+        client = house.known(1001)
+        client.session.outbox.pauseProducing()
+        house.registry.push(message(7, 1001, 1), [1001])
+        client.session.outbox.resumeProducing()
+        client.heard()
+        house.registry.push(message(7, 1001, 1), [1001])
+        self.assertEqual([type(f) for f in client.heard()], [frames.Deliver])
+
+
+class EndTests(SessionTestCase):
+    """
+    How a session ends.
+    """
+
+    def test_lost(self) -> None:
+        """
+        A client that hangs up is gone for everyone.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(frames.Watch((7,)))
+        client.hang_up()
+        client.hang_up()
+        self.assertEqual(house.registry.users(), [])
+        self.assertEqual(house.registry.watched(), [])
+        self.assertEqual(house.upstream.named("left"), [(1001,)])
+        self.assertEqual(house.upstream.named("unwatch"), [([7],)])
+        self.assertEqual(house.registry.count, 0)
+        self.assertIsNone(client.peer.code)
+
+    def test_close_reason(self) -> None:
+        """
+        The reason of a close fits into a close frame, whatever it quotes.
+        """
+        client = House().client()
+        client.raw(b'{"type": "' + "é".encode() * 500 + b'"}')
+        assert client.peer.closed is not None
+        self.assertLessEqual(len(client.peer.closed[1].encode()), 123)
+
+    def test_goaway(self) -> None:
+        """
+        A client asked to move has its sends answered before it is closed.
+        """
+        house = House()
+        client = house.known(1001)
+        client.say(Send("c1", to=7))
+        client.session.goaway("stopping", 300, ("b:1",))
+        self.assertEqual(client.heard(), [frames.Goaway("stopping", 300, ("b:1",))])
+        client.say(Send("c2", to=7))
+        self.assertEqual(len(house.upstream.sends), 1)
+        self.assertIsNone(client.peer.code)
+        house.upstream.accept()
+        self.assertEqual(client.heard(), [frames.Accepted("c1", 5)])
+        self.assertEqual(client.peer.code, Close.DRAIN)
+
+    def test_goaway_idle(self) -> None:
+        """
+        A client asked to move that waits for nothing is closed at once.
+        """
+        client = House().known(1001)
+        client.session.goaway("stopping", 300, ())
+        self.assertEqual(client.peer.code, Close.DRAIN)

@@ -1,0 +1,162 @@
+"""
+What becomes due: syncs, moves, deadlines.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.session.doubles import NOW_S, House
+from wsmsg.connect.session.spread import Deadlines, Spread
+from wsmsg.errors import Close
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import Goaway, Hello, Resync
+
+
+class ResyncTests(SynchronousTestCase):
+    """
+    Telling many to sync.
+    """
+
+    def test_spread(self) -> None:
+        """
+        All are told once, evenly over the time that is set for it.
+        """
+        house = House()
+        clients = [house.known(i) for i in range(1, 13)]
+        house.registry.resync("a loss", 0.0)
+        told = []
+        for _ in range(4):
+            house.pass_time(house.settings.resync_spread_s / 4)
+            told.append(sum(len(c.peer.written) for c in clients))
+        self.assertEqual(told, [3, 6, 9, 12])
+        self.assertEqual(clients[0].heard(), [Resync("a loss")])
+        house.pass_time(100)
+        self.assertEqual(house.registry.counts.resyncs, 12)
+
+    def test_some(self) -> None:
+        """
+        Only those who came during the loss are told where that is enough.
+        """
+        house = House()
+        before = house.known(1)
+        house.pass_time(10)
+        after = house.known(2)
+        house.registry.resync("a loss", NOW_S + 5)
+        house.pass_time(10)
+        self.assertEqual([len(before.heard()), len(after.heard())], [0, 1])
+
+    def test_before_welcome(self) -> None:
+        """
+        One who is not welcomed yet is told right after the welcome.
+        """
+        house = House()
+        house.upstream.came_d = Deferred()
+        client = house.client()
+        client.say(Hello("token-1001"))
+        house.registry.resync("a loss", 0.0)
+        house.pass_time(5)
+        self.assertEqual(client.heard(), [])
+        house.upstream.came_d.callback(True)
+        kinds = [type(f) for f in client.heard()]
+        self.assertEqual(kinds, [frames.Welcome, Resync])
+
+    def test_gone(self) -> None:
+        """
+        Who has gone meanwhile is not told.
+        """
+        house = House()
+        client = house.known(1)
+        house.registry.resync("a loss", 0.0)
+        client.hang_up()
+        house.pass_time(10)
+        self.assertEqual(client.heard(), [])
+
+
+class DrainTests(SynchronousTestCase):
+    """
+    Stopping.
+    """
+
+    def test_paced(self) -> None:
+        """
+        Clients are asked to move a few at a time, then closed with 1012, and the
+        drain ends when the last has gone.
+        """
+        house = House()
+        clients = [house.known(i) for i in range(1, 9)]
+        stranger = house.client()
+        drained = house.registry.drain("stopping")
+        self.assertEqual(stranger.peer.code, Close.DRAIN)
+        house.pass_time(house.settings.goaway_spread_s / 2)
+        self.assertEqual(sum(c.peer.code is Close.DRAIN for c in clients), 4)
+        house.pass_time(house.settings.goaway_spread_s / 2)
+        self.assertEqual(sum(c.peer.code is Close.DRAIN for c in clients), 8)
+        (goaway,) = clients[0].heard()
+        self.assertEqual(goaway, Goaway("stopping", 1000))
+        stranger.hang_up()
+        for client in clients:
+            self.assertNoResult(drained)
+            client.hang_up()
+        self.assertIsNone(self.successResultOf(drained))
+
+    def test_nobody(self) -> None:
+        """
+        With nobody there it is done at once.
+        """
+        self.assertIsNone(self.successResultOf(House().registry.drain("stopping")))
+
+    def test_late(self) -> None:
+        """
+        One who says hello while the node stops is sent away.
+        """
+        house = House()
+        house.registry.drain("stopping")
+        client = house.client()
+        client.say(Hello("token-1001"))
+        self.assertEqual(client.peer.code, Close.DRAIN)
+
+
+class DueTests(SynchronousTestCase):
+    """
+    Lists that wait for their time.
+    """
+
+    def test_deadlines(self) -> None:
+        """
+        Things come out at their time, once, and not when dropped or moved.
+        """
+        deadlines: Deadlines[str] = Deadlines()
+        for i, name in enumerate("abcd"):
+            deadlines.add(name, float(i))
+        deadlines.drop("b")
+        deadlines.add("a", 9.0)
+        self.assertEqual(deadlines.take(1.9), [])
+        self.assertEqual(deadlines.take(2.0), ["c"])
+        self.assertEqual(deadlines.take(3.0), ["d"])
+        self.assertEqual(deadlines.take(9.0), ["a"])
+        self.assertEqual(len(deadlines), 0)
+
+    def test_spread(self) -> None:
+        """
+        All come out by the end, and with no time to spread at once.
+        """
+        spread: Spread[int] = Spread()
+        spread.add(range(10), 100.0, 2.0)
+        self.assertEqual(spread.take(100.0), [])
+        self.assertEqual(len(spread.take(100.5)), 3)
+        spread.drop(9)
+        self.assertEqual(len(spread.take(102.0)), 6)
+        spread.add(range(3), 103.0, 0.0)
+        self.assertEqual(spread.take(103.0), [0, 1, 2])
+
+    def test_no_timers(self) -> None:
+        """
+        Sessions leave no timers on the clock.
+        """
+        house = House()
+        house.known(1001).hang_up()
+        self.assertIsInstance(house.clock, Clock)
+        self.assertEqual(house.clock.getDelayedCalls(), [])

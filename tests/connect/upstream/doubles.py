@@ -1,0 +1,332 @@
+"""
+Message and its network, in memory, as Connect's upstream sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from wsmsg.connect.discovery.interface import Changed, IDiscovery
+from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
+from wsmsg.connect.upstream.upstream import Upstream
+from wsmsg.dependency.state import Dependency
+from wsmsg.model import Cursor, Message, Presence
+from wsmsg.rpc import rest_pb2
+from wsmsg.settings.values import ConnectSettings
+from wsmsg.stream.endpoint import StreamAddress
+from wsmsg.stream.errors import StreamFailed, StreamLost
+
+Batch = rest_pb2.ConnectBatch
+
+
+@implementer(IEdge)
+class RecordingEdge:
+    """
+    Sessions that only remember what they were told.
+    """
+
+    def __init__(self) -> None:
+        self.there: list[int] = []
+        self.asked_for: list[int] = []
+        self.told: list[tuple[Any, ...]] = []
+
+    def users(self) -> Sequence[int]:
+        return self.there
+
+    def here(self, user: int) -> bool:
+        return user in self.there
+
+    def watched(self) -> Sequence[int]:
+        return self.asked_for
+
+    def push(self, message: Message, targets: Sequence[int]) -> int:
+        self.told.append(("push", message, tuple(targets)))
+        return sum(target in self.there for target in targets)
+
+    def renew(self, reason: str) -> None:
+        self.told.append(("renew", reason))
+
+    def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
+        self.told.append(("receipt", cursor, tuple(targets)))
+
+    def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:
+        self.told.append(("typing", conversation, user, tuple(targets)))
+
+    def presence(self, presence: Presence) -> None:
+        self.told.append(("presence", presence))
+
+    def kick(self, user: int, device: str, reason: str) -> None:
+        self.told.append(("kick", user, device, reason))
+
+    def resync(self, reason: str, opened_after_s: float) -> None:
+        self.told.append(("resync", reason, opened_after_s))
+
+
+class MemoryStream:
+    """
+    One stream, seen from Message: what came, and what to answer.
+
+    @ivar hello: the subscribe.
+    @ivar queries: what was asked, with the Deferreds that answer.
+    @ivar last: what Connect still had when it closed the stream.
+    @ivar echoes: calls that show whether Message is there.
+    """
+
+    def __init__(self, clock: Clock, hello: rest_pb2.SubscribeRequest) -> None:
+        self.hello = hello
+        self.queries: list[tuple[Any, Deferred[Any]]] = []
+        self.echoes: list[Deferred[None]] = []
+        self.last = Batch()
+        self.dropped = ""
+        self.numbers = 0
+        self.protocol: Any = None
+        self._clock = clock
+
+    # -- the transport
+
+    def wake(self) -> None:
+        pass
+
+    nudge = wake
+
+    def loseConnection(self) -> None:
+        self.last = self.take()
+        self._clock.callLater(0, self.lose, "closed by us")
+
+    def abortConnection(self, reason: str) -> None:
+        self.dropped = reason
+        self._clock.callLater(0, self.lose, reason)
+
+    def query(
+        self, method: str, request: Any, answer: type[Any], timeout_s: float
+    ) -> Deferred[Any]:
+        asked: Deferred[Any] = Deferred()
+        self.queries.append((request, asked))
+        return asked
+
+    def echo(self, timeout_s: float) -> Deferred[None]:
+        asked: Deferred[None] = Deferred()
+        self.echoes.append(asked)
+        return asked
+
+    # -- Message
+
+    def events(self) -> list[rest_pb2.MessageStreamRequest]:
+        """
+        Take all that Connect has for a deployed Message.
+        """
+        return list(iter(self.protocol.drain, None))
+
+    def frames(self) -> list[Batch]:
+        """
+        Take all frames that Connect has for us.
+        """
+        frames = []
+        while (request := self.protocol.drain()) is not None:
+            frames.append(request.batch)
+        return frames
+
+    def take(self) -> Batch:
+        """
+        Take all frames as one.
+        """
+        whole = Batch()
+        for frame in self.frames():
+            whole.MergeFrom(frame)
+        return whole
+
+    def apply(self) -> Batch:
+        """
+        Take all frames and say that their presence is applied.
+        """
+        whole = self.take()
+        self.say(presence_applied=whole.presence.number)
+        return whole
+
+    def say(self, **batch: Any) -> None:
+        """
+        Send a batch; C{number=True} numbers it.
+        """
+        if batch.get("number") is True:
+            self.numbers += 1
+            batch["number"] = self.numbers
+        push = rest_pb2.PushBatch(**batch)
+        self.protocol.messageReceived(rest_pb2.MessageStreamResponse(batch=push))
+
+    def accept(self, *numbers: int) -> None:
+        """
+        Answer sends with C{accepted}.
+        """
+        self.say(results=[rest_pb2.SendResult(id=n, time_ms=1000 + n) for n in numbers])
+
+    def lose(self, reason: str = "the peer closed the connection") -> None:
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.connectionLost(Failure(StreamLost(reason)))
+
+
+class MemoryMessage:
+    """
+    A Message at an address: refuses until told otherwise.
+
+    @ivar deployed: gives no welcome.
+    @ivar peers: what each attempt took it for, as the settings spell it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.attempts = 0
+        self.deployed = False
+        self.peers: list[str] = []
+        self.refuses = "connection refused"
+        self.incarnation = "m1"
+        self.resumes = False
+        self.heartbeat_ms = 0
+        self.streams: list[MemoryStream] = []
+        self._clock = clock
+
+    @property
+    def stream(self) -> MemoryStream:
+        return self.streams[-1]
+
+    def connect(self, hello: rest_pb2.MessageStreamRequest, factory: Any) -> Any:
+        self.attempts += 1
+        if self.refuses:
+            raise StreamFailed(self.refuses)
+        stream = MemoryStream(self._clock, hello.subscribe)
+        address = StreamAddress("memory", welcomed=not self.deployed)
+        stream.protocol = protocol = factory.buildProtocol(address)
+        if protocol is None:
+            raise StreamFailed("not wanted any more")
+        self.streams.append(stream)
+        if self.resumes:
+            stream.numbers = hello.subscribe.resume_from
+        protocol.makeConnection(stream)
+        if self.deployed:
+            return protocol
+        welcome = rest_pb2.LinkWelcome(
+            incarnation=self.incarnation,
+            link_version=1,
+            resumed=self.resumes,
+            heartbeat_ms=self.heartbeat_ms,
+        )
+        protocol.messageReceived(rest_pb2.MessageStreamResponse(welcome=welcome))
+        return protocol
+
+
+@implementer(IStreamClientEndpoint)
+class MemoryEndpoint:
+    """
+    The way to a L{MemoryMessage}.
+    """
+
+    def __init__(self, message: MemoryMessage, hello: Any) -> None:
+        self._message = message
+        self._hello = hello
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        attempt: Deferred[Any] = succeed(None)
+        return attempt.addCallback(
+            lambda _: self._message.connect(self._hello(), protocolFactory)
+        )
+
+
+@implementer(IDiscovery)
+class MemoryDiscovery:
+    """
+    Knows the addresses that its URL names, and those it is told of.
+    """
+
+    dependency: Dependency | None = None
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.stopped = False
+        self.changed: Changed | None = None
+
+    def start(self, changed: Changed) -> None:
+        self.changed = changed
+        changed(frozenset(self.url.removeprefix("static:").split(",")))
+
+    def stop(self) -> Deferred[None]:
+        self.stopped = True
+        return succeed(None)
+
+
+class World:
+    """
+    An L{Upstream} between a L{RecordingEdge} and L{MemoryMessage}s.
+    """
+
+    def __init__(
+        self, addresses: str = "a:1", *, node: str = "connect-1", **settings: Any
+    ) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.edge = RecordingEdge()
+        verifyObject(IEdge, self.edge)
+        self.messages: dict[str, MemoryMessage] = {}
+        self.gave_up: list[str] = []
+        settings.setdefault("retry", {"jitter": 0})
+        self.settings = ConnectSettings(discovery=f"static:{addresses}", **settings)
+        self.upstream = Upstream(
+            self.settings,
+            self.clock,
+            self.edge,
+            node=node,
+            incarnation="c1",
+            give_up=self.gave_up.append,
+            endpoint=self._endpoint,
+            discovery=self._discover,
+        )
+        verifyObject(IUpstream, self.upstream)
+        self.answers: dict[str, SendAnswer] = {}
+
+    def _discover(self, settings: ConnectSettings, reactor: Any) -> MemoryDiscovery:
+        self.discovery = MemoryDiscovery(settings.discovery)
+        return self.discovery
+
+    def _endpoint(self, address: str, hello: Any, settings: Any) -> MemoryEndpoint:
+        self.message(address).peers.append(settings.upstream.peer)
+        return MemoryEndpoint(self.message(address), hello)
+
+    def message(self, address: str = "a:1") -> MemoryMessage:
+        if address not in self.messages:
+            self.messages[address] = MemoryMessage(self.clock)
+        return self.messages[address]
+
+    def start(self, *up: str) -> None:
+        """
+        Start; the Messages at these addresses take streams and know our users.
+        """
+        for address in up:
+            self.message(address).refuses = ""
+        self.upstream.startService()
+        self.clock.advance(0)
+        for address in up:
+            self.message(address).stream.apply()
+
+    def run(self, seconds: float) -> None:
+        """
+        Let time pass in small steps.
+        """
+        self.clock.pump([0.05] * round(seconds / 0.05))
+
+    def send(self, client_id: str, conversation: str = "u:1:2") -> None:
+        def on_answer(answer: SendAnswer) -> None:
+            assert client_id not in self.answers, "answered twice"
+            self.answers[client_id] = answer
+
+        new = NewSend(1, client_id, conversation, f"text of {client_id}", 1)
+        self.upstream.send(new, on_answer)
+
+
+def client_ids(batch: Batch) -> list[str]:
+    return [send.client_id for send in batch.sends]

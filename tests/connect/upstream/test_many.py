@@ -1,0 +1,233 @@
+"""
+Several Messages at one Connect, without any network.
+"""
+
+from __future__ import annotations
+
+from tests.connect.upstream.cases import BOTH, ManyTestCase
+from tests.connect.upstream.doubles import World, client_ids
+from wsmsg.connect.upstream.peers import LINGER_S
+from wsmsg.rpc import rest_pb2
+
+
+class PrimaryTests(ManyTestCase):
+    """
+    One Message writes our users' presence, at any time.
+    """
+
+    def test_said_first(self) -> None:
+        """
+        The primary is told so in its first frame, and keeps it while it is there.
+        """
+        world = World("a:1,b:1")
+        world.edge.there = [1]
+        world.start("b:1")
+        first = world.message("b:1").stream
+        world.message("a:1").refuses = ""
+        world.run(3)
+        self.assertFalse(world.message("a:1").stream.apply().HasField("primary"))
+        self.assertFalse(first.apply().HasField("primary"))
+
+    def test_lost(self) -> None:
+        """
+        When the primary's stream is lost another is told at once.
+        """
+        world = self.both()
+        primary, other = self.streams(world)
+        lost = self.name(world, primary)
+        world.message(lost).refuses = "connection refused"
+        primary.lose()
+        self.assertTrue(other.take().primary)
+        world.message(lost).refuses = ""
+        world.run(5)
+        self.assertFalse(world.message(lost).stream.apply().HasField("primary"))
+        self.assertFalse(other.take().HasField("primary"))
+
+    def test_all_lost(self) -> None:
+        """
+        When all were lost, the first that is back is the primary.
+        """
+        world = self.both()
+        primary, other = self.streams(world)
+        lost = self.name(world, primary)
+        world.message(lost).refuses = "connection refused"
+        other.lose()
+        primary.lose()
+        world.run(0.5)
+        back = world.message(_but(lost))
+        self.assertTrue(back.stream.apply().primary)
+
+    def test_silent(self) -> None:
+        """
+        A primary that is silent gives way before its lease on us can run out, and
+        is told so in case that it lives.
+        """
+        world = World("a:1,b:1")
+        for name in BOTH:
+            world.message(name).heartbeat_ms = 1500
+        world.start(*BOTH)
+        a, b = (world.message(name).stream for name in BOTH)
+        # Who leads has taken its first frame in start().
+        world.upstream.typing("u:1:2", 1)
+        leads, other = (a, b) if a.take().typing else (b, a)
+        for _ in range(int(3.3 / 0.05)):
+            world.clock.advance(0.05)
+            other.apply()
+            if leads.take().HasField("primary"):
+                break
+        else:
+            self.fail("the primary was not moved in time")
+        world.upstream.typing("u:1:2", 1)
+        self.assertTrue(other.take().typing)
+
+    def test_leaving(self) -> None:
+        """
+        A primary that discovery does not name any more is told to stop being it.
+        """
+        world = self.both()
+        primary, other = self.streams(world)
+        self.found(world, self.name(world, other))
+        ceased = primary.take()
+        self.assertTrue(ceased.HasField("primary"))
+        self.assertFalse(ceased.primary)
+        self.assertTrue(other.take().primary)
+
+    def test_nodes_differ(self) -> None:
+        """
+        Nodes that lose a Message do not all turn to the same other one.
+        """
+        chosen: set[int] = set()
+        for n in range(20):
+            world = World("a:1,b:1,c:1", node=f"connect-{n}")
+            world.start("a:1", "b:1", "c:1")
+            streams = [world.message(name).stream for name in ("a:1", "b:1", "c:1")]
+            streams[0].lose()
+            chosen.update(i for i in (1, 2) if streams[i].take().primary)
+        self.assertEqual(chosen, {1, 2})
+
+
+def _but(name: str) -> str:
+    return BOTH[1 - BOTH.index(name)]
+
+
+class DiscoveryTests(ManyTestCase):
+    """
+    Messages that come and go while Connect runs.
+    """
+
+    def test_comes(self) -> None:
+        """
+        A Message that is found later gets a stream, all users, and new conversations.
+        """
+        world = World("a:1")
+        world.edge.there = [1, 2]
+        world.start("a:1")
+        world.send("one")
+        world.message("b:1").refuses = ""
+        self.found(world, *BOTH)
+        new = world.message("b:1").stream
+        self.assertEqual(list(new.apply().presence.online), [1, 2])
+        world.send("two", "u:1:3")
+        self.assertEqual(client_ids(new.take()), ["two"])
+        names = [d.name for d in world.upstream.dependencies()]
+        self.assertEqual(names, ["message a:1", "message b:1"])
+
+    def test_leaves(self) -> None:
+        """
+        One that is not found any more keeps its stream for a while, with all users
+        and their pushes, but gets no new conversation.
+        """
+        world = self.both()
+        leaving, stays = self.streams(world)
+        self.found(world, self.name(world, stays))
+        world.upstream.came(7)
+        self.assertEqual(list(leaving.apply().presence.online), [7])
+        for n in range(4):
+            world.send(f"c{n}", f"u:1:{n + 2}")
+        self.assertEqual(leaving.take().sends[:], [])
+        world.run(LINGER_S - 1)
+        self.assertIsNotNone(leaving.protocol)
+        world.run(1.5)
+        self.assertIsNone(leaving.protocol)
+        world.run(10)
+        attempts = world.message(self.name(world, leaving)).attempts
+        self.assertEqual(attempts, 1)
+
+    def test_leaves_and_ends(self) -> None:
+        """
+        One that has left and ends its stream is not dialled again.
+        """
+        world = self.both()
+        leaving, stays = self.streams(world)
+        self.found(world, self.name(world, stays))
+        world.send("one")
+        leaving.lose("Message is stopping")
+        world.run(60)
+        self.assertEqual(world.message(self.name(world, leaving)).attempts, 1)
+
+    def test_flaps(self) -> None:
+        """
+        One that was missing for a moment goes on with the stream that it has.
+        """
+        world = self.both()
+        leaving, stays = self.streams(world)
+        self.found(world, self.name(world, stays))
+        world.run(5)
+        self.found(world, *BOTH)
+        world.run(LINGER_S + 5)
+        for n in range(2):
+            world.send(f"c{n}", f"u:1:{n + 2}")
+        self.assertEqual(len(leaving.take().sends), 1)
+        message = world.message(self.name(world, leaving))
+        self.assertEqual(message.attempts, 1)
+        leaving.lose()
+        world.run(1)
+        self.assertEqual(message.attempts, 2)
+
+    def test_only_the_leaving_lives(self) -> None:
+        """
+        While nobody else is up, one that has left is still asked.
+        """
+        world = World("a:1")
+        world.start("a:1")
+        self.found(world, "b:1")
+        world.send("one")
+        self.assertEqual(client_ids(world.message("a:1").stream.take()), ["one"])
+
+
+class FailoverTests(ManyTestCase):
+    """
+    Sends whose Message dies.
+    """
+
+    def test_nothing_overtakes_what_was_refused(self) -> None:
+        """
+        What is behind a send that one Message refused for a moment is refused too
+        when that Message dies, and not accepted by another.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        for name in ("one", "two", "three"):
+            world.send(name)
+        holder, other = (a, b) if (sends := a.take().sends) else (b, a)
+        sends = sends or holder.take().sends
+        holder.say(
+            results=[
+                rest_pb2.SendResult(
+                    id=sends[0].id, code="unavailable", retry_after_ms=1000
+                )
+            ]
+        )
+        self.assertEqual(world.answers["one"].code, "unavailable")
+        holder.lose()
+        self.assertEqual(client_ids(other.take()), [])
+        for name in ("two", "three"):
+            self.assertEqual(world.answers[name].code, "unavailable")
+            self.assertGreater(world.answers[name].retry_after_ms, 0)
+        world.send("four")
+        self.assertEqual(world.answers["four"].code, "unavailable")
+        world.run(1)
+        for name in ("one", "two", "three", "four"):
+            del world.answers[name]
+            world.send(name)
+        self.assertEqual(client_ids(other.take()), ["one", "two", "three", "four"])

@@ -1,0 +1,138 @@
+"""
+Who is here, as Connect tells its Messages, without any network.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.upstream.doubles import World, client_ids
+from wsmsg.connect.upstream import stream as upstream_stream
+from wsmsg.rpc import rest_pb2
+
+SNAPSHOT = rest_pb2.PresenceDelta
+
+
+class PresenceTests(SynchronousTestCase):
+    """
+    Who is here: snapshots, deltas, and who waits for them.
+    """
+
+    def test_snapshot_in_parts(self) -> None:
+        """
+        Many users are told in parts, before anything else.
+        """
+        self.patch(upstream_stream, "SNAPSHOT_USERS", 2)
+        world = World()
+        world.edge.there = [1, 2, 3, 4, 5]
+        world.start()
+        world.send("one")
+        world.message().refuses = ""
+        world.run(0.2)
+        frames = world.message().stream.frames()
+        kinds = [f.presence.snapshot for f in frames]
+        self.assertEqual(
+            kinds, [SNAPSHOT.BEGIN, SNAPSHOT.MORE, SNAPSHOT.END, SNAPSHOT.NONE]
+        )
+        users = [list(f.presence.online) for f in frames]
+        self.assertEqual(users, [[1, 2], [3, 4], [5], []])
+        numbers = [f.presence.number for f in frames[:3]]
+        self.assertEqual(numbers, sorted(set(numbers)))
+        self.assertEqual(client_ids(frames[3]), ["one"])
+
+    def test_deltas(self) -> None:
+        """
+        Between two frames only the last word about each user is told.
+        """
+        world = World()
+        world.start("a:1")
+        world.upstream.came(1)
+        world.upstream.came(2)
+        world.upstream.left(1)
+        world.upstream.came(3)
+        world.upstream.came(3)
+        delta = world.message().stream.take().presence
+        self.assertEqual(sorted(delta.online), [2, 3])
+        self.assertEqual(list(delta.offline), [1])
+
+    def test_second_session_then_none(self) -> None:
+        """
+        A user who opens a second session and then closes both is told gone.
+        """
+        world = World()
+        world.edge.there = [1]
+        world.start("a:1")
+        world.upstream.came(1)
+        world.upstream.left(1)
+        self.assertEqual(list(world.message().stream.take().presence.offline), [1])
+
+    def test_came(self) -> None:
+        """
+        Who comes waits until every stream has applied the delta with them.
+        """
+        world = World("a:1,b:1")
+        world.start("a:1", "b:1")
+        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
+        first = world.upstream.came(1)
+        number = a.take().presence.number
+        second = world.upstream.came(2)
+        b.apply()
+        self.assertNoResult(first)
+        a.say(presence_applied=number)
+        self.assertTrue(self.successResultOf(first))
+        self.assertNoResult(second)
+        a.apply()
+        self.assertTrue(self.successResultOf(second))
+
+    def test_came_and_lost(self) -> None:
+        """
+        Who comes while no stream is up, or waits when one is lost, is told so.
+        """
+        world = World("a:1,b:1")
+        world.start()
+        self.assertFalse(self.successResultOf(world.upstream.came(1)))
+        world.message("a:1").refuses = world.message("b:1").refuses = ""
+        world.run(1)
+        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
+        a.apply()
+        b.apply()
+        waiting = world.upstream.came(2)
+        a.apply()
+        self.assertNoResult(waiting)
+        b.lose()
+        self.assertFalse(self.successResultOf(waiting))
+
+    def test_came_while_another_comes_up(self) -> None:
+        """
+        A stream that came up between two users is waited for by the second.
+        """
+        world = World("a:1,b:1")
+        world.start("a:1")
+        a = world.message("a:1").stream
+        first = world.upstream.came(1)
+        world.message("b:1").refuses = ""
+        world.run(0.2)
+        second = world.upstream.came(2)
+        a.apply()
+        self.assertTrue(self.successResultOf(first))
+        self.assertNoResult(second)
+        world.message("b:1").stream.apply()
+        self.assertTrue(self.successResultOf(second))
+
+    def test_old_answers(self) -> None:
+        """
+        An answer to a delta of an earlier stream, replayed, means nothing now.
+        """
+        world = World()
+        world.start("a:1")
+        for user in range(5):
+            world.upstream.came(user)
+            old = world.message().stream.apply().presence.number
+        world.message().resumes = True
+        world.message().stream.lose()
+        world.run(0.2)
+        waiting = world.upstream.came(9)
+        stream = world.message().stream
+        stream.take()
+        stream.say(presence_applied=old)
+        self.assertNoResult(waiting)

@@ -1,0 +1,175 @@
+"""
+Who is online, by the words of several Messages, without any network.
+"""
+
+from __future__ import annotations
+
+from tests.connect.upstream.cases import ManyTestCase
+from tests.connect.upstream.doubles import MemoryStream, World
+from wsmsg.errors import Unavailable
+from wsmsg.model import Presence
+from wsmsg.rpc import rest_pb2
+
+
+class WatchTests(ManyTestCase):
+    """
+    Who is online, by the words of several Messages.
+    """
+
+    def told(self, world: World) -> list[Presence]:
+        return [one[1] for one in world.edge.told if one[0] == "presence"]
+
+    def test_all_are_asked(self) -> None:
+        """
+        Every Message is asked; what both say is told once.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        world.upstream.watch([5, 6])
+        world.upstream.unwatch([6])
+        for stream in (a, b):
+            watch = stream.take().watch
+            self.assertEqual((list(watch.add), list(watch.remove)), ([5], [6]))
+        for stream in (a, b):
+            stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.assertEqual(self.told(world), [Presence(5, True)])
+        a.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=7)])
+        self.assertEqual(self.told(world), [Presence(5, True)])
+        b.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=8)])
+        self.assertEqual(self.told(world)[1:], [Presence(5, False, 8)])
+
+    def test_known_by_a_read(self) -> None:
+        """
+        What a client's own read told it is not told again when the streams say it,
+        but to all who watch where another read says otherwise.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        world.upstream.watch([5, 6])
+        found: list[Presence] = []
+        self.read(world, (a, b), [Presence(5, True), Presence(6, False, 4)], found)
+        self.assertEqual(found, [Presence(5, True), Presence(6, False, 4)])
+        for stream in (a, b):
+            stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.assertEqual(self.told(world), [])
+        self.read(world, (a, b), [Presence(5, False, 3), Presence(6, True)], found)
+        self.assertEqual(found, [Presence(5, True), Presence(6, True)])
+        self.assertEqual(self.told(world), [Presence(6, True)])
+
+    def test_read_fails(self) -> None:
+        """
+        When a client's read fails it is told as soon as somebody knows.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        world.upstream.watch([5])
+        a.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        asked = world.upstream.presence([5])
+        for stream in (a, b, a, b):
+            for _, answer in stream.queries:
+                if not answer.called:
+                    answer.errback(Unavailable("busy"))
+        self.failureResultOf(asked, Unavailable)
+        world.run(1.5)
+        (stream,) = [s for s in (a, b) if s.queries and not s.queries[-1][1].called]
+        self.answer(stream, Presence(5, True))
+        self.assertEqual(self.told(world), [Presence(5, True)] * 2)
+
+    def test_gone_for_a_while(self) -> None:
+        """
+        When no Message was there for a while all that is known then is told, as who
+        came meanwhile was told nothing.
+        """
+        world = World("a:1")
+        world.start("a:1")
+        world.upstream.watch([5])
+        stream = world.message().stream
+        stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        world.edge.asked_for = [5]
+        stream.lose()
+        world.run(3)
+        world.message().stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.assertEqual(self.told(world), [Presence(5, True)] * 2)
+
+    def read(
+        self,
+        world: World,
+        streams: tuple[MemoryStream, ...],
+        said: list[Presence],
+        found: list[Presence],
+    ) -> None:
+        """
+        A client asks for these users, and one of the Messages says this of them.
+        """
+        before = {s: len(s.queries) for s in streams}
+        asked = world.upstream.presence([p.user for p in said])
+        (stream,) = [s for s, n in before.items() if len(s.queries) > n]
+        found.clear()
+        asked.addCallback(found.extend)
+        self.answer(stream, *said)
+
+    def test_late_word(self) -> None:
+        """
+        A word about somebody who is not watched any more is nobody's news.
+        """
+        world = self.both()
+        a, _ = self.streams(world)
+        world.upstream.watch([5])
+        world.upstream.unwatch([5])
+        a.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.assertEqual(self.told(world), [])
+
+    def test_message_lost(self) -> None:
+        """
+        With a Message its words go; whom only it said to be online is asked for, and
+        asked again until a stream tells or the user is gone.
+        """
+        world = self.both()
+        a, b = self.streams(world)
+        world.edge.asked_for = [5, 6]
+        world.upstream.watch([5, 6])
+        a.say(presence=[rest_pb2.Presence(user=n, online=True) for n in (5, 6)])
+        b.say(presence=[rest_pb2.Presence(user=6, online=True)])
+        world.message(self.name(world, a)).refuses = "connection refused"
+        before = len(b.queries)
+        a.lose()
+        self.assertEqual(self.asked(b, before), [5])
+        self.answer(b, Presence(5, True))
+        world.run(2.5)
+        self.assertEqual(self.asked(b, before + 1), [5])
+        self.answer(b, Presence(5, False, 9))
+        self.assertEqual(self.told(world)[-1], Presence(5, False, 9))
+        n_asked = len(b.queries)
+        world.run(3)
+        self.assertEqual(len(b.queries), n_asked)
+
+    def test_old_answer(self) -> None:
+        """
+        A read that is older than the word of a stream changes nothing.
+        """
+        world = World("a:1")
+        world.edge.asked_for = [5]
+        world.start("a:1")
+        stream = world.message().stream
+        stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
+        self.answer(stream, Presence(5, False, 3))
+        self.assertEqual(self.told(world), [Presence(5, True)])
+
+    def asked(self, stream: MemoryStream, nth: int) -> list[int]:
+        return list(stream.queries[nth][0].items[0].presence.users)
+
+    def answer(self, stream: MemoryStream, *presence: Presence) -> None:
+        """
+        Answer what was asked last.
+        """
+        found = rest_pb2.PresenceAnswer(
+            presence=[
+                rest_pb2.Presence(
+                    user=p.user, online=p.online, last_seen_ms=p.last_seen_ms
+                )
+                for p in presence
+            ]
+        )
+        stream.queries[-1][1].callback(
+            rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(presence=found)])
+        )

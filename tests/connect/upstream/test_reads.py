@@ -1,0 +1,154 @@
+"""
+Reads of Message, without any network.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.upstream.doubles import World
+from wsmsg.errors import BadRequest, Overloaded, Unavailable
+from wsmsg.model import Cursor, Head, Mark
+from wsmsg.rpc import rest_pb2
+
+
+class QueryTests(SynchronousTestCase):
+    """
+    Reads.
+    """
+
+    def ask(self, world: World, n: int) -> list[Deferred[object]]:
+        return [world.upstream.page(1, f"u:1:{i}", 0, 10) for i in range(1, n + 1)]  # type: ignore[misc]
+
+    def answer(self, *heads: int) -> rest_pb2.QueryResponse:
+        pages = [rest_pb2.PageAnswer(head=head) for head in heads]
+        return rest_pb2.QueryResponse(
+            answers=[rest_pb2.QueryAnswer(page=page) for page in pages]
+        )
+
+    def test_batches(self) -> None:
+        """
+        What is asked while all calls are in flight leaves together in the next.
+        """
+        world = World()
+        world.start("a:1")
+        stream = world.message().stream
+        results = self.ask(world, 6)
+        self.assertEqual([len(q.items) for q, _ in stream.queries], [1, 1, 1, 1])
+        stream.queries[1][1].callback(self.answer(20))
+        self.assertEqual(self.successResultOf(results[1]), ([], 20, False))
+        last, answered = stream.queries[4]
+        self.assertEqual([i.page.conversation for i in last.items], ["u:1:5", "u:1:6"])
+        answered.callback(self.answer(50, 60))
+        self.assertEqual(self.successResultOf(results[5]), ([], 60, False))
+
+    def test_heads(self) -> None:
+        """
+        Heads come with how far the other is.
+        """
+        world = World()
+        world.start("a:1")
+        asked = world.upstream.heads(1, 5, 10, "u:1:1")
+        ((request, answered),) = world.message().stream.queries
+        self.assertEqual(request.items[0].heads.since_ms, 5)
+        self.assertEqual(request.items[0].heads.after, "u:1:1")
+        other = rest_pb2.Cursor(conversation="u:1:2", user=2, read=3)
+        head = rest_pb2.Head(conversation="u:1:2", head=9, time_ms=4, others=[other])
+        heads = rest_pb2.HeadsAnswer(heads=[head], more=True)
+        answered.callback(
+            rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(heads=heads)])
+        )
+        expected = Head("u:1:2", 9, 4, others=(Cursor("u:1:2", 2, 0, 3),))
+        self.assertEqual(self.successResultOf(asked), ([expected], True))
+
+    def test_marks(self) -> None:
+        """
+        Marks go to Message, and each is answered.
+        """
+        world = World()
+        world.start("a:1")
+        asked = world.upstream.mark(2, [Mark(2, 9), Mark(2, 4, "u:1:2", 3)])
+        ((request, answered),) = world.message().stream.queries
+        query = request.items[0].mark
+        given = [(m.message_id, m.conversation, m.seq) for m in query.marks]
+        self.assertEqual((query.user, given), (2, [(9, "", 0), (4, "u:1:2", 3)]))
+        told = rest_pb2.QueryAnswer(mark=rest_pb2.MarkAnswer(known=[False, True]))
+        answered.callback(rest_pb2.QueryResponse(answers=[told]))
+        self.assertEqual(self.successResultOf(asked), [False, True])
+
+    def test_unread(self) -> None:
+        """
+        Unread messages come with how many there are, and whether more follow.
+        """
+        world = World()
+        world.start("a:1")
+        asked = world.upstream.unread(2, 7, 10)
+        ((request, answered),) = world.message().stream.queries
+        query = request.items[0].unread
+        self.assertEqual((query.user, query.after, query.limit), (2, 7, 10))
+        unread = rest_pb2.UnreadAnswer(total=5, more=True)
+        unread.messages.add(conversation="u:1:2", seq=3, message_id=9, sender=1)
+        answered.callback(
+            rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(unread=unread)])
+        )
+        messages, total, more = self.successResultOf(asked)
+        self.assertEqual([m.seq for m in messages], [3])
+        self.assertEqual((total, more), (5, True))
+
+    def test_nobody_there(self) -> None:
+        """
+        With no Message a read fails at once.
+        """
+        world = World()
+        world.start()
+        self.failureResultOf(self.ask(world, 1)[0], Unavailable)
+
+    def test_refused_by_message(self) -> None:
+        """
+        One read that Message refuses fails alone, with Message's error.
+        """
+        world = World()
+        world.start("a:1")
+        (asked,) = self.ask(world, 1)
+        ((_, answered),) = world.message().stream.queries
+        error = rest_pb2.QueryError(code="bad_request", reason="no")
+        answered.callback(
+            rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(error=error)])
+        )
+        self.failureResultOf(asked, BadRequest)
+
+    def test_answers_missing(self) -> None:
+        """
+        A response with too few answers fails all of its reads.
+        """
+        world = World()
+        world.start("a:1")
+        (asked,) = self.ask(world, 1)
+        world.message().stream.queries[0][1].callback(self.answer())
+        self.failureResultOf(asked)
+
+    def test_another_is_asked(self) -> None:
+        """
+        When one Message fails another is asked, once.
+        """
+        world = World("a:1,b:1")
+        world.start("a:1", "b:1")
+        streams = [world.message(name).stream for name in ("a:1", "b:1")]
+        (asked,) = self.ask(world, 1)
+        first, second = sorted(streams, key=lambda s: -len(s.queries))
+        first.queries[0][1].errback(Unavailable("gone"))
+        self.assertNoResult(asked)
+        second.queries[0][1].errback(Unavailable("gone as well"))
+        self.failureResultOf(asked, Unavailable)
+
+    def test_too_many(self) -> None:
+        """
+        Reads that wait are bounded.
+        """
+        world = World()
+        world.start("a:1")
+        world.upstream.queries._limit = 2
+        results = self.ask(world, 7)
+        self.failureResultOf(results[6], Overloaded)
+        self.assertNoResult(results[5])

@@ -1,0 +1,321 @@
+"""
+What goes over Connect's streams and what comes, without any network.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.upstream.doubles import World, client_ids
+from wsmsg.model import Cursor, Message
+from wsmsg.rpc import rest_pb2
+
+SNAPSHOT = rest_pb2.PresenceDelta
+
+
+def push(text: str, *targets: int) -> rest_pb2.Push:
+    message = rest_pb2.ChatMessage(conversation="u:1:2", seq=1, content=text)
+    return rest_pb2.Push(message=message, targets=targets)
+
+
+class SendTests(SynchronousTestCase):
+    """
+    The way of sends over streams that come and go.
+    """
+
+    def test_answered(self) -> None:
+        """
+        Sends leave together in their order and each gets its own answer.
+        """
+        world = World()
+        world.start("a:1")
+        stream = world.message().stream
+        for name in ("one", "two"):
+            world.send(name)
+        (frame,) = stream.frames()
+        self.assertEqual(client_ids(frame), ["one", "two"])
+        self.assertEqual(frame.sends[0].content, "text of one")
+        one, two = (send.id for send in frame.sends)
+        stream.accept(one)
+        rejection = rest_pb2.SendResult(
+            id=two, code="overloaded", reason="full", retry_after_ms=70
+        )
+        stream.say(results=[rejection])
+        self.assertEqual(world.answers["one"].time_ms, 1000 + one)
+        answer = world.answers["two"]
+        self.assertEqual(
+            (answer.time_ms, answer.code, answer.retry_after_ms), (0, "overloaded", 70)
+        )
+
+    def test_waits_for_a_stream(self) -> None:
+        """
+        Sends made while no Message is there go to the first that comes, in order,
+        before new ones and after the users.
+        """
+        world = World()
+        world.edge.there = [1]
+        world.start()
+        world.send("one")
+        world.send("two")
+        world.message().refuses = ""
+        world.run(0.2)
+        world.send("three")
+        snapshot, live = world.message().stream.frames()
+        self.assertEqual(snapshot.presence.snapshot, SNAPSHOT.WHOLE)
+        self.assertEqual(client_ids(live), ["one", "two", "three"])
+
+    def test_moved(self) -> None:
+        """
+        What a lost stream did not answer goes to another, in order, before new ones.
+        """
+        world = World("a:1,b:1")
+        world.start("a:1", "b:1")
+        a, b = (world.message(name).stream for name in ("a:1", "b:1"))
+        world.send("one")
+        world.send("two")
+        numbers = [send.id for send in a.take().sends]
+        world.send("three")
+        a.accept(numbers[0])
+        a.lose()
+        world.send("four")
+        self.assertEqual(client_ids(b.take()), ["two", "three", "four"])
+        self.assertEqual(list(world.answers), ["one"])
+
+    def test_sent_again_after_reconnecting(self) -> None:
+        """
+        With one Message, what it did not answer is sent again to its next stream.
+        """
+        world = World()
+        world.start("a:1")
+        world.send("one")
+        world.message().stream.take()
+        world.message().stream.lose()
+        world.send("two")
+        world.run(0.2)
+        self.assertEqual(client_ids(world.message().stream.take()), ["one", "two"])
+
+    def test_too_old(self) -> None:
+        """
+        A send without an answer is rejected once, with a hint; a late answer is
+        ignored.
+        """
+        world = World(send_timeout_s=5)
+        world.start("a:1")
+        stream = world.message().stream
+        world.send("one")
+        (sent,) = stream.take().sends
+        world.run(4.9)
+        self.assertEqual(world.answers, {})
+        world.run(0.5)
+        answer = world.answers["one"]
+        self.assertEqual((answer.time_ms, answer.code), (0, "unavailable"))
+        self.assertGreater(answer.retry_after_ms, 0)
+        stream.accept(sent.id)
+        self.assertIs(world.answers["one"], answer)
+
+    def test_too_old_and_not_sent(self) -> None:
+        """
+        A send that got too old while it waited is not sent any more.
+        """
+        world = World(send_timeout_s=1)
+        world.start()
+        world.send("one")
+        world.run(1.5)
+        self.assertEqual(world.answers["one"].code, "unavailable")
+        world.run(1)  # what comes behind a refused send is refused for a moment
+        world.send("two")
+        world.message().refuses = ""
+        world.run(1)
+        self.assertEqual(client_ids(world.message().stream.take()), ["two"])
+
+    def test_too_many(self) -> None:
+        """
+        Over the limit a send is refused at once as overloaded.
+        """
+        world = World(limits={"waiting_sends": 2})
+        world.start()
+        for name in ("one", "two", "three"):
+            world.send(name)
+        self.assertEqual(list(world.answers), ["three"])
+        self.assertEqual(world.answers["three"].code, "overloaded")
+        self.assertGreater(world.answers["three"].retry_after_ms, 0)
+
+    def test_frames_are_bounded(self) -> None:
+        """
+        Many sends, or long ones, leave in several frames.
+        """
+        world = World()
+        world.start("a:1")
+        for n in range(1000):
+            world.send(f"s{n}")
+        frames = world.message().stream.frames()
+        self.assertEqual([len(f.sends) for f in frames], [512, 488])
+
+
+class PushTests(SynchronousTestCase):
+    """
+    What comes from Message.
+    """
+
+    def test_taken_and_acknowledged(self) -> None:
+        """
+        A batch is given to the sessions, and acknowledged after that.
+        """
+        world = World()
+        world.start("a:1")
+        stream = world.message().stream
+        typing = rest_pb2.Typing(conversation="u:1:2", user=2)
+        cursor = rest_pb2.Cursor(conversation="u:1:2", user=2, delivered=4, read=3)
+        stream.say(
+            number=True,
+            pushes=[push("hi", 1, 2)],
+            typing=[rest_pb2.TypingPush(typing=typing, targets=[1])],
+            receipts=[rest_pb2.ReceiptPush(cursor=cursor, targets=[1])],
+            kicks=[rest_pb2.Kick(user=1, device="phone", reason="stolen")],
+        )
+        self.assertEqual(
+            world.edge.told,
+            [
+                ("push", Message("u:1:2", 0, "", 0, "hi", 0, 0, 1), (1, 2)),
+                ("receipt", Cursor("u:1:2", 2, 4, 3), (1,)),
+                ("typing", "u:1:2", 2, (1,)),
+                ("kick", 1, "phone", "stolen"),
+            ],
+        )
+        stream.say(number=True)
+        self.assertEqual(stream.take().pushed, 2)
+        self.assertEqual(stream.take().pushed, 0)
+
+    def test_resumed(self) -> None:
+        """
+        When Message resumes, pushes go on and only sessions that opened meanwhile
+        sync, once Message knows them.
+        """
+        world = World()
+        world.edge.there = [1]
+        world.start("a:1")
+        self.assertEqual(world.edge.told, [("resync", "Message is new here", 0.0)])
+        world.edge.told.clear()
+        world.message().stream.say(number=True)
+        world.message().resumes = True
+        world.clock.advance(10)
+        world.message().stream.lose()
+        world.clock.advance(0.1)
+        stream = world.message().stream
+        self.assertEqual(stream.hello.resume_incarnation, "m1")
+        self.assertEqual(stream.hello.resume_from, 1)
+        stream.say(number=True, pushes=[push("meanwhile", 1)])
+        self.assertEqual([what for what, *_ in world.edge.told], ["push"])
+        stream.apply()
+        _, (what, _, since_s) = world.edge.told
+        self.assertEqual(what, "resync")
+        self.assertTrue(1008 < since_s <= 1010, since_s)
+
+    def test_resumed_with_users_unknown(self) -> None:
+        """
+        Users whom the lost stream had not applied yet sync as well, though they
+        came before its loss was noticed.
+        """
+        world = World()
+        world.start("a:1")
+        world.clock.advance(3)
+        world.upstream.came(1)
+        world.edge.there = [1]
+        world.message().stream.take()
+        world.clock.advance(4)
+        world.message().resumes = True
+        world.message().stream.lose()
+        world.clock.advance(0.1)
+        world.message().stream.apply()
+        ((_, _, since_s),) = world.edge.told
+        self.assertLessEqual(since_s, 1003)
+
+    def test_not_resumed(self) -> None:
+        """
+        When Message cannot resume, all sessions sync, and numbers begin again.
+        """
+        world = World()
+        world.edge.there = [1]
+        world.start("a:1")
+        world.message().stream.say(number=True)
+        world.edge.told.clear()
+        world.message().incarnation = "m2"
+        world.message().stream.lose()
+        world.run(0.2)
+        stream = world.message().stream
+        self.assertEqual(world.edge.told, [])
+        stream.apply()
+        self.assertEqual(world.edge.told, [("resync", "Message lost what we had", 0.0)])
+        stream.say(number=1)
+        self.assertEqual(stream.take().pushed, 1)
+
+    def test_lost_before_the_resync(self) -> None:
+        """
+        Sessions that should have synced, and were not told, sync after the next.
+        """
+        world = World()
+        world.edge.there = [1]
+        world.message().refuses = ""
+        world.start()
+        self.assertEqual(world.edge.told, [])
+        world.message().resumes = True
+        world.message().stream.lose()
+        world.run(0.2)
+        world.message().stream.apply()
+        ((what, _, since_s),) = world.edge.told
+        self.assertEqual(what, "resync")
+        self.assertLessEqual(since_s, 0.0)
+
+    def test_nobody_here(self) -> None:
+        """
+        With no sessions nobody is told to sync.
+        """
+        world = World()
+        world.start("a:1")
+        self.assertEqual(world.edge.told, [])
+
+    def test_newer_message(self) -> None:
+        """
+        Something that only a newer Message says is passed over.
+        """
+        world = World()
+        world.start("a:1")
+        stream = world.message().stream
+        stream.protocol.messageReceived(rest_pb2.MessageStreamResponse())
+        self.assertEqual(stream.dropped, "")
+
+
+class EphemeralTests(SynchronousTestCase):
+    """
+    Cursors and typing.
+    """
+
+    def test_cursors(self) -> None:
+        """
+        Of several cursors of a user the highest is told, also after a loss.
+        """
+        world = World()
+        world.start("a:1")
+        world.message().stream.lose()
+        world.upstream.cursor("u:1:2", 1, 5, 0)
+        world.upstream.cursor("u:1:2", 1, 4, 3)
+        world.upstream.cursor("u:1:2", 2, 1, 0)
+        world.run(0.2)
+        cursors = world.message().stream.take().cursors
+        told = [(c.conversation, c.user, c.delivered, c.read) for c in cursors]
+        self.assertEqual(told, [("u:1:2", 1, 5, 3), ("u:1:2", 2, 1, 0)])
+
+    def test_typing(self) -> None:
+        """
+        Typing is told once a frame, and is worth nothing after a loss.
+        """
+        world = World()
+        world.start("a:1")
+        world.upstream.typing("u:1:2", 1)
+        world.upstream.typing("u:1:2", 1)
+        self.assertEqual(len(world.message().stream.take().typing), 1)
+        world.upstream.typing("u:1:2", 1)
+        world.message().stream.lose()
+        world.upstream.typing("u:1:2", 2)
+        world.run(0.2)
+        self.assertEqual(len(world.message().stream.take().typing), 0)

@@ -1,0 +1,278 @@
+"""
+The public port in memory, with sessions that only remember.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from wsmsg.connect.edge.admission import Admission
+from wsmsg.connect.edge.heartbeat import Sweep
+from wsmsg.connect.edge.http import Pages, Site
+from wsmsg.connect.edge.online_status import OnlineStatus
+from wsmsg.connect.edge.port import Port
+from wsmsg.connect.upstream.interface import Identity, ISession
+from wsmsg.connect.websocket.factory import WebSocketConnections
+from wsmsg.errors import Unauthenticated
+from wsmsg.model import Presence
+from wsmsg.protocol.json import JsonCodec
+from wsmsg.protocol.protobuf import ProtobufCodec
+from wsmsg.settings.values import ConnectSettings
+
+KEY = base64.b64encode(b"0123456789abcdef").decode()
+
+
+class RecordingTransport(StringTransport):
+    """
+    A TCP transport that remembers what was asked of it.
+    """
+
+    aborted = half_closed = False
+    protocol: Any = None
+    handle: Any = None
+
+    def getHandle(self) -> Any:
+        return self.handle
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+    def unregisterProducer(self) -> None:
+        self.producer = None  # as TCP transports do, without a complaint
+
+    def written(self) -> bytes:
+        """
+        What was written since this was asked last.
+        """
+        data: bytes = self.value()
+        self.clear()
+        return data
+
+
+class RecordingOutbox:
+    """
+    Remembers what the transport told it.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.calls.append("resume")
+
+    def stopProducing(self) -> None:
+        self.calls.append("stop")
+
+
+@implementer(ISession)
+class RecordingSession:
+    """
+    Remembers what it was given; C{on_received} may do more.
+    """
+
+    is_legacy = False
+
+    def __init__(self, peer: Any, codec: Any, identity: Any, claimed: Any) -> None:
+        self.peer, self.codec = peer, codec
+        self.identity, self.claimed_user = identity, claimed
+        self.outbox = RecordingOutbox()
+        self.messages: list[tuple[bytes, bool]] = []
+        self.losses: list[str] = []
+        self.on_received: Any = lambda data: None
+
+    def received(self, data: bytes, binary: bool) -> None:
+        self.messages.append((data, binary))
+        self.on_received(data)
+
+    def lost(self, reason: str) -> None:
+        self.losses.append(reason)
+
+
+class FixedUpstream:
+    """
+    Message, as far as presence goes.
+    """
+
+    def __init__(self, online: Sequence[int] = (), up: bool = True) -> None:
+        self.up = up
+        self.online = set(online)
+        self.asked: list[Sequence[int]] = []
+        self.fails: Exception | None = None
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        self.asked.append(users)
+        if self.fails is not None:
+            raise self.fails
+        return succeed([Presence(u, u in self.online, 0) for u in users])
+
+
+def authenticate(token: str, claimed_user: int | None) -> Identity:
+    """
+    Believes C{good:<user>}.
+    """
+    good, _, user = token.removeprefix("Bearer ").partition(":")
+    if good != "good" or (claimed_user and claimed_user != int(user)):
+        raise Unauthenticated("not a good token")
+    return Identity(int(user))
+
+
+class Edge:
+    """
+    All of the public port but the reactor.
+    """
+
+    def __init__(self, must_prove: bool = False, **settings: Any) -> None:
+        self.clock = Clock()
+        self.settings = ConnectSettings.model_validate(settings)
+        self.admission = Admission(self.settings.limits, self.clock)
+        self.sweep = Sweep(self.settings.heartbeat_s, self.clock)
+        self.sweep.start()
+        self.sessions: list[RecordingSession] = []
+        codecs = [ProtobufCodec(), JsonCodec()]
+        self.websockets = WebSocketConnections(
+            self.settings,
+            self.clock,
+            admission=self.admission,
+            sweep=self.sweep,
+            codecs={c.subprotocol: c for c in codecs},
+            authenticate=authenticate,
+            make_session=self.make_session,
+            soon=lambda end: end(),
+        )
+        self.here = {1001}
+        self.upstream = FixedUpstream([1002])
+        pages = Pages(
+            OnlineStatus(self.here, self.upstream),
+            self.clock,
+            authenticate=authenticate,
+            must_prove=must_prove,
+        )
+        self.site = Site(pages, self.admission, self.clock)
+        self.port = Port(
+            self.admission,
+            self.sweep,
+            build_websocket=self.websockets.build,
+            build_http=self.site.build,
+        )
+
+    def make_session(self, *args: Any) -> RecordingSession:
+        session = RecordingSession(*args)
+        self.sessions.append(session)
+        return session
+
+    def connect(self, host: str = "10.0.0.1") -> Wire:
+        """
+        A TCP connection.
+        """
+        return Wire(self, host)
+
+    def open(self, subprotocol: str = "wsmsg.v1.protobuf", **headers: str) -> Wire:
+        """
+        A connection with its handshake done.
+        """
+        wire = self.connect()
+        wire.send(upgrade(subprotocol, **headers))
+        answer = wire.transport.written()
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+        return wire
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let time pass in small steps.
+        """
+        for _ in range(round(seconds * 10)):
+            self.clock.advance(0.1)
+
+
+class Wire:
+    """
+    The client's end of a TCP connection.
+    """
+
+    def __init__(self, edge: Edge, host: str) -> None:
+        self.transport = RecordingTransport(peerAddress=IPv4Address("TCP", host, 1))
+        protocol = edge.port.buildProtocol(self.transport.getPeer())
+        self.refused = protocol is None
+        if protocol is not None:
+            self.transport.protocol = protocol
+            self.transport.protocol.makeConnection(self.transport)
+
+    def send(self, data: bytes) -> None:
+        """
+        Have the server read these bytes.
+        """
+        self.transport.protocol.dataReceived(data)
+
+    def message(self, payload: bytes, opcode: int = 2, fin: bool = True) -> None:
+        """
+        Send one frame.
+        """
+        self.send(masked(payload, opcode, fin))
+
+    def lose(self) -> None:
+        """
+        The connection is gone.
+        """
+        self.transport.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def upgrade(subprotocol: str = "wsmsg.v1.protobuf", **headers: str) -> bytes:
+    """
+    The request that asks for a WebSocket.
+    """
+    lines = {
+        "Host": "example.com",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": KEY,
+        "Sec-WebSocket-Version": "13",
+    }
+    if subprotocol:
+        lines["Sec-WebSocket-Protocol"] = subprotocol
+    lines |= {k.replace("_", "-"): v for k, v in headers.items()}
+    head = "".join(f"{k}: {v}\r\n" for k, v in lines.items())
+    return f"GET /api/v1/connect/ws HTTP/1.1\r\n{head}\r\n".encode()
+
+
+def masked(payload: bytes, opcode: int = 2, fin: bool = True) -> bytes:
+    """
+    One frame of a client (RFC 6455 section 5.2).
+    """
+    mask = b"\x01\x02\x03\x04"
+    first = bytes([(0x80 if fin else 0) | opcode])
+    size = len(payload)
+    if size < 126:
+        head = bytes([0x80 | size])
+    elif size < 65536:
+        head = bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        head = bytes([0x80 | 127]) + size.to_bytes(8, "big")
+    body = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+    return first + head + mask + body
+
+
+def close_of(data: bytes) -> tuple[int, str]:
+    """
+    Code and reason of the close frame that C{data} is.
+    """
+    assert data[0] == 0x88 and data[1] == len(data) - 2, data
+    return int.from_bytes(data[2:4], "big"), data[4:].decode()

@@ -1,0 +1,192 @@
+"""
+How a WebSocket ends, and how a silent one is found.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.websocket.port_in_memory import Edge, close_of, masked
+from wsmsg.errors import Close
+
+PING = b"\x89\x00"
+PONG = masked(b"", 10)
+
+
+class CloseTests(SynchronousTestCase):
+    """
+    How a WebSocket ends.
+    """
+
+    def setUp(self) -> None:
+        self.edge = Edge()
+        self.wire = self.edge.open()
+        (self.session,) = self.edge.sessions
+        self.transport = self.wire.transport
+
+    def test_by_session(self) -> None:
+        """
+        A session's close says its code and reason, and ends when it is answered.
+        """
+        self.session.peer.close(Close.REPLACED, "newer login")
+        self.assertEqual(close_of(self.transport.written()), (4503, "newer login"))
+        self.assertFalse(self.transport.disconnecting)
+        self.session.peer.write_encoded(b"too late")
+        self.wire.message(b"late")
+        self.wire.message((4503).to_bytes(2, "big"), 8)
+        self.assertEqual(self.transport.written(), b"")
+        self.assertTrue(self.transport.disconnecting)
+        self.assertFalse(self.transport.aborted)
+        self.wire.lose()
+        self.assertEqual(self.session.losses, ["replaced"])
+        self.assertEqual(self.session.messages, [])
+
+    def test_long_reason(self) -> None:
+        """
+        A reason is cut to what a close frame holds.
+        """
+        self.session.peer.close(Close.BAD_FRAME, "é" * 200)
+        self.assertLessEqual(len(self.transport.written()), 127)
+
+    def test_not_answered(self) -> None:
+        """
+        A close that is not answered in time ends in an abort.
+        """
+        self.session.peer.close(Close.DRAIN, "stopping")
+        self.edge.advance(1)
+        self.assertFalse(self.transport.aborted)
+        self.wire.message(b"chatter")
+        self.edge.advance(0.7)
+        self.assertTrue(self.transport.aborted)
+        self.wire.lose()
+        self.assertEqual(self.session.losses, ["drain"])
+
+    def test_paused(self) -> None:
+        """
+        A paused connection that is closed is read again, for the answer.
+        """
+        self.session.peer.pause()
+        self.session.peer.close(Close.DRAIN, "stopping")
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_by_client(self) -> None:
+        """
+        A client's close is answered; the session hears of it at once.
+        """
+        self.wire.message((1000).to_bytes(2, "big") + b"bye", 8)
+        self.assertEqual(close_of(self.transport.written()), (1000, ""))
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.session.losses, ["closed by the client with 1000"])
+        self.wire.lose()
+        self.assertEqual(len(self.session.losses), 1)
+        self.assertEqual(self.edge.admission.connections, 0)
+
+    def test_by_client_without_code(self) -> None:
+        """
+        So is one that says nothing, as browsers close: it is answered at once, not with
+        the next frame.
+        """
+        self.wire.message(b"", 8)
+        self.assertEqual(close_of(self.transport.written())[0], 1000)
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.session.losses, ["closed by the client with 1005"])
+
+    def test_lost(self) -> None:
+        """
+        A connection that is just gone ends its session, and nothing is left of it.
+        """
+        self.wire.lose()
+        self.assertEqual(len(self.session.losses), 1)
+        self.assertEqual(self.edge.admission.connections, 0)
+        self.assertEqual(len(self.edge.sweep), 0)
+        self.edge.sweep.stop()
+        self.assertEqual(self.edge.clock.getDelayedCalls(), [])
+
+
+class HeartbeatTests(SynchronousTestCase):
+    """
+    How a silent client is found.
+    """
+
+    def setUp(self) -> None:
+        self.edge = Edge()
+        self.wire = self.edge.open()
+        (self.session,) = self.edge.sessions
+        self.transport = self.wire.transport
+
+    def test_ping(self) -> None:
+        """
+        A client that was silent for the heartbeat is pinged once.
+        """
+        self.edge.advance(1.9)
+        self.assertEqual(self.transport.written(), b"")
+        self.edge.advance(0.7)
+        self.assertEqual(self.transport.written(), PING)
+
+    def test_pong(self) -> None:
+        """
+        A client that answers pings stays.
+        """
+        for _ in range(10):
+            self.edge.advance(2.6)
+            self.assertEqual(self.transport.written(), PING)
+            self.wire.send(PONG)
+        self.assertFalse(self.transport.aborted)
+
+    def test_busy(self) -> None:
+        """
+        A client that sends is not pinged.
+        """
+        for _ in range(10):
+            self.edge.advance(1.9)
+            self.wire.message(b"x")
+        self.assertEqual(self.transport.written(), b"")
+
+    def test_dead(self) -> None:
+        """
+        A client that stays silent is gone within five seconds of its last byte, and
+        its session knows.
+        """
+        self.wire.message(b"x")
+        self.edge.advance(3.9)
+        self.assertEqual(self.session.losses, [])
+        self.edge.advance(0.9)
+        self.assertTrue(self.transport.aborted)
+        self.assertEqual(self.session.losses, ["no_pong"])
+        self.wire.lose()
+        self.assertEqual(self.session.losses, ["no_pong"])
+
+    def test_stalled_reactor(self) -> None:
+        """
+        A reactor that stood still for a minute ends nobody who is there.
+        """
+        for _ in range(3):
+            self.edge.clock.advance(60)
+        self.edge.advance(0.4)
+        self.assertFalse(self.transport.aborted)
+
+    def test_paused(self) -> None:
+        """
+        A client that we do not read is not dead for its silence.
+        """
+        self.session.peer.pause()
+        self.edge.advance(20)
+        self.assertFalse(self.transport.aborted)
+
+    def test_many(self) -> None:
+        """
+        Of many connections each is pinged at its time, and there is one timer.
+        """
+        wires = [self.edge.open() for _ in range(50)]
+        self.edge.advance(2.6)
+        for wire in wires:
+            self.assertEqual(wire.transport.written(), PING)
+        self.assertEqual(len(self.edge.clock.getDelayedCalls()), 1)
+
+    def test_changed(self) -> None:
+        """
+        The heartbeat changes while it runs.
+        """
+        self.edge.sweep.replace(1.0)
+        self.edge.advance(1.3)
+        self.assertEqual(self.transport.written(), PING)

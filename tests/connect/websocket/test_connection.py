@@ -1,0 +1,309 @@
+"""
+What goes through an open WebSocket.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connect.websocket.port_in_memory import Edge, Wire, close_of, masked
+from wsmsg.connect.session.framing import framed
+
+
+def broken(*args: object) -> Any:
+    """
+    A bug.
+    """
+    return 1 / 0
+
+
+class MessageTests(SynchronousTestCase):
+    """
+    What goes through an open WebSocket.
+    """
+
+    def setUp(self) -> None:
+        self.edge = Edge(limits={"frame_bytes": 1000})
+        self.wire = self.edge.open()
+        (self.session,) = self.edge.sessions
+        self.transport = self.wire.transport
+
+    def assert_closed(self, code: int, wire: Wire | None = None) -> None:
+        """
+        The client is told the close code, and the session that it is over.
+        """
+        wire = wire or self.wire
+        self.assertEqual(close_of(wire.transport.written())[0], code)
+        wire.lose()
+        self.assertEqual(len(self.edge.sessions[-1].losses), 1)
+        self.assertEqual(len(self.edge.sweep), self.edge.admission.connections)
+
+    def test_received(self) -> None:
+        """
+        Messages arrive whole and in their order, however the bytes are cut.
+        """
+        sent = [b"", b"a", b"b" * 125, b"c" * 126, b"d" * 999]
+        stream = b"".join(map(masked, sent))
+        for size in (1, 2, 7, 100, len(stream)):
+            self.session.messages.clear()
+            for i in range(0, len(stream), size):
+                self.wire.send(stream[i : i + size])
+            self.assertEqual(self.session.messages, [(m, True) for m in sent])
+
+    def test_fragments(self) -> None:
+        """
+        A message in fragments is one message, with control frames in between.
+        """
+        self.wire.message(b"one ", 2, fin=False)
+        self.wire.message(b"hello", 9)
+        self.assertEqual(self.transport.written(), b"\x8a\x05hello")
+        for _ in range(500):
+            self.wire.message(b"", 0, fin=False)
+            self.wire.message(b"x", 0, fin=False)
+        self.assertLess(len(self.transport.protocol.message_data), 100)
+        self.wire.message(b"!", 0)
+        self.assertEqual(self.session.messages, [(b"one " + b"x" * 500 + b"!", True)])
+
+    def test_empty_frames(self) -> None:
+        """
+        Frames without a payload are answered, and end a message, when they come.
+        """
+        self.wire.message(b"", 9)
+        self.assertEqual(self.transport.written(), b"\x8a\x00")
+        self.wire.message(b"one", 2, fin=False)
+        self.wire.message(b"", 0)
+        self.assertEqual(self.session.messages, [(b"one", True)])
+
+    def test_too_large(self) -> None:
+        """
+        A frame over the limit, or fragments that are together, close with 1009
+        before they are read.
+        """
+        self.wire.send(masked(b"x" * 1001)[:20])
+        self.assert_closed(1009)
+        self.assertEqual(self.session.messages, [])
+        wire = self.edge.open()
+        wire.message(b"x" * 600, 2, fin=False)
+        wire.send(masked(b"x" * 600, 0, fin=False)[:20])
+        self.assert_closed(1009, wire)
+
+    def test_flood(self) -> None:
+        """
+        Pings, pongs or fragments by the thousand, which no session could limit, end
+        the connection before they hold up others; as many over a longer time do not.
+        """
+        for opcode, fin in ((9, True), (10, True), (0, False)):
+            wire = self.edge.open()
+            wire.message(b"", 2, fin=False)
+            for _ in range(3):
+                wire.send(masked(b"", opcode, fin) * 1000)
+                self.assertEqual(wire.transport.written().strip(b"\x8a\x00"), b"")
+                self.edge.advance(1)
+                wire.message(b"", 9)
+                wire.transport.clear()
+            wire.send(masked(b"", opcode, fin) * 10_000)
+            answer = wire.transport.written().lstrip(b"\x8a\x00")
+            self.assertEqual(close_of(answer)[0], 4001)
+            self.assertLess(len(wire.transport.protocol.data), 100)
+            wire.lose()
+
+    def test_burst(self) -> None:
+        """
+        Whole messages by the thousand are no flood, wherever the network cuts them:
+        how many there may be is the session's to say.
+        """
+        burst = masked(b"x" * 300, 2) * 5000
+        for at in range(0, len(burst), 4093):
+            self.wire.send(burst[at : at + 4093])
+        self.assertEqual(self.transport.written(), b"")
+        self.assertEqual(len(self.session.messages), 5000)
+
+    def test_limit_changes(self) -> None:
+        """
+        The limit of a frame changes for connections that are open.
+        """
+        limits = self.edge.settings.limits.model_copy(update={"frame_bytes": 2000})
+        self.edge.websockets.replace(
+            self.edge.settings.model_copy(update={"limits": limits})
+        )
+        self.wire.message(b"x" * 2000)
+        self.assertEqual(len(self.session.messages), 1)
+
+    def test_after_an_error(self) -> None:
+        """
+        After a close for an error nothing more is heard.
+        """
+        self.wire.send(masked(b"x" * 5000)[:1500])
+        self.wire.send(masked(b"good"))
+        self.assertEqual(self.session.messages, [])
+        self.assertTrue(self.transport.half_closed)
+        self.assert_closed(1009)
+
+    def test_wrong_kind(self) -> None:
+        """
+        Text where binary is due, and the other way round, closes with 1003.
+        """
+        self.wire.message(b"text", 1)
+        self.assert_closed(1003)
+        wire = self.edge.open("wsmsg.v1.json")
+        wire.message(b"{}", 2)
+        self.assert_closed(1003, wire)
+
+    def test_text(self) -> None:
+        """
+        Text arrives as it is; what is not UTF-8 closes with 1007.
+        """
+        wire = self.edge.open("wsmsg.v1.json")
+        wire.message('{"é": 1}'.encode(), 1)
+        self.assertEqual(
+            self.edge.sessions[-1].messages, [('{"é": 1}'.encode(), False)]
+        )
+        wire.message(b"\xff", 1)
+        self.assert_closed(1007, wire)
+
+    def test_protocol_errors(self) -> None:
+        """
+        Frames that RFC 6455 forbids close with 1002.
+        """
+        for bad in (
+            b"\x82\x01x",  # not masked
+            masked(b"", 3),  # reserved opcode
+            masked(b"x", 0),  # continues nothing
+            masked(b"x", 9, fin=False),  # a ping in fragments
+            bytes([0xC2, 0x80, 1, 2, 3, 4]),  # reserved bit
+            masked(b"x", 8),  # half a close code
+        ):
+            wire = self.edge.open()
+            wire.send(bad)
+            self.assertEqual(close_of(wire.transport.written())[0], 1002, bad)
+            wire.lose()
+            self.assertEqual(self.edge.sessions[-1].losses, ["bad_protocol"])
+
+    @given(st.lists(st.binary(max_size=60), max_size=6))
+    def test_garbage(self, chunks: list[bytes]) -> None:
+        """
+        No bytes break anything but their own connection.
+        """
+        wire = self.edge.open()
+        for chunk in chunks:
+            wire.send(chunk)
+        wire.lose()
+        self.assertEqual(len(self.edge.sessions[-1].losses), 1)
+        self.assertEqual(self.edge.admission.connections, 1)
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([0, 1, 2, 8, 9, 10, 11]),
+                st.booleans(),
+                st.binary(max_size=130),
+            ),
+            max_size=8,
+        )
+    )
+    def test_odd_frames(self, frames: list[tuple[int, bool, bytes]]) -> None:
+        """
+        Nor do frames in any order.
+        """
+        wire = self.edge.open("wsmsg.v1.json")
+        for opcode, fin, payload in frames:
+            wire.message(payload, opcode, fin)
+        wire.lose()
+        self.assertEqual(len(self.edge.sessions[-1].losses), 1)
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([1, 2, 2, 2, 9, 10]),
+                st.integers(0, 3) | st.integers(120, 130) | st.integers(990, 1010),
+            ),
+            max_size=8,
+        ),
+        st.integers(0, 4),
+    )
+    def test_however_cut(self, frames: list[tuple[int, int]], spoilt: int) -> None:
+        """
+        A stream means the same whether it comes whole or a byte at a time.
+        """
+        stream = b"".join(masked(b"x" * n, opcode) for opcode, n in frames)
+        if spoilt and len(stream) > spoilt:
+            stream = stream[:spoilt] + b"\xff" + stream[spoilt + 1 :]
+        whole, cut = self.edge.open(), self.edge.open()
+        whole.send(stream)
+        for byte in stream:
+            cut.send(bytes([byte]))
+        self.assertEqual(whole.transport.written(), cut.transport.written())
+        one, other = self.edge.sessions[-2:]
+        self.assertEqual(one.messages, other.messages)
+        self.assertEqual(one.losses, other.losses)
+        whole.lose()
+        cut.lose()
+
+    def test_written(self) -> None:
+        """
+        What a session writes goes out as it is.
+        """
+        data = framed(self.session.codec, b"hello")
+        self.session.peer.write_encoded(data)
+        self.assertEqual(self.transport.written(), b"\x82\x05hello")
+
+    def test_full(self) -> None:
+        """
+        When the transport is full the outbox is told, and pings are not answered.
+        """
+        self.transport.protocol.pauseProducing()
+        self.wire.message(b"", 9)
+        self.assertEqual(self.transport.written(), b"")
+        self.transport.protocol.resumeProducing()
+        self.wire.message(b"", 9)
+        self.assertEqual(self.transport.written(), b"\x8a\x00")
+        self.assertEqual(self.session.outbox.calls, ["pause", "resume"])
+
+    def test_pause(self) -> None:
+        """
+        A paused connection gives its session nothing, also not what was read
+        already; resumed, it goes on where it was.
+        """
+        self.session.on_received = lambda data: self.session.peer.pause()
+        self.wire.send(masked(b"1") + masked(b"2") + masked(b"3"))
+        self.assertEqual([m for m, _ in self.session.messages], [b"1"])
+        self.assertEqual(self.transport.producerState, "paused")
+        self.session.peer.resume()
+        self.assertEqual([m for m, _ in self.session.messages], [b"1", b"2"])
+        self.session.on_received = lambda data: None
+        self.session.peer.resume()
+        self.assertEqual([m for m, _ in self.session.messages], [b"1", b"2", b"3"])
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_pause_and_resume_at_once(self) -> None:
+        """
+        A session may pause and resume while it is given a message.
+        """
+
+        def blink(data: bytes) -> None:
+            self.session.peer.pause()
+            self.session.peer.resume()
+
+        self.session.on_received = blink
+        first = masked(b"first")
+        self.wire.send(first[:1])
+        self.wire.send(first[1:])
+        self.assertEqual(self.session.messages, [(b"first", True)])
+        self.session.messages.clear()
+        self.wire.send(b"".join(masked(b"%d" % i) for i in range(5)))
+        self.assertEqual(
+            [m for m, _ in self.session.messages], [b"0", b"1", b"2", b"3", b"4"]
+        )
+
+    def test_session_breaks(self) -> None:
+        """
+        A bug in a session closes its connection with 1011, and is logged.
+        """
+        self.session.on_received = broken
+        self.wire.message(b"x")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assert_closed(1011)

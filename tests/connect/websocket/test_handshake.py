@@ -1,0 +1,199 @@
+"""
+Who may open a WebSocket.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.interfaces import IPushProducer
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.connect.websocket.port_in_memory import Edge, close_of, upgrade
+from wsmsg.connect.upstream.interface import Identity, ISessionPeer
+
+
+def body_of(answer: bytes) -> Any:
+    """
+    The JSON of an HTTP answer.
+    """
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    return json.loads(body)
+
+
+def broken(*args: object) -> Any:
+    """
+    A bug.
+    """
+    return 1 / 0
+
+
+class HandshakeTests(SynchronousTestCase):
+    """
+    Who may open a WebSocket.
+    """
+
+    def setUp(self) -> None:
+        self.edge = Edge()
+
+    def refused(self, request: bytes, status: int) -> Any:
+        """
+        The request is answered with an HTTP error and the connection ends.
+        """
+        wire = self.edge.connect()
+        wire.send(request)
+        answer = wire.transport.written()
+        self.assertEqual(answer.split()[1], str(status).encode())
+        self.assertTrue(wire.transport.disconnecting)
+        self.assertEqual(self.edge.sessions, [])
+        self.assertNotIn(b"utobahn", answer)
+        wire.lose()
+        self.assertEqual(self.edge.admission.connections, 0)
+        return body_of(answer)
+
+    def test_accepted(self) -> None:
+        """
+        A client that offers a known subprotocol gets it and a session.
+        """
+        wire = self.edge.connect()
+        wire.send(upgrade("chat, wsmsg.v1.json, wsmsg.v1.protobuf"))
+        answer = wire.transport.written()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 101 "), answer)
+        self.assertIn(b"Sec-WebSocket-Protocol: wsmsg.v1.json\r\n", answer)
+        self.assertNotIn(b"Server:", answer)
+        self.assertNotIn(b"Extensions", answer)
+        (session,) = self.edge.sessions
+        self.assertEqual(session.codec.name, "json")
+        self.assertEqual((session.identity, session.claimed_user), (None, None))
+
+    def test_no_compression(self) -> None:
+        """
+        A client that offers compression does not get it.
+        """
+        wire = self.edge.connect()
+        wire.send(upgrade(Sec_WebSocket_Extensions="permessage-deflate"))
+        self.assertNotIn(b"Extensions", wire.transport.written())
+
+    def test_interfaces(self) -> None:
+        """
+        The connection is what sessions and transports want.
+        """
+        wire = self.edge.open()
+        verifyObject(ISessionPeer, wire.transport.protocol)
+        verifyObject(IPushProducer, wire.transport.protocol)
+        self.assertTrue(wire.transport.no_delay)
+        self.assertIs(wire.transport.producer, wire.transport.protocol)
+
+    def test_no_subprotocol(self) -> None:
+        """
+        A client that offers no subprotocol is told which ones there are.
+        """
+        for request in (upgrade(""), upgrade("chat")):
+            body = self.refused(request, 400)
+            self.assertIn("wsmsg.v1.protobuf or wsmsg.v1.json", body["error"])
+
+    def test_token(self) -> None:
+        """
+        A good token in the header makes a session that knows its user.
+        """
+        self.edge.open(Authorization="Bearer good:1001", User_ID="1001")
+        (session,) = self.edge.sessions
+        self.assertEqual(session.identity, Identity(1001))
+        self.assertEqual(session.claimed_user, 1001)
+
+    def test_bad_tokens(self) -> None:
+        """
+        A token that is not believed, or is of another user, gets 401.
+        """
+        for headers in (
+            {"Authorization": "Bearer forged"},
+            {"Authorization": ""},
+            {"Authorization": "good:1001", "User_ID": "1002"},
+            {"Authorization": "good:1001", "User_ID": "0"},
+            {"User_ID": "me"},
+        ):
+            body = self.refused(upgrade(**headers), 401)
+            self.assertEqual(body["code"], "unauthenticated")
+
+    def test_origins(self) -> None:
+        """
+        Browsers may come from the pages that the settings allow, others get 403.
+        """
+        self.edge.open(Origin="http://localhost:3000")
+        self.edge.sessions.clear()
+        for origin in ("http://evil.example", "null", "http://localhost.evil.example"):
+            wire = self.edge.connect()
+            wire.send(upgrade(Origin=origin))
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 403 "))
+        self.assertEqual(self.edge.sessions, [])
+
+    def test_origins_change(self) -> None:
+        """
+        Origins change while it runs.
+        """
+        self.edge.websockets.replace(
+            self.edge.settings.model_copy(update={"origins": ("*",)})
+        )
+        self.edge.open(Origin="http://evil.example")
+
+    def test_broken(self) -> None:
+        """
+        A handshake that breaks the rules is refused with the rule it breaks.
+        """
+        good = upgrade()
+        for change, status in (
+            ((b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 8"), 400),
+            ((b"Upgrade: websocket", b"Upgrade: h2c"), 400),
+            ((b"Upgrade: websocket\r\n", b""), 400),
+            ((b"Host: example.com\r\n", b""), 400),
+            ((b"HTTP/1.1", b"HTTP/1.0"), 505),
+            ((b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Key: x"), 400),
+        ):
+            self.assertIn("error", self.refused(good.replace(*change), status))
+
+    def test_session_breaks(self) -> None:
+        """
+        A bug while a session is made closes with 1011 and is logged.
+        """
+        self.edge.websockets.make_session = broken
+        wire = self.edge.connect()
+        wire.send(upgrade())
+        _, _, close = wire.transport.written().partition(b"\r\n\r\n")
+        self.assertEqual(close_of(close)[0], 1011)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_authenticate_breaks(self) -> None:
+        """
+        A bug in the handshake is a 500 that tells nothing.
+        """
+        self.edge.websockets.authenticate = broken
+        body = self.refused(upgrade(Authorization="x"), 500)
+        self.assertEqual(body, {"error": "internal error", "code": "internal"})
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    @given(st.binary(max_size=300))
+    def test_garbage(self, garbage: bytes) -> None:
+        """
+        Garbage in the head of a handshake never breaks anything.
+        """
+        wire = self.edge.connect()
+        wire.send(b"GET /api/v1/connect/ws HTTP/1.1\r\n" + garbage + b"\r\n\r\n")
+        self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 4"))
+        wire.lose()
+
+    @given(st.text(max_size=100))
+    def test_odd_headers(self, text: str) -> None:
+        """
+        Odd tokens, origins, users and subprotocols are refused, nothing worse.
+        """
+        odd = text.replace("\r", "").replace("\n", "")
+        for name in ("Authorization", "Origin", "User_ID", "Sec_WebSocket_Protocol"):
+            wire = self.edge.connect()
+            wire.send(upgrade(**{name: odd}))
+            self.assertRegex(wire.transport.written(), b"^HTTP/1.1 (101|4..) ")
+            wire.lose()

@@ -1,0 +1,374 @@
+"""
+How a daemon's parts begin and end, and with which status the process does.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import formatEvent as text_of
+from twisted.trial.unittest import TestCase
+
+from wsmsg.daemon.exits import Exit
+from wsmsg.daemon.lifecycle import Part, RootService
+from wsmsg.daemon.reload import Reload
+from wsmsg.daemon.signals import Signals
+from wsmsg.monitoring.health import Health, required_up
+from wsmsg.settings.mistakes import Mistake, SettingsMistakes
+from wsmsg.settings.values import ConnectSettings
+
+
+class Reactor(Clock):
+    """
+    A reactor that runs, as far as a root service needs one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = 0
+
+    def callWhenRunning(self, function: Callable[[], object]) -> None:
+        function()
+
+    def callFromThread(self, function: Callable[..., object], *args: object) -> None:
+        function(*args)
+
+    def stop(self) -> None:
+        self.stopped += 1
+        if self.stopped > 1:
+            raise ReactorNotRunning()
+
+
+class Process:
+    """
+    An L{Exit} whose process does not end.
+    """
+
+    def __init__(self, reactor: Reactor, pidfile: str = "") -> None:
+        self.ends: list[Callable[[], object]] = []
+        self.left: list[int] = []
+        self.exits = Exit(
+            reactor,
+            pidfile=pidfile,
+            at_exit=self.ends.append,
+            leave=self.left.append,
+        )
+
+    def end(self) -> int:
+        """
+        The status that the process would end with.
+        """
+        for function in self.ends:
+            function()
+        return self.left[-1] if self.left else 0
+
+
+class RootTests(TestCase):
+    """
+    L{RootService}.
+    """
+
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.process = Process(self.reactor)
+        self.health = Health(self.reactor, required_up)
+        self.did: list[str] = []
+        self.waits: dict[str, Deferred[None]] = {}
+
+    def does(self, what: str, result: object = None) -> Callable[[], object]:
+        def step() -> object:
+            self.did.append(what)
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        return step
+
+    def waits_for(self, what: str) -> Callable[[], object]:
+        self.waits[what] = Deferred()
+        return self.does(what, self.waits[what])
+
+    def root(self, *parts: Part, order: str = "") -> RootService:
+        return RootService(
+            self.reactor,
+            parts,
+            order.split(),
+            exits=self.process.exits,
+            health=self.health,
+            stop_s=lambda: 5.0,
+        )
+
+    def test_order(self) -> None:
+        """
+        Parts begin one after the other, and end in the order that is written out.
+        """
+        root = self.root(
+            Part("a", self.waits_for("start a"), self.does("stop a")),
+            Part("b", self.does("start b"), self.waits_for("stop b")),
+            Part("c", stop=self.does("stop c")),
+            order="b c a",
+        )
+        root.startService()
+        self.assertEqual(self.did, ["start a"])
+        self.assertFalse(self.health.ready)
+        self.waits["start a"].callback(None)
+        self.assertEqual(self.did[1:], ["start b"])
+        self.assertTrue(self.health.ready)
+        self.did.clear()
+        stopped = root.stopService()
+        self.assertFalse(self.health.ready)
+        self.assertEqual(self.did, ["stop b"])
+        self.assertNoResult(stopped)
+        self.waits["stop b"].callback(None)
+        self.assertEqual(self.did[1:], ["stop c", "stop a"])
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.process.end(), 0)
+
+    def test_failed_start(self) -> None:
+        """
+        A part that cannot begin ends the daemon with one line and status 1; what
+        had begun is ended, what had not is not.
+        """
+        root = self.root(
+            Part("a", self.does("start a"), self.does("stop a")),
+            Part("b", self.does("start b", OSError("held by another")), self.does("b")),
+            Part("c", self.does("start c"), self.does("stop c")),
+            order="c b a",
+        )
+        with capturedLogs() as events:
+            root.startService()
+        (line,) = [e for e in events if e["log_level"] >= LogLevel.warn]
+        self.assertEqual(text_of(line), "stopping: cannot start b: held by another")
+        self.assertNotIn("log_failure", line)
+        self.assertEqual(self.reactor.stopped, 1)
+        self.did.clear()
+        self.successResultOf(root.stopService())
+        self.assertEqual(self.did, ["b", "stop a"])
+        self.assertFalse(self.health.ready)
+        self.assertEqual(self.process.end(), 1)
+
+    def test_failed_stop(self) -> None:
+        """
+        A part that fails to end is logged and does not keep the others from it.
+        """
+        root = self.root(
+            Part("a", stop=self.does("stop a", ZeroDivisionError("x"))),
+            Part("b", stop=self.does("stop b")),
+            order="a b",
+        )
+        root.startService()
+        self.successResultOf(root.stopService())
+        self.assertEqual(self.did, ["stop a", "stop b"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_stop_takes_too_long(self) -> None:
+        """
+        When stopping takes longer than allowed, the rest is told to end, and the
+        process ends with status 1 and the name of what hung.
+        """
+        root = self.root(
+            Part("a", stop=self.waits_for("stop a")),
+            Part("b", stop=self.does("stop b")),
+            order="a b",
+        )
+        root.startService()
+        root.stopService()
+        self.reactor.advance(4.9)
+        self.assertEqual((self.did, self.process.left), (["stop a"], []))
+        with capturedLogs() as events:
+            self.reactor.advance(0.1)
+        self.assertEqual(self.did, ["stop a", "stop b"])
+        self.assertEqual(self.process.left, [1])
+        self.assertIn("these had not stopped: a", text_of(events[0]))
+
+    def test_stop_while_starting(self) -> None:
+        """
+        Stopping gives up a start that is under way, and that is no failure.
+        """
+        root = self.root(
+            Part("a", self.waits_for("start a"), self.does("stop a")),
+            Part("b", self.does("start b"), self.does("stop b")),
+            order="b a",
+        )
+        root.startService()
+        self.successResultOf(root.stopService())
+        self.assertEqual(self.did, ["start a", "stop a"])
+        self.assertEqual(self.process.end(), 0)
+
+    def test_coroutines(self) -> None:
+        """
+        A part may begin and end with coroutines.
+        """
+
+        async def start() -> None:
+            self.did.append("start")
+
+        root = self.root(Part("a", start, self.does("stop")), order="a")
+        root.startService()
+        self.assertEqual(self.did, ["start"])
+        self.assertTrue(self.health.ready)
+
+    def test_forgotten_part(self) -> None:
+        """
+        A part that nobody gave a place in the order of stopping is a bug at once.
+        """
+        forgotten = Part("a", stop=self.does("stop"))
+        self.assertRaises(ValueError, self.root, forgotten, order="")
+
+
+class ExitTests(TestCase):
+    """
+    L{Exit}.
+    """
+
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.pidfile = Path(self.mktemp())
+        self.pidfile.write_text("1")
+        self.process = Process(self.reactor, str(self.pidfile))
+        self.exits = self.process.exits
+
+    def test_first_failure_decides(self) -> None:
+        """
+        A later word of success, or a second stop, does not hide a failure, and the
+        operator reads of one reason only.
+        """
+        with capturedLogs() as logged:
+            self.exits.exit_with(3, "gave up")
+            self.exits.exit_with(0, "SIGTERM came")
+            self.exits.exit_with(1, "more")
+        self.assertEqual(self.process.end(), 3)
+        self.assertEqual([event["reason"] for event in logged], ["gave up"])
+
+    def test_success(self) -> None:
+        """
+        Without a failure the process ends as Python has it, with status 0.
+        """
+        self.exits.exit_with(0, "SIGTERM came")
+        self.assertEqual(self.reactor.stopped, 1)
+        self.assertEqual((self.process.end(), self.process.left), (0, []))
+
+    def test_now(self) -> None:
+        """
+        Ending at once leaves no pid file behind.
+        """
+        self.exits.now(1, "SIGTERM came again")
+        self.assertEqual(self.process.left, [1])
+        self.assertFalse(self.pidfile.exists())
+        self.exits.now(1, "and no file is no trouble")
+
+
+class SignalsTests(TestCase):
+    """
+    L{Signals}.
+    """
+
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.process = Process(self.reactor)
+        self.installed: dict[int, Any] = {}
+        self.did: list[str] = []
+        self.signals = Signals(
+            self.reactor,
+            self.process.exits,
+            reload=lambda: self.did.append("reload"),
+            rotate=lambda: self.did.append("rotate"),
+            install=self.install,
+        )
+
+    def install(self, number: int, function: Any) -> Any:
+        before = self.installed.get(number)
+        self.installed[number] = function
+        return before
+
+    def send(self, number: int) -> None:
+        self.installed[number](number, None)
+
+    def test_term(self) -> None:
+        """
+        The first TERM stops in order; the second ends at once, with status 1.
+        """
+        self.signals.start()
+        self.send(signal.SIGTERM)
+        self.assertEqual((self.reactor.stopped, self.process.left), (1, []))
+        self.send(signal.SIGINT)
+        self.assertEqual(self.process.left, [1])
+
+    def test_others(self) -> None:
+        """
+        HUP reads the settings again, USR1 begins a new log, until it stops.
+        """
+        self.signals.start()
+        self.send(signal.SIGHUP)
+        self.send(signal.SIGUSR1)
+        self.assertEqual(self.did, ["reload", "rotate"])
+        self.signals.stop()
+        self.assertIs(self.installed[signal.SIGHUP], signal.SIG_IGN)
+
+    def test_background(self) -> None:
+        """
+        A daemon in a shell's background stays deaf to the Ctrl-C for another.
+        """
+        self.installed[signal.SIGINT] = signal.SIG_IGN
+        self.signals.start()
+        self.assertIs(self.installed[signal.SIGINT], signal.SIG_IGN)
+
+
+class ReloadTests(TestCase):
+    """
+    L{Reload}.
+    """
+
+    def setUp(self) -> None:
+        self.new: ConnectSettings | Exception = ConnectSettings()
+        self.applied: list[ConnectSettings] = []
+        self.reload = Reload(ConnectSettings(), self.load, self.applied.append)
+
+    def load(self) -> ConnectSettings:
+        if isinstance(self.new, Exception):
+            raise self.new
+        return self.new
+
+    def test_applied(self) -> None:
+        """
+        What can change live does, what cannot stays and is named in the log.
+        """
+        self.new = ConnectSettings(heartbeat_s=9, listen="127.0.0.1:9")
+        with capturedLogs() as events:
+            self.reload()
+        (applied,) = self.applied
+        self.assertEqual(applied, ConnectSettings(heartbeat_s=9))
+        self.assertEqual(self.reload.settings, applied)
+        self.assertEqual(
+            [text_of(e) for e in events],
+            [
+                "settings: listen changes with a restart only",
+                "settings read again; changed: heartbeat_s",
+            ],
+        )
+
+    def test_mistakes(self) -> None:
+        """
+        A file with mistakes changes nothing, and each is in the log.
+        """
+        self.new = SettingsMistakes([Mistake("f", "listen", "is no good")])
+        with capturedLogs() as events:
+            self.reload()
+        self.assertEqual(self.applied, [])
+        self.assertEqual(text_of(events[0]), "settings: f: listen: is no good")
+        self.assertEqual(text_of(events[1]), "the settings stay as they were")
+
+    def test_nothing_new(self) -> None:
+        """
+        The same settings again disturb nobody.
+        """
+        self.reload()
+        self.assertEqual(self.applied, [])

@@ -1,0 +1,229 @@
+"""
+The units in C{deploy/systemd}, and what systemd is told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SkipTest, TestCase
+
+from wsmsg.daemon.systemd import Notify
+from wsmsg.dependency.state import Dependency
+from wsmsg.monitoring.health import Health, required_up
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+UNITS = Path(__file__).parent.parent.parent / "deploy" / "systemd"
+PREFIX = "/opt/wsmsg/bin"
+
+
+class UnitTests(TestCase):
+    """
+    The files as an operator copies them.
+    """
+
+    def test_verified(self) -> None:
+        """
+        systemd finds no fault in the target, the units and the hardening.
+        """
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            raise SkipTest("systemd-analyze is not installed")
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        for name in ("wsmsg.target", "wsmsg-connect@.socket"):
+            shutil.copy(UNITS / name, folder)
+        for name in ("wsmsg-connect@.service", "wsmsg-message@.service"):
+            # systemd looks whether the program is there.
+            text = (UNITS / name).read_text()
+            self.assertIn(f"ExecStart={PREFIX}/twistd ", text)
+            text = text.replace(f"{PREFIX}/twistd", sys.executable)
+            (folder / name).write_text(text)
+            (folder / f"{name}.d").mkdir()
+            shutil.copy(UNITS / "hardening.conf", folder / f"{name}.d")
+        verified = subprocess.run(
+            [
+                analyze,
+                "verify",
+                "wsmsg.target",
+                "wsmsg-connect@1.service",
+                "wsmsg-connect@1.socket",
+                "wsmsg-message@1.service",
+            ],
+            env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder.absolute()}:"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual((verified.returncode, verified.stderr), (0, ""))
+
+    def test_example_file(self) -> None:
+        """
+        The example of a settings file is taken as it is by both daemons.
+        """
+        sources = Sources(file=UNITS / "wsmsg.toml.example")
+        connect = load_settings(ConnectSettings, sources)
+        self.assertEqual(connect.listen, "0.0.0.0:21005")
+        load_settings(MessageSettings, sources)
+
+    def test_example_comments(self) -> None:
+        """
+        What the example of a settings file shows in comments is the default.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        lines = (UNITS / "wsmsg.toml.example").read_text().splitlines()
+        shown = [
+            line.removeprefix("# ") if " = " in line else line
+            for line in lines
+            if "token.pub" not in line and "0.0.0.0" not in line
+        ]
+        file = folder / "shown.toml"
+        file.write_text("\n".join(shown))
+        sources = Sources(file=file)
+        self.assertEqual(load_settings(ConnectSettings, sources), ConnectSettings())
+        self.assertEqual(load_settings(MessageSettings, sources), MessageSettings())
+
+    def test_example_environment(self) -> None:
+        """
+        Every variable of the example, those in comments too, is a setting.
+        """
+        lines = (UNITS / "wsmsg.env.example").read_text().splitlines()
+        pairs = [
+            line.lstrip("#").split("=", 1)
+            for line in lines
+            if line.lstrip("#").startswith("WSMSG_") and "_FILE=" not in line
+        ]
+        environ = dict(pairs)
+        self.assertIn("WSMSG_CONNECT__LISTEN", environ)
+        settings = load_settings(ConnectSettings, Sources(environ=environ))
+        self.assertEqual(settings.listen, "127.0.0.1:21105")
+        self.assertEqual(settings.log.format, "json")
+
+
+class NotifyTests(TestCase):
+    """
+    L{Notify}.
+    """
+
+    def setUp(self) -> None:
+        # Not below the test's folder: a socket's path has at most 107 characters.
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.socket.close)
+        self.socket.bind("")
+        self.socket.setblocking(False)
+        name = self.socket.getsockname()[1:].decode()
+        self.environ = {"NOTIFY_SOCKET": f"@{name}"}
+        self.clock = Clock()
+        self.health = Health(self.clock, required_up)
+        self.dependency = Dependency("journal", self.clock)
+        self.health.add(self.dependency)
+
+    def notify(self) -> Notify:
+        notify = Notify(
+            self.clock,
+            self.health,
+            self.environ,
+            pid=lambda: 7,
+            monotonic_ns=lambda: 5_000_000,
+        )
+        notify.start()
+        self.addCleanup(notify.stop)
+        return notify
+
+    def told(self) -> list[str]:
+        messages = []
+        while True:
+            try:
+                messages.append(self.socket.recv(1000).decode())
+            except BlockingIOError:
+                return messages
+
+    def test_ready(self) -> None:
+        """
+        systemd hears of readiness when all that is needed is there, not before.
+        """
+        self.notify()
+        self.health.started()
+        self.assertEqual(self.told(), ["STATUS=starting"])
+        self.dependency.succeeded()
+        self.assertEqual(self.told(), ["READY=1\nSTATUS=ready"])
+
+    def test_lost(self) -> None:
+        """
+        A loss shows in the unit's status, and READY is not said twice.
+        """
+        self.health.started()
+        self.notify()
+        self.dependency.succeeded()
+        self.told()
+        self.dependency.lost("gone")
+        self.assertEqual(self.told(), ["STATUS=waiting for journal"])
+        self.dependency.succeeded()
+        self.assertEqual(self.told(), ["STATUS=ready"])
+
+    def test_watchdog(self) -> None:
+        """
+        The watchdog is fed at half of its time, for as long as the reactor turns.
+        """
+        self.environ["WATCHDOG_USEC"] = "4000000"
+        notify = self.notify()
+        self.told()
+        self.clock.advance(1.9)
+        self.assertEqual(self.told(), [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.told(), ["WATCHDOG=1"])
+        notify.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_watchdog_of_another(self) -> None:
+        """
+        A watchdog that systemd means for another process is not fed.
+        """
+        self.environ.update(WATCHDOG_USEC="4000000", WATCHDOG_PID="8")
+        self.notify()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_reload_and_stop(self) -> None:
+        """
+        systemd hears when a reload begins and ends, and when stopping begins.
+        """
+        self.health.started()
+        notify = self.notify()
+        self.dependency.succeeded()
+        self.told()
+        notify.reloading()
+        notify.reloaded()
+        notify.stopping()
+        self.assertEqual(
+            self.told(),
+            [
+                "RELOADING=1\nMONOTONIC_USEC=5000",
+                "READY=1\nSTATUS=ready",
+                "STOPPING=1\nSTATUS=stopping",
+            ],
+        )
+
+    def test_no_systemd(self) -> None:
+        """
+        Without systemd nothing is said and nothing is scheduled.
+        """
+        self.environ.clear()
+        self.environ["WATCHDOG_USEC"] = "4000000"
+        self.notify().stopping()
+        self.assertEqual(self.told(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_no_listener(self) -> None:
+        """
+        A notification socket that nobody has open does not stop the daemon.
+        """
+        self.environ["NOTIFY_SOCKET"] = "/nonexistent/notify"
+        self.notify().stopping()

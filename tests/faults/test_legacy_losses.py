@@ -1,0 +1,208 @@
+"""
+What the deployed system loses, ours keeps: with its own clients, on the embedded
+backends.  The rows that need Kafka, MongoDB or Redis are in
+L{tests.stack.legacy.test_losses}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from twisted.internet.defer import Deferred
+
+from tests.faults.legacy import CONNECT, LegacyTestCase, check, talk
+from tests.integration.cases import eventually
+from tests.integration.installation import DaemonProcess, Installation, free_ports
+
+
+class TwoConnects(Installation):
+    """
+    One Message and two Connects.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(connect=CONNECT)
+        listeners = ("listen", "rpc_listen", "admin_listen")
+        ports = dict(
+            zip((f"connect-2.{x}" for x in listeners), free_ports(3), strict=True)
+        )
+        ports["upstream"] = self.ports["upstream"]
+        self.second = DaemonProcess("connect-2", self.folder, ports, CONNECT)
+
+    @property
+    def daemons(self) -> list[DaemonProcess]:
+        return [*super().daemons, self.second]
+
+
+class RateTests(LegacyTestCase):
+    """
+    There: frozen for good after minutes at a hundred a second, and at once at five
+    hundred, as several write on one stream at a time.
+    """
+
+    def test_steady(self) -> Deferred[None]:
+        """
+        A hundred messages a second all arrive, once and in order.
+        """
+
+        async def test() -> None:
+            pairs = await self.pairs(10)
+            await talk(pairs, 60, pause_s=0.2)
+            await check(pairs)
+
+        return self.run_with(Installation(connect=CONNECT), test)
+
+    def test_overload(self) -> Deferred[None]:
+        """
+        Who sends as fast as the connection takes it is slowed down, and loses nothing.
+        """
+
+        async def test() -> None:
+            pairs = await self.pairs(4)
+            await talk(pairs, 500)
+            await check(pairs)
+
+        return self.run_with(Installation(connect=CONNECT), test)
+
+
+class KillTests(LegacyTestCase):
+    """
+    There: a Connect never finds a Message that was killed again, and a Connect that was
+    killed leaves its users in the wrong place for hours.
+    """
+
+    def test_message_killed(self) -> Deferred[None]:
+        """
+        What is said while Message is away for 5 seconds arrives when it is back, and so
+        does what is said after.
+        """
+        installation = Installation(connect=CONNECT)
+
+        async def test() -> None:
+            pairs = await self.pairs(4)
+            talking = asyncio.ensure_future(talk(pairs, 100, pause_s=0.1))
+            await pairs[0].users[1].heard.count(10)
+            await installation.message.kill()
+            await asyncio.sleep(5)  # as there
+            await installation.message.start()
+            await talking
+            await check(pairs)
+
+        return self.run_with(installation, test)
+
+    def test_connect_killed(self) -> Deferred[None]:
+        """
+        What is said to somebody whose Connect is killed waits in C{unread}, and after
+        the next login everything arrives.
+        """
+        installation = TwoConnects()
+
+        async def test() -> None:
+            one = await self.client(1001)
+            two = await self.client(1002, installation.second)
+            await one.say(1002, "before")
+            await two.hears("before")
+            await eventually("it is read", lambda: self.none_unread(two))
+            await installation.second.kill()
+            await two.ends.count(1)
+            for n in range(20):
+                await one.say(1002, f"away {n}")
+            await installation.second.start()
+            await installation.second.ready()
+            await two.login()
+
+            async def waits() -> bool:
+                return len(await two.unread()) == 20
+
+            await eventually("20 unread", waits)
+            waiting = [m["content"] for m in await two.unread()]
+            self.assertEqual(waiting, [f"away {n}" for n in range(20)])
+            for n in range(20):
+                await one.say(1002, f"back {n}")
+            await two.hears("back 19")
+            self.assertEqual(two.texts(), ["before", *(f"back {n}" for n in range(20))])
+
+        return self.run_with(installation, test)
+
+    def test_late_start(self) -> Deferred[None]:
+        """
+        A Connect that is there long before Message, and has failed more than ten times,
+        says that it is not ready, and serves those who waited when Message comes.
+        """
+        installation = Installation(connect={**CONNECT, "send_timeout_s": 60})
+
+        async def test() -> None:
+            await installation.connect.start()
+            await installation.connect.until_logged("attempt 1 failed")
+            one, two = (await self.pairs(1))[0].users
+            await one.say(1002, "anybody there?")
+            await installation.connect.until_logged("attempt 12", 60)
+            status, _ = await installation.connect.get("/readyz")
+            self.assertEqual(status, 503)
+            await installation.message.start()
+            await two.hears("anybody there?")
+            await installation.connect.ready()
+
+        return self.run_with(installation, test, started=False)
+
+
+class ManyTests(LegacyTestCase):
+    """
+    There: a second login ends both, two Connects deliver twice and panic, and an
+    acknowledgement may overtake the storing and is lost.
+    """
+
+    def test_two_logins(self) -> Deferred[None]:
+        """
+        Somebody who logs in twice hears everything at both places.
+        """
+
+        async def test() -> None:
+            one = await self.client(1001)
+            two, again = await self.client(1002), await self.client(1002)
+            for n in range(20):
+                await one.say(1002, f"{n}")
+            for client in (two, again):
+                await client.hears("19")
+                self.assertEqual(client.texts(), [f"{n}" for n in range(20)])
+                self.assertTrue(client.connected)
+            await again.drop()
+            await one.say(1002, "and now?")
+            await two.hears("and now?")
+
+        return self.run_with(Installation(connect=CONNECT), test)
+
+    def test_two_connects(self) -> Deferred[None]:
+        """
+        Users at two Connects hear everything once.
+        """
+        installation = TwoConnects()
+
+        async def test() -> None:
+            pairs = await self.pairs(4, installation.connect, installation.second)
+            await talk(pairs, 50, pause_s=0.02)
+            await check(pairs)
+
+        return self.run_with(installation, test)
+
+    def test_acknowledgement_race(self) -> Deferred[None]:
+        """
+        What is acknowledged the moment it comes is read, however early that is; what
+        is not stays unread.
+        """
+
+        async def test() -> None:
+            one = await self.client(1001)
+            two = await self.client(1002)
+            silent = await self.client(1003, acknowledges=False)
+            for n in range(200):
+                await one.say(1002, f"{n}")
+            await one.say(1003, "keep this")
+            await two.hears("199")
+            await silent.hears("keep this")
+            await eventually("all read", lambda: self.none_unread(two))
+            self.assertEqual(
+                [m["content"] for m in await silent.unread()], ["keep this"]
+            )
+
+        return self.run_with(Installation(connect=CONNECT), test)

@@ -1,0 +1,298 @@
+"""
+HTTP of both services, with real daemons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, ClassVar
+
+from openapi_schema_validator import OAS31Validator
+
+from tests.conformance.plain_http import Answer, ask, read_answer
+from tests.integration.cases import eventually, with_daemons
+from tests.integration.http.cases import HttpTestCase
+from wsmsg.errors import Close
+
+
+class HttpTests(HttpTestCase):
+    """
+    As it is on loopback: open.
+    """
+
+    message: ClassVar[dict[str, Any]] = {
+        "http.receive_s": "2",
+        "http.body_bytes": "100000",
+        "group_members": "5",
+    }
+
+    @with_daemons
+    async def test_say(self) -> None:
+        """
+        What a service says in a user's name comes to the other's devices, and repeating
+        it says nothing again.
+        """
+        anna, ben = self.user(), self.user()
+        phone = await self.device(ben)
+        first = await self.say(anna, ben, "hello")
+        heard = await phone.hears("deliver", content="hello")
+        self.assertEqual(heard.message_id, int(first["message_id"]))
+        body = {"client_id": "hello", "from": anna, "to": ben, "content": "hello"}
+        again = await self.ask("POST", "messages", body)
+        self.assertEqual((again.status, again.document), (200, first))
+        await phone.pong()
+        self.assertEqual(len(phone.all("deliver")), 1)
+
+    @with_daemons
+    async def test_read(self) -> None:
+        """
+        What is read over HTTP is read for the user's counts, and the sender's devices
+        hear of it.
+        """
+        anna, ben = self.user(), self.user()
+        phone = await self.device(anna)
+        for content in ("a", "b"):
+            await self.say(anna, ben, content)
+        messages = await self.unread(ben, 2)
+        self.assertEqual([m["content"] for m in messages], ["a", "b"])
+        await self.post(
+            "messages/mark-read", user_id=ben, message_ids=[messages[1]["id"]]
+        )
+        (left,) = await self.unread(ben, 1)
+        self.assertEqual(left["content"], "a")
+        name = f"u:{anna}:{ben}"
+        await self.post(f"users/{ben}/read", conversation=name, seq=1)
+        await phone.hears("receipt", user=ben, read=2)
+        answer = await self.ask("GET", f"users/{ben}/unread")
+        self.assertEqual(answer.document["total"], 0)
+
+    @with_daemons
+    async def test_deployed_words(self) -> None:
+        """
+        The deployed client finds its fields, null where there is nothing, and headers
+        for browsers.
+        """
+        answer = await self.ask("POST", "messages/unread", {"user_id": self.user()})
+        self.assertEqual(answer.body.strip(), b'{"messages":null,"total":0}')
+        self.assertEqual(answer.headers["access-control-allow-origin"], "*")
+        answer = await ask(self.port, "GET", "/health")
+        self.assertEqual(answer.document["status"], "ok")
+        for path in ("messages/unread", "messages/send"):
+            answer = await self.ask("OPTIONS", path)
+            self.assertEqual(answer.status, 204)
+            self.assertEqual(answer.headers["access-control-allow-methods"], "*")
+
+    @with_daemons
+    async def test_kick(self) -> None:
+        """
+        A service ends the session of one device, then all of the user's, and their
+        clients are told not to come back by themselves.
+        """
+        anna, ben = self.user(), self.user()
+        phone, tablet = await self.device(anna), await self.device(anna, "tablet")
+        other = await self.device(ben)
+        gone = await self.ask("DELETE", f"users/{anna}/sessions/phone?reason=lost%20it")
+        self.assertEqual((gone.status, gone.document), (200, {"connects": 1}))
+        self.assertEqual(await phone.closed(), Close.KICKED)
+        await tablet.pong()
+        await self.ask("DELETE", f"users/{anna}/sessions")
+        self.assertEqual(await tablet.closed(), Close.KICKED)
+        await other.pong()
+
+        async def offline() -> bool:
+            answer = await self.ask("GET", f"presence?users={anna},{ben}")
+            told = [p["online"] for p in answer.document["presence"]]
+            return told == [False, True]
+
+        await eventually("only the other is online", offline)
+        await (await self.device(anna)).pong()
+
+    @with_daemons
+    async def test_every_route(self) -> None:
+        """
+        Each route of the description is there, and what it answers, to the first
+        example of a request and to an empty one, is as described.
+        """
+        answer = await self.ask("GET", "openapi.json")
+        described = answer.document
+        asked = 0
+        for path, operations in described["paths"].items():
+            for method, operation in operations.items():
+                nothing: dict[str, Any] = {}
+                for body in (self.example(described, operation), nothing):
+                    url = path.replace("{user}", str(self.user())).replace("{", "")
+                    url = url.replace("}", "") + self.arguments(operation)
+                    answer = await ask(self.port, method.upper(), url, body)
+                    self.hold(described, operation, answer)
+                    asked += 1
+        self.assertGreaterEqual(asked, 40)
+
+    def example(self, described: Any, operation: Any, *, whole: bool = False) -> Any:
+        """
+        A request of an operation's form.
+
+        @param whole: with all fields that there are.
+        """
+        if "requestBody" not in operation:
+            return None
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        name = schema["$ref"].rpartition("/")[2]
+        form = described["components"]["schemas"][name]
+        user = self.user()
+        return {
+            field: _some(rule, field, user)
+            for field, rule in form["properties"].items()
+            if whole or field in (*form.get("required", ()), "to", "from", "user_id")
+        }
+
+    def arguments(self, operation: Any) -> str:
+        """
+        The arguments that an operation has to have.
+        """
+        query = [
+            f"{p['name']}=1"
+            for p in operation["parameters"]
+            if p["in"] == "query" and p["required"]
+        ]
+        return "?" + "&".join(query) if query else ""
+
+    def hold(self, described: Any, operation: Any, answer: Answer) -> None:
+        """
+        Hold an answer against an operation's description.
+        """
+        told = (operation["operationId"], answer)
+        self.assertLess(answer.status, 500, told)
+        responses = operation["responses"]
+        response = responses.get(str(answer.status), responses["default"])
+        if str(answer.status) not in responses:
+            self.assertGreaterEqual(answer.status, 400, told)
+        if "content" not in response:
+            self.assertEqual(answer.body, b"", told)
+            return
+        ((kind, media),) = response["content"].items()
+        self.assertEqual(answer.headers["content-type"], f"{kind}; charset=utf-8")
+        form = OAS31Validator({**media["schema"], **described})
+        faults = [e.message for e in form.iter_errors(answer.document)]
+        self.assertEqual(faults, [], told)
+
+    @with_daemons
+    async def test_hostile_bodies(self) -> None:
+        """
+        Whatever a body is, it is refused with a reason, and Message goes on.
+        """
+        described = (await self.ask("GET", "openapi.json")).document
+        posts = [
+            path
+            for path, operations in described["paths"].items()
+            if "post" in operations
+        ]
+        bodies = [
+            b"",
+            b"\xff\xfe",
+            b"\0" * 1000,
+            b"{",
+            b'{"a":' * 5000,
+            b"[" * 99_999,
+            b'"\\ud800"',
+            b"9" * 5000,
+            b"1e999999",
+            os.urandom(2000),
+            b'{"user_id": 1' + b"0" * 4000 + b"}",
+        ]
+        for path in posts:
+            url = path.replace("{user}", "1").replace("{group}", "1")
+            for body in bodies:
+                answer = await ask(self.port, "POST", url, body=body)
+                self.assertIn(answer.status, (400, 404), (path, body[:9], answer))
+                self.assertTrue(answer.document["code"])
+        await self.healthy()
+
+    @with_daemons
+    async def test_hostile_fields(self) -> None:
+        """
+        Each field of each form, absent or odd, is refused, or does no harm.
+        """
+        described = (await self.ask("GET", "openapi.json")).document
+        nothing: tuple[Any, ...] = ([], {})
+        odd: tuple[Any, ...] = (
+            None,
+            0,
+            -1,
+            2**63,
+            2**64,
+            10**400,
+            0.5,
+            True,
+            *nothing,
+            "",
+            "\0",
+            "x" * 300,
+        )
+        for path, operations in described["paths"].items():
+            if "post" not in operations:
+                continue
+            whole = self.example(described, operations["post"], whole=True)
+            url = path.replace("{user}", "1").replace("{group}", "1")
+            for field in whole:
+                less = {k: v for k, v in whole.items() if k != field}
+                bodies = [less, *({**whole, field: value} for value in odd)]
+                for body in bodies:
+                    answer = await ask(self.port, "POST", url, body)
+                    self.assertLess(answer.status, 500, (path, body, answer))
+        await self.healthy()
+
+    @with_daemons
+    async def test_huge_body(self) -> None:
+        """
+        A body over the limit is refused while it is still being sent, and its sender
+        can read the refusal.
+        """
+        for head in (b"Content-Length: 30000000", b"Transfer-Encoding: chunked"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            begin = b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n"
+            writer.write(begin % head)
+            piece = b"fa00\r\n" + b" " * 64000 + b"\r\n"
+            for _ in range(20):
+                writer.write(piece)
+            answer = read_answer(await asyncio.wait_for(reader.read(), 10), "POST")
+            writer.close()
+            self.assertEqual(answer.status, 413)
+            self.assertEqual(answer.document["code"], "too_large")
+        await self.healthy()
+
+    @with_daemons
+    async def test_slow_body(self) -> None:
+        """
+        A body that drips is waited for no longer than the setting says, and nobody else
+        waits meanwhile.
+        """
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(b"POST /api/v1/messages HTTP/1.1\r\nContent-Length: 99\r\n\r\n")
+        reading = asyncio.ensure_future(reader.read())
+        while not reading.done():
+            writer.write(b" ")
+            await self.healthy()
+            await asyncio.wait([reading], timeout=0.2)
+        writer.close()
+        answer = read_answer(await reading, "POST")
+        self.assertEqual((answer.status, answer.document["code"]), (408, "stale"))
+
+    async def healthy(self) -> None:
+        """
+        Message serves.
+        """
+        answer = await ask(self.port, "GET", "/readyz")
+        self.assertEqual(answer.status, 200)
+
+
+def _some(rule: Any, field: str, user: int) -> Any:
+    if field in ("users", "members"):
+        return [user]
+    if rule.get("type") == "array":
+        return []
+    if field == "conversation":
+        return f"u:1:{user}"
+    if "anyOf" in rule or rule.get("type") == "integer":
+        return user
+    return f"x{user}" if rule.get("type") == "string" else True

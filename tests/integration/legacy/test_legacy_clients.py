@@ -1,0 +1,250 @@
+"""
+Deployed clients at our daemons: they connect, send and hear as they always did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.conformance.contract import ONLINE, TEXT, WSMessage, sender_of
+from tests.conformance.peer_client import ScriptedClient
+from tests.conformance.plain_http import ask
+from tests.conformance.websocket import PING, Frame, Refused
+from tests.conformance.websocket import TEXT as TEXT_FRAME
+from tests.integration.cases import with_daemons
+from tests.integration.device import Device
+from tests.integration.installation import http_post
+from tests.integration.legacy.cases import DEBUG_TOKEN, LegacyTestCase
+
+_PATH = "/api/v1/connect/ws"
+
+
+class HandshakeTests(LegacyTestCase):
+    """
+    Who may come.
+    """
+
+    async def refused(self, headers: Mapping[str, str], status: int) -> str:
+        """
+        The reason why a client with these headers is not let in.
+        """
+        with self.assertRaises(Refused) as caught:
+            await self.stranger(1001).login(headers)
+        answer = caught.exception.answer
+        self.assertEqual(answer.status, status)
+        return str(answer.document["error"])
+
+    @with_daemons
+    async def test_tokens(self) -> None:
+        """
+        A bare token, one after Bearer and the debug token are all taken.
+        """
+        friend = await self.client()
+        user = self.user()
+        token = self.installation.token(user)
+        for given in (token, f"Bearer {token}", DEBUG_TOKEN):
+            client = await self.client(user, token=given)
+            await client.say(friend.user, given)
+            await friend.hears(given)
+
+    @with_daemons
+    async def test_refused(self) -> None:
+        """
+        Without a good token it is 401 with a reason, without a user 400.
+        """
+        other = self.installation.token(1002)
+        user = {"User-ID": "1001"}
+        for headers, status, word in (
+            (user, 401, "Authorization"),
+            ({**user, "Authorization": "nonsense"}, 401, "token"),
+            ({**user, "Authorization": other}, 401, "another user"),
+            ({"Authorization": other}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "-5"}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "0"}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "9" * 19}, 400, "User-ID"),
+            ({"Authorization": DEBUG_TOKEN, "User-ID": "bob"}, 400, "User-ID"),
+        ):
+            self.assertIn(word, await self.refused(headers, status))
+
+    @with_daemons
+    async def test_plain(self) -> None:
+        """
+        A plain GET is 400.
+        """
+        port = self.installation.connect.port("listen")
+        answer = await ask(port, "GET", _PATH)
+        self.assertEqual(answer.status, 400)
+        self.assertIn("error", answer.document)
+
+
+class LegacyTests(LegacyTestCase):
+    """
+    With daemons that stay up.
+    """
+
+    @with_daemons
+    async def test_two_talk(self) -> None:
+        """
+        What one says the other hears, with an id and all else as it was recorded; the
+        sender hears nothing of it.
+        """
+        one, two = await self.client(), await self.client()
+        said = await one.say(two.user, "hello from one")
+        heard = await two.hears("hello from one")
+        self.assertGreater(heard.message_id, 0)
+        said.message_id = heard.message_id
+        self.assertAlmostEqual(heard.timestamp, said.timestamp, delta=60)
+        said.timestamp = heard.timestamp
+        self.assertEqual(heard.SerializeToString(), said.SerializeToString())
+        await two.say(one.user, "and back")
+        await one.hears("and back")
+        self.assertEqual(one.texts(), ["and back"])
+
+    @with_daemons
+    async def test_odd_frames(self) -> None:
+        """
+        A text frame is taken, what is no message is skipped, a ping is answered with
+        its payload; whoever claims to be another is not.
+        """
+        one, two = await self.client(), await self.client()
+        said = WSMessage(to=two.user, content="as text", message_type=TEXT)
+        said.timestamp = 1795447835
+        await one.write(said.SerializeToString(), TEXT_FRAME)
+        await one.write(b"\xff\xff\xff")
+        await one.write(b"")
+        one.socket.write(Frame(PING, b"heartbeat"))
+        await one.socket.pongs.find(lambda pong: pong == b"heartbeat")
+        await one.say(two.user, "as another", sender=two.user)
+        self.assertEqual(sender_of(await two.hears("as another")), one.user)
+        self.assertEqual(two.texts(one.user), ["as text", "as another"])
+
+    @with_daemons
+    async def test_two_logins(self) -> None:
+        """
+        Two logins of a user live side by side, and both hear all of it.
+        """
+        friend = await self.client()
+        logins = [await self.client()]
+        logins.append(await self.client(logins[0].user))
+        for n in range(20):
+            await friend.say(logins[0].user, str(n))
+        for login in logins:
+            await self.heard_once(login, [str(n) for n in range(20)])
+
+    @with_daemons
+    async def test_presence(self) -> None:
+        """
+        A client hears that whom it talked with leaves and comes back, with whatever
+        client; and they count as online.
+        """
+        one, two = await self.client(), await self.client()
+        await one.say(two.user, "hello")
+        await two.hears("hello")
+
+        async def told(client: ScriptedClient, other: int, what: str) -> None:
+            wanted = (ONLINE, other, client.user, what)
+            await client.heard.find(
+                lambda m: (m.message_type, sender_of(m), m.to, m.content) == wanted,
+                f"{other} is {what}",
+            )
+
+        await told(one, two.user, "online")
+        await told(two, one.user, "online")
+        status = "/api/v1/connect/online_status"
+        port = self.installation.connect.port("listen")
+        _, document = await http_post(port, status, {"user_ids": [one.user, two.user]})
+        self.assertEqual(set(document["status"].values()), {True})
+        await two.drop()
+        await told(one, two.user, "offline")
+        heard = len(one.heard)
+        await self.device(two.user)
+        await one.heard.find(lambda m: m.content == "online", "back", since=heard)
+
+    @with_daemons
+    async def test_group(self) -> None:
+        """
+        A group's message goes to all of its members but the sender, with any client;
+        that of a stranger goes to nobody.
+        """
+        one, two, stranger = [await self.client() for _ in range(3)]
+        third = await self.device(self.user())
+        port = self.installation.message.port("listen")
+        wanted = {
+            "client_id": f"group-{one.user}",
+            "owner": one.user,
+            "name": "crew",
+            "members": [two.user, third.user],
+        }
+        status, made = await http_post(port, "/api/v1/groups", wanted)
+        self.assertEqual(status, 201, made)
+        group = int(made["group"])
+        await one.say(0, "hello all", group=group)
+        heard = await two.hears("hello all")
+        self.assertEqual((heard.group_id, heard.to), (group, 0))
+        await third.hears("deliver", content="hello all")
+        await stranger.say(0, "let me in", group=group)
+        await two.say(0, "hello one", group=group)
+        await one.hears("hello one")
+        self.assertEqual((one.texts(), two.texts()), (["hello one"], ["hello all"]))
+        self.assertEqual(stranger.texts(), [])
+
+    @with_daemons
+    async def test_bad_sends(self) -> None:
+        """
+        Sends that cannot be are passed over; the connection and others go on.
+        """
+        one, two = await self.client(), await self.client()
+        for fields in (
+            {"to": 0},
+            {"to": -1},
+            {"to": -(2**63)},
+            {"group_id": 5},
+            {"group_id": -5},
+            {"message_type": 0},
+            {"message_type": 77},
+            {"message_type": 10},
+            {"content": "x" * 20_000},
+            {"content": "nul \0"},
+            {"to": 0, "group_id": 2**63 - 1},
+        ):
+            bad = {"to": two.user, "content": "bad", "message_type": TEXT, **fields}
+            await one.write(WSMessage(**bad).SerializeToString())
+        await one.acknowledge(WSMessage(message_id=2**63 - 1))
+        await one.acknowledge(WSMessage(message_id=-1))
+        await one.say(two.user, "good")
+        await two.hears("good")
+        self.assertEqual(two.texts(), ["good"])
+        await one.say(one.user, "to myself")
+        await one.hears("to myself")
+
+    @with_daemons
+    async def test_every_pairing(self) -> None:
+        """
+        Clients of every spelling hear each other, two of one user as well.
+        """
+        one, two = self.user(), self.user()
+        clients: list[ScriptedClient | Device] = []
+        for user in (one, two):
+            clients.append(await self.client(user))
+            clients.append(await self.device(user, "phone"))
+            clients.append(await self.device(user, "browser", json_=True))
+        for n, sender in enumerate(clients):
+            to = two if sender.user == one else one
+            text = f"from {n}"
+            if isinstance(sender, Device):
+                await sender.send(to, f"id-{n}", text)
+            else:
+                await sender.say(to, text)
+            for client in clients:
+                if isinstance(client, Device):
+                    await client.hears("deliver", content=text)
+                elif client.user == to:
+                    await client.hears(text)
+        for client in clients:
+            if isinstance(client, ScriptedClient):
+                wanted = [
+                    f"from {n}"
+                    for n in ((3, 4, 5) if client.user == one else (0, 1, 2))
+                ]
+                self.assertEqual(client.texts(), wanted)

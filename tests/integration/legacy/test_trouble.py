@@ -1,0 +1,180 @@
+"""
+Deployed clients lose nothing while our daemons come and go, and are given again what
+they have not acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from tests.conformance.contract import TEXT
+from tests.conformance.websocket import PING, Frame
+from tests.integration.cases import eventually, with_daemons
+from tests.integration.legacy.cases import LegacyTestCase
+from wsmsg.errors import Close
+
+
+class TroubleTests(LegacyTestCase):
+    """
+    With daemons that come and go.
+    """
+
+    alone = True
+    connect: ClassVar[dict[str, Any]] = {
+        **LegacyTestCase.connect,
+        "send_timeout_s": 1,
+        "resync_spread_s": 0.2,
+        "retry.cap_s": 0.5,
+    }
+
+    @with_daemons
+    async def test_message_killed(self) -> None:
+        """
+        Message is killed and comes back while clients send: all of it arrives, once
+        and in order, also what was said by a client that left meanwhile.
+        """
+        message = self.installation.message
+        await self.installation.start()
+        one, two = await self.client(), await self.client()
+        gone = await self.client()
+        await one.say(two.user, "0")
+        await two.hears("0")
+        await message.kill()
+        for n in range(1, 100):
+            await one.say(two.user, str(n))
+        await gone.say(one.user, "I must go")
+        await gone.drop()
+        await message.start()
+        for n in range(100, 200):
+            await one.say(two.user, str(n))
+        await one.hears("I must go")
+        await self.heard_once(two, [str(n) for n in range(200)])
+
+    @with_daemons
+    async def test_late_message(self) -> None:
+        """
+        Connect is there before Message: clients come, and what they say then arrives
+        when Message comes.
+        """
+        message, connect = self.installation.message, self.installation.connect
+        await connect.start()
+        await connect.until_logged("attempt 2 failed")
+        one, two = await self.client(), await self.client()
+        for n in range(30):
+            await one.say(two.user, str(n))
+        await connect.until_logged("attempt 5 failed")
+        await message.start()
+        await self.heard_once(two, [str(n) for n in range(30)])
+
+    @with_daemons
+    async def test_stopped(self) -> None:
+        """
+        Connect is told to stop while a client sends without a pause: all that it sent
+        before it heard of that is stored.
+        """
+        await self.installation.start()
+        connect = self.installation.connect
+        one, two = await self.client(), await self.device(self.user())
+        said = 0
+
+        async def talk() -> None:
+            nonlocal said
+            while one.connected:
+                await one.say(two.user, str(said))
+                said += 1
+                if said % 16 == 0:  # not more than that is on its way
+                    one.socket.write(Frame(PING, b""))
+                    await one.socket.pongs.count(said // 16)
+
+        talking = asyncio.ensure_future(talk())
+        await two.hears("deliver", content="50")
+        ending = asyncio.ensure_future(connect.terminate())
+        await one.ends.count(1)
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        self.assertEqual(await ending, 0)
+        self.assertEqual(one.ends[0], Close.DRAIN)
+        await connect.start()
+        await connect.ready()
+        reader = await self.client(one.user)
+        await two.close()
+        self.assertGreater(said, 50)
+        reader_two = self.person(two.user)
+        await eventually(
+            "all is stored", lambda: len(_contents(reader_two)) >= said - 1
+        )
+        stored = _contents(reader_two)
+        self.assertEqual(stored, [str(n) for n in range(len(stored))])
+        await reader.drop()
+
+
+class RedeliverTests(LegacyTestCase):
+    """
+    With C{legacy.redeliver}.
+    """
+
+    connect: ClassVar[dict[str, Any]] = {
+        **LegacyTestCase.connect,
+        "legacy.redeliver": True,
+        "limits.page": 7,
+    }
+
+    @with_daemons
+    async def test_again(self) -> None:
+        """
+        What a client has not acknowledged it is given again when it comes back, oldest
+        first, until it does; what it has not.
+        """
+        one, two = await self.client(), self.user()
+        for n in range(30):
+            await one.say(two, str(n))
+        shy = await self.client(two, acknowledges=False)
+        await self.heard_once(shy, [str(n) for n in range(30)])
+        await shy.drop()
+        keen = await self.client(two)
+        await self.heard_once(keen, [str(n) for n in range(30)])
+        ids = [
+            [m.message_id for m in c.heard if m.message_type == TEXT]
+            for c in (shy, keen)
+        ]
+        self.assertEqual(*ids)
+
+        async def settled() -> bool:
+            await keen.relogin()
+            before = len(keen.heard)
+            await one.say(two, "now")
+            await keen.heard.find(lambda m: m.content == "now", "now", since=before)
+            texts = [m for m in keen.heard.items[before:] if m.message_type == TEXT]
+            return [m.content for m in texts] == ["now"]
+
+        await eventually("nothing is unread", settled)
+
+    @with_daemons
+    async def test_one_of_many(self) -> None:
+        """
+        An acknowledgement is of one message, not of those before it.
+        """
+        one, two = await self.client(), await self.client(acknowledges=False)
+        for n in range(5):
+            await one.say(two.user, str(n))
+        await two.hears("4")
+        for content in ("1", "3"):
+            await two.acknowledge(await two.hears(content))
+
+        async def left() -> bool:
+            again = await self.client(two.user, acknowledges=False)
+            await again.hears("4")
+            found = again.texts()
+            await again.drop()
+            return found == ["0", "2", "4"]
+
+        await eventually("only two are read", left)
+
+
+def _contents(client: Any) -> list[str]:
+    """
+    What a client of our own has of its only conversation.
+    """
+    (taken,) = client.taken.values() or ([],)
+    return [m.content for m in taken]

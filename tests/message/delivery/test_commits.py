@@ -1,0 +1,59 @@
+"""
+Which part of the journal may be committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.message.delivery.commits import Settling
+
+
+class SettlingTests(SynchronousTestCase):
+    """
+    Only a contiguous settled prefix is committed.
+    """
+
+    def setUp(self) -> None:
+        self.commits: list[Mapping[int, int]] = []
+        self.settling = Settling(self.commits.append)
+
+    def test_in_order(self) -> None:
+        """
+        A later batch that is settled first waits for the one before it.
+        """
+        first = self.settling.begin({0: 10}, 10)
+        second = self.settling.begin({0: 15}, 5)
+        second()
+        self.assertEqual(self.commits, [])
+        self.assertEqual(self.settling.unsettled, 15)
+        first()
+        self.assertEqual(self.commits, [{0: 15}])
+        self.assertEqual(self.settling.unsettled, 0)
+
+    def test_partitions(self) -> None:
+        """
+        Each partition's position is its own.
+        """
+        self.settling.begin({0: 1, 1: 7}, 3)()
+        self.assertEqual(self.commits, [{0: 1, 1: 7}])
+
+    @given(st.permutations(range(8)))
+    def test_any_order(self, order: list[int]) -> None:
+        """
+        Commits only rise, and end at the end.
+        """
+        commits: list[Mapping[int, int]] = []
+        settling = Settling(commits.append)
+        settles = [settling.begin({0: i + 1}, 1) for i in range(8)]
+        done: set[int] = set()
+        for i in order:
+            settles[i]()
+            done.add(i)
+            prefix = next((k for k in range(8) if k not in done), 8)
+            self.assertEqual(commits[-1][0] if commits else 0, prefix)
+        self.assertEqual(settling.unsettled, 0)

@@ -1,0 +1,86 @@
+"""
+C{/dead-letters} on the admin listener, asked by anybody with anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
+
+from tests.message.doubles import ManualJournal
+from wsmsg.message.http.dead_letters import DeadLettersResource
+
+
+class ReplayingJournal(ManualJournal):
+    """
+    Remembers what was to be replayed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exhumed: list[Sequence[int]] = []
+
+    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+        self.exhumed.append(numbers)
+        return succeed(list(numbers))
+
+
+class DeadLettersTests(SynchronousTestCase):
+    """
+    L{DeadLettersResource}.
+    """
+
+    def ask(self, *path: bytes, **fields: Any) -> tuple[int, Any]:
+        """
+        @return: the status and the document.
+        """
+        self.journal = ReplayingJournal()
+        request: Any = DummyRequest(list(path))
+        request.args = {n.encode(): [v] for n, v in fields.get("args", {}).items()}
+        request.content = BytesIO(fields.get("body", b""))
+        resource: Any = DeadLettersResource(self.journal)
+        if path:
+            resource = resource.getStaticEntity(path[0])
+            request.method = b"POST"
+        resource.render(request)
+        return request.responseCode or 200, json.loads(b"".join(request.written))
+
+    def test_replay(self) -> None:
+        """
+        The numbers of a good request are put back.
+        """
+        status, said = self.ask(b"replay", body=b'{"numbers": [3, 4]}')
+        self.assertEqual((status, said), (200, {"replayed": [3, 4]}))
+
+    def test_arguments(self) -> None:
+        """
+        A position or a limit that is no number is told by its name.
+        """
+        for name in ("after", "limit"):
+            for value in (b"-1", b"x", b"1.5", b"\xff", "²".encode(), b"9" * 19):
+                status, said = self.ask(args={name: value})
+                self.assertEqual((status, said["error"]), (400, "bad_request"))
+                self.assertIn(name, said["reason"])
+        self.assertEqual(self.ask(args={"after": b"9" * 18})[0], 200)
+
+    @given(st.binary(max_size=100))
+    @example(b"[" * 100_000)
+    @example(b'{"numbers":' * 5_000)
+    @example(b'{"numbers": ["\\ud800"]}')
+    @example(b'{"numbers": [' + b"9" * 5_000 + b"]}")
+    def test_garbage(self, body: bytes) -> None:
+        """
+        A body that asks for nothing replays nothing, and is told so briefly.
+        """
+        status, said = self.ask(b"replay", body=body)
+        self.assertEqual((status, said["error"]), (400, "bad_request"))
+        self.assertLess(len(said["reason"]), 300)
+        self.assertEqual(self.journal.exhumed, [])

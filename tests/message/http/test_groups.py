@@ -1,0 +1,244 @@
+"""
+Groups over HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.message.http.cases import WebCase
+from wsmsg.message.ingress.acceptance import STORED_S
+from wsmsg.model import Message, group_of
+
+
+class GroupCase(WebCase):
+    """
+    What is asked of groups.
+    """
+
+    def make(self, **more: object) -> Any:
+        """
+        Ask for a group of 1, 2 and 3.
+        """
+        body = {"client_id": "c", "owner": 1, "name": "crew", "members": [2, 3]}
+        return self.ask("POST", "groups", {**body, **more})
+
+    def members(self, group: str, **args: Any) -> list[int]:
+        """
+        Who is in it.
+        """
+        _, page = self.ask("GET", f"groups/{group}/members", **args)
+        return [m["user"] for m in page["members"]]
+
+
+class GroupCallsTests(GroupCase):
+    """
+    L{GroupCalls}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.group = str(group_of(1, "c"))
+        self.at = f"groups/{self.group}"
+
+    def test_make(self) -> None:
+        """
+        A group is made once, whoever repeats the request, and can be asked for.
+        """
+        status, group = self.make()
+        self.assertEqual(status, 201)
+        self.assertEqual(group["group"], self.group)
+        self.assertEqual(
+            (group["name"], group["owner"], group["count"]), ("crew", 1, 3)
+        )
+        self.assertEqual(self.make(), (200, group))
+        self.assertEqual(self.ask("GET", self.at), (200, group))
+        self.assertEqual(self.members(self.group), [1, 2, 3])
+
+    def test_make_another(self) -> None:
+        """
+        The same client id for another group is a conflict.
+        """
+        self.make()
+        status, problem = self.make(name="other")
+        self.assertEqual((status, problem["code"]), (409, "conflict"))
+
+    def test_ids_as_strings(self) -> None:
+        """
+        Users may be given as strings, and big ones are answered so.
+        """
+        big = str(2**60)
+        _, group = self.make(owner=big, members=["2"])
+        self.assertEqual(group["owner"], big)
+        self.assertEqual(self.members(group["group"]), [2, big])
+
+    def test_bad_bodies(self) -> None:
+        """
+        A body that is no request for a group is refused with the reason.
+        """
+        for more, word in (
+            ({"name": ""}, "name"),
+            ({"name": 7}, "name"),
+            ({"client_id": ""}, "client_id"),
+            ({"client_id": "x" * 65}, "client_id"),
+            ({"owner": 0}, "owner"),
+            ({"owner": "1.5"}, "owner"),
+            ({"members": [-1]}, "user"),
+            ({"members": list(range(2, 1003))}, "1000"),
+            ({"colour": "red"}, "colour"),
+        ):
+            status, problem = self.make(**more)
+            self.assertEqual(status, 400, more)
+            self.assertIn(word, problem["detail"])
+        for body in (b"", b"{", b"[]", b"\xff", b"[" * 9999):
+            self.assertEqual(self.ask("POST", "groups", body)[0], 400)
+        self.assertEqual(self.make(members=[2, 3, 4, 5, 6])[0], 413)
+        self.assertEqual(self.journal.appends, [])
+
+    def test_add(self) -> None:
+        """
+        Members are added in the owner's name; a repeated request is the same.
+        """
+        self.make()
+        body = {"client_id": "a", "users": [4, 3]}
+        status, group = self.ask("POST", f"{self.at}/members", body)
+        self.assertEqual((status, group["count"]), (200, 4))
+        self.assertEqual(self.ask("POST", f"{self.at}/members", body)[0], 200)
+        self.assertEqual(self.members(self.group), [1, 2, 3, 4])
+
+    def test_add_by_another(self) -> None:
+        """
+        In another's name a service may do what the other may.
+        """
+        self.make()
+        body = {"client_id": "a", "users": [4], "by": 2}
+        status, problem = self.ask("POST", f"{self.at}/members", body)
+        self.assertEqual((status, problem["code"]), (403, "forbidden"))
+
+    def test_remove(self) -> None:
+        """
+        A member is removed, or leaves; who is gone is gone when it is asked again.
+        """
+        self.make()
+        self.assertEqual(self.ask("DELETE", f"{self.at}/members/3"), (204, None))
+        self.assertEqual(self.ask("DELETE", f"{self.at}/members/3"), (204, None))
+        self.assertEqual(len(self.journal.appends), 2)
+        leaving = self.ask("DELETE", f"{self.at}/members/2", by=2, client_id="x")
+        self.assertEqual(leaving, (204, None))
+        self.assertEqual(self.members(self.group), [1])
+        again = self.ask("DELETE", f"{self.at}/members/2", by=2, client_id="x")
+        self.assertEqual(again, (204, None))
+
+    def test_remove_by_another(self) -> None:
+        """
+        Only the owner removes others.
+        """
+        self.make()
+        self.assertEqual(self.ask("DELETE", f"{self.at}/members/3", by=2)[0], 403)
+
+    def test_members_by_pages(self) -> None:
+        """
+        Members are read page by page, each saying where the next begins.
+        """
+        self.make(members=[2, 3, 4])
+        seen, after = [], 0
+        while after is not None:
+            _, page = self.ask("GET", f"{self.at}/members", after=after, limit=2)
+            seen += [m["user"] for m in page["members"]]
+            self.assertEqual(page["count"], 4)
+            after = page["next"]
+        self.assertEqual(seen, [1, 2, 3, 4])
+        for bad in ({"limit": "x"}, {"after": -1}, {"after": 2**63}):
+            self.assertEqual(self.ask("GET", f"{self.at}/members", **bad)[0], 400)
+
+    def test_groups_of_a_user(self) -> None:
+        """
+        A user's groups are listed, conversations of two are not.
+        """
+        self.make()
+        row = Message("u:1:2", 1, "x", 9, "hi", 1, 5, 1)
+        self.store.messages[row.identity] = row
+        status, page = self.ask("GET", "users/1/groups")
+        self.assertEqual((status, page["next"]), (200, None))
+        self.assertEqual([g["group"] for g in page["groups"]], [self.group])
+        self.assertEqual(page["groups"][0]["head"], 1)
+        _, page = self.ask("GET", "users/1/groups", limit=1)
+        self.assertTrue(page["next"])
+        self.assertEqual(self.ask("GET", "users/1/groups", after="x")[0], 400)
+
+    def test_nowhere(self) -> None:
+        """
+        What is not there, or not served, is told so.
+        """
+        for method, path, status in (
+            ("GET", "groups/5", 404),
+            ("GET", "groups/x", 404),
+            ("GET", "groups/5/members", 404),
+            ("DELETE", "groups/5/members/1", 404),
+            ("GET", "other", 404),
+            ("GET", "users/0/groups", 404),
+            ("PUT", "groups/5", 405),
+            ("GET", "groups", 405),
+        ):
+            self.assertEqual(self.ask(method, path)[0], status, path)
+
+    def test_waits_for_the_store(self) -> None:
+        """
+        The answer waits until the group can be asked for, but not for ever: then it
+        says that it is accepted.
+        """
+        self.journal.delivers = False
+        waiting = self.begin(
+            "POST", "groups", {"client_id": "c", "owner": 1, "name": "crew"}
+        )
+        self.clock.advance(0.5)
+        self.assertFalse(waiting.finished)
+        self.clock.pump([0.1] * int(STORED_S * 10))
+        self.assertEqual(self.end(waiting)[0], 202)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gone(self) -> None:
+        """
+        When who asked is gone, nothing waits for them any more.
+        """
+        self.journal.delivers = False
+        waiting = self.begin(
+            "POST", "groups", {"client_id": "c", "owner": 1, "name": "crew"}
+        )
+        waiting.processingFailed(Exception("gone"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_later(self) -> None:
+        """
+        What is refused for a moment says when to come again.
+        """
+        self.journal.refuses = True
+        request = self.begin(
+            "POST", "groups", {"client_id": "c", "owner": 1, "name": "crew"}
+        )
+        self.assertEqual(self.end(request)[0], 429)
+        self.assertEqual(request.responseHeaders.getRawHeaders("retry-after"), ["2"])
+
+    def test_bug(self) -> None:
+        """
+        A bug is logged and answered without its innards.
+        """
+        self.store.groups = None  # type: ignore[assignment]
+        status, problem = self.ask("GET", "groups/5")
+        self.assertEqual((status, problem["code"]), (500, "internal"))
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    @given(
+        st.sampled_from(["GET", "POST", "DELETE"]),
+        st.text("groups/members123{}%\ud83d", max_size=30),
+        st.binary(max_size=50),
+    )
+    def test_anything(self, method: str, path: str, body: bytes) -> None:
+        """
+        Whatever is asked, there is an answer, and no bug.
+        """
+        status, _ = self.ask(method, path.replace("\ud83d", "é"), body)
+        self.assertIn(status, (200, 400, 404, 405))

@@ -1,0 +1,105 @@
+"""
+The description of Message's HTTP API.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.message.http.cases import WebCase
+
+
+class DescriptionTests(WebCase):
+    """
+    C{openapi.json}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        status, self.document = self.ask("GET", "openapi.json")
+        self.assertEqual(status, 200)
+
+    def form(self, name: str) -> Any:
+        """
+        What holds a document against a form of the description.
+        """
+        root = {"$ref": f"#/components/schemas/{name}", **self.document}
+        return OAS31Validator(root)
+
+    def test_valid(self) -> None:
+        """
+        The description is what OpenAPI 3.1 calls one.
+        """
+        faults = list(OpenAPIV31SpecValidator(self.document).iter_errors())
+        self.assertEqual(faults, [])
+
+    def test_every_route(self) -> None:
+        """
+        Each route is described, and nothing else; each says what it is for.
+        """
+        described = {
+            (method.upper(), path)
+            for path, operations in self.document["paths"].items()
+            for method in operations
+        }
+        self.assertEqual(described, {(r.method, r.path) for r in self.routes})
+        names = []
+        for operations in self.document["paths"].values():
+            for operation in operations.values():
+                names.append(operation["operationId"])
+                self.assertTrue(operation["summary"].endswith("."), operation)
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_readable(self) -> None:
+        """
+        No markup of the code is left in it, and each form says what it is.
+        """
+        self.assertEqual(re.findall(r"@\w+|[CL]\{", json.dumps(self.document)), [])
+        for name, schema in self.document["components"]["schemas"].items():
+            self.assertTrue(schema["description"].strip(), name)
+
+    def test_fields_are_told(self) -> None:
+        """
+        What is said of a field stands at the field, under the name that it has on the
+        wire.
+        """
+        schemas = self.document["components"]["schemas"]
+        sender = schemas["NewMessage"]["properties"]["from"]
+        self.assertIn("who says it", sender["description"])
+
+    def test_answers_are_as_described(self) -> None:
+        """
+        What is answered has the form that the description says.
+        """
+        body = {"client_id": "c", "owner": 1, "name": "crew", "members": [2]}
+        asked: list[tuple[str, str, Any, str]] = [
+            ("POST", "groups", body, "Group"),
+            ("POST", "messages", self.message("a"), "AcceptedMessage"),
+            ("POST", "messages", self.message("a"), "AcceptedMessage"),
+            ("GET", "users/1/conversations", None, "ConversationList"),
+            ("GET", "users/1/unread", None, "UnreadCounts"),
+            ("GET", "users/1/groups", None, "GroupList"),
+            ("POST", "presence", {"users": [1]}, "PresenceList"),
+            ("DELETE", "users/1/sessions", None, "Kicked"),
+            ("POST", "messages/unread", {"user_id": 2}, "UnreadMessages"),
+            ("POST", "messages/history", {"user_id": 2}, "HistoryOfContract"),
+            ("POST", "messages/send", self.message("b"), "Sent"),
+            ("POST", "messages/mark-read", {"user_id": 2}, "MarkedRead"),
+            ("GET", "nowhere", None, "Problem"),
+            ("POST", "messages/send", {}, "Refusal"),
+        ]
+        for method, path, body, name in asked:
+            _, answer = self.ask(method, path, body)
+            faults = [e.message for e in self.form(name).iter_errors(answer)]
+            self.assertEqual(faults, [], (path, answer))
+
+    def message(self, client_id: str) -> Any:
+        """
+        A message, in our words; they do in the contract's as well.
+        """
+        return {"client_id": client_id, "from": 1, "to": 2, "content": "x"}

@@ -1,0 +1,235 @@
+"""
+What a connection to Message's HTTP may cost.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.testing import StringTransport
+
+from tests.message.http.cases import WebCase
+from wsmsg.message.http.api import PublicHttp
+from wsmsg.monitoring.health import Health, required_up
+from wsmsg.settings.values import MessageSettings
+
+
+class Wire(StringTransport):
+    """
+    A transport that knows how it was closed.
+    """
+
+    half_closed = False
+    aborted = False
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        self.disconnected = True
+
+
+class SiteTests(WebCase):
+    """
+    L{wsmsg.http.site.PublicSite}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.configure()
+
+    def configure(self, **http: Any) -> None:
+        """
+        Serve with these settings.
+        """
+        chosen = MessageSettings.model_validate({"http": http})
+        health = Health(self.clock, required_up)
+        http_ = PublicHttp(self.behind, health, self.clock, chosen, lambda _: None)
+        self.http = http_
+
+    def connect(self) -> tuple[Any, Wire]:
+        """
+        A connection.
+        """
+        protocol = self.http.site.buildProtocol(None)
+        wire = Wire()
+        protocol.makeConnection(wire)
+        return protocol, wire
+
+    def answers(self, wire: Wire) -> list[tuple[int, Any]]:
+        """
+        The statuses and documents that came back.
+        """
+        data, found = wire.value(), []
+        while data:
+            head, _, data = data.partition(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")
+            fields = dict(line.lower().split(": ", 1) for line in lines[1:])
+            self.assertNotIn("server", fields)
+            size = int(fields.get("content-length", 0))
+            body, data = data[:size], data[size:]
+            found.append((int(lines[0].split()[1]), json.loads(body) if body else None))
+        return found
+
+    def post(self, body: bytes, path: str = "/api/v1/messages") -> bytes:
+        """
+        A whole request, as curl makes it.
+        """
+        return (
+            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\n%s"
+            % (path.encode(), len(body), body)
+        )
+
+    def test_whole(self) -> None:
+        """
+        A connection carries one request after the other, in pieces or together.
+        """
+        protocol, wire = self.connect()
+        body = b'{"client_id": "a", "from": 1, "to": 2, "content": "a=b&c=%41"}'
+        data = self.post(body)
+        for n in range(0, len(data), 7):
+            protocol.dataReceived(data[n : n + 7])
+        self.clock.advance(0)
+        protocol.dataReceived(data + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.clock.advance(0)
+        statuses = [status for status, _ in self.answers(wire)]
+        self.assertEqual(statuses, [201, 200, 200])
+        self.assertEqual(set(self.answers(wire)[2][1]), {"status", "time"})
+        (message,) = self.store.messages.values()
+        self.assertEqual(message.content, "a=b&c=%41")
+
+    def test_too_large(self) -> None:
+        """
+        A body over the limit is refused before it is kept, whether its length was said
+        or not, and what still comes is thrown away.
+        """
+        self.configure(body_bytes=2000)
+        chunked = (
+            b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        for head, piece in (
+            (self.post(b" " * 2001)[:-2001], b" " * 500),
+            (chunked, b"1f4\r\n" + b" " * 500 + b"\r\n"),
+        ):
+            protocol, wire = self.connect()
+            protocol.dataReceived(head)
+            for _ in range(9):
+                protocol.dataReceived(piece)
+            ((status, problem),) = self.answers(wire)
+            self.assertEqual((status, problem["code"]), (413, "too_large"))
+            self.assertTrue(wire.half_closed)
+            self.assertFalse(wire.aborted)
+            self.clock.advance(2)
+            self.assertTrue(wire.aborted)
+        protocol, wire = self.connect()
+        protocol.dataReceived(self.post(b" " * 2000))
+        self.assertEqual(self.answers(wire)[0][0], 400)
+
+    def test_slow(self) -> None:
+        """
+        A request that does not come in within the time is refused, however steadily it
+        drips, in its head or its body.
+        """
+        self.configure(receive_s=5)
+        for begin in (b"", self.post(b" " * 99)[:-99]):
+            protocol, wire = self.connect()
+            protocol.dataReceived(begin + b"P" * (not begin))
+            for _ in range(49):
+                self.clock.advance(0.1)
+                protocol.dataReceived(b" ")
+            self.assertEqual(wire.value(), b"")
+            self.clock.advance(0.2)
+            ((status, problem),) = self.answers(wire)
+            self.assertEqual((status, problem["code"]), (408, "stale"))
+            self.clock.advance(2)
+            self.assertTrue(wire.aborted)
+
+    def test_slow_second(self) -> None:
+        """
+        A second request that begins behind a first one has a time of its own.
+        """
+        self.configure(receive_s=5)
+        protocol, wire = self.connect()
+        get = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        protocol.dataReceived(get + get[:9])
+        for _ in range(60):
+            self.clock.advance(0.1)
+            protocol.dataReceived(b"x")
+        self.assertEqual([status for status, _ in self.answers(wire)], [200, 408])
+
+    def test_no_request(self) -> None:
+        """
+        What follows a first line that is no request is not looked at.
+        """
+        for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
+            protocol, wire = self.connect()
+            protocol.dataReceived(b"GET x\r\n")
+            protocol.dataReceived(more)
+            self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "))
+            self.assertTrue(wire.disconnecting)
+
+    def test_idle(self) -> None:
+        """
+        A connection on which nothing comes ends after a minute.
+        """
+        _, wire = self.connect()
+        self.clock.advance(59)
+        self.assertFalse(wire.disconnecting)
+        self.clock.advance(2)
+        self.assertTrue(wire.disconnecting)
+
+    def test_connections(self) -> None:
+        """
+        Over the number of connections a further one is refused, until one is gone.
+        """
+        self.configure(connections=2)
+        first, _ = self.connect()
+        self.connect()
+        third, wire = self.connect()
+        self.assertEqual(self.answers(wire)[0][0], 503)
+        for gone in (first, third):
+            gone.connectionLost(None)
+        _, wire = self.connect()
+        self.assertEqual(wire.value(), b"")
+
+    def test_stopping(self) -> None:
+        """
+        While Message stops, calls on connections that are still open are sent away,
+        and C{/health} with them.
+        """
+        protocol, wire = self.connect()
+        self.http.drain()
+        protocol.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        protocol.dataReceived(self.post(b"{}"))
+        self.assertEqual([status for status, _ in self.answers(wire)], [503, 503])
+        self.assertEqual(self.journal.appends, [])
+
+    def test_nothing_is_left(self) -> None:
+        """
+        A connection that is lost leaves no timer, wherever it was.
+        """
+        for data in (b"", b"GET", self.post(b"{}")[:-1], self.post(b"{}")):
+            protocol, _ = self.connect()
+            protocol.dataReceived(data)
+            protocol.connectionLost(None)
+        self.assertEqual(len(self.http.site), 0)
+        left = [c for c in self.clock.getDelayedCalls() if c.active()]
+        self.assertEqual(left, [])
+
+    @settings(max_examples=50)
+    @given(st.binary(max_size=200))
+    def test_garbage(self, data: bytes) -> None:
+        """
+        Whatever comes, there is no bug.
+        """
+        for before in (b"", b"POST /api/v1/messages HTTP/1.1\r\n"):
+            protocol, _ = self.connect()
+            protocol.dataReceived(before + data)
+            protocol.connectionLost(None)
+        self.assertEqual(self.flushLoggedErrors(), [])

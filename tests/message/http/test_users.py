@@ -1,0 +1,167 @@
+"""
+Users over HTTP: conversations, what is unread, presence, sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.message.http.cases import WebCase
+from wsmsg.rpc import rest_pb2
+
+
+class UserCallsTests(WebCase):
+    """
+    L{wsmsg.message.http.users.UserCalls}.
+    """
+
+    def link(self, node: str, *users: int) -> Any:
+        """
+        A Connect with an open stream and these users.
+        """
+        hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="x")
+        link, _ = self.links.subscribe(hello, "own")
+        link.opened(lambda: None, lambda reason: None)
+        whole = rest_pb2.PresenceDelta.Snapshot.WHOLE
+        delta = rest_pb2.PresenceDelta(number=1, snapshot=whole, online=users)
+        self.links.presence(link, delta)
+        return link
+
+    def test_conversations(self) -> None:
+        """
+        A user's conversations are listed page by page, with what is unread in each and
+        how far both are.
+        """
+        self.say("a")
+        self.say("b")
+        self.say("c", to=3)
+        self.ask("POST", "users/2/read", {"conversation": "u:1:2", "seq": 1})
+        seen, after = [], ""
+        while after is not None:
+            _, page = self.ask("GET", "users/1/conversations", after=after, limit=1)
+            seen += page["conversations"]
+            after = page["next"]
+        self.assertEqual([c["conversation"] for c in seen], ["u:1:2", "u:1:3"])
+        self.assertEqual([c["head"] for c in seen], [2, 1])
+        self.assertEqual(seen[0]["others"], [{"user": 2, "delivered": 1, "read": 1}])
+        _, page = self.ask("GET", "users/2/conversations")
+        self.assertEqual(page["conversations"][0]["read"], 1)
+        self.assertEqual(page["conversations"][0]["unread"], 1)
+
+    def test_unread(self) -> None:
+        """
+        What is unread is counted in all and by conversation, and is less when some was
+        read.
+        """
+        self.say("a")
+        self.say("b")
+        self.say("c", **{"from": 3})
+        _, counts = self.ask("GET", "users/2/unread")
+        self.assertEqual(counts["total"], 3)
+        self.assertEqual(
+            counts["conversations"],
+            [
+                {"conversation": "u:1:2", "unread": 2},
+                {"conversation": "u:2:3", "unread": 1},
+            ],
+        )
+        self.ask("POST", "users/2/read", {"conversation": "u:1:2", "seq": 2})
+        _, counts = self.ask("GET", "users/2/unread")
+        self.assertEqual(counts["total"], 1)
+        self.assertEqual(len(counts["conversations"]), 1)
+        self.assertEqual(self.ask("GET", "users/9/unread")[1]["total"], 0)
+
+    def test_read_is_told(self) -> None:
+        """
+        Whoever is in the conversation hears how far the reader is.
+        """
+        link = self.link("edge", 1)
+        self.say("a")
+        status, state = self.ask(
+            "POST", "users/2/read", {"conversation": "u:1:2", "seq": "1"}
+        )
+        self.assertEqual((status, state["read"]), (200, 1))
+        (receipt,) = link.take().batch.receipts
+        self.assertEqual((receipt.cursor.user, receipt.cursor.read), (2, 1))
+
+    def test_read_refused(self) -> None:
+        """
+        Nobody reads where they are not, and a body that says nothing sound is named.
+        """
+        for name, status in (("u:1:2", 403), ("u:2:1", 400), ("x", 400), ("g:7", 403)):
+            body = {"conversation": name, "seq": 1}
+            self.assertEqual(self.ask("POST", "users/9/read", body)[0], status, name)
+        for seq in (0, -1, 2**63, "x", None, True):
+            body = {"conversation": "u:1:2", "seq": seq}
+            status, problem = self.ask("POST", "users/1/read", body)
+            self.assertEqual(status, 400, seq)
+            self.assertIn("seq", problem["detail"])
+        self.assertEqual(self.store.moved, {})
+
+    def test_presence(self) -> None:
+        """
+        Presence is told of each user that was asked for, in their order, wherever they
+        are.
+        """
+        self.link("edge", 7)
+        _, got = self.ask("GET", "presence", users="8, 7")
+        told = [(p["user"], p["online"]) for p in got["presence"]]
+        self.assertEqual(told, [(8, False), (7, True)])
+        _, got = self.ask("POST", "presence", {"users": ["7", 9]})
+        told = [(p["user"], p["online"]) for p in got["presence"]]
+        self.assertEqual(told, [(7, True), (9, False)])
+
+    def test_presence_refused(self) -> None:
+        """
+        Nobody, too many and what is no user is refused.
+        """
+        for users in ("", "x", "0", "1,,2", ",".join(["1"] * 1001)):
+            self.assertEqual(self.ask("GET", "presence", users=users)[0], 400)
+        for many in ([0], [True], ["x"], [1] * 10_001, None):
+            self.assertEqual(self.ask("POST", "presence", {"users": many})[0], 400)
+
+    def test_kick(self) -> None:
+        """
+        All Connects are told to end a user's sessions, or that of one device, and the
+        answer says how many.
+        """
+        links = [self.link("one", 7), self.link("two")]
+        answer = self.ask("DELETE", "users/7/sessions", reason="stolen")
+        self.assertEqual(answer, (200, {"connects": 2}))
+        self.ask("DELETE", "users/7/sessions/phone")
+        for link in links:
+            said = link.take().batch.kicks
+            self.assertEqual([k.user for k in said], [7, 7])
+            self.assertEqual([k.device for k in said], ["", "phone"])
+            self.assertEqual(said[0].reason, "stolen")
+            self.assertIsNone(link.take())
+
+    def test_kick_waits(self) -> None:
+        """
+        A Connect whose stream is lost for a moment hears of it on the next.
+        """
+        link = self.link("one", 7)
+        self.links.lost(link, "test")
+        answer = self.ask("DELETE", "users/7/sessions")
+        self.assertEqual(answer, (200, {"connects": 0}))
+        link.opened(lambda: None, lambda reason: None)
+        self.assertEqual(len(link.take().batch.kicks), 1)
+        self.links.give_up_all()
+
+    def test_kick_refused(self) -> None:
+        """
+        Nobody without an id is ended, nor a device with an endless name.
+        """
+        self.assertEqual(self.ask("DELETE", "users/0/sessions")[0], 404)
+        self.assertEqual(self.ask("DELETE", "users/1/sessions/")[0], 400)
+        self.assertEqual(self.ask("DELETE", f"users/1/sessions/{'x' * 257}")[0], 400)
+        long = {"reason": "x" * 257}
+        self.assertEqual(self.ask("DELETE", "users/1/sessions", **long)[0], 400)
+
+    def test_odd_users(self) -> None:
+        """
+        A path with what can be no user leads nowhere.
+        """
+        for user in ("0", "-1", "x", str(2**63), "1.5", "é"):
+            for path in ("conversations", "unread", "groups"):
+                self.assertEqual(self.ask("GET", f"users/{user}/{path}")[0], 404)

@@ -1,0 +1,124 @@
+"""
+A crew whose members talk to an ingress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import ManualJournal, MemoryStore, rules_by
+from tests.message.store.group_contract import CREW
+from wsmsg.errors import WsmsgError
+from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
+from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.ingress.proposals import Answer, Proposal
+from wsmsg.model import (
+    GROUP,
+    TEXT,
+    GroupChange,
+    Message,
+    group_conversation,
+    group_of,
+    spell_change,
+)
+
+
+class GroupCase(SynchronousTestCase):
+    """
+    A crew of the owner 1 and of 2; at most five are in a group.
+    """
+
+    def setUp(self) -> None:
+        self.now = EPOCH_MS
+        self.journal = ManualJournal()
+        self.store = MemoryStore()
+        self.store.start()
+        self.answers: dict[str, int | WsmsgError] = {}
+        self.ingress = Ingress(
+            Appends(self.journal, self.store, Clock()),
+            self.store,
+            MessageIds(self.now_ms),
+            self.now_ms,
+            rules=rules_by(self.store, self.now_ms),
+            limit=20,
+            content_bytes=100,
+        )
+        crew = GroupChange(True, "crew", add=(1, 2))
+        self.store.groups[CREW] = (crew, 1, {1: 1, 2: 1})
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def reply(self, answers: Sequence[Answer]) -> None:
+        for proposal, answer in answers:
+            self.assertNotIn(proposal.client_id, self.answers)
+            self.answers[proposal.client_id] = answer
+
+    def send(
+        self,
+        client_id: str,
+        content: str = "hi",
+        kind: int = TEXT,
+        *,
+        sender: int = 1,
+        to: str = CREW,
+    ) -> None:
+        """
+        Say something, and have it durable if it gets so far.
+        """
+        self.offer(Proposal(0, sender, client_id, to, content, kind))
+        self.durable()
+
+    def offer(self, *proposals: Proposal) -> None:
+        self.ingress.accept(proposals, self.reply)
+
+    def durable(self) -> None:
+        for _, done in self.journal.appends:
+            if not done.called:
+                done.callback(None)
+
+    def change(
+        self,
+        client_id: str,
+        *,
+        sender: int = 1,
+        add: Sequence[int] = (),
+        remove: Sequence[int] = (),
+    ) -> None:
+        """
+        Ask for a change of the crew.
+        """
+        change = GroupChange(add=tuple(add), remove=tuple(remove))
+        self.send(client_id, spell_change(change), GROUP, sender=sender)
+
+    def make(self, client_id: str, *users: int, sender: int = 1, **more: str) -> str:
+        """
+        Ask for a group.
+        """
+        change = GroupChange(True, more.get("name", "new"), add=(sender, *users))
+        to = group_conversation(group_of(sender, client_id))
+        to = more.get("to", to)
+        self.send(client_id, spell_change(change), GROUP, sender=sender, to=to)
+        return to
+
+    def stored(self, seq: int, *, kind: int = TEXT, sender: int = 1) -> Message:
+        """
+        A message of the crew that is stored.
+        """
+        message = Message(CREW, sender, f"s{seq}", seq, "hi", kind, self.now, seq)
+        self.store.messages[message.identity] = message
+        return message
+
+    def said(self) -> list[str]:
+        return [m.client_id for batch, _ in self.journal.appends for m in batch]
+
+    def code(self, client_id: str) -> str:
+        answer = self.answers[client_id]
+        return answer.code if isinstance(answer, WsmsgError) else "accepted"
+
+    def codes(self) -> dict[str, str]:
+        return {client_id: self.code(client_id) for client_id in self.answers}

@@ -1,0 +1,84 @@
+"""
+Gathering what goes into the journal.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.delivery.test_reader import message
+from tests.message.doubles import ManualJournal, MemoryStore
+from wsmsg.errors import Unavailable
+from wsmsg.message.ingress.appends import Appended, Appends
+
+
+class AppendsTests(SynchronousTestCase):
+    """
+    The first at once, those that come within the spacing together.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.journal = ManualJournal()
+        self.journal.spacing_s = 0.01
+        self.store = MemoryStore()
+        self.store.start()
+        self.appends = Appends(self.journal, self.store, self.clock)
+
+    def appended(self) -> list[list[str]]:
+        return [[m.client_id for m in batch] for batch, _ in self.journal.appends]
+
+    def result(self, added: Deferred[Appended]) -> Appended:
+        return self.successResultOf(added)
+
+    def test_gathers(self) -> None:
+        """
+        What comes within the spacing is appended in one go, in its order.
+        """
+        for n in range(5):
+            self.appends.add([message(n)])
+        self.assertEqual(self.appended(), [["c0"]])
+        self.clock.advance(0.009)
+        self.assertEqual(self.appended(), [["c0"]])
+        self.clock.advance(0.002)
+        self.assertEqual(self.appended(), [["c0"], ["c1", "c2", "c3", "c4"]])
+        self.clock.advance(1)
+        self.appends.add([message(5)])  # nothing was under way: at once
+        self.assertEqual(self.appended()[2:], [["c5"]])
+
+    def test_each_is_told(self) -> None:
+        """
+        Each that was gathered hears of the batch: that it is durable, or why not.
+        """
+        first, second, third = (self.appends.add([message(n)]) for n in range(3))
+        self.journal.appends[0][1].callback(None)
+        self.assertEqual(self.result(first), Appended({}, None))
+        self.clock.advance(0.01)
+        self.assertNoResult(second)
+        fault = Unavailable("no broker")
+        self.journal.appends[1][1].errback(fault)
+        self.assertIs(self.result(second).fault, fault)
+        self.assertIs(self.result(third).fault, fault)
+
+    def test_found(self) -> None:
+        """
+        What the store had already is told with it.
+        """
+        known = message(0)
+        self.successResultOf(self.store.insert([known.numbered(1)], 5))
+        added = self.appends.add([message(0), message(1)])
+        self.journal.appends[0][1].callback(None)
+        self.assertEqual(list(self.result(added).stored), [known.identity])
+
+    def test_no_spacing(self) -> None:
+        """
+        A journal that costs by the record is not waited for.
+        """
+        self.journal.spacing_s = 0.0
+        appends = Appends(self.journal, self.store, self.clock)
+        for n in range(3):
+            appends.add([message(n)])
+        self.assertEqual(self.appended(), [["c0"], ["c1"], ["c2"]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,124 @@
+"""
+What a Message that was killed had accepted and had not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import ManualJournal
+from tests.message.ingress.group_case import GroupCase
+from tests.message.store.group_contract import CREW
+from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.ingress.backlog import LONGEST_S, Earlier
+
+
+class LaggingJournal(ManualJournal):
+    """
+    A journal that has so many records to settle.
+    """
+
+    def __init__(self, lag: int, partitions: int = 1, *, started: bool = True) -> None:
+        super().__init__()
+        self.lag, self.partitions = lag, partitions
+        if started:
+            self.start()
+
+    def counts(self) -> Mapping[str, int]:
+        return {"lag": self.lag, "in_flight": 0, "partitions": self.partitions}
+
+
+class EarlierTests(SynchronousTestCase):
+    """
+    L{Earlier}.
+    """
+
+    def test_settled(self) -> None:
+        """
+        Once the journal had nothing to settle the store has it all, whatever comes
+        later.
+        """
+        journal = LaggingJournal(3)
+        earlier = Earlier(journal, Clock())
+        self.assertTrue(earlier.unstored())
+        journal.lag = 0
+        self.assertFalse(earlier.unstored())
+        journal.lag = 5
+        self.assertFalse(earlier.unstored())
+
+    def test_nothing_before(self) -> None:
+        """
+        A journal that has nothing when it is opened had nothing before, whatever
+        comes until somebody asks.
+        """
+        journal = LaggingJournal(0, started=False)
+        earlier = Earlier(journal, Clock())
+        self.assertFalse(earlier.unstored())
+        journal.start()
+        journal.lag = 5
+        self.assertFalse(earlier.unstored())
+
+    def test_no_partition_yet(self) -> None:
+        """
+        A Message that was given no partition yet does not know.
+        """
+        journal = LaggingJournal(0, partitions=0)
+        earlier = Earlier(journal, Clock())
+        self.assertTrue(earlier.unstored())
+        journal.partitions = 2
+        self.assertFalse(earlier.unstored())
+
+    def test_for_ever(self) -> None:
+        """
+        Under load that never ends it is believed for a while from the first question.
+        """
+        clock = Clock()
+        earlier = Earlier(LaggingJournal(1), clock)
+        clock.advance(100)
+        self.assertTrue(earlier.unstored())
+        clock.advance(LONGEST_S - 0.001)
+        self.assertTrue(earlier.unstored())
+        clock.advance(0.001)
+        self.assertFalse(earlier.unstored())
+
+
+class RestartTests(GroupCase):
+    """
+    Groups that were made before.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.journal = self.lagging = LaggingJournal(1)
+        self.ingress._appends = Appends(self.journal, self.store, Clock())
+
+    def test_group_not_stored_yet(self) -> None:
+        """
+        Who speaks in a group of which the store does not know yet may try again, and
+        is a member once it does; the order of what they say stays.
+        """
+        self.send("a", to="g:8")
+        self.send("b", to="g:8")
+        self.assertEqual(self.codes(), {"a": "unavailable", "b": "unavailable"})
+        self.store.groups["g:8"] = self.store.groups[CREW]
+        self.lagging.lag = 0
+        self.answers.clear()
+        self.now += 1000
+        self.send("a", to="g:8")
+        self.send("b", to="g:8")
+        self.assertEqual(self.codes(), {"a": "accepted", "b": "accepted"})
+
+    def test_change_not_stored_yet(self) -> None:
+        """
+        So may its owner who changes it, and who is no member is refused in the end.
+        """
+        self.change("a", sender=3, add=[4])
+        self.assertEqual(self.codes(), {"a": "unavailable"})
+        self.lagging.lag = 0
+        self.answers.clear()
+        self.now += 1000
+        self.change("a", sender=3, add=[4])
+        self.assertEqual(self.codes(), {"a": "forbidden"})

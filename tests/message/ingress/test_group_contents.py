@@ -1,0 +1,81 @@
+"""
+What the contents of group changes and recalls may be, whoever thought them out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.store.group_contract import changed
+from wsmsg.message.ingress.proposals import Proposal, flaw
+from wsmsg.model import (
+    GROUP,
+    InvalidChange,
+    change_in,
+    group_conversation,
+    group_of,
+    recalled_in,
+    spell_change,
+)
+
+_users = st.lists(st.integers(-3, 2**64), max_size=4)
+
+
+class HostileContentTests(SynchronousTestCase):
+    """
+    Contents that somebody thought out.
+    """
+
+    def check(self, content: str) -> None:
+        """
+        It is a change that can be carried out, or refused; and nothing else fails.
+        """
+        group = group_conversation(group_of(1, "c"))
+        proposal = Proposal(0, 1, "c", group, content, GROUP)
+        try:
+            change = change_in(content)
+        except InvalidChange as e:
+            self.assertLess(len(str(e)), 300)
+            self.assertIsNotNone(flaw(proposal, 100))
+            return
+        self.assertTrue(all(0 < u < 2**63 for u in (*change.add, *change.remove)))
+        self.assertFalse(set(change.add) & set(change.remove))
+        self.assertEqual(change_in(spell_change(change)), change)
+
+    @given(st.text() | st.text("[]{}\"':,0129addremovecreatedtruefalse"))
+    def test_any_text(self, content: str) -> None:
+        """
+        Any text is refused or understood, as a change and as a recall.
+        """
+        self.check(content)
+        self.assertGreaterEqual(recalled_in(content), 0)
+
+    @given(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "created": st.booleans() | st.none(),
+                "name": st.text() | st.integers(),
+                "history": st.booleans() | st.text(),
+                "add": _users | st.text(),
+                "remove": _users | st.floats(allow_nan=False, allow_infinity=False),
+                "else": st.text(),
+            },
+        )
+    )
+    def test_any_fields(self, fields: dict[str, object]) -> None:
+        """
+        Any fields are refused or understood.
+        """
+        self.check(msgspec.json.encode(fields).decode())
+
+    def test_edges(self) -> None:
+        """
+        Deep, long, cut and lone things are refused.
+        """
+        for content in ("[" * 10**6, '{"add":[' + "1," * 10**5, "\ud800", "\0", "null"):
+            self.check(content)
+        self.check(changed(1, add=[2**63]).content)

@@ -1,0 +1,298 @@
+"""
+Who may say, change and take back what in groups; and what waits while that is found
+out.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.ingress.group_case import GroupCase
+from tests.message.store.group_contract import CREW
+from wsmsg.errors import WsmsgError
+from wsmsg.message.ingress.group_rules import BELIEVED_MS, Lately
+from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.model import (
+    GROUP,
+    RECALL,
+    RECALLED,
+    TEXT,
+    GroupChange,
+    Message,
+    group_conversation,
+    group_of,
+    spell_change,
+)
+
+
+class GroupIngressTests(GroupCase):
+    """
+    Saying something in a group, and changing it.
+    """
+
+    # -- saying
+
+    def test_members_only(self) -> None:
+        """
+        Members speak in a group; what others say there reaches no journal.
+        """
+        self.send("a", sender=2)
+        self.send("b", sender=3)
+        self.send("c", to="g:8")
+        codes = {"a": "accepted", "b": "forbidden", "c": "forbidden"}
+        self.assertEqual(self.codes(), codes)
+        self.assertEqual(self.said(), ["a"])
+
+    def test_believed_for_a_second(self) -> None:
+        """
+        A member's next sends are not looked up, until a second is over; then one who
+        was removed by another Message is refused.
+        """
+        self.send("a", sender=2)
+        del self.store.groups[CREW][2][2]
+        self.now += BELIEVED_MS - 1
+        self.send("b", sender=2)
+        self.now += 1
+        self.send("c", sender=2)
+        self.assertEqual(
+            self.codes(), {"a": "accepted", "b": "accepted", "c": "forbidden"}
+        )
+        self.assertEqual(self.store.lookups, 2)
+
+    def test_one_lookup_a_batch(self) -> None:
+        """
+        However many speak in groups, a batch of them is looked up at once, and goes
+        to the journal at once.
+        """
+        self.store.groups["g:78"] = self.store.groups[CREW]
+        batch = [
+            Proposal(0, sender, f"{sender}{to}", to, "hi", TEXT)
+            for sender in (1, 2)
+            for to in (CREW, "g:78")
+        ]
+        self.offer(*batch)
+        self.assertEqual((self.store.lookups, len(self.journal.appends)), (1, 1))
+
+    def test_two_users_are_not_looked_up(self) -> None:
+        """
+        A message of two users is appended at once, as ever.
+        """
+        self.send("a", to="u:1:2")
+        self.assertEqual((self.store.lookups, self.said()), (0, ["a"]))
+
+    def test_order(self) -> None:
+        """
+        While a sender's message is looked up, the next ones of the same conversation
+        wait behind it; other conversations do not.
+        """
+        looking: Deferred[object] = Deferred()
+        self.store.readable_from = lambda keys: looking  # type: ignore[assignment, method-assign, return-value]
+        self.offer(
+            Proposal(0, 1, "a", CREW, "hi", TEXT),
+            Proposal(0, 1, "x", "u:1:2", "hi", TEXT),
+        )
+        self.offer(Proposal(0, 1, "b", CREW, "hi", TEXT))
+        self.offer(Proposal(0, 1, "c", CREW, "hi", TEXT))
+        self.assertEqual((self.said(), self.ingress.in_flight), (["x"], 4))
+        looking.callback({(CREW, 1): 1})
+        self.durable()
+        self.assertEqual(self.said(), ["x", "a", "b", "c"])
+        self.assertEqual(self.ingress.in_flight, 0)
+
+    def test_behind_a_recall(self) -> None:
+        """
+        What is said behind a recall stays behind it.
+        """
+        looking: Deferred[object] = Deferred()
+        self.store.page = lambda *_: looking  # type: ignore[assignment, method-assign]
+        self.offer(
+            Proposal(0, 1, "r", "u:1:2", "1", RECALL),
+            Proposal(0, 1, "a", "u:1:2", "hi", TEXT),
+        )
+        self.assertEqual(self.said(), [])
+        idle = self.ingress.idle()
+        message = Message("u:1:2", 1, "s", 1, "hi", TEXT, self.now, 1)
+        looking.callback(([message], 1))
+        self.assertEqual(self.said(), ["r", "a"])
+        self.assertNoResult(idle)
+        self.durable()
+        self.successResultOf(idle)
+
+    def test_bound(self) -> None:
+        """
+        What waits to be looked up counts as in flight.
+        """
+        self.store.readable_from = lambda keys: Deferred()  # type: ignore[method-assign]
+        self.offer(*(Proposal(0, 1, f"c{i}", CREW, "hi", TEXT) for i in range(21)))
+        self.assertEqual(self.codes(), {"c20": "overloaded"})
+
+    def test_store_down(self) -> None:
+        """
+        Without the store nobody can tell who is a member: try again.
+        """
+        self.store.down = True
+        self.send("a")
+        self.assertEqual(self.code("a"), "unavailable")
+        answer = self.answers["a"]
+        assert isinstance(answer, WsmsgError)
+        self.assertGreater(answer.retry_after_ms, 0)
+        self.assertEqual((self.ingress.in_flight, self.said()), (0, []))
+
+    def test_repeated_after_leaving(self) -> None:
+        """
+        What was accepted is accepted when it is sent again, also by somebody who is
+        no member any more.
+        """
+        message = self.stored(3, sender=9)
+        self.send("s3", sender=9)
+        self.assertEqual(self.answers, {"s3": message.time_ms})
+        self.assertEqual(self.said(), [])
+
+    # -- changing
+
+    def test_make(self) -> None:
+        """
+        Anybody makes a group, and may speak in it before it is stored.
+        """
+        to = self.make("new", 5, sender=4)
+        self.send("a", sender=4, to=to)
+        self.send("b", sender=5, to=to)
+        self.send("c", sender=6, to=to)
+        self.assertEqual(
+            self.codes(),
+            {"new": "accepted", "a": "accepted", "b": "accepted", "c": "forbidden"},
+        )
+
+    def test_make_again(self) -> None:
+        """
+        The same request is the same group, another with its client id a conflict.
+        """
+        self.make("new", 5)
+        first = self.answers.pop("new")
+        self.make("new", 5)
+        self.assertEqual(self.answers.pop("new"), first)
+        self.make("new", 6)
+        self.assertEqual(self.code("new"), "conflict")
+        self.assertEqual(self.said(), ["new"])
+
+    def test_make_not_of_this_number(self) -> None:
+        """
+        Nobody chooses the number of a group, or makes one that is there.
+        """
+        self.make("a", to="g:5")
+        self.assertEqual(self.code("a"), "bad_request")
+        taken = group_conversation(group_of(1, "b"))
+        self.store.groups[taken] = (GroupChange(True), 9, {9: 1})
+        self.make("b")
+        self.assertEqual(self.code("b"), "conflict")
+
+    def test_make_without_oneself(self) -> None:
+        """
+        Who makes a group is in it.
+        """
+        change = spell_change(GroupChange(True, "x", add=(2,)))
+        self.send("a", change, GROUP, to=group_conversation(group_of(1, "a")))
+        self.assertEqual(self.code("a"), "bad_request")
+
+    def test_owner(self) -> None:
+        """
+        The owner adds and removes; members only leave; others change nothing.
+        """
+        self.change("a", add=[3])
+        self.change("b", sender=2, add=[4])
+        self.change("c", sender=2, remove=[1])
+        self.change("d", sender=9, add=[9])
+        self.change("e", sender=9, remove=[9])
+        self.change("f", remove=[3])
+        self.change("g", sender=2, remove=[2])
+        codes = dict.fromkeys("bcde", "forbidden") | dict.fromkeys("afg", "accepted")
+        self.assertEqual(self.codes(), codes)
+
+    def test_at_once(self) -> None:
+        """
+        Who was added speaks at once, who was removed no more, before the store knows.
+        """
+        self.change("a", add=[3])
+        self.send("b", sender=3)
+        self.send("c", sender=2)
+        self.change("d", remove=[2])
+        self.send("e", sender=2)
+        self.change("f", add=[2])
+        self.send("g", sender=2)
+        codes = dict.fromkeys("abcdfg", "accepted") | {"e": "forbidden"}
+        self.assertEqual(self.codes(), codes)
+
+    def test_members_bound(self) -> None:
+        """
+        A group has no more members than the setting says, also when they are added
+        by several changes that are on their way.
+        """
+        self.change("a", add=[3, 4])
+        self.change("b", add=[5, 6])
+        self.change("c", add=[2, 3, 5])
+        self.change("d", add=[6])
+        self.make("e", 2, 3, 4, 5, 6)
+        self.assertEqual(
+            self.codes(),
+            {
+                "a": "accepted",
+                "b": "too_large",
+                "c": "accepted",
+                "d": "too_large",
+                "e": "too_large",
+            },
+        )
+
+    def test_bad_changes(self) -> None:
+        """
+        What changes nothing, cannot be understood, or is of a kind that only the
+        server makes, is refused.
+        """
+        for n, (content, kind) in enumerate(
+            [
+                ("", GROUP),
+                ("{}", GROUP),
+                ('{"add":[3],"remove":[3]}', GROUP),
+                ('{"add":[0]}', GROUP),
+                ('{"add":' + str(list(range(1, 1003))) + "}", GROUP),
+                ("[" * 50_000, GROUP),
+                ("x", RECALL),
+                ("0", RECALL),
+                ("-1", RECALL),
+                ("", RECALLED),
+                ("1", 1000),
+                ("1", 5000),
+            ]
+        ):
+            self.send(f"c{n}", content, kind)
+        self.assertEqual(set(self.codes().values()), {"bad_request"})
+        self.send("u", '{"add":[3]}', GROUP, to="u:1:2")
+        self.assertEqual(self.code("u"), "bad_request")
+
+
+class LatelyTests(SynchronousTestCase):
+    """
+    L{Lately}.
+    """
+
+    def test_forgets(self) -> None:
+        """
+        What was said is true for its time, said again for the time from then, and is
+        not kept longer than that, nor over the bound.
+        """
+        now = [0]
+        lately: Lately[str, int] = Lately(lambda: now[0], 10, limit=3)
+        lately.put(["a", "b"], 1)
+        now[0] = 5
+        lately.put(["a"], 2)
+        now[0] = 9
+        self.assertEqual((lately.get("a"), lately.get("b")), (2, 1))
+        now[0] = 10
+        self.assertEqual((lately.get("a"), lately.get("b")), (2, None))
+        lately.put(["c"], 3)
+        self.assertEqual(len(lately), 2)
+        lately.put(["d", "e"], 4)
+        self.assertEqual((len(lately), lately.get("a")), (3, None))
+        lately.drop("c")
+        self.assertIsNone(lately.get("c"))

@@ -1,0 +1,75 @@
+"""
+Taking back what was said.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.message.ingress.group_case import GroupCase
+from tests.message.store.group_contract import CREW
+from wsmsg.model import (
+    GROUP,
+    RECALL,
+    RECALLED,
+    Message,
+)
+
+
+class RecallTests(GroupCase):
+    """
+    A message may be taken back for a minute.
+    """
+
+    def recall(self, client_id: str, seq: int, sender: int = 1) -> str:
+        self.send(client_id, str(seq), RECALL, sender=sender)
+        return self.code(client_id)
+
+    def test_recall(self) -> None:
+        """
+        Senders take back what they said, until the time is over.
+        """
+        self.stored(3)
+        self.assertEqual(self.recall("a", 3), "accepted")
+        self.now += 60_000
+        self.assertEqual(self.recall("b", 3), "accepted")
+        self.now += 1
+        self.assertEqual(self.recall("c", 3), "forbidden")
+
+    def test_recall_again(self) -> None:
+        """
+        The same request has the same answer, long after.
+        """
+        self.stored(3)
+        self.stored(4, kind=RECALL)
+        self.now += 10**9
+        self.send("s4", "hi", RECALL)
+        self.assertEqual(self.code("s4"), "bad_request")  # a recall names a number
+        request = Message(CREW, 1, "r", 9, "3", RECALL, 77, 5)
+        self.store.messages[request.identity] = request
+        self.send("r", "3", RECALL)
+        self.assertEqual(self.answers["r"], 77)
+
+    def test_recall_of_others(self) -> None:
+        """
+        Nobody takes back what others said, what is an event, what is gone already or
+        was never there.
+        """
+        self.stored(3, sender=2)
+        self.stored(4, kind=GROUP)
+        self.stored(5, kind=RECALLED)
+        self.assertEqual(self.recall("a", 3), "forbidden")
+        self.assertEqual(self.recall("b", 4), "bad_request")
+        self.assertEqual(self.recall("c", 5), "bad_request")
+        self.assertEqual(self.recall("d", 6), "not_found")
+        self.stored(7, sender=9)
+        self.assertEqual(self.recall("e", 7, sender=9), "forbidden")
+
+    def test_sent_again_after_recall(self) -> None:
+        """
+        A message that was taken back, sent again, is the one that was accepted.
+        """
+        gone = msgspec.structs.replace(self.stored(3), content="", kind=RECALLED)
+        self.store.messages[gone.identity] = gone
+        self.send("s3", "hi")
+        self.assertEqual(self.answers["s3"], gone.time_ms)

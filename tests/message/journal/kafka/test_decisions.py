@@ -1,0 +1,311 @@
+"""
+What the Kafka journal decides, without a broker.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.kafka.config import (
+    KafkaPlace,
+    connection,
+    consumer,
+    producer,
+)
+from wsmsg.message.journal.kafka.dead_letters import (
+    Line,
+    dead_letter,
+    letter_of,
+    living,
+)
+from wsmsg.message.journal.kafka.errors import (
+    Causes,
+    Meaning,
+    commit_meaning,
+    meaning,
+    told,
+)
+from wsmsg.message.journal.kafka.partitions import Partitions
+from wsmsg.message.journal.kafka.topics import Found, topic_fault, wanted_topics
+from wsmsg.settings.urls.address import Address
+from wsmsg.settings.values import KafkaSettings
+
+
+def place(**settings: object) -> KafkaPlace:
+    """
+    A journal at two brokers.
+    """
+    return KafkaPlace(
+        brokers=(Address("a", 1), Address("::1", 2)),
+        topic="t",
+        record_bytes=1000,
+        settings=KafkaSettings.model_validate(settings),
+    )
+
+
+def entries(partition: int, *offsets: int) -> list[Entry]:
+    """
+    Records of a partition.
+    """
+    return [Entry(partition, offset, None, b"") for offset in offsets]
+
+
+class PartitionsTests(SynchronousTestCase):
+    """
+    What may be committed of partitions that come and go.
+    """
+
+    def setUp(self) -> None:
+        self.partitions = Partitions()
+        self.partitions.came({0: 10, 1: None})
+
+    def test_settled_is_due_once(self) -> None:
+        """
+        What is settled is committed, and not again.
+        """
+        self.partitions.handed(entries(0, 10, 11))
+        self.partitions.settle({0: 12})
+        self.assertEqual(self.partitions.due(), {0: 12})
+        self.assertEqual(self.partitions.due(), {})
+
+    def test_never_back(self) -> None:
+        """
+        An older position changes nothing.
+        """
+        self.partitions.settle({0: 12})
+        self.partitions.settle({0: 11})
+        self.assertEqual(self.partitions.due(), {0: 12})
+
+    def test_foreign(self) -> None:
+        """
+        What is settled of a partition that was taken away is not committed.
+        """
+        self.partitions.handed(entries(0, 10))
+        self.partitions.went([0])
+        self.partitions.settle({0: 11})
+        self.assertEqual(self.partitions.due(), {})
+
+    def test_back_again(self) -> None:
+        """
+        A partition that comes back is where others left it, whatever of the time
+        before is settled late.
+        """
+        self.partitions.handed(entries(0, 10, 11))
+        self.partitions.went([0])
+        self.partitions.came({0: 20})
+        self.partitions.settle({0: 12})
+        self.assertEqual(self.partitions.due(), {})
+        self.partitions.settle({0: 21})
+        self.assertEqual(self.partitions.due(), {0: 21})
+
+    def test_unknown_start(self) -> None:
+        """
+        Where the last commit is not known, the first record tells where we began.
+        """
+        self.partitions.settle({1: 99})
+        self.assertEqual(self.partitions.due(), {})
+        self.partitions.handed(entries(1, 5))
+        self.partitions.settle({1: 6})
+        self.assertEqual(self.partitions.due(), {1: 6})
+
+    def test_open(self) -> None:
+        """
+        A partition is open while something that was read of it is not settled.
+        """
+        self.assertFalse(self.partitions.open([0, 1]))
+        self.partitions.handed(entries(0, 10, 12))
+        self.assertTrue(self.partitions.open([0]))
+        self.assertFalse(self.partitions.open([1]))
+        self.partitions.settle({0: 13})
+        self.assertFalse(self.partitions.open([0]))
+
+    def test_failed_commit(self) -> None:
+        """
+        A commit that failed is due again.
+        """
+        self.partitions.settle({0: 12})
+        self.partitions.due()
+        self.partitions.not_written([0, 7])
+        self.assertEqual(self.partitions.due(), {0: 12})
+
+    def test_rewound(self) -> None:
+        """
+        A rewind goes to what is settled.
+        """
+        self.partitions.handed(entries(0, 10, 11, 12))
+        self.partitions.settle({0: 11})
+        self.assertEqual(self.partitions.rewound(), {0: 11})
+
+    @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=30))
+    def test_commits_only_rise(self, steps: list[tuple[bool, int]]) -> None:
+        """
+        Whatever comes late, the commits of one ownership rise.
+        """
+        partitions = Partitions()
+        partitions.came({0: 0})
+        last = 0
+        for settles, position in steps:
+            if settles:
+                partitions.settle({0: position})
+            else:
+                partitions.not_written([0])
+            for offset in partitions.due().values():
+                self.assertGreaterEqual(offset, last)
+                last = offset
+
+
+class FaultsTests(SynchronousTestCase):
+    """
+    What errors mean.
+    """
+
+    def test_meanings(self) -> None:
+        """
+        A lost broker is a loss, a fatal error ruins, a retry says nothing, and a commit
+        for what is another's is no fault.
+        """
+        self.assertIs(meaning("_ALL_BROKERS_DOWN"), Meaning.LOST)
+        self.assertIs(meaning("TOPIC_AUTHORIZATION_FAILED"), Meaning.LOST)
+        self.assertIs(meaning("UNKNOWN", fatal=True), Meaning.RUINED)
+        self.assertIs(meaning("_AUTO_OFFSET_RESET"), Meaning.GAP)
+        self.assertIs(meaning("_TRANSPORT"), Meaning.PASSING)
+        self.assertIs(commit_meaning("ILLEGAL_GENERATION"), Meaning.FOREIGN)
+
+    def test_told(self) -> None:
+        """
+        An operator reads our words and the library's.
+        """
+        self.assertEqual(
+            told("_AUTHENTICATION", "x"),
+            "the broker refuses our credentials (_AUTHENTICATION: x)",
+        )
+        self.assertEqual(told("STRANGE", "x"), "x (STRANGE)")
+
+    def test_causes(self) -> None:
+        """
+        Refused credentials explain a timeout better than a lost connection does.
+        """
+        causes = Causes()
+        self.assertEqual(causes.why("late"), "late")
+        causes.note("_TRANSPORT", "refused")
+        causes.note("_ALL_BROKERS_DOWN", "2/2")
+        self.assertIn("refused", causes.why("late"))
+        causes.note("_AUTHENTICATION", "bad")
+        self.assertIn("credentials", causes.why("late"))
+        causes.clear()
+        self.assertEqual(causes.why("late"), "late")
+
+
+class ConfigTests(SynchronousTestCase):
+    """
+    What the library is told.
+    """
+
+    def test_security(self) -> None:
+        """
+        Who gives a mechanism, a user and an authority connects with them.
+        """
+        given = place(
+            sasl="SCRAM-SHA-256", username="u", password="p", tls=True, tls_ca=__file__
+        )
+        config = connection(given)
+        self.assertEqual(config["bootstrap.servers"], "a:1,[::1]:2")
+        self.assertEqual(config["security.protocol"], "sasl_ssl")
+        self.assertEqual(config["sasl.password"], "p")
+        self.assertEqual(config["ssl.ca.location"], __file__)
+        self.assertNotIn("'p'", repr(given))
+
+    def test_plain(self) -> None:
+        """
+        Who gives nothing connects in the clear.
+        """
+        self.assertEqual(connection(place())["security.protocol"], "plaintext")
+
+    def test_promises(self) -> None:
+        """
+        Records are durable on all replicas, once and in order; nothing is committed by
+        itself, and nothing skipped.
+        """
+        writes, reads = producer(place()), consumer(place())
+        self.assertEqual((writes["acks"], writes["enable.idempotence"]), ("all", True))
+        self.assertEqual(reads["enable.auto.commit"], False)
+        self.assertEqual(reads["auto.offset.reset"], "error")
+
+    def test_group_protocols(self) -> None:
+        """
+        The session's timeout is ours to set with the older protocol only.
+        """
+        older = consumer(place(group_protocol="classic", session_timeout_s=7))
+        self.assertEqual(older["session.timeout.ms"], 7000)
+        self.assertEqual(older["partition.assignment.strategy"], "cooperative-sticky")
+        newer = consumer(place(group_protocol="consumer"))
+        self.assertNotIn("session.timeout.ms", newer)
+
+
+class TopicTests(SynchronousTestCase):
+    """
+    Whether a topic can be used.
+    """
+
+    def fault(self, found: Found) -> str:
+        wanted, _ = wanted_topics(place(partitions=4))
+        return topic_fault(wanted, found, 1000)
+
+    def test_faults(self) -> None:
+        """
+        A topic with other partitions, without the rights, or for shorter records is
+        refused by name.
+        """
+        self.assertEqual(self.fault(Found(4)), "")
+        self.assertEqual(self.fault(Found(4, {"READ", "WRITE"}, 1000)), "")
+        self.assertIn("t has 5 partitions and must have 4", self.fault(Found(5)))
+        self.assertIn("may not WRITE topic t", self.fault(Found(4, {"READ"})))
+        self.assertIn("999 bytes", self.fault(Found(4, None, 999)))
+
+
+class LettersTests(SynchronousTestCase):
+    """
+    The dead letters in their topic.
+    """
+
+    def test_there_and_back(self) -> None:
+        """
+        A letter says where its record was and why it is here.
+        """
+        entry = Entry(3, 7, None, b"\xff", "why")
+        written = letter_of("t", entry, "why \ud800")
+        assert isinstance(written.value, bytes)
+        headers = [(n, v) for n, v in written.headers or [] if isinstance(v, bytes)]
+        letter = dead_letter(41, written.value, headers, 5)
+        self.assertEqual(
+            (letter.number, letter.partition, letter.offset, letter.value),
+            (42, 3, 7, b"\xff"),
+        )
+        self.assertEqual((letter.reason, letter.time_ms), ("why ?", 5))
+        self.assertEqual(written.key, b"t/3/7")
+
+    def test_strange_headers(self) -> None:
+        """
+        A letter that somebody else wrote is listed all the same.
+        """
+        letter = dead_letter(0, b"", [("partition", b"x"), ("reason", None)], -1)
+        self.assertEqual(
+            (letter.number, letter.partition, letter.reason, letter.time_ms),
+            (1, 0, "", 0),
+        )
+
+    def test_living(self) -> None:
+        """
+        A letter that was buried twice is one, and one that was taken out is none.
+        """
+        lines = [
+            Line(0, b"a", True),
+            Line(1, b"b", True),
+            Line(2, b"a", True),
+            Line(3, b"b", False),
+            Line(5, b"c", True),
+        ]
+        self.assertEqual(living(lines), [2, 5])

@@ -1,0 +1,155 @@
+"""
+Journal records: what cannot be understood goes to the dead letters, with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.errors import BadRequest
+from wsmsg.message.journal import record as records
+from wsmsg.message.journal.interface import Entry
+from wsmsg.model import GROUP, INT64_MAX, Message, members_of
+from wsmsg.rpc.record_pb2 import Record
+
+GOOD = Message("u:1:2", 1, "c1", 7, "hi", 1, 5)
+int64s = st.integers(-(2**63), INT64_MAX)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def record(**changed: Any) -> bytes:
+    """
+    The good record with other fields.
+    """
+    whole = Record.FromString(records.encode(GOOD))
+    whole.MergeFrom(Record(**changed))
+    for name, value in changed.items():
+        setattr(whole, name, value)
+    return whole.SerializeToString()
+
+
+class RecordTests(SynchronousTestCase):
+    """
+    L{wsmsg.message.journal.record}.
+    """
+
+    def assert_fault(self, value: bytes, word: str) -> None:
+        """
+        The record is an entry for the dead letters, and the reason says why.
+        """
+        entry = records.decode(3, 9, value)
+        self.assertIsNone(entry.message)
+        self.assertIn(word, entry.fault)
+        self.assertLess(len(entry.fault), 300)
+        self.assertEqual((entry.partition, entry.offset, entry.value), (3, 9, value))
+
+    def test_round_trip(self) -> None:
+        """
+        What is written is read.
+        """
+        entry = records.decode(0, 1, records.encode(GOOD))
+        self.assertEqual((entry.message, entry.fault), (GOOD, ""))
+
+    def test_truncated(self) -> None:
+        """
+        A record that was cut anywhere is an entry with a fault, or an older record
+        that lacks only what may be missing.
+        """
+        whole = records.encode(GOOD)
+        for size in range(len(whole)):
+            self.assert_entry(records.decode(0, 0, whole[:size]))
+
+    def test_newer(self) -> None:
+        """
+        A record of a newer version waits in the dead letters for a newer wsmsg.
+        """
+        self.assert_fault(record(version=records.VERSION + 1), "version 2")
+        self.assert_fault(record(version=2**32 - 1), "version")
+        self.assert_fault(record(version=0), "no version")
+
+    def test_missing(self) -> None:
+        """
+        A record without what makes a message one message is told so.
+        """
+        for field, value in (("conversation", ""), ("client_id", ""), ("sender", 0)):
+            self.assert_fault(record(**{field: value}), "no conversation")
+
+    def test_no_conversation(self) -> None:
+        """
+        A name that no conversation can have, or one that its sender is not in, never
+        reaches the store or the links.
+        """
+        for name in ("x", "u:2:1", "u:0:1", "u:1", "u:1:2:3", "u:1:" + "9" * 99):
+            self.assert_fault(record(conversation=name), "no conversation")
+        for name in ("g:", "g:0", "g:07", "g:-1", "g:x", "g:" + "9" * 19):
+            self.assert_fault(record(conversation=name), "no conversation")
+        self.assert_fault(record(conversation="u:2:3"), "not in")
+
+    def test_groups(self) -> None:
+        """
+        A record may be of a group; one that changes it says how, and is of a group.
+        """
+        entry = records.decode(0, 0, record(conversation="g:7"))
+        self.assertEqual(entry.fault, "")
+        change = record(conversation="g:7", kind=GROUP, content='{"add":[2]}')
+        self.assertEqual(records.decode(0, 0, change).fault, "")
+        self.assert_fault(record(conversation="g:7", kind=GROUP), "group change")
+        self.assert_fault(record(kind=GROUP, content='{"add":[2]}'), "no group")
+
+    def test_numbers(self) -> None:
+        """
+        An id, a time or a kind that cannot be is a fault.
+        """
+        for field in ("message_id", "time_ms", "kind"):
+            self.assert_fault(record(**{field: -1}), "cannot be")
+
+    def test_cannot_be_written(self) -> None:
+        """
+        A message that no record can hold is refused before it is accepted.
+        """
+        for message in (
+            Message("u:1:2", 1, "c", 7, "\ud800", 1, 5),
+            Message("u:1:2", 1, "c", 2**63, "hi", 1, 5),
+            Message("u:1:2", 1, "c", 7, "hi", 2**31, 5),
+        ):
+            self.assertRaises(BadRequest, records.encode, message)
+
+    @given(st.binary(max_size=200))
+    def test_noise(self, value: bytes) -> None:
+        """
+        Any bytes are a message or a fault.
+        """
+        self.assert_entry(records.decode(0, 0, value))
+
+    @given(
+        st.builds(
+            Record,
+            version=st.integers(0, 2),
+            sender=st.one_of(st.just(1), int64s),
+            client_id=texts,
+            conversation=st.one_of(st.just("u:1:2"), texts),
+            message_id=int64s,
+            content=texts,
+            kind=st.integers(-(2**31), 2**31 - 1),
+            time_ms=int64s,
+        )
+    )
+    def test_any_record(self, made: Record) -> None:
+        """
+        Whatever a record says, it is a message that can be delivered, or a fault.
+        """
+        self.assert_entry(records.decode(0, 0, made.SerializeToString()))
+
+    def assert_entry(self, entry: Entry) -> None:
+        """
+        Either a message that delivery can take, or a fault.
+        """
+        if entry.message is None:
+            self.assertTrue(entry.fault)
+        else:
+            self.assertEqual(entry.fault, "")
+            self.assertIn(entry.message.sender, members_of(entry.message.conversation))

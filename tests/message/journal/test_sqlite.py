@@ -1,0 +1,229 @@
+"""
+The journal in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+
+from tests.contracts import make_journal_tests
+from tests.doubles import up
+from tests.message.journal.journal_contract import messages, read_all, sent
+from tests.message.journal.manual_journal import JournalOnHand
+from tests.message.sqlite_paths import (
+    path_for,
+    sqlite_journal,
+    sqlite_journal_at,
+)
+from wsmsg.dependency.state import State
+from wsmsg.errors import BadRequest, Unavailable
+from wsmsg.message.journal.interface import Entry
+
+
+class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[misc]
+    """
+    The embedded journal.
+    """
+
+    async def test_settled_is_removed(self) -> None:
+        """
+        What is settled takes no place in the file.
+        """
+        for i in range(3):
+            await self.journal.append([sent(i), sent(i + 10)])
+        entries = await read_all(self.journal, 6)
+        self.journal.commit({0: entries[2].offset + 1})
+        await self.journal.stop()
+        with closing(sqlite3.connect(self.place.path)) as db:
+            (rows,) = db.execute("SELECT count(*) FROM batches").fetchone()
+        self.assertEqual(rows, 2)
+
+    async def test_file_is_private(self) -> None:
+        """
+        Nobody else on the machine may read what people wrote.
+        """
+        await self.journal.append([sent(1)])
+        for more in ("", "-wal", "-shm", ".lock"):
+            mode = os.stat(self.place.path + more).st_mode & 0o777
+            self.assertEqual(mode, 0o600, more)
+
+    async def test_lagging_reader(self) -> None:
+        """
+        A reader that lags behind what is kept in memory misses nothing.
+        """
+        journal = sqlite_journal_at(path_for(self), tail_records=10)
+        self.addCleanup(journal.stop)
+        await up(journal)
+        read: list[Entry] = []
+        for i in range(30):
+            await journal.append([sent(i * 2), sent(i * 2 + 1)])
+            if i % 10 == 0:
+                read += await journal.read(3)
+        read += await read_all(journal, 60 - len(read), 7)
+        self.assertEqual(messages(read), [sent(i) for i in range(60)])
+
+
+class AppendTests(JournalOnHand):
+    """
+    Group commit.
+    """
+
+    def test_group_commit(self) -> None:
+        """
+        Appends that arrive while a commit is under way share the next one.
+        """
+        self.start()
+        first = self.journal.append([sent(0)])
+        others = [self.journal.append([sent(i)]) for i in range(1, 50)]
+        self.worker.step()
+        self.successResultOf(first)
+        self.assertNoResult(others[0])
+        self.assertEqual(len(self.worker.waiting), 1)
+        self.worker.step()
+        for other in others:
+            self.successResultOf(other)
+        self.assertEqual(len(self.successResultOf(self.journal.read(100))), 50)
+        self.assertEqual(len(self.worker.waiting), 0)
+
+    def test_not_up(self) -> None:
+        """
+        While the file is not open appends fail at once, and reads wait.
+        """
+        self.failureResultOf(self.journal.append([sent(0)]), Unavailable)
+        reading = self.journal.read(1)
+        self.start()
+        self.assertNoResult(reading)
+        self.journal.append([sent(0)])
+        self.worker.work()
+        self.assertEqual(messages(self.successResultOf(reading)), [sent(0)])
+
+    def test_not_unicode(self) -> None:
+        """
+        A text that is no Unicode fails its own append and no other.
+        """
+        self.start()
+        good = self.journal.append([sent(0)])
+        self.failureResultOf(self.journal.append([sent(1, "\ud800")]), BadRequest)
+        self.failureResultOf(self.journal.append([sent(2**64)]), BadRequest)
+        self.worker.work()
+        self.successResultOf(good)
+
+    def test_full_disk(self) -> None:
+        """
+        When the disk is full the appends under way and those behind them fail as
+        unavailable with the reason; the journal is tried again and goes on with what
+        was durable before.
+        """
+        self.start()
+        self.journal.append([sent(0)])
+        self.worker.work()
+        failing = self.fill_disk(self.journal)
+        behind = self.journal.append([sent(1)])
+        self.worker.step()
+        reason = self.failureResultOf(failing, Unavailable).value.reason
+        self.failureResultOf(behind, Unavailable)
+        self.assertIn("full", reason)
+        self.assertIn(self.path, reason)
+        snapshot = self.journal.dependency.snapshot()
+        self.assertIs(snapshot.state, State.CONNECTING)
+        self.assertEqual(snapshot.last_error, reason)
+        self.failureResultOf(self.journal.append([sent(2)]), Unavailable)
+        self.clock.advance(1)
+        self.worker.work()
+        self.assertTrue(self.journal.dependency.up)
+        again = self.journal.append([sent(3)])
+        self.worker.work()
+        self.successResultOf(again)
+        reading = self.journal.read(10)
+        self.worker.work()
+        self.assertEqual(messages(self.successResultOf(reading)), [sent(0), sent(3)])
+
+
+class CommitTests(JournalOnHand):
+    """
+    When positions are written.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.journal.append([sent(i) for i in range(3)])
+        self.worker.work()
+        self.entries = self.successResultOf(self.journal.read(10))
+
+    def killed(self) -> list[int]:
+        """
+        The offsets that are read by a process that comes after a kill.
+        """
+        self.journal._file.close()
+        self.journal = self.made()
+        self.start()
+        reading = self.journal.read(10)
+        self.worker.work()
+        return [e.offset for e in self.successResultOf(reading)]
+
+    def test_soon_by_itself(self) -> None:
+        """
+        A commit is written after a fifth of a second, many commits in one.
+        """
+        for entry in self.entries[:2]:
+            self.journal.commit({0: entry.offset + 1})
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(0.19)
+        self.assertEqual(len(self.worker.waiting), 0)
+        self.clock.advance(0.02)
+        self.assertEqual(len(self.worker.waiting), 1)
+        self.worker.work()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.killed(), [2])
+
+    def test_with_the_next_append(self) -> None:
+        """
+        A commit is written with the append that comes after it.
+        """
+        self.journal.commit({0: 2})
+        self.journal.append([sent(9)])
+        self.worker.work()
+        for call in self.clock.getDelayedCalls():
+            call.cancel()
+        self.assertEqual(self.killed(), [2, 3])
+
+    def test_not_written(self) -> None:
+        """
+        A kill before the commit is written repeats what was read, and loses nothing.
+        """
+        self.journal.commit({0: 2})
+        for call in self.clock.getDelayedCalls():
+            call.cancel()
+        self.assertEqual(self.killed(), [0, 1, 2])
+
+    def test_written_after_a_loss(self) -> None:
+        """
+        A commit that could not be written is written when the file is there again.
+        """
+        self.journal.commit({0: 2})
+        self.fill_disk(self.journal).addErrback(lambda _: None)
+        self.worker.work()
+        self.clock.advance(0.5)
+        self.clock.advance(0.5)
+        self.worker.work()
+        self.assertTrue(self.journal.dependency.up)
+        self.clock.advance(0.2)
+        self.worker.work()
+        self.assertEqual(self.killed(), [2])
+
+    def test_rewind_while_the_file_is_read(self) -> None:
+        """
+        What was being read when a rewind came is dropped, not given out of order.
+        """
+        self.killed()
+        self.journal.rewind()
+        reading = self.journal.read(1)
+        self.worker.work()
+        self.assertEqual(self.successResultOf(reading)[0].offset, 0)
+        reading = self.journal.read(1)
+        self.journal.rewind()
+        self.worker.work()
+        self.assertEqual(self.successResultOf(reading)[0].offset, 0)

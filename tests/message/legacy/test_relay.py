@@ -1,0 +1,282 @@
+"""
+What one Message delivers, on the deployed streams of another: over loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.links.test_links import RecordingPresence
+from tests.message.rpc_case import RpcCase, run
+from wsmsg.message.legacy.peer import DeployedPeer
+from wsmsg.message.legacy.peers import DeployedPeers
+from wsmsg.message.legacy.relay import MISSING_S, DeployedRelay, grpc_endpoint
+from wsmsg.message.links.links import Links
+from wsmsg.model import Message
+from wsmsg.rpc import rest_pb2
+from wsmsg.settings.legacy import DeployedSettings
+
+
+def said(number: int, conversation: str = "u:1:2", kind: int = 1) -> Message:
+    """
+    A message that is stored.
+    """
+    return Message(
+        conversation, 1, f"c{number}", 1000 + number, "hi", kind, 5000, number
+    )
+
+
+class LinksTests(SynchronousTestCase):
+    """
+    The Message that delivers.
+    """
+
+    def setUp(self) -> None:
+        self.links = Links(
+            RecordingPresence(), Clock(), grace_s=2, limit_records=9, limit_bytes=10**6
+        )
+        hello = rest_pb2.SubscribeRequest(
+            connect_service_id="message:b", incarnation="b1", everything=True
+        )
+        self.link, _ = self.links.subscribe(hello, "a1")
+
+    def test_everything(self) -> None:
+        """
+        It pushes all that is for people to the other Message, with those whom it is
+        for, whoever is connected; settled when that acknowledges it.
+        """
+        settled: list[None] = []
+        self.links.push(
+            [said(1), said(2, kind=1002), said(3, "u:1:1"), said(4, "g:5")],
+            lambda: settled.append(None),
+            {("g:5", 4): frozenset({1, 7})},
+        )
+        frame = self.link.take()
+        assert frame is not None
+        pushed = [(p.message.seq, list(p.targets)) for p in frame.batch.pushes]
+        self.assertEqual(pushed, [(1, [2]), (3, [1]), (4, [7])])
+        self.assertEqual(settled, [])
+        self.link.acknowledged(frame.batch.number)
+        self.assertEqual(settled, [None])
+
+    def test_nothing_for_people(self) -> None:
+        """
+        Where there is nothing to say, nothing waits.
+        """
+        settled: list[None] = []
+        self.links.push([said(1, kind=1002)], lambda: settled.append(None))
+        self.assertEqual((settled, self.link.take()), ([None], None))
+
+    def test_no_presence(self) -> None:
+        """
+        Nobody counts as connected by it.
+        """
+        self.assertEqual(len(self.links.routes), 0)
+        self.assertEqual(self.links.nodes()[0]["everything"], True)
+
+
+class RelayTests(RpcCase):
+    """
+    The Message with deployed streams, C{b}, and the one that delivers, C{a}.
+    """
+
+    def check(self, test: Callable[[], Coroutine[Any, Any, None]]) -> Deferred[Any]:
+        """
+        Run a test between the two.
+        """
+
+        async def on_both() -> None:
+            await self.start()
+            self.b = DeployedPeers(
+                self.core.ingress,
+                lambda user, marks: succeed([False for _ in marks]),
+                reactor,
+                DeployedSettings(),
+                incarnation="b1",
+            )
+            relay = DeployedRelay(
+                self.b,
+                reactor,
+                lambda address, hello: grpc_endpoint(address, hello, 1.0),
+                node="b",
+                retry=lambda failures: 0.02,
+            )
+            self.relay = relay
+            relay.listed(frozenset({self.rpc.address}))
+            try:
+                await test()
+            finally:
+                await relay.stop().asFuture(asyncio.get_running_loop())
+                self.links.give_up_all()
+                await self.rpc.stop(0)
+
+        return run(on_both())
+
+    def subscribed(self) -> DeployedPeer:
+        """
+        A deployed stream at C{b}, which is read by hand.
+        """
+        peer = self.b.opened(lambda: None, lambda reason, *, overrun: None)
+        hello = rest_pb2.SubscribeRequest(connect_service_id="connect-1")
+        peer.received(rest_pb2.MessageStreamRequest(subscribe=hello))
+        return peer
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """
+        Let the loop turn until something is so.
+        """
+        async with asyncio.timeout(10):
+            while not true():
+                await asyncio.sleep(0)
+
+    def connected(self) -> bool:
+        """
+        Whether C{b} has a stream to C{a}.
+        """
+        return any(n["open"] for n in self.links.nodes())
+
+    def given(self, peer: DeployedPeer) -> list[int]:
+        """
+        The numbers of what the deployed stream is given now.
+        """
+
+        def events() -> Iterator[int]:
+            while (event := peer.outbox.take()) is not None:
+                yield event.push_event.message.message_id - 1000
+
+        return list(events())
+
+    def test_relayed(self) -> Deferred[Any]:
+        """
+        What the other Message delivers is written to the deployed streams here, once,
+        and is settled there when it was.
+        """
+
+        async def check() -> None:
+            self.assertFalse(self.connected())
+            peer, other = self.subscribed(), self.subscribed()
+            await self.until(self.connected)
+            settled: list[None] = []
+            self.links.push([said(1), said(2)], lambda: settled.append(None))
+            await self.until(lambda: peer.outbox.held == 2)
+            self.assertEqual(self.given(peer), [1, 2])
+            self.assertEqual(settled, [])
+            self.assertEqual(self.given(other), [1, 2])
+            await self.until(lambda: settled)
+            [state] = self.relay.status()["messages"]
+            self.assertEqual((state["state"], state["received"]), ("up", 2))
+
+        return self.check(check)
+
+    def test_only_while_wanted(self) -> Deferred[Any]:
+        """
+        There is a stream to the other while there is a deployed one here.
+        """
+
+        async def check() -> None:
+            peer = self.subscribed()
+            await self.until(self.connected)
+            self.b.lost(peer, "gone")
+            await self.until(lambda: not self.connected())
+            self.subscribed()
+            await self.until(self.connected)
+
+        return self.check(check)
+
+    def test_resumed(self) -> Deferred[Any]:
+        """
+        When the stream between the two is lost, nothing is, and nothing is twice.
+        """
+
+        async def check() -> None:
+            self.links.grace_s = 5
+            peer = self.subscribed()
+            await self.until(self.connected)
+            settled: list[None] = []
+            self.links.push([said(1)], lambda: settled.append(None))
+            await self.until(lambda: peer.outbox.held == 1)
+            self.links.hang_up_all("a network that is not there")
+            self.links.push([said(2)], lambda: settled.append(None))
+            await self.until(lambda: peer.outbox.held == 2)
+            self.assertEqual(self.given(peer), [1, 2])
+            await self.until(lambda: len(settled) == 2)
+
+        return self.check(check)
+
+    def test_ourselves(self) -> Deferred[Any]:
+        """
+        A Message that finds itself in the list leaves itself alone.
+        """
+
+        async def check() -> None:
+            self.b.incarnation = "life"
+            peer = self.subscribed()
+            await self.until(self.links.nodes)
+            await self.until(lambda: not self.connected())
+            self.links.push([said(1)], lambda: None)
+            self.assertEqual(self.given(peer), [])
+
+        return self.check(check)
+
+
+class ListTests(SynchronousTestCase):
+    """
+    Who is dialled.
+    """
+
+    @contextmanager
+    def relay(self) -> Iterator[DeployedRelay]:
+        """
+        One with a clock by hand, whose attempts never end.
+        """
+        self.clock = Clock()
+        self.dialled: list[str] = []
+
+        class Endpoint:
+            def connect(self, factory: Any) -> Deferred[Any]:
+                return Deferred()
+
+        def endpoint(address: str, hello: Any) -> Any:
+            self.dialled.append(address)
+            return Endpoint()
+
+        self.peers = DeployedPeers(
+            None,  # type: ignore[arg-type]
+            lambda user, marks: succeed([]),
+            self.clock,
+            DeployedSettings(),
+            incarnation="b1",
+        )
+        relay = DeployedRelay(
+            self.peers, self.clock, endpoint, node="b", retry=lambda failures: 1.0
+        )
+        peer = self.peers.opened(lambda: None, lambda reason, *, overrun: None)
+        hello = rest_pb2.SubscribeRequest(connect_service_id="connect-1")
+        peer.received(rest_pb2.MessageStreamRequest(subscribe=hello))
+        yield relay
+        self.successResultOf(relay.stop())
+
+    def test_gone(self) -> None:
+        """
+        Who is missing from the list for a while is left; who is only missing until a
+        list that was lost is there again is not.
+        """
+        with self.relay() as relay:
+            relay.listed(frozenset({"a:1", "c:1"}))
+            self.assertEqual(sorted(self.dialled), ["a:1", "c:1"])
+            relay.listed(frozenset())
+            self.clock.advance(MISSING_S - 1)
+            relay.listed(frozenset({"a:1"}))
+            self.assertEqual(len(relay.status()["messages"]), 2)
+            self.clock.advance(1)
+            relay.listed(frozenset({"a:1"}))
+            self.assertEqual(len(relay.status()["messages"]), 1)
+            self.assertEqual(len(self.dialled), 2)

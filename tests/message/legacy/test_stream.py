@@ -1,0 +1,274 @@
+"""
+What deployed Connects say and are told, over loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+from twisted.internet.defer import Deferred
+
+from tests.message.legacy.cases import (
+    DeployedCase,
+    Request,
+    ack,
+    said,
+    send,
+    subscribe,
+    text,
+)
+from wsmsg.errors import Unavailable
+from wsmsg.model import INT64_MAX, Message
+from wsmsg.rpc import rest_pb2
+
+
+class StreamTests(DeployedCase):
+    """
+    What a deployed Connect says and is told.
+    """
+
+    def test_push(self) -> Deferred[Any]:
+        """
+        A message reaches the other member on each subscribed stream, as the contract
+        spells it, and is settled when all streams have it.
+        """
+
+        async def check(stub: Any) -> None:
+            calls = [await self.subscribed(stub, f"connect-{n}") for n in (1, 2)]
+            settled = self.push(said(1))
+            for call in calls:
+                event = (await call.read()).push_event
+                self.assertEqual(
+                    (event.target_user_id, event.event_type), (2, "new_message")
+                )
+                self.assertEqual(
+                    event.message,
+                    text(1, 2, "m1", message_id=1001, timestamp=5),
+                )
+            await self.until(lambda: settled)
+
+        return self.check(check)
+
+    def test_who_is_told(self) -> Deferred[Any]:
+        """
+        The sender hears only what they say to themself; all other members of a group
+        hear what is said in it; events and what was taken back reach nobody.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.subscribed(stub)
+            self.push(
+                said(1, "u:3:3", 3),
+                said(2, kind=1001),
+                said(3, kind=1003, content=""),
+                said(4, "g:5", 7),
+                said(5, kind=7),
+                audiences={("g:5", 4): frozenset({7, 8, 9})},
+            )
+            events = [(await call.read()).push_event for _ in range(4)]
+            told = [
+                (e.target_user_id, e.message.to, e.message.group_id) for e in events
+            ]
+            self.assertEqual(told[0], (3, 3, 0))
+            self.assertEqual(sorted(told[1:3]), [(8, 0, 5), (9, 0, 5)])
+            self.assertEqual(told[3], (2, 2, 0))
+            self.assertEqual(events[3].message.message_type, 1)
+
+        return self.check(check)
+
+    def test_send(self) -> Deferred[Any]:
+        """
+        A message goes in as any other, before and after subscribe, and nothing is
+        answered; equal ones are different messages.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.opened(
+                stub, send(), send(), subscribe(), send(1, 0, group_id=5)
+            )
+            await self.until(lambda: len(self.ingress_saw()) >= 2)
+            first, second = self.ingress_saw()[:2]
+            self.assertEqual(
+                (first.conversation, first.sender, first.content), ("u:1:2", 1, "hi")
+            )
+            self.assertNotEqual(first.client_id, second.client_id)
+            failure = (
+                await call.read()
+            ).failure  # of the group, of which 1 is no member
+            self.assertEqual(failure.original_sender, 1)
+            self.assertEqual(failure.original_message.group_id, 5)
+            self.assertTrue(failure.failure_reason)
+
+        return self.check(check)
+
+    def ingress_saw(self) -> list[Message]:
+        """
+        What was given to the journal, which takes it at once.
+        """
+        for _, done in self.journal.appends:
+            if not done.called:
+                done.callback(None)
+        return [m for batch, _ in self.journal.appends for m in batch]
+
+    def test_acks(self) -> Deferred[Any]:
+        """
+        An acknowledgement is confirmed if there is such a message to the user, before
+        and after subscribe.
+        """
+
+        async def check(stub: Any) -> None:
+            self.seen[2] = {1001}
+            call = await self.opened(stub, ack(1001, 2, "x"), ack(1001, 3), ack(7, 2))
+            for n in (0, -1, INT64_MAX):
+                await call.write(ack(n, 2))
+                await call.write(ack(1001, n))
+            confirms = [(await call.read()).ack_confirm for _ in range(9)]
+            [good] = [c for c in confirms if c.confirmed]
+            self.assertEqual((good.ack_id, good.message_id), ("x", 1001))
+
+        return self.check(check)
+
+    def test_push_results(self) -> Deferred[Any]:
+        """
+        What their side reports of pushes is counted and changes nothing: our own link
+        settles by its own acknowledgement, and theirs by what was written.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.subscribed(stub)
+            ours = stub.MessageStream()
+            await ours.write(self.subscribe())
+            await ours.read()
+            delta = rest_pb2.PresenceDelta(
+                number=1, online=[2], snapshot=rest_pb2.PresenceDelta.WHOLE
+            )
+            await ours.write(Request(batch=rest_pb2.ConnectBatch(presence=delta)))
+            await ours.read()
+            settled = self.push(said(1))
+            await call.read()
+            for success in (False, True):
+                result = rest_pb2.PushResultRequest(success=success, target_user_id=2)
+                await call.write(Request(push_result=result))
+            await self.until(lambda: self.deployed.counts()["push_failures"] == 1)
+            self.assertEqual(settled, [])
+            batch = (await ours.read()).batch
+            await ours.write(Request(batch=rest_pb2.ConnectBatch(pushed=batch.number)))
+            await self.until(lambda: settled)
+
+        return self.check(check)
+
+    def test_subscribes(self) -> Deferred[Any]:
+        """
+        Subscribing twice, by the same name or another, is subscribing once; the name of
+        another that lives, deployed or ours, takes nothing from it.
+        """
+
+        async def check(stub: Any) -> None:
+            ours = stub.MessageStream()
+            await ours.write(self.subscribe(connect_service_id="c"))
+            await ours.read()
+            first = await self.subscribed(stub, "connect-1")
+            for name in ("connect-1", "connect-9", "c"):
+                await first.write(subscribe(name))
+            second = await self.subscribed(stub, "connect-9")
+            await first.write(ack(1, 1))  # all before it was taken by now
+            self.assertFalse((await first.read()).ack_confirm.confirmed)
+            self.push(said(1), said(2))
+            for call in (first, second):
+                ids = [(await call.read()).push_event.message.message_id for _ in "ab"]
+                self.assertEqual(ids, [1001, 1002])
+            self.assertEqual(self.rpc.streams, 1)
+            self.assertEqual(self.deployed.subscribers, 2)
+
+        return self.check(check)
+
+    def test_end(self) -> Deferred[Any]:
+        """
+        A peer that ends its side still gets its answers; what waits for one that is
+        gone is settled.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.subscribed(stub)
+            await call.write(send(0))
+            await call.done_writing()
+            self.assertIn("from", (await call.read()).failure.failure_reason)
+            self.assertEqual(await self.ending(call), ("OK", ""))
+            await self.until(lambda: not self.deployed.streams)
+            self.assertTrue(self.push(said(1)))
+
+        return self.check(check)
+
+    def test_stopping(self) -> Deferred[Any]:
+        """
+        A Message that stops tells what it has not accepted, and ends the streams; it
+        takes no new ones.
+        """
+
+        async def check(stub: Any) -> None:
+            call = await self.subscribed(stub)
+            await call.write(send())
+            await self.until(lambda: self.journal.appends)
+            self.journal.appends[0][1].errback(Unavailable("the journal is away"))
+            await self.until(self.deployed.sends_held)
+            self.core.draining = True
+            self.deployed.hang_up_all("Message is stopping")
+            failure = (await call.read()).failure
+            self.assertEqual(failure.failure_reason, "Message is stopping")
+            self.assertEqual(failure.original_message, text())
+            ended = await self.ending(call)
+            self.assertEqual(ended, ("UNAVAILABLE", "Message is stopping"))
+            call = stub.MessageStream()
+            await call.write(subscribe())
+            self.assertEqual((await self.ending(call))[0], "UNAVAILABLE")
+
+        return self.check(check)
+
+    def test_unary(self) -> Deferred[Any]:
+        """
+        The unary send succeeds once its message is durable, else it says why not.
+        """
+
+        async def check(stub: Any) -> None:
+            request = rest_pb2.SendWSMessageRequest(msg=text())
+            asked = asyncio.ensure_future(_answer(stub.SendWSMessage(request)))
+            await self.until(lambda: self.journal.appends)
+            self.assertFalse(asked.done())
+            self.journal.appends[0][1].callback(None)
+            self.assertTrue((await asked).success)
+            for bad in (text(0), text(1, 0), text(message_type=0), text(content="\0")):
+                request = rest_pb2.SendWSMessageRequest(msg=bad)
+                answer = await stub.SendWSMessage(request)
+                self.assertFalse(answer.success)
+                self.assertTrue(answer.message)
+
+        return self.check(check)
+
+    def test_history(self) -> Deferred[Any]:
+        """
+        A page of old messages is in the contract's words; one that cannot be is an
+        error with a reason.
+        """
+
+        async def check(stub: Any) -> None:
+            for message in (said(1), said(2), said(1, "u:1:3", 3)):
+                self.store.messages[message.identity] = message
+            request = rest_pb2.GetHistoryRequest(user_id=1, page=1, size=10)
+            answer = await stub.GetHistoryMessages(request)
+            self.assertEqual((answer.total, answer.page, answer.size), (3, 1, 10))
+            self.assertEqual(len(answer.messages), 3)
+            for user, page, size in ((1, 0, 5), (1, 1, 0), (0, 1, 5), (-1, 1, 5)):
+                request = rest_pb2.GetHistoryRequest(user_id=user, page=page, size=size)
+                with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                    await stub.GetHistoryMessages(request)
+                self.assertEqual(raised.exception.code().name, "INVALID_ARGUMENT")
+                self.assertTrue(raised.exception.details())
+
+        return self.check(check)
+
+
+async def _answer(call: Any) -> Any:
+    return await call

@@ -1,0 +1,151 @@
+"""
+How far users are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import MemoryStore
+from tests.message.links.test_links import RecordingPresence
+from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.links import Links
+from wsmsg.model import Cursor
+from wsmsg.rpc import rest_pb2
+
+
+def cursor(
+    user: int, delivered: int = 0, read: int = 0, conversation: str = "u:1:2"
+) -> rest_pb2.Cursor:
+    """
+    A cursor as a stream brings it.
+    """
+    return rest_pb2.Cursor(
+        conversation=conversation, user=user, delivered=delivered, read=read
+    )
+
+
+class CursorsTests(SynchronousTestCase):
+    """
+    Gathered, stored, told.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.store = MemoryStore()
+        self.links = Links(
+            RecordingPresence(),
+            self.clock,
+            grace_s=1,
+            limit_records=9,
+            limit_bytes=10**6,
+        )
+        self.told: list[Cursor] = []
+        self.links.receipt = self.told.append  # type: ignore[assignment, method-assign]
+        self.cursors = Cursors(self.store, self.links, self.clock, limit=2)
+
+    def test_stored_and_told(self) -> None:
+        """
+        A cursor is stored, then the members hear of it; what is read is delivered.
+        """
+        self.cursors.move([cursor(2, read=3)])
+        self.assertEqual(self.told, [])
+        self.clock.advance(0.03)
+        self.assertEqual(self.told, [Cursor("u:1:2", 2, 3, 3)])
+        self.assertEqual(self.store.moved["u:1:2", 2], Cursor("u:1:2", 2, 3, 3))
+
+    def test_gathered_while_down(self) -> None:
+        """
+        What comes while the store is down is merged, and stored when it is back.
+        """
+        self.store.down = True
+        self.cursors.move([cursor(2, delivered=3)])
+        self.clock.advance(0.03)
+        self.cursors.move([cursor(2, delivered=5)])
+        self.cursors.move([cursor(2, delivered=4, read=1)])
+        self.assertNoResult(self.cursors.idle())
+        self.store.down = False
+        self.clock.advance(0.5)
+        self.clock.advance(0.03)
+        self.assertEqual(self.told, [Cursor("u:1:2", 2, 5, 1)])
+        self.successResultOf(self.cursors.idle())
+
+    def slow(self, seconds: float) -> None:
+        """
+        From now on it takes the store this long to move cursors.
+        """
+        move = partial(MemoryStore.move_cursors, self.store)
+
+        def later(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+            return deferLater(self.clock, seconds).addCallback(lambda _: move(cursors))
+
+        self.store.move_cursors = later  # type: ignore[method-assign]
+
+    def test_rest(self) -> None:
+        """
+        A store that took long is left alone for three times as long, and what comes
+        meanwhile is one move.
+        """
+        self.slow(0.1)
+        self.cursors.move([cursor(2, 1)])
+        self.clock.pump([0.03, 0.1])
+        self.assertEqual(self.told, [Cursor("u:1:2", 2, 1, 0)])
+        for number in (2, 3, 4):
+            self.cursors.move([cursor(2, number)])
+            self.clock.advance(0.09)
+        self.slow(0)
+        self.clock.pump([0.02, 0])
+        self.assertEqual(len(self.told), 1)
+        self.clock.pump([0.02, 0, 0])
+        self.assertEqual(self.told[1:], [Cursor("u:1:2", 2, 4, 0)])
+
+    def test_rest_is_bounded(self) -> None:
+        """
+        However long the store took, the next ones wait for half a second at the most.
+        """
+        self.slow(9)
+        self.cursors.move([cursor(2, 1)])
+        self.clock.pump([0.03, 9])
+        self.cursors.move([cursor(2, 2)])
+        self.clock.pump([0.49, 0.02, 9])
+        self.assertEqual(self.told[1:], [Cursor("u:1:2", 2, 2, 0)])
+
+    def test_no_rest(self) -> None:
+        """
+        A store that is quick is asked as soon as there was a moment for company, as is
+        one that has rested.
+        """
+        for number, (seconds, pause) in enumerate(
+            ((0.005, 0), (0.005, 0), (0.1, 0.3), (0.005, 0)), 1
+        ):
+            self.slow(seconds)
+            self.cursors.move([cursor(2, number)])
+            self.clock.pump([0.03, seconds])
+            self.assertEqual(len(self.told), number)
+            self.clock.advance(pause)
+
+    def test_bounded(self) -> None:
+        """
+        Over the limit further cursors are dropped and counted.
+        """
+        self.store.down = True
+        for other in range(2, 6):
+            self.cursors.move([cursor(1, 1, conversation=f"u:1:{other}")])
+        self.assertEqual(self.cursors.dropped, 2)
+        self.store.down = False
+        self.clock.advance(0.5)
+        self.clock.advance(0.03)
+        self.assertEqual(len(self.told), 2)
+
+    def test_not_a_member(self) -> None:
+        """
+        A cursor of somebody who is not in the conversation is dropped.
+        """
+        self.cursors.move([cursor(3, 1), cursor(1, 1, conversation="nonsense")])
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.cursors.dropped, 2)

@@ -1,0 +1,306 @@
+"""
+What links carry of groups: pushes, receipts, typing; and what of them is read.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import MemoryStore
+from tests.message.links.test_links import SNAPSHOT, RecordingPresence, message
+from tests.message.store.group_contract import CREW
+from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.link import Link
+from wsmsg.message.links.links import Links
+from wsmsg.message.links.recipients import Members
+from wsmsg.message.links.typing import BELIEVED_S, GroupTyping
+from wsmsg.message.queries.queries import Queries
+from wsmsg.model import Cursor, GroupChange, Message
+from wsmsg.rpc import rest_pb2
+
+
+class GroupCase(SynchronousTestCase):
+    """
+    A crew of 1, 2 and 3, where 3 joined with number 4; 1 and 2 are at one Connect, 2
+    and 3 at another, and 9 who is no member at both.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.store = MemoryStore()
+        crew = GroupChange(True, "crew", add=(1, 2))
+        self.store.groups[CREW] = (crew, 1, {1: 1, 2: 1, 3: 4})
+        for seq in range(1, 7):
+            m = Message(CREW, 1, f"c{seq}", seq, "hi", 1, 5, seq)
+            self.store.messages[m.identity] = m
+        self.links = Links(
+            RecordingPresence(),
+            self.clock,
+            grace_s=2,
+            limit_records=1000,
+            limit_bytes=10**6,
+        )
+        self.one = self.subscribe("one", 1, 2, 9)
+        self.two = self.subscribe("two", 2, 3, 9)
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+
+    def subscribe(self, node: str, *users: int) -> Link:
+        """
+        A Connect with these users.
+        """
+        hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
+        link, _ = self.links.subscribe(hello, "own")
+        link.opened(lambda: None, lambda _: None)
+        whole = rest_pb2.PresenceDelta(number=1, online=users, snapshot=SNAPSHOT.WHOLE)
+        self.links.presence(link, whole)
+        link.take()
+        return link
+
+    def taken(self, link: Link) -> rest_pb2.PushBatch:
+        """
+        What goes out next.
+        """
+        frame = link.take()
+        return rest_pb2.PushBatch() if frame is None else frame.batch
+
+
+class PushTests(GroupCase):
+    """
+    L{Links} with groups.
+    """
+
+    def test_one_push_a_connect(self) -> None:
+        """
+        Each Connect gets a message once, with all members that it has.
+        """
+        settled: list[None] = []
+        members = frozenset({1, 2, 3})
+        self.links.push(
+            [message(7, CREW)], lambda: settled.append(None), {(CREW, 7): members}
+        )
+        for link, users in ((self.one, [1, 2]), (self.two, [2, 3])):
+            (push,) = self.taken(link).pushes
+            self.assertEqual((sorted(push.targets), push.message.seq), (users, 7))
+        self.one.acknowledged(1)
+        self.assertEqual(settled, [])
+        self.two.acknowledged(1)
+        self.assertEqual(settled, [None])
+
+    def test_audiences_differ(self) -> None:
+        """
+        Of one batch each message goes to those whose it is, in order, also beside
+        those of two users.
+        """
+        batch = [message(7, CREW), message(8, CREW), message(1, "u:2:9")]
+        audiences = {(CREW, 7): frozenset({1, 2}), (CREW, 8): frozenset({1})}
+        self.links.push(batch, lambda: None, audiences)
+        pushes = self.taken(self.one).pushes
+        self.assertEqual([list(p.targets) for p in pushes], [[1, 2], [1], [2, 9]])
+        pushes = self.taken(self.two).pushes
+        self.assertEqual([list(p.targets) for p in pushes], [[2], [2, 9]])
+
+    def test_nobody(self) -> None:
+        """
+        A group of which nobody is connected is settled at once.
+        """
+        settled: list[None] = []
+        self.links.push(
+            [message(7, "g:5")],
+            lambda: settled.append(None),
+            {("g:5", 7): frozenset({77})},
+        )
+        self.assertEqual(settled, [None])
+
+    def test_targets_count(self) -> None:
+        """
+        Pushes to very many count with their targets towards the link's bound.
+        """
+        users = range(1000, 11_000)
+        self.subscribe("big", *users)
+        audience = frozenset(users)
+        batch = [message(seq, CREW) for seq in range(1, 20)]
+        self.links.push(batch, lambda: None, {(CREW, m.seq): audience for m in batch})
+        self.assertEqual(self.links.cut, 1)
+
+    def test_receipt(self) -> None:
+        """
+        How far somebody is in a group is told to their own devices only.
+        """
+        self.links.receipt(Cursor(CREW, 2, 5, 5))
+        for link in (self.one, self.two):
+            (receipt,) = self.taken(link).receipts
+            self.assertEqual(list(receipt.targets), [2])
+
+
+class TypingTests(GroupCase):
+    """
+    L{GroupTyping}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.known = Members(self.store, limit=100)
+        self.typing = GroupTyping(self.store, self.known, self.links, self.clock)
+
+    def typed(self, user: int, conversation: str = CREW) -> list[list[int]]:
+        """
+        Somebody types; who is told at each Connect.
+        """
+        self.typing.typed(rest_pb2.Typing(conversation=conversation, user=user))
+        return [
+            sorted(u for t in self.taken(link).typing for u in t.targets)
+            for link in (self.one, self.two)
+        ]
+
+    def test_others_are_told(self) -> None:
+        """
+        The connected members are told, not who types; the store is asked once in
+        some seconds.
+        """
+        self.assertEqual(self.typed(1), [[2], [2, 3]])
+        self.assertEqual(self.typed(2), [[1], [3]])
+        self.assertEqual(self.store.lookups, 1)
+        self.clock.advance(BELIEVED_S)
+        del self.store.groups[CREW][2][3]
+        self.assertEqual(self.typed(1), [[2], [2]])
+        self.assertEqual(self.store.lookups, 2)
+
+    def test_known(self) -> None:
+        """
+        Where the group's messages pass, its members are known already.
+        """
+        self.known.keep({CREW: frozenset({1, 2})})
+        self.assertEqual(self.typed(1), [[2], [2]])
+        self.assertEqual(self.store.lookups, 0)
+
+    def test_strangers(self) -> None:
+        """
+        Who is no member types unheard, as in a group that cannot be.
+        """
+        self.assertEqual(self.typed(9), [[], []])
+        self.assertEqual(self.typed(1, "g:5"), [[], []])
+        self.assertEqual(self.typed(1, "g:x"), [[], []])
+
+    def test_store_down(self) -> None:
+        """
+        Without the store nobody is told, and the next time it is asked again.
+        """
+        self.store.down = True
+        self.assertEqual(self.typed(1), [[], []])
+        self.store.down = False
+        self.assertEqual(self.typed(1), [[2], [2, 3]])
+
+
+class CursorTests(GroupCase):
+    """
+    L{Cursors} with groups.
+    """
+
+    def test_members_only(self) -> None:
+        """
+        A stranger's cursor in a group is not stored, and tells the stranger nothing.
+        """
+        cursors = Cursors(self.store, self.links, self.clock)
+        cursors.move(
+            rest_pb2.Cursor(conversation=name, user=user, read=3)
+            for user in (2, 9)
+            for name in (CREW, "u:2:9", "g:x", "g:5")
+        )
+        self.clock.advance(1)
+        moved = [(CREW, 2), ("u:2:9", 2), ("u:2:9", 9)]
+        self.assertEqual(sorted(self.store.moved), moved)
+        self.assertEqual(cursors.dropped, 2)
+
+
+class GroupQueriesTests(GroupCase):
+    """
+    L{Queries} with groups.
+    """
+
+    def ask(self, **query: object) -> rest_pb2.QueryAnswer:
+        """
+        The answer to one query.
+        """
+        queries = Queries(self.store, RecordingPresence(), self.links.routes, page=3)
+        request = rest_pb2.QueryRequest(items=[rest_pb2.QueryItem(**query)])  # type: ignore[arg-type]
+        asking = Deferred.fromCoroutine(queries.answer(request))
+        return self.successResultOf(asking).answers[0]
+
+    def page(self, user: int, after: int, name: str = CREW) -> rest_pb2.QueryAnswer:
+        return self.ask(
+            page=rest_pb2.PageQuery(user=user, conversation=name, after=after)
+        )
+
+    def seqs(self, user: int, after: int) -> list[int]:
+        """
+        The numbers on a page.
+        """
+        return [m.seq for m in self.page(user, after).page.messages]
+
+    def test_page(self) -> None:
+        """
+        A page begins where its reader joined, wherever it was to begin.
+        """
+        self.assertEqual(self.seqs(1, 0), [1, 2, 3])
+        for after in (0, 2, 3):
+            self.assertEqual(self.seqs(3, after), [4, 5, 6])
+        self.assertEqual(self.seqs(3, 4), [5, 6])
+        page = self.page(3, 0).page
+        self.assertEqual((page.head, page.more), (6, False))
+
+    def test_history(self) -> None:
+        """
+        Where the group says so everything is read.
+        """
+        crew, owner, members = self.store.groups[CREW]
+        whole = GroupChange(True, crew.name, True, crew.add)
+        self.store.groups[CREW] = (whole, owner, members)
+        self.assertEqual(self.seqs(3, 0), [1, 2, 3])
+
+    def test_strangers(self) -> None:
+        """
+        Who is no member reads nothing of a group, nor who is in it.
+        """
+        for name, code in (
+            (CREW, "forbidden"),
+            ("g:5", "forbidden"),
+            ("g:x", "not_found"),
+        ):
+            self.assertEqual(self.page(9, 0, name).error.code, code)
+            query = rest_pb2.GroupQuery(user=9, conversation=name)
+            self.assertEqual(self.ask(group=query).error.code, code)
+
+    def test_group(self) -> None:
+        """
+        Members read who is in their group, page by page.
+        """
+        query = rest_pb2.GroupQuery(user=2, conversation=CREW, after=1, limit=1)
+        group = self.ask(group=query).group
+        self.assertEqual((group.name, group.owner, group.count), ("crew", 1, 3))
+        self.assertFalse(group.history)
+        self.assertEqual([(m.user, m.joined) for m in group.members], [(2, 1)])
+        query = rest_pb2.GroupQuery(user=2, conversation=CREW, after=1)
+        self.assertEqual(len(self.ask(group=query).group.members), 2)
+
+    def test_heads(self) -> None:
+        """
+        A group is among the heads of its members, with their own cursor only.
+        """
+        self.store.moved[CREW, 3] = Cursor(CREW, 3, 5, 4)
+        self.store.moved[CREW, 1] = Cursor(CREW, 1, 6, 6)
+        heads = self.ask(heads=rest_pb2.HeadsQuery(user=3)).heads.heads
+        self.assertEqual([(h.conversation, h.head) for h in heads], [(CREW, 6)])
+        self.assertEqual((heads[0].delivered, heads[0].read), (5, 4))
+        self.assertEqual(list(heads[0].others), [])
+        self.assertEqual(
+            list(self.ask(heads=rest_pb2.HeadsQuery(user=9)).heads.heads), []
+        )
+
+    def test_store_down(self) -> None:
+        """
+        Without the store the answer is to come again.
+        """
+        self.store.down = True
+        self.assertEqual(self.page(1, 0).error.code, "unavailable")

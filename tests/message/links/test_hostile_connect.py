@@ -1,0 +1,299 @@
+"""
+A Connect that says anything at all, in memory: nothing of it harms another's users.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import ManualJournal, MemoryStore, rules_by
+from tests.message.links.test_links import RecordingPresence
+from wsmsg.errors import ERRORS
+from wsmsg.message.cluster.message_ids import MessageIds
+from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.links import links as links_module
+from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.link import Link
+from wsmsg.message.links.links import Links
+from wsmsg.message.links.recipients import Members
+from wsmsg.message.links.stream import Core, LinkStream
+from wsmsg.message.links.typing import GroupTyping
+from wsmsg.message.queries.queries import Queries
+from wsmsg.model import INT64_MAX, Message
+from wsmsg.rpc import rest_pb2
+
+SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
+
+int64s = st.one_of(
+    st.sampled_from([0, 1, 2, 3, -1, INT64_MAX, -(2**63)]), st.integers(-5, 9)
+)
+uint64s = st.one_of(st.integers(0, 3), st.just(2**64 - 1))
+int32s = st.sampled_from([0, 1, -1, 2**31 - 1, -(2**31)])
+names = st.one_of(
+    st.sampled_from(["u:1:2", "u:1:1", "u:2:1", "u:0:0", "g:5", "", "u:-1:2", "x\0y"]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    st.just("u:" * 3000),
+)
+texts = st.one_of(st.just("a\0b"), st.just("é" * 900), names)
+users = st.lists(int64s, max_size=5)
+
+batches = st.builds(
+    rest_pb2.ConnectBatch,
+    sends=st.lists(
+        st.builds(
+            rest_pb2.SendRequest,
+            id=uint64s,
+            sender=int64s,
+            client_id=texts,
+            conversation=names,
+            content=texts,
+            kind=int32s,
+        ),
+        max_size=4,
+    ),
+    presence=st.none()
+    | st.builds(
+        rest_pb2.PresenceDelta,
+        number=uint64s,
+        online=users,
+        offline=users,
+        snapshot=st.integers(0, 6),
+    ),
+    pushed=uint64s,
+    typing=st.lists(
+        st.builds(rest_pb2.Typing, conversation=names, user=int64s), max_size=3
+    ),
+    cursors=st.lists(
+        st.builds(
+            rest_pb2.Cursor,
+            conversation=names,
+            user=int64s,
+            delivered=int64s,
+            read=int64s,
+        ),
+        max_size=3,
+    ),
+    watch=st.none() | st.builds(rest_pb2.WatchDelta, add=users, remove=users),
+)
+requests = st.one_of(
+    st.builds(rest_pb2.MessageStreamRequest, batch=batches),
+    st.builds(
+        rest_pb2.MessageStreamRequest, subscribe=st.just(rest_pb2.SubscribeRequest())
+    ),
+    st.just(rest_pb2.MessageStreamRequest()),
+)
+
+queries = st.builds(
+    rest_pb2.QueryItem,
+    page=st.none()
+    | st.builds(
+        rest_pb2.PageQuery,
+        user=int64s,
+        conversation=names,
+        after=int64s,
+        limit=st.sampled_from([0, 1, 2**32 - 1]),
+    ),
+    heads=st.none()
+    | st.builds(
+        rest_pb2.HeadsQuery,
+        user=int64s,
+        since_ms=int64s,
+        limit=st.sampled_from([0, 1, 2**32 - 1]),
+    ),
+    presence=st.none() | st.builds(rest_pb2.PresenceQuery, users=users),
+)
+
+
+class Given:
+    """
+    A Message with an honest Connect, which has the user 2, and another that is not.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.journal = ManualJournal()
+        self.store = MemoryStore()
+        presence = RecordingPresence()
+        self.links = Links(
+            presence, self.clock, grace_s=2, limit_records=100, limit_bytes=10**6
+        )
+        self.ingress = Ingress(
+            Appends(self.journal, self.store, Clock()),
+            self.store,
+            MessageIds(lambda: 5),
+            lambda: 1000,
+            rules=rules_by(self.store, lambda: 1000),
+            limit=50,
+            content_bytes=1000,
+        )
+        self.core = Core(
+            node="m",
+            incarnation="life",
+            links=self.links,
+            ingress=self.ingress,
+            cursors=Cursors(self.store, self.links, self.clock),
+            group_typing=GroupTyping(
+                self.store, Members(self.store, limit=100), self.links, self.clock
+            ),
+            keepalive_s=1.0,
+            content_bytes=1000,
+        )
+        self.queries = Queries(self.store, presence, self.links.routes, page=9)
+        self.hung_up: list[str] = []
+        self.honest, _ = self.stream("honest")
+        self.hostile, self.hostile_stream = self.stream("hostile")
+        self.links.presence(
+            self.honest, rest_pb2.PresenceDelta(online=[2], snapshot=SNAPSHOT.WHOLE)
+        )
+        self.honest.take()
+
+    def stream(self, node: str) -> tuple[Link, LinkStream]:
+        hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
+        link, resumed = self.links.subscribe(hello, "life")
+        stream: Any = LinkStream(self.core, None, link, resumed)
+        stream._number = link.opened(lambda: None, self.hung_up.append)
+        return link, stream
+
+    def say(self, request: rest_pb2.MessageStreamRequest) -> None:
+        """
+        The hostile Connect says something.
+        """
+        self.hostile_stream._received(request)
+
+    def answers(self) -> list[rest_pb2.SendResult]:
+        """
+        What the hostile Connect is told about its sends.
+        """
+        found: list[rest_pb2.SendResult] = []
+        while (frame := self.hostile.take()) is not None:
+            frame.SerializeToString()
+            found += frame.batch.results
+        return found
+
+
+class AnyBatchTests(SynchronousTestCase):
+    """
+    Whatever protobuf allows.
+    """
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(requests, min_size=1, max_size=6))
+    def test_batches(self, said: list[rest_pb2.MessageStreamRequest]) -> None:
+        """
+        No batch is a bug; each send in it is answered once, with a code that we
+        have; and who is at another Connect is pushed to as before.
+        """
+        with capturedLogs() as logs:
+            it = Given()
+            for request in said:
+                it.say(request)
+            for _, durable in it.journal.appends:
+                durable.callback(None)
+            answers = it.answers()
+            sends = [s for r in said for s in r.batch.sends]
+            self.assertEqual(sorted(a.id for a in answers), sorted(s.id for s in sends))
+            for answer in answers:
+                self.assertTrue(answer.time_ms == 1000 or answer.code in ERRORS)
+            settled: list[bool] = []
+            message = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 1)
+            it.links.push([message], lambda: settled.append(True))
+            frame = it.honest.take()
+            assert frame is not None
+            (push,) = frame.batch.pushes
+            self.assertIn(2, push.targets)
+            it.honest.acknowledged(frame.batch.number)
+            it.links.give_up_all()
+            self.assertEqual(settled, [True])
+            self.assertEqual(len(it.links.routes), 0)
+        bad = [e for e in logs if e["log_level"] >= LogLevel.error]
+        self.assertEqual(bad, [])
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(queries, max_size=5))
+    def test_queries(self, items: list[rest_pb2.QueryItem]) -> None:
+        """
+        Every question gets an answer, or an error with a code that we have.
+        """
+        with capturedLogs() as logs:
+            it = Given()
+            response = self.successResultOf(
+                Deferred.fromCoroutine(
+                    it.queries.answer(rest_pb2.QueryRequest(items=items))
+                )
+            )
+        self.assertEqual(len(response.answers), len(items))
+        for answer in response.answers:
+            if answer.HasField("error"):
+                self.assertIn(answer.error.code, ERRORS)
+                self.assertNotEqual(answer.error.code, "internal")
+        self.assertEqual([e for e in logs if e["log_level"] >= LogLevel.error], [])
+
+
+class BoundsTests(SynchronousTestCase):
+    """
+    What one Connect may say about its users is bounded.
+    """
+
+    def setUp(self) -> None:
+        self.patch(links_module, "MOST_USERS", 10)
+        self.it = Given()
+
+    def presence(self, *kinds: Any, online: int = 4) -> None:
+        """
+        Deltas of so many further users each.
+        """
+        first = 100
+        for kind in kinds:
+            delta = rest_pb2.PresenceDelta(
+                online=range(first, first + online), snapshot=kind
+            )
+            first += online
+            batch = rest_pb2.ConnectBatch(presence=delta)
+            self.it.say(rest_pb2.MessageStreamRequest(batch=batch))
+
+    def test_endless_snapshot(self) -> None:
+        """
+        A snapshot that never ends is cut at the bound, and none of it counts.
+        """
+        self.presence(SNAPSHOT.BEGIN, SNAPSHOT.MORE)
+        self.assertEqual(self.it.hung_up, [])
+        self.presence(SNAPSHOT.BEGIN, SNAPSHOT.MORE, SNAPSHOT.MORE)
+        self.assertIn("over 10 users", self.it.hung_up[0])
+        self.assertEqual(len(self.it.links.routes), 1)
+
+    def test_endless_deltas(self) -> None:
+        """
+        Users without end are cut at the bound.
+        """
+        self.presence(SNAPSHOT.NONE, SNAPSHOT.NONE)
+        self.assertEqual(self.it.hung_up, [])
+        self.presence(SNAPSHOT.NONE, SNAPSHOT.NONE, SNAPSHOT.NONE)
+        self.assertIn("over 10 users", self.it.hung_up[0])
+        self.assertLessEqual(len(self.it.links.routes), 11)
+
+    def test_part_of_no_snapshot(self) -> None:
+        """
+        A part of a snapshot that never began ends the stream.
+        """
+        self.presence(SNAPSHOT.END)
+        self.assertIn("never began", self.it.hung_up[0])
+
+    def test_endless_watching(self) -> None:
+        """
+        Watched users without end are cut at the bound, and are forgotten with the
+        link.
+        """
+        for first in (100, 110):
+            watch = rest_pb2.WatchDelta(add=range(first, first + 10))
+            batch = rest_pb2.ConnectBatch(watch=watch)
+            self.it.say(rest_pb2.MessageStreamRequest(batch=batch))
+        self.assertIn("watches over 10", self.it.hung_up[0])
+        self.assertEqual(len(self.it.hostile.watched), 10)

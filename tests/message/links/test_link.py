@@ -1,0 +1,239 @@
+"""
+Message's end of a stream: numbers, acknowledgement, replay, bounds.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.message.links import link
+from wsmsg.message.links.link import Link
+from wsmsg.model import Cursor, Message
+from wsmsg.rpc import rest_pb2
+
+
+def message(seq: int, content: str = "hi") -> Message:
+    """
+    The message with this number from 1 to 2.
+    """
+    return Message("u:1:2", 1, f"c{seq}", seq * 100, content, 1, 5, seq)
+
+
+class LinkTests(SynchronousTestCase):
+    """
+    One life of a Connect.
+    """
+
+    def setUp(self) -> None:
+        self.wakes = 0
+        self.hung_up: list[str] = []
+        self.settled: list[str] = []
+        self.link = Link("n", "i", limit_records=5, limit_bytes=100_000)
+        self.stream = self.link.opened(self.wake, self.hung_up.append)
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def push(self, name: str, *seqs: int) -> None:
+        self.link.push(
+            [(message(s), [2]) for s in seqs], lambda: self.settled.append(name)
+        )
+
+    def take(self) -> rest_pb2.PushBatch:
+        frame = self.link.take()
+        assert frame is not None
+        return frame.batch
+
+    def test_nothing(self) -> None:
+        """
+        With nothing to say nothing is written.
+        """
+        self.assertIsNone(self.link.take())
+
+    def test_gathered(self) -> None:
+        """
+        What waits leaves in one batch, with its number, and says everything.
+        """
+        self.push("a", 1)
+        self.push("b", 2)
+        batch = self.take()
+        self.assertEqual(batch.number, 1)
+        self.assertEqual([p.message.seq for p in batch.pushes], [1, 2])
+        first = batch.pushes[0]
+        self.assertEqual(list(first.targets), [2])
+        self.assertEqual(
+            (first.message.conversation, first.message.sender, first.message.content),
+            ("u:1:2", 1, "hi"),
+        )
+        self.assertIsNone(self.link.take())
+
+    def test_acknowledged(self) -> None:
+        """
+        What is acknowledged is settled, what is behind it not.
+        """
+        self.push("a", 1)
+        self.take()
+        self.push("b", 2)
+        self.take()
+        self.assertEqual(self.settled, [])
+        self.link.acknowledged(1)
+        self.assertEqual(self.settled, ["a"])
+        self.link.acknowledged(2)
+        self.assertEqual(self.settled, ["a", "b"])
+        self.assertEqual(self.link.held, 0)
+
+    def test_answers_need_no_number(self) -> None:
+        """
+        Answers and ephemeral news leave without a number and are not kept.
+        """
+        self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
+        self.link.typing(rest_pb2.Typing(conversation="u:1:2", user=1), [2])
+        self.link.presence(rest_pb2.Presence(user=3, online=True))
+        self.link.presence_applied(4)
+        batch = self.take()
+        self.assertEqual(batch.number, 0)
+        self.assertEqual(batch.results[0].id, 7)
+        self.assertEqual(batch.presence_applied, 4)
+        self.assertTrue(self.link.resumable(0))
+
+    def test_answers_of_another_stream(self) -> None:
+        """
+        An answer that comes after its stream is gone is not given to the next one.
+        """
+        self.link.lost()
+        self.link.opened(self.wake, self.hung_up.append)
+        self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
+        self.assertIsNone(self.link.take())
+
+    def test_replay(self) -> None:
+        """
+        A stream that goes on gets what it has not got, then what is new.
+        """
+        for seq in (1, 2, 3):
+            self.push(str(seq), seq)
+            self.take()
+        self.link.lost()
+        self.push("4", 4)
+        self.assertTrue(self.link.resumable(1))
+        self.link.resume(1)
+        self.link.opened(self.wake, self.hung_up.append)
+        self.assertEqual(self.settled, ["1"])
+        batches = [self.take() for _ in range(3)]
+        self.assertEqual([b.number for b in batches], [2, 3, 4])
+        self.assertEqual([b.pushes[0].message.seq for b in batches], [2, 3, 4])
+
+    def test_not_resumable(self) -> None:
+        """
+        A number that was never given, or is forgotten, cannot be gone on from.
+        """
+        for seq in (1, 2):
+            self.push(str(seq), seq)
+            self.take()
+        self.link.acknowledged(1)
+        self.assertFalse(self.link.resumable(0))
+        self.assertTrue(self.link.resumable(1))
+        self.assertTrue(self.link.resumable(2))
+        self.assertFalse(self.link.resumable(3))
+
+    def test_too_much_unacknowledged(self) -> None:
+        """
+        Over the bound everything is let go and settled, and the stream ends.
+        """
+        self.push("a", 1, 2, 3)
+        self.take()
+        self.push("b", 4, 5, 6)
+        self.assertEqual(self.settled, ["a", "b"])
+        self.assertEqual(len(self.hung_up), 1)
+        self.assertIn("6 pushes", self.link.broken)
+        self.assertFalse(self.link.resumable(1))
+        self.push("c", 7)
+        self.assertEqual(self.settled, ["a", "b", "c"])
+        self.assertEqual(self.link.held, 0)
+
+    def test_too_many_bytes(self) -> None:
+        """
+        The bound in bytes holds as well.
+        """
+        link = Link("n", "i", limit_records=100, limit_bytes=1000)
+        link.push([(message(1, "x" * 900), [2])], lambda: None)
+        self.assertIn("bytes", link.broken)
+
+    def test_receipts_are_cumulative(self) -> None:
+        """
+        Only the last of a user's cursors leaves, and it is replayed like a push.
+        """
+        self.link.receipt(Cursor("u:1:2", 1, 1, 0), [2])
+        self.link.receipt(Cursor("u:1:2", 1, 2, 1), [2])
+        batch = self.take()
+        self.assertEqual(batch.number, 1)
+        self.assertEqual([r.cursor.delivered for r in batch.receipts], [2])
+        self.link.lost()
+        self.link.resume(0)
+        self.link.opened(self.wake, self.hung_up.append)
+        self.assertEqual(self.take().number, 1)
+
+    def test_frames_are_bounded(self) -> None:
+        """
+        A long backlog leaves in several frames.
+        """
+        link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
+        link.push([(message(s), [2]) for s in range(1, 3001)], lambda: None)
+        sizes = []
+        while (frame := link.take()) is not None:
+            sizes.append(len(frame.batch.pushes))
+        self.assertEqual(sum(sizes), 3000)
+        self.assertLessEqual(max(sizes), 1024)
+        link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
+        link.push([(message(s, "x" * 200_000), [2]) for s in range(1, 7)], lambda: None)
+        self.assertEqual(len((link.take() or self.fail()).batch.pushes), 3)
+
+    def test_answers_in_parts(self) -> None:
+        """
+        However many answers wait, no frame gets larger than a stream takes.
+        """
+        result = rest_pb2.SendResult(id=1, code="bad_request", reason="x" * 100)
+        self.link.results(self.stream, [result] * 10_000)
+        sizes = []
+        while (frame := self.link.take()) is not None:
+            sizes.append(len(frame.batch.results))
+        self.assertEqual(sum(sizes), 10_000)
+        self.assertGreater(len(sizes), 1)
+
+    def test_presence_in_parts(self) -> None:
+        """
+        However many watched users come at once, no frame gets too large, and each of
+        them is told.
+        """
+        for user in range(1, 25_001):
+            self.link.presence(rest_pb2.Presence(user=user, online=True))
+        users: list[int] = []
+        frames = 0
+        while (frame := self.link.take()) is not None:
+            frames += 1
+            users += [p.user for p in frame.batch.presence]
+        self.assertEqual(users, list(range(1, 25_001)))
+        self.assertGreater(frames, 1)
+
+    def test_answers_not_taken(self) -> None:
+        """
+        A Connect that sends and never reads is cut before its answers fill memory.
+        """
+        self.patch(link, "MOST_RESULTS", 10)
+        result = rest_pb2.SendResult(id=1, time_ms=5)
+        self.link.results(self.stream, [result] * 10)
+        self.assertEqual(self.hung_up, [])
+        self.link.results(self.stream, [result])
+        self.assertIn("answers to sends", self.hung_up[0])
+        self.assertIsNone(self.link.take())
+
+    def test_acknowledged_too_much(self) -> None:
+        """
+        A Connect that acknowledges what it was never sent cannot be believed: it is
+        cut, and nothing is resumed.
+        """
+        self.push("a", 1)
+        self.take()
+        self.link.acknowledged(2)
+        self.assertEqual(self.settled, ["a"])
+        self.assertIn("batch 2 was acknowledged", self.hung_up[0])
+        self.assertFalse(self.link.resumable(1))

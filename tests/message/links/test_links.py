@@ -1,0 +1,318 @@
+"""
+All links of a Message: routes, grace, watchers, who gets what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.links.link import Link
+from wsmsg.message.links.links import Links
+from wsmsg.message.presence.interface import IPresence
+from wsmsg.model import Cursor, Message, Presence
+from wsmsg.rpc import rest_pb2
+
+SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
+
+
+@implementer(IPresence)
+class RecordingPresence:
+    """
+    A presence that writes down what it is told.
+    """
+
+    def __init__(self) -> None:
+        self.dependency = Dependency("presence", Clock())
+        self.told: list[tuple[object, ...]] = []
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> Deferred[None]:
+        return succeed(None)
+
+    def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
+        self.told.append(("replace", node, sorted(users)))
+        return succeed(None)
+
+    def change(
+        self, node: str, online: Sequence[int], offline: Sequence[int]
+    ) -> Deferred[None]:
+        self.told.append(("change", node, list(online), list(offline)))
+        return succeed(None)
+
+    def renew(self, node: str) -> Deferred[None]:
+        self.told.append(("renew", node))
+        return succeed(None)
+
+    def forget(self, node: str) -> Deferred[None]:
+        self.told.append(("forget", node))
+        return succeed(None)
+
+    def look_up(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        return succeed([Presence(u, False) for u in users])
+
+
+def message(seq: int, conversation: str = "u:1:2") -> Message:
+    """
+    The message with this number.
+    """
+    return Message(conversation, 1, f"c{seq}", seq, "hi", 1, 5, seq)
+
+
+class LinksTests(SynchronousTestCase):
+    """
+    Connects that come, go and come back.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.presence = RecordingPresence()
+        self.links = Links(
+            self.presence, self.clock, grace_s=2, limit_records=10, limit_bytes=10**6
+        )
+        self.hung_up: list[str] = []
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+
+    def subscribe(
+        self,
+        node: str = "n",
+        incarnation: str = "i",
+        resume: int | None = None,
+        primary: bool = True,
+    ) -> tuple[Link, bool]:
+        link, resumed = self.links.subscribe(
+            rest_pb2.SubscribeRequest(
+                connect_service_id=node,
+                incarnation=incarnation,
+                resume_incarnation="" if resume is None else "own",
+                resume_from=resume or 0,
+            ),
+            "own",
+        )
+        link.opened(lambda: None, self.hung_up.append)
+        self.links.lead(link, primary)
+        return link, resumed
+
+    def users(self, link: Link, *users: int, number: int = 1) -> None:
+        self.links.presence(
+            link,
+            rest_pb2.PresenceDelta(
+                number=number, online=users, snapshot=SNAPSHOT.WHOLE
+            ),
+        )
+
+    def batch(self, link: Link) -> rest_pb2.PushBatch:
+        frame = link.take()
+        assert frame is not None
+        return frame.batch
+
+    def test_interface(self) -> None:
+        """
+        The double is what it stands for.
+        """
+        verifyObject(IPresence, self.presence)
+
+    def test_nobody_there(self) -> None:
+        """
+        A message for nobody who is connected is settled at once.
+        """
+        settled: list[int] = []
+        self.links.push([message(1)], lambda: settled.append(1))
+        self.assertEqual(settled, [1])
+
+    def test_one_push_a_connect(self) -> None:
+        """
+        A Connect that has several recipients gets one push with all of them.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 1, 2, 3)
+        self.links.push([message(1)], lambda: None)
+        [push] = self.batch(link).pushes
+        self.assertEqual(list(push.targets), [1, 2])
+
+    def test_settled_by_all(self) -> None:
+        """
+        A message is settled when every Connect has acknowledged its push.
+        """
+        a, _ = self.subscribe("a")
+        b, _ = self.subscribe("b")
+        self.users(a, 1)
+        self.users(b, 2)
+        settled: list[int] = []
+        self.links.push([message(1)], lambda: settled.append(1))
+        for link in (a, b):
+            self.assertEqual(settled, [])
+            link.acknowledged(self.batch(link).number)
+        self.assertEqual(settled, [1])
+
+    def test_snapshot_in_parts(self) -> None:
+        """
+        A list of users in several parts counts when its end is in.
+        """
+        link, _ = self.subscribe()
+        for number, (users, part) in enumerate(
+            [([1], SNAPSHOT.BEGIN), ([2], SNAPSHOT.MORE), ([3], SNAPSHOT.END)], 1
+        ):
+            self.assertEqual(self.links.routes.users("n"), set())
+            self.links.presence(
+                link, rest_pb2.PresenceDelta(number=number, online=users, snapshot=part)
+            )
+        self.assertEqual(self.links.routes.users("n"), {1, 2, 3})
+        self.assertEqual(self.batch(link).presence_applied, 3)
+
+    def test_snapshot_without_beginning(self) -> None:
+        """
+        The middle of a list that never began ends the stream.
+        """
+        link, _ = self.subscribe()
+        self.links.presence(
+            link, rest_pb2.PresenceDelta(number=1, snapshot=SNAPSHOT.MORE)
+        )
+        self.assertEqual(len(self.hung_up), 1)
+
+    def test_back_in_time(self) -> None:
+        """
+        Within the grace time the same life of a Connect finds its users and pushes.
+        """
+        link, resumed = self.subscribe()
+        self.assertFalse(resumed)
+        self.users(link, 2)
+        self.links.push([message(1)], lambda: None)
+        self.batch(link)
+        self.links.lost(link, "test")
+        self.links.push([message(2)], lambda: None)
+        self.clock.advance(1.9)
+        again, resumed = self.subscribe(resume=0)
+        self.assertTrue(resumed)
+        self.assertIs(again, link)
+        self.assertEqual(self.batch(again).pushes[0].message.seq, 1)
+        self.assertEqual(self.batch(again).pushes[0].message.seq, 2)
+
+    def test_back_too_late(self) -> None:
+        """
+        After the grace time the users are gone, their pushes settled, and the Connect
+        starts anew.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 2)
+        settled: list[int] = []
+        self.links.push([message(1)], lambda: settled.append(1))
+        self.links.lost(link, "test")
+        self.clock.advance(1.9)
+        self.assertEqual(settled, [])
+        self.clock.advance(0.2)
+        self.assertEqual(settled, [1])
+        self.assertEqual(self.links.routes.of(2), set())
+        self.assertIn(("forget", "n"), self.presence.told)
+        _, resumed = self.subscribe(resume=0)
+        self.assertFalse(resumed)
+
+    def test_another_life(self) -> None:
+        """
+        A Connect that was restarted gets nothing of its last life.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 2)
+        settled: list[int] = []
+        self.links.push([message(1)], lambda: settled.append(1))
+        self.links.lost(link, "test")
+        again, resumed = self.subscribe(incarnation="j", resume=0)
+        self.assertFalse(resumed)
+        self.assertEqual(settled, [1])
+        self.assertEqual(self.links.routes.of(2), set())
+        self.assertIsNone(again.take())
+
+    def test_second_stream(self) -> None:
+        """
+        A second stream of the same life takes the first one's place; the first
+        one's end then changes nothing.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 2)
+        again, resumed = self.subscribe(resume=0)
+        self.assertTrue(resumed)
+        self.assertEqual(len(self.hung_up), 1)
+        self.assertEqual(self.links.routes.of(2), {"n"})
+        self.assertTrue(again.open)
+
+    def test_watchers(self) -> None:
+        """
+        A Connect hears when somebody whom it watches comes and goes, and no more
+        when it does not.
+        """
+        a, _ = self.subscribe("a")
+        b, _ = self.subscribe("b")
+        self.links.watch(a, rest_pb2.WatchDelta(add=[7]))
+        self.users(b, 7)
+        [told] = self.batch(a).presence
+        self.assertEqual((told.user, told.online), (7, True))
+        self.clock.advance(5)
+        self.links.presence(b, rest_pb2.PresenceDelta(number=2, offline=[7]))
+        [told] = self.batch(a).presence
+        self.assertEqual((told.user, told.online, told.last_seen_ms), (7, False, 5000))
+        self.links.watch(a, rest_pb2.WatchDelta(remove=[7]))
+        self.users(b, 7, number=3)
+        self.assertIsNone(a.take())
+
+    def test_only_the_primary_writes(self) -> None:
+        """
+        The presence of a Connect is written by the Message that it chose.
+        """
+        link, _ = self.subscribe(primary=False)
+        self.users(link, 2)
+        self.links.renew_leases()
+        self.assertEqual(self.presence.told, [])
+        link, _ = self.subscribe("m", primary=True)
+        self.users(link, 2)
+        self.links.renew_leases()
+        self.assertEqual(self.presence.told, [("replace", "m", [2]), ("renew", "m")])
+
+    def test_cut(self) -> None:
+        """
+        A Connect that does not acknowledge is cut off; others go on.
+        """
+        slow, _ = self.subscribe("slow")
+        quick, _ = self.subscribe("quick")
+        self.users(slow, 1)
+        self.users(quick, 2)
+        settled: list[int] = []
+        for seq in range(1, 12):
+            self.links.push([message(seq)], lambda: settled.append(1))
+            quick.acknowledged(self.batch(quick).number)
+        self.assertEqual(len(settled), 11)
+        self.assertEqual(self.links.cut, 1)
+        _, resumed = self.subscribe("slow", resume=0)
+        self.assertFalse(resumed)
+
+    def test_receipts_and_typing(self) -> None:
+        """
+        A receipt goes to all members, typing to the others.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 1, 2)
+        self.links.receipt(Cursor("u:1:2", 2, 3, 1))
+        self.links.typing(rest_pb2.Typing(conversation="u:1:2", user=2))
+        batch = self.batch(link)
+        self.assertEqual(list(batch.receipts[0].targets), [1, 2])
+        self.assertEqual(list(batch.typing[0].targets), [1])
+
+    def test_give_up_all(self) -> None:
+        """
+        A Message that stops lets go of everything.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 2)
+        settled: list[int] = []
+        self.links.push([message(1)], lambda: settled.append(1))
+        self.links.lost(link, "test")
+        self.links.give_up_all()
+        self.assertEqual(settled, [1])
+        self.assertEqual(self.links.nodes(), [])

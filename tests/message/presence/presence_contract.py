@@ -1,0 +1,161 @@
+"""
+What every L{IPresence} does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from wsmsg.dependency.state import State
+from wsmsg.message.presence.interface import LEASE_S, IPresence
+from wsmsg.model import Presence
+
+
+def make_presence_tests(
+    make_presence: Callable[[TestCase, Clock], Awaitable[IPresence]],
+) -> type[TestCase]:
+    """
+    The behaviour that every L{IPresence} with a lease of L{LEASE_S} has.
+    """
+
+    class PresenceTests(TestCase):
+        async def setUp(self) -> None:  # type: ignore[override]
+            self.clock = Clock()
+            self.clock.advance(1000)
+            self.presence = await make_presence(self, self.clock)
+            verifyObject(IPresence, self.presence)
+
+        async def online(self, *users: int) -> list[bool]:
+            """
+            Whether each of the users is there.
+            """
+            return [p.online for p in await self.presence.look_up(users)]
+
+        async def test_never_seen(self) -> None:
+            """
+            A user who never was there is offline, and was never seen.
+            """
+            self.assertEqual(
+                await self.presence.look_up([7, 8]),
+                [Presence(7, False, 0), Presence(8, False, 0)],
+            )
+
+        async def test_come_and_leave(self) -> None:
+            """
+            A user is online from coming to leaving, and then was seen at that time.
+            """
+            await self.presence.change("a", [7], [])
+            self.assertEqual(await self.online(7, 8), [True, False])
+            self.clock.advance(2)
+            await self.presence.change("a", [], [7])
+            self.clock.advance(1)
+            self.assertEqual(
+                await self.presence.look_up([7]), [Presence(7, False, 1002_000)]
+            )
+
+        async def test_order(self) -> None:
+            """
+            The answer has the order of the question, repeats included.
+            """
+            await self.presence.change("a", [7], [])
+            found = await self.presence.look_up([8, 7, 8])
+            self.assertEqual([p.user for p in found], [8, 7, 8])
+
+        async def test_replace(self) -> None:
+            """
+            After a replace the users of that Connect are those and no others.
+            """
+            await self.presence.replace("a", [1, 2])
+            await self.presence.replace("b", [3])
+            await self.presence.replace("a", [2, 4])
+            self.assertEqual(await self.online(1, 2, 3, 4), [False, True, True, True])
+
+        async def test_two_places(self) -> None:
+            """
+            A user at two Connects is online until they left both.
+            """
+            await self.presence.change("a", [7], [])
+            await self.presence.change("b", [7], [])
+            await self.presence.change("a", [], [7])
+            self.assertEqual(await self.online(7), [True])
+            await self.presence.forget("b")
+            self.assertEqual(await self.online(7), [False])
+
+        async def test_repeats(self) -> None:
+            """
+            Saying twice that a user came or left is the same as saying it once.
+            """
+            await self.presence.change("a", [7, 7], [])
+            await self.presence.change("a", [7], [])
+            await self.presence.change("a", [], [7])
+            self.assertEqual(await self.online(7), [False])
+            await self.presence.change("a", [], [7, 9])
+            self.assertEqual(await self.online(7, 9), [False, False])
+
+        async def test_lease(self) -> None:
+            """
+            A Connect that says nothing for its lease is gone, and its users with it;
+            they were seen when it last spoke.
+            """
+            await self.presence.replace("a", [7])
+            self.clock.advance(LEASE_S - 0.01)
+            self.assertEqual(await self.online(7), [True])
+            self.clock.advance(0.02)
+            self.assertEqual(
+                await self.presence.look_up([7]), [Presence(7, False, 1000_000)]
+            )
+
+        async def test_renew(self) -> None:
+            """
+            A Connect that says that it lives keeps its users.
+            """
+            await self.presence.replace("a", [7])
+            await self.presence.replace("b", [8])
+            for _ in range(3):
+                self.clock.advance(LEASE_S - 1)
+                await self.presence.renew("a")
+            self.assertEqual(await self.online(7, 8), [True, False])
+
+        async def test_change_renews(self) -> None:
+            """
+            A Connect that tells a change lives as well.
+            """
+            await self.presence.replace("a", [7])
+            self.clock.advance(LEASE_S - 1)
+            await self.presence.change("a", [8], [])
+            self.clock.advance(LEASE_S - 1)
+            self.assertEqual(await self.online(7, 8), [True, True])
+
+        async def test_forget(self) -> None:
+            """
+            A Connect that is forgotten takes its users along; forgetting one that is
+            not known does nothing.
+            """
+            await self.presence.replace("a", [7])
+            await self.presence.forget("a")
+            await self.presence.forget("never")
+            self.assertEqual(await self.online(7), [False])
+
+        async def test_back_after_the_lease(self) -> None:
+            """
+            A Connect that comes back after its lease has the users that it names then.
+            """
+            await self.presence.replace("a", [7, 8])
+            self.clock.advance(LEASE_S + 1)
+            await self.presence.renew("a")
+            self.assertEqual(await self.online(7, 8), [False, False])
+            await self.presence.replace("a", [7])
+            self.assertEqual(await self.online(7, 8), [True, False])
+
+        async def test_stop(self) -> None:
+            """
+            A presence that was stopped says so.
+            """
+            await self.presence.stop()
+            self.assertIs(self.presence.dependency.state, State.STOPPED)
+
+    return PresenceTests

@@ -1,0 +1,62 @@
+"""
+Presence in memory.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.contracts import make_presence_tests
+from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.presence.memory import MemoryPresence
+from wsmsg.model import Presence
+
+
+async def memory_presence(test: TestCase, clock: Clock) -> IPresence:
+    """
+    A presence with the default lease.
+    """
+    presence = MemoryPresence(clock)
+    presence.start()
+    test.addCleanup(presence.stop)
+    return presence
+
+
+class MemoryPresenceTests(make_presence_tests(memory_presence)):  # type: ignore[misc]
+    """
+    The embedded presence.
+    """
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    What is remembered is bounded.
+    """
+
+    def test_last_seen_is_bounded(self) -> None:
+        """
+        Of those who left only so many are remembered; who left first is forgotten.
+        """
+        presence = MemoryPresence(Clock(), last_seen_limit=2)
+        presence._clock.advance(5)  # type: ignore[attr-defined]
+        presence.change("a", [1, 2, 3], [])
+        for user in (1, 2, 3):
+            presence.change("a", [], [user])
+        self.assertEqual(
+            self.successResultOf(presence.look_up([1, 2, 3])),
+            [Presence(1, False, 0), Presence(2, False, 5000), Presence(3, False, 5000)],
+        )
+
+    def test_no_timers(self) -> None:
+        """
+        A lease costs no delayed call.
+        """
+        clock = Clock()
+        presence = MemoryPresence(clock)
+        presence.start()
+        presence.replace("a", [1])
+        presence.renew("a")
+        self.assertEqual(clock.getDelayedCalls(), [])
+        self.assertTrue(presence.dependency.up)
+        self.assertFalse(presence.dependency.required)

@@ -1,0 +1,98 @@
+"""
+Where the embedded journal and the embedded store live in tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.doubles import up
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.journal.sqlite import SqliteJournal
+from wsmsg.message.store.sqlite.store import SqliteStore
+
+#: With the types that mypy cannot see in a module.
+REACTOR: Any = reactor
+
+
+def soon(failures: int) -> float | None:
+    """
+    A retry policy that does not wait long.
+    """
+    return 0.01
+
+
+def sqlite_journal_at(path: str, **more: Any) -> SqliteJournal:
+    """
+    A journal on the test's reactor, not yet started.
+    """
+    dependency = Dependency("journal", REACTOR)
+    return SqliteJournal(path, REACTOR, retry=soon, dependency=dependency, **more)
+
+
+def sqlite_store_at(path: str, **more: Any) -> SqliteStore:
+    """
+    A store on the test's reactor, not yet started.
+    """
+    dependency = Dependency("store", REACTOR)
+    return SqliteStore(path, REACTOR, retry=soon, dependency=dependency, **more)
+
+
+class SqlitePlace:
+    """
+    A file, and what a kill leaves of it: SQLite's files as they are at that moment,
+    with none of what closing them would have done.
+    """
+
+    def __init__(self, test: TestCase, make: Any) -> None:
+        self._test = test
+        self._make = make
+        self.path = path_for(test)
+
+    async def open(self) -> Any:
+        backend = self._make(self.path)
+        self._test.addCleanup(backend.stop)
+        await up(backend)
+        return backend
+
+    async def kill(self) -> Any:
+        killed, self.path = self.path, path_for(self._test)
+        copy(killed, self.path)
+        return await self.open()
+
+
+def path_for(test: SynchronousTestCase) -> str:
+    """
+    Where there is no file yet, in a folder of its own.
+    """
+    folder = test.mktemp()
+    os.makedirs(folder)
+    return os.path.join(folder, "file.db")
+
+
+def copy(path: str, to: str) -> None:
+    """
+    Copy a SQLite file that is in use, with what is in its write-ahead log only.
+    """
+    for more in ("", "-wal"):
+        if os.path.exists(path + more):
+            shutil.copyfile(path + more, to + more)
+
+
+def sqlite_journal(test: TestCase) -> SqlitePlace:
+    """
+    A place for a journal.
+    """
+    return SqlitePlace(test, sqlite_journal_at)
+
+
+def sqlite_store(test: TestCase) -> SqlitePlace:
+    """
+    A place for a store.
+    """
+    return SqlitePlace(test, sqlite_store_at)

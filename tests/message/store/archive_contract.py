@@ -1,0 +1,169 @@
+"""
+What every L{IStoreArchive} does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import changed, made
+from wsmsg.message.store.archive import Extent, IStoreArchive, Span
+from wsmsg.message.store.interface import GroupPage, IMessageStore, Member
+from wsmsg.model import Cursor, Mark, Message
+
+
+class ArchivePlace(Protocol):
+    """
+    Where a store lives that is read as a whole.
+    """
+
+    async def store(self) -> IMessageStore:
+        """
+        The store, started and up; it is stopped when the test ends.
+        """
+
+    async def archive(self) -> IStoreArchive:
+        """
+        The same store as a whole, opened; it is closed when the test ends.
+        """
+
+
+def make_archive_tests(
+    make_place: Callable[[TestCase], ArchivePlace],
+) -> type[TestCase]:
+    """
+    The behaviour that every L{IStoreArchive} has.
+    """
+
+    class ArchiveTests(TestCase):
+        async def setUp(self) -> None:  # type: ignore[override]
+            self.place = make_place(self)
+            self.store = await self.place.store()
+
+        async def keep(self, *messages: Message) -> IStoreArchive:
+            """
+            The store with these messages, as a whole.
+            """
+            await self.store.insert(list(messages), 5)
+            return await self.opened()
+
+        async def opened(self) -> IStoreArchive:
+            """
+            The store as it is, as a whole.
+            """
+            archive = await self.place.archive()
+            verifyObject(IStoreArchive, archive)
+            return archive
+
+        async def test_empty(self) -> None:
+            """
+            A store with nothing in it has nothing to move.
+            """
+            archive = await self.opened()
+            self.assertEqual(await archive.conversations("", 10), [])
+            self.assertEqual(await archive.messages([Span("u:1:2", 0, 9)]), [])
+            self.assertEqual(await archive.cursors_in(["u:1:2"], ("", 0), 9), [])
+
+        async def test_conversations(self) -> None:
+            """
+            Conversations come by name as text, with their last numbers, and the list
+            goes on after any of them.
+            """
+            archive = await self.keep(
+                said(1, conversation="u:9:10"),
+                said(1, conversation="u:1:2"),
+                said(2, conversation="u:1:2"),
+                said(1, conversation="u:10:11"),
+                said(1, conversation="g:5"),
+            )
+            rows = [
+                Extent("g:5", 1),
+                Extent("u:10:11", 1),
+                Extent("u:1:2", 2),
+                Extent("u:9:10", 1),
+            ]
+            self.assertEqual(await archive.conversations("", 10), rows)
+            self.assertEqual(await archive.conversations("", 2), rows[:2])
+            for n, row in enumerate(rows, 1):
+                rest = await archive.conversations(row.conversation, 10)
+                self.assertEqual(rest, rows[n:])
+
+        async def test_messages(self) -> None:
+            """
+            Messages come by conversation and number, whole, and only those of the
+            spans.
+            """
+            few = [said(i, conversation="u:1:2") for i in range(1, 4)]
+            many = [said(i, conversation="u:1:3", content="ß\0\n") for i in range(1, 8)]
+            archive = await self.keep(*many, *few, said(1, conversation="u:1:4"))
+            spans = [Span("u:1:2", 0, 3), Span("u:1:3", 2, 5), Span("u:1:9", 0, 9)]
+            self.assertEqual(await archive.messages(spans), [*few, *many[2:5]])
+            self.assertEqual(await archive.messages([]), [])
+
+        async def test_many_spans(self) -> None:
+            """
+            A few hundred conversations are read at once.
+            """
+            messages = [said(1, conversation=f"u:1:{n}") for n in range(1, 501)]
+            archive = await self.keep(*messages)
+            extents = await archive.conversations("", 500)
+            spans = [Span(name, 0, head) for name, head in extents]
+            expected = sorted(messages, key=lambda m: m.conversation)
+            self.assertEqual(await archive.messages(spans), expected)
+
+        async def test_cursors(self) -> None:
+            """
+            Cursors come by conversation and user, and the list goes on after any.
+            """
+            names = ("u:1:2", "u:1:3", "u:2:3")
+            await self.store.insert([said(1, conversation=name) for name in names], 5)
+            moved = [
+                Cursor("u:1:2", 1, 1, 0),
+                Cursor("u:1:2", 2, 1, 1),
+                Cursor("u:1:3", 3, 1, 0),
+                Cursor("u:2:3", 2, 1, 1),
+            ]
+            await self.store.move_cursors(moved[::-1])
+            archive = await self.opened()
+            self.assertEqual(await archive.cursors_in(names, ("", 0), 9), moved)
+            self.assertEqual(await archive.cursors_in(names, ("", 0), 2), moved[:2])
+            some = await archive.cursors_in(["u:1:2", "u:2:3"], ("", 0), 9)
+            self.assertEqual(some, [*moved[:2], moved[3]])
+            for n, last in enumerate(moved, 1):
+                after = (last.conversation, last.user)
+                rest = await archive.cursors_in(names, after, 9)
+                self.assertEqual(rest, moved[n:])
+
+        async def test_marks(self) -> None:
+            """
+            A cursor comes with what was marked above it, be it that it never moved.
+            """
+            await self.store.insert([said(i) for i in range(1, 9)], 5)
+            await self.store.mark([Mark(2, 0, "u:1:2", n) for n in (3, 4, 6)])
+            archive = await self.opened()
+            marked = [Cursor("u:1:2", 2, 0, 0, ((3, 4), (6, 6)))]
+            self.assertEqual(await archive.cursors_in(["u:1:2"], ("", 0), 9), marked)
+
+        async def test_group(self) -> None:
+            """
+            A group comes with its members, page by page; what is none does not.
+            """
+            events = [made(3, 9, history=True), changed(2, add=(5,))]
+            await self.store.insert([*events, said(1)], 5)
+            await self.store.apply(events)
+            archive = await self.opened()
+            members = [Member(3, 1), Member(5, 2), Member(9, 1)]
+            page = GroupPage("g:77", "crew", 1, True, 4, [Member(1, 1), *members])
+            self.assertEqual(await archive.group("g:77", 0, 9), page)
+            rest = attrs.evolve(page, members=members[:2])
+            self.assertEqual(await archive.group("g:77", 1, 2), rest)
+            self.assertIsNone(await archive.group("g:8", 0, 9))
+            self.assertIsNone(await archive.group("u:1:2", 0, 9))
+
+    return ArchiveTests

@@ -1,0 +1,392 @@
+"""
+What every L{IMessageStore} does with groups and with messages that are taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.message.store.cursor_contract import CursorTests, StorePlace, said
+from wsmsg.message.store.interface import GroupPage, HeadRow, Member
+from wsmsg.model import (
+    GROUP,
+    RECALL,
+    RECALLED,
+    TEXT,
+    Cursor,
+    GroupChange,
+    Message,
+    spell_change,
+)
+
+CREW = "g:77"
+
+
+def changed(
+    seq: int,
+    *,
+    add: Sequence[int] = (),
+    remove: Sequence[int] = (),
+    conversation: str = CREW,
+    sender: int = 1,
+) -> Message:
+    """
+    The message that changes who is in a group.
+    """
+    change = GroupChange(add=tuple(add), remove=tuple(remove))
+    return event(seq, GROUP, spell_change(change), conversation, sender)
+
+
+def made(
+    *users: int,
+    seq: int = 1,
+    name: str = "crew",
+    history: bool = False,
+    conversation: str = CREW,
+    sender: int = 1,
+) -> Message:
+    """
+    The message that makes a group of its sender and others.
+    """
+    change = GroupChange(True, name, history, (sender, *users))
+    return event(seq, GROUP, spell_change(change), conversation, sender)
+
+
+def recalled(seq: int, what: object, *, sender: int = 1, to: str = "u:1:2") -> Message:
+    """
+    The message that takes one back.
+    """
+    return event(seq, RECALL, str(what), to, sender)
+
+
+def event(seq: int, kind: int, content: str, conversation: str, sender: int) -> Message:
+    """
+    A message that the store is asked to carry out.
+    """
+    return Message(
+        conversation=conversation,
+        sender=sender,
+        client_id=f"e{seq}",
+        message_id=seq + 100,
+        content=content,
+        kind=kind,
+        time_ms=1000 + seq,
+        seq=seq,
+    )
+
+
+class GroupTests(CursorTests):
+    """
+    Groups change by their events, messages go by recalls.
+    """
+
+    place: StorePlace
+
+    async def happen(self, *events: Message, stored_ms: int = 5) -> None:
+        """
+        Store events and carry them out.
+        """
+        await self.insert(events, stored_ms)
+        await self.store.apply(events)
+
+    async def assert_members(self, *members: tuple[int, int]) -> None:
+        """
+        The crew has these members, with the numbers at which they joined, by every
+        way to ask for them.
+        """
+        users = [user for user, _ in members]
+        self.assertEqual(await self.store.members([CREW]), {CREW: frozenset(users)})
+        keys = [(CREW, user) for user in range(1, 10)]
+        self.assertEqual(
+            await self.store.readable_from(keys),
+            {(CREW, user): joined for user, joined in members},
+        )
+        page = await self.store.group(CREW, 0, 100)
+        assert page is not None
+        self.assertEqual(page.count, len(members))
+        self.assertEqual(list(page.members), [Member(*m) for m in members])
+
+    # -- groups
+
+    async def test_group_is_made(self) -> None:
+        """
+        A group has its name, its maker as the owner, and its first members.
+        """
+        await self.happen(made(3, 2))
+        await self.assert_members((1, 1), (2, 1), (3, 1))
+        members = [Member(1, 1), Member(2, 1), Member(3, 1)]
+        self.assertEqual(
+            await self.store.group(CREW, 0, 9),
+            GroupPage(CREW, "crew", 1, False, 3, members),
+        )
+
+    async def test_no_group(self) -> None:
+        """
+        A group that is not there has no members and no page, whatever its name is.
+        """
+        for name in (CREW, "u:1:2", "\ud800", "", "g:0"):
+            self.assertEqual(await self.store.members([name]), {})
+            self.assertEqual(await self.store.readable_from([(name, 1)]), {})
+            self.assertIsNone(await self.store.group(name, 0, 9))
+        self.assertEqual(await self.store.members([]), {})
+        self.assertEqual(await self.store.readable_from([]), {})
+        self.assertEqual(await self.store.readable_from([(CREW, 2**70)]), {})
+        await self.store.apply([])
+
+    async def test_conversation_of_two_is_no_group(self) -> None:
+        """
+        A conversation of two users with messages is none of the groups.
+        """
+        await self.insert([said(1)])
+        self.assertEqual(await self.store.members(["u:1:2"]), {})
+        self.assertEqual(await self.store.readable_from([("u:1:2", 1)]), {})
+        self.assertIsNone(await self.store.group("u:1:2", 0, 9))
+
+    async def test_add_and_remove(self) -> None:
+        """
+        Who is added reads from that number on; who is removed is no member; who is
+        added again reads from the new number on.
+        """
+        await self.happen(made(2))
+        await self.happen(changed(2, add=[3, 4]))
+        await self.happen(changed(3, remove=[2, 3]))
+        await self.assert_members((1, 1), (4, 2))
+        await self.happen(changed(4, add=[3]))
+        await self.assert_members((1, 1), (3, 4), (4, 2))
+
+    async def test_several_in_a_batch(self) -> None:
+        """
+        Events of one batch are carried out in their order, of several groups.
+        """
+        other = made(5, name="others", conversation="g:78", sender=9)
+        await self.happen(
+            made(2), other, changed(2, add=[3]), changed(3, remove=[2], add=[4])
+        )
+        await self.assert_members((1, 1), (3, 2), (4, 3))
+        both = await self.store.members(["g:78", CREW, "g:79"])
+        self.assertEqual(both, {CREW: {1, 3, 4}, "g:78": {5, 9}})
+
+    async def test_member_added_again(self) -> None:
+        """
+        Adding a member changes nothing: they read from where they did.
+        """
+        await self.happen(made(2), changed(2, add=[2, 3]))
+        await self.assert_members((1, 1), (2, 1), (3, 2))
+
+    async def test_stranger_removed(self) -> None:
+        """
+        Removing who is no member changes nothing.
+        """
+        await self.happen(made(2), changed(2, remove=[3]))
+        await self.assert_members((1, 1), (2, 1))
+        await self.happen(changed(3, add=[3]))
+        await self.assert_members((1, 1), (2, 1), (3, 3))
+
+    async def test_history(self) -> None:
+        """
+        Where the group says so, members read from number 1 on, whenever they joined.
+        """
+        await self.happen(made(2, history=True), changed(2, add=[3]))
+        self.assertEqual(
+            await self.store.readable_from([(CREW, 1), (CREW, 3), (CREW, 4)]),
+            {(CREW, 1): 1, (CREW, 3): 1},
+        )
+        page = await self.store.group(CREW, 0, 9)
+        assert page is not None
+        self.assertTrue(page.history)
+        self.assertEqual(page.members[-1], Member(3, 2))
+
+    async def test_applied_again(self) -> None:
+        """
+        Whichever part of the events is carried out again, singly or together, all
+        stays as it is.
+        """
+        events = [
+            made(2),
+            changed(2, add=[3, 4]),
+            changed(3, remove=[2, 3]),
+            changed(4, add=[3]),
+            changed(5, remove=[4]),
+        ]
+        await self.happen(*events)
+        now = ((1, 1), (3, 4))
+        for start in range(len(events)):
+            await self.store.apply(events[start:])
+            await self.assert_members(*now)
+            await self.store.apply([events[start]])
+            await self.assert_members(*now)
+        names = [r.conversation for r in await self.store.conversations_of(4, 0, 9)]
+        self.assertEqual(names, [])
+
+    async def test_made_twice(self) -> None:
+        """
+        A second message that makes the same group is nothing.
+        """
+        await self.happen(made(2))
+        await self.happen(made(8, 9, seq=2, name="mine", sender=5, history=True))
+        await self.assert_members((1, 1), (2, 1))
+        page = await self.store.group(CREW, 0, 9)
+        assert page is not None
+        self.assertEqual((page.name, page.owner, page.history), ("crew", 1, False))
+
+    async def test_unreadable_event(self) -> None:
+        """
+        A stored event that cannot be understood changes nothing and stops nothing.
+        """
+        bad = [
+            event(2, GROUP, "{", CREW, 1),
+            event(3, GROUP, '{"add": [0]}', CREW, 1),
+            event(4, RECALL, "one", CREW, 1),
+            event(5, RECALL, "9" * 30, CREW, 1),
+            event(6, 1999, "1", CREW, 1),
+        ]
+        await self.happen(made(2), *bad, changed(7, add=[3]))
+        await self.assert_members((1, 1), (2, 1), (3, 7))
+
+    async def test_conversations_of_members(self) -> None:
+        """
+        A group is among the conversations of its members, from when they joined to
+        when they left, in its place by time.
+        """
+        await self.insert([said(1)], 5)
+        await self.happen(made(2), stored_ms=6)
+        await self.insert([said(1, conversation="u:1:3")], 7)
+        crew, first, last = (
+            HeadRow(CREW, 1, 6),
+            HeadRow("u:1:2", 1, 5),
+            HeadRow("u:1:3", 1, 7),
+        )
+        self.assertEqual(
+            await self.store.conversations_of(1, 0, 9), [first, crew, last]
+        )
+        self.assertEqual(await self.store.conversations_of(2, 0, 9), [first, crew])
+        self.assertEqual(await self.store.conversations_of(3, 0, 9), [last])
+        await self.happen(changed(2, remove=[2], add=[3]), stored_ms=8)
+        now = HeadRow(CREW, 2, 8)
+        self.assertEqual(await self.store.conversations_of(2, 0, 9), [first])
+        self.assertEqual(await self.store.conversations_of(3, 0, 9), [last, now])
+        self.assertEqual(await self.store.conversations_of(3, 8, 9, "g:76"), [now])
+        self.assertEqual(await self.store.conversations_of(3, 8, 9, CREW), [])
+
+    async def test_cursors_in_a_group(self) -> None:
+        """
+        Members have cursors in a group as in any conversation.
+        """
+        await self.happen(made(2))
+        (moved,) = await self.store.move_cursors([Cursor(CREW, 2, 5, 0)])
+        self.assertEqual((moved.delivered, moved.read), (1, 0))
+
+    async def test_ten_thousand_members(self) -> None:
+        """
+        A group of ten thousand is made of several changes, is read whole and page by
+        page, and loses a thousand at once.
+        """
+        await self.happen(made(*range(2, 1001)))
+        await self.happen(
+            *(
+                changed(n + 1, add=range(n * 1000 + 1, n * 1000 + 1001))
+                for n in range(1, 10)
+            )
+        )
+        everybody = range(1, 10_001)
+        self.assertEqual(await self.store.members([CREW]), {CREW: frozenset(everybody)})
+        readable = await self.store.readable_from([(CREW, u) for u in everybody])
+        self.assertEqual(len(readable), 10_000)
+        self.assertEqual(readable[CREW, 4_321], 5)
+        seen: list[int] = []
+        while page := await self.store.group(CREW, seen[-1] if seen else 0, 999):
+            self.assertEqual(page.count, 10_000)
+            seen += [m.user for m in page.members]
+            if len(page.members) < 999:
+                break
+        self.assertEqual(seen, list(everybody))
+        await self.happen(changed(11, remove=range(2, 1002)))
+        left = await self.store.members([CREW])
+        self.assertEqual(left, {CREW: frozenset([1, *range(1002, 10_001)])})
+
+    async def test_groups_outlive_a_kill(self) -> None:
+        """
+        What was said to be carried out is there after a kill.
+        """
+        await self.happen(
+            made(2, 3), changed(2, remove=[3]), said(3, conversation=CREW)
+        )
+        await self.happen(recalled(4, 3, to=CREW))
+        self.store = await self.place.kill()
+        await self.assert_members((1, 1), (2, 1))
+        messages, head = await self.store.page(CREW, 2, 1)
+        self.assertEqual((messages[0].kind, head), (RECALLED, 4))
+
+    # -- recall
+
+    async def test_recall(self) -> None:
+        """
+        A message that was taken back keeps everything but its content and its kind,
+        however often that is carried out.
+        """
+        await self.insert([said(1), said(2)])
+        for _ in range(2):
+            await self.happen(recalled(3, 1))
+            messages, head = await self.store.page("u:1:2", 0, 9)
+            self.assertEqual(head, 3)
+            self.assertEqual(messages[1:], [said(2), recalled(3, 1)])
+            self.assertEqual(messages[0], gone(said(1)))
+        found = await self.store.find([said(1).identity])
+        self.assertEqual(list(found.values()), [gone(said(1))])
+
+    async def test_recall_of_anothers(self) -> None:
+        """
+        Nobody takes back what somebody else said.
+        """
+        await self.insert([said(1)])
+        await self.happen(recalled(2, 1, sender=2))
+        messages, _ = await self.store.page("u:1:2", 0, 1)
+        self.assertEqual(messages, [said(1)])
+
+    async def test_recall_of_an_event(self) -> None:
+        """
+        What changed a group, or took something back, cannot be taken back; neither
+        can what is not there, nor what another conversation has.
+        """
+        await self.insert([said(3)])
+        events = [
+            made(2),
+            changed(2, add=[3]),
+            said(3, conversation=CREW),
+            recalled(4, 3, to=CREW),
+        ]
+        await self.happen(*events)
+        await self.happen(*(recalled(4 + n, n, to=CREW) for n in (1, 2, 4, 99)))
+        messages, _ = await self.store.page(CREW, 0, 4)
+        self.assertEqual(messages, [*events[:2], gone(events[2]), events[3]])
+        self.assertEqual((await self.store.page("u:1:2", 0, 9))[0], [said(3)])
+
+    async def test_recall_in_one_batch(self) -> None:
+        """
+        Several messages of several conversations are taken back in one batch.
+        """
+        messages = [said(n) for n in range(1, 6)]
+        await self.insert([*messages, said(1, conversation="u:1:3")])
+        await self.happen(
+            *(recalled(5 + n, n) for n in (1, 3)), recalled(2, 1, to="u:1:3")
+        )
+        kinds = [m.kind for m in (await self.store.page("u:1:2", 0, 5))[0]]
+        self.assertEqual(kinds, [RECALLED, TEXT, RECALLED, TEXT, TEXT])
+        ((other,), _) = await self.store.page("u:1:3", 0, 1)
+        self.assertEqual(other.kind, RECALLED)
+
+
+def gone(message: Message) -> Message:
+    """
+    What is left of it when it was taken back.
+    """
+    return Message(
+        message.conversation,
+        message.sender,
+        message.client_id,
+        message.message_id,
+        "",
+        RECALLED,
+        message.time_ms,
+        message.seq,
+    )

@@ -1,0 +1,282 @@
+"""
+The store in a file.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts import make_store_tests
+from tests.doubles import MemoryWorker
+from tests.message.sqlite_paths import path_for, sqlite_store
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import made
+from wsmsg.dependency.state import Dependency, State
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.interface import Outcome
+from wsmsg.message.store.sqlite.file import STORE
+from wsmsg.message.store.sqlite.store import SqliteStore
+from wsmsg.model import Mark, Message
+from wsmsg.sqlite.file import SqliteFile
+
+
+class SqliteStoreTests(make_store_tests(sqlite_store)):  # type: ignore[misc]
+    """
+    The embedded store.
+    """
+
+
+class Worked(SynchronousTestCase):
+    """
+    A store whose threads and time are the test's.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.writing, self.reading = MemoryWorker(), MemoryWorker()
+        self.path = path_for(self)
+        self.store = SqliteStore(
+            self.path,
+            self.clock,  # type: ignore[arg-type]
+            retry=lambda failures: 1.0,
+            dependency=Dependency("store", self.clock),
+            workers=(self.writing, self.reading),
+        )
+        self.addCleanup(self.stop)
+
+    def work(self) -> None:
+        """
+        Let both threads do what they were asked for.
+        """
+        while self.writing.waiting or self.reading.waiting:
+            self.writing.work()
+            self.reading.work()
+
+    def stop(self) -> None:
+        """
+        Stop the store, with nothing left.
+        """
+        stopping = self.store.stop()
+        self.work()
+        self.successResultOf(stopping)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def insert(self, messages: list[Message]) -> list[Outcome]:
+        """
+        Store messages.
+        """
+        inserting = self.store.insert(messages, 5)
+        self.work()
+        outcomes: list[Outcome] = self.successResultOf(inserting)
+        return outcomes
+
+
+class LifeTests(Worked):
+    """
+    Opening, losing, stopping.
+    """
+
+    def test_reads_do_not_wait_for_commits(self) -> None:
+        """
+        A page is read while a batch is being written.
+        """
+        self.store.start()
+        self.work()
+        inserting = self.store.insert([said(1)], 5)
+        page = self.store.page("u:1:2", 0, 10)
+        self.reading.work()
+        self.assertEqual(self.successResultOf(page), ([], 0))
+        self.assertNoResult(inserting)
+
+    def test_lost_and_back(self) -> None:
+        """
+        When the file cannot be used the reason is told, everything fails as
+        unavailable at once, and the store comes back by the policy.
+        """
+        self.store.start()
+        self.work()
+        db = self.store._writer._file._db
+        assert db is not None
+        db.execute("PRAGMA max_page_count = 1")
+        inserting = self.store.insert(
+            [said(i, content="x" * 60000) for i in range(1, 30)], 5
+        )
+        self.work()
+        reason = self.failureResultOf(inserting, Unavailable).value.reason
+        self.assertIn("full", reason)
+        self.assertIs(self.store.dependency.state, State.CONNECTING)
+        self.failureResultOf(self.store.heads(["u:1:2"]), Unavailable)
+        self.clock.advance(1)
+        self.work()
+        self.assertEqual(self.insert([said(1)]), [Outcome.INSERTED])
+
+    def test_in_use(self) -> None:
+        """
+        A second process is refused by the name of the file and the first's pid.
+        """
+        other = SqliteFile(self.path, STORE)
+        other.open()
+        self.addCleanup(other.close)
+        self.store.start()
+        self.work()
+        self.assertIn(
+            "is in use by process", self.store.dependency.snapshot().last_error
+        )
+
+    def test_stopped_while_opening(self) -> None:
+        """
+        A store that is stopped while it opens leaves nothing open.
+        """
+        self.store.start()
+        self.stop()
+        self.assertIsNone(self.store._reader._file._db)
+        self.assertIsNone(self.store._writer._file._db)
+
+
+class OlderTests(Worked):
+    """
+    Files of older versions.
+    """
+
+    def test_without_groups(self) -> None:
+        """
+        A file of the first version is opened with all that it has, and takes groups.
+        """
+        older = SqliteFile(self.path, attrs.evolve(STORE, scripts=STORE.scripts[:1]))
+        older.open()
+        older.run("INSERT INTO conversations (name) VALUES ('u:1:2')")
+        older.run("INSERT INTO members VALUES (1, 1), (2, 1)")
+        older.run(
+            "INSERT INTO messages VALUES (1, 1, 1, 'c1', 101, 'hello', 1, 1001, 5, 1)"
+        )
+        older.close()
+        self.store.start()
+        self.work()
+        self.assertTrue(self.store.dependency.up)
+        self.assertEqual(self.insert([said(2), made(2)]), [Outcome.INSERTED] * 2)
+        applying = self.store.apply([made(2)])
+        page = self.store.page("u:1:2", 0, 9)
+        self.work()
+        self.successResultOf(applying)
+        self.assertEqual(self.successResultOf(page), ([said(1), said(2)], 2))
+        of_two = self.store.conversations_of(2, 0, 9)
+        self.work()
+        names = [row.conversation for row in self.successResultOf(of_two)]
+        self.assertEqual(names, ["g:77", "u:1:2"])
+
+    def test_without_marks(self) -> None:
+        """
+        A file of the version before marks is opened with its cursors, and takes marks.
+        """
+        older = SqliteFile(self.path, attrs.evolve(STORE, scripts=STORE.scripts[:2]))
+        older.open()
+        older.run("INSERT INTO conversations (name) VALUES ('u:1:2')")
+        older.run("INSERT INTO members VALUES (1, 1), (2, 1)")
+        older.run("INSERT INTO cursors VALUES (1, 2, 1, 1)")
+        older.close()
+        self.store.start()
+        self.work()
+        self.insert([said(i) for i in range(1, 5)])
+        marking = self.store.mark([Mark(2, 0, "u:1:2", 3)])
+        self.work()
+        self.assertEqual(self.successResultOf(marking).known, [True])
+        unread = self.store.unread_counts(2, ["u:1:2"])
+        self.work()
+        self.assertEqual(self.successResultOf(unread), {"u:1:2": 2})
+
+
+class Numbers:
+    """
+    What a store should do, in few lines: a prefix of each conversation.
+    """
+
+    def __init__(self) -> None:
+        self.stored: list[Message] = []
+
+    def insert(self, messages: list[Message]) -> list[Outcome]:
+        """
+        Store messages.
+        """
+        ended: set[str] = set()
+        outcomes = []
+        for message in messages:
+            outcome = self._outcome(message, ended)
+            if outcome is Outcome.INSERTED:
+                self.stored.append(message)
+            else:
+                ended.add(message.conversation)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _outcome(self, message: Message, ended: set[str]) -> Outcome:
+        if message.conversation in ended:
+            return Outcome.SKIPPED
+        if any(m.identity == message.identity for m in self.stored):
+            return Outcome.REPEATED
+        if any(
+            (m.conversation, m.seq) == (message.conversation, message.seq)
+            for m in self.stored
+        ):
+            return Outcome.TAKEN
+        return Outcome.INSERTED
+
+    def page(self, conversation: str) -> list[Message]:
+        """
+        A conversation in its order.
+        """
+        found = [m for m in self.stored if m.conversation == conversation]
+        return sorted(found, key=lambda m: m.seq)
+
+
+#: Batches of (conversation, client id, number).
+_batches = st.lists(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.integers(1, 8), st.integers(1, 6)), max_size=8
+    ),
+    max_size=6,
+)
+
+
+class NumberingTests(Worked):
+    """
+    Outcomes are those of the model, for any batches.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store.start()
+        self.work()
+        self.bases = count(10, 10)
+
+    @settings(max_examples=60, deadline=None)
+    @given(_batches)
+    def test_as_the_model(self, batches: list[list[tuple[int, int, int]]]) -> None:
+        """
+        Whatever repeats and collides, a prefix of each conversation is stored, and
+        the pages and heads are those of what was said to be stored.
+        """
+        # Conversations that no other example has.
+        base = next(self.bases)
+        model = Numbers()
+        for batch in batches:
+            rising = sorted(batch, key=lambda x: x[2])
+            messages = [
+                said(seq, f"c{client}", conversation=f"u:{base}:{base + conversation}")
+                for conversation, client, seq in rising
+            ]
+            self.assertEqual(self.insert(messages), model.insert(messages))
+        for i in (1, 2, 3):
+            name = f"u:{base}:{base + i}"
+            expected = model.page(name)
+            page = self.store.page(name, 0, 100)
+            self.work()
+            self.assertEqual(
+                self.successResultOf(page),
+                (expected, max((m.seq for m in expected), default=0)),
+            )

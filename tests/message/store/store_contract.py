@@ -1,0 +1,319 @@
+"""
+What every L{IMessageStore} does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from tests.message.store.cursor_contract import StorePlace, said
+from tests.message.store.group_contract import GroupTests
+from tests.message.store.mark_contract import MarkTests
+from wsmsg.dependency.state import State
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.interface import HeadRow, IMessageStore, Outcome
+from wsmsg.model import Cursor, Identity, Message
+
+INSERTED, REPEATED, TAKEN, SKIPPED, REFUSED = Outcome
+
+
+def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestCase]:
+    """
+    The behaviour that every L{IMessageStore} has.
+    """
+
+    class StoreTests(MarkTests, GroupTests):
+        async def setUp(self) -> None:  # type: ignore[override]
+            self.place = make_place(self)
+            self.store = await self.place.open()
+            verifyObject(IMessageStore, self.store)
+
+        async def assert_holds(self, *messages: Message) -> None:
+            """
+            The conversation of two has these messages, and its head is the last.
+            """
+            head = messages[-1].seq if messages else 0
+            self.assertEqual(
+                await self.store.page("u:1:2", 0, 20_000), (list(messages), head)
+            )
+            self.assertEqual(await self.store.heads(["u:1:2"]), {"u:1:2": head})
+
+        # -- insert
+
+        async def test_insert(self) -> None:
+            """
+            New messages are stored, found by identity and read by number.
+            """
+            messages = [said(i) for i in (1, 2, 3)]
+            self.assertEqual(await self.insert(messages), [INSERTED] * 3)
+            await self.assert_holds(*messages)
+            self.assertEqual(
+                await self.store.find([messages[1].identity]),
+                {messages[1].identity: messages[1]},
+            )
+
+        async def test_insert_nothing(self) -> None:
+            """
+            No messages have no outcomes.
+            """
+            self.assertEqual(await self.insert([]), [])
+
+        async def test_goes_on(self) -> None:
+            """
+            A conversation goes on with the next batch, beside others.
+            """
+            other = said(1, conversation="u:1:3")
+            await self.insert([said(1), other])
+            self.assertEqual(
+                await self.insert([said(2), said(2, conversation="u:1:3")]),
+                [INSERTED] * 2,
+            )
+            await self.assert_holds(said(1), said(2))
+
+        async def test_not_from_one(self) -> None:
+            """
+            The store does not ask that a conversation begins with 1.
+            """
+            self.assertEqual(await self.insert([said(5)]), [INSERTED])
+            await self.assert_holds(said(5))
+
+        async def test_repeated(self) -> None:
+            """
+            An identity that is stored is not stored again under another number, and
+            what comes after it in the conversation is not tried.
+            """
+            await self.insert([said(1), said(2)])
+            self.assertEqual(
+                await self.insert([said(3), said(4, "c2"), said(5)]),
+                [INSERTED, REPEATED, SKIPPED],
+            )
+            await self.assert_holds(said(1), said(2), said(3))
+
+        async def test_same_batch_again(self) -> None:
+            """
+            A batch that is stored already, by identity and number, is a repeat.
+            """
+            messages = [said(1), said(2)]
+            await self.insert(messages)
+            self.assertEqual(await self.insert(messages), [REPEATED, SKIPPED])
+            await self.assert_holds(*messages)
+
+        async def test_repeated_within_the_batch(self) -> None:
+            """
+            An identity that comes twice in a batch is stored once.
+            """
+            self.assertEqual(
+                await self.insert([said(1, "a"), said(2, "a"), said(3, "b")]),
+                [INSERTED, REPEATED, SKIPPED],
+            )
+            await self.assert_holds(said(1, "a"))
+
+        async def test_taken(self) -> None:
+            """
+            A number that another message has is taken, and what comes after it in the
+            conversation is not tried.
+            """
+            await self.insert([said(1), said(2)])
+            self.assertEqual(
+                await self.insert([said(2, "x"), said(3, "y")]), [TAKEN, SKIPPED]
+            )
+            await self.assert_holds(said(1), said(2))
+
+        async def test_conversations_do_not_stop_each_other(self) -> None:
+            """
+            What stops one conversation of a batch stops no other.
+            """
+            await self.insert([said(1)])
+            others = [said(i, conversation="u:3:4") for i in (1, 2)]
+            self.assertEqual(
+                await self.insert([others[0], said(1, "x"), others[1], said(2)]),
+                [INSERTED, TAKEN, INSERTED, SKIPPED],
+            )
+            self.assertEqual(await self.store.page("u:3:4", 0, 9), (others, 2))
+
+        async def test_same_client_id_elsewhere(self) -> None:
+            """
+            A client id counts for its sender and its conversation only.
+            """
+            batch = [
+                said(1, "a"),
+                said(2, "a", sender=2),
+                said(1, "a", conversation="u:1:3"),
+            ]
+            self.assertEqual(await self.insert(batch), [INSERTED] * 3)
+
+        async def test_refused(self) -> None:
+            """
+            What cannot be stored is refused and stops its conversation, not others.
+            """
+            for bad in (
+                said(1, content="\ud800"),
+                said(1, "\udfff"),
+                said(0),
+                said(1, sender=2**63),
+                said(2**64),
+            ):
+                seq = (await self.store.heads(["u:5:6"]))["u:5:6"] + 1
+                other = said(seq, conversation="u:5:6")
+                self.assertEqual(
+                    await self.insert([bad, other, said(2)]),
+                    [REFUSED, INSERTED, SKIPPED],
+                    bad,
+                )
+            await self.assert_holds()
+
+        async def test_any_text(self) -> None:
+            """
+            Texts come back as they were, with zero characters, quotes and characters
+            of every plane, whether the batch is stored as one or one by one.
+            """
+            texts = [
+                "\x00",
+                "a\x00b\\u0000\"'",
+                "\u2028\u00e9\u0301\ufeff",
+                "\U0010ffff\U0001f600",
+                "",
+                "\x01\x1f\x7f\r\n\t",
+                "x" * 65536,
+            ]
+            messages = [
+                said(i, f"id{i}{text[:9]}", content=text)
+                for i, text in enumerate(texts, 1)
+            ]
+            await self.insert(messages)
+            await self.assert_holds(*messages)
+            self.assertEqual(
+                list(await self.store.find([m.identity for m in messages])),
+                [m.identity for m in messages],
+            )
+            slow = [said(i + 20, content=text) for i, text in enumerate(texts)]
+            self.assertEqual(
+                await self.insert([*slow, said(99, "id1\x00")]),
+                [INSERTED] * len(slow) + [REPEATED],
+            )
+            await self.assert_holds(*messages, *slow)
+
+        async def test_big_batch(self) -> None:
+            """
+            Ten thousand messages of many conversations are stored in one batch, or,
+            if one number is taken, all but what comes after it in its conversation.
+            """
+            names = [f"u:{i}:{i + 1}" for i in range(1, 101)]
+            batch = [
+                said(seq, conversation=name) for seq in range(1, 101) for name in names
+            ]
+            self.assertEqual(await self.insert(batch), [INSERTED] * 10_000)
+            self.assertEqual(await self.store.heads(names), dict.fromkeys(names, 100))
+            found = await self.store.find([m.identity for m in batch])
+            self.assertEqual(len(found), 10_000)
+
+        async def test_kill(self) -> None:
+            """
+            What was said to be stored is there after a kill.
+            """
+            await self.insert([said(1), said(2)])
+            await self.store.move_cursors([Cursor("u:1:2", 2, 1, 1)])
+            self.store = await self.place.kill()
+            await self.assert_holds(said(1), said(2))
+            self.assertEqual(
+                await self.store.cursors([("u:1:2", 2)]),
+                {("u:1:2", 2): Cursor("u:1:2", 2, 1, 1)},
+            )
+
+        # -- reading
+
+        async def test_find_only_what_is_there(self) -> None:
+            """
+            Identities that are not stored, or never could be, are not in the answer.
+            """
+            await self.insert([said(1)])
+            there = said(1).identity
+            absent = [
+                Identity("u:1:2", 1, "other"),
+                Identity("u:1:2", 2, "c1"),
+                Identity("u:1:3", 1, "c1"),
+                Identity("u:1:2", 2**70, "c1"),
+                Identity("u:1:2", 1, "\ud800"),
+            ]
+            self.assertEqual(await self.store.find([*absent, there]), {there: said(1)})
+            self.assertEqual(await self.store.find([]), {})
+
+        async def test_heads(self) -> None:
+            """
+            A conversation that has no message has the head 0.
+            """
+            await self.insert([said(1), said(2)])
+            self.assertEqual(
+                await self.store.heads(["u:8:9", "u:1:2", "\ud800"]),
+                {"u:8:9": 0, "u:1:2": 2, "\ud800": 0},
+            )
+
+        async def test_page(self) -> None:
+            """
+            A page begins after the number that was asked for, has at most as many as
+            were asked for, and tells the head.
+            """
+            await self.insert([said(i) for i in range(1, 8)])
+            self.assertEqual(
+                await self.store.page("u:1:2", 2, 3), ([said(3), said(4), said(5)], 7)
+            )
+            self.assertEqual(await self.store.page("u:1:2", 7, 3), ([], 7))
+            self.assertEqual(await self.store.page("u:1:2", 0, 0), ([], 7))
+            self.assertEqual(await self.store.page("u:7:9", 0, 3), ([], 0))
+            self.assertEqual(await self.store.page("\ud800", 0, 3), ([], 0))
+
+        async def test_conversations_of(self) -> None:
+            """
+            A user's conversations come by the time when their last message was
+            stored (whenever that was accepted) and then by name, those of others not
+            at all.  A list goes on after any of them.
+            """
+            await self.insert([said(1, conversation="u:1:3", time_ms=900)], 100)
+            both = [said(2, conversation="u:1:3"), said(1, conversation="u:1:30")]
+            await self.insert([*both, said(1, conversation="u:2:3")], 200)
+            await self.insert([said(1, conversation="u:1:2", time_ms=1)], 300)
+            await self.insert([said(1, conversation="u:1:1", time_ms=2)], 400)
+            rows = [
+                HeadRow("u:1:3", 2, 200),
+                HeadRow("u:1:30", 1, 200),
+                HeadRow("u:1:2", 1, 300),
+                HeadRow("u:1:1", 1, 400),
+            ]
+            self.assertEqual(await self.store.conversations_of(1, 0, 10), rows)
+            self.assertEqual(await self.store.conversations_of(1, 200, 10), rows)
+            self.assertEqual(await self.store.conversations_of(1, 201, 10), rows[2:])
+            self.assertEqual(await self.store.conversations_of(1, 0, 2), rows[:2])
+            self.assertEqual(await self.store.conversations_of(9, 0, 10), [])
+            for n, row in enumerate(rows, 1):
+                rest = await self.store.conversations_of(
+                    1, row.time_ms, 10, row.conversation
+                )
+                self.assertEqual(rest, rows[n:])
+
+        async def test_stopped(self) -> None:
+            """
+            A store that was stopped refuses everything as unavailable, and may be
+            stopped again.
+            """
+            await self.store.stop()
+            await self.store.stop()
+            self.assertIs(self.store.dependency.state, State.STOPPED)
+            for call in (
+                lambda: self.insert([said(1)]),
+                lambda: self.store.find([said(1).identity]),
+                lambda: self.store.heads(["u:1:2"]),
+                lambda: self.store.page("u:1:2", 0, 1),
+                lambda: self.store.conversations_of(1, 0, 1),
+                lambda: self.store.move_cursors([Cursor("u:1:2", 1, 1, 1)]),
+                lambda: self.store.cursors([("u:1:2", 1)]),
+                lambda: self.store.apply([said(1)]),
+                lambda: self.store.members(["g:1"]),
+                lambda: self.store.readable_from([("g:1", 1)]),
+                lambda: self.store.group("g:1", 0, 1),
+            ):
+                self.failureResultOf(call(), Unavailable)
+
+    return StoreTests

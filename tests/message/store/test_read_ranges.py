@@ -1,0 +1,150 @@
+"""
+What of a conversation a user has seen, as numbers.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.message.store.read_ranges import (
+    Seen,
+    covers,
+    gaps,
+    merged,
+    passes,
+    settled,
+    windows,
+)
+from wsmsg.model import GROUP, RECALLED, TEXT
+
+_LAST = 40
+_seqs = st.sets(st.integers(1, _LAST))
+_most = st.integers(0, 6)
+
+
+def numbers(seen: Seen) -> set[int]:
+    """
+    The numbers that were seen, up to the last that a test gives.
+    """
+    return {seq for seq in range(1, _LAST + 1) if seq in seen}
+
+
+def singles(seqs: set[int]) -> list[tuple[int, int]]:
+    """
+    A range for each of them.
+    """
+    return [(seq, seq) for seq in seqs]
+
+
+class SettledTests(SynchronousTestCase):
+    """
+    Marks and cursors in any order.
+    """
+
+    def test_joined(self) -> None:
+        """
+        Neighbours are one range, and one that touches the cursor is none any more.
+        """
+        seen = settled(Seen(2), [(5, 5), (7, 9), (6, 6)])
+        self.assertEqual(seen, Seen(2, ((5, 9),)))
+        self.assertEqual(settled(seen, [(3, 4)]), Seen(9))
+        self.assertEqual(settled(Seen(6, seen.ranges)), Seen(9))
+
+    def test_over_what_passes(self) -> None:
+        """
+        What nobody has to see joins what is on both sides, and is nothing by itself.
+        """
+        self.assertEqual(settled(Seen(2), [(5, 5)], [3, 6, 8]), Seen(3, ((5, 6),)))
+        self.assertEqual(settled(Seen(2), [(5, 5)], [3, 4, 6]), Seen(6))
+
+    def test_bound(self) -> None:
+        """
+        What would be one range too many is not taken, the highest first; older ranges
+        stay, and grow.
+        """
+        before = Seen(0, ((10, 10), (20, 20)))
+        marked = [(3, 3), (21, 21), (15, 15)]
+        seen = settled(before, marked, most=3)
+        self.assertEqual(seen, Seen(0, ((3, 3), (10, 10), (20, 21))))
+        full = settled(before, [(1, 1), (3, 3)], most=2)
+        self.assertEqual(full, Seen(1, before.ranges))
+
+    @given(_seqs, _seqs, _seqs, st.integers(0, _LAST), _most)
+    def test_never_too_much(
+        self, old: set[int], new: set[int], passed: set[int], read: int, most: int
+    ) -> None:
+        """
+        Nothing counts as seen that was neither seen nor passes, nothing that was seen
+        is forgotten, and there are no more ranges than there may be.
+        """
+        before = settled(Seen(read), singles(old))
+        most = max(most, len(before.ranges))
+        after = settled(before, singles(new), passed, most=most)
+        self.assertLessEqual(numbers(after), numbers(before) | new | passed)
+        self.assertLessEqual(numbers(before), numbers(after))
+        self.assertLessEqual(len(after.ranges), most)
+        self.assertEqual(merged(after.ranges), after.ranges)
+        for first, last in after.ranges:
+            self.assertGreater(first, after.read + 1)
+            self.assertTrue((old | new) & set(range(first, last + 1)))
+
+    @given(_seqs, _seqs, _seqs)
+    def test_order_is_nothing(
+        self, one: set[int], other: set[int], passed: set[int]
+    ) -> None:
+        """
+        Two batches of marks come to the same in either order, and twice.
+        """
+        first = settled(settled(Seen(), singles(one), passed), singles(other), passed)
+        second = settled(settled(Seen(), singles(other), passed), singles(one), passed)
+        self.assertEqual(first, second)
+        self.assertEqual(settled(first, singles(one | other), passed), first)
+
+    @given(_seqs, st.integers(0, _LAST))
+    def test_gaps(self, seqs: set[int], read: int) -> None:
+        """
+        Gaps and what was seen are all there is.
+        """
+        seen = settled(Seen(read), singles(seqs))
+        found = {
+            seq
+            for first, last in gaps(seen)
+            for seq in range(first, (last or _LAST) + 1)
+        }
+        self.assertEqual(found, set(range(1, _LAST + 1)) - numbers(seen))
+
+
+class LookTests(SynchronousTestCase):
+    """
+    Where to look, and for what.
+    """
+
+    def test_windows(self) -> None:
+        """
+        One looks above the cursor and around marks, never below the cursor.
+        """
+        self.assertEqual(windows(10, [11, 12], 64), ((11, 74),))
+        self.assertEqual(windows(10, [5], 64), ((11, 74),))
+        self.assertEqual(windows(10, [200], 64), ((11, 74), (184, 216)))
+
+    def test_covers(self) -> None:
+        """
+        A number is in a range from its first to its last.
+        """
+        ranges = ((3, 4), (8, 8))
+        found = [seq for seq in range(1, 11) if covers(ranges, seq)]
+        self.assertEqual(found, [3, 4, 8])
+        self.assertFalse(covers((), 1))
+
+    def test_passes(self) -> None:
+        """
+        Own messages, events and what was taken back need not be seen; what users say
+        to themselves does.
+        """
+        self.assertTrue(passes(TEXT, 2, 2, alone=False))
+        self.assertFalse(passes(TEXT, 1, 2, alone=False))
+        self.assertFalse(passes(TEXT, 2, 2, alone=True))
+        self.assertTrue(passes(GROUP, 1, 2, alone=False))
+        self.assertTrue(passes(RECALLED, 1, 2, alone=False))

@@ -1,0 +1,356 @@
+"""
+Readiness, and the pages that tell it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from twisted.web.resource import Resource
+from twisted.web.test.requesthelper import DummyRequest
+
+from wsmsg.dependency.state import Dependency
+from wsmsg.errors import NotFound
+from wsmsg.monitoring.admin import JsonResource, add_health, admin_site
+from wsmsg.monitoring.grpc_health import follow_readiness
+from wsmsg.monitoring.health import Health, any_up, required_up
+from wsmsg.monitoring.metrics import Metrics
+
+
+class HealthTests(TestCase):
+    """
+    L{Health}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000)
+        self.one = Dependency("one", self.clock)
+        self.two = Dependency("two", self.clock)
+        self.extra = Dependency("extra", self.clock, required=False)
+
+    def health(self, rule: Any, *dependencies: Dependency) -> Health:
+        health = Health(self.clock, rule, dependencies=dependencies)
+        health.started()
+        return health
+
+    def test_connect(self) -> None:
+        """
+        Connect is ready with one stream up, and not with none.
+        """
+        health = self.health(any_up, self.one, self.two)
+        self.assertFalse(health.ready)
+        self.assertEqual(health.reason(), "waiting for one, two")
+        self.two.succeeded()
+        self.assertTrue(health.ready)
+        self.two.lost("gone")
+        self.assertFalse(health.ready)
+
+    def test_connect_without_message(self) -> None:
+        """
+        A Connect that knows of no Message is not ready.
+        """
+        self.assertFalse(self.health(any_up).ready)
+
+    def test_message(self) -> None:
+        """
+        Message is ready with all it requires; without the rest it is degraded.
+        """
+        health = self.health(required_up, self.one, self.two, self.extra)
+        self.one.succeeded()
+        self.assertFalse(health.ready)
+        self.two.succeeded()
+        self.assertTrue(health.ready)
+        self.assertTrue(health.readiness()["degraded"])
+        self.extra.succeeded()
+        self.assertFalse(health.readiness()["degraded"])
+
+    def test_life(self) -> None:
+        """
+        A daemon that has not started, or is stopping, is not ready.
+        """
+        self.one.succeeded()
+        health = Health(self.clock, required_up, dependencies=[self.one])
+        self.assertEqual((health.ready, health.reason()), (False, "starting"))
+        health.started()
+        self.assertEqual((health.ready, health.reason()), (True, ""))
+        health.stopping()
+        self.assertEqual((health.ready, health.reason()), (False, "stopping"))
+
+    def test_changes_are_told_once(self) -> None:
+        """
+        Who follows the readiness is told each change of it and nothing else.
+        """
+        health = self.health(any_up, self.one, self.two)
+        told: list[bool] = []
+        health.on_change(told.append)
+        self.one.succeeded()
+        self.two.succeeded()
+        self.one.lost("x")
+        self.two.lost("x")
+        self.assertEqual(told, [True, False])
+
+    def test_removed(self) -> None:
+        """
+        A Message that discovery dropped counts no more.
+        """
+        health = self.health(required_up, self.one, self.two)
+        self.one.succeeded()
+        health.remove(self.two)
+        self.assertTrue(health.ready)
+        self.two.failed("x", None)
+        self.assertTrue(health.ready)
+
+    def test_hopeless(self) -> None:
+        """
+        The daemon hears when it cannot become ready: all streams were given up.
+        """
+        health = self.health(any_up, self.one, self.two)
+        reasons: list[str] = []
+        health.on_hopeless(reasons.append)
+        self.one.attempting()
+        self.one.failed("refused", None)
+        self.assertEqual(reasons, [])
+        self.two.attempting()
+        self.two.failed("no such host", None)
+        self.assertEqual(reasons, ["gave up on two after 1 attempts: no such host"])
+
+    def test_not_hopeless(self) -> None:
+        """
+        Giving up what is not required ends nothing.
+        """
+        health = self.health(required_up, self.one, self.extra)
+        reasons: list[str] = []
+        health.on_hopeless(reasons.append)
+        self.extra.failed("refused", None)
+        self.assertEqual(reasons, [])
+
+
+class PageTests(TestCase):
+    """
+    The HTTP pages.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000)
+        self.dependency = Dependency("journal", self.clock)
+        self.health = Health(
+            self.clock,
+            required_up,
+            dependencies=[self.dependency],
+            about={"node": "message-1"},
+        )
+        self.health.started()
+        self.metrics = Metrics()
+        self.metrics.dependencies(lambda: self.health.dependencies)
+        self.root = admin_site(
+            self.health,
+            self.metrics,
+            {"odd": JsonResource(lambda _: 1 / 0), "echo": JsonResource(_echo)},
+        ).resource
+
+    async def get(self, path: str, root: Resource | None = None) -> tuple[int, bytes]:
+        request = DummyRequest([path.encode()])
+        request.args = {b"name": [b"x"]}
+        resource = (root or self.root).getChildWithDefault(path.encode(), request)
+        finished = request.notifyFinish()
+        body = resource.render(request)
+        if isinstance(body, bytes):
+            return request.responseCode or 200, body
+        await finished
+        return request.responseCode or 200, b"".join(request.written)
+
+    async def test_healthz(self) -> None:
+        """
+        The daemon says that it lives, whatever it waits for.
+        """
+        status, body = await self.get("healthz")
+        self.assertEqual((status, json.loads(body)), (200, {"alive": True}))
+
+    async def test_readyz(self) -> None:
+        """
+        Readiness is a status, with each dependency's state, attempts and reason.
+        """
+        self.dependency.attempting()
+        self.dependency.failed("disk full", 2.0)
+        status, body = await self.get("readyz")
+        self.assertEqual(status, 503)
+        self.assertEqual(
+            json.loads(body),
+            {
+                "ready": False,
+                "degraded": False,
+                "reason": "waiting for journal",
+                "dependencies": [
+                    {
+                        "name": "journal",
+                        "state": "connecting",
+                        "required": True,
+                        "attempts": 1,
+                        "losses": 0,
+                        "last_error": "disk full",
+                        "since": "2023-11-14T22:13:20.000+00:00",
+                        "next_try": "2023-11-14T22:13:22.000+00:00",
+                    }
+                ],
+            },
+        )
+        self.dependency.succeeded()
+        status, body = await self.get("readyz")
+        self.assertEqual((status, json.loads(body)["ready"]), (200, True))
+
+    async def test_public_port(self) -> None:
+        """
+        The public ports have the two health pages and nothing else of the admin.
+        """
+        root = Resource()
+        add_health(root, self.health)
+        self.assertEqual((await self.get("healthz", root))[0], 200)
+        self.assertEqual((await self.get("readyz", root))[0], 503)
+        self.assertEqual(sorted(root.listNames()), [b"healthz", b"readyz"])
+
+    async def test_status(self) -> None:
+        """
+        The status has what the daemon is and what its parts tell.
+        """
+        self.health.describe("sessions", lambda: {"open": 3})
+        self.clock.advance(5)
+        _, body = await self.get("status")
+        document = json.loads(body)
+        self.assertEqual(document["node"], "message-1")
+        self.assertEqual(document["phase"], "started")
+        self.assertEqual(document["uptime_s"], 5)
+        self.assertEqual(document["sessions"], {"open": 3})
+
+    async def test_metrics(self) -> None:
+        """
+        Prometheus reads counts, labelled counts, gauges and dependencies.
+        """
+        sends = self.metrics.counter("wsmsg_sends", "Sends")
+        refused = self.metrics.counters("wsmsg_refused", "Refused", label="code")
+        self.metrics.gauge("wsmsg_sessions", "Sessions", lambda: 7)
+        sends.value += 2
+        refused["overloaded"].value += 1
+        self.dependency.succeeded()
+        self.dependency.lost("x")
+        _, body = await self.get("metrics")
+        lines = body.decode().splitlines()
+        for line in (
+            "wsmsg_sends_total 2.0",
+            'wsmsg_refused_total{code="overloaded"} 1.0',
+            "wsmsg_sessions 7.0",
+            'wsmsg_dependency_up{dependency="journal"} 0.0',
+            'wsmsg_dependency_losses_total{dependency="journal"} 1.0',
+        ):
+            self.assertIn(line, lines)
+        self.assertTrue(any(x.startswith("process_cpu_seconds") for x in lines))
+
+    def test_counted_twice(self) -> None:
+        """
+        Two counts of one name are a mistake that shows at once.
+        """
+        self.metrics.counter("wsmsg_sends", "Sends")
+        self.assertRaises(ValueError, self.metrics.counter, "wsmsg_sends", "Sends")
+
+    async def test_further_page(self) -> None:
+        """
+        A daemon's own pages get the query and may answer later or not find.
+        """
+        status, body = await self.get("echo")
+        self.assertEqual(
+            (status, json.loads(body)),
+            (404, {"error": "not_found", "reason": "no such thing: x"}),
+        )
+
+    def test_odd_header(self) -> None:
+        """
+        A header that is no text is no reason to fail.
+        """
+        answer = self.raw(b"GET /metrics HTTP/1.0\r\nAccept: \xff\xfe\r\n\r\n")
+        self.assertIn(b" 200 ", answer[:20])
+
+    def test_large_body(self) -> None:
+        """
+        A body that no page wants is refused before it is kept, however it comes.
+        """
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
+        for body in (
+            b"Content-Length: 99999999999\r\n\r\nabc",
+            b"Transfer-Encoding: chunked\r\n\r\n"
+            + b"fff\r\n%b\r\n" % (b"x" * 4095) * 300,
+        ):
+            answer = self.raw(head + body)
+            self.assertIn(b" 413 ", answer[:20])
+            self.assertEqual(answer.count(b"HTTP/1.1"), 1)
+
+    def raw(self, data: bytes) -> bytes:
+        """
+        What the admin site says to these bytes before it closes.
+        """
+        site: Any = admin_site(self.health, self.metrics)
+        site.reactor = self.clock
+        transport = StringTransport()
+        channel = site.buildProtocol(None)
+        channel.makeConnection(transport)
+        channel.dataReceived(data)
+        channel.connectionLost(Failure(ConnectionDone()))
+        return bytes(transport.value())
+
+    async def test_bug(self) -> None:
+        """
+        A page that breaks says so without a traceback; the log has that.
+        """
+        status, body = await self.get("odd")
+        self.assertEqual(status, 500)
+        self.assertNotIn(b"ZeroDivision", body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+async def _echo(arguments: Mapping[str, str]) -> object:
+    raise NotFound(f"no such thing: {arguments['name']}")
+
+
+class RpcHealthTests(TestCase):
+    """
+    L{follow_readiness}.
+    """
+
+    async def status(self, servicer: aio.HealthServicer, service: str) -> int:
+        request = health_pb2.HealthCheckRequest(service=service)
+        check = asyncio.ensure_future(servicer.Check(request, None))
+        answer = await Deferred.fromFuture(check)
+        return int(answer.status)
+
+    async def test_follows(self) -> None:
+        """
+        gRPC's health service says SERVING just while the daemon is ready.
+        """
+        clock = Clock()
+        dependency = Dependency("store", clock)
+        health = Health(clock, required_up, dependencies=[dependency])
+        health.started()
+        servicer = aio.HealthServicer()
+        follow_readiness(health, servicer, ["rest.MessageService"])
+        not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
+        serving = health_pb2.HealthCheckResponse.SERVING
+        for change, expected in (
+            (dependency.attempting, not_serving),
+            (dependency.succeeded, serving),
+            (dependency.stopped, not_serving),
+        ):
+            change()
+            await Deferred.fromFuture(asyncio.ensure_future(asyncio.sleep(0)))
+            for service in ("", "rest.MessageService"):
+                self.assertEqual(await self.status(servicer, service), expected)

@@ -1,0 +1,224 @@
+"""
+What a daemon writes into its log.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from twisted.logger import LogEvent, Logger, LogPublisher, capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from wsmsg.monitoring.logs import Logs, as_json, as_text, twistd_logs
+from wsmsg.monitoring.stdlib_logs import ToTwisted
+from wsmsg.rpc.rest_pb2 import OnlineStatusRequest
+from wsmsg.settings.values import LogSettings
+
+
+class LogsTests(TestCase):
+    """
+    L{Logs}.
+    """
+
+    def setUp(self) -> None:
+        self.out = io.StringIO()
+        self.logs = Logs(self.out, LogSettings(format="json"))
+        self.log = Logger(namespace="wsmsg.trial", observer=self.logs)
+
+    def lines(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.out.getvalue().splitlines()]
+
+    def test_json(self) -> None:
+        """
+        A line of JSON has the time, the level, the source, the text and the fields.
+        """
+        self.log.warn("{peer}: lost after {seconds:.1f} s", peer="a:1", seconds=1.25)
+        (line,) = self.lines()
+        self.assertRegex(str(line.pop("time")), r"^20\d\d-.*\.\d\d\d\+00:00$")
+        self.assertEqual(
+            line,
+            {
+                "level": "warn",
+                "source": "wsmsg.trial",
+                "text": "a:1: lost after 1.2 s",
+                "peer": "a:1",
+                "seconds": 1.25,
+            },
+        )
+
+    def test_failure(self) -> None:
+        """
+        A bug's line has its traceback, in the same object.
+        """
+        try:
+            raise ZeroDivisionError("over nothing")
+        except ZeroDivisionError:
+            self.log.failure("it broke")
+        (line,) = self.lines()
+        self.assertEqual((line["level"], line["text"]), ("critical", "it broke"))
+        self.assertIn("ZeroDivisionError: over nothing", str(line["traceback"]))
+
+    def test_one_line_each(self) -> None:
+        """
+        A newline in a field cannot forge a line, in JSON or text.
+        """
+        self.log.info("{reason}", reason='x\n{"level": "info"}')
+        self.assertEqual(len(self.lines()), 1)
+        self.logs.follow(LogSettings(format="text"))
+        self.log.info("{reason}", reason="x\n2026-01-01T00:00:00+0000 [forged#info] y")
+        last = self.out.getvalue().splitlines()[-1]
+        self.assertTrue(last.startswith("\t"), last)
+
+    def test_fields_do_not_hide_ours(self) -> None:
+        """
+        A field that is called as one of the line's own is kept beside it.
+        """
+        self.log.info("x", text="high", source="sea")
+        (line,) = self.lines()
+        self.assertEqual((line["text"], line["source"]), ("x", "wsmsg.trial"))
+        self.assertEqual((line["field_text"], line["field_source"]), ("high", "sea"))
+
+    def test_odd_values(self) -> None:
+        """
+        Any value can be a field.
+        """
+        self.log.info("x", a={1: b"\xff"}, b={2}, c=object, d=None)
+        (line,) = self.lines()
+        self.assertEqual((line["b"], line["d"]), ([2], None))
+        self.assertEqual(line["a"], {"1": "b'\\xff'"})
+
+    def test_level(self) -> None:
+        """
+        What is below the level is not written, and the level can change meanwhile.
+        """
+        self.log.debug("before")
+        self.logs.follow(LogSettings(level="debug", format="json"))
+        self.log.debug("after")
+        self.logs.follow(LogSettings(level="error", format="json"))
+        self.log.warn("too low")
+        self.log.error("high enough")
+        self.assertEqual([x["text"] for x in self.lines()], ["after", "high enough"])
+
+    def test_no_secrets(self) -> None:
+        """
+        Tokens and what people wrote are not written, even if somebody logs them.
+        """
+        for form in (as_json, as_text):
+            event: LogEvent = {
+                "log_format": "{token} {content}",
+                "log_time": 0.0,
+                "token": "abc.def",
+                "content": "dear Anna",
+            }
+            line = form(event)
+            self.assertNotIn("abc", line)
+            self.assertNotIn("Anna", line)
+            self.assertIn("(not logged)", line)
+
+    def test_bad_format(self) -> None:
+        """
+        An event that cannot be formatted is still a line.
+        """
+        self.log.info("{missing.field}")
+        self.assertEqual(len(self.lines()), 1)
+
+    def test_text(self) -> None:
+        """
+        Text is Twisted's classic line.
+        """
+        self.logs.follow(LogSettings())
+        self.log.info("ready")
+        self.assertRegex(
+            self.out.getvalue(), r"^\d{4}-\d\d-\d\dT\S+ \[wsmsg\.trial#info\] ready\n$"
+        )
+
+
+class TwistdTests(TestCase):
+    """
+    L{twistd_logs}: the log goes where twistd's options say.
+    """
+
+    def test_logfile(self) -> None:
+        """
+        C{--logfile} is written to, and begun anew when it is rotated.
+        """
+        path = self.mktemp()
+        logs = twistd_logs({"logfile": path, "nodaemon": True}, LogSettings())
+        log = Logger(observer=LogPublisher(logs))
+        log.info("first")
+        logs.rotate()
+        log.info("second")
+        self.assertIn("second", Path(path).read_text())
+        self.assertNotIn("first", Path(path).read_text())
+        self.assertIn("first", Path(f"{path}.1").read_text())
+
+    def test_daemon_default(self) -> None:
+        """
+        A daemon without a C{--logfile} logs to twistd.log.
+        """
+        self.patch_folder()
+        twistd_logs({"logfile": None, "nodaemon": False}, LogSettings())
+        self.assertTrue(Path("twistd.log").exists())
+
+    def test_daemon_to_stdout(self) -> None:
+        """
+        A daemon that shall log to stdout, which it will not have, is refused.
+        """
+        self.patch(sys, "stderr", io.StringIO())
+        refused = self.assertRaises(
+            SystemExit, twistd_logs, {"logfile": "-"}, LogSettings()
+        )
+        self.assertEqual(refused.code, 2)
+
+    def patch_folder(self) -> None:
+        folder, before = self.mktemp(), os.getcwd()
+        os.mkdir(folder)
+        os.chdir(folder)
+        self.addCleanup(os.chdir, before)
+
+
+class StdlibTests(TestCase):
+    """
+    L{ToTwisted}: what libraries log.
+    """
+
+    def test_forwarded(self) -> None:
+        """
+        A library's record is in our log, with its level, its name and its failure.
+        """
+        logger = logging.Logger("grpc.trial")
+        logger.addHandler(ToTwisted())
+        with capturedLogs() as events:
+            try:
+                raise ValueError("x{y}")
+            except ValueError:
+                logger.error("refused %s", "{a}", exc_info=True)
+        (event,) = events
+        self.assertEqual(event["log_level"].name, "error")
+        self.assertEqual(event["log_namespace"], "grpc.trial")
+        self.assertIn("refused {a}", as_text(event))
+        self.assertIsInstance(event["log_failure"], Failure)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_what_a_peer_sent(self) -> None:
+        """
+        That a peer sent what is no protobuf is a warning in one line: its fault.
+        """
+        logger = logging.Logger("grpc.trial")
+        logger.addHandler(ToTwisted())
+        with capturedLogs() as events:
+            try:
+                OnlineStatusRequest.FromString(b"\xff")
+            except DecodeError:
+                logger.exception("raised by a method")
+        (event,) = events
+        self.assertEqual(event["log_level"].name, "warn")
+        self.assertNotIn("Traceback", as_text(event))
+        self.assertIn("OnlineStatusRequest", as_text(event))

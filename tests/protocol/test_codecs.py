@@ -1,0 +1,233 @@
+"""
+Every codec spells every frame, and no bytes get past it unseen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from zope.interface.verify import verifyObject
+
+from tests.connect.session.cases import CodecTestCase
+from wsmsg.connect.upstream.interface import ICodec
+from wsmsg.errors import BadFrame
+from wsmsg.model import INT64_MAX
+from wsmsg.protocol import frames
+from wsmsg.protocol import json as codec_json
+from wsmsg.protocol import protobuf as codec_protobuf
+
+CODECS = (codec_json.CODEC, codec_protobuf.CODEC)
+
+users = st.integers(1, INT64_MAX)
+numbers = st.integers(0, INT64_MAX)
+int32s = st.integers(0, 2**31 - 1)
+texts = st.text(max_size=40)
+plain = st.characters(exclude_categories=["Cc", "Cs"])
+ids = st.text(plain, min_size=1, max_size=16)
+some_users = st.lists(users, max_size=9).map(tuple)
+names = st.builds("u:{}:{}".format, users, users)
+
+client_frames = st.one_of(
+    st.builds(frames.Hello, st.text(plain, max_size=40), ids, numbers, ids),
+    st.builds(frames.Send, ids, users, numbers, texts, int32s),
+    st.builds(frames.Delivered, names, users),
+    st.builds(frames.Read, names, users),
+    st.builds(frames.Sync, ids, names, numbers, int32s),
+    st.builds(frames.Conversations, ids, numbers, int32s),
+    st.builds(frames.Typing, names, numbers),
+    st.builds(frames.Watch, st.lists(users, max_size=9).map(tuple)),
+    st.builds(frames.Recall, ids, names, users),
+    st.builds(frames.Ping, st.text(plain, max_size=16)),
+    st.builds(frames.CreateGroup, ids, texts, some_users, st.booleans()),
+    st.builds(frames.ChangeGroup, ids, users, some_users, some_users),
+    st.builds(frames.Members, ids, users, numbers, int32s),
+)
+
+receipts = st.builds(frames.Receipt, names, users, numbers, numbers)
+delivers = st.builds(
+    frames.Deliver, names, numbers, users, users, texts, int32s, numbers, ids
+)
+some_heads = st.lists(
+    st.builds(
+        frames.Head,
+        names,
+        numbers,
+        numbers,
+        numbers,
+        numbers,
+        st.lists(receipts, max_size=2).map(tuple),
+    ),
+    max_size=3,
+).map(tuple)
+limits = st.builds(frames.Limits, int32s, int32s, int32s, int32s, int32s, int32s)
+
+server_frames = st.one_of(
+    st.builds(
+        frames.Welcome,
+        users,
+        ids,
+        st.floats(0.1, 60),
+        limits,
+        numbers,
+        some_heads,
+        st.booleans(),
+        st.booleans(),
+    ),
+    st.builds(frames.Accepted, ids, numbers, texts),
+    st.builds(frames.Rejected, ids, texts, texts, int32s),
+    delivers,
+    st.builds(
+        frames.Page,
+        ids,
+        names,
+        st.lists(delivers, max_size=3).map(tuple),
+        numbers,
+        st.booleans(),
+    ),
+    st.builds(frames.Heads, ids, some_heads, st.booleans()),
+    receipts,
+    st.builds(frames.Presence, users, st.booleans(), numbers),
+    st.builds(frames.Typing, names, users),
+    st.builds(frames.Resync, texts),
+    st.builds(frames.Goaway, texts, int32s, st.lists(texts, max_size=3).map(tuple)),
+    st.builds(frames.Error, texts, texts, texts),
+    st.builds(frames.Pong, texts),
+    st.builds(
+        frames.Group,
+        ids,
+        users,
+        texts,
+        users,
+        st.booleans(),
+        numbers,
+        st.lists(st.builds(frames.Member, users, numbers), max_size=3).map(tuple),
+        st.booleans(),
+    ),
+)
+
+
+class BothTests(CodecTestCase):
+    """
+    What holds for every codec.
+    """
+
+    def test_interface(self) -> None:
+        """
+        A codec is what the rest of Connect takes it for.
+        """
+        for codec in CODECS:
+            verifyObject(ICodec, codec)
+
+    @given(client_frames)
+    def test_client_frames(self, frame: Any) -> None:
+        """
+        What a client says is what we hear.
+        """
+        for codec in CODECS:
+            self.assertEqual(codec.decode(codec.encode_client(frame)), frame)
+
+    @given(server_frames)
+    def test_server_frames(self, frame: Any) -> None:
+        """
+        What we say is what a client hears.
+        """
+        for codec in CODECS:
+            self.assertEqual(codec.decode_server(codec.encode(frame)), frame)
+
+    @given(client_frames, st.data())
+    def test_truncated(self, frame: Any, data: st.DataObject) -> None:
+        """
+        A frame that was cut is refused or understood, and nothing else happens.
+        """
+        for codec in CODECS:
+            whole = codec.encode_client(frame)
+            cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+            self._understood_or_refused(codec, cut)
+
+    @given(client_frames, st.data())
+    def test_damaged(self, frame: Any, data: st.DataObject) -> None:
+        """
+        A frame with other bytes in it is refused or understood.
+        """
+        for codec in CODECS:
+            whole = bytearray(codec.encode_client(frame))
+            for _ in range(data.draw(st.integers(1, 4))):
+                at = data.draw(st.integers(0, len(whole) - 1)) if whole else 0
+                whole[at : at + 1] = data.draw(st.binary(max_size=3))
+            self._understood_or_refused(codec, bytes(whole))
+
+    @given(st.binary(max_size=300))
+    def test_noise(self, data: bytes) -> None:
+        """
+        Any bytes are refused or understood.
+        """
+        for codec in CODECS:
+            self._understood_or_refused(codec, data)
+            try:
+                codec.decode_server(data)
+            except BadFrame:
+                pass
+
+    def _understood_or_refused(self, codec: Any, data: bytes) -> None:
+        try:
+            frame = codec.decode(data)
+        except BadFrame as e:
+            self.assertLess(len(e.reason), 300)
+        else:
+            codec.encode_client(frame)
+
+    def test_fields(self) -> None:
+        """
+        A field that cannot be what it is is refused by its name.
+        """
+        long = "x" * 65
+        for frame, field in (
+            (frames.Send("", to=1), "send.client_id"),
+            (frames.Send(long, to=1), "send.client_id"),
+            (frames.Send("é" * 33, to=1), "send.client_id"),
+            (frames.Send("a\nb", to=1), "send.client_id"),
+            (frames.Send("a", to=-1), "send.to"),
+            (frames.Send("a", group=-1), "send.group"),
+            (frames.Send("a", to=1, kind=-1), "send.kind"),
+            (frames.Delivered("u:1:2", 0), "delivered.seq"),
+            (frames.Delivered("", 1), "delivered.conversation"),
+            (frames.Read(long, 1), "read.conversation"),
+            (frames.Read("u:1:2", -1), "read.seq"),
+            (frames.Sync("", "u:1:2"), "sync.id"),
+            (frames.Sync("a", "u:1:2", after=-1), "sync.after"),
+            (frames.Sync("a", "u:1:2", limit=-1), "sync.limit"),
+            (frames.Conversations("a", since=-1), "conversations.since"),
+            (frames.Typing("u:1:\x7f2"), "typing.conversation"),
+            (frames.Watch((1, 0)), "watch.users"),
+            (frames.Watch(tuple(range(1, 10002))), "watch.users"),
+            (frames.Recall("a", "u:1:2", 0), "recall.seq"),
+            (frames.Ping(long), "ping.nonce"),
+            (frames.CreateGroup(""), "create_group.client_id"),
+            (frames.CreateGroup("a", "b", (1, 0)), "create_group.members"),
+            (frames.CreateGroup("a", "b", (1,) * 10001), "create_group.members"),
+            (frames.ChangeGroup(long, 1), "change_group.client_id"),
+            (frames.ChangeGroup("a", 0), "change_group.group"),
+            (frames.ChangeGroup("a", 1, (-1,)), "change_group.add"),
+            (frames.ChangeGroup("a", 1, (), (0,)), "change_group.remove"),
+            (frames.ChangeGroup("a", 1, (), (1,) * 10001), "change_group.remove"),
+            (frames.Members("", 1), "members.id"),
+            (frames.Members("a", 0), "members.group"),
+            (frames.Members("a", 1, -1), "members.after"),
+            (frames.Members("a", 1, 0, -1), "members.limit"),
+            (frames.Hello(token="x" * 20000), "hello.token"),
+            (frames.Hello(device=long), "hello.device"),
+            (frames.Hello(since=-1), "hello.since"),
+        ):
+            for codec in CODECS:
+                self.assert_bad(codec, codec.encode_client(frame), field)
+
+    def test_longest_id(self) -> None:
+        """
+        An id of 64 bytes is let through, in any script.
+        """
+        for client_id in ("x" * 64, "é" * 32):
+            frame = frames.Send(client_id, to=1)
+            for codec in CODECS:
+                self.assertEqual(codec.decode(codec.encode_client(frame)), frame)

@@ -1,0 +1,222 @@
+"""
+The deployed clients' spelling, byte for byte.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.connect.legacy.clients.legacy_node import ws
+from tests.protocol.test_codecs import server_frames
+from wsmsg import model
+from wsmsg.connect.upstream.interface import ICodec
+from wsmsg.errors import BadFrame
+from wsmsg.model import INT64_MAX
+from wsmsg.protocol import frames
+from wsmsg.protocol.legacy import (
+    CODEC,
+    Acknowledgement,
+    Heartbeat,
+    presence,
+    understood,
+)
+from wsmsg.rpc.rest_pb2 import WSMessage
+
+_SAID = "10e90718ea072a0f68656c6c6f2066726f6d2031303031309bb891d8063801"
+_HEARD = (
+    "08dccddfb3b49e980310e90718ea072a0f68656c6c6f2066726f6d2031303031309bb891d8063801"
+)
+_ACKNOWLEDGED = "08dccddfb3b49e980310ea07309bb891d8063804"
+_ID = 1795447835846364
+
+
+def deliver(**more: object) -> frames.Deliver:
+    """
+    The recorded message, as a frame.
+    """
+    fields = {
+        "conversation": "u:1001:1002",
+        "seq": 3,
+        "message_id": _ID,
+        "sender": 1001,
+        "content": "hello from 1001",
+        "kind": 1,
+        "time": 1795447835846,
+        **more,
+    }
+    return frames.Deliver(**fields)  # type: ignore[arg-type]
+
+
+class RecordedTests(SynchronousTestCase):
+    """
+    The bytes of a recording.
+    """
+
+    def test_codec(self) -> None:
+        """
+        It is a codec like the others.
+        """
+        verifyObject(ICodec, CODEC)
+        self.assertEqual((CODEC.subprotocol, CODEC.binary), ("", True))
+
+    def test_said(self) -> None:
+        """
+        A text is a send to whom it names; who it claims to be from does not count.
+        """
+        frame = understood(bytes.fromhex(_SAID))
+        self.assertEqual(frame, frames.Send("", 1002, 0, "hello from 1001"))
+
+    def test_heard(self) -> None:
+        """
+        A message of two goes to the client as it was recorded.
+        """
+        self.assertEqual(CODEC.encode(deliver()).hex(), _HEARD)
+
+    def test_acknowledged(self) -> None:
+        """
+        An acknowledgement is of the message it names.
+        """
+        frame = understood(bytes.fromhex(_ACKNOWLEDGED))
+        self.assertEqual(frame, Acknowledgement(_ID))
+
+
+class UnderstoodTests(SynchronousTestCase):
+    """
+    What clients say.
+    """
+
+    def test_heartbeats(self) -> None:
+        """
+        Types 2 and 3 ask for nothing.
+        """
+        for kind in (2, 3):
+            self.assertIsInstance(understood(ws(message_type=kind)), Heartbeat)
+
+    def test_unknown_fields(self) -> None:
+        """
+        Fields that a later contract may have are passed over.
+        """
+        later = ws(to=5, content="x", message_type=1) + bytes.fromhex("f80601")
+        self.assertEqual(understood(later), frames.Send("", 5, 0, "x"))
+
+    def test_bad(self) -> None:
+        """
+        Whatever cannot be is refused with a reason.
+        """
+        for data, words in (
+            (b"", "message_type 0"),
+            (b"\xff\xff", "no WSMessage"),
+            (ws(message_type=10), "message_type 10"),
+            (ws(message_type=-1), "message_type -1"),
+            (ws(message_type=1, to=-1), "to is below zero"),
+            (ws(message_type=1, group_id=-(2**63)), "group_id is below zero"),
+            (ws(message_type=4), "message_id"),
+            (ws(message_type=4, message_id=-9), "message_id"),
+            (b"\x2a\x01\xff\x38\x01", "no WSMessage"),
+        ):
+            with self.assertRaises(BadFrame) as caught:
+                understood(data)
+            self.assertIn(words, caught.exception.reason)
+
+    @given(st.binary(max_size=200))
+    def test_any_bytes(self, data: bytes) -> None:
+        """
+        No bytes do anything but be understood or refused.
+        """
+        try:
+            frame = understood(data)
+        except BadFrame as e:
+            self.assertLess(len(e.reason), 200)
+        else:
+            self.assertIsInstance(frame, frames.Send | Acknowledgement | Heartbeat)
+
+    @given(
+        st.integers(-(2**63), INT64_MAX),
+        st.integers(-(2**63), INT64_MAX),
+        st.integers(-(2**31), 2**31 - 1),
+        st.text(max_size=40),
+    )
+    def test_any_fields(self, to: int, group: int, kind: int, content: str) -> None:
+        """
+        No number in a field makes a send out of what is none, or another one.
+        """
+        try:
+            frame = understood(
+                ws(to=to, group_id=group, message_type=kind, content=content)
+            )
+        except BadFrame:
+            return
+        if isinstance(frame, frames.Send):
+            self.assertEqual(frame, frames.Send("", to, group, content))
+            self.assertTrue(kind == 1 and to >= 0 and group >= 0)
+
+
+class HeardTests(SynchronousTestCase):
+    """
+    What clients are told.
+    """
+
+    def test_group(self) -> None:
+        """
+        A message of a group names the group and nobody else.
+        """
+        said = WSMessage.FromString(CODEC.encode(deliver(conversation="g:44")))
+        self.assertEqual((said.to, said.group_id), (0, 44))
+
+    def test_other_way(self) -> None:
+        """
+        Both members of a conversation of two can be its sender.
+        """
+        said = WSMessage.FromString(CODEC.encode(deliver(sender=1002)))
+        self.assertEqual((getattr(said, "from"), said.to), (1002, 1001))
+
+    def test_own(self) -> None:
+        """
+        A sender is told nothing of their own message, but of one to themself.
+        """
+        self.assertEqual(CODEC.encode(deliver(client_id="mine")), b"")
+        self.assertEqual(
+            CODEC.encode(deliver(client_id="mine", conversation="g:4")), b""
+        )
+        own = deliver(client_id="mine", conversation="u:1001:1001")
+        self.assertEqual(WSMessage.FromString(CODEC.encode(own)).to, 1001)
+
+    def test_kinds(self) -> None:
+        """
+        Every kind of message is a text there, as the numbers mean something else; what
+        the server makes and what was recalled is not told.
+        """
+        for kind in (2, 4, 10, 999):
+            self.assertEqual(CODEC.encode(deliver(kind=kind)).hex(), _HEARD)
+        for kind in (model.GROUP, model.RECALL, model.RECALLED):
+            self.assertEqual(CODEC.encode(deliver(kind=kind)), b"")
+
+    def test_presence(self) -> None:
+        """
+        Somebody who came is type 10, from who came and to the client.
+        """
+        said = WSMessage.FromString(presence(7, online=True, to=8, time_s=9))
+        self.assertEqual((getattr(said, "from"), said.to), (7, 8))
+        self.assertEqual(
+            (said.content, said.timestamp, said.message_type), ("online", 9, 10)
+        )
+        said = WSMessage.FromString(presence(7, online=False, to=8, time_s=9))
+        self.assertEqual(said.content, "offline")
+
+    @given(server_frames)
+    def test_others(self, frame: frames.ServerFrame) -> None:
+        """
+        Of all that our own clients are told, deployed ones get messages and presence.
+        """
+        data = CODEC.encode(frame)
+        if isinstance(frame, frames.Presence):
+            self.assertEqual(WSMessage.FromString(data).message_type, 10)
+        elif isinstance(frame, frames.Deliver) and data:
+            said = WSMessage.FromString(data)
+            self.assertEqual(said.content, frame.content)
+            self.assertEqual(said.message_id, frame.message_id)
+        elif data:
+            self.fail(f"{frame} became {data.hex()}")

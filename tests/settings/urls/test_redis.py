@@ -1,0 +1,115 @@
+"""
+The URL of a Redis, and what goes with it.
+"""
+
+from __future__ import annotations
+
+from tests.settings.files import Folder
+from wsmsg.settings.redis_rules import registry_url
+from wsmsg.settings.urls.redis import read_redis_url
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+
+class RedisUrlTests(Folder):
+    """
+    What a URL says, and what none can say.
+    """
+
+    def test_least(self) -> None:
+        """
+        A host is enough: nobody logs in, and keys begin with wsmsg.
+        """
+        url = read_redis_url("redis://db")
+        self.assertEqual((url.address, url.db), (("db", 6379), 0))
+        self.assertEqual((url.user, url.password, url.prefix), ("", "", "wsmsg:"))
+        self.assertFalse(url.tls)
+
+    def test_everything(self) -> None:
+        """
+        Login, database, prefix and authorities are heeded; nothing shows the password.
+        """
+        url = read_redis_url(f"rediss://us%40er:p%3A@[::1]:7/3?prefix=x:&ca={__file__}")
+        self.assertEqual((url.user, url.password), ("us@er", "p:"))
+        self.assertEqual((url.place, url.prefix), ("[::1]:7/3", "x:"))
+        self.assertEqual((url.tls, url.ca_file), (True, __file__))
+        self.assertNotIn("p:", repr(url))
+        self.assertEqual(read_redis_url("redis://:pw@h").password, "pw")
+        self.assertEqual(read_redis_url("redis://u@h", "pw").password, "pw")
+
+    def test_mistakes(self) -> None:
+        """
+        What is wrong, or would not be heeded, is told, and never the password.
+        """
+        for text, reason in (
+            ("redis:", "it is not redis://"),
+            ("redis://", "there is no host"),
+            ("redis://u:s3cret@h:0", "port 0"),
+            ("redis://u:s3cret@h:x", "has no port"),
+            ("redis://u:s3cret@h/x", "is no database"),
+            ("redis://u:s3cret@h/0?foo=1", "the option foo is not supported"),
+            ("redis://u:s3cret@h/0?prefix=a&prefix=b", "given twice"),
+            ("redis://u:s3cret@h/0?prefix=", "a prefix has 1 to 100 characters"),
+            ("redis://u:s3cret@h/0#x", "nothing may follow"),
+            ("redis://u:s3cret@h/0?ca=/x", "use rediss://"),
+            ("rediss://u:s3cret@h/0?ca=/no/file", "no file that can be read"),
+        ):
+            with self.assertRaises(ValueError, msg=text) as told:
+                read_redis_url(text)
+            self.assertIn(reason, str(told.exception), text)
+            self.assertNotIn("s3cret", str(told.exception))
+
+
+class RedisRulesTests(Folder):
+    """
+    Settings that do not go together.
+    """
+
+    def test_message(self) -> None:
+        """
+        A login without its password, a password that the network sees, and a Message
+        that nobody can reach are mistakes.
+        """
+        for lines, reason in (
+            ('presence = "redis://u@127.0.0.1"', "no password for the user 'u'"),
+            ('presence = "redis://u:pw@db"', "shown to the network of db"),
+            ('presence_password = "pw"', "only a Redis has a password"),
+            ('presence = "redis://db"\nrpc_listen = ""', "nobody can reach"),
+            ('presence = "redis://db"\nadvertise = "0.0.0.0:1"', "cannot dial 0.0.0.0"),
+            ('presence = "redis://db"\nrpc_listen = "127.0.0.1:0"', "cannot dial"),
+            ('advertise = "h:1"', "there is no list to be in"),
+            ('registry = "memory:"', "it is not redis://"),
+        ):
+            told = self.in_file(f"[message]\n{lines}\n", MessageSettings)
+            self.assertEqual(len(told), 1, told)
+            self.assertIn(reason, told[0], lines)
+
+    def test_connect(self) -> None:
+        """
+        The same goes for the discovery, and the Redis of deployed Connects.
+        """
+        for lines, reason in (
+            ('discovery = "redis://u@127.0.0.1"', "no password for the user 'u'"),
+            ('discovery = "rediss://u@h:x"', "has no port"),
+            ('discovery_password = "pw"', "only a Redis has a password"),
+            ('legacy.redis = "redis://u@127.0.0.1"', "no password for the user 'u'"),
+            ('legacy.redis = "redis://u:pw@db"', "shown to the network of db"),
+            ('legacy.redis = "127.0.0.1:6379"', "it is not redis://"),
+            ('legacy.redis_password = "pw"', "no Redis that it is for"),
+        ):
+            (told,) = self.in_file(f"[connect]\n{lines}\n", ConnectSettings)
+            self.assertIn(reason, told, lines)
+
+    def test_registry(self) -> None:
+        """
+        The list of Messages is in the Redis of the presence, unless told otherwise.
+        """
+        redis = "redis://db/0"
+        for registry, presence, host in (
+            ("", "memory:", ""),
+            ("", redis, "db"),
+            ("none", redis, ""),
+            ("redis://other", redis, "other"),
+            ("redis://other", "memory:", "other"),
+        ):
+            url = registry_url(MessageSettings(registry=registry, presence=presence))
+            self.assertEqual(url.address.host if url else "", host)

@@ -1,0 +1,215 @@
+"""
+One SQLite file, which one process owns.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.sqlite_paths import copy, path_for
+from wsmsg.dependency.reopen import Broken
+from wsmsg.errors import Unavailable
+from wsmsg.message.journal.sqlite_file import JOURNAL
+from wsmsg.message.store.sqlite.file import STORE
+from wsmsg.sqlite.file import SqliteFile, Unfit, check_free, check_version
+
+# Owns the file until its standard input ends.
+_OWNER = """
+import sys
+from wsmsg.message.journal.sqlite_file import JOURNAL
+from wsmsg.sqlite.file import SqliteFile
+SqliteFile(sys.argv[1], JOURNAL).open()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+class SqliteFileTests(SynchronousTestCase):
+    """
+    L{SqliteFile} and L{check_free}.
+    """
+
+    def setUp(self) -> None:
+        self.path = path_for(self)
+        self.file = SqliteFile(self.path, JOURNAL)
+        self.addCleanup(self.file.close)
+
+    def reason(self) -> str:
+        """
+        Why the file cannot be opened, which is also what the check before says.
+        """
+        why = self.assertRaises(Unavailable, self.file.open)
+        checked = self.assertRaises(Unavailable, check_free, self.path, JOURNAL)
+        self.assertEqual(checked.reason, why.reason)
+        self.assertIs(type(checked), type(why))
+        self.assertIn(self.path, why.reason)
+        self.assertNotIn("\n", why.reason)
+        return str(why.reason)
+
+    def test_second_process(self) -> None:
+        """
+        While a process has the file another is told its pid, and gets the file when
+        that one was killed.
+        """
+        owner = subprocess.Popen(
+            [sys.executable, "-c", _OWNER, os.path.abspath(self.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with owner:
+            assert owner.stdout is not None
+            self.assertEqual(owner.stdout.readline(), b"open\n")
+            self.assertEqual(
+                self.reason(), f"journal {self.path} is in use by process {owner.pid}"
+            )
+            owner.send_signal(signal.SIGKILL)
+        check_free(self.path, JOURNAL)
+        self.file.open()
+
+    def test_check_leaves_nothing(self) -> None:
+        """
+        The check opens nothing that a fork would share, and makes no database.
+        """
+        fds, threads = os.listdir("/proc/self/fd"), threading.active_count()
+        check_free(self.path, JOURNAL)
+        self.file.open()
+        self.file.close()
+        check_free(self.path, JOURNAL)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), len(fds))
+        self.assertEqual(threading.active_count(), threads)
+
+    def test_missing_folder(self) -> None:
+        """
+        A folder that is missing is made, for its owner only.
+        """
+        self.path = os.path.join(path_for(self) + ".d", "deep", "journal.db")
+        check_free(self.path, JOURNAL)
+        mode = os.stat(os.path.dirname(self.path)).st_mode & 0o777
+        self.assertEqual(mode, 0o700)
+
+    def test_no_folder(self) -> None:
+        """
+        A folder that cannot be written to is named with the reason.
+        """
+        self.path = "/proc/wsmsg/journal.db"
+        self.file = SqliteFile(self.path, JOURNAL)
+        self.assertIn("folder /proc/wsmsg: No such file", self.reason())
+
+    def test_is_a_folder(self) -> None:
+        """
+        A path that is a folder is refused.
+        """
+        os.mkdir(self.path)
+        self.assertIn("Is a directory", self.reason())
+
+    def test_damaged(self) -> None:
+        """
+        A file that is no SQLite file is called damaged and is not touched.
+        """
+        with open(self.path, "wb") as f:
+            f.write(b"x" * 5000)
+        self.assertIn("damaged", self.reason())
+        self.assertRaises(Broken, self.file.open)
+        self.assertEqual(os.stat(self.path).st_size, 5000)
+
+    def test_damaged_inside(self) -> None:
+        """
+        Damage behind the header is found when it is met, as such.
+        """
+        self.file.open()
+        self.file.close()
+        with open(self.path, "r+b") as f:
+            f.seek(100)
+            f.write(b"\xff" * (os.stat(self.path).st_size - 100))
+        why = self.assertRaises(Broken, self.file.open)
+        self.assertIn("damaged", why.reason)
+
+    def test_newer(self) -> None:
+        """
+        A file of a newer version is refused, with both versions named.
+        """
+        self.file.open()
+        self.file.run("PRAGMA user_version = 7")
+        self.file.close()
+        self.assertIn("its schema is 7, this one knows up to 1", self.reason())
+
+    def test_newer_after_a_kill(self) -> None:
+        """
+        A newer version is noticed where it is in the write-ahead log only.
+        """
+        self.file.open()
+        self.file.run("PRAGMA user_version = 7")
+        killed = path_for(self)
+        copy(self.path, killed)
+        why = self.assertRaises(Broken, SqliteFile(killed, JOURNAL).open)
+        self.assertIn("newer wsmsg", why.reason)
+
+    def test_another_kind(self) -> None:
+        """
+        A store is not taken for a journal, nor is a database of something else.
+        """
+        store = SqliteFile(self.path, STORE)
+        store.open()
+        store.close()
+        self.assertIn("is not a journal", self.reason())
+        foreign = path_for(self)
+        with closing(sqlite3.connect(foreign)) as db:
+            db.execute("CREATE TABLE accounts (id)")
+        why = self.assertRaises(Broken, SqliteFile(foreign, JOURNAL).open)
+        self.assertIn("is not a journal", why.reason)
+
+    def test_old_sqlite(self) -> None:
+        """
+        A SQLite that is too old is named with the version that is needed.
+        """
+        check_version((3, 38, 0))
+        why = self.assertRaises(Broken, check_version, (3, 37, 2))
+        self.assertEqual(
+            why.reason, "SQLite 3.38.0 or newer is needed, this Python has 3.37.2"
+        )
+
+    def test_opened_again(self) -> None:
+        """
+        Opening what is open begins anew, with what was there.
+        """
+        self.file.open()
+        self.file.run("UPDATE position SET settled = 5")
+        self.file.open()
+        self.assertEqual(self.file.row("SELECT settled FROM position"), (5,))
+
+    def test_not_open(self) -> None:
+        """
+        A file that is not open cannot be asked.
+        """
+        self.assertRaises(Unavailable, self.file.run, "SELECT 1")
+        self.file.close()
+
+    def test_transaction(self) -> None:
+        """
+        Of a transaction in which something is raised nothing stays.
+        """
+        self.file.open()
+        with self.assertRaises(Unfit):
+            with self.file.transaction():
+                self.file.run("UPDATE position SET settled = 5")
+                self.file.run("UPDATE position SET settled = NULL")
+        self.assertEqual(self.file.row("SELECT settled FROM position"), (0,))
+        with self.file.transaction():
+            self.file.run("UPDATE position SET settled = 6")
+        self.assertEqual(self.file.row("SELECT settled FROM position"), (6,))
+
+    def test_durable(self) -> None:
+        """
+        A commit is on the disk before it is said to be: SQLite syncs at each.
+        """
+        self.file.open()
+        self.assertEqual(self.file.row("PRAGMA synchronous"), (2,))
+        self.assertEqual(self.file.row("PRAGMA journal_mode"), ("wal",))

@@ -1,0 +1,212 @@
+"""
+What is acknowledged while a broker is killed or hangs under load.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from tests.stack.kafka.places import REACTOR, kafka_place
+from tests.stack.kafka.test_faults import KafkaCase
+from tests.stack.servers import Own, own_kafka
+from tests.stalls import History, Span
+from tools.stack.kafka import Kafka
+from wsmsg.dependency.state import Dependency
+from wsmsg.errors import Unavailable
+from wsmsg.message.journal.kafka.journal import KafkaJournal
+from wsmsg.model import Message
+
+_DELIVERY_S = 1.5
+#: The library looks once a second for what was not delivered in time.
+_LOOKS_S = 1.5
+#: From the time that the broker serves again.
+_BACK_S = 2.0
+_AT_ONCE = 3
+
+
+def state_of(journal: KafkaJournal, *, up: bool) -> Deferred[None]:
+    """
+    Fires when the journal is up, or is not.
+    """
+    there: Deferred[None] = Deferred()
+
+    def look(dependency: Dependency) -> None:
+        if dependency.up is up and not there.called:
+            there.callback(None)
+
+    journal.dependency.on_change(look)
+    look(journal.dependency)
+    return there
+
+
+@attrs.define
+class Talk:
+    """
+    One conversation in which somebody speaks on and on, and what became of it.
+    """
+
+    sender: int
+    journal: KafkaJournal
+    said: int = 0
+    accepted: list[str] = attrs.field(factory=list)
+    refused: int = 0
+    turns: list[tuple[float, float]] = attrs.field(factory=list)
+    over: bool = False
+
+    async def go_on(self) -> None:
+        """
+        Until it is over: some at once, a little later the next.
+        """
+        while not self.over:
+            began = time.monotonic()
+            some = [self._next() for _ in range(_AT_ONCE)]
+            waiting = [(m.client_id, self.journal.append([m])) for m in some]
+            for client_id, appended in waiting:
+                try:
+                    await appended
+                except Unavailable:
+                    self.refused += 1
+                else:
+                    self.accepted.append(client_id)
+            self.turns.append((began, time.monotonic()))
+            await deferLater(REACTOR, 0.01)
+
+    def _next(self) -> Message:
+        self.said += 1
+        return Message(
+            f"u:{self.sender}:99", self.sender, f"c{self.said}", self.said, "x", 1, 5
+        )
+
+
+class BrokerUnderLoadTests(KafkaCase):
+    """
+    Four conversations without a pause, all read and settled meanwhile.
+    """
+
+    timeout = 300
+
+    async def loaded(self) -> None:
+        """
+        A broker, a journal on it, talks in it, and who reads them.
+        """
+        self.broker: Own[Kafka] = await own_kafka(self)
+        self.history = History()
+        self.addCleanup(self.history.end)
+        place = kafka_place(
+            self.broker.address, delivery_timeout_s=_DELIVERY_S, partitions=3
+        )
+        self.made = await self.opened(place)
+        self.talks = [Talk(sender, self.made) for sender in range(1, 5)]
+        self.going = [Deferred.fromCoroutine(talk.go_on()) for talk in self.talks]
+        self.read: dict[int, list[str]] = {talk.sender: [] for talk in self.talks}
+        self.places: dict[tuple[int, str], tuple[int, int]] = {}
+        self.waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
+        self.reading = Deferred.fromCoroutine(self.read_on())
+        await self.more()
+
+    async def read_on(self) -> None:
+        """
+        Read and settle until the journal is stopped.
+        """
+        while entries := await self.made.read(500):
+            for e in entries:
+                assert e.message is not None
+                key = (e.message.sender, e.message.client_id)
+                if key not in self.places:
+                    self.read[key[0]].append(key[1])
+                # Read again it may be, but it is there once.
+                here = self.places.setdefault(key, (e.partition, e.offset))
+                self.assertEqual(here, (e.partition, e.offset))
+            self.made.commit({e.partition: e.offset + 1 for e in entries})
+            for condition, reached in list(self.waiting):
+                if condition():
+                    self.waiting.remove((condition, reached))
+                    reached.callback(None)
+
+    def more(self) -> Deferred[None]:
+        """
+        Fires when of each talk a hundred more were read.
+        """
+        wanted = {sender: len(read) + 100 for sender, read in self.read.items()}
+        reached: Deferred[None] = Deferred()
+        self.waiting.append(
+            (lambda: all(len(self.read[s]) >= n for s, n in wanted.items()), reached)
+        )
+        return reached
+
+    async def ended(self) -> None:
+        """
+        End the talks; what was accepted was read, each talk in its order.
+        """
+        for talk in self.talks:
+            talk.over = True
+        for gone in self.going:
+            await gone
+        await self.made.append([Message("u:1:99", 1, "last", 1, "x", 1, 5)])
+        self.talks[0].accepted.append("last")
+        if not self.all_read():
+            everything: Deferred[None] = Deferred()
+            self.waiting.append((self.all_read, everything))
+            await everything
+        for talk in self.talks:
+            accepted = frozenset(talk.accepted)
+            in_log = [c for c in self.read[talk.sender] if c in accepted]
+            self.assertEqual(in_log, talk.accepted)
+            self.assertGreater(talk.refused, 0)
+            slowest = max(talk.turns, key=lambda turn: turn[1] - turn[0])
+            self.history.check(*slowest, _DELIVERY_S + _LOOKS_S)
+        await self.made.stop()
+        await self.reading
+
+    def all_read(self) -> bool:
+        """
+        Whether all that was accepted was read.
+        """
+        return all(
+            (talk.sender, client_id) in self.places
+            for talk in self.talks
+            for client_id in talk.accepted
+        )
+
+    async def test_killed(self) -> None:
+        """
+        A broker that is killed twice loses nothing that was acknowledged, and the
+        journal is up again soon after it serves.
+        """
+        await self.loaded()
+        for _ in range(2):
+            self.broker.kill()
+            await state_of(self.made, up=False)
+            await self.broker.start()
+            back = Span()
+            await state_of(self.made, up=True)
+            back.check(_BACK_S)
+            await self.more()
+        await self.ended()
+
+    async def test_suspended(self) -> None:
+        """
+        A broker that hangs is told as lost, with the reason, and is up soon after it
+        goes on; nothing that was acknowledged is lost.
+        """
+        await self.loaded()
+        self.broker.suspend()
+        self.addCleanup(self.broker.resume)
+        await state_of(self.made, up=False)
+        told = self.made.dependency.snapshot()
+        self.assertIn("broker", told.last_error)
+        self.failureResultOf(
+            self.made.append([Message("u:1:99", 1, "no", 1, "x", 1, 5)]), Unavailable
+        )
+        self.broker.resume()
+        await self.broker.start()  # runs already: until a client can write again
+        back = Span()
+        await state_of(self.made, up=True)
+        back.check(_BACK_S)
+        await self.more()
+        await self.ended()

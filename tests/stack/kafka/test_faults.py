@@ -1,0 +1,395 @@
+"""
+What the Kafka journal does when Kafka, or what is in it, is not as it should be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, ClassVar
+
+import msgspec
+from confluent_kafka import Producer
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
+from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.trial.unittest import TestCase
+from zope.interface import provider
+
+from tests.doubles import up
+from tests.message.journal.journal_contract import messages, read_all, sent
+from tests.stack.kafka.places import (
+    REACTOR,
+    kafka_journal_at,
+    kafka_place,
+)
+from tests.stack.servers import (
+    GUEST,
+    PASSWORD,
+    USER,
+    kafka_address,
+    kafka_sasl_address,
+    kafka_ssl,
+    needs,
+    own_kafka,
+)
+from tests.stalls import Span
+from wsmsg.errors import Unavailable
+from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.kafka.config import KafkaPlace
+from wsmsg.message.journal.kafka.journal import KafkaJournal
+from wsmsg.message.journal.record import encode
+from wsmsg.model import Message
+from wsmsg.rpc.record_pb2 import Record
+
+
+class KafkaCase(TestCase):
+    """
+    Journals that end with the test.
+    """
+
+    timeout = 300
+
+    def journal(self, place: KafkaPlace) -> KafkaJournal:
+        made = kafka_journal_at(place)
+        self.addCleanup(made.stop)
+        return made
+
+    async def opened(self, place: KafkaPlace) -> KafkaJournal:
+        made = self.journal(place)
+        await up(made)
+        return made
+
+    def refused(self, place: KafkaPlace) -> Deferred[str]:
+        """
+        Start a journal that does not come up; fires with the reason in the log.
+        """
+        made = self.journal(place)
+        told: Deferred[str] = Deferred()
+
+        @provider(ILogObserver)
+        def observe(event: dict[str, Any]) -> None:
+            if event.get("dependency") == "journal" and "reason" in event:
+                REACTOR.callFromThread(tell, event["reason"])
+
+        def tell(reason: str) -> None:
+            if not told.called:
+                globalLogPublisher.removeObserver(observe)
+                self.assertFalse(made.dependency.up)
+                self.assertEqual(made.dependency.snapshot().last_error, reason)
+                self.failureResultOf(made.append([sent(1)]), Unavailable)
+                told.callback(reason)
+
+        globalLogPublisher.addObserver(observe)
+        made.start()
+        return told
+
+
+class _Silent(Protocol):
+    """
+    Accepts, and never answers.
+    """
+
+    open: ClassVar[dict[Protocol, Deferred[None]]] = {}
+
+    def connectionMade(self) -> None:
+        self.open[self] = Deferred()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.open.pop(self).callback(None)
+
+    @classmethod
+    async def all_gone(cls) -> None:
+        """
+        End those that are open.
+        """
+        for each, gone in list(cls.open.items()):
+            each.transport.abortConnection()  # type: ignore[union-attr]
+            await gone
+
+
+@needs("kafka")
+class RecordTests(KafkaCase):
+    """
+    Records that others wrote.
+    """
+
+    async def written(self, *values: bytes) -> tuple[KafkaJournal, list[Entry]]:
+        place = kafka_place(partitions=1)
+        journal = await self.opened(place)
+        client = Producer({"bootstrap.servers": kafka_address()})
+        for value in values:
+            client.produce(place.topic, value)
+        client.flush(10)
+        return journal, await read_all(journal, len(values))
+
+    async def test_poison(self) -> None:
+        """
+        A record that is none is read with its fault, buried, and stands in nobody's
+        way.
+        """
+        journal, entries = await self.written(b"\xff\xff", encode(sent(1)))
+        self.assertEqual(messages(entries), [None, sent(1)])
+        await journal.bury([(entries[0], entries[0].fault)])
+        (letter,) = await journal.dead_letters(0, 10)
+        self.assertEqual((letter.value, letter.offset), (b"\xff\xff", 0))
+        self.assertIn("no protobuf", letter.reason)
+
+    async def test_newer(self) -> None:
+        """
+        A record of a newer version is not guessed at: it waits in the dead letters,
+        and is read again when it is replayed.
+        """
+        value = Record(version=99, sender=1).SerializeToString()
+        journal, entries = await self.written(value)
+        self.assertIn("has version 99", entries[0].fault)
+        await journal.bury([(entries[0], entries[0].fault)])
+        (letter,) = await journal.dead_letters(0, 10)
+        self.assertEqual(await journal.exhume([letter.number]), [letter.number])
+        (again,) = await read_all(journal, 1)
+        self.assertEqual(again.value, value)
+        self.assertEqual(await journal.dead_letters(0, 10), [])
+
+
+@needs("kafka")
+class RefusedTests(KafkaCase):
+    """
+    Topics and rights that do not suit.
+    """
+
+    async def test_partitions(self) -> None:
+        """
+        A topic with another number of partitions is not used, by name.
+        """
+        place = kafka_place(partitions=2)
+        await (await self.opened(place)).stop()
+        other = kafka_place(partitions=5, dead_letters=place.dead_letters)
+        reason = await self.refused(
+            KafkaPlace(
+                brokers=place.brokers,
+                topic=place.topic,
+                record_bytes=1000,
+                settings=other.settings,
+            )
+        )
+        self.assertIn("2 partitions and must have 5", reason)
+
+    async def test_missing(self) -> None:
+        """
+        A topic that is not there is not made unless the settings say so.
+        """
+        place = kafka_place(create_topics=False)
+        reason = await self.refused(place)
+        self.assertIn(f"topic {place.topic}", reason)
+        self.assertIn("is not there", reason)
+
+    async def test_credentials(self) -> None:
+        """
+        A wrong password is told as such.
+        """
+        place = kafka_place(
+            kafka_sasl_address(), sasl="PLAIN", username=USER, password="wrong"
+        )
+        self.assertIn("refuses our credentials", await self.refused(place))
+
+    async def test_rights(self) -> None:
+        """
+        A user without rights is told which topic it may not use.
+        """
+        place = kafka_place(
+            kafka_sasl_address(), sasl="PLAIN", username=GUEST, password=PASSWORD
+        )
+        reason = await self.refused(place)
+        self.assertIn(place.topic, reason)
+
+    async def test_good_credentials(self) -> None:
+        """
+        With the right password it works.
+        """
+        journal = await self.opened(
+            kafka_place(
+                kafka_sasl_address(), sasl="PLAIN", username=USER, password=PASSWORD
+            )
+        )
+        await journal.append([sent(1)])
+        self.assertEqual(messages(await read_all(journal, 1)), [sent(1)])
+
+    async def test_tls(self) -> None:
+        """
+        With the broker's authority it works through TLS.
+        """
+        address, authority = kafka_ssl()
+        journal = await self.opened(
+            kafka_place(address, tls=True, tls_ca=str(authority))
+        )
+        await journal.append([sent(1)])
+        self.assertEqual(messages(await read_all(journal, 1)), [sent(1)])
+
+    async def test_silent(self) -> None:
+        """
+        A broker that accepts and never answers is told after some seconds.
+        """
+        factory = Factory.forProtocol(_Silent)
+        port = REACTOR.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(lambda: Deferred.fromCoroutine(_Silent.all_gone()))
+        self.addCleanup(port.stopListening)
+        reason = await self.refused(kafka_place(f"127.0.0.1:{port.getHost().port}"))
+        self.assertIn("broker", reason)
+
+
+class BrokerTests(KafkaCase):
+    """
+    A broker that goes.
+    """
+
+    timeout = 300
+
+    async def test_killed(self) -> None:
+        """
+        A broker that is killed under appends and comes back has all that was
+        acknowledged; what was not is refused, and the journal is up again by itself.
+        """
+        broker = await own_kafka(self)
+        place = kafka_place(broker.address, delivery_timeout_s=2, partitions=1)
+        journal = await self.opened(place)
+        await journal.append([sent(0)])
+        broker.kill()
+        tries = [journal.append([sent(i)]) for i in range(1, 5)]
+        for attempt in tries:
+            with self.assertRaises(Unavailable):
+                await attempt
+        self.assertFalse(journal.dependency.up)
+        back: Deferred[None] = Deferred()
+        journal.dependency.on_change(
+            lambda d: back.callback(None) if d.up and not back.called else None
+        )
+        await broker.start()
+        await back
+        await journal.append([sent(9)])
+        read: list[Message | None] = []
+        while sent(9) not in read:
+            read += messages(await journal.read(100))
+        self.assertEqual(read[0], sent(0))
+
+
+class _Reader(ProcessProtocol):
+    """
+    A process of C{kafka_reader}.
+    """
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.enough: Deferred[None] = Deferred()
+        self.ended: Deferred[None] = Deferred()
+        self.wanted = 0
+
+    def outReceived(self, data: bytes) -> None:
+        self.lines += data.count(b"\n")
+        if self.lines >= self.wanted and not self.enough.called:
+            self.enough.callback(None)
+
+    def errReceived(self, data: bytes) -> None:
+        sys.stderr.write(data.decode(errors="replace"))
+
+    def processEnded(self, reason: Any) -> None:
+        self.ended.callback(None)
+
+
+@needs("kafka")
+class GroupTests(KafkaCase):
+    """
+    Several members of a group.
+    """
+
+    #: With the broker's smallest session timeout and what a takeover takes.
+    SLOWEST_S = 6.0
+
+    async def taken_over(self, protocol: str) -> str:
+        place = kafka_place(group_protocol=protocol, partitions=4)
+        first = await self.opened(place)
+        said = [
+            Message(f"u:1:{i}", 1, f"c{i}", i + 1, "x", 1, 5) for i in range(1, 201)
+        ]
+        await first.append(said)
+        await first.stop()
+        reader = _Reader()
+        reader.wanted = len(said)
+        settings = {
+            **place.settings.model_dump(exclude={"password"}),
+        }
+        process = REACTOR.spawnProcess(
+            reader,
+            sys.executable,
+            [
+                *(sys.executable, "-m", "tests.stack.kafka.reader_process"),
+                *(str(place.brokers[0]), place.topic),
+                msgspec.json.encode(settings).decode(),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        await reader.enough
+        process.signalProcess("KILL")
+        killed = Span()
+        await reader.ended
+        second = await self.opened(place)
+        again = await read_all(second, len(said))
+        told = killed.check(self.SLOWEST_S)
+        self.assertEqual(
+            sorted(m.client_id for m in messages(again) if m),
+            sorted(m.client_id for m in said),
+        )
+        return told
+
+    async def test_killed_consumer(self) -> None:
+        """
+        What a killed process had read and not settled, another one reads soon.
+        """
+        told = await self.taken_over("consumer")
+        print(f"the takeover {told}", file=sys.stderr)
+
+    async def test_killed_consumer_classic(self) -> None:
+        """
+        The same with the older protocol.
+        """
+        told = await self.taken_over("classic")
+        print(f"classic: the takeover {told}", file=sys.stderr)
+
+    async def test_shared(self) -> None:
+        """
+        When another member comes, what was settled is not read again, what was not is,
+        and each conversation stays in order.
+        """
+        place = kafka_place(partitions=4, revoke_s=0.2)
+        first = await self.opened(place)
+        forgotten: list[int] = []
+        first.on_revoked(lambda: forgotten.append(1))
+        said = [
+            Message(f"u:1:{i % 20 + 1}", 1, f"c{i}", i + 1, "x", 1, 5)
+            for i in range(200)
+        ]
+        await first.append(said)
+        entries = await read_all(first, len(said))
+        half = {}
+        for e in entries[:100]:
+            half[e.partition] = e.offset + 1
+        first.commit(half)
+        second = await self.opened(place)
+        moved = await second.read(1000)
+        partitions = {e.partition for e in moved}
+        left = [
+            e
+            for e in entries
+            if e.partition in partitions and e.offset >= half.get(e.partition, 0)
+        ]
+        count = len(left)
+        moved += await read_all(second, count - len(moved)) if count else []
+        late = {e.partition for e in moved} - partitions
+        self.assertEqual(
+            [e for e in moved if e.partition not in late],
+            sorted(left, key=moved.index),
+        )
+        for partition in partitions:
+            offsets = [e.offset for e in moved if e.partition == partition]
+            self.assertEqual(offsets, sorted(offsets))
+        self.assertTrue(forgotten)
+        self.assertLess(first.counts()["partitions"], 4)

@@ -1,0 +1,247 @@
+"""
+A real Connect beside deployed ones: what they find in their Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from google.protobuf import json_format
+
+from tests.conformance.contract import TEXT, ws_message
+from tests.conformance.daemons.cases import DeployedTestCase, TheirMessageTestCase
+from tests.conformance.peer_client import ScriptedClient
+from tests.connect.legacy.redis.test_presence import forwarded
+from tests.integration.cases import (
+    IntegrationTestCase,
+    eventually,
+    metric,
+    with_daemons,
+)
+from tests.integration.installation import Installation
+from tests.message.sqlite_paths import REACTOR, soon
+from tests.stack.redis.places import asking, place, url_of
+from tests.stack.servers import Own, needs, own_redis
+from tools.stack.redis import Redis
+from wsmsg.dependency.state import Dependency
+from wsmsg.redis.connection import RedisConnection
+
+
+@needs("redis")
+class BesideTests(IntegrationTestCase):
+    """
+    Users of a Connect that stands beside deployed ones.
+    """
+
+    alone = True
+    own: Own[Redis]
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.own = await own_redis(self, "--appendonly", "no")
+
+    def _installed(self) -> Installation:
+        address = f"redis://{self.own.address}/0"
+        return Installation(connect={"legacy.redis": address, "node": "here"})
+
+    async def run_test(self, test: Awaitable[None]) -> None:
+        dependency = Dependency("redis", REACTOR)
+        self.redis = RedisConnection(
+            place(url_of(self.own), "x"), REACTOR, retry=soon, dependency=dependency
+        )
+        self.redis.start()
+        try:
+            await super().run_test(test)
+        finally:
+            await self.redis.stop().asFuture(asyncio.get_running_loop())
+
+    async def ask(self, *words: object) -> Any:
+        """
+        Ask their Redis.
+        """
+        return await self.redis.ask(*words).asFuture(asyncio.get_running_loop())
+
+    async def online(self, *users: int) -> None:
+        """
+        Wait until these are online there, each by one connection, and nobody else.
+        """
+
+        async def seen() -> bool:
+            if not self.redis.up:
+                return False
+            there = await self.ask("SMEMBERS", "online_users")
+            keys = await self.ask("KEYS", "conn:*")
+            found = sorted(key.split(":")[1] for key in keys)
+            return sorted(there) == found == sorted(map(str, users))
+
+        await eventually(f"{users} are online", seen)
+
+    @with_daemons
+    async def test_life(self) -> None:
+        """
+        Users are online while they are connected: also after the Redis came back
+        empty, and after the Connect was killed; nobody is once it has stopped.
+        """
+        await self._running()
+        connect = self.installation.connect
+        one, two = self.user(), self.user()
+        await self.device(one)
+        phone = await self.device(two)
+        await self.online(one, two)
+
+        self.own.kill()
+        await phone.close()
+        three = self.user()
+        await self.device(three)
+        await asyncio.to_thread(self.own.server.up, detached=False)
+        await self.online(one, three)
+
+        await connect.kill()
+        await self.online(one, three)
+        await self._running()
+        await self.device(two)
+        await self.online(two)
+
+        self.assertEqual(await connect.terminate(), 0)
+        await self.online()
+
+    @with_daemons
+    async def test_away(self) -> None:
+        """
+        While their Redis hangs logins are not slower, and Connect is ready; it says
+        what is missing.
+        """
+        await self._running()
+        connect = self.installation.connect
+        self.own.suspend()
+
+        async def told() -> bool:
+            _, seen = await connect.get("/readyz")
+            return any(
+                d["name"].startswith("legacy redis") and d["state"] != "up"
+                for d in seen["dependencies"]
+            )
+
+        await eventually("the dependency is down", told)
+        status, _ = await connect.get("/readyz")
+        self.assertEqual(status, 200)
+        user = self.user()
+        async with asyncio.timeout(5):
+            await self.device(user)
+        self.own.resume()
+        await self.online(user)
+
+
+class HandingOn(DeployedTestCase):
+    """
+    A Redis that deployed Connects share with ours.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        own = await own_redis(self, "--appendonly", "no")
+        address = f"redis://{own.address}/0"
+        # Of this test alone, as the Redis is.
+        self.connect = {**self.connect, "legacy.redis": address, "node": "here"}  # type: ignore[misc]
+        self.redis = await asking(self, place(url_of(own), "x"))
+
+    async def hand_on(self, message: Any) -> None:
+        """
+        As a deployed Connect does; the Connect for which it is listens before long.
+        """
+        said = json_format.MessageToDict(message, preserving_proto_field_name=True)
+        numbers = ("message_id", "from", "to", "group_id", "timestamp")
+        said |= {name: int(said[name]) for name in numbers if name in said}
+        text = json.dumps({**forwarded(user_id=message.to), "message": said})
+
+        async def heard() -> bool:
+            asked = self.redis.ask("PUBLISH", "connect_forward:here", text)
+            return bool(await asked.asFuture(asyncio.get_running_loop()))
+
+        await eventually("somebody heard it", heard)
+
+
+@needs("redis")
+class HandedOnTests(HandingOn, TheirMessageTestCase):
+    """
+    What a deployed Connect hands to ours, while Message is a deployed one as well.
+    """
+
+    @with_daemons
+    async def test_once(self) -> None:
+        """
+        A message that comes from Message and through Redis, in either order, is shown
+        once; one that Message lost is shown as well.
+        """
+        await self.begin()
+        client = await self.connected()
+        for at, ways in enumerate(("stream redis", "redis stream", "redis"), 1):
+            message = ws_message(
+                message_id=at,
+                sender=self.user(),
+                to=client.user,
+                content=ways,
+                timestamp=int(time.time()),
+                message_type=TEXT,
+            )
+            for way in ways.split():
+                if way == "stream":
+                    await self.theirs.push(message)
+                else:
+                    await self.hand_on(message)
+                await client.hears(ways)
+        await self.theirs.push(
+            ws_message(
+                message_id=9,
+                sender=self.user(),
+                to=client.user,
+                content="end",
+                timestamp=int(time.time()),
+                message_type=TEXT,
+            )
+        )
+        await client.hears("end")
+        self.assertEqual(
+            client.texts(), ["stream redis", "redis stream", "redis", "end"]
+        )
+
+
+@needs("redis")
+class MixedFleetTests(HandingOn):
+    """
+    A deployed Connect beside ours, at our Message.
+    """
+
+    alone = True
+
+    @with_daemons
+    async def test_talk(self) -> None:
+        """
+        Clients of both hear each other once, also where the deployed Connect hands to
+        ours what Message has pushed to both.
+        """
+        await self._running()
+        theirs = await self.their_connect()
+        await theirs.listen()
+        there = ScriptedClient(self.user(), theirs.port)
+        self.at_end(there.drop)
+        await there.login()
+        here = await self.connected()
+        await there.say(here.user, "hello")
+        heard = await here.hears("hello")
+        await self.hand_on(heard)
+        await here.say(there.user, "good morning")
+        await there.hears("good morning")
+        name = 'wsmsg_connect_beside{what="forwards_unneeded"}'
+        connect = self.installation.connect
+
+        async def counted() -> bool:
+            return await metric(connect, name) == 1
+
+        await eventually("it is counted", counted)
+        await there.say(here.user, "end")
+        await here.hears("end")
+        self.assertEqual(here.texts(), ["hello", "end"])
+        self.assertEqual(there.texts(), ["good morning"])

@@ -1,0 +1,143 @@
+"""
+Standing beside deployed Connects while their Redis fails, or we do.
+"""
+
+from __future__ import annotations
+
+from tests.doubles import up
+from tests.stack.legacy.redis_case import BesideCase, Known, lost, redis_at, until
+from tests.stack.redis.places import asking, opened, place, url_of
+from tests.stack.servers import GUEST, PASSWORD, READER, needs, own_redis
+from wsmsg.connect.legacy.redis.presence import DeployedRedis
+
+
+@needs("redis")
+class LossTests(BesideCase):
+    """
+    What a Redis that fails does.
+    """
+
+    async def test_emptied(self) -> None:
+        """
+        After a Redis that died came back empty the users who are connected are online
+        again, and those who left meanwhile are not.
+        """
+        redis = await opened(self, redis_at(self.url))
+        sessions = [Known(user) for user in (1, 2, 3)]
+        for session in sessions:
+            redis.joined(session)
+        await self.settled(1, 2, 3)
+        gone = lost(redis)
+        self.own.kill()
+        await gone
+        redis.left(sessions[0])
+        redis.joined(Known(4))
+        await self.own.start()
+        await self.back()
+        await self.settled(2, 3, 4)
+
+    async def test_flushed(self) -> None:
+        """
+        So it is where only the data were lost, while the connection stood.
+        """
+        redis = await opened(self, redis_at(self.url))
+        redis.joined(Known(1))
+        await self.settled(1)
+        await self.other.ask("FLUSHALL")
+        await self.settled(1)
+        self.assertEqual(redis.dependency.snapshot().losses, 0)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
+
+    async def test_kept(self) -> None:
+        """
+        A Redis that kept its data loses those who left while it was away.
+        """
+        own = await own_redis(self, "--appendfsync", "always")
+        self.own, self.url = own, place(url_of(own), "wsmsg")
+        self.other = await asking(self, self.url)
+        redis = await opened(self, redis_at(self.url))
+        session = Known(1)
+        redis.joined(session)
+        redis.joined(Known(2))
+        await self.settled(1, 2)
+        gone = lost(redis)
+        own.kill()
+        await gone
+        redis.left(session)
+        await own.start()
+        await self.back()
+        await self.settled(2)
+        self.assertEqual(await self.connections(1), [])
+
+    async def test_hangs(self) -> None:
+        """
+        While Redis hangs sessions come and go at once, stopping takes no longer than
+        its limit, and what was left is cleared when the Connect is back.
+        """
+        redis = redis_at(self.url, timeout_s=0.3)
+        await up(redis)
+        redis.joined(Known(1))
+        await self.settled(1)
+        gone = lost(redis)
+        self.own.suspend()
+        self.addCleanup(self.own.resume)
+        redis.joined(Known(2))
+        await gone
+        self.assertIn("no answer", redis.dependency.snapshot().last_error)
+        await redis.stop()
+        self.own.resume()
+        await self.back()
+        again = await opened(self, redis_at(self.url))
+        again.joined(Known(3))
+        await self.settled(3)
+
+    async def test_killed(self) -> None:
+        """
+        What a killed Connect told is removed by another of ours when its lease ends.
+        """
+        await opened(self, redis_at(self.url, "there"))
+        dead = redis_at(self.url)
+        await up(dead)
+        dead.joined(Known(1))
+        await self.settled(1)
+        # As a kill does: nothing is taken out.
+        await dead._redis.stop()
+        await self.other.ask("ZADD", "wsmsg:beside:nodes", 1, "here")
+        await self.settled()
+        self.assertEqual(await self.connections(1), [])
+
+    async def test_refused(self) -> None:
+        """
+        A user without the rights is told in the dependency, and nothing else fails.
+        """
+        for user, reason in ((GUEST, "NOPERM"), (READER, "lacks a right")):
+            redis = redis_at(place(url_of(self.own, user), "wsmsg"))
+            self.addCleanup(redis.stop)
+            redis.start()
+            redis.joined(Known(1))
+
+            async def said(redis: DeployedRedis = redis, reason: str = reason) -> bool:
+                return reason in redis.dependency.snapshot().last_error
+
+            await until(said)
+
+    async def test_password(self) -> None:
+        """
+        So is a wrong password; when it is right, all is told, and no more rights are
+        needed than the operators' page says.
+        """
+        redis = redis_at(place(url_of(self.own, "later"), "wsmsg"))
+        self.addCleanup(redis.stop)
+        redis.start()
+        redis.joined(Known(1))
+
+        async def said() -> bool:
+            error = redis.dependency.snapshot().last_error
+            return "user or the password is wrong" in error
+
+        await until(said)
+        rights = "+@read +@write +@scripting +@connection +@pubsub +time"
+        places = "~conn:* ~online_users ~wsmsg:* &connect_forward:*"
+        words = ["on", f">{PASSWORD}", *places.split(), *rights.split()]
+        await self.other.ask("ACL", "SETUSER", "later", *words)
+        await self.settled(1)

@@ -1,0 +1,75 @@
+"""
+Where the store in MongoDB lives in tests: a database for each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import MongoClient
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.doubles import up
+from tests.message.sqlite_paths import REACTOR, soon
+from tests.stack.servers import mongo_url, unique
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.store.mongo.store import MongoStore
+from wsmsg.settings.urls.mongo import MongoUrl, read_mongo_url
+
+
+class MongoPlace:
+    """
+    A database of the shared server, which is dropped when the test ends; a kill ends
+    the connections, as the server keeps what was acknowledged.
+    """
+
+    def __init__(self, test: TestCase) -> None:
+        self._test = test
+        self.url = read_mongo_url(mongo_url(unique("store")))
+        test.addCleanup(drop, self.url)
+
+    async def open(self) -> Any:
+        store = mongo_store_at(self.url)
+        self._test.addCleanup(store.stop)
+        await up(store)
+        return store
+
+    async def kill(self) -> Any:
+        return await self.open()
+
+
+def mongo_store_at(url: MongoUrl, **more: Any) -> MongoStore:
+    """
+    A store on the test's reactor, not yet started.
+    """
+    dependency = Dependency("store", REACTOR)
+    return MongoStore(url, REACTOR, **{"retry": soon, "dependency": dependency, **more})
+
+
+def mongo_store(test: TestCase) -> MongoPlace:
+    """
+    A place for a store.
+    """
+    return MongoPlace(test)
+
+
+async def drop(url: MongoUrl) -> None:
+    """
+    Leave nothing of a database.
+    """
+
+    def dropping() -> None:
+        with client(url) as asked:
+            asked.drop_database(url.database)
+
+    await deferToThread(dropping)
+
+
+def client(url: MongoUrl) -> MongoClient[dict[str, Any]]:
+    """
+    Another client, for what the store does not do; it blocks.
+    """
+    ((host, port),) = url.hosts
+    login = f"{url.user}:{url.password}@" if url.user else ""
+    return MongoClient(f"mongodb://{login}{host}:{port}/?serverSelectionTimeoutMS=5000")

@@ -1,0 +1,124 @@
+"""
+Raising numbers in many documents at once, each to values of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from tests.message.sqlite_paths import REACTOR, soon
+from tests.stack.mongo.places import drop
+from tests.stack.servers import mongo_url, needs, unique
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.wait import up
+from wsmsg.message.store.mongo.bulk_raise import raise_all
+from wsmsg.message.store.mongo.connection import MongoConnection, Run
+from wsmsg.message.store.mongo.documents import find
+from wsmsg.settings.urls.mongo import read_mongo_url
+
+NAMES = ("a", "$b", "c.d", "e")
+
+
+async def nothing(run: Run) -> None:
+    """
+    There is nothing to prepare.
+    """
+
+
+class Opened:
+    """
+    A connection with its dependency, as C{up} wants it.
+    """
+
+    def __init__(self, test: TestCase) -> None:
+        url = read_mongo_url(mongo_url(unique("raising")))
+        test.addCleanup(drop, url)
+        self.dependency = Dependency("mongo", REACTOR)
+        self.connection = MongoConnection(
+            url, REACTOR, retry=soon, dependency=self.dependency, prepare=nothing
+        )
+        test.addCleanup(self.connection.stop)
+
+    def start(self) -> None:
+        self.connection.start()
+
+
+def documents(*values: int, at: int = 0) -> dict[str, dict[str, Any]]:
+    """
+    One of each name, in their order.
+    """
+    return {
+        name: {"_id": name, "n": value, "at": at, "kept": value}
+        for name, value in zip(NAMES, values, strict=False)
+    }
+
+
+@needs("mongo")
+class RaisingTests(TestCase):
+    """
+    By a real server.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        opened = Opened(self)
+        await up(opened)
+        self.connection = opened.connection
+
+    async def raised(
+        self, wanted: dict[str, dict[str, Any]], **more: Any
+    ) -> list[tuple[int, int, int]]:
+        """
+        What there is after that: n, at, kept of each.
+        """
+        await raise_all(self.connection, "things", wanted, ("n", "at"), **more)
+        found = await self.connection.documents(find("things", {}))
+        there = {d["_id"]: (d["n"], d["at"], d["kept"]) for d in found}
+        return [there[name] for name in NAMES if name in there]
+
+    async def test_raised(self) -> None:
+        """
+        Each rises to its own value, whatever its name is, and none falls; what is not
+        to be raised stays.
+        """
+        await self.raised(documents(5, 2**40, 5, 5), new=NAMES)
+        self.assertEqual(
+            await self.raised(documents(7, 2**41, 3, 6, at=9)),
+            [(7, 9, 5), (2**41, 9, 2**40), (5, 9, 5), (6, 9, 5)],
+        )
+
+    async def test_believed_new(self) -> None:
+        """
+        One that was believed to be new, and that somebody else has made, is raised.
+        """
+        await self.raised(documents(5), new=NAMES)
+        self.assertEqual(
+            await self.raised(documents(7, 8, at=9), new=NAMES),
+            [(7, 9, 5), (8, 9, 8)],
+        )
+
+    async def test_believed_there(self) -> None:
+        """
+        One that was believed to be there, and is not, is made.
+        """
+        await self.raised(documents(5), new=NAMES)
+        self.assertEqual(
+            await self.raised(documents(7, 8, at=9)), [(7, 9, 5), (8, 9, 8)]
+        )
+
+    async def test_behind(self) -> None:
+        """
+        One that is not behind in the field that counts stays in all of them.
+        """
+        await self.raised(documents(5, 5, 5), new=NAMES)
+        self.assertEqual(
+            await self.raised(documents(4, 5, 6, 6, at=9), behind="n"),
+            [(5, 0, 5), (5, 0, 5), (6, 9, 5), (6, 9, 6)],
+        )
+
+    async def test_nothing(self) -> None:
+        """
+        Nothing to raise is nothing.
+        """
+        self.assertEqual(await self.raised({}), [])

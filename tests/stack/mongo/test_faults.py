@@ -1,0 +1,378 @@
+"""
+What a MongoDB does to the store that is slow, gone, closed to us or shared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.doubles import up
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import changed, made
+from tests.stack.mongo.places import client, drop, mongo_store_at
+from tests.stack.servers import (
+    GUEST,
+    PASSWORD,
+    USER,
+    mongo_url,
+    needs,
+    own_mongo,
+    unique,
+)
+from wsmsg.dependency.state import State
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.interface import HeadRow, Outcome
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.store import MongoStore
+from wsmsg.model import Message
+from wsmsg.settings.urls.mongo import MongoUrl, read_mongo_url
+
+LIMIT_S = 30
+
+
+def becomes(store: MongoStore, up: bool) -> Deferred[None]:
+    """
+    @return: a Deferred that fires when the store is up, or is not.
+    """
+    told: Deferred[None] = Deferred()
+
+    def look(_: object = None) -> None:
+        if store.dependency.up is up and not told.called:
+            told.callback(None)
+
+    store.dependency.on_change(look)
+    look()
+    return told
+
+
+def fails(store: MongoStore) -> Deferred[str]:
+    """
+    @return: a Deferred that fires with the reason when an attempt has failed.
+    """
+    told: Deferred[str] = Deferred()
+    failed = store.dependency.failed
+
+    def noted(reason: str, delay_s: float | None) -> None:
+        failed(reason, delay_s)
+        if not told.called:
+            told.callback(reason)
+
+    store.dependency.failed = noted  # type: ignore[method-assign]
+    return told
+
+
+class Stores(TestCase):
+    """
+    Tests with stores that end with the test.
+    """
+
+    timeout = LIMIT_S
+
+    def store_at(self, url: MongoUrl) -> MongoStore:
+        store = mongo_store_at(url)
+        self.addCleanup(store.stop)
+        return store
+
+    async def reason(self, url: MongoUrl) -> str:
+        """
+        Why a store there does not come up.
+        """
+        store = self.store_at(url)
+        failed = fails(store)
+        store.start()
+        told = await failed
+        self.assertFalse(store.dependency.up)
+        self.assertIn(told, store.dependency.snapshot().last_error)
+        return told
+
+
+@needs("mongo")
+class LossTests(Stores):
+    """
+    A server that dies, or says nothing.
+    """
+
+    async def test_killed_under_load(self) -> None:
+        """
+        A server is killed while messages are stored, and comes back: nothing that was
+        said to be stored is missing, there is no hole, and the store was down and is
+        up, by itself.
+        """
+        own = await own_mongo(self)
+        store = self.store_at(read_mongo_url(f"mongodb://{own.address}/db"))
+        await up(store)
+        stored: list[Message] = []
+        dead: Deferred[None] = Deferred()
+        writing = Deferred.fromCoroutine(self._write(store, stored, dead))
+        await dead
+        own.kill()
+        await becomes(store, False)
+        with self.assertRaises(Unavailable):
+            await store.heads(["u:1:2"])
+        await own.start()
+        await becomes(store, True)
+        await writing
+        messages, head = await store.page("u:1:2", 0, 100_000)
+        self.assertEqual([m.seq for m in messages], list(range(1, head + 1)))
+        self.assertEqual(messages[: len(stored)], stored)
+        self.assertGreater(len(stored), 100)
+        self.assertGreaterEqual(store.dependency.snapshot().losses, 1)
+        more = said(head + 1)
+        self.assertEqual(await store.insert([more], 9), [Outcome.INSERTED])
+
+    async def _write(
+        self, store: MongoStore, stored: list[Message], dead: Deferred[None]
+    ) -> None:
+        # Until it fails: what failed may be stored or not.
+        while True:
+            first = len(stored) + 1
+            batch = [said(i) for i in range(first, first + 20)]
+            try:
+                outcomes = await store.insert(batch, 5)
+            except Unavailable:
+                return
+            if outcomes[0] is Outcome.REPEATED:
+                # Stored by the first of two attempts, whose answer was lost.
+                self.assertTrue(dead.called)
+                return
+            self.assertEqual(outcomes, [Outcome.INSERTED] * 20)
+            stored += batch
+            if len(stored) > 100 and not dead.called:
+                dead.callback(None)
+
+    async def test_restarted(self) -> None:
+        """
+        After a quick restart the next call succeeds, or the store is soon up again.
+        """
+        own = await own_mongo(self)
+        store = self.store_at(read_mongo_url(f"mongodb://{own.address}/db"))
+        await up(store)
+        await store.insert([said(1)], 5)
+        own.kill()
+        await own.start()
+        await becomes(store, True)
+        try:
+            heads = await store.heads(["u:1:2"])
+        except Unavailable:
+            await becomes(store, True)
+            heads = await store.heads(["u:1:2"])
+        self.assertEqual(heads, {"u:1:2": 1})
+
+    async def test_silent(self) -> None:
+        """
+        A server that takes connections and never answers is told as that, for a call
+        on the way and for a store that begins; both are up when it speaks again.
+        """
+        own = await own_mongo(self)
+        url = read_mongo_url(f"mongodb://{own.address}/db?timeoutMS=700")
+        store = self.store_at(url)
+        await up(store)
+        own.suspend()
+        with self.assertRaises(Unavailable) as caught:
+            await store.insert([said(1)], 5)
+        self.assertIn("within 0.7 s", caught.exception.reason)
+        self.assertFalse(store.dependency.up)
+        self.assertIn("0.7 s", await self.reason(url))
+        own.resume()
+        await becomes(store, True)
+        outcome = await store.insert([said(1)], 5)
+        self.assertIn(outcome, ([Outcome.INSERTED], [Outcome.REPEATED]))
+
+    async def test_nobody_there(self) -> None:
+        """
+        That nobody listens is told at once, with the address.
+        """
+        told = await self.reason(read_mongo_url("mongodb://127.0.0.1:1/db"))
+        self.assertRegex(told, "127.0.0.1:1/db.*refused")
+
+    async def test_stop_while_it_is_away(self) -> None:
+        """
+        A store whose server never answered can be stopped at once.
+        """
+        own = await own_mongo(self)
+        own.suspend()
+        store = self.store_at(read_mongo_url(f"mongodb://{own.address}/db"))
+        store.start()
+        await store.stop()
+        self.assertIs(store.dependency.state, State.STOPPED)
+
+
+@needs("mongo")
+class LoginTests(Stores):
+    """
+    Who may do what, and who is who.
+    """
+
+    async def test_users(self) -> None:
+        """
+        A user with rights is served; a wrong password, an unknown user, nobody, and a
+        user without rights are told apart, each by name, and never with a password.
+        """
+        own = await own_mongo(self, with_users=True)
+
+        def at(login: str) -> MongoUrl:
+            return read_mongo_url(f"mongodb://{login}{own.address}/db?authSource=admin")
+
+        store = self.store_at(at(f"{USER}:{PASSWORD}@"))
+        await up(store)
+        self.assertEqual(await store.insert([said(1)], 5), [Outcome.INSERTED])
+        for login, reason in (
+            (f"{USER}:wr0ng@", f"refuses the login of '{USER}'"),
+            (f"stranger:{PASSWORD}@", "refuses the login of 'stranger'"),
+            (f"{GUEST}:{PASSWORD}@", f"{GUEST} has no right to update meta"),
+            ("", "nobody has no right to update meta"),
+        ):
+            told = await self.reason(at(login))
+            self.assertIn(reason, told)
+            self.assertNotIn("wr0ng", told)
+            self.assertNotIn(PASSWORD, told.replace(login.partition(":")[0], ""))
+
+    async def test_no_right_to_indexes(self) -> None:
+        """
+        A user who may do all but make indexes is told so, and the store is up by
+        itself when the right was given.
+        """
+        denied = True
+        say = MongoConnection._say
+
+        async def said_no(way: Any, pool: Any, command: Any, *more: Any) -> Any:
+            # The test server knows no such rights: MongoDB's own refusal.
+            if denied and "createIndexes" in command:
+                told = "not authorized on db to execute command"
+                reply = {"ok": 0.0, "code": 13, "errmsg": told}
+                way._check(command, reply)
+            return await say(way, pool, command, *more)
+
+        self.patch(MongoConnection, "_say", said_no)
+        own = await own_mongo(self, with_users=True)
+        login = f"{USER}:{PASSWORD}@{own.address}"
+        store = self.store_at(read_mongo_url(f"mongodb://{login}/db?authSource=admin"))
+        failed = fails(store)
+        store.start()
+        self.assertIn(f"{USER} has no right to createIndexes messages", await failed)
+        with self.assertRaises(Unavailable):
+            await store.insert([said(1)], 5)
+        denied = False
+        await becomes(store, True)
+        self.assertEqual(await store.insert([said(1)], 5), [Outcome.INSERTED])
+
+    async def test_tls(self) -> None:
+        """
+        By TLS the store believes the authority that it is told, and no other.
+        """
+        own = await own_mongo(self, with_tls=True)
+        store = self.store_at(read_mongo_url(own.server.url))
+        await up(store)
+        self.assertEqual(await store.insert([said(1)], 5), [Outcome.INSERTED])
+        told = await self.reason(read_mongo_url(f"mongodb://{own.address}/?tls=true"))
+        self.assertIn("certificate verify failed", told)
+
+
+@needs("mongo")
+class SharedTests(Stores):
+    """
+    Several Messages with one database, and what one that died left of its work.
+    """
+
+    def setUp(self) -> None:
+        self.url = read_mongo_url(mongo_url(unique("store")))
+        self.addCleanup(drop, self.url)
+
+    async def two(self) -> tuple[MongoStore, MongoStore]:
+        stores = self.store_at(self.url), self.store_at(self.url)
+        for store in stores:
+            await up(store)
+        return stores
+
+    async def in_database(self, collection: str, **command: Any) -> None:
+        """
+        Do something past the store.
+        """
+
+        def run() -> None:
+            with client(self.url) as asked:
+                asked[self.url.database][collection].update_one(
+                    command["q"], command["u"]
+                )
+
+        await deferToThread(run)
+
+    async def test_race(self) -> None:
+        """
+        Two that number the same conversation at once store all of both, without a
+        hole and each in its order.
+        """
+        stores = await self.two()
+        await gatherResults(
+            [
+                Deferred.fromCoroutine(self._fill(store, name))
+                for store, name in zip(stores, "ab", strict=True)
+            ]
+        )
+        messages, head = await stores[0].page("u:1:2", 0, 1000)
+        self.assertEqual(head, 200)
+        self.assertEqual([m.seq for m in messages], list(range(1, 201)))
+        for name in "ab":
+            mine = [m.client_id for m in messages if m.client_id[0] == name]
+            self.assertEqual(mine, [f"{name}{i}" for i in range(100)])
+
+    async def _fill(self, store: MongoStore, name: str) -> None:
+        done = 0
+        while done < 100:
+            head = (await store.heads(["u:1:2"]))["u:1:2"]
+            some = range(done, min(done + 10, 100))
+            batch = [said(head + n, f"{name}{i}") for n, i in enumerate(some, 1)]
+            outcomes = await store.insert(batch, 5)
+            count = outcomes.count(Outcome.INSERTED)
+            self.assertEqual(outcomes[:count], [Outcome.INSERTED] * count)
+            done += count
+
+    async def test_groups_race(self) -> None:
+        """
+        Two that carry out the same events at once come to the same members.
+        """
+        stores = await self.two()
+        events = [made(2, 3), changed(2, add=[4], remove=[2]), changed(3, add=[2])]
+        await stores[0].insert(events, 5)
+        await gatherResults([s.apply(events) for s in stores for _ in range(3)])
+        keys = [("g:77", user) for user in range(1, 5)]
+        self.assertEqual(
+            await stores[1].readable_from(keys),
+            {("g:77", 1): 1, ("g:77", 2): 3, ("g:77", 3): 1, ("g:77", 4): 2},
+        )
+
+    async def test_died_between_two_writes(self) -> None:
+        """
+        Where a process died after it stored messages and before it said that their
+        conversation changed, the head is right at once; and when the records come
+        again, the conversation has changed at that time.
+        """
+        store, _ = await self.two()
+        batch = [said(i) for i in (1, 2, 3)]
+        await store.insert(batch[:1], 5)
+        await store.insert(batch[1:], 6)
+        await self.in_database(
+            "conversations", q={"_id": "u:1:2"}, u={"$set": {"head": 1, "updated": 5}}
+        )
+        self.assertEqual(await store.heads(["u:1:2"]), {"u:1:2": 3})
+        self.assertEqual((await store.page("u:1:2", 0, 2))[1], 3)
+        self.assertEqual(await store.conversations_of(1, 6, 9), [])
+        again = [m.numbered(m.seq + 2) for m in batch[1:]]
+        outcomes = await store.insert(again, 50)
+        self.assertEqual(outcomes, [Outcome.REPEATED, Outcome.SKIPPED])
+        row = HeadRow("u:1:2", 3, 50)
+        self.assertEqual(await store.conversations_of(1, 6, 9), [row])
+        await store.insert(again, 90)
+        self.assertEqual(await store.conversations_of(1, 6, 9), [row])
+
+    async def test_newer_database(self) -> None:
+        """
+        A database of a later version is not touched.
+        """
+        await self.two()
+        await self.in_database("meta", q={"_id": "store"}, u={"$set": {"version": 2}})
+        self.assertIn("another version of wsmsg", await self.reason(self.url))

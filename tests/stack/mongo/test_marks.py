@@ -1,0 +1,145 @@
+"""
+Marks in MongoDB: how often the server is asked, and several Messages at once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import TestCase
+
+from tests.message.store.cursor_contract import said
+from tests.stack.mongo.places import mongo_store
+from tests.stack.servers import needs
+from wsmsg.message.store.interface import Marked
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.model import Cursor, Mark
+
+_SEED = 7
+
+
+@needs("mongo")
+class RoundTripTests(TestCase):
+    """
+    How often the server is asked.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.store = await mongo_store(self).open()
+        self.asked: list[str] = []
+        say = MongoConnection._say
+
+        async def counted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
+            if "ping" not in command:
+                self.asked.append(next(iter(command)))
+            return await say(way, pool, command, *more)
+
+        self.patch(MongoConnection, "_say", counted)
+        self.names = [f"u:{i}:{i + 1000}" for i in range(1, 201)]
+        await self.store.insert(
+            [
+                said(n, conversation=name, sender=i)
+                for i, name in enumerate(self.names, 1)
+                for n in (1, 2, 3, 4)
+            ],
+            5,
+        )
+
+    def marks(self, *seqs: int) -> list[Mark]:
+        """
+        Marks of these numbers in each of two hundred conversations.
+        """
+        return [
+            Mark(i + 1000, 0, name, seq)
+            for i, name in enumerate(self.names, 1)
+            for seq in seqs
+        ]
+
+    async def mark(self, *seqs: int) -> list[str]:
+        """
+        What it takes to mark these everywhere.
+        """
+        self.asked.clear()
+        told = await self.store.mark(self.marks(*seqs))
+        self.assertEqual(told.known, [True] * len(seqs) * 200)
+        return self.asked
+
+    async def test_marks(self) -> None:
+        """
+        A batch is two reads after each other and a write, whoever has seen what before.
+        """
+        self.assertEqual(await self.mark(1), ["find", "find", "insert"])
+        self.assertEqual(await self.mark(3), ["find", "find", "update"])
+        self.assertEqual(await self.mark(2), ["find", "find", "update"])
+        self.assertEqual(await self.mark(1, 2, 3), ["find", "find"])
+        moved = [Cursor(m.conversation, m.user, 4, 3) for m in self.marks(1)]
+        risen = await self.store.move_cursors(moved)
+        self.assertEqual(sorted(risen, key=lambda c: c.user), moved)
+
+    async def test_unread(self) -> None:
+        """
+        What a user of two hundred conversations has unread is six questions.
+        """
+        names = [f"u:5000:{i}" for i in range(6000, 6200)]
+        await self.store.insert(
+            [said(1, conversation=n, sender=int(n[7:])) for n in names], 5
+        )
+        self.asked.clear()
+        await self.store.unread(5000, 0, 10)
+        self.assertLessEqual(len(self.asked), 6)
+        self.asked.clear()
+        await self.store.unread_counts(5000, names)
+        self.assertLessEqual(len(self.asked), 2)
+        self.asked.clear()
+        await self.store.located(5000, [101])
+        self.assertLessEqual(len(self.asked), 5)
+
+
+@needs("mongo")
+class RivalTests(TestCase):
+    """
+    Several Messages mark for the same users.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        place = mongo_store(self)
+        self.stores = [await place.open() for _ in range(3)]
+        await self.stores[0].insert([said(i) for i in range(1, 121)], 5)
+
+    async def test_nothing_is_lost(self) -> None:
+        """
+        Whatever is marked at the same moment is seen then, and nothing else is.
+        """
+        seqs = [i for i in range(1, 121) if i % 10]
+        random.Random(_SEED).shuffle(seqs)
+        asked: list[Deferred[Marked]] = [
+            self.stores[i % 3].mark([Mark(2, 0, "u:1:2", n) for n in seqs[i::12]])
+            for i in range(12)
+        ]
+        for told in await gatherResults(asked):
+            self.assertEqual(set(told.known), {True})
+        self.assertEqual(await self.unread(), list(range(10, 121, 10)))
+
+    async def test_cursors_meanwhile(self) -> None:
+        """
+        Cursors of the same user that rise at the same moment lose no mark, and no mark
+        lets a cursor fall.
+        """
+        asked: list[Deferred[Any]] = []
+        for i in range(10):
+            marks = [Mark(2, 0, "u:1:2", 60 + n) for n in range(i + 1, 59, 10)]
+            asked.append(self.stores[i % 3].mark(marks))
+            cursor = Cursor("u:1:2", 2, 3 * i, 3 * i)
+            asked.append(self.stores[(i + 1) % 3].move_cursors([cursor]))
+        await gatherResults(asked)
+        self.assertEqual(await self.unread(), [*range(28, 61), 119, 120])
+
+    async def unread(self) -> Sequence[int]:
+        """
+        The numbers of what user 2 has unread.
+        """
+        messages, _ = await self.stores[0].unread(2, 0, 1000)
+        return [m.seq for m in messages]

@@ -1,0 +1,260 @@
+"""
+The store in MongoDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+import msgspec
+from twisted.trial.unittest import TestCase
+
+from tests.contracts import make_store_tests
+from tests.message.sqlite_paths import REACTOR, soon
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import made
+from tests.stack.mongo.places import mongo_store
+from tests.stack.servers import needs
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.store.archive import Span
+from wsmsg.message.store.interface import HeadRow, Outcome
+from wsmsg.message.store.mongo.archive import MongoArchive
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.model import Cursor, Message
+
+
+@needs("mongo")
+class MongoStoreTests(make_store_tests(mongo_store)):  # type: ignore[misc]
+    """
+    The store in MongoDB.
+    """
+
+
+@needs("mongo")
+class RoundTripTests(TestCase):
+    """
+    How often the server is asked.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.store = await mongo_store(self).open()
+        self.asked: list[tuple[str, int]] = []
+        say = MongoConnection._say
+
+        async def counted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
+            if "ping" not in command:
+                statements = len(command.get("updates", ()))
+                self.asked.append((next(iter(command)), statements))
+            return await say(way, pool, command, *more)
+
+        self.patch(MongoConnection, "_say", counted)
+        self.names = [f"u:{i}:{i + 1}" for i in range(1, 301)]
+
+    def batch(self, *numbers: int) -> list[Message]:
+        """
+        A message of each number in each of three hundred conversations.
+        """
+        return [said(n, conversation=name) for name in self.names for n in numbers]
+
+    async def test_new_conversations(self) -> None:
+        """
+        Messages that begin conversations are stored in two, however many they are.
+        """
+        await self.store.insert(self.batch(1), 5)
+        self.assertEqual(self.asked, [("insert", 0), ("insert", 0)])
+
+    async def test_new_messages(self) -> None:
+        """
+        Messages that go on with conversations are stored in two, with a commit for a
+        hundred conversations and not for each.
+        """
+        await self.store.insert(self.batch(1), 5)
+        self.asked.clear()
+        await self.store.insert(self.batch(2, 3), 6)
+        self.assertEqual(self.asked, [("insert", 0), ("update", 3)])
+        rows = [HeadRow(self.names[0], 3, 6)]
+        self.assertEqual(await self.store.conversations_of(1, 6, 9), rows)
+
+    async def test_both(self) -> None:
+        """
+        Where some begin and some go on, it is two after each other.
+        """
+        await self.store.insert(self.batch(1)[:100], 5)
+        self.asked.clear()
+        batch = [*self.batch(2)[:100], *self.batch(1)[100:]]
+        await self.store.insert(batch, 6)
+        self.assertEqual(self.asked[0], ("insert", 0))
+        self.assertEqual(sorted(self.asked[1:]), [("insert", 0), ("update", 1)])
+
+    async def test_unknown(self) -> None:
+        """
+        Of conversations that begin later than with 1 it is found that they are not
+        known yet, in two more.
+        """
+        await self.store.insert(self.batch(5), 6)
+        self.assertEqual(
+            [what for what, _ in self.asked], ["insert", "update", "find", "insert"]
+        )
+        rows = [HeadRow(self.names[0], 5, 6)]
+        self.assertEqual(await self.store.conversations_of(1, 6, 9), rows)
+
+    async def test_stored_batch(self) -> None:
+        """
+        A batch that was stored before, in part, in hundreds of conversations, is some
+        more, however many there are.
+        """
+        batch = self.batch(1, 2)
+        await self.store.insert(batch[:400], 5)
+        self.asked.clear()
+        outcomes = await self.store.insert(batch, 6)
+        self.assertEqual(outcomes[:400], [Outcome.REPEATED, Outcome.SKIPPED] * 200)
+        self.assertEqual(outcomes[400:], [Outcome.INSERTED] * 200)
+        self.assertLessEqual(len(self.asked), 9)
+
+    async def test_cursors(self) -> None:
+        """
+        Cursors are three, two of them at once, and a commit for a hundred of them,
+        however many they are.
+        """
+        await self.store.insert(self.batch(1, 2), 5)
+        for number, written in ((1, ("insert", 0)), (2, ("update", 3))):
+            self.asked.clear()
+            moves = [Cursor(name, 1, number, 0) for name in self.names]
+            self.assertEqual(await self.store.move_cursors(moves), moves)
+            self.assertEqual(self.asked, [("find", 0), ("find", 0), written])
+            found = await self.store.cursors([(name, 1) for name in self.names])
+            self.assertEqual(list(found.values()), moves)
+
+    async def test_cursors_too_far(self) -> None:
+        """
+        Cursors that say more than is known of the conversations are one more.
+        """
+        await self.store.insert(self.batch(1), 5)
+        self.asked.clear()
+        moves = [Cursor(name, 1, 7, 0) for name in self.names]
+        await self.store.move_cursors(moves)
+        self.assertEqual([what for what, _ in self.asked], [*["find"] * 3, "insert"])
+        keys = [(self.names[0], 1)]
+        cursor = Cursor(self.names[0], 1, 1, 0)
+        self.assertEqual(await self.store.cursors(keys), {keys[0]: cursor})
+
+
+@needs("mongo")
+class PlainTests(TestCase):
+    """
+    What kind of numbers come back.
+    """
+
+    async def test_plain(self) -> None:
+        """
+        Whatever the store gives can be written as JSON and MessagePack, however large
+        its numbers are.
+        """
+        store = await mongo_store(self).open()
+        big = 2**40
+        group = f"g:{big}"
+        texts = [
+            Message(f"u:{big}:{big + 1}", big, "c1", 2**60, "x", big, big, big),
+            msgspec.structs.replace(
+                made(1, 2), conversation=group, sender=big, seq=big
+            ),
+        ]
+        await store.insert(texts, big)
+        await store.apply(texts[1:])
+        two = texts[0].conversation
+        keys = [(two, big), (group, big)]
+        moves = [Cursor(*key, big, big) for key in keys]
+        page = await store.group(group, 0, 9)
+        given = [
+            await store.move_cursors(moves),
+            await store.cursors(keys),
+            await store.find([m.identity for m in texts]),
+            await store.page(two, big - 1, 9),
+            await store.heads([two, group, "u:8:9"]),
+            await store.conversations_of(big, 0, 9),
+            await store.members([group]),
+            await store.readable_from([(group, 1)]),
+            page,
+            await self.archived(store, [two, group]),
+        ]
+        for found in given:
+            self.assertTrue(found)
+            kinds = {type(n) for n in numbers(found)}
+            self.assertEqual(kinds, {int}, found)
+            msgspec.json.encode(list(leaves(found)))
+            msgspec.msgpack.encode(list(leaves(found)))
+
+    async def archived(self, store: Any, names: list[str]) -> list[Any]:
+        """
+        The same, read as a whole.
+        """
+        archive = MongoArchive(
+            store._connection._url,
+            REACTOR,
+            retry=soon,
+            dependency=Dependency("archive", REACTOR),
+        )
+        self.addCleanup(archive.close)
+        await archive.open()
+        extents = await archive.conversations("", 9)
+        spans = [Span(name, 0, 2**50) for name in names]
+        return [
+            extents,
+            await archive.messages(spans),
+            await archive.cursors_in(names, ("", 0), 9),
+            await archive.group(names[1], 0, 9),
+        ]
+
+
+def leaves(found: Any) -> Iterator[Any]:
+    """
+    All texts and numbers in some values.
+    """
+    if isinstance(found, Mapping):
+        found = [*found, *found.values()]
+    elif isinstance(found, msgspec.Struct):
+        found = msgspec.structs.astuple(found)
+    elif attrs.has(type(found)):
+        found = [getattr(found, a.name) for a in attrs.fields(type(found))]
+    if isinstance(found, (list, tuple, frozenset)):
+        for item in found:
+            yield from leaves(item)
+    else:
+        yield found
+
+
+def numbers(found: Any) -> Iterator[int]:
+    """
+    All numbers in some values.
+    """
+    for leaf in leaves(found):
+        if isinstance(leaf, int) and not isinstance(leaf, bool):
+            yield leaf
+
+
+@needs("mongo")
+class OpeningTests(TestCase):
+    """
+    A new database.
+    """
+
+    async def test_indexes_take_long(self) -> None:
+        """
+        Making an index of what is there already may take minutes, whatever the limit
+        of one operation is; nothing else may.
+        """
+        limits: dict[str, float] = {}
+        say = MongoConnection._say
+
+        async def noted(
+            way: Any, pool: Any, command: Any, limit_s: float, *more: Any
+        ) -> Any:
+            limits[next(iter(command))] = limit_s
+            return await say(way, pool, command, limit_s, *more)
+
+        self.patch(MongoConnection, "_say", noted)
+        await mongo_store(self).open()
+        self.assertGreaterEqual(limits.pop("createIndexes"), 600)
+        self.assertEqual(set(limits.values()), {5.0})

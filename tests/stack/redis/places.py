@@ -1,0 +1,72 @@
+"""
+Where presence and registry in Redis live in tests: a prefix for each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from tests.doubles import up
+from tests.message.sqlite_paths import REACTOR, soon
+from tests.stack.servers import PASSWORD, Own, redis_url, unique
+from tools.stack.redis import Redis
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.presence.redis import RedisPresence
+from wsmsg.redis.connection import RedisConnection
+from wsmsg.settings.urls.redis import RedisUrl, read_redis_url
+
+
+def place(base: str = "", name: str = "") -> RedisUrl:
+    """
+    Keys of a test's own; of the shared server unless another is given.
+
+    @param base: C{redis://user:password@host:port}.
+    """
+    return read_redis_url(f"{base or redis_url()}/0?prefix={name or unique()}:")
+
+
+def url_of(own: Own[Redis], user: str = "", password: str = PASSWORD) -> str:
+    """
+    The beginning of the URL of a test's own server.
+    """
+    who = f"{user}:{password}@" if user else ""
+    return f"redis://{who}{own.address}"
+
+
+def presence_at(url: RedisUrl, **more: Any) -> RedisPresence:
+    """
+    A presence on the test's reactor, not yet started.
+    """
+    dependency = Dependency("presence", REACTOR, required=False)
+    return RedisPresence(
+        url, REACTOR, **{"retry": soon, "dependency": dependency, **more}
+    )
+
+
+async def opened(test: TestCase, thing: Any) -> Any:
+    """
+    Something with a dependency that is up, and is stopped when the test ends.
+    """
+    test.addCleanup(thing.stop)
+    await up(thing)
+    return thing
+
+
+async def presence_on(test: TestCase, clock: Clock) -> RedisPresence:
+    """
+    A presence on the shared server, which goes by the test's clock.
+    """
+    made = presence_at(place(), clock=clock, now_ms=lambda: int(clock.seconds() * 1000))
+    return await opened(test, made)  # type: ignore[no-any-return]
+
+
+async def asking(test: TestCase, url: RedisUrl) -> RedisConnection:
+    """
+    Another client, for what nobody else does.
+    """
+    dependency = Dependency("redis", REACTOR)
+    made = RedisConnection(url, REACTOR, retry=soon, dependency=dependency)
+    return await opened(test, made)  # type: ignore[no-any-return]

@@ -1,0 +1,313 @@
+"""
+The presence in Redis, as every presence, and when the server is away or refuses.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from tests.connect.discovery.discovery_contract import until_state
+from tests.message.presence.presence_contract import make_presence_tests
+from tests.message.sqlite_paths import REACTOR
+from tests.stack.redis.places import (
+    asking,
+    opened,
+    place,
+    presence_at,
+    presence_on,
+    url_of,
+)
+from tests.stack.servers import (
+    GUEST,
+    READER,
+    USER,
+    Own,
+    needs,
+    own_redis,
+)
+from tools.stack.redis import Redis
+from wsmsg.dependency.state import Dependency, State
+from wsmsg.errors import Unavailable
+from wsmsg.message.presence.redis import RedisPresence
+from wsmsg.settings.urls.redis import RedisUrl, read_redis_url
+
+
+class Failures:
+    """
+    A retry policy that tells of each failure, and does not wait long.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[None]] = []
+
+    def __call__(self, failures: int) -> float:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            # The dependency is told after this.
+            REACTOR.callLater(0, waiter.callback, None)
+        return 0.05
+
+    async def until(self, dependency: Dependency, text: str) -> None:
+        """
+        Wait until it is away for a reason with this text.
+        """
+        while dependency.up or text not in dependency.snapshot().last_error:
+            waiter: Deferred[None] = Deferred()
+            self._waiting.append(waiter)
+            await waiter
+
+
+async def online(presence: RedisPresence, *users: int) -> list[bool]:
+    """
+    Whether each of the users is there.
+    """
+    return [p.online for p in await presence.look_up(users)]
+
+
+@needs("redis")
+class RedisPresenceTests(make_presence_tests(presence_on)):  # type: ignore[misc]
+    """
+    The presence in Redis.
+    """
+
+
+@needs("redis")
+class SharedTests(TestCase):
+    """
+    Many Messages and one Redis.
+    """
+
+    timeout = 300
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.url = place()
+        self.one = await opened(self, presence_at(self.url))
+        self.two = await opened(self, presence_at(self.url))
+
+    async def test_seen_by_all(self) -> None:
+        """
+        What one Message is told all know, and the other may go on with it.
+        """
+        await self.one.replace("a", [7])
+        self.assertEqual(await online(self.two, 7, 8), [True, False])
+        await self.two.replace("a", [8])
+        self.assertEqual(await online(self.one, 7, 8), [False, True])
+
+    async def test_not_the_primary_any_more(self) -> None:
+        """
+        A Message that is no longer the one that a Connect tells changes nothing of
+        what its successor was told.
+        """
+        await self.one.replace("a", [7])
+        await self.two.replace("a", [7, 8])
+        await self.one.change("a", [9], [7])
+        await self.one.renew("a")
+        await self.one.forget("a")
+        self.assertEqual(await online(self.two, 7, 8, 9), [True, True, False])
+
+    async def test_many(self) -> None:
+        """
+        Ten thousand users are told, changed and looked up as one.
+        """
+        users = list(range(1, 10_001))
+        await self.one.replace("a", users)
+        self.assertEqual(sum(await online(self.two, *users)), 10_000)
+        await self.one.change("a", range(20_001, 25_001), users[:5000])
+        self.assertEqual(sum(await online(self.two, *users)), 5000)
+        await self.one.forget("a")
+        self.assertEqual(sum(await online(self.two, *users)), 0)
+
+    async def test_all_expires(self) -> None:
+        """
+        Every key has the prefix, and a time at which it is gone.
+        """
+        own = await own_redis(self)
+        presence = await opened(self, presence_at(place(url_of(own), "ours")))
+        await presence.replace("a", [1, 2])
+        await presence.replace("a", [2])
+        await presence.change("b", [3], [])
+        await presence.change("b", [], [3])
+        await presence.forget("b")
+        other = await asking(self, place(url_of(own)))
+        keys = set(await other.ask("KEYS", "*")) - {"stack:ready"}
+        self.assertGreaterEqual(len(keys), 6)
+        for key in keys:
+            self.assertTrue(key.startswith("ours:"), key)
+            self.assertGreater(await other.ask("PTTL", key), 0, key)
+
+    async def test_dead_message(self) -> None:
+        """
+        A Connect of which nobody tells any more is gone when its lease is over.
+        """
+        brief = await opened(self, presence_at(self.url, lease_s=0.2))
+        await brief.replace("a", [7])
+        self.assertEqual(await online(brief, 7), [True])
+        while any(await online(brief, 7)):
+            pass  # each turn is a question to Redis
+        (found,) = await brief.look_up([7])
+        self.assertGreater(found.last_seen_ms, 0)
+
+
+@needs("redis")
+class FaultTests(TestCase):
+    """
+    What Redis does to us.
+    """
+
+    timeout = 300
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.own: Own[Redis] = await own_redis(self)
+        self.url = place(url_of(self.own))
+        self.failures = Failures()
+        self.other = await asking(self, place(url_of(self.own)))
+
+    def presence(self, url: RedisUrl) -> RedisPresence:
+        """
+        One that is started.
+        """
+        presence = presence_at(url, timeout_s=0.5, retry=self.failures)
+        self.addCleanup(presence.stop)
+        presence.start()
+        return presence
+
+    async def told(self) -> RedisPresence:
+        """
+        A presence that was told of a user.
+        """
+        presence = self.presence(self.url)
+        await until_state(presence.dependency, State.UP)
+        await presence.replace("a", [7])
+        return presence
+
+    async def test_killed(self) -> None:
+        """
+        While Redis is away it is said at once; when it is back, what changed meanwhile
+        is told again.
+        """
+        presence = await self.told()
+        self.own.kill()
+        await until_state(presence.dependency, State.CONNECTING)
+        with self.assertRaises(Unavailable) as told:
+            await presence.change("a", [8], [7])
+        self.assertIn("presence is not up: ", told.exception.reason)
+        await self.own.start()
+        await until_state(presence.dependency, State.UP)
+        await presence.renew("a")
+        self.assertEqual(await online(presence, 7, 8), [False, True])
+
+    async def test_data_lost(self) -> None:
+        """
+        A Redis that lost all it had is told again who is there.
+        """
+        presence = await self.told()
+        await self.other.ask("FLUSHALL")
+        self.assertEqual(await online(presence, 7), [False])
+        await presence.renew("a")
+        self.assertEqual(await online(presence, 7), [True])
+
+    async def test_scripts_lost(self) -> None:
+        """
+        A Redis that forgot our scripts gets them again.
+        """
+        presence = await self.told()
+        await self.other.ask("SCRIPT", "FLUSH")
+        with self.assertRaises(Unavailable):
+            await presence.renew("a")
+        await until_state(presence.dependency, State.UP)
+        await presence.renew("a")
+        self.assertEqual(await online(presence, 7), [True])
+
+    async def test_suspended(self) -> None:
+        """
+        A Redis that accepts and never answers is away after the timeout.
+        """
+        presence = await self.told()
+        self.own.suspend()
+        await self.failures.until(presence.dependency, "no answer within 0.5 s")
+        self.own.resume()
+        await until_state(presence.dependency, State.UP)
+
+    async def test_read_only(self) -> None:
+        """
+        A replica, which takes no writes, is told as that, and served by again once it
+        takes them.
+        """
+        presence = await self.told()
+        await self.other.ask("REPLICAOF", "127.0.0.1", "1")
+        await self.failures.until(presence.dependency, "it is read-only (READONLY ")
+        await self.other.ask("REPLICAOF", "NO", "ONE")
+        await until_state(presence.dependency, State.UP)
+
+    async def test_full(self) -> None:
+        """
+        A Redis that is full is told as that, and served by again once it is not.
+        """
+        presence = await self.told()
+        await self.other.ask("CONFIG", "SET", "maxmemory", "1")
+        await self.failures.until(presence.dependency, "it is full and takes no writes")
+        await self.other.ask("CONFIG", "SET", "maxmemory", "0")
+        await until_state(presence.dependency, State.UP)
+        await presence.renew("a")
+        self.assertEqual(await online(presence, 7), [True])
+
+    async def test_wrong_password(self) -> None:
+        """
+        A wrong password is told without telling it, and tried again until it is right.
+        """
+        url = place(url_of(self.own, USER, "wrong-one"))
+        presence = self.presence(url)
+        await self.failures.until(presence.dependency, "password is wrong (WRONGPASS")
+        self.assertNotIn("wrong-one", presence.dependency.snapshot().last_error)
+        await self.other.ask("ACL", "SETUSER", USER, ">wrong-one")
+        await until_state(presence.dependency, State.UP)
+
+    async def test_missing_right(self) -> None:
+        """
+        What a user may not do is told, and tried again until they may.
+        """
+        presence = self.presence(place(url_of(self.own, GUEST)))
+        await self.failures.until(presence.dependency, "the user lacks a right (NOPERM")
+        reader = self.presence(place(url_of(self.own, READER)))
+        await self.failures.until(reader.dependency, "the user lacks a right (NOPERM")
+        rights = ("+@read", "+@write", "+@scripting", "+@connection", "+time")
+        await self.other.ask("ACL", "SETUSER", GUEST, *rights)
+        await until_state(presence.dependency, State.UP)
+        await presence.replace("a", [7])
+        await presence.change("a", [8], [7])
+        self.assertEqual(await online(presence, 7, 8), [False, True])
+
+    async def test_needs_login(self) -> None:
+        """
+        A Redis that wants a password of somebody without one is told as that.
+        """
+        await self.other.ask("ACL", "SETUSER", "default", "off")
+        presence = self.presence(self.url)
+        await self.failures.until(presence.dependency, "it wants a user or a password")
+
+    async def test_killed_connections(self) -> None:
+        """
+        Connections that are cut again and again, at login as well, end nothing.
+        """
+        presence = self.presence(place(url_of(self.own, USER)))
+        await until_state(presence.dependency, State.UP)
+        for _ in range(5):
+            await self.other.ask("CLIENT", "KILL", "USER", USER)
+            await until_state(presence.dependency, State.CONNECTING)
+            await self.other.ask("CLIENT", "KILL", "USER", USER)
+            await until_state(presence.dependency, State.UP)
+        await presence.replace("a", [7])
+
+    async def test_tls(self) -> None:
+        """
+        With TLS the authority in the URL is believed, and no other.
+        """
+        port = self.own.server.ports["redis_tls"]
+        ca = self.own.server.certificate
+        base = f"rediss://127.0.0.1:{port}/1"
+        presence = self.presence(read_redis_url(f"{base}?prefix=t:&ca={ca}"))
+        await until_state(presence.dependency, State.UP)
+        await presence.replace("a", [7])
+        distrusting = self.presence(read_redis_url(base))
+        await self.failures.until(distrusting.dependency, "certificate verify failed")

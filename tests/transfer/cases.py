@@ -1,0 +1,110 @@
+"""
+What tests of moving share: stores with something in them, and files made of lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from tests.doubles import up
+from tests.message.sqlite_paths import REACTOR, path_for, sqlite_store_at
+from tests.message.store.cursor_contract import said
+from wsmsg.dependency.worker import Worker
+from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.sqlite.archive import SqliteArchive
+from wsmsg.message.store.sqlite.store import SqliteStore
+from wsmsg.model import Cursor, Message
+from wsmsg.transfer.dump import Walk, cursor_line, message_line
+from wsmsg.transfer.file import Batch, LineReader, LineWriter
+from wsmsg.transfer.load import Keeping
+from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.records import Record
+
+
+def impatience() -> Patience:
+    """
+    Asks once.
+    """
+    return Patience(Clock(), 0, lambda text: None)
+
+
+def file_of(*records: Record) -> list[bytes]:
+    """
+    The lines of a file with these records.
+    """
+    writer = LineWriter()
+    whole = writer.begin(7) + writer.write(records) + writer.end()
+    return whole.splitlines(keepends=True)
+
+
+def batches_of(*records: Record) -> list[Batch]:
+    """
+    What is read of such a file.
+    """
+    return list(LineReader().batches(file_of(*records)))
+
+
+def lines_for(
+    messages: Iterable[Message] = (), cursors: Iterable[Cursor] = ()
+) -> list[Record]:
+    """
+    Records in their order.
+    """
+    found: list[Record] = [message_line(m) for m in messages]
+    found += [cursor_line(c) for c in cursors]
+    return sorted(found, key=lambda record: record.key)
+
+
+def talk(count: int, conversation: str = "u:1:2") -> list[Message]:
+    """
+    A conversation.
+    """
+    return [said(i, conversation=conversation) for i in range(1, count + 1)]
+
+
+class MovingCase(TestCase):
+    """
+    Stores in files, and what is read of them.
+    """
+
+    async def made(
+        self, messages: Sequence[Message] = (), cursors: Sequence[Cursor] = ()
+    ) -> SqliteStore:
+        """
+        A store with these.
+        """
+        self.path = path_for(self)
+        store = sqlite_store_at(self.path)
+        self.addCleanup(store.stop)
+        await up(store)
+        await store.insert(messages, 5)
+        await store.move_cursors(cursors)
+        return store
+
+    async def walk(self, path: str, limit: int = 500) -> Walk:
+        """
+        All that is in a store.
+        """
+        archive = SqliteArchive(path, Worker("archive", REACTOR))
+        self.addCleanup(archive.close)
+        await archive.open()
+        return Walk(archive, impatience(), limit=limit)
+
+    async def records(self, path: str, limit: int = 500) -> list[Record]:
+        """
+        All records of a store.
+        """
+        walk = await self.walk(path, limit)
+        return [record async for some in walk.records() for record in some]
+
+    async def keep(self, store: IMessageStore, *records: Record) -> Keeping:
+        """
+        Put records into a store.
+        """
+        keeping = Keeping(store, impatience(), lambda: 50)
+        for batch in batches_of(*records):
+            await keeping.keep(batch)
+        return keeping

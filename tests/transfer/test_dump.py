@@ -1,0 +1,170 @@
+"""
+Tests for L{wsmsg.transfer.dump} and L{wsmsg.transfer.verify}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import changed, made
+from tests.transfer.cases import MovingCase, batches_of, lines_for, talk
+from wsmsg.message.store.archive import Extent
+from wsmsg.model import Cursor, Message
+from wsmsg.transfer.dump import cursor_line, packed
+from wsmsg.transfer.records import Record
+from wsmsg.transfer.verify import Difference, compare
+
+
+class WalkTests(MovingCase):
+    """
+    Everything comes once and in order, in pieces of any size.
+    """
+
+    async def test_any_limit(self) -> None:
+        """
+        The records are the same, however few are read at once.
+        """
+        talks = [
+            *talk(7),
+            *talk(1, "u:1:3"),
+            *talk(12, "u:1:10"),
+            *talk(2, "u:2:3"),
+            *talk(2, "u:2:2"),
+        ]
+        cursors = [Cursor(c, u, 1, 1) for c in ("u:1:2", "u:2:3") for u in (1, 2, 3)]
+        await self.made(talks, cursors)
+        expected = lines_for(talks, cursors)
+        for limit in (1, 2, 3, 5, 500):
+            self.assertEqual(await self.records(self.path, limit), expected)
+
+    async def test_after_any_record(self) -> None:
+        """
+        A walk goes on after any record of an earlier one.
+        """
+        events = [made(2, 3), changed(2, add=(4,))]
+        talks = [*events, *talk(7), *talk(2, "u:1:22"), *talk(3, "u:2:3")]
+        store = await self.made(talks, [Cursor("u:1:2", 1, 1, 1)])
+        await store.apply(events)
+        whole = await self.records(self.path)
+        walk = await self.walk(self.path, 3)
+        for n, last in enumerate(whole, 1):
+            rest = [r async for some in walk.records(last.key) for r in some]
+            self.assertEqual(rest, whole[n:])
+
+    async def test_bounded(self) -> None:
+        """
+        No piece has many more records than were asked for at once.
+        """
+        talks = [m for n in range(2, 40) for m in talk(n, f"u:1:{n}")]
+        await self.made(talks, [Cursor(f"u:1:{n}", 1, 1, 0) for n in range(2, 40)])
+        walk = await self.walk(self.path, 20)
+        sizes = [len(some) async for some in walk.records()]
+        self.assertLessEqual(max(sizes), 40)
+
+    async def test_cursor_ahead(self) -> None:
+        """
+        A cursor never points past the last message of its conversation in the file.
+        """
+        line = cursor_line(Cursor("u:1:2", 1, 9, 7), 8)
+        self.assertEqual((line.delivered, line.read), (8, 7))
+
+    async def test_marks_ahead(self) -> None:
+        """
+        Nor do marks, and what the cursor has reached is not told twice.
+        """
+        line = cursor_line(Cursor("u:1:2", 1, 4, 3, ((2, 4), (6, 9), (11, 11))), 8)
+        self.assertEqual((line.read, line.seen), (4, ((6, 8),)))
+
+
+class PackedTests(SynchronousTestCase):
+    """
+    Which conversations are read together.
+    """
+
+    def test_neighbours(self) -> None:
+        """
+        Small ones share a read; long ones and groups have their own.
+        """
+        extents = [
+            Extent("g:1", 2),
+            Extent("g:2", 2),
+            Extent("u:1:1", 3),
+            Extent("u:1:2", 7),
+            Extent("u:1:3", 1),
+            Extent("u:1:4", 11),
+            Extent("u:1:5", 1),
+        ]
+        self.assertEqual(
+            [[e.conversation for e in some] for some in packed(extents, 10)],
+            [["g:1"], ["g:2"], ["u:1:1", "u:1:2"], ["u:1:3"], ["u:1:4"], ["u:1:5"]],
+        )
+        self.assertEqual(list(packed([], 10)), [])
+
+
+class CompareTests(MovingCase):
+    """
+    What a store has, beside what a file has.
+    """
+
+    async def compared(
+        self, records: list[Record], stored: list[Message]
+    ) -> Difference:
+        """
+        Compare a file with a store that has these messages.
+        """
+        await self.made(stored, [Cursor("u:1:2", 1, 1, 1)])
+        return await compare(batches_of(*records), await self.walk(self.path))
+
+    async def test_same(self) -> None:
+        """
+        A store with all of it, and nothing else, has no difference.
+        """
+        records = lines_for(talk(9), [Cursor("u:1:2", 1, 1, 1)])
+        self.assertEqual(await self.compared(records, talk(9)), Difference())
+
+    async def test_missing(self) -> None:
+        """
+        What the store does not have is told by line.
+        """
+        records = lines_for([*talk(3), *talk(1, "u:1:3")])
+        found = await self.compared(records, talk(2))
+        self.assertEqual((found.missing, found.different, found.more), (2, 0, 1))
+        self.assertEqual(
+            found.told,
+            [
+                "line 4: message 3 of u:1:2 is not in the store",
+                "line 5: message 1 of u:1:3 is not in the store",
+            ],
+        )
+
+    async def test_different(self) -> None:
+        """
+        What is not the same is told by line, with what is not.
+        """
+        records = lines_for([said(1), said(2, content="hallo")])
+        records += lines_for([], [Cursor("u:1:2", 1, 1, 0)])
+        found = await self.compared(records, talk(2))
+        self.assertEqual((found.missing, found.different, found.more), (0, 2, 0))
+        self.assertEqual(
+            found.told,
+            [
+                "line 3: message 2 of u:1:2 has another content in the store",
+                "line 4: cursor 1 of u:1:2 has another read in the store",
+            ],
+        )
+
+    async def test_more(self) -> None:
+        """
+        What only the store has is counted, wherever it is.
+        """
+        stored = [*talk(3), *talk(1, "u:1:1"), *talk(1, "u:9:9")]
+        found = await self.compared(lines_for(talk(2)), stored)
+        self.assertEqual((found.missing, found.different, found.more), (0, 0, 4))
+
+    async def test_many(self) -> None:
+        """
+        Of many differences some are told and all are counted.
+        """
+        found = await self.compared(lines_for(talk(100, "u:3:4")), talk(1))
+        self.assertEqual((found.missing, len(found.told)), (100, 20))

@@ -1,0 +1,325 @@
+"""
+Tests for L{wsmsg.transfer.load}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import CREW, changed, made, recalled
+from tests.transfer.cases import MovingCase, batches_of, impatience, lines_for, talk
+from wsmsg.message.store.interface import HeadRow, IMessageStore
+from wsmsg.model import GROUP, RECALL, RECALLED, Cursor, Message
+from wsmsg.transfer.load import CannotKeep, Keeping
+from wsmsg.transfer.records import GroupLine, MemberLine, Record
+
+CURSORS = [Cursor("u:1:2", 1, 9, 3), Cursor("u:1:3", 3, 4, 4)]
+TALKS = [*talk(9), *talk(4, "u:1:3")]
+
+
+class KeepingTests(MovingCase):
+    """
+    What is imported, and what is there already.
+    """
+
+    async def test_exact(self) -> None:
+        """
+        Numbers, ids, times, texts and cursors are those of the file.
+        """
+        store = await self.made()
+        records = lines_for(TALKS, CURSORS)
+        keeping = await self.keep(store, *records)
+        self.assertEqual((keeping.written, keeping.there), (13, 0))
+        self.assertEqual(await self.records(self.path), records)
+        self.assertEqual(await store.page("u:1:2", 0, 20), (talk(9), 9))
+
+    async def test_clients_are_told(self) -> None:
+        """
+        A conversation counts as changed when it was imported, so that whoever syncs
+        after that is told of it.
+        """
+        store = await self.made()
+        await self.keep(store, *lines_for(TALKS))
+        self.assertEqual(
+            await store.conversations_of(1, 50, 9),
+            [HeadRow("u:1:2", 9, 50), HeadRow("u:1:3", 4, 50)],
+        )
+
+    async def test_again(self) -> None:
+        """
+        Importing again writes nothing and leaves everything as it is.
+        """
+        store = await self.made()
+        records = lines_for(TALKS, CURSORS)
+        await self.keep(store, *records)
+        keeping = await self.keep(store, *records)
+        self.assertEqual((keeping.written, keeping.there), (0, 13))
+        self.assertEqual(await self.records(self.path), records)
+
+    async def test_any_part_was_there(self) -> None:
+        """
+        However far an import came, the next one finishes it.
+        """
+        records = lines_for(TALKS, CURSORS)
+        for far in range(len(TALKS) + 1):
+            store = await self.made(TALKS[:far])
+            keeping = await self.keep(store, *records)
+            self.assertEqual((keeping.written, keeping.there), (13 - far, far))
+            self.assertEqual(await self.records(self.path), records)
+
+    async def test_store_went_on(self) -> None:
+        """
+        What was said after an import stays when it is repeated.
+        """
+        store = await self.made(talk(12))
+        keeping = await self.keep(store, *lines_for(talk(9)))
+        self.assertEqual((keeping.written, keeping.there), (0, 9))
+        self.assertEqual((await store.heads(["u:1:2"]))["u:1:2"], 12)
+
+    async def test_cursors_do_not_fall(self) -> None:
+        """
+        Who read on after an import is not put back by the next.
+        """
+        store = await self.made(talk(9), [Cursor("u:1:2", 1, 9, 8)])
+        await self.keep(store, *lines_for(talk(9), [Cursor("u:1:2", 1, 5, 5)]))
+        self.assertEqual(
+            await store.cursors([("u:1:2", 1)]),
+            {("u:1:2", 1): Cursor("u:1:2", 1, 9, 8)},
+        )
+
+    async def test_marks(self) -> None:
+        """
+        What was marked as seen is so after an import, also the second time.
+        """
+        cursors = [Cursor("u:1:2", 2, 3, 1, ((3, 4), (6, 7))), Cursor("u:1:3", 1)]
+        cursors[1] = msgspec.structs.replace(cursors[1], seen=((2, 2),))
+        records = lines_for(TALKS, cursors)
+        store = await self.made()
+        for _ in range(2):
+            await self.keep(store, *records)
+            self.assertEqual(await self.records(self.path), records)
+        unread = await store.unread_counts(2, ["u:1:2"])
+        self.assertEqual(unread, {"u:1:2": 4})
+
+    async def test_recalled_stays_recalled(self) -> None:
+        """
+        A message that was recalled is imported so, and one that was recalled since
+        is not given its content back.
+        """
+        gone = msgspec.structs.replace(said(1), kind=RECALLED, content="")
+        store = await self.made()
+        await self.keep(store, *lines_for([gone, said(2)]))
+        keeping = await self.keep(store, *lines_for([said(1), said(2)]))
+        self.assertEqual(keeping.there, 2)
+        self.assertEqual(await store.page("u:1:2", 0, 9), ([gone, said(2)], 2))
+
+
+class GroupTests(MovingCase):
+    """
+    Groups and recalls come of what was said in their conversations.
+    """
+
+    async def happened(self, *messages: Message) -> list[Record]:
+        """
+        The records of a store in which this was said and carried out.
+        """
+        store = await self.made(messages)
+        await store.apply([m for m in messages if m.kind in (GROUP, RECALL)])
+        return await self.records(self.path)
+
+    async def test_groups(self) -> None:
+        """
+        A group has its members again, with the numbers from which they read.
+        """
+        records = await self.happened(
+            made(2, 3), changed(2, add=(4, 5)), changed(3, remove=(2,)), in_crew(4)
+        )
+        store = await self.made()
+        await self.keep(store, *records)
+        self.assertEqual(await self.records(self.path), records)
+        page = await store.group(CREW, 0, 9)
+        assert page is not None
+        self.assertEqual(
+            [(m.user, m.joined) for m in page.members], [(1, 1), (3, 1), (4, 2), (5, 2)]
+        )
+        keys = [(CREW, 4), (CREW, 2)]
+        self.assertEqual(await store.readable_from(keys), {(CREW, 4): 2})
+
+    async def test_again(self) -> None:
+        """
+        Importing a group again, even after it went on, changes nothing.
+        """
+        records = await self.happened(made(2), changed(2, add=(4,)))
+        store = await self.made()
+        await self.keep(store, *records)
+        later = changed(3, remove=(4,))
+        await store.insert([later], 60)
+        await store.apply([later])
+        await self.keep(store, *records)
+        members = await store.members([CREW])
+        self.assertEqual(members, {CREW: frozenset({1, 2})})
+
+    async def test_killed_before_it_was_carried_out(self) -> None:
+        """
+        A change that was stored and not carried out is carried out by the next import.
+        """
+        events = [made(2), changed(2, add=(4,))]
+        records = await self.happened(*events)
+        store = await self.made(events)
+        await self.keep(store, *records)
+        self.assertEqual(await self.records(self.path), records)
+
+    async def test_large(self) -> None:
+        """
+        A group of some thousand members is moved in several batches.
+        """
+        adds = [
+            changed(seq, add=range(seq * 1000, seq * 1000 + 500)) for seq in range(2, 5)
+        ]
+        records = await self.happened(made(), *adds)
+        store = await self.made()
+        await self.keep(store, *records)
+        self.assertEqual(await self.records(self.path), records)
+        self.assertEqual(len((await store.members([CREW]))[CREW]), 1501)
+
+    async def test_recall(self) -> None:
+        """
+        What was recalled has no content, with the number that it had.
+        """
+        records = await self.happened(said(1), said(2), recalled(3, 1))
+        store = await self.made()
+        await self.keep(store, *records)
+        (first, *_), _ = await store.page("u:1:2", 0, 9)
+        self.assertEqual((first.kind, first.content, first.seq), (RECALLED, "", 1))
+        self.assertEqual(await self.records(self.path), records)
+
+    async def test_recalled_since(self) -> None:
+        """
+        A newer export takes back what was recalled after the older one.
+        """
+        store = await self.made()
+        await self.keep(store, *lines_for([said(1), said(2)]))
+        records = await self.happened(said(1), said(2), recalled(3, 1))
+        await self.keep(store, *records)
+        (first, *_), _ = await store.page("u:1:2", 0, 9)
+        self.assertEqual((first.kind, first.content), (RECALLED, ""))
+
+    async def test_not_what_came_of_it(self) -> None:
+        """
+        A file whose members are not what its changes make is told with the line.
+        """
+        records = await self.happened(made(2), changed(2, add=(4,)))
+        self.assertIsInstance(records[-1], MemberLine)
+        group = records[2]
+        assert isinstance(group, GroupLine)
+        other = msgspec.structs.replace(group, owner=2)
+        for bad, told in (
+            ([*records[:-1], MemberLine(CREW, 4, 1)], ("line 7: ", "joined 1;")),
+            ([*records[:2], other, *records[3:]], ("line 4: ", "owner 2, ")),
+        ):
+            store = await self.made()
+            with self.assertRaises(CannotKeep) as caught:
+                await self.keep(store, *bad)
+            for words in (*told, "what came of the changes of g:77 is not as in"):
+                self.assertIn(words, str(caught.exception))
+
+
+def in_crew(seq: int) -> Message:
+    """
+    What somebody said in the group.
+    """
+    return said(seq, conversation=CREW)
+
+
+class ConflictTests(MovingCase):
+    """
+    What is there instead is told with the line of the file.
+    """
+
+    async def assert_conflict(
+        self, store: IMessageStore, m: Message, *told: str
+    ) -> None:
+        """
+        Importing it as the second message fails with these words, and the store is
+        as before.
+        """
+        before = await store.page("u:1:2", 0, 9)
+        with self.assertRaises(CannotKeep) as caught:
+            await self.keep(store, *lines_for([said(1), m]))
+        for words in ("line 3: message ", *told):
+            self.assertIn(words, str(caught.exception))
+        self.assertEqual(await store.page("u:1:2", 0, 9), before)
+
+    async def test_number_taken(self) -> None:
+        """
+        Another message with the number is a conflict.
+        """
+        store = await self.made(talk(2))
+        await self.assert_conflict(store, said(2, "x"), "another message has this")
+
+    async def test_another_body(self) -> None:
+        """
+        Another text, number, id, kind or time under the same client id is a conflict
+        that names what is different, and not the text.
+        """
+        store = await self.made(talk(3))
+        for different, name in (
+            ({"content": "secret"}, "another content"),
+            ({"kind": 2}, "another kind"),
+            ({"message_id": 5}, "another message_id"),
+            ({"time_ms": 5}, "another time_ms"),
+            ({"seq": 4}, "another seq"),
+        ):
+            changes: dict[str, Any] = different
+            other = msgspec.structs.replace(said(2), **changes)
+            await self.assert_conflict(store, other, name)
+        with self.assertRaises(CannotKeep) as caught:
+            await self.keep(store, *lines_for([said(1, content="secret")]))
+        self.assertNotIn("secret", str(caught.exception))
+
+    async def test_recalled_other(self) -> None:
+        """
+        That a message was recalled does not make it another one.
+        """
+        gone = msgspec.structs.replace(said(2), kind=RECALLED, content="", time_ms=9)
+        store = await self.made(talk(2))
+        await self.assert_conflict(store, gone, "another kind, time_ms, content")
+
+
+class OrderTests(MovingCase):
+    """
+    What is asked of the store.
+    """
+
+    async def test_whole_batches(self) -> None:
+        """
+        A batch is one insert, whatever conversations it has; repeated, one more look.
+        """
+        store = await self.made()
+        spy: Any = Spy(store)
+        keeping = Keeping(spy, impatience(), lambda: 50)
+        batches = batches_of(*lines_for(TALKS, CURSORS))
+        for batch in batches:
+            await keeping.keep(batch)
+        self.assertEqual(spy.asked, ["insert", "move_cursors"])
+        spy.asked.clear()
+        for batch in batches:
+            await keeping.keep(batch)
+        self.assertEqual(spy.asked, ["insert", "find", "move_cursors"])
+
+
+class Spy:
+    """
+    A store that keeps what it was asked.
+    """
+
+    def __init__(self, store: IMessageStore) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._store, name)

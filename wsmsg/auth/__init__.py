@@ -1,0 +1,3 @@
+"""
+Tokens: who a client is, and the keys that prove it.
+"""

@@ -1,0 +1,220 @@
+"""
+Who a token belongs to, by JSON Web Tokens (RFC 7519).
+
+The subject (C{sub}) is the user's id as a decimal string, and C{exp} has to be
+there.  Each algorithm has one key of its own, chosen by us: a token can name an
+algorithm, never the key it is checked with, so one that is signed with the text of
+a public key (RFC 8725 section 2.1) fits nothing.
+
+Where the settings turn the debug token on, it is believed for whichever user its
+bearer claims to be: in the C{User-ID} header, or, where there is none (C{hello} of a
+browser), spelled C{<debug token>:<user>}.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import jwt
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.exceptions import InvalidSubjectError
+from twisted.logger import Logger
+
+from wsmsg.auth.identity import Identity, read_user
+from wsmsg.errors import Unauthenticated
+from wsmsg.settings.public_key import key_algorithm
+from wsmsg.settings.values import TokenSettings
+
+#: Longer tokens are not looked at.
+TOKEN_CHARACTERS = 4096
+
+_SHORT_KEY_BYTES = 32
+
+_REASONS: Mapping[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.ImmatureSignatureError: "the token is not valid yet",
+    jwt.InvalidIssuedAtError: "the token's iat is not a time",
+    jwt.InvalidAudienceError: "the token is for another audience",
+    jwt.InvalidIssuerError: "the token is from another issuer",
+    InvalidSubjectError: "the token's subject is not a user id",
+    jwt.InvalidSignatureError: "the token's signature is wrong",
+}
+
+# A hostile token reaches JSON and base64 decoders before its signature is known;
+# deep nesting ends in RecursionError, odd types in TypeError.
+_UNDECODABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class BadTokenSettings(ValueError):
+    """
+    The token settings cannot work together.
+    """
+
+
+@attrs.frozen
+class _Rules:
+    """
+    How a token is checked, made once of the settings.
+
+    @ivar keys: algorithm to the one key that it is checked with.
+    """
+
+    keys: Mapping[str, Any]
+    debug_token: bytes
+    audience: str
+    issuer: str
+    leeway_s: float
+
+
+class Authenticator:
+    """
+    Believes tokens, or says why not.
+
+    @param settings: what to believe.
+    @param local_key: the HS256 key where the settings name no key at all; at least
+        32 bytes.  Empty: there is none, and then no token but the debug token is
+        believed.
+    @raise BadTokenSettings: the settings cannot work.
+    """
+
+    _log = Logger()
+
+    def __init__(self, settings: TokenSettings, local_key: bytes) -> None:
+        self._local_key = local_key
+        self._rules = self._make_rules(settings)
+
+    def replace(self, settings: TokenSettings) -> None:
+        """
+        Go by other settings from now on; who is known stays known.
+
+        @raise BadTokenSettings: they cannot work, and the old ones stay.
+        """
+        self._rules = self._make_rules(settings)
+
+    def authenticate(self, token: str, claimed_user: int | None = None) -> Identity:
+        """
+        Who the bearer of a token is: L{wsmsg.auth.identity.Authenticate}.
+
+        @param token: bare, or after C{Bearer}.
+        @param claimed_user: who the bearer says to be, where that was said; the
+            token has to be of the same user.
+        @raise Unauthenticated: nobody that we believe.
+        """
+        token = _without_scheme(token)
+        secret, colon, name = token.rpartition(":")
+        if self._is_debug(token):
+            if claimed_user is None:
+                raise Unauthenticated("the debug token needs a user")
+            return Identity(claimed_user)
+        if colon and self._is_debug(secret):
+            identity = Identity(read_user(name))
+        else:
+            identity = self._identity_of_token(token)
+        if claimed_user is not None and claimed_user != identity.user:
+            raise Unauthenticated("the token is of another user than the one named")
+        return identity
+
+    def _is_debug(self, token: str) -> bool:
+        expected = self._rules.debug_token
+        given = token.encode("utf-8", "replace")
+        return bool(expected) and hmac.compare_digest(given, expected)
+
+    def _identity_of_token(self, token: str) -> Identity:
+        if not token:
+            raise Unauthenticated("there is no token")
+        if len(token) > TOKEN_CHARACTERS:
+            raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
+        try:
+            claims = self._claims(token)
+            expires_s = float(claims["exp"]) + self._rules.leeway_s
+        except _UNDECODABLE as e:
+            raise Unauthenticated(_reason(e)) from None
+        return Identity(read_user(claims["sub"]), expires_s)
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        rules = self._rules
+        algorithm = jwt.get_unverified_header(token).get("alg")
+        if not isinstance(algorithm, str) or algorithm not in rules.keys:
+            raise Unauthenticated("the token's algorithm is not accepted")
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            rules.keys[algorithm],
+            algorithms=[algorithm],
+            leeway=rules.leeway_s,
+            audience=rules.audience or None,
+            issuer=rules.issuer or None,
+            options={
+                "require": _required(rules),
+                "verify_aud": bool(rules.audience),
+            },
+        )
+        return claims
+
+    def _make_rules(self, settings: TokenSettings) -> _Rules:
+        keys = self._all_keys(settings)
+        for algorithm in settings.algorithms:
+            if algorithm not in keys:
+                raise BadTokenSettings(f"algorithms: {algorithm} has no key that fits")
+        if settings.algorithms:
+            keys = {a: keys[a] for a in settings.algorithms}
+        return _Rules(
+            keys,
+            settings.debug_token.get_secret_value().encode(),
+            settings.audience,
+            settings.issuer,
+            settings.leeway_s,
+        )
+
+    def _all_keys(self, settings: TokenSettings) -> dict[str, Any]:
+        keys: dict[str, Any] = {}
+        secret = settings.secret.get_secret_value().encode()
+        if settings.public_key:
+            keys.update(_public_key(settings.public_key))
+        elif not secret:
+            secret = self._local_key
+        if not secret:
+            return keys
+        if secret.lstrip().startswith(b"-----BEGIN"):
+            raise BadTokenSettings("secret: is a PEM key; HS256 needs a shared secret")
+        if len(secret) < _SHORT_KEY_BYTES:
+            self._log.warn(
+                "the token secret has {bytes} bytes; RFC 7518 asks for {least}",
+                bytes=len(secret),
+                least=_SHORT_KEY_BYTES,
+            )
+        keys["HS256"] = secret
+        return keys
+
+
+def _required(rules: _Rules) -> list[str]:
+    required = ["exp", "sub"]
+    if rules.audience:
+        required.append("aud")
+    if rules.issuer:
+        required.append("iss")
+    return required
+
+
+def _public_key(pem: str) -> dict[str, Any]:
+    """
+    The one algorithm that a public key can check, with the key.
+    """
+    try:
+        return {key_algorithm(pem): load_pem_public_key(pem.encode())}
+    except ValueError as e:
+        raise BadTokenSettings(f"public_key: {e}") from None
+
+
+def _reason(e: Exception) -> str:
+    if isinstance(e, jwt.MissingRequiredClaimError):
+        return f"the token has no {e.claim}"
+    return _REASONS.get(type(e), "the token cannot be read")
+
+
+def _without_scheme(token: str) -> str:
+    token = token.strip()
+    scheme, space, rest = token.partition(" ")
+    return rest.strip() if space and scheme.lower() == "bearer" else token

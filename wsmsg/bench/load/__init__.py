@@ -1,0 +1,3 @@
+"""
+The load generator of C{wsmsg bench}, which runs in a process of its own.
+"""

@@ -1,0 +1,290 @@
+"""
+One group of which all members are connected: one talks, all hear it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from wsmsg.bench.load import encoding
+from wsmsg.bench.load.accounts import Totals
+from wsmsg.bench.load.connecting import LoadFailed
+from wsmsg.bench.load.framing import Mask
+from wsmsg.bench.load.pairs import Clock, Loop
+from wsmsg.bench.load.peers import ChatPeer
+from wsmsg.model import GROUP_CHANGE_USERS, group_conversation, group_of
+
+_MADE_S = 30.0
+
+#: A member says how far it is once in so many turns of a tenth of a second.
+_TURNS = 10
+
+#: Frames that are kept to know them again.
+_SEEN = 64
+
+
+class CircleAccount:
+    """
+    The messages of one sender to all members, by number.
+
+    @ivar whole: how many need not be waited for: all have them, or nobody will.
+    @ivar doubled: deliveries of what the member had.
+    @ivar unordered: deliveries after a later one's.
+    """
+
+    def __init__(self, members: int) -> None:
+        self.sent = self.answered = self.whole = 0
+        self.doubled = self.unordered = 0
+        self.codes: Counter[str] = Counter()
+        self._members = members
+        self._due: dict[int, float] = {}
+        self._left: dict[int, int] = {}
+        self._unanswered: set[int] = set()
+        self._seqs = [0] * members
+        self._missing: set[tuple[int, int]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """
+        How many of the window are taken: not answered, or not with everyone.
+        """
+        return self.sent - min(self.answered, self.whole)
+
+    def send(self, at_s: float) -> int:
+        """
+        One more is sent, due at this time.
+
+        @return: its number.
+        """
+        number = self.sent
+        self.sent += 1
+        self._due[number] = at_s
+        self._left[number] = self._members
+        self._unanswered.add(number)
+        return number
+
+    def accept(self, number: int) -> None:
+        """
+        The server accepted it.
+        """
+        if number in self._unanswered:
+            self._unanswered.discard(number)
+            self.answered += 1
+
+    def reject(self, number: int, code: str) -> None:
+        """
+        The server refused it.
+        """
+        if number in self._unanswered:
+            self.accept(number)
+            self.codes[code] += 1
+            if self._left.pop(number, 0):
+                self.whole += 1
+
+    def deliver(self, member: int, number: int, seq: int) -> tuple[float, bool] | None:
+        """
+        It arrived at a member.
+
+        @return: when it was due, and whether it is with everyone now; L{None}: it
+            counts for nothing.
+        """
+        if not self._next(member, seq):
+            return None
+        left = self._left.get(number, 0) - 1
+        if left < 0:
+            return None
+        if left:
+            self._left[number] = left
+            return self._due[number], False
+        del self._left[number]
+        self.whole += 1
+        return self._due.pop(number), True
+
+    def _next(self, member: int, seq: int) -> bool:
+        """
+        Whether the member did not have it.
+        """
+        last = self._seqs[member]
+        if seq > last:
+            if last and seq > last + 1:
+                self._missing.update((member, lost) for lost in range(last + 1, seq))
+            self._seqs[member] = seq
+            return True
+        if (member, seq) in self._missing:
+            self._missing.discard((member, seq))
+            self.unordered += 1
+            return True
+        self.doubled += 1
+        return False
+
+    @property
+    def settled(self) -> bool:
+        """
+        Whether nothing more is to be waited for.
+        """
+        return not self._unanswered and not self._left
+
+    def totals(self) -> Totals:
+        """
+        The books as they are now; lost are deliveries.
+        """
+        lost = (left for n, left in self._left.items() if n not in self._unanswered)
+        return Totals(
+            sent=self.sent,
+            accepted=self.answered - sum(self.codes.values()),
+            rejected=dict(self.codes),
+            unanswered=len(self._unanswered),
+            lost=sum(lost),
+            doubled=self.doubled,
+            unordered=self.unordered,
+            holes=len(self._missing),
+        )
+
+
+class MemberPeer(ChatPeer):
+    """
+    The session of a member.
+
+    @ivar asked: what the member asked of the server, until it is answered.
+    @ivar seq: the last number that it had; 0: it knows of no group yet.
+    """
+
+    circle: Circle | None = None
+    index = 0
+    seq = reported = 0
+    asked: asyncio.Future[None] | None = None
+
+    def received(self, data: bytes, start: int, end: int) -> None:
+        kind, circle = data[start], self.circle
+        if kind == encoding.DELIVER and circle is not None:
+            circle.delivered(self, data, start, end)
+        elif kind == encoding.ACCEPTED and circle is not None:
+            if self.asked is None:
+                circle.account.accept(encoding.accepted_number(data, start))
+            elif not self.asked.done():
+                self.asked.set_result(None)
+        elif kind == encoding.REJECTED and circle is not None:
+            self._rejected(circle, data[start:end])
+        elif kind != encoding.RECEIPT:
+            super().received(data, start, end)
+
+    def _rejected(self, circle: Circle, data: bytes) -> None:
+        if self.asked is None:
+            circle.rejected(*encoding.rejected(data))
+        elif not self.asked.done():
+            code, reason = encoding.refusal(data)
+            self.asked.set_exception(LoadFailed(f"no group: {code}: {reason}"))
+
+    def received_all(self) -> None:
+        if self.circle is not None:
+            self.circle.refill()
+
+
+class Circle(Loop):
+    """
+    The group, whose first member talks.
+
+    @param members: connected; the user of the first, and the others after it.
+    """
+
+    account: CircleAccount
+
+    def __init__(
+        self,
+        members: Sequence[MemberPeer],
+        clock: Clock,
+        *,
+        mask: Mask,
+        run: str,
+        first_user: int,
+        size: int,
+        window: int,
+    ) -> None:
+        self._request = f"{run}-group"
+        group = group_of(first_user, self._request)
+        template = encoding.SendTemplate(mask, run, 0, size, group=group)
+        account = CircleAccount(len(members))
+        super().__init__(template.frame, window, clock, account)
+        self.account = account
+        self.all_joined = asyncio.get_running_loop().create_future()
+        self._members = members
+        self._users = range(first_user, first_user + len(members))
+        self._group = group
+        self._conversation = group_conversation(group)
+        self._scan = encoding.DeliverScanner(run, self._conversation, size).scan
+        self._seen: dict[bytes, tuple[int, int]] = {}
+        self._mask = mask
+        self._transport = members[0].transport
+        self._joined = self._turn = 0
+        for index, member in enumerate(members):
+            member.circle, member.index = self, index
+
+    async def make(self) -> None:
+        """
+        Have the server make the group, and wait until all members know of it.
+
+        @raise LoadFailed: it does not.
+        """
+        users, step = list(self._users)[1:], GROUP_CHANGE_USERS
+        try:
+            async with asyncio.timeout(_MADE_S):
+                await self._ask(encoding.create_group(self._request, users[:step]))
+                for n in range(step, len(users), step):
+                    request, some = f"{self._request}{n}", users[n : n + step]
+                    await self._ask(encoding.add(request, self._group, some))
+                await self.all_joined
+        except TimeoutError:
+            raise LoadFailed(
+                f"{self._joined} of {len(self._members)} members were told of their "
+                f"group in {_MADE_S:.0f} s"
+            ) from None
+        self._members[0].asked = None
+
+    async def _ask(self, frame: bytes) -> None:
+        first = self._members[0]
+        first.asked = asyncio.get_running_loop().create_future()
+        first.transport.write(self._mask.frame(frame))
+        await first.asked
+
+    def delivered(self, member: MemberPeer, data: bytes, start: int, end: int) -> None:
+        """
+        A message came to a member.
+        """
+        if not member.seq:
+            self._join()
+        frame = data[start:end]
+        known = self._seen.get(frame)
+        if known is None:
+            known = self._scan(data, start, end)
+            if len(self._seen) >= _SEEN:
+                self._seen.clear()
+            self._seen[frame] = known
+        number, seq = known
+        member.seq = max(member.seq, seq, 1)
+        if number < 0:
+            return
+        came = self.account.deliver(member.index, number, seq)
+        if came is not None and self.tape is not None:
+            due_s, whole = came
+            now_s = self._time()
+            self.tape.delivered(due_s, now_s)
+            if whole:
+                self.tape.whole(due_s, now_s)
+
+    def _join(self) -> None:
+        self._joined += 1
+        if self._joined == len(self._members) and not self.all_joined.done():
+            self.all_joined.set_result(None)
+
+    def report_progress(self) -> None:
+        """
+        Some members say how far they are, if that is news.
+        """
+        self._turn += 1
+        for member in self._members[self._turn % _TURNS :: _TURNS]:
+            if member.seq > member.reported and not member.transport.is_closing():
+                member.reported = member.seq
+                said = encoding.delivered(self._conversation, member.seq)
+                member.transport.write(self._mask.frame(said))

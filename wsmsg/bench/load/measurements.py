@@ -1,0 +1,106 @@
+"""
+What a load measures while it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from typing import NamedTuple
+
+from wsmsg.bench.load.plan import Usage
+from wsmsg.bench.load.proc import cpu_s, machine_cpu_s
+
+
+class _Mark(NamedTuple):
+    """
+    How much there was at one moment.
+    """
+
+    at_s: float
+    delivered: int
+    used_s: dict[str, float]
+    own_s: float
+    machine_s: float
+
+
+class Tape:
+    """
+    Counts deliveries and keeps the latencies of one measured time.
+
+    @ivar count: all deliveries so far.
+    """
+
+    def __init__(self, begin_s: float, end_s: float, pids: dict[str, int]):
+        self.begin_s = begin_s
+        self.end_s = end_s
+        self.count = 0
+        self.latencies = array("d")
+        self.lateness = array("d")
+        self.to_all = array("d")
+        self._pids = pids
+        self._marks: list[_Mark] = []
+
+    def delivered(self, due_s: float, now_s: float) -> None:
+        """
+        A message that was due then arrived now.
+        """
+        self.count += 1
+        if self.begin_s <= due_s < self.end_s:
+            self.latencies.append(now_s - due_s)
+
+    def whole(self, due_s: float, now_s: float) -> None:
+        """
+        A message that was due then is with everyone now.
+        """
+        if self.begin_s <= due_s < self.end_s:
+            self.to_all.append(now_s - due_s)
+
+    def written(self, due_s: float, now_s: float) -> None:
+        """
+        A message that was due then was written now.
+        """
+        if self.begin_s <= due_s < self.end_s:
+            self.lateness.append(now_s - due_s)
+
+    def mark(self, now_s: float) -> None:
+        """
+        The measured time begins, or ends: read everyone's CPU.
+        """
+        used_s = {name: cpu_s(pid) for name, pid in self._pids.items()}
+        mark = _Mark(now_s, self.count, used_s, time.process_time(), machine_cpu_s())
+        self._marks.append(mark)
+
+    @property
+    def seconds(self) -> float:
+        return self._marks[-1].at_s - self._marks[0].at_s
+
+    @property
+    def measured(self) -> int:
+        """
+        Deliveries between the marks.
+        """
+        return self._marks[-1].delivered - self._marks[0].delivered
+
+    @property
+    def own_cpu_s(self) -> float:
+        """
+        CPU of this process between the marks.
+        """
+        return self._marks[-1].own_s - self._marks[0].own_s
+
+    def usage(self) -> dict[str, Usage]:
+        """
+        CPU between the marks, by process.
+        """
+        before, after = self._marks[0].used_s, self._marks[-1].used_s
+        return {name: Usage(after[name] - before[name]) for name in self._pids}
+
+    @property
+    def others_cpu_s(self) -> float:
+        """
+        CPU between the marks of all that has nothing to do with this load.
+        """
+        whole_s = self._marks[-1].machine_s - self._marks[0].machine_s
+        ours_s = self.own_cpu_s + sum(used.cpu_s for used in self.usage().values())
+        return max(0.0, whole_s - ours_s)

@@ -1,0 +1,199 @@
+"""
+One sender and one recipient, or one connection that hears itself: when they send,
+and what they write into the books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from wsmsg.bench.load import encoding
+from wsmsg.bench.load.accounts import Account, Books
+from wsmsg.bench.load.framing import Mask
+from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.peers import EchoPeer, RecipientPeer, SenderPeer
+
+#: An owner's sends wait so long after a rejection that names no time.
+_HOLD_S = 0.05
+
+
+class Clock(Protocol):
+    """
+    What is used of an asyncio event loop.
+    """
+
+    def time(self) -> float:
+        """
+        Seconds that only rise.
+        """
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> object:
+        """
+        Call it once after so many seconds.
+        """
+
+
+class Loop:
+    """
+    Keeps a window full, or sends when told to.
+
+    @ivar window: the most in flight; 0: sends only what is due.
+    @ivar tape: L{None} until the load begins.
+    """
+
+    def __init__(
+        self,
+        frame: Callable[[int], bytes],
+        window: int,
+        clock: Clock,
+        account: Books,
+    ):
+        self.account = account
+        self.window = window
+        self.tape: Tape | None = None
+        self._frame = frame
+        self._clock = clock
+        self._time = clock.time
+        self._transport: asyncio.Transport
+        self._held = False
+
+    def refill(self) -> None:
+        """
+        Send as many as the window has room for, in one write.
+        """
+        free = self.window - self.account.in_flight
+        if free > 0 and self.tape is not None and not self._held:
+            self._send([self._time()] * free)
+
+    def send_due(self, due: list[float]) -> None:
+        """
+        Send what was due at these times.
+        """
+        self._send(due)
+        if self.tape is not None:
+            now_s = self._time()
+            for due_s in due:
+                self.tape.written(due_s, now_s)
+
+    def finish(self) -> None:
+        """
+        Send no more.
+        """
+        self.window = 0
+
+    def _send(self, due: list[float]) -> None:
+        send, frame = self.account.send, self._frame
+        self._transport.write(b"".join([frame(send(due_s)) for due_s in due]))
+
+    def rejected(self, number: int, code: str, retry_after_ms: int) -> None:
+        """
+        Wait as told; the message itself is not sent again.
+        """
+        self.account.reject(number, code)
+        if not self._held:
+            self._held = True
+            delay_s = retry_after_ms / 1000 or _HOLD_S
+            self._clock.call_later(delay_s, self._release)
+
+    def _release(self) -> None:
+        self._held = False
+        self.refill()
+
+    def report_progress(self) -> None:
+        """
+        Tell the server how far those are who are sent to, if that is news.
+        """
+
+
+class _OneToOne(Loop):
+    """
+    What is sent arrives in one place.
+    """
+
+    account: Account
+
+    def __init__(self, frame: Callable[[int], bytes], window: int, clock: Clock):
+        super().__init__(frame, window, clock, Account())
+
+    def _arrived(self, number: int, seq: int) -> None:
+        due_s = self.account.deliver(number, seq)
+        if due_s is not None and self.tape is not None:
+            self.tape.delivered(due_s, self._time())
+
+
+class EchoLoop(_OneToOne):
+    """
+    One connection to an echo server.
+    """
+
+    def __init__(
+        self,
+        peer: EchoPeer,
+        clock: Clock,
+        *,
+        mask: Mask,
+        run: str,
+        size: int,
+        window: int,
+    ):
+        super().__init__(encoding.EchoTemplate(mask, run, size).frame, window, clock)
+        self._transport = peer.transport
+        peer.loop = self
+
+    def echoed(self, number: int) -> None:
+        self.account.accept(number)
+        self._arrived(number, number + 1)
+
+
+class Pair(_OneToOne):
+    """
+    A sender and a recipient at Connect.
+    """
+
+    def __init__(
+        self,
+        sender: SenderPeer,
+        recipient: RecipientPeer,
+        clock: Clock,
+        *,
+        mask: Mask,
+        run: str,
+        to: int,
+        conversation: str,
+        size: int,
+        window: int,
+    ):
+        template = encoding.SendTemplate(mask, run, to, size)
+        super().__init__(template.frame, window, clock)
+        self._scan = encoding.DeliverScanner(run, conversation, size).scan
+        self._transport = sender.transport
+        self._recipient = recipient
+        self._conversation = conversation
+        self._mask = mask
+        self._seq = self._reported = 0
+        sender.pair = recipient.pair = self
+
+    def accepted(self, number: int) -> None:
+        self.account.accept(number)
+
+    def delivered(self, data: bytes, start: int, end: int) -> bool:
+        """
+        @return: whether it is a message of this pair.
+        """
+        number, seq = self._scan(data, start, end)
+        if number < 0:
+            return False
+        self._seq = max(self._seq, seq)
+        self._arrived(number, seq)
+        return True
+
+    def report_progress(self) -> None:
+        """
+        Say how far the recipient is, if that is news.
+        """
+        if self._seq > self._reported and not self._recipient.transport.is_closing():
+            self._reported = self._seq
+            said = encoding.delivered(self._conversation, self._seq)
+            self._recipient.transport.write(self._mask.frame(said))

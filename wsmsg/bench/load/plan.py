@@ -1,0 +1,115 @@
+"""
+What a load process is told, and what it answers: JSON on its standard streams.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from wsmsg.bench.load.accounts import Spread, Totals
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One load.
+
+    @ivar kind: C{echo} against the floor, C{chat} against Connect; C{group}: one
+        group there; C{idle-echo} and C{idle-chat} only connect and stay.
+    @ivar count: pairs of a sender and a recipient, or connections, or members.
+    @ivar window: a closed loop's messages in flight for each pair or group.
+    @ivar rate: an open loop's messages a second, all pairs together; 0: closed loop.
+    @ivar size: bytes of content.
+    @ivar drain_s: how long to wait at the end for what is still on its way.
+    @ivar secret: HS256 key for the users' tokens; empty: C{debug_token} is used.
+    @ivar pids: processes whose CPU and memory are read, by name.
+    """
+
+    kind: Literal["echo", "chat", "group", "idle-echo", "idle-chat"]
+    host: str
+    port: int
+    path: str = "/"
+    count: int = 100
+    window: int = 1
+    rate: float = 0.0
+    size: int = 200
+    seconds: float = 10.0
+    warm_s: float = 2.0
+    drain_s: float = 15.0
+    secret: str = ""
+    debug_token: str = ""
+    audience: str = ""
+    issuer: str = ""
+    first_user: int = 1_000_000_000
+    connects_per_s: float = 1000.0
+    seed: int = 0
+    pids: dict[str, int] = {}
+
+    @property
+    def longest_s(self) -> float:
+        """
+        The most that the load may take, with everything slow.
+        """
+        connections = 2 * self.count
+        connecting = 60 + 3 * connections / self.connects_per_s
+        return connecting + self.warm_s + self.seconds + self.drain_s + 60
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """
+    What one process used.
+
+    @ivar cpu_s: CPU seconds in the measured time.
+    @ivar rss_before: resident bytes before the load's connections.
+    @ivar rss_after: and with them.
+    """
+
+    cpu_s: float
+    rss_before: int = 0
+    rss_after: int = 0
+
+
+class LoadResult(msgspec.Struct, kw_only=True):
+    """
+    What came of a plan.
+
+    @ivar seconds: the time that was measured.
+    @ivar delivered: messages that arrived (echoes that came back) in that time.
+    @ivar latency: from when a message was due to its delivery; of those due in the
+        measured time.
+    @ivar to_all: of a group's messages: until the last member had it.
+    @ivar lateness: of the load process itself: from when due to when written.
+    @ivar own_cpu_s: CPU of the load process in that time.
+    @ivar others_cpu_s: CPU of the machine in that time for anything else: the more,
+        the less the figures mean.
+    @ivar connections: how many were open.
+    @ivar closed: connections that the server ended, by reason.
+    @ivar other_frames: frames the load has no use for, by name.
+    """
+
+    seconds: float
+    delivered: int = 0
+    latency: Spread = msgspec.field(default_factory=Spread)
+    to_all: Spread = msgspec.field(default_factory=Spread)
+    lateness: Spread = msgspec.field(default_factory=Spread)
+    totals: Totals = msgspec.field(default_factory=Totals)
+    usage: dict[str, Usage] = {}
+    own_cpu_s: float = 0.0
+    others_cpu_s: float = 0.0
+    connections: int = 0
+    closed: dict[str, int] = {}
+    other_frames: dict[str, int] = {}
+
+    @property
+    def per_second(self) -> float:
+        return self.delivered / self.seconds if self.seconds else 0.0
+
+    def cpu_us(self, name: str) -> float | None:
+        """
+        CPU microseconds a message of the process with this name.
+        """
+        used = self.usage.get(name)
+        if used is None or not self.delivered:
+            return None
+        return used.cpu_s * 1e6 / self.delivered

@@ -1,0 +1,3 @@
+"""
+The terminal chat, C{wsmsg chat}.
+"""

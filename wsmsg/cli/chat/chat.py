@@ -1,0 +1,146 @@
+"""
+C{wsmsg chat}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from wsmsg.cli.chat.target import Talk
+from wsmsg.cli.paths import fail
+from wsmsg.cli.tokens import Duration, UserId
+from wsmsg.cli.user_options import GroupId, token_source, user_options
+from wsmsg.client import BadPositions, Client
+
+
+@click.command()
+@user_options
+@click.option("--target", type=UserId(), help="Whom you talk to, or")
+@click.option("--group", type=GroupId(), help="the group that you talk in.")
+@click.option(
+    "--device",
+    default="",
+    help="The name of this device; a newer login under it ends the older.",
+)
+@click.option(
+    "--position-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep here what was not sent yet, so that a crash does not lose it.",
+)
+@click.option("--codec", type=click.Choice(["protobuf", "json"]), default="protobuf")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="From a pipe: give up when nothing was accepted for so long.",
+)
+@click.option("--json", "as_json", is_flag=True, help="From a pipe: a JSON line each.")
+@click.option("--debug", is_flag=True, help="Log to stderr (a file, on a terminal).")
+def chat(
+    user: int,
+    target: int | None,
+    group: int | None,
+    url: str,
+    token: str | None,
+    token_file: Path | None,
+    device: str,
+    position_file: Path | None,
+    codec: str,
+    timeout: float,
+    data_dir: Path | None,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """
+    Talk to another user, or in a group.
+
+    On a terminal the history comes first. What you write is marked: … on its way, ✓
+    accepted (it will not be lost), ✓✓ delivered, ✓✓ read. When the connection breaks
+    it comes back by itself and sends what was not accepted, once. Messages of yours
+    show their number: /recall N takes that one back, /recall the last. /members tells
+    who is in the group, /quit leaves.
+
+    From a pipe each line is a message (empty lines are passed over), and the exit
+    status is 0 only when all of them were accepted.
+
+    Without a token one is signed with the key in the data folder, as `wsmsg token`
+    does it; that works on the machine of the daemons.
+
+    \b
+    Examples:
+      wsmsg chat --user 1001 --target 1002
+      printf 'one\\ntwo\\n' | wsmsg chat --user 1001 --target 1002 && echo accepted
+      wsmsg chat --user 1001 --group 4611686018427387904
+      wsmsg chat --user 7 --target 8 --url wss://chat.example --token-file t.jwt
+    """
+    if (target is None) is (group is None):
+        raise click.UsageError("say --target USER or --group GROUP, one of both")
+    talk = Talk(user, target or 0, group or 0)
+    piped = not sys.stdin.isatty()
+    _log(debug, piped, user)
+    source = token_source(user, token, token_file, data_dir)
+    try:
+        client = Client(
+            url,
+            source,
+            device or f"chat-{socket.gethostname()[:32]}-{os.getpid()}",
+            codec="json" if codec == "json" else "protobuf",
+            position_file=position_file,
+            start="delivered",
+        )
+    except BadPositions as error:
+        fail(str(error))
+    if piped:
+        asyncio.run(_pipe(client, talk, timeout, as_json))
+    else:
+        asyncio.run(_screen(client, talk))
+
+
+async def _pipe(client: Client, talk: Talk, timeout_s: float, as_json: bool) -> None:
+    from wsmsg.cli.chat.pipe import NotAccepted, send_lines
+
+    try:
+        await send_lines(
+            client,
+            talk,
+            sys.stdin.buffer,
+            timeout_s=timeout_s,
+            as_json=as_json,
+            say=click.echo,
+        )
+    except NotAccepted as error:
+        fail(str(error))
+    finally:
+        await client.close()
+
+
+async def _screen(client: Client, talk: Talk) -> None:
+    from wsmsg.cli.chat.screen import ChatScreen
+
+    try:
+        closed = await ChatScreen(client, talk).run()
+        unsent = client.unsent
+    finally:
+        await client.close()
+    if closed is not None:
+        fail(closed.reason)
+    if unsent:
+        fail(f"{unsent} messages were not accepted")
+
+
+def _log(debug: bool, piped: bool, user: int) -> None:
+    if not debug:
+        logging.getLogger("wsmsg").addHandler(logging.NullHandler())
+        logging.getLogger("wsmsg").propagate = False
+        return
+    form = "%(asctime)s %(name)s %(levelname)s %(message)s"
+    name = None if piped else f"wsmsg-chat-{user}.log"
+    logging.basicConfig(level=logging.DEBUG, format=form, filename=name)

@@ -1,0 +1,187 @@
+"""
+The chat from a pipe: each line a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import BinaryIO
+
+from wsmsg.cli.chat.target import Talk
+from wsmsg.client import Client
+from wsmsg.errors import WsmsgError
+
+_AHEAD = 256
+
+
+class NotAccepted(Exception):
+    """
+    Not every line was accepted; the text says how many, and the first reason.
+    """
+
+
+async def send_lines(
+    client: Client,
+    talk: Talk,
+    source: BinaryIO,
+    *,
+    timeout_s: float,
+    as_json: bool,
+    say: Callable[[str], object],
+) -> int:
+    """
+    Send every line that is not empty, in order, and say what was accepted.
+
+    @param timeout_s: the longest time in which nothing is accepted while something
+        should be.
+    @return: how many were accepted.
+    @raise NotAccepted: some were not.
+    """
+    lines = _Lines(client, talk, as_json=as_json, say=say)
+    client.start()
+    try:
+        async with asyncio.timeout(None) as patience:
+            lines.patience, lines.timeout_s = patience, timeout_s
+            async for number, raw in read_lines(source):
+                await lines.send(number, raw)
+            await lines.settled()
+    except TimeoutError:
+        state = client.state
+        why = getattr(state, "reason", "") or "the server does not answer"
+        many = f"{len(lines.open)} not accepted in {timeout_s:g} s: {why}"
+        lines.faults.append((0, many))
+    finally:
+        lines.cancel()
+    if lines.faults:
+        more = f" (and {len(lines.faults) - 1} more)" if len(lines.faults) > 1 else ""
+        first = min(lines.faults)[1]
+        raise NotAccepted(f"{first}{more}; {lines.accepted} accepted")
+    return lines.accepted
+
+
+class _Lines:
+    """
+    The lines on their way.
+    """
+
+    patience: asyncio.Timeout
+    timeout_s: float
+
+    def __init__(
+        self,
+        client: Client,
+        talk: Talk,
+        *,
+        as_json: bool,
+        say: Callable[[str], object],
+    ) -> None:
+        self._client = client
+        self._talk = talk
+        self._as_json = as_json
+        self._say = say
+        self._room = asyncio.Semaphore(_AHEAD)
+        self.open: set[asyncio.Task[None]] = set()
+        self.accepted = 0
+        self.faults: list[tuple[int, str]] = []
+
+    async def send(self, number: int, raw: bytes) -> None:
+        """
+        Begin to send a line; waits while many are on their way.
+        """
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self._fault(number, "bad_request", "it is not UTF-8")
+            return
+        if not text:
+            return
+        await self._room.acquire()
+        task = asyncio.create_task(self._one(number, text))
+        self.open.add(task)
+        task.add_done_callback(self._done)
+        self._hurry()
+        await asyncio.sleep(0)  # the sends begin in the order of the lines
+
+    async def settled(self) -> None:
+        """
+        Wait until nothing is on its way.
+        """
+        while self.open:
+            await asyncio.wait(self.open)
+
+    def cancel(self) -> None:
+        """
+        Wait for nothing any more.
+        """
+        for task in self.open:
+            task.cancel()
+
+    async def _one(self, number: int, text: str) -> None:
+        try:
+            accepted = await self._talk.say(self._client, text)
+        except WsmsgError as error:
+            self._fault(number, error.code, error.reason)
+            return
+        self.accepted += 1
+        if self._as_json:
+            told = {
+                "line": number,
+                "accepted": True,
+                "client_id": accepted.client_id,
+                "time_ms": accepted.time_ms,
+            }
+            self._say(json.dumps(told))
+        else:
+            self._say(f"accepted {number} {accepted.client_id} {accepted.time_ms}")
+
+    def _fault(self, number: int, code: str, reason: str) -> None:
+        self.faults.append((number, f"line {number}: {code}: {reason}"))
+        if self._as_json:
+            told = {"line": number, "accepted": False, "code": code, "reason": reason}
+            self._say(json.dumps(told))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.open.discard(task)
+        self._room.release()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """
+        Something moved: the time to wait begins anew, while there is a wait.
+        """
+        if self.patience.expired():
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self.timeout_s if self.open else None
+        self.patience.reschedule(due)
+
+
+async def read_lines(source: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:
+    """
+    The lines of a file or a pipe with their numbers, without their ends.
+
+    A thread reads, because an event loop cannot wait for a regular file; it is a
+    daemon, so that a pipe that stays open does not keep the program.
+    """
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+
+    def read() -> None:
+        try:
+            for line in source:
+                put(line)
+            put(None)
+        except RuntimeError:
+            pass  # the loop is closed: nobody wants them any more
+
+    def put(line: bytes | None) -> None:
+        asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    number = 0
+    while (line := await lines.get()) is not None:
+        number += 1
+        yield number, line.rstrip(b"\r\n")

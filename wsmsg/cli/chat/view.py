@@ -1,0 +1,279 @@
+"""
+What the chat shows: the lines of the conversation, each with its mark.
+
+Knows no terminal; L{wsmsg.cli.chat.screen} draws it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from wsmsg.cli.escape import harmless
+from wsmsg.client import (
+    Closed,
+    Connected,
+    Event,
+    GroupChanged,
+    MessageRecalled,
+    MessageReceived,
+    Presence,
+    Receipt,
+    Reconnecting,
+    Stored,
+    Typing,
+)
+from wsmsg.model import is_group
+
+#: So long after the last sign of it somebody counts as typing.
+TYPING_S = 4.0
+
+_LINES = 2000
+#: Of a long list of users so many are named.
+_NAMED = 10
+
+
+@attrs.define(slots=True)
+class Entry:
+    """
+    One line.
+
+    @ivar seq: 0: it has no number yet, or is no message.
+    @ivar fault: why it was not sent.
+    @ivar recalled: its sender took it back.
+    """
+
+    text: str
+    mine: bool
+    time_ms: int
+    seq: int = 0
+    sender: int = 0
+    recalled: bool = False
+    client_id: str = ""
+    accepted: bool = False
+    fault: str = ""
+    note: bool = False
+
+
+class ChatView:
+    """
+    The conversation with one user, or of a group, as the user of this terminal sees it.
+
+    @param now: seconds of a clock that only rises.
+    @ivar read: the last number of theirs that is shown.
+    """
+
+    def __init__(self, conversation: str, now: Callable[[], float]) -> None:
+        self.conversation = conversation
+        self.entries: list[Entry] = []
+        self.connection = "connecting"
+        self.online: bool | None = None
+        self.shown = 0
+        self._numbers = True
+        self._now = now
+        self._delivered = self._read = 0
+        self._typed_at: float | None = None
+        self._own: dict[str, Entry] = {}
+
+    @property
+    def numbers(self) -> bool:
+        """
+        Whether the server numbers messages.
+        """
+        return self._numbers
+
+    @numbers.setter
+    def numbers(self, numbers: bool) -> None:
+        if self._numbers and not numbers:
+            self.note(
+                "this server keeps no numbers: what is said while you are away is "
+                "not shown, and there is no history, receipt, /recall or /members"
+            )
+        self._numbers = numbers
+
+    def history(self, messages: Sequence[Stored]) -> None:
+        """
+        What was said before; only what is not shown yet is added.
+        """
+        for message in messages:
+            self._stored(message)
+
+    def sending(self, client_id: str, text: str, time_ms: int) -> None:
+        """
+        The user wrote something.
+        """
+        entry = Entry(text, mine=True, time_ms=time_ms, client_id=client_id)
+        self._own[client_id] = entry
+        self._add(entry)
+
+    def accepted(self, client_id: str) -> None:
+        """
+        The server has it.
+        """
+        if client_id in self._own:
+            self._own[client_id].accepted = True
+
+    def refused(self, client_id: str, reason: str) -> None:
+        """
+        The server will not take it.
+        """
+        entry = self._own.pop(client_id, None)
+        if entry is not None:
+            entry.fault = harmless(reason)
+
+    def note(self, text: str, time_ms: int = 0) -> None:
+        """
+        Something to say that is no message.
+        """
+        self._add(Entry(harmless(text), mine=False, time_ms=time_ms, note=True))
+
+    def event(self, event: Event) -> None:
+        """
+        Something happened.
+        """
+        match event:
+            case MessageReceived() | GroupChanged() | MessageRecalled():
+                if event.conversation == self.conversation:
+                    self._stored(event)
+                else:
+                    self._elsewhere(event)
+            case Receipt(self.conversation, _, delivered, read):
+                self._delivered = max(self._delivered, delivered)
+                self._read = max(self._read, read)
+            case Typing(self.conversation):
+                self._typed_at = self._now()
+            case Presence(online=online):
+                self.online = online
+            case Connected():
+                self.connection = "connected"
+            case Reconnecting(reason, delay_s):
+                self.connection = f"reconnecting in {delay_s:.1f} s: {harmless(reason)}"
+                self.online = None
+            case Closed(reason):
+                self.connection = f"closed: {harmless(reason)}"
+            case _:
+                pass
+
+    @property
+    def typing(self) -> bool:
+        """
+        Whether the other types.
+        """
+        at = self._typed_at
+        return at is not None and self._now() < at + TYPING_S
+
+    def mark(self, entry: Entry) -> str:
+        """
+        How far a message of ours is.
+        """
+        if not entry.mine or entry.note:
+            return ""
+        if entry.recalled:
+            return ""
+        if entry.fault:
+            return f"not sent: {entry.fault}"
+        if entry.seq and entry.seq <= self._read:
+            return "\u2713\u2713 read"
+        if entry.seq and entry.seq <= self._delivered:
+            return "\u2713\u2713"
+        return "\u2713" if entry.accepted else "\u2026"
+
+    def last_own(self) -> int:
+        """
+        The number of the last message of ours that can be taken back; 0: there is none.
+        """
+        own = (e.seq for e in self.entries if e.mine and e.seq and not e.recalled)
+        return max(own, default=0)
+
+    def _elsewhere(self, event: Stored) -> None:
+        where = "you"
+        if is_group(event.conversation):
+            where = f"group {event.conversation[2:]}"
+        if event.mine:
+            return
+        if isinstance(event, MessageReceived):
+            self.note(f"{event.sender} wrote to {where}: {event.content}")
+        elif isinstance(event, GroupChanged):
+            self.note(f"in {where} {what_changed(event)}")
+
+    def _stored(self, event: Stored) -> None:
+        if event.seq:
+            if event.seq <= self.shown:
+                return
+            self.shown = event.seq
+        match event:
+            case MessageReceived():
+                self._message(event)
+            case GroupChanged():
+                self.note(what_changed(event), event.time_ms)
+            case MessageRecalled(recalled=seq):
+                for entry in self.entries:
+                    if entry.seq == seq:
+                        entry.text, entry.recalled = "", True
+
+    def _message(self, message: MessageReceived) -> None:
+        if not message.mine:
+            self._typed_at = None
+        entry = self._own.pop(message.client_id, None) if message.mine else None
+        if entry is not None:
+            # It moves to where it is numbered: the same place for everybody.
+            self.entries.remove(entry)
+        else:
+            entry = Entry(harmless(message.content), message.mine, message.time_ms)
+        entry.accepted, entry.sender = True, message.sender
+        entry.recalled = message.recalled
+        entry.seq, entry.time_ms = message.seq, message.time_ms
+        waiting = len(self.entries)
+        while waiting and self.entries[waiting - 1] in self._own.values():
+            waiting -= 1
+        self.entries.insert(waiting, entry)
+        self._trim()
+
+    def _add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._trim()
+
+    def _trim(self) -> None:
+        if len(self.entries) > _LINES:
+            del self.entries[: len(self.entries) - _LINES]
+
+
+def what_changed(event: GroupChanged) -> str:
+    """
+    A change of a group in words.
+    """
+    if event.created:
+        others = [user for user in event.added if user != event.sender]
+        return f"{event.sender} made the group {event.name!r}{_with(others)}"
+    if event.removed == (event.sender,) and not event.added:
+        return f"{event.sender} left"
+    done = []
+    if event.added:
+        done.append(f"added {_listed(event.added)}")
+    if event.removed:
+        done.append(f"removed {_listed(event.removed)}")
+    return f"{event.sender} {' and '.join(done)}"
+
+
+def _with(users: Sequence[int]) -> str:
+    return f" with {_listed(users)}" if users else ""
+
+
+def _listed(users: Sequence[int]) -> str:
+    shown = ", ".join(map(str, users[:_NAMED]))
+    more = len(users) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def clock_time(time_ms: int) -> str:
+    """
+    Hours and minutes where this terminal is; with the day, if that is not today.
+    """
+    if not time_ms:
+        return ""
+    then = time.localtime(time_ms / 1000)
+    today = time.localtime()
+    same = then[:3] == today[:3]
+    return time.strftime("%H:%M" if same else "%d %b %H:%M", then)

@@ -1,0 +1,3 @@
+"""
+The demo, C{wsmsg demo}: both daemons and two users who talk.
+"""

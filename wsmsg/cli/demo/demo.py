@@ -1,0 +1,254 @@
+"""
+C{wsmsg demo}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import click
+
+from wsmsg.auth.local_key import TokenKeyUnusable, local_key
+from wsmsg.cli.demo.daemons import (
+    DaemonFailed,
+    DemoDaemon,
+    Ports,
+    demo_daemons,
+    last_lines,
+)
+from wsmsg.cli.demo.people import USERS, Person, Talk, conversation, faults
+from wsmsg.cli.demo.script import BadScript, Script, read_script
+from wsmsg.cli.paths import WS_PATH, data_dir_of, fail
+from wsmsg.cli.tokens import make_token
+from wsmsg.client import Client, Reconnect
+from wsmsg.errors import WsmsgError
+
+_PATIENCE_S = 60.0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End by itself; status 0 if all was right.")
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path),
+    help="The text to play, lines like 'Ada: hello'.  [default: one that comes along]",
+)
+@click.option(
+    "--port-base",
+    type=click.IntRange(1024, 65530),
+    help="Six ports from this one up.  [default: the usual; free ones with --once]",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep everything here.  [default: a temporary folder, removed at the end]",
+)
+def demo(
+    once: bool, script: Path | None, port_base: int | None, data_dir: Path | None
+) -> None:
+    """
+    Start both daemons and let two users talk over real WebSockets.
+
+    In the middle the Message daemon is killed (SIGKILL) and started again: what is
+    written meanwhile is delivered after, and nothing is lost or doubled. Then the
+    daemons stay up, for you to try `wsmsg chat`, until Ctrl-C.
+
+    \b
+    Examples:
+      wsmsg demo
+      wsmsg demo --once              ends by itself; for scripts
+      wsmsg demo --port-base 31000   beside daemons that run already
+    """
+    try:
+        text = read_script(script)
+    except BadScript as error:
+        fail(str(error))
+    ports = _ports(once, port_base)
+    with tempfile.TemporaryDirectory(prefix="wsmsg-demo-") as temporary:
+        folder = data_dir.absolute() if data_dir else Path(temporary)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stage = _Stage(text, folder, ports, once=once, keep=data_dir is not None)
+        try:
+            asyncio.run(stage.run())
+        except DaemonFailed as error:
+            click.echo(str(error), err=True)
+            fail("the demo could not be played")
+        except WsmsgError as error:
+            click.echo(stage.logs(), err=True)
+            fail(f"the demo could not go on: {error.code}: {error.reason}")
+
+
+def _ports(once: bool, base: int | None) -> Ports:
+    if base is None and once:
+        return Ports.free()
+    ports = Ports() if base is None else Ports.from_base(base)
+    taken = ports.taken()
+    if taken:
+        fail(
+            f"in use: port {', '.join(map(str, taken))} of 127.0.0.1; stop what "
+            "listens there, or choose others: wsmsg demo --port-base 31000"
+        )
+    return ports
+
+
+class _Stage:
+    """
+    One run of the demo.
+    """
+
+    def __init__(
+        self, script: Script, folder: Path, ports: Ports, *, once: bool, keep: bool
+    ) -> None:
+        self._script = script
+        self._folder = folder
+        self._ports = ports
+        self._once = once
+        self._keep = keep
+        # Left up, the daemons believe the tokens that `wsmsg chat` makes by itself.
+        self._key_dir = folder if once or keep else data_dir_of(None)
+
+        self._played = False
+
+    def logs(self) -> str:
+        """
+        The last lines of both logs.
+        """
+        logs = (self._folder / f"{name}.log" for name in ("connect", "message"))
+        return "\n".join(f"{log}:\n{last_lines(log)}" for log in logs)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        playing = asyncio.create_task(self._play())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, playing.cancel)
+        try:
+            await playing
+        except asyncio.CancelledError:
+            if not self._played:
+                fail("interrupted")
+
+    async def _play(self) -> None:
+        try:
+            secret = local_key(self._key_dir)
+        except TokenKeyUnusable as error:
+            fail(str(error))
+        connect, message = demo_daemons(self._folder, self._ports, secret)
+        try:
+            await self._start(connect, message)
+            await self._talk(secret, message)
+            self._played = True
+            if not self._once:
+                self._invite(connect, message)
+                await asyncio.Event().wait()
+        finally:
+            click.echo("\nStopping the daemons.")
+            try:
+                await connect.stop()
+                await message.stop()
+            finally:
+                connect.kill()
+                message.kill()
+
+    async def _start(self, *daemons: DemoDaemon) -> None:
+        click.echo("Starting twistd connect, then twistd message (any order will do):")
+        for daemon in daemons:
+            daemon.start()
+        for daemon in reversed(daemons):
+            await daemon.ready()
+            click.echo(f"  {daemon.name} is ready (pid {daemon.pid}, log {daemon.log})")
+
+    async def _talk(self, secret: str, message: DemoDaemon) -> None:
+        async with AsyncExitStack() as stack:
+            people = [
+                await self._person(stack, name, user, secret)
+                for name, user in zip(self._script.names, USERS, strict=True)
+            ]
+            base = max([0, *(p.client.head(conversation()) for p in people)])
+            talk = Talk(self._script, people)
+            who = " and ".join(f"{p.name} ({p.client.user})" for p in people)
+            click.echo(f"\n{who} talk:\n")
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._lines(talk, message)
+            except TimeoutError:
+                fail(f"not all arrived within {_PATIENCE_S:.0f} s; see {message.log}")
+            self._judge(talk, people, base)
+
+    async def _person(
+        self, stack: AsyncExitStack, name: str, user: int, secret: str
+    ) -> Person:
+        url = f"ws://127.0.0.1:{self._ports.client}{WS_PATH}"
+        client = Client(
+            url,
+            lambda: make_token(user, secret, 3600.0, time.time()),
+            "demo",
+            start="latest",
+            reconnect=Reconnect(url, cap_s=1.0),
+        )
+        await stack.enter_async_context(client)
+        person = Person(name, client)
+        listening = asyncio.create_task(person.listen())
+        stack.callback(listening.cancel)
+        await client.caught_up()
+        return person
+
+    async def _lines(self, talk: Talk, message: DemoDaemon) -> None:
+        lines = list(self._script.lines)
+        while lines:
+            if not lines[0].away:
+                click.echo((await talk.play(lines.pop(0)))[1])
+                continue
+            away = []
+            while lines and lines[0].away:
+                away.append(lines.pop(0))
+            message.kill()
+            click.echo(f"\n  >< message is killed (SIGKILL, pid {message.pid})\n")
+            playing = []
+            for line in away:
+                playing.append(asyncio.create_task(talk.play(line)))
+                await asyncio.sleep(0.3)
+                name = talk.people[line.speaker].name
+                click.echo(f"       {name} writes; no tick yet")
+            click.echo("\n  <> message is started again\n")
+            message.start()
+            await message.ready()
+            for _, text in sorted(await asyncio.gather(*playing)):
+                click.echo(text)
+            click.echo("")
+
+    def _judge(self, talk: Talk, people: list[Person], base: int) -> None:
+        found = [
+            f"{person.name} saw it otherwise: {fault}"
+            for person in people
+            for fault in faults(
+                talk.sent,
+                person.seen,
+                base=base,
+                user_of=lambda line: USERS[line.speaker],
+            )
+        ]
+        if [m.seq for m in people[0].seen] != [m.seq for m in people[1].seen]:
+            found.append("the two saw different orders")
+        if found:
+            fail("; ".join(found))
+        click.echo(
+            f"\nNothing is lost: {len(talk.sent)} messages, numbers {base + 1} to "
+            f"{base + len(talk.sent)}, each exactly once and in order on both sides."
+        )
+
+    def _invite(self, connect: DemoDaemon, message: DemoDaemon) -> None:
+        more = ""
+        if self._ports != Ports():
+            more += f" --url ws://127.0.0.1:{self._ports.client}"
+        if self._keep:
+            more += f" --data-dir {self._folder}"
+        click.echo("\nThe daemons stay up. In two more terminals:\n")
+        click.echo(f"  wsmsg chat --user 1001 --target 1002{more}")
+        click.echo(f"  wsmsg chat --user 1002 --target 1001{more}\n")
+        click.echo(f"Kill one meanwhile: kill -9 {message.pid}  (or {connect.pid})")
+        click.echo("Ctrl-C ends it all.")

@@ -1,0 +1,155 @@
+"""
+Two users who talk, and what each of them saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from wsmsg.cli.demo.script import Line, Script
+from wsmsg.cli.escape import harmless
+from wsmsg.client import (
+    Client,
+    Connected,
+    MessageReceived,
+    Receipt,
+    Reconnecting,
+)
+from wsmsg.model import conversation_of
+
+USERS = (1001, 1002)
+
+
+@attrs.frozen
+class Sent:
+    """
+    What was said, and under which id.
+    """
+
+    line: Line
+    client_id: str
+
+
+class Person:
+    """
+    One of the two: a client, and all that it was given.
+
+    @ivar seen: the messages, in the order in which they came.
+    """
+
+    def __init__(self, name: str, client: Client) -> None:
+        self.name = name
+        self.client = client
+        self.seen: list[MessageReceived] = []
+        self.delivered = 0
+        self.read = 0
+        self.news = asyncio.Event()
+        self.states: list[str] = []
+
+    async def listen(self) -> None:
+        """
+        Take what comes, and call it read.
+        """
+        async for event in self.client.events():
+            match event:
+                case MessageReceived(conversation=name, seq=seq, mine=mine):
+                    self.seen.append(event)
+                    if not mine:
+                        self.client.mark_read(name, seq)
+                case Receipt(delivered=delivered, read=read):
+                    self.delivered, self.read = delivered, read
+                case Reconnecting(reason):
+                    self.states.append(f"reconnecting: {reason}")
+                case Connected():
+                    self.states.append("connected")
+                case _:
+                    pass
+            self.news.set()
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """
+        Wait until what came makes this true.
+        """
+        while not reached():
+            self.news.clear()
+            await self.news.wait()
+
+    def seq_of(self, client_id: str) -> int:
+        """
+        The number of a message of theirs; 0: it did not come back yet.
+        """
+        found = (m.seq for m in reversed(self.seen) if m.client_id == client_id)
+        return next(found, 0)
+
+
+class Talk:
+    """
+    The conversation.
+    """
+
+    def __init__(self, script: Script, people: Sequence[Person]) -> None:
+        self.script = script
+        self.people = people
+        self.sent: list[Sent] = []
+        self._width = max(len(name) for name in script.names)
+
+    async def play(self, line: Line) -> tuple[int, str]:
+        """
+        Have a line said, accepted, delivered and read.
+
+        @return: its number, and how to show it.
+        """
+        person, other = self.people[line.speaker], self.people[1 - line.speaker]
+        sent = Sent(line, f"demo-{len(self.sent) + 1}-{id(self):x}")
+        self.sent.append(sent)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await person.client.send(other.client.user, line.text, client_id=sent.client_id)
+        accepted_ms = (loop.time() - began) * 1000
+        await person.until(lambda: person.seq_of(sent.client_id) > 0)
+        seq = person.seq_of(sent.client_id)
+        await other.until(lambda: any(m.seq == seq for m in other.seen))
+        came_ms = (loop.time() - began) * 1000
+        await person.until(lambda: person.read >= seq)
+        return seq, (
+            f"{seq:>5}  {person.name:>{self._width}}: {harmless(line.text)}\n"
+            f"{'':>{self._width + 9}}\u2713 accepted {accepted_ms:.0f} ms  "
+            f"\u2713\u2713 delivered {came_ms:.0f} ms  read"
+        )
+
+
+def faults(
+    sent: Sequence[Sent],
+    seen: Sequence[MessageReceived],
+    *,
+    base: int,
+    user_of: Callable[[Line], int],
+) -> list[str]:
+    """
+    What is wrong with what one of them saw: nothing, if every message came exactly
+    once and in order.
+
+    @param base: the number after which the conversation began.
+    """
+    found: list[str] = []
+    if len(seen) != len(sent):
+        found.append(f"{len(sent)} messages were sent and {len(seen)} came")
+    numbers = [m.seq for m in seen]
+    if numbers != list(range(base + 1, base + 1 + len(numbers))):
+        found.append(f"the numbers are {numbers}")
+    for user in {user_of(s.line) for s in sent}:
+        said = [s.line.text for s in sent if user_of(s.line) == user]
+        came = [m.content for m in seen if m.sender == user]
+        if said != came:
+            found.append(f"what {user} said came as {came}")
+    return found
+
+
+def conversation() -> str:
+    """
+    The name of what the two talk in.
+    """
+    return conversation_of(*USERS)

@@ -1,0 +1,84 @@
+"""
+The text that the demo plays.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import attrs
+
+
+class BadScript(Exception):
+    """
+    The text cannot be played; says which line and why.
+    """
+
+
+@attrs.frozen
+class Line:
+    """
+    @ivar speaker: 0 or 1.
+    @ivar away: it is said while the Message daemon is gone.
+    """
+
+    speaker: int
+    text: str
+    away: bool
+
+
+@attrs.frozen
+class Script:
+    """
+    @ivar names: of the two.
+    """
+
+    names: tuple[str, str]
+    lines: tuple[Line, ...]
+
+
+def read_script(path: Path | None) -> Script:
+    """
+    The script in a file; the one that comes with the program for L{None}.
+
+    @raise BadScript: it cannot be read or played.
+    """
+    try:
+        if path is None:
+            folder = resources.files("wsmsg.cli.demo")
+            text = (folder / "demo_conversation.txt").read_text("utf-8")
+        else:
+            text = path.read_text("utf-8")
+    except OSError as error:
+        raise BadScript(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise BadScript(f"{path}: not UTF-8: {error.reason}") from error
+    return parse_script(text, str(path or "demo_conversation.txt"))
+
+
+def parse_script(text: str, name: str) -> Script:
+    """
+    @param name: of the file, for mistakes.
+    @raise BadScript: it cannot be played.
+    """
+    names: list[str] = []
+    lines: list[Line] = []
+    away = False
+    for number, row in enumerate(text.splitlines(), 1):
+        row = row.strip()
+        if row in ("---", "+++"):
+            away = row == "---"
+        elif row and not row.startswith("#"):
+            speaker, colon, said = (part.strip() for part in row.partition(":"))
+            if not (speaker and colon and said):
+                raise BadScript(f"{name}, line {number}: is not like 'Ada: hello'")
+            if speaker not in names:
+                names.append(speaker)
+            if len(names) > 2:
+                reason = f"{speaker} is the third to talk"
+                raise BadScript(f"{name}, line {number}: {reason}")
+            lines.append(Line(names.index(speaker), said, away))
+    if len(names) < 2:
+        raise BadScript(f"{name}: two must talk, and there are {len(names)}")
+    return Script((names[0], names[1]), tuple(lines))

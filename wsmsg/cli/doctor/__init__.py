@@ -1,0 +1,3 @@
+"""
+Checks of an installation, C{wsmsg doctor}.
+"""

@@ -1,0 +1,97 @@
+"""
+What the doctor looks at where a settings file names servers: whether each can be
+reached from here.  It connects and says nothing; who may log in the daemons find out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from wsmsg.cli.doctor.checks import Finding
+from wsmsg.settings.mistakes import SettingsMistakes
+from wsmsg.settings.redis_rules import registry_url
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.urls.address import Address
+from wsmsg.settings.urls.backends import kafka_url
+from wsmsg.settings.urls.mongo import read_mongo_url
+from wsmsg.settings.urls.redis import is_redis, read_redis_url
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+_CONNECT_S = 1.0
+
+#: Why there is no way to an address; empty: there is.
+Reach = Callable[[Address], str]
+
+#: What the settings call it, and the addresses of which one is enough.
+Backend = tuple[str, Sequence[Address]]
+
+
+def reach(address: Address) -> str:
+    """
+    Connect to it and leave.
+    """
+    try:
+        socket.create_connection(address, timeout=_CONNECT_S).close()
+    except OSError as e:
+        return e.strerror or str(e)
+    return ""
+
+
+def backends(file: Path, reach: Reach = reach) -> Iterator[Finding]:
+    """
+    The servers that this settings file (and the environment) names.
+    """
+    sources = Sources(file=file, environ=os.environ)
+    try:
+        named = [
+            *_of_message(load_settings(MessageSettings, sources)),
+            *_of_connect(load_settings(ConnectSettings, sources)),
+        ]
+    except SettingsMistakes as e:
+        remedy = f"wsmsg check-config {file} names them all"
+        yield Finding("problem", "settings", e.text().partition("\n")[0], remedy)
+        return
+    if not named:
+        yield Finding("ok", "servers", f"{file} needs none: all is embedded")
+    for name, addresses in named:
+        yield _found(name, addresses, reach)
+
+
+def _found(name: str, addresses: Sequence[Address], reach: Reach) -> Finding:
+    reasons = {address: reach(address) for address in addresses}
+    there = [str(address) for address, reason in reasons.items() if not reason]
+    missing = [f"{address}: {reason}" for address, reason in reasons.items() if reason]
+    if not there:
+        remedy = f"start it, let us through to it, or mend {name}"
+        return Finding("problem", name, "; ".join(missing), remedy)
+    if missing:
+        remedy = "one is enough to begin with; mend it before that one is lost as well"
+        return Finding("warning", name, "; ".join(missing), remedy)
+    return Finding("ok", name, f"{', '.join(there)} can be reached")
+
+
+def _of_message(settings: MessageSettings) -> Iterator[Backend]:
+    if settings.journal.startswith("kafka:"):
+        yield "message.journal", kafka_url(settings.journal).brokers
+    if not settings.store.startswith("sqlite:"):
+        store = read_mongo_url(
+            settings.store, settings.store_password.get_secret_value()
+        )
+        if not store.srv:  # else the DNS tells, which the daemon asks
+            yield "message.store", [Address(*host) for host in store.hosts]
+    if is_redis(settings.presence):
+        yield "message.presence", [read_redis_url(settings.presence, "").address]
+    registry = registry_url(settings)
+    if registry is not None and settings.registry:
+        yield "message.registry", [registry.address]
+
+
+def _of_connect(settings: ConnectSettings) -> Iterator[Backend]:
+    if is_redis(settings.discovery):
+        yield "connect.discovery", [read_redis_url(settings.discovery, "").address]
+    if settings.legacy.redis:
+        legacy = read_redis_url(settings.legacy.redis, "")
+        yield "connect.legacy.redis", [legacy.address]

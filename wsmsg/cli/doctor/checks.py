@@ -1,0 +1,301 @@
+"""
+What the doctor looks at: each check gives findings and changes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import attrs
+
+from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.settings.urls.address import parse_address
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+Ask = Callable[[str], dict[str, Any]]
+Level = Literal["ok", "warning", "problem"]
+
+_LIBRARIES = (
+    *("twisted", "autobahn", "grpcio", "protobuf", "msgspec", "pydantic", "pyjwt"),
+    *("automat", "attrs", "click", "websockets", "prompt_toolkit"),
+    *("confluent-kafka", "txmongo", "pymongo", "txredisapi"),
+)
+_LOW_BYTES = 200 * 2**20
+_EARLIEST_S = 1735689600  # 2025: no machine's clock is right before
+
+_PLUGINS = """
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+print(*sorted(p.tapname for p in getPlugins(IServiceMaker)
+              if p.tapname in ("connect", "message")))
+"""
+
+#: Of which dependency, what its last error says, what to do; the first that fits.
+_REMEDIES = (
+    ("message ", "", "start Message (twistd -n message), or mend connect.discovery"),
+    ("journal", "refuses our credentials", "mend kafka.username and kafka.password"),
+    (
+        *("journal", "no right"),
+        "give our user that right (kafka-acls.sh), or mend kafka.group",
+    ),
+    ("journal", "we may not", "give our user the right to the topic (kafka-acls.sh)"),
+    (
+        *("journal", "is not there"),
+        "make the topic (kafka-topics.sh), or set kafka.create_topics = true",
+    ),
+    ("journal", "partitions and must", "set kafka.partitions to what the topic has"),
+    ("journal", "max.message.bytes", "raise it for the topic (kafka-configs.sh)"),
+    ("journal", "TLS", "mend kafka.tls, kafka.tls_ca and the broker's certificate"),
+    (
+        *("journal", "broker"),
+        "start Kafka, let us through to it, or mend the brokers in message.journal",
+    ),
+    ("journal", "", "mend what the reason says, or message.journal"),
+    (
+        *("store", ""),
+        "start MongoDB or let us through to it, or mend message.store and its password",
+    ),
+    (
+        *("presence", ""),
+        "start Redis or mend message.presence; messages are delivered meanwhile",
+    ),
+    ("registry", "", "start Redis or mend its address; Connects keep those they know"),
+    ("discovery", "", "start what connect.discovery names, or mend it"),
+    (
+        *("legacy", ""),
+        "start the Redis of deployed Connects, or mend connect.legacy.redis",
+    ),
+)
+
+
+@attrs.frozen
+class Finding:
+    """
+    @ivar remedy: what to do; empty where nothing is to be done.
+    """
+
+    level: Level
+    subject: str
+    text: str
+    remedy: str = ""
+
+
+def examine(data_dir: Path, connect_admin: str, message_admin: str) -> list[Finding]:
+    """
+    Everything.
+    """
+    return [
+        *python(sys.version_info[:3]),
+        *libraries(importlib.metadata.version),
+        *sqlite(),
+        *plugins(),
+        *folder(data_dir),
+        *disk(data_dir, shutil.disk_usage),
+        *clock(time.time()),
+        *daemon("connect", connect_admin, ask),
+        *daemon("message", message_admin, ask),
+        *ports(connect_admin, message_admin, ask),
+    ]
+
+
+def python(version: tuple[int, ...]) -> Iterator[Finding]:
+    """
+    Whether this Python is new enough.
+    """
+    text = ".".join(map(str, version))
+    if version >= (3, 11):
+        yield Finding("ok", "Python", f"{text} ({sys.executable})")
+    else:
+        yield Finding("problem", "Python", text, "use Python 3.11 or later")
+
+
+def libraries(version_of: Callable[[str], str]) -> Iterator[Finding]:
+    """
+    Whether all that is needed is installed.
+    """
+    found: list[str] = []
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {version_of(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            remedy = "install wsmsg again: pip install wsmsg (or make setup)"
+            yield Finding("problem", "library", f"{name} is not installed", remedy)
+    yield Finding("ok", "libraries", ", ".join(found))
+
+
+def sqlite() -> Iterator[Finding]:
+    """
+    Whether the embedded database is there; the daemons open it, not we.
+    """
+    code = "import sqlite3; print(sqlite3.sqlite_version)"
+    ran = _python(code)
+    if ran.returncode:
+        remedy = "use a Python that was built with SQLite"
+        yield Finding("problem", "SQLite", "this Python has none", remedy)
+    else:
+        yield Finding("ok", "SQLite", ran.stdout.strip())
+
+
+def plugins() -> Iterator[Finding]:
+    """
+    Whether twistd knows both daemons.
+    """
+    found = _python(_PLUGINS).stdout.split()
+    missing = [name for name in ("connect", "message") if name not in found]
+    if missing:
+        yield Finding(
+            "problem",
+            "twistd",
+            f"does not know {' and '.join(missing)}",
+            "install it so that twisted/plugins is seen: pip install --config-settings "
+            "editable_mode=compat -e .",
+        )
+    else:
+        yield Finding("ok", "twistd", "knows connect and message")
+
+
+def folder(path: Path) -> Iterator[Finding]:
+    """
+    Whether the data folder can be used, and only by its owner.
+    """
+    if not path.exists():
+        parent = next(p for p in path.parents if p.exists())
+        if os.access(parent, os.W_OK | os.X_OK):
+            text = f"{path} is not there yet; a daemon makes it"
+            yield Finding("ok", "data folder", text)
+        else:
+            remedy = f"make it, or name another with --data-dir: {parent} is read-only"
+            yield Finding("problem", "data folder", f"{path} cannot be made", remedy)
+        return
+    if not path.is_dir():
+        yield Finding("problem", "data folder", f"{path} is no folder", "name another")
+    elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        remedy = f"chown it to who runs the daemons (you are uid {os.getuid()})"
+        yield Finding("problem", "data folder", f"{path} is not writable", remedy)
+    elif path.stat().st_mode & 0o022:
+        text = f"{path}: others may write to it"
+        yield Finding("warning", "data folder", text, f"chmod 700 {path}")
+    else:
+        yield Finding("ok", "data folder", str(path))
+    yield from _key(path / "token.key")
+
+
+def _key(path: Path) -> Iterator[Finding]:
+    if path.exists() and path.stat().st_mode & 0o077:
+        text = f"{path} can be read by others, who can speak as anybody then"
+        remedy = "delete it (a daemon makes a new one; tokens must be made again)"
+        yield Finding("problem", "token key", text, remedy)
+
+
+def disk(path: Path, usage: Callable[[Path], Any]) -> Iterator[Finding]:
+    """
+    Whether there is room for what is accepted.
+    """
+    there = next(p for p in (path, *path.parents) if p.exists())
+    free = usage(there).free
+    text = f"{free / 2**30:.1f} GiB free for {path}"
+    if free < _LOW_BYTES:
+        yield Finding("problem", "disk", text, "make room")
+    else:
+        yield Finding("ok", "disk", text)
+
+
+def clock(now_s: float) -> Iterator[Finding]:
+    """
+    Whether the clock can be right; tokens and times depend on it.
+    """
+    text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
+    if now_s < _EARLIEST_S:
+        yield Finding("problem", "clock", f"it says {text}", "set it, as with NTP")
+    else:
+        yield Finding("ok", "clock", text)
+
+
+def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
+    """
+    Whether a daemon answers, is ready, and what it waits for.
+    """
+    try:
+        told = ask(f"{admin.rstrip('/')}/readyz")
+    except NoAnswer as error:
+        remedy = f"start it: twistd -n {name}  (or name its admin: --{name}-admin)"
+        return [Finding("problem", name, str(error), remedy)]
+    found = []
+    for each in told.get("dependencies", []):
+        if each["state"] != "up":
+            level: Level = "problem" if not told["ready"] else "warning"
+            text = (
+                f"{each['name']} is {each['state']} since {each['since']}: "
+                f"{each['last_error'] or 'no attempt has ended yet'}"
+            )
+            remedy = _remedy(each["name"], each["last_error"] or "")
+            found.append(Finding(level, name, text, remedy))
+    if told["ready"]:
+        found.append(Finding("ok", name, "ready"))
+    elif not found:
+        found.append(Finding("problem", name, f"not ready: {told.get('reason')}"))
+    return found
+
+
+def _remedy(dependency: str, error: str) -> str:
+    for name, words, remedy in _REMEDIES:
+        if dependency.startswith(name) and words in error:
+            return remedy
+    return f"see the log of the daemon about {dependency}"
+
+
+def ports(connect_admin: str, message_admin: str, ask: Ask) -> Iterator[Finding]:
+    """
+    Whether something else has the port of a daemon that does not run.
+    """
+    connect, message = ConnectSettings(), MessageSettings()
+    for name, admin, settings in (
+        ("connect", connect_admin, connect),
+        ("message", message_admin, message),
+    ):
+        try:
+            ask(f"{admin.rstrip('/')}/healthz")
+        except NoAnswer:
+            pass
+        else:
+            continue
+        if urlsplit(admin).port != parse_address(settings.admin_listen).port:
+            continue  # it has ports of its own, which we do not know
+        taken = [a for a in _listens(settings) if _answers(a)]
+        if taken:
+            text = f"{', '.join(taken)} is taken by something else than {name}"
+            remedy = "ss -ltnp names it; stop it, or give other ports"
+            yield Finding("problem", "ports", text, remedy)
+
+
+def _listens(settings: ConnectSettings | MessageSettings) -> list[str]:
+    return [settings.listen, settings.rpc_listen, settings.admin_listen]
+
+
+def _answers(address: str) -> bool:
+
+    try:
+        socket.create_connection(parse_address(address), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

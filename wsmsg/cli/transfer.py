@@ -1,0 +1,144 @@
+"""
+What C{wsmsg export} and C{wsmsg import} share: which store, progress, and how they end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wsmsg.cli.paths import fail
+from wsmsg.settings.mistakes import SettingsMistakes
+from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.values import MessageSettings
+
+T = TypeVar("T")
+
+_EVERY_S = 2.0
+
+#: How long a store may be away in the middle.
+PATIENCE_S = 60.0
+
+
+def store_options(command: Any) -> Any:
+    """
+    Which store it is: that of a Message with the same settings.
+    """
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON object."),
+        click.option(
+            "--data-dir",
+            type=click.Path(file_okay=False),
+            help="The data folder.  [default: as Message's]",
+        ),
+        click.option(
+            "--store",
+            metavar="URL",
+            help="The store.  [default: as in the settings]",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            help="The settings file of the Message that has the store.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def settings_of(
+    config: Path | None, store: str | None, data_dir: str | None
+) -> MessageSettings:
+    """
+    The settings of Message, read from where it reads them.  A password in a URL is
+    better kept in the settings file or the environment than on a command line.
+    """
+    given = [("--store", "store", store), ("--data-dir", "data_dir", data_dir)]
+    options = tuple((name, key, value) for name, key, value in given if value)
+    sources = Sources(file=config, environ=os.environ, options=options)
+    try:
+        return load_settings(MessageSettings, sources)
+    except SettingsMistakes as e:
+        click.echo(e.text(), err=True)
+        raise SystemExit(2) from None
+
+
+def tell(text: str) -> None:
+    """
+    A line of progress.
+    """
+    click.echo(text, err=True)
+
+
+class Progress:
+    """
+    Tells every two seconds how far it is.
+    """
+
+    def __init__(self, what: str, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._what = what
+        self._now_s = now_s
+        self._began = self._next = now_s()
+        self._next += _EVERY_S
+
+    @property
+    def seconds(self) -> float:
+        return self._now_s() - self._began
+
+    def at(self, messages: int, conversations: int) -> None:
+        if self._now_s() >= self._next:
+            self._next = self._now_s() + _EVERY_S
+            each = messages / max(self.seconds, 0.001)
+            tell(
+                f"{self._what} {messages} messages in {conversations} conversations, "
+                f"{each:.0f} a second"
+            )
+
+
+def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -> T:
+    """
+    Run it on a reactor, and end with status 1 and a line if it fails in a known way.
+
+    @param known: the exceptions whose text is for the operator.
+    """
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import react
+
+    logging.disable()
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    async def kept(reactor: Any) -> None:
+        try:
+            done.append(await work(reactor))
+        except known as e:
+            failed.append(e)
+
+    try:
+        react(lambda reactor: Deferred.fromCoroutine(kept(reactor)), ())
+    except SystemExit as e:
+        if e.code:
+            raise
+    if failed:
+        fail(str(failed[0]))
+    if not done:
+        fail("it was interrupted")
+    return done[0]
+
+
+def show(summary: dict[str, Any], text: str, *, as_json: bool, err: bool) -> None:
+    """
+    How it went: a sentence, or all of it as JSON.
+
+    @param err: on standard error, as standard output is the file.
+    """
+    click.echo(json.dumps(summary) if as_json else text, err=err)
+    sys.stdout.flush()

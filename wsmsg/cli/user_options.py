@@ -1,0 +1,96 @@
+"""
+Being a user: where the server is, and with which token one comes to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from wsmsg.cli.paths import URL, WS_PATH, data_dir_of, data_dir_option, fail
+from wsmsg.cli.tokens import UserId, local_token
+from wsmsg.client import TokenSource
+
+
+class ServerUrl(click.ParamType[str]):
+    """
+    C{ws://host:port}; the usual path is added where there is none.
+    """
+
+    name = "url"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        try:
+            parts = urlsplit(str(value))
+            good = parts.scheme in ("ws", "wss") and parts.hostname
+            _ = parts.port
+        except ValueError:
+            good = None
+        if not good:
+            self.fail(f"{value!r} is not like ws://127.0.0.1:21005", param, ctx)
+        path = parts.path if parts.path not in ("", "/") else WS_PATH
+        return urlunsplit(parts._replace(path=path))
+
+
+class GroupId(UserId):
+    """
+    A positive int64.
+    """
+
+    name = "group"
+
+
+def user_options(command: Any) -> Any:
+    """
+    C{--user}, C{--url}, C{--token}, C{--token-file} and C{--data-dir}.
+    """
+    for option in (
+        data_dir_option,
+        click.option(
+            "--token-file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="A file with your token; read again whenever one is needed.",
+        ),
+        click.option("--token", envvar="WSMSG_TOKEN", help="Your token."),
+        click.option(
+            "--url", type=ServerUrl(), default=URL, show_default=True, help="Where."
+        ),
+        click.option("--user", type=UserId(), required=True, help="Who you are."),
+    ):
+        command = option(command)
+    return command
+
+
+def token_source(
+    user: int, token: str | None, file: Path | None, data_dir: Path | None
+) -> TokenSource:
+    """
+    The token that was given, or in the file, or else one of this machine.
+    """
+    if token and file:
+        raise click.UsageError("--token and --token-file exclude each other")
+    if token:
+        return token
+    if file is None:
+        folder = data_dir_of(data_dir)
+        local_token(user, folder)  # a mistake is told now, not while connecting
+        return lambda: local_token(user, folder)
+    read = _reader(file)
+    read()
+    return read
+
+
+def _reader(file: Path) -> Callable[[], str]:
+    def read() -> str:
+        try:
+            return file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            fail(f"{file}: {getattr(error, 'strerror', None) or error}")
+
+    return read

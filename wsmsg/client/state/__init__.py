@@ -1,0 +1,3 @@
+"""
+The client's decisions, without I/O.
+"""

@@ -1,0 +1,98 @@
+"""
+The events that wait for the program: bounded, whatever the program does.
+
+A program that only sends never takes one.  So news replaces older news of the same
+kind, the oldest goes where there is no end of it, and messages, which must not be
+lost, are not put here while there is no room: they are asked for again later.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+
+from wsmsg.client.state.events import Event, Presence, Receipt, Stored, Typing
+
+
+class EventQueue:
+    """
+    Events in their order.
+
+    @param messages: the most messages that wait; as many other events may.
+    """
+
+    def __init__(self, messages: int) -> None:
+        self._limit = messages
+        self._messages = 0
+        self._waiting: OrderedDict[Hashable, Event] = OrderedDict()
+        self._other: OrderedDict[Hashable, None] = OrderedDict()
+        self._made = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """
+        How many messages may still be put.
+        """
+        return self._limit - self._messages
+
+    def put(self, event: Event) -> None:
+        """
+        Queue an event; a receipt, presence or typing replaces the one before it.
+        """
+        if isinstance(event, Stored):
+            self._messages += 1
+            self._made += 1
+            self._waiting[self._made] = event
+            return
+        key = self._key(event)
+        self._waiting[key] = event
+        self._other[key] = None
+        if len(self._other) > self._limit:
+            oldest, _ = self._other.popitem(last=False)
+            del self._waiting[oldest]
+
+    def take(self) -> Event | None:
+        """
+        The oldest event; L{None} where none waits.
+        """
+        if not self._waiting:
+            return None
+        key, event = self._waiting.popitem(last=False)
+        if isinstance(event, Stored):
+            self._messages -= 1
+        else:
+            del self._other[key]
+        return event
+
+    def _key(self, event: Event) -> Hashable:
+        match event:
+            case Receipt(conversation, user):
+                return "receipt", conversation, user
+            case Presence(user):
+                return "presence", user
+            case Typing(conversation, user):
+                return "typing", conversation, user
+            case _:
+                self._made += 1
+                return self._made
+
+
+class Events:
+    """
+    Events one by one; for one reader.
+    """
+
+    def __init__(self, take: Callable[[], Awaitable[Event | None]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._take()
+        if event is None:
+            raise StopAsyncIteration
+        return event

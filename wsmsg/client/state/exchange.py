@@ -1,0 +1,367 @@
+"""
+Both directions of the talk with the server, without any I/O.
+
+::
+
+    program --send, mark_read, ...--> Exchange --due()--> frames to write
+    program <-------- events -------- Exchange <--receive()-- frames that came
+
+Whoever has the connection calls L{Exchange.receive} for each frame, writes what
+L{Exchange.due} gives, looks again when L{Exchange.next_due} says so, and calls
+L{Exchange.lost} when the connection is gone.  Times are seconds of one clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from wsmsg import __version__
+from wsmsg.client.state.cursors import Cursors
+from wsmsg.client.state.event_queue import EventQueue
+from wsmsg.client.state.events import (
+    Accepted,
+    Connected,
+    Event,
+    Presence,
+    Receipt,
+    Stored,
+    Typing,
+    received,
+)
+from wsmsg.client.state.inbound import Inbound, Start
+from wsmsg.client.state.listing import Listing
+from wsmsg.client.state.outbound import Outbound, Proposal
+from wsmsg.client.state.positions import Saved
+from wsmsg.client.state.unnumbered import Unnumbered
+from wsmsg.errors import WsmsgError, from_code
+from wsmsg.protocol import frames
+from wsmsg.protocol.frames import ClientFrame, ServerFrame
+
+#: How far before the last list the next begins: a message is listed by the time when
+#: it was accepted, and may be stored, and so be seen, a good while after.
+_MARGIN_MS = 10 * 60 * 1000
+
+#: So often, and so many at once, the server is told how far we are.
+_CURSOR_S = 0.1
+_CURSORS = 10
+_LAST_CURSORS = 100
+
+#: How long we wait for the C{resync} that follows a welcome without a list.
+_UNSYNCED_S = 3.0
+
+_log = logging.getLogger("wsmsg.client")
+
+Request = frames.Sync | frames.Conversations | frames.Members
+Answer = frames.Page | frames.Heads | frames.Group | WsmsgError
+
+
+class Exchange:
+    """
+    What is between a program and the server, across connections.
+
+    @param saved: of an earlier run.
+    @param start: where a conversation without a position begins.
+    @param on_settled: called once for each send with its client id and what became
+        of it.
+    @param on_answer: called once for each request with its id and the answer.
+    @ivar events: what waits for the program.
+    @ivar since_ms: the server's time of the last complete list.
+    @ivar connected: L{None}: there is no connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str,
+        saved: Saved,
+        on_settled: Callable[[str, Accepted | WsmsgError], object],
+        on_answer: Callable[[str, Answer], object],
+        start: Start = "beginning",
+        queued_messages: int = 1000,
+        unsent: int = 10000,
+    ) -> None:
+        self.user = saved.user
+        self.since_ms = saved.since
+        self.limits: frames.Limits | None = None
+        self.events = EventQueue(queued_messages)
+        self.outbound = Outbound(max(unsent, len(saved.unsent)), on_settled)
+        self.inbound = Inbound(
+            self._give,
+            lambda: self.events.room,
+            refill=max(1, queued_messages // 2),
+            start=start,
+            positions=saved.positions,
+            listed=saved.since > 0,
+        )
+        self.unnumbered = Unnumbered(self._give, lambda: self.events.room)
+        self._device = device
+        self._on_answer = on_answer
+        self._cursors = Cursors()
+        self._cursors_at = 0.0
+        self._listing = Listing()
+        self._requests: dict[str, Request] = {}
+        self._unasked: dict[str, float] = {}
+        self._receipts: dict[tuple[str, int], Receipt] = {}
+        self._typing: dict[str, None] = {}
+        self._watched: tuple[int, ...] = ()
+        self._watch_due = False
+        self._time_ahead_ms = 0.0
+        self.connected: Connected | None = None
+        for name, position in saved.positions.items():
+            self._cursors.resume(name, position.seq)
+        for frame in saved.unsent:
+            self.outbound.add(frame)
+        self.outbound.changed = False
+
+    @property
+    def caught_up(self) -> bool:
+        """
+        Whether we are connected and miss nothing that we know of.
+        """
+        if self.connected is None:
+            return False
+        return self.inbound.settled or not self.numbers
+
+    @property
+    def numbers(self) -> bool:
+        """
+        Whether the server numbers messages, so that they can be asked for.
+        """
+        return self.limits is None or not self.limits.unnumbered
+
+    def hello(self) -> frames.Hello:
+        """
+        The first frame on a connection.
+        """
+        since = max(0, self.since_ms - _MARGIN_MS) if self.since_ms else 0
+        return frames.Hello(
+            device=self._device, since=since, client=f"wsmsg-python/{__version__}"
+        )
+
+    def send(self, frame: Proposal) -> None:
+        """
+        Have it accepted; see L{Outbound.add} for what it raises.
+        """
+        self.outbound.add(frame)
+
+    def ask(self, request: Request, now: float) -> None:
+        """
+        Put a question; its id must not begin with C{i} or C{l}, which are ours.
+        """
+        self._requests[request.id] = request
+        self._unasked[request.id] = now
+
+    def forget(self, request_id: str) -> None:
+        """
+        Nobody waits for the answer any more.
+        """
+        self._requests.pop(request_id, None)
+        self._unasked.pop(request_id, None)
+
+    def took(self, event: Event) -> None:
+        """
+        The program is done with an event.
+        """
+        if isinstance(event, Stored) and event.seq:
+            self.inbound.took(event.conversation, event.seq)
+            self._cursors.delivered(event.conversation, event.seq)
+
+    def mark_read(self, conversation: str, seq: int, message_id: int) -> None:
+        """
+        The user saw all up to this number; or, where it is 0, this message.
+        """
+        if seq:
+            self._cursors.read(conversation, seq)
+        elif message_id:
+            self.unnumbered.read(conversation, message_id)
+
+    def typing(self, conversation: str) -> None:
+        """
+        The user types; of no interest later, so only said while connected.
+        """
+        if self.connected:
+            self._typing[conversation] = None
+
+    def watch(self, users: Iterable[int]) -> None:
+        """
+        Tell of the presence of these users, and no others, from now on.
+        """
+        self._watched = tuple(users)
+        self._watch_due = True
+
+    def lost(self) -> None:
+        """
+        The connection is gone.
+        """
+        self.connected = None
+        self.outbound.lost()
+        self.inbound.lost()
+        self._cursors.lost()
+        self.unnumbered.lost()
+        self._listing.lost()
+        self._typing.clear()
+        self._unasked = dict.fromkeys(self._requests, 0.0)
+
+    def last_words(self) -> list[ClientFrame]:
+        """
+        What should still be said before we leave.
+        """
+        return self._cursors_due(_LAST_CURSORS) if self.connected else []
+
+    def due(self, now: float) -> list[ClientFrame]:
+        """
+        What is to be written now.
+        """
+        if not self.connected:
+            return []
+        out: list[ClientFrame] = []
+        if self._watch_due:
+            self._watch_due = False
+            out.append(frames.Watch(self._watched))
+        if self.numbers:
+            out += self._listing.due(now)
+            out += self.inbound.due(now)
+        for request_id in [i for i, at in self._unasked.items() if at <= now]:
+            del self._unasked[request_id]
+            out.append(self._requests[request_id])
+        out += self.outbound.due(now)
+        out += [frames.Typing(conversation) for conversation in self._typing]
+        self._typing.clear()
+        if self._cursors_waiting and now >= self._cursors_at:
+            self._cursors_at = now + _CURSOR_S
+            out += self._cursors_due(_CURSORS)
+        return out
+
+    @property
+    def _cursors_waiting(self) -> bool:
+        waiting = self._cursors if self.numbers else self.unnumbered
+        return waiting.waiting
+
+    def _cursors_due(self, limit: int) -> list[ClientFrame]:
+        if self.numbers:
+            return [*self._cursors.due(limit)]
+        return [*self.unnumbered.due(limit)]
+
+    def next_due(self, now: float) -> float | None:
+        """
+        When L{due} will give more if nothing happens until then.
+        """
+        if not self.connected:
+            return None
+        times = [
+            self._listing.next_due() if self.numbers else None,
+            self.inbound.next_due(now) if self.numbers else None,
+            self.outbound.next_due(now),
+            self._cursors_at if self._cursors_waiting else None,
+            min(self._unasked.values(), default=None),
+        ]
+        return min((t for t in times if t is not None), default=None)
+
+    def receive(self, frame: ServerFrame, now: float) -> None:
+        """
+        A frame came.  C{goaway} is for whoever has the connection.
+        """
+        match frame:
+            case frames.Deliver():
+                if self.numbers:
+                    self.inbound.delivered(frame)
+                elif not frame.seq:
+                    self.unnumbered.delivered(frame)
+            case frames.Accepted(client_id, time, conversation):
+                self.outbound.accepted(client_id, time, conversation)
+            case frames.Rejected():
+                self.outbound.rejected(frame, now)
+            case frames.Page():
+                if not self.inbound.page(frame, now):
+                    self._answered(frame.id, frame)
+            case frames.Heads():
+                self._heads(frame, now)
+            case frames.Group():
+                self._answered(frame.id, frame)
+            case frames.Receipt():
+                self._receipt(frame)
+            case frames.Presence(user, online, last_seen):
+                self.events.put(Presence(user, online, last_seen))
+            case frames.Typing(conversation, user):
+                self.events.put(Typing(conversation, user))
+            case frames.Resync(reason):
+                _log.info("the server asks us to sync: %s", reason)
+                if self.numbers:
+                    self._list(now)
+            case frames.Error():
+                self._error(frame, now)
+            case frames.Welcome():
+                self._welcomed(frame, now)
+            case frames.Pong() | frames.Goaway():
+                pass
+
+    def _welcomed(self, frame: frames.Welcome, now: float) -> None:
+        self.connected = Connected(frame.user, frame.session)
+        self.user = frame.user
+        self.limits = frame.limits
+        self._time_ahead_ms = frame.time - now * 1000
+        self._watch_due = bool(self._watched)
+        self.outbound.welcomed(frame.limits, now)
+        self.events.put(self.connected)
+        if not self.numbers:
+            return
+        self._listing.begin(self.hello().since, now, frame.time)
+        if frame.synced:
+            self._listed(frame.heads, frame.more, now)
+        else:
+            self._listing.begin(self.hello().since, now + _UNSYNCED_S, frame.time)
+
+    def _list(self, now: float) -> None:
+        as_of_ms = int(now * 1000 + self._time_ahead_ms)
+        self._listing.begin(self.hello().since, now, as_of_ms)
+
+    def _heads(self, frame: frames.Heads, now: float) -> None:
+        if self._listing.is_open(frame.id):
+            self._listed(frame.heads, frame.more, now)
+        else:
+            self._answered(frame.id, frame)
+
+    def _listed(self, heads: tuple[frames.Head, ...], more: bool, now: float) -> None:
+        complete = self._listing.page(heads, more, now)
+        self.inbound.merge(heads, complete=complete)
+        for head in heads:
+            self._cursors.heard(head)
+            for receipt in head.others:
+                self._receipt(receipt)
+        if complete:
+            self.since_ms = self._listing.as_of_ms
+
+    def _receipt(self, frame: frames.Receipt) -> None:
+        key = frame.conversation, frame.user
+        known = self._receipts.get(key)
+        delivered = max(frame.delivered, frame.read, known.delivered if known else 0)
+        read = max(frame.read, known.read if known else 0)
+        receipt = Receipt(frame.conversation, frame.user, delivered, read)
+        if receipt != known and frame.user != self.user:
+            self._receipts[key] = receipt
+            self.events.put(receipt)
+
+    def _error(self, frame: frames.Error, now: float) -> None:
+        error = from_code(frame.code, frame.reason)
+        if self._listing.is_open(frame.id):
+            self._listing.refused(now, 0.0)
+        elif self.inbound.refused(frame.id, now + 1.0 if error.retry else None):
+            _log.warning("a sync was refused: %s: %s", frame.code, frame.reason)
+        elif frame.id in self._requests and error.retry:
+            self._unasked[frame.id] = now + 1.0
+        elif frame.id in self._requests:
+            self._answered(frame.id, error)
+        else:
+            _log.warning("the server says %s: %s", frame.code, frame.reason)
+            self.outbound.rejected(
+                frames.Rejected(frame.id, frame.code, frame.reason), now
+            )
+
+    def _answered(self, request_id: str, answer: Answer) -> None:
+        if self._requests.pop(request_id, None) is not None:
+            self._unasked.pop(request_id, None)
+            self._on_answer(request_id, answer)
+
+    def _give(self, frame: frames.Deliver) -> None:
+        self.events.put(received(frame, self.user))

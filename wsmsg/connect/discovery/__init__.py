@@ -1,0 +1,3 @@
+"""
+Sources of the addresses of Message nodes.
+"""

@@ -1,0 +1,3 @@
+"""
+Connect's listeners: the clients' port, HTTP and gRPC.
+"""

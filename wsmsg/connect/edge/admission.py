@@ -1,0 +1,100 @@
+"""
+How many connections there may be, and how fast new ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from wsmsg.errors import Overloaded, RateLimited, Unavailable, WsmsgError
+from wsmsg.flow.token_bucket import TokenBucket
+from wsmsg.settings.values import LimitSettings
+
+_WARN_S = 10.0
+
+
+class Admission:
+    """
+    Counts connections, in all and by address, and handshakes a second.
+
+    @ivar connections: how many there are.
+    @ivar refused: how many were refused, by reason: C{connections}, C{address},
+        C{handshakes}.
+    """
+
+    _log = Logger()
+
+    def __init__(self, limits: LimitSettings, clock: IReactorTime) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._by_address: dict[str, int] = {}
+        self._bucket = TokenBucket(clock.seconds(), limits.handshakes_per_s)
+        self._warned_at: float | None = None
+        self.connections = 0
+        self.refused: Counter[str] = Counter()
+
+    def replace(self, limits: LimitSettings) -> None:
+        """
+        Go by other limits from now on; who is here stays.
+        """
+        self._limits = limits
+
+    def came(self, address: str) -> WsmsgError | None:
+        """
+        A connection came from an address.
+
+        @return: why it cannot stay; L{None}: it may, and is counted until L{left}.
+        """
+        here = self._by_address.get(address, 0)
+        if self.connections >= self._limits.connections:
+            return self._refuse("connections", Unavailable, "no room for more", 1000)
+        if here >= self._limits.connections_per_address:
+            return self._refuse(
+                "address", Overloaded, "too many connections from your address", 1000
+            )
+        self._by_address[address] = here + 1
+        self.connections += 1
+        return None
+
+    def left(self, address: str) -> None:
+        """
+        A connection that was counted is gone.
+        """
+        self.connections -= 1
+        here = self._by_address[address] - 1
+        if here:
+            self._by_address[address] = here
+        else:
+            del self._by_address[address]
+
+    def handshake(self) -> WsmsgError | None:
+        """
+        A client wants to open a WebSocket.
+
+        @return: why it may not now.
+        """
+        rate = self._limits.handshakes_per_s
+        if self._bucket.take(self._clock.seconds(), rate, rate):
+            return None
+        return self._refuse(
+            "handshakes", RateLimited, "too many handshakes at once", 1000
+        )
+
+    def _refuse(
+        self, what: str, error: type[WsmsgError], reason: str, retry_after_ms: int
+    ) -> WsmsgError:
+        self.refused[what] += 1
+        now = self._clock.seconds()
+        if self._warned_at is None or now - self._warned_at >= _WARN_S:
+            self._warned_at = now
+            self._log.warn(
+                "refusing connections: {reason} ({connections} here, refused so far: "
+                "{refused})",
+                reason=reason,
+                connections=self.connections,
+                refused=dict(self.refused),
+            )
+        return error(reason, retry_after_ms)

@@ -1,0 +1,78 @@
+"""
+Who is online, for those who ask from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from wsmsg.errors import BadRequest, WsmsgError
+from wsmsg.model import Presence
+
+#: The most users that one question may name.
+MOST_USERS = 1000
+
+_INT64_MAX = 2**63 - 1
+
+
+class PresenceSource(Protocol):
+    """
+    What is asked of an L{wsmsg.connect.upstream.interface.IUpstream}.
+    """
+
+    @property
+    def up(self) -> bool: ...
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]: ...
+
+
+class OnlineStatus:
+    """
+    Answers from the sessions of this node, and from Message for all others.
+
+    @param here: the users that have a session on this node.
+    @param upstream: Message; while it cannot be asked, only who is here counts as
+        online.
+    """
+
+    _log = Logger()
+
+    def __init__(self, here: Container[int], upstream: PresenceSource) -> None:
+        self._here = here
+        self._upstream = upstream
+
+    async def of(self, users: Sequence[int]) -> dict[int, bool]:
+        """
+        @return: for each user, in their order, whether they are online.
+        @raise BadRequest: too many, or not users.
+        """
+        check_users(users)
+        status = {user: user in self._here for user in users}
+        others = [user for user, here in status.items() if not here]
+        if others and self._upstream.up:
+            status.update(await self._elsewhere(others))
+        return status
+
+    async def _elsewhere(self, users: Sequence[int]) -> dict[int, bool]:
+        try:
+            found = await self._upstream.presence(users)
+        except WsmsgError as e:
+            self._log.warn("who is online elsewhere is not known: {e}", e=e.reason)
+            return {}
+        return {p.user: p.online for p in found if p.online}
+
+
+def check_users(users: Iterable[object]) -> None:
+    """
+    @raise BadRequest: these are too many, or not all ids of users.
+    """
+    for count, user in enumerate(users, 1):
+        if count > MOST_USERS:
+            raise BadRequest(f"user_ids has over {MOST_USERS} entries")
+        if type(user) is not int or not 0 < user <= _INT64_MAX:
+            shown = repr(user)[:40]
+            raise BadRequest(f"user_ids has {shown}, which is not a user id")

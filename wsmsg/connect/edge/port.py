@@ -1,0 +1,167 @@
+"""
+One TCP port for WebSockets and HTTP.
+
+The head of the first request is read here, bounded in bytes and in time; it says who
+gets the connection.  The transport is handed over with what was read, so nothing of
+this module stays behind::
+
+    transport --- Sniffer ---.--> WebSocketConnection   GET /api/v1/connect/ws
+                             `--> twisted.web           everything else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.connect.edge.admission import Admission
+from wsmsg.connect.edge.heartbeat import Sweep
+from wsmsg.errors import WsmsgError
+from wsmsg.http.raw import answer, error_body, refusal
+
+WEBSOCKET_PATH = b"/api/v1/connect/ws"
+HEAD_BYTES = 8192
+HEAD_S = 5.0
+
+#: Refused connections that may wait to be told so; those over it are just closed.
+_REFUSALS = 64
+_END = b"\r\n\r\n"
+
+#: Makes a protocol for an address; it calls L{Admission.left} when it is lost.
+Build = Callable[[str], IProtocol]
+
+
+class Sniffer(Protocol):
+    """
+    Reads a request's head, then hands its transport on.
+    """
+
+    _log = Logger()
+
+    __slots__ = ("_address", "_bucket", "_head", "_looks", "_port", "_refused")
+
+    def __init__(self, port: Port, address: str, refused: WsmsgError | None) -> None:
+        self._port = port
+        self._address = address
+        self._refused = refused
+        self._head = b""
+        self._looks = self._bucket = 0
+
+    def connectionMade(self) -> None:
+        self._bucket = self._port.sweep.add(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            self._data_received(data)
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("reading the head of a request")
+            self._abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._port.sweep.discard(self, self._bucket)
+        self._port.left(self._address, self._refused is not None)
+
+    def looked_at(self) -> None:
+        self._looks += 1
+        if self._looks >= self._port.head_looks:
+            self._abort()
+
+    def _data_received(self, data: bytes) -> None:
+        self._head += data
+        if self._refused is not None:
+            self._answer(refusal(self._refused))
+            return
+        end = self._head.find(_END)
+        if end < 0 and len(self._head) <= HEAD_BYTES:
+            if not self._head[:1].isalpha():
+                self._answer_error(400, "this is not HTTP")
+        elif not 0 <= end <= HEAD_BYTES:
+            self._answer_error(431, f"the head is over {HEAD_BYTES} bytes")
+        elif self._wants_websocket():
+            refused = self._port.admission.handshake()
+            if refused is None:
+                self._hand_over(self._port.build_websocket)
+            else:
+                self._answer(refusal(refused))
+        else:
+            self._hand_over(self._port.build_http)
+
+    def _wants_websocket(self) -> bool:
+        method, _, rest = self._head.partition(b"\r\n")[0].partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0]
+        return method == b"GET" and path == WEBSOCKET_PATH
+
+    def _hand_over(self, build: Build) -> None:
+        protocol = build(self._address)
+        transport, self.transport = self.transport, None
+        assert transport is not None
+        self._port.sweep.discard(self, self._bucket)
+        head, self._head = self._head, b""
+        transport.protocol = protocol  # type: ignore[attr-defined]
+        protocol.makeConnection(transport)
+        protocol.dataReceived(head)
+
+    def _answer_error(self, status: int, reason: str) -> None:
+        self._answer(answer(status, error_body("bad_request", reason)))
+
+    def _answer(self, data: bytes) -> None:
+        assert self.transport is not None
+        self._head = b""
+        self.transport.write(data)
+        self.transport.loseConnection()
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+
+class Port(ServerFactory):
+    """
+    The factory behind the public port.
+
+    @param build_websocket:
+    L{wsmsg.connect.websocket.connection.WebSocketConnections.build}.
+    @param build_http: L{wsmsg.connect.edge.http.Site.build}.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        admission: Admission,
+        sweep: Sweep,
+        *,
+        build_websocket: Build,
+        build_http: Build,
+    ) -> None:
+        self.admission = admission
+        self.sweep = sweep
+        self.build_websocket = build_websocket
+        self.build_http = build_http
+        self._refusals = 0
+
+    @property
+    def head_looks(self) -> int:
+        return self.sweep.looks(HEAD_S)
+
+    def buildProtocol(self, addr: IAddress | None) -> Sniffer | None:
+        address = getattr(addr, "host", "") or "local"
+        refused = self.admission.came(address)
+        if refused is not None:
+            if self._refusals >= _REFUSALS:
+                return None
+            self._refusals += 1
+        return Sniffer(self, address, refused)
+
+    def left(self, address: str, was_refused: bool) -> None:
+        """
+        A connection went that was never handed over.
+        """
+        if was_refused:
+            self._refusals -= 1
+        else:
+            self.admission.left(address)

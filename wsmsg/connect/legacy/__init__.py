@@ -1,0 +1,3 @@
+"""
+Support of the legacy Go system in Connect, a plug-in that only the tap imports.
+"""

@@ -1,0 +1,152 @@
+"""
+What all deployed clients of a node share.
+
+::
+
+    websocket --> legacy_session ---> legacy_sends ---> IUpstream.send
+                    |      ^  `-----> mark_pool ------> IUpstream.mark
+                    |      |
+                    |   legacy_feed <-- pushes, IUpstream.page, heads, unread
+                    `-- legacy_watch    (who of their partners is online)
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from wsmsg.connect.legacy.clients.feed import LegacyFeed
+from wsmsg.connect.legacy.clients.mark_pool import MarkPool
+from wsmsg.connect.legacy.clients.sends import HeldSends
+from wsmsg.connect.legacy.clients.session import LegacySession
+from wsmsg.connect.session.context import Node
+from wsmsg.connect.session.spread import Deadlines
+from wsmsg.connect.upstream.interface import Identity, ISessionPeer
+from wsmsg.dependency.retry import retry_policy
+from wsmsg.errors import Unauthenticated, WsmsgError
+from wsmsg.model import Mark
+
+#: A warning of a kind at most so often.
+_WARN_S = 10.0
+
+_AGAIN_S = 1.0
+
+
+class Legacy:
+    """
+    Makes their sessions, and keeps what outlives them.
+
+    @ivar held: what they sent and is not accepted.
+    @ivar marks: what they have seen and is not stored.
+    @param incarnation: of this life of the node; their sends are named by it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, node: Node, incarnation: str) -> None:
+        self.node = node
+        self.held = HeldSends(node, self.skipped)
+        self.marks = MarkPool(
+            node.upstream,
+            node.clock,
+            self._delay_s,
+            unknown=self._not_marked,
+        )
+        self._incarnation = incarnation
+        self._numbers = count(1)
+        self._later: Deadlines[LegacyFeed] = Deadlines()
+        self._warned_s: float | None = None
+
+    def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
+        """
+        A session for a connection.
+
+        @param identity: of the token in the headers; they have no other place for it.
+        """
+        if identity is None:
+            raise Unauthenticated("the headers have no token")
+        session = LegacySession(peer, self, identity)
+        session.begin()
+        return session
+
+    def client_id(self) -> str:
+        """
+        An id that no other message has.
+        """
+        return f"{self._incarnation}-{next(self._numbers)}"
+
+    def skipped(self, user: int, error: WsmsgError) -> None:
+        """
+        Something of a client cannot be, and nobody can tell it.
+        """
+        counts, now = self.node.registry.counts, self.node.clock.seconds()
+        counts.legacy_skipped += 1
+        self._log.debug(
+            "skipped a message of deployed client {user}: {reason}",
+            user=user,
+            reason=error.reason,
+        )
+        if self._warned_s is None or now - self._warned_s >= _WARN_S:
+            self._warned_s = now
+            self._log.warn(
+                "deployed clients send what is skipped, {n} so far; the last is of "
+                "{user}: {reason}",
+                n=counts.legacy_skipped,
+                user=user,
+                reason=error.reason,
+            )
+
+    def mark(self, mark: Mark) -> None:
+        """
+        A message was seen; it is kept until that is stored.
+        """
+        self.marks.put(mark.user, mark)
+
+    def stats(self) -> dict[str, int]:
+        """
+        What is kept for them.
+        """
+        return {**self.held.stats(), "marks": len(self.marks)}
+
+    def _delay_s(self, failures: int) -> float | None:
+        # By the settings as they are now.
+        return retry_policy(self.node.settings.retry)(failures)
+
+    def _not_marked(self, user: int, mark: Mark) -> None:
+        reason = f"there is no message {mark.message_id} to the user"
+        self.skipped(user, WsmsgError(reason))
+
+    def later(self, feed: LegacyFeed) -> None:
+        """
+        Have it go on in a second.
+        """
+        self._later.add(feed, self.node.clock.seconds() + _AGAIN_S)
+
+    def forget(self, session: LegacySession) -> None:
+        """
+        It ends; what it sent stays.
+        """
+        self.held.forget(session)
+        self._later.drop(session.feed)
+
+    def sweep(self) -> None:
+        """
+        Do what is due; to be called steadily.
+        """
+        self.held.sweep()
+        for feed in self._later.take(self.node.clock.seconds()):
+            feed.go_on()
+
+    def drain(self, limit_s: float) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when all that they sent is settled and what they
+            have seen is stored, or both are given up at the limit.
+        """
+        empty: Deferred[Any] = self.held.when_empty()
+        empty.addTimeout(max(0.0, limit_s), self.node.clock, lambda *_: None)
+        empty.addCallback(lambda _: self.held.close("this node is stopping"))
+        ended: Deferred[Any] = gatherResults([empty, self.marks.drain(limit_s)])
+        return ended.addCallback(lambda _: None)

@@ -1,0 +1,3 @@
+"""
+Presence shared with legacy Connects through their Redis.
+"""

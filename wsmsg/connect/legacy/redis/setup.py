@@ -1,0 +1,85 @@
+"""
+Standing beside deployed Connects: telling them who is here, hearing what they hand on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from wsmsg.connect.legacy.redis.forward import Forward
+from wsmsg.connect.legacy.redis.inbox import ForwardInbox
+from wsmsg.connect.legacy.redis.presence import DeployedRedis
+from wsmsg.connect.session.registry import Registry
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.settings.urls.redis import read_redis_url
+from wsmsg.settings.values import LegacySettings
+
+
+@attrs.frozen
+class Beside:
+    """
+    Both connections to their Redis.
+    """
+
+    redis: DeployedRedis
+    inbox: ForwardInbox
+
+    def start(self) -> None:
+        self.redis.start()
+        self.inbox.start()
+
+    async def stop(self) -> None:
+        """
+        Take our users out first: nothing is handed to who is not there.
+        """
+        await self.redis.stop()
+        await self.inbox.stop()
+
+    def dependencies(self) -> list[Dependency]:
+        return [self.redis.dependency, self.inbox.dependency]
+
+    def stats(self) -> dict[str, int]:
+        """
+        What was done since the start, by name.
+        """
+        return {**self.redis.stats(), **self.inbox.stats()}
+
+
+def beside(
+    settings: LegacySettings,
+    reactor: Any,
+    *,
+    registry: Registry,
+    node: str,
+    retry: RetryPolicy,
+    unnumbered: Callable[[], bool],
+) -> Beside:
+    """
+    What the setting C{legacy.redis} asks for; nothing of it has begun.
+
+    @param unnumbered: whether our Message is a deployed one.
+    """
+    url = read_redis_url(settings.redis, settings.redis_password.get_secret_value())
+
+    def give(forward: Forward) -> bool:
+        if not unnumbered() or forward.user not in registry:
+            return False
+        # Who has had it by the stream does not get it again, whichever was first.
+        registry.push(forward.message, (forward.user,))
+        return True
+
+    redis = DeployedRedis(url, reactor, node=node, retry=retry)
+    registry.on_added, registry.on_removed = redis.joined, redis.left
+    inbox = ForwardInbox(
+        url,
+        reactor,
+        node=node,
+        give=give,
+        content_bytes=lambda: registry.settings.limits.content_bytes,
+        retry=retry,
+    )
+    return Beside(redis, inbox)

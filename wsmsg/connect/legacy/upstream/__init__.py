@@ -1,0 +1,3 @@
+"""
+Streams to legacy Messages.
+"""

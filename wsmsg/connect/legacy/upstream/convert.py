@@ -1,0 +1,113 @@
+"""
+Our values and the single events of a deployed Message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsmsg.connect.upstream.interface import NewSend
+from wsmsg.model import (
+    INT64_MAX,
+    TEXT,
+    Message,
+    conversation_of,
+    group_conversation,
+    group_in,
+    is_group,
+    members_of,
+)
+from wsmsg.rpc import rest_pb2
+
+Request = rest_pb2.MessageStreamRequest
+
+#: Types of C{WSMessage} that nobody said: heartbeat, connection, acknowledgement,
+#: somebody came or went.
+_NOT_SAID = frozenset({2, 3, 4, 10})
+_LONGEST_TIME_S = INT64_MAX // 1000
+
+
+def send_event(new: NewSend, time_s: int) -> Request:
+    """
+    What a user says, as a C{send_message}.
+    """
+    message = rest_pb2.WSMessage(
+        content=new.content, timestamp=time_s, message_type=TEXT
+    )
+    setattr(message, "from", new.sender)  # a keyword in Python
+    if is_group(new.conversation):
+        message.group_id = group_in(new.conversation)
+    else:
+        members = members_of(new.conversation)
+        message.to = members[0] if members[-1] == new.sender else members[-1]
+    return Request(send_message=rest_pb2.SendWSMessageRequest(msg=message))
+
+
+def ack_event(user: int, message_id: int, time_s: int) -> Request:
+    """
+    A user has seen a message.
+    """
+    return Request(
+        ack=rest_pb2.MessageAckRequest(
+            message_id=message_id, user_id=user, timestamp=time_s
+        )
+    )
+
+
+def taken_event(user: int) -> Request:
+    """
+    A message that was pushed to this user is in the outbox of a session.
+    """
+    return Request(
+        push_result=rest_pb2.PushResultRequest(success=True, target_user_id=user)
+    )
+
+
+def pushed(event: rest_pb2.MessagePushEvent) -> Message | None:
+    """
+    The message of a C{push_event}; L{None}: it has none that a client could be shown.
+    """
+    message = event.message
+    conversation = _conversation(message)
+    if not conversation or event.target_user_id <= 0 or message.message_id <= 0:
+        return None
+    kind = message.message_type
+    if kind in _NOT_SAID:
+        return None
+    return Message(
+        conversation,
+        _sender(message),
+        "",
+        message.message_id,
+        message.content,
+        kind if 0 < kind < 1000 else TEXT,
+        1000 * max(0, min(message.timestamp, _LONGEST_TIME_S)),
+    )
+
+
+def same(new: NewSend, time_s: int, message: rest_pb2.WSMessage) -> bool:
+    """
+    Whether this is what L{send_event} made of a send.
+    """
+    return (
+        new.sender == _sender(message)
+        and new.content == message.content
+        and new.conversation == _conversation(message)
+        and message.timestamp in (0, time_s)
+    )
+
+
+def _sender(message: Any) -> int:
+    return int(getattr(message, "from"))
+
+
+def _conversation(message: rest_pb2.WSMessage) -> str:
+    """
+    Where it was said; empty: nowhere that can be.
+    """
+    sender = _sender(message)
+    if sender <= 0:
+        return ""
+    if message.group_id > 0:
+        return group_conversation(message.group_id)
+    return conversation_of(sender, message.to) if message.to > 0 else ""

@@ -1,0 +1,351 @@
+"""
+One stream to a deployed Message: single events, one at a time, and no word of it.
+
+It says nothing about what it was sent, so we ask whether it is there: a call beside
+the stream (an I{echo}) is answered only after all that was written before it has
+arrived.  That makes a send accepted, and it is the heartbeat::
+
+    send --written--> arriving --echo--> accepted
+    nothing written or answered for C{stalled_s}: the stream is dropped, and dialled
+    again; what had not arrived is written again
+
+Whatever is being written, it is read: its pushes never wait for our sends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.connect.legacy.upstream.convert import (
+    Request,
+    ack_event,
+    pushed,
+    same,
+    send_event,
+    taken_event,
+)
+from wsmsg.connect.upstream.context import Owner, Shared, Transport
+from wsmsg.connect.upstream.interface import SendAnswer
+from wsmsg.connect.upstream.joins import Arrival
+from wsmsg.connect.upstream.pending_sends import PendingSend
+from wsmsg.errors import Unsupported
+from wsmsg.model import is_group
+from wsmsg.rpc import rest_pb2
+
+#: After so much silence it is asked whether it is there.
+BEAT_S = 1.0
+#: It pushes all messages to all streams, also ours.  When it did so before, and says
+#: nothing at all for so many times C{stalled_s} although it was sent some, it hangs.
+MUTE = 4
+#: The most push results that wait; theirs is the loss if there are more.
+RESULTS = 10_000
+_REASON = 200
+
+
+class DeployedStream:
+    """
+    One stream, while it lasts, with what L{wsmsg.connect.upstream.stream} has.
+    """
+
+    _log = Logger()
+
+    deployed = True
+
+    def __init__(
+        self, name: str, owner: Owner, shared: Shared, *, stalled_s: float
+    ) -> None:
+        self.name = name
+        self.unanswered = 0
+        self.transport: Transport | None = None
+        self._owner = owner
+        self._shared = shared
+        self._stalled_s = stalled_s
+        self._up = False
+        self._unsent: deque[PendingSend] = deque()
+        self._results: deque[int] = deque()
+        self._writing: PendingSend | None = None
+        self._writing_since_s = 0.0
+        self._arriving: list[PendingSend] = []
+        self._echoed: list[PendingSend] = []
+        self._echo_since_s = 0.0
+        self._heard_s = 0.0
+        self._pushes = self._odd = False
+        self._expecting_s = 0.0
+        self._wake: Callable[[], None] = _nothing
+        self._makers = (self._next_result, self._next_ack, self._next_send)
+        self._turn = 0
+
+    @property
+    def knows(self) -> bool:
+        """
+        It is not told who is here; it pushes everything.
+        """
+        return self._up
+
+    # -- what others tell it
+
+    def carry(self, send: PendingSend) -> None:
+        """
+        Write a send, after those it was given before.
+        """
+        self._unsent.append(send)
+        self._wake()
+
+    def lead(self, primary: bool) -> None:
+        """
+        Nothing that it would understand; nor are the next.
+        """
+
+    def came(self, user: int) -> None:
+        pass
+
+    def left(self, user: int) -> None:
+        pass
+
+    def join(self, arrival: Arrival) -> None:
+        arrival.applied()
+
+    def watch(self, users: Iterable[int]) -> None:
+        pass
+
+    def unwatch(self, users: Iterable[int]) -> None:
+        pass
+
+    def pooled(self) -> None:
+        """
+        There are acknowledgements to write.
+        """
+        self._wake()
+
+    def ask(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
+        """
+        It cannot be asked.
+        """
+        return fail(Unsupported("this Message answers no queries"))
+
+    def drop(self, reason: str) -> None:
+        """
+        End it now.
+        """
+        if self.transport is not None:
+            self.transport.abortConnection(reason)
+
+    def is_silent(self, now_s: float) -> bool:
+        """
+        Whether it is late with a sign of life.
+        """
+        asked_s = self._echo_since_s
+        return bool(asked_s) and now_s - asked_s >= self._stalled_s / 2
+
+    def listen_for(self, now_s: float, *, was_deaf: bool) -> None:
+        """
+        Called some times a second: a peer that takes nothing or answers nothing is
+        given up.
+        """
+        if not self._up:
+            return
+        if was_deaf:
+            self._heard_s = now_s
+            self._echo_since_s = self._echo_since_s and now_s
+            self._writing_since_s = self._writing_since_s and now_s
+            self._expecting_s = self._expecting_s and now_s
+        for since_s, times, what in (
+            (self._writing_since_s, 1, "took nothing that was written"),
+            (self._echo_since_s, 1, "did not answer"),
+            (self._expecting_s, MUTE, "pushed and confirmed nothing"),
+        ):
+            if since_s and now_s - since_s >= times * self._stalled_s:
+                self.drop(f"it {what} for {now_s - since_s:.1f} s")
+                return
+        if now_s - self._heard_s >= BEAT_S:
+            self._echo()
+        if self._shared.acks.sweep(now_s):
+            self._wake()
+
+    # -- the transport tells it
+
+    def makeConnection(self, transport: Transport) -> None:
+        self.transport = transport
+        self._wake = transport.wake
+        self._heard_s = self._shared.clock.seconds()
+        self._up = True
+        self._owner.stream_up(self)
+        self._owner.stream_knows(self)
+        self._wake()
+
+    def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
+        """
+        An event came.
+        """
+        self._heard_s = self._shared.clock.seconds()
+        self._expecting_s = 0.0
+        self._shared.counters.frames_read += 1
+        if message is None:
+            self._protocol_error("a frame that is no MessageStreamResponse")
+            return
+        match message.WhichOneof("response_type"):
+            case "push_event":
+                self._push(message.push_event)
+            case "ack_confirm":
+                confirm = message.ack_confirm
+                self._shared.acks.answered(
+                    confirm.message_id, confirm.confirmed, self._heard_s
+                )
+            case "failure":
+                self._failed(message.failure)
+            case None:
+                pass
+            case "welcome":
+                self._owner.late_welcome()
+                self.drop("it gave a welcome after all: it is no deployed Message")
+            case other:
+                self._protocol_error(f"{other} was not expected")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._wake = _nothing
+        self._up = False
+        self._shared.acks.lost()
+        self._owner.stream_lost(self, reason.getErrorMessage())
+
+    def drain(self) -> Request | None:
+        """
+        The next event; L{None}: there is nothing to say.  The one before is written.
+        """
+        self._written()
+        for _ in self._makers:
+            self._turn = (self._turn + 1) % len(self._makers)
+            request = self._makers[self._turn]()
+            if request is not None:
+                self._writing_since_s = self._shared.clock.seconds()
+                self._shared.counters.frames_written += 1
+                return request
+        return None
+
+    # -- events out
+
+    def _next_result(self) -> Request | None:
+        return taken_event(self._results.popleft()) if self._results else None
+
+    def _next_ack(self) -> Request | None:
+        now_s = self._shared.clock.seconds()
+        ack = self._shared.acks.take(now_s)
+        return None if ack is None else ack_event(*ack, int(now_s))
+
+    def _next_send(self) -> Request | None:
+        while self._unsent:
+            send = self._unsent.popleft()
+            if not send.answered:  # it may have got too old while it waited
+                self._writing = send
+                return send_event(send.new, int(send.since_s))
+        return None
+
+    def _written(self) -> None:
+        send, self._writing = self._writing, None
+        self._writing_since_s = 0.0
+        if send is not None:
+            self._arriving.append(send)
+            if self._pushes and not self._expecting_s and _is_pushed(send):
+                self._expecting_s = self._shared.clock.seconds()
+            self._echo()
+
+    # -- signs of life
+
+    def _echo(self) -> None:
+        if self._echo_since_s or not self._up or self.transport is None:
+            return
+        self._echo_since_s = self._shared.clock.seconds()
+        self._echoed, self._arriving = self._arriving, []
+        # Its own limit is the last resort: listen_for() knows when we were deaf.
+        asked = self.transport.echo(3 * self._stalled_s)
+        asked.addCallbacks(self._answered, self._silent)
+
+    def _answered(self, _: object) -> None:
+        arrived, self._echoed = self._echoed, []
+        self._echo_since_s = 0.0
+        if not self._up:
+            return  # what had not arrived went to another stream
+        self._heard_s = now_s = self._shared.clock.seconds()
+        answer = SendAnswer(int(now_s * 1000))
+        for send in arrived:
+            self._shared.sends.answer(self, send.number, answer, now_s)
+        if self._arriving:
+            self._echo()
+
+    def _silent(self, failure: Failure) -> None:
+        self._echo_since_s = 0.0
+        if self._up:
+            self.drop(f"it did not answer: {failure.getErrorMessage()}")
+
+    # -- events in
+
+    def _push(self, event: rest_pb2.MessagePushEvent) -> None:
+        message = pushed(event)
+        if message is None:
+            self._odd_event(event)
+            return
+        self._pushes = True
+        self._shared.counters.pushes += 1
+        target = event.target_user_id
+        if not self._shared.edge.push(message, (target,)):
+            return  # the user is not here: another Connect may have them
+        if len(self._results) >= RESULTS:
+            self._results.popleft()
+        self._results.append(target)
+        self._wake()
+
+    def _odd_event(self, event: rest_pb2.MessagePushEvent) -> None:
+        self._shared.counters.odd_events += 1
+        if not self._odd:
+            self._odd = True  # it is said once a stream
+            self._log.warn(
+                "{peer}: a push is passed over, as nobody can have said it: to {user}, "
+                "id {message_id}, type {kind}",
+                peer=self.name,
+                user=event.target_user_id,
+                message_id=event.message.message_id,
+                kind=event.message.message_type,
+            )
+
+    def _failed(self, event: rest_pb2.MessageFailureEvent) -> None:
+        self._shared.counters.failures += 1
+        reason = event.failure_reason[:_REASON] or "no reason given"
+        send = self._find(event.original_message)
+        if send is None:
+            self._log.warn(
+                "{peer}: a message of {user} failed after it was accepted: {reason}",
+                peer=self.name,
+                user=event.original_sender,
+                message_id=event.original_message.message_id,
+                reason=reason,
+            )
+            return
+        answer = SendAnswer(code="bad_request", reason=f"Message refused it: {reason}")
+        self._shared.sends.answer(self, send.number, answer, self._heard_s)
+
+    def _find(self, message: rest_pb2.WSMessage) -> PendingSend | None:
+        writing: Sequence[PendingSend] = [self._writing] if self._writing else []
+        for send in (*self._echoed, *self._arriving, *writing):
+            if not send.answered and same(send.new, int(send.since_s), message):
+                return send
+        return None
+
+    def _protocol_error(self, reason: str) -> None:
+        self._shared.counters.protocol_errors += 1
+        self.drop(f"protocol error: {reason}")
+
+
+def _is_pushed(send: PendingSend) -> bool:
+    # Of a group it is not known whether anybody else is in it.
+    return not is_group(send.new.conversation)
+
+
+def _nothing() -> Any:
+    """
+    What an unconnected stream does when it is woken.
+    """

@@ -1,0 +1,3 @@
+"""
+Sessions: the authenticated state of each connection, without I/O.
+"""

@@ -1,0 +1,3 @@
+"""
+Connect's end of the streams to the Message nodes.
+"""

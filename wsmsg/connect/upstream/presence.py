@@ -1,0 +1,138 @@
+"""
+Who is online, by the words of all Messages.
+
+Every Message is asked for the users that are watched here, and each says what its own
+streams tell it.  A user is online while any of them says so: a Message that lost its
+stream to a Connect which lives says that users are gone, and the others know better.
+The loss of a Message takes its words along, and means nothing by itself::
+
+    Message 1: online ---------------- lost its stream to the user's Connect: offline
+    Message 2: ------- online -------------------------------------------------------
+    told here: online
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+from wsmsg.connect.upstream.interface import IEdge
+from wsmsg.model import Presence
+
+_NOBODY: frozenset[Hashable] = frozenset()
+
+
+class Watching:
+    """
+    The users that are watched here, which Messages say that they are online, and what
+    was told of them last: nothing is told twice.
+
+    The sets of Messages are shared, as there are few different ones.
+
+    @ivar unbacked: users to be asked for again: those who are online by an answer to a
+        read, or by a Message that is lost, and by no Message's own streams; and those
+        about whom a read failed.
+    """
+
+    def __init__(self, edge: IEdge) -> None:
+        self.unbacked: dict[int, None] = {}
+        self._edge = edge
+        self._by: dict[int, frozenset[Hashable]] = {}
+        self._sets: dict[frozenset[Hashable], frozenset[Hashable]] = {}
+        self._told: dict[int, bool] = {}
+
+    def watch(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._by.setdefault(user, _NOBODY)
+
+    def unwatch(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._by.pop(user, None)
+            self._told.pop(user, None)
+            self.unbacked.pop(user, None)
+
+    def said(self, by: Hashable, presence: Presence) -> None:
+        """
+        A Message says what its streams told it; what changes by that is told on.
+        """
+        user = presence.user
+        before = self._by.get(user)
+        if before is None:
+            return  # nobody watches any more
+        after = before | {by} if presence.online else before - {by}
+        self._by[user] = self._sets.setdefault(after, after)
+        self.unbacked.pop(user, None)
+        if presence.online or not after:
+            self._tell(presence)
+
+    def lost(self, by: Hashable) -> list[int]:
+        """
+        The stream to a Message is gone.
+
+        @return: the users that only it said to be online.
+        """
+        alone = []
+        for user, those in self._by.items():
+            if by in those:
+                left = those - {by}
+                self._by[user] = self._sets.setdefault(left, left)
+                if not left:
+                    alone.append(user)
+        self._sets.clear()
+        self.unbacked.update(dict.fromkeys(alone))
+        return alone
+
+    def all_lost(self) -> None:
+        """
+        No stream is left: what was told may not be so any more, and who watches from
+        now on is told nothing until somebody knows.
+        """
+        self._told.clear()
+
+    def answered(self, found: Sequence[Presence]) -> list[Presence]:
+        """
+        A read was answered with this, and whoever asked for it is told by the caller.
+        All who watch are told where they were told otherwise.
+
+        @return: the same, but for users of whom the streams know better: a read may be
+            older than what they say meanwhile.
+        """
+        return [self._answered(presence, is_news=False) for presence in found]
+
+    def unanswered(self, users: Iterable[int]) -> None:
+        """
+        A read about these failed, and whoever asked knows nothing: they are to be asked
+        for again, and all who watch are told.
+        """
+        for user in users:
+            if user in self._by:
+                self._told.pop(user, None)
+                self.unbacked[user] = None
+
+    def tell(self, found: Sequence[Presence]) -> None:
+        """
+        The same, where nobody but those who watch is to be told.
+        """
+        for presence in found:
+            self._answered(presence, is_news=True)
+
+    def _answered(self, presence: Presence, *, is_news: bool) -> Presence:
+        user = presence.user
+        by = self._by.get(user)
+        if by is None:
+            return presence
+        if by and not presence.online:
+            presence = Presence(user, True)
+        if presence.online and not by:
+            self.unbacked[user] = None
+        else:
+            self.unbacked.pop(user, None)
+        if is_news or user in self._told:
+            self._tell(presence)
+        else:
+            self._told[user] = presence.online
+        return presence
+
+    def _tell(self, presence: Presence) -> None:
+        if self._told.get(presence.user) is not presence.online:
+            self._told[presence.user] = presence.online
+            self._edge.presence(presence)

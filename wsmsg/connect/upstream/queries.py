@@ -1,0 +1,179 @@
+"""
+Reads of Message, and marks: many in a call, few calls at a time.
+
+What is asked while all calls are in flight leaves together in the next, as on the
+stream.  When one Message fails, another is asked once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
+from wsmsg.connect.upstream.convert import group_view_of
+from wsmsg.connect.upstream.interface import GroupView
+from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
+from wsmsg.model import Head, Mark, Message, Presence
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import head_of, message_of, presence_of
+
+#: Asks one Message; the Deferred fails with L{WsmsgError}.
+Ask = Callable[[rest_pb2.QueryRequest], "Deferred[rest_pb2.QueryResponse]"]
+
+_RETRY_MS = 500
+
+
+@attrs.frozen
+class _Waiting:
+    item: rest_pb2.QueryItem
+    answered: Deferred[Any]
+
+
+class Queries:
+    """
+    The reads that wait and those in flight.
+
+    @param streams: gives the ways to ask, of the Messages that are up, best first.
+    @param calls: the most in flight.
+    @param items: the most in a call.
+    @param limit: the most that wait; more are refused as C{overloaded}.
+    """
+
+    def __init__(
+        self,
+        streams: Callable[[], Sequence[Ask]],
+        *,
+        calls: int = 4,
+        items: int = 64,
+        limit: int = 10_000,
+    ) -> None:
+        self.asked = self.failed = self.repeated = 0
+        self._streams = streams
+        self._calls = calls
+        self._items = items
+        self._limit = limit
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight = 0
+
+    def page(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        query = rest_pb2.PageQuery(
+            user=user, conversation=conversation, after=after, limit=limit
+        )
+        return self._ask(rest_pb2.QueryItem(page=query))
+
+    def heads(
+        self, user: int, since_ms: int, limit: int, after: str = ""
+    ) -> Deferred[tuple[Sequence[Head], bool]]:
+        query = rest_pb2.HeadsQuery(
+            user=user, since_ms=since_ms, limit=limit, after=after
+        )
+        return self._ask(rest_pb2.QueryItem(heads=query))
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        query = rest_pb2.PresenceQuery(users=users)
+        return self._ask(rest_pb2.QueryItem(presence=query))
+
+    def group(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupView]:
+        query = rest_pb2.GroupQuery(
+            user=user, conversation=conversation, after=after, limit=limit
+        )
+        return self._ask(rest_pb2.QueryItem(group=query))
+
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        query = rest_pb2.MarkQuery(
+            user=user,
+            marks=[
+                rest_pb2.Mark(
+                    message_id=m.message_id, conversation=m.conversation, seq=m.seq
+                )
+                for m in marks
+            ],
+        )
+        return self._ask(rest_pb2.QueryItem(mark=query))
+
+    def unread(
+        self, user: int, after: int, limit: int
+    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+        query = rest_pb2.UnreadQuery(user=user, after=after, limit=limit)
+        return self._ask(rest_pb2.QueryItem(unread=query))
+
+    def _ask(self, item: rest_pb2.QueryItem) -> Deferred[Any]:
+        if not self._streams():
+            return fail(Unavailable("no Message is there", _RETRY_MS))
+        if len(self._waiting) >= self._limit:
+            return fail(Overloaded("too many reads wait for an answer", _RETRY_MS))
+        waiting = _Waiting(item, Deferred())
+        self._waiting.append(waiting)
+        self.asked += 1
+        self._call()
+        return waiting.answered
+
+    def _call(self) -> None:
+        while self._waiting and self._in_flight < self._calls:
+            n = min(len(self._waiting), self._items)
+            batch = [self._waiting.popleft() for _ in range(n)]
+            self._in_flight += 1
+            Deferred.fromCoroutine(self._answer(batch))
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        try:
+            request = rest_pb2.QueryRequest(items=[w.item for w in batch])
+            response = await self._response(request)
+            if len(response.answers) != len(batch):
+                raise Internal("Message did not answer each of the reads")
+            results = [_result(answer) for answer in response.answers]
+        except WsmsgError as e:
+            results = [Failure(e)] * len(batch)
+        except Exception:  # noqa: BLE001 - a guard: somebody waits for each answer
+            results = [Failure()] * len(batch)
+        finally:
+            self._in_flight -= 1
+        for waiting, result in zip(batch, results, strict=True):
+            self.failed += isinstance(result, Failure)
+            waiting.answered.callback(result)
+        self._call()
+
+    async def _response(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
+        streams = self._streams()
+        if not streams:
+            raise Unavailable("no Message is there", _RETRY_MS)
+        try:
+            return await streams[0](request)
+        except Unavailable:
+            others = [ask for ask in self._streams() if ask != streams[0]]
+            if not others:
+                raise
+        self.repeated += 1
+        return await others[0](request)
+
+
+def _result(answer: rest_pb2.QueryAnswer) -> Any:
+    match answer.WhichOneof("answer"):
+        case "page":
+            page = answer.page
+            return [message_of(m) for m in page.messages], page.head, page.more
+        case "heads":
+            return [head_of(h) for h in answer.heads.heads], answer.heads.more
+        case "presence":
+            return [presence_of(p) for p in answer.presence.presence]
+        case "group":
+            return group_view_of(answer.group)
+        case "unread":
+            unread = answer.unread
+            return [message_of(m) for m in unread.messages], unread.total, unread.more
+        case "mark":
+            return list(answer.mark.known)
+        case "error":
+            e = answer.error
+            return Failure(from_code(e.code, e.reason, e.retry_after_ms))
+        case _:
+            return Failure(Internal("Message gave no answer to a read"))

@@ -1,0 +1,390 @@
+"""
+One stream to one Message, from its welcome to its loss; no gRPC in here.
+
+What is written, in this order: the snapshot of our users (in parts); what an earlier
+stream left unanswered, as the first sends of all; then, frame by frame, whatever
+queued meanwhile.  Each presence delta has a number, and Message answers it when it is
+applied.  An empty one is our heartbeat: silence is answered with it, and silence
+after that is a lost peer, though TCP and HTTP/2 may still live.
+
+What is read: push batches, numbered without a hole in one life of Message, each
+acknowledged when all of it is in the outboxes of the sessions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.connect.upstream import news
+from wsmsg.connect.upstream.context import Owner, PeerLife, Shared, Transport
+from wsmsg.connect.upstream.convert import rejection_of
+from wsmsg.connect.upstream.interface import SendAnswer
+from wsmsg.connect.upstream.joins import AppliedDeltas, Arrival
+from wsmsg.connect.upstream.outgoing import NetChange, chunks
+from wsmsg.connect.upstream.pending_sends import PendingSend
+from wsmsg.errors import Unavailable
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import message_of
+
+#: Users in one part of a snapshot.
+SNAPSHOT_USERS = 10_000
+_QUERY = "/rest.QueryService/Query"
+_FRAME_SENDS = 512
+_FRAME_BYTES = 512 * 1024
+_FRAME_CURSORS = 2048
+#: A peer that says nothing for so many heartbeats is lost.
+_SILENT_BEATS = 3
+#: A peer that says nothing for so many may be lost; its lease on us must not run out
+#: before another takes over.
+_SUSPECT_BEATS = 2
+#: So that a dead peer is found in 5 s, whatever it said about itself.
+_LONGEST_BEAT_S = 1.5
+#: A session's opening is noted a moment before its user is told.
+_SLACK_S = 1.0
+_NAME_CHARACTERS = 128
+
+
+class UpstreamStream:
+    """
+    One stream, while it lasts: the protocol over a L{Transport}.
+
+    @ivar name: C{host:port} of the Message, for the log.
+    @ivar unanswered: how many sends it has; kept by L{PendingSends}.
+    @ivar transport: L{None} before it is made.
+    """
+
+    _log = Logger()
+
+    deployed = False
+
+    def __init__(self, name: str, owner: Owner, shared: Shared, life: PeerLife) -> None:
+        self.name = name
+        self.unanswered = 0
+        self.transport: Transport | None = None
+        self._owner = owner
+        self._shared = shared
+        self._life = life
+        self._up = False
+        self._snapshot: deque[rest_pb2.PresenceDelta] = deque()
+        self._users = NetChange()
+        self._watched = NetChange()
+        self._applied = AppliedDeltas()
+        self._unsent: deque[PendingSend] = deque()
+        self._acknowledge = False
+        self._probe = False
+        self._heartbeat_s = 0.0
+        self._heard_s = 0.0
+        self._wake: Callable[[], None] = _nothing
+        self._nudge: Callable[[], None] = _nothing
+        self._snapshot_number = 0
+        self._lead: bool | None = None
+        self._resync: tuple[str, float] | None = None
+
+    @property
+    def knows(self) -> bool:
+        """
+        Whether its Message has our users.
+        """
+        return self._up and not self._snapshot and not self._snapshot_number
+
+    # -- what others tell it
+
+    def lead(self, primary: bool) -> None:
+        """
+        Its Message is the one that writes our users' presence, or not any more.
+        """
+        self._lead = primary
+        self._wake()
+
+    def carry(self, send: PendingSend) -> None:
+        """
+        Write a send, after those it was given before.
+        """
+        self._unsent.append(send)
+        self._wake()
+
+    def came(self, user: int) -> None:
+        self._users.add(user)
+        self._applied.changed(self._shared.clock.seconds())
+        self._wake()
+
+    def join(self, arrival: Arrival) -> None:
+        """
+        Tell it when Message knows of all who came until the next frame.
+        """
+        self._applied.join(arrival)
+
+    def left(self, user: int) -> None:
+        self._users.remove(user)
+        self._applied.changed(self._shared.clock.seconds())
+        self._wake()
+
+    def watch(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._watched.add(user)
+        self._wake()
+
+    def unwatch(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._watched.remove(user)
+        self._wake()
+
+    def pooled(self) -> None:
+        """
+        There is something for any stream to take that may wait a moment.
+        """
+        self._nudge()
+
+    def ask(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
+        """
+        Have reads answered by this Message.
+
+        @return: a Deferred that fails with L{wsmsg.errors.WsmsgError}.
+        """
+        if self.transport is None:
+            return fail(Unavailable("the stream is closed", 500))
+        return self.transport.query(
+            _QUERY, request, rest_pb2.QueryResponse, self._shared.query_timeout_s
+        )
+
+    def drop(self, reason: str) -> None:
+        """
+        End it now, because it cannot be trusted or is not wanted.
+        """
+        if self.transport is not None:
+            self.transport.abortConnection(reason)
+
+    def is_silent(self, now_s: float) -> bool:
+        """
+        Whether nothing was heard for so long that something seems to be wrong.
+        """
+        if not self._heartbeat_s:
+            return False
+        return now_s - self._heard_s >= _SUSPECT_BEATS * self._heartbeat_s
+
+    def listen_for(self, now_s: float, *, was_deaf: bool) -> None:
+        """
+        Called some times a second: a silent peer is asked, then given up.
+
+        @param was_deaf: we ourselves did not run for a while and may not have heard.
+        """
+        if not self._heartbeat_s:
+            return
+        if was_deaf:
+            self._heard_s = now_s
+        silence_s = now_s - self._heard_s
+        if silence_s >= _SILENT_BEATS * self._heartbeat_s:
+            self.drop(f"the peer was silent for {silence_s:.1f} s")
+        elif silence_s >= self._heartbeat_s and not self._probe:
+            self._probe = True
+            self._wake()
+
+    # -- the transport tells it
+
+    def makeConnection(self, transport: Transport) -> None:
+        self.transport = transport
+        self._wake = transport.wake
+        self._nudge = transport.nudge
+
+    def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
+        """
+        A message came; the first is the welcome.
+
+        @param message: L{None}: what came is none.
+        """
+        self._heard_s = self._shared.clock.seconds()
+        self._shared.counters.frames_read += 1
+        if message is None:
+            self._protocol_error("a frame that is no MessageStreamResponse")
+            return
+        match message.WhichOneof("response_type"):
+            case "batch" if self._up:
+                self._batch(message.batch)
+            case "welcome" if not self._up:
+                self._welcome(message.welcome)
+            case None:
+                pass  # something that a newer Message may say
+            case other:
+                self._protocol_error(f"{other} was not expected")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._wake = self._nudge = _nothing
+        if self._up:
+            self._up = False
+            since_s = self._applied.lost(self._shared.clock.seconds())
+            if self._resync is not None:
+                # They were to be told, and were not: the next stream has to.
+                since_s = min(since_s, self._resync[1])
+            self._life.unknown_since_s = since_s - _SLACK_S
+        self._owner.stream_lost(self, reason.getErrorMessage())
+
+    def drain(self) -> rest_pb2.MessageStreamRequest | None:
+        """
+        The next frame; L{None}: there is nothing to say.
+        """
+        if not self._up or not (self._snapshot or self._has_news()):
+            return None
+        request = rest_pb2.MessageStreamRequest()
+        if self._snapshot:
+            self._fill_snapshot(request.batch)
+        else:
+            self._fill(request.batch)
+        self._shared.counters.frames_written += 1
+        return request
+
+    # -- frames out
+
+    def _has_news(self) -> bool:
+        return bool(
+            self._unsent
+            or self._acknowledge
+            or self._users
+            or self._probe
+            or self._shared.cursors
+            or self._watched
+            or self._shared.typing
+            or self._applied.waited_for
+            or self._lead is not None
+        )
+
+    def _fill_lead(self, batch: rest_pb2.ConnectBatch) -> None:
+        if self._lead is not None:
+            batch.primary, self._lead = self._lead, None
+
+    def _fill_snapshot(self, batch: rest_pb2.ConnectBatch) -> None:
+        self._fill_lead(batch)
+        delta = self._snapshot.popleft()
+        delta.number = next(self._life.deltas)
+        batch.presence.CopyFrom(delta)
+        if not self._snapshot:
+            self._snapshot_number = delta.number
+
+    def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
+        self._fill_lead(batch)
+        if self._users or self._applied.waited_for or self._probe:
+            self._fill_presence(batch.presence)
+        if self._watched:
+            came, went = self._watched.take()
+            batch.watch.add.extend(came)
+            batch.watch.remove.extend(went)
+        if self._unsent:
+            self._fill_sends(batch)
+        if self._acknowledge:
+            batch.pushed = self._life.number
+            self._acknowledge = False
+        if self._shared.cursors:
+            self._shared.cursors.take_into(batch, _FRAME_CURSORS)
+        if self._shared.typing:
+            self._shared.typing.take_into(batch)
+
+    def _fill_presence(self, delta: rest_pb2.PresenceDelta) -> None:
+        came, went = self._users.take()
+        delta.online.extend(came)
+        delta.offline.extend(went)
+        delta.number = next(self._life.deltas)
+        self._applied.written(delta.number, self._shared.clock.seconds())
+        self._probe = False
+
+    def _fill_sends(self, batch: rest_pb2.ConnectBatch) -> None:
+        unsent, add, n_bytes = self._unsent, batch.sends.add, 0
+        for _ in range(min(len(unsent), _FRAME_SENDS)):
+            send = unsent.popleft()
+            if send.answered:
+                continue  # it got too old while it waited
+            sender, client_id, conversation, content, kind = send.new
+            add(
+                id=send.number,
+                sender=sender,
+                client_id=client_id,
+                conversation=conversation,
+                content=content,
+                kind=kind,
+            )
+            n_bytes += len(content)
+            if n_bytes > _FRAME_BYTES:
+                return
+
+    # -- frames in
+
+    def _welcome(self, welcome: rest_pb2.LinkWelcome) -> None:
+        life = self._life
+        if welcome.resumed and welcome.incarnation != life.incarnation:
+            self._protocol_error("another life of Message says that it resumes")
+            return
+        if not 0 < len(welcome.incarnation) <= _NAME_CHARACTERS:
+            self._protocol_error("a welcome without an incarnation, or with a long one")
+            return
+        edge, first = self._shared.edge, not life.incarnation
+        users = edge.users()
+        if welcome.resumed:
+            reason, since_s = "Message was away for a moment", life.unknown_since_s
+        else:
+            reason = "Message is new here" if first else "Message lost what we had"
+            since_s, life.incarnation, life.number = 0.0, welcome.incarnation, 0
+        if users:
+            self._resync = (reason, since_s)
+        self._snapshot.extend(chunks(users, SNAPSHOT_USERS))
+        self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
+        self._up = True
+        self._owner.stream_up(self)
+        self._wake()
+
+    def _batch(self, batch: rest_pb2.PushBatch) -> None:
+        life = self._life
+        if batch.number and batch.number != life.number + 1:
+            self._protocol_error(f"push batch {batch.number} came after {life.number}")
+            return
+        if batch.presence_applied:
+            self._presence_applied(batch.presence_applied)
+        if batch.results:
+            self._results(batch.results)
+        if batch.pushes:
+            self._pushes(batch.pushes)
+        news.tell(batch, self._shared.edge, self._shared.watching, self)
+        if batch.number:
+            life.number = batch.number
+            self._acknowledge = True
+            self._nudge()
+
+    def _presence_applied(self, number: int) -> None:
+        self._applied.applied(number)
+        if 0 < self._snapshot_number <= number:
+            self._snapshot_number = 0
+            if self._resync is not None:
+                # Not before: what is stored between a sync and the moment when
+                # Message knows the user would be neither synced nor pushed.
+                (reason, since_s), self._resync = self._resync, None
+                self._shared.counters.resyncs += 1
+                self._shared.edge.resync(reason, since_s)
+            self._owner.stream_knows(self)
+
+    def _results(self, results: Any) -> None:
+        answer, now_s = self._shared.sends.answer, self._heard_s
+        for result in results:
+            time_ms = result.time_ms
+            if time_ms > 0:
+                answer(self, result.id, SendAnswer(time_ms), now_s)
+            else:
+                answer(self, result.id, rejection_of(result), now_s)
+
+    def _pushes(self, pushes: Any) -> None:
+        give = self._shared.edge.push
+        for push in pushes:
+            give(message_of(push.message), tuple(push.targets))
+        self._shared.counters.pushes += len(pushes)
+
+    def _protocol_error(self, reason: str) -> None:
+        self._shared.counters.protocol_errors += 1
+        self.drop(f"protocol error: {reason}")
+
+
+def _nothing() -> None:
+    """
+    What an unconnected stream does when it is woken.
+    """

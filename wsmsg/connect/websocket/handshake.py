@@ -1,0 +1,94 @@
+"""
+Who may open a WebSocket, and how the others are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autobahn.websocket.types import ConnectionDeny
+from twisted.logger import Logger
+
+from wsmsg.auth.identity import read_user
+from wsmsg.connect.upstream.interface import ICodec, Identity
+from wsmsg.connect.websocket.autobahn import deny
+from wsmsg.errors import ERRORS, BadRequest, Unauthenticated, WsmsgError
+from wsmsg.http.raw import answer, error_body
+
+if TYPE_CHECKING:
+    from wsmsg.connect.websocket.factory import WebSocketConnections
+
+_log = Logger()
+
+_CODES = {e.http_status: e.code for e in reversed(ERRORS.values())}
+
+
+class Agreed(NamedTuple):
+    """
+    What a handshake settles.
+
+    @ivar identity: of the token in the headers, if there was one.
+    @ivar claimed_user: who the C{User-ID} header names, if there was one.
+    """
+
+    codec: ICodec
+    identity: Identity | None
+    claimed_user: int | None
+
+
+def agree(factory: WebSocketConnections, request: Any) -> Agreed:
+    """
+    Check origin, subprotocol and token.
+
+    @param request: Autobahn's C{ConnectionRequest}.
+    @raise ConnectionDeny: no WebSocket for this request.
+    """
+    try:
+        return _agree(factory, request)
+    except WsmsgError as e:
+        raise deny(e.http_status, e.reason) from None
+    except ConnectionDeny:
+        raise
+    except Exception:  # noqa: BLE001 - a guard
+        _log.failure("a handshake")
+        raise deny(500, "internal error") from None
+
+
+def refusal_of(status: int, reason: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """
+    The answer to a handshake that fails.
+    """
+    more = dict(headers)
+    if status == 426 and not more:
+        status = 400  # a plain GET; with headers it is about the protocol's version
+    body = error_body(_CODES.get(status, "bad_request"), reason)
+    return answer(status, body, more)
+
+
+def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
+    if request.origin and not factory.origins.allow(request.origin):
+        raise deny(403, f"origin {request.origin!r} is not allowed")
+    codec = factory.choose(request.protocols)
+    claimed = request.headers.get("user-id")
+    if not codec.subprotocol:
+        _check_deployed(factory, request)
+    claimed_user = None if claimed is None else read_user(claimed)
+    token = request.headers.get("authorization")
+    identity = None if token is None else factory.authenticate(token, claimed_user)
+    return Agreed(codec, identity, claimed_user)
+
+
+def _check_deployed(factory: WebSocketConnections, request: Any) -> None:
+    """
+    A deployed client has no place but its headers to say who it is.
+    """
+    if request.headers.get("authorization") is None:
+        raise Unauthenticated(
+            "there is no Authorization header; without one offer the WebSocket "
+            f"subprotocol {factory.known}"
+        )
+    try:
+        read_user(request.headers.get("user-id"))
+    except Unauthenticated as e:
+        raise BadRequest(f"the header User-ID: {e.reason}") from None

@@ -1,0 +1,156 @@
+"""
+What both daemons are made of beside their own parts, put together once::
+
+    def makeService(options):
+        from twisted.internet import reactor
+
+        daemon = Daemon(options, reactor, rule=required_up)
+        ...  # makes its parts, with daemon.settings, .health, .metrics, .retry
+        return daemon.service(parts, stop_order=["http", "links", "journal"])
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from twisted.web.resource import Resource
+
+from wsmsg.daemon.exits import Exit
+from wsmsg.daemon.lifecycle import Part, RootService, part
+from wsmsg.daemon.listener import Listener
+from wsmsg.daemon.options import DaemonOptions
+from wsmsg.daemon.preflight import Probe, preflight
+from wsmsg.daemon.reload import Reload
+from wsmsg.daemon.signals import Signals
+from wsmsg.daemon.systemd import Notify
+from wsmsg.dependency.retry import retry_policy
+from wsmsg.monitoring.admin import admin_site
+from wsmsg.monitoring.health import Health, Rule
+from wsmsg.monitoring.logs import twistd_logs
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.monitoring.stdlib_logs import forward_stdlib
+
+
+class Daemon:
+    """
+    One daemon, before and while it runs.  Making it checks what can be checked
+    before twistd forks; see L{preflight}.
+
+    @param probes: as for L{preflight}.
+    @ivar settings: those that it began with.
+    @ivar node: its name.
+    @ivar admin: the admin listener; L{None} where the settings want none.
+    """
+
+    def __init__(
+        self,
+        options: DaemonOptions,
+        reactor: Any,
+        *,
+        rule: Rule,
+        probes: Iterable[tuple[str, Probe]] = (),
+    ) -> None:
+        self.settings = settings = options.settings
+        self.data_dir = options.data_dir
+        preflight(options.daemon, settings, self.data_dir, probes=probes)
+        self.node: str = settings.node or f"{options.daemon}-{time.time_ns()}"
+        self.exits = Exit(reactor, pidfile=options.pidfile)
+        self.health = Health(
+            reactor, rule, about={"daemon": options.daemon, "node": self.node}
+        )
+        self.health.on_hopeless(lambda reason: self.exits.exit_with(1, reason))
+        self.metrics = Metrics()
+        self.metrics.dependencies(lambda: self.health.dependencies)
+        self.metrics.gauge(
+            "wsmsg_ready", "Whether the daemon is ready", lambda: int(self.health.ready)
+        )
+        self.admin: Listener | None = None
+        self._reactor = reactor
+        self._options = options
+        self._applied: list[Callable[[Any], object]] = []
+        self._reload = Reload(settings, options.load, self._apply)
+        self._notify = Notify(reactor, self.health)
+
+    @property
+    def current(self) -> Any:
+        """
+        The settings as the last reload left them.
+        """
+        return self._reload.settings
+
+    def on_reload(self, apply: Callable[[Any], object]) -> None:
+        """
+        Call C{apply} with the settings whenever a reload changed some.
+        """
+        self._applied.append(apply)
+
+    def retry(self, failures: int) -> float | None:
+        """
+        The L{wsmsg.dependency.retry.RetryPolicy} of the settings as they are now.
+        """
+        return retry_policy(self.current.retry)(failures)
+
+    def service(
+        self,
+        parts: Sequence[Part],
+        stop_order: Sequence[str],
+        *,
+        admin: Mapping[str, Resource] | None = None,
+    ) -> RootService:
+        """
+        The daemon as twistd takes it.
+
+        @param admin: further resources of the admin listener.
+        """
+        logs = twistd_logs(self._options.parent or {}, self.settings.log)
+        self.on_reload(lambda new: logs.follow(new.log))
+        forward_stdlib()
+        signals = Signals(
+            self._reactor, self.exits, reload=self._reload_told, rotate=logs.rotate
+        )
+        first = [
+            part("signals", signals),
+            part("systemd", self._notify),
+            Part("stopping", stop=self._notify.stopping),
+            *self._admin_part(admin),
+        ]
+        last = [p.name for p in reversed(first) if p.name != "stopping"]
+        return RootService(
+            self._reactor,
+            [*first, *parts, Part("heap", freeze_heap)],
+            ["stopping", *stop_order, *last],
+            exits=self.exits,
+            health=self.health,
+            stop_s=lambda: float(self.current.stop_s),
+            observer=logs,
+        )
+
+    def _admin_part(self, more: Mapping[str, Resource] | None) -> list[Part]:
+        listen = self.settings.admin_listen
+        if not listen:
+            return []
+        site = admin_site(self.health, self.metrics, more)
+        self.admin = Listener(self._reactor, listen, site)
+        return [part("admin", self.admin)]
+
+    def _reload_told(self) -> None:
+        self._notify.reloading()
+        self._reload()
+        self._notify.reloaded()
+
+    def _apply(self, new: Any) -> None:
+        for apply in self._applied:
+            apply(new)
+
+
+def freeze_heap() -> None:
+    """
+    Leave what the start made (modules, classes, settings: some hundred thousand
+    objects that stay for good) out of all further garbage collections, which else
+    stop the reactor for 60 ms each time.
+    """
+    gc.collect()
+    gc.freeze()

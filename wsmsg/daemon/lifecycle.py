@@ -1,0 +1,187 @@
+"""
+The life of a daemon: its parts begin in one order and end in another, both
+written out.
+
+::
+
+    starting --each part, in order--> started --SIGTERM--> draining --> gone
+        | one fails: status 1                    | over stop_s: status 1
+
+twistd's own way would start services before the reactor runs (where nothing can be
+awaited), stop them all at once, and lose their failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError, ConnectError
+from twisted.logger import ILogObserver, Logger
+from twisted.python.failure import Failure
+
+from wsmsg.daemon.exits import Exit
+from wsmsg.errors import WsmsgError
+from wsmsg.monitoring.health import Health
+
+
+@attrs.frozen
+class Part:
+    """
+    Something of a daemon that begins and ends.
+
+    @ivar start: may return a Deferred or a coroutine, which is awaited before the
+        next part is started.
+    @ivar stop: the same; called only where the part was started.
+    """
+
+    name: str
+    start: Callable[[], object] | None = None
+    stop: Callable[[], object] | None = None
+
+
+def part(name: str, thing: Any) -> Part:
+    """
+    A thing with C{startService} and C{stopService}, or C{start} and C{stop}.
+    """
+    if hasattr(thing, "startService"):
+        return Part(name, thing.startService, thing.stopService)
+    return Part(name, thing.start, thing.stop)
+
+
+class RootService(Service):
+    """
+    The one service that twistd knows of a daemon.
+
+    @param parts: in the order of starting.
+    @param stop_order: the names of those parts that stop, in the order of stopping.
+    @param stop_s: the longest that all of the stopping may take.
+    @param observer: where twistd shall log; L{None}: where it thinks.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        parts: Sequence[Part],
+        stop_order: Sequence[str],
+        *,
+        exits: Exit,
+        health: Health,
+        stop_s: Callable[[], float],
+        observer: ILogObserver | None = None,
+    ) -> None:
+        stopping = [p.name for p in parts if p.stop is not None]
+        if sorted(stopping) != sorted(stop_order):
+            raise ValueError(f"parts that stop: {stopping}, in order: {stop_order}")
+        self._reactor = reactor
+        self._parts = parts
+        self._stop_order = stop_order
+        self._exits = exits
+        self._health = health
+        self._stop_s = stop_s
+        self._observer = observer
+        self._started: dict[str, Part] = {}
+        self._starting: Deferred[None] = succeed(None)
+
+    def setServiceParent(self, parent: Any) -> None:
+        # twistd asks its application for an observer after it made its services; a
+        # --logger goes before it.
+        if self._observer is not None:
+            parent.setComponent(ILogObserver, self._observer)
+        Service.setServiceParent(self, parent)
+
+    def startService(self) -> None:
+        Service.startService(self)
+        self._reactor.callWhenRunning(self._begin)
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop the parts that were started.  A start that is under way is given up.
+
+        @return: fires when all of them are gone or C{stop_s} is over; never fails.
+        """
+        Service.stopService(self)
+        self._health.stopping()
+        self._starting.cancel()
+        return ensureDeferred(self._stop())
+
+    def _begin(self) -> None:
+        if self.running:
+            self._starting = ensureDeferred(self._start())
+
+    async def _start(self) -> None:
+        for each in self._parts:
+            if not self.running:
+                return
+            # Noted before, so that what a failing start opened is closed.
+            self._started[each.name] = each
+            failed: list[Failure] = []
+            await _called(each.start).addErrback(failed.append)
+            if failed:
+                self._cannot_start(each.name, failed[0])
+                return
+            self._log.debug("{part}: started", part=each.name)
+        self._health.started()
+
+    def _cannot_start(self, name: str, failure: Failure) -> None:
+        # Stopping cancels a start that is under way: that is no fault of it.
+        if self.running:
+            self._exits.exit_with(1, f"cannot start {name}: {_line(failure.value)}")
+
+    async def _stop(self) -> None:
+        begun, late = self._reactor.seconds(), []
+        for name in self._stop_order:
+            each = self._started.pop(name, None)
+            if each is None:
+                continue
+            left = max(0.0, begun + self._stop_s() - self._reactor.seconds())
+            if not await self._stopped(each, left):
+                late.append(name)
+        seconds = self._reactor.seconds() - begun
+        if late:
+            reason = f"after {seconds:.1f} s these had not stopped: {', '.join(late)}"
+            self._exits.now(1, reason)
+        self._log.info("stopped in {seconds:.1f} s", seconds=seconds)
+
+    async def _stopped(self, each: Part, left_s: float) -> bool:
+        """
+        Stop one part.
+
+        @return: whether that ended, be it by a failure, in time.
+        """
+        ended: Deferred[bool] = Deferred()
+
+        def done(result: object) -> None:
+            if isinstance(result, Failure):
+                self._log.failure(
+                    "{part}: failed to stop", failure=result, part=each.name
+                )
+            if not ended.called:
+                ended.callback(True)
+
+        _called(each.stop).addBoth(done)
+        if not ended.called:
+            timer = self._reactor.callLater(left_s, ended.callback, False)
+            in_time = await ended
+            if timer.active():
+                timer.cancel()
+            return in_time
+        return await ended
+
+
+def _called(step: Callable[[], object] | None) -> Deferred[object]:
+    return succeed(None) if step is None else maybeDeferred(step)
+
+
+def _line(error: BaseException | None) -> str:
+    """
+    A failure in one line: with its type, unless it was made to be read.
+    """
+    if isinstance(error, (WsmsgError, OSError, ConnectError, CannotListenError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

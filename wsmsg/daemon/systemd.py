@@ -1,0 +1,128 @@
+"""
+What systemd is told of a daemon: that it is ready, reloads, stops, and lives.
+
+The protocol is a datagram of C{KEY=value} lines to the socket in
+C{$NOTIFY_SOCKET}; see sd_notify(3), which keeps it stable for programs that speak it
+themselves.  Without the variable nothing is said.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from wsmsg.monitoring.health import Health
+
+
+class Notify:
+    """
+    Tells systemd what becomes of this daemon.
+
+    READY is said when the daemon is ready for the first time, so what is ordered
+    after its unit finds it working.  When it is not ready later, the status line
+    says so: a unit cannot become unready again.
+
+    The watchdog is fed from the reactor, at half of its time: when the reactor
+    does not turn, it is not fed.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        health: Health,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        pid: Callable[[], int] = os.getpid,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._health = health
+        self._pid = pid
+        self._monotonic_ns = monotonic_ns
+        self._path = environ.get("NOTIFY_SOCKET", "")
+        self._environ = environ
+        self._said_ready = False
+        self._feeding = LoopingCall(self.send, WATCHDOG=1)
+        self._feeding.clock = clock
+
+    def start(self) -> None:
+        if not self._path:
+            return
+        self._health.on_change(self._changed)
+        self._changed(self._health.ready)
+        period_s = self._watchdog_s()
+        if period_s:
+            self._feeding.start(period_s / 2)
+
+    def stop(self) -> None:
+        if self._feeding.running:
+            self._feeding.stop()
+
+    def stopping(self) -> None:
+        """
+        Say that the daemon stops in order.
+        """
+        self.send(STOPPING=1, STATUS="stopping")
+
+    def reloading(self) -> None:
+        """
+        Say that the settings are being read again; to be ended by L{reloaded}.
+        """
+        if self._said_ready:
+            self.send(RELOADING=1, MONOTONIC_USEC=self._monotonic_ns() // 1000)
+
+    def reloaded(self) -> None:
+        """
+        Say that what is read is in use, or was refused.
+        """
+        # A reload ends with READY, even where no stream is up: systemd waits for it.
+        if self._said_ready:
+            self.send(READY=1, STATUS=self._status())
+
+    def send(self, **facts: object) -> None:
+        """
+        Tell systemd these; without systemd, nobody.
+        """
+        if not self._path:
+            return
+        text = "\n".join(f"{key}={value}" for key, value in facts.items())
+        # A path that begins with @ is in the abstract namespace.
+        path = f"\0{self._path[1:]}" if self._path.startswith("@") else self._path
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.setblocking(False)
+                out.sendto(text.encode(), path)
+        except OSError as e:
+            self._log.warn(
+                "systemd was not told {facts}: {reason}",
+                facts=sorted(facts),
+                reason=str(e),
+            )
+
+    def _changed(self, ready: bool) -> None:
+        if ready and not self._said_ready:
+            self._said_ready = True
+            self.send(READY=1, STATUS=self._status())
+        else:
+            self.send(STATUS=self._status())
+
+    def _status(self) -> str:
+        return self._health.reason() or "ready"
+
+    def _watchdog_s(self) -> float:
+        """
+        How long systemd waits for a sign of life; 0: it does not watch us.
+        """
+        if self._environ.get("WATCHDOG_PID", str(self._pid())) != str(self._pid()):
+            return 0.0
+        try:
+            return int(self._environ.get("WATCHDOG_USEC", "0")) / 1e6
+        except ValueError:
+            return 0.0

@@ -1,0 +1,3 @@
+"""
+State, retry and reopening of each thing that a daemon needs.
+"""

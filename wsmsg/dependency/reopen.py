@@ -1,0 +1,133 @@
+"""
+Keep something open that blocks: attempts, waits by the policy, tells the dependency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.worker import IWorker
+from wsmsg.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class Broken(Unavailable):
+    """
+    What is not there, and will not be by trying again: an operator has to act.
+    """
+
+
+class Reopening:
+    """
+    One thing that is opened, lost and opened again until L{stop}.
+
+    @param open_: one attempt; it closes what an earlier one left.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        open_: Callable[[], Deferred[Any]],
+        clock: IReactorTime,
+        retry: RetryPolicy,
+        dependency: Dependency,
+    ) -> None:
+        self._open = open_
+        self._clock = clock
+        self._retry = retry
+        self._dependency = dependency
+        self._failures = 0
+        self._stopping = False
+        self._attempt: Deferred[Any] = succeed(None)
+        self._next: IDelayedCall | None = None
+
+    @property
+    def up(self) -> bool:
+        return self._dependency.up and not self._stopping
+
+    def start(self) -> None:
+        """
+        Begin with the first attempt.
+        """
+        self._next = None
+        self._dependency.attempting()
+        self._attempt = self._open()
+        self._attempt.addCallbacks(self._opened, self._failed)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Attempt nothing more, and let nothing more be asked.
+
+        @return: a Deferred that fires when no attempt is under way.
+        """
+        self._stopping = True
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        over: Deferred[None] = Deferred()
+        self._attempt.addCallback(lambda _: over.callback(None))
+        return over
+
+    def ask(self, worker: IWorker, f: Callable[..., T], *args: Any) -> Deferred[T]:
+        """
+        Have work done if the thing is up; a failure L{Unavailable} means that the
+        thing is lost.
+        """
+        if not self.up:
+            return fail(self.refusal())
+        asked: Deferred[T] = worker.do(f, *args)
+        return asked.addErrback(self._lost)
+
+    def lost(self, fault: Unavailable) -> None:
+        """
+        It is gone: told by the thing itself, and not because something was asked.
+        """
+        if self.up:
+            self._dependency.lost(fault.reason)
+            self._wait(fault)
+
+    def refusal(self) -> Unavailable:
+        """
+        Why nothing can be asked now.
+        """
+        seen = self._dependency.snapshot()
+        why = f": {seen.last_error}" if seen.last_error else ""
+        return Unavailable(f"{seen.name} is not up{why}")
+
+    def _lost(self, failure: Failure) -> Failure:
+        fault = failure.value
+        if isinstance(fault, Unavailable):
+            self.lost(fault)
+        return failure
+
+    def _opened(self, _: object) -> None:
+        self._failures = 0
+        if not self._stopping:
+            self._dependency.succeeded()
+
+    def _failed(self, failure: Failure) -> None:
+        fault = failure.value
+        if self._stopping:
+            return
+        if not isinstance(fault, Unavailable):
+            self._log.failure("{name}: bug", failure, name=self._dependency.name)
+            fault = Broken(f"{self._dependency.name} cannot be opened: {fault!r}")
+        self._wait(fault)
+
+    def _wait(self, fault: Unavailable) -> None:
+        self._failures += 1
+        delay_s = None if isinstance(fault, Broken) else self._retry(self._failures)
+        self._dependency.failed(fault.reason, delay_s)
+        # Whoever was told may have stopped it.
+        if delay_s is not None and not self._stopping:
+            self._next = self._clock.callLater(delay_s, self.start)

@@ -1,0 +1,3 @@
+"""
+Limits on the flow of sends.
+"""

@@ -1,0 +1,3 @@
+"""
+The HTTP layer that every listener of both daemons uses.
+"""

@@ -1,0 +1,3 @@
+"""
+Registry of Message nodes and the ids that they hand out.
+"""

@@ -1,0 +1,3 @@
+"""
+The loop from the journal through the store to the links.
+"""

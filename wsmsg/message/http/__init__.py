@@ -1,0 +1,3 @@
+"""
+Message's HTTP API.
+"""

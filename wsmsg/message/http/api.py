@@ -1,0 +1,144 @@
+"""
+Message's public HTTP, put together: health, the contract of the deployed Message, and
+our own API for services below C{/api/v1}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+from twisted.web.resource import Resource
+
+from wsmsg.http.access import Access
+from wsmsg.http.openapi import Description
+from wsmsg.http.routes import ROOT, Api, Route
+from wsmsg.http.site import PublicSite
+from wsmsg.message.http.groups import GroupCalls
+from wsmsg.message.http.messages import MessageCalls
+from wsmsg.message.http.reads import Reads
+from wsmsg.message.http.users import UserCalls
+from wsmsg.message.ingress.acceptance import Acceptance
+from wsmsg.message.legacy.history import History
+from wsmsg.message.legacy.http import ContractCalls, Marking
+from wsmsg.message.links.links import Links
+from wsmsg.message.queries.queries import Queries
+from wsmsg.message.store.interface import IMessageStore
+from wsmsg.monitoring.admin import add_health
+from wsmsg.monitoring.health import Health
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.settings.values import MessageSettings
+
+
+@attrs.frozen
+class Behind:
+    """
+    What the calls stand on.
+    """
+
+    store: IMessageStore
+    acceptance: Acceptance
+    queries: Queries
+    links: Links
+    history: History
+    mark: Marking
+
+
+class PublicHttp:
+    """
+    All of it, with what it counts.
+
+    @param make_authenticate: as for L{Access}.
+    """
+
+    def __init__(
+        self,
+        behind: Behind,
+        health: Health,
+        clock: Any,
+        settings: MessageSettings,
+        make_authenticate: Callable[..., Any],
+    ) -> None:
+        self._access = Access(settings.http, clock, make_authenticate)
+        self.routes = routes_of(
+            behind, clock, most_unread=lambda: self._access.settings.unread
+        )
+        below = [r for r in self.routes if r.root == ROOT]
+        beside = [r for r in self.routes if r.root != ROOT]
+        self._api = Api(below, self._access)
+        root = Resource()
+        add_health(root, health)
+        root.putChild(b"health", Api(beside, self._access))
+        versions = Resource()
+        root.putChild(b"api", versions)
+        versions.putChild(b"v1", self._api)
+        self.site = PublicSite(root, clock, lambda: self._access.settings)
+
+    def adopt(self, settings: MessageSettings) -> None:
+        """
+        Go by these settings from now on.
+        """
+        self._access.adopt(settings.http)
+
+    def drain(self) -> None:
+        """
+        Answer what came, and nothing more.
+        """
+        self._access.draining = True
+
+    def measure(self, metrics: Metrics) -> None:
+        """
+        Have the counts read where they are.
+        """
+        api, access = self._api, self._access
+        counters: Sequence[tuple[str, str, Callable[[], int]]] = (
+            ("http_requests", "HTTP requests", lambda: api.calls),
+            ("http_refused", "HTTP requests refused", lambda: api.refused),
+            (
+                "http_turned_away",
+                "HTTP requests over a rate, over a limit or without a key",
+                lambda: access.turned_away,
+            ),
+        )
+        for name, text, read in counters:
+            metrics.counter(f"wsmsg_message_{name}", text, read)
+        metrics.gauge(
+            "wsmsg_message_http_in_flight",
+            "HTTP requests that are being answered",
+            lambda: access.in_flight,
+        )
+        metrics.gauge(
+            "wsmsg_message_http_connections",
+            "HTTP connections that are open",
+            lambda: len(self.site),
+        )
+
+
+def routes_of(
+    behind: Behind, clock: Any, *, most_unread: Callable[[], int]
+) -> Sequence[Route]:
+    """
+    All that is served, with its description.
+
+    @param most_unread: as for L{ContractCalls}.
+    """
+    reads, links = Reads(behind.queries), behind.links
+    contract = ContractCalls(
+        behind.store,
+        behind.acceptance,
+        behind.history,
+        behind.mark,
+        clock,
+        most_unread=most_unread,
+    )
+    users = UserCalls(behind.store, reads, receipt=links.receipt, kick=links.kick)
+    return Description(
+        [
+            *contract.routes(),
+            *MessageCalls(behind.acceptance, reads).routes(),
+            *users.routes(),
+            *GroupCalls(behind.store, behind.acceptance).routes(),
+            *contract.health_routes(),
+        ]
+    ).routes

@@ -1,0 +1,321 @@
+"""
+Groups over HTTP, for services that are trusted.
+
+A service acts as the group's owner, or as the user that it names by C{by}; what that
+user may not do, it may not either.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+from twisted.internet.defer import gatherResults
+
+from wsmsg.errors import BadRequest, NotFound
+from wsmsg.http.forms import Answer, Form, Id, place, spell, whole
+from wsmsg.http.routes import Argument, Call, Reply, Route
+from wsmsg.message.ingress.acceptance import Acceptance
+from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.store.interface import GroupPage, IMessageStore
+from wsmsg.model import (
+    GROUP,
+    GroupChange,
+    change_fault,
+    group_conversation,
+    group_in,
+    group_of,
+    is_group,
+    spell_change,
+)
+
+_PAGE = 100
+_MOST = 1000
+
+
+class NewGroup(Form):
+    """
+    The body of a request for a group.
+
+    @ivar client_id: the owner's own id for the request, 1 to 64 bytes; the same makes
+        no second group.
+    @ivar name: 1 to 256 bytes without control characters.
+    @ivar members: at most 1000.
+    @ivar history: whether who joins later reads from the first message on.
+    """
+
+    client_id: str
+    owner: Id
+    name: str
+    members: list[Id] = []
+    history: bool = False
+
+
+class NewMembers(Form):
+    """
+    The body of a request for members.
+
+    @ivar client_id: an id for the request, 1 to 64 bytes; the same is done once.
+    @ivar users: at most 1000.
+    @ivar by: who adds them; 0: the owner.
+    """
+
+    client_id: str
+    users: list[Id]
+    by: Id = 0
+
+
+class Group(Answer):
+    """
+    A group without its members.
+
+    @ivar group: its number.
+    @ivar count: how many members it has.
+    """
+
+    group: str
+    conversation: str
+    name: str
+    owner: Id
+    history: bool
+    count: int
+
+
+class ListedGroup(Group):
+    """
+    A group in a list.
+
+    @ivar head: the number of its last message.
+    @ivar time_ms: when that was given.
+    """
+
+    head: int
+    time_ms: int
+
+
+class GroupList(Answer):
+    """
+    Some groups of a user.
+
+    @ivar next: the C{after} of the next page; null: this is the last.
+    """
+
+    groups: list[ListedGroup]
+    next: str | None
+
+
+class GroupMember(Answer):
+    """
+    Who is in a group.
+
+    @ivar joined: the number of the message that made them a member.
+    """
+
+    user: Id
+    joined: int
+
+
+class Members(Answer):
+    """
+    Some members of a group, by user.
+
+    @ivar count: how many there are in all.
+    @ivar next: the C{after} of the next page; null: this is the last.
+    """
+
+    count: int
+    members: list[GroupMember]
+    next: Id | None
+
+
+_PAGING = Argument("limit", "The most on a page; at most 1000.")
+
+
+class GroupCalls:
+    """
+    The calls below C{groups} and C{users/{user}/groups}.
+    """
+
+    def __init__(self, store: IMessageStore, acceptance: Acceptance) -> None:
+        self._store = store
+        self._acceptance = acceptance
+
+    def routes(self) -> Sequence[Route]:
+        """
+        What is served.
+        """
+        group: dict[int, type[msgspec.Struct] | None] = {200: Group, 202: Group}
+        after = Argument("after", "Members with greater numbers than this.")
+        onwards = Argument("after", "As C{next} of the page before.", number=False)
+        by = Argument("by", "Who removes; the owner, if it is not there.")
+        once = Argument("client_id", "The same is done once.", number=False)
+        return [
+            Route(
+                "POST", "groups", self.make, body=NewGroup, gives={201: Group, **group}
+            ),
+            Route("GET", "groups/{group}", self.tell, gives={200: Group}),
+            Route(
+                "GET",
+                "groups/{group}/members",
+                self.members,
+                query=[after, _PAGING],
+                gives={200: Members},
+            ),
+            Route(
+                "POST",
+                "groups/{group}/members",
+                self.add,
+                body=NewMembers,
+                gives=group,
+            ),
+            Route(
+                "DELETE",
+                "groups/{group}/members/{user}",
+                self.remove,
+                query=[by, once],
+                gives={202: None, 204: None},
+            ),
+            Route(
+                "GET",
+                "users/{user}/groups",
+                self.groups_of,
+                query=[onwards, _PAGING],
+                gives={200: GroupList},
+            ),
+        ]
+
+    async def make(self, call: Call) -> Reply:
+        """
+        Make a group.
+        """
+        form = call.read(NewGroup)
+        owner = whole(form.owner, "owner")
+        members = dict.fromkeys((owner, *_users(form.members)))
+        change = GroupChange(True, form.name, form.history, tuple(members))
+        _check(form.client_id, change)
+        group = group_of(owner, form.client_id)
+        status = await self._propose(group, owner, form.client_id, change, 201)
+        page = GroupPage(
+            group_conversation(group),
+            form.name,
+            owner,
+            form.history,
+            len(members),
+            [],
+        )
+        if status == 200:
+            page = await self._page(group)
+        return Reply(status, _document(page))
+
+    async def tell(self, call: Call) -> Reply:
+        """
+        A group without its members.
+        """
+        return Reply(200, _document(await self._page(call.id("group"))))
+
+    async def members(self, call: Call) -> Reply:
+        """
+        Some members, by their ids.
+        """
+        after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
+        page = await self._page(call.id("group"), after, limit)
+        some = [GroupMember(user=spell(m.user), joined=m.joined) for m in page.members]
+        last = some[-1].user if len(some) == limit else None
+        return Reply(200, Members(count=page.count, members=some, next=last))
+
+    async def add(self, call: Call) -> Reply:
+        """
+        Add members.
+        """
+        form = call.read(NewMembers)
+        page = await self._page(call.id("group"))
+        change = GroupChange(add=tuple(dict.fromkeys(_users(form.users))))
+        _check(form.client_id, change)
+        group = group_in(page.conversation)
+        by = whole(form.by, "by") if form.by else page.owner
+        status = await self._propose(group, by, form.client_id, change, 200)
+        return Reply(status, _document(await self._page(group)))
+
+    async def remove(self, call: Call) -> Reply:
+        """
+        Remove a member, or, C{by} the user, have the user leave.
+        """
+        group, user = call.id("group"), call.id("user")
+        page = await self._page(group, user - 1, 1)
+        by = call.number("by", page.owner)
+        client_id = call.text("client_id")
+        if not client_id:
+            if not page.members or page.members[0].user != user:
+                return Reply(204)  # as it was asked for
+            client_id = uuid.uuid4().hex
+        change = GroupChange(remove=(user,))
+        _check(client_id, change)
+        status = await self._propose(group, by, client_id, change, 204)
+        return Reply(204 if status == 200 else status)
+
+    async def groups_of(self, call: Call) -> Reply:
+        """
+        The groups of a user, as they changed.
+        """
+        user, limit = call.id("user"), call.limit(_PAGE, _MOST)
+        since_ms, after = place(call.text("after"))
+        rows = await self._store.conversations_of(user, since_ms, limit, after)
+        groups = [row for row in rows if is_group(row.conversation)]
+        pages = await gatherResults(
+            [self._store.group(row.conversation, 0, 0) for row in groups],
+            consumeErrors=True,
+        )
+        some = [
+            ListedGroup(
+                **msgspec.structs.asdict(_document(page)),
+                head=row.head,
+                time_ms=row.time_ms,
+            )
+            for row, page in zip(groups, pages, strict=True)
+            if page is not None
+        ]
+        last = f"{rows[-1].time_ms}:{rows[-1].conversation}" if rows else ""
+        more = len(rows) == limit
+        return Reply(200, GroupList(groups=some, next=last if more else None))
+
+    async def _propose(
+        self, group: int, by: int, client_id: str, change: GroupChange, status: int
+    ) -> int:
+        # 200: it was done before; 202: it is accepted and will be done.
+        proposal = Proposal(
+            0, by, client_id, group_conversation(group), spell_change(change), GROUP
+        )
+        accepted = await self._acceptance.accept(proposal)
+        if accepted.again:
+            return 200
+        return status if accepted.stored else 202
+
+    async def _page(self, group: int, after: int = 0, limit: int = 0) -> GroupPage:
+        page = await self._store.group(group_conversation(group), after, limit)
+        if page is None:
+            raise NotFound(f"there is no group {group}")
+        return page
+
+
+def _document(page: GroupPage) -> Group:
+    return Group(
+        group=str(group_in(page.conversation)),
+        conversation=page.conversation,
+        name=page.name,
+        owner=spell(page.owner),
+        history=page.history,
+        count=page.count,
+    )
+
+
+def _check(client_id: str, change: GroupChange) -> None:
+    if not 1 <= len(client_id.encode("utf-8", "surrogatepass")) <= 64:
+        raise BadRequest("client_id must have 1 to 64 bytes")
+    fault = change_fault(change)
+    if fault:
+        raise BadRequest(fault)
+
+
+def _users(given: Sequence[Id]) -> list[int]:
+    return [whole(user, "a user") for user in given]

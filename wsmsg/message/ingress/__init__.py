@@ -1,0 +1,3 @@
+"""
+The way of a send into the journal.
+"""

@@ -1,0 +1,118 @@
+"""
+Sends on their last step into the journal, gathered.
+
+A batch is appended and its identities are looked up in the store at the same time.
+With a journal that is reached over a network each such step costs the same for one
+message and for many, so two of them are begun at least its C{spacing_s} apart: the
+first goes at once, and what comes within that time goes together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.message.ingress.backlog import Earlier
+from wsmsg.message.journal.interface import IJournal
+from wsmsg.message.store.interface import IMessageStore
+from wsmsg.model import Identity, Message
+
+_RETRY_AFTER_MS = 500
+
+
+@attrs.frozen
+class Appended:
+    """
+    What became of messages.
+
+    @ivar stored: those of their identities that the store had already.
+    @ivar fault: why they may not be durable; L{None}: all of them are.
+    """
+
+    stored: Mapping[Identity, Message]
+    fault: WsmsgError | None
+
+
+class Appends:
+    """
+    Writes into the journal, in the order in which L{add} was called.
+
+    @ivar earlier: what the journal had before.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, journal: IJournal, store: IMessageStore, clock: IReactorTime
+    ) -> None:
+        self.earlier = Earlier(journal, clock)
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._spacing_s: float = journal.spacing_s
+        self._next_s = 0.0
+        self._due: IDelayedCall | None = None
+        self._gathered: list[tuple[Sequence[Message], Deferred[Appended]]] = []
+
+    def add(self, messages: Sequence[Message]) -> Deferred[Appended]:
+        """
+        @return: a Deferred that fires when these are in the journal, or may not be;
+            never fails.
+        """
+        done: Deferred[Appended] = Deferred()
+        self._gathered.append((messages, done))
+        if self._due is None:
+            wait_s = self._next_s - self._clock.seconds() if self._spacing_s else 0.0
+            if wait_s > 0:
+                self._due = self._clock.callLater(wait_s, self._go)
+            else:
+                self._go()
+        return done
+
+    def _go(self) -> None:
+        self._due = None
+        self._next_s = self._clock.seconds() + self._spacing_s
+        gathered, self._gathered = self._gathered, []
+        messages = [m for some, _ in gathered for m in some]
+        durable = self._journal.append(messages)
+        found: Deferred[dict[Identity, Message]] | None = None
+        if self._store.dependency.up:
+            found = self._store.find([m.identity for m in messages])
+        finished = Deferred.fromCoroutine(
+            self._finish([done for _, done in gathered], durable, found)
+        )
+        finished.addErrback(
+            lambda failure: self._log.failure(
+                "answering for {n} records", failure, n=len(messages)
+            )
+        )
+
+    async def _finish(
+        self,
+        waiting: Iterable[Deferred[Appended]],
+        durable: Deferred[None],
+        found: Deferred[dict[Identity, Message]] | None,
+    ) -> None:
+        fault: WsmsgError | None = None
+        try:
+            await durable
+        except WsmsgError as e:
+            fault = e
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("appending records")
+            fault = Unavailable("the journal failed", _RETRY_AFTER_MS)
+        stored: Mapping[Identity, Message] = {}
+        if found is not None:
+            try:
+                stored = await found
+            except WsmsgError:
+                pass  # delivery will find repeats; the dependency says what is wrong
+            except Exception:  # noqa: BLE001 - a guard
+                self._log.failure("looking up identities")
+        for done in waiting:
+            done.callback(Appended(stored, fault))

@@ -1,0 +1,3 @@
+"""
+The durable log of accepted messages.
+"""

@@ -1,0 +1,189 @@
+"""
+What we ask of Kafka's client library, from our settings: decisions, no I/O.
+
+Names are those of librdkafka's C{CONFIGURATION.md}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from wsmsg.settings.urls.address import Address
+from wsmsg.settings.urls.backends import kafka_url
+from wsmsg.settings.values import KafkaSettings, MessageSettings
+
+Config = dict[str, Any]
+
+#: More than a record has beside its content: names, ids, numbers.
+_BESIDE_CONTENT = 4096
+_LINGER_MS = 1
+
+
+@attrs.frozen(kw_only=True)
+class KafkaPlace:
+    """
+    Where a journal is and how it is to be used.
+
+    @ivar record_bytes: the longest record that must fit.
+    @ivar client: what brokers call this process in their logs.
+    """
+
+    brokers: tuple[Address, ...]
+    topic: str
+    record_bytes: int
+    settings: KafkaSettings = attrs.field(repr=False)
+    client: str = "wsmsg"
+
+    @property
+    def dead_letters(self) -> str:
+        return self.settings.dead_letters
+
+
+def place_of(settings: MessageSettings) -> KafkaPlace:
+    """
+    The place that the settings name.
+    """
+    url = kafka_url(settings.journal)
+    return KafkaPlace(
+        brokers=url.brokers,
+        topic=url.topic,
+        record_bytes=record_bytes(settings.content_bytes),
+        settings=settings.kafka,
+        client=settings.node or "wsmsg",
+    )
+
+
+def record_bytes(content_bytes: int) -> int:
+    """
+    The longest record of a message with so much content.
+    """
+    return content_bytes + _BESIDE_CONTENT
+
+
+def connection(place: KafkaPlace) -> Config:
+    """
+    What every client of these brokers needs: where they are, who we are, how soon a
+    lost one is dialled again.
+    """
+    config: Config = {
+        "bootstrap.servers": ",".join(map(str, place.brokers)),
+        "client.id": place.client,
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 1000,
+        "retry.backoff.ms": 100,
+        "socket.timeout.ms": 10_000,
+        "socket.connection.setup.timeout.ms": 5000,
+        "socket.keepalive.enable": True,
+        "log.connection.close": False,
+        # A topic that was just made is there at once.
+        "topic.metadata.propagation.max.ms": 1000,
+    }
+    config.update(_security(place.settings))
+    return config
+
+
+def _security(settings: KafkaSettings) -> Config:
+    config: Config = {}
+    name = "ssl" if settings.tls else "plaintext"
+    if settings.sasl:
+        name = f"sasl_{name}"
+        config["sasl.mechanism"] = settings.sasl
+        config["sasl.username"] = settings.username
+        config["sasl.password"] = settings.password.get_secret_value()
+    config["security.protocol"] = name
+    for key, value in (
+        ("ssl.ca.location", settings.tls_ca),
+        ("ssl.certificate.location", settings.tls_cert),
+        ("ssl.key.location", settings.tls_key),
+    ):
+        if value:
+            config[key] = value
+    return config
+
+
+def producer(place: KafkaPlace) -> Config:
+    """
+    Every record once and in its order, durable on all replicas in sync.
+    """
+    return {
+        **connection(place),
+        "acks": "all",
+        "enable.idempotence": True,
+        "delivery.timeout.ms": int(place.settings.delivery_timeout_s * 1000),
+        "request.timeout.ms": int(place.settings.delivery_timeout_s * 1000),
+        # We gather ourselves (IJournal.spacing_s); this holds one batch together.
+        "linger.ms": _LINGER_MS,
+        # As Java's clients have it, so that others who write choose the same.
+        "partitioner": "murmur2_random",
+        "message.max.bytes": place.record_bytes + _BESIDE_CONTENT,
+        # We count what is in flight ourselves, and refuse before this does.
+        "queue.buffering.max.messages": 1_000_000,
+        "queue.buffering.max.kbytes": 256 * 1024,
+    }
+
+
+def consumer(place: KafkaPlace) -> Config:
+    """
+    A member of the group that commits by hand, and never skips what it cannot find.
+    """
+    settings = place.settings
+    config: Config = {
+        **connection(place),
+        "group.id": settings.group,
+        "group.protocol": settings.group_protocol,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "queued.max.messages.kbytes": 16 * 1024,
+        "fetch.queue.backoff.ms": 10,
+        "fetch.message.max.bytes": max(2**20, place.record_bytes * 2),
+        "fetch.error.backoff.ms": 100,
+    }
+    if settings.group_protocol == "classic":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+        timeout_ms = int(settings.session_timeout_s * 1000)
+        config["session.timeout.ms"] = timeout_ms
+        config["heartbeat.interval.ms"] = max(timeout_ms // 10, 100)
+    return config
+
+
+def reader(place: KafkaPlace) -> Config:
+    """
+    Of no group: reads a partition that it names from a place that it names.
+    """
+    return {
+        **connection(place),
+        # Required by the library; nothing is ever committed under it.
+        "group.id": f"{place.settings.group}-reader",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+    }
+
+
+def group_asker(place: KafkaPlace) -> Config:
+    """
+    Asks as the group, without becoming a member of it.
+    """
+    return {
+        **connection(place),
+        "group.id": place.settings.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+    }
+
+
+def exhumer(place: KafkaPlace) -> Config:
+    """
+    A producer with transactions.  All who share the group share its name, so only one
+    of them exhumes at a time: who comes later ends the transaction of who was before.
+    """
+    config = producer(place)
+    config["transactional.id"] = f"{place.settings.group}-exhume"
+    config["transaction.timeout.ms"] = 10_000
+    config["delivery.timeout.ms"] = 10_000
+    config["request.timeout.ms"] = 5000
+    return config

@@ -1,0 +1,344 @@
+"""
+One consumer of Kafka's library, and the thread that it lives in.
+
+The thread waits for a record, takes what comes within a moment behind it (an append
+comes in pieces, by partitions), and crosses to the reactor with the whole batch.  It
+goes on when the reactor wants more; while that takes long the partitions are paused,
+and it polls on, as the group would give it up otherwise.  What the reactor has to say
+(commits, a rewind, the end) is picked up between two polls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from threading import Event, Thread
+
+import attrs
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+
+from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.kafka.config import Config
+from wsmsg.message.journal.kafka.errors import Meaning, commit_meaning, meaning, told
+from wsmsg.message.journal.kafka.log import QUIET
+from wsmsg.message.journal.kafka.owner import Owner, Settled
+from wsmsg.message.journal.record import decode
+
+_POLL_S = 0.1
+_COMMITTED_S = 5.0
+_PAUSE_AFTER = 3
+_BATCH = 1000
+
+
+@attrs.define
+class _Asked:
+    """
+    What the reactor wants done, until the thread has done it.
+    """
+
+    commits: dict[int, int] = attrs.field(factory=dict)
+    rewind: tuple[int, Mapping[int, int]] | None = None
+
+
+class KafkaConsumer:
+    """
+    Reads as a member of the group from L{start} to L{close}.
+
+    @param gather_s: how long the records behind the first one are waited for.
+    @param going_s: how long the owner may take to tell what is settled.
+    @ivar ends: by partition, where it ends as far as we know.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        topic: str,
+        reactor: IReactorFromThreads,
+        owner: Owner,
+        *,
+        gather_s: float,
+        going_s: float,
+    ) -> None:
+        self.ends: dict[int, int] = {}
+        self.ruined = False
+        self._topic = topic
+        self._reactor = reactor
+        self._owner = owner
+        self._gather_s = gather_s
+        self._going_s = going_s
+        self._wanted = Event()
+        self._wanted.set()
+        self._asked = _Asked()
+        self._closing = False
+        self._final: Mapping[int, int] = {}
+        self._ours: set[int] = set()
+        self._paused = False
+        self._epoch = 0
+        self._errors: list[KafkaError] = []
+        self._ended: Deferred[None] = Deferred()
+        self._client = Consumer(
+            {
+                **config,
+                "error_cb": self._errors.append,
+                "on_commit": self._committed,
+                "logger": QUIET,
+            }
+        )
+        self._thread = Thread(
+            target=self._run, name="wsmsg-kafka-consumer", daemon=True
+        )
+
+    # In the reactor
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def want(self) -> None:
+        """
+        More may arrive.
+        """
+        self._wanted.set()
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """
+        Write these soon.
+        """
+        asked, self._asked = self._asked, _Asked(rewind=self._asked.rewind)
+        self._asked.commits = {**asked.commits, **positions}
+
+    def rewind(self, epoch: int, positions: Mapping[int, int]) -> None:
+        """
+        Read from these positions again, and say so by the epoch.
+        """
+        self._asked.rewind = (epoch, positions)
+        self._wanted.set()
+
+    def close(self, positions: Mapping[int, int]) -> Deferred[None]:
+        """
+        Write the last commit, leave the group, end the thread.
+        """
+        self._final = positions
+        self._closing = True
+        self._wanted.set()
+        return self._ended
+
+    # In the thread
+
+    def _run(self) -> None:
+        try:
+            self._client.subscribe(
+                [self._topic],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not self._closing:
+                self._chores()
+                self._turn()
+        except Exception as e:  # noqa: BLE001 - the top of a thread
+            self._log.failure("the consumer's thread")
+            self._reactor.callFromThread(self._broken, repr(e))
+        self._leave()
+        self._reactor.callFromThread(self._ended.callback, None)
+
+    def _turn(self) -> None:
+        if self._wanted.is_set() or self._wanted.wait(_POLL_S):
+            self._pause(False)
+            self._fetch(_POLL_S)
+        else:
+            # The reader has enough: only what keeps us in the group.
+            self._pause(True)
+            self._fetch(0)
+
+    def _fetch(self, timeout_s: float) -> None:
+        first = self._client.poll(timeout_s)
+        if first is None:
+            return
+        batch = [first]
+        if not self._paused:
+            batch += self._client.consume(_BATCH - 1, self._gather_s)
+        entries = []
+        for message in batch:
+            error = message.error()
+            if error is not None:
+                self._judge(error, message)
+            elif message.partition() in self._ours:
+                entries.append(_entry(message))
+        if entries:
+            self._wanted.clear()
+            self._reactor.callFromThread(self._owner.arrived, self._epoch, entries)
+
+    def _chores(self) -> None:
+        asked, self._asked = self._asked, _Asked()
+        if asked.commits:
+            self._commit(asked.commits, wait=False)
+        if asked.rewind is not None:
+            self._epoch, positions = asked.rewind
+            for partition, offset in positions.items():
+                if partition in self._ours:
+                    self._seek(partition, offset)
+        errors, self._errors[:] = list(self._errors), []
+        for error in errors:
+            self._judge(error, None)
+        self._measure()
+
+    def _measure(self) -> None:
+        for partition in tuple(self._ours):
+            low_high = self._client.get_watermark_offsets(
+                self._place(partition), cached=True
+            )
+            if low_high and low_high[1] >= 0:
+                self.ends[partition] = low_high[1]
+
+    def _pause(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._paused = paused
+        if self._ours:
+            change = self._client.pause if paused else self._client.resume
+            change([self._place(p) for p in self._ours])
+
+    def _judge(self, error: KafkaError, message: Message | None) -> None:
+        name, text = error.name(), error.str()
+        match meaning(name, fatal=error.fatal()):
+            case Meaning.GAP if message is not None:
+                self._gap(message.partition() or 0, text)
+            case Meaning.RUINED:
+                self._reactor.callFromThread(self._broken, told(name, text))
+            case Meaning.LOST:
+                self._reactor.callFromThread(self._owner.lost, told(name, text), False)
+            case _:
+                self._log.debug("{name}: {text}", name=name, text=text)
+
+    def _broken(self, reason: str) -> None:
+        if not self.ruined:
+            self.ruined = True
+            self._owner.lost(reason, True)
+
+    def _gap(self, partition: int, text: str) -> None:
+        self._log.error(
+            "topic {topic}, partition {partition}: what was not read yet is not there"
+            " any more (retention?); reading goes on with the oldest record: {text}",
+            topic=self._topic,
+            partition=partition,
+            text=text,
+        )
+        self._seek(partition, OFFSET_BEGINNING)
+
+    def _seek(self, partition: int, offset: int) -> None:
+        """
+        By taking the partition anew: a seek fails until the first fetch was begun.
+        """
+        place = self._place(partition)
+        self._client.incremental_unassign([place])
+        self._client.incremental_assign([self._place(partition, offset)])
+        if self._paused:
+            self._client.pause([place])
+
+    def _commit(self, positions: Mapping[int, int], *, wait: bool) -> None:
+        places = [
+            self._place(p, offset) for p, offset in positions.items() if p in self._ours
+        ]
+        if not places:
+            return
+        try:
+            if wait:
+                self._client.commit(offsets=places, asynchronous=False)
+            else:
+                self._client.commit(offsets=places)
+        except KafkaException as e:
+            self._committed(e.args[0], places)
+
+    def _committed(
+        self, error: KafkaError | None, places: Iterable[TopicPartition]
+    ) -> None:
+        if error is None:
+            return
+        partitions = frozenset(place.partition for place in places)
+        level = self._log.debug
+        if commit_meaning(error.name()) is not Meaning.FOREIGN:
+            level = self._log.warn
+        level(
+            "partitions {partitions} are not committed: {reason}",
+            partitions=sorted(partitions),
+            reason=told(error.name(), error.str()),
+        )
+        self._reactor.callFromThread(self._owner.uncommitted, partitions)
+
+    def _leave(self) -> None:
+        try:
+            self._commit(self._final, wait=True)
+            self._client.close()
+        except Exception:  # noqa: BLE001 - the top of a thread
+            self._log.failure("leaving the group")
+
+    def _place(self, partition: int, offset: int | None = None) -> TopicPartition:
+        if offset is None:
+            return TopicPartition(self._topic, partition)
+        return TopicPartition(self._topic, partition, offset)
+
+    # What the group says; in the thread, within a poll
+
+    def _on_assign(self, client: Consumer, places: list[TopicPartition]) -> None:
+        positions: dict[int, int | None] = dict.fromkeys(p.partition for p in places)
+        starts = [self._place(p) for p in positions]
+        if places:
+            try:
+                for place in client.committed(starts, timeout=_COMMITTED_S):
+                    if place.error is None and place.offset >= 0:
+                        positions[place.partition] = place.offset
+                starts = [
+                    self._place(p, OFFSET_BEGINNING if at is None else at)
+                    for p, at in positions.items()
+                ]
+            except KafkaException as e:
+                self._log.warn(
+                    "where to read on is not known yet: {reason}",
+                    reason=told(e.args[0].name(), e.args[0].str()),
+                )
+        client.incremental_assign(starts)
+        self._ours.update(positions)
+        if self._paused and places:
+            client.pause([self._place(p) for p in positions])
+        if positions:
+            self._reactor.callFromThread(self._owner.came, positions)
+
+    def _on_revoke(self, client: Consumer, places: list[TopicPartition]) -> None:
+        partitions = frozenset(p.partition for p in places)
+        if not self._closing and partitions:
+            settled = Settled()
+            self._reactor.callFromThread(self._owner.going, partitions, settled)
+            self._commit(settled.wait(self._going_s + 1), wait=True)
+        self._drop(partitions)
+        client.incremental_unassign(places)
+
+    def _on_lost(self, client: Consumer, places: list[TopicPartition]) -> None:
+        partitions = frozenset(p.partition for p in places)
+        self._drop(partitions)
+        client.incremental_unassign(places)
+        self._reactor.callFromThread(self._owner.went, partitions)
+
+    def _drop(self, partitions: frozenset[int]) -> None:
+        self._ours -= partitions
+        for partition in partitions:
+            self.ends.pop(partition, None)
+
+
+def _entry(message: Message) -> Entry:
+    value = message.value()
+    return decode(
+        message.partition() or 0,
+        message.offset() or 0,
+        value if isinstance(value, bytes) else b"",
+    )

@@ -1,0 +1,322 @@
+"""
+The journal in a topic of Apache Kafka: L{IJournal} for many Messages.
+
+A record's key is its conversation, so that all of one are in one partition, in order.
+All Messages are one consumer group: each reads partitions of its own, and takes over
+those of one that is gone, from their last commit.  The client library knows the
+protocol; producing, consuming, the topics and the dead letters have a module each
+(C{kafka_*}), and here is how they go together::
+
+    append -> KafkaProducer ............ acknowledged -> answered
+    KafkaConsumer -> on hand -> read ... settled -> Partitions -> commit
+    KafkaTopics: whether it can be used -> Reopening -> dependency
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.worker import TimeAndThreads, Worker
+from wsmsg.errors import BadRequest, TooLarge, Unavailable
+from wsmsg.message.journal.interface import DeadLetter, Entry, IJournal
+from wsmsg.message.journal.kafka.config import KafkaPlace, consumer, producer
+from wsmsg.message.journal.kafka.consumer import KafkaConsumer
+from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters, letter_of
+from wsmsg.message.journal.kafka.owner import Settled
+from wsmsg.message.journal.kafka.partitions import Partitions
+from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
+from wsmsg.message.journal.kafka.topics import KafkaTopics
+from wsmsg.message.journal.record import encode
+from wsmsg.model import Message
+
+_COMMIT_S = 0.2
+#: Records are waited for, behind a first one, for this part of the time between two
+#: appends: what one of them wrote arrives within a millisecond or two.
+_GATHER = 5
+_AT_LEAST_S = 0.1
+#: With fewer records on hand than this the consumer is asked for more.
+_ON_HAND = 1000
+
+
+@implementer(IJournal)
+class KafkaJournal:
+    """
+    The journal at C{place}.
+
+    @param reactor: for the time, and for the threads to come back to.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        place: KafkaPlace,
+        reactor: TimeAndThreads,
+        *,
+        retry: RetryPolicy,
+        dependency: Dependency,
+    ) -> None:
+        self.dependency = dependency
+        self.spacing_s = place.settings.linger_ms / 1000
+        self._place = place
+        self._reactor = reactor
+        self._worker = Worker("wsmsg-kafka", reactor)
+        self._topics = KafkaTopics(place)
+        self._letters = KafkaDeadLetters(place)
+        self._retry = retry
+        self._tried_s = reactor.seconds()
+        self._reopening = Reopening(self._open, reactor, self._delay_s, dependency)
+        self._producer: KafkaProducer | None = None
+        self._consumer: KafkaConsumer | None = None
+        self._ending: list[Deferred[None]] = []
+        self._partitions = Partitions()
+        self._on_hand: deque[Entry] = deque()
+        self._epoch = 0
+        self._reader: tuple[int, Deferred[list[Entry]]] | None = None
+        self._going: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
+        self._committing: IDelayedCall | None = None
+        self._forget: list[Callable[[], object]] = []
+        self._stopping: Deferred[None] | None = None
+
+    def start(self) -> None:
+        self._reopening.start()
+
+    def stop(self) -> Deferred[None]:
+        if self._stopping is None:
+            self._stopping = Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        self._stopping.chainDeferred(stopped)
+        return stopped
+
+    def append(self, messages: Sequence[Message]) -> Deferred[None]:
+        if not self._reopening.up or self._producer is None:
+            return fail(self._reopening.refusal())
+        try:
+            values = [encode(m) for m in messages]
+        except BadRequest as e:
+            return fail(e)
+        if not values:
+            return succeed(None)
+        most = self._place.record_bytes
+        if max(map(len, values)) > most:
+            return fail(TooLarge(f"a record would have more than {most} bytes"))
+        return self._producer.send(
+            self._place.topic,
+            [
+                Outgoing(m.conversation.encode(), value)
+                for m, value in zip(messages, values, strict=True)
+            ],
+        )
+
+    def read(self, limit: int) -> Deferred[list[Entry]]:
+        if self._reader is not None:
+            raise RuntimeError("a read is open already")
+        if self._stopping is not None:
+            return succeed([])
+        done: Deferred[list[Entry]] = Deferred()
+        self._reader = (max(limit, 1), done)
+        self._serve()
+        return done
+
+    def rewind(self) -> None:
+        self._on_hand.clear()
+        self._epoch += 1
+        if self._consumer is not None:
+            # What is on its way is of the epoch before, and dropped: read that again.
+            self._consumer.rewind(self._epoch, self._partitions.rewound())
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        self._partitions.settle(positions)
+        if self._committing is None and self._stopping is None:
+            self._committing = self._reactor.callLater(_COMMIT_S, self._commit)
+        for partitions, settled, timeout in list(self._going):
+            if not self._partitions.open(partitions):
+                timeout.cancel()
+                self._gone(partitions, settled)
+
+    def on_revoked(self, forget: Callable[[], object]) -> None:
+        self._forget.append(forget)
+
+    def counts(self) -> Mapping[str, int]:
+        ends = self._consumer.ends if self._consumer is not None else {}
+        settled = self._partitions.positions()
+        return {
+            "lag": sum(
+                max(end - (settled.get(p) or 0), 0) for p, end in tuple(ends.items())
+            ),
+            "in_flight": self._producer.in_flight if self._producer is not None else 0,
+            "partitions": len(self._partitions),
+        }
+
+    def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
+        if not self._reopening.up or self._producer is None:
+            return fail(self._reopening.refusal())
+        if not letters:
+            return succeed(None)
+        return self._producer.send(
+            self._place.dead_letters,
+            [letter_of(self._place.topic, entry, why) for entry, why in letters],
+        )
+
+    def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
+        return self._ask(self._letters.after, after, limit)
+
+    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+        return self._ask(self._letters.exhume, list(numbers))
+
+    def _ask(self, f: Callable[..., list], *args: object) -> Deferred:  # type: ignore[type-arg]
+        # What fails here says nothing of the journal itself.
+        if not self._reopening.up:
+            return fail(self._reopening.refusal())
+        return self._worker.do(f, *args)
+
+    # Opening and closing
+
+    def _open(self) -> Deferred[None]:
+        self._tried_s = self._reactor.seconds()
+        return Deferred.fromCoroutine(self._opened())
+
+    def _delay_s(self, failures: int) -> float | None:
+        # An attempt waits for brokers itself, and is there when they come.
+        delay_s = self._retry(failures)
+        if delay_s is None:
+            return None
+        waited_s = self._reactor.seconds() - self._tried_s
+        return max(delay_s - waited_s, min(delay_s, _AT_LEAST_S))
+
+    async def _opened(self) -> None:
+        await self._worker.do(self._topics.check)
+        if self._stopping is not None:
+            return
+        if self._producer is None or self._producer.ruined:
+            self._end(self._producer)
+            made = self._producer = KafkaProducer(
+                producer(self._place), self._reactor, self._lost
+            )
+            await self._worker.do(
+                made.prepare, (self._place.topic, self._place.dead_letters)
+            )
+        if self._consumer is None or self._consumer.ruined:
+            self._end(self._consumer)
+            self._consumer = KafkaConsumer(
+                consumer(self._place),
+                self._place.topic,
+                self._reactor,
+                self,
+                gather_s=self.spacing_s / _GATHER,
+                going_s=self._place.settings.revoke_s,
+            )
+            self._consumer.start()
+
+    def _end(self, client: KafkaProducer | KafkaConsumer | None) -> None:
+        if isinstance(client, KafkaProducer):
+            self._ending.append(client.close(0))
+        elif client is not None:
+            self._ending.append(client.close(self._partitions.due()))
+            self.went(frozenset(self._partitions.positions()))
+
+    def _lost(self, reason: str, ruined: bool) -> None:
+        self._reopening.lost(Unavailable(reason))
+
+    async def _stop(self) -> None:
+        await self._reopening.stop()
+        if self._committing is not None:
+            self._committing.cancel()
+            self._committing = None
+        for partitions, settled, timeout in list(self._going):
+            timeout.cancel()
+            self._gone(partitions, settled)
+        if self._producer is not None:
+            seconds = self._place.settings.delivery_timeout_s
+            self._ending.append(self._producer.close(seconds))
+        if self._consumer is not None:
+            self._ending.append(self._consumer.close(self._partitions.due()))
+        for ended in self._ending:
+            await ended
+        await self._worker.quit()
+        self.dependency.stopped()
+        if self._reader is not None:
+            (_, reader), self._reader = self._reader, None
+            reader.callback([])
+
+    # Reading
+
+    def _serve(self) -> None:
+        if self._reader is None or not self._on_hand:
+            return
+        (limit, reader), self._reader = self._reader, None
+        some = [self._on_hand.popleft() for _ in range(min(limit, len(self._on_hand)))]
+        self._partitions.handed(some)
+        self._want()
+        reader.callback(some)
+
+    def _want(self) -> None:
+        if self._consumer is not None and len(self._on_hand) < _ON_HAND:
+            self._consumer.want()
+
+    def _commit(self) -> None:
+        self._committing = None
+        due = self._partitions.due()
+        if due and self._consumer is not None:
+            self._consumer.commit(due)
+
+    # What the consumer tells (kafka_consumer.Owner)
+
+    def arrived(self, epoch: int, entries: list[Entry]) -> None:
+        if self._stopping is None and epoch == self._epoch:
+            self._on_hand.extend(self._partitions.ours(entries))
+        self._want()
+        self._serve()
+
+    def came(self, positions: Mapping[int, int | None]) -> None:
+        self._partitions.came(positions)
+        self._log.info(
+            "partitions {partitions} are ours now", partitions=sorted(positions)
+        )
+        self._forgetting()
+
+    def going(self, partitions: frozenset[int], settled: Settled) -> None:
+        self._drop(partitions)
+        if self._stopping is not None or not self._partitions.open(partitions):
+            self._gone(partitions, settled)
+            return
+        timeout = self._reactor.callLater(
+            self._place.settings.revoke_s, self._gone, partitions, settled
+        )
+        self._going.append((partitions, settled, timeout))
+
+    def went(self, partitions: frozenset[int]) -> None:
+        self._drop(partitions)
+        self._partitions.went(partitions)
+        self._log.info(
+            "partitions {partitions} are not ours any more",
+            partitions=sorted(partitions),
+        )
+        self._forgetting()
+
+    def uncommitted(self, partitions: frozenset[int]) -> None:
+        self._partitions.not_written(partitions)
+
+    def lost(self, reason: str, ruined: bool) -> None:
+        self._lost(reason, ruined)
+
+    def _gone(self, partitions: frozenset[int], settled: Settled) -> None:
+        self._going = [each for each in self._going if each[1] is not settled]
+        settled.tell(self._partitions.due(partitions))
+        self.went(partitions)
+
+    def _drop(self, partitions: frozenset[int]) -> None:
+        self._on_hand = deque(e for e in self._on_hand if e.partition not in partitions)
+
+    def _forgetting(self) -> None:
+        for forget in self._forget:
+            forget()

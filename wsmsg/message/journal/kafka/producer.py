@@ -1,0 +1,239 @@
+"""
+One producer of Kafka's library, and the thread that hears of its deliveries.
+
+Records go to the library from the reactor's thread, which takes microseconds and never
+waits.  The library tells of each delivery in the thread that polls it; what it told in
+one poll crosses to the reactor in one hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Thread
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.python.failure import Failure
+
+from wsmsg.errors import Overloaded, TooLarge, Unavailable, WsmsgError
+from wsmsg.message.journal.kafka.config import Config
+from wsmsg.message.journal.kafka.errors import Meaning, meaning, told, too_large
+from wsmsg.message.journal.kafka.log import QUIET
+
+_POLL_S = 0.1
+_METADATA_S = 5.0
+
+Headers = list[tuple[str, str | bytes | None]]
+
+
+class Outgoing(NamedTuple):
+    """
+    A record to be written.
+
+    @ivar partition: -1: by the key.
+    """
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None = None
+    partition: int = -1
+
+
+class _Append:
+    """
+    Records that are answered for together.
+    """
+
+    __slots__ = ("count", "done", "fault", "left", "size")
+
+    def __init__(self, count: int, size: int) -> None:
+        self.done: Deferred[None] = Deferred()
+        self.count = self.left = count
+        self.size = size
+        self.fault: KafkaError | None = None
+
+
+class KafkaProducer:
+    """
+    Writes records until it is closed, or is ruined: then nothing that it was given
+    and that is not delivered will be, as far as we can tell, and a new one is needed.
+
+    @param lost: called in the reactor with why, and whether this one is ruined.
+    @param most_records: that may be on their way; more are refused.
+    @param most_bytes: the same in bytes.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: IReactorFromThreads,
+        lost: Callable[[str, bool], object],
+        *,
+        most_records: int = 100_000,
+        most_bytes: int = 64 * 2**20,
+    ) -> None:
+        self.in_flight = 0
+        self.ruined = False
+        self._bytes = 0
+        self._most = (most_records, most_bytes)
+        self._reactor = reactor
+        self._lost = lost
+        self._open: set[_Append] = set()
+        self._finished: list[_Append] = []
+        self._errors: list[KafkaError] = []
+        self._closing = False
+        self._close_s = 0.0
+        self._ended: Deferred[None] = Deferred()
+        self._client = Producer({**config, "error_cb": self._noted, "logger": QUIET})
+        self._thread = Thread(
+            target=self._run, name="wsmsg-kafka-producer", daemon=True
+        )
+
+    def prepare(self, topics: Sequence[str]) -> None:
+        """
+        Blocks: asks for the topics, without which the first record waits for half a
+        second; then begins to hear of deliveries.
+        """
+        self._thread.start()
+        for topic in topics:
+            self._client.list_topics(topic, _METADATA_S)
+
+    def send(self, topic: str, records: Sequence[Outgoing]) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when all are durable.
+        @raise Unavailable: (as failure) some may be, some not.
+        """
+        size = sum(len(r.value or b"") for r in records)
+        if self.ruined or self._closing:
+            return fail(Unavailable("the journal is being opened again"))
+        records_left = self._most[0] - self.in_flight
+        if self.in_flight and (
+            len(records) > records_left or self._bytes + size > self._most[1]
+        ):
+            return fail(
+                Overloaded(f"{self.in_flight} records are on their way already", 500)
+            )
+        append = _Append(len(records), size)
+        self._open.add(append)
+        self.in_flight += len(records)
+        self._bytes += size
+        self._give(topic, records, append)
+        return append.done
+
+    def close(self, timeout_s: float) -> Deferred[None]:
+        """
+        Finish what is on its way, within this time, and end the thread.
+        """
+        self._close_s = timeout_s
+        self._closing = True
+        if not self._thread.is_alive():
+            self._over()
+        return self._ended
+
+    def ruin(self, why: str) -> None:
+        """
+        Give up what is on its way: nothing may overtake what failed.
+        """
+        if self.ruined:
+            return
+        self._close_s = 0.0
+        self.ruined = self._closing = True
+        for append in list(self._open):
+            self._answer(append, Unavailable(why))
+
+    def _give(self, topic: str, records: Sequence[Outgoing], append: _Append) -> None:
+        produce = self._client.produce
+        given = 0
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            # In the thread.
+            if error is not None:
+                append.fault = append.fault or error
+            append.left -= 1
+            if not append.left:
+                self._finished.append(append)
+
+        try:
+            for key, value, headers, partition in records:
+                if headers is None:
+                    produce(topic, value, key, partition, delivered)
+                else:
+                    produce(topic, value, key, partition, delivered, headers=headers)
+                given += 1
+        except BufferError:
+            self.ruin("more records are on their way than the library takes")
+        except KafkaException as e:
+            error = e.args[0]
+            if too_large(error.name()) and not given:
+                self._answer(append, TooLarge(told(error.name(), error.str())))
+            else:
+                self._failed(error)
+
+    # In the thread
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._client.poll(_POLL_S)
+            self._cross()
+        if self.ruined:
+            self._client.purge()
+        self._client.flush(self._close_s)
+        self._cross()
+        self._reactor.callFromThread(self._over)
+
+    def _noted(self, error: KafkaError) -> None:
+        self._errors.append(error)
+
+    def _cross(self) -> None:
+        if self._finished or self._errors:
+            finished, self._finished = self._finished, []
+            errors, self._errors = self._errors, []
+            self._reactor.callFromThread(self._arrived, finished, errors)
+
+    # In the reactor
+
+    def _arrived(self, finished: list[_Append], errors: list[KafkaError]) -> None:
+        for append in finished:
+            fault = append.fault
+            if append not in self._open:
+                continue
+            if fault is None:
+                self._answer(append, None)
+            elif too_large(fault.name()):
+                self._answer(append, TooLarge(told(fault.name(), fault.str())))
+            else:
+                self._failed(fault)
+        for error in errors:
+            self._judge(error)
+
+    def _judge(self, error: KafkaError) -> None:
+        what = meaning(error.name(), fatal=error.fatal())
+        if what is Meaning.RUINED:
+            self._failed(error)
+        elif what is Meaning.LOST:
+            self._lost(told(error.name(), error.str()), self.ruined)
+
+    def _failed(self, error: KafkaError) -> None:
+        if not self.ruined:
+            why = told(error.name(), error.str())
+            self.ruin(why)
+            self._lost(why, True)
+
+    def _answer(self, append: _Append, fault: WsmsgError | None) -> None:
+        if append not in self._open:
+            return
+        self._open.discard(append)
+        self.in_flight -= append.count
+        self._bytes -= append.size
+        if fault is None:
+            append.done.callback(None)
+        else:
+            append.done.errback(Failure(fault))
+
+    def _over(self) -> None:
+        for append in list(self._open):
+            self._answer(append, Unavailable("the journal was closed before"))
+        if not self._ended.called:
+            self._ended.callback(None)

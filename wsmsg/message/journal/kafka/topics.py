@@ -1,0 +1,255 @@
+"""
+Whether the topics are there and as they must be; they are made where that is wished.
+
+What is wrong is an operator's to mend, while we look again and again: it is told with
+the topic's name, and nothing is read or written until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import attrs
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.cimpl import NewTopic
+
+from wsmsg.errors import Unavailable
+from wsmsg.message.journal.kafka.config import KafkaPlace, connection, group_asker
+from wsmsg.message.journal.kafka.errors import Causes, told
+from wsmsg.message.journal.kafka.log import QUIET
+
+_ANSWER_S = 3.0
+#: The first question of a look is asked so often in that time.
+_ASKED = 3
+#: A refusal comes at once; who waits longer waits for a coordinator.
+_GROUP_S = 0.5
+_NO_RIGHT = "GROUP_AUTHORIZATION_FAILED"
+_FOREVER = "-1"
+
+
+@attrs.frozen
+class Wanted:
+    """
+    A topic that must be there.
+
+    @ivar config: what it is made with.
+    """
+
+    name: str
+    partitions: int
+    rights: Collection[str]
+    config: dict[str, str]
+
+
+@attrs.frozen
+class Found:
+    """
+    A topic that is there.
+
+    @ivar rights: what we may do with it; L{None}: the broker does not say.
+    @ivar most_bytes: of a record; 0: the broker does not say.
+    """
+
+    partitions: int
+    rights: Collection[str] | None = None
+    most_bytes: int = 0
+
+
+def wanted_topics(place: KafkaPlace) -> list[Wanted]:
+    """
+    Messages, and dead letters in one partition: their offset there is their number.
+    """
+    size = {"max.message.bytes": str(max(place.record_bytes + 4096, 1048588))}
+    rights = ("READ", "WRITE")
+    return [
+        Wanted(place.topic, place.settings.partitions, rights, size),
+        Wanted(
+            place.dead_letters,
+            1,
+            rights,
+            {**size, "cleanup.policy": "compact", "retention.ms": _FOREVER},
+        ),
+    ]
+
+
+def topic_fault(wanted: Wanted, found: Found, record_bytes: int) -> str:
+    """
+    Why a topic cannot be used; empty: it can.
+    """
+    if found.partitions != wanted.partitions:
+        return (
+            f"topic {wanted.name} has {found.partitions} partitions and must have "
+            f"{wanted.partitions}"
+        )
+    if found.rights is not None:
+        missing = [right for right in wanted.rights if right not in found.rights]
+        if missing:
+            return f"we may not {' or '.join(missing)} topic {wanted.name}"
+    if 0 < found.most_bytes < record_bytes:
+        return (
+            f"topic {wanted.name} takes records of {found.most_bytes} bytes "
+            f"(max.message.bytes) and ours may have {record_bytes}"
+        )
+    return ""
+
+
+class KafkaTopics:
+    """
+    Asks the brokers, by a client of its own each time: one that lost its broker asks
+    the new one late.  Only one thread may use it.
+    """
+
+    def __init__(self, place: KafkaPlace) -> None:
+        self._place = place
+        self._causes = Causes()
+
+    def check(self) -> None:
+        """
+        @raise Unavailable: no broker answers, or what it has is of no use.
+        """
+        self._causes.clear()
+        admin = self._client()
+        try:
+            self._check(admin)
+        except KafkaException as e:
+            admin.poll(0)
+            name, text = e.args[0].name() or "", e.args[0].str() or ""
+            raise Unavailable(self._causes.why(told(name, text))) from e
+
+    def _client(self) -> AdminClient:
+        config = connection(self._place)
+        config["error_cb"] = self._noted
+        config["logger"] = QUIET
+        return AdminClient(config)
+
+    def _noted(self, error: KafkaError) -> None:
+        self._causes.note(error.name() or "", error.str() or "")
+
+    def _check(self, admin: AdminClient) -> None:
+        wanted = wanted_topics(self._place)
+        found = self._describe(admin, [w.name for w in wanted])
+        missing = [w for w in wanted if w.name not in found]
+        if missing:
+            self._make(admin, missing)
+            found = self._describe(admin, [w.name for w in wanted])
+        self._sizes(admin, found)
+        for each in wanted:
+            if each.name not in found:
+                raise Unavailable(f"topic {each.name} is not there")
+            fault = topic_fault(each, found[each.name], self._place.record_bytes)
+            if fault:
+                raise Unavailable(fault)
+        self._check_group()
+
+    def _describe(self, admin: AdminClient, names: Sequence[str]) -> dict[str, Found]:
+        # A question that was asked of a broker that hung may wait for its controller
+        # to the end, though it serves again: the next one does not.
+        for _ in range(_ASKED - 1):
+            try:
+                return self._described(admin, names)
+            except KafkaException as e:
+                if e.args[0].name() != "_TIMED_OUT":
+                    raise
+        return self._described(admin, names)
+
+    def _described(self, admin: AdminClient, names: Sequence[str]) -> dict[str, Found]:
+        answers = admin.describe_topics(
+            TopicCollection(list(names)),
+            include_authorized_operations=True,
+            request_timeout=_ANSWER_S / _ASKED,
+        )
+        found: dict[str, Found] = {}
+        for name, answer in answers.items():
+            try:
+                topic = answer.result()
+            except KafkaException as e:
+                if e.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+                    continue
+                if e.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
+                    raise Unavailable(f"we may not DESCRIBE topic {name}") from e
+                raise
+            found[name] = Found(
+                len(topic.partitions), _rights(topic.authorized_operations)
+            )
+        return found
+
+    def _make(self, admin: AdminClient, missing: Sequence[Wanted]) -> None:
+        settings = self._place.settings
+        if not settings.create_topics:
+            names = " and ".join(w.name for w in missing)
+            raise Unavailable(
+                f"topic {names} is not there; make it with "
+                f"{missing[0].partitions} partitions, or set kafka.create_topics"
+            )
+        answers = admin.create_topics(
+            [
+                NewTopic(
+                    w.name,
+                    num_partitions=w.partitions,
+                    replication_factor=settings.replication or -1,
+                    config=w.config,
+                )
+                for w in missing
+            ],
+            request_timeout=_ANSWER_S,
+        )
+        for name, answer in answers.items():
+            try:
+                answer.result()
+            except KafkaException as e:
+                if e.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                    why = told(e.args[0].name(), e.args[0].str())
+                    raise Unavailable(f"topic {name} cannot be made: {why}") from e
+
+    def _sizes(self, admin: AdminClient, found: dict[str, Found]) -> None:
+        """
+        The longest record of each; who may not ask for it goes without.
+        """
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in found]
+        if not resources:
+            return
+        answers = admin.describe_configs(resources, request_timeout=_ANSWER_S)
+        for resource, answer in answers.items():
+            try:
+                size = int(answer.result()["max.message.bytes"].value)
+            except KafkaException:
+                continue
+            found[resource.name] = attrs.evolve(found[resource.name], most_bytes=size)
+
+    def _check_group(self) -> None:
+        # Not by an admin client: it aborts the process (an assertion in librdkafka)
+        # when a coordinator is not there in time.
+        client = Consumer(
+            {**group_asker(self._place), "error_cb": self._noted, "logger": QUIET}
+        )
+        try:
+            client.committed([TopicPartition(self._place.topic, 0)], timeout=_GROUP_S)
+            refused = False
+        except KafkaException as e:
+            # A new group has no coordinator yet; the consumer tells what stays wrong.
+            refused = e.args[0].name() == _NO_RIGHT or self._told_of(client)
+        finally:
+            client.close()
+        if refused:
+            group = self._place.settings.group
+            raise Unavailable(f"we have no right to group {group}")
+
+    def _told_of(self, client: Consumer) -> bool:
+        message = client.poll(0)
+        error = message.error() if message is not None else None
+        return error is not None and error.name() == _NO_RIGHT
+
+
+def _rights(operations: Collection[Any] | None) -> frozenset[str] | None:
+    if operations is None:
+        return None
+    return frozenset(operation.name for operation in operations)

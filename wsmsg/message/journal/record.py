@@ -1,0 +1,105 @@
+"""
+Messages as the journal keeps them: L{wsmsg.rpc.record_pb2.Record}.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from wsmsg.errors import BadRequest
+from wsmsg.message.journal.interface import Entry
+from wsmsg.model import (
+    GROUP,
+    InvalidChange,
+    InvalidName,
+    Message,
+    change_in,
+    group_in,
+    is_group,
+    members_of,
+)
+from wsmsg.rpc.record_pb2 import Record
+
+#: The newest version of a record that this code understands, and writes.
+VERSION = 1
+
+_REASON = 200
+
+
+def encode(message: Message) -> bytes:
+    """
+    The record of an accepted message, which has no number yet.
+
+    @raise BadRequest: a text is no Unicode or a number no int64.
+    """
+    try:
+        return Record(
+            version=VERSION,
+            sender=message.sender,
+            client_id=message.client_id,
+            conversation=message.conversation,
+            message_id=message.message_id,
+            content=message.content,
+            kind=message.kind,
+            time_ms=message.time_ms,
+        ).SerializeToString()
+    except ValueError as e:
+        # UnicodeEncodeError is one, and so is what protobuf says to a big number.
+        raise BadRequest(f"the message cannot be written down: {e}") from e
+
+
+def decode(partition: int, offset: int, value: bytes) -> Entry:
+    """
+    The entry of a record, with its fault where it cannot be understood.
+    """
+    try:
+        record = Record.FromString(value)
+    except DecodeError:
+        return Entry(partition, offset, None, value, "the record is no protobuf")
+    fault = _fault(record)
+    if fault:
+        return Entry(partition, offset, None, value, fault)
+    message = Message(
+        record.conversation,
+        record.sender,
+        record.client_id,
+        record.message_id,
+        record.content,
+        record.kind,
+        record.time_ms,
+    )
+    return Entry(partition, offset, message, value)
+
+
+def _fault(record: Record) -> str:
+    if record.version > VERSION:
+        return (
+            f"the record has version {record.version}, "
+            f"and this wsmsg understands up to {VERSION}"
+        )
+    if not record.version:
+        return "the record has no version"
+    if not record.conversation or not record.client_id or record.sender <= 0:
+        return "the record has no conversation, no sender or no client id"
+    try:
+        fault = _part_fault(record)
+    except (InvalidName, InvalidChange) as e:
+        return str(e)[:_REASON]
+    if fault:
+        return fault
+    if record.message_id <= 0 or record.time_ms < 0 or record.kind < 0:
+        return "the record has a message id, a time or a kind that cannot be"
+    return ""
+
+
+def _part_fault(record: Record) -> str:
+    # Who is in a group was checked when the message was accepted.
+    if is_group(record.conversation):
+        group_in(record.conversation)
+        if record.kind == GROUP:
+            change_in(record.content)
+    elif record.kind == GROUP:
+        return f"{record.conversation} is no group that could change"
+    elif record.sender not in members_of(record.conversation):
+        return f"the sender {record.sender} is not in {record.conversation}"
+    return ""

@@ -1,0 +1,215 @@
+"""
+The file of the embedded journal, as the journal's thread sees it.
+
+A row of C{batches} is what was committed at once: the offset of its first record, how
+many there are, and the records one after the other, each with its length before it as
+four bytes, big-endian.  What is settled is the greater of C{position} and the last
+batch's C{settled}: with the latter a commit costs an append nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import time
+
+import attrs
+import msgspec
+
+from wsmsg.message.journal.interface import DeadLetter, Entry
+from wsmsg.message.journal.record import decode
+from wsmsg.sqlite.file import Schema, SqliteFile
+
+#: The embedded journal has one partition.
+PARTITION = 0
+
+#: The most records in a row: a reader that lags reads whole rows.
+_ROW = 1024
+
+_FIRST = """
+    CREATE TABLE batches (
+        first INTEGER PRIMARY KEY,
+        count INTEGER NOT NULL,
+        settled INTEGER NOT NULL,
+        records BLOB NOT NULL
+    );
+    CREATE TABLE position (settled INTEGER NOT NULL);
+    INSERT INTO position VALUES (0);
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        partition INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        value BLOB NOT NULL,
+        time_ms INTEGER NOT NULL,
+        UNIQUE (partition, offset)
+    );
+"""
+
+JOURNAL = Schema(
+    kind="journal",
+    application_id=0x77736A31,
+    scripts=(_FIRST,),
+)
+
+
+@attrs.frozen
+class Extent:
+    """
+    What a journal holds: everything below C{settled} is settled, and C{end} is the
+    offset that the next record gets.
+    """
+
+    settled: int
+    end: int
+
+
+class JournalFile:
+    """
+    Batches, positions and dead letters.  Only one thread may use it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file = SqliteFile(path, JOURNAL)
+        self._end = 0
+
+    def open(self) -> Extent:
+        self._file.open()
+        (settled,) = self._file.row("SELECT max(settled) FROM position")
+        last = self._file.row(
+            "SELECT settled, first + count FROM batches ORDER BY first DESC LIMIT 1"
+        )
+        if last is None:
+            self._end = settled
+        else:
+            settled, self._end = max(settled, last[0]), max(settled, last[1])
+        return Extent(settled, self._end)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def append(self, values: Sequence[bytes], settled: int) -> int:
+        """
+        Make records durable.
+
+        @param settled: everything below this offset is settled.
+        @return: the offset of the first.
+        """
+        first = self._end
+        if len(values) <= _ROW:
+            self._append(first, values, settled)
+        else:
+            with self._file.transaction():
+                for i in range(0, len(values), _ROW):
+                    self._append(first + i, values[i : i + _ROW], settled)
+        self._end = first + len(values)
+        return first
+
+    def settle(self, settled: int) -> None:
+        """
+        Remember what is settled, and remove it.
+        """
+        with self._file.transaction():
+            self._file.run("UPDATE position SET settled = ?", (settled,))
+            self._file.run(
+                "DELETE FROM batches WHERE first < ?1 AND first + count <= ?1",
+                (settled,),
+            )
+
+    def read(self, offset: int, limit: int) -> list[Entry]:
+        """
+        At most C{limit} entries from an offset on.
+        """
+        entries: list[Entry] = []
+        rows = self._file.rows(
+            "SELECT first, count, records FROM batches WHERE first + count > ?1 AND "
+            "first >= (SELECT coalesce(max(first), 0) FROM batches WHERE first <= ?1) "
+            "ORDER BY first",
+            (offset,),
+        )
+        for first, count, records in rows:
+            start = max(offset - first, 0)
+            stop = min(count, start + limit - len(entries))
+            values = _split(records, count)[start:stop]
+            entries.extend(map(_entry, range(first + start, first + stop), values))
+            if len(entries) == limit:
+                break
+        return entries
+
+    def bury(self, letters: Sequence[tuple[Entry, str]]) -> None:
+        """
+        Keep entries as dead letters, each once.
+        """
+        now_ms = int(time() * 1000)
+        with self._file.transaction():
+            for entry, reason in letters:
+                self._file.run(
+                    "INSERT OR IGNORE INTO dead_letters "
+                    "(partition, offset, reason, value, time_ms) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (
+                        entry.partition,
+                        entry.offset,
+                        reason.encode("utf-8", "replace").decode(),
+                        entry.value,
+                        now_ms,
+                    ),
+                )
+
+    def dead_letters(self, after: int, limit: int) -> list[DeadLetter]:
+        found = self._file.rows(
+            "SELECT number, partition, offset, reason, value, time_ms "
+            "FROM dead_letters WHERE number > ? ORDER BY number LIMIT ?",
+            (after, max(limit, 0)),
+        )
+        return [DeadLetter(*row) for row in found]
+
+    def exhume(self, numbers: Sequence[int], settled: int) -> tuple[list[int], int]:
+        """
+        Move dead letters to the end of the batches.
+
+        @return: the numbers that were there, and the new end.
+        """
+        wanted = msgspec.json.encode(list(numbers)).decode()
+        found = "FROM dead_letters WHERE number IN (SELECT value FROM json_each(?))"
+        with self._file.transaction():
+            rows = list(
+                self._file.rows(
+                    f"SELECT number, value {found} ORDER BY number", (wanted,)
+                )
+            )
+            for i in range(0, len(rows), _ROW):
+                values = [value for _, value in rows[i : i + _ROW]]
+                self._append(self._end + i, values, settled)
+            self._file.run(f"DELETE {found}", (wanted,))
+        self._end += len(rows)
+        return [number for number, _ in rows], self._end
+
+    def _append(self, first: int, values: Sequence[bytes], settled: int) -> None:
+        self._file.run(
+            "INSERT INTO batches (first, count, settled, records) VALUES (?, ?, ?, ?)",
+            (first, len(values), settled, _join(values)),
+        )
+
+
+def _join(values: Sequence[bytes]) -> bytes:
+    parts: list[bytes] = []
+    for value in values:
+        parts.append(len(value).to_bytes(4, "big"))
+        parts.append(value)
+    return b"".join(parts)
+
+
+def _split(records: bytes, count: int) -> list[bytes | None]:
+    values: list[bytes | None] = []
+    at = 0
+    for _ in range(count):
+        size = int.from_bytes(records[at : at + 4], "big")
+        at += 4 + size
+        values.append(records[at - size : at] if at <= len(records) else None)
+    return values
+
+
+def _entry(offset: int, value: bytes | None) -> Entry:
+    if value is None:
+        return Entry(PARTITION, offset, None, b"", "its batch in the file is cut short")
+    return decode(PARTITION, offset, value)

@@ -1,0 +1,149 @@
+"""
+What users of one deployed peer have seen: marked, and confirmed to the peer.
+
+One batch is marked at a time, and what comes meanwhile makes the next.  While the
+store is away they wait, bounded in number and time.  One that overtakes the storing of
+what it is for is remembered where marks are stored (L{wsmsg.message.queries.marks}).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from wsmsg.errors import WsmsgError
+from wsmsg.model import INT64_MAX, Mark
+from wsmsg.rpc import rest_pb2
+
+#: Marks messages as seen by a user; fires with one bool a mark, whether there is such
+#: a message to the user.
+Marking = Callable[[int, Sequence[Mark]], Deferred[list[bool]]]
+#: Told of an acknowledgement, and whether it is confirmed.
+Confirm = Callable[[rest_pb2.MessageAckRequest, bool], object]
+
+_BATCH = 500
+_RETRY_S = 0.5
+
+
+class Bounds(Protocol):
+    """
+    What may wait; see C{DeployedSettings}.
+    """
+
+    @property
+    def acks(self) -> int: ...
+
+    @property
+    def send_s(self) -> float: ...
+
+
+@attrs.define(eq=False)
+class _Ack:
+    request: rest_pb2.MessageAckRequest
+    since_s: float
+
+
+class DeployedAcks:
+    """
+    The acknowledgements of one stream.
+
+    @ivar confirmed: how many were.
+    @ivar unknown: how many were for no message to that user, or came to nothing.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        marking: Marking,
+        clock: IReactorTime,
+        bounds: Callable[[], Bounds],
+        *,
+        confirm: Confirm,
+    ) -> None:
+        self.confirmed = self.unknown = 0
+        self._marking = marking
+        self._clock = clock
+        self._bounds = bounds
+        self._tell = confirm
+        self._waiting: deque[_Ack] = deque()
+        self._busy = False
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def ack(self, request: rest_pb2.MessageAckRequest) -> None:
+        """
+        A user of the peer has seen a message.
+        """
+        possible = (
+            0 < request.user_id <= INT64_MAX and 0 < request.message_id <= INT64_MAX
+        )
+        if not possible or self._count >= self._bounds().acks:
+            self.unknown += 1
+            self._tell(request, False)
+            return
+        self._count += 1
+        self._wait(_Ack(request, self._clock.seconds()))
+
+    def _wait(self, ack: _Ack) -> None:
+        self._waiting.append(ack)
+        if not self._busy:
+            self._busy = True
+            Deferred.fromCoroutine(self._mark_all()).addErrback(
+                lambda failure: self._log.failure("marking what was seen", failure)
+            )
+
+    async def _mark_all(self) -> None:
+        try:
+            while self._waiting:
+                n = min(len(self._waiting), _BATCH)
+                acks = [self._waiting.popleft() for _ in range(n)]
+                unavailable = await self._mark(acks)
+                if unavailable:
+                    self._waiting.extendleft(reversed(unavailable))
+                    await deferLater(self._clock, _RETRY_S)
+        finally:
+            self._busy = False
+
+    async def _mark(self, acks: Sequence[_Ack]) -> list[_Ack]:
+        """
+        @return: those that are to be given again.
+        """
+        by_user: dict[int, list[_Ack]] = {}
+        for ack in acks:
+            by_user.setdefault(ack.request.user_id, []).append(ack)
+        asked: list[Deferred[Any]] = [
+            self._marking(user, [Mark(user, a.request.message_id) for a in some])
+            for user, some in by_user.items()
+        ]
+        again: list[_Ack] = []
+        too_old_s = self._clock.seconds() - self._bounds().send_s
+        answers = await DeferredList(asked, consumeErrors=True)
+        for some, (good, answer) in zip(by_user.values(), answers, strict=True):
+            if good:
+                for ack, known in zip(some, answer, strict=True):
+                    self._done(ack, known)
+                continue
+            if not answer.check(WsmsgError):
+                self._log.failure("marking what was seen", answer)
+            for ack in some:
+                if ack.since_s > too_old_s:
+                    again.append(ack)
+                else:
+                    self._done(ack, False)
+        return again
+
+    def _done(self, ack: _Ack, known: bool) -> None:
+        self._count -= 1
+        self.confirmed += known
+        self.unknown += not known
+        self._tell(ack.request, known)

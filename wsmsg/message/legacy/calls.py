@@ -1,0 +1,89 @@
+"""
+The deployed contract's unary calls, in our terms; gRPC is left to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+
+from wsmsg.errors import BadRequest, WsmsgError
+from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.ingress.proposals import Answer
+from wsmsg.message.legacy.convert import proposal_of, spell
+from wsmsg.message.legacy.history import History
+from wsmsg.rpc import rest_pb2
+from wsmsg.settings.legacy import DeployedSettings
+
+
+class DeployedCalls:
+    """
+    C{SendWSMessage} and C{GetHistoryMessages}.
+
+    @param settings: those that count now.
+    """
+
+    def __init__(
+        self,
+        ingress: Ingress,
+        history: History,
+        settings: Callable[[], DeployedSettings],
+        *,
+        incarnation: str,
+    ) -> None:
+        self._ingress = ingress
+        self._history = history
+        self._settings = settings
+        self._incarnation = incarnation
+        self._ref = 0
+
+    async def send(
+        self, request: rest_pb2.SendWSMessageRequest
+    ) -> rest_pb2.SendWSMessageResponse:
+        """
+        Answered with success when the message is durable, else with the reason.
+        """
+        self._ref += 1
+        client_id = f"d:{self._incarnation}:u:{self._ref}"
+        try:
+            proposal = proposal_of(request.msg, self._ref, client_id)
+        except WsmsgError as e:
+            return rest_pb2.SendWSMessageResponse(message=e.reason)
+        answered: Deferred[int | WsmsgError] = Deferred(lambda _: None)
+
+        def reply(answers: Sequence[Answer]) -> None:
+            if not answered.called:  # else who asked is gone
+                answered.callback(answers[0][1])
+
+        self._ingress.accept([proposal], reply)
+        answer = await answered
+        if isinstance(answer, WsmsgError):
+            return rest_pb2.SendWSMessageResponse(message=answer.reason)
+        return rest_pb2.SendWSMessageResponse(success=True, message="accepted")
+
+    async def history(
+        self, request: rest_pb2.GetHistoryRequest
+    ) -> rest_pb2.GetHistoryResponse:
+        """
+        A page of a group, or of all that a user may read, oldest first.
+
+        @raise WsmsgError: there can be no such page.
+        """
+        settings = self._settings()
+        size = min(request.size, settings.history)
+        self._history.depth = settings.history_depth
+        if request.group_id < 0 or request.user_id < 0:
+            raise BadRequest("user_id or group_id is negative")
+        if request.group_id:
+            page = await self._history.of_group(
+                request.group_id, request.user_id, request.page, size
+            )
+        else:
+            page = await self._history.of_user(request.user_id, request.page, size)
+        response = rest_pb2.GetHistoryResponse(
+            total=min(page.total, 2**31 - 1), page=request.page, size=size
+        )
+        for message in page.messages:
+            spell(message, response.messages.add())
+        return response

@@ -1,0 +1,106 @@
+"""
+What a deployed peer's messages are in our words, and ours in its.
+
+It has no client ids, no conversations and no numbers: a message goes C{from} one user
+C{to} another, or to a C{group_id}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wsmsg.errors import BadRequest
+from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.links.recipients import Audiences
+from wsmsg.model import (
+    FIRST_EVENT,
+    INT64_MAX,
+    TEXT,
+    Message,
+    conversation_of,
+    group_conversation,
+    group_in,
+    is_group,
+    members_of,
+)
+from wsmsg.rpc import rest_pb2
+
+#: Types that a client may send and that are not for other people: heartbeat,
+#: connection management, acknowledgement, online status.
+NOT_FOR_PEOPLE = frozenset({2, 3, 4, 10})
+
+NEW_MESSAGE = "new_message"
+
+#: A message and the users that it is for.
+Push = tuple[Message, Sequence[int]]
+
+
+def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> Proposal:
+    """
+    What a deployed peer wants to have accepted.  Who it says is the sender is, as
+    whoever reaches this listener is trusted; what else it says of itself (id, time,
+    C{ack_id}) is not looked at.
+
+    @raise BadRequest: it cannot be a message to anyone.
+    """
+    if message.message_type != TEXT:
+        raise BadRequest(f"message_type {message.message_type} is not text (1)")
+    sender, to, group = getattr(message, "from"), message.to, message.group_id
+    if not 0 < sender <= INT64_MAX:
+        raise BadRequest(f"from is {sender}, which is no user")
+    if group < 0:
+        raise BadRequest(f"group_id is {group}, which is no group")
+    if group:
+        conversation = group_conversation(group)
+    elif not 0 < to <= INT64_MAX:
+        raise BadRequest(f"to is {to}, which is no user, and there is no group_id")
+    else:
+        conversation = conversation_of(sender, to)
+    return Proposal(ref, sender, client_id, conversation, message.content, TEXT)
+
+
+def spell(message: Message, to: rest_pb2.WSMessage) -> None:
+    """
+    Write one of ours as a deployed peer knows it.  Every kind that people send is
+    text to it: it knows no other that could be shown.
+    """
+    to.message_id = message.message_id
+    setattr(to, "from", message.sender)
+    if is_group(message.conversation):
+        to.group_id = group_in(message.conversation)
+    else:
+        others = [u for u in members_of(message.conversation) if u != message.sender]
+        to.to = others[0] if others else message.sender
+    to.content = message.content
+    to.timestamp = message.time_ms // 1000
+    to.message_type = TEXT
+
+
+def for_people(message: Message) -> bool:
+    """
+    Whether it says something: no event, and not taken back.
+    """
+    return message.kind < FIRST_EVENT
+
+
+def recipients(message: Message, audiences: Audiences | None) -> Sequence[int]:
+    """
+    Who is told of a message: everyone in the conversation but its sender, who hears
+    only what they said to themself.
+    """
+    sender = message.sender
+    if is_group(message.conversation):
+        if audiences is None:
+            return ()
+        audience = audiences.get((message.conversation, message.seq), frozenset())
+        return [user for user in audience if user != sender]
+    members = members_of(message.conversation)
+    return [user for user in members if user != sender] or members
+
+
+def pushes_of(messages: Iterable[Message], audiences: Audiences | None) -> list[Push]:
+    """
+    What is to be said of these messages, and to whom.
+    """
+    said = ((m, recipients(m, audiences)) for m in messages if for_people(m))
+    return [(message, targets) for message, targets in said if targets]

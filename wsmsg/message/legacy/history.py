@@ -1,0 +1,205 @@
+"""
+Old messages by page and size, as the deployed contract has them.
+
+Pages of one conversation go by its numbers.  Pages of all that a user may read go over
+all conversations of the user, both sides of each, oldest first by message id.  Since
+numbers are what is counted, events and what was taken back leave a page shorter, and
+never move a message to another page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from heapq import heapify, heappop, heapreplace
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+
+from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
+from wsmsg.message.store.interface import IMessageStore
+from wsmsg.model import (
+    FIRST_EVENT,
+    INT64_MAX,
+    Message,
+    group_conversation,
+    is_group,
+)
+
+_CONVERSATIONS = 500
+_CHUNK = 200
+
+
+@attrs.frozen
+class HistoryPage:
+    """
+    A page of old messages.
+
+    @ivar messages: oldest first.
+    @ivar total: how many numbers there are over all pages.
+    """
+
+    messages: Sequence[Message]
+    total: int
+
+
+@attrs.define
+class _Source:
+    """
+    What of one conversation a user may read.
+
+    @ivar first: the first number.
+    @ivar head: the last.
+    """
+
+    conversation: str
+    first: int
+    head: int
+
+
+class History:
+    """
+    Reads pages.
+
+    @ivar depth: how many messages of several conversations may come before the end of
+        a page, as they all have to be read.
+    """
+
+    def __init__(self, store: IMessageStore, *, depth: int) -> None:
+        self.depth = depth
+        self._store = store
+
+    async def of_user(self, user: int, page: int, size: int) -> HistoryPage:
+        """
+        All that a user may read.
+
+        @param page: from 1.
+        @raise WsmsgError: it cannot be read.
+        """
+        _check_id(user, "user_id")
+        begin = _begin(page, size)
+        sources = await self._sources(user)
+        total = sum(max(0, s.head - s.first + 1) for s in sources)
+        if begin >= total:
+            return HistoryPage([], total)
+        if len(sources) == 1:
+            messages = await self._slice(sources[0], begin, size)
+        elif begin + size > self.depth:
+            raise TooLarge(
+                f"page {page} of {size} ends after {begin + size} messages; the limit"
+                f" is {self.depth} for a user with several conversations"
+            )
+        else:
+            messages = await self._merged(sources, begin, size)
+        return HistoryPage([m for m in messages if m.kind < FIRST_EVENT], total)
+
+    async def of_group(
+        self, group: int, user: int, page: int, size: int
+    ) -> HistoryPage:
+        """
+        What was said in a group.
+
+        @param user: who reads, a member; 0: the peer itself, which may read all.
+        @raise WsmsgError: it cannot be read.
+        """
+        _check_id(group, "group_id")
+        begin = _begin(page, size)
+        conversation, first = group_conversation(group), 1
+        if user:
+            _check_id(user, "user_id")
+            key = (conversation, user)
+            readable = await self._store.readable_from([key])
+            if key not in readable:
+                raise Forbidden(f"{user} is not in group {group}")
+            first = readable[key]
+        head = (await self._store.heads([conversation]))[conversation]
+        if not head:
+            raise NotFound(f"there is no group {group}")
+        source = _Source(conversation, first, head)
+        messages = await self._slice(source, begin, size)
+        said = [m for m in messages if m.kind < FIRST_EVENT]
+        return HistoryPage(said, max(0, head - first + 1))
+
+    async def _sources(self, user: int) -> list[_Source]:
+        sources: list[_Source] = []
+        since_ms, after = 0, ""
+        while True:
+            rows = await self._store.conversations_of(
+                user, since_ms, _CONVERSATIONS, after
+            )
+            groups = [(r.conversation, user) for r in rows if is_group(r.conversation)]
+            readable = await self._store.readable_from(groups) if groups else {}
+            for row in rows:
+                first = readable.get((row.conversation, user), 1)
+                if row.head >= first:
+                    sources.append(_Source(row.conversation, first, row.head))
+            if len(rows) < _CONVERSATIONS:
+                return sources
+            if len(sources) > self.depth:
+                raise TooLarge(f"{user} has over {self.depth} conversations")
+            since_ms, after = rows[-1].time_ms, rows[-1].conversation
+
+    async def _slice(self, source: _Source, begin: int, size: int) -> list[Message]:
+        after = source.first - 1 + begin
+        messages, _ = await self._store.page(source.conversation, after, size)
+        return messages
+
+    async def _merged(
+        self, sources: Sequence[_Source], begin: int, size: int
+    ) -> list[Message]:
+        chunk = min(_CHUNK, begin + size)
+        readers = [self._read(source, chunk) for source in sources]
+        firsts = await _all([anext(reader) for reader in readers])
+        heap = [(m.message_id, i, m) for i, m in enumerate(firsts) if m is not None]
+        heapify(heap)
+        found: list[Message] = []
+        for rank in range(begin + size):
+            if not heap:
+                break
+            _, i, message = heap[0]
+            if rank >= begin:
+                found.append(message)
+            following = await anext(readers[i])
+            if following is None:
+                heappop(heap)
+            else:
+                heapreplace(heap, (following.message_id, i, following))
+        return found
+
+    async def _read(self, source: _Source, chunk: int) -> AsyncIterator[Message | None]:
+        after = source.first - 1
+        while after < source.head:
+            messages, _ = await self._store.page(source.conversation, after, chunk)
+            if not messages:
+                break
+            for message in messages:
+                yield message
+            after = messages[-1].seq
+        while True:
+            yield None
+
+
+async def _all(awaitables: Sequence[Any]) -> list[Message | None]:
+    async def awaited(one: Any) -> Message | None:
+        found: Message | None = await one
+        return found
+
+    asked = [Deferred.fromCoroutine(awaited(one)) for one in awaitables]
+    try:
+        return await gatherResults(asked, consumeErrors=True)
+    except FirstError as e:
+        e.subFailure.raiseException()
+        raise
+
+
+def _begin(page: int, size: int) -> int:
+    if page < 1:
+        raise BadRequest(f"page is {page}, the first is 1")
+    if size < 1:
+        raise BadRequest(f"size is {size}, and must be 1 or more")
+    return (page - 1) * size
+
+
+def _check_id(number: int, name: str) -> None:
+    if not 0 < number <= INT64_MAX:
+        raise BadRequest(f"{name} is {number}, which cannot be one")

@@ -1,0 +1,254 @@
+"""
+The HTTP of the deployed Message, and what of it was left to us.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from wsmsg.errors import BadRequest
+from wsmsg.http.access import Opening
+from wsmsg.http.forms import whole
+from wsmsg.http.routes import Call, Reply, Route
+from wsmsg.message.http.messages import check_text, place_of
+from wsmsg.message.ingress.acceptance import Acceptance
+from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.legacy.history import History
+from wsmsg.message.legacy.http_forms import (
+    READ,
+    UNREAD,
+    ContractHistory,
+    ContractMarkRead,
+    ContractSend,
+    ContractUnread,
+    HealthOfContract,
+    HistoryOfContract,
+    MarkedRead,
+    Sent,
+    UnreadMessages,
+    mark_in,
+    reader_of,
+    view,
+)
+from wsmsg.message.store.interface import IMessageStore
+from wsmsg.model import (
+    FIRST_EVENT,
+    INT64_MAX,
+    TEXT,
+    Mark,
+    Message,
+)
+
+#: The types of the contract that are no messages to somebody.
+_SIGNALS = frozenset({2, 3, 4, 10})
+_MOST = 1000
+_MARKS = 10_000
+# Contents of one answer of unread, in characters.
+_ANSWER_CHARACTERS = 4 * 2**20
+
+
+class Marking(Protocol):
+    """
+    What marks messages as seen: L{wsmsg.message.queries.marks.Marks.mark}.
+    """
+
+    def __call__(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]: ...
+
+
+class ContractCalls:
+    """
+    The calls below C{messages/}, and C{/health}.
+
+    @param most_unread: the most messages in one answer of C{unread}, as it is now.
+    """
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        acceptance: Acceptance,
+        history: History,
+        mark: Marking,
+        clock: IReactorTime,
+        *,
+        most_unread: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._acceptance = acceptance
+        self._history = history
+        self._mark = mark
+        self._clock = clock
+        self._most_unread = most_unread
+
+    def routes(self) -> Sequence[Route]:
+        """
+        What is served.
+        """
+        return [
+            Route(
+                "POST",
+                "messages/send",
+                self.send,
+                body=ContractSend,
+                gives={200: Sent},
+                contract=True,
+            ),
+            Route(
+                "POST",
+                "messages/history",
+                self.history,
+                body=ContractHistory,
+                gives={200: HistoryOfContract},
+                contract=True,
+            ),
+            Route(
+                "POST",
+                "messages/unread",
+                self.unread,
+                body=ContractUnread,
+                gives={200: UnreadMessages},
+                opening=Opening.USERS,
+                contract=True,
+            ),
+            Route(
+                "POST",
+                "messages/mark-read",
+                self.mark_read,
+                body=ContractMarkRead,
+                gives={200: MarkedRead},
+                opening=Opening.USERS,
+                contract=True,
+            ),
+        ]
+
+    def health_routes(self) -> Sequence[Route]:
+        """
+        What is served below C{/health}.
+        """
+        return [
+            Route(
+                "GET",
+                "",
+                self.health,
+                gives={200: HealthOfContract},
+                opening=Opening.ANYBODY,
+                contract=True,
+                root="/health",
+            )
+        ]
+
+    async def health(self, call: Call) -> Reply:
+        """
+        Say that the daemon answers.
+        """
+        now = int(self._clock.seconds())
+        return Reply(200, HealthOfContract(status="ok", time=now))
+
+    async def send(self, call: Call) -> Reply:
+        """
+        Send a message, once for each request.
+        """
+        form = call.read(ContractSend)
+        sender = whole(form.sender, "from")
+        kind = form.message_type or TEXT
+        if not 0 < kind < FIRST_EVENT or kind in _SIGNALS:
+            raise BadRequest(f"message_type {kind} is no message to somebody")
+        check_text("content", form.content)
+        # With both, as a Connect fills in both, the group counts.
+        to = 0 if form.group_id else form.to
+        conversation = place_of(sender, to, form.group_id)
+        await self._acceptance.say(
+            Proposal(0, sender, uuid.uuid4().hex, conversation, form.content, kind)
+        )
+        return Reply(200, Sent(success=True, message="sent"))
+
+    async def history(self, call: Call) -> Reply:
+        """
+        Read old messages, by page and size.
+        """
+        form = call.read(ContractHistory)
+        user = whole(form.user_id, "user_id")
+        group = whole(form.group_id, "group_id", least=0)
+        if form.size > _MOST:
+            raise BadRequest(f"size is {form.size}, and must be at most {_MOST}")
+        if form.page > INT64_MAX // _MOST:
+            raise BadRequest("there are not so many pages")
+        if group:
+            found = await self._history.of_group(group, user, form.page, form.size)
+        else:
+            found = await self._history.of_user(user, form.page, form.size)
+        read = await self._read(user, found.messages)
+        some = [
+            view(m, READ if m.message_id in read else UNREAD) for m in found.messages
+        ]
+        page = HistoryOfContract(
+            messages=some or None,
+            total=found.total,
+            page=form.page,
+            size=form.size,
+        )
+        return Reply(200, page)
+
+    async def unread(self, call: Call) -> Reply:
+        """
+        Tell what a user has not read.
+        """
+        user = whole(call.read(ContractUnread).user_id, "user_id")
+        call.caller.prove(user)
+        messages, total = await self._store.unread(user, 0, self._most_unread())
+        some = [view(m, UNREAD) for m in _bounded(messages)] or None
+        return Reply(200, UnreadMessages(messages=some, total=total))
+
+    async def mark_read(self, call: Call) -> Reply:
+        """
+        Say what a user has read, whatever is before it.
+        """
+        form = call.read(ContractMarkRead)
+        user = whole(form.user_id, "user_id")
+        call.caller.prove(user)
+        ids = list(dict.fromkeys(form.message_ids or []))
+        if len(ids) > _MARKS:
+            raise BadRequest(f"{len(ids)} message_ids in one request; at most {_MARKS}")
+        marks = [(given, mark_in(user, given)) for given in ids]
+        sound = [(given, mark) for given, mark in marks if mark is not None]
+        failed = [given for given, mark in marks if mark is None]
+        known = await self._mark(user, [mark for _, mark in sound]) if sound else []
+        failed += [g for (g, _), good in zip(sound, known, strict=True) if not good]
+        n = len(ids) - len(failed)
+        word = f"{n} marked as read"
+        if failed:
+            word += f", {len(failed)} not known"
+        return Reply(200, MarkedRead(success=True, message=word, failed=failed))
+
+    async def _read(self, user: int, messages: Sequence[Message]) -> set[int]:
+        """
+        The ids of those that whoever they are for has seen; in a group, C{user}.
+        """
+        readers = [(m, reader_of(m, user)) for m in messages]
+        keys = list({(m.conversation, reader) for m, reader in readers})
+        cursors = await self._store.cursors(keys) if keys else {}
+        seen: set[int] = set()
+        above: dict[int, list[int]] = {}
+        for m, reader in readers:
+            cursor = cursors.get((m.conversation, reader))
+            if cursor is not None and m.seq <= cursor.read:
+                seen.add(m.message_id)
+            elif m.sender != reader:
+                above.setdefault(reader, []).append(m.message_id)
+        for reader, ids in above.items():
+            unseen = await self._store.located(reader, ids)
+            seen.update(i for i in ids if i not in unseen)
+        return seen
+
+
+def _bounded(messages: Sequence[Message]) -> Iterator[Message]:
+    left = _ANSWER_CHARACTERS
+    for message in messages:
+        yield message
+        left -= len(message.content)
+        if left < 0:
+            return

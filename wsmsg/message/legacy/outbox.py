@@ -1,0 +1,217 @@
+"""
+What waits for one deployed peer's stream, bounded; decisions only.
+
+A push is kept as the message and the users that it is for, and becomes one event a
+user when the stream takes it.  Answers (failures, confirmations) and pushes take
+turns, so that neither waits for all of the other::
+
+    push, answer -> waiting -> take() -> the next take(): written -> settled
+
+A peer that does not read holds up nobody else.  Only its newest pushes, so many and
+for so long, keep the journal from being committed; those before count as settled
+although they were not written.  Over the bound of what is held the outbox is
+I{broken}: everything in it is let go, and its stream ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from wsmsg.message.legacy.convert import NEW_MESSAGE, Push, spell
+from wsmsg.message.links.link import Settled
+from wsmsg.model import Message
+from wsmsg.rpc import rest_pb2
+
+Response = rest_pb2.MessageStreamResponse
+
+_OVERHEAD_BYTES = 200
+_TARGET_BYTES = 8
+
+
+class Bounds(Protocol):
+    """
+    What may be held for a stream; see C{DeployedSettings}.
+    """
+
+    @property
+    def records(self) -> int: ...
+
+    @property
+    def record_bytes(self) -> int: ...
+
+    @property
+    def unsettled(self) -> int: ...
+
+    @property
+    def unsettled_s(self) -> float: ...
+
+
+class DeployedOutbox:
+    """
+    The events to one stream.
+
+    @param wake: called when there is something to L{take}.
+    @param broke: called with the reason when the outbox breaks.
+    @ivar broken: why nothing goes in any more; empty while it does.
+    @ivar written: how many events of pushes were written.
+    @ivar missed: how many were let go.
+    @ivar early: how many pushes were settled before they were written.
+    """
+
+    def __init__(
+        self,
+        bounds: Callable[[], Bounds],
+        *,
+        wake: Callable[[], object],
+        broke: Callable[[str], object],
+    ) -> None:
+        self.broken = ""
+        self.written = self.missed = self.early = 0
+        self._bounds = bounds
+        self._wake = wake
+        self._broke = broke
+        self._pushes: deque[Push] = deque()
+        self._at = 0  # the next of the first push's users
+        self._answers: deque[tuple[Response, int]] = deque()
+        self._markers: deque[tuple[int, float, Settled]] = deque()
+        self._queued = self._done = self._counted = 0
+        self._bytes = 0
+        self._answer_next = False
+        self._taken = 0  # events of pushes that are being written: 0 or 1
+
+    @property
+    def held(self) -> int:
+        """
+        How many pushes and answers are not written.
+        """
+        return len(self._pushes) + len(self._answers)
+
+    @property
+    def held_bytes(self) -> int:
+        return self._bytes
+
+    # -- what goes in
+
+    def push(self, pushes: Sequence[Push], now_s: float, settled: Settled) -> None:
+        """
+        Queue messages with the users that they are for.
+
+        @param settled: called once, when all of them are settled.
+        """
+        if self.broken or not pushes:
+            self.missed += sum(len(targets) for _, targets in pushes)
+            settled()
+            return
+        self._pushes.extend(pushes)
+        self._queued += len(pushes)
+        self._bytes += sum(_size(*push) for push in pushes)
+        self._markers.append((self._queued, now_s, settled))
+        if not self._over():
+            self._settle_old(self._queued - self._bounds().unsettled)
+            self._wake()
+
+    def answer(self, response: Response) -> None:
+        """
+        Queue an answer.
+        """
+        if self.broken:
+            return
+        size = response.ByteSize() + _OVERHEAD_BYTES
+        self._answers.append((response, size))
+        self._bytes += size
+        if not self._over():
+            self._wake()
+
+    def settle_late(self, now_s: float) -> None:
+        """
+        Let nothing that waits for too long hold up the journal any more.
+        """
+        oldest_s = now_s - self._bounds().unsettled_s
+        upto = 0
+        for queued, queued_s, _ in self._markers:
+            if queued_s > oldest_s:
+                break
+            upto = queued
+        self._settle_old(upto)
+
+    def break_off(self, reason: str) -> None:
+        """
+        Let go of everything; all of it is settled.
+        """
+        if self.broken:
+            return
+        self.broken = reason
+        waiting = sum(len(targets) for _, targets in self._pushes)
+        self.missed += waiting - self._at
+        self._pushes.clear()
+        self._answers.clear()
+        self._bytes = self._at = self._taken = 0
+        markers, self._markers = self._markers, deque()
+        for _, _, settled in markers:
+            settled()
+
+    # -- what goes out
+
+    def take(self) -> Response | None:
+        """
+        The next event to write; L{None}: nothing waits.  What was taken before has
+        been written.
+        """
+        if self._taken:
+            self._was_written()
+        if self._answers and (self._answer_next or not self._pushes):
+            self._answer_next = False
+            response, size = self._answers.popleft()
+            self._bytes -= size
+            return response
+        if not self._pushes:
+            return None
+        self._answer_next = True
+        self._taken = 1
+        message, targets = self._pushes[0]
+        response = Response()
+        event = response.push_event
+        event.target_user_id = targets[self._at]
+        spell(message, event.message)
+        event.event_type = NEW_MESSAGE
+        return response
+
+    def _was_written(self) -> None:
+        self._taken = 0
+        self.written += 1
+        self._at += 1
+        message, targets = self._pushes[0]
+        if self._at < len(targets):
+            return
+        self._pushes.popleft()
+        self._at = 0
+        self._done += 1
+        self._bytes -= _size(message, targets)
+        markers = self._markers
+        while markers and markers[0][0] <= self._done:
+            markers.popleft()[2]()
+
+    # -- bounds
+
+    def _over(self) -> bool:
+        bounds = self._bounds()
+        if self.held <= bounds.records and self._bytes <= bounds.record_bytes:
+            return False
+        reason = f"{self.held} events ({self._bytes} bytes) not taken"
+        self.break_off(reason)
+        self._broke(reason)
+        return True
+
+    def _settle_old(self, upto: int) -> None:
+        markers = self._markers
+        while markers and markers[0][0] <= upto:
+            queued, _, settled = markers.popleft()
+            self.early += queued - max(self._done, self._counted)
+            self._counted = queued
+            settled()
+
+
+def _size(message: Message, targets: Sequence[int]) -> int:
+    return len(message.content) + _OVERHEAD_BYTES + _TARGET_BYTES * len(targets)

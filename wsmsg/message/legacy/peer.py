@@ -1,0 +1,212 @@
+"""
+One stream of a deployed Connect: what its frames mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.legacy.acks import DeployedAcks, Marking
+from wsmsg.message.legacy.convert import NOT_FOR_PEOPLE
+from wsmsg.message.legacy.outbox import DeployedOutbox, Response
+from wsmsg.message.legacy.sends import DeployedSends
+from wsmsg.rpc import rest_pb2
+from wsmsg.settings.legacy import DeployedSettings
+
+_NAME_CHARACTERS = 128
+
+#: What is counted of each stream: name, and what it is for people.
+COUNTS = {
+    "pushed": "Push events written",
+    "missed": "Push events not given",
+    "early": "Pushes settled before they were written",
+    "accepted": "Sends accepted",
+    "failed": "Sends refused for good",
+    "kept": "Sends refused for a moment and kept",
+    "confirmed": "Acknowledgements confirmed",
+    "unknown": "Acknowledgements of nothing",
+    "push_failures": "Pushes that their side could not give",
+    "ignored": "Frames that were nothing to us",
+}
+
+
+class HangUp(Protocol):
+    """
+    Ends a stream.
+
+    @param overrun: the peer does not read; else we are stopping.
+    """
+
+    def __call__(self, reason: str, *, overrun: bool) -> object: ...
+
+
+class InvalidPeer(Exception):
+    """
+    It says something that no deployed Connect can mean; the text says what.
+    """
+
+
+class PeerOwner(Protocol):
+    """
+    What all streams share.
+
+    @ivar cut: streams that were ended, as nobody read them.
+    """
+
+    ingress: Ingress
+    marking: Marking
+    clock: IReactorTime
+    settings: DeployedSettings
+    incarnation: str
+    cut: int
+
+    def subscribed(self, peer: DeployedPeer) -> None:
+        """
+        It wants to be pushed.
+        """
+
+
+class DeployedPeer:
+    """
+    One stream of a deployed Connect.
+
+    @ivar name: what it calls itself; empty before it subscribed.
+    @ivar ignored: how many frames were nothing to us.
+    @ivar push_failures: how many pushes its side could not give to a session.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        owner: PeerOwner,
+        number: int,
+        *,
+        wake: Callable[[], object],
+        hang_up: HangUp,
+    ) -> None:
+        self.name = ""
+        self.ignored = self.push_results = self.push_failures = 0
+        self.hang_up = hang_up
+        self._owner = owner
+
+        def bounds() -> DeployedSettings:
+            return owner.settings
+
+        self.outbox = DeployedOutbox(bounds, wake=wake, broke=self._broke)
+        self.sends = DeployedSends(
+            owner.ingress,
+            owner.clock,
+            bounds,
+            name=f"d:{owner.incarnation}:{number}",
+            failed=self._failed,
+        )
+        self.acks = DeployedAcks(
+            owner.marking, owner.clock, bounds, confirm=self._confirm
+        )
+
+    def received(self, request: rest_pb2.MessageStreamRequest) -> None:
+        """
+        The peer said something.
+
+        @raise InvalidPeer: it cannot go on.
+        """
+        match request.WhichOneof("request_type"):
+            case "send_message":
+                self._send(request.send_message.msg)
+            case "ack":
+                self.acks.ack(request.ack)
+            case "push_result":
+                self._push_result(request.push_result)
+            case "subscribe":
+                self._subscribe(request.subscribe)
+            case "batch":
+                raise InvalidPeer("a batch on a stream without a link_version")
+            case _:
+                self.ignored += 1  # something that a later version may say
+
+    def counts(self) -> dict[str, int]:
+        """
+        What happened on the stream, by the names in L{COUNTS}.
+        """
+        return {
+            "pushed": self.outbox.written,
+            "missed": self.outbox.missed,
+            "early": self.outbox.early,
+            "accepted": self.sends.accepted,
+            "failed": self.sends.failed,
+            "kept": self.sends.kept,
+            "confirmed": self.acks.confirmed,
+            "unknown": self.acks.unknown,
+            "push_failures": self.push_failures,
+            "ignored": self.ignored,
+        }
+
+    def _subscribe(self, hello: rest_pb2.SubscribeRequest) -> None:
+        name = hello.connect_service_id
+        if hello.link_version:
+            raise InvalidPeer("a subscribe with a link_version that is not the first")
+        if not 0 < len(name) <= _NAME_CHARACTERS or not name.isprintable():
+            raise InvalidPeer(
+                "subscribe has no connect_service_id, or one that is over"
+                f" {_NAME_CHARACTERS} characters or not printable"
+            )
+        if self.name and self.name != name:
+            self._log.warn(
+                "deployed {node} calls itself {name} now", node=self.name, name=name
+            )
+        elif not self.name:
+            self._log.info("deployed {node} subscribed", node=name)
+        self.name = name
+        self._owner.subscribed(self)
+
+    def _send(self, message: rest_pb2.WSMessage) -> None:
+        if message.message_type in NOT_FOR_PEOPLE:
+            self.ignored += 1
+        else:
+            self.sends.send(message)
+
+    def _push_result(self, result: rest_pb2.PushResultRequest) -> None:
+        # It says nothing of a push: only written ones are told, and not which.
+        self.push_results += 1
+        if not result.success:
+            self.push_failures += 1
+
+    def _failed(self, message: rest_pb2.WSMessage, reason: str) -> None:
+        if self.outbox.broken:
+            self._log.warn(
+                "a send of {sender} failed after deployed {node} was gone: {reason}",
+                sender=getattr(message, "from"),
+                node=self.name or "(not subscribed)",
+                reason=reason,
+            )
+            return
+        response = Response()
+        failure = response.failure
+        failure.original_sender = getattr(message, "from")
+        failure.failure_reason = reason
+        failure.original_message.CopyFrom(message)
+        self.outbox.answer(response)
+
+    def _confirm(self, ack: rest_pb2.MessageAckRequest, known: bool) -> None:
+        response = Response()
+        response.ack_confirm.ack_id = ack.ack_id
+        response.ack_confirm.message_id = ack.message_id
+        response.ack_confirm.confirmed = known
+        self.outbox.answer(response)
+
+    def _broke(self, reason: str) -> None:
+        self._owner.cut += 1
+        self._log.warn(
+            "stream of deployed {node} ended as it does not read: {reason}; {pushes}"
+            " pushes were not given and stay unread",
+            node=self.name or "(not subscribed)",
+            reason=reason,
+            pushes=self.outbox.missed,
+        )
+        self.hang_up(reason, overrun=True)

@@ -1,0 +1,263 @@
+"""
+One other Message, whose pushes are written to the deployed streams of this one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger, LogPublisher
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.legacy.convert import Push
+from wsmsg.message.links.link import Settled
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import message_of
+
+_NEVER_S = 86400.0
+_LONGEST_S = 2.0
+_STEADY_S = 5.0
+
+Hello = Callable[[], rest_pb2.MessageStreamRequest]
+#: Takes messages with the users that they are for, and what to call when all of them
+#: are settled.
+PushTo = Callable[[Sequence[Push], Settled], object]
+
+
+@attrs.define(eq=False)
+class Life:
+    """
+    One life of the other Message: what came of it, and what of that is settled.
+
+    @ivar number: the last batch that came.
+    @ivar settled: all up to this one are.
+    @ivar told: up to which one it was told so.
+    """
+
+    incarnation: str = ""
+    number: int = 0
+    settled: int = 0
+    told: int = 0
+    open: deque[int] = attrs.field(factory=deque)
+    done: set[int] = attrs.field(factory=set)
+
+    def settle(self, number: int) -> None:
+        """
+        A batch is settled.
+        """
+        self.done.add(number)
+        while self.open and self.open[0] in self.done:
+            self.settled = self.open.popleft()
+            self.done.discard(self.settled)
+
+
+class RelayStream:
+    """
+    One stream to it, while it lasts.
+    """
+
+    def __init__(self, peer: RelayPeer, push: PushTo) -> None:
+        self.life = Life()
+        self.transport: Any = None
+        self._peer = peer
+        self._push = push
+
+    def makeConnection(self, transport: Any) -> None:
+        self.transport = transport
+
+    def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
+        """
+        A welcome, or a batch; anything else is for Connects.
+        """
+        if message is None:
+            self._peer.broken(self, "a frame that cannot be decoded")
+        elif message.HasField("welcome"):
+            self._peer.welcomed(self, message.welcome)
+        elif message.HasField("batch") and message.batch.number:
+            self._batch(message.batch)
+
+    def _batch(self, batch: rest_pb2.PushBatch) -> None:
+        life, number = self.life, batch.number
+        if number != life.number + 1:
+            self._peer.broken(self, f"batch {number} came after {life.number}")
+            return
+        life.number = number
+        life.open.append(number)
+
+        def settled() -> None:
+            life.settle(number)
+            self._peer.settled(life)
+
+        pushes = [(message_of(p.message), tuple(p.targets)) for p in batch.pushes]
+        self._peer.received += len(pushes)
+        self._push(pushes, settled)
+
+    def drain(self) -> rest_pb2.MessageStreamRequest | None:
+        """
+        What is settled and was not told.
+        """
+        life = self.life
+        if life.settled <= life.told:
+            return None
+        life.told = life.settled
+        return rest_pb2.MessageStreamRequest(
+            batch=rest_pb2.ConnectBatch(pushed=life.settled)
+        )
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._peer.lost(self, reason.getErrorMessage())
+
+
+class _Dialler(ClientService):
+    # It logs each wait with the endpoint's repr; the Dependency says it better.
+    _log = Logger(observer=LogPublisher())
+
+
+@implementer(IStreamClientEndpoint)
+class RelayPeer(Factory):
+    """
+    One other Message, dialled, and dialled again.
+
+    @ivar received: how many messages came.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        address: str,
+        clock: IReactorTime,
+        endpoint: Callable[[str, Hello], IStreamClientEndpoint],
+        *,
+        subscribe: Callable[[], rest_pb2.SubscribeRequest],
+        push: PushTo,
+        retry: RetryPolicy,
+    ) -> None:
+        self.address = address
+        self.received = 0
+        name = f"message {address}, for deployed Connects here"
+        self.dependency = Dependency(name, clock, required=False)
+        self._clock = clock
+        self._endpoint = endpoint
+        self._subscribe = subscribe
+        self._push = push
+        self._retry = retry
+        self._life = Life()
+        self._stream: RelayStream | None = None
+        self._failures = 0
+        self._failure = ""
+        self._up_since_s = 0.0
+        self._stopping = self._ourselves = False
+        self._dialler = _Dialler(self, self, retryPolicy=self._delay_s, clock=clock)
+
+    def start(self) -> None:
+        """
+        Dial.
+        """
+        self._dialler.startService()
+
+    def stop(self) -> Deferred[Any]:
+        """
+        Close, dial no more.
+        """
+        self._stopping = True
+        stopped = self._dialler.stopService()
+        return stopped.addCallback(lambda _: self.dependency.stopped())
+
+    def status(self) -> dict[str, object]:
+        """
+        What C{/status} tells of it.
+        """
+        state = str(self.dependency.state)
+        return {"message": self.address, "state": state, "received": self.received}
+
+    # -- what ClientService calls
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Make one attempt.
+        """
+        self.dependency.attempting()
+        attempt: Deferred[Any] = self._endpoint(self.address, self._hello).connect(
+            protocolFactory
+        )
+        return attempt.addErrback(self._attempt_failed)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """
+        A new stream; L{None} when none is wanted any more.
+        """
+        return None if self._stopping else RelayStream(self, self._push)
+
+    def _hello(self) -> rest_pb2.MessageStreamRequest:
+        hello = self._subscribe()
+        hello.resume_incarnation = self._life.incarnation
+        hello.resume_from = self._life.number
+        return rest_pb2.MessageStreamRequest(subscribe=hello)
+
+    def _attempt_failed(self, failure: Failure) -> Failure:
+        self._failure = failure.getErrorMessage() or "no reason given"
+        return failure
+
+    def _delay_s(self, _: int) -> float:
+        if self._ourselves:
+            return _NEVER_S
+        self._failures += 1
+        delay_s = self._retry(self._failures) or _LONGEST_S
+        reason, self._failure = self._failure, ""
+        if reason:
+            self.dependency.failed(reason, delay_s)
+        return delay_s
+
+    # -- what its stream calls
+
+    def welcomed(self, stream: RelayStream, welcome: rest_pb2.LinkWelcome) -> None:
+        if welcome.incarnation == self._subscribe().incarnation:
+            # It is this Message, by another address: nothing comes of that.
+            self._ourselves = True
+            stream.transport.loseConnection()
+            return
+        if not welcome.resumed or welcome.incarnation != self._life.incarnation:
+            # What was pushed meanwhile stays unread.
+            self._life = Life(welcome.incarnation)
+        stream.life = self._life
+        # What it resumes from counts as acknowledged.
+        stream.life.told = stream.life.number
+        self._stream = stream
+        self._up_since_s = self._clock.seconds()
+        self.dependency.succeeded()
+        stream.transport.wake()
+
+    def settled(self, life: Life) -> None:
+        if self._stream is not None and self._stream.life is life:
+            self._stream.transport.nudge()
+
+    def broken(self, stream: RelayStream, reason: str) -> None:
+        self._life = Life()  # nothing of it can be resumed
+        stream.transport.abortConnection(f"protocol error: {reason}")
+
+    def lost(self, stream: RelayStream, reason: str) -> None:
+        if self._stream is not stream:
+            self._failure = self._failure or reason
+            return
+        self._stream = None
+        if self._clock.seconds() - self._up_since_s >= _STEADY_S:
+            self._failures = 0
+        if self._stopping:
+            self.dependency.stopped()
+        else:
+            self.dependency.lost(reason)

@@ -1,0 +1,3 @@
+"""
+Message's ends of the streams from the Connect nodes.
+"""

@@ -1,0 +1,392 @@
+"""
+All links of this Message: who is connected where, and what goes to whom.
+
+A link outlives its stream for a grace time.  Within it the same life of Connect
+finds its unacknowledged pushes and its users' routes as they were; after it they
+are given up, and the users count as gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from wsmsg.message.legacy.convert import Push, pushes_of
+from wsmsg.message.links.countdown import Countdown
+from wsmsg.message.links.leases import Leases
+from wsmsg.message.links.link import Link, Settled
+from wsmsg.message.links.recipients import Audiences
+from wsmsg.message.links.routes import Routes
+from wsmsg.message.presence.interface import IPresence
+from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
+from wsmsg.rpc import rest_pb2
+
+_SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
+
+#: The most users that one Connect may say to have, and to watch.
+MOST_USERS = 1_000_000
+
+
+#: Takes messages, who is to have those in groups, and what to call when all of them
+#: are settled.
+Beyond = Callable[[Sequence[Message], Audiences | None, Settled], object]
+
+
+class Links:
+    """
+    The links, by the node id of their Connect.
+
+    @param grace_s: seconds that a link outlives its stream.
+    @ivar beyond: who is given every push, whoever is connected.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        presence: IPresence,
+        clock: IReactorTime,
+        *,
+        grace_s: float,
+        limit_records: int,
+        limit_bytes: int,
+    ) -> None:
+        self.routes = Routes()
+        self.pushed = 0
+        self.cut = 0
+        self.beyond: list[Beyond] = []
+        self._leases = Leases(presence, clock, self.routes.users)
+        self._clock = clock
+        self.grace_s = grace_s
+        self.limit_records = limit_records
+        self.limit_bytes = limit_bytes
+        self._links: dict[str, Link] = {}
+        self._expiring: dict[str, IDelayedCall] = {}
+        self._watchers: defaultdict[int, set[str]] = defaultdict(set)
+
+    # -- streams come and go
+
+    def subscribe(
+        self, hello: rest_pb2.SubscribeRequest, own_incarnation: str
+    ) -> tuple[Link, bool]:
+        """
+        A stream of this Connect begins.  What it had before ends.
+
+        @return: the link, and whether it goes on where C{hello} says it was.
+        """
+        node = hello.connect_service_id
+        link = self._links.get(node)
+        resumed = (
+            link is not None
+            and link.incarnation == hello.incarnation
+            and own_incarnation == hello.resume_incarnation
+            and link.resumable(hello.resume_from)
+        )
+        if link is not None:
+            self._cancel_expiry(node)
+            link.hang_up("another stream of the same node began")
+            link.lost()
+            if not resumed and link.incarnation == hello.incarnation:
+                self._discard(link)
+            elif not resumed:
+                self._forget(link)
+        if link is None or not resumed:
+            link = Link(
+                node,
+                hello.incarnation,
+                limit_records=self.limit_records,
+                limit_bytes=self.limit_bytes,
+            )
+            self._links[node] = link
+        else:
+            link.resume(hello.resume_from)
+        link.everything = hello.everything
+        return link, resumed
+
+    def lost(self, link: Link, reason: str) -> None:
+        """
+        The stream that carried the link is gone.
+        """
+        if self._links.get(link.node) is not link or not link.open:
+            return  # another stream took its place already
+        link.lost()
+        self._log.info(
+            "link of {node} lost, kept for {seconds} s: {reason}",
+            node=link.node,
+            seconds=self.grace_s,
+            reason=reason,
+        )
+        self._expiring[link.node] = self._clock.callLater(
+            self.grace_s, self._expire, link
+        )
+
+    def hang_up_all(self, reason: str) -> None:
+        """
+        End every stream.
+        """
+        for link in list(self._links.values()):
+            link.hang_up(reason)
+
+    def give_up_all(self) -> None:
+        """
+        Let go of every link, for good.  The Connects may live, so what others may
+        know of their users is left to their leases.
+        """
+        for link in list(self._links.values()):
+            self._cancel_expiry(link.node)
+            self._discard(link)
+            self.routes.forget(link.node)
+
+    def nodes(self) -> list[dict[str, object]]:
+        """
+        What C{/status} tells of the links.
+        """
+        return [
+            {
+                "node": link.node,
+                "open": link.open,
+                "primary": link.primary,
+                "everything": link.everything,
+                "users": len(self.routes.users(link.node)),
+                "unacknowledged": link.held,
+            }
+            for link in self._links.values()
+        ]
+
+    def _expire(self, link: Link) -> None:
+        del self._expiring[link.node]
+        self._log.warn(
+            "link of {node} given up, {users} users and {pushes} pushes with it",
+            node=link.node,
+            users=len(self.routes.users(link.node)),
+            pushes=link.held,
+        )
+        self._forget(link)
+
+    def _cancel_expiry(self, node: str) -> None:
+        expiry = self._expiring.pop(node, None)
+        if expiry is not None:
+            expiry.cancel()
+
+    def _forget(self, link: Link) -> None:
+        self._discard(link)
+        self._gone(self.routes.forget(link.node))
+        self._leases.forget(link)
+
+    def _discard(self, link: Link) -> None:
+        del self._links[link.node]
+        for user in link.watched:
+            self._unwatch(user, link.node)
+        if not link.broken:
+            link.break_off("given up")
+
+    def kick(self, user: int, device: str, reason: str) -> int:
+        """
+        Have sessions end, wherever they are.
+
+        @param device: empty: all of the user's.
+        @return: how many Connects hear of it now.
+        """
+        kick = rest_pb2.Kick(user=user, device=device, reason=reason)
+        for link in self._links.values():
+            link.kick(kick)
+        return sum(link.open for link in self._links.values())
+
+    # -- who is where
+
+    def presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
+        """
+        Connect says which users it has; a snapshot counts once its end is in.
+        """
+        node = link.node
+        if self._too_many(link, delta):
+            link.hang_up(f"it says that it has over {MOST_USERS} users")
+            return
+        if delta.snapshot == _SNAPSHOT.NONE:
+            came, went = self.routes.change(node, delta.online, delta.offline)
+            self._leases.changed(link, delta.online, delta.offline)
+        else:
+            users = self._snapshot(link, delta)
+            if users is None:
+                return
+            came, went = self.routes.replace(node, users)
+            self._leases.replaced(link)
+        self._came(came)
+        self._gone(went)
+        link.presence_applied(delta.number)
+
+    def lead(self, link: Link, primary: bool) -> None:
+        """
+        Connect says whether we are the one that writes its users' presence.
+        """
+        self._leases.lead(link, primary)
+
+    def watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
+        """
+        Connect asks for the presence of more or fewer users.  It is told at once
+        which of them are here.
+        """
+        if len(link.watched) + len(delta.add) > MOST_USERS:
+            link.hang_up(f"it watches over {MOST_USERS} users")
+            return
+        for user in delta.add:
+            link.watched.add(user)
+            self._watchers[user].add(link.node)
+            if self.routes.of(user):
+                link.presence(rest_pb2.Presence(user=user, online=True))
+        for user in delta.remove:
+            link.watched.discard(user)
+            self._unwatch(user, link.node)
+
+    def renew_leases(self) -> None:
+        """
+        Say that the Connects whose presence is ours live; called once a second.
+        """
+        self._leases.renew(self._links.values())
+
+    def _too_many(self, link: Link, delta: rest_pb2.PresenceDelta) -> bool:
+        if delta.snapshot == _SNAPSHOT.NONE:
+            known = len(self.routes.users(link.node))
+        elif delta.snapshot in (_SNAPSHOT.MORE, _SNAPSHOT.END):
+            known = len(link.snapshot or ())
+        else:
+            known = 0
+        return known + len(delta.online) > MOST_USERS
+
+    def _snapshot(self, link: Link, delta: rest_pb2.PresenceDelta) -> list[int] | None:
+        if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.WHOLE):
+            link.snapshot = []
+        if link.snapshot is None:
+            link.hang_up("a snapshot of users that never began")
+            return None
+        link.snapshot.extend(delta.online)
+        if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.MORE):
+            return None
+        users, link.snapshot = link.snapshot, None
+        return users
+
+    def _unwatch(self, user: int, node: str) -> None:
+        watchers = self._watchers.get(user)
+        if watchers is not None:
+            watchers.discard(node)
+            if not watchers:
+                del self._watchers[user]
+
+    def _came(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._tell_watchers(rest_pb2.Presence(user=user, online=True))
+
+    def _gone(self, users: Iterable[int]) -> None:
+        now_ms = int(self._clock.seconds() * 1000)
+        for user in users:
+            self._tell_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
+
+    def _tell_watchers(self, presence: rest_pb2.Presence) -> None:
+        for node in self._watchers.get(presence.user, ()):
+            self._links[node].presence(presence)
+
+    # -- what goes to whom
+
+    def push(
+        self,
+        messages: Sequence[Message],
+        settled: Settled,
+        audiences: Audiences | None = None,
+    ) -> None:
+        """
+        Push messages to whoever of their members is connected.
+
+        @param settled: called once, when all links have settled all of them; at
+            once, if nobody is connected.
+        @param audiences: who is to have those that are in groups.
+        """
+        of = self.routes.of
+        per_node: dict[str, list[Push]] = {}
+        connected: dict[int, dict[str, list[int]]] = {}
+        for message in messages:
+            targets: dict[str, list[int]] = {}
+            if audiences and is_group(message.conversation):
+                audience = audiences[message.conversation, message.seq]
+                # Messages between two changes of a group share one set.
+                if id(audience) not in connected:
+                    connected[id(audience)] = self._connected(audience)
+                targets = connected[id(audience)]
+            else:
+                for user in members_of(message.conversation):
+                    for node in of(user):
+                        targets.setdefault(node, []).append(user)
+            for node, users in targets.items():
+                per_node.setdefault(node, []).append((message, users))
+        said: list[Push] | None = None
+        for node in [n for n, link in self._links.items() if link.everything]:
+            said = pushes_of(messages, audiences) if said is None else said
+            if said:
+                per_node[node] = said
+        self.pushed += len(messages)
+        countdown = Countdown(len(per_node) + len(self.beyond) + 1, settled)
+        for beyond in self.beyond:
+            beyond(messages, audiences, countdown)
+        for node, pushes in per_node.items():
+            link = self._links.get(node)
+            if link is None:
+                countdown()
+                continue
+            link.push(pushes, countdown)
+            if link.broken:
+                self._log_cut(link)
+        countdown()
+
+    def receipt(self, cursor: Cursor) -> None:
+        """
+        Tell the members of a conversation how far one of them is (their own other
+        devices as well); of a group only their own devices.
+        """
+        conversation = cursor.conversation
+        group = is_group(conversation)
+        members = (cursor.user,) if group else members_of(conversation)
+        for node, users in self._by_node(members):
+            self._links[node].receipt(cursor, users)
+
+    def typing(self, typing: rest_pb2.Typing) -> None:
+        """
+        Tell the other member of a conversation of two that one types.
+        """
+        try:
+            members = members_of(typing.conversation)
+        except InvalidName:
+            return  # nobody can hear of it
+        others = [u for u in members if u != typing.user]
+        for node, users in self._by_node(others):
+            self._links[node].typing(typing, users)
+
+    def typing_in_group(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
+        """
+        Tell the other members of a group that one types.
+        """
+        others = members.difference((typing.user,))
+        for node, users in self._connected(others).items():
+            self._links[node].typing(typing, users)
+
+    def _connected(self, users: Collection[int]) -> dict[str, list[int]]:
+        # Sets, as there may be ten thousand of them on either side.
+        there = {n: self.routes.users(n).intersection(users) for n in self._links}
+        return {node: list(some) for node, some in there.items() if some}
+
+    def _by_node(self, members: Iterable[int]) -> Iterable[tuple[str, list[int]]]:
+        targets: dict[str, list[int]] = {}
+        for user in members:
+            for node in self.routes.of(user):
+                if node in self._links:
+                    targets.setdefault(node, []).append(user)
+        return targets.items()
+
+    def _log_cut(self, link: Link) -> None:
+        self.cut += 1
+        self._log.warn(
+            "link of {node} cut, its sessions will sync: {reason}",
+            node=link.node,
+            reason=link.broken,
+        )

@@ -1,0 +1,177 @@
+"""
+Message's end of one gRPC stream: batches to and from a link.
+
+::
+
+    Connect --ConnectBatch--> Links, Ingress, Cursors
+    Connect <--PushBatch----- Link.take
+
+One task reads, one writes; when either ends, the stream ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import grpc.aio
+from twisted.logger import Logger
+
+from wsmsg.errors import WsmsgError
+from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.ingress.proposals import Answer, Proposal
+from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.link import Link
+from wsmsg.message.links.links import Links
+from wsmsg.message.links.typing import GroupTyping
+from wsmsg.model import is_group
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.batch_writer import BatchWriter
+
+LINK_VERSION = 1
+
+#: Between the starts of two frames, so that a busy stream carries fewer and bigger.
+_SPACING_S = 0.005
+
+#: C{grpc.aio.ServicerContext}; gRPC has no types.
+Context = Any
+
+
+@attrs.define
+class Core:
+    """
+    What all streams of this Message share.
+
+    @ivar incarnation: the name of this life of this Message.
+    @ivar draining: sends are left unanswered from now on, so that Connect takes them
+        to another Message or gives them again to the next life of this one.
+    """
+
+    node: str
+    incarnation: str
+    links: Links
+    ingress: Ingress
+    cursors: Cursors
+    group_typing: GroupTyping
+    keepalive_s: float
+    content_bytes: int
+    draining: bool = False
+
+    def welcome(self, resumed: bool) -> rest_pb2.MessageStreamResponse:
+        """
+        The first frame of each stream.
+        """
+        response = rest_pb2.MessageStreamResponse()
+        welcome = response.welcome
+        welcome.message_service_id = self.node
+        welcome.incarnation = self.incarnation
+        welcome.link_version = LINK_VERSION
+        welcome.resumed = resumed
+        welcome.heartbeat_ms = int(self.keepalive_s * 1000)
+        welcome.content_bytes = self.content_bytes
+        return response
+
+
+class LinkStream:
+    """
+    One stream of a Connect, while it lasts.
+    """
+
+    _log = Logger()
+
+    def __init__(self, core: Core, context: Context, link: Link, resumed: bool) -> None:
+        self._core = core
+        self._context = context
+        self._link = link
+        self._resumed = resumed
+        self._reason = ""
+        self._number = 0
+        self._reader: asyncio.Task[None] | None = None
+
+    async def run(self) -> str:
+        """
+        Carry batches both ways until the stream ends.
+
+        @return: why it ended.
+        """
+        await self._context.write(self._core.welcome(self._resumed))
+        writer = BatchWriter(self._link.take, self._context.write, spacing_s=_SPACING_S)
+        writing = asyncio.ensure_future(writer.run())
+        self._reader = asyncio.ensure_future(self._read())
+        self._number = self._link.opened(writer.wake, self._hang_up)
+        try:
+            await asyncio.wait(
+                {self._reader, writing}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in (self._reader, writing):
+                if task.done() and not task.cancelled() and task.exception():
+                    self._reason = self._reason or str(task.exception())
+        finally:
+            self._reader.cancel()
+            writing.cancel()
+            await asyncio.gather(self._reader, writing, return_exceptions=True)
+        return self._reason or "Connect ended it"
+
+    def _hang_up(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self) -> None:
+        while (request := await self._context.read()) is not grpc.aio.EOF:
+            with self._log.failuresHandled(
+                "a batch of {node}", node=self._link.node
+            ) as handled:
+                self._received(request)
+            if handled.failed:
+                raise RuntimeError("a batch could not be handled")
+
+    def _received(self, request: rest_pb2.MessageStreamRequest) -> None:
+        if request.WhichOneof("request_type") != "batch":
+            self._hang_up("a frame that is not a batch")
+            return
+        batch, core, link = request.batch, self._core, self._link
+        if batch.HasField("primary"):
+            core.links.lead(link, batch.primary)
+        if batch.HasField("presence"):
+            core.links.presence(link, batch.presence)
+        if batch.HasField("watch"):
+            core.links.watch(link, batch.watch)
+        if batch.sends and not core.draining:
+            core.ingress.accept(map(_proposal, batch.sends), self._reply)
+        if batch.pushed:
+            link.acknowledged(batch.pushed)
+        if batch.cursors:
+            core.cursors.move(batch.cursors)
+        for typing in batch.typing:
+            if is_group(typing.conversation):
+                core.group_typing.typed(typing)
+            else:
+                core.links.typing(typing)
+
+    def _reply(self, answers: Sequence[Answer]) -> None:
+        self._link.results(self._number, [_result(p, a) for p, a in answers])
+
+
+def _proposal(send: rest_pb2.SendRequest) -> Proposal:
+    return Proposal(
+        send.id,
+        send.sender,
+        send.client_id,
+        send.conversation,
+        send.content,
+        send.kind,
+    )
+
+
+def _result(proposal: Proposal, answer: int | WsmsgError) -> rest_pb2.SendResult:
+    if isinstance(answer, int):
+        return rest_pb2.SendResult(id=proposal.ref, time_ms=answer)
+    return rest_pb2.SendResult(
+        id=proposal.ref,
+        code=answer.code,
+        reason=answer.reason,
+        retry_after_ms=answer.retry_after_ms,
+    )

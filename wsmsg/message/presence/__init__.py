@@ -1,0 +1,3 @@
+"""
+Presence: which Connects have which users.
+"""

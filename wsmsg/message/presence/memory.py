@@ -1,0 +1,140 @@
+"""
+Presence in the memory of this process: L{IPresence} without anything to install.
+
+Whether a lease holds is a question of the time at which one asks, so there is no
+timer; a Connect that died is cleared away by the first call after its lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from wsmsg.dependency.state import Dependency
+from wsmsg.message.presence.interface import LEASE_S, IPresence
+from wsmsg.model import Presence
+
+
+@attrs.define(kw_only=True)
+class _Lease:
+    """
+    The users of one Connect.
+
+    @ivar renewed_s: when it last showed that it lives, in clock seconds.
+    """
+
+    renewed_s: float
+    users: set[int] = attrs.Factory(set)
+
+
+@implementer(IPresence)
+class MemoryPresence:
+    """
+    Who is at which Connect, and when those who left were last seen.
+
+    @param clock: its seconds are unix seconds.
+    @param lease_s: how long a Connect is believed after it last showed that it lives.
+    @param last_seen_limit: of how many users who left the time is kept; over it those
+        who left first are as if they never were there.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        lease_s: float = LEASE_S,
+        *,
+        dependency: Dependency | None = None,
+        last_seen_limit: int = 1_000_000,
+    ) -> None:
+        self.dependency = dependency or Dependency("presence", clock, required=False)
+        self._clock = clock
+        self._lease_s = lease_s
+        self._last_seen_limit = last_seen_limit
+        self._leases: dict[str, _Lease] = {}
+        self._places: dict[int, int] = {}
+        self._last_seen: dict[int, int] = {}
+
+    def start(self) -> None:
+        self.dependency.attempting()
+        self.dependency.succeeded()
+
+    def stop(self) -> Deferred[None]:
+        self._leases.clear()
+        self._places.clear()
+        self._last_seen.clear()
+        self.dependency.stopped()
+        return succeed(None)
+
+    def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
+        lease = self._renewed(node)
+        there = set(users)
+        self._come(lease, there - lease.users)
+        self._leave(lease, lease.users - there, lease.renewed_s)
+        return succeed(None)
+
+    def change(
+        self, node: str, online: Sequence[int], offline: Sequence[int]
+    ) -> Deferred[None]:
+        lease = self._renewed(node)
+        self._come(lease, set(online) - lease.users)
+        self._leave(lease, lease.users.intersection(offline), lease.renewed_s)
+        return succeed(None)
+
+    def renew(self, node: str) -> Deferred[None]:
+        self._renewed(node)
+        return succeed(None)
+
+    def forget(self, node: str) -> Deferred[None]:
+        self._expire()
+        lease = self._leases.pop(node, None)
+        if lease is not None:
+            self._leave(lease, set(lease.users), self._clock.seconds())
+        return succeed(None)
+
+    def look_up(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+        self._expire()
+        now_ms = _ms(self._clock.seconds())
+        return succeed([self._presence(user, now_ms) for user in users])
+
+    def _presence(self, user: int, now_ms: int) -> Presence:
+        if user in self._places:
+            return Presence(user, True, now_ms)
+        return Presence(user, False, self._last_seen.get(user, 0))
+
+    def _renewed(self, node: str) -> _Lease:
+        self._expire()
+        now_s = self._clock.seconds()
+        lease = self._leases.setdefault(node, _Lease(renewed_s=now_s))
+        lease.renewed_s = now_s
+        return lease
+
+    def _expire(self) -> None:
+        # There are a few Connects, and none of them is late most of the time.
+        oldest_s = self._clock.seconds() - self._lease_s
+        for node in [n for n, x in self._leases.items() if x.renewed_s <= oldest_s]:
+            lease = self._leases.pop(node)
+            self._leave(lease, set(lease.users), lease.renewed_s)
+
+    def _come(self, lease: _Lease, users: Iterable[int]) -> None:
+        for user in users:
+            lease.users.add(user)
+            self._places[user] = self._places.get(user, 0) + 1
+            self._last_seen.pop(user, None)
+
+    def _leave(self, lease: _Lease, users: Iterable[int], seen_s: float) -> None:
+        for user in users:
+            lease.users.discard(user)
+            self._places[user] -= 1
+            if not self._places[user]:
+                del self._places[user]
+                self._last_seen[user] = _ms(seen_s)
+        while len(self._last_seen) > self._last_seen_limit:
+            del self._last_seen[next(iter(self._last_seen))]
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

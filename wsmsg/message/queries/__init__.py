@@ -1,0 +1,3 @@
+"""
+Reads of messages, conversations and marks.
+"""

@@ -1,0 +1,3 @@
+"""
+The store of messages, groups and read marks.
+"""

@@ -1,0 +1,303 @@
+"""
+The way to MongoDB: kept open, with a limit of time on everything, and with one place
+that tells whether it is there.
+
+A command that met a lost connection is sent once more: all commands of the store may
+be repeated.  What fails after that makes the whole way lost; it is opened anew by the
+retry policy, with a look at the login and at what the store wants to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from bson.errors import BSONError
+from pymongo.errors import AutoReconnect, ConnectionFailure, PyMongoError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.mongo.pool import Pool, resolved
+from wsmsg.settings.urls.mongo import MongoUrl
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+
+class Run(Protocol):
+    """
+    L{MongoConnection.run}.
+    """
+
+    def __call__(
+        self, command: Document, limit_s: float = 0
+    ) -> Awaitable[Document]: ...
+
+
+#: What MongoDB says of a user who may not.
+_RIGHTS = frozenset({13, 18, 8000})
+_NO_SUCH_COLLECTION = 26
+_LOST = (AutoReconnect, ConnectionFailure, ConnectionClosed)
+# How often an idle way is looked at: a server that is gone is told after this.
+_PING_S = 1.0
+# The longest that a command waits for a new connection after it met a lost one.
+_AGAIN_S = 1.0
+_ALL = 1_000_000
+
+
+class MongoConnection:
+    """
+    Commands to one database.
+
+    @param reactor: the time, and threads for DNS.
+    @param prepare: called with each new way, before it counts as up.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        url: MongoUrl,
+        reactor: Any,
+        *,
+        retry: RetryPolicy,
+        dependency: Dependency,
+        prepare: Callable[[Run], Awaitable[None]],
+    ) -> None:
+        self._url = url
+        self._reactor = reactor
+        self._dependency = dependency
+        self._prepare = prepare
+        self._pool: Pool | None = None
+        self._ping: IDelayedCall | None = None
+        self._reopening = Reopening(
+            lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
+        )
+        self._stopping: Deferred[None] | None = None
+        self._asked: set[Deferred[Any]] = set()
+        self._closed: Deferred[Any] = succeed(None)
+
+    def start(self) -> None:
+        self._reopening.start()
+
+    def stop(self) -> Deferred[None]:
+        if self._stopping is None:
+            self._stopping = Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        self._stopping.chainDeferred(stopped)
+        return stopped
+
+    def ask(self, work: Callable[[], Awaitable[T]]) -> Deferred[T]:
+        """
+        Do some work that asks by L{run}, if the way is open.
+
+        @raise Unavailable: (as failure) it is not, or is lost.
+        """
+        if not self._reopening.up:
+            return self._refuse()
+        return Deferred.fromCoroutine(self._watched(work))
+
+    async def run(self, command: Document, limit_s: float = 0) -> Document:
+        """
+        Have the server carry out a command.
+
+        @param limit_s: how long it may take; 0: as long as one operation may.
+        @raise Unavailable: it did not, or it is not known.
+        """
+        pool = self._pool
+        if pool is None:
+            raise self._reopening.refusal()
+        try:
+            return await self._say(pool, command, limit_s or self._url.timeout_s)
+        except _LOST:
+            return await self._told(pool, command, limit_s or _AGAIN_S)
+
+    async def documents(self, find: Document) -> list[Document]:
+        """
+        All that a C{find} command finds, in one round trip unless it is more than
+        16 MB.
+        """
+        pool = self._pool
+        if pool is None:
+            raise self._reopening.refusal()
+        session = pool.start_session()
+        try:
+            return await self._all(pool, find, session)
+        finally:
+            await session.end_session()
+
+    async def _watched(self, work: Callable[[], Awaitable[T]]) -> T:
+        pool = self._pool
+        try:
+            return await work()
+        except Unavailable as e:
+            # What still comes from an older way says nothing of this one.
+            if pool is self._pool:
+                self._reopening.lost(e)
+            raise
+
+    async def _all(self, pool: Pool, find: Document, session: Any) -> list[Document]:
+        command = {**find, "batchSize": _ALL, "readConcern": {"level": "local"}}
+        limit_s = self._url.timeout_s
+        try:
+            reply = await self._say(pool, command, limit_s, session)
+        except _LOST:
+            reply = await self._told(pool, command, _AGAIN_S, session)
+        cursor = reply["cursor"]
+        found: list[Document] = cursor["firstBatch"]
+        while cursor["id"]:
+            more = {"getMore": cursor["id"], "collection": find["find"]}
+            cursor = (await self._told(pool, more, limit_s, session))["cursor"]
+            found += cursor["nextBatch"]
+        return found
+
+    def _refuse(self) -> Deferred[Any]:
+        refused: Deferred[Any] = Deferred()
+        refused.errback(self._reopening.refusal())
+        return refused
+
+    async def _open(self) -> None:
+        self._close()
+        url = self._url
+        if url.srv:
+            url = await self._look_up()
+        # Not the pool of run() before it is ready.
+        pool = Pool(url)
+        try:
+            await self._ready(pool, url)
+            if pool.refusal:
+                raise Unavailable(
+                    f"MongoDB {url.place} refuses the login of {url.user!r}"
+                    f" ({url.auth_source}): {pool.refusal}"
+                )
+            self._pool = pool
+            await self._prepare(self.run)
+        except BaseException:
+            self._pool = None
+            self._closed = pool.abort()
+            raise
+        self._ping = self._reactor.callLater(_PING_S, self._look)
+
+    async def _look_up(self) -> MongoUrl:
+        from twisted.internet.threads import deferToThreadPool
+
+        pool = self._reactor.getThreadPool()
+        looked: Deferred[MongoUrl] = deferToThreadPool(
+            self._reactor, pool, resolved, self._url
+        )
+        try:
+            return await looked.addTimeout(self._url.timeout_s, self._reactor)
+        except (PyMongoError, ValueError, TimeoutError) as e:
+            raise Unavailable(f"MongoDB {self._url.place}: {e}") from None
+
+    async def _ready(self, pool: Pool, url: MongoUrl) -> None:
+        # A host alone that fails is not there; of a replica set each that is not the
+        # primary fails, and may name others: the limit of time is for those.
+        ready = pool.getprotocol()
+        alone = len(url.hosts) == 1 and not url.replica_set
+        self._asked.add(ready)
+
+        def faulted() -> None:
+            if alone:
+                ready.cancel()
+
+        pool.on_fault(faulted)
+        try:
+            await ready.addTimeout(self._url.timeout_s, self._reactor)
+        except (CancelledError, TimeoutError):
+            why = pool.fault or f"no answer within {self._url.timeout_s:g} s"
+            raise Unavailable(f"MongoDB {self._url.place}: {why}") from None
+        finally:
+            self._asked.discard(ready)
+            pool.on_fault(lambda: None)
+
+    def _look(self) -> None:
+        self._ping = None
+        if self._reopening.up:
+            looking = self.ask(self._pinged)
+            looking.addErrback(lambda failure: failure.trap(Unavailable))
+            looking.addErrback(lambda f: self._log.failure("a look at MongoDB", f))
+
+    async def _pinged(self) -> None:
+        assert self._pool is not None
+        pool = self._pool
+        await self._told(pool, {"ping": 1}, self._url.timeout_s)
+        if pool is self._pool and self._reopening.up:
+            self._ping = self._reactor.callLater(_PING_S, self._look)
+
+    async def _told(
+        self, pool: Pool, command: Document, limit_s: float, session: Any = None
+    ) -> Document:
+        try:
+            return await self._say(pool, command, limit_s, session)
+        except _LOST as e:
+            why = pool.fault or str(e) or type(e).__name__
+            raise Unavailable(f"MongoDB {self._url.place}: {why}") from None
+
+    async def _say(
+        self, pool: Pool, command: Document, limit_s: float, session: Any = None
+    ) -> Document:
+        # The reply is looked at here: txmongo would put the command, with all that
+        # people wrote, into its exception.
+        said: Deferred[Document] = pool.command(
+            self._url.database, dict(command), check=False, session=session
+        )
+        self._asked.add(said)
+        try:
+            reply = await said.addTimeout(limit_s, self._reactor)
+        except CancelledError:
+            raise Unavailable(f"MongoDB {self._url.place}: stopped") from None
+        except TimeoutError:
+            raise Unavailable(
+                f"MongoDB {self._url.place}: {pool.fault or 'no answer'}"
+                f" within {limit_s:g} s"
+            ) from None
+        except (BSONError, OverflowError, UnicodeError) as e:
+            raise ValueError(f"MongoDB cannot have this: {e}") from None
+        finally:
+            self._asked.discard(said)
+        self._check(command, reply)
+        return reply
+
+    def _check(self, command: Document, reply: Document) -> None:
+        name = next(iter(command))
+        fault = reply.get("writeConcernError")
+        if reply.get("ok"):
+            if fault:
+                raise Unavailable(
+                    f"MongoDB {self._url.place}: not kept by a majority:"
+                    f" {fault.get('errmsg')}"
+                )
+            return
+        if name == "listIndexes" and reply.get("code") == _NO_SUCH_COLLECTION:
+            return
+        what = f"{name} {command[name]}" if isinstance(command[name], str) else name
+        right = ""
+        if reply.get("code") in _RIGHTS:
+            right = f"{self._url.user or 'nobody'} has no right to "
+        raise Unavailable(
+            f"MongoDB {self._url.place}: {right}{what}: {reply.get('errmsg')}"
+        )
+
+    def _close(self) -> None:
+        if self._ping is not None:
+            self._ping.cancel()
+            self._ping = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            self._closed = pool.abort()
+
+    async def _stop(self) -> None:
+        stopping = self._reopening.stop()
+        for asked in list(self._asked):
+            asked.cancel()
+        await stopping
+        self._close()
+        await self._closed
+        self._dependency.stopped()

@@ -1,0 +1,134 @@
+"""
+How far users are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from wsmsg.message.store.mongo.bulk_raise import raise_all
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.documents import (
+    cursor_document,
+    find,
+    member_key,
+    storable,
+    storable_values,
+    to_cursor,
+)
+from wsmsg.message.store.mongo.heads import MongoHeads
+from wsmsg.message.store.mongo.together import both
+from wsmsg.model import Cursor
+
+_Key = tuple[str, int]
+
+
+class MongoCursors:
+    """
+    The collection of cursors.
+    """
+
+    def __init__(self, connection: MongoConnection, heads: MongoHeads) -> None:
+        self._connection = connection
+        self._heads = heads
+
+    async def moves(
+        self, cursors: Sequence[Cursor]
+    ) -> dict[_Key, tuple[Cursor | None, Cursor]]:
+        """
+        What there is and what is to be, of those cursors that move.
+        """
+        wanted = highest(cursors)
+        if not wanted:
+            return {}
+        reach: dict[str, int] = {}
+        for c in wanted.values():
+            last = max([last for _, last in c.seen], default=0)
+            to = max(c.delivered, c.read, last, reach.get(c.conversation, 0))
+            reach[c.conversation] = to
+        now, heads = await both(
+            self.standings(list(wanted)), self._heads.reaching(reach)
+        )
+        moves = (
+            (key, rise(now.get(key), to, heads[key[0]])) for key, to in wanted.items()
+        )
+        return {key: (now.get(key), moved) for key, moved in moves if moved is not None}
+
+    async def rise(
+        self, moves: Mapping[_Key, tuple[Cursor | None, Cursor]]
+    ) -> list[Cursor]:
+        """
+        Raise cursors above which nothing is marked.
+        """
+        documents = {}
+        new = set()
+        for now, to in moves.values():
+            document = cursor_document(to)
+            documents[document["_id"]] = document
+            if now is None:
+                new.add(document["_id"])
+        if documents:
+            fields = ("delivered", "read")
+            await raise_all(self._connection, "cursors", documents, fields, new=new)
+        return [to for _, to in moves.values()]
+
+    async def cursors(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
+        """
+        As the store is asked.
+        """
+        return {
+            key: msgspec.structs.replace(cursor, seen=()) if cursor.seen else cursor
+            for key, cursor in (await self.standings(keys)).items()
+        }
+
+    async def standings(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
+        """
+        The same with what was seen above them.
+        """
+        ids = [
+            member_key(*key)
+            for key in keys
+            if storable(key[0]) and storable_values(key[1:])
+        ]
+        if not ids:
+            return {}
+        found = await self._connection.documents(find("cursors", {"_id": {"$in": ids}}))
+        there = {(d["conversation"], d["user"]): to_cursor(d) for d in found}
+        return {key: there[key] for key in keys if key in there}
+
+
+def highest(cursors: Iterable[Cursor]) -> dict[_Key, Cursor]:
+    """
+    Several moves of one cursor as one, by conversation and user.
+    """
+    wanted: dict[_Key, Cursor] = {}
+    for c in cursors:
+        if storable(c.conversation) and storable_values((c.user,)):
+            old = wanted.get((c.conversation, c.user), c)
+            wanted[c.conversation, c.user] = Cursor(
+                c.conversation,
+                c.user,
+                max(old.delivered, c.delivered),
+                max(old.read, c.read),
+                old.seen if old is c else (*old.seen, *c.seen),
+            )
+    return wanted
+
+
+def rise(now: Cursor | None, to: Cursor, head: int) -> Cursor | None:
+    """
+    The cursor after a move that neither falls nor passes the head; L{None} where it
+    stays.
+    """
+    before = now or Cursor(to.conversation, to.user)
+    moved = Cursor(
+        to.conversation,
+        to.user,
+        max(before.delivered, min(to.delivered, head)),
+        max(before.read, min(to.read, head)),
+        tuple((first, min(last, head)) for first, last in to.seen if first <= head),
+    )
+    same = (moved.delivered, moved.read) == (before.delivered, before.read)
+    return None if same and not moved.seen else moved

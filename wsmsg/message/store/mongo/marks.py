@@ -1,0 +1,372 @@
+"""
+What users have seen, in MongoDB: cursors, and ranges of numbers above them.
+
+A cursor without ranges is raised by whoever knows a higher one, and the order does not
+matter.  Ranges are read, decided about and written only if nobody else wrote meanwhile;
+else it is done again with what is there then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import attrs
+import msgspec
+
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.interface import Marked
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.cursors import MongoCursors
+from wsmsg.message.store.mongo.documents import (
+    BRANCHES,
+    Document,
+    check_errors,
+    chunks,
+    cursor_document,
+    find,
+    insert,
+    member_key,
+    storable,
+    storable_values,
+    two_of,
+    update,
+)
+from wsmsg.message.store.mongo.groups import MongoGroups
+from wsmsg.message.store.mongo.together import both, together
+from wsmsg.message.store.read_ranges import (
+    STEPS,
+    Seen,
+    merged,
+    passes,
+    settled,
+    windows,
+)
+from wsmsg.model import Cursor, Mark, conversation_of, is_group
+
+_TRIES = 20
+# As for what is raised: a statement for many documents.
+_AT_ONCE = 100
+
+_Key = tuple[str, int]
+#: Conversation to ranges of numbers.
+_Spans = dict[str, list[tuple[int, int]]]
+
+
+@attrs.frozen
+class Want:
+    """
+    What was seen of one conversation by one user.
+
+    @ivar to: the cursor is to be no less than this, and what is C{seen} in it was
+        seen as well; all of that is there.
+    @ivar floor: up to this number nothing need be seen.
+    @ivar passing: whether the cursor is to go over what nobody has to see.
+    """
+
+    to: Cursor
+    floor: int = 0
+    passing: bool = True
+
+
+class Found:
+    """
+    What is known of messages: their ids, and whom they are from.
+    """
+
+    def __init__(self) -> None:
+        self._messages: dict[str, dict[int, tuple[int, int, int]]] = {}
+
+    def add(self, documents: Iterable[Document]) -> None:
+        for d in documents:
+            known = self._messages.setdefault(d["conversation"], {})
+            facts = (int(d["message_id"]), int(d["kind"]), int(d["sender"]))
+            known[int(d["seq"])] = facts
+
+    def has(self, mark: Mark) -> bool:
+        """
+        Whether it is of a message that is there.
+        """
+        facts = self._messages.get(mark.conversation, {}).get(mark.seq)
+        return facts is not None and mark.message_id in (0, facts[0])
+
+    def passed(self, name: str, user: int) -> list[int]:
+        """
+        The numbers that this user need not see.
+        """
+        alone = name == conversation_of(user, user)
+        return [
+            seq
+            for seq, (_, kind, sender) in self._messages.get(name, {}).items()
+            if passes(kind, sender, user, alone=alone)
+        ]
+
+
+class MongoMarks:
+    """
+    Changes of what users have seen: three round trips a batch, a few more where others
+    change the same, or the cursor rises far.
+    """
+
+    def __init__(
+        self,
+        connection: MongoConnection,
+        groups: MongoGroups,
+        cursors: MongoCursors,
+    ) -> None:
+        self._connection = connection
+        self._groups = groups
+        self._cursors = cursors
+
+    async def move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
+        """
+        As the store is asked.
+        """
+        moves = await self._cursors.moves(cursors)
+        wants = {
+            key: Want(to, passing=not to.seen)
+            for key, (now, to) in moves.items()
+            if to.seen or (now is not None and now.seen)
+        }
+        risen = await self._cursors.rise(
+            {key: move for key, move in moves.items() if key not in wants}
+        )
+        if not wants:
+            return risen
+        before = {key: now for key in wants if (now := moves[key][0]) is not None}
+        found = Found()
+        await self._look(found, _spans(wants, before))
+        more, _ = await self._settle(wants, before, found)
+        return risen + more
+
+    async def mark(self, marks: Sequence[Mark]) -> Marked:
+        """
+        As the store is asked.
+        """
+        keys = {
+            (m.conversation, m.user): None
+            for m in marks
+            if storable(m.conversation) and storable_values((m.user, m.seq))
+        }
+        now, floors = await both(
+            self._cursors.standings(list(keys)), self._floors(list(keys))
+        )
+        asked: dict[_Key, list[tuple[int, int]]] = {}
+        for m in marks:
+            key = (m.conversation, m.user)
+            if key in floors and floors[key] < m.seq and storable_values((m.seq,)):
+                asked.setdefault(key, []).append((m.seq, m.seq))
+        found = Found()
+        wants = _wants(asked, floors)
+        await self._look(found, _spans(wants, now))
+        good = [
+            found.has(m) and m.seq > floors.get((m.conversation, m.user), m.seq)
+            for m in marks
+        ]
+        there: dict[_Key, list[tuple[int, int]]] = {}
+        for m, known in zip(marks, good, strict=True):
+            if known:
+                there.setdefault((m.conversation, m.user), []).append((m.seq, m.seq))
+        risen, seen = await self._settle(_wants(there, floors), now, found)
+        return Marked(
+            [
+                known and m.seq in seen[m.conversation, m.user]
+                for m, known in zip(marks, good, strict=True)
+            ],
+            risen,
+        )
+
+    async def _floors(self, keys: Sequence[_Key]) -> dict[_Key, int]:
+        # Up to which number users may not read; only of those who may read at all.
+        groups = [key for key in keys if is_group(key[0])]
+        readable = await self._groups.readable_from(groups)
+        floors = {key: first - 1 for key, first in readable.items()}
+        floors.update((key, 0) for key in keys if key[1] in two_of(key[0]))
+        return floors
+
+    async def _look(self, found: Found, spans: _Spans) -> None:
+        branches = [
+            {"conversation": name, "seq": {"$gte": first, "$lte": last}}
+            for name, some in spans.items()
+            for first, last in merged(some)
+        ]
+        projection = {
+            "_id": 0,
+            "conversation": 1,
+            "seq": 1,
+            "message_id": 1,
+            "kind": 1,
+            "sender": 1,
+        }
+        found.add(
+            await together(
+                self._connection.documents(
+                    find("messages", {"$or": some}, projection=projection)
+                )
+                for some in chunks(branches, BRANCHES)
+            )
+        )
+
+    async def _settle(
+        self, wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor], found: Found
+    ) -> tuple[list[Cursor], dict[_Key, Seen]]:
+        risen: list[Cursor] = []
+        seen: dict[_Key, Seen] = {}
+        for _ in range(_TRIES):
+            decided = await self._decide(wants, now, found)
+            seen.update(decided)
+            before = {key: now.get(key) for key in wants}
+            after = {
+                key: _cursor(wants[key].to, before[key], decided[key]) for key in wants
+            }
+            missed = await self._write(before, after)
+            risen += [
+                _told(to)
+                for key, to in after.items()
+                if key not in missed and _told(to) != _told(before[key] or Cursor(*key))
+            ]
+            if not missed:
+                return risen, seen
+            now = await self._cursors.standings(list(missed))
+            wants = {key: wants[key] for key in missed}
+        raise Unavailable("other Messages keep changing what the same users have seen")
+
+    async def _decide(
+        self, wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor], found: Found
+    ) -> dict[_Key, Seen]:
+        def decide(key: _Key) -> Seen:
+            before = _before(wants[key], now.get(key))
+            want = wants[key]
+            passed = found.passed(*key) if want.passing else ()
+            return settled(before, want.to.seen, passed)
+
+        decided = {key: decide(key) for key in wants}
+        far = {
+            key: _before(want, now.get(key)).read
+            for key, want in wants.items()
+            if want.passing
+        }
+        for above, further in pairwise(STEPS):
+            far = {
+                key: decided[key].read
+                for key, read in far.items()
+                if decided[key].read >= read + above
+            }
+            if not far:
+                break
+            spans: _Spans = {}
+            for (name, _), read in far.items():
+                spans.setdefault(name, []).extend(windows(read, (), further))
+            await self._look(found, spans)
+            decided.update((key, decide(key)) for key in far)
+        return decided
+
+    async def _write(
+        self, before: Mapping[_Key, Cursor | None], after: Mapping[_Key, Cursor]
+    ) -> dict[_Key, None]:
+        """
+        @return: those that somebody else wrote meanwhile.
+        """
+        new, moved = [], []
+        for key, to in after.items():
+            was = before[key]
+            if was is None:
+                new.append(cursor_document(to))
+            elif was != to:
+                moved.append((was, to))
+        written = 0
+        if new:
+            reply = await self._connection.run(
+                {**insert("cursors", new), "ordered": False}
+            )
+            check_errors(reply.get("writeErrors", ()))
+            written += reply["n"]
+        if moved:
+            statements = [_exchange(some) for some in chunks(moved, _AT_ONCE)]
+            reply = await self._connection.run(update("cursors", statements))
+            check_errors(reply.get("writeErrors", ()))
+            written += reply["n"]
+        if written == len(new) + len(moved):
+            return {}
+        # What was repeated after a lost connection is there already.
+        there = await self._cursors.standings(list(after))
+        return {
+            key: None for key, to in after.items() if not _covers(there.get(key), to)
+        }
+
+
+def _wants(
+    seqs: Mapping[_Key, Sequence[tuple[int, int]]], floors: Mapping[_Key, int]
+) -> dict[_Key, Want]:
+    return {
+        key: Want(Cursor(*key, seen=tuple(some)), floors[key])
+        for key, some in seqs.items()
+    }
+
+
+def _before(want: Want, now: Cursor | None) -> Seen:
+    read = max(now.read if now else 0, want.to.read, want.floor)
+    return Seen(read, now.seen if now else ())
+
+
+def _spans(wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor]) -> _Spans:
+    spans: _Spans = {}
+    for key, want in wants.items():
+        if not want.passing:
+            continue
+        read = _before(want, now.get(key)).read
+        seqs = [seq for ends in want.to.seen for seq in ends]
+        spans.setdefault(key[0], []).extend(windows(read, seqs, STEPS[0]))
+        # Of what was seen before it is to be known as well whether it is there.
+        spans[key[0]] += [(seq, seq) for seq in seqs if seq <= read]
+    return spans
+
+
+def _cursor(to: Cursor, now: Cursor | None, seen: Seen) -> Cursor:
+    now = now or Cursor(to.conversation, to.user)
+    return Cursor(
+        to.conversation,
+        to.user,
+        max(now.delivered, to.delivered, seen.read if seen.read > now.read else 0),
+        seen.read,
+        seen.ranges,
+    )
+
+
+def _told(cursor: Cursor) -> Cursor:
+    return msgspec.structs.replace(cursor, seen=())
+
+
+def _covers(there: Cursor | None, to: Cursor) -> bool:
+    if there is None or there.read < to.read:
+        return False
+    seen = settled(Seen(there.read, there.seen))
+    return settled(seen, to.seen) == seen
+
+
+def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:
+    # Only documents that are as they were read are found.
+    keys = [member_key(to.conversation, to.user) for _, to in moves]
+    place = {"$indexOfArray": [{"$literal": keys}, "$_id"]}
+
+    def one(values: Sequence[object]) -> Document:
+        return {"$arrayElemAt": [{"$literal": values}, place]}
+
+    as_read: list[Document] = [
+        {"_id": key, "read": was.read, "seen": _ranges(was) or {"$in": [None, []]}}
+        for key, (was, _) in zip(keys, moves, strict=True)
+    ]
+    changed = {
+        "read": one([to.read for _, to in moves]),
+        "delivered": {"$max": ["$delivered", one([to.delivered for _, to in moves])]},
+        "seen": one([_ranges(to) for _, to in moves]),
+    }
+    return {
+        "q": {"_id": {"$in": keys}, "$or": as_read},
+        "u": [{"$set": changed}],
+        "multi": True,
+    }
+
+
+def _ranges(cursor: Cursor) -> list[list[int]]:
+    return [list(r) for r in cursor.seen]

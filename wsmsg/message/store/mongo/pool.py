@@ -1,0 +1,246 @@
+"""
+Connections to MongoDB as txmongo makes them, and what it leaves out: why one could not
+be made, what became of a login, SCRAM-SHA-256, certificates by host.
+
+Importing this imports the reactor.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from OpenSSL.SSL import Connection, Error
+from pymongo.uri_parser import parse_uri
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.protocol import connectionDone
+from twisted.internet.ssl import (
+    Certificate,
+    PrivateCertificate,
+    optionsForClientTLS,
+    trustRootFromCertificates,
+)
+from twisted.python.failure import Failure
+from txmongo.connection import ConnectionPool
+from txmongo.protocol import MongoAuthenticationError, MongoProtocol, Msg
+from zope.interface import implementer
+
+from wsmsg.message.store.mongo.scram import Refused, Scram
+from wsmsg.settings.urls.mongo import MongoUrl
+
+# Also how long a connection, and its hello, may take; txmongo wants 0.5 s or more.
+_RETRY_S = 1.0
+_MOST_RETRY_S = 2.0
+_NO_SUCH_MECHANISM = 334
+
+
+class Pool(ConnectionPool):  # type: ignore[misc]
+    """
+    A few connections to one server or replica set.
+
+    @ivar refusal: why the server does not believe who we are; empty: it was not
+        asked, or does.
+    @ivar fault: why the last connection that failed did.
+    @ivar faults: how many failed.
+    @ivar cause: what a connection knows of its end that its factory is not told.
+    """
+
+    def __init__(self, url: MongoUrl) -> None:
+        self.refusal = ""
+        self.fault = ""
+        self.faults = 0
+        self.cause = ""
+        self._on_fault: Callable[[], object] = lambda: None
+        super().__init__(
+            _plain(url),
+            pool_size=url.pool_size,
+            ssl_context_factory=_ByHost(url) if url.tls else None,
+            retry_delay=_RETRY_S,
+            max_delay=_MOST_RETRY_S,
+        )
+        # It dials each address by its number, which no certificate has, and then ends
+        # the good connections.  We look at the server ourselves.
+        getattr(self, "_ConnectionPool__pinger_discovery").stop()  # noqa: B009
+        if url.user:
+            self.authenticate(url.auth_source, url.user, url.password, url.mechanism)
+        for factory in self.getprotocols():
+            factory.protocol = _Protocol
+            self._watch(factory)
+
+    def on_fault(self, call: Callable[[], object]) -> None:
+        """
+        Have this called after each failure of a connection.
+        """
+        self._on_fault = call
+
+    def abort(self) -> Deferred[None]:
+        """
+        End all connections now, whatever is on its way.
+
+        @return: a Deferred that fires in the next turn of the reactor.
+        """
+        for factory in self.getprotocols():
+            if factory.instance is not None:
+                factory.instance.transport.abortConnection()
+        ended: Deferred[None] = self.disconnect()
+        return ended
+
+    def _watch(self, factory: Any) -> None:
+        # There is no other way to learn why: txmongo tells nobody.
+        for name in ("clientConnectionFailed", "clientConnectionLost"):
+            setattr(factory, name, self._noting(getattr(factory, name)))
+
+    def _noting(self, told: Callable[..., None]) -> Callable[..., None]:
+        def ended(connector: Any, reason: Failure) -> None:
+            where = connector.getDestination()
+            why = self.cause or reason.getErrorMessage()
+            self.fault, self.cause = f"{where.host}:{where.port}: {why}", ""
+            self.faults += 1
+            told(connector, reason)
+            self._on_fault()
+
+        return ended
+
+
+class _Protocol(MongoProtocol):  # type: ignore[misc]
+    """
+    A connection that tells its pool what became of the login.
+    """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if reason.check(Error):
+            self.factory.pool.cause = f"TLS: {reason.getErrorMessage()}"
+        super().connectionLost(reason)
+
+    def authenticate(
+        self, database: str, user: str, password: str, mechanism: str
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(
+            self._authenticate(database, user, password, mechanism)
+        )
+
+    async def _authenticate(
+        self, database: str, user: str, password: str, mechanism: str
+    ) -> None:
+        pool = self.factory.pool
+        try:
+            await self._log_in(database, user, password, mechanism)
+        except (MongoAuthenticationError, Refused) as e:
+            pool.refusal = str(e)
+            raise
+        except KeyError:
+            # txmongo's own methods look for what a refusal has not.
+            pool.refusal = "the login was refused"
+            raise
+        pool.refusal = ""
+
+    async def _log_in(
+        self, database: str, user: str, password: str, mechanism: str
+    ) -> None:
+        if mechanism in ("DEFAULT", "SCRAM-SHA-256"):
+            known = await self._scram(database, Scram(user, password, _nonce()))
+            if known:
+                return
+            if mechanism != "DEFAULT":
+                raise Refused("the user cannot log in with SCRAM-SHA-256")
+            mechanism = "SCRAM-SHA-1"
+        await super().authenticate(database, user, password, mechanism)
+
+    async def _scram(self, database: str, scram: Scram) -> bool:
+        # False: neither this user nor this server has the mechanism.
+        reply = await self._say(
+            {
+                "saslStart": 1,
+                "mechanism": "SCRAM-SHA-256",
+                "payload": scram.first(),
+                "options": {"skipEmptyExchange": True},
+                "$db": database,
+            }
+        )
+        if not reply["ok"] and reply.get("code") in (_NO_SUCH_MECHANISM, 2):
+            return False
+        turn = {
+            "saslContinue": 1,
+            "conversationId": _of(reply, "conversationId"),
+            "$db": database,
+        }
+        reply = await self._say({**turn, "payload": scram.proof(_of(reply, "payload"))})
+        scram.check(_of(reply, "payload"))
+        if not reply["done"]:
+            reply = await self._say({**turn, "payload": b""})
+            if not _of(reply, "done"):
+                raise Refused("the login came to no end")
+        return True
+
+    async def _say(self, command: dict[str, Any]) -> dict[str, Any]:
+        options = self.factory.pool.codec_options
+        message = Msg.create(command, codec_options=options)
+        reply: dict[str, Any] = await self.send_msg(message, options, None, check=False)
+        return reply
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _ByHost:
+    """
+    TLS with whichever host is dialled: each has to show a certificate of its name.
+    """
+
+    def __init__(self, url: MongoUrl) -> None:
+        self._trust = None
+        self._key = None
+        if url.ca_file:
+            with open(url.ca_file) as f:
+                self._trust = trustRootFromCertificates(_certificates(f.read()))
+        if url.key_file:
+            with open(url.key_file, "rb") as f:
+                self._key = PrivateCertificate.loadPEM(f.read())
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
+        # The host that txmongo's factory dials just now.
+        host = tlsProtocol.factory.wrappedFactory.connector.host
+        creator = optionsForClientTLS(host, self._trust, self._key)
+        made: Connection = creator.clientConnectionForTLS(tlsProtocol)
+        return made
+
+
+def resolved(url: MongoUrl) -> MongoUrl:
+    """
+    The same with the hosts that DNS tells now.  It blocks.
+
+    @raise pymongo.errors.PyMongoError: DNS does not tell.
+    """
+    ((name, _),) = url.hosts
+    found = parse_uri(f"mongodb+srv://{name}/")
+    told = {k.lower(): v for k, v in found["options"].items()}
+    return attrs.evolve(
+        url,
+        hosts=tuple(found["nodelist"]),
+        replica_set=url.replica_set or told.get("replicaset", ""),
+    )
+
+
+def _plain(url: MongoUrl) -> str:
+    hosts = ",".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in url.hosts)
+    options = "w=majority&journal=true"
+    if url.replica_set:
+        options += f"&replicaSet={url.replica_set}"
+    return f"mongodb://{hosts}/?{options}"
+
+
+def _certificates(pem: str) -> list[Certificate]:
+    end = "-----END CERTIFICATE-----"
+    parts = (part + end for part in pem.split(end)[:-1])
+    return [Certificate.loadPEM(part.encode()) for part in parts]
+
+
+def _nonce() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _of(reply: dict[str, Any], key: str) -> Any:
+    if not reply.get("ok") or key not in reply:
+        raise Refused(reply.get("errmsg", "the login was refused"))
+    return reply[key]

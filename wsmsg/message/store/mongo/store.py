@@ -1,0 +1,266 @@
+"""
+The store in MongoDB: L{IMessageStore} for many Messages.
+
+What a batch does is in rooms of its own: L{wsmsg.message.store.mongo.insert},
+L{wsmsg.message.store.mongo.heads}, L{wsmsg.message.store.mongo.groups},
+L{wsmsg.message.store.mongo.cursors}, L{wsmsg.message.store.mongo.marks} and
+L{wsmsg.message.store.mongo.unread}; the documents are in
+L{wsmsg.message.store.mongo.documents}.
+
+All reads are from the primary with read concern I{local}: what a majority has
+acknowledged is in there, whereas I{majority} may for a moment after an election show
+less.  Importing this imports the reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.interface import (
+    GroupPage,
+    HeadRow,
+    IMessageStore,
+    Marked,
+    Outcome,
+)
+from wsmsg.message.store.mongo.connection import MongoConnection, Run
+from wsmsg.message.store.mongo.cursors import MongoCursors
+from wsmsg.message.store.mongo.documents import (
+    INDEXES,
+    VERSION,
+    change,
+    find,
+    message_key,
+    storable,
+    storable_values,
+    to_message,
+    update,
+)
+from wsmsg.message.store.mongo.groups import MongoGroups
+from wsmsg.message.store.mongo.heads import MongoHeads
+from wsmsg.message.store.mongo.insert import MongoInserts
+from wsmsg.message.store.mongo.marks import MongoMarks
+from wsmsg.message.store.mongo.together import together
+from wsmsg.message.store.mongo.unread import MongoUnread
+from wsmsg.model import INT64_MAX, Cursor, Identity, Mark, Message
+from wsmsg.settings.urls.mongo import MongoUrl
+
+# The limit of an index of all that is there; after that it is asked for again, and a
+# server that is still at it goes on.
+_INDEX_S = 600.0
+
+
+@implementer(IMessageStore)
+class MongoStore:
+    """
+    The store in one database.
+
+    @param reactor: the time, and threads for DNS; connections are made by the
+        reactor that is installed.
+    """
+
+    def __init__(
+        self,
+        url: MongoUrl,
+        reactor: Any,
+        *,
+        retry: RetryPolicy,
+        dependency: Dependency,
+    ) -> None:
+        self.dependency = dependency
+        self._connection = MongoConnection(
+            url, reactor, retry=retry, dependency=dependency, prepare=prepare
+        )
+        self._heads = MongoHeads(self._connection)
+        self._inserts = MongoInserts(self._connection, self._heads)
+        self._groups = MongoGroups(self._connection)
+        self._cursors = MongoCursors(self._connection, self._heads)
+        self._marks = MongoMarks(self._connection, self._groups, self._cursors)
+        self._unread = MongoUnread(self._connection, self._groups, self._cursors)
+
+    def start(self) -> None:
+        self._connection.start()
+
+    def stop(self) -> Deferred[None]:
+        return self._connection.stop()
+
+    def insert(
+        self, messages: Sequence[Message], stored_ms: int
+    ) -> Deferred[list[Outcome]]:
+        if not messages:
+            return succeed([])
+        return self._connection.ask(lambda: self._inserts.insert(messages, stored_ms))
+
+    def find(self, identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
+        return self._connection.ask(lambda: self._find(identities))
+
+    def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
+        return self._connection.ask(lambda: self._heads.heads(conversations))
+
+    def page(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        return self._connection.ask(lambda: self._page(conversation, after, limit))
+
+    def conversations_of(
+        self, user: int, since_ms: int, limit: int, after: str = ""
+    ) -> Deferred[list[HeadRow]]:
+        return self._connection.ask(
+            lambda: self._heads.conversations_of(user, since_ms, limit, after)
+        )
+
+    def apply(self, events: Sequence[Message]) -> Deferred[None]:
+        return self._connection.ask(lambda: self._groups.apply(events))
+
+    def members(
+        self, conversations: Sequence[str]
+    ) -> Deferred[dict[str, frozenset[int]]]:
+        return self._connection.ask(lambda: self._groups.members(conversations))
+
+    def readable_from(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], int]]:
+        return self._connection.ask(lambda: self._groups.readable_from(keys))
+
+    def group(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupPage | None]:
+        return self._connection.ask(
+            lambda: self._groups.group(conversation, after, limit)
+        )
+
+    def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+        return self._connection.ask(lambda: self._marks.move(cursors))
+
+    def cursors(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], Cursor]]:
+        return self._connection.ask(lambda: self._cursors.cursors(keys))
+
+    def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
+        return self._connection.ask(lambda: self._marks.mark(marks))
+
+    def unread(
+        self, user: int, after_id: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        return self._connection.ask(lambda: self._unread.unread(user, after_id, limit))
+
+    def unread_counts(
+        self, user: int, conversations: Sequence[str]
+    ) -> Deferred[dict[str, int]]:
+        return self._connection.ask(lambda: self._unread.counts(user, conversations))
+
+    def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> Deferred[dict[int, tuple[str, int]]]:
+        return self._connection.ask(lambda: self._unread.located(user, message_ids))
+
+    async def _find(self, identities: Sequence[Identity]) -> dict[Identity, Message]:
+        keys = [
+            message_key(i)
+            for i in identities
+            if storable(i.conversation) and storable_values(i[1:])
+        ]
+        if not keys:
+            return {}
+        found = await self._connection.documents(
+            find("messages", {"_id": {"$in": keys}})
+        )
+        by_identity = {m.identity: m for m in map(to_message, found)}
+        return {i: by_identity[i] for i in identities if i in by_identity}
+
+    async def _page(
+        self, conversation: str, after: int, limit: int
+    ) -> tuple[list[Message], int]:
+        if not storable(conversation) or not storable_values((after,)):
+            return [], 0
+        limit = max(limit, 0)
+        # Numbers have no holes, so both bounds give as many as are asked for.
+        between = {"$gt": after, "$lte": min(after + limit, INT64_MAX)}
+        found = await together(
+            [
+                self._connection.documents(
+                    find("conversations", {"_id": conversation})
+                ),
+                self._connection.documents(
+                    find(
+                        "messages",
+                        {"conversation": conversation, "seq": between},
+                        sort={"seq": 1},
+                    )
+                ),
+            ]
+        )
+        hint = max([int(d["head"]) for d in found if "head" in d], default=0)
+        messages = [to_message(d) for d in found if "seq" in d]
+        last = messages[-1].seq if messages else 0
+        if len(messages) < limit and max(hint, last) > max(last, after):
+            messages = await self._sparse(conversation, after, limit)
+            last = messages[-1].seq if messages else 0
+        if len(messages) < limit or hint > last:
+            return messages, max(hint, last)
+        beyond = await self._heads.beyond({conversation: max(hint, last)})
+        return messages, beyond.get(conversation, max(hint, last))
+
+    async def _sparse(self, conversation: str, after: int, limit: int) -> list[Message]:
+        # A conversation that was brought from elsewhere may begin later than with 1.
+        wanted = {"conversation": conversation, "seq": {"$gt": after}}
+        found = await self._connection.documents(
+            find("messages", wanted, sort={"seq": 1}, limit=limit)
+        )
+        return [to_message(d) for d in found]
+
+
+async def prepare(run: Run) -> None:
+    """
+    See that the database is one that this version can use and may write to, and that
+    it has the indexes.
+
+    @raise Unavailable: in one sentence, what is missing.
+    """
+    opened = change(
+        {"_id": "store"},
+        {"$setOnInsert": {"version": VERSION}, "$currentDate": {"opened": True}},
+        upsert=True,
+    )
+    written = await run(update("meta", [opened]))
+    for error in written.get("writeErrors", ()):
+        # Another Message may open a new database at this moment.
+        if error["code"] != 11000:
+            raise Unavailable(f"MongoDB: cannot write: {error.get('errmsg')}")
+    meta = await run(find("meta", {"_id": "store"}))
+    for row in meta["cursor"]["firstBatch"]:
+        if row["version"] != VERSION:
+            raise Unavailable(
+                f"the database is of another version of wsmsg: its documents are of"
+                f" version {row['version']}, here they are of {VERSION}"
+            )
+    for collection in INDEXES:
+        await _index(run, collection)
+
+
+async def _index(run: Run, collection: str) -> None:
+    reply = await run({"listIndexes": collection})
+    there = reply.get("cursor", {}).get("firstBatch", ())
+    made = {(tuple(i["key"]), bool(i.get("unique"))) for i in there}
+    missing = [
+        {"key": dict.fromkeys(keys, 1), "name": name, "unique": unique}
+        for name, keys, unique in INDEXES[collection]
+        if (keys, unique) not in made
+    ]
+    if missing:
+        await run(
+            {
+                "createIndexes": collection,
+                "indexes": missing,
+                "writeConcern": {"w": "majority"},
+            },
+            _INDEX_S,
+        )

@@ -1,0 +1,191 @@
+"""
+What users have not seen, in MongoDB.
+
+Each piece of a conversation that a user has not seen, before and between what was
+marked, is a branch of its own, so that the index by number is read and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.cursors import MongoCursors
+from wsmsg.message.store.mongo.documents import (
+    BRANCHES,
+    Document,
+    chunks,
+    find,
+    storable,
+    storable_values,
+    to_message,
+    two_of,
+)
+from wsmsg.message.store.mongo.groups import MongoGroups
+from wsmsg.message.store.mongo.together import both, together
+from wsmsg.message.store.read_ranges import Seen, gaps
+from wsmsg.model import (
+    FIRST_EVENT,
+    INT64_MAX,
+    Cursor,
+    Message,
+    conversation_of,
+    is_group,
+)
+
+_PLACE = {"_id": 0, "conversation": 1, "seq": 1, "message_id": 1}
+
+
+class MongoUnread:
+    """
+    Reads of messages that were not seen: a few round trips each.
+    """
+
+    def __init__(
+        self, connection: MongoConnection, groups: MongoGroups, cursors: MongoCursors
+    ) -> None:
+        self._connection = connection
+        self._groups = groups
+        self._cursors = cursors
+
+    async def unread(
+        self, user: int, after_id: int, limit: int
+    ) -> tuple[list[Message], int]:
+        if not storable_values((user, after_id)):
+            return [], 0
+        pieces = await self._pieces(user, await self._conversations(user))
+        page, total = await both(
+            self._page(pieces, after_id, max(limit, 0)), self._total(pieces)
+        )
+        return page, total
+
+    async def counts(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
+        counts = dict.fromkeys(conversations, 0)
+        if not storable_values((user,)):
+            return counts
+        asked = [
+            self._connection.run(
+                {
+                    "aggregate": "messages",
+                    "pipeline": [
+                        {"$match": _matching(some)},
+                        {"$group": {"_id": "$conversation", "n": {"$sum": 1}}},
+                    ],
+                    "cursor": {"batchSize": BRANCHES + 1},
+                    "readConcern": {"level": "local"},
+                }
+            )
+            for some in chunks(await self._pieces(user, list(counts)), BRANCHES)
+        ]
+        for reply in await together([_one(reply) for reply in asked]):
+            for row in reply["cursor"]["firstBatch"]:
+                counts[row["_id"]] += int(row["n"])
+        return counts
+
+    async def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> dict[int, tuple[str, int]]:
+        ids = [i for i in message_ids if storable_values((i,))]
+        if not ids or not storable_values((user,)):
+            return {}
+        pieces = await self._pieces(user, await self._conversations(user))
+        found = await together(
+            self._connection.documents(
+                find(
+                    "messages",
+                    {**_matching(some), "message_id": {"$in": ids}},
+                    projection=_PLACE,
+                )
+            )
+            for some in chunks(pieces, BRANCHES)
+        )
+        return {int(d["message_id"]): (d["conversation"], int(d["seq"])) for d in found}
+
+    async def _conversations(self, user: int) -> list[str]:
+        of_two, groups = (
+            find("conversations", {"members": user}, projection={"_id": 1}),
+            find(
+                "members",
+                {"user": user, "joined": {"$gt": 0}},
+                projection={"_id": 0, "conversation": 1},
+            ),
+        )
+        ask = self._connection.documents
+        found = await together([ask(of_two), ask(groups)])
+        return [d["_id"] if "_id" in d else d["conversation"] for d in found]
+
+    async def _pieces(self, user: int, names: Sequence[str]) -> list[Document]:
+        """
+        What to look for in these conversations, as far as the user is in them.
+        """
+        keys = [(name, user) for name in names if storable(name)]
+        cursors, readable = await both(
+            self._cursors.standings(keys),
+            self._groups.readable_from([key for key in keys if is_group(key[0])]),
+        )
+        pieces: list[Document] = []
+        for key in keys:
+            first = 1 if user in two_of(key[0]) else readable.get(key, 0)
+            if first:
+                now = cursors.get(key, Cursor(*key))
+                seen = Seen(max(now.read, first - 1), now.seen)
+                pieces += _pieces(*key, seen)
+        return pieces
+
+    async def _page(
+        self, pieces: Sequence[Document], after_id: int, limit: int
+    ) -> list[Message]:
+        if not limit:
+            return []
+        found = await together(
+            self._connection.documents(
+                find(
+                    "messages",
+                    {**_matching(some), "message_id": {"$gt": after_id}},
+                    sort={"message_id": 1},
+                    limit=limit,
+                )
+            )
+            for some in chunks(pieces, BRANCHES)
+        )
+        messages = sorted(map(to_message, found), key=lambda m: m.message_id)
+        return messages[:limit]
+
+    async def _total(self, pieces: Sequence[Document]) -> int:
+        replies = await together(
+            _one(
+                self._connection.run(
+                    {
+                        "count": "messages",
+                        "query": _matching(some),
+                        "readConcern": {"level": "local"},
+                    }
+                )
+            )
+            for some in chunks(pieces, BRANCHES)
+        )
+        return sum(int(reply["n"]) for reply in replies)
+
+
+async def _one(reply: Any) -> list[Document]:
+    return [await reply]
+
+
+def _matching(pieces: Sequence[Document]) -> Document:
+    return {"$or": pieces, "kind": {"$lt": FIRST_EVENT}}
+
+
+def _pieces(name: str, user: int, seen: Seen) -> list[Document]:
+    others: Document = {}
+    if name != conversation_of(user, user):
+        others = {"sender": {"$ne": user}}
+    return [
+        {
+            "conversation": name,
+            # Both bounds, so that what is beyond the conversation is not read.
+            "seq": {"$gte": first, "$lte": INT64_MAX if last is None else last},
+            **others,
+        }
+        for first, last in gaps(seen)
+    ]

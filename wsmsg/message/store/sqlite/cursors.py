@@ -1,0 +1,178 @@
+"""
+Raising cursors in the file of the embedded store, by cursors and by marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from wsmsg.message.store.interface import Marked
+from wsmsg.message.store.read_ranges import Seen, merged
+from wsmsg.message.store.sqlite.groups import GroupRows
+from wsmsg.message.store.sqlite.marks import SeenRows, Sight, keep
+from wsmsg.model import INT64_MAX, Cursor, InvalidName, Mark, is_group, members_of
+from wsmsg.sqlite.file import SqliteFile
+from wsmsg.sqlite.rows import write
+
+_Key = tuple[str, int]
+#: Cursors and heads of those conversations that are there.
+_Heights = Callable[[Sequence[_Key]], dict[_Key, tuple[Cursor | None, int]]]
+
+_MOVE = """
+    INSERT INTO cursors (conversation, user, delivered, read)
+    SELECT c.id, column2, column3, column4
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    WHERE true
+    ON CONFLICT (conversation, user)
+    DO UPDATE SET delivered = excluded.delivered, read = excluded.read
+"""
+
+
+class Moves:
+    """
+    The changes of cursors and of what was seen above them.  Only the thread of the
+    file may use it.
+    """
+
+    def __init__(
+        self,
+        file: SqliteFile,
+        heights: _Heights,
+        groups: GroupRows,
+        seen: SeenRows,
+    ) -> None:
+        self._file = file
+        self._heights = heights
+        self._groups = groups
+        self._seen = seen
+
+    def move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
+        wanted: dict[_Key, Cursor] = {}
+        for c in cursors:
+            key = (c.conversation, c.user)
+            wanted[key] = _risen(wanted.get(key), c, INT64_MAX)
+        moving: dict[_Key, tuple[Cursor | None, Cursor]] = {}
+        sights = []
+        for key, (now, head) in self._heights(list(wanted)).items():
+            moved = _risen(now, wanted[key], head)
+            if moved != (now or Cursor(*key)) or moved.seen:
+                moving[key] = (now, moved)
+                if moved.seen or moved.read > (now.read if now else 0):
+                    sights.append(
+                        Sight(
+                            key,
+                            now,
+                            head,
+                            read=moved.read,
+                            marked=moved.seen,
+                            passing=not moved.seen,
+                        )
+                    )
+        seen, ranges = self._look(sights)
+        for key, after in seen.items():
+            now, moved = moving[key]
+            moving[key] = (now, _reaching(moved, after.read))
+        return self._keep(moving, ranges, seen)
+
+    def mark(self, marks: Sequence[Mark]) -> Marked:
+        places = [(m.conversation, m.seq) for m in marks]
+        ids = self._seen.ids(places)
+        keys = list(dict.fromkeys((m.conversation, m.user) for m in marks))
+        floors = self._floors(keys)
+        there = [
+            (place in ids and m.message_id in (0, ids[place]))
+            and m.seq > floors.get((m.conversation, m.user), INT64_MAX)
+            for m, place in zip(marks, places, strict=True)
+        ]
+        numbers: dict[_Key, list[tuple[int, int]]] = {}
+        for m, good in zip(marks, there, strict=True):
+            if good:
+                key = (m.conversation, m.user)
+                numbers.setdefault(key, []).append((m.seq, m.seq))
+        heights = self._heights(list(numbers))
+        now = {key: cursor for key, (cursor, _) in heights.items()}
+        sights = [
+            Sight(key, *heights[key], floor=floors[key], marked=merged(marked))
+            for key, marked in numbers.items()
+        ]
+        seen, ranges = self._look(sights, always=True)
+        moving = {
+            key: (now[key], _reaching(now[key] or Cursor(*key), after.read))
+            for key, after in seen.items()
+        }
+        risen = self._keep(moving, ranges, seen)
+        known = [
+            good and m.seq in seen[m.conversation, m.user]
+            for m, good in zip(marks, there, strict=True)
+        ]
+        return Marked(known, risen)
+
+    def _floors(self, keys: Sequence[_Key]) -> dict[_Key, int]:
+        # Up to which number users may not read; only of those who may read at all.
+        groups = [key for key in keys if is_group(key[0])]
+        floors = {key: n - 1 for key, n in self._groups.readable_from(groups).items()}
+        for name, user in keys:
+            if not is_group(name) and user in _two(name):
+                floors[name, user] = 0
+        return floors
+
+    def _look(
+        self, sights: Sequence[Sight], *, always: bool = False
+    ) -> tuple[dict[_Key, Seen], dict[_Key, tuple[tuple[int, int], ...]]]:
+        # What was seen then, and the ranges before; without always only of those
+        # that have ranges, as a cursor alone goes no further than it is told.
+        ranges = self._seen.ranges([s.key for s in sights])
+        seen = {
+            s.key: self._seen.after(s, ranges.get(s.key, ()))
+            for s in sights
+            if always or s.marked or s.key in ranges
+        }
+        return seen, ranges
+
+    def _keep(
+        self,
+        moving: dict[_Key, tuple[Cursor | None, Cursor]],
+        ranges: dict[_Key, tuple[tuple[int, int], ...]],
+        seen: dict[_Key, Seen],
+    ) -> list[Cursor]:
+        risen, rows = [], []
+        for key, (now, moved) in moving.items():
+            moved = msgspec.structs.replace(moved, seen=())
+            rose = moved != (now or Cursor(*key))
+            if rose:
+                risen.append(moved)
+            if rose or now is None:
+                rows.append((*key, moved.delivered, moved.read))
+        if rows or any(after.ranges != ranges.get(k, ()) for k, after in seen.items()):
+            with self._file.transaction():
+                write(self._file, _MOVE, rows)
+                keep(self._file, ranges, seen.items())
+        return risen
+
+
+def _risen(now: Cursor | None, to: Cursor, head: int) -> Cursor:
+    delivered, read, seen = (now.delivered, now.read, now.seen) if now else (0, 0, ())
+    return Cursor(
+        to.conversation,
+        to.user,
+        max(delivered, min(to.delivered, head)),
+        max(read, min(to.read, head)),
+        (*seen, *((first, min(last, head)) for first, last in to.seen)),
+    )
+
+
+def _reaching(cursor: Cursor, read: int) -> Cursor:
+    return msgspec.structs.replace(
+        cursor,
+        read=max(cursor.read, read),
+        delivered=max(cursor.delivered, read if read > cursor.read else 0),
+    )
+
+
+def _two(conversation: str) -> tuple[int, ...]:
+    try:
+        return members_of(conversation)
+    except InvalidName:
+        return ()

@@ -1,0 +1,299 @@
+"""
+The file of the embedded store, as the store's two threads see it.
+
+Messages lie in the order in which they were stored, so a batch is written to few
+pages whatever its conversations are; identity and number are unique indexes.  A
+conversation's head is the last entry of the latter, nothing that each message would
+have to move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from wsmsg.message.store.interface import HeadRow, Marked, Outcome
+from wsmsg.message.store.sqlite.cursors import Moves
+from wsmsg.message.store.sqlite.groups import GROUPS, GroupRows, apply
+from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
+from wsmsg.model import (
+    Cursor,
+    Identity,
+    InvalidName,
+    Mark,
+    Message,
+    members_of,
+)
+from wsmsg.sqlite.file import Schema, SqliteFile, Unfit
+from wsmsg.sqlite.rows import MOST, ask, storable, write
+
+_FIRST = """
+    CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    );
+    CREATE TABLE members (
+        user INTEGER NOT NULL,
+        conversation INTEGER NOT NULL,
+        PRIMARY KEY (user, conversation)
+    ) WITHOUT ROWID;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        conversation INTEGER NOT NULL,
+        sender INTEGER NOT NULL,
+        client_id TEXT NOT NULL,
+        message_id INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL,
+        stored_ms INTEGER NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq > 0)
+    );
+    CREATE UNIQUE INDEX messages_by_identity
+        ON messages (conversation, sender, client_id);
+    CREATE UNIQUE INDEX messages_by_number ON messages (conversation, seq);
+    CREATE TABLE cursors (
+        conversation INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        delivered INTEGER NOT NULL,
+        read INTEGER NOT NULL,
+        PRIMARY KEY (conversation, user)
+    ) WITHOUT ROWID;
+"""
+
+STORE = Schema(
+    kind="store",
+    application_id=0x77736D31,
+    scripts=(_FIRST, GROUPS, SEEN),
+)
+
+# A conversation that is not there yet gives NULL, which the table refuses.
+_INSERT = """
+    INSERT INTO messages (conversation, sender, client_id, message_id, content, kind,
+                          time_ms, seq, stored_ms)
+    SELECT c.id, column2, column3, column4, column5, column6, column7, column8, column9
+    FROM {rows} LEFT JOIN conversations c ON c.name = column1
+    WHERE column1 IS NOT NULL
+"""
+_INSERT_UNLESS_THERE = _INSERT.replace("INSERT", "INSERT OR IGNORE", 1)
+_JSON = """
+    json_array(c.name, m.sender, m.client_id, m.message_id, m.content, m.kind,
+               m.time_ms, m.seq)
+"""
+_HEAD = "(SELECT max(seq) FROM messages WHERE conversation = c.id)"
+
+# CROSS JOIN: SQLite keeps the order of the tables.
+_FIND = f"""
+    SELECT json_group_array({_JSON}) FROM {{rows}}
+    CROSS JOIN conversations c ON c.name = column1
+    CROSS JOIN messages m
+        ON m.conversation = c.id AND m.sender = column2 AND m.client_id = column3
+"""
+_HEADS = f"""
+    SELECT json_group_array(json_array(c.name, {_HEAD})) FROM {{rows}}
+    CROSS JOIN conversations c ON c.name = column1
+"""
+_PAGE = f"""
+    SELECT coalesce({_HEAD}, 0), (
+        SELECT json_group_array({_JSON}) FROM (
+            SELECT * FROM messages WHERE conversation = c.id AND seq > ?2
+            ORDER BY seq LIMIT ?3
+        ) m
+    ) FROM conversations c WHERE c.name = ?1
+"""
+_CONVERSATIONS_OF = f"""
+    SELECT json_group_array(json_array(name, seq, stored_ms)) FROM (
+        SELECT c.name, m.seq, m.stored_ms FROM members
+        CROSS JOIN conversations c ON c.id = members.conversation
+        CROSS JOIN messages m ON m.conversation = c.id AND m.seq = {_HEAD}
+        WHERE members.user = ? AND (m.stored_ms, c.name) > (?, ?)
+        ORDER BY m.stored_ms, c.name LIMIT ?
+    )
+"""
+_CURSORS = f"""
+    SELECT json_group_array(json_array(
+        c.name, column2, u.delivered, u.read, coalesce({_HEAD}, 0)
+    ))
+    FROM {{rows}} CROSS JOIN conversations c ON c.name = column1
+    LEFT JOIN cursors u ON u.conversation = c.id AND u.user = column2
+"""
+
+_messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
+_heads = msgspec.json.Decoder(list[tuple[str, int | None]])
+_head_rows = msgspec.json.Decoder(list[tuple[str, int, int]])
+_cursors = msgspec.json.Decoder(
+    list[tuple[str, int, int | None, int | None, int]],
+)
+
+
+class StoreReader:
+    """
+    All that only reads.  Only one thread may use it.
+    """
+
+    def __init__(self, path: str, *, reads: bool = True) -> None:
+        self._file = SqliteFile(path, STORE, reads=reads)
+        self.groups = GroupRows(self._file)
+        self.seen = SeenRows(self._file)
+
+    def open(self) -> None:
+        self._file.open()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def find(self, identities: Sequence[Identity]) -> dict[Identity, Message]:
+        found = (_message(row) for row in ask(self._file, _FIND, identities, _messages))
+        return {m.identity: m for m in found}
+
+    def heads(self, conversations: Sequence[str]) -> dict[str, int]:
+        heads = dict.fromkeys(conversations, 0)
+        for name, head in ask(self._file, _HEADS, [(c,) for c in heads], _heads):
+            heads[name] = head or 0
+        return heads
+
+    def page(
+        self, conversation: str, after: int, limit: int
+    ) -> tuple[list[Message], int]:
+        try:
+            row = self._file.row(_PAGE, (conversation, after, max(limit, 0)))
+        except Unfit:
+            row = None
+        if row is None:
+            return [], 0
+        head, messages = row
+        return [_message(m) for m in _messages.decode(messages)], head
+
+    def conversations_of(
+        self, user: int, since_ms: int, limit: int, after: str
+    ) -> list[HeadRow]:
+        # No name is as small as an empty one.
+        key = (user, since_ms, after, max(limit, 0))
+        try:
+            row = self._file.row(_CONVERSATIONS_OF, key)
+        except Unfit:
+            return []
+        return [HeadRow(*head) for head in _head_rows.decode(row[0])]
+
+    def cursors(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Cursor]:
+        return {
+            key: cursor for key, (cursor, _) in self.heights(keys).items() if cursor
+        }
+
+    def heights(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[Cursor | None, int]]:
+        """
+        Cursors and heads, without what names a conversation that is not there.
+        """
+        return {
+            (name, user): (
+                None if delivered is None else Cursor(name, user, delivered, read),
+                head,
+            )
+            for name, user, delivered, read, head in ask(
+                self._file, _CURSORS, keys, _cursors
+            )
+        }
+
+
+class StoreWriter(StoreReader):
+    """
+    All that changes the file.  Only one thread may use it.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, reads=False)
+        self._moves = Moves(self._file, self.heights, self.groups, self.seen)
+
+    def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
+        rows = [(*_row(m), stored_ms) for m in messages]
+        try:
+            self._insert_all(rows)
+        except Unfit:
+            with self._file.transaction():
+                return self._insert_prefixes(rows)
+        return [Outcome.INSERTED] * len(rows)
+
+    def apply(self, events: Sequence[Message]) -> None:
+        with self._file.transaction():
+            apply(self._file, events)
+
+    def move_cursors(self, cursors: Sequence[Cursor]) -> list[Cursor]:
+        return self._moves.move(cursors)
+
+    def mark(self, marks: Sequence[Mark]) -> Marked:
+        return self._moves.mark(marks)
+
+    def _insert_all(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        new = [row[0] for row in rows if row[7] == 1]
+        if not new and len(rows) <= MOST:
+            # A statement by itself is a transaction, and a step less each way.
+            write(self._file, _INSERT, rows)
+            return
+        with self._file.transaction():
+            self._begin(new)
+            write(self._file, _INSERT, rows)
+
+    def _insert_prefixes(self, rows: Sequence[tuple[Any, ...]]) -> list[Outcome]:
+        ended: set[str] = set()
+        outcomes = []
+        for row in rows:
+            if row[0] in ended:
+                outcomes.append(Outcome.SKIPPED)
+                continue
+            outcome = self._insert_one(row)
+            outcomes.append(outcome)
+            if outcome is not Outcome.INSERTED:
+                ended.add(row[0])
+        return outcomes
+
+    def _insert_one(self, row: tuple[Any, ...]) -> Outcome:
+        if not storable(row) or row[7] < 1:
+            return Outcome.REFUSED
+        self._begin([row[0]])
+        try:
+            if write(self._file, _INSERT_UNLESS_THERE, [row]):
+                return Outcome.INSERTED
+        except Unfit:
+            return Outcome.REFUSED
+        there = self.find([Identity(*row[:3])])
+        return Outcome.REPEATED if there else Outcome.TAKEN
+
+    def _begin(self, names: Iterable[str]) -> None:
+        for name in names:
+            made = self._file.run(
+                "INSERT OR IGNORE INTO conversations (name) VALUES (?)", (name,)
+            )
+            if made.rowcount:
+                for user in _members(name):
+                    self._file.run(
+                        "INSERT INTO members (user, conversation) VALUES (?, ?)",
+                        (user, made.lastrowid),
+                    )
+
+
+def _row(m: Message) -> tuple[Any, ...]:
+    return (
+        m.conversation,
+        m.sender,
+        m.client_id,
+        m.message_id,
+        m.content,
+        m.kind,
+        m.time_ms,
+        m.seq,
+    )
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    return Message(*row)
+
+
+def _members(name: str) -> tuple[int, ...]:
+    try:
+        return members_of(name)
+    except InvalidName:
+        return ()

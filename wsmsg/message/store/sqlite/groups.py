@@ -1,0 +1,183 @@
+"""
+Groups in the file of the embedded store.
+
+Who is a member now is also in C{members}, where the conversations of two users are,
+so that a user's conversations are one list.  C{changed} is the number of the last
+event that named the user: an event that is applied again, after later ones, is told
+by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from wsmsg.message.store.interface import GroupPage, Member
+from wsmsg.model import (
+    FIRST_EVENT,
+    GROUP,
+    RECALL,
+    RECALLED,
+    GroupChange,
+    InvalidChange,
+    Message,
+    change_in,
+    recalled_in,
+)
+from wsmsg.sqlite.file import SqliteFile, Unfit
+from wsmsg.sqlite.rows import ask, write
+
+#: What version 2 of the store's tables has more than version 1.
+GROUPS = """
+    CREATE TABLE groups (
+        conversation INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        owner INTEGER NOT NULL,
+        history INTEGER NOT NULL,
+        made INTEGER NOT NULL
+    );
+    CREATE TABLE group_members (
+        conversation INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        joined INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        PRIMARY KEY (conversation, user)
+    ) WITHOUT ROWID;
+"""
+
+_MAKE = """
+    INSERT OR IGNORE INTO groups (conversation, name, owner, history, made)
+    VALUES (?, ?, ?, ?, ?)
+"""
+# The rows are (group, user, number of the event); joined is 0 for who is no member.
+_ADD = """
+    INSERT INTO group_members (conversation, user, joined, changed)
+    SELECT column1, column2, column3, column3 FROM {rows} WHERE column1 IS NOT NULL
+    ON CONFLICT (conversation, user) DO UPDATE SET
+        joined = iif(joined, joined, excluded.joined), changed = excluded.changed
+    WHERE excluded.changed > changed
+"""
+_REMOVE = """
+    INSERT INTO group_members (conversation, user, joined, changed)
+    SELECT column1, column2, 0, column3 FROM {rows} WHERE column1 IS NOT NULL
+    ON CONFLICT (conversation, user) DO UPDATE SET
+        joined = 0, changed = excluded.changed
+    WHERE excluded.changed > changed
+"""
+_NAMED = """
+    FROM {rows} CROSS JOIN group_members g
+        ON g.conversation = column1 AND g.user = column2
+"""
+_LIST = f"""
+    INSERT OR IGNORE INTO members (user, conversation)
+    SELECT g.user, g.conversation {_NAMED} WHERE g.joined
+"""
+_UNLIST = f"""
+    DELETE FROM members WHERE (user, conversation) IN (
+        SELECT g.user, g.conversation {_NAMED} WHERE NOT g.joined
+    )
+"""
+_TAKE_BACK = f"""
+    UPDATE messages SET content = '', kind = {RECALLED}
+    WHERE conversation = ? AND seq = ? AND sender = ? AND kind < {FIRST_EVENT}
+"""
+
+_MEMBERS = """
+    SELECT json_group_array(json_array(c.name, (
+        SELECT json_group_array(user) FROM group_members
+        WHERE conversation = c.id AND joined
+    )))
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    CROSS JOIN groups g ON g.conversation = c.id
+"""
+_READABLE_FROM = """
+    SELECT json_group_array(json_array(c.name, m.user, iif(g.history, 1, m.joined)))
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    CROSS JOIN groups g ON g.conversation = c.id
+    CROSS JOIN group_members m
+        ON m.conversation = c.id AND m.user = column2 AND m.joined
+"""
+_GROUP = """
+    SELECT g.name, g.owner, g.history, (
+        SELECT count(*) FROM group_members WHERE conversation = c.id AND joined
+    ), (
+        SELECT json_group_array(json_array(user, joined)) FROM (
+            SELECT user, joined FROM group_members
+            WHERE conversation = c.id AND user > ?2 AND joined ORDER BY user LIMIT ?3
+        )
+    )
+    FROM conversations c CROSS JOIN groups g ON g.conversation = c.id
+    WHERE c.name = ?1
+"""
+
+_members = msgspec.json.Decoder(list[tuple[str, frozenset[int]]])
+_readable = msgspec.json.Decoder(list[tuple[str, int, int]])
+_some = msgspec.json.Decoder(list[tuple[int, int]])
+
+
+class GroupRows:
+    """
+    What is read of groups.  Only the thread of the file may use it.
+    """
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def members(self, conversations: Sequence[str]) -> dict[str, frozenset[int]]:
+        keys = [(c,) for c in dict.fromkeys(conversations)]
+        return dict(ask(self._file, _MEMBERS, keys, _members))
+
+    def readable_from(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], int]:
+        found = ask(self._file, _READABLE_FROM, keys, _readable)
+        return {(name, user): first for name, user, first in found}
+
+    def group(self, conversation: str, after: int, limit: int) -> GroupPage | None:
+        try:
+            row = self._file.row(_GROUP, (conversation, after, max(limit, 0)))
+        except Unfit:
+            row = None
+        if row is None:
+            return None
+        name, owner, history, count, some = row
+        members = [Member(*m) for m in _some.decode(some)]
+        return GroupPage(conversation, name, owner, bool(history), count, members)
+
+
+def apply(file: SqliteFile, events: Sequence[Message]) -> None:
+    """
+    Carry out events, inside of a transaction.
+    """
+    for event in events:
+        row = file.row(
+            "SELECT id FROM conversations WHERE name = ?", (event.conversation,)
+        )
+        if row is None:
+            continue
+        if event.kind == GROUP:
+            _change(file, row[0], event)
+        elif event.kind == RECALL:
+            seq = recalled_in(event.content)
+            file.run(_TAKE_BACK, (row[0], seq, event.sender))
+
+
+def _change(file: SqliteFile, group: int, event: Message) -> None:
+    try:
+        change = change_in(event.content)
+    except InvalidChange:
+        return
+    if change.created:
+        _make(file, group, event, change)
+    made = file.row("SELECT made FROM groups WHERE conversation = ?", (group,))
+    if made is None or (change.created and made[0] != event.seq):
+        return
+    for sql, users in ((_ADD, change.add), (_REMOVE, change.remove)):
+        rows = [(group, user, event.seq) for user in users]
+        for statement in (sql, _LIST, _UNLIST):
+            write(file, statement, rows)
+
+
+def _make(file: SqliteFile, group: int, event: Message, change: GroupChange) -> None:
+    file.run(_MAKE, (group, change.name, event.sender, int(change.history), event.seq))

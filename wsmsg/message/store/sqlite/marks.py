@@ -1,0 +1,233 @@
+"""
+What users have seen in the file of the embedded store, and what they have not.
+
+Above a cursor there is a row for each range of numbers that were seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import msgspec
+
+from wsmsg.message.store.read_ranges import STEPS, Ranges, Seen, settled, windows
+from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
+from wsmsg.sqlite.file import SqliteFile, Unfit
+from wsmsg.sqlite.rows import ask, storable, write
+
+#: What version 3 of the store's tables has more than version 2.
+SEEN = """
+    CREATE TABLE seen (
+        conversation INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (conversation, user, first)
+    ) WITHOUT ROWID;
+"""
+
+_Key = tuple[str, int]
+
+_SEEN = """
+    SELECT json_group_array(json_array(c.name, s.user, s.first, s.last))
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    CROSS JOIN seen s ON s.conversation = c.id AND s.user = column2
+"""
+_PLACED = """
+    SELECT json_group_array(json_array(c.name, m.seq, m.message_id))
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    CROSS JOIN messages m ON m.conversation = c.id AND m.seq = column2
+"""
+# Without those that the user has to see.
+_PASSED = f"""
+    SELECT json_group_array(m.seq) FROM conversations c
+    CROSS JOIN messages m ON m.conversation = c.id AND m.seq BETWEEN ? AND ?
+    WHERE c.name = ? AND (m.kind >= {FIRST_EVENT} OR m.sender = ?)
+"""
+_ADD = """
+    INSERT OR REPLACE INTO seen (conversation, user, first, last)
+    SELECT c.id, column2, column3, column4
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+"""
+_DROP = """
+    DELETE FROM seen WHERE (conversation, user, first) IN (
+        SELECT c.id, column2, column3
+        FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    )
+"""
+# ?1: the user, ?2: the name of the conversation with themself.
+_MINE = """
+    SELECT c.id, c.name, max(
+        coalesce(u.read, 0), iif(g.history = 0, coalesce(m.joined, 0) - 1, 0)
+    ) AS read
+    FROM members
+    CROSS JOIN conversations c ON c.id = members.conversation
+    LEFT JOIN cursors u ON u.conversation = c.id AND u.user = ?1
+    LEFT JOIN groups g ON g.conversation = c.id
+    LEFT JOIN group_members m ON m.conversation = c.id AND m.user = ?1
+    WHERE members.user = ?1
+"""
+_UNREAD = f"""
+    FROM mine CROSS JOIN messages m ON m.conversation = mine.id AND m.seq > mine.read
+    WHERE m.kind < {FIRST_EVENT} AND (m.sender <> ?1 OR mine.name = ?2)
+        AND coalesce((
+            SELECT last FROM seen s
+            WHERE s.conversation = m.conversation AND s.user = ?1 AND s.first <= m.seq
+            ORDER BY s.first DESC LIMIT 1
+        ), 0) < m.seq
+"""
+_LIST = f"""
+    WITH mine AS ({_MINE}),
+    unread AS MATERIALIZED (SELECT mine.name, m.id, m.message_id {_UNREAD})
+    SELECT (SELECT count(*) FROM unread), (
+        SELECT json_group_array(json_array(name, sender, client_id, message_id,
+                                           content, kind, time_ms, seq))
+        FROM (
+            SELECT name, m.* FROM (
+                SELECT * FROM unread WHERE message_id > ?3
+                ORDER BY message_id LIMIT ?4
+            ) AS some CROSS JOIN messages m ON m.id = some.id
+            ORDER BY some.message_id
+        )
+    )
+"""
+_COUNTS = f"""
+    WITH mine AS ({_MINE} AND c.name IN (SELECT value FROM json_each(?3)))
+    SELECT json_group_array(json_array(name, n)) FROM (
+        SELECT mine.name, count(*) AS n {_UNREAD} GROUP BY mine.id
+    )
+"""
+_LOCATED = f"""
+    WITH mine AS ({_MINE})
+    SELECT json_group_array(json_array(m.message_id, mine.name, m.seq)) {_UNREAD}
+        AND m.message_id IN (SELECT value FROM json_each(?3))
+"""
+
+_seen = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+_placed = msgspec.json.Decoder(list[tuple[str, int, int]])
+_messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
+_seqs = msgspec.json.Decoder(list[int])
+_counts = msgspec.json.Decoder(list[tuple[str, int]])
+_located = msgspec.json.Decoder(list[tuple[int, str, int]])
+
+
+@attrs.frozen
+class Sight:
+    """
+    What is asked about one user in one conversation.
+
+    @ivar now: the cursor; nothing where there is none yet.
+    @ivar head: the last number there is.
+    @ivar floor: up to this number nothing need be seen.
+    @ivar read: a cursor that was given.
+    @ivar marked: ranges that were seen as well; all of them are there.
+    @ivar passing: whether the cursor is to go over what nobody has to see.
+    """
+
+    key: _Key
+    now: Cursor | None
+    head: int
+    floor: int = 0
+    read: int = 0
+    marked: Ranges = ()
+    passing: bool = True
+
+
+class SeenRows:
+    """
+    What is read of it.  Only the thread of the file may use it.
+    """
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def ranges(self, keys: Sequence[_Key]) -> dict[_Key, Ranges]:
+        """
+        What was seen above the cursors; nothing for who has seen nothing there.
+        """
+        found: dict[_Key, Ranges] = {}
+        for name, user, first, last in ask(self._file, _SEEN, keys, _seen):
+            found[name, user] = (*found.get((name, user), ()), (first, last))
+        return found
+
+    def ids(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """
+        The message ids of those messages that are there.
+        """
+        found = ask(self._file, _PLACED, list(dict.fromkeys(places)), _placed)
+        return {(name, seq): message_id for name, seq, message_id in found}
+
+    def unread(self, user: int, after_id: int, limit: int) -> tuple[list[Message], int]:
+        row = self._of(_LIST, user, after_id, max(limit, 0))
+        if row is None:
+            return [], 0
+        total, messages = row
+        return [Message(*m) for m in _messages.decode(messages)], total
+
+    def counts(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
+        counts = dict.fromkeys(conversations, 0)
+        names = [c for c in counts if storable((c,))]
+        row = self._of(_COUNTS, user, _json(names))
+        return {**counts, **dict(_counts.decode(row[0]))} if row else counts
+
+    def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> dict[int, tuple[str, int]]:
+        row = self._of(_LOCATED, user, _json(message_ids))
+        found = _located.decode(row[0]) if row else []
+        return {message_id: (name, seq) for message_id, name, seq in found}
+
+    def after(self, sight: Sight, ranges: Ranges) -> Seen:
+        """
+        What a user has seen after all of this.
+        """
+        now = sight.now.read if sight.now else 0
+        before = seen = Seen(max(now, sight.read, sight.floor), ranges)
+        if not sight.passing:
+            return settled(before, sight.marked)
+        passed: set[int] = set()
+        seqs = [seq for marked in sight.marked for seq in marked]
+        for above in STEPS:
+            reach = seen.read + above
+            for first, last in windows(seen.read, seqs, above):
+                last = min(last, sight.head)
+                if first <= last and (first, last) not in sight.marked:
+                    passed.update(self._passed(*sight.key, first, last))
+            seen = settled(before, sight.marked, passed)
+            if seen.read < reach:
+                break
+            seqs = []
+        return seen
+
+    def _passed(self, name: str, user: int, first: int, last: int) -> list[int]:
+        # Nobody is 0: what users say to themselves they have to see.
+        own = 0 if name == conversation_of(user, user) else user
+        (found,) = self._file.row(_PASSED, (first, last, name, own))
+        return _seqs.decode(found)
+
+    def _of(self, sql: str, user: int, *more: Any) -> Any:
+        try:
+            return self._file.row(sql, (user, conversation_of(user, user), *more))
+        except Unfit:
+            return None
+
+
+def keep(
+    file: SqliteFile, before: Mapping[_Key, Ranges], after: Iterable[tuple[_Key, Seen]]
+) -> None:
+    """
+    Store ranges, inside of a transaction.
+    """
+    gone, come = [], []
+    for key, seen in after:
+        old, new = before.get(key, ()), seen.ranges
+        gone += [(*key, first) for first, last in old if (first, last) not in new]
+        come += [(*key, *r) for r in new if r not in old]
+    write(file, _DROP, gone)
+    write(file, _ADD, come)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,169 @@
+"""
+The store in a file of this machine: L{IMessageStore} without anything to install.
+
+Two threads with a connection each: what only reads never waits behind a commit, and
+sees all that was committed before it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
+from wsmsg.message.store.interface import (
+    GroupPage,
+    HeadRow,
+    IMessageStore,
+    Marked,
+    Outcome,
+)
+from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
+from wsmsg.model import Cursor, Identity, Mark, Message
+
+
+@implementer(IMessageStore)
+class SqliteStore:
+    """
+    The store in the file C{path}.
+
+    @param reactor: for the time, and for the threads to come back to.
+    @param workers: do what blocks, one what writes and one what reads; threads unless
+        a test gives others.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        reactor: TimeAndThreads,
+        *,
+        retry: RetryPolicy,
+        dependency: Dependency,
+        workers: tuple[IWorker, IWorker] | None = None,
+    ) -> None:
+        self.dependency = dependency
+        self._writer = StoreWriter(path)
+        self._reader = StoreReader(path)
+        writing, reading = workers or (
+            Worker("wsmsg-store", reactor),
+            Worker("wsmsg-store-reads", reactor),
+        )
+        self._writing: IWorker = writing
+        self._reading: IWorker = reading
+        self._reopening = Reopening(
+            lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
+        )
+        self._stopping: Deferred[None] | None = None
+
+    def start(self) -> None:
+        self._reopening.start()
+
+    def stop(self) -> Deferred[None]:
+        if self._stopping is None:
+            self._stopping = Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        self._stopping.chainDeferred(stopped)
+        return stopped
+
+    def insert(
+        self, messages: Sequence[Message], stored_ms: int
+    ) -> Deferred[list[Outcome]]:
+        if not messages:
+            return succeed([])
+        return self._reopening.ask(
+            self._writing, self._writer.insert, messages, stored_ms
+        )
+
+    def find(self, identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
+        return self._reopening.ask(self._reading, self._reader.find, identities)
+
+    def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
+        return self._reopening.ask(self._reading, self._reader.heads, conversations)
+
+    def page(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        return self._reopening.ask(
+            self._reading, self._reader.page, conversation, after, limit
+        )
+
+    def conversations_of(
+        self, user: int, since_ms: int, limit: int, after: str = ""
+    ) -> Deferred[list[HeadRow]]:
+        return self._reopening.ask(
+            self._reading, self._reader.conversations_of, user, since_ms, limit, after
+        )
+
+    def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
+        return self._reopening.ask(self._writing, self._writer.move_cursors, cursors)
+
+    def cursors(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], Cursor]]:
+        return self._reopening.ask(self._reading, self._reader.cursors, keys)
+
+    def apply(self, events: Sequence[Message]) -> Deferred[None]:
+        return self._reopening.ask(self._writing, self._writer.apply, events)
+
+    def members(
+        self, conversations: Sequence[str]
+    ) -> Deferred[dict[str, frozenset[int]]]:
+        return self._reopening.ask(
+            self._reading, self._reader.groups.members, conversations
+        )
+
+    def readable_from(
+        self, keys: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], int]]:
+        return self._reopening.ask(
+            self._reading, self._reader.groups.readable_from, keys
+        )
+
+    def group(
+        self, conversation: str, after: int, limit: int
+    ) -> Deferred[GroupPage | None]:
+        return self._reopening.ask(
+            self._reading, self._reader.groups.group, conversation, after, limit
+        )
+
+    def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
+        if not marks:
+            return succeed(Marked([], []))
+        return self._reopening.ask(self._writing, self._writer.mark, marks)
+
+    def unread(
+        self, user: int, after_id: int, limit: int
+    ) -> Deferred[tuple[list[Message], int]]:
+        seen = self._reader.seen
+        return self._reopening.ask(self._reading, seen.unread, user, after_id, limit)
+
+    def unread_counts(
+        self, user: int, conversations: Sequence[str]
+    ) -> Deferred[dict[str, int]]:
+        seen = self._reader.seen
+        return self._reopening.ask(self._reading, seen.counts, user, conversations)
+
+    def located(
+        self, user: int, message_ids: Sequence[int]
+    ) -> Deferred[dict[int, tuple[str, int]]]:
+        seen = self._reader.seen
+        return self._reopening.ask(self._reading, seen.located, user, message_ids)
+
+    async def _open(self) -> None:
+        # The reader last and closed first: the writer checks and makes the file.
+        await self._reading.do(self._reader.close)
+        await self._writing.do(self._writer.open)
+        await self._reading.do(self._reader.open)
+
+    async def _stop(self) -> None:
+        await self._reopening.stop()
+        await self._reading.do(self._reader.close)
+        await self._writing.do(self._writer.close)
+        await self._reading.quit()
+        await self._writing.quit()
+        self.dependency.stopped()

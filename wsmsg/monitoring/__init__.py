@@ -1,0 +1,3 @@
+"""
+Health, metrics, logs and the admin listener.
+"""

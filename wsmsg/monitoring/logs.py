@@ -1,0 +1,180 @@
+"""
+Where a daemon logs, how each line looks, and from which level on.
+
+Text is Twisted's classic line.  JSON is one object a line: C{time}, C{level},
+C{source}, C{text}, then the event's own fields by their names, and C{traceback}
+where there is one.  Fields that could carry what people wrote, or a secret, are
+never written, whatever is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import syslog
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    formatEventAsClassicLogText,
+)
+from twisted.python.logfile import LogFile
+from zope.interface import implementer
+
+from wsmsg.settings.values import LogSettings
+
+#: Fields that no line has.
+HIDDEN = frozenset(
+    {"authorization", "body", "content", "password", "secret", "token", "value"}
+)
+
+# What old-style logging adds to each event, and what the line has anyway.
+_LEGACY = frozenset({"message", "time", "isError", "system", "format", "logLevel"})
+_OURS = frozenset({"time", "level", "source", "text", "traceback"})
+_ORDER = {level: rank for rank, level in enumerate(LogLevel.iterconstants())}
+
+
+class Out(Protocol):
+    """
+    A file to write lines to.
+    """
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+@implementer(ILogObserver)
+class Logs:
+    """
+    Writes events, from any thread.
+
+    @param rotate: begins a new file.
+    """
+
+    def __init__(
+        self,
+        out: Out,
+        settings: LogSettings,
+        *,
+        rotate: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+        self._rotate = rotate
+        self.follow(settings)
+
+    def follow(self, settings: LogSettings) -> None:
+        """
+        From now on log at this level, in this format.
+        """
+        self._least = _ORDER[LogLevel.levelWithName(settings.level)]
+        self._format = as_json if settings.format == "json" else as_text
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level")
+        if level is not None and _ORDER[level] < self._least:
+            return
+        line = self._format(event)
+        if line:
+            with self._lock:
+                self._out.write(line)
+                self._out.flush()
+
+    def rotate(self) -> None:
+        """
+        Begin a new file, where it is a file.
+        """
+        with self._lock:
+            self._rotate()
+
+
+def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
+    """
+    Log where twistd was told to.
+
+    @param options: twistd's own.
+    """
+    stays = bool(options.get("nodaemon"))
+    name = options.get("logfile") or ("-" if stays else "twistd.log")
+    if options.get("logger"):
+        # It goes before ours, which is made but never used.
+        return Logs(_Nowhere(), settings)
+    if options.get("syslog"):
+        return Logs(_Syslog(options.get("prefix") or ""), settings)
+    if name != "-":
+        file = LogFile.fromFullPath(name)
+        return Logs(file, settings, rotate=file.rotate)
+    if not stays:
+        print("wsmsg: a daemon cannot log to stdout; add -n", file=sys.stderr)
+        raise SystemExit(2)
+    return Logs(sys.stdout, settings)
+
+
+class _Nowhere:
+    def write(self, text: str, /) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+class _Syslog(_Nowhere):
+    def __init__(self, prefix: str) -> None:
+        syslog.openlog(prefix, syslog.LOG_PID, syslog.LOG_DAEMON)
+
+    def write(self, text: str, /) -> None:
+        for line in text.splitlines():
+            syslog.syslog(line)
+
+
+def as_text(event: LogEvent) -> str:
+    """
+    C{2026-01-31T12:00:00+0000 [wsmsg.monitoring.health.Health#info] ready}.
+    """
+    return formatEventAsClassicLogText(_without_hidden(event)) or ""
+
+
+def as_json(event: LogEvent) -> str:
+    """
+    One JSON object and a newline.
+    """
+    event = _without_hidden(event)
+    line: dict[str, object] = {
+        "time": _time(event.get("log_time", 0.0)),
+        "level": getattr(event.get("log_level"), "name", "info"),
+        "source": event.get("log_namespace", event.get("log_system", "-")),
+        "text": formatEvent(event),
+    }
+    for name, value in event.items():
+        if not name.startswith("log_") and name not in _LEGACY:
+            line[f"field_{name}" if name in _OURS else name] = _plain(value)
+    if (failure := event.get("log_failure")) is not None:
+        line["traceback"] = failure.getTraceback()
+    return json.dumps(line, ensure_ascii=False, skipkeys=True, default=str) + "\n"
+
+
+def _without_hidden(event: LogEvent) -> LogEvent:
+    if HIDDEN.isdisjoint(event):
+        return event
+    return {k: "(not logged)" if k in HIDDEN else v for k, v in event.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return str(value)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,306 @@
+"""
+The client protocol as protobuf: one C{ClientFrame} or C{ServerFrame} of
+C{protos/wsmsg/rpc/client.proto} a binary message.
+
+Fields that we do not know are ignored, as protobuf has it; a frame of a kind that
+we do not know is refused.  The frames that are sent the most are written field by
+field, which costs half of what keyword arguments do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from zope.interface import implementer
+
+from wsmsg.errors import BadFrame
+from wsmsg.protocol import frames as f
+from wsmsg.protocol.codec import ICodec
+from wsmsg.protocol.frames import ClientFrame, ServerFrame
+from wsmsg.protocol.validation import CHANGE_MAX, WATCH_MAX, checked, listed
+from wsmsg.rpc import client_pb2 as pb
+
+# ------------------------------------------------------------ protobuf to frames
+
+
+def _plain(kind: type[Any]) -> Callable[[Any], Any]:
+    """
+    For a frame whose fields all are simple and named as in the proto.
+    """
+    names = kind.__struct_fields__
+
+    def made(m: Any) -> Any:
+        return kind(*[getattr(m, name) for name in names])
+
+    return made
+
+
+def _send(m: Any) -> f.Send:
+    return f.Send(m.client_id, m.to, m.group, m.content, m.kind)
+
+
+def _watch(m: Any) -> f.Watch:
+    return f.Watch(tuple(listed(m.users, "watch.users", WATCH_MAX)))
+
+
+def _create_group(m: Any) -> f.CreateGroup:
+    members = tuple(listed(m.members, "create_group.members", CHANGE_MAX))
+    return f.CreateGroup(m.client_id, m.name, members, m.history)
+
+
+def _change_group(m: Any) -> f.ChangeGroup:
+    add = tuple(listed(m.add, "change_group.add", CHANGE_MAX))
+    remove = tuple(listed(m.remove, "change_group.remove", CHANGE_MAX))
+    return f.ChangeGroup(m.client_id, m.group, add, remove)
+
+
+def _deliver(m: Any) -> f.Deliver:
+    return f.Deliver(
+        m.conversation,
+        m.seq,
+        m.message_id,
+        getattr(m, "from"),
+        m.content,
+        m.kind,
+        m.time,
+        m.client_id,
+    )
+
+
+_receipt = _plain(f.Receipt)
+_limits = _plain(f.Limits)
+
+
+def _head(m: Any) -> f.Head:
+    others = tuple(map(_receipt, m.others))
+    return f.Head(m.conversation, m.head, m.read, m.delivered, m.time, others)
+
+
+def _welcome(m: Any) -> f.Welcome:
+    return f.Welcome(
+        m.user,
+        m.session,
+        m.heartbeat_s,
+        _limits(m.limits),
+        m.time,
+        tuple(map(_head, m.heads)),
+        m.more,
+        m.synced,
+    )
+
+
+def _page(m: Any) -> f.Page:
+    messages = tuple(map(_deliver, m.messages))
+    return f.Page(m.id, m.conversation, messages, m.head, m.more)
+
+
+def _heads(m: Any) -> f.Heads:
+    return f.Heads(m.id, tuple(map(_head, m.heads)), m.more)
+
+
+def _group(m: Any) -> f.Group:
+    members = tuple(f.Member(one.user, one.joined) for one in m.members)
+    return f.Group(m.id, m.group, m.name, m.owner, m.history, m.count, members, m.more)
+
+
+def _goaway(m: Any) -> f.Goaway:
+    return f.Goaway(m.reason, m.after_ms, tuple(m.alternatives))
+
+
+_FROM_CLIENT: dict[str, Callable[[Any], Any]] = {
+    "hello": _plain(f.Hello),
+    "send": _send,
+    "delivered": _plain(f.Delivered),
+    "read": _plain(f.Read),
+    "sync": _plain(f.Sync),
+    "conversations": _plain(f.Conversations),
+    "typing": _plain(f.Typing),
+    "watch": _watch,
+    "recall": _plain(f.Recall),
+    "ping": _plain(f.Ping),
+    "create_group": _create_group,
+    "change_group": _change_group,
+    "members": _plain(f.Members),
+}
+
+_FROM_SERVER: dict[str, Callable[[Any], Any]] = {
+    "welcome": _welcome,
+    "accepted": _plain(f.Accepted),
+    "rejected": _plain(f.Rejected),
+    "deliver": _deliver,
+    "page": _page,
+    "heads": _heads,
+    "receipt": _receipt,
+    "presence": _plain(f.Presence),
+    "typing": _plain(f.Typing),
+    "resync": _plain(f.Resync),
+    "goaway": _goaway,
+    "error": _plain(f.Error),
+    "pong": _plain(f.Pong),
+    "group": _group,
+}
+
+# ------------------------------------------------------------ frames to protobuf
+
+
+def _fill_plain(kind: type[Any]) -> Callable[[Any, Any], None]:
+    """
+    L{_plain} backwards; lists of simple values too.
+    """
+    names = kind.__struct_fields__
+
+    def fill(m: Any, frame: Any) -> None:
+        m.SetInParent()
+        for name in names:
+            value = getattr(frame, name)
+            if type(value) is tuple:
+                getattr(m, name).extend(value)
+            else:
+                setattr(m, name, value)
+
+    return fill
+
+
+def _fill_deliver(m: Any, frame: f.Deliver) -> None:
+    m.conversation = frame.conversation
+    m.seq = frame.seq
+    m.message_id = frame.message_id
+    setattr(m, "from", frame.sender)  # a keyword in Python
+    m.content = frame.content
+    m.kind = frame.kind
+    m.time = frame.time
+    if frame.client_id:
+        m.client_id = frame.client_id
+
+
+def _fill_accepted(m: Any, frame: f.Accepted) -> None:
+    m.client_id = frame.client_id
+    m.time = frame.time
+    if frame.conversation:
+        m.conversation = frame.conversation
+
+
+_fill_receipt = _fill_plain(f.Receipt)
+_fill_limits = _fill_plain(f.Limits)
+
+
+def _fill_heads(repeated: Any, heads: tuple[f.Head, ...]) -> None:
+    for head in heads:
+        m = repeated.add(
+            conversation=head.conversation,
+            head=head.head,
+            read=head.read,
+            delivered=head.delivered,
+            time=head.time,
+        )
+        for receipt in head.others:
+            _fill_receipt(m.others.add(), receipt)
+
+
+def _fill_welcome(m: Any, frame: f.Welcome) -> None:
+    m.user = frame.user
+    m.session = frame.session
+    m.heartbeat_s = frame.heartbeat_s
+    _fill_limits(m.limits, frame.limits)
+    m.time = frame.time
+    _fill_heads(m.heads, frame.heads)
+    m.more = frame.more
+    m.synced = frame.synced
+
+
+def _fill_page(m: Any, frame: f.Page) -> None:
+    m.id = frame.id
+    m.conversation = frame.conversation
+    for message in frame.messages:
+        _fill_deliver(m.messages.add(), message)
+    m.head = frame.head
+    m.more = frame.more
+
+
+def _fill_heads_frame(m: Any, frame: f.Heads) -> None:
+    m.id = frame.id
+    _fill_heads(m.heads, frame.heads)
+    m.more = frame.more
+
+
+def _fill_group(m: Any, frame: f.Group) -> None:
+    m.id = frame.id
+    m.group = frame.group
+    m.name = frame.name
+    m.owner = frame.owner
+    m.history = frame.history
+    m.count = frame.count
+    for member in frame.members:
+        m.members.add(user=member.user, joined=member.joined)
+    m.more = frame.more
+
+
+def _fillers(
+    kinds: tuple[type[Any], ...],
+) -> dict[type[Any], tuple[str, Callable[[Any, Any], None]]]:
+    own: dict[type[Any], Callable[[Any, Any], None]] = {
+        f.Deliver: _fill_deliver,
+        f.Accepted: _fill_accepted,
+        f.Welcome: _fill_welcome,
+        f.Page: _fill_page,
+        f.Heads: _fill_heads_frame,
+        f.Group: _fill_group,
+    }
+    return {k: (k.__struct_config__.tag, own.get(k) or _fill_plain(k)) for k in kinds}
+
+
+_TO_SERVER = _fillers(ClientFrame.__args__)
+_TO_CLIENT = _fillers(ServerFrame.__args__)
+
+
+def _bytes(m: Any, frame: Any, fillers: dict[type[Any], Any]) -> bytes:
+    name, fill = fillers[type(frame)]
+    fill(getattr(m, name), frame)
+    data: bytes = m.SerializeToString()
+    return data
+
+
+@implementer(ICodec)
+class ProtobufCodec:
+    """
+    C{wsmsg.v1.protobuf}.
+    """
+
+    __slots__ = ()
+
+    name = "protobuf"
+    subprotocol = "wsmsg.v1.protobuf"
+    binary = True
+
+    def decode(self, data: bytes) -> ClientFrame:
+        try:
+            m = pb.ClientFrame.FromString(data)
+        except DecodeError as e:
+            raise BadFrame(f"not a protobuf ClientFrame: {e}") from None
+        name = m.WhichOneof("frame")
+        if name is None:
+            raise BadFrame("a ClientFrame without a frame in it that is known here")
+        frame: ClientFrame = _FROM_CLIENT[name](getattr(m, name))
+        return checked(frame)
+
+    def encode(self, frame: ServerFrame) -> bytes:
+        return _bytes(pb.ServerFrame(), frame, _TO_CLIENT)
+
+    def encode_client(self, frame: ClientFrame) -> bytes:
+        return _bytes(pb.ClientFrame(), frame, _TO_SERVER)
+
+    def decode_server(self, data: bytes) -> ServerFrame:
+        try:
+            m = pb.ServerFrame.FromString(data)
+        except DecodeError as e:
+            raise BadFrame(f"not a protobuf ServerFrame: {e}") from None
+        name = m.WhichOneof("frame")
+        if name is None:
+            raise BadFrame("a ServerFrame without a frame in it that is known here")
+        frame: ServerFrame = _FROM_SERVER[name](getattr(m, name))
+        return frame
+
+
+CODEC = ProtobufCodec()

@@ -1,0 +1,197 @@
+"""
+What every client frame must be, whatever codec it came in.
+
+Sizes are checked against the frame's own bytes by whoever reads it; these bound
+what a field may say: ids, names, numbers.  What a user B{may} do is not here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wsmsg.errors import BadFrame
+from wsmsg.model import INT64_MAX
+from wsmsg.protocol.frames import (
+    ChangeGroup,
+    ClientFrame,
+    Conversations,
+    CreateGroup,
+    Delivered,
+    Hello,
+    Members,
+    Ping,
+    Read,
+    Recall,
+    Send,
+    Sync,
+    Typing,
+    Watch,
+)
+
+INT32_MAX = 2**31 - 1
+
+#: The most users that a C{watch} may name, whatever the limits of the node.
+WATCH_MAX = 10000
+
+#: The most users that a change of a group may name to be understood at all.
+CHANGE_MAX = 10000
+
+_ID_BYTES = 64
+_NAME_BYTES = 64
+_TOKEN_BYTES = 16384
+_CLIENT_BYTES = 256
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def _text(value: str, name: str, limit: int, least: int = 0) -> None:
+    """
+    Refuse what is too short, too long in UTF-8, or has control characters.
+    """
+    size = len(value)
+    if size > limit or not value.isascii():
+        size = len(value.encode("utf-8"))
+    if not least <= size <= limit:
+        raise BadFrame(f"{name} is {size} bytes, and must be {least} to {limit}")
+    # isprintable() is quick and true of most; the pattern knows why it was not.
+    if not value.isprintable() and _CONTROL.search(value):
+        raise BadFrame(f"{name} has control characters")
+
+
+def _number(value: int, name: str, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise BadFrame(f"{name} is not between {least} and {most}")
+
+
+def _hello(frame: Hello) -> None:
+    _text(frame.token, "hello.token", _TOKEN_BYTES)
+    _text(frame.device, "hello.device", _ID_BYTES)
+    _text(frame.client, "hello.client", _CLIENT_BYTES)
+    _number(frame.since, "hello.since", 0, INT64_MAX)
+
+
+def _send(frame: Send) -> None:
+    client_id = frame.client_id
+    # The commonest frame: what is right of most is seen without a call.
+    if not (
+        0 < len(client_id) <= _ID_BYTES
+        and client_id.isascii()
+        and client_id.isprintable()
+    ):
+        _text(client_id, "send.client_id", _ID_BYTES, 1)
+    if not 0 <= frame.to <= INT64_MAX:
+        _number(frame.to, "send.to", 0, INT64_MAX)
+    if frame.group:
+        _number(frame.group, "send.group", 0, INT64_MAX)
+    if not 0 <= frame.kind <= INT32_MAX:
+        _number(frame.kind, "send.kind", 0, INT32_MAX)
+
+
+def _delivered(frame: Delivered) -> None:
+    _text(frame.conversation, "delivered.conversation", _NAME_BYTES, 1)
+    _number(frame.seq, "delivered.seq", 1, INT64_MAX)
+
+
+def _read(frame: Read) -> None:
+    _text(frame.conversation, "read.conversation", _NAME_BYTES, 1)
+    _number(frame.message_id, "read.message_id", 0, INT64_MAX)
+    _number(frame.seq, "read.seq", 0 if frame.message_id else 1, INT64_MAX)
+
+
+def _sync(frame: Sync) -> None:
+    _text(frame.id, "sync.id", _ID_BYTES, 1)
+    _text(frame.conversation, "sync.conversation", _NAME_BYTES, 1)
+    _number(frame.after, "sync.after", 0, INT64_MAX)
+    _number(frame.limit, "sync.limit", 0, INT32_MAX)
+
+
+def _conversations(frame: Conversations) -> None:
+    _text(frame.id, "conversations.id", _ID_BYTES, 1)
+    _number(frame.since, "conversations.since", 0, INT64_MAX)
+    _number(frame.limit, "conversations.limit", 0, INT32_MAX)
+    _text(frame.after, "conversations.after", _NAME_BYTES, 0)
+
+
+def _typing(frame: Typing) -> None:
+    _text(frame.conversation, "typing.conversation", _NAME_BYTES, 1)
+    _number(frame.user, "typing.user", 0, INT64_MAX)
+
+
+def listed(users: Sequence[int], name: str, limit: int) -> Sequence[int]:
+    """
+    These, if they are not too many.
+
+    @raise BadFrame: they are.
+    """
+    if len(users) > limit:
+        raise BadFrame(f"{name} has more than {limit} users")
+    return users
+
+
+def _users(users: Sequence[int], name: str, limit: int) -> None:
+    listed(users, name, limit)
+    if users:
+        _number(min(users), name, 1, INT64_MAX)
+        _number(max(users), name, 1, INT64_MAX)
+
+
+def _watch(frame: Watch) -> None:
+    _users(frame.users, "watch.users", WATCH_MAX)
+
+
+def _create_group(frame: CreateGroup) -> None:
+    _text(frame.client_id, "create_group.client_id", _ID_BYTES, 1)
+    _users(frame.members, "create_group.members", CHANGE_MAX)
+
+
+def _change_group(frame: ChangeGroup) -> None:
+    _text(frame.client_id, "change_group.client_id", _ID_BYTES, 1)
+    _number(frame.group, "change_group.group", 1, INT64_MAX)
+    _users(frame.add, "change_group.add", CHANGE_MAX)
+    _users(frame.remove, "change_group.remove", CHANGE_MAX)
+
+
+def _members(frame: Members) -> None:
+    _text(frame.id, "members.id", _ID_BYTES, 1)
+    _number(frame.group, "members.group", 1, INT64_MAX)
+    _number(frame.after, "members.after", 0, INT64_MAX)
+    _number(frame.limit, "members.limit", 0, INT32_MAX)
+
+
+def _recall(frame: Recall) -> None:
+    _text(frame.client_id, "recall.client_id", _ID_BYTES, 1)
+    _text(frame.conversation, "recall.conversation", _NAME_BYTES, 1)
+    _number(frame.seq, "recall.seq", 1, INT64_MAX)
+
+
+def _ping(frame: Ping) -> None:
+    _text(frame.nonce, "ping.nonce", _ID_BYTES)
+
+
+_CHECKS: dict[type[Any], Callable[[Any], None]] = {
+    Hello: _hello,
+    Send: _send,
+    Delivered: _delivered,
+    Read: _read,
+    Sync: _sync,
+    Conversations: _conversations,
+    Typing: _typing,
+    Watch: _watch,
+    Recall: _recall,
+    Ping: _ping,
+    CreateGroup: _create_group,
+    ChangeGroup: _change_group,
+    Members: _members,
+}
+
+
+def checked(frame: ClientFrame) -> ClientFrame:
+    """
+    The frame, if all of its fields can be what they are.
+
+    @raise BadFrame: one cannot; the reason names it.
+    """
+    _CHECKS[type(frame)](frame)
+    return frame

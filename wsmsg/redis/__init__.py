@@ -1,0 +1,3 @@
+"""
+Connections to Redis, shared by both daemons.
+"""

@@ -1,0 +1,357 @@
+"""
+One connection to a Redis that is opened again whenever it was lost.
+
+Each attempt is a connection of its own: the host is looked up again (after a failover
+it has another address), it logs in, loads the scripts, and shows by a check that it
+serves us.  The check is repeated every second: a dead socket is noticed by it, and a
+server that began to refuse writes.  Whatever the server refuses is a loss, with the
+reason; so it is dialled again, perhaps elsewhere, until it serves.
+
+txredisapi's own reconnection is not used: it ends for good when a login fails, and
+calls that are made meanwhile wait for ever.
+
+Importing this imports the reactor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import (
+    Deferred,
+    FirstError,
+    TimeoutError,
+    fail,
+    gatherResults,
+    succeed,
+)
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import (
+    Certificate,
+    optionsForClientTLS,
+    trustRootFromCertificates,
+)
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from txredisapi import RedisProtocol, ResponseError
+
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.errors import Unavailable
+from wsmsg.settings.urls.redis import RedisUrl
+
+#: One command and its words, to the reply.
+Ask = Callable[..., "Deferred[Any]"]
+#: Fires when the server does what is wanted of it; fails when it refuses.
+Check = Callable[[Ask], "Deferred[Any]"]
+
+_BEAT_S = 1.0
+_CERTIFICATE_END = "-----END CERTIFICATE-----"
+
+#: By the first word of a refusal, what it means to an operator.
+_REFUSALS = {
+    "WRONGPASS": "the user or the password is wrong",
+    "NOAUTH": "it wants a user or a password",
+    "NOPERM": "the user lacks a right",
+    "READONLY": "it is read-only",
+    "OOM": "it is full and takes no writes",
+    "MISCONF": "it cannot write its data and takes no writes",
+    "NOREPLICAS": "it has too few replicas and takes no writes",
+    "LOADING": "it is reading its data",
+    "MASTERDOWN": "it has lost its primary",
+    "WRONGTYPE": "somebody else uses our keys, choose another prefix",
+}
+
+
+class Script:
+    """
+    A program that the server runs as one.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+def ping(ask: Ask) -> Deferred[Any]:
+    """
+    The check that needs no right.
+    """
+    return ask("PING")
+
+
+class RedisConnection:
+    """
+    Opened by L{start}, kept open until L{stop}.
+
+    @param scripts: loaded before anything is asked.
+    @param line: what speaks with the server.
+    @param timeout_s: how long an attempt, and each reply, may take.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        url: RedisUrl,
+        reactor: Any,
+        *,
+        retry: RetryPolicy,
+        dependency: Dependency,
+        check: Check = ping,
+        scripts: Sequence[Script] = (),
+        line: Callable[[], Line] | None = None,
+        timeout_s: float = 2.0,
+    ) -> None:
+        self.url = url
+        self.dependency = dependency
+        self._reactor = reactor
+        self._retry = retry
+        self._check = check
+        self._scripts = scripts
+        self._lines = _Lines.forProtocol(line or Line)
+        self._timeout_s = timeout_s
+        self._failures = 0
+        self._stopping = False
+        self._line: Line | None = None
+        self._attempt: Deferred[Any] = succeed(None)
+        self._next: IDelayedCall | None = None
+        self._beat = LoopingCall(self._beats)
+        self._beat.clock = reactor
+
+    def start(self) -> None:
+        """
+        Begin with the first attempt.
+        """
+        self._next = None
+        self.dependency.attempting()
+        self._attempt = Deferred.fromCoroutine(self._open())
+        self._attempt.addCallbacks(self._opened, self._failed)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Close it; what was asked and has no reply fails.
+
+        @return: a Deferred that fires when nothing is left; never fails.
+        """
+        self._stopping = True
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        if self._beat.running:
+            self._beat.stop()
+        self._attempt.cancel()
+        line, self._line = self._line, None
+        gone: Deferred[None] = succeed(None) if line is None else line.end()
+        return gone.addCallback(lambda _: self.dependency.stopped())
+
+    @property
+    def up(self) -> bool:
+        return self._line is not None
+
+    def ask(self, *words: object) -> Deferred[Any]:
+        """
+        One command.  Several that are asked in one turn of the reactor leave together,
+        and are carried out in their order.
+
+        @return: a Deferred that fires with the reply, or fails with L{Unavailable}:
+            then the connection is lost as well.
+        """
+        if self._line is None:
+            return fail(self.refusal())
+        return self._asked(self._line, *words)
+
+    def run(self, script: Script, *args: object) -> Deferred[Any]:
+        """
+        Run a script, which is given the prefix as its only key.
+        """
+        return self.ask("EVALSHA", script.sha, 1, self.url.prefix, *args)
+
+    def refusal(self) -> Unavailable:
+        """
+        Why nothing can be asked now.
+        """
+        seen = self.dependency.snapshot()
+        why = f": {seen.last_error}" if seen.last_error else ""
+        return Unavailable(f"{seen.name} is not up{why}")
+
+    # -- an attempt
+
+    async def _open(self) -> Line:
+        opening: Deferred[Any] = self._endpoint().connect(self._lines)
+        line: Line = await opening.addTimeout(self._timeout_s, self._reactor)
+        ask = partial(self._asked, line)
+        try:
+            if self.url.password:
+                login = (self.url.user, self.url.password)
+                await ask("AUTH", *(word for word in login if word))
+            if self.url.db:
+                await ask("SELECT", self.url.db)
+            loads = [ask("SCRIPT", "LOAD", script.source) for script in self._scripts]
+            await together(loads)
+            await self._check(ask)
+        except BaseException:
+            line.transport.abortConnection()
+            raise
+        return line
+
+    def _endpoint(self) -> IStreamClientEndpoint:
+        host, port = self.url.address
+        endpoint = HostnameEndpoint(
+            self._reactor, host.encode(), port, timeout=self._timeout_s
+        )
+        if not self.url.tls:
+            return endpoint
+        trust = None
+        if self.url.ca_file:
+            with open(self.url.ca_file) as f:
+                trust = trustRootFromCertificates(_certificates(f.read()))
+        wrapped: IStreamClientEndpoint = wrapClientTLS(
+            optionsForClientTLS(host, trust), endpoint
+        )
+        return wrapped
+
+    def _opened(self, line: Line) -> None:
+        if self._stopping:
+            line.transport.abortConnection()
+            return
+        self._failures = 0
+        self._line = line
+        line.on_loss(lambda: self._lost(line, self._told(line.fault)))
+        self.dependency.succeeded()
+        if self._line is line:
+            self._beat.start(_BEAT_S, now=False)
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._stopping:
+            self._wait(self._reason(failure))
+
+    def _wait(self, reason: str) -> None:
+        self._failures += 1
+        delay_s = self._retry(self._failures)
+        self.dependency.failed(reason, delay_s)
+        if delay_s is not None:
+            self._next = self._reactor.callLater(delay_s, self.start)
+
+    # -- while it is up
+
+    def _beats(self) -> Deferred[Any]:
+        # What fails has been told by then.
+        return self._check(self.ask).addErrback(lambda _: None)
+
+    def _asked(self, line: Line, *words: object) -> Deferred[Any]:
+        asked: Deferred[Any] = line.execute_command(*words)
+        asked.addTimeout(self._timeout_s, self._reactor)
+        return asked.addErrback(self._refused, line)
+
+    def _refused(self, failure: Failure, line: Line) -> Failure:
+        if line.fault:
+            reason = self._told(line.fault)
+        else:
+            reason = self._reason(failure)
+        self._lost(line, reason)
+        return Failure(Unavailable(reason))
+
+    def _lost(self, line: Line, reason: str) -> None:
+        if line is not self._line or self._stopping:
+            return
+        self._line = None
+        if self._beat.running:
+            self._beat.stop()
+        line.transport.abortConnection()
+        self.dependency.lost(reason)
+        self._wait(reason)
+
+    def _reason(self, failure: Failure) -> str:
+        fault = failure.value
+        if isinstance(fault, Unavailable):
+            return fault.reason
+        return self._told(self._said(failure))
+
+    def _told(self, said: str) -> str:
+        return f"redis {self.url.place}: {said}"
+
+    def _said(self, failure: Failure) -> str:
+        fault = failure.value
+        if isinstance(fault, ResponseError):
+            text = str(fault).strip()
+            meaning = _REFUSALS.get(text.partition(" ")[0])
+            return f"{meaning} ({text})" if meaning else f"it refused ({text})"
+        if isinstance(fault, TimeoutError):
+            return f"no answer within {self._timeout_s:g} s"
+        if isinstance(fault, OSError) and fault.strerror:
+            return fault.strerror
+        return _message(failure)
+
+
+class Line(RedisProtocol):  # type: ignore[misc]
+    """
+    One connection, which logs in when it is told to.
+
+    @ivar fault: why it was lost; empty: it was not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(convertNumbers=False)
+        self.fault = ""
+        self._on_loss: Callable[[], object] = lambda: None
+        self._gone: Deferred[None] = Deferred()
+
+    def on_loss(self, call: Callable[[], object]) -> None:
+        """
+        Have this called when the connection is lost.
+        """
+        self._on_loss = call
+        if self.fault:
+            call()
+
+    def end(self) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when the connection is closed.
+        """
+        self.transport.abortConnection()
+        return self._gone
+
+    def connectionLost(self, reason: Failure) -> None:
+        clean = reason.check(ConnectionClosed)
+        self.fault = "the connection was closed" if clean else _message(reason)
+        self._on_loss()
+        super().connectionLost(reason)
+        self._gone.callback(None)
+
+
+class _Lines(Factory):
+    """
+    Makes them without a word in the log for each.
+    """
+
+    noisy = False
+
+
+def together(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:
+    """
+    All replies, in their order, or the first failure.
+    """
+    gathered = gatherResults(list(asked), consumeErrors=True)
+    return gathered.addErrback(_first)
+
+
+def _message(failure: Failure) -> str:
+    return failure.getErrorMessage() or type(failure.value).__name__
+
+
+def _first(failure: Failure) -> Failure:
+    fault = failure.value
+    return fault.subFailure if isinstance(fault, FirstError) else failure
+
+
+def _certificates(pem: str) -> list[Certificate]:
+    parts = (part + _CERTIFICATE_END for part in pem.split(_CERTIFICATE_END)[:-1])
+    return [Certificate.loadPEM(part.encode()) for part in parts]

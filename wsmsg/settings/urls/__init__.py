@@ -1,0 +1,3 @@
+"""
+Readers of the URLs in settings.
+"""

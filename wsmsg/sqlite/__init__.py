@@ -1,0 +1,3 @@
+"""
+SQLite files, each owned by one process.
+"""

@@ -1,0 +1,78 @@
+"""
+Signs of life of a peer that gives none by itself.
+
+A unary call is made beside the stream and on the same connection, and any answer will
+do, also a refusal.  It says that the peer lives, and that what was written on the
+stream before has come to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from wsmsg.stream.errors import StreamFailed, explain
+from wsmsg.stream.options import channel_options
+
+#: The standard health check; servers without it answer C{UNIMPLEMENTED}.
+HEALTH = "/grpc.health.v1.Health/Check"
+
+#: With these no peer has answered.
+_SILENCE = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+    }
+)
+
+
+async def echo(channel: grpc.aio.Channel, method: str, timeout_s: float) -> None:
+    """
+    Wait until the peer answers anything.
+
+    @param method: the full name of what is called, with an empty request.
+    @raise StreamFailed: it did not.
+    """
+    await _status(channel, method, timeout_s)
+
+
+async def serves(target: str, method: str, timeout_s: float) -> bool:
+    """
+    Whether the server at C{target} knows a method that takes an empty request.
+
+    @param method: its full name.
+    @raise StreamFailed: there is no answer, and why.
+    """
+    channel = grpc.aio.insecure_channel(target, options=channel_options(0))
+    try:
+        status = await _status(channel, method, timeout_s)
+    finally:
+        await channel.close()
+    return status is not grpc.StatusCode.UNIMPLEMENTED
+
+
+async def _status(
+    channel: grpc.aio.Channel, method: str, timeout_s: float
+) -> grpc.StatusCode:
+    ask: Any = channel.unary_unary(
+        method, request_serializer=bytes, response_deserializer=bytes
+    )
+    try:
+        await ask(b"", timeout=timeout_s)
+    except grpc.aio.AioRpcError as e:
+        if e.code() in _SILENCE:
+            raise StreamFailed(_silence(e, timeout_s)) from None
+        status: grpc.StatusCode = e.code()
+        return status
+    except grpc.aio.UsageError:
+        raise StreamFailed("the stream is closed") from None
+    return grpc.StatusCode.OK
+
+
+def _silence(error: grpc.aio.AioRpcError, timeout_s: float) -> str:
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"no answer in {timeout_s} s"
+    return explain(error)

@@ -1,0 +1,87 @@
+"""
+A gRPC server of ours: with the standard health service and reflection, and on a port
+that is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from twisted.internet.defer import Deferred
+
+T = TypeVar("T")
+
+
+class GrpcServer(ABC):
+    """
+    One server; a subclass adds its services in L{add_to}.
+
+    @ivar health: the health service, to be told of readiness
+        (L{wsmsg.monitoring.grpc_health.follow_readiness}).
+    @ivar address: where it listens, once it does.
+    @ivar services: full names of what is served, for health and reflection.
+    """
+
+    services: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        self.health = health_aio.HealthServicer()
+        self.address = ""
+        self._server: grpc.aio.Server | None = None
+
+    @abstractmethod
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """
+        Add the services of this server.
+        """
+
+    @abstractmethod
+    def options(self) -> Sequence[tuple[str, int]]:
+        """
+        Channel arguments.  A second server on the port must be an error, not a silent
+        share of its calls: C{grpc.so_reuseport} has to be 0 among them.
+        """
+
+    async def start(self, listen: str) -> None:
+        """
+        Serve.  The asyncio loop must be running.
+
+        @param listen: C{host:port}.
+        @raise OSError: the address cannot be had.
+        """
+        server = grpc.aio.server(options=self.options())
+        self.add_to(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection(
+            (*self.services, health, reflection.SERVICE_NAME), server
+        )
+        try:
+            port = server.add_insecure_port(listen)
+        except RuntimeError as e:
+            raise OSError(f"cannot listen on {listen} (rpc_listen): {e}") from e
+        self.address = f"{listen.rpartition(':')[0]}:{port}"
+        await server.start()
+        self._server = server
+
+    async def stop(self, grace_s: float) -> None:
+        """
+        Take no more calls; those that run may finish within the grace.
+        """
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(grace_s)
+
+
+def on_loop(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """
+    Run a coroutine of asyncio's, for those who wait in Twisted's way.
+    """
+    return Deferred.fromFuture(asyncio.ensure_future(coroutine))

@@ -1,0 +1,165 @@
+"""
+From a store to records, in batches of bounded size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from wsmsg.message.store.archive import Extent, IStoreArchive, Span
+from wsmsg.message.store.interface import GroupPage, Member
+from wsmsg.message.store.read_ranges import Seen, settled
+from wsmsg.model import INT64_MAX, Cursor, Message, is_group
+from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.records import (
+    CursorLine,
+    GroupLine,
+    Key,
+    MemberLine,
+    MessageLine,
+    Record,
+)
+
+#: Conversations, messages, members or cursors in one answer of the store.
+LIMIT = 500
+
+
+class Walk:
+    """
+    All of a store.
+
+    @param archive: opened.
+    """
+
+    def __init__(
+        self, archive: IStoreArchive, patience: Patience, *, limit: int = LIMIT
+    ) -> None:
+        self._archive = archive
+        self._ask = patience.ask
+        self._limit = limit
+
+    async def records(self, last: Key = ("", 0, 0)) -> AsyncIterator[list[Record]]:
+        """
+        All records, in their order.
+
+        @param last: only those with greater keys.
+        """
+        name, archive = last[0], self._archive
+        # A text that is less, with not much between the two.
+        after = name[:-1]
+        while extents := await self._ask(archive.conversations, after, self._limit):
+            wanted = [extent for extent in extents if extent.conversation >= name]
+            for some in packed(wanted, self._limit):
+                async for part in self._of(some):
+                    yield [record for record in part if record.key > last]
+            after = extents[-1].conversation
+
+    async def _of(self, extents: list[Extent]) -> AsyncIterator[list[Record]]:
+        if len(extents) > 1:
+            yield await self._small(extents)
+            return
+        (extent,) = extents
+        name, head = extent
+        for first in range(0, head, self._limit):
+            last = min(first + self._limit, head)
+            yield await self._messages([Span(name, first, last)])
+        if is_group(name):
+            async for some in self._group(name):
+                yield some
+        async for cursors in self._cursors(extents):
+            yield cursors
+
+    async def _small(self, extents: list[Extent]) -> list[Record]:
+        found = await self._messages([Span(name, 0, head) for name, head in extents])
+        async for cursors in self._cursors(extents):
+            found += cursors
+        # Conversations of two: not many more cursors than there are names.
+        return sorted(found, key=lambda record: record.key)
+
+    async def _messages(self, spans: list[Span]) -> list[Record]:
+        found = await self._ask(self._archive.messages, spans)
+        return [message_line(m) for m in found]
+
+    async def _group(self, name: str) -> AsyncIterator[list[Record]]:
+        after, begun = 0, False
+        while page := await self._ask(self._archive.group, name, after, self._limit):
+            if not begun:
+                yield [group_line(page)]
+            if not page.members:
+                return
+            yield [member_line(name, member) for member in page.members]
+            after, begun = page.members[-1].user, True
+
+    async def _cursors(self, extents: list[Extent]) -> AsyncIterator[list[Record]]:
+        heads = dict(extents)
+        names, after = list(heads), ("", 0)
+        ask, archive, limit = self._ask, self._archive, self._limit
+        while found := await ask(archive.cursors_in, names, after, limit):
+            # Beside a store in use one may have passed the head that was read.
+            yield [cursor_line(c, heads[c.conversation]) for c in found]
+            if len(found) < limit:
+                return
+            after = (found[-1].conversation, found[-1].user)
+
+
+def packed(extents: Sequence[Extent], limit: int) -> Iterator[list[Extent]]:
+    """
+    Neighbours whose messages are at most C{limit} in all; one that has more, or is a
+    group, is alone.
+    """
+    some: list[Extent] = []
+    size = 0
+    for extent in extents:
+        alone = is_group(extent.conversation) or extent.head > limit
+        if some and (alone or size + extent.head > limit):
+            yield some
+            some, size = [], 0
+        some.append(extent)
+        size += limit if alone else extent.head
+    if some:
+        yield some
+
+
+def message_line(m: Message) -> MessageLine:
+    """
+    A message as a record.
+    """
+    return MessageLine(
+        m.conversation,
+        m.seq,
+        m.sender,
+        m.client_id,
+        m.message_id,
+        m.kind,
+        m.time_ms,
+        m.content,
+    )
+
+
+def group_line(page: GroupPage) -> GroupLine:
+    """
+    A group as a record.
+    """
+    return GroupLine(page.conversation, page.name, page.owner, page.history, page.count)
+
+
+def member_line(conversation: str, member: Member) -> MemberLine:
+    """
+    A member as a record.
+    """
+    return MemberLine(conversation, member.user, member.joined)
+
+
+def cursor_line(c: Cursor, head: int = INT64_MAX) -> CursorLine:
+    """
+    A cursor as a record, not past this number.
+    """
+    # What the cursor has reached meanwhile may still be said of what is above it.
+    read, seen = settled(Seen(c.read), c.seen) if c.seen else (c.read, ())
+    return CursorLine(
+        c.conversation,
+        c.user,
+        min(c.delivered, head),
+        min(read, head),
+        tuple((first, min(last, head)) for first, last in seen if first <= head),
+    )

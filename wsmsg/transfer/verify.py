@@ -1,0 +1,94 @@
+"""
+Whether a store has what a file has: both are in the same order, and read side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import attrs
+import msgspec
+
+from wsmsg.transfer.dump import Walk
+from wsmsg.transfer.file import Batch
+from wsmsg.transfer.records import GroupLine, MessageLine, Record
+
+#: So many differences are told one by one.
+_TOLD = 20
+
+
+@attrs.define
+class Difference:
+    """
+    What a comparison found.
+
+    @ivar missing: records that the store does not have.
+    @ivar different: records that are not the same there.
+    @ivar more: records that only the store has.
+    @ivar told: the first of the missing and different ones, a sentence each.
+    """
+
+    missing: int = 0
+    different: int = 0
+    more: int = 0
+    told: list[str] = attrs.field(factory=list)
+
+    def tell(self, line: int, record: Record, what: str) -> None:
+        if len(self.told) < _TOLD:
+            self.told.append(f"line {line}: {_named(record)} {what}")
+
+
+async def compare(batches: Iterable[Batch], walk: Walk) -> Difference:
+    """
+    Hold a file against a store.
+
+    @raise BadFile: the file is not whole.
+    """
+    difference = Difference()
+    stored = _each(walk)
+    there = await anext(stored, None)
+    for batch in batches:
+        for line, record in enumerate(batch.records, batch.first_line):
+            while there is not None and there.key < record.key:
+                difference.more += 1
+                there = await anext(stored, None)
+            if there is None or there.key != record.key:
+                difference.missing += 1
+                difference.tell(line, record, "is not in the store")
+                continue
+            if there != record:
+                difference.different += 1
+                difference.tell(line, record, _how(record, there))
+            there = await anext(stored, None)
+    while there is not None:
+        difference.more += 1
+        there = await anext(stored, None)
+    return difference
+
+
+async def _each(walk: Walk) -> AsyncIterator[Record]:
+    async for records in walk.records():
+        for record in records:
+            yield record
+
+
+def _how(record: Record, there: Record) -> str:
+    fields = msgspec.structs.fields(record)
+    names = [
+        f.name
+        for f in fields
+        if getattr(record, f.name) != getattr(there, f.name, None)
+    ]
+    return f"has another {', '.join(names)} in the store"
+
+
+def _named(record: Record) -> str:
+    name, _, number = record.key
+    match record:
+        case MessageLine():
+            return f"message {number} of {name}"
+        case GroupLine():
+            return f"group {name}"
+        case _:
+            kind = type(record).__name__.removesuffix("Line").lower()
+            return f"{kind} {number} of {name}"

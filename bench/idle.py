@@ -49,7 +49,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.connect.edge.http import Pages, Site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.port import Port
-    from wsmsg.connect.session.context import Node
+    from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.registry import Registry
     from wsmsg.connect.session.session import Session
     from wsmsg.connect.upstream.interface import Identity, SendAnswer
@@ -92,7 +92,7 @@ def _port(reactor: Any) -> Any:
     def authenticate(token: str, claimed_user: int | None) -> Identity:
         return Identity(int(token))
 
-    node = Node(
+    node = SessionContext(
         name="bench",
         registry=registry,
         upstream=upstream,

@@ -28,7 +28,7 @@ RECALL = 1002
 RECALLED = 1003
 
 
-class Identity(NamedTuple):
+class MessageIdentity(NamedTuple):
     """
     What makes a message the same message, by whatever route it comes.
     """
@@ -57,8 +57,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     seq: int = 0
 
     @property
-    def identity(self) -> Identity:
-        return Identity(self.conversation, self.sender, self.client_id)
+    def identity(self) -> MessageIdentity:
+        return MessageIdentity(self.conversation, self.sender, self.client_id)
 
     def same_body(self, other: Message) -> bool:
         """
@@ -116,7 +116,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     seq: int = 0
 
 
-class Head(msgspec.Struct, frozen=True):
+class ConversationHead(msgspec.Struct, frozen=True):
     """
     Where a conversation is, for one of its members.
 
@@ -133,7 +133,7 @@ class Head(msgspec.Struct, frozen=True):
     others: tuple[Cursor, ...] = ()
 
 
-class Presence(msgspec.Struct, frozen=True, gc=False):
+class UserPresence(msgspec.Struct, frozen=True, gc=False):
     """
     What others may know about a user being there.
 

@@ -9,7 +9,7 @@ import json
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.bench.load.accounts import Spread, Totals
+from wsmsg.bench.load.accounts import Percentiles, Totals
 from wsmsg.bench.load.plan import LoadResult, Usage
 from wsmsg.bench.report import Report, as_json, as_text, figures, idle_kib, ratios
 
@@ -23,12 +23,14 @@ CHAT = LoadResult(
 GROUP = LoadResult(
     seconds=10.0,
     delivered=100_000,
-    latency=Spread(count=100_000, p50=4.0, p99=8.0),
-    to_all=Spread(count=100, p50=6.0, p99=9.0),
+    latency=Percentiles(count=100_000, p50=4.0, p99=8.0),
+    to_all=Percentiles(count=100, p50=6.0, p99=9.0),
     usage={"connect": Usage(2.5), "message": Usage(0.1)},
 )
 STALL = LoadResult(
-    seconds=10.0, delivered=10, latency=Spread(count=10, p50=1.0, p99=30.0, max=31.0)
+    seconds=10.0,
+    delivered=10,
+    latency=Percentiles(count=10, p50=1.0, p99=30.0, max=31.0),
 )
 
 
@@ -44,7 +46,7 @@ def echo(p99: float) -> LoadResult:
     """
     An echo server's open loop.
     """
-    return LoadResult(seconds=5.0, latency=Spread(count=10, p99=p99))
+    return LoadResult(seconds=5.0, latency=Percentiles(count=10, p99=p99))
 
 
 def report(**measured: LoadResult) -> Report:

@@ -8,7 +8,7 @@ import asyncio
 from typing import TypeVar
 
 from wsmsg.client.state.reconnect import Ended
-from wsmsg.client.transport import Link, Lost
+from wsmsg.client.transport import ClientTransport, Lost
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, Limits, ServerFrame
 
@@ -117,7 +117,7 @@ class FakeServer:
         self.dialled: list[tuple[str, str]] = []
         self._links: asyncio.Queue[FakeLink] = asyncio.Queue()
 
-    async def dial(self, url: str, token: str) -> Link:
+    async def dial(self, url: str, token: str) -> ClientTransport:
         self.dialled.append((url, token))
         if self.refuse:
             raise Lost(self.refuse.pop(0))

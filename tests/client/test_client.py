@@ -9,12 +9,12 @@ import asyncio
 from tests.client.client_case import URL, ClientCase, U, message
 from tests.client.doubles import welcome
 from wsmsg.client import (
-    Accepted,
     Closed,
     Connected,
     MessageReceived,
-    Receipt,
+    ReceiptReceived,
     Reconnecting,
+    SendAccepted,
 )
 from wsmsg.client.state.reconnect import Ended
 from wsmsg.errors import (
@@ -57,7 +57,7 @@ class ClientTests(ClientCase):
         self.assertEqual((frame.to, frame.content), (2, "hello"))
         self.assertFalse(sending.done())
         link.give(frames.Accepted(frame.client_id, 77))
-        self.assertEqual(await sending, Accepted(frame.client_id, 77))
+        self.assertEqual(await sending, SendAccepted(frame.client_id, 77))
 
     async def test_send_again(self) -> None:
         """
@@ -189,9 +189,13 @@ class ClientTests(ClientCase):
         others = (frames.Receipt(U, 2, read=0, delivered=3),)
         link = await self.server.connection(welcome(Head(U, 0, others=others)))
         events = client.events()
-        self.assertEqual(await self.next(events, Receipt), Receipt(U, 2, 3, 0))
+        self.assertEqual(
+            await self.next(events, ReceiptReceived), ReceiptReceived(U, 2, 3, 0)
+        )
         link.give(frames.Receipt(U, 2, 0, 2), frames.Receipt(U, 2, read=4))
-        self.assertEqual(await self.next(events, Receipt), Receipt(U, 2, 4, 4))
+        self.assertEqual(
+            await self.next(events, ReceiptReceived), ReceiptReceived(U, 2, 4, 4)
+        )
 
     async def test_watch_again(self) -> None:
         """

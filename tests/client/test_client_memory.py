@@ -9,9 +9,9 @@ import asyncio
 from tests.client.client_case import ClientCase, U, message
 from tests.client.doubles import welcome
 from wsmsg.client import (
-    Accepted,
     Event,
     MessageReceived,
+    SendAccepted,
     SendSettled,
 )
 from wsmsg.errors import (
@@ -123,7 +123,7 @@ class MemoryTests(ClientCase):
         events = client.events()
         self.assertEqual((await self.next(events, MessageReceived)).seq, 2)
         settled = await self.next(events, SendSettled)
-        self.assertEqual(settled.accepted, Accepted(again.client_id, 9))
+        self.assertEqual(settled.accepted, SendAccepted(again.client_id, 9))
 
     async def test_failed_program(self) -> None:
         """

@@ -10,12 +10,12 @@ from typing import Any
 from tests.client.client_case import ClientCase, U
 from tests.client.doubles import FakeLink, welcome
 from wsmsg.client import (
-    Accepted,
     Client,
     GroupChanged,
-    Member,
+    GroupMemberState,
     MessageRecalled,
     MessageReceived,
+    SendAccepted,
     SendSettled,
 )
 from wsmsg.client.state.events import received
@@ -70,7 +70,7 @@ class RequestTests(GroupCase):
         send = await link.next(frames.Send)
         self.assertEqual((send.to, send.group, send.content), (0, 5, "hi"))
         link.give(frames.Accepted(send.client_id, 8))
-        self.assertEqual(await sending, Accepted(send.client_id, 8))
+        self.assertEqual(await sending, SendAccepted(send.client_id, 8))
 
     async def test_again(self) -> None:
         """
@@ -107,7 +107,7 @@ class RequestTests(GroupCase):
         self.assertEqual(await link.next(frames.CreateGroup), frame)
         link.give(frames.Accepted("a", 7, G))
         settled = await self.next(client.events(), SendSettled)
-        self.assertEqual(settled.accepted, Accepted("a", 7, G))
+        self.assertEqual(settled.accepted, SendAccepted("a", 7, G))
 
     async def test_change(self) -> None:
         """
@@ -184,7 +184,10 @@ class RequestTests(GroupCase):
             answer = frames.Group(asked.id, 5, "Us", 2, True, 3, one, more)
             link.give(answer)
         group = await reading
-        self.assertEqual(group.members, (Member(2, 4), Member(7, 4), Member(9, 4)))
+        self.assertEqual(
+            group.members,
+            (GroupMemberState(2, 4), GroupMemberState(7, 4), GroupMemberState(9, 4)),
+        )
         self.assertEqual((group.name, group.owner, group.history), ("Us", 2, True))
 
     async def test_members_lie(self) -> None:

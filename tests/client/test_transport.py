@@ -13,7 +13,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from tests.asyncio_case import AsyncioCase
-from wsmsg.client.transport import CodecName, Link, Lost, websocket_dial
+from wsmsg.client.transport import ClientTransport, CodecName, Lost, websocket_dial
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol import protobuf as codec_protobuf
@@ -54,7 +54,7 @@ class TransportTests(AsyncioCase):
         port = next(iter(server.sockets)).getsockname()[1]
         return f"ws://127.0.0.1:{port}/api/v1/connect/ws"
 
-    async def dial(self, url: str, codec: CodecName = "protobuf") -> Link:
+    async def dial(self, url: str, codec: CodecName = "protobuf") -> ClientTransport:
         link = await websocket_dial(codec)(url, "secret")
         self.addCleanup(link.abort)
         return link

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 
@@ -39,7 +39,7 @@ class ReopeningTests(SynchronousTestCase):
         """
         clock = Clock()
         dependency = Telling("thing", clock)
-        reopening = Reopening(
+        reopening = KeptOpen(
             lambda: fail(Unavailable("not there")), clock, lambda _: 1, dependency
         )
         dependency.end = reopening.stop

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.flow.send_fence import Fences
+from wsmsg.flow.send_fence import SendFences
 
 
 class FencesTests(SynchronousTestCase):
@@ -15,7 +15,7 @@ class FencesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.fences: Fences[str] = Fences()
+        self.fences: SendFences[str] = SendFences()
 
     def test_stands(self) -> None:
         """

@@ -15,13 +15,13 @@ from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.message.ingress.group_rules import GroupRules
-from wsmsg.message.journal.interface import DeadLetter, Entry, IJournal
+from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.store.interface import (
     GroupPage,
     HeadRow,
     IMessageStore,
     Marked,
-    Member,
+    MemberRow,
     Outcome,
 )
 from wsmsg.model import (
@@ -29,9 +29,9 @@ from wsmsg.model import (
     RECALLED,
     Cursor,
     GroupChange,
-    Identity,
     Mark,
     Message,
+    MessageIdentity,
     change_in,
 )
 
@@ -48,9 +48,9 @@ class ManualJournal:
         self.dependency = Dependency("journal", Clock())
         self.spacing_s = 0.0
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
-        self.reads: list[Deferred[list[Entry]]] = []
+        self.reads: list[Deferred[list[JournalEntry]]] = []
         self.commits: list[Mapping[int, int]] = []
-        self.buried: list[tuple[Entry, str]] = []
+        self.buried: list[tuple[JournalEntry, str]] = []
         self.offset = 0
 
     def start(self) -> None:
@@ -67,8 +67,8 @@ class ManualJournal:
         self.appends.append((messages, done))
         return done
 
-    def read(self, limit: int) -> Deferred[list[Entry]]:
-        read: Deferred[list[Entry]] = Deferred()
+    def read(self, limit: int) -> Deferred[list[JournalEntry]]:
+        read: Deferred[list[JournalEntry]] = Deferred()
         self.reads.append(read)
         return read
 
@@ -79,7 +79,7 @@ class ManualJournal:
         entries = []
         for message in messages:
             fault = "" if message else "cannot be decoded"
-            entries.append(Entry(0, self.offset, message, b"", fault))
+            entries.append(JournalEntry(0, self.offset, message, b"", fault))
             self.offset += 1
         self.reads.pop(0).callback(entries)
 
@@ -95,7 +95,7 @@ class ManualJournal:
     def counts(self) -> Mapping[str, int]:
         return {"lag": 0, "in_flight": len(self.appends), "partitions": 1}
 
-    def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
+    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         self.buried += letters
         return succeed(None)
 
@@ -132,7 +132,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.dependency = Dependency("store", Clock())
-        self.messages: dict[Identity, Message] = {}
+        self.messages: dict[MessageIdentity, Message] = {}
         self._seen = SeenInMemory(
             lambda: list(self.messages.values()), self._readable_now
         )
@@ -192,11 +192,15 @@ class MemoryStore:
     ) -> Deferred[list[Outcome]]:
         return Deferred.fromCoroutine(self._insert(messages, stored_ms))
 
-    async def _find(self, ids: Iterable[Identity]) -> dict[Identity, Message]:
+    async def _find(
+        self, ids: Iterable[MessageIdentity]
+    ) -> dict[MessageIdentity, Message]:
         self._check()
         return {i: self.messages[i] for i in ids if i in self.messages}
 
-    def find(self, identities: Iterable[Identity]) -> Deferred[dict[Identity, Message]]:
+    def find(
+        self, identities: Iterable[MessageIdentity]
+    ) -> Deferred[dict[MessageIdentity, Message]]:
         return Deferred.fromCoroutine(self._find(identities))
 
     async def _heads(self, conversations: Iterable[str]) -> dict[str, int]:
@@ -314,7 +318,7 @@ class MemoryStore:
         if name not in self.groups:
             return None
         change, owner, members = self.groups[name]
-        some = [Member(u, members[u]) for u in sorted(members) if u > after]
+        some = [MemberRow(u, members[u]) for u in sorted(members) if u > after]
         return GroupPage(
             name, change.name, owner, change.history, len(members), some[:limit]
         )

@@ -21,19 +21,19 @@ from tests.message.links.test_links import RecordingPresence
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.legacy.calls import DeployedCalls
+from wsmsg.message.legacy.calls import LegacyCalls
 from wsmsg.message.legacy.history import History
-from wsmsg.message.legacy.peers import DeployedPeers
-from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.legacy.peers import LegacyConnects
+from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import Members
-from wsmsg.message.links.stream import Core
+from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.stream import StreamContext
 from wsmsg.message.links.typing import GroupTyping
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
 from wsmsg.model import Mark
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 from wsmsg.stream.options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
@@ -52,7 +52,7 @@ class RpcCase(TestCase):
     """
 
     timeout = 20
-    settings = DeployedSettings()
+    settings = MessageLegacySettings()
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         known = self.seen.get(user, set())
@@ -73,25 +73,25 @@ class RpcCase(TestCase):
             limit=100,
             content_bytes=1000,
         )
-        self.core = Core(
+        self.core = StreamContext(
             node="m",
             incarnation="life",
             links=self.links,
             ingress=ingress,
-            cursors=Cursors(self.store, self.links, reactor),
+            cursors=CursorWriter(self.store, self.links, reactor),
             group_typing=GroupTyping(
-                self.store, Members(self.store, limit=100), self.links, reactor
+                self.store, MemberCache(self.store, limit=100), self.links, reactor
             ),
             keepalive_s=1.0,
             content_bytes=1000,
         )
         queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
         self.seen: dict[int, set[int]] = {}
-        self.deployed = DeployedPeers(
+        self.deployed = LegacyConnects(
             ingress, self.mark, reactor, self.settings, incarnation="life"
         )
         self.links.beyond.append(self.deployed.push)
-        calls = DeployedCalls(
+        calls = LegacyCalls(
             ingress,
             History(self.store, depth=100),
             lambda: self.deployed.settings,

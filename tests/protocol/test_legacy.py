@@ -18,8 +18,8 @@ from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 from wsmsg.protocol.legacy import (
     CODEC,
-    Acknowledgement,
-    Heartbeat,
+    LegacyAcknowledgement,
+    LegacyHeartbeat,
     presence,
     understood,
 )
@@ -80,7 +80,7 @@ class RecordedTests(SynchronousTestCase):
         An acknowledgement is of the message it names.
         """
         frame = understood(bytes.fromhex(_ACKNOWLEDGED))
-        self.assertEqual(frame, Acknowledgement(_ID))
+        self.assertEqual(frame, LegacyAcknowledgement(_ID))
 
 
 class UnderstoodTests(SynchronousTestCase):
@@ -93,7 +93,7 @@ class UnderstoodTests(SynchronousTestCase):
         Types 2 and 3 ask for nothing.
         """
         for kind in (2, 3):
-            self.assertIsInstance(understood(ws(message_type=kind)), Heartbeat)
+            self.assertIsInstance(understood(ws(message_type=kind)), LegacyHeartbeat)
 
     def test_unknown_fields(self) -> None:
         """
@@ -131,7 +131,9 @@ class UnderstoodTests(SynchronousTestCase):
         except BadFrame as e:
             self.assertLess(len(e.reason), 200)
         else:
-            self.assertIsInstance(frame, frames.Send | Acknowledgement | Heartbeat)
+            self.assertIsInstance(
+                frame, frames.Send | LegacyAcknowledgement | LegacyHeartbeat
+            )
 
     @given(
         st.integers(-(2**63), INT64_MAX),

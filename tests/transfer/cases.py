@@ -17,18 +17,18 @@ from wsmsg.message.store.interface import IMessageStore
 from wsmsg.message.store.sqlite.archive import SqliteArchive
 from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.model import Cursor, Message
-from wsmsg.transfer.dump import Walk, cursor_line, message_line
+from wsmsg.transfer.dump import Dump, cursor_line, message_line
 from wsmsg.transfer.file import Batch, LineReader, LineWriter
-from wsmsg.transfer.load import Keeping
-from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.load import Importer
+from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import Record
 
 
-def impatience() -> Patience:
+def impatience() -> RetryUntil:
     """
     Asks once.
     """
-    return Patience(Clock(), 0, lambda text: None)
+    return RetryUntil(Clock(), 0, lambda text: None)
 
 
 def file_of(*records: Record) -> list[bytes]:
@@ -84,14 +84,14 @@ class MovingCase(TestCase):
         await store.move_cursors(cursors)
         return store
 
-    async def walk(self, path: str, limit: int = 500) -> Walk:
+    async def walk(self, path: str, limit: int = 500) -> Dump:
         """
         All that is in a store.
         """
         archive = SqliteArchive(path, Worker("archive", REACTOR))
         self.addCleanup(archive.close)
         await archive.open()
-        return Walk(archive, impatience(), limit=limit)
+        return Dump(archive, impatience(), limit=limit)
 
     async def records(self, path: str, limit: int = 500) -> list[Record]:
         """
@@ -100,11 +100,11 @@ class MovingCase(TestCase):
         walk = await self.walk(path, limit)
         return [record async for some in walk.records() for record in some]
 
-    async def keep(self, store: IMessageStore, *records: Record) -> Keeping:
+    async def keep(self, store: IMessageStore, *records: Record) -> Importer:
         """
         Put records into a store.
         """
-        keeping = Keeping(store, impatience(), lambda: 50)
+        keeping = Importer(store, impatience(), lambda: 50)
         for batch in batches_of(*records):
             await keeping.keep(batch)
         return keeping

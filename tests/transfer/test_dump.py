@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import changed, made
 from tests.transfer.cases import MovingCase, batches_of, lines_for, talk
-from wsmsg.message.store.archive import Extent
+from wsmsg.message.store.archive import StoreExtent
 from wsmsg.model import Cursor, Message
 from wsmsg.transfer.dump import cursor_line, packed
 from wsmsg.transfer.records import Record
@@ -87,13 +87,13 @@ class PackedTests(SynchronousTestCase):
         Small ones share a read; long ones and groups have their own.
         """
         extents = [
-            Extent("g:1", 2),
-            Extent("g:2", 2),
-            Extent("u:1:1", 3),
-            Extent("u:1:2", 7),
-            Extent("u:1:3", 1),
-            Extent("u:1:4", 11),
-            Extent("u:1:5", 1),
+            StoreExtent("g:1", 2),
+            StoreExtent("g:2", 2),
+            StoreExtent("u:1:1", 3),
+            StoreExtent("u:1:2", 7),
+            StoreExtent("u:1:3", 1),
+            StoreExtent("u:1:4", 11),
+            StoreExtent("u:1:5", 1),
         ]
         self.assertEqual(
             [[e.conversation for e in some] for some in packed(extents, 10)],

@@ -13,7 +13,7 @@ from tests.message.store.group_contract import CREW, changed, made, recalled
 from tests.transfer.cases import MovingCase, batches_of, impatience, lines_for, talk
 from wsmsg.message.store.interface import HeadRow, IMessageStore
 from wsmsg.model import GROUP, RECALL, RECALLED, Cursor, Message
-from wsmsg.transfer.load import CannotKeep, Keeping
+from wsmsg.transfer.load import CannotImport, Importer
 from wsmsg.transfer.records import GroupLine, MemberLine, Record
 
 CURSORS = [Cursor("u:1:2", 1, 9, 3), Cursor("u:1:3", 3, 4, 4)]
@@ -221,7 +221,7 @@ class GroupTests(MovingCase):
             ([*records[:2], other, *records[3:]], ("line 4: ", "owner 2, ")),
         ):
             store = await self.made()
-            with self.assertRaises(CannotKeep) as caught:
+            with self.assertRaises(CannotImport) as caught:
                 await self.keep(store, *bad)
             for words in (*told, "what came of the changes of g:77 is not as in"):
                 self.assertIn(words, str(caught.exception))
@@ -247,7 +247,7 @@ class ConflictTests(MovingCase):
         as before.
         """
         before = await store.page("u:1:2", 0, 9)
-        with self.assertRaises(CannotKeep) as caught:
+        with self.assertRaises(CannotImport) as caught:
             await self.keep(store, *lines_for([said(1), m]))
         for words in ("line 3: message ", *told):
             self.assertIn(words, str(caught.exception))
@@ -276,7 +276,7 @@ class ConflictTests(MovingCase):
             changes: dict[str, Any] = different
             other = msgspec.structs.replace(said(2), **changes)
             await self.assert_conflict(store, other, name)
-        with self.assertRaises(CannotKeep) as caught:
+        with self.assertRaises(CannotImport) as caught:
             await self.keep(store, *lines_for([said(1, content="secret")]))
         self.assertNotIn("secret", str(caught.exception))
 
@@ -300,7 +300,7 @@ class OrderTests(MovingCase):
         """
         store = await self.made()
         spy: Any = Spy(store)
-        keeping = Keeping(spy, impatience(), lambda: 50)
+        keeping = Importer(spy, impatience(), lambda: 50)
         batches = batches_of(*lines_for(TALKS, CURSORS))
         for batch in batches:
             await keeping.keep(batch)

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.errors import Unavailable
-from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.patience import RetryUntil
 
 
 class PatienceTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class PatienceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.told: list[str] = []
-        self.patience = Patience(self.clock, 3, self.told.append)
+        self.patience = RetryUntil(self.clock, 3, self.told.append)
         self.away = 0
 
     def store(self, value: int) -> Deferred[int]:

@@ -18,7 +18,7 @@ import msgspec
 from wsmsg.cli.paths import fail
 from wsmsg.cli.transfer import (
     PATIENCE_S,
-    Progress,
+    ProgressLine,
     run,
     settings_of,
     show,
@@ -69,7 +69,7 @@ def export(
     settings = settings_of(config, store, data_dir)
     for note in _drained(settings, as_is):
         tell(f"note: {note}")
-    progress = Progress("exported")
+    progress = ProgressLine("exported")
     with _file(file, resume) as out:
         known = (Unavailable, OSError)
         written = run(lambda reactor: _export(settings, reactor, out, progress), known)
@@ -126,17 +126,17 @@ def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
 
 
 async def _export(
-    settings: MessageSettings, reactor: Any, out: BinaryIO, progress: Progress
+    settings: MessageSettings, reactor: Any, out: BinaryIO, progress: ProgressLine
 ) -> Any:
-    from wsmsg.transfer.dump import Walk
-    from wsmsg.transfer.patience import Patience
+    from wsmsg.transfer.dump import Dump
+    from wsmsg.transfer.patience import RetryUntil
     from wsmsg.transfer.stores import archive_of
 
     archive = archive_of(settings, reactor)
     try:
         await archive.open()
         writer = _begun(out)
-        walk = Walk(archive, Patience(reactor, PATIENCE_S, tell))
+        walk = Dump(archive, RetryUntil(reactor, PATIENCE_S, tell))
         async for records in walk.records(writer.last):
             out.write(writer.write(records))
             progress.at(writer.counts.messages, writer.counts.conversations)

@@ -17,7 +17,7 @@ import msgspec
 from wsmsg.cli.paths import fail
 from wsmsg.cli.transfer import (
     PATIENCE_S,
-    Progress,
+    ProgressLine,
     run,
     settings_of,
     show,
@@ -59,10 +59,10 @@ def import_(
       zstd -dc store.jsonl.zst | wsmsg import --store mongodb://db/wsmsg -
     """
     from wsmsg.transfer.file import BadFile
-    from wsmsg.transfer.load import CannotKeep
+    from wsmsg.transfer.load import CannotImport
 
     settings = settings_of(config, store, data_dir)
-    known = (Unavailable, BadFile, CannotKeep, OSError)
+    known = (Unavailable, BadFile, CannotImport, OSError)
     with _file(file) as stream:
         if verify:
             _verify(settings, stream, known, as_json)
@@ -85,7 +85,7 @@ def _file(name: str) -> Iterator[BinaryIO]:
 def _import(
     settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
 ) -> None:
-    progress = Progress("imported")
+    progress = ProgressLine("imported")
     reader, keeping = run(lambda r: _keep(settings, r, stream, progress), known)
     counts = reader.counts
     summary = {
@@ -105,12 +105,12 @@ def _import(
 
 
 async def _keep(
-    settings: MessageSettings, reactor: Any, stream: BinaryIO, progress: Progress
+    settings: MessageSettings, reactor: Any, stream: BinaryIO, progress: ProgressLine
 ) -> Any:
     from wsmsg.dependency.wait import up
     from wsmsg.transfer.file import LineReader, lines_of
-    from wsmsg.transfer.load import Keeping
-    from wsmsg.transfer.patience import Patience
+    from wsmsg.transfer.load import Importer
+    from wsmsg.transfer.patience import RetryUntil
     from wsmsg.transfer.stores import store_of
 
     reader = LineReader()
@@ -118,8 +118,8 @@ async def _keep(
     # What is no export at all is told before a store is made or opened.
     first = next(batches, None)
     store = store_of(settings, reactor)
-    patience = Patience(reactor, PATIENCE_S, tell)
-    keeping = Keeping(store, patience, lambda: int(time.time() * 1000))
+    patience = RetryUntil(reactor, PATIENCE_S, tell)
+    keeping = Importer(store, patience, lambda: int(time.time() * 1000))
     try:
         await up(store)
         if first is not None:
@@ -135,7 +135,7 @@ async def _keep(
 def _verify(
     settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
 ) -> None:
-    progress = Progress("compared")
+    progress = ProgressLine("compared")
     reader, difference = run(lambda r: _compare(settings, r, stream), known)
     counts = reader.counts
     summary = {
@@ -161,9 +161,9 @@ def _verify(
 
 
 async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) -> Any:
-    from wsmsg.transfer.dump import Walk
+    from wsmsg.transfer.dump import Dump
     from wsmsg.transfer.file import LineReader, lines_of
-    from wsmsg.transfer.patience import Patience
+    from wsmsg.transfer.patience import RetryUntil
     from wsmsg.transfer.stores import archive_of
     from wsmsg.transfer.verify import compare
 
@@ -171,7 +171,7 @@ async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) ->
     archive = archive_of(settings, reactor)
     try:
         await archive.open()
-        walk = Walk(archive, Patience(reactor, PATIENCE_S, tell))
+        walk = Dump(archive, RetryUntil(reactor, PATIENCE_S, tell))
         difference = await compare(reader.batches(lines_of(stream)), walk)
     finally:
         await archive.close()

@@ -78,7 +78,7 @@ def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
-class Progress:
+class ProgressLine:
     """
     Tells every two seconds how far it is.
     """

@@ -30,46 +30,46 @@ The Python client: asyncio, without Twisted.
 """
 
 from wsmsg.client.client import Client
-from wsmsg.client.groups import Group, Member
+from wsmsg.client.groups import GroupMemberState, GroupState
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
-    Accepted,
     Closed,
     Connected,
     Event,
     GroupChanged,
     MessageRecalled,
     MessageReceived,
-    Presence,
-    Receipt,
+    PresenceChanged,
+    ReceiptReceived,
     Reconnecting,
+    SendAccepted,
     SendSettled,
     Stored,
-    Typing,
+    TypingReceived,
 )
 from wsmsg.client.state.positions import BadPositions
 from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource
 
 __all__ = [
-    "Accepted",
     "BadPositions",
     "Client",
     "Closed",
     "Connected",
     "Event",
     "Events",
-    "Group",
     "GroupChanged",
-    "Member",
+    "GroupMemberState",
+    "GroupState",
     "MessageRecalled",
     "MessageReceived",
-    "Presence",
-    "Receipt",
+    "PresenceChanged",
+    "ReceiptReceived",
     "Reconnect",
     "Reconnecting",
+    "SendAccepted",
     "SendSettled",
     "Stored",
     "TokenSource",
-    "Typing",
+    "TypingReceived",
 ]

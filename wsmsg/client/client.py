@@ -27,10 +27,10 @@ from wsmsg.client.history import HistoryReader
 from wsmsg.client.saving import Saving
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
-    Accepted,
     Closed,
     Connected,
     Event,
+    SendAccepted,
     SendSettled,
     StateChanged,
     Stored,
@@ -188,7 +188,7 @@ class Client(GroupRequests):
         group: int = 0,
         client_id: str = "",
         kind: int = TEXT,
-    ) -> Accepted:
+    ) -> SendAccepted:
         """
         Have a message accepted, however often the connection breaks meanwhile.
 
@@ -289,16 +289,16 @@ class Client(GroupRequests):
             self._exchange.took(event)
             self._upkeep.moved()
 
-    def _settled(self, client_id: str, outcome: Accepted | WsmsgError) -> None:
+    def _settled(self, client_id: str, outcome: SendAccepted | WsmsgError) -> None:
         if not self._waiting.settled(client_id, outcome):
-            accepted = outcome if isinstance(outcome, Accepted) else None
+            accepted = outcome if isinstance(outcome, SendAccepted) else None
             error = outcome if isinstance(outcome, WsmsgError) else None
             self._exchange.events.put(SendSettled(client_id, accepted, error))
 
     def _ended(self, state: Closed) -> None:
         self._waiting.fail(state.error or Unavailable("the client is closed"))
 
-    async def _accepted(self, frame: Proposal) -> Accepted:
+    async def _accepted(self, frame: Proposal) -> SendAccepted:
         self._upkeep.check()
         self._exchange.send(frame)
         self._upkeep.moved()

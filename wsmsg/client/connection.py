@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 
 from wsmsg.client.state.exchange import Exchange
-from wsmsg.client.state.heartbeat import Heartbeat
+from wsmsg.client.state.heartbeat import HeartbeatTimer
 from wsmsg.client.state.reconnect import Ended, Reconnect
-from wsmsg.client.transport import Link, Lost, within
+from wsmsg.client.transport import ClientTransport, Lost, within
 from wsmsg.errors import BadFrame, Close, from_code
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame
@@ -34,7 +34,7 @@ class Connection:
 
     def __init__(
         self,
-        link: Link,
+        link: ClientTransport,
         exchange: Exchange,
         reconnect: Reconnect,
         *,
@@ -85,7 +85,7 @@ class Connection:
             self._reconnect.welcomed()
             self._on_change()
             interval_s = self._heartbeat_s or max(1.0, welcome.heartbeat_s * 2)
-            heartbeat = Heartbeat(interval_s, began)
+            heartbeat = HeartbeatTimer(interval_s, began)
             writer = asyncio.create_task(self._write(heartbeat))
             await self._read(heartbeat)
         except Lost as lost:
@@ -134,7 +134,7 @@ class Connection:
             raise Lost(Ended(reason=reason, close_code=Close.FORBIDDEN))
         return welcome
 
-    async def _read(self, heartbeat: Heartbeat) -> None:
+    async def _read(self, heartbeat: HeartbeatTimer) -> None:
         while True:
             try:
                 frame = await self._link.receive()
@@ -156,7 +156,7 @@ class Connection:
         at = self._now() + frame.after_ms / 1000
         self._reconnect.told_to_move(at, frame.alternatives)
 
-    async def _write(self, heartbeat: Heartbeat) -> None:
+    async def _write(self, heartbeat: HeartbeatTimer) -> None:
         try:
             while True:
                 self._wake.clear()
@@ -182,7 +182,7 @@ class Connection:
         self._left = Ended(reason=reason, close_code=Close.DRAIN)
         self._link.abort()
 
-    async def _until(self, heartbeat: Heartbeat) -> None:
+    async def _until(self, heartbeat: HeartbeatTimer) -> None:
         """
         Wait until there may be something to do.
         """

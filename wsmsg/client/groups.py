@@ -11,7 +11,7 @@ from functools import partial
 
 import attrs
 
-from wsmsg.client.state.events import Accepted
+from wsmsg.client.state.events import SendAccepted
 from wsmsg.client.state.exchange import Answer, Request
 from wsmsg.client.state.outbound import Proposal
 from wsmsg.errors import BadRequest, Internal
@@ -29,7 +29,7 @@ _PAGE = 10_000
 
 
 @attrs.frozen
-class Member:
+class GroupMemberState:
     """
     A member of a group.
 
@@ -41,7 +41,7 @@ class Member:
 
 
 @attrs.frozen(kw_only=True)
-class Group:
+class GroupState:
     """
     A group with its members, by user.
 
@@ -54,7 +54,7 @@ class Group:
     owner: int
     history: bool
     count: int
-    members: Sequence[Member]
+    members: Sequence[GroupMemberState]
 
 
 class GroupRequests(ABC):
@@ -64,7 +64,7 @@ class GroupRequests(ABC):
     """
 
     @abstractmethod
-    async def _accepted(self, frame: Proposal) -> Accepted:
+    async def _accepted(self, frame: Proposal) -> SendAccepted:
         """
         Have it accepted.
         """
@@ -104,7 +104,7 @@ class GroupRequests(ABC):
         add: Iterable[int] = (),
         remove: Iterable[int] = (),
         client_id: str = "",
-    ) -> Accepted:
+    ) -> SendAccepted:
         """
         Add and remove members, at most 1,000 users together, at once.
 
@@ -134,7 +134,7 @@ class GroupRequests(ABC):
         for some in _thousands(users):
             await self.change_group(group, remove=some)
 
-    async def leave(self, group: int) -> Accepted:
+    async def leave(self, group: int) -> SendAccepted:
         """
         Be a member no more.
         """
@@ -146,14 +146,14 @@ class GroupRequests(ABC):
         Who we are, once that is known.
         """
 
-    async def members(self, group: int, *, limit: int = INT64_MAX) -> Group:
+    async def members(self, group: int, *, limit: int = INT64_MAX) -> GroupState:
         """
         A group that we are in, and its members.
 
         @param limit: the most members to ask for.
         @raise WsmsgError: the server refused, or the client is closed.
         """
-        found: dict[int, Member] = {}
+        found: dict[int, GroupMemberState] = {}
         _check_number(group, "a group")
         while True:
             after = max(found, default=0)
@@ -164,11 +164,11 @@ class GroupRequests(ABC):
             if not isinstance(answer, frames.Group):
                 raise Internal("the server answered something else")
             for member in answer.members:
-                found[member.user] = Member(member.user, member.joined)
+                found[member.user] = GroupMemberState(member.user, member.joined)
             more = answer.more or len(found) < answer.count
             if not more or len(found) >= limit or max(found, default=0) <= after:
                 break
-        return Group(
+        return GroupState(
             group=group,
             name=answer.name,
             owner=answer.owner,
@@ -179,7 +179,7 @@ class GroupRequests(ABC):
 
     async def recall(
         self, conversation: str, seq: int, *, client_id: str = ""
-    ) -> Accepted:
+    ) -> SendAccepted:
         """
         Take a message of ours back: its content is gone, and everybody is told.
 

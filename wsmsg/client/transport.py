@@ -54,7 +54,7 @@ class Lost(Exception):
         self.how = how
 
 
-class Link(Protocol):
+class ClientTransport(Protocol):
     """
     A connection that is open.
     """
@@ -86,12 +86,12 @@ class Link(Protocol):
 
 
 #: Opens a connection to an address with a token, or raises L{Lost}.
-Dial = Callable[[str, str], Coroutine[Any, Any, Link]]
+Dial = Callable[[str, str], Coroutine[Any, Any, ClientTransport]]
 
 
-class WebSocketLink:
+class WebSocketTransport:
     """
-    L{Link} over a WebSocket.
+    L{ClientTransport} over a WebSocket.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ def websocket_dial(
     """
     spoken = _CODECS[codec]
 
-    async def dial(url: str, token: str) -> Link:
+    async def dial(url: str, token: str) -> ClientTransport:
         # The library takes no ssl of None for wss, and none at all for ws.
         extra: dict[str, Any] = {"ssl": tls} if tls else {}
         try:
@@ -156,7 +156,7 @@ def websocket_dial(
             connection.transport.abort()
             reason = f"{url} does not speak {spoken.subprotocol}"
             raise Lost(Ended(reason=reason, close_code=1010))
-        return WebSocketLink(connection, spoken)
+        return WebSocketTransport(connection, spoken)
 
     return dial
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from wsmsg.client.state.events import Accepted
+from wsmsg.client.state.events import SendAccepted
 from wsmsg.client.state.exchange import Answer
 from wsmsg.errors import WsmsgError
 
@@ -18,16 +18,18 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        self._sends: dict[str, list[asyncio.Future[Accepted]]] = {}
+        self._sends: dict[str, list[asyncio.Future[SendAccepted]]] = {}
         self._answers: dict[str, asyncio.Future[Answer]] = {}
 
-    async def send(self, client_id: str) -> Accepted:
+    async def send(self, client_id: str) -> SendAccepted:
         """
         Wait until a send is settled.
 
         @raise WsmsgError: it was refused.
         """
-        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[SendAccepted] = (
+            asyncio.get_running_loop().create_future()
+        )
         waiting = self._sends.setdefault(client_id, [])
         waiting.append(future)
         try:
@@ -43,7 +45,7 @@ class Waiting:
         """
         return client_id in self._sends
 
-    def settled(self, client_id: str, outcome: Accepted | WsmsgError) -> bool:
+    def settled(self, client_id: str, outcome: SendAccepted | WsmsgError) -> bool:
         """
         A send is settled.
 

@@ -23,7 +23,7 @@ from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
 from wsmsg.connect.edge.http import Site
 from wsmsg.connect.edge.rpc import ConnectRpc
-from wsmsg.connect.legacy.clients.shared import Legacy
+from wsmsg.connect.legacy.clients.shared import LegacyClients
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -32,7 +32,7 @@ from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
 
 if TYPE_CHECKING:  # it is imported where the settings ask for it
-    from wsmsg.connect.legacy.redis.setup import Beside
+    from wsmsg.connect.legacy.redis.setup import LegacyRedisBridge
 
 _SWEEP_S = 0.1
 
@@ -55,8 +55,8 @@ class ConnectNode:
     connections: WebSocketConnections
     site: Site
     rpc: ConnectRpc
-    legacy: Legacy
-    beside: Beside | None = None
+    legacy: LegacyClients
+    beside: LegacyRedisBridge | None = None
     _due: LoopingCall | None = None
 
     # -- parts that begin and end

@@ -86,9 +86,9 @@ def _node(daemon: Any, reactor: Any) -> Any:
     from wsmsg.connect.edge.http import Pages, Site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.rpc import ConnectRpc
-    from wsmsg.connect.legacy.clients.shared import Legacy
+    from wsmsg.connect.legacy.clients.shared import LegacyClients
     from wsmsg.connect.node import ConnectNode
-    from wsmsg.connect.session.context import Node
+    from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.registry import Registry
     from wsmsg.connect.session.session import Session
     from wsmsg.connect.upstream.upstream import Upstream
@@ -114,7 +114,7 @@ def _node(daemon: Any, reactor: Any) -> Any:
         settings.token, local_key(daemon.data_dir).encode("ascii")
     )
     authenticate = authenticator.authenticate
-    node = Node(
+    node = SessionContext(
         name=daemon.node,
         registry=registry,
         upstream=upstream,
@@ -123,7 +123,7 @@ def _node(daemon: Any, reactor: Any) -> Any:
     )
     admission = Admission(settings.limits, reactor)
     heartbeat = Sweep(settings.heartbeat_s, reactor)
-    legacy = Legacy(node, incarnation)
+    legacy = LegacyClients(node, incarnation)
     codecs = (codec_protobuf.CODEC, codec_json.CODEC, codec_legacy.CODEC)
     connections = WebSocketConnections(
         settings,

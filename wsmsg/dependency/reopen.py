@@ -26,7 +26,7 @@ class Broken(Unavailable):
     """
 
 
-class Reopening:
+class KeptOpen:
     """
     One thing that is opened, lost and opened again until L{stop}.
 

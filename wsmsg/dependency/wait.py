@@ -12,7 +12,7 @@ from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
 
 
-class Kept(Protocol):
+class Startable(Protocol):
     """
     A journal, a store, a presence.
     """
@@ -25,7 +25,7 @@ class Kept(Protocol):
         """
 
 
-def up(kept: Kept) -> Deferred[None]:
+def up(kept: Startable) -> Deferred[None]:
     """
     Start it.
 

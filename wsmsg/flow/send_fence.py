@@ -20,7 +20,7 @@ Key = TypeVar("Key", bound=Hashable)
 _PART = 0.8
 
 
-class Fences(Generic[Key]):
+class SendFences(Generic[Key]):
     """
     Who is turned away, and for how long.  A fence that is over costs nothing: the
     next that is raised or asked for clears it.

@@ -36,7 +36,7 @@ _BUSY_MS = 1000
 _HEADER = 8192
 
 
-class Opening(Enum):
+class AccessLevel(Enum):
     """
     Whom a call is for.
     """
@@ -112,7 +112,7 @@ class Access:
         self._authenticate: Authenticate | None = None
 
     @contextmanager
-    def entering(self, request: Any, opening: Opening) -> Iterator[Caller]:
+    def entering(self, request: Any, opening: AccessLevel) -> Iterator[Caller]:
         """
         Let a call in, until the context ends.
 
@@ -162,10 +162,10 @@ class Access:
                 max(1, int(wait_s * 1000)),
             )
 
-    def _caller(self, key: int, token: str, opening: Opening) -> Caller:
-        if not self._keys or key or opening is Opening.ANYBODY:
+    def _caller(self, key: int, token: str, opening: AccessLevel) -> Caller:
+        if not self._keys or key or opening is AccessLevel.ANYBODY:
             return OPEN
-        if opening is Opening.USERS and token:
+        if opening is AccessLevel.USERS and token:
             return Caller(token, self._believes)
         self.turned_away += 1
         raise Unauthenticated(

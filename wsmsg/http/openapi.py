@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from wsmsg import __version__
-from wsmsg.http.access import Opening
+from wsmsg.http.access import AccessLevel
 from wsmsg.http.forms import Problem, Refusal
 from wsmsg.http.routes import Argument, Call, Reply, Route
 
@@ -45,7 +45,7 @@ class Description:
             "openapi.json",
             self.tell,
             gives={200: OpenApi},
-            opening=Opening.ANYBODY,
+            opening=AccessLevel.ANYBODY,
         )
         self.routes = [*routes, own]
         self._document: OpenApi | None = None
@@ -112,7 +112,7 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
             for status, form in route.gives.items()
         },
     }
-    if route.opening is not Opening.ANYBODY:
+    if route.opening is not AccessLevel.ANYBODY:
         # Nothing is asked for where the settings have no keys.
         operation["security"] = [{"key": []}, {}]
     if route.body is not None:

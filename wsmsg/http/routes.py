@@ -23,7 +23,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from wsmsg.errors import BadRequest, Internal, NotFound, WsmsgError
-from wsmsg.http.access import OPEN, Access, Caller, Opening
+from wsmsg.http.access import OPEN, Access, AccessLevel, Caller
 from wsmsg.http.forms import Problem, Refusal, problem, whole
 
 #: Below which all routes are.
@@ -149,7 +149,7 @@ class Route:
     gives: Mapping[int, type[msgspec.Struct] | None] = attrs.field(kw_only=True)
     body: type | None = attrs.field(default=None, kw_only=True)
     query: Sequence[Argument] = attrs.field(default=(), kw_only=True)
-    opening: Opening = attrs.field(default=Opening.SERVICES, kw_only=True)
+    opening: AccessLevel = attrs.field(default=AccessLevel.SERVICES, kw_only=True)
     contract: bool = attrs.field(default=False, kw_only=True)
     root: str = attrs.field(default=ROOT, kw_only=True)
 

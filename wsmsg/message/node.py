@@ -22,11 +22,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from wsmsg.message.delivery.reader import Reading
+from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.legacy.peer import COUNTS
-from wsmsg.message.legacy.peers import DeployedPeers
-from wsmsg.message.links.stream import Core
+from wsmsg.message.legacy.peers import LegacyConnects
+from wsmsg.message.links.stream import StreamContext
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
@@ -50,12 +50,12 @@ class MessageNode:
     clock: IReactorTime
     journal: IJournal
     store: IMessageStore
-    core: Core
+    core: StreamContext
     marks: Marks
     queries: Queries
-    reading: Reading
+    reading: JournalReader
     rpc: MessageRpc
-    deployed: DeployedPeers
+    deployed: LegacyConnects
     _leases: LoopingCall | None = None
 
     # -- parts that begin and end

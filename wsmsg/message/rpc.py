@@ -27,10 +27,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
-from wsmsg.message.legacy.calls import DeployedCalls
-from wsmsg.message.legacy.peers import DeployedPeers
-from wsmsg.message.legacy.stream import DeployedStream
-from wsmsg.message.links.stream import LINK_VERSION, Context, Core, LinkStream
+from wsmsg.message.legacy.calls import LegacyCalls
+from wsmsg.message.legacy.peers import LegacyConnects
+from wsmsg.message.legacy.stream import LegacyConnectStream
+from wsmsg.message.links.stream import LINK_VERSION, Context, LinkStream, StreamContext
 from wsmsg.message.queries.queries import Queries
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.stream.options import server_options
@@ -62,10 +62,10 @@ class MessageRpc(
 
     def __init__(
         self,
-        core: Core,
+        core: StreamContext,
         queries: Queries,
-        deployed: DeployedPeers,
-        deployed_calls: DeployedCalls,
+        deployed: LegacyConnects,
+        deployed_calls: LegacyCalls,
     ) -> None:
         super().__init__()
         self.streams = 0
@@ -104,7 +104,7 @@ class MessageRpc(
                 await self._serve(first.subscribe, context)
             case "subscribe" | "ack" | "push_result" | "send_message":
                 await self._check_draining(context)
-                await DeployedStream(self._deployed, context).run(first)
+                await LegacyConnectStream(self._deployed, context).run(first)
             case _:
                 await context.abort(
                     grpc.StatusCode.INVALID_ARGUMENT,

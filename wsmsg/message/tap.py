@@ -103,10 +103,10 @@ def _relay(daemon: Any, reactor: Any, node: Any, registry: Any) -> Any:
     """
     The streams to other Messages, for deployed Connects.
     """
-    from wsmsg.message.legacy.relay import DeployedRelay, grpc_endpoint
+    from wsmsg.message.legacy.relay import LegacyRelay, grpc_endpoint
 
     keepalive_s = daemon.settings.keepalive_s
-    relay = DeployedRelay(
+    relay = LegacyRelay(
         node.deployed,
         reactor,
         lambda address, hello: grpc_endpoint(address, hello, keepalive_s),
@@ -122,8 +122,8 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
     """
     What is served at C{listen}.
     """
-    from wsmsg.message.http.api import Behind, PublicHttp
-    from wsmsg.message.ingress.acceptance import Acceptance
+    from wsmsg.message.http.api import ApiServices, PublicHttp
+    from wsmsg.message.ingress.acceptance import SubmitAndWait
     from wsmsg.message.legacy.history import History
 
     settings: MessageSettings = daemon.settings
@@ -138,9 +138,9 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
             key = ""  # Connect, which makes it, is elsewhere
         return Authenticator(token, key.encode("ascii")).authenticate
 
-    behind = Behind(
+    behind = ApiServices(
         node.store,
-        Acceptance(node.core.ingress, node.store, reactor),
+        SubmitAndWait(node.core.ingress, node.store, reactor),
         node.queries,
         node.core.links,
         History(node.store, depth=settings.deployed.history_depth),
@@ -156,17 +156,17 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     """
     The parts that make a Message what it is, its presence, and its ids.
     """
-    from wsmsg.message.delivery.numbering import Delivery
-    from wsmsg.message.delivery.reader import Reading
+    from wsmsg.message.delivery.numbering import Numbering
+    from wsmsg.message.delivery.reader import JournalReader
     from wsmsg.message.ingress.appends import Appends
     from wsmsg.message.ingress.group_rules import GroupRules
     from wsmsg.message.ingress.ingress import Ingress
-    from wsmsg.message.legacy.calls import DeployedCalls
+    from wsmsg.message.legacy.calls import LegacyCalls
     from wsmsg.message.legacy.history import History
-    from wsmsg.message.legacy.peers import DeployedPeers
-    from wsmsg.message.links.cursors import Cursors
+    from wsmsg.message.legacy.peers import LegacyConnects
+    from wsmsg.message.links.cursors import CursorWriter
     from wsmsg.message.links.links import Links
-    from wsmsg.message.links.stream import Core
+    from wsmsg.message.links.stream import StreamContext
     from wsmsg.message.links.typing import GroupTyping
     from wsmsg.message.node import MessageNode
     from wsmsg.message.queries.marks import Marks
@@ -201,24 +201,24 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         limit=settings.appends_in_flight,
         content_bytes=settings.content_bytes,
     )
-    delivery = Delivery(
+    delivery = Numbering(
         store,
         now_ms,
         heads_cached=settings.heads_cached,
         members_cached=settings.members_cached,
     )
     marks = Marks(store, links.receipt, reactor)
-    core = Core(
+    core = StreamContext(
         node=daemon.node,
         incarnation=uuid.uuid4().hex,
         links=links,
         ingress=ingress,
-        cursors=Cursors(store, links, reactor),
+        cursors=CursorWriter(store, links, reactor),
         group_typing=GroupTyping(store, delivery.members, links, reactor),
         keepalive_s=settings.keepalive_s,
         content_bytes=settings.content_bytes,
     )
-    deployed = DeployedPeers(
+    deployed = LegacyConnects(
         ingress,
         marks.mark,
         reactor,
@@ -226,7 +226,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         incarnation=core.incarnation,
     )
     links.beyond.append(deployed.push)
-    calls = DeployedCalls(
+    calls = LegacyCalls(
         ingress,
         History(store, depth=settings.deployed.history_depth),
         lambda: deployed.settings,
@@ -235,7 +235,7 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
     queries = Queries(
         store, presence, links.routes, page=settings.page, mark=marks.mark
     )
-    reading = Reading(
+    reading = JournalReader(
         journal,
         delivery,
         links,

@@ -41,7 +41,7 @@ class Count:
         self.value: Number = 0
 
 
-class Counts(dict[str, Count]):
+class CountsByLabel(dict[str, Count]):
     """
     A L{Count} for each value of a label, made when it is first asked for.
     """
@@ -84,11 +84,11 @@ class Metrics(Collector):
         *,
         label: str,
         read: Callable[[], Mapping[str, Number]] | None = None,
-    ) -> Counts:
+    ) -> CountsByLabel:
         """
         Something that is counted for each value of a label.
         """
-        counts = Counts()
+        counts = CountsByLabel()
         values = read or (lambda: {key: c.value for key, c in counts.items()})
 
         def family() -> Iterator[Metric]:

@@ -36,7 +36,7 @@ ONLINE = "online"
 OFFLINE = "offline"
 
 
-class Acknowledgement(frames.Frame, frozen=True):
+class LegacyAcknowledgement(frames.Frame, frozen=True):
     """
     The client has shown one message to its user.
     """
@@ -44,14 +44,14 @@ class Acknowledgement(frames.Frame, frozen=True):
     message_id: int
 
 
-class Heartbeat(frames.Frame, frozen=True):
+class LegacyHeartbeat(frames.Frame, frozen=True):
     """
     The client is there; or it says something about its connection, which nothing
     follows from.
     """
 
 
-LegacyFrame = frames.Send | Acknowledgement | Heartbeat
+LegacyFrame = frames.Send | LegacyAcknowledgement | LegacyHeartbeat
 
 
 def understood(data: bytes) -> LegacyFrame:
@@ -70,9 +70,9 @@ def understood(data: bytes) -> LegacyFrame:
     if kind == ACKNOWLEDGEMENT:
         if said.message_id <= 0:
             raise BadFrame("message_id of an acknowledgement is not over zero")
-        return Acknowledgement(said.message_id)
+        return LegacyAcknowledgement(said.message_id)
     if kind in (HEARTBEAT, MANAGING):
-        return Heartbeat()
+        return LegacyHeartbeat()
     raise BadFrame(f"message_type {kind} is none that clients send")
 
 

@@ -70,7 +70,7 @@ _REFUSALS = {
 }
 
 
-class Script:
+class RedisScript:
     """
     A program that the server runs as one.
     """
@@ -106,8 +106,8 @@ class RedisConnection:
         retry: RetryPolicy,
         dependency: Dependency,
         check: Check = ping,
-        scripts: Sequence[Script] = (),
-        line: Callable[[], Line] | None = None,
+        scripts: Sequence[RedisScript] = (),
+        line: Callable[[], WatchedRedisProtocol] | None = None,
         timeout_s: float = 2.0,
     ) -> None:
         self.url = url
@@ -116,11 +116,11 @@ class RedisConnection:
         self._retry = retry
         self._check = check
         self._scripts = scripts
-        self._lines = _Lines.forProtocol(line or Line)
+        self._lines = _Lines.forProtocol(line or WatchedRedisProtocol)
         self._timeout_s = timeout_s
         self._failures = 0
         self._stopping = False
-        self._line: Line | None = None
+        self._line: WatchedRedisProtocol | None = None
         self._attempt: Deferred[Any] = succeed(None)
         self._next: IDelayedCall | None = None
         self._beat = LoopingCall(self._beats)
@@ -168,7 +168,7 @@ class RedisConnection:
             return fail(self.refusal())
         return self._asked(self._line, *words)
 
-    def run(self, script: Script, *args: object) -> Deferred[Any]:
+    def run(self, script: RedisScript, *args: object) -> Deferred[Any]:
         """
         Run a script, which is given the prefix as its only key.
         """
@@ -184,9 +184,11 @@ class RedisConnection:
 
     # -- an attempt
 
-    async def _open(self) -> Line:
+    async def _open(self) -> WatchedRedisProtocol:
         opening: Deferred[Any] = self._endpoint().connect(self._lines)
-        line: Line = await opening.addTimeout(self._timeout_s, self._reactor)
+        line: WatchedRedisProtocol = await opening.addTimeout(
+            self._timeout_s, self._reactor
+        )
         ask = partial(self._asked, line)
         try:
             if self.url.password:
@@ -218,7 +220,7 @@ class RedisConnection:
         )
         return wrapped
 
-    def _opened(self, line: Line) -> None:
+    def _opened(self, line: WatchedRedisProtocol) -> None:
         if self._stopping:
             line.transport.abortConnection()
             return
@@ -246,12 +248,12 @@ class RedisConnection:
         # What fails has been told by then.
         return self._check(self.ask).addErrback(lambda _: None)
 
-    def _asked(self, line: Line, *words: object) -> Deferred[Any]:
+    def _asked(self, line: WatchedRedisProtocol, *words: object) -> Deferred[Any]:
         asked: Deferred[Any] = line.execute_command(*words)
         asked.addTimeout(self._timeout_s, self._reactor)
         return asked.addErrback(self._refused, line)
 
-    def _refused(self, failure: Failure, line: Line) -> Failure:
+    def _refused(self, failure: Failure, line: WatchedRedisProtocol) -> Failure:
         if line.fault:
             reason = self._told(line.fault)
         else:
@@ -259,7 +261,7 @@ class RedisConnection:
         self._lost(line, reason)
         return Failure(Unavailable(reason))
 
-    def _lost(self, line: Line, reason: str) -> None:
+    def _lost(self, line: WatchedRedisProtocol, reason: str) -> None:
         if line is not self._line or self._stopping:
             return
         self._line = None
@@ -291,7 +293,7 @@ class RedisConnection:
         return _message(failure)
 
 
-class Line(RedisProtocol):  # type: ignore[misc]
+class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
     """
     One connection, which logs in when it is told to.
 

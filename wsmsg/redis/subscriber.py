@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from wsmsg.redis.connection import Line
+from wsmsg.redis.connection import WatchedRedisProtocol
 
 
-class Listening(Line):
+class Subscriber(WatchedRedisProtocol):
     """
     Subscribe by asking C{SUBSCRIBE}, as often as one likes.
 

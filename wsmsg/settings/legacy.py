@@ -11,7 +11,7 @@ from pydantic import Field
 from wsmsg.settings.base import Bytes, Count, Seconds, Section
 
 
-class DeployedSettings(Section):
+class MessageLegacySettings(Section):
     """
     What is held for one stream of a deployed Connect.  All of it can change live.
 

@@ -21,7 +21,7 @@ from pydantic import (
 
 from wsmsg.settings.base import Bytes, Count, Seconds, Section
 from wsmsg.settings.connect import UpstreamSettings
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 from wsmsg.settings.message import HttpSettings
 from wsmsg.settings.tokens import TokenSettings as TokenSettings  # noqa: PLC0414
 from wsmsg.settings.urls.address import parse_address
@@ -136,7 +136,7 @@ class LimitSettings(Section):
     waiting_sends: Count = 10000
 
 
-class LegacySettings(Section):
+class ConnectLegacySettings(Section):
     """
     What a Connect does for the clients, and beside the Connects, of a system that was
     there before.
@@ -209,7 +209,7 @@ class ConnectSettings(Common):
     alternatives: tuple[str, ...] = ()
     token: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()
-    legacy: LegacySettings = LegacySettings()
+    legacy: ConnectLegacySettings = ConnectLegacySettings()
     upstream: UpstreamSettings = UpstreamSettings()
 
 
@@ -331,4 +331,4 @@ class MessageSettings(Common):
     recall_s: Annotated[float, Field(ge=0, le=10 * 365 * 86400)] = 120.0
     kafka: KafkaSettings = KafkaSettings()
     http: HttpSettings = HttpSettings()
-    deployed: DeployedSettings = DeployedSettings()
+    deployed: MessageLegacySettings = MessageLegacySettings()

@@ -4,7 +4,7 @@ Our values, and how the stream and the queries between Connect and Message spell
 
 from __future__ import annotations
 
-from wsmsg.model import Cursor, Head, Message, Presence
+from wsmsg.model import ConversationHead, Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 
 
@@ -28,13 +28,15 @@ def cursor_of(c: rest_pb2.Cursor) -> Cursor:
     return Cursor(c.conversation, c.user, c.delivered, c.read)
 
 
-def presence_of(p: rest_pb2.Presence) -> Presence:
-    return Presence(p.user, p.online, p.last_seen_ms)
+def presence_of(p: rest_pb2.Presence) -> UserPresence:
+    return UserPresence(p.user, p.online, p.last_seen_ms)
 
 
-def head_of(h: rest_pb2.Head) -> Head:
+def head_of(h: rest_pb2.Head) -> ConversationHead:
     others = tuple(map(cursor_of, h.others))
-    return Head(h.conversation, h.head, h.time_ms, h.delivered, h.read, others)
+    return ConversationHead(
+        h.conversation, h.head, h.time_ms, h.delivered, h.read, others
+    )
 
 
 def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from wsmsg.message.store.archive import Extent, IStoreArchive, Span
-from wsmsg.message.store.interface import GroupPage, Member
-from wsmsg.message.store.read_ranges import Seen, settled
+from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
+from wsmsg.message.store.interface import GroupPage, MemberRow
+from wsmsg.message.store.read_ranges import ReadRanges, settled
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
-from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import (
     CursorLine,
     GroupLine,
@@ -24,7 +24,7 @@ from wsmsg.transfer.records import (
 LIMIT = 500
 
 
-class Walk:
+class Dump:
     """
     All of a store.
 
@@ -32,7 +32,7 @@ class Walk:
     """
 
     def __init__(
-        self, archive: IStoreArchive, patience: Patience, *, limit: int = LIMIT
+        self, archive: IStoreArchive, patience: RetryUntil, *, limit: int = LIMIT
     ) -> None:
         self._archive = archive
         self._ask = patience.ask
@@ -54,7 +54,7 @@ class Walk:
                     yield [record for record in part if record.key > last]
             after = extents[-1].conversation
 
-    async def _of(self, extents: list[Extent]) -> AsyncIterator[list[Record]]:
+    async def _of(self, extents: list[StoreExtent]) -> AsyncIterator[list[Record]]:
         if len(extents) > 1:
             yield await self._small(extents)
             return
@@ -69,7 +69,7 @@ class Walk:
         async for cursors in self._cursors(extents):
             yield cursors
 
-    async def _small(self, extents: list[Extent]) -> list[Record]:
+    async def _small(self, extents: list[StoreExtent]) -> list[Record]:
         found = await self._messages([Span(name, 0, head) for name, head in extents])
         async for cursors in self._cursors(extents):
             found += cursors
@@ -90,7 +90,7 @@ class Walk:
             yield [member_line(name, member) for member in page.members]
             after, begun = page.members[-1].user, True
 
-    async def _cursors(self, extents: list[Extent]) -> AsyncIterator[list[Record]]:
+    async def _cursors(self, extents: list[StoreExtent]) -> AsyncIterator[list[Record]]:
         heads = dict(extents)
         names, after = list(heads), ("", 0)
         ask, archive, limit = self._ask, self._archive, self._limit
@@ -102,12 +102,12 @@ class Walk:
             after = (found[-1].conversation, found[-1].user)
 
 
-def packed(extents: Sequence[Extent], limit: int) -> Iterator[list[Extent]]:
+def packed(extents: Sequence[StoreExtent], limit: int) -> Iterator[list[StoreExtent]]:
     """
     Neighbours whose messages are at most C{limit} in all; one that has more, or is a
     group, is alone.
     """
-    some: list[Extent] = []
+    some: list[StoreExtent] = []
     size = 0
     for extent in extents:
         alone = is_group(extent.conversation) or extent.head > limit
@@ -143,7 +143,7 @@ def group_line(page: GroupPage) -> GroupLine:
     return GroupLine(page.conversation, page.name, page.owner, page.history, page.count)
 
 
-def member_line(conversation: str, member: Member) -> MemberLine:
+def member_line(conversation: str, member: MemberRow) -> MemberLine:
     """
     A member as a record.
     """
@@ -155,7 +155,7 @@ def cursor_line(c: Cursor, head: int = INT64_MAX) -> CursorLine:
     A cursor as a record, not past this number.
     """
     # What the cursor has reached meanwhile may still be said of what is above it.
-    read, seen = settled(Seen(c.read), c.seen) if c.seen else (c.read, ())
+    read, seen = settled(ReadRanges(c.read), c.seen) if c.seen else (c.read, ())
     return CursorLine(
         c.conversation,
         c.user,

@@ -22,12 +22,12 @@ import msgspec
 
 from wsmsg.transfer.records import (
     CheckLine,
-    Counts,
     EndLine,
     HeaderLine,
     Key,
     Line,
     Record,
+    RecordCounts,
     check,
 )
 
@@ -72,7 +72,7 @@ class Hashed:
     """
 
     def __init__(self) -> None:
-        self.counts = Counts()
+        self.counts = RecordCounts()
         self._hash = sha256()
         self.last: Key = ("", 0, 0)
 
@@ -104,7 +104,7 @@ class LineWriter:
         self._records = self._bytes = 0
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RecordCounts:
         return self._hashed.counts
 
     @property
@@ -170,7 +170,7 @@ class LineReader:
         self._held: list[Record] = []
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RecordCounts:
         return self._hashed.counts
 
     @property

@@ -18,7 +18,7 @@ from wsmsg.message.store.interface import IMessageStore, Outcome
 from wsmsg.model import GROUP, RECALL, RECALLED, Message
 from wsmsg.transfer.dump import group_line, member_line
 from wsmsg.transfer.file import Batch
-from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import (
     CursorLine,
     GroupLine,
@@ -31,13 +31,13 @@ from wsmsg.transfer.records import (
 _Placed = tuple[int, Message]
 
 
-class CannotKeep(Exception):
+class CannotImport(Exception):
     """
     The store has something else; the text names the line.
     """
 
 
-class Keeping:
+class Importer:
     """
     Writes batches into a store.
 
@@ -46,7 +46,7 @@ class Keeping:
     """
 
     def __init__(
-        self, store: IMessageStore, patience: Patience, now_ms: Callable[[], int]
+        self, store: IMessageStore, patience: RetryUntil, now_ms: Callable[[], int]
     ) -> None:
         self.written = self.there = 0
         self._store = store
@@ -91,7 +91,9 @@ class Keeping:
             again = await self._look_at(left)
             if len(again) == len(waiting):
                 line, message = again[0]
-                raise CannotKeep(f"{_where(line, message)} was neither taken nor found")
+                raise CannotImport(
+                    f"{_where(line, message)} was neither taken nor found"
+                )
             waiting = again
 
     async def _look_at(self, left: Sequence[tuple[_Placed, Outcome]]) -> list[_Placed]:
@@ -108,12 +110,12 @@ class Keeping:
                 _check_same(line, message, there)
                 self.there += 1
             elif outcome is Outcome.TAKEN:
-                raise CannotKeep(
+                raise CannotImport(
                     f"{_where(line, message)}: in the store another message has this "
                     "number"
                 )
             elif outcome is Outcome.REFUSED:
-                raise CannotKeep(f"{_where(line, message)}: the store refuses it")
+                raise CannotImport(f"{_where(line, message)}: the store refuses it")
             else:
                 again.append(placed)
         return again
@@ -131,7 +133,7 @@ class Keeping:
         elif page is not None:
             found = [group_line(page)]
         if found != expected and not await self._went_on(name):
-            raise CannotKeep(_group_fault(some, found))
+            raise CannotImport(_group_fault(some, found))
 
     async def _went_on(self, conversation: str) -> bool:
         """
@@ -164,7 +166,7 @@ def _check_same(line: int, message: Message, there: Message) -> None:
         for name in ("seq", "message_id", "kind", "time_ms", "content")
         if getattr(message, name) != getattr(there, name)
     ]
-    raise CannotKeep(
+    raise CannotImport(
         f"{_where(line, message)}: the store has a message of the same sender and "
         f"client id with another {', '.join(what)}"
     )

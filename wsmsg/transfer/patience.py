@@ -18,7 +18,7 @@ T = TypeVar("T")
 _AGAIN_S = 0.5
 
 
-class Patience:
+class RetryUntil:
     """
     Asks again as long as the store is unavailable; every call may be repeated.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from wsmsg.message.store.read_ranges import Seen, settled
+from wsmsg.message.store.read_ranges import ReadRanges, settled
 from wsmsg.model import (
     INT64_MAX,
     Cursor,
@@ -140,7 +140,7 @@ class CheckLine(_Line, frozen=True, tag="check"):
     sha256: _Hash
 
 
-class Counts(msgspec.Struct, kw_only=True):
+class RecordCounts(msgspec.Struct, kw_only=True):
     """
     How much of what there is.
     """
@@ -174,7 +174,7 @@ class EndLine(_Line, frozen=True, tag="end"):
     The last line.
     """
 
-    counts: Counts
+    counts: RecordCounts
     sha256: _Hash
 
 
@@ -197,6 +197,6 @@ def check(record: Record) -> None:
     except InvalidName as e:
         raise ValueError(str(e)) from None
     if isinstance(record, CursorLine):
-        seen = Seen(record.read, record.seen)
-        if settled(Seen(record.read), record.seen) != seen:
+        seen = ReadRanges(record.read, record.seen)
+        if settled(ReadRanges(record.read), record.seen) != seen:
             raise ValueError("what was seen is not ranges that rise above the cursor")

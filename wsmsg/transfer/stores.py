@@ -69,7 +69,7 @@ def _kept(reactor: Any) -> dict[str, Any]:
 def reopening(dependency: Dependency) -> RetryPolicy:
     """
     Give up soon what was never there, and never what was: how long that is waited for
-    is L{wsmsg.transfer.patience.Patience}'s.
+    is L{wsmsg.transfer.patience.RetryUntil}'s.
     """
     settings = RetrySettings()
     soon = retry_policy(settings.model_copy(update={"attempts": _ATTEMPTS}))

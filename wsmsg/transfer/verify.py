@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 import attrs
 import msgspec
 
-from wsmsg.transfer.dump import Walk
+from wsmsg.transfer.dump import Dump
 from wsmsg.transfer.file import Batch
 from wsmsg.transfer.records import GroupLine, MessageLine, Record
 
@@ -38,7 +38,7 @@ class Difference:
             self.told.append(f"line {line}: {_named(record)} {what}")
 
 
-async def compare(batches: Iterable[Batch], walk: Walk) -> Difference:
+async def compare(batches: Iterable[Batch], walk: Dump) -> Difference:
     """
     Hold a file against a store.
 
@@ -66,7 +66,7 @@ async def compare(batches: Iterable[Batch], walk: Walk) -> Difference:
     return difference
 
 
-async def _each(walk: Walk) -> AsyncIterator[Record]:
+async def _each(walk: Dump) -> AsyncIterator[Record]:
     async for records in walk.records():
         for record in records:
             yield record

@@ -11,8 +11,8 @@ from tests.asyncio_case import AsyncioCase
 from tests.bench.load.doubles import ManualTime, MemoryTransport
 from tests.bench.load.test_pairs import KEY, RUN, give, sent
 from wsmsg.bench.load.connecting import LoadFailed
-from wsmsg.bench.load.group import Circle, CircleAccount, MemberPeer
-from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.group import CircleAccount, GroupLoad, MemberPeer
+from wsmsg.bench.load.measurements import Recorder
 from wsmsg.model import group_conversation, group_of
 from wsmsg.rpc.client_pb2 import Accepted, Deliver, Receipt, Rejected
 
@@ -31,7 +31,7 @@ class CircleTests(AsyncioCase):
         Have connected members with the users 5, 6 and so on.
         """
         self.members = [self.member() for _ in range(count)]
-        self.circle = Circle(
+        self.circle = GroupLoad(
             self.members,
             self.clock,
             mask=KEY,
@@ -85,7 +85,7 @@ class CircleTests(AsyncioCase):
             self.told(member)
         await making
         self.written()
-        self.tape = self.circle.tape = Tape(100.0, 110.0, {})
+        self.tape = self.circle.tape = Recorder(100.0, 110.0, {})
 
     def told(self, member: MemberPeer) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.bench.load.doubles import ManualTime, MemoryTransport
 from wsmsg.bench.load.framing import Mask
-from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.pairs import Pair
 from wsmsg.bench.load.peers import ChatPeer, RecipientPeer, SenderPeer
 from wsmsg.rpc.client_pb2 import (
@@ -91,7 +91,7 @@ class PairTests(SynchronousTestCase):
             size=200,
             window=2,
         )
-        self.tape = self.pair.tape = Tape(0.0, 1000.0, {})
+        self.tape = self.pair.tape = Recorder(0.0, 1000.0, {})
 
     def from_sender(self) -> list[Send]:
         """

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.bench.load.doubles import ManualTime, MemoryTransport
 from wsmsg.bench.load.framing import Mask
-from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.pairs import EchoLoop
 from wsmsg.bench.load.peers import EchoPeer, IdleEchoPeer, Peer
 
@@ -117,7 +117,7 @@ class AutobahnTests(SynchronousTestCase):
         self.carry(peer)
         time = ManualTime()
         loop = EchoLoop(peer, time, mask=Mask(b"abcd"), run="r" * 8, size=200, window=3)
-        loop.tape = Tape(0.0, 1000.0, {})
+        loop.tape = Recorder(0.0, 1000.0, {})
         loop.refill()
         self.assertEqual(loop.account.sent, 3)
         self.server.dataReceived(self.near.take())

@@ -8,7 +8,7 @@ import random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.bench.load.schedule import Due, poisson
+from wsmsg.bench.load.schedule import DueTimes, poisson
 
 
 class PoissonTests(SynchronousTestCase):
@@ -42,7 +42,7 @@ class DueTests(SynchronousTestCase):
         """
         Nothing is due before its time, and each time is taken once.
         """
-        due = Due(iter([1.0, 2.0]), 10.0)
+        due = DueTimes(iter([1.0, 2.0]), 10.0)
         self.assertEqual(due.next_s, 11.0)
         self.assertEqual(due.take(10.99), [])
         self.assertEqual(due.take(11.0), [11.0])
@@ -53,7 +53,7 @@ class DueTests(SynchronousTestCase):
         """
         After a stall all that was missed comes, with the times it was due at.
         """
-        due = Due(iter([1.0, 2.0, 3.0]), 0.0)
+        due = DueTimes(iter([1.0, 2.0, 3.0]), 0.0)
         self.assertEqual(due.take(2.5), [1.0, 2.0])
         self.assertEqual(due.take(99.0), [3.0])
         self.assertIsNone(due.next_s)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeServer, welcome
 from wsmsg.cli.chat.pipe import NotAccepted, read_lines, send_lines
-from wsmsg.cli.chat.target import Talk
+from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.chat.view import TYPING_S, ChatView
 from wsmsg.client import (
     Client,
@@ -23,11 +23,11 @@ from wsmsg.client import (
     GroupChanged,
     MessageRecalled,
     MessageReceived,
-    Presence,
-    Receipt,
+    PresenceChanged,
+    ReceiptReceived,
     Reconnect,
     Reconnecting,
-    Typing,
+    TypingReceived,
 )
 from wsmsg.model import RECALLED
 from wsmsg.protocol import frames
@@ -71,9 +71,9 @@ class ViewTests(SynchronousTestCase):
         self.view.accepted("a")
         self.assertEqual(self.shown(), [("hello", "\u2713")])
         self.view.event(message(1, "hello", mine=True, client_id="a"))
-        self.view.event(Receipt(U, 2, 1, 0))
+        self.view.event(ReceiptReceived(U, 2, 1, 0))
         self.assertEqual(self.shown(), [("hello", "\u2713\u2713")])
-        self.view.event(Receipt(U, 2, 1, 1))
+        self.view.event(ReceiptReceived(U, 2, 1, 1))
         self.assertEqual(self.shown(), [("hello", "\u2713\u2713 read")])
 
     def test_refused(self) -> None:
@@ -105,11 +105,11 @@ class ViewTests(SynchronousTestCase):
         """
         Somebody types until they say it or stop.
         """
-        self.view.event(Typing(U, 2))
+        self.view.event(TypingReceived(U, 2))
         self.assertTrue(self.view.typing)
         self.clock.advance(TYPING_S)
         self.assertFalse(self.view.typing)
-        self.view.event(Typing(U, 2))
+        self.view.event(TypingReceived(U, 2))
         self.view.event(message(1, "said"))
         self.assertFalse(self.view.typing)
 
@@ -118,7 +118,7 @@ class ViewTests(SynchronousTestCase):
         The state of the connection and of the other is shown.
         """
         self.view.event(Connected(1, "s"))
-        self.view.event(Presence(2, True, 0))
+        self.view.event(PresenceChanged(2, True, 0))
         self.assertEqual((self.view.connection, self.view.online), ("connected", True))
         self.view.event(Reconnecting("broke\x1b", 1.5))
         self.assertEqual(self.view.connection, "reconnecting in 1.5 s: broke\u241b")
@@ -234,7 +234,7 @@ class PipeTests(AsyncioCase):
         return asyncio.create_task(
             send_lines(
                 self.client,
-                Talk(1, 2),
+                ChatTarget(1, 2),
                 io.BytesIO(data),
                 timeout_s=20.0,
                 as_json=as_json,
@@ -262,7 +262,7 @@ class PipeTests(AsyncioCase):
         """
         sending = asyncio.create_task(
             send_lines(
-                *(self.client, Talk(1, group=5), io.BytesIO(b"hi\n")),
+                *(self.client, ChatTarget(1, group=5), io.BytesIO(b"hi\n")),
                 timeout_s=20.0,
                 as_json=False,
                 say=self.said.append,

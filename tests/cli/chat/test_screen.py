@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeLink, FakeServer, welcome
 from wsmsg.cli.chat.screen import ChatScreen
-from wsmsg.cli.chat.target import Talk
+from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client, Reconnect
 from wsmsg.model import GROUP, GroupChange, spell_change
 from wsmsg.protocol import frames
@@ -40,7 +40,7 @@ class ScreenTests(AsyncioCase):
         terminal.enter_context(
             create_app_session(input=self.keys, output=DummyOutput())
         )
-        self.screen = ChatScreen(self.client, Talk(1, group=5))
+        self.screen = ChatScreen(self.client, ChatTarget(1, group=5))
         self.running = asyncio.create_task(self.screen.run())
         self.link = await self.server.connection(welcome())
         await self._history(self.link)

@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from tests.asyncio_case import AsyncioCase
 from tests.client.doubles import FakeServer, unnumbered_welcome
 from wsmsg.cli.chat.screen import ChatScreen
-from wsmsg.cli.chat.target import Talk
+from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client, Reconnect
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver
@@ -38,7 +38,7 @@ class UnnumberedScreenTests(AsyncioCase):
         terminal.enter_context(
             create_app_session(input=self.keys, output=DummyOutput())
         )
-        self.screen = ChatScreen(self.client, Talk(1, target=2))
+        self.screen = ChatScreen(self.client, ChatTarget(1, target=2))
         self.running = asyncio.create_task(self.screen.run())
         self.link = await self.server.connection(unnumbered_welcome())
 

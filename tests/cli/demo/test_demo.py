@@ -11,11 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.cli.chat.test_pipe import message
 from tests.cli.test_commands import run
 from wsmsg.cli.demo.daemons import Ports
-from wsmsg.cli.demo.people import USERS, Sent, faults
-from wsmsg.cli.demo.script import BadScript, Line, parse_script, read_script
+from wsmsg.cli.demo.people import USERS, SentLine, faults
+from wsmsg.cli.demo.script import BadScript, ScriptLine, parse_script, read_script
 
-LINES = [Line(0, "a", False), Line(1, "b", False), Line(0, "c", False)]
-SENT = [Sent(line, str(n)) for n, line in enumerate(LINES)]
+LINES = [
+    ScriptLine(0, "a", False),
+    ScriptLine(1, "b", False),
+    ScriptLine(0, "c", False),
+]
+SENT = [SentLine(line, str(n)) for n, line in enumerate(LINES)]
 
 
 def seen(*rows: tuple[int, int, str]) -> list[str]:

@@ -9,10 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.client.state.cursors import Cursors
+from wsmsg.client.state.cursors import CursorState
 from wsmsg.client.state.event_queue import EventQueue
-from wsmsg.client.state.events import Event, Presence, Receipt, Typing, received
-from wsmsg.client.state.heartbeat import Heartbeat
+from wsmsg.client.state.events import (
+    Event,
+    PresenceChanged,
+    ReceiptReceived,
+    TypingReceived,
+    received,
+)
+from wsmsg.client.state.heartbeat import HeartbeatTimer
 from wsmsg.client.state.listing import Listing
 from wsmsg.client.state.reconnect import Again, Ended, Never, Reconnect, moved_url
 from wsmsg.errors import (
@@ -143,7 +149,7 @@ class CursorsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.cursors = Cursors()
+        self.cursors = CursorState()
 
     def test_coalesced(self) -> None:
         """
@@ -234,7 +240,7 @@ class HeartbeatTests(SynchronousTestCase):
         """
         After a silence it is asked once, and dead after as long again.
         """
-        heartbeat = Heartbeat(2.0, 10.0)
+        heartbeat = HeartbeatTimer(2.0, 10.0)
         self.assertFalse(heartbeat.ask(11.9))
         self.assertTrue(heartbeat.ask(12.0))
         self.assertFalse(heartbeat.ask(13.0))
@@ -246,7 +252,7 @@ class HeartbeatTests(SynchronousTestCase):
         """
         Whatever comes is a sign of life.
         """
-        heartbeat = Heartbeat(2.0, 10.0)
+        heartbeat = HeartbeatTimer(2.0, 10.0)
         heartbeat.ask(12.0)
         heartbeat.heard(13.0)
         self.assertFalse(heartbeat.dead(14.0))
@@ -270,12 +276,16 @@ class EventQueueTests(SynchronousTestCase):
         """
         queue = EventQueue(10)
         for n in range(5):
-            queue.put(Receipt(U, 2, n, 0))
-            queue.put(Presence(2, bool(n % 2), n))
-            queue.put(Typing(U, 2))
+            queue.put(ReceiptReceived(U, 2, n, 0))
+            queue.put(PresenceChanged(2, bool(n % 2), n))
+            queue.put(TypingReceived(U, 2))
         self.assertEqual(
             self.taken(queue),
-            [Receipt(U, 2, 4, 0), Presence(2, False, 4), Typing(U, 2)],
+            [
+                ReceiptReceived(U, 2, 4, 0),
+                PresenceChanged(2, False, 4),
+                TypingReceived(U, 2),
+            ],
         )
 
     @given(st.lists(st.sampled_from("mrtx"), max_size=200))
@@ -290,9 +300,9 @@ class EventQueueTests(SynchronousTestCase):
                 put += 1
                 queue.put(received(Deliver(U, put, n, 2, "", 1, n), 1))
             elif kind == "r":
-                queue.put(Receipt(f"u:1:{n}", 2, n, 0))
+                queue.put(ReceiptReceived(f"u:1:{n}", 2, n, 0))
             elif kind == "t":
-                queue.put(Typing(U, n))
+                queue.put(TypingReceived(U, n))
             elif kind == "x":
                 queue.take()
             self.assertLessEqual(len(queue), 10)

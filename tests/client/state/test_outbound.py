@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.client.state.events import Accepted
+from wsmsg.client.state.events import SendAccepted
 from wsmsg.client.state.outbound import Outbound
 from wsmsg.errors import Conflict, Forbidden, Overloaded, TooLarge, WsmsgError
 from wsmsg.protocol.frames import Limits, Rejected, Send
@@ -28,7 +28,7 @@ class OutboundTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.settled: list[tuple[str, Accepted | WsmsgError]] = []
+        self.settled: list[tuple[str, SendAccepted | WsmsgError]] = []
         self.outbound = Outbound(10, lambda *what: self.settled.append(what))
 
     def ids(self, now: float = 0.0) -> list[str]:
@@ -48,7 +48,7 @@ class OutboundTests(SynchronousTestCase):
         self.assertEqual(self.ids(), [])
         self.outbound.accepted("b", 7)
         self.assertEqual(self.ids(), ["d"])
-        self.assertEqual(self.settled, [("b", Accepted("b", 7))])
+        self.assertEqual(self.settled, [("b", SendAccepted("b", 7))])
 
     def test_again_after_loss(self) -> None:
         """

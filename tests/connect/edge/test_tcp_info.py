@@ -16,7 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.connect.websocket.port_in_memory import Edge
-from wsmsg.connect.edge.tcp_info import Progress, progress
+from wsmsg.connect.edge.tcp_info import TcpProgress, progress
 
 reactor: Any = installed
 
@@ -67,7 +67,7 @@ class ProgressTests(TestCase):
         await self.server.lost
         await self.listening.stopListening()
 
-    def now(self) -> Progress:
+    def now(self) -> TcpProgress:
         got = progress(self.server.transport)
         assert got is not None
         return got

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from wsmsg.connect.session.context import Node
+from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import (
@@ -27,7 +27,7 @@ from wsmsg.connect.upstream.interface import (
     SendAnswer,
 )
 from wsmsg.errors import Close, Unauthenticated
-from wsmsg.model import Head, Mark, Message, Presence
+from wsmsg.model import ConversationHead, Mark, Message, UserPresence
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol.frames import ClientFrame, Hello, ServerFrame
@@ -103,7 +103,7 @@ class FakeUpstream:
         self.calls: list[tuple[Any, ...]] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
         self.came_d: Deferred[bool] | None = None
-        self.heads_d: Deferred[tuple[Sequence[Head], bool]] | None = None
+        self.heads_d: Deferred[tuple[Sequence[ConversationHead], bool]] | None = None
         self.asked: list[Deferred[Any]] = []
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
@@ -143,7 +143,7 @@ class FakeUpstream:
 
     def heads(
         self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[Head], bool]]:
+    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
         call = ("heads", user, since_ms, limit)
         self.calls.append((*call, after) if after else call)
         if self.heads_d is not None:
@@ -155,7 +155,7 @@ class FakeUpstream:
     ) -> Deferred[GroupView]:
         return self._ask("group", user, conversation, after, limit)
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         return self._ask("presence", tuple(users))
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
@@ -200,7 +200,7 @@ class House:
         self.registry = Registry(self.settings, self.clock, lambda low, high: high)
         self.upstream = FakeUpstream()
         verifyObject(IUpstream, self.upstream)
-        self.node = Node(
+        self.node = SessionContext(
             name="here",
             registry=self.registry,
             upstream=self.upstream,

@@ -8,17 +8,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.doubles import FakePeer
 from wsmsg.connect.session.blocks import RATE, WINDOW
-from wsmsg.connect.session.inbox import Intake
+from wsmsg.connect.session.inbox import Inbox
 
 
 class IntakeTests(SynchronousTestCase):
     """
-    L{Intake}.
+    L{Inbox}.
     """
 
     def setUp(self) -> None:
         self.peer = FakePeer()
-        self.intake = Intake(self, self.peer)
+        self.intake = Inbox(self, self.peer)
         self.taken: list[bytes] = []
         self.block_after: bytes | None = None
 

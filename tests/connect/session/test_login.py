@@ -30,7 +30,7 @@ class LoginTests(SessionTestCase):
         client.say(Hello("token-1001", "phone", since=5))
         self.assertEqual(client.heard(), [])
         receipt = model.Cursor("u:1:1001", 1, delivered=2, read=1)
-        head = model.Head("u:1:1001", 3, 99, 2, 1, (receipt,))
+        head = model.ConversationHead("u:1:1001", 3, 99, 2, 1, (receipt,))
         house.upstream.heads_d.callback(([head], True))
         (welcome,) = client.heard()
         assert isinstance(welcome, Welcome)

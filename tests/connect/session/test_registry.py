@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from tests.connect.session.doubles import Client, House, message, unframed
 from wsmsg import model
-from wsmsg.connect.session.dedup import SEEN, Seen
+from wsmsg.connect.session.dedup import SEEN, DeliveredSeqs
 from wsmsg.connect.session.framing import framed
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Unavailable
@@ -213,7 +213,7 @@ class PushTests(SynchronousTestCase):
         """
         A session forgets the conversations that were quiet the longest.
         """
-        seen = Seen()
+        seen = DeliveredSeqs()
         seen.note("first", 5)
         for i in range(SEEN - 1):
             seen.note(str(i), 1)
@@ -241,7 +241,7 @@ class WatchTests(SynchronousTestCase):
         """
         Message says that a user's presence changed.
         """
-        self.house.registry.presence(model.Presence(user, online, 9))
+        self.house.registry.presence(model.UserPresence(user, online, 9))
 
     def test_now_and_then(self) -> None:
         """
@@ -251,7 +251,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.house.upstream.named("watch"), [([7, 8],)])
         self.assertEqual(self.house.registry.watched(), [7, 8])
         # Reads say of those who are there that they were seen right now.
-        present = [model.Presence(7, True, 6), model.Presence(8, False, 5)]
+        present = [model.UserPresence(7, True, 6), model.UserPresence(8, False, 5)]
         self.house.upstream.asked[0].callback(present)
         self.assertEqual(
             self.client.heard(),
@@ -267,7 +267,7 @@ class WatchTests(SynchronousTestCase):
         """
         self.client.say(Watch((7,)))
         self.changed(7, False)
-        self.house.upstream.asked[0].callback([model.Presence(7, True)])
+        self.house.upstream.asked[0].callback([model.UserPresence(7, True)])
         self.assertEqual(self.client.heard(), [frames.Presence(7, False, 9)])
 
     def test_replaces(self) -> None:

@@ -289,7 +289,9 @@ class RequestTests(SessionTestCase):
         client = house.known(1001)
         house.upstream.heads_d = Deferred()
         client.say(frames.Conversations("q", since=5))
-        house.upstream.heads_d.callback(([model.Head("u:7:1001", 3, 99)], True))
+        house.upstream.heads_d.callback(
+            ([model.ConversationHead("u:7:1001", 3, 99)], True)
+        )
         head = frames.Head("u:7:1001", 3, time=99)
         self.assertEqual(client.heard(), [frames.Heads("q", (head,), True)])
         house.upstream.heads_d = None

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.doubles import NOW_S, House
-from wsmsg.connect.session.spread import Deadlines, Spread
+from wsmsg.connect.session.spread import Deadlines, PacedQueue
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Goaway, Hello, Resync
@@ -143,7 +143,7 @@ class DueTests(SynchronousTestCase):
         """
         All come out by the end, and with no time to spread at once.
         """
-        spread: Spread[int] = Spread()
+        spread: PacedQueue[int] = PacedQueue()
         spread.add(range(10), 100.0, 2.0)
         self.assertEqual(spread.take(100.0), [])
         self.assertEqual(len(spread.take(100.5)), 3)

@@ -18,7 +18,7 @@ from wsmsg.connect.discovery.interface import Changed, IDiscovery
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.dependency.state import Dependency
-from wsmsg.model import Cursor, Message, Presence
+from wsmsg.model import Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.endpoint import StreamAddress
@@ -60,7 +60,7 @@ class RecordingEdge:
     def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:
         self.told.append(("typing", conversation, user, tuple(targets)))
 
-    def presence(self, presence: Presence) -> None:
+    def presence(self, presence: UserPresence) -> None:
         self.told.append(("presence", presence))
 
     def kick(self, user: int, device: str, reason: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from tests.connect.upstream.cases import ManyTestCase
 from tests.connect.upstream.doubles import MemoryStream, World
 from wsmsg.errors import Unavailable
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 from wsmsg.rpc import rest_pb2
 
 
@@ -16,7 +16,7 @@ class WatchTests(ManyTestCase):
     Who is online, by the words of several Messages.
     """
 
-    def told(self, world: World) -> list[Presence]:
+    def told(self, world: World) -> list[UserPresence]:
         return [one[1] for one in world.edge.told if one[0] == "presence"]
 
     def test_all_are_asked(self) -> None:
@@ -32,11 +32,11 @@ class WatchTests(ManyTestCase):
             self.assertEqual((list(watch.add), list(watch.remove)), ([5], [6]))
         for stream in (a, b):
             stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(self.told(world), [Presence(5, True)])
+        self.assertEqual(self.told(world), [UserPresence(5, True)])
         a.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=7)])
-        self.assertEqual(self.told(world), [Presence(5, True)])
+        self.assertEqual(self.told(world), [UserPresence(5, True)])
         b.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=8)])
-        self.assertEqual(self.told(world)[1:], [Presence(5, False, 8)])
+        self.assertEqual(self.told(world)[1:], [UserPresence(5, False, 8)])
 
     def test_known_by_a_read(self) -> None:
         """
@@ -46,15 +46,19 @@ class WatchTests(ManyTestCase):
         world = self.both()
         a, b = self.streams(world)
         world.upstream.watch([5, 6])
-        found: list[Presence] = []
-        self.read(world, (a, b), [Presence(5, True), Presence(6, False, 4)], found)
-        self.assertEqual(found, [Presence(5, True), Presence(6, False, 4)])
+        found: list[UserPresence] = []
+        self.read(
+            world, (a, b), [UserPresence(5, True), UserPresence(6, False, 4)], found
+        )
+        self.assertEqual(found, [UserPresence(5, True), UserPresence(6, False, 4)])
         for stream in (a, b):
             stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
         self.assertEqual(self.told(world), [])
-        self.read(world, (a, b), [Presence(5, False, 3), Presence(6, True)], found)
-        self.assertEqual(found, [Presence(5, True), Presence(6, True)])
-        self.assertEqual(self.told(world), [Presence(6, True)])
+        self.read(
+            world, (a, b), [UserPresence(5, False, 3), UserPresence(6, True)], found
+        )
+        self.assertEqual(found, [UserPresence(5, True), UserPresence(6, True)])
+        self.assertEqual(self.told(world), [UserPresence(6, True)])
 
     def test_read_fails(self) -> None:
         """
@@ -72,8 +76,8 @@ class WatchTests(ManyTestCase):
         self.failureResultOf(asked, Unavailable)
         world.run(1.5)
         (stream,) = [s for s in (a, b) if s.queries and not s.queries[-1][1].called]
-        self.answer(stream, Presence(5, True))
-        self.assertEqual(self.told(world), [Presence(5, True)] * 2)
+        self.answer(stream, UserPresence(5, True))
+        self.assertEqual(self.told(world), [UserPresence(5, True)] * 2)
 
     def test_gone_for_a_while(self) -> None:
         """
@@ -89,14 +93,14 @@ class WatchTests(ManyTestCase):
         stream.lose()
         world.run(3)
         world.message().stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(self.told(world), [Presence(5, True)] * 2)
+        self.assertEqual(self.told(world), [UserPresence(5, True)] * 2)
 
     def read(
         self,
         world: World,
         streams: tuple[MemoryStream, ...],
-        said: list[Presence],
-        found: list[Presence],
+        said: list[UserPresence],
+        found: list[UserPresence],
     ) -> None:
         """
         A client asks for these users, and one of the Messages says this of them.
@@ -134,11 +138,11 @@ class WatchTests(ManyTestCase):
         before = len(b.queries)
         a.lose()
         self.assertEqual(self.asked(b, before), [5])
-        self.answer(b, Presence(5, True))
+        self.answer(b, UserPresence(5, True))
         world.run(2.5)
         self.assertEqual(self.asked(b, before + 1), [5])
-        self.answer(b, Presence(5, False, 9))
-        self.assertEqual(self.told(world)[-1], Presence(5, False, 9))
+        self.answer(b, UserPresence(5, False, 9))
+        self.assertEqual(self.told(world)[-1], UserPresence(5, False, 9))
         n_asked = len(b.queries)
         world.run(3)
         self.assertEqual(len(b.queries), n_asked)
@@ -152,13 +156,13 @@ class WatchTests(ManyTestCase):
         world.start("a:1")
         stream = world.message().stream
         stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.answer(stream, Presence(5, False, 3))
-        self.assertEqual(self.told(world), [Presence(5, True)])
+        self.answer(stream, UserPresence(5, False, 3))
+        self.assertEqual(self.told(world), [UserPresence(5, True)])
 
     def asked(self, stream: MemoryStream, nth: int) -> list[int]:
         return list(stream.queries[nth][0].items[0].presence.users)
 
-    def answer(self, stream: MemoryStream, *presence: Presence) -> None:
+    def answer(self, stream: MemoryStream, *presence: UserPresence) -> None:
         """
         Answer what was asked last.
         """

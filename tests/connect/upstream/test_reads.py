@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream.doubles import World
 from wsmsg.errors import BadRequest, Overloaded, Unavailable
-from wsmsg.model import Cursor, Head, Mark
+from wsmsg.model import ConversationHead, Cursor, Mark
 from wsmsg.rpc import rest_pb2
 
 
@@ -59,7 +59,7 @@ class QueryTests(SynchronousTestCase):
         answered.callback(
             rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(heads=heads)])
         )
-        expected = Head("u:1:2", 9, 4, others=(Cursor("u:1:2", 2, 0, 3),))
+        expected = ConversationHead("u:1:2", 9, 4, others=(Cursor("u:1:2", 2, 0, 3),))
         self.assertEqual(self.successResultOf(asked), ([expected], True))
 
     def test_marks(self) -> None:

@@ -24,7 +24,7 @@ from wsmsg.connect.edge.port import Port
 from wsmsg.connect.upstream.interface import Identity, ISession
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.errors import Unauthenticated
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 from wsmsg.protocol.json import JsonCodec
 from wsmsg.protocol.protobuf import ProtobufCodec
 from wsmsg.settings.values import ConnectSettings
@@ -118,11 +118,11 @@ class FixedUpstream:
         self.asked: list[Sequence[int]] = []
         self.fails: Exception | None = None
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         self.asked.append(users)
         if self.fails is not None:
             raise self.fails
-        return succeed([Presence(u, u in self.online, 0) for u in users])
+        return succeed([UserPresence(u, u in self.online, 0) for u in users])
 
 
 def authenticate(token: str, claimed_user: int | None) -> Identity:

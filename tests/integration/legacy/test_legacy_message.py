@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from tests.conformance.peer_message import ScriptedMessage
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
-from wsmsg.client import Client, MessageReceived, Presence
+from wsmsg.client import Client, MessageReceived, PresenceChanged
 from wsmsg.errors import Unavailable, Unsupported, WsmsgError
 
 PATIENCE_S = 30
@@ -34,7 +34,7 @@ class Talker:
                 self.client.mark_read(
                     event.conversation, event.seq, message_id=event.message_id
                 )
-            elif isinstance(event, Presence):
+            elif isinstance(event, PresenceChanged):
                 self.online[event.user] = event.online
 
     @property

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.delivery.commits import Settling
+from wsmsg.message.delivery.commits import CommitTracker
 
 
 class SettlingTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class SettlingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.commits: list[Mapping[int, int]] = []
-        self.settling = Settling(self.commits.append)
+        self.settling = CommitTracker(self.commits.append)
 
     def test_in_order(self) -> None:
         """
@@ -48,7 +48,7 @@ class SettlingTests(SynchronousTestCase):
         Commits only rise, and end at the end.
         """
         commits: list[Mapping[int, int]] = []
-        settling = Settling(commits.append)
+        settling = CommitTracker(commits.append)
         settles = [settling.begin({0: i + 1}, 1) for i in range(8)]
         done: set[int] = set()
         for i in order:

@@ -12,8 +12,8 @@ from zope.interface.verify import verifyObject
 
 from tests.message.doubles import ManualJournal, MemoryStore
 from wsmsg.errors import Unavailable
-from wsmsg.message.delivery.numbering import Delivered, Delivery
-from wsmsg.message.journal.interface import Entry, IJournal
+from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
+from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import Message
 
@@ -27,11 +27,11 @@ def message(
     return Message(conversation, 1, client_id, 7, content, 1, 5)
 
 
-def entries(*messages: Message) -> list[Entry]:
+def entries(*messages: Message) -> list[JournalEntry]:
     """
     Journal entries of these messages.
     """
-    return [Entry(0, i, m, b"") for i, m in enumerate(messages)]
+    return [JournalEntry(0, i, m, b"") for i, m in enumerate(messages)]
 
 
 class DeliveryTests(SynchronousTestCase):
@@ -41,15 +41,15 @@ class DeliveryTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.store = MemoryStore()
-        self.delivery = Delivery(self.store, lambda: 5, heads_cached=10)
+        self.delivery = Numbering(self.store, lambda: 5, heads_cached=10)
 
-    def deliver(self, *messages: Message, by: Delivery | None = None) -> Delivered:
+    def deliver(self, *messages: Message, by: Numbering | None = None) -> NumberedBatch:
         delivery = by or self.delivery
         return self.successResultOf(
             Deferred.fromCoroutine(delivery.store(entries(*messages)))
         )
 
-    def seqs(self, delivered: Delivered) -> list[tuple[str, int]]:
+    def seqs(self, delivered: NumberedBatch) -> list[tuple[str, int]]:
         return [(m.client_id, m.seq) for m in delivered.messages]
 
     def test_doubles(self) -> None:
@@ -89,7 +89,7 @@ class DeliveryTests(SynchronousTestCase):
         push that was lost with the last life is made good.
         """
         self.deliver(message("a"), message("b"))
-        again = Delivery(self.store, lambda: 5, heads_cached=10)
+        again = Numbering(self.store, lambda: 5, heads_cached=10)
         delivered = self.deliver(message("a"), message("b"), message("c"), by=again)
         self.assertEqual(self.seqs(delivered), [("a", 1), ("b", 2), ("c", 3)])
         self.assertEqual(again.repeats, 2)
@@ -132,7 +132,7 @@ class DeliveryTests(SynchronousTestCase):
         """
         A record that cannot be decoded is buried with its fault.
         """
-        entry = Entry(0, 0, None, b"?", "no record")
+        entry = JournalEntry(0, 0, None, b"?", "no record")
         delivered = self.successResultOf(
             Deferred.fromCoroutine(self.delivery.store([entry]))
         )
@@ -171,7 +171,7 @@ class DeliveryTests(SynchronousTestCase):
         """
         More conversations than are cached are numbered right all the same.
         """
-        small = Delivery(self.store, lambda: 5, heads_cached=1)
+        small = Numbering(self.store, lambda: 5, heads_cached=1)
         for round_ in ("a", "b"):
             for other in range(2, 6):
                 self.deliver(message(round_, f"u:1:{other}"), by=small)
@@ -196,7 +196,7 @@ class DeliveryTests(SynchronousTestCase):
         Whatever two owners store in turns, numbers have no hole and no repeat.
         """
         store = MemoryStore()
-        owners = [Delivery(store, lambda: 5, heads_cached=2) for _ in range(2)]
+        owners = [Numbering(store, lambda: 5, heads_cached=2) for _ in range(2)]
         wanted = set()
         for owner, batch in steps:
             given_ = [message(str(i), c) for i, c in batch]

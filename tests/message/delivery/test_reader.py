@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore
 from tests.message.links.test_links import RecordingPresence
-from wsmsg.message.delivery.numbering import Delivery
-from wsmsg.message.delivery.reader import Reading
+from wsmsg.message.delivery.numbering import Numbering
+from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.model import Message
@@ -41,9 +41,9 @@ class ReadingTests(SynchronousTestCase):
             limit_records=100,
             limit_bytes=10**6,
         )
-        self.reading = Reading(
+        self.reading = JournalReader(
             self.journal,
-            Delivery(self.store, lambda: 5, heads_cached=100),
+            Numbering(self.store, lambda: 5, heads_cached=100),
             self.links,
             self.clock,
             float,

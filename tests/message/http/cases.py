@@ -22,12 +22,12 @@ from wsmsg.http.access import Access
 from wsmsg.http.forms import Problem, Refusal
 from wsmsg.http.routes import Api
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
-from wsmsg.message.delivery.numbering import Delivery
-from wsmsg.message.http.api import Behind, routes_of
-from wsmsg.message.ingress.acceptance import Acceptance
+from wsmsg.message.delivery.numbering import Numbering
+from wsmsg.message.http.api import ApiServices, routes_of
+from wsmsg.message.ingress.acceptance import SubmitAndWait
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.legacy.history import History
 from wsmsg.message.links.links import Links
 from wsmsg.message.presence.memory import MemoryPresence
@@ -43,7 +43,7 @@ class DeliveringJournal(ManualJournal):
     What is appended is durable and stored at once, unless the test says otherwise.
     """
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Numbering) -> None:
         super().__init__()
         self.delivery = delivery
         self.delivers = True
@@ -53,7 +53,7 @@ class DeliveringJournal(ManualJournal):
         if self.refuses:
             return fail(Overloaded("too much", 1500))
         super().append(messages)
-        entries = [Entry(0, i, m, b"") for i, m in enumerate(messages)]
+        entries = [JournalEntry(0, i, m, b"") for i, m in enumerate(messages)]
         if self.delivers:
             Deferred.fromCoroutine(self.delivery.store(entries))
         return succeed(None)
@@ -90,7 +90,7 @@ class WebCase(SynchronousTestCase):
         self.clock = Clock()
         self.store = MemoryStore()
         self.store.start()
-        delivery = Delivery(self.store, lambda: 5, heads_cached=10)
+        delivery = Numbering(self.store, lambda: 5, heads_cached=10)
         self.journal = DeliveringJournal(delivery)
         ingress = Ingress(
             Appends(self.journal, self.store, Clock()),
@@ -107,9 +107,9 @@ class WebCase(SynchronousTestCase):
         )
         self.receipts: list[Cursor] = []
         self.marks = Marks(self.store, self.receipts.append, self.clock)
-        self.behind = Behind(
+        self.behind = ApiServices(
             self.store,
-            Acceptance(ingress, self.store, self.clock),
+            SubmitAndWait(ingress, self.store, self.clock),
             Queries(self.store, presence, self.links.routes, page=50),
             self.links,
             History(self.store, depth=100),

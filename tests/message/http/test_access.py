@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.message.http.cases import WebCase
-from wsmsg.http.access import REMEMBERED, Access, Opening
+from wsmsg.http.access import REMEMBERED, Access, AccessLevel
 from wsmsg.settings.message import HttpSettings
 
 KEYS = ["0123456789abcdef", "fedcba9876543210"]
@@ -159,10 +159,10 @@ class LimitTests(WebCase):
         self.key = "some-token"
         for expected in (1, 1):
             request = self.begin(*GET)
-            with access.entering(request, Opening.USERS) as caller:
+            with access.entering(request, AccessLevel.USERS) as caller:
                 self.assertRaises(AttributeError, caller.prove, 1)
             self.assertEqual(len(made), expected)
         access.adopt(HttpSettings(keys=KEYS))  # type: ignore[arg-type]
-        with access.entering(request, Opening.USERS) as caller:
+        with access.entering(request, AccessLevel.USERS) as caller:
             self.assertRaises(AttributeError, caller.prove, 1)
         self.assertEqual(len(made), 2)

@@ -15,7 +15,7 @@ from wsmsg.errors import WsmsgError
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, Proposal
+from wsmsg.message.ingress.proposals import Answer, SendRequest
 from wsmsg.model import (
     GROUP,
     TEXT,
@@ -70,10 +70,10 @@ class GroupCase(SynchronousTestCase):
         """
         Say something, and have it durable if it gets so far.
         """
-        self.offer(Proposal(0, sender, client_id, to, content, kind))
+        self.offer(SendRequest(0, sender, client_id, to, content, kind))
         self.durable()
 
-    def offer(self, *proposals: Proposal) -> None:
+    def offer(self, *proposals: SendRequest) -> None:
         self.ingress.accept(proposals, self.reply)
 
     def durable(self) -> None:

@@ -13,7 +13,7 @@ from tests.message.doubles import ManualJournal
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.message.ingress.appends import Appends
-from wsmsg.message.ingress.backlog import LONGEST_S, Earlier
+from wsmsg.message.ingress.backlog import LONGEST_S, StartupBacklog
 
 
 class LaggingJournal(ManualJournal):
@@ -33,7 +33,7 @@ class LaggingJournal(ManualJournal):
 
 class EarlierTests(SynchronousTestCase):
     """
-    L{Earlier}.
+    L{StartupBacklog}.
     """
 
     def test_settled(self) -> None:
@@ -42,7 +42,7 @@ class EarlierTests(SynchronousTestCase):
         later.
         """
         journal = LaggingJournal(3)
-        earlier = Earlier(journal, Clock())
+        earlier = StartupBacklog(journal, Clock())
         self.assertTrue(earlier.unstored())
         journal.lag = 0
         self.assertFalse(earlier.unstored())
@@ -55,7 +55,7 @@ class EarlierTests(SynchronousTestCase):
         comes until somebody asks.
         """
         journal = LaggingJournal(0, started=False)
-        earlier = Earlier(journal, Clock())
+        earlier = StartupBacklog(journal, Clock())
         self.assertFalse(earlier.unstored())
         journal.start()
         journal.lag = 5
@@ -66,7 +66,7 @@ class EarlierTests(SynchronousTestCase):
         A Message that was given no partition yet does not know.
         """
         journal = LaggingJournal(0, partitions=0)
-        earlier = Earlier(journal, Clock())
+        earlier = StartupBacklog(journal, Clock())
         self.assertTrue(earlier.unstored())
         journal.partitions = 2
         self.assertFalse(earlier.unstored())
@@ -76,7 +76,7 @@ class EarlierTests(SynchronousTestCase):
         Under load that never ends it is believed for a while from the first question.
         """
         clock = Clock()
-        earlier = Earlier(LaggingJournal(1), clock)
+        earlier = StartupBacklog(LaggingJournal(1), clock)
         clock.advance(100)
         self.assertTrue(earlier.unstored())
         clock.advance(LONGEST_S - 0.001)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.store.group_contract import changed
-from wsmsg.message.ingress.proposals import Proposal, flaw
+from wsmsg.message.ingress.proposals import SendRequest, flaw
 from wsmsg.model import (
     GROUP,
     InvalidChange,
@@ -34,7 +34,7 @@ class HostileContentTests(SynchronousTestCase):
         It is a change that can be carried out, or refused; and nothing else fails.
         """
         group = group_conversation(group_of(1, "c"))
-        proposal = Proposal(0, 1, "c", group, content, GROUP)
+        proposal = SendRequest(0, 1, "c", group, content, GROUP)
         try:
             change = change_in(content)
         except InvalidChange as e:

@@ -12,7 +12,7 @@ from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.group_rules import BELIEVED_MS, Lately
-from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.ingress.proposals import SendRequest
 from wsmsg.model import (
     GROUP,
     RECALL,
@@ -67,7 +67,7 @@ class GroupIngressTests(GroupCase):
         """
         self.store.groups["g:78"] = self.store.groups[CREW]
         batch = [
-            Proposal(0, sender, f"{sender}{to}", to, "hi", TEXT)
+            SendRequest(0, sender, f"{sender}{to}", to, "hi", TEXT)
             for sender in (1, 2)
             for to in (CREW, "g:78")
         ]
@@ -89,11 +89,11 @@ class GroupIngressTests(GroupCase):
         looking: Deferred[object] = Deferred()
         self.store.readable_from = lambda keys: looking  # type: ignore[assignment, method-assign, return-value]
         self.offer(
-            Proposal(0, 1, "a", CREW, "hi", TEXT),
-            Proposal(0, 1, "x", "u:1:2", "hi", TEXT),
+            SendRequest(0, 1, "a", CREW, "hi", TEXT),
+            SendRequest(0, 1, "x", "u:1:2", "hi", TEXT),
         )
-        self.offer(Proposal(0, 1, "b", CREW, "hi", TEXT))
-        self.offer(Proposal(0, 1, "c", CREW, "hi", TEXT))
+        self.offer(SendRequest(0, 1, "b", CREW, "hi", TEXT))
+        self.offer(SendRequest(0, 1, "c", CREW, "hi", TEXT))
         self.assertEqual((self.said(), self.ingress.in_flight), (["x"], 4))
         looking.callback({(CREW, 1): 1})
         self.durable()
@@ -107,8 +107,8 @@ class GroupIngressTests(GroupCase):
         looking: Deferred[object] = Deferred()
         self.store.page = lambda *_: looking  # type: ignore[assignment, method-assign]
         self.offer(
-            Proposal(0, 1, "r", "u:1:2", "1", RECALL),
-            Proposal(0, 1, "a", "u:1:2", "hi", TEXT),
+            SendRequest(0, 1, "r", "u:1:2", "1", RECALL),
+            SendRequest(0, 1, "a", "u:1:2", "hi", TEXT),
         )
         self.assertEqual(self.said(), [])
         idle = self.ingress.idle()
@@ -124,7 +124,7 @@ class GroupIngressTests(GroupCase):
         What waits to be looked up counts as in flight.
         """
         self.store.readable_from = lambda keys: Deferred()  # type: ignore[method-assign]
-        self.offer(*(Proposal(0, 1, f"c{i}", CREW, "hi", TEXT) for i in range(21)))
+        self.offer(*(SendRequest(0, 1, f"c{i}", CREW, "hi", TEXT) for i in range(21)))
         self.assertEqual(self.codes(), {"c20": "overloaded"})
 
     def test_store_down(self) -> None:

@@ -14,7 +14,7 @@ from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, Proposal
+from wsmsg.message.ingress.proposals import Answer, SendRequest
 from wsmsg.model import Message
 
 
@@ -62,7 +62,7 @@ class IngressTests(SynchronousTestCase):
         sender: int = 1,
     ) -> None:
         self.ingress.accept(
-            [Proposal(ref, sender, client_id, conversation, content, 1)], self.reply
+            [SendRequest(ref, sender, client_id, conversation, content, 1)], self.reply
         )
 
     def appended(self) -> list[Message]:
@@ -89,7 +89,7 @@ class IngressTests(SynchronousTestCase):
         A batch goes to the journal in its order, with rising ids.
         """
         self.ingress.accept(
-            [Proposal(i, 1, f"c{i}", "u:1:2", "hi", 0) for i in range(5)], self.reply
+            [SendRequest(i, 1, f"c{i}", "u:1:2", "hi", 0) for i in range(5)], self.reply
         )
         self.assertEqual(len(self.journal.appends), 1)
         self.assertEqual(

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from wsmsg.dependency.state import State
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.interface import Entry, IJournal
+from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.model import Message
 
 
@@ -40,18 +40,20 @@ def sent(i: int, content: str = "") -> Message:
     return Message("u:1:2", 1, f"c{i}", i + 1, content or f"text {i}", 1, 1000 + i)
 
 
-def messages(entries: list[Entry]) -> list[Message | None]:
+def messages(entries: list[JournalEntry]) -> list[Message | None]:
     """
     What is in the entries.
     """
     return [e.message for e in entries]
 
 
-async def read_all(journal: IJournal, count: int, limit: int = 1000) -> list[Entry]:
+async def read_all(
+    journal: IJournal, count: int, limit: int = 1000
+) -> list[JournalEntry]:
     """
     So many entries, read with as many reads as it takes.
     """
-    entries: list[Entry] = []
+    entries: list[JournalEntry] = []
     while len(entries) < count:
         some = await journal.read(min(limit, count - len(entries)))
         assert some, "the journal ended before everything was read"

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.message.journal.manual_journal import JournalOnHand
 from wsmsg.dependency.state import State
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.sqlite_file import JOURNAL
 from wsmsg.rpc.record_pb2 import Record
 from wsmsg.sqlite.file import SqliteFile
@@ -119,13 +119,13 @@ class FaultTests(JournalOnHand):
         self.journal = self.made()
         self.start()
 
-    def read(self, limit: int = 10) -> list[Entry]:
+    def read(self, limit: int = 10) -> list[JournalEntry]:
         """
         What is read next.
         """
         reading = self.journal.read(limit)
         self.worker.work()
-        found: list[Entry] = self.successResultOf(reading)
+        found: list[JournalEntry] = self.successResultOf(reading)
         return found
 
     def test_faults(self) -> None:

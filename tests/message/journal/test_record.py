@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.errors import BadRequest
 from wsmsg.message.journal import record as records
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.model import GROUP, INT64_MAX, Message, members_of
 from wsmsg.rpc.record_pb2 import Record
 
@@ -144,7 +144,7 @@ class RecordTests(SynchronousTestCase):
         """
         self.assert_entry(records.decode(0, 0, made.SerializeToString()))
 
-    def assert_entry(self, entry: Entry) -> None:
+    def assert_entry(self, entry: JournalEntry) -> None:
         """
         Either a message that delivery can take, or a fault.
         """

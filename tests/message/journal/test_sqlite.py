@@ -19,7 +19,7 @@ from tests.message.sqlite_paths import (
 )
 from wsmsg.dependency.state import State
 from wsmsg.errors import BadRequest, Unavailable
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 
 
 class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[misc]
@@ -56,7 +56,7 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
         journal = sqlite_journal_at(path_for(self), tail_records=10)
         self.addCleanup(journal.stop)
         await up(journal)
-        read: list[Entry] = []
+        read: list[JournalEntry] = []
         for i in range(30):
             await journal.append([sent(i * 2), sent(i * 2 + 1)])
             if i % 10 == 0:

@@ -19,11 +19,11 @@ from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.convert import NOT_FOR_PEOPLE
-from wsmsg.message.legacy.peer import DeployedPeer, InvalidPeer
-from wsmsg.message.legacy.peers import DeployedPeers
+from wsmsg.message.legacy.peer import InvalidPeer, LegacyConnect
+from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 int64s = st.one_of(
     st.sampled_from([0, 1, 2, 3, -1, INT64_MAX, -(2**63)]), st.integers(-5, 9)
@@ -101,18 +101,18 @@ class Given:
             limit=50,
             content_bytes=1000,
         )
-        self.peers = DeployedPeers(
+        self.peers = LegacyConnects(
             ingress,
             lambda user, marks: succeed([m.message_id == 1 for m in marks]),
             self.clock,
-            DeployedSettings(),
+            MessageLegacySettings(),
             incarnation="life",
         )
         self.honest, self.hostile = self.peer(), self.peer()
         hello = rest_pb2.SubscribeRequest(connect_service_id="connect-1")
         self.honest.received(Request(subscribe=hello))
 
-    def peer(self) -> DeployedPeer:
+    def peer(self) -> LegacyConnect:
         """
         A stream that a test reads by hand.
         """

@@ -19,7 +19,7 @@ from tests.message.legacy.cases import (
 )
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 
 class HostileTests(DeployedCase):
@@ -27,7 +27,7 @@ class HostileTests(DeployedCase):
     Peers that are broken; others who are there go on.
     """
 
-    settings = DeployedSettings(records=2000, record_bytes=2**20, unsettled=100)
+    settings = MessageLegacySettings(records=2000, record_bytes=2**20, unsettled=100)
 
     def test_never_reads(self) -> Deferred[Any]:
         """

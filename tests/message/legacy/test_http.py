@@ -25,7 +25,7 @@ ODD: tuple[Any, ...] = (-1, 2**63, 2**80, 1.5, True, [], {}, "x")
 
 class ContractTests(WebCase):
     """
-    L{wsmsg.message.legacy.http.ContractCalls}.
+    L{wsmsg.message.legacy.http.LegacyHttpCalls}.
     """
 
     def post(self, name: str, body: object, **more: Any) -> Any:

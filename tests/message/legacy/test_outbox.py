@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.legacy.cases import text
-from wsmsg.message.legacy.outbox import DeployedOutbox, Response
+from wsmsg.message.legacy.outbox import LegacyConnectOutbox, Response
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 
 def said(number: int, content: str = "hi") -> Message:
@@ -35,19 +35,23 @@ class OutboxTests(SynchronousTestCase):
         self.broke: list[str] = []
         self.settled: list[int] = []
 
-    def outbox(self, **bounds: Any) -> DeployedOutbox:
+    def outbox(self, **bounds: Any) -> LegacyConnectOutbox:
         """
         One with these bounds.
         """
-        settings = DeployedSettings(**bounds)
-        return DeployedOutbox(
+        settings = MessageLegacySettings(**bounds)
+        return LegacyConnectOutbox(
             lambda: settings,
             wake=lambda: self.woken.append(None),
             broke=self.broke.append,
         )
 
     def push(
-        self, outbox: DeployedOutbox, *numbers: int, now_s: float = 0, to: Any = (2,)
+        self,
+        outbox: LegacyConnectOutbox,
+        *numbers: int,
+        now_s: float = 0,
+        to: Any = (2,),
     ) -> None:
         """
         Push messages; the first one's number is noted when they are settled.
@@ -58,7 +62,9 @@ class OutboxTests(SynchronousTestCase):
             lambda: self.settled.append(numbers[0]),
         )
 
-    def taken(self, outbox: DeployedOutbox, n: int = 10**6) -> list[tuple[int, int]]:
+    def taken(
+        self, outbox: LegacyConnectOutbox, n: int = 10**6
+    ) -> list[tuple[int, int]]:
         """
         What is written: users and message ids; 0, 0 for an answer.
         """

@@ -13,12 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.legacy.cases import text
 from wsmsg.errors import Forbidden, Overloaded, Unavailable, WsmsgError
-from wsmsg.message.ingress.proposals import Proposal, Reply
-from wsmsg.message.legacy.acks import DeployedAcks
-from wsmsg.message.legacy.sends import DeployedSends
+from wsmsg.message.ingress.proposals import Reply, SendRequest
+from wsmsg.message.legacy.acks import LegacyConnectAcks
+from wsmsg.message.legacy.sends import LegacyConnectSends
 from wsmsg.model import Mark
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 
 class Gate:
@@ -27,9 +27,9 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self.asked: list[tuple[list[Proposal], Reply]] = []
+        self.asked: list[tuple[list[SendRequest], Reply]] = []
 
-    def accept(self, proposals: Iterable[Proposal], reply: Reply) -> None:
+    def accept(self, proposals: Iterable[SendRequest], reply: Reply) -> None:
         self.asked.append((list(proposals), reply))
 
     def answer(self, *answers: int | WsmsgError) -> None:
@@ -51,13 +51,13 @@ class SendsTests(SynchronousTestCase):
         self.failures: list[tuple[str, str]] = []
         self.sends = self.made()
 
-    def made(self, **bounds: Any) -> DeployedSends:
+    def made(self, **bounds: Any) -> LegacyConnectSends:
         """
         Sends with these bounds.
         """
-        settings = DeployedSettings(**bounds)
+        settings = MessageLegacySettings(**bounds)
         gate: Any = self.gate
-        return DeployedSends(
+        return LegacyConnectSends(
             gate,
             self.clock,
             lambda: settings,
@@ -170,12 +170,12 @@ class AcksTests(SynchronousTestCase):
         self.told: list[tuple[int, bool]] = []
         self.acks = self.made(self.mark)
 
-    def made(self, marking: Any, **bounds: Any) -> DeployedAcks:
+    def made(self, marking: Any, **bounds: Any) -> LegacyConnectAcks:
         """
         Acknowledgements with these bounds.
         """
-        settings = DeployedSettings(**bounds)
-        return DeployedAcks(
+        settings = MessageLegacySettings(**bounds)
+        return LegacyConnectAcks(
             marking,
             self.clock,
             lambda: settings,

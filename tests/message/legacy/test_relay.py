@@ -16,13 +16,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.links.test_links import RecordingPresence
 from tests.message.rpc_case import RpcCase, run
-from wsmsg.message.legacy.peer import DeployedPeer
-from wsmsg.message.legacy.peers import DeployedPeers
-from wsmsg.message.legacy.relay import MISSING_S, DeployedRelay, grpc_endpoint
+from wsmsg.message.legacy.peer import LegacyConnect
+from wsmsg.message.legacy.peers import LegacyConnects
+from wsmsg.message.legacy.relay import MISSING_S, LegacyRelay, grpc_endpoint
 from wsmsg.message.links.links import Links
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 
 def said(number: int, conversation: str = "u:1:2", kind: int = 1) -> Message:
@@ -95,14 +95,14 @@ class RelayTests(RpcCase):
 
         async def on_both() -> None:
             await self.start()
-            self.b = DeployedPeers(
+            self.b = LegacyConnects(
                 self.core.ingress,
                 lambda user, marks: succeed([False for _ in marks]),
                 reactor,
-                DeployedSettings(),
+                MessageLegacySettings(),
                 incarnation="b1",
             )
-            relay = DeployedRelay(
+            relay = LegacyRelay(
                 self.b,
                 reactor,
                 lambda address, hello: grpc_endpoint(address, hello, 1.0),
@@ -120,7 +120,7 @@ class RelayTests(RpcCase):
 
         return run(on_both())
 
-    def subscribed(self) -> DeployedPeer:
+    def subscribed(self) -> LegacyConnect:
         """
         A deployed stream at C{b}, which is read by hand.
         """
@@ -143,7 +143,7 @@ class RelayTests(RpcCase):
         """
         return any(n["open"] for n in self.links.nodes())
 
-    def given(self, peer: DeployedPeer) -> list[int]:
+    def given(self, peer: LegacyConnect) -> list[int]:
         """
         The numbers of what the deployed stream is given now.
         """
@@ -233,7 +233,7 @@ class ListTests(SynchronousTestCase):
     """
 
     @contextmanager
-    def relay(self) -> Iterator[DeployedRelay]:
+    def relay(self) -> Iterator[LegacyRelay]:
         """
         One with a clock by hand, whose attempts never end.
         """
@@ -248,14 +248,14 @@ class ListTests(SynchronousTestCase):
             self.dialled.append(address)
             return Endpoint()
 
-        self.peers = DeployedPeers(
+        self.peers = LegacyConnects(
             None,  # type: ignore[arg-type]
             lambda user, marks: succeed([]),
             self.clock,
-            DeployedSettings(),
+            MessageLegacySettings(),
             incarnation="b1",
         )
-        relay = DeployedRelay(
+        relay = LegacyRelay(
             self.peers, self.clock, endpoint, node="b", retry=lambda failures: 1.0
         )
         peer = self.peers.opened(lambda: None, lambda reason, *, overrun: None)

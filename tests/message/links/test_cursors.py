@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
 from tests.message.links.test_links import RecordingPresence
-from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.links import Links
 from wsmsg.model import Cursor
 from wsmsg.rpc import rest_pb2
@@ -47,7 +47,7 @@ class CursorsTests(SynchronousTestCase):
         )
         self.told: list[Cursor] = []
         self.links.receipt = self.told.append  # type: ignore[assignment, method-assign]
-        self.cursors = Cursors(self.store, self.links, self.clock, limit=2)
+        self.cursors = CursorWriter(self.store, self.links, self.clock, limit=2)
 
     def test_stored_and_told(self) -> None:
         """

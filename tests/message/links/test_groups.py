@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import MemoryStore
 from tests.message.links.test_links import SNAPSHOT, RecordingPresence, message
 from tests.message.store.group_contract import CREW
-from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import Members
+from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.typing import BELIEVED_S, GroupTyping
 from wsmsg.message.queries.queries import Queries
 from wsmsg.model import Cursor, GroupChange, Message
@@ -141,7 +141,7 @@ class TypingTests(GroupCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.known = Members(self.store, limit=100)
+        self.known = MemberCache(self.store, limit=100)
         self.typing = GroupTyping(self.store, self.known, self.links, self.clock)
 
     def typed(self, user: int, conversation: str = CREW) -> list[list[int]]:
@@ -195,14 +195,14 @@ class TypingTests(GroupCase):
 
 class CursorTests(GroupCase):
     """
-    L{Cursors} with groups.
+    L{CursorWriter} with groups.
     """
 
     def test_members_only(self) -> None:
         """
         A stranger's cursor in a group is not stored, and tells the stranger nothing.
         """
-        cursors = Cursors(self.store, self.links, self.clock)
+        cursors = CursorWriter(self.store, self.links, self.clock)
         cursors.move(
             rest_pb2.Cursor(conversation=name, user=user, read=3)
             for user in (2, 9)

@@ -20,11 +20,11 @@ from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.links import links as links_module
-from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import Members
-from wsmsg.message.links.stream import Core, LinkStream
+from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.stream import LinkStream, StreamContext
 from wsmsg.message.links.typing import GroupTyping
 from wsmsg.message.queries.queries import Queries
 from wsmsg.model import INT64_MAX, Message
@@ -134,14 +134,14 @@ class Given:
             limit=50,
             content_bytes=1000,
         )
-        self.core = Core(
+        self.core = StreamContext(
             node="m",
             incarnation="life",
             links=self.links,
             ingress=self.ingress,
-            cursors=Cursors(self.store, self.links, self.clock),
+            cursors=CursorWriter(self.store, self.links, self.clock),
             group_typing=GroupTyping(
-                self.store, Members(self.store, limit=100), self.links, self.clock
+                self.store, MemberCache(self.store, limit=100), self.links, self.clock
             ),
             keepalive_s=1.0,
             content_bytes=1000,

@@ -16,7 +16,7 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.presence.interface import IPresence
-from wsmsg.model import Cursor, Message, Presence
+from wsmsg.model import Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 
 SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
@@ -56,8 +56,8 @@ class RecordingPresence:
         self.told.append(("forget", node))
         return succeed(None)
 
-    def look_up(self, users: Sequence[int]) -> Deferred[list[Presence]]:
-        return succeed([Presence(u, False) for u in users])
+    def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+        return succeed([UserPresence(u, False) for u in users])
 
 
 def message(seq: int, conversation: str = "u:1:2") -> Message:

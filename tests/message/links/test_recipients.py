@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import MemoryStore
 from tests.message.store.group_contract import CREW, changed, made
 from wsmsg.errors import Unavailable
-from wsmsg.message.delivery.numbering import Delivered, Delivery
-from wsmsg.message.journal.interface import Entry
-from wsmsg.message.links.recipients import Members
+from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
+from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.links.recipients import MemberCache
 from wsmsg.model import RECALL, RECALLED, Message
 
 
@@ -32,17 +32,17 @@ class AudienceTests(SynchronousTestCase):
         self.store = MemoryStore()
         self.delivery = self.make()
 
-    def make(self) -> Delivery:
+    def make(self) -> Numbering:
         """
         A delivery that remembers nothing yet.
         """
-        return Delivery(self.store, lambda: 5, heads_cached=10, members_cached=100)
+        return Numbering(self.store, lambda: 5, heads_cached=10, members_cached=100)
 
-    def deliver(self, *messages: Message) -> Delivered:
+    def deliver(self, *messages: Message) -> NumberedBatch:
         """
         Have a batch stored.
         """
-        entries = [Entry(0, i, m, b"") for i, m in enumerate(messages)]
+        entries = [JournalEntry(0, i, m, b"") for i, m in enumerate(messages)]
         return self.successResultOf(
             Deferred.fromCoroutine(self.delivery.store(entries))
         )
@@ -103,7 +103,7 @@ class AudienceTests(SynchronousTestCase):
         self.deliver(made(2))
         batch = [said("a"), changed(50, add=[3]), said("b")]
         self.store.fail_apply = True
-        entries = [Entry(0, i, m, b"") for i, m in enumerate(batch)]
+        entries = [JournalEntry(0, i, m, b"") for i, m in enumerate(batch)]
         failing = Deferred.fromCoroutine(self.delivery.store(entries))
         self.failureResultOf(failing, Unavailable)
         self.store.fail_apply = False
@@ -174,7 +174,7 @@ class MembersTests(SynchronousTestCase):
         The groups that were used last are kept, as long as all of their members are
         within the bound.
         """
-        members = Members(MemoryStore(), limit=10)
+        members = MemberCache(MemoryStore(), limit=10)
         members.keep({"g:1": frozenset(range(4)), "g:2": frozenset(range(3))})
         self.assertEqual(members.size, 9)
         members.keep({"g:1": frozenset(range(5))})

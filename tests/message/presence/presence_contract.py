@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from wsmsg.dependency.state import State
 from wsmsg.message.presence.interface import LEASE_S, IPresence
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 
 
 def make_presence_tests(
@@ -41,7 +41,7 @@ def make_presence_tests(
             """
             self.assertEqual(
                 await self.presence.look_up([7, 8]),
-                [Presence(7, False, 0), Presence(8, False, 0)],
+                [UserPresence(7, False, 0), UserPresence(8, False, 0)],
             )
 
         async def test_come_and_leave(self) -> None:
@@ -54,7 +54,7 @@ def make_presence_tests(
             await self.presence.change("a", [], [7])
             self.clock.advance(1)
             self.assertEqual(
-                await self.presence.look_up([7]), [Presence(7, False, 1002_000)]
+                await self.presence.look_up([7]), [UserPresence(7, False, 1002_000)]
             )
 
         async def test_order(self) -> None:
@@ -106,7 +106,7 @@ def make_presence_tests(
             self.assertEqual(await self.online(7), [True])
             self.clock.advance(0.02)
             self.assertEqual(
-                await self.presence.look_up([7]), [Presence(7, False, 1000_000)]
+                await self.presence.look_up([7]), [UserPresence(7, False, 1000_000)]
             )
 
         async def test_renew(self) -> None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.contracts import make_presence_tests
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.presence.memory import MemoryPresence
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 
 
 async def memory_presence(test: TestCase, clock: Clock) -> IPresence:
@@ -45,7 +45,11 @@ class MemoryTests(SynchronousTestCase):
             presence.change("a", [], [user])
         self.assertEqual(
             self.successResultOf(presence.look_up([1, 2, 3])),
-            [Presence(1, False, 0), Presence(2, False, 5000), Presence(3, False, 5000)],
+            [
+                UserPresence(1, False, 0),
+                UserPresence(2, False, 5000),
+                UserPresence(3, False, 5000),
+            ],
         )
 
     def test_no_timers(self) -> None:

@@ -11,7 +11,7 @@ from tests.message.doubles import MemoryStore
 from tests.message.store.cursor_contract import said
 from wsmsg.errors import Overloaded, Unavailable
 from wsmsg.message.queries.marks import Marks
-from wsmsg.message.queries.recent import Places
+from wsmsg.message.queries.recent import RecentMessages
 from wsmsg.model import Cursor, Mark
 
 
@@ -245,7 +245,7 @@ class PlacesTests(SynchronousTestCase):
         """
         The last are known, those long ago are forgotten.
         """
-        places = Places(8)
+        places = RecentMessages(8)
         for seq in range(1, 101):
             places.add([said(seq)])
             self.assertLessEqual(len(places), 8)

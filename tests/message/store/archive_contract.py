@@ -13,8 +13,8 @@ from zope.interface.verify import verifyObject
 
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import changed, made
-from wsmsg.message.store.archive import Extent, IStoreArchive, Span
-from wsmsg.message.store.interface import GroupPage, IMessageStore, Member
+from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
+from wsmsg.message.store.interface import GroupPage, IMessageStore, MemberRow
 from wsmsg.model import Cursor, Mark, Message
 
 
@@ -83,10 +83,10 @@ def make_archive_tests(
                 said(1, conversation="g:5"),
             )
             rows = [
-                Extent("g:5", 1),
-                Extent("u:10:11", 1),
-                Extent("u:1:2", 2),
-                Extent("u:9:10", 1),
+                StoreExtent("g:5", 1),
+                StoreExtent("u:10:11", 1),
+                StoreExtent("u:1:2", 2),
+                StoreExtent("u:9:10", 1),
             ]
             self.assertEqual(await archive.conversations("", 10), rows)
             self.assertEqual(await archive.conversations("", 2), rows[:2])
@@ -158,8 +158,8 @@ def make_archive_tests(
             await self.store.insert([*events, said(1)], 5)
             await self.store.apply(events)
             archive = await self.opened()
-            members = [Member(3, 1), Member(5, 2), Member(9, 1)]
-            page = GroupPage("g:77", "crew", 1, True, 4, [Member(1, 1), *members])
+            members = [MemberRow(3, 1), MemberRow(5, 2), MemberRow(9, 1)]
+            page = GroupPage("g:77", "crew", 1, True, 4, [MemberRow(1, 1), *members])
             self.assertEqual(await archive.group("g:77", 0, 9), page)
             rest = attrs.evolve(page, members=members[:2])
             self.assertEqual(await archive.group("g:77", 1, 2), rest)

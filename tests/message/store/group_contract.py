@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.message.store.cursor_contract import CursorTests, StorePlace, said
-from wsmsg.message.store.interface import GroupPage, HeadRow, Member
+from wsmsg.message.store.interface import GroupPage, HeadRow, MemberRow
 from wsmsg.model import (
     GROUP,
     RECALL,
@@ -104,7 +104,7 @@ class GroupTests(CursorTests):
         page = await self.store.group(CREW, 0, 100)
         assert page is not None
         self.assertEqual(page.count, len(members))
-        self.assertEqual(list(page.members), [Member(*m) for m in members])
+        self.assertEqual(list(page.members), [MemberRow(*m) for m in members])
 
     # -- groups
 
@@ -114,7 +114,7 @@ class GroupTests(CursorTests):
         """
         await self.happen(made(3, 2))
         await self.assert_members((1, 1), (2, 1), (3, 1))
-        members = [Member(1, 1), Member(2, 1), Member(3, 1)]
+        members = [MemberRow(1, 1), MemberRow(2, 1), MemberRow(3, 1)]
         self.assertEqual(
             await self.store.group(CREW, 0, 9),
             GroupPage(CREW, "crew", 1, False, 3, members),
@@ -194,7 +194,7 @@ class GroupTests(CursorTests):
         page = await self.store.group(CREW, 0, 9)
         assert page is not None
         self.assertTrue(page.history)
-        self.assertEqual(page.members[-1], Member(3, 2))
+        self.assertEqual(page.members[-1], MemberRow(3, 2))
 
     async def test_applied_again(self) -> None:
         """

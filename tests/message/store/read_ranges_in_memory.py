@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wsmsg.message.store.interface import Marked
-from wsmsg.message.store.read_ranges import Seen, passes, settled
+from wsmsg.message.store.read_ranges import ReadRanges, passes, settled
 from wsmsg.model import Cursor, InvalidName, Mark, Message, conversation_of, members_of
 
 _Key = tuple[str, int]
@@ -66,7 +66,9 @@ class SeenInMemory:
             if m.conversation == name and passes(m.kind, m.sender, user, alone=alone)
         ]
         old = self.moved.get(key, Cursor(name, user))
-        before = Seen(max(old.read, self._first(*key) - 1), self.seen.get(key, ()))
+        before = ReadRanges(
+            max(old.read, self._first(*key) - 1), self.seen.get(key, ())
+        )
         read, self.seen[key] = settled(before, [(seq, seq)], passed)
         if read == old.read:
             return {}
@@ -87,5 +89,5 @@ class SeenInMemory:
         return (
             m.seq >= self._first(*key)
             and not passes(m.kind, m.sender, user, alone=alone)
-            and m.seq not in Seen(cursor.read, self.seen.get(key, ()))
+            and m.seq not in ReadRanges(cursor.read, self.seen.get(key, ()))
         )

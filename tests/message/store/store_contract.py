@@ -15,7 +15,7 @@ from tests.message.store.mark_contract import MarkTests
 from wsmsg.dependency.state import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import HeadRow, IMessageStore, Outcome
-from wsmsg.model import Cursor, Identity, Message
+from wsmsg.model import Cursor, Message, MessageIdentity
 
 INSERTED, REPEATED, TAKEN, SKIPPED, REFUSED = Outcome
 
@@ -232,11 +232,11 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
             await self.insert([said(1)])
             there = said(1).identity
             absent = [
-                Identity("u:1:2", 1, "other"),
-                Identity("u:1:2", 2, "c1"),
-                Identity("u:1:3", 1, "c1"),
-                Identity("u:1:2", 2**70, "c1"),
-                Identity("u:1:2", 1, "\ud800"),
+                MessageIdentity("u:1:2", 1, "other"),
+                MessageIdentity("u:1:2", 2, "c1"),
+                MessageIdentity("u:1:3", 1, "c1"),
+                MessageIdentity("u:1:2", 2**70, "c1"),
+                MessageIdentity("u:1:2", 1, "\ud800"),
             ]
             self.assertEqual(await self.store.find([*absent, there]), {there: said(1)})
             self.assertEqual(await self.store.find([]), {})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.message.store.read_ranges import (
-    Seen,
+    ReadRanges,
     covers,
     gaps,
     merged,
@@ -24,7 +24,7 @@ _seqs = st.sets(st.integers(1, _LAST))
 _most = st.integers(0, 6)
 
 
-def numbers(seen: Seen) -> set[int]:
+def numbers(seen: ReadRanges) -> set[int]:
     """
     The numbers that were seen, up to the last that a test gives.
     """
@@ -47,29 +47,31 @@ class SettledTests(SynchronousTestCase):
         """
         Neighbours are one range, and one that touches the cursor is none any more.
         """
-        seen = settled(Seen(2), [(5, 5), (7, 9), (6, 6)])
-        self.assertEqual(seen, Seen(2, ((5, 9),)))
-        self.assertEqual(settled(seen, [(3, 4)]), Seen(9))
-        self.assertEqual(settled(Seen(6, seen.ranges)), Seen(9))
+        seen = settled(ReadRanges(2), [(5, 5), (7, 9), (6, 6)])
+        self.assertEqual(seen, ReadRanges(2, ((5, 9),)))
+        self.assertEqual(settled(seen, [(3, 4)]), ReadRanges(9))
+        self.assertEqual(settled(ReadRanges(6, seen.ranges)), ReadRanges(9))
 
     def test_over_what_passes(self) -> None:
         """
         What nobody has to see joins what is on both sides, and is nothing by itself.
         """
-        self.assertEqual(settled(Seen(2), [(5, 5)], [3, 6, 8]), Seen(3, ((5, 6),)))
-        self.assertEqual(settled(Seen(2), [(5, 5)], [3, 4, 6]), Seen(6))
+        self.assertEqual(
+            settled(ReadRanges(2), [(5, 5)], [3, 6, 8]), ReadRanges(3, ((5, 6),))
+        )
+        self.assertEqual(settled(ReadRanges(2), [(5, 5)], [3, 4, 6]), ReadRanges(6))
 
     def test_bound(self) -> None:
         """
         What would be one range too many is not taken, the highest first; older ranges
         stay, and grow.
         """
-        before = Seen(0, ((10, 10), (20, 20)))
+        before = ReadRanges(0, ((10, 10), (20, 20)))
         marked = [(3, 3), (21, 21), (15, 15)]
         seen = settled(before, marked, most=3)
-        self.assertEqual(seen, Seen(0, ((3, 3), (10, 10), (20, 21))))
+        self.assertEqual(seen, ReadRanges(0, ((3, 3), (10, 10), (20, 21))))
         full = settled(before, [(1, 1), (3, 3)], most=2)
-        self.assertEqual(full, Seen(1, before.ranges))
+        self.assertEqual(full, ReadRanges(1, before.ranges))
 
     @given(_seqs, _seqs, _seqs, st.integers(0, _LAST), _most)
     def test_never_too_much(
@@ -79,7 +81,7 @@ class SettledTests(SynchronousTestCase):
         Nothing counts as seen that was neither seen nor passes, nothing that was seen
         is forgotten, and there are no more ranges than there may be.
         """
-        before = settled(Seen(read), singles(old))
+        before = settled(ReadRanges(read), singles(old))
         most = max(most, len(before.ranges))
         after = settled(before, singles(new), passed, most=most)
         self.assertLessEqual(numbers(after), numbers(before) | new | passed)
@@ -97,8 +99,12 @@ class SettledTests(SynchronousTestCase):
         """
         Two batches of marks come to the same in either order, and twice.
         """
-        first = settled(settled(Seen(), singles(one), passed), singles(other), passed)
-        second = settled(settled(Seen(), singles(other), passed), singles(one), passed)
+        first = settled(
+            settled(ReadRanges(), singles(one), passed), singles(other), passed
+        )
+        second = settled(
+            settled(ReadRanges(), singles(other), passed), singles(one), passed
+        )
         self.assertEqual(first, second)
         self.assertEqual(settled(first, singles(one | other), passed), first)
 
@@ -107,7 +113,7 @@ class SettledTests(SynchronousTestCase):
         """
         Gaps and what was seen are all there is.
         """
-        seen = settled(Seen(read), singles(seqs))
+        seen = settled(ReadRanges(read), singles(seqs))
         found = {
             seq
             for first, last in gaps(seen)

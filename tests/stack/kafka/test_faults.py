@@ -35,7 +35,7 @@ from tests.stack.servers import (
 )
 from tests.stalls import Span
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace
 from wsmsg.message.journal.kafka.journal import KafkaJournal
 from wsmsg.message.journal.record import encode
@@ -114,7 +114,7 @@ class RecordTests(KafkaCase):
     Records that others wrote.
     """
 
-    async def written(self, *values: bytes) -> tuple[KafkaJournal, list[Entry]]:
+    async def written(self, *values: bytes) -> tuple[KafkaJournal, list[JournalEntry]]:
         place = kafka_place(partitions=1)
         journal = await self.opened(place)
         client = Producer({"bootstrap.servers": kafka_address()})

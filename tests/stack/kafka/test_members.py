@@ -18,7 +18,7 @@ from tests.message.journal.journal_contract import read_all
 from tests.stack.kafka.places import REACTOR, kafka_place
 from tests.stack.kafka.test_faults import KafkaCase
 from tests.stack.servers import needs
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace
 from wsmsg.message.journal.kafka.journal import KafkaJournal
 from wsmsg.model import Message
@@ -108,11 +108,11 @@ def said(first: int, count: int) -> list[Message]:
     ]
 
 
-def by_partition(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
+def by_partition(entries: Iterable[JournalEntry]) -> dict[int, list[JournalEntry]]:
     """
     In the order in which they were read.
     """
-    found: dict[int, list[Entry]] = defaultdict(list)
+    found: dict[int, list[JournalEntry]] = defaultdict(list)
     for entry in entries:
         found[entry.partition].append(entry)
     return found
@@ -144,7 +144,7 @@ class MembersTests(KafkaCase):
 
         waiters = Waiters()
         first.on_revoked(waiters.look)
-        later: list[Entry] = []
+        later: list[JournalEntry] = []
         reading = Deferred.fromCoroutine(self.read_on(first, later, waiters))
         member = Member(waiters)
         process = started(place, member)
@@ -183,7 +183,7 @@ class MembersTests(KafkaCase):
         await reading
 
     async def read_on(
-        self, journal: KafkaJournal, into: list[Entry], waiters: Waiters
+        self, journal: KafkaJournal, into: list[JournalEntry], waiters: Waiters
     ) -> None:
         """
         Until it is stopped.
@@ -192,7 +192,7 @@ class MembersTests(KafkaCase):
             into += some
             waiters.look()
 
-    def in_order(self, entries: Iterable[Entry]) -> None:
+    def in_order(self, entries: Iterable[JournalEntry]) -> None:
         """
         Each conversation's messages are as they were said.
         """

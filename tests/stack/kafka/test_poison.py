@@ -15,7 +15,7 @@ from tests.integration.cases import IntegrationTestCase, eventually, with_daemon
 from tests.integration.installation import Installation
 from tests.stack.cluster import Cluster
 from tests.stack.servers import kafka_address, needs
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.dead_letters import letter_of
 from wsmsg.message.journal.record import encode
 from wsmsg.model import Message, conversation_of
@@ -101,7 +101,9 @@ class PoisonTests(IntegrationTestCase):
 
         conversation = conversation_of(one, other)
         mended = encode(Message(conversation, one, "mended", 1, "late", 1, 5))
-        letter = letter_of(topic, Entry(0, 5000, None, mended, ""), "was too new")
+        letter = letter_of(
+            topic, JournalEntry(0, 5000, None, mended, ""), "was too new"
+        )
         self.produce(
             f"{topic}.dead-letters",
             letter.value or b"",

@@ -15,7 +15,7 @@ from tests.message.sqlite_paths import REACTOR, soon
 from tests.stack.redis.places import asking, place, url_of
 from tests.stack.servers import Own, own_redis
 from tools.stack.redis import Redis
-from wsmsg.connect.legacy.redis.presence import DeployedRedis
+from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 from wsmsg.redis.connection import RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
 
@@ -44,12 +44,12 @@ class Known:
         self.user = user
 
 
-def redis_at(url: RedisUrl, node: str = "here", **more: Any) -> DeployedRedis:
+def redis_at(url: RedisUrl, node: str = "here", **more: Any) -> LegacyRedisPresence:
     """
     What a Connect tells, not yet started.
     """
     more = {"now_s": lambda: NOW_S, **more}
-    return DeployedRedis(url, REACTOR, node=node, retry=soon, **more)
+    return LegacyRedisPresence(url, REACTOR, node=node, retry=soon, **more)
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:

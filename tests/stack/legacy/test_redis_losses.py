@@ -8,7 +8,7 @@ from tests.doubles import up
 from tests.stack.legacy.redis_case import BesideCase, Known, lost, redis_at, until
 from tests.stack.redis.places import asking, opened, place, url_of
 from tests.stack.servers import GUEST, PASSWORD, READER, needs, own_redis
-from wsmsg.connect.legacy.redis.presence import DeployedRedis
+from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 
 
 @needs("redis")
@@ -116,7 +116,9 @@ class LossTests(BesideCase):
             redis.start()
             redis.joined(Known(1))
 
-            async def said(redis: DeployedRedis = redis, reason: str = reason) -> bool:
+            async def said(
+                redis: LegacyRedisPresence = redis, reason: str = reason
+            ) -> bool:
                 return reason in redis.dependency.snapshot().last_error
 
             await until(said)

@@ -24,9 +24,9 @@ from wsmsg.message.store.mongo.store import MongoStore
 from wsmsg.message.store.sqlite.archive import SqliteArchive
 from wsmsg.model import GROUP, RECALL, Cursor
 from wsmsg.settings.urls.mongo import read_mongo_url
-from wsmsg.transfer.dump import Walk
-from wsmsg.transfer.load import Keeping
-from wsmsg.transfer.patience import Patience
+from wsmsg.transfer.dump import Dump
+from wsmsg.transfer.load import Importer
+from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import Record
 from wsmsg.transfer.stores import reopening
 
@@ -84,7 +84,7 @@ class ThereAndBackTests(TestCase):
         records = await self.embedded()
         store = await self.place.store()
         for written in (len(_TALKS), 0):
-            keeping = Keeping(store, impatience(), lambda: 50)
+            keeping = Importer(store, impatience(), lambda: 50)
             for batch in batches_of(*records):
                 await keeping.keep(batch)
             self.assertEqual(keeping.written, written)
@@ -132,7 +132,7 @@ class AwayTests(TestCase):
         self.addCleanup(store.stop)
         await up(store)
         lost: Deferred[str] = Deferred()
-        keeping = Keeping(store, Patience(REACTOR, 60, lost.callback), lambda: 50)
+        keeping = Importer(store, RetryUntil(REACTOR, 60, lost.callback), lambda: 50)
         talks = talk(1200)
         first, *rest = batches_of(*lines_for(talks))
         await keeping.keep(first)
@@ -179,5 +179,5 @@ async def walked(archive: IStoreArchive, limit: int) -> list[Record]:
     """
     All records of a store.
     """
-    walk = Walk(archive, impatience(), limit=limit)
+    walk = Dump(archive, impatience(), limit=limit)
     return [record async for some in walk.records() for record in some]

@@ -141,7 +141,7 @@ class Account:
         )
 
 
-class Books(Protocol):
+class Ledger(Protocol):
     """
     What a load needs to know of what was sent.
     """
@@ -198,7 +198,7 @@ class Totals(msgspec.Struct):
     holes: int = 0
 
 
-def total(accounts: Sequence[Books]) -> Totals:
+def total(accounts: Sequence[Ledger]) -> Totals:
     """
     The books of all pairs together.
     """
@@ -214,7 +214,7 @@ def total(accounts: Sequence[Books]) -> Totals:
     return result
 
 
-class Spread(msgspec.Struct):
+class Percentiles(msgspec.Struct):
     """
     How latencies lie, in milliseconds.
     """
@@ -236,16 +236,16 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def spread(seconds: array[float]) -> Spread:
+def spread(seconds: array[float]) -> Percentiles:
     """
     The percentiles of what was measured in seconds.
     """
     if not seconds:
-        return Spread()
+        return Percentiles()
     ordered = sorted(seconds)
     p50, p90, p99 = (
         round(percentile(ordered, share) * 1000, 3) for share in (0.5, 0.9, 0.99)
     )
-    return Spread(
+    return Percentiles(
         count=len(ordered), p50=p50, p90=p90, p99=p99, max=round(ordered[-1] * 1000, 3)
     )

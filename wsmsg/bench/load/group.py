@@ -151,7 +151,7 @@ class MemberPeer(ChatPeer):
     @ivar seq: the last number that it had; 0: it knows of no group yet.
     """
 
-    circle: Circle | None = None
+    circle: GroupLoad | None = None
     index = 0
     seq = reported = 0
     asked: asyncio.Future[None] | None = None
@@ -170,7 +170,7 @@ class MemberPeer(ChatPeer):
         elif kind != encoding.RECEIPT:
             super().received(data, start, end)
 
-    def _rejected(self, circle: Circle, data: bytes) -> None:
+    def _rejected(self, circle: GroupLoad, data: bytes) -> None:
         if self.asked is None:
             circle.rejected(*encoding.rejected(data))
         elif not self.asked.done():
@@ -182,7 +182,7 @@ class MemberPeer(ChatPeer):
             self.circle.refill()
 
 
-class Circle(Loop):
+class GroupLoad(Loop):
     """
     The group, whose first member talks.
 

@@ -20,8 +20,8 @@ import msgspec
 from wsmsg.bench.load.accounts import spread, total
 from wsmsg.bench.load.connecting import Connections, LoadFailed, raise_open_files
 from wsmsg.bench.load.encoding import RUN_CHARS
-from wsmsg.bench.load.group import Circle, MemberPeer
-from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.group import GroupLoad, MemberPeer
+from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.pairs import EchoLoop, Loop, Pair
 from wsmsg.bench.load.peers import (
     ChatPeer,
@@ -32,7 +32,7 @@ from wsmsg.bench.load.peers import (
 )
 from wsmsg.bench.load.plan import LoadResult, Plan, Usage
 from wsmsg.bench.load.proc import rss_bytes
-from wsmsg.bench.load.schedule import Due, poisson
+from wsmsg.bench.load.schedule import DueTimes, poisson
 from wsmsg.model import conversation_of
 
 _PROGRESS_S = 1.0
@@ -120,7 +120,7 @@ class Load:
 
     async def _make_group(self) -> None:
         plan, members = self._plan, [peer for _, peer in sorted(self._members.items())]
-        circle = Circle(
+        circle = GroupLoad(
             members,
             self._loop,
             mask=self._connections.mask,
@@ -141,7 +141,7 @@ class Load:
         start_s = self._loop.time()
         begin_s = start_s + plan.warm_s
         end_s = begin_s + plan.seconds
-        tape = Tape(begin_s, end_s, plan.pids)
+        tape = Recorder(begin_s, end_s, plan.pids)
         for loop in self._loops:
             loop.tape = tape
         tasks = [
@@ -166,7 +166,7 @@ class Load:
                 task.cancel()
         return self._result(tape)
 
-    def _result(self, tape: Tape) -> LoadResult:
+    def _result(self, tape: Recorder) -> LoadResult:
         return LoadResult(
             seconds=round(tape.seconds, 3),
             delivered=tape.measured,
@@ -196,7 +196,7 @@ class Load:
         plan = self._plan
         seconds = plan.warm_s + plan.seconds
         times = poisson(plan.rate, seconds, random.Random(plan.seed))
-        due = Due(times, start_s)
+        due = DueTimes(times, start_s)
         turn = 0
         while due.next_s is not None:
             await self._until(due.next_s)
@@ -210,7 +210,7 @@ class Load:
             for loop in self._loops:
                 loop.report_progress()
 
-    async def _progress(self, tape: Tape) -> None:
+    async def _progress(self, tape: Recorder) -> None:
         before = 0
         while True:
             await asyncio.sleep(_PROGRESS_S)
@@ -233,7 +233,7 @@ class Load:
         before = await self._settled_memory()
         await self._stay(plan.count)
         after = await self._settled_memory()
-        tape = Tape(0.0, 0.0, plan.pids)
+        tape = Recorder(0.0, 0.0, plan.pids)
         tape.mark(self._loop.time())
         self._tell(f"{plan.count} connections stay for {plan.seconds:.0f} s")
         await asyncio.sleep(plan.seconds)

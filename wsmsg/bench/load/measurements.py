@@ -24,7 +24,7 @@ class _Mark(NamedTuple):
     machine_s: float
 
 
-class Tape:
+class Recorder:
     """
     Counts deliveries and keeps the latencies of one measured time.
 

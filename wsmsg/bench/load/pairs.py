@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wsmsg.bench.load import encoding
-from wsmsg.bench.load.accounts import Account, Books
+from wsmsg.bench.load.accounts import Account, Ledger
 from wsmsg.bench.load.framing import Mask
-from wsmsg.bench.load.measurements import Tape
+from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.peers import EchoPeer, RecipientPeer, SenderPeer
 
 #: An owner's sends wait so long after a rejection that names no time.
@@ -48,11 +48,11 @@ class Loop:
         frame: Callable[[int], bytes],
         window: int,
         clock: Clock,
-        account: Books,
+        account: Ledger,
     ):
         self.account = account
         self.window = window
-        self.tape: Tape | None = None
+        self.tape: Recorder | None = None
         self._frame = frame
         self._clock = clock
         self._time = clock.time

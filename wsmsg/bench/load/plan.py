@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from wsmsg.bench.load.accounts import Spread, Totals
+from wsmsg.bench.load.accounts import Percentiles, Totals
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +90,9 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     seconds: float
     delivered: int = 0
-    latency: Spread = msgspec.field(default_factory=Spread)
-    to_all: Spread = msgspec.field(default_factory=Spread)
-    lateness: Spread = msgspec.field(default_factory=Spread)
+    latency: Percentiles = msgspec.field(default_factory=Percentiles)
+    to_all: Percentiles = msgspec.field(default_factory=Percentiles)
+    lateness: Percentiles = msgspec.field(default_factory=Percentiles)
     totals: Totals = msgspec.field(default_factory=Totals)
     usage: dict[str, Usage] = {}
     own_cpu_s: float = 0.0

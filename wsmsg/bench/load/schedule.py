@@ -23,7 +23,7 @@ def poisson(rate: float, seconds: float, rng: random.Random) -> Iterator[float]:
         at_s += rng.expovariate(rate)
 
 
-class Due:
+class DueTimes:
     """
     Takes times from a schedule as they come due.
     """

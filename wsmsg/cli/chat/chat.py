@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from wsmsg.cli.chat.target import Talk
+from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.paths import fail
 from wsmsg.cli.tokens import Duration, UserId
 from wsmsg.cli.user_options import GroupId, token_source, user_options
@@ -83,7 +83,7 @@ def chat(
     """
     if (target is None) is (group is None):
         raise click.UsageError("say --target USER or --group GROUP, one of both")
-    talk = Talk(user, target or 0, group or 0)
+    talk = ChatTarget(user, target or 0, group or 0)
     piped = not sys.stdin.isatty()
     _log(debug, piped, user)
     source = token_source(user, token, token_file, data_dir)
@@ -104,7 +104,9 @@ def chat(
         asyncio.run(_screen(client, talk))
 
 
-async def _pipe(client: Client, talk: Talk, timeout_s: float, as_json: bool) -> None:
+async def _pipe(
+    client: Client, talk: ChatTarget, timeout_s: float, as_json: bool
+) -> None:
     from wsmsg.cli.chat.pipe import NotAccepted, send_lines
 
     try:
@@ -122,7 +124,7 @@ async def _pipe(client: Client, talk: Talk, timeout_s: float, as_json: bool) -> 
         await client.close()
 
 
-async def _screen(client: Client, talk: Talk) -> None:
+async def _screen(client: Client, talk: ChatTarget) -> None:
     from wsmsg.cli.chat.screen import ChatScreen
 
     try:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
-from wsmsg.cli.chat.target import Talk
+from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 
@@ -25,7 +25,7 @@ class NotAccepted(Exception):
 
 async def send_lines(
     client: Client,
-    talk: Talk,
+    talk: ChatTarget,
     source: BinaryIO,
     *,
     timeout_s: float,
@@ -73,7 +73,7 @@ class _Lines:
     def __init__(
         self,
         client: Client,
-        talk: Talk,
+        talk: ChatTarget,
         *,
         as_json: bool,
         say: Callable[[str], object],

@@ -21,8 +21,8 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import TextArea
 
-from wsmsg.cli.chat.target import Talk
-from wsmsg.cli.chat.view import ChatView, Entry, clock_time
+from wsmsg.cli.chat.target import ChatTarget
+from wsmsg.cli.chat.view import ChatEntry, ChatView, clock_time
 from wsmsg.cli.escape import harmless
 from wsmsg.client import Client, Closed, Connected, Stored
 from wsmsg.errors import WsmsgError
@@ -50,7 +50,7 @@ class ChatScreen:
     @param talk: whom we talk to.
     """
 
-    def __init__(self, client: Client, talk: Talk) -> None:
+    def __init__(self, client: Client, talk: ChatTarget) -> None:
         self._client = client
         self._talk = talk
         self._user = talk.user
@@ -210,7 +210,7 @@ class ChatScreen:
         out.pop()
         return out
 
-    def _line(self, entry: Entry) -> StyleAndTextTuples:
+    def _line(self, entry: ChatEntry) -> StyleAndTextTuples:
         when = ("class:time", f"{clock_time(entry.time_ms):>5} ")
         if entry.note:
             return [when, ("class:note", entry.text)]

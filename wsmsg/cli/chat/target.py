@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import attrs
 
-from wsmsg.client import Accepted, Client
+from wsmsg.client import Client, SendAccepted
 from wsmsg.model import conversation_of, group_conversation
 
 
 @attrs.frozen
-class Talk:
+class ChatTarget:
     """
     @ivar user: who talks.
     @ivar target: the other; 0: it is in C{group}.
@@ -30,7 +30,7 @@ class Talk:
             return group_conversation(self.group)
         return conversation_of(self.user, self.target)
 
-    async def say(self, client: Client, text: str, client_id: str = "") -> Accepted:
+    async def say(self, client: Client, text: str, client_id: str = "") -> SendAccepted:
         """
         Send a message there.
         """

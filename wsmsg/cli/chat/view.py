@@ -19,11 +19,11 @@ from wsmsg.client import (
     GroupChanged,
     MessageRecalled,
     MessageReceived,
-    Presence,
-    Receipt,
+    PresenceChanged,
+    ReceiptReceived,
     Reconnecting,
     Stored,
-    Typing,
+    TypingReceived,
 )
 from wsmsg.model import is_group
 
@@ -36,7 +36,7 @@ _NAMED = 10
 
 
 @attrs.define(slots=True)
-class Entry:
+class ChatEntry:
     """
     One line.
 
@@ -67,7 +67,7 @@ class ChatView:
 
     def __init__(self, conversation: str, now: Callable[[], float]) -> None:
         self.conversation = conversation
-        self.entries: list[Entry] = []
+        self.entries: list[ChatEntry] = []
         self.connection = "connecting"
         self.online: bool | None = None
         self.shown = 0
@@ -75,7 +75,7 @@ class ChatView:
         self._now = now
         self._delivered = self._read = 0
         self._typed_at: float | None = None
-        self._own: dict[str, Entry] = {}
+        self._own: dict[str, ChatEntry] = {}
 
     @property
     def numbers(self) -> bool:
@@ -104,7 +104,7 @@ class ChatView:
         """
         The user wrote something.
         """
-        entry = Entry(text, mine=True, time_ms=time_ms, client_id=client_id)
+        entry = ChatEntry(text, mine=True, time_ms=time_ms, client_id=client_id)
         self._own[client_id] = entry
         self._add(entry)
 
@@ -127,7 +127,7 @@ class ChatView:
         """
         Something to say that is no message.
         """
-        self._add(Entry(harmless(text), mine=False, time_ms=time_ms, note=True))
+        self._add(ChatEntry(harmless(text), mine=False, time_ms=time_ms, note=True))
 
     def event(self, event: Event) -> None:
         """
@@ -139,12 +139,12 @@ class ChatView:
                     self._stored(event)
                 else:
                     self._elsewhere(event)
-            case Receipt(self.conversation, _, delivered, read):
+            case ReceiptReceived(self.conversation, _, delivered, read):
                 self._delivered = max(self._delivered, delivered)
                 self._read = max(self._read, read)
-            case Typing(self.conversation):
+            case TypingReceived(self.conversation):
                 self._typed_at = self._now()
-            case Presence(online=online):
+            case PresenceChanged(online=online):
                 self.online = online
             case Connected():
                 self.connection = "connected"
@@ -164,7 +164,7 @@ class ChatView:
         at = self._typed_at
         return at is not None and self._now() < at + TYPING_S
 
-    def mark(self, entry: Entry) -> str:
+    def mark(self, entry: ChatEntry) -> str:
         """
         How far a message of ours is.
         """
@@ -221,7 +221,7 @@ class ChatView:
             # It moves to where it is numbered: the same place for everybody.
             self.entries.remove(entry)
         else:
-            entry = Entry(harmless(message.content), message.mine, message.time_ms)
+            entry = ChatEntry(harmless(message.content), message.mine, message.time_ms)
         entry.accepted, entry.sender = True, message.sender
         entry.recalled = message.recalled
         entry.seq, entry.time_ms = message.seq, message.time_ms
@@ -231,7 +231,7 @@ class ChatView:
         self.entries.insert(waiting, entry)
         self._trim()
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: ChatEntry) -> None:
         self.entries.append(entry)
         self._trim()
 

@@ -21,8 +21,8 @@ from wsmsg.cli.demo.daemons import (
     demo_daemons,
     last_lines,
 )
-from wsmsg.cli.demo.people import USERS, Person, Talk, conversation, faults
-from wsmsg.cli.demo.script import BadScript, Script, read_script
+from wsmsg.cli.demo.people import USERS, DemoTalk, Person, conversation, faults
+from wsmsg.cli.demo.script import BadScript, DemoScript, read_script
 from wsmsg.cli.paths import WS_PATH, data_dir_of, fail
 from wsmsg.cli.tokens import make_token
 from wsmsg.client import Client, Reconnect
@@ -102,7 +102,7 @@ class _Stage:
     """
 
     def __init__(
-        self, script: Script, folder: Path, ports: Ports, *, once: bool, keep: bool
+        self, script: DemoScript, folder: Path, ports: Ports, *, once: bool, keep: bool
     ) -> None:
         self._script = script
         self._folder = folder
@@ -169,7 +169,7 @@ class _Stage:
                 for name, user in zip(self._script.names, USERS, strict=True)
             ]
             base = max([0, *(p.client.head(conversation()) for p in people)])
-            talk = Talk(self._script, people)
+            talk = DemoTalk(self._script, people)
             who = " and ".join(f"{p.name} ({p.client.user})" for p in people)
             click.echo(f"\n{who} talk:\n")
             try:
@@ -197,7 +197,7 @@ class _Stage:
         await client.caught_up()
         return person
 
-    async def _lines(self, talk: Talk, message: DemoDaemon) -> None:
+    async def _lines(self, talk: DemoTalk, message: DemoDaemon) -> None:
         lines = list(self._script.lines)
         while lines:
             if not lines[0].away:
@@ -221,7 +221,7 @@ class _Stage:
                 click.echo(text)
             click.echo("")
 
-    def _judge(self, talk: Talk, people: list[Person], base: int) -> None:
+    def _judge(self, talk: DemoTalk, people: list[Person], base: int) -> None:
         found = [
             f"{person.name} saw it otherwise: {fault}"
             for person in people

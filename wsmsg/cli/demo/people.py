@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from wsmsg.cli.demo.script import Line, Script
+from wsmsg.cli.demo.script import DemoScript, ScriptLine
 from wsmsg.cli.escape import harmless
 from wsmsg.client import (
     Client,
     Connected,
     MessageReceived,
-    Receipt,
+    ReceiptReceived,
     Reconnecting,
 )
 from wsmsg.model import conversation_of
@@ -24,12 +24,12 @@ USERS = (1001, 1002)
 
 
 @attrs.frozen
-class Sent:
+class SentLine:
     """
     What was said, and under which id.
     """
 
-    line: Line
+    line: ScriptLine
     client_id: str
 
 
@@ -59,7 +59,7 @@ class Person:
                     self.seen.append(event)
                     if not mine:
                         self.client.mark_read(name, seq)
-                case Receipt(delivered=delivered, read=read):
+                case ReceiptReceived(delivered=delivered, read=read):
                     self.delivered, self.read = delivered, read
                 case Reconnecting(reason):
                     self.states.append(f"reconnecting: {reason}")
@@ -85,25 +85,25 @@ class Person:
         return next(found, 0)
 
 
-class Talk:
+class DemoTalk:
     """
     The conversation.
     """
 
-    def __init__(self, script: Script, people: Sequence[Person]) -> None:
+    def __init__(self, script: DemoScript, people: Sequence[Person]) -> None:
         self.script = script
         self.people = people
-        self.sent: list[Sent] = []
+        self.sent: list[SentLine] = []
         self._width = max(len(name) for name in script.names)
 
-    async def play(self, line: Line) -> tuple[int, str]:
+    async def play(self, line: ScriptLine) -> tuple[int, str]:
         """
         Have a line said, accepted, delivered and read.
 
         @return: its number, and how to show it.
         """
         person, other = self.people[line.speaker], self.people[1 - line.speaker]
-        sent = Sent(line, f"demo-{len(self.sent) + 1}-{id(self):x}")
+        sent = SentLine(line, f"demo-{len(self.sent) + 1}-{id(self):x}")
         self.sent.append(sent)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -122,11 +122,11 @@ class Talk:
 
 
 def faults(
-    sent: Sequence[Sent],
+    sent: Sequence[SentLine],
     seen: Sequence[MessageReceived],
     *,
     base: int,
-    user_of: Callable[[Line], int],
+    user_of: Callable[[ScriptLine], int],
 ) -> list[str]:
     """
     What is wrong with what one of them saw: nothing, if every message came exactly

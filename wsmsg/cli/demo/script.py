@@ -17,7 +17,7 @@ class BadScript(Exception):
 
 
 @attrs.frozen
-class Line:
+class ScriptLine:
     """
     @ivar speaker: 0 or 1.
     @ivar away: it is said while the Message daemon is gone.
@@ -29,16 +29,16 @@ class Line:
 
 
 @attrs.frozen
-class Script:
+class DemoScript:
     """
     @ivar names: of the two.
     """
 
     names: tuple[str, str]
-    lines: tuple[Line, ...]
+    lines: tuple[ScriptLine, ...]
 
 
-def read_script(path: Path | None) -> Script:
+def read_script(path: Path | None) -> DemoScript:
     """
     The script in a file; the one that comes with the program for L{None}.
 
@@ -57,13 +57,13 @@ def read_script(path: Path | None) -> Script:
     return parse_script(text, str(path or "demo_conversation.txt"))
 
 
-def parse_script(text: str, name: str) -> Script:
+def parse_script(text: str, name: str) -> DemoScript:
     """
     @param name: of the file, for mistakes.
     @raise BadScript: it cannot be played.
     """
     names: list[str] = []
-    lines: list[Line] = []
+    lines: list[ScriptLine] = []
     away = False
     for number, row in enumerate(text.splitlines(), 1):
         row = row.strip()
@@ -78,7 +78,7 @@ def parse_script(text: str, name: str) -> Script:
             if len(names) > 2:
                 reason = f"{speaker} is the third to talk"
                 raise BadScript(f"{name}, line {number}: {reason}")
-            lines.append(Line(names.index(speaker), said, away))
+            lines.append(ScriptLine(names.index(speaker), said, away))
     if len(names) < 2:
         raise BadScript(f"{name}: two must talk, and there are {len(names)}")
-    return Script((names[0], names[1]), tuple(lines))
+    return DemoScript((names[0], names[1]), tuple(lines))

@@ -15,7 +15,7 @@ from wsmsg.protocol.frames import Delivered, Head, Read
 _Key = tuple[str, Literal["delivered", "read"]]
 
 
-class Cursors:
+class CursorState:
     """
     Delivered and read, by conversation.
     """

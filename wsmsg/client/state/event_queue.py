@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 
-from wsmsg.client.state.events import Event, Presence, Receipt, Stored, Typing
+from wsmsg.client.state.events import (
+    Event,
+    PresenceChanged,
+    ReceiptReceived,
+    Stored,
+    TypingReceived,
+)
 
 
 class EventQueue:
@@ -69,11 +75,11 @@ class EventQueue:
 
     def _key(self, event: Event) -> Hashable:
         match event:
-            case Receipt(conversation, user):
+            case ReceiptReceived(conversation, user):
                 return "receipt", conversation, user
-            case Presence(user):
+            case PresenceChanged(user):
                 return "presence", user
-            case Typing(conversation, user):
+            case TypingReceived(conversation, user):
                 return "typing", conversation, user
             case _:
                 self._made += 1

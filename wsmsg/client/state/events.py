@@ -23,7 +23,7 @@ from wsmsg.protocol.frames import Deliver
 
 
 @attrs.frozen
-class Accepted:
+class SendAccepted:
     """
     The server has the message and will not lose it.
 
@@ -147,7 +147,7 @@ def received(frame: Deliver, user: int) -> Stored:
 
 
 @attrs.frozen
-class Receipt:
+class ReceiptReceived:
     """
     Another member is so far in the conversation; both numbers are cumulative.
     """
@@ -159,7 +159,7 @@ class Receipt:
 
 
 @attrs.frozen
-class Presence:
+class PresenceChanged:
     """
     A watched user came or went.
 
@@ -172,7 +172,7 @@ class Presence:
 
 
 @attrs.frozen
-class Typing:
+class TypingReceived:
     """
     A user types in a conversation at this moment.
     """
@@ -226,10 +226,17 @@ class SendSettled:
     """
 
     client_id: str
-    accepted: Accepted | None
+    accepted: SendAccepted | None
     error: WsmsgError | None
 
 
 StateChanged = Connected | Reconnecting | Closed
 
-Event = Stored | Receipt | Presence | Typing | StateChanged | SendSettled
+Event = (
+    Stored
+    | ReceiptReceived
+    | PresenceChanged
+    | TypingReceived
+    | StateChanged
+    | SendSettled
+)

@@ -17,16 +17,16 @@ import logging
 from collections.abc import Callable, Iterable
 
 from wsmsg import __version__
-from wsmsg.client.state.cursors import Cursors
+from wsmsg.client.state.cursors import CursorState
 from wsmsg.client.state.event_queue import EventQueue
 from wsmsg.client.state.events import (
-    Accepted,
     Connected,
     Event,
-    Presence,
-    Receipt,
+    PresenceChanged,
+    ReceiptReceived,
+    SendAccepted,
     Stored,
-    Typing,
+    TypingReceived,
     received,
 )
 from wsmsg.client.state.inbound import Inbound, Start
@@ -75,7 +75,7 @@ class Exchange:
         *,
         device: str,
         saved: Saved,
-        on_settled: Callable[[str, Accepted | WsmsgError], object],
+        on_settled: Callable[[str, SendAccepted | WsmsgError], object],
         on_answer: Callable[[str, Answer], object],
         start: Start = "beginning",
         queued_messages: int = 1000,
@@ -97,12 +97,12 @@ class Exchange:
         self.unnumbered = Unnumbered(self._give, lambda: self.events.room)
         self._device = device
         self._on_answer = on_answer
-        self._cursors = Cursors()
+        self._cursors = CursorState()
         self._cursors_at = 0.0
         self._listing = Listing()
         self._requests: dict[str, Request] = {}
         self._unasked: dict[str, float] = {}
-        self._receipts: dict[tuple[str, int], Receipt] = {}
+        self._receipts: dict[tuple[str, int], ReceiptReceived] = {}
         self._typing: dict[str, None] = {}
         self._watched: tuple[int, ...] = ()
         self._watch_due = False
@@ -282,9 +282,9 @@ class Exchange:
             case frames.Receipt():
                 self._receipt(frame)
             case frames.Presence(user, online, last_seen):
-                self.events.put(Presence(user, online, last_seen))
+                self.events.put(PresenceChanged(user, online, last_seen))
             case frames.Typing(conversation, user):
-                self.events.put(Typing(conversation, user))
+                self.events.put(TypingReceived(conversation, user))
             case frames.Resync(reason):
                 _log.info("the server asks us to sync: %s", reason)
                 if self.numbers:
@@ -337,7 +337,7 @@ class Exchange:
         known = self._receipts.get(key)
         delivered = max(frame.delivered, frame.read, known.delivered if known else 0)
         read = max(frame.read, known.read if known else 0)
-        receipt = Receipt(frame.conversation, frame.user, delivered, read)
+        receipt = ReceiptReceived(frame.conversation, frame.user, delivered, read)
         if receipt != known and frame.user != self.user:
             self._receipts[key] = receipt
             self.events.put(receipt)

@@ -8,7 +8,7 @@ at all comes for as long again, it is dead, whatever the socket says.
 from __future__ import annotations
 
 
-class Heartbeat:
+class HeartbeatTimer:
     """
     @param interval_s: of silence, before we ask and before we give up.
     """

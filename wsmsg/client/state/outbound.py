@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from wsmsg.client.state.events import Accepted
+from wsmsg.client.state.events import SendAccepted
 from wsmsg.errors import Conflict, Overloaded, TooLarge, WsmsgError, from_code
 from wsmsg.protocol.frames import (
     ChangeGroup,
@@ -37,7 +37,7 @@ from wsmsg.protocol.frames import (
 #: What is answered with C{accepted} or C{rejected}, and may be repeated.
 Proposal = Send | CreateGroup | ChangeGroup | Recall
 
-Settled = Callable[[str, "Accepted | WsmsgError"], object]
+Settled = Callable[[str, "SendAccepted | WsmsgError"], object]
 
 #: How long we wait where the server said that a send may be repeated, not when.
 _NO_HINT_S = 1.0
@@ -166,7 +166,7 @@ class Outbound:
         The server has it.
         """
         if self._settle(client_id):
-            accepted = Accepted(client_id, time_ms, conversation)
+            accepted = SendAccepted(client_id, time_ms, conversation)
             self._on_settled(client_id, accepted)
 
     def rejected(self, frame: Rejected, now: float) -> None:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import BadRequest, WsmsgError
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 
 #: The most users that one question may name.
 MOST_USERS = 1000
@@ -27,7 +27,7 @@ class PresenceSource(Protocol):
     @property
     def up(self) -> bool: ...
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]: ...
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]: ...
 
 
 class OnlineStatus:

@@ -17,7 +17,7 @@ _NOT_SENT = 144
 _SIZE = 192
 
 
-class Progress(NamedTuple):
+class TcpProgress(NamedTuple):
     """
     How far what was written has come.
 
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
     pending: bool
 
 
-def progress(transport: Any) -> Progress | None:
+def progress(transport: Any) -> TcpProgress | None:
     """
     @param transport: a Twisted TCP transport, or another.
     @return: L{None} where there is no telling: not Linux, not TCP.
@@ -45,4 +45,4 @@ def progress(transport: Any) -> Progress | None:
         (not_sent,) = struct.unpack_from("=I", info, _NOT_SENT)
     except (AttributeError, OSError, struct.error):
         return None
-    return Progress(acknowledged, bool(unacked or not_sent))
+    return TcpProgress(acknowledged, bool(unacked or not_sent))

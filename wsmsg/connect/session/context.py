@@ -13,7 +13,7 @@ from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 
 @attrs.frozen(kw_only=True)
-class Node:
+class SessionContext:
     """
     This daemon, as its sessions see it.
 

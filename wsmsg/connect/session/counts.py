@@ -10,7 +10,7 @@ import attrs
 
 
 @attrs.define(kw_only=True)
-class Counts:
+class SessionCounters:
     """
     All only rise.
 

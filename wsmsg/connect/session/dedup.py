@@ -13,7 +13,7 @@ SEEN = 1000
 SEEN_DATA = 1000
 
 
-class Seen:
+class DeliveredSeqs:
     """
     The last numbers of the conversations that a session was pushed of late.
 
@@ -67,7 +67,7 @@ def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
-class Early:
+class PreWelcomeBuffer:
     """
     Frames that came between hello and welcome.
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from wsmsg.connect.upstream.interface import ISessionPeer
 
 
-class IntakeOwner(Protocol):
+class InboxOwner(Protocol):
     """
     Whose frames wait.
     """
@@ -22,7 +22,7 @@ class IntakeOwner(Protocol):
         """Do what a frame asks for."""
 
 
-class Intake:
+class Inbox:
     """
     The frames of one session, in order and as fast as it wants them.
 
@@ -40,7 +40,7 @@ class Intake:
         "blocks",
     )
 
-    def __init__(self, owner: IntakeOwner, peer: ISessionPeer) -> None:
+    def __init__(self, owner: InboxOwner, peer: ISessionPeer) -> None:
         self.blocks = 0
         self._owner = owner
         self._peer = peer

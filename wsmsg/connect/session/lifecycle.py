@@ -21,7 +21,7 @@ from wsmsg.errors import Close
 from wsmsg.protocol.frames import Hello, Welcome
 
 
-class Life(Protocol):
+class SessionInputs(Protocol):
     """
     What happens to a session.
     """
@@ -39,7 +39,7 @@ class Life(Protocol):
         """The connection is gone."""
 
 
-class Living(Protocol):
+class SessionActions(Protocol):
     """
     What a session does when something happens to it.
     """
@@ -64,7 +64,7 @@ class Living(Protocol):
 
 
 # mypy wants a class that can be made; a protocol does as well.
-_builder = TypeMachineBuilder(Life, Living)  # type: ignore[type-abstract]
+_builder = TypeMachineBuilder(SessionInputs, SessionActions)  # type: ignore[type-abstract]
 
 _opening = _builder.state("opening")
 _checking = _builder.state("checking")
@@ -73,43 +73,47 @@ _closing = _builder.state("closing")
 _closed = _builder.state("closed")
 
 
-@_opening.upon(Life.greeted).to(_checking)
-def _greeted(life: Life, session: Living, hello: Hello) -> None:
+@_opening.upon(SessionInputs.greeted).to(_checking)
+def _greeted(life: SessionInputs, session: SessionActions, hello: Hello) -> None:
     session.check(hello)
 
 
-@_checking.upon(Life.admitted).to(_known)
-def _admitted(life: Life, session: Living, welcome: Welcome) -> None:
+@_checking.upon(SessionInputs.admitted).to(_known)
+def _admitted(life: SessionInputs, session: SessionActions, welcome: Welcome) -> None:
     session.welcome(welcome)
 
 
-@_opening.upon(Life.ended).to(_closing)
-@_checking.upon(Life.ended).to(_closing)
-@_known.upon(Life.ended).to(_closing)
-def _ended(life: Life, session: Living, code: Close, reason: str) -> None:
+@_opening.upon(SessionInputs.ended).to(_closing)
+@_checking.upon(SessionInputs.ended).to(_closing)
+@_known.upon(SessionInputs.ended).to(_closing)
+def _ended(
+    life: SessionInputs, session: SessionActions, code: Close, reason: str
+) -> None:
     session.leave()
     session.hang_up(code, reason)
 
 
-@_opening.upon(Life.lost).to(_closed)
-@_checking.upon(Life.lost).to(_closed)
-@_known.upon(Life.lost).to(_closed)
-def _lost(life: Life, session: Living, reason: str) -> None:
+@_opening.upon(SessionInputs.lost).to(_closed)
+@_checking.upon(SessionInputs.lost).to(_closed)
+@_known.upon(SessionInputs.lost).to(_closed)
+def _lost(life: SessionInputs, session: SessionActions, reason: str) -> None:
     session.leave()
     session.vanished(reason)
     session.gone(reason)
 
 
-@_closing.upon(Life.lost).to(_closed)
-def _lost_after_close(life: Life, session: Living, reason: str) -> None:
+@_closing.upon(SessionInputs.lost).to(_closed)
+def _lost_after_close(
+    life: SessionInputs, session: SessionActions, reason: str
+) -> None:
     session.gone(reason)
 
 
 # What was on its way when the end came.
 for _state in (_closing, _closed):
-    _state.upon(Life.admitted).loop().returns(None)
-    _state.upon(Life.ended).loop().returns(None)
-_closed.upon(Life.lost).loop().returns(None)
+    _state.upon(SessionInputs.admitted).loop().returns(None)
+    _state.upon(SessionInputs.ended).loop().returns(None)
+_closed.upon(SessionInputs.lost).loop().returns(None)
 
 #: Makes the life of one session.
 begin = _builder.build()

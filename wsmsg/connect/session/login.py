@@ -14,14 +14,17 @@ from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.protocol.frames import Head, Hello, Limits, Welcome
 
 if TYPE_CHECKING:
-    from wsmsg.connect.session.context import Node
+    from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.session import Session
 
 _log = Logger()
 
 
 def identify(
-    node: Node, hello: Hello, proved: Identity | None, claimed_user: int | None
+    node: SessionContext,
+    hello: Hello,
+    proved: Identity | None,
+    claimed_user: int | None,
 ) -> Identity:
     """
     Who the client is, by the token of the headers, of hello, or of both.

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from wsmsg.connect.session.context import Node
-from wsmsg.connect.session.dedup import Early, Seen
+from wsmsg.connect.session.context import SessionContext
+from wsmsg.connect.session.dedup import DeliveredSeqs, PreWelcomeBuffer
 from wsmsg.connect.session.framing import framed
 from wsmsg.connect.session.outbox import Outbox
 from wsmsg.connect.upstream.interface import ICodec, ISessionPeer
@@ -39,7 +39,7 @@ class Output(ABC):
         "told",
     )
 
-    def __init__(self, peer: ISessionPeer, codec: ICodec, node: Node) -> None:
+    def __init__(self, peer: ISessionPeer, codec: ICodec, node: SessionContext) -> None:
         self.peer = peer
         self.codec = codec
         self.node = node
@@ -47,8 +47,8 @@ class Output(ABC):
         self.known = False
         self.closed = False
         self.told: set[int] | None = None
-        self._early: Early | None = None
-        self._seen: Seen | None = None
+        self._early: PreWelcomeBuffer | None = None
+        self._seen: DeliveredSeqs | None = None
 
     @abstractmethod
     def close(self, code: Close, reason: str) -> None:
@@ -82,7 +82,7 @@ class Output(ABC):
         """
         counts = self.node.registry.counts
         if self._seen is None:
-            self._seen = Seen()
+            self._seen = DeliveredSeqs()
         had = self._seen.has(conversation, seq) if seq else self._seen.has_data(data)
         if had:
             counts.repeats += 1
@@ -108,7 +108,7 @@ class Output(ABC):
         if self.closed:
             return False
         if self._early is None:
-            self._early = Early()
+            self._early = PreWelcomeBuffer()
         return shed or self._early.put(data, self.limits.outbox_soft_bytes)
 
     def resync(self, reason: str) -> None:
@@ -118,7 +118,7 @@ class Output(ABC):
         if self.closed:
             return
         if not self.known:
-            self._early = self._early or Early()
+            self._early = self._early or PreWelcomeBuffer()
             self._early.missed = True
             return
         if self.outbox.is_demoted:

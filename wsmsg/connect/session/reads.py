@@ -116,7 +116,7 @@ def conversations(session: Session, frame: frames.Conversations) -> None:
     most = session.limits.page
     limit = min(frame.limit or most, most)
 
-    def heads(result: tuple[Sequence[model.Head], bool]) -> None:
+    def heads(result: tuple[Sequence[model.ConversationHead], bool]) -> None:
         rows, more = result
         session.reply(frames.Heads(frame.id, heads_of(rows), more))
 
@@ -124,7 +124,7 @@ def conversations(session: Session, frame: frames.Conversations) -> None:
     ask(session, frame.id, asked, heads)
 
 
-def heads_of(rows: Sequence[model.Head]) -> tuple[frames.Head, ...]:
+def heads_of(rows: Sequence[model.ConversationHead]) -> tuple[frames.Head, ...]:
     """
     Conversations as the client protocol has them.
     """

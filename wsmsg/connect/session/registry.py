@@ -18,12 +18,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg import model
-from wsmsg.connect.session.counts import Counts
+from wsmsg.connect.session.counts import SessionCounters
 from wsmsg.connect.session.framing import framed
-from wsmsg.connect.session.timers import Due, Pending
+from wsmsg.connect.session.timers import SessionTimers, TimedSession
 from wsmsg.connect.upstream.interface import ICodec, IEdge
 from wsmsg.errors import Close, Overloaded
-from wsmsg.flow.send_fence import Fences
+from wsmsg.flow.send_fence import SendFences
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ServerFrame
@@ -33,7 +33,7 @@ from wsmsg.settings.values import ConnectSettings
 _REASON_BYTES = 120
 
 
-class Member(Pending, Protocol):
+class RegisteredSession(TimedSession, Protocol):
     """
     A session, as the registry sees it.
     """
@@ -76,21 +76,23 @@ class Registry:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.settings = settings
-        self.counts = Counts()
+        self.counts = SessionCounters()
         self.count = 0
         self.draining = False
-        self.due = Due(clock, uniform)
-        self.turned_away: Fences[int] = Fences()
-        self.on_added: Callable[[Member], object] = _nobody_asks
-        self.on_removed: Callable[[Member], object] = _nobody_asks
+        self.due = SessionTimers(clock, uniform)
+        self.turned_away: SendFences[int] = SendFences()
+        self.on_added: Callable[[RegisteredSession], object] = _nobody_asks
+        self.on_removed: Callable[[RegisteredSession], object] = _nobody_asks
         self._numbered = 0
-        self._sessions: dict[int, Member | tuple[Member, ...]] = {}
-        self._watchers: dict[int, set[Member]] = {}
+        self._sessions: dict[
+            int, RegisteredSession | tuple[RegisteredSession, ...]
+        ] = {}
+        self._watchers: dict[int, set[RegisteredSession]] = {}
         self._emptied: list[Deferred[None]] = []
 
     # ------------------------------------------------------ coming and going
 
-    def opened(self, session: Member) -> int:
+    def opened(self, session: RegisteredSession) -> int:
         """
         A connection opened; it must say hello in time.
 
@@ -101,7 +103,7 @@ class Registry:
         self.due.opening(session, self.settings.hello_timeout_s)
         return self._numbered
 
-    def add(self, session: Member) -> None:
+    def add(self, session: RegisteredSession) -> None:
         """
         The user and the device of the session are proved: what is pushed to the
         user from now on comes to it.  An older session of the device is closed.
@@ -119,7 +121,7 @@ class Registry:
         for s in older:
             s.close(Close.REPLACED, "a newer login of this device took its place")
 
-    def remove(self, session: Member) -> bool:
+    def remove(self, session: RegisteredSession) -> bool:
         """
         The session ends.
 
@@ -147,7 +149,7 @@ class Registry:
             for d in emptied:
                 d.callback(None)
 
-    def sessions_of(self, user: int) -> tuple[Member, ...]:
+    def sessions_of(self, user: int) -> tuple[RegisteredSession, ...]:
         """
         All sessions of the user here, oldest first.
         """
@@ -171,7 +173,7 @@ class Registry:
     # -------------------------------------------------------------- watching
 
     def watch(
-        self, session: Member, before: Sequence[int], users: Sequence[int]
+        self, session: RegisteredSession, before: Sequence[int], users: Sequence[int]
     ) -> tuple[list[int], list[int]]:
         """
         The session watches C{users} in place of C{before}.
@@ -237,7 +239,7 @@ class Registry:
     def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:
         self._tell(frames.Typing(conversation, user), self._all(targets), shed=True)
 
-    def presence(self, presence: model.Presence) -> None:
+    def presence(self, presence: model.UserPresence) -> None:
         watchers = self._watchers.get(presence.user)
         if not watchers:
             return
@@ -269,11 +271,11 @@ class Registry:
             self.settings.resync_spread_s,
         )
 
-    def _all(self, users: Iterable[int]) -> list[Member]:
+    def _all(self, users: Iterable[int]) -> list[RegisteredSession]:
         return [session for user in users for session in self.sessions_of(user)]
 
     def _tell(
-        self, frame: ServerFrame, sessions: Iterable[Member], *, shed: bool
+        self, frame: ServerFrame, sessions: Iterable[RegisteredSession], *, shed: bool
     ) -> None:
         """
         Give many sessions the same frame.
@@ -289,7 +291,7 @@ class Registry:
             except Exception:  # noqa: BLE001 - a guard
                 self._broken(session)
 
-    def _broken(self, session: Member) -> None:
+    def _broken(self, session: RegisteredSession) -> None:
         """
         A bug of ours met one session; the others go on.
         """
@@ -320,7 +322,7 @@ class Registry:
         return emptied
 
 
-def _nobody_asks(_: Member) -> None:
+def _nobody_asks(_: RegisteredSession) -> None:
     """
     Most nodes stand beside no other system.
     """
@@ -342,7 +344,7 @@ def deliver(message: model.Message, user: int) -> frames.Deliver:
     )
 
 
-def presence_frame(presence: model.Presence) -> frames.Presence:
+def presence_frame(presence: model.UserPresence) -> frames.Presence:
     """
     Presence as the client protocol has it: who is there was not seen last.
     """

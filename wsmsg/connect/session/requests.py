@@ -97,7 +97,7 @@ def watch(session: Session, frame: frames.Watch) -> None:
     # What is pushed while the answer is on its way is newer than the answer.
     told = session.told = set()
 
-    def present(answer: Sequence[model.Presence]) -> None:
+    def present(answer: Sequence[model.UserPresence]) -> None:
         if session.told is not told:
             return  # asked again meanwhile
         session.told = None
@@ -105,9 +105,9 @@ def watch(session: Session, frame: frames.Watch) -> None:
             if presence.user not in told:
                 session.reply(presence_frame(presence))
 
-    def unknown(failure: Failure) -> list[model.Presence]:
+    def unknown(failure: Failure) -> list[model.UserPresence]:
         failure.trap(WsmsgError)
-        return [model.Presence(u, True) for u in users if u in node.registry]
+        return [model.UserPresence(u, True) for u in users if u in node.registry]
 
     asked = node.upstream.presence(users)
     ask(session, "", asked.addErrback(unknown), present)

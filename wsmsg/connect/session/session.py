@@ -22,8 +22,8 @@ from zope.interface import implementer
 
 from wsmsg.connect.session import login
 from wsmsg.connect.session.blocks import CHECKING, LEAVING, QUERIES, RATE, SLOW, WINDOW
-from wsmsg.connect.session.context import Node
-from wsmsg.connect.session.inbox import Intake
+from wsmsg.connect.session.context import SessionContext
+from wsmsg.connect.session.inbox import Inbox
 from wsmsg.connect.session.lifecycle import begin
 from wsmsg.connect.session.output import Output
 from wsmsg.connect.session.requests import ANSWERS, QUERIES_MAX
@@ -90,13 +90,13 @@ class Session(Output):
         self,
         peer: ISessionPeer,
         codec: ICodec,
-        node: Node,
+        node: SessionContext,
         *,
         identity: Identity | None = None,
         claimed_user: int | None = None,
     ) -> None:
         super().__init__(peer, codec, node)
-        self.intake = Intake(self, peer)
+        self.intake = Inbox(self, peer)
         self.user = 0
         self.device = ""
         self.opened_s = node.clock.seconds()

@@ -44,7 +44,7 @@ class Deadlines(Generic[T]):
         return taken
 
 
-class Spread(Generic[T]):
+class PacedQueue(Generic[T]):
     """
     Things that are handed out evenly over a time, so that what they cause does not
     come all at once.

@@ -1,8 +1,8 @@
 """
 What sessions are due for at a later time: closed, resumed, told to sync or to move.
 
-No session has a timer of its own; L{Due.sweep} is called steadily and costs only
-what is due.
+No session has a timer of its own; L{SessionTimers.sweep} is called steadily and costs
+only what is due.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from wsmsg.connect.session.spread import Deadlines, Spread
+from wsmsg.connect.session.spread import Deadlines, PacedQueue
 from wsmsg.errors import Close
 
 #: How often the sweep should be called, in seconds.
@@ -22,7 +22,7 @@ SWEEP_S = 0.25
 _UNSYNCED_S = 1.0
 
 
-class Pending(Protocol):
+class TimedSession(Protocol):
     """
     A session, as the sweep sees it.
     """
@@ -43,7 +43,7 @@ class Pending(Protocol):
         """End it."""
 
 
-class Due:
+class SessionTimers:
     """
     The sessions that wait for something, by what it is.
 
@@ -55,19 +55,19 @@ class Due:
     ) -> None:
         self._clock = clock
         self._uniform = uniform
-        self._opening: Deadlines[Pending] = Deadlines()
-        self._checking: Deadlines[Pending] = Deadlines()
-        self._slow: Deadlines[Pending] = Deadlines()
-        self._unsynced: Deadlines[Pending] = Deadlines()
-        self._limited: dict[Pending, None] = {}
-        self._resyncing: Spread[Pending] = Spread()
+        self._opening: Deadlines[TimedSession] = Deadlines()
+        self._checking: Deadlines[TimedSession] = Deadlines()
+        self._slow: Deadlines[TimedSession] = Deadlines()
+        self._unsynced: Deadlines[TimedSession] = Deadlines()
+        self._limited: dict[TimedSession, None] = {}
+        self._resyncing: PacedQueue[TimedSession] = PacedQueue()
         self._resync_reason = ""
-        self._moving: Spread[Pending] = Spread()
+        self._moving: PacedQueue[TimedSession] = PacedQueue()
         self._move_reason = ""
         self._move_s = 0.0
         self._alternatives: tuple[str, ...] = ()
 
-    def forget(self, session: Pending) -> None:
+    def forget(self, session: TimedSession) -> None:
         """
         The session is due for nothing any more.
         """
@@ -77,50 +77,52 @@ class Due:
         self._resyncing.drop(session)
         self._moving.drop(session)
 
-    def opening(self, session: Pending, within_s: float) -> None:
+    def opening(self, session: TimedSession, within_s: float) -> None:
         """
         The session must say hello in so many seconds.
         """
         self._opening.add(session, self._clock.seconds() + within_s)
 
-    def checking(self, session: Pending, within_s: float) -> None:
+    def checking(self, session: TimedSession, within_s: float) -> None:
         """
         It said hello, and must be welcomed in so many seconds.
         """
         self._opening.drop(session)
         self._checking.add(session, self._clock.seconds() + within_s)
 
-    def admitted(self, session: Pending) -> None:
+    def admitted(self, session: TimedSession) -> None:
         """
         It was welcomed.
         """
         self._checking.drop(session)
 
-    def unsynced(self, session: Pending) -> None:
+    def unsynced(self, session: TimedSession) -> None:
         """
         It was welcomed, but no stream knew it or its conversations were not read.
         """
         self._unsynced.add(session, self._clock.seconds() + _UNSYNCED_S)
 
-    def slow(self, session: Pending, within_s: float) -> None:
+    def slow(self, session: TimedSession, within_s: float) -> None:
         """
         It was demoted, and must drain in so many seconds.
         """
         self._slow.add(session, self._clock.seconds() + within_s)
 
-    def drained(self, session: Pending) -> None:
+    def drained(self, session: TimedSession) -> None:
         """
         It is not slow any more.
         """
         self._slow.drop(session)
 
-    def limited(self, session: Pending) -> None:
+    def limited(self, session: TimedSession) -> None:
         """
         It is not read before it has tokens again.
         """
         self._limited[session] = None
 
-    def resync(self, sessions: Iterable[Pending], reason: str, over_s: float) -> None:
+    def resync(
+        self, sessions: Iterable[TimedSession], reason: str, over_s: float
+    ) -> None:
         """
         Tell these to sync, evenly over a time.
         """
@@ -129,7 +131,7 @@ class Due:
 
     def move(
         self,
-        sessions: Iterable[Pending],
+        sessions: Iterable[TimedSession],
         reason: str,
         over_s: float,
         *,

@@ -15,12 +15,12 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.connect.legacy.upstream.acks import Acks
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
-from wsmsg.connect.upstream.pending_sends import Carrier, PendingSends
-from wsmsg.connect.upstream.presence import Watching
+from wsmsg.connect.upstream.pending_sends import PendingSends, SendStream
+from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.rpc import rest_pb2
 
 if TYPE_CHECKING:
-    from wsmsg.connect.upstream.joins import Arrival
+    from wsmsg.connect.upstream.joins import JoinBarrier
 
 
 class Transport(Protocol):
@@ -43,7 +43,7 @@ class Transport(Protocol):
     def echo(self, timeout_s: float) -> Deferred[None]: ...
 
 
-class Stream(Carrier, Hashable, Protocol):
+class Stream(SendStream, Hashable, Protocol):
     """
     A stream to a Message of either kind, as L{wsmsg.connect.upstream.upstream.Upstream}
     sees it; told in L{wsmsg.connect.upstream.stream.UpstreamStream}.
@@ -66,7 +66,7 @@ class Stream(Carrier, Hashable, Protocol):
 
     def left(self, user: int) -> None: ...
 
-    def join(self, arrival: Arrival) -> None: ...
+    def join(self, arrival: JoinBarrier) -> None: ...
 
     def watch(self, users: Iterable[int]) -> None: ...
 
@@ -85,7 +85,7 @@ class Stream(Carrier, Hashable, Protocol):
     def listen_for(self, now_s: float, *, was_deaf: bool) -> None: ...
 
 
-class Owner(Protocol):
+class StreamOwner(Protocol):
     """
     Who is told when a stream comes and goes.
     """
@@ -127,7 +127,7 @@ class PeerLife:
 
 
 @attrs.define
-class Counters:
+class UpstreamCounters:
     """
     What went over all streams.
 
@@ -145,7 +145,7 @@ class Counters:
 
 
 @attrs.define
-class Shared:
+class UpstreamContext:
     """
     What all streams have in common.
     """
@@ -155,7 +155,7 @@ class Shared:
     sends: PendingSends
     cursors: CursorPool
     typing: TypingPool
-    watching: Watching
+    watching: WatchedPresence
     query_timeout_s: float
-    counters: Counters = attrs.Factory(Counters)
+    counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
     acks: Acks = attrs.Factory(Acks)

@@ -21,7 +21,7 @@ EndpointOf = Callable[[str, Hello, ConnectSettings], IStreamClientEndpoint]
 
 class UpstreamDialling:
     """
-    What L{wsmsg.connect.upstream.peer.PeerOwner} wants to know.
+    What L{wsmsg.connect.upstream.peer.UpstreamPeerOwner} wants to know.
     """
 
     _settings: ConnectSettings

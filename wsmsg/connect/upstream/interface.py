@@ -20,7 +20,7 @@ from zope.interface import Attribute, Interface
 from wsmsg.auth.identity import Authenticate as Authenticate  # noqa: PLC0414
 from wsmsg.auth.identity import Identity as Identity  # noqa: PLC0414
 from wsmsg.errors import Close
-from wsmsg.model import Cursor, Head, Mark, Message, Presence
+from wsmsg.model import ConversationHead, Cursor, Mark, Message, UserPresence
 from wsmsg.protocol.codec import ICodec as ICodec  # noqa: PLC0414
 
 
@@ -138,12 +138,12 @@ class IUpstream(Interface):
 
     def heads(
         user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[Head], bool]]:
+    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
         """
         @param after: go on with a list: the last conversation there was, its time
             as C{since_ms}.
         @return: a Deferred that fires with a tuple (heads, more), the heads
-            L{wsmsg.model.Head}s; fails with L{wsmsg.errors.WsmsgError}.
+            L{wsmsg.model.ConversationHead}s; fails with L{wsmsg.errors.WsmsgError}.
         """
 
     def group(
@@ -156,9 +156,9 @@ class IUpstream(Interface):
             members; fails with L{wsmsg.errors.WsmsgError}.
         """
 
-    def presence(users: Sequence[int]) -> Deferred[list[Presence]]:
+    def presence(users: Sequence[int]) -> Deferred[list[UserPresence]]:
         """
-        @return: a Deferred that fires with a list of L{wsmsg.model.Presence}; fails
+        @return: a Deferred that fires with a list of L{wsmsg.model.UserPresence}; fails
             with L{wsmsg.errors.WsmsgError}.
         """
 
@@ -227,9 +227,9 @@ class IEdge(Interface):
         Tell these users that another types.
         """
 
-    def presence(presence: Presence) -> None:
+    def presence(presence: UserPresence) -> None:
         """
-        Tell whoever watches this user (L{wsmsg.model.Presence}).
+        Tell whoever watches this user (L{wsmsg.model.UserPresence}).
         """
 
     def renew(reason: str) -> None:

@@ -1,7 +1,7 @@
 """
 Who waits until every stream knows a user, and when the waiting ends.
 
-Users who come between two frames share one L{Arrival}.  It is given to every stream
+Users who come between two frames share one L{JoinBarrier}.  It is given to every stream
 that is up; each stream tells when its Message has applied the delta that has them::
 
     came --> the open arrival --+--> stream 1: delta 17 --applied--> .
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from twisted.internet.defer import Deferred
 
 
-class Arrival:
+class JoinBarrier:
     """
     Users who came at about the same time.
 
@@ -57,7 +57,7 @@ class Arrival:
             waiter.callback(known)
 
 
-class AppliedDeltas:
+class PresenceAcks:
     """
     The presence deltas of one stream that Message has not applied yet.
     """
@@ -65,9 +65,9 @@ class AppliedDeltas:
     __slots__ = ("_open", "_since_s", "_written")
 
     def __init__(self) -> None:
-        self._open: list[Arrival] = []
+        self._open: list[JoinBarrier] = []
         self._since_s: float | None = None
-        self._written: deque[tuple[int, float, list[Arrival]]] = deque()
+        self._written: deque[tuple[int, float, list[JoinBarrier]]] = deque()
 
     @property
     def waited_for(self) -> bool:
@@ -83,7 +83,7 @@ class AppliedDeltas:
         if self._since_s is None:
             self._since_s = now_s
 
-    def join(self, arrival: Arrival) -> None:
+    def join(self, arrival: JoinBarrier) -> None:
         self._open.append(arrival)
 
     def written(self, number: int, now_s: float) -> None:
@@ -114,7 +114,7 @@ class AppliedDeltas:
         times = [since_s for _, since_s, _ in self._written]
         if self._since_s is not None:
             times.append(self._since_s)
-        arrivals: Iterable[Arrival] = [
+        arrivals: Iterable[JoinBarrier] = [
             arrival
             for _, _, written in (*self._written, (0, 0.0, self._open))
             for arrival in written

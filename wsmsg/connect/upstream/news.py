@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from wsmsg.connect.upstream.interface import IEdge
-from wsmsg.connect.upstream.presence import Watching
+from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import cursor_of, presence_of
 
 
 def tell(
-    batch: rest_pb2.PushBatch, edge: IEdge, watching: Watching, stream: Any
+    batch: rest_pb2.PushBatch, edge: IEdge, watching: WatchedPresence, stream: Any
 ) -> None:
     """
     Give it to the edge.

@@ -17,8 +17,8 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.connect.legacy.upstream.stream import DeployedStream
-from wsmsg.connect.upstream.context import PeerLife, Shared, Stream
+from wsmsg.connect.legacy.upstream.stream import LegacyUpstreamStream
+from wsmsg.connect.upstream.context import PeerLife, Stream, UpstreamContext
 from wsmsg.connect.upstream.endpoint import Hello
 from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.dependency.retry import RetryPolicy
@@ -39,7 +39,7 @@ MIXED = (
 )
 
 
-class PeerOwner(Protocol):
+class UpstreamPeerOwner(Protocol):
     """
     All Messages, as one of them sees them.
 
@@ -111,7 +111,9 @@ class UpstreamPeer(Factory):
 
     noisy = False
 
-    def __init__(self, address: str, owner: PeerOwner, shared: Shared) -> None:
+    def __init__(
+        self, address: str, owner: UpstreamPeerOwner, shared: UpstreamContext
+    ) -> None:
         self.address = address
         self.dependency = Dependency(f"message {address}", shared.clock)
         self.stream: Stream | None = None
@@ -176,7 +178,7 @@ class UpstreamPeer(Factory):
             return None
         self.deployed = deployed
         if deployed:
-            return DeployedStream(
+            return LegacyUpstreamStream(
                 self.address, self, self._shared, stalled_s=self._owner.stalled_s
             )
         return UpstreamStream(self.address, self, self._shared, self._life)

@@ -20,8 +20,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.connect.discovery.interface import IDiscovery
-from wsmsg.connect.upstream.context import Shared, Stream
-from wsmsg.connect.upstream.peer import PeerOwner, UpstreamPeer
+from wsmsg.connect.upstream.context import Stream, UpstreamContext
+from wsmsg.connect.upstream.peer import UpstreamPeer, UpstreamPeerOwner
 from wsmsg.dependency.state import Dependency
 from wsmsg.settings.values import ConnectSettings
 
@@ -44,8 +44,8 @@ class Peers:
 
     def __init__(
         self,
-        owner: PeerOwner,
-        shared: Shared,
+        owner: UpstreamPeerOwner,
+        shared: UpstreamContext,
         settings: ConnectSettings,
         discovery: DiscoveryOf,
         changed: Callable[[], object],

@@ -18,14 +18,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
-from wsmsg.flow.send_fence import Fences
+from wsmsg.flow.send_fence import SendFences
 
 #: Lanes without unanswered sends that are remembered, so that a conversation stays
 #: with its stream.
 _IDLE_LANES = 50_000
 
 
-class Carrier(Protocol):
+class SendStream(Protocol):
     """
     A stream, as its sends see it.
 
@@ -40,7 +40,7 @@ class Carrier(Protocol):
         """
 
 
-class Lane:
+class StickyRoute:
     """
     The way of one conversation.
 
@@ -50,7 +50,7 @@ class Lane:
 
     __slots__ = ("carrier", "unanswered")
 
-    def __init__(self, carrier: Carrier | None) -> None:
+    def __init__(self, carrier: SendStream | None) -> None:
         self.carrier = carrier
         self.unanswered = 0
 
@@ -67,7 +67,12 @@ class PendingSend:
     __slots__ = ("answered", "lane", "new", "number", "on_answer", "since_s")
 
     def __init__(
-        self, number: int, new: NewSend, on_answer: OnAnswer, lane: Lane, since_s: float
+        self,
+        number: int,
+        new: NewSend,
+        on_answer: OnAnswer,
+        lane: StickyRoute,
+        since_s: float,
     ) -> None:
         self.number = number
         self.new = new
@@ -91,17 +96,17 @@ class PendingSends:
 
     def __init__(self, limit: int, *, retry_after_ms: int = 1000) -> None:
         self.limit = limit
-        self.carriers: list[Carrier] = []
+        self.carriers: list[SendStream] = []
         self.closed = False
         self.sent = self.accepted = self.rejected = 0
         self.expired = self.overloaded = self.moved = 0
         self._retry_after_ms = retry_after_ms
         self._numbers = count(1)
         self._pending: dict[int, PendingSend] = {}
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, StickyRoute] = {}
         self._sweep_lanes_at = _IDLE_LANES
         self._idle: list[Deferred[None]] = []
-        self._fences: Fences[tuple[str, int]] = Fences()
+        self._fences: SendFences[tuple[str, int]] = SendFences()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -130,7 +135,7 @@ class PendingSends:
             lane.carrier.carry(send)
 
     def answer(
-        self, carrier: Carrier, number: int, answer: SendAnswer, now_s: float
+        self, carrier: SendStream, number: int, answer: SendAnswer, now_s: float
     ) -> None:
         """
         A stream has the answer to a send.  One that was answered already, or has
@@ -175,7 +180,7 @@ class PendingSends:
         """
         self._give_up(list(self._pending.values()), now_s, reason)
 
-    def came_up(self, carrier: Carrier, now_s: float) -> None:
+    def came_up(self, carrier: SendStream, now_s: float) -> None:
         """
         A stream is up, or is wanted again: what waits for one is given to it.
         """
@@ -183,7 +188,7 @@ class PendingSends:
         waiting = [s for s in self._pending.values() if s.lane.carrier is None]
         self._place(waiting, now_s)
 
-    def retire(self, carrier: Carrier) -> None:
+    def retire(self, carrier: SendStream) -> None:
         """
         Choose this stream for nothing new.
         """
@@ -191,7 +196,7 @@ class PendingSends:
             self.carriers.remove(carrier)
         self._forget_lanes(carrier)
 
-    def lost(self, carrier: Carrier, now_s: float) -> None:
+    def lost(self, carrier: SendStream, now_s: float) -> None:
         """
         A stream is gone: what it did not answer goes to others.
         """
@@ -212,18 +217,18 @@ class PendingSends:
         self._idle.append(waiter)
         return waiter
 
-    def _lane(self, conversation: str) -> Lane:
+    def _lane(self, conversation: str) -> StickyRoute:
         lane = self._lanes.get(conversation)
         if lane is None:
             if len(self._lanes) >= self._sweep_lanes_at:
                 self._forget_lanes(None)
                 self._sweep_lanes_at = max(_IDLE_LANES, 2 * len(self._lanes))
-            lane = self._lanes[conversation] = Lane(self._choose())
+            lane = self._lanes[conversation] = StickyRoute(self._choose())
         elif lane.carrier is None:
             lane.carrier = self._choose()
         return lane
 
-    def _choose(self) -> Carrier | None:
+    def _choose(self) -> SendStream | None:
         carriers = self.carriers
         if len(carriers) == 1:
             return carriers[0]
@@ -264,7 +269,7 @@ class PendingSends:
         if not self._pending:
             self._became_idle()
 
-    def _forget_lanes(self, carrier: Carrier | None) -> None:
+    def _forget_lanes(self, carrier: SendStream | None) -> None:
         # Those with unanswered sends stay: they hold these sends together.
         self._lanes = {
             conversation: lane

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from wsmsg.connect.upstream.interface import IEdge
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 
 _NOBODY: frozenset[Hashable] = frozenset()
 
 
-class Watching:
+class WatchedPresence:
     """
     The users that are watched here, which Messages say that they are online, and what
     was told of them last: nothing is told twice.
@@ -50,7 +50,7 @@ class Watching:
             self._told.pop(user, None)
             self.unbacked.pop(user, None)
 
-    def said(self, by: Hashable, presence: Presence) -> None:
+    def said(self, by: Hashable, presence: UserPresence) -> None:
         """
         A Message says what its streams told it; what changes by that is told on.
         """
@@ -88,7 +88,7 @@ class Watching:
         """
         self._told.clear()
 
-    def answered(self, found: Sequence[Presence]) -> list[Presence]:
+    def answered(self, found: Sequence[UserPresence]) -> list[UserPresence]:
         """
         A read was answered with this, and whoever asked for it is told by the caller.
         All who watch are told where they were told otherwise.
@@ -108,20 +108,20 @@ class Watching:
                 self._told.pop(user, None)
                 self.unbacked[user] = None
 
-    def tell(self, found: Sequence[Presence]) -> None:
+    def tell(self, found: Sequence[UserPresence]) -> None:
         """
         The same, where nobody but those who watch is to be told.
         """
         for presence in found:
             self._answered(presence, is_news=True)
 
-    def _answered(self, presence: Presence, *, is_news: bool) -> Presence:
+    def _answered(self, presence: UserPresence, *, is_news: bool) -> UserPresence:
         user = presence.user
         by = self._by.get(user)
         if by is None:
             return presence
         if by and not presence.online:
-            presence = Presence(user, True)
+            presence = UserPresence(user, True)
         if presence.online and not by:
             self.unbacked[user] = None
         else:
@@ -132,7 +132,7 @@ class Watching:
             self._told[user] = presence.online
         return presence
 
-    def _tell(self, presence: Presence) -> None:
+    def _tell(self, presence: UserPresence) -> None:
         if self._told.get(presence.user) is not presence.online:
             self._told[presence.user] = presence.online
             self._edge.presence(presence)

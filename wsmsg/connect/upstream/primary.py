@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from wsmsg.connect.upstream.context import Stream
 
 
-class Lead:
+class PrimaryChoice:
     """
     The stream that leads.  It stays for as long as it is fit to, so that the primary
     moves only when it must, and then at once: the lease on our users is short.

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from wsmsg.connect.upstream.convert import group_view_of
 from wsmsg.connect.upstream.interface import GroupView
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
-from wsmsg.model import Head, Mark, Message, Presence
+from wsmsg.model import ConversationHead, Mark, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import head_of, message_of, presence_of
 
@@ -34,7 +34,7 @@ class _Waiting:
     answered: Deferred[Any]
 
 
-class Queries:
+class UpstreamQueries:
     """
     The reads that wait and those in flight.
 
@@ -70,13 +70,13 @@ class Queries:
 
     def heads(
         self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[Head], bool]]:
+    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
         query = rest_pb2.HeadsQuery(
             user=user, since_ms=since_ms, limit=limit, after=after
         )
         return self._ask(rest_pb2.QueryItem(heads=query))
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         query = rest_pb2.PresenceQuery(users=users)
         return self._ask(rest_pb2.QueryItem(presence=query))
 

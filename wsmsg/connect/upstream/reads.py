@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred, fail, succeed
 
 from wsmsg.connect.upstream.interface import GroupView
-from wsmsg.connect.upstream.queries import Queries
+from wsmsg.connect.upstream.queries import UpstreamQueries
 from wsmsg.errors import Unsupported
-from wsmsg.model import Head, Mark, Message, Presence
+from wsmsg.model import ConversationHead, Mark, Message, UserPresence
 
 
 class UpstreamReads(ABC):
@@ -20,7 +20,7 @@ class UpstreamReads(ABC):
     The reads of L{wsmsg.connect.upstream.interface.IUpstream}.
     """
 
-    queries: Queries
+    queries: UpstreamQueries
     unnumbered: bool
 
     def page(
@@ -32,7 +32,7 @@ class UpstreamReads(ABC):
 
     def heads(
         self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[Head], bool]]:
+    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
         if self.unnumbered:
             return fail(_nothing())
         return self.queries.heads(user, since_ms, limit, after)
@@ -44,7 +44,7 @@ class UpstreamReads(ABC):
             return fail(_nothing())
         return self.queries.group(user, conversation, after, limit)
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         return self.queries.presence(users)
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:

@@ -4,11 +4,11 @@ What went to Message and came from it, in numbers.
 
 from __future__ import annotations
 
-from wsmsg.connect.upstream.context import Shared
-from wsmsg.connect.upstream.queries import Queries
+from wsmsg.connect.upstream.context import UpstreamContext
+from wsmsg.connect.upstream.queries import UpstreamQueries
 
 
-def stats(shared: Shared, queries: Queries) -> dict[str, int]:
+def stats(shared: UpstreamContext, queries: UpstreamQueries) -> dict[str, int]:
     """
     What was counted since the start, and what is there now, by name.
     """

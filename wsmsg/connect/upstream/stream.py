@@ -22,10 +22,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.connect.upstream import news
-from wsmsg.connect.upstream.context import Owner, PeerLife, Shared, Transport
+from wsmsg.connect.upstream.context import (
+    PeerLife,
+    StreamOwner,
+    Transport,
+    UpstreamContext,
+)
 from wsmsg.connect.upstream.convert import rejection_of
 from wsmsg.connect.upstream.interface import SendAnswer
-from wsmsg.connect.upstream.joins import AppliedDeltas, Arrival
+from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
 from wsmsg.connect.upstream.outgoing import NetChange, chunks
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unavailable
@@ -63,7 +68,9 @@ class UpstreamStream:
 
     deployed = False
 
-    def __init__(self, name: str, owner: Owner, shared: Shared, life: PeerLife) -> None:
+    def __init__(
+        self, name: str, owner: StreamOwner, shared: UpstreamContext, life: PeerLife
+    ) -> None:
         self.name = name
         self.unanswered = 0
         self.transport: Transport | None = None
@@ -74,7 +81,7 @@ class UpstreamStream:
         self._snapshot: deque[rest_pb2.PresenceDelta] = deque()
         self._users = NetChange()
         self._watched = NetChange()
-        self._applied = AppliedDeltas()
+        self._applied = PresenceAcks()
         self._unsent: deque[PendingSend] = deque()
         self._acknowledge = False
         self._probe = False
@@ -114,7 +121,7 @@ class UpstreamStream:
         self._applied.changed(self._shared.clock.seconds())
         self._wake()
 
-    def join(self, arrival: Arrival) -> None:
+    def join(self, arrival: JoinBarrier) -> None:
         """
         Tell it when Message knows of all who came until the next frame.
         """

@@ -26,23 +26,23 @@ from zope.interface import implementer
 
 from wsmsg.connect.discovery.interface import discovery_of
 from wsmsg.connect.legacy.upstream.repeats import Repeats
-from wsmsg.connect.upstream.context import Shared, Stream
+from wsmsg.connect.upstream.context import Stream, UpstreamContext
 from wsmsg.connect.upstream.dialling import EndpointOf, UpstreamDialling
 from wsmsg.connect.upstream.endpoint import grpc_endpoint
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, OnAnswer
-from wsmsg.connect.upstream.joins import Arrival
+from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
 from wsmsg.connect.upstream.peer import MIXED
 from wsmsg.connect.upstream.peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream.pending_sends import PendingSends
-from wsmsg.connect.upstream.presence import Watching
-from wsmsg.connect.upstream.primary import Lead
-from wsmsg.connect.upstream.queries import Ask, Queries
+from wsmsg.connect.upstream.presence import WatchedPresence
+from wsmsg.connect.upstream.primary import PrimaryChoice
+from wsmsg.connect.upstream.queries import Ask, UpstreamQueries
 from wsmsg.connect.upstream.reads import UpstreamReads
 from wsmsg.connect.upstream.stats import stats
 from wsmsg.dependency.retry import retry_policy
 from wsmsg.errors import WsmsgError
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 from wsmsg.settings.values import ConnectSettings
 
 _SWEEP_S = 0.25
@@ -82,7 +82,7 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         discovery: DiscoveryOf = discovery_of,
     ) -> None:
         self.sends = PendingSends(settings.limits.waiting_sends)
-        self.queries = Queries(self._asks)
+        self.queries = UpstreamQueries(self._asks)
         self._settings = settings
         self._clock = clock
         self._node = node
@@ -90,13 +90,13 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         self._give_up: Callable[[str], object] | None = give_up
         self._endpoint = endpoint
         self._policy = retry_policy(settings.retry)
-        self._shared = Shared(
+        self._shared = UpstreamContext(
             edge=edge,
             clock=clock,
             sends=self.sends,
             cursors=CursorPool(_CURSORS),
             typing=TypingPool(_TYPING),
-            watching=Watching(edge),
+            watching=WatchedPresence(edge),
             query_timeout_s=settings.query_timeout_s,
         )
         self.counters = self._shared.counters
@@ -105,8 +105,8 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         self._watching = self._shared.watching
         self._peers = Peers(self, self._shared, settings, discovery, self._look_around)
         self._up: list[Stream] = []
-        self._lead = Lead(node)
-        self._arrival: Arrival | None = None
+        self._lead = PrimaryChoice(node)
+        self._arrival: JoinBarrier | None = None
         self._untold = True
         self._turn = 0
         self._swept_s = self._asked_s = 0.0
@@ -211,14 +211,14 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
 
     def came(self, user: int) -> Deferred[bool]:
         if self.unnumbered:
-            self._shared.edge.presence(Presence(user, True))
+            self._shared.edge.presence(UserPresence(user, True))
             return succeed(self.up)
         if not self._up:
             return succeed(False)
         arrival = self._arrival
         joining = arrival is None or arrival.closed
         if arrival is None or joining:
-            arrival = self._arrival = Arrival(len(self._up))
+            arrival = self._arrival = JoinBarrier(len(self._up))
         for stream in self._up:
             stream.came(user)
             if joining:
@@ -228,7 +228,7 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
     def left(self, user: int) -> None:
         if self.unnumbered:
             seen_ms = int(self._clock.seconds() * 1000)
-            self._shared.edge.presence(Presence(user, False, seen_ms))
+            self._shared.edge.presence(UserPresence(user, False, seen_ms))
         for stream in self._up:
             stream.left(user)
 
@@ -261,10 +261,10 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         for stream in self._up:
             stream.unwatch(users)
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         if self.unnumbered:
             here = self._shared.edge.here
-            return succeed([Presence(user, here(user)) for user in users])
+            return succeed([UserPresence(user, here(user)) for user in users])
         found = self.queries.presence(users)
         return found.addCallbacks(
             self._watching.answered, self._unanswered, errbackArgs=(users,)

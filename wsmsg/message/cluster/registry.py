@@ -25,7 +25,7 @@ from twisted.logger import Logger
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.cluster.message_ids import NUMBERS
-from wsmsg.redis.connection import Ask, RedisConnection, Script
+from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
 from wsmsg.settings.urls.redis import RedisUrl
 
 LEASE_S = 5.0
@@ -40,7 +40,7 @@ local all = KEYS[1] .. 'messages'
 """
 
 #: address, lease (ms): all addresses there are.
-_ENLIST = Script(
+_ENLIST = RedisScript(
     _NOW
     + """
 redis.call('ZREMRANGEBYSCORE', all, '-inf', string.format('%.0f', now))
@@ -52,7 +52,7 @@ return redis.call('ZRANGE', all, 0, -1)
 
 #: who, lease (ms), a number, of how many: the number that is ours, this if it can be;
 #: -1: there is none.
-_NUMBER = Script(
+_NUMBER = RedisScript(
     """
 for i = 0, ARGV[4] - 1 do
   local n = (ARGV[3] + i) % ARGV[4]
@@ -68,7 +68,7 @@ return -1
 )
 
 #: who, address, number: what is ours is there no more.
-_LEAVE = Script(
+_LEAVE = RedisScript(
     """
 redis.call('ZREM', KEYS[1] .. 'messages', ARGV[2])
 local key = KEYS[1] .. 'number:' .. ARGV[3]

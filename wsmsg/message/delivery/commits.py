@@ -17,7 +17,7 @@ class _Open:
     settled: bool = False
 
 
-class Settling:
+class CommitTracker:
     """
     Batches of records that were read, and the contiguous prefix of them that is
     settled: only that may be committed.

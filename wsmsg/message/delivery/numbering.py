@@ -22,23 +22,23 @@ import attrs
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.recipients import (
     Audiences,
-    Members,
+    MemberCache,
     follow,
     groups_in,
     look_back,
 )
 from wsmsg.message.store.interface import IMessageStore, Outcome
-from wsmsg.model import GROUP, RECALL, Identity, Message
+from wsmsg.model import GROUP, RECALL, Message, MessageIdentity
 
 _ROUNDS = 20
 _EVENTS = frozenset({GROUP, RECALL})
 
 
 @attrs.frozen
-class Delivered:
+class NumberedBatch:
     """
     What became of a batch of entries.
 
@@ -49,11 +49,11 @@ class Delivered:
     """
 
     messages: Sequence[Message]
-    buried: Sequence[tuple[Entry, str]]
+    buried: Sequence[tuple[JournalEntry, str]]
     audiences: Audiences = attrs.field(factory=dict)
 
 
-class Heads:
+class HeadCache:
     """
     The last numbers of recent conversations, the most recent C{limit} of them.
     """
@@ -103,13 +103,13 @@ class _Run:
     @ivar again: groups with a change that was stored before.
     """
 
-    left: dict[Identity, tuple[Entry, Message]]
+    left: dict[MessageIdentity, tuple[JournalEntry, Message]]
     stored: list[Message]
-    buried: list[tuple[Entry, str]]
+    buried: list[tuple[JournalEntry, str]]
     again: set[str] = attrs.field(factory=set)
 
 
-class Delivery:
+class Numbering:
     """
     Stores batches of journal entries under the next numbers of their conversations.
 
@@ -131,14 +131,14 @@ class Delivery:
         self.stored = 0
         self.repeats = 0
         self.events = 0
-        self.members = Members(store, limit=members_cached)
+        self.members = MemberCache(store, limit=members_cached)
         self._store = store
         self._now_ms = now_ms
-        self._heads = Heads(heads_cached)
+        self._heads = HeadCache(heads_cached)
         self._storing = False
         self._outdated = False
 
-    async def store(self, entries: Sequence[Entry]) -> Delivered:
+    async def store(self, entries: Sequence[JournalEntry]) -> NumberedBatch:
         """
         Number and store the messages of these entries.
 
@@ -163,7 +163,7 @@ class Delivery:
             if self._outdated:
                 self.forget()
         self._heads.trim()
-        return Delivered(run.stored, run.buried, audiences)
+        return NumberedBatch(run.stored, run.buried, audiences)
 
     def forget(self) -> None:
         """
@@ -174,7 +174,7 @@ class Delivery:
         self._heads.clear()
         self.members.clear()
 
-    def _begin(self, entries: Sequence[Entry]) -> _Run:
+    def _begin(self, entries: Sequence[JournalEntry]) -> _Run:
         run = _Run({}, [], [])
         for entry in entries:
             message = entry.message
@@ -244,7 +244,7 @@ class Delivery:
         return audiences
 
     def _repeat(
-        self, run: _Run, entry: Entry, message: Message, first: Message
+        self, run: _Run, entry: JournalEntry, message: Message, first: Message
     ) -> None:
         self.repeats += 1
         if not message.same_body(first):

@@ -17,16 +17,16 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.errors import Unavailable
-from wsmsg.message.delivery.commits import Settling
-from wsmsg.message.delivery.numbering import Delivered, Delivery
-from wsmsg.message.journal.interface import Entry, IJournal
+from wsmsg.message.delivery.commits import CommitTracker
+from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
+from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.message.links.links import Links
 from wsmsg.model import Message
 
 _LONGEST_WAIT_S = 2.0
 
 
-class Reading:
+class JournalReader:
     """
     Reads the journal until it is stopped.
 
@@ -39,7 +39,7 @@ class Reading:
     def __init__(
         self,
         journal: IJournal,
-        delivery: Delivery,
+        delivery: Numbering,
         links: Links,
         clock: IReactorTime,
         retry: RetryPolicy,
@@ -58,7 +58,7 @@ class Reading:
         self._retry = retry
         self.batch = batch
         self.limit_unsettled = limit_unsettled
-        self._settling = Settling(self._commit)
+        self._settling = CommitTracker(self._commit)
         self._running = False
         self._waiting: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
@@ -110,7 +110,7 @@ class Reading:
             if entries:
                 await self._deliver(entries)
 
-    async def _deliver(self, entries: Sequence[Entry]) -> None:
+    async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
         settled = self._settling.begin(_positions(entries), len(entries))
         failures = 0
@@ -132,7 +132,7 @@ class Reading:
                 self._links.push(delivered.messages, settled, delivered.audiences)
                 return
 
-    async def _bury(self, delivered: Delivered) -> None:
+    async def _bury(self, delivered: NumberedBatch) -> None:
         if not delivered.buried:
             return
         await self._journal.bury(delivered.buried)
@@ -196,5 +196,5 @@ async def _until_cancelled(waiting: Deferred[None]) -> None:
         pass
 
 
-def _positions(entries: Sequence[Entry]) -> dict[int, int]:
+def _positions(entries: Sequence[JournalEntry]) -> dict[int, int]:
     return {e.partition: e.offset + 1 for e in entries}

@@ -19,9 +19,9 @@ from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.reads import Reads
 from wsmsg.message.http.users import UserCalls
-from wsmsg.message.ingress.acceptance import Acceptance
+from wsmsg.message.ingress.acceptance import SubmitAndWait
 from wsmsg.message.legacy.history import History
-from wsmsg.message.legacy.http import ContractCalls, Marking
+from wsmsg.message.legacy.http import LegacyHttpCalls, Marking
 from wsmsg.message.links.links import Links
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
@@ -32,13 +32,13 @@ from wsmsg.settings.values import MessageSettings
 
 
 @attrs.frozen
-class Behind:
+class ApiServices:
     """
     What the calls stand on.
     """
 
     store: IMessageStore
-    acceptance: Acceptance
+    acceptance: SubmitAndWait
     queries: Queries
     links: Links
     history: History
@@ -54,7 +54,7 @@ class PublicHttp:
 
     def __init__(
         self,
-        behind: Behind,
+        behind: ApiServices,
         health: Health,
         clock: Any,
         settings: MessageSettings,
@@ -116,15 +116,15 @@ class PublicHttp:
 
 
 def routes_of(
-    behind: Behind, clock: Any, *, most_unread: Callable[[], int]
+    behind: ApiServices, clock: Any, *, most_unread: Callable[[], int]
 ) -> Sequence[Route]:
     """
     All that is served, with its description.
 
-    @param most_unread: as for L{ContractCalls}.
+    @param most_unread: as for L{LegacyHttpCalls}.
     """
     reads, links = Reads(behind.queries), behind.links
-    contract = ContractCalls(
+    contract = LegacyHttpCalls(
         behind.store,
         behind.acceptance,
         behind.history,

@@ -16,8 +16,8 @@ from twisted.internet.defer import gatherResults
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.http.forms import Answer, Form, Id, place, spell, whole
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.ingress.acceptance import Acceptance
-from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.ingress.acceptance import SubmitAndWait
+from wsmsg.message.ingress.proposals import SendRequest
 from wsmsg.message.store.interface import GroupPage, IMessageStore
 from wsmsg.model import (
     GROUP,
@@ -66,7 +66,7 @@ class NewMembers(Form):
     by: Id = 0
 
 
-class Group(Answer):
+class GroupDetails(Answer):
     """
     A group without its members.
 
@@ -82,7 +82,7 @@ class Group(Answer):
     count: int
 
 
-class ListedGroup(Group):
+class ListedGroup(GroupDetails):
     """
     A group in a list.
 
@@ -116,7 +116,7 @@ class GroupMember(Answer):
     joined: int
 
 
-class Members(Answer):
+class GroupMemberList(Answer):
     """
     Some members of a group, by user.
 
@@ -137,7 +137,7 @@ class GroupCalls:
     The calls below C{groups} and C{users/{user}/groups}.
     """
 
-    def __init__(self, store: IMessageStore, acceptance: Acceptance) -> None:
+    def __init__(self, store: IMessageStore, acceptance: SubmitAndWait) -> None:
         self._store = store
         self._acceptance = acceptance
 
@@ -145,22 +145,29 @@ class GroupCalls:
         """
         What is served.
         """
-        group: dict[int, type[msgspec.Struct] | None] = {200: Group, 202: Group}
+        group: dict[int, type[msgspec.Struct] | None] = {
+            200: GroupDetails,
+            202: GroupDetails,
+        }
         after = Argument("after", "Members with greater numbers than this.")
         onwards = Argument("after", "As C{next} of the page before.", number=False)
         by = Argument("by", "Who removes; the owner, if it is not there.")
         once = Argument("client_id", "The same is done once.", number=False)
         return [
             Route(
-                "POST", "groups", self.make, body=NewGroup, gives={201: Group, **group}
+                "POST",
+                "groups",
+                self.make,
+                body=NewGroup,
+                gives={201: GroupDetails, **group},
             ),
-            Route("GET", "groups/{group}", self.tell, gives={200: Group}),
+            Route("GET", "groups/{group}", self.tell, gives={200: GroupDetails}),
             Route(
                 "GET",
                 "groups/{group}/members",
                 self.members,
                 query=[after, _PAGING],
-                gives={200: Members},
+                gives={200: GroupMemberList},
             ),
             Route(
                 "POST",
@@ -222,7 +229,7 @@ class GroupCalls:
         page = await self._page(call.id("group"), after, limit)
         some = [GroupMember(user=spell(m.user), joined=m.joined) for m in page.members]
         last = some[-1].user if len(some) == limit else None
-        return Reply(200, Members(count=page.count, members=some, next=last))
+        return Reply(200, GroupMemberList(count=page.count, members=some, next=last))
 
     async def add(self, call: Call) -> Reply:
         """
@@ -283,7 +290,7 @@ class GroupCalls:
         self, group: int, by: int, client_id: str, change: GroupChange, status: int
     ) -> int:
         # 200: it was done before; 202: it is accepted and will be done.
-        proposal = Proposal(
+        proposal = SendRequest(
             0, by, client_id, group_conversation(group), spell_change(change), GROUP
         )
         accepted = await self._acceptance.accept(proposal)
@@ -298,8 +305,8 @@ class GroupCalls:
         return page
 
 
-def _document(page: GroupPage) -> Group:
-    return Group(
+def _document(page: GroupPage) -> GroupDetails:
+    return GroupDetails(
         group=str(group_in(page.conversation)),
         conversation=page.conversation,
         name=page.name,

@@ -12,8 +12,8 @@ from wsmsg.errors import BadRequest
 from wsmsg.http.forms import Answer, Form, Id, spell, whole
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.http.reads import Reads
-from wsmsg.message.ingress.acceptance import Acceptance
-from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.ingress.acceptance import SubmitAndWait
+from wsmsg.message.ingress.proposals import SendRequest
 from wsmsg.model import (
     FIRST_EVENT,
     TEXT,
@@ -95,7 +95,7 @@ class MessageCalls:
     C{POST messages}, and C{conversations/{conversation}/messages}.
     """
 
-    def __init__(self, acceptance: Acceptance, reads: Reads) -> None:
+    def __init__(self, acceptance: SubmitAndWait, reads: Reads) -> None:
         self._acceptance = acceptance
         self._reads = reads
 
@@ -143,7 +143,7 @@ class MessageCalls:
         conversation = place_of(sender, form.to, form.group)
         check_text("client_id", form.client_id)
         check_text("content", form.content)
-        proposal = Proposal(
+        proposal = SendRequest(
             0, sender, form.client_id, conversation, form.content, form.kind
         )
         message, again = await self._acceptance.say(proposal)

@@ -9,7 +9,7 @@ from typing import Any
 
 from wsmsg.errors import from_code
 from wsmsg.message.queries.queries import Queries
-from wsmsg.model import Message, Presence
+from wsmsg.model import Message, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import message_of, presence_of
 
@@ -51,7 +51,7 @@ class Reads:
         )
         return (await self._ask(rest_pb2.QueryItem(heads=query))).heads
 
-    async def presence(self, users: Sequence[int]) -> list[Presence]:
+    async def presence(self, users: Sequence[int]) -> list[UserPresence]:
         """
         @return: one a user, in their order.
         """

@@ -33,7 +33,7 @@ _NAME_BYTES = 256
 Kick = Callable[[int, str, str], int]
 
 
-class Reader(Answer):
+class ReadPosition(Answer):
     """
     How far somebody is.
 
@@ -64,7 +64,7 @@ class ConversationView(Answer):
     delivered: int
     read: int
     unread: int
-    others: list[Reader]
+    others: list[ReadPosition]
 
 
 class ConversationList(Answer):
@@ -149,7 +149,7 @@ class PresenceList(Answer):
     presence: list[PresenceView]
 
 
-class Kicked(Answer):
+class SessionsEnded(Answer):
     """
     Sessions are being ended.
 
@@ -221,14 +221,14 @@ class UserCalls:
                 "users/{user}/sessions",
                 self.end_all,
                 query=[reason],
-                gives={200: Kicked},
+                gives={200: SessionsEnded},
             ),
             Route(
                 "DELETE",
                 "users/{user}/sessions/{device}",
                 self.end_one,
                 query=[reason],
-                gives={200: Kicked},
+                gives={200: SessionsEnded},
             ),
             Route(
                 "GET",
@@ -262,7 +262,7 @@ class UserCalls:
                 read=h.read,
                 unread=unread.get(h.conversation, 0),
                 others=[
-                    Reader(user=spell(o.user), delivered=o.delivered, read=o.read)
+                    ReadPosition(user=spell(o.user), delivered=o.delivered, read=o.read)
                     for o in h.others
                 ],
             )
@@ -337,7 +337,9 @@ class UserCalls:
         for name, text in (("reason", reason), ("device", device)):
             if len(text.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
                 raise BadRequest(f"{name} is over {_NAME_BYTES} bytes")
-        return Reply(200, Kicked(connects=self._kick(call.id("user"), device, reason)))
+        return Reply(
+            200, SessionsEnded(connects=self._kick(call.id("user"), device, reason))
+        )
 
     async def _presence(self, users: Sequence[int]) -> Reply:
         known = [

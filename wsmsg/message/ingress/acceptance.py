@@ -18,9 +18,9 @@ from twisted.internet.task import deferLater
 
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, Proposal
+from wsmsg.message.ingress.proposals import Answer, SendRequest
 from wsmsg.message.store.interface import IMessageStore
-from wsmsg.model import GROUP, Identity, Message, change_in
+from wsmsg.model import GROUP, Message, MessageIdentity, change_in
 
 #: How long somebody waits for a message that was accepted to be stored.
 STORED_S = 2.0
@@ -31,7 +31,7 @@ _SHOWN_MS = 1000
 
 
 @attrs.frozen
-class Accepted:
+class SubmitResult:
     """
     It is in the journal.
 
@@ -45,7 +45,7 @@ class Accepted:
     stored: bool
 
 
-class Acceptance:
+class SubmitAndWait:
     """
     What several callers want accepted in one turn of the reactor goes in together.
     """
@@ -56,9 +56,9 @@ class Acceptance:
         self._ingress = ingress
         self._store = store
         self._clock = clock
-        self._gathered: list[tuple[Proposal, Deferred[int]]] = []
+        self._gathered: list[tuple[SendRequest, Deferred[int]]] = []
 
-    async def accept(self, proposal: Proposal) -> Accepted:
+    async def accept(self, proposal: SendRequest) -> SubmitResult:
         """
         Have it accepted, and wait until it is stored, or two seconds.
 
@@ -67,11 +67,11 @@ class Acceptance:
         again = await self._is_stored(proposal)
         time_ms = await self._propose(proposal)
         if again:
-            return Accepted(time_ms, again, stored=True)
+            return SubmitResult(time_ms, again, stored=True)
         stored = await self._until(lambda: self._is_seen(proposal))
-        return Accepted(time_ms, again, stored)
+        return SubmitResult(time_ms, again, stored)
 
-    async def say(self, proposal: Proposal) -> tuple[Message, bool]:
+    async def say(self, proposal: SendRequest) -> tuple[Message, bool]:
         """
         Have it accepted, and do not wait until it is stored.
 
@@ -79,7 +79,9 @@ class Acceptance:
             this request.
         @raise WsmsgError: it is refused.
         """
-        identity = Identity(proposal.conversation, proposal.sender, proposal.client_id)
+        identity = MessageIdentity(
+            proposal.conversation, proposal.sender, proposal.client_id
+        )
         before = self._ingress.lately(identity)
         await self._propose(proposal)
         message = self._ingress.lately(identity)
@@ -91,7 +93,7 @@ class Acceptance:
             raise Unavailable("it is accepted, and cannot be shown now", _SHOWN_MS)
         return stored, True
 
-    def _propose(self, proposal: Proposal) -> Deferred[int]:
+    def _propose(self, proposal: SendRequest) -> Deferred[int]:
         answered: Deferred[int] = Deferred(lambda _: None)
         if not self._gathered:
             self._clock.callLater(0, self._go)
@@ -126,11 +128,13 @@ class Acceptance:
             return False  # it is accepted all the same
         return True
 
-    async def _is_stored(self, proposal: Proposal) -> bool:
-        identity = Identity(proposal.conversation, proposal.sender, proposal.client_id)
+    async def _is_stored(self, proposal: SendRequest) -> bool:
+        identity = MessageIdentity(
+            proposal.conversation, proposal.sender, proposal.client_id
+        )
         return bool(await self._store.find([identity]))
 
-    async def _is_seen(self, proposal: Proposal) -> bool:
+    async def _is_seen(self, proposal: SendRequest) -> bool:
         if not await self._is_stored(proposal):
             return False
         if proposal.kind != GROUP:

@@ -17,10 +17,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable, WsmsgError
-from wsmsg.message.ingress.backlog import Earlier
+from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.store.interface import IMessageStore
-from wsmsg.model import Identity, Message
+from wsmsg.model import Message, MessageIdentity
 
 _RETRY_AFTER_MS = 500
 
@@ -34,7 +34,7 @@ class Appended:
     @ivar fault: why they may not be durable; L{None}: all of them are.
     """
 
-    stored: Mapping[Identity, Message]
+    stored: Mapping[MessageIdentity, Message]
     fault: WsmsgError | None
 
 
@@ -50,7 +50,7 @@ class Appends:
     def __init__(
         self, journal: IJournal, store: IMessageStore, clock: IReactorTime
     ) -> None:
-        self.earlier = Earlier(journal, clock)
+        self.earlier = StartupBacklog(journal, clock)
         self._journal = journal
         self._store = store
         self._clock = clock
@@ -80,7 +80,7 @@ class Appends:
         gathered, self._gathered = self._gathered, []
         messages = [m for some, _ in gathered for m in some]
         durable = self._journal.append(messages)
-        found: Deferred[dict[Identity, Message]] | None = None
+        found: Deferred[dict[MessageIdentity, Message]] | None = None
         if self._store.dependency.up:
             found = self._store.find([m.identity for m in messages])
         finished = Deferred.fromCoroutine(
@@ -96,7 +96,7 @@ class Appends:
         self,
         waiting: Iterable[Deferred[Appended]],
         durable: Deferred[None],
-        found: Deferred[dict[Identity, Message]] | None,
+        found: Deferred[dict[MessageIdentity, Message]] | None,
     ) -> None:
         fault: WsmsgError | None = None
         try:
@@ -106,7 +106,7 @@ class Appends:
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("appending records")
             fault = Unavailable("the journal failed", _RETRY_AFTER_MS)
-        stored: Mapping[Identity, Message] = {}
+        stored: Mapping[MessageIdentity, Message] = {}
         if found is not None:
             try:
                 stored = await found

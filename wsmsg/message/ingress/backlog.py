@@ -17,7 +17,7 @@ from wsmsg.message.journal.interface import IJournal
 LONGEST_S = 30.0
 
 
-class Earlier:
+class StartupBacklog:
     """
     What the journal had before.
     """

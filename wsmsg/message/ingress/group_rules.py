@@ -16,7 +16,7 @@ import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from wsmsg.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, WsmsgError
-from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.ingress.proposals import SendRequest
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import (
     FIRST_EVENT,
@@ -129,13 +129,13 @@ class GroupRules:
             now_ms, _CHANGED_MS, limit=_BIG
         )
 
-    def believes(self, proposal: Proposal) -> bool:
+    def believes(self, proposal: SendRequest) -> bool:
         """
         Whether the sender is known to be a member without asking.
         """
         return bool(self._members.get((proposal.conversation, proposal.sender)))
 
-    async def judge(self, proposals: Sequence[Proposal]) -> list[WsmsgError | None]:
+    async def judge(self, proposals: Sequence[SendRequest]) -> list[WsmsgError | None]:
         """
         @return: what speaks against each of them.
         @raise Unavailable: the store is not there.
@@ -163,7 +163,7 @@ class GroupRules:
 
     # -- asking
 
-    async def _ask(self, proposals: Sequence[Proposal]) -> _Facts:
+    async def _ask(self, proposals: Sequence[SendRequest]) -> _Facts:
         keys = {(p.conversation, p.sender) for p in proposals}
         made = ((c, self._made.get(c)) for c in {p.conversation for p in proposals})
         keys.update((c, m.sender) for c, m in made if m is not None)
@@ -213,7 +213,7 @@ class GroupRules:
 
     # -- judging
 
-    def _fault(self, proposal: Proposal, facts: _Facts) -> WsmsgError | None:
+    def _fault(self, proposal: SendRequest, facts: _Facts) -> WsmsgError | None:
         try:
             if proposal.kind == GROUP:
                 self._check_change(proposal, facts)
@@ -226,7 +226,7 @@ class GroupRules:
             return e
         return None
 
-    def _check_member(self, proposal: Proposal, facts: _Facts) -> None:
+    def _check_member(self, proposal: SendRequest, facts: _Facts) -> None:
         key = (proposal.conversation, proposal.sender)
         moved = self._moved.get(key)
         if moved is None:
@@ -239,7 +239,7 @@ class GroupRules:
         made = self._made.get(conversation)
         return made is not None and user in change_in(made.content).add
 
-    def _check_change(self, proposal: Proposal, facts: _Facts) -> None:
+    def _check_change(self, proposal: SendRequest, facts: _Facts) -> None:
         conversation, sender = proposal.conversation, proposal.sender
         change = change_in(proposal.content)
         owner = facts.owners.get(conversation)
@@ -269,7 +269,7 @@ class GroupRules:
             )
         self._claimed.put([conversation], added)
 
-    def _check_recall(self, proposal: Proposal, facts: _Facts) -> None:
+    def _check_recall(self, proposal: SendRequest, facts: _Facts) -> None:
         seq = recalled_in(proposal.content)
         message = facts.messages.get((proposal.conversation, seq))
         if message is None:

@@ -25,19 +25,19 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
-from wsmsg.flow.send_fence import Fences
+from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
 from wsmsg.message.ingress.group_rules import GroupRules
-from wsmsg.message.ingress.proposals import Answer, Proposal, Reply, flaw
+from wsmsg.message.ingress.proposals import Answer, Reply, SendRequest, flaw
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import (
     FIRST_EVENT,
     GROUP,
     RECALLED,
     TEXT,
-    Identity,
     Message,
+    MessageIdentity,
     is_group,
 )
 
@@ -79,15 +79,15 @@ class Ingress:
         self.limit = limit
         self.content_bytes = content_bytes
         self._remembered = remembered
-        self._recent: dict[Identity, Message] = {}
-        self._appending: dict[Identity, list[tuple[Proposal, Reply]]] = {}
+        self._recent: dict[MessageIdentity, Message] = {}
+        self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle: list[Deferred[None]] = []
-        self._held: list[tuple[Proposal, Reply]] = []
+        self._held: list[tuple[SendRequest, Reply]] = []
         self._holding: Counter[tuple[str, int]] = Counter()
         self._judging = False
-        self._fences: Fences[tuple[str, int]] = Fences()
+        self._fences: SendFences[tuple[str, int]] = SendFences()
 
-    def accept(self, proposals: Iterable[Proposal], reply: Reply) -> None:
+    def accept(self, proposals: Iterable[SendRequest], reply: Reply) -> None:
         """
         Have these accepted, in their order.
 
@@ -102,16 +102,16 @@ class Ingress:
             )
 
     def _admit(
-        self, proposals: Iterable[Proposal], reply: Reply, *, judged: bool
+        self, proposals: Iterable[SendRequest], reply: Reply, *, judged: bool
     ) -> None:
         at_once: list[Answer] = []
-        fresh: dict[Identity, tuple[Proposal, Message]] = {}
+        fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         for proposal in proposals:
             error = flaw(proposal, self.content_bytes) or self._fence(proposal)
             if error is not None:
                 at_once.append((proposal, error))
                 continue
-            identity = Identity(
+            identity = MessageIdentity(
                 proposal.conversation, proposal.sender, proposal.client_id
             )
             known = self._recent.get(identity)
@@ -132,7 +132,7 @@ class Ingress:
             self._append(fresh, reply)
         self._answer(at_once, reply)
 
-    def lately(self, identity: Identity) -> Message | None:
+    def lately(self, identity: MessageIdentity) -> Message | None:
         """
         The message of this identity, if it was accepted here a short while ago.
         """
@@ -151,7 +151,7 @@ class Ingress:
 
     # -- what is judged first
 
-    def _is_held(self, proposal: Proposal) -> bool:
+    def _is_held(self, proposal: SendRequest) -> bool:
         event = proposal.kind >= FIRST_EVENT
         if event or is_group(proposal.conversation):
             known = not event and self.rules.believes(proposal)
@@ -161,7 +161,7 @@ class Ingress:
             return False
         return (proposal.conversation, proposal.sender) in self._holding
 
-    def _hold(self, proposal: Proposal, reply: Reply) -> None:
+    def _hold(self, proposal: SendRequest, reply: Reply) -> None:
         self.in_flight += 1
         self._held.append((proposal, reply))
         self._holding[proposal.conversation, proposal.sender] += 1
@@ -180,7 +180,9 @@ class Ingress:
         self._tell_idle()
 
     def _release(
-        self, judged: Sequence[tuple[Proposal, int | WsmsgError | None]], reply: Reply
+        self,
+        judged: Sequence[tuple[SendRequest, int | WsmsgError | None]],
+        reply: Reply,
     ) -> None:
         answers = [(p, verdict) for p, verdict in judged if verdict is not None]
         self._answer(answers, reply)
@@ -188,14 +190,14 @@ class Ingress:
         self._admit(allowed, reply, judged=True)
 
     async def _verdicts(
-        self, proposals: Sequence[Proposal]
+        self, proposals: Sequence[SendRequest]
     ) -> list[int | WsmsgError | None]:
         try:
             # Asked first: what is stored after it the rules may have missed.
             unstored = self._appends.earlier.unstored()
             faults = await self.rules.judge(proposals)
             refused = [
-                Identity(p.conversation, p.sender, p.client_id)
+                MessageIdentity(p.conversation, p.sender, p.client_id)
                 for p, fault in zip(proposals, faults, strict=True)
                 if fault is not None
             ]
@@ -209,7 +211,7 @@ class Ingress:
             return [self._turn_away(p, Unavailable(why)) for p in proposals]
         verdicts: list[int | WsmsgError | None] = []
         for proposal, fault in zip(proposals, faults, strict=True):
-            identity = Identity(
+            identity = MessageIdentity(
                 proposal.conversation, proposal.sender, proposal.client_id
             )
             if fault is not None and identity in known:
@@ -221,7 +223,7 @@ class Ingress:
                 verdicts.append(fault)
         return verdicts
 
-    def _let_go(self, held: Sequence[tuple[Proposal, Reply]]) -> None:
+    def _let_go(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
         self.in_flight -= len(held)
         for proposal, _ in held:
             key = (proposal.conversation, proposal.sender)
@@ -231,7 +233,7 @@ class Ingress:
 
     # -- checks
 
-    def _fence(self, proposal: Proposal) -> WsmsgError | None:
+    def _fence(self, proposal: SendRequest) -> WsmsgError | None:
         if not self._fences:
             return None
         key = (proposal.conversation, proposal.sender)
@@ -240,7 +242,7 @@ class Ingress:
             return None
         return Unavailable("an earlier send of this conversation comes first", hint_ms)
 
-    def _turn_away(self, proposal: Proposal, error: WsmsgError) -> WsmsgError:
+    def _turn_away(self, proposal: SendRequest, error: WsmsgError) -> WsmsgError:
         if error.retry:
             error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
             key = (proposal.conversation, proposal.sender)
@@ -252,7 +254,7 @@ class Ingress:
             f"{self.in_flight} sends are on their way already", _RETRY_AFTER_MS
         )
 
-    def _message(self, proposal: Proposal) -> Message:
+    def _message(self, proposal: SendRequest) -> Message:
         return Message(
             proposal.conversation,
             proposal.sender,
@@ -263,7 +265,7 @@ class Ingress:
             self._now_ms(),
         )
 
-    def _repeat(self, proposal: Proposal, known: Message) -> int | WsmsgError:
+    def _repeat(self, proposal: SendRequest, known: Message) -> int | WsmsgError:
         self.repeats += 1
         if proposal.content == known.content and (proposal.kind or TEXT) == known.kind:
             return known.time_ms
@@ -274,7 +276,7 @@ class Ingress:
     # -- the way in
 
     def _append(
-        self, fresh: Mapping[Identity, tuple[Proposal, Message]], reply: Reply
+        self, fresh: Mapping[MessageIdentity, tuple[SendRequest, Message]], reply: Reply
     ) -> None:
         self.in_flight += len(fresh)
         appended = self._appends.add([message for _, message in fresh.values()])
@@ -288,12 +290,12 @@ class Ingress:
     def _finish(
         self,
         appended: Appended,
-        fresh: Mapping[Identity, tuple[Proposal, Message]],
+        fresh: Mapping[MessageIdentity, tuple[SendRequest, Message]],
         reply: Reply,
     ) -> None:
         self.in_flight -= len(fresh)
         answers: list[Answer] = []
-        again: list[tuple[Proposal, Reply]] = []
+        again: list[tuple[SendRequest, Reply]] = []
         for identity, (proposal, message) in fresh.items():
             again += self._appending.pop(identity)
             known = appended.stored.get(identity)
@@ -332,5 +334,5 @@ class Ingress:
         reply(answers)
 
 
-def _reply_of(judged: tuple[tuple[Proposal, Reply], object]) -> Reply:
+def _reply_of(judged: tuple[tuple[SendRequest, Reply], object]) -> Reply:
     return judged[0][1]

@@ -27,7 +27,7 @@ _CHANGE_CHARACTERS = 32 * 1024
 _DIGITS = 19
 
 
-class Proposal(NamedTuple):
+class SendRequest(NamedTuple):
     """
     A message that somebody wants to have accepted.
 
@@ -43,11 +43,11 @@ class Proposal(NamedTuple):
 
 
 #: What became of a proposal: the time of acceptance in unix ms, or why not.
-Answer = tuple[Proposal, "int | WsmsgError"]
+Answer = tuple[SendRequest, "int | WsmsgError"]
 Reply = Callable[[Sequence[Answer]], object]
 
 
-def flaw(proposal: Proposal, content_bytes: int) -> WsmsgError | None:
+def flaw(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
     """
     What is wrong with a proposal by itself.  Who is in a group, it does not know.
 
@@ -77,7 +77,7 @@ def flaw(proposal: Proposal, content_bytes: int) -> WsmsgError | None:
     return None
 
 
-def _event_flaw(proposal: Proposal) -> WsmsgError | None:
+def _event_flaw(proposal: SendRequest) -> WsmsgError | None:
     try:
         if proposal.kind == GROUP:
             _check_change(proposal)
@@ -92,13 +92,13 @@ def _event_flaw(proposal: Proposal) -> WsmsgError | None:
     return None
 
 
-def _recall_flaw(proposal: Proposal) -> WsmsgError | None:
+def _recall_flaw(proposal: SendRequest) -> WsmsgError | None:
     if recalled_in(proposal.content):
         return None
     return BadRequest("a recall names a message by its seq")
 
 
-def _check_change(proposal: Proposal) -> None:
+def _check_change(proposal: SendRequest) -> None:
     group = group_in(proposal.conversation)
     if len(proposal.content) > _CHANGE_CHARACTERS:
         raise BadRequest("a change of a group is not that long")

@@ -19,7 +19,7 @@ from zope.interface import Attribute, Interface
 from wsmsg.model import Message
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     """
     One record read from the journal.
 
@@ -89,7 +89,7 @@ class IJournal(Interface):
         @raise Unavailable: (as failure) some may be durable, some not.
         """
 
-    def read(limit: int) -> Deferred[list[Entry]]:
+    def read(limit: int) -> Deferred[list[JournalEntry]]:
         """
         The next entries after those read before (at first: after the last commit),
         in the order of each partition.
@@ -97,7 +97,8 @@ class IJournal(Interface):
         Only one read may be open at a time.
 
         @param limit: the most entries to give.
-        @return: a Deferred that fires with a non-empty list of L{Entry} when there
+        @return: a Deferred that fires with a non-empty list of L{JournalEntry} when
+        there
             are some; with an empty one when the journal is stopping.
         """
 
@@ -129,11 +130,11 @@ class IJournal(Interface):
             many of them are read by this process.
         """
 
-    def bury(letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
+    def bury(letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         """
         Put entries into the dead letters.
 
-        @param letters: a sequence of pairs (L{Entry}, reason).
+        @param letters: a sequence of pairs (L{JournalEntry}, reason).
         @return: a Deferred that fires with L{None} when that is durable.
         """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from wsmsg.errors import BadRequest
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.model import (
     GROUP,
     InvalidChange,
@@ -48,17 +48,17 @@ def encode(message: Message) -> bytes:
         raise BadRequest(f"the message cannot be written down: {e}") from e
 
 
-def decode(partition: int, offset: int, value: bytes) -> Entry:
+def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
     """
     The entry of a record, with its fault where it cannot be understood.
     """
     try:
         record = Record.FromString(value)
     except DecodeError:
-        return Entry(partition, offset, None, value, "the record is no protobuf")
+        return JournalEntry(partition, offset, None, value, "the record is no protobuf")
     fault = _fault(record)
     if fault:
-        return Entry(partition, offset, None, value, fault)
+        return JournalEntry(partition, offset, None, value, fault)
     message = Message(
         record.conversation,
         record.sender,
@@ -68,7 +68,7 @@ def decode(partition: int, offset: int, value: bytes) -> Entry:
         record.kind,
         record.time_ms,
     )
-    return Entry(partition, offset, message, value)
+    return JournalEntry(partition, offset, message, value)
 
 
 def _fault(record: Record) -> str:

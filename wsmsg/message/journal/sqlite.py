@@ -19,14 +19,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, Unavailable
-from wsmsg.message.journal.interface import DeadLetter, Entry, IJournal
+from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.journal.record import encode
-from wsmsg.message.journal.sqlite_file import PARTITION, Extent, JournalFile
+from wsmsg.message.journal.sqlite_file import PARTITION, JournalExtent, JournalFile
 from wsmsg.model import Message
 
 _SETTLE_S = 0.2
@@ -63,12 +63,12 @@ class SqliteJournal:
         self._file = JournalFile(path)
         self._clock = reactor
         self._worker = worker or Worker("wsmsg-journal", reactor)
-        self._reopening = Reopening(self._open, reactor, retry, dependency)
+        self._reopening = KeptOpen(self._open, reactor, retry, dependency)
         self._tail = Tail(tail_records, tail_bytes)
         self._stopping: Deferred[None] | None = None
         self._queue: list[_Append] = []
         self._appending = False
-        self._reader: tuple[int, Deferred[list[Entry]]] | None = None
+        self._reader: tuple[int, Deferred[list[JournalEntry]]] | None = None
         self._loading = False
         self._next = 0
         self._end = 0
@@ -102,12 +102,12 @@ class SqliteJournal:
             self._flush()
         return done
 
-    def read(self, limit: int) -> Deferred[list[Entry]]:
+    def read(self, limit: int) -> Deferred[list[JournalEntry]]:
         if self._reader is not None:
             raise RuntimeError("a read is open already")
         if self._stopping is not None:
             return succeed([])
-        done: Deferred[list[Entry]] = Deferred()
+        done: Deferred[list[JournalEntry]] = Deferred()
         self._reader = (max(limit, 1), done)
         self._serve()
         return done
@@ -132,7 +132,7 @@ class SqliteJournal:
             "partitions": 1,
         }
 
-    def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
+    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         return self._reopening.ask(self._worker, self._file.bury, letters)
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
@@ -148,7 +148,7 @@ class SqliteJournal:
     def _open(self) -> Deferred[None]:
         return self._worker.do(self._file.open).addCallback(self._opened)
 
-    def _opened(self, extent: Extent) -> None:
+    def _opened(self, extent: JournalExtent) -> None:
         self._tail.clear()
         self._settled = max(self._settled, extent.settled)
         self._written = extent.settled
@@ -239,7 +239,7 @@ class SqliteJournal:
                 self._loaded, self._not_loaded, (at, self._end)
             )
 
-    def _loaded(self, entries: list[Entry], at: int, end: int) -> None:
+    def _loaded(self, entries: list[JournalEntry], at: int, end: int) -> None:
         self._loading = False
         if self._next != at:
             # A rewind came in between.
@@ -257,7 +257,7 @@ class SqliteJournal:
         if not isinstance(failure.value, Unavailable):
             self._log.failure("journal: bug", failure)
 
-    def _give(self, entries: list[Entry]) -> None:
+    def _give(self, entries: list[JournalEntry]) -> None:
         if self._reader is not None:
             (_, reader), self._reader = self._reader, None
             self._next = entries[-1].offset + 1
@@ -301,7 +301,7 @@ class Tail:
         while self._records > self._most[0] or self._size > self._most[1]:
             self._drop()
 
-    def read(self, offset: int, limit: int) -> list[Entry]:
+    def read(self, offset: int, limit: int) -> list[JournalEntry]:
         """
         Entries from an offset on; none if the first of them is not here.
         """
@@ -309,7 +309,7 @@ class Tail:
             self._drop()
         if not self._chunks or self._chunks[0][0] > offset:
             return []
-        entries: list[Entry] = []
+        entries: list[JournalEntry] = []
         for chunk in self._chunks:
             entries.extend(_entries(chunk, offset, limit - len(entries)))
             if len(entries) == limit:
@@ -328,9 +328,9 @@ class Tail:
 
 def _entries(
     chunk: tuple[int, list[Message], list[bytes]], offset: int, limit: int
-) -> Iterator[Entry]:
+) -> Iterator[JournalEntry]:
     first, messages, values = chunk
     start = max(offset - first, 0)
     stop = min(start + limit, len(values))
     for i in range(start, stop):
-        yield Entry(PARTITION, first + i, messages[i], values[i])
+        yield JournalEntry(PARTITION, first + i, messages[i], values[i])

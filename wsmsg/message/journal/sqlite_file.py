@@ -15,7 +15,7 @@ from time import time
 import attrs
 import msgspec
 
-from wsmsg.message.journal.interface import DeadLetter, Entry
+from wsmsg.message.journal.interface import DeadLetter, JournalEntry
 from wsmsg.message.journal.record import decode
 from wsmsg.sqlite.file import Schema, SqliteFile
 
@@ -53,7 +53,7 @@ JOURNAL = Schema(
 
 
 @attrs.frozen
-class Extent:
+class JournalExtent:
     """
     What a journal holds: everything below C{settled} is settled, and C{end} is the
     offset that the next record gets.
@@ -72,7 +72,7 @@ class JournalFile:
         self._file = SqliteFile(path, JOURNAL)
         self._end = 0
 
-    def open(self) -> Extent:
+    def open(self) -> JournalExtent:
         self._file.open()
         (settled,) = self._file.row("SELECT max(settled) FROM position")
         last = self._file.row(
@@ -82,7 +82,7 @@ class JournalFile:
             self._end = settled
         else:
             settled, self._end = max(settled, last[0]), max(settled, last[1])
-        return Extent(settled, self._end)
+        return JournalExtent(settled, self._end)
 
     def close(self) -> None:
         self._file.close()
@@ -115,11 +115,11 @@ class JournalFile:
                 (settled,),
             )
 
-    def read(self, offset: int, limit: int) -> list[Entry]:
+    def read(self, offset: int, limit: int) -> list[JournalEntry]:
         """
         At most C{limit} entries from an offset on.
         """
-        entries: list[Entry] = []
+        entries: list[JournalEntry] = []
         rows = self._file.rows(
             "SELECT first, count, records FROM batches WHERE first + count > ?1 AND "
             "first >= (SELECT coalesce(max(first), 0) FROM batches WHERE first <= ?1) "
@@ -135,7 +135,7 @@ class JournalFile:
                 break
         return entries
 
-    def bury(self, letters: Sequence[tuple[Entry, str]]) -> None:
+    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> None:
         """
         Keep entries as dead letters, each once.
         """
@@ -209,7 +209,9 @@ def _split(records: bytes, count: int) -> list[bytes | None]:
     return values
 
 
-def _entry(offset: int, value: bytes | None) -> Entry:
+def _entry(offset: int, value: bytes | None) -> JournalEntry:
     if value is None:
-        return Entry(PARTITION, offset, None, b"", "its batch in the file is cut short")
+        return JournalEntry(
+            PARTITION, offset, None, b"", "its batch in the file is cut short"
+        )
     return decode(PARTITION, offset, value)

@@ -32,7 +32,7 @@ _BATCH = 500
 _RETRY_S = 0.5
 
 
-class Bounds(Protocol):
+class AckBounds(Protocol):
     """
     What may wait; see C{DeployedSettings}.
     """
@@ -50,7 +50,7 @@ class _Ack:
     since_s: float
 
 
-class DeployedAcks:
+class LegacyConnectAcks:
     """
     The acknowledgements of one stream.
 
@@ -64,7 +64,7 @@ class DeployedAcks:
         self,
         marking: Marking,
         clock: IReactorTime,
-        bounds: Callable[[], Bounds],
+        bounds: Callable[[], AckBounds],
         *,
         confirm: Confirm,
     ) -> None:

@@ -14,10 +14,10 @@ from wsmsg.message.ingress.proposals import Answer
 from wsmsg.message.legacy.convert import proposal_of, spell
 from wsmsg.message.legacy.history import History
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 
-class DeployedCalls:
+class LegacyCalls:
     """
     C{SendWSMessage} and C{GetHistoryMessages}.
 
@@ -28,7 +28,7 @@ class DeployedCalls:
         self,
         ingress: Ingress,
         history: History,
-        settings: Callable[[], DeployedSettings],
+        settings: Callable[[], MessageLegacySettings],
         *,
         incarnation: str,
     ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from wsmsg.errors import BadRequest
-from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.ingress.proposals import SendRequest
 from wsmsg.message.links.recipients import Audiences
 from wsmsg.model import (
     FIRST_EVENT,
@@ -35,7 +35,7 @@ NEW_MESSAGE = "new_message"
 Push = tuple[Message, Sequence[int]]
 
 
-def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> Proposal:
+def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> SendRequest:
     """
     What a deployed peer wants to have accepted.  Who it says is the sender is, as
     whoever reaches this listener is trusted; what else it says of itself (id, time,
@@ -56,7 +56,7 @@ def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> Propos
         raise BadRequest(f"to is {to}, which is no user, and there is no group_id")
     else:
         conversation = conversation_of(sender, to)
-    return Proposal(ref, sender, client_id, conversation, message.content, TEXT)
+    return SendRequest(ref, sender, client_id, conversation, message.content, TEXT)
 
 
 def spell(message: Message, to: rest_pb2.WSMessage) -> None:

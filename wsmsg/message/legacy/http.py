@@ -12,25 +12,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.errors import BadRequest
-from wsmsg.http.access import Opening
+from wsmsg.http.access import AccessLevel
 from wsmsg.http.forms import whole
 from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.message.http.messages import check_text, place_of
-from wsmsg.message.ingress.acceptance import Acceptance
-from wsmsg.message.ingress.proposals import Proposal
+from wsmsg.message.ingress.acceptance import SubmitAndWait
+from wsmsg.message.ingress.proposals import SendRequest
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http_forms import (
     READ,
     UNREAD,
-    ContractHistory,
-    ContractMarkRead,
-    ContractSend,
-    ContractUnread,
-    HealthOfContract,
-    HistoryOfContract,
-    MarkedRead,
-    Sent,
-    UnreadMessages,
+    LegacyHealthView,
+    LegacyHistoryForm,
+    LegacyHistoryView,
+    LegacyMarkedRead,
+    LegacyMarkReadForm,
+    LegacySendForm,
+    LegacySent,
+    LegacyUnreadForm,
+    LegacyUnreadView,
     mark_in,
     reader_of,
     view,
@@ -60,7 +60,7 @@ class Marking(Protocol):
     def __call__(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]: ...
 
 
-class ContractCalls:
+class LegacyHttpCalls:
     """
     The calls below C{messages/}, and C{/health}.
 
@@ -70,7 +70,7 @@ class ContractCalls:
     def __init__(
         self,
         store: IMessageStore,
-        acceptance: Acceptance,
+        acceptance: SubmitAndWait,
         history: History,
         mark: Marking,
         clock: IReactorTime,
@@ -93,34 +93,34 @@ class ContractCalls:
                 "POST",
                 "messages/send",
                 self.send,
-                body=ContractSend,
-                gives={200: Sent},
+                body=LegacySendForm,
+                gives={200: LegacySent},
                 contract=True,
             ),
             Route(
                 "POST",
                 "messages/history",
                 self.history,
-                body=ContractHistory,
-                gives={200: HistoryOfContract},
+                body=LegacyHistoryForm,
+                gives={200: LegacyHistoryView},
                 contract=True,
             ),
             Route(
                 "POST",
                 "messages/unread",
                 self.unread,
-                body=ContractUnread,
-                gives={200: UnreadMessages},
-                opening=Opening.USERS,
+                body=LegacyUnreadForm,
+                gives={200: LegacyUnreadView},
+                opening=AccessLevel.USERS,
                 contract=True,
             ),
             Route(
                 "POST",
                 "messages/mark-read",
                 self.mark_read,
-                body=ContractMarkRead,
-                gives={200: MarkedRead},
-                opening=Opening.USERS,
+                body=LegacyMarkReadForm,
+                gives={200: LegacyMarkedRead},
+                opening=AccessLevel.USERS,
                 contract=True,
             ),
         ]
@@ -134,8 +134,8 @@ class ContractCalls:
                 "GET",
                 "",
                 self.health,
-                gives={200: HealthOfContract},
-                opening=Opening.ANYBODY,
+                gives={200: LegacyHealthView},
+                opening=AccessLevel.ANYBODY,
                 contract=True,
                 root="/health",
             )
@@ -146,13 +146,13 @@ class ContractCalls:
         Say that the daemon answers.
         """
         now = int(self._clock.seconds())
-        return Reply(200, HealthOfContract(status="ok", time=now))
+        return Reply(200, LegacyHealthView(status="ok", time=now))
 
     async def send(self, call: Call) -> Reply:
         """
         Send a message, once for each request.
         """
-        form = call.read(ContractSend)
+        form = call.read(LegacySendForm)
         sender = whole(form.sender, "from")
         kind = form.message_type or TEXT
         if not 0 < kind < FIRST_EVENT or kind in _SIGNALS:
@@ -162,15 +162,15 @@ class ContractCalls:
         to = 0 if form.group_id else form.to
         conversation = place_of(sender, to, form.group_id)
         await self._acceptance.say(
-            Proposal(0, sender, uuid.uuid4().hex, conversation, form.content, kind)
+            SendRequest(0, sender, uuid.uuid4().hex, conversation, form.content, kind)
         )
-        return Reply(200, Sent(success=True, message="sent"))
+        return Reply(200, LegacySent(success=True, message="sent"))
 
     async def history(self, call: Call) -> Reply:
         """
         Read old messages, by page and size.
         """
-        form = call.read(ContractHistory)
+        form = call.read(LegacyHistoryForm)
         user = whole(form.user_id, "user_id")
         group = whole(form.group_id, "group_id", least=0)
         if form.size > _MOST:
@@ -185,7 +185,7 @@ class ContractCalls:
         some = [
             view(m, READ if m.message_id in read else UNREAD) for m in found.messages
         ]
-        page = HistoryOfContract(
+        page = LegacyHistoryView(
             messages=some or None,
             total=found.total,
             page=form.page,
@@ -197,17 +197,17 @@ class ContractCalls:
         """
         Tell what a user has not read.
         """
-        user = whole(call.read(ContractUnread).user_id, "user_id")
+        user = whole(call.read(LegacyUnreadForm).user_id, "user_id")
         call.caller.prove(user)
         messages, total = await self._store.unread(user, 0, self._most_unread())
         some = [view(m, UNREAD) for m in _bounded(messages)] or None
-        return Reply(200, UnreadMessages(messages=some, total=total))
+        return Reply(200, LegacyUnreadView(messages=some, total=total))
 
     async def mark_read(self, call: Call) -> Reply:
         """
         Say what a user has read, whatever is before it.
         """
-        form = call.read(ContractMarkRead)
+        form = call.read(LegacyMarkReadForm)
         user = whole(form.user_id, "user_id")
         call.caller.prove(user)
         ids = list(dict.fromkeys(form.message_ids or []))
@@ -222,7 +222,7 @@ class ContractCalls:
         word = f"{n} marked as read"
         if failed:
             word += f", {len(failed)} not known"
-        return Reply(200, MarkedRead(success=True, message=word, failed=failed))
+        return Reply(200, LegacyMarkedRead(success=True, message=word, failed=failed))
 
     async def _read(self, user: int, messages: Sequence[Message]) -> set[int]:
         """

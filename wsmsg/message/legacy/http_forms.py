@@ -39,7 +39,7 @@ class Asking(msgspec.Struct, kw_only=True):
     """
 
 
-class ContractSend(Asking):
+class LegacySendForm(Asking):
     """
     A message to send.
 
@@ -57,7 +57,7 @@ class ContractSend(Asking):
     ack_id: str | None = None
 
 
-class Sent(Answer):
+class LegacySent(Answer):
     """
     It is durable, and will be delivered.
     """
@@ -66,7 +66,7 @@ class Sent(Answer):
     message: str
 
 
-class ContractHistory(Asking):
+class LegacyHistoryForm(Asking):
     """
     Which page of a user's messages, or of a group's.
 
@@ -81,7 +81,7 @@ class ContractHistory(Asking):
     size: int = PAGE
 
 
-class ContractMessage(Answer):
+class LegacyMessageView(Answer):
     """
     A message, as the contract has it.
 
@@ -101,20 +101,20 @@ class ContractMessage(Answer):
     updated_at: str
 
 
-class HistoryOfContract(Answer):
+class LegacyHistoryView(Answer):
     """
     A page of messages, oldest first.
 
     @ivar total: how many places there are on all pages.
     """
 
-    messages: list[ContractMessage] | None
+    messages: list[LegacyMessageView] | None
     total: int
     page: int
     size: int
 
 
-class ContractUnread(Asking):
+class LegacyUnreadForm(Asking):
     """
     Of whom.
     """
@@ -122,7 +122,7 @@ class ContractUnread(Asking):
     user_id: Id = 0
 
 
-class UnreadMessages(Answer):
+class LegacyUnreadView(Answer):
     """
     What a user has not read, oldest first.
 
@@ -130,11 +130,11 @@ class UnreadMessages(Answer):
     @ivar total: how many in all, though not all may be given at once.
     """
 
-    messages: list[ContractMessage] | None
+    messages: list[LegacyMessageView] | None
     total: int
 
 
-class ContractMarkRead(Asking):
+class LegacyMarkReadForm(Asking):
     """
     What a user has read.
 
@@ -145,7 +145,7 @@ class ContractMarkRead(Asking):
     message_ids: list[Id] | None = None
 
 
-class MarkedRead(Answer):
+class LegacyMarkedRead(Answer):
     """
     What became of it.
 
@@ -157,7 +157,7 @@ class MarkedRead(Answer):
     failed: list[Id]
 
 
-class HealthOfContract(Answer):
+class LegacyHealthView(Answer):
     """
     The daemon answers.
 
@@ -178,14 +178,14 @@ def reader_of(message: Message, user: int) -> int:
     return others[0] if others else message.sender
 
 
-def view(message: Message, status: int) -> ContractMessage:
+def view(message: Message, status: int) -> LegacyMessageView:
     """
     A message, as the contract has it.
     """
     conversation, sender = message.conversation, message.sender
     group = group_in(conversation) if is_group(conversation) else 0
     recalled = message.kind == RECALLED
-    return ContractMessage(
+    return LegacyMessageView(
         id=id_of(message),
         message_id=message.message_id,
         sender=sender,

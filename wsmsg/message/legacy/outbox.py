@@ -30,7 +30,7 @@ _OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8
 
 
-class Bounds(Protocol):
+class OutboxBounds(Protocol):
     """
     What may be held for a stream; see C{DeployedSettings}.
     """
@@ -48,7 +48,7 @@ class Bounds(Protocol):
     def unsettled_s(self) -> float: ...
 
 
-class DeployedOutbox:
+class LegacyConnectOutbox:
     """
     The events to one stream.
 
@@ -62,7 +62,7 @@ class DeployedOutbox:
 
     def __init__(
         self,
-        bounds: Callable[[], Bounds],
+        bounds: Callable[[], OutboxBounds],
         *,
         wake: Callable[[], object],
         broke: Callable[[str], object],

@@ -11,12 +11,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.legacy.acks import DeployedAcks, Marking
+from wsmsg.message.legacy.acks import LegacyConnectAcks, Marking
 from wsmsg.message.legacy.convert import NOT_FOR_PEOPLE
-from wsmsg.message.legacy.outbox import DeployedOutbox, Response
-from wsmsg.message.legacy.sends import DeployedSends
+from wsmsg.message.legacy.outbox import LegacyConnectOutbox, Response
+from wsmsg.message.legacy.sends import LegacyConnectSends
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 _NAME_CHARACTERS = 128
 
@@ -51,7 +51,7 @@ class InvalidPeer(Exception):
     """
 
 
-class PeerOwner(Protocol):
+class LegacyConnectOwner(Protocol):
     """
     What all streams share.
 
@@ -61,17 +61,17 @@ class PeerOwner(Protocol):
     ingress: Ingress
     marking: Marking
     clock: IReactorTime
-    settings: DeployedSettings
+    settings: MessageLegacySettings
     incarnation: str
     cut: int
 
-    def subscribed(self, peer: DeployedPeer) -> None:
+    def subscribed(self, peer: LegacyConnect) -> None:
         """
         It wants to be pushed.
         """
 
 
-class DeployedPeer:
+class LegacyConnect:
     """
     One stream of a deployed Connect.
 
@@ -84,7 +84,7 @@ class DeployedPeer:
 
     def __init__(
         self,
-        owner: PeerOwner,
+        owner: LegacyConnectOwner,
         number: int,
         *,
         wake: Callable[[], object],
@@ -95,18 +95,18 @@ class DeployedPeer:
         self.hang_up = hang_up
         self._owner = owner
 
-        def bounds() -> DeployedSettings:
+        def bounds() -> MessageLegacySettings:
             return owner.settings
 
-        self.outbox = DeployedOutbox(bounds, wake=wake, broke=self._broke)
-        self.sends = DeployedSends(
+        self.outbox = LegacyConnectOutbox(bounds, wake=wake, broke=self._broke)
+        self.sends = LegacyConnectSends(
             owner.ingress,
             owner.clock,
             bounds,
             name=f"d:{owner.incarnation}:{number}",
             failed=self._failed,
         )
-        self.acks = DeployedAcks(
+        self.acks = LegacyConnectAcks(
             owner.marking, owner.clock, bounds, confirm=self._confirm
         )
 

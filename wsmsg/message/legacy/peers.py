@@ -24,15 +24,15 @@ from twisted.logger import Logger
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.acks import Marking
 from wsmsg.message.legacy.convert import Push, pushes_of
-from wsmsg.message.legacy.peer import COUNTS, DeployedPeer, HangUp
+from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
 from wsmsg.message.links.countdown import Countdown
 from wsmsg.message.links.link import Settled
 from wsmsg.message.links.recipients import Audiences
 from wsmsg.model import Message
-from wsmsg.settings.legacy import DeployedSettings
+from wsmsg.settings.legacy import MessageLegacySettings
 
 
-class DeployedPeers:
+class LegacyConnects:
     """
     All of them.
 
@@ -49,7 +49,7 @@ class DeployedPeers:
         ingress: Ingress,
         marking: Marking,
         clock: IReactorTime,
-        settings: DeployedSettings,
+        settings: MessageLegacySettings,
         *,
         incarnation: str,
     ) -> None:
@@ -61,9 +61,9 @@ class DeployedPeers:
         self.cut = 0
         self.on_subscribed: Callable[[bool], object] = _nobody
         self._numbers = 0
-        self._peers: list[DeployedPeer] = []
-        self._subscribed: list[DeployedPeer] = []
-        self._left: list[DeployedPeer] = []
+        self._peers: list[LegacyConnect] = []
+        self._subscribed: list[LegacyConnect] = []
+        self._left: list[LegacyConnect] = []
         self._past: dict[str, int] = {}
 
     @property
@@ -76,16 +76,16 @@ class DeployedPeers:
 
     # -- streams come and go
 
-    def opened(self, wake: Callable[[], object], hang_up: HangUp) -> DeployedPeer:
+    def opened(self, wake: Callable[[], object], hang_up: HangUp) -> LegacyConnect:
         """
         A stream of a deployed Connect begins.
         """
         self._numbers += 1
-        peer = DeployedPeer(self, self._numbers, wake=wake, hang_up=hang_up)
+        peer = LegacyConnect(self, self._numbers, wake=wake, hang_up=hang_up)
         self._peers.append(peer)
         return peer
 
-    def subscribed(self, peer: DeployedPeer) -> None:
+    def subscribed(self, peer: LegacyConnect) -> None:
         """
         It wants to be pushed; once is enough.
         """
@@ -94,7 +94,7 @@ class DeployedPeers:
             if len(self._subscribed) == 1:
                 self.on_subscribed(True)
 
-    def leaving(self, peer: DeployedPeer) -> None:
+    def leaving(self, peer: LegacyConnect) -> None:
         """
         It is given nothing new.
         """
@@ -103,7 +103,7 @@ class DeployedPeers:
             if not self._subscribed:
                 self.on_subscribed(False)
 
-    def lost(self, peer: DeployedPeer, reason: str) -> None:
+    def lost(self, peer: LegacyConnect, reason: str) -> None:
         """
         The stream is gone.  What it sent and is not accepted yet still will be.
         """
@@ -223,12 +223,12 @@ class DeployedPeers:
         return sum(peer.sends.held for peer in _all(self._peers, self._left))
 
     @staticmethod
-    def _add(total: dict[str, int], peer: DeployedPeer) -> None:
+    def _add(total: dict[str, int], peer: LegacyConnect) -> None:
         for name, n in peer.counts().items():
             total[name] = total.get(name, 0) + n
 
 
-def _all(*groups: Iterable[DeployedPeer]) -> Iterable[DeployedPeer]:
+def _all(*groups: Iterable[LegacyConnect]) -> Iterable[LegacyConnect]:
     for group in groups:
         yield from group
 

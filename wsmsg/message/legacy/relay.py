@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from wsmsg.dependency.retry import RetryPolicy
-from wsmsg.message.legacy.peers import DeployedPeers
+from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay_peer import Hello, RelayPeer
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.endpoint import StreamEndpoint
@@ -53,7 +53,7 @@ def grpc_endpoint(address: str, hello: Hello, keepalive_s: float) -> StreamEndpo
     )
 
 
-class DeployedRelay:
+class LegacyRelay:
     """
     The streams to all other Messages, while there is a deployed Connect here.
 
@@ -62,7 +62,7 @@ class DeployedRelay:
 
     def __init__(
         self,
-        deployed: DeployedPeers,
+        deployed: LegacyConnects,
         clock: IReactorTime,
         endpoint: EndpointOf,
         *,

@@ -39,7 +39,7 @@ PushTo = Callable[[Sequence[Push], Settled], object]
 
 
 @attrs.define(eq=False)
-class Life:
+class ResumePoint:
     """
     One life of the other Message: what came of it, and what of that is settled.
 
@@ -71,7 +71,7 @@ class RelayStream:
     """
 
     def __init__(self, peer: RelayPeer, push: PushTo) -> None:
-        self.life = Life()
+        self.life = ResumePoint()
         self.transport: Any = None
         self._peer = peer
         self._push = push
@@ -156,7 +156,7 @@ class RelayPeer(Factory):
         self._subscribe = subscribe
         self._push = push
         self._retry = retry
-        self._life = Life()
+        self._life = ResumePoint()
         self._stream: RelayStream | None = None
         self._failures = 0
         self._failure = ""
@@ -233,7 +233,7 @@ class RelayPeer(Factory):
             return
         if not welcome.resumed or welcome.incarnation != self._life.incarnation:
             # What was pushed meanwhile stays unread.
-            self._life = Life(welcome.incarnation)
+            self._life = ResumePoint(welcome.incarnation)
         stream.life = self._life
         # What it resumes from counts as acknowledged.
         stream.life.told = stream.life.number
@@ -242,12 +242,12 @@ class RelayPeer(Factory):
         self.dependency.succeeded()
         stream.transport.wake()
 
-    def settled(self, life: Life) -> None:
+    def settled(self, life: ResumePoint) -> None:
         if self._stream is not None and self._stream.life is life:
             self._stream.transport.nudge()
 
     def broken(self, stream: RelayStream, reason: str) -> None:
-        self._life = Life()  # nothing of it can be resumed
+        self._life = ResumePoint()  # nothing of it can be resumed
         stream.transport.abortConnection(f"protocol error: {reason}")
 
     def lost(self, stream: RelayStream, reason: str) -> None:

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, Proposal
+from wsmsg.message.ingress.proposals import Answer, SendRequest
 from wsmsg.message.legacy.convert import proposal_of
 from wsmsg.rpc import rest_pb2
 
@@ -30,7 +30,7 @@ _OVERHEAD_BYTES = 300
 Failed = Callable[[rest_pb2.WSMessage, str], object]
 
 
-class Bounds(Protocol):
+class SendBounds(Protocol):
     """
     What may be kept; see C{DeployedSettings}.
     """
@@ -48,7 +48,7 @@ class Bounds(Protocol):
 @attrs.define
 class _Send:
     message: rest_pb2.WSMessage
-    proposal: Proposal
+    proposal: SendRequest
     since_s: float
     again: bool = False
 
@@ -61,7 +61,7 @@ class _Send:
         return len(self.proposal.content) + _OVERHEAD_BYTES
 
 
-class DeployedSends:
+class LegacyConnectSends:
     """
     The sends of one stream.
 
@@ -76,7 +76,7 @@ class DeployedSends:
         self,
         ingress: Ingress,
         clock: IReactorTime,
-        bounds: Callable[[], Bounds],
+        bounds: Callable[[], SendBounds],
         *,
         name: str,
         failed: Failed,

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from twisted.logger import Logger
 
 from wsmsg.message.legacy.peer import InvalidPeer
-from wsmsg.message.legacy.peers import DeployedPeers
+from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.batch_writer import BatchWriter
 
@@ -27,14 +27,14 @@ Context = Any
 _LAST_WORDS_S = 1.0
 
 
-class DeployedStream:
+class LegacyConnectStream:
     """
     One stream, while it lasts.
     """
 
     _log = Logger()
 
-    def __init__(self, peers: DeployedPeers, context: Context) -> None:
+    def __init__(self, peers: LegacyConnects, context: Context) -> None:
         self._peers = peers
         self._context = context
         self._writer = BatchWriter(self._take, context.write)

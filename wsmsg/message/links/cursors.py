@@ -26,7 +26,7 @@ _REST = 3
 _MOST_REST_S = 0.5
 
 
-class Cursors:
+class CursorWriter:
     """
     They wait a moment for company before they are stored, and what comes while one
     batch is being stored makes the next: a cursor is worth no commit of its own.  The

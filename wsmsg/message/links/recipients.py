@@ -27,7 +27,7 @@ _NOBODY: frozenset[int] = frozenset()
 Audiences = Mapping[tuple[str, int], frozenset[int]]
 
 
-class Members:
+class MemberCache:
     """
     The members of groups whose messages went by lately.
 

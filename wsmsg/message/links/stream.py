@@ -21,8 +21,8 @@ from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, Proposal
-from wsmsg.message.links.cursors import Cursors
+from wsmsg.message.ingress.proposals import Answer, SendRequest
+from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.typing import GroupTyping
@@ -40,7 +40,7 @@ Context = Any
 
 
 @attrs.define
-class Core:
+class StreamContext:
     """
     What all streams of this Message share.
 
@@ -53,7 +53,7 @@ class Core:
     incarnation: str
     links: Links
     ingress: Ingress
-    cursors: Cursors
+    cursors: CursorWriter
     group_typing: GroupTyping
     keepalive_s: float
     content_bytes: int
@@ -81,7 +81,9 @@ class LinkStream:
 
     _log = Logger()
 
-    def __init__(self, core: Core, context: Context, link: Link, resumed: bool) -> None:
+    def __init__(
+        self, core: StreamContext, context: Context, link: Link, resumed: bool
+    ) -> None:
         self._core = core
         self._context = context
         self._link = link
@@ -155,8 +157,8 @@ class LinkStream:
         self._link.results(self._number, [_result(p, a) for p, a in answers])
 
 
-def _proposal(send: rest_pb2.SendRequest) -> Proposal:
-    return Proposal(
+def _proposal(send: rest_pb2.SendRequest) -> SendRequest:
+    return SendRequest(
         send.id,
         send.sender,
         send.client_id,
@@ -166,7 +168,7 @@ def _proposal(send: rest_pb2.SendRequest) -> Proposal:
     )
 
 
-def _result(proposal: Proposal, answer: int | WsmsgError) -> rest_pb2.SendResult:
+def _result(proposal: SendRequest, answer: int | WsmsgError) -> rest_pb2.SendResult:
     if isinstance(answer, int):
         return rest_pb2.SendResult(id=proposal.ref, time_ms=answer)
     return rest_pb2.SendResult(

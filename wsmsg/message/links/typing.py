@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import Members
+from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import InvalidName, group_in
 from wsmsg.rpc import rest_pb2
@@ -38,7 +38,7 @@ class GroupTyping:
     def __init__(
         self,
         store: IMessageStore,
-        known: Members,
+        known: MemberCache,
         links: Links,
         clock: IReactorTime,
         *,
@@ -47,7 +47,7 @@ class GroupTyping:
         self._known = known
         self._links = links
         self._clock = clock
-        self._asked = Members(store, limit=limit)
+        self._asked = MemberCache(store, limit=limit)
         self._until: dict[str, float] = {}
         self._loading: set[str] = set()
 

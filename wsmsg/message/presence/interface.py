@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 
 #: For how long a Connect is believed after it last showed that it lives, in seconds.
 #: With what a look takes it is still within the 5 s of P9; and where a primary falls
@@ -68,8 +68,8 @@ class IPresence(Interface):
         @return: a Deferred that fires with L{None}.
         """
 
-    def look_up(users: Sequence[int]) -> Deferred[list[Presence]]:
+    def look_up(users: Sequence[int]) -> Deferred[list[UserPresence]]:
         """
-        @return: a Deferred that fires with a list of L{wsmsg.model.Presence}, one a
+        @return: a Deferred that fires with a list of L{wsmsg.model.UserPresence}, one a
             user, in their order.
         """

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.presence.interface import LEASE_S, IPresence
-from wsmsg.model import Presence
+from wsmsg.model import UserPresence
 
 
 @attrs.define(kw_only=True)
@@ -95,15 +95,15 @@ class MemoryPresence:
             self._leave(lease, set(lease.users), self._clock.seconds())
         return succeed(None)
 
-    def look_up(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         self._expire()
         now_ms = _ms(self._clock.seconds())
         return succeed([self._presence(user, now_ms) for user in users])
 
-    def _presence(self, user: int, now_ms: int) -> Presence:
+    def _presence(self, user: int, now_ms: int) -> UserPresence:
         if user in self._places:
-            return Presence(user, True, now_ms)
-        return Presence(user, False, self._last_seen.get(user, 0))
+            return UserPresence(user, True, now_ms)
+        return UserPresence(user, False, self._last_seen.get(user, 0))
 
     def _renewed(self, node: str) -> _Lease:
         self._expire()

@@ -22,8 +22,8 @@ from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.presence import scripts
 from wsmsg.message.presence.interface import LEASE_S, IPresence
-from wsmsg.model import Presence
-from wsmsg.redis.connection import Ask, RedisConnection, Script, together
+from wsmsg.model import UserPresence
+from wsmsg.redis.connection import Ask, RedisConnection, RedisScript, together
 from wsmsg.settings.urls.redis import RedisUrl
 
 #: Of how many users one call tells: Redis does nothing else meanwhile (some ms).
@@ -119,7 +119,7 @@ class RedisPresence:
             return succeed(None)
         return self._run(scripts.FORGET, node, told.life).addCallback(_nothing)
 
-    def look_up(self, users: Sequence[int]) -> Deferred[list[Presence]]:
+    def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         found = together(self._run(scripts.LOOK_UP, *chunk) for chunk in _chunks(users))
         return found.addCallback(_presence, users)
 
@@ -188,7 +188,7 @@ class RedisPresence:
             told.life = ""
         return failure
 
-    def _run(self, script: Script, *args: object) -> Deferred[Any]:
+    def _run(self, script: RedisScript, *args: object) -> Deferred[Any]:
         lease_ms = int(self._lease_s * 1000)
         return self._redis.run(script, lease_ms, self._kept_s, self._now_ms(), *args)
 
@@ -196,13 +196,13 @@ class RedisPresence:
         return ask("EVALSHA", scripts.PROBE.sha, 1, self._redis.url.prefix)
 
 
-def _presence(replies: Iterable[str], users: Sequence[int]) -> list[Presence]:
+def _presence(replies: Iterable[str], users: Sequence[int]) -> list[UserPresence]:
     seen: list[tuple[int, int]] = []
     for reply in replies:
         now_ms, *each = (int(word) for word in reply.split(" "))
         seen += [(ms, now_ms) for ms in each]
     return [
-        Presence(user, ms < 0, now_ms if ms < 0 else ms)
+        UserPresence(user, ms < 0, now_ms if ms < 0 else ms)
         for user, (ms, now_ms) in zip(users, seen, strict=True)
     ]
 

@@ -23,7 +23,7 @@ are kept (s), the time (ms; 0: the server's), then those of the script.
 
 from __future__ import annotations
 
-from wsmsg.redis.connection import Script
+from wsmsg.redis.connection import RedisScript
 
 _ALL = """
 local prefix, lease, kept = KEYS[1], tonumber(ARGV[1]), ARGV[2]
@@ -100,7 +100,7 @@ end
 
 #: name, life, whether it is the first call, whether it is the last, users: a life
 #: begins.  0: another began meanwhile.
-TELL = Script(
+TELL = RedisScript(
     _ALL
     + _WRITE
     + """
@@ -127,7 +127,7 @@ return 1
 
 #: name, life, how many came, those, who left: 1: done; 0: the life is not known; 2:
 #: somebody else tells of this Connect.
-CHANGE = Script(
+CHANGE = RedisScript(
     _ALL
     + _WRITE
     + """
@@ -142,7 +142,7 @@ return 1
 )
 
 #: name, life: the Connect is gone, if it is this life of it.
-FORGET = Script(
+FORGET = RedisScript(
     _ALL
     + _WRITE
     + """
@@ -157,7 +157,7 @@ return 1
 
 #: users: the time, then for each when they were last seen (0: never; -1: they are
 #: here), with spaces between.
-LOOK_UP = Script(
+LOOK_UP = RedisScript(
     _ALL
     + """
 local found = {text(now)}
@@ -179,6 +179,6 @@ return table.concat(found, ' ')
 )
 
 #: Whether writes are taken.
-PROBE = Script("return redis.call('SET', KEYS[1] .. 'probe', '1', 'PX', 5000)")
+PROBE = RedisScript("return redis.call('SET', KEYS[1] .. 'probe', '1', 'PX', 5000)")
 
 ALL = (TELL, CHANGE, FORGET, LOOK_UP, PROBE)

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError
-from wsmsg.message.queries.recent import Place, Places
+from wsmsg.message.queries.recent import Place, RecentMessages
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message
 
@@ -84,7 +84,7 @@ class Marks:
         self._receipt = receipt
         self._clock = clock
         self._limit = limit
-        self._places = Places(places)
+        self._places = RecentMessages(places)
         self._most_early = early
         self._early: dict[int, dict[int, int]] = {}
         self._n_early = 0

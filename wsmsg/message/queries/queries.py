@@ -25,7 +25,7 @@ from wsmsg.model import (
     InvalidName,
     Mark,
     Message,
-    Presence,
+    UserPresence,
     group_in,
     is_group,
     members_of,
@@ -228,7 +228,7 @@ class Queries:
             known = await self._presence.look_up(users)
         except Unavailable:
             # Its dependency says so; who is connected to our Connects we know anyway.
-            known = [Presence(user, online=False) for user in users]
+            known = [UserPresence(user, online=False) for user in users]
         for p in known:
             # Who is connected is known best by the streams themselves.
             online = bool(self._routes.of(p.user)) or p.online

@@ -12,7 +12,7 @@ from wsmsg.model import Message
 Place = tuple[str, int]
 
 
-class Places:
+class RecentMessages:
     """
     The places of the last messages, in two generations: when the younger one is full
     it becomes the older one, and that is forgotten.  So keeping a message costs one

@@ -19,7 +19,7 @@ from wsmsg.message.store.interface import GroupPage
 from wsmsg.model import Cursor, Message
 
 
-class Extent(NamedTuple):
+class StoreExtent(NamedTuple):
     """
     A conversation and its last number.
     """
@@ -56,9 +56,10 @@ class IStoreArchive(Interface):
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
-    def conversations(after: str, limit: int) -> Deferred[list[Extent]]:
+    def conversations(after: str, limit: int) -> Deferred[list[StoreExtent]]:
         """
-        @return: a Deferred that fires with the L{Extent}s of the conversations that
+        @return: a Deferred that fires with the L{StoreExtent}s of the conversations
+        that
             have messages and names greater than C{after}, at most C{limit}.
         """
 

@@ -15,7 +15,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.model import Cursor, Identity, Mark, Message
+from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 
 class Outcome(Enum):
@@ -46,7 +46,7 @@ class HeadRow:
     time_ms: int
 
 
-class Member(msgspec.Struct, frozen=True, gc=False):
+class MemberRow(msgspec.Struct, frozen=True, gc=False):
     """
     A member of a group.
 
@@ -73,7 +73,7 @@ class GroupPage:
     owner: int
     history: bool
     count: int
-    members: Sequence[Member]
+    members: Sequence[MemberRow]
 
 
 @attrs.frozen
@@ -122,9 +122,11 @@ class IMessageStore(Interface):
         @return: a Deferred that fires with a list of L{Outcome}, one a message.
         """
 
-    def find(identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
+    def find(
+        identities: Sequence[MessageIdentity],
+    ) -> Deferred[dict[MessageIdentity, Message]]:
         """
-        @param identities: a sequence of L{Identity}.
+        @param identities: a sequence of L{MessageIdentity}.
         @return: a Deferred that fires with a dict of those stored, by identity, to
             L{Message}.
         """
@@ -274,7 +276,7 @@ class IMessageStore(Interface):
         """
 
 
-def identities(messages: Sequence[Message]) -> list[Identity]:
+def identities(messages: Sequence[Message]) -> list[MessageIdentity]:
     """
     Their identities, in their order.
     """

@@ -27,7 +27,7 @@ STEPS = (64, 1024, 16384)
 _AROUND = 16
 
 
-class Seen(NamedTuple):
+class ReadRanges(NamedTuple):
     """
     What a user has seen.
 
@@ -89,12 +89,12 @@ def passes(kind: int, sender: int, user: int, *, alone: bool) -> bool:
 
 
 def settled(
-    before: Seen,
+    before: ReadRanges,
     marked: Iterable[tuple[int, int]] = (),
     passed: Iterable[int] = (),
     *,
     most: int = MOST,
-) -> Seen:
+) -> ReadRanges:
     """
     What was seen after some more was.
 
@@ -118,10 +118,10 @@ def settled(
         if not new:
             break
         left.remove(new[-1])
-    return Seen(read, tuple(left))
+    return ReadRanges(read, tuple(left))
 
 
-def gaps(seen: Seen) -> Iterator[tuple[int, int | None]]:
+def gaps(seen: ReadRanges) -> Iterator[tuple[int, int | None]]:
     """
     What was not seen: first and last number each, without a last one at the end.
     """

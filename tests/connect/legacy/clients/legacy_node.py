@@ -8,13 +8,13 @@ from typing import Any
 
 from tests.connect.session.doubles import FakePeer, House, unframed
 from wsmsg import model
-from wsmsg.connect.legacy.clients.shared import Legacy
+from wsmsg.connect.legacy.clients.shared import LegacyClients
 from wsmsg.connect.upstream.interface import Identity, SendAnswer
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello
 from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE, TEXT
 from wsmsg.rpc.rest_pb2 import WSMessage
-from wsmsg.settings.values import LegacySettings
+from wsmsg.settings.values import ConnectLegacySettings
 
 UNAVAILABLE = SendAnswer(code="unavailable", reason="not now", retry_after_ms=1000)
 ACCEPTED = SendAnswer(time_ms=5)
@@ -98,9 +98,9 @@ class LegacyHouse(House):
     def __init__(self, *, legacy: dict[str, Any] | None = None, **limits: Any) -> None:
         super().__init__(**limits)
         self.registry.settings = self.settings.model_copy(
-            update={"legacy": LegacySettings(**(legacy or {}))}
+            update={"legacy": ConnectLegacySettings(**(legacy or {}))}
         )
-        self.legacy = Legacy(self.node, "life")
+        self.legacy = LegacyClients(self.node, "life")
 
     def deployed(self, user: int) -> LegacyClient:
         """

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.legacy.clients.legacy_node import LegacyClient, LegacyHouse, text
 from tests.connect.session.doubles import NOW_S
 from wsmsg import model
-from wsmsg.model import Head, Message
+from wsmsg.model import ConversationHead, Message
 
 NOW_MS = int(NOW_S * 1000)
 
@@ -54,7 +54,7 @@ class Stored:
         for m in self.messages:
             last[m.conversation] = m
         rows = [
-            Head(name, m.seq, m.time_ms)
+            ConversationHead(name, m.seq, m.time_ms)
             for name, m in sorted(last.items())
             if m.time_ms >= since and name > after
         ]

@@ -11,16 +11,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.legacy.clients.legacy_node import LegacyHouse, text
 from wsmsg.errors import Unavailable
-from wsmsg.model import Head, Presence
+from wsmsg.model import ConversationHead, UserPresence
 
 
-def present(house: LegacyHouse, *heads: Head, online: tuple[int, ...] = ()) -> None:
+def present(
+    house: LegacyHouse, *heads: ConversationHead, online: tuple[int, ...] = ()
+) -> None:
     """
     Users who come have these conversations, and these others are online.
     """
     up: Any = house.upstream
     up.heads = lambda *_: succeed((heads, False))
-    up.presence = lambda users: succeed([Presence(u, u in online) for u in users])
+    up.presence = lambda users: succeed([UserPresence(u, u in online) for u in users])
 
 
 class PresenceTests(SynchronousTestCase):
@@ -34,15 +36,19 @@ class PresenceTests(SynchronousTestCase):
         goes, each change once.
         """
         house = LegacyHouse()
-        heads = (Head("u:7:8", 3, 0), Head("u:8:9", 1, 0), Head("g:4", 1, 0))
+        heads = (
+            ConversationHead("u:7:8", 3, 0),
+            ConversationHead("u:8:9", 1, 0),
+            ConversationHead("g:4", 1, 0),
+        )
         present(house, *heads, online=(9,))
         client = house.deployed(8)
         self.assertEqual(house.upstream.named("watch"), [([7, 9],)])
         self.assertEqual(client.presence(), [(9, "online")])
-        house.registry.presence(Presence(9, True))
-        house.registry.presence(Presence(7, True))
-        house.registry.presence(Presence(9, False))
-        house.registry.presence(Presence(9, False))
+        house.registry.presence(UserPresence(9, True))
+        house.registry.presence(UserPresence(7, True))
+        house.registry.presence(UserPresence(9, False))
+        house.registry.presence(UserPresence(9, False))
         self.assertEqual(client.presence(), [(7, "online"), (9, "offline")])
 
     def test_fields(self) -> None:
@@ -50,7 +56,7 @@ class PresenceTests(SynchronousTestCase):
         It is from who came to the client, with the time.
         """
         house = LegacyHouse()
-        present(house, Head("u:7:8", 3, 0), online=(7,))
+        present(house, ConversationHead("u:7:8", 3, 0), online=(7,))
         (said,) = house.deployed(8).heard()
         self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
         self.assertEqual(said.timestamp, int(house.clock.seconds()))
@@ -60,7 +66,12 @@ class PresenceTests(SynchronousTestCase):
         Each has an id of its own, and a client that acknowledges it marks nothing.
         """
         house = LegacyHouse()
-        present(house, Head("u:7:8", 3, 0), Head("u:8:9", 3, 0), online=(7, 9))
+        present(
+            house,
+            ConversationHead("u:7:8", 3, 0),
+            ConversationHead("u:8:9", 3, 0),
+            online=(7, 9),
+        )
         client = house.deployed(8)
         one, two = (said.message_id for said in client.heard())
         self.assertTrue(0 < one < two)
@@ -87,7 +98,7 @@ class PresenceTests(SynchronousTestCase):
         No more are watched than the settings allow; those of late come first.
         """
         house = LegacyHouse(watch=2)
-        present(house, *(Head(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
+        present(house, *(ConversationHead(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
         client = house.deployed(8)
         client.say(30, "hello")
         self.assertEqual(house.upstream.named("watch"), [([22, 23],)])
@@ -100,6 +111,6 @@ class PresenceTests(SynchronousTestCase):
         up: Any = house.upstream
         up.heads = lambda *_: fail(Unavailable("not now"))
         client = house.deployed(8)
-        present(house, Head("u:7:8", 3, 0), online=(7,))
+        present(house, ConversationHead("u:7:8", 3, 0), online=(7,))
         client.session.resync("a Message is there")
         self.assertEqual(client.presence(), [(7, "online")])

@@ -20,7 +20,7 @@ from tests.connect.legacy.clients.legacy_node import (
 )
 from wsmsg.connect.upstream.interface import NewSend
 from wsmsg.errors import Close, Unavailable
-from wsmsg.model import Head, Mark
+from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
 from wsmsg.protocol.legacy import HEARTBEAT, MANAGING, TEXT
 
@@ -331,6 +331,6 @@ class EndTests(SynchronousTestCase):
         client = house.deployed(9)
         waiting.pop().callback(((), False))
         client.drop()
-        waiting.pop().callback(([Head("u:7:9", 1, 0)], False))
+        waiting.pop().callback(([ConversationHead("u:7:9", 1, 0)], False))
         self.assertEqual(client.peer.written, [])
         self.assertEqual(house.registry.watched(), [])

@@ -14,20 +14,20 @@ from wsmsg.connect.legacy.redis.forward import (
     Forward,
     read_forward,
 )
-from wsmsg.connect.legacy.redis.ledger import REFRESH_S, Ledger
+from wsmsg.connect.legacy.redis.ledger import REFRESH_S, PresenceLedger
 from wsmsg.model import Message
 
 CONTENT_BYTES = 1000
 
 
-def names(ledger: Ledger, now_s: float = 0.0, limit: int = 100) -> list[str]:
+def names(ledger: PresenceLedger, now_s: float = 0.0, limit: int = 100) -> list[str]:
     """
     What is told now.
     """
     return [entry.name for _, entry in ledger.take(now_s, limit)]
 
 
-def parted(ledger: Ledger, limit: int = 100) -> list[str]:
+def parted(ledger: PresenceLedger, limit: int = 100) -> list[str]:
     """
     What is removed now.
     """
@@ -76,7 +76,7 @@ class LedgerTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.ledger = Ledger(3)
+        self.ledger = PresenceLedger(3)
 
     def test_told_once(self) -> None:
         """

@@ -9,7 +9,7 @@ from twisted.internet.defer import succeed
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import House
 from wsmsg.errors import Unsupported
-from wsmsg.model import Mark, Message, Presence
+from wsmsg.model import Mark, Message, UserPresence
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol import protobuf as codec_protobuf
@@ -157,7 +157,7 @@ class UnnumberedSessionTests(SessionTestCase):
         client = self.house.known(1)
         self.house.known(2)
         self.upstream.presence = lambda users: succeed(  # type: ignore[method-assign]
-            [Presence(user, user in self.house.registry) for user in users]
+            [UserPresence(user, user in self.house.registry) for user in users]
         )
         client.say(frames.Watch((2, 3)))
         told = [frame for frame in client.heard() if isinstance(frame, frames.Presence)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import (
     KafkaPlace,
     connection,
@@ -16,7 +16,7 @@ from wsmsg.message.journal.kafka.config import (
     producer,
 )
 from wsmsg.message.journal.kafka.dead_letters import (
-    Line,
+    DeadLetterLine,
     dead_letter,
     letter_of,
     living,
@@ -29,7 +29,7 @@ from wsmsg.message.journal.kafka.errors import (
     told,
 )
 from wsmsg.message.journal.kafka.partitions import Partitions
-from wsmsg.message.journal.kafka.topics import Found, topic_fault, wanted_topics
+from wsmsg.message.journal.kafka.topics import FoundTopics, topic_fault, wanted_topics
 from wsmsg.settings.urls.address import Address
 from wsmsg.settings.values import KafkaSettings
 
@@ -46,11 +46,11 @@ def place(**settings: object) -> KafkaPlace:
     )
 
 
-def entries(partition: int, *offsets: int) -> list[Entry]:
+def entries(partition: int, *offsets: int) -> list[JournalEntry]:
     """
     Records of a partition.
     """
-    return [Entry(partition, offset, None, b"") for offset in offsets]
+    return [JournalEntry(partition, offset, None, b"") for offset in offsets]
 
 
 class PartitionsTests(SynchronousTestCase):
@@ -250,7 +250,7 @@ class TopicTests(SynchronousTestCase):
     Whether a topic can be used.
     """
 
-    def fault(self, found: Found) -> str:
+    def fault(self, found: FoundTopics) -> str:
         wanted, _ = wanted_topics(place(partitions=4))
         return topic_fault(wanted, found, 1000)
 
@@ -259,11 +259,11 @@ class TopicTests(SynchronousTestCase):
         A topic with other partitions, without the rights, or for shorter records is
         refused by name.
         """
-        self.assertEqual(self.fault(Found(4)), "")
-        self.assertEqual(self.fault(Found(4, {"READ", "WRITE"}, 1000)), "")
-        self.assertIn("t has 5 partitions and must have 4", self.fault(Found(5)))
-        self.assertIn("may not WRITE topic t", self.fault(Found(4, {"READ"})))
-        self.assertIn("999 bytes", self.fault(Found(4, None, 999)))
+        self.assertEqual(self.fault(FoundTopics(4)), "")
+        self.assertEqual(self.fault(FoundTopics(4, {"READ", "WRITE"}, 1000)), "")
+        self.assertIn("t has 5 partitions and must have 4", self.fault(FoundTopics(5)))
+        self.assertIn("may not WRITE topic t", self.fault(FoundTopics(4, {"READ"})))
+        self.assertIn("999 bytes", self.fault(FoundTopics(4, None, 999)))
 
 
 class LettersTests(SynchronousTestCase):
@@ -275,7 +275,7 @@ class LettersTests(SynchronousTestCase):
         """
         A letter says where its record was and why it is here.
         """
-        entry = Entry(3, 7, None, b"\xff", "why")
+        entry = JournalEntry(3, 7, None, b"\xff", "why")
         written = letter_of("t", entry, "why \ud800")
         assert isinstance(written.value, bytes)
         headers = [(n, v) for n, v in written.headers or [] if isinstance(v, bytes)]
@@ -302,10 +302,10 @@ class LettersTests(SynchronousTestCase):
         A letter that was buried twice is one, and one that was taken out is none.
         """
         lines = [
-            Line(0, b"a", True),
-            Line(1, b"b", True),
-            Line(2, b"a", True),
-            Line(3, b"b", False),
-            Line(5, b"c", True),
+            DeadLetterLine(0, b"a", True),
+            DeadLetterLine(1, b"b", True),
+            DeadLetterLine(2, b"a", True),
+            DeadLetterLine(3, b"b", False),
+            DeadLetterLine(5, b"c", True),
         ]
         self.assertEqual(living(lines), [2, 5])

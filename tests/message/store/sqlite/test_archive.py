@@ -14,7 +14,7 @@ from tests.message.store.archive_contract import make_archive_tests
 from tests.message.store.cursor_contract import said
 from wsmsg.dependency.worker import Worker
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.archive import Extent
+from wsmsg.message.store.archive import StoreExtent
 from wsmsg.message.store.sqlite.archive import SqliteArchive
 from wsmsg.message.store.sqlite.store import SqliteStore
 
@@ -63,7 +63,7 @@ class MomentTests(TestCase):
         await store.insert([said(1)], 5)
         archive = await self.place.archive()
         await store.insert([said(2), said(1, conversation="u:1:3")], 6)
-        self.assertEqual(await archive.conversations("", 9), [Extent("u:1:2", 1)])
+        self.assertEqual(await archive.conversations("", 9), [StoreExtent("u:1:2", 1)])
 
     async def test_nothing_there(self) -> None:
         """

@@ -24,12 +24,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
-from wsmsg.connect.session.context import Node
+from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.dedup import SEEN
 from wsmsg.connect.session.framing import framed
 from wsmsg.connect.session.registry import deliver
 from wsmsg.errors import Unavailable, WsmsgError
-from wsmsg.model import Head, Message
+from wsmsg.model import ConversationHead, Message
 from wsmsg.protocol.legacy import CODEC
 
 #: Messages given of late whose places are remembered, for acknowledgements.
@@ -49,7 +49,7 @@ _ATTEMPTS = 30
 _NOTHING = 2
 
 
-class Reader(Protocol):
+class FeedReader(Protocol):
     """
     The session, as its feed sees it.
     """
@@ -58,7 +58,7 @@ class Reader(Protocol):
     closed: bool
     known: bool
     opened_s: float
-    node: Node
+    node: SessionContext
     outbox: LegacyOutbox
 
     def tell(self, data: bytes, shed: bool) -> bool:
@@ -94,7 +94,7 @@ class LegacyFeed:
 
     _log = Logger()
 
-    def __init__(self, reader: Reader, *, redeliver: bool) -> None:
+    def __init__(self, reader: FeedReader, *, redeliver: bool) -> None:
         self.base: dict[str, int] = {}
         self._reader = reader
         self._last: dict[str, int] = {}
@@ -305,7 +305,7 @@ class LegacyFeed:
             self._missed = True
             raise
 
-    def _compare(self, row: Head, opened_ms: int) -> None:
+    def _compare(self, row: ConversationHead, opened_ms: int) -> None:
         conversation = row.conversation
         last = self._last.get(conversation, self.base.get(conversation))
         if last is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wsmsg.connect.session.framing import framed
 from wsmsg.errors import WsmsgError
-from wsmsg.model import InvalidName, Presence, is_group, members_of
+from wsmsg.model import InvalidName, UserPresence, is_group, members_of
 from wsmsg.protocol.legacy import CODEC, presence
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Partners:
         if came:
             session.node.upstream.watch(came)
 
-    def changed(self, who: Presence) -> None:
+    def changed(self, who: UserPresence) -> None:
         """
         Tell the client, unless it knows.
         """

@@ -25,7 +25,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from wsmsg.connect.session.context import Node
+from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 
@@ -60,14 +60,14 @@ class HeldSend:
 
     __slots__ = ("lane", "new", "since_s", "size")
 
-    def __init__(self, new: NewSend, since_s: float, lane: Lane) -> None:
+    def __init__(self, new: NewSend, since_s: float, lane: SendQueue) -> None:
         self.new = new
         self.since_s = since_s
         self.size = len(new.content) + _OVERHEAD_BYTES
-        self.lane: Lane | None = lane
+        self.lane: SendQueue | None = lane
 
 
-class Lane:
+class SendQueue:
     """
     What one user says in one conversation, in its order.
 
@@ -98,7 +98,7 @@ class HeldSends:
     _log = Logger()
 
     def __init__(
-        self, node: Node, refused: Callable[[int, WsmsgError], object]
+        self, node: SessionContext, refused: Callable[[int, WsmsgError], object]
     ) -> None:
         """
         @param refused: told of whom what was refused for good.
@@ -107,9 +107,9 @@ class HeldSends:
         self.size = 0
         self._node = node
         self._refused_for_good = refused
-        self._lanes: dict[tuple[int, str], Lane] = {}
+        self._lanes: dict[tuple[int, str], SendQueue] = {}
         self._by_user: dict[int, int] = {}
-        self._later: dict[Lane, None] = {}
+        self._later: dict[SendQueue, None] = {}
         self._blocked: dict[Sender, None] = {}
         self._emptied: list[Deferred[None]] = []
 
@@ -122,7 +122,7 @@ class HeldSends:
         key = new.sender, new.conversation
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(key)
+            lane = self._lanes[key] = SendQueue(key)
         send = HeldSend(new, self._node.clock.seconds(), lane)
         lane.sends.append(send)
         self.count += 1
@@ -166,7 +166,7 @@ class HeldSends:
 
     # ------------------------------------------------------------ going out
 
-    def _give(self, lane: Lane) -> None:
+    def _give(self, lane: SendQueue) -> None:
         upstream, now = self._node.upstream, self._node.clock.seconds()
         if not upstream.up or lane.due_s > now:
             self._later[lane] = None
@@ -205,14 +205,14 @@ class HeldSends:
         elif lane.sends:
             self._give(lane)
 
-    def _refused(self, lane: Lane, answer: SendAnswer) -> None:
+    def _refused(self, lane: SendQueue, answer: SendAnswer) -> None:
         if not lane.refused:
             self._node.registry.counts.legacy_again += 1
         wait_s = max(_LEAST_S, answer.retry_after_ms / 1000)
         lane.refused = True
         lane.due_s = max(lane.due_s, self._node.clock.seconds() + wait_s)
 
-    def _rewind(self, lane: Lane) -> None:
+    def _rewind(self, lane: SendQueue) -> None:
         """
         Begin with the first again, once nothing of the lane is in flight.
         """

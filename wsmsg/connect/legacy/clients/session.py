@@ -32,14 +32,14 @@ from wsmsg.protocol.frames import Hello, Send, ServerFrame, Welcome
 from wsmsg.protocol.legacy import (
     CODEC,
     ONLINE,
-    Acknowledgement,
+    LegacyAcknowledgement,
     LegacyFrame,
     understood,
 )
 from wsmsg.rpc.rest_pb2 import WSMessage
 
 if TYPE_CHECKING:
-    from wsmsg.connect.legacy.clients.shared import Legacy
+    from wsmsg.connect.legacy.clients.shared import LegacyClients
 
 #: A message of presence is short.
 _HEADER = 2
@@ -59,7 +59,9 @@ class LegacySession(Session):
     is_legacy = True
     outbox: LegacyOutbox
 
-    def __init__(self, peer: ISessionPeer, legacy: Legacy, identity: Identity) -> None:
+    def __init__(
+        self, peer: ISessionPeer, legacy: LegacyClients, identity: Identity
+    ) -> None:
         node = legacy.node
         super().__init__(peer, CODEC, node, identity=identity)
         self._legacy = legacy
@@ -105,7 +107,7 @@ class LegacySession(Session):
             case Send():
                 self._slow_down()
                 self.intake.put_back(data)
-            case Acknowledgement():
+            case LegacyAcknowledgement():
                 self._acknowledged(frame.message_id)
             case _:
                 pass  # that it spoke is all
@@ -199,7 +201,7 @@ class LegacySession(Session):
     def _tell_presence(self, data: bytes) -> None:
         said = WSMessage.FromString(data[_HEADER:])
         online = said.content == ONLINE
-        self.partners.changed(model.Presence(getattr(said, "from"), online))
+        self.partners.changed(model.UserPresence(getattr(said, "from"), online))
 
     def reply(self, frame: ServerFrame) -> None:
         """

@@ -22,7 +22,7 @@ from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.mark_pool import MarkPool
 from wsmsg.connect.legacy.clients.sends import HeldSends
 from wsmsg.connect.legacy.clients.session import LegacySession
-from wsmsg.connect.session.context import Node
+from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.spread import Deadlines
 from wsmsg.connect.upstream.interface import Identity, ISessionPeer
 from wsmsg.dependency.retry import retry_policy
@@ -35,7 +35,7 @@ _WARN_S = 10.0
 _AGAIN_S = 1.0
 
 
-class Legacy:
+class LegacyClients:
     """
     Makes their sessions, and keeps what outlives them.
 
@@ -46,7 +46,7 @@ class Legacy:
 
     _log = Logger()
 
-    def __init__(self, node: Node, incarnation: str) -> None:
+    def __init__(self, node: SessionContext, incarnation: str) -> None:
         self.node = node
         self.held = HeldSends(node, self.skipped)
         self.marks = MarkPool(

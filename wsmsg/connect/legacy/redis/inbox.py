@@ -24,7 +24,7 @@ from wsmsg.connect.legacy.redis.forward import (
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.redis.connection import Ask, RedisConnection
-from wsmsg.redis.subscriber import Listening
+from wsmsg.redis.subscriber import Subscriber
 from wsmsg.settings.urls.redis import RedisUrl
 
 #: At most one warning in so long.
@@ -74,7 +74,7 @@ class ForwardInbox:
             retry=retry,
             dependency=self.dependency,
             check=self._subscribe,
-            line=lambda: Listening(self._heard, LIMIT_BYTES),
+            line=lambda: Subscriber(self._heard, LIMIT_BYTES),
             timeout_s=timeout_s,
         )
 

@@ -26,7 +26,7 @@ REFRESH_S = 60.0
 
 
 @attrs.define(eq=False)
-class Entry:
+class LedgerEntry:
     """
     A session, as their Redis has it.
 
@@ -45,7 +45,7 @@ class Entry:
         return f"conn-{self.user}-{self.since_s}"
 
 
-class Ledger:
+class PresenceLedger:
     """
     All sessions of a Connect.
 
@@ -57,10 +57,10 @@ class Ledger:
     def __init__(self, limit: int) -> None:
         self.forgotten = 0
         self._limit = limit
-        self._untold: dict[object, Entry] = {}
+        self._untold: dict[object, LedgerEntry] = {}
         # By the time of the last telling: the first is due first.
-        self._told: dict[object, Entry] = {}
-        self._parting: dict[str, Entry] = {}
+        self._told: dict[object, LedgerEntry] = {}
+        self._parting: dict[str, LedgerEntry] = {}
         self._named: dict[str, object] = {}
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class Ledger:
 
         @param key: what it is known by, to L{left}; hashable.
         """
-        entry = Entry(user, client_type, int(since_s))
+        entry = LedgerEntry(user, client_type, int(since_s))
         self._name(key, entry)
         self._untold[key] = entry
 
@@ -95,7 +95,7 @@ class Ledger:
             return
         self._part(entry)
 
-    def take(self, now_s: float, limit: int) -> list[tuple[object, Entry]]:
+    def take(self, now_s: float, limit: int) -> list[tuple[object, LedgerEntry]]:
         """
         What is to be told now; it counts as told.
         """
@@ -111,7 +111,7 @@ class Ledger:
             self._told[key] = entry
         return taken
 
-    def part(self, limit: int) -> list[Entry]:
+    def part(self, limit: int) -> list[LedgerEntry]:
         """
         What is to be removed now; it counts as removed.
         """
@@ -120,7 +120,7 @@ class Ledger:
             del self._named[entry.name]
         return parted
 
-    def unparted(self, entries: Iterable[Entry]) -> None:
+    def unparted(self, entries: Iterable[LedgerEntry]) -> None:
         """
         These may not have been removed after all.
         """
@@ -151,12 +151,12 @@ class Ledger:
         self._untold = {**self._told, **self._untold}
         self._told = {}
 
-    def _name(self, key: object, entry: Entry) -> None:
+    def _name(self, key: object, entry: LedgerEntry) -> None:
         while entry.name in self._named:
             entry.since_s += 1
         self._named[entry.name] = key
 
-    def _part(self, entry: Entry) -> None:
+    def _part(self, entry: LedgerEntry) -> None:
         if len(self._parting) >= self._limit:
             (oldest,) = _first(self._parting, 1)
             del self._parting[oldest], self._named[oldest]
@@ -165,5 +165,5 @@ class Ledger:
         self._named[entry.name] = None
 
 
-def _first(entries: Mapping[K, Entry], limit: int) -> list[K]:
+def _first(entries: Mapping[K, LedgerEntry], limit: int) -> list[K]:
     return list(islice(entries, max(0, limit)))

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.connect.legacy.redis import scripts
-from wsmsg.connect.legacy.redis.ledger import Entry, Ledger
+from wsmsg.connect.legacy.redis.ledger import LedgerEntry, PresenceLedger
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
@@ -46,7 +46,7 @@ class Listed(Protocol):
     codec: Any
 
 
-class DeployedRedis:
+class LegacyRedisPresence:
     """
     Writes who is here, until L{stop}, which takes all of it out again.
 
@@ -70,7 +70,7 @@ class DeployedRedis:
         self.dependency = Dependency(
             f"legacy redis {url.place}", reactor, required=False
         )
-        self.ledger = Ledger(_PARTING)
+        self.ledger = PresenceLedger(_PARTING)
         self.told = self.removed = self.cleared = 0
         self._reactor = reactor
         self._node = node
@@ -216,7 +216,7 @@ class DeployedRedis:
         await together(calls)
         return len(taken) + len(parted)
 
-    def _enter(self, entries: list[Entry]) -> Deferred[Any]:
+    def _enter(self, entries: list[LedgerEntry]) -> Deferred[Any]:
         words: list[object] = []
         for e in entries:
             words += (e.user, e.name, e.client_type, e.since_s)
@@ -229,7 +229,7 @@ class DeployedRedis:
         for told in refused:
             self.ledger.refused(told.partition(":")[2])
 
-    def _leave(self, entries: list[Entry]) -> Deferred[Any]:
+    def _leave(self, entries: list[LedgerEntry]) -> Deferred[Any]:
         words: list[object] = []
         for e in entries:
             words += (e.user, e.name)
@@ -242,7 +242,7 @@ class DeployedRedis:
     def _left(self, count: int) -> None:
         self.removed += count
 
-    def _unparted(self, failure: Failure, entries: list[Entry]) -> Failure:
+    def _unparted(self, failure: Failure, entries: list[LedgerEntry]) -> Failure:
         self.ledger.unparted(entries)
         return failure
 

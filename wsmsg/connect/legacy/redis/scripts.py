@@ -33,7 +33,7 @@ Every script is given the node, then what it says.
 
 from __future__ import annotations
 
-from wsmsg.redis.connection import Script
+from wsmsg.redis.connection import RedisScript
 
 #: For how long a Connect that does not show itself keeps what it told, in seconds.
 LEASE_S = 15
@@ -84,7 +84,7 @@ end
 #: Then the heartbeat (unix s), how long a connection is kept (s), and for each the
 #: user, the connection, the client's type and when it began (unix s).
 #: Gives those, as C{user:connection}, whose name is somebody else's.
-ENTER = Script(
+ENTER = RedisScript(
     _HEAD
     + """
 local refused = {}
@@ -115,7 +115,7 @@ return refused
 )
 
 #: Then for each the user and the connection.
-LEAVE = Script(
+LEAVE = RedisScript(
     _HEAD
     + _DEPART
     + """
@@ -129,7 +129,7 @@ return 1
 
 #: Then the most connections to remove.  Takes away what this node has told; gives
 #: how many were removed: 0: nothing of it is left.
-SWEEP = Script(
+SWEEP = RedisScript(
     _HEAD
     + _DEPART
     + """
@@ -145,7 +145,7 @@ return #told
 
 #: Then this life of the node.  Renews its lease; gives the life that was known, and
 #: some Connects of ours whose lease is over.
-BEAT = Script(
+BEAT = RedisScript(
     _HEAD
     + f"""
 local now = tonumber(redis.call('TIME')[1])

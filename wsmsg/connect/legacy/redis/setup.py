@@ -11,21 +11,21 @@ import attrs
 
 from wsmsg.connect.legacy.redis.forward import Forward
 from wsmsg.connect.legacy.redis.inbox import ForwardInbox
-from wsmsg.connect.legacy.redis.presence import DeployedRedis
+from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 from wsmsg.connect.session.registry import Registry
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.settings.urls.redis import read_redis_url
-from wsmsg.settings.values import LegacySettings
+from wsmsg.settings.values import ConnectLegacySettings
 
 
 @attrs.frozen
-class Beside:
+class LegacyRedisBridge:
     """
     Both connections to their Redis.
     """
 
-    redis: DeployedRedis
+    redis: LegacyRedisPresence
     inbox: ForwardInbox
 
     def start(self) -> None:
@@ -50,14 +50,14 @@ class Beside:
 
 
 def beside(
-    settings: LegacySettings,
+    settings: ConnectLegacySettings,
     reactor: Any,
     *,
     registry: Registry,
     node: str,
     retry: RetryPolicy,
     unnumbered: Callable[[], bool],
-) -> Beside:
+) -> LegacyRedisBridge:
     """
     What the setting C{legacy.redis} asks for; nothing of it has begun.
 
@@ -72,7 +72,7 @@ def beside(
         registry.push(forward.message, (forward.user,))
         return True
 
-    redis = DeployedRedis(url, reactor, node=node, retry=retry)
+    redis = LegacyRedisPresence(url, reactor, node=node, retry=retry)
     registry.on_added, registry.on_removed = redis.joined, redis.left
     inbox = ForwardInbox(
         url,
@@ -82,4 +82,4 @@ def beside(
         content_bytes=lambda: registry.settings.limits.content_bytes,
         retry=retry,
     )
-    return Beside(redis, inbox)
+    return LegacyRedisBridge(redis, inbox)

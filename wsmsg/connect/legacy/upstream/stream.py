@@ -30,9 +30,9 @@ from wsmsg.connect.legacy.upstream.convert import (
     send_event,
     taken_event,
 )
-from wsmsg.connect.upstream.context import Owner, Shared, Transport
+from wsmsg.connect.upstream.context import StreamOwner, Transport, UpstreamContext
 from wsmsg.connect.upstream.interface import SendAnswer
-from wsmsg.connect.upstream.joins import Arrival
+from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unsupported
 from wsmsg.model import is_group
@@ -48,7 +48,7 @@ RESULTS = 10_000
 _REASON = 200
 
 
-class DeployedStream:
+class LegacyUpstreamStream:
     """
     One stream, while it lasts, with what L{wsmsg.connect.upstream.stream} has.
     """
@@ -58,7 +58,12 @@ class DeployedStream:
     deployed = True
 
     def __init__(
-        self, name: str, owner: Owner, shared: Shared, *, stalled_s: float
+        self,
+        name: str,
+        owner: StreamOwner,
+        shared: UpstreamContext,
+        *,
+        stalled_s: float,
     ) -> None:
         self.name = name
         self.unanswered = 0
@@ -108,7 +113,7 @@ class DeployedStream:
     def left(self, user: int) -> None:
         pass
 
-    def join(self, arrival: Arrival) -> None:
+    def join(self, arrival: JoinBarrier) -> None:
         arrival.applied()
 
     def watch(self, users: Iterable[int]) -> None:

@@ -26,11 +26,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import Config
 from wsmsg.message.journal.kafka.errors import Meaning, commit_meaning, meaning, told
 from wsmsg.message.journal.kafka.log import QUIET
-from wsmsg.message.journal.kafka.owner import Owner, Settled
+from wsmsg.message.journal.kafka.owner import ConsumerOwner, Settled
 from wsmsg.message.journal.record import decode
 
 _POLL_S = 0.1
@@ -65,7 +65,7 @@ class KafkaConsumer:
         config: Config,
         topic: str,
         reactor: IReactorFromThreads,
-        owner: Owner,
+        owner: ConsumerOwner,
         *,
         gather_s: float,
         going_s: float,
@@ -335,7 +335,7 @@ class KafkaConsumer:
             self.ends.pop(partition, None)
 
 
-def _entry(message: Message) -> Entry:
+def _entry(message: Message) -> JournalEntry:
     value = message.value()
     return decode(
         message.partition() or 0,

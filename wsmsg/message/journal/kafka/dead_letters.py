@@ -27,7 +27,7 @@ from confluent_kafka import (
 )
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.interface import DeadLetter, Entry
+from wsmsg.message.journal.interface import DeadLetter, JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace, exhumer, reader
 from wsmsg.message.journal.kafka.errors import told
 from wsmsg.message.journal.kafka.log import QUIET
@@ -41,7 +41,7 @@ _BATCH = 500
 _HEADERS = ("reason", "topic", "partition", "offset")
 
 
-class Line(NamedTuple):
+class DeadLetterLine(NamedTuple):
     """
     What is in one place of the topic.
 
@@ -53,7 +53,7 @@ class Line(NamedTuple):
     live: bool
 
 
-def letter_of(topic: str, entry: Entry, reason: str) -> Outgoing:
+def letter_of(topic: str, entry: JournalEntry, reason: str) -> Outgoing:
     """
     The record of a dead letter.
     """
@@ -66,7 +66,7 @@ def letter_of(topic: str, entry: Entry, reason: str) -> Outgoing:
     return Outgoing(place.encode(), entry.value, headers, 0)
 
 
-def living(lines: Iterable[Line]) -> list[int]:
+def living(lines: Iterable[DeadLetterLine]) -> list[int]:
     """
     The places of the letters that were not taken out, rising.
     """
@@ -168,7 +168,7 @@ class KafkaDeadLetters:
         client = Consumer({**reader(self._place), "logger": QUIET})
         try:
             lines = (
-                Line(m.offset() or 0, m.key() or b"", m.value() is not None)
+                DeadLetterLine(m.offset() or 0, m.key() or b"", m.value() is not None)
                 for m in self._messages(client, max(after, 0))
             )
             alive = [

@@ -22,12 +22,12 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, TooLarge, Unavailable
-from wsmsg.message.journal.interface import DeadLetter, Entry, IJournal
+from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace, consumer, producer
 from wsmsg.message.journal.kafka.consumer import KafkaConsumer
 from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters, letter_of
@@ -74,14 +74,14 @@ class KafkaJournal:
         self._letters = KafkaDeadLetters(place)
         self._retry = retry
         self._tried_s = reactor.seconds()
-        self._reopening = Reopening(self._open, reactor, self._delay_s, dependency)
+        self._reopening = KeptOpen(self._open, reactor, self._delay_s, dependency)
         self._producer: KafkaProducer | None = None
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
         self._partitions = Partitions()
-        self._on_hand: deque[Entry] = deque()
+        self._on_hand: deque[JournalEntry] = deque()
         self._epoch = 0
-        self._reader: tuple[int, Deferred[list[Entry]]] | None = None
+        self._reader: tuple[int, Deferred[list[JournalEntry]]] | None = None
         self._going: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
         self._committing: IDelayedCall | None = None
         self._forget: list[Callable[[], object]] = []
@@ -117,12 +117,12 @@ class KafkaJournal:
             ],
         )
 
-    def read(self, limit: int) -> Deferred[list[Entry]]:
+    def read(self, limit: int) -> Deferred[list[JournalEntry]]:
         if self._reader is not None:
             raise RuntimeError("a read is open already")
         if self._stopping is not None:
             return succeed([])
-        done: Deferred[list[Entry]] = Deferred()
+        done: Deferred[list[JournalEntry]] = Deferred()
         self._reader = (max(limit, 1), done)
         self._serve()
         return done
@@ -157,7 +157,7 @@ class KafkaJournal:
             "partitions": len(self._partitions),
         }
 
-    def bury(self, letters: Sequence[tuple[Entry, str]]) -> Deferred[None]:
+    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         if not self._reopening.up or self._producer is None:
             return fail(self._reopening.refusal())
         if not letters:
@@ -271,7 +271,7 @@ class KafkaJournal:
 
     # What the consumer tells (kafka_consumer.Owner)
 
-    def arrived(self, epoch: int, entries: list[Entry]) -> None:
+    def arrived(self, epoch: int, entries: list[JournalEntry]) -> None:
         if self._stopping is None and epoch == self._epoch:
             self._on_hand.extend(self._partitions.ours(entries))
         self._want()

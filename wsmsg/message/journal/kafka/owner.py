@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Protocol
 
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 
 
 class Settled:
@@ -31,7 +31,7 @@ class Settled:
         return self.positions
 
 
-class Owner(Protocol):
+class ConsumerOwner(Protocol):
     """
     Who owns a consumer; all of it is called in the reactor, in the order in which it
     happened.
@@ -52,7 +52,7 @@ class Owner(Protocol):
         Partitions were lost, and nothing can be committed any more.
         """
 
-    def arrived(self, epoch: int, entries: list[Entry]) -> None:
+    def arrived(self, epoch: int, entries: list[JournalEntry]) -> None:
         """
         Records, of the time since so many rewinds.
         """

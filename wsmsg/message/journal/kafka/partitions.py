@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
-from wsmsg.message.journal.interface import Entry
+from wsmsg.message.journal.interface import JournalEntry
 
 
 @attrs.define
@@ -57,13 +57,13 @@ class Partitions:
         for partition in partitions:
             self._ours.pop(partition, None)
 
-    def ours(self, entries: Collection[Entry]) -> list[Entry]:
+    def ours(self, entries: Collection[JournalEntry]) -> list[JournalEntry]:
         """
         Those of the entries that are of our partitions.
         """
         return [e for e in entries if e.partition in self._ours]
 
-    def handed(self, entries: Iterable[Entry]) -> None:
+    def handed(self, entries: Iterable[JournalEntry]) -> None:
         """
         These were given to the reader.
         """

@@ -37,7 +37,7 @@ _FOREVER = "-1"
 
 
 @attrs.frozen
-class Wanted:
+class WantedTopics:
     """
     A topic that must be there.
 
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @attrs.frozen
-class Found:
+class FoundTopics:
     """
     A topic that is there.
 
@@ -64,15 +64,15 @@ class Found:
     most_bytes: int = 0
 
 
-def wanted_topics(place: KafkaPlace) -> list[Wanted]:
+def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
     """
     Messages, and dead letters in one partition: their offset there is their number.
     """
     size = {"max.message.bytes": str(max(place.record_bytes + 4096, 1048588))}
     rights = ("READ", "WRITE")
     return [
-        Wanted(place.topic, place.settings.partitions, rights, size),
-        Wanted(
+        WantedTopics(place.topic, place.settings.partitions, rights, size),
+        WantedTopics(
             place.dead_letters,
             1,
             rights,
@@ -81,7 +81,7 @@ def wanted_topics(place: KafkaPlace) -> list[Wanted]:
     ]
 
 
-def topic_fault(wanted: Wanted, found: Found, record_bytes: int) -> str:
+def topic_fault(wanted: WantedTopics, found: FoundTopics, record_bytes: int) -> str:
     """
     Why a topic cannot be used; empty: it can.
     """
@@ -150,7 +150,9 @@ class KafkaTopics:
                 raise Unavailable(fault)
         self._check_group()
 
-    def _describe(self, admin: AdminClient, names: Sequence[str]) -> dict[str, Found]:
+    def _describe(
+        self, admin: AdminClient, names: Sequence[str]
+    ) -> dict[str, FoundTopics]:
         # A question that was asked of a broker that hung may wait for its controller
         # to the end, though it serves again: the next one does not.
         for _ in range(_ASKED - 1):
@@ -161,13 +163,15 @@ class KafkaTopics:
                     raise
         return self._described(admin, names)
 
-    def _described(self, admin: AdminClient, names: Sequence[str]) -> dict[str, Found]:
+    def _described(
+        self, admin: AdminClient, names: Sequence[str]
+    ) -> dict[str, FoundTopics]:
         answers = admin.describe_topics(
             TopicCollection(list(names)),
             include_authorized_operations=True,
             request_timeout=_ANSWER_S / _ASKED,
         )
-        found: dict[str, Found] = {}
+        found: dict[str, FoundTopics] = {}
         for name, answer in answers.items():
             try:
                 topic = answer.result()
@@ -177,12 +181,12 @@ class KafkaTopics:
                 if e.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
                     raise Unavailable(f"we may not DESCRIBE topic {name}") from e
                 raise
-            found[name] = Found(
+            found[name] = FoundTopics(
                 len(topic.partitions), _rights(topic.authorized_operations)
             )
         return found
 
-    def _make(self, admin: AdminClient, missing: Sequence[Wanted]) -> None:
+    def _make(self, admin: AdminClient, missing: Sequence[WantedTopics]) -> None:
         settings = self._place.settings
         if not settings.create_topics:
             names = " and ".join(w.name for w in missing)
@@ -210,7 +214,7 @@ class KafkaTopics:
                     why = told(e.args[0].name(), e.args[0].str())
                     raise Unavailable(f"topic {name} cannot be made: {why}") from e
 
-    def _sizes(self, admin: AdminClient, found: dict[str, Found]) -> None:
+    def _sizes(self, admin: AdminClient, found: dict[str, FoundTopics]) -> None:
         """
         The longest record of each; who may not ask for it goes without.
         """

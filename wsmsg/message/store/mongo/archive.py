@@ -18,7 +18,7 @@ from wsmsg.dependency.reopen import Broken
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.wait import up
-from wsmsg.message.store.archive import Extent, IStoreArchive, Span
+from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.documents import (
@@ -65,7 +65,7 @@ class MongoArchive:
     def close(self) -> Deferred[None]:
         return self._connection.stop()
 
-    def conversations(self, after: str, limit: int) -> Deferred[list[Extent]]:
+    def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._connection.ask(lambda: self._conversations(after, limit))
 
     def messages(self, spans: Sequence[Span]) -> Deferred[list[Message]]:
@@ -85,7 +85,7 @@ class MongoArchive:
             lambda: self._groups.group(conversation, after, limit)
         )
 
-    async def _conversations(self, after: str, limit: int) -> list[Extent]:
+    async def _conversations(self, after: str, limit: int) -> list[StoreExtent]:
         found = await self._connection.documents(
             find(
                 "conversations",
@@ -97,7 +97,7 @@ class MongoArchive:
         )
         heads = {d["_id"]: int(d["head"]) for d in found}
         beyond = await self._heads.beyond(heads) if heads else {}
-        return [Extent(name, head) for name, head in {**heads, **beyond}.items()]
+        return [StoreExtent(name, head) for name, head in {**heads, **beyond}.items()]
 
     async def _messages(self, spans: Sequence[Span]) -> list[Message]:
         branches = [

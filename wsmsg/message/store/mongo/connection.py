@@ -19,7 +19,7 @@ from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
@@ -76,7 +76,7 @@ class MongoConnection:
         self._prepare = prepare
         self._pool: Pool | None = None
         self._ping: IDelayedCall | None = None
-        self._reopening = Reopening(
+        self._reopening = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )
         self._stopping: Deferred[None] | None = None

@@ -25,9 +25,9 @@ from wsmsg.errors import Unavailable
 from wsmsg.model import (
     INT64_MAX,
     Cursor,
-    Identity,
     InvalidName,
     Message,
+    MessageIdentity,
     members_of,
 )
 
@@ -116,7 +116,7 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield items[i : i + size]
 
 
-def message_key(identity: Identity) -> str:
+def message_key(identity: MessageIdentity) -> str:
     """
     The key of a message.  No storable conversation has a slash in its name, so two
     identities never have one key.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.interface import GroupPage, Member
+from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
     Document,
@@ -45,7 +45,7 @@ _Key = tuple[str, int]
 
 
 @attrs.frozen
-class Standing:
+class Membership:
     """
     How a user stands with a group.
 
@@ -144,7 +144,7 @@ class MongoGroups:
             return None
         reply = await self._connection.run({"count": "members", "query": now})
         members = [
-            Member(int(d["user"]), int(d["joined"])) for d in found if "user" in d
+            MemberRow(int(d["user"]), int(d["joined"])) for d in found if "user" in d
         ]
         return GroupPage(
             conversation,
@@ -214,12 +214,12 @@ class MongoGroups:
         raise Unavailable("other Messages keep changing the members of the same groups")
 
     async def _stand(
-        self, before: Mapping[_Key, Standing], after: Mapping[_Key, Standing]
+        self, before: Mapping[_Key, Membership], after: Mapping[_Key, Membership]
     ) -> bool:
         # False: somebody else was there between reading and writing.
         named = [_named(key, now) for key, now in after.items() if key not in before]
         # All who move in one way are one change; of ten thousand these are few.
-        alike: dict[tuple[int, Standing], list[str]] = {}
+        alike: dict[tuple[int, Membership], list[str]] = {}
         for key, now in after.items():
             if key in before and now != before[key]:
                 way = (before[key].changed, now)
@@ -236,10 +236,10 @@ class MongoGroups:
             written += await self._update("members", some)
         return written == len(named) + sum(map(len, alike.values()))
 
-    async def _standings(self, keys: Iterable[_Key]) -> dict[_Key, Standing]:
+    async def _standings(self, keys: Iterable[_Key]) -> dict[_Key, Membership]:
         wanted = {"_id": {"$in": [member_key(*key) for key in keys]}}
         return {
-            (d["conversation"], d["user"]): Standing(d["joined"], d["changed"])
+            (d["conversation"], d["user"]): Membership(d["joined"], d["changed"])
             for d in await self._connection.documents(find("members", wanted))
         }
 
@@ -251,28 +251,28 @@ class MongoGroups:
 
 
 def carried_out(
-    changes: _Changes, before: Mapping[_Key, Standing], keys: Iterable[_Key]
-) -> dict[_Key, Standing]:
+    changes: _Changes, before: Mapping[_Key, Membership], keys: Iterable[_Key]
+) -> dict[_Key, Membership]:
     """
     How users stand after some changes: each goes by the events above the highest one
     that was carried out for them before.
 
     @param before: how they stood; who is not in it was never named.
     """
-    now = {key: before.get(key, Standing()) for key in keys}
+    now = {key: before.get(key, Membership()) for key in keys}
     for event, said in changes:
         for user in said.add:
             key = (event.conversation, user)
             if event.seq > now[key].changed:
-                now[key] = Standing(now[key].joined or event.seq, event.seq)
+                now[key] = Membership(now[key].joined or event.seq, event.seq)
         for user in said.remove:
             key = (event.conversation, user)
             if event.seq > now[key].changed:
-                now[key] = Standing(0, event.seq)
+                now[key] = Membership(0, event.seq)
     return now
 
 
-def _named(key: _Key, now: Standing) -> Document:
+def _named(key: _Key, now: Membership) -> Document:
     conversation, user = key
     return {
         "_id": member_key(conversation, user),
@@ -283,7 +283,7 @@ def _named(key: _Key, now: Standing) -> Document:
     }
 
 
-def _moved(keys: Sequence[str], changed: int, now: Standing) -> Document:
+def _moved(keys: Sequence[str], changed: int, now: Membership) -> Document:
     # Only if nobody else changed it: then it is read and decided again.
     return {
         "q": {"_id": {"$in": keys}, "changed": changed},

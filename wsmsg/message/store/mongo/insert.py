@@ -38,7 +38,7 @@ _DUPLICATE = frozenset({11000, 11001})
 _REFUSED = frozenset({2, 22, 121, 10334, 17280, 17419, 17420})
 
 
-class Prefixes:
+class InsertProgress:
     """
     What became of the messages of a batch so far.
 
@@ -130,7 +130,7 @@ class MongoInserts:
         """
         As the store is asked.
         """
-        run = Prefixes(messages)
+        run = InsertProgress(messages)
         while run.left:
             some = list(_up_to(messages, run.left, COMMAND_BYTES))
             documents = [to_document(m, stored_ms) for m in some]
@@ -148,7 +148,7 @@ class MongoInserts:
         return run.outcomes
 
     async def _stopped(
-        self, run: Prefixes, messages: Sequence[Message], error: Document
+        self, run: InsertProgress, messages: Sequence[Message], error: Document
     ) -> None:
         code, first = error.get("code"), run.left[0]
         if code in _REFUSED:

@@ -36,7 +36,7 @@ from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.together import both, together
 from wsmsg.message.store.read_ranges import (
     STEPS,
-    Seen,
+    ReadRanges,
     merged,
     passes,
     settled,
@@ -54,7 +54,7 @@ _Spans = dict[str, list[tuple[int, int]]]
 
 
 @attrs.frozen
-class Want:
+class CursorTarget:
     """
     What was seen of one conversation by one user.
 
@@ -69,7 +69,7 @@ class Want:
     passing: bool = True
 
 
-class Found:
+class FoundMarks:
     """
     What is known of messages: their ids, and whom they are from.
     """
@@ -124,7 +124,7 @@ class MongoMarks:
         """
         moves = await self._cursors.moves(cursors)
         wants = {
-            key: Want(to, passing=not to.seen)
+            key: CursorTarget(to, passing=not to.seen)
             for key, (now, to) in moves.items()
             if to.seen or (now is not None and now.seen)
         }
@@ -134,7 +134,7 @@ class MongoMarks:
         if not wants:
             return risen
         before = {key: now for key in wants if (now := moves[key][0]) is not None}
-        found = Found()
+        found = FoundMarks()
         await self._look(found, _spans(wants, before))
         more, _ = await self._settle(wants, before, found)
         return risen + more
@@ -156,7 +156,7 @@ class MongoMarks:
             key = (m.conversation, m.user)
             if key in floors and floors[key] < m.seq and storable_values((m.seq,)):
                 asked.setdefault(key, []).append((m.seq, m.seq))
-        found = Found()
+        found = FoundMarks()
         wants = _wants(asked, floors)
         await self._look(found, _spans(wants, now))
         good = [
@@ -184,7 +184,7 @@ class MongoMarks:
         floors.update((key, 0) for key in keys if key[1] in two_of(key[0]))
         return floors
 
-    async def _look(self, found: Found, spans: _Spans) -> None:
+    async def _look(self, found: FoundMarks, spans: _Spans) -> None:
         branches = [
             {"conversation": name, "seq": {"$gte": first, "$lte": last}}
             for name, some in spans.items()
@@ -208,10 +208,13 @@ class MongoMarks:
         )
 
     async def _settle(
-        self, wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor], found: Found
-    ) -> tuple[list[Cursor], dict[_Key, Seen]]:
+        self,
+        wants: Mapping[_Key, CursorTarget],
+        now: Mapping[_Key, Cursor],
+        found: FoundMarks,
+    ) -> tuple[list[Cursor], dict[_Key, ReadRanges]]:
         risen: list[Cursor] = []
-        seen: dict[_Key, Seen] = {}
+        seen: dict[_Key, ReadRanges] = {}
         for _ in range(_TRIES):
             decided = await self._decide(wants, now, found)
             seen.update(decided)
@@ -232,9 +235,12 @@ class MongoMarks:
         raise Unavailable("other Messages keep changing what the same users have seen")
 
     async def _decide(
-        self, wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor], found: Found
-    ) -> dict[_Key, Seen]:
-        def decide(key: _Key) -> Seen:
+        self,
+        wants: Mapping[_Key, CursorTarget],
+        now: Mapping[_Key, Cursor],
+        found: FoundMarks,
+    ) -> dict[_Key, ReadRanges]:
+        def decide(key: _Key) -> ReadRanges:
             before = _before(wants[key], now.get(key))
             want = wants[key]
             passed = found.passed(*key) if want.passing else ()
@@ -297,19 +303,19 @@ class MongoMarks:
 
 def _wants(
     seqs: Mapping[_Key, Sequence[tuple[int, int]]], floors: Mapping[_Key, int]
-) -> dict[_Key, Want]:
+) -> dict[_Key, CursorTarget]:
     return {
-        key: Want(Cursor(*key, seen=tuple(some)), floors[key])
+        key: CursorTarget(Cursor(*key, seen=tuple(some)), floors[key])
         for key, some in seqs.items()
     }
 
 
-def _before(want: Want, now: Cursor | None) -> Seen:
+def _before(want: CursorTarget, now: Cursor | None) -> ReadRanges:
     read = max(now.read if now else 0, want.to.read, want.floor)
-    return Seen(read, now.seen if now else ())
+    return ReadRanges(read, now.seen if now else ())
 
 
-def _spans(wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor]) -> _Spans:
+def _spans(wants: Mapping[_Key, CursorTarget], now: Mapping[_Key, Cursor]) -> _Spans:
     spans: _Spans = {}
     for key, want in wants.items():
         if not want.passing:
@@ -322,7 +328,7 @@ def _spans(wants: Mapping[_Key, Want], now: Mapping[_Key, Cursor]) -> _Spans:
     return spans
 
 
-def _cursor(to: Cursor, now: Cursor | None, seen: Seen) -> Cursor:
+def _cursor(to: Cursor, now: Cursor | None, seen: ReadRanges) -> Cursor:
     now = now or Cursor(to.conversation, to.user)
     return Cursor(
         to.conversation,
@@ -340,7 +346,7 @@ def _told(cursor: Cursor) -> Cursor:
 def _covers(there: Cursor | None, to: Cursor) -> bool:
     if there is None or there.read < to.read:
         return False
-    seen = settled(Seen(there.read, there.seen))
+    seen = settled(ReadRanges(there.read, there.seen))
     return settled(seen, to.seen) == seen
 
 

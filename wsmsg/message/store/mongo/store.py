@@ -49,7 +49,7 @@ from wsmsg.message.store.mongo.insert import MongoInserts
 from wsmsg.message.store.mongo.marks import MongoMarks
 from wsmsg.message.store.mongo.together import together
 from wsmsg.message.store.mongo.unread import MongoUnread
-from wsmsg.model import INT64_MAX, Cursor, Identity, Mark, Message
+from wsmsg.model import INT64_MAX, Cursor, Mark, Message, MessageIdentity
 from wsmsg.settings.urls.mongo import MongoUrl
 
 # The limit of an index of all that is there; after that it is asked for again, and a
@@ -98,7 +98,9 @@ class MongoStore:
             return succeed([])
         return self._connection.ask(lambda: self._inserts.insert(messages, stored_ms))
 
-    def find(self, identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
+    def find(
+        self, identities: Sequence[MessageIdentity]
+    ) -> Deferred[dict[MessageIdentity, Message]]:
         return self._connection.ask(lambda: self._find(identities))
 
     def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
@@ -162,7 +164,9 @@ class MongoStore:
     ) -> Deferred[dict[int, tuple[str, int]]]:
         return self._connection.ask(lambda: self._unread.located(user, message_ids))
 
-    async def _find(self, identities: Sequence[Identity]) -> dict[Identity, Message]:
+    async def _find(
+        self, identities: Sequence[MessageIdentity]
+    ) -> dict[MessageIdentity, Message]:
         keys = [
             message_key(i)
             for i in identities

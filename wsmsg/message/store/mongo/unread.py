@@ -24,7 +24,7 @@ from wsmsg.message.store.mongo.documents import (
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.together import both, together
-from wsmsg.message.store.read_ranges import Seen, gaps
+from wsmsg.message.store.read_ranges import ReadRanges, gaps
 from wsmsg.model import (
     FIRST_EVENT,
     INT64_MAX,
@@ -129,7 +129,7 @@ class MongoUnread:
             first = 1 if user in two_of(key[0]) else readable.get(key, 0)
             if first:
                 now = cursors.get(key, Cursor(*key))
-                seen = Seen(max(now.read, first - 1), now.seen)
+                seen = ReadRanges(max(now.read, first - 1), now.seen)
                 pieces += _pieces(*key, seen)
         return pieces
 
@@ -176,7 +176,7 @@ def _matching(pieces: Sequence[Document]) -> Document:
     return {"$or": pieces, "kind": {"$lt": FIRST_EVENT}}
 
 
-def _pieces(name: str, user: int, seen: Seen) -> list[Document]:
+def _pieces(name: str, user: int, seen: ReadRanges) -> list[Document]:
     others: Document = {}
     if name != conversation_of(user, user):
         others = {"sender": {"$ne": user}}

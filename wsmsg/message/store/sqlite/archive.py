@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency.worker import IWorker
 from wsmsg.errors import Unavailable
-from wsmsg.message.store.archive import Extent, IStoreArchive, Span
+from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage
 from wsmsg.message.store.sqlite.file import STORE, StoreReader
 from wsmsg.model import Cursor, Message
@@ -89,9 +89,9 @@ class ArchiveReader(StoreReader):
                 f"schema is {version}, here it is {STORE.version}): stop that first"
             )
 
-    def conversations(self, after: str, limit: int) -> list[Extent]:
+    def conversations(self, after: str, limit: int) -> list[StoreExtent]:
         (found,) = self._file.row(_EXTENTS, (after, limit))
-        return [Extent(*row) for row in _extents.decode(found)]
+        return [StoreExtent(*row) for row in _extents.decode(found)]
 
     def messages(self, spans: Sequence[Span]) -> list[Message]:
         (found,) = self._file.row(_MESSAGES, (_json(spans),))
@@ -124,7 +124,7 @@ class SqliteArchive:
         self._worker.do(self._reader.close)
         return self._worker.quit()
 
-    def conversations(self, after: str, limit: int) -> Deferred[list[Extent]]:
+    def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
         return self._worker.do(self._reader.conversations, after, limit)
 
     def messages(self, spans: Sequence[Span]) -> Deferred[list[Message]]:

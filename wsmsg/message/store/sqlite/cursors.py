@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from wsmsg.message.store.interface import Marked
-from wsmsg.message.store.read_ranges import Seen, merged
+from wsmsg.message.store.read_ranges import ReadRanges, merged
 from wsmsg.message.store.sqlite.groups import GroupRows
-from wsmsg.message.store.sqlite.marks import SeenRows, Sight, keep
+from wsmsg.message.store.sqlite.marks import ReadQuery, SeenRows, keep
 from wsmsg.model import INT64_MAX, Cursor, InvalidName, Mark, is_group, members_of
 from wsmsg.sqlite.file import SqliteFile
 from wsmsg.sqlite.rows import write
@@ -30,7 +30,7 @@ _MOVE = """
 """
 
 
-class Moves:
+class CursorMoves:
     """
     The changes of cursors and of what was seen above them.  Only the thread of the
     file may use it.
@@ -61,7 +61,7 @@ class Moves:
                 moving[key] = (now, moved)
                 if moved.seen or moved.read > (now.read if now else 0):
                     sights.append(
-                        Sight(
+                        ReadQuery(
                             key,
                             now,
                             head,
@@ -94,7 +94,7 @@ class Moves:
         heights = self._heights(list(numbers))
         now = {key: cursor for key, (cursor, _) in heights.items()}
         sights = [
-            Sight(key, *heights[key], floor=floors[key], marked=merged(marked))
+            ReadQuery(key, *heights[key], floor=floors[key], marked=merged(marked))
             for key, marked in numbers.items()
         ]
         seen, ranges = self._look(sights, always=True)
@@ -119,8 +119,8 @@ class Moves:
         return floors
 
     def _look(
-        self, sights: Sequence[Sight], *, always: bool = False
-    ) -> tuple[dict[_Key, Seen], dict[_Key, tuple[tuple[int, int], ...]]]:
+        self, sights: Sequence[ReadQuery], *, always: bool = False
+    ) -> tuple[dict[_Key, ReadRanges], dict[_Key, tuple[tuple[int, int], ...]]]:
         # What was seen then, and the ranges before; without always only of those
         # that have ranges, as a cursor alone goes no further than it is told.
         ranges = self._seen.ranges([s.key for s in sights])
@@ -135,7 +135,7 @@ class Moves:
         self,
         moving: dict[_Key, tuple[Cursor | None, Cursor]],
         ranges: dict[_Key, tuple[tuple[int, int], ...]],
-        seen: dict[_Key, Seen],
+        seen: dict[_Key, ReadRanges],
     ) -> list[Cursor]:
         risen, rows = [], []
         for key, (now, moved) in moving.items():

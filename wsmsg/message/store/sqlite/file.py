@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 
 from wsmsg.message.store.interface import HeadRow, Marked, Outcome
-from wsmsg.message.store.sqlite.cursors import Moves
+from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.groups import GROUPS, GroupRows, apply
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.model import (
     Cursor,
-    Identity,
     InvalidName,
     Mark,
     Message,
+    MessageIdentity,
     members_of,
 )
 from wsmsg.sqlite.file import Schema, SqliteFile, Unfit
@@ -144,7 +144,9 @@ class StoreReader:
     def close(self) -> None:
         self._file.close()
 
-    def find(self, identities: Sequence[Identity]) -> dict[Identity, Message]:
+    def find(
+        self, identities: Sequence[MessageIdentity]
+    ) -> dict[MessageIdentity, Message]:
         found = (_message(row) for row in ask(self._file, _FIND, identities, _messages))
         return {m.identity: m for m in found}
 
@@ -206,7 +208,7 @@ class StoreWriter(StoreReader):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, reads=False)
-        self._moves = Moves(self._file, self.heights, self.groups, self.seen)
+        self._moves = CursorMoves(self._file, self.heights, self.groups, self.seen)
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
@@ -259,7 +261,7 @@ class StoreWriter(StoreReader):
                 return Outcome.INSERTED
         except Unfit:
             return Outcome.REFUSED
-        there = self.find([Identity(*row[:3])])
+        there = self.find([MessageIdentity(*row[:3])])
         return Outcome.REPEATED if there else Outcome.TAKEN
 
     def _begin(self, names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wsmsg.message.store.interface import GroupPage, Member
+from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.model import (
     FIRST_EVENT,
     GROUP,
@@ -142,7 +142,7 @@ class GroupRows:
         if row is None:
             return None
         name, owner, history, count, some = row
-        members = [Member(*m) for m in _some.decode(some)]
+        members = [MemberRow(*m) for m in _some.decode(some)]
         return GroupPage(conversation, name, owner, bool(history), count, members)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from wsmsg.message.store.read_ranges import STEPS, Ranges, Seen, settled, windows
+from wsmsg.message.store.read_ranges import STEPS, Ranges, ReadRanges, settled, windows
 from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
 from wsmsg.sqlite.file import SqliteFile, Unfit
 from wsmsg.sqlite.rows import ask, storable, write
@@ -114,7 +114,7 @@ _located = msgspec.json.Decoder(list[tuple[int, str, int]])
 
 
 @attrs.frozen
-class Sight:
+class ReadQuery:
     """
     What is asked about one user in one conversation.
 
@@ -179,12 +179,12 @@ class SeenRows:
         found = _located.decode(row[0]) if row else []
         return {message_id: (name, seq) for message_id, name, seq in found}
 
-    def after(self, sight: Sight, ranges: Ranges) -> Seen:
+    def after(self, sight: ReadQuery, ranges: Ranges) -> ReadRanges:
         """
         What a user has seen after all of this.
         """
         now = sight.now.read if sight.now else 0
-        before = seen = Seen(max(now, sight.read, sight.floor), ranges)
+        before = seen = ReadRanges(max(now, sight.read, sight.floor), ranges)
         if not sight.passing:
             return settled(before, sight.marked)
         passed: set[int] = set()
@@ -215,7 +215,9 @@ class SeenRows:
 
 
 def keep(
-    file: SqliteFile, before: Mapping[_Key, Ranges], after: Iterable[tuple[_Key, Seen]]
+    file: SqliteFile,
+    before: Mapping[_Key, Ranges],
+    after: Iterable[tuple[_Key, ReadRanges]],
 ) -> None:
     """
     Store ranges, inside of a transaction.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from wsmsg.dependency.reopen import Reopening
+from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
@@ -24,7 +24,7 @@ from wsmsg.message.store.interface import (
     Outcome,
 )
 from wsmsg.message.store.sqlite.file import StoreReader, StoreWriter
-from wsmsg.model import Cursor, Identity, Mark, Message
+from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 
 @implementer(IMessageStore)
@@ -55,7 +55,7 @@ class SqliteStore:
         )
         self._writing: IWorker = writing
         self._reading: IWorker = reading
-        self._reopening = Reopening(
+        self._reopening = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )
         self._stopping: Deferred[None] | None = None
@@ -79,7 +79,9 @@ class SqliteStore:
             self._writing, self._writer.insert, messages, stored_ms
         )
 
-    def find(self, identities: Sequence[Identity]) -> Deferred[dict[Identity, Message]]:
+    def find(
+        self, identities: Sequence[MessageIdentity]
+    ) -> Deferred[dict[MessageIdentity, Message]]:
         return self._reopening.ask(self._reading, self._reader.find, identities)
 
     def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from tests.connect.session.cases import CodecTestCase
-from wsmsg.connect.upstream.interface import ICodec
 from wsmsg.errors import BadFrame
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol import protobuf as codec_protobuf
+from wsmsg.protocol.codec import ICodec
 
 CODECS = (codec_json.CODEC, codec_protobuf.CODEC)
 

@@ -12,10 +12,10 @@ from zope.interface.verify import verifyObject
 from tests.connect.legacy.clients.legacy_node import ws
 from tests.protocol.test_codecs import server_frames
 from wsmsg import model
-from wsmsg.connect.upstream.interface import ICodec
 from wsmsg.errors import BadFrame
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
+from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.legacy import (
     CODEC,
     LegacyAcknowledgement,

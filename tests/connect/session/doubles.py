@@ -12,15 +12,13 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.context import SessionContext
+from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import (
     GroupView,
-    ICodec,
-    Identity,
-    ISession,
-    ISessionPeer,
     IUpstream,
     NewSend,
     OnAnswer,
@@ -30,6 +28,7 @@ from wsmsg.errors import Close, Unauthenticated
 from wsmsg.model import ConversationHead, Mark, Message, UserPresence
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
+from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ClientFrame, Hello, ServerFrame
 from wsmsg.settings.values import ConnectSettings, LimitSettings
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.doubles import FakePeer
-from wsmsg.connect.session.blocks import RATE, WINDOW
-from wsmsg.connect.session.inbox import Inbox
+from wsmsg.connect.session.inbox import RATE, WINDOW, Inbox
 
 
 class IntakeTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import NOW_S, House, message
 from wsmsg import model
-from wsmsg.connect.upstream.interface import Identity
+from wsmsg.auth.identity import Identity
 from wsmsg.errors import Close, Unavailable
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello, Resync, Welcome

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.doubles import NOW_S, House
-from wsmsg.connect.session.spread import Deadlines, PacedQueue
+from wsmsg.connect.session.timers import Deadlines, PacedQueue
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Goaway, Hello, Resync

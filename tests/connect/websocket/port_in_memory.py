@@ -16,12 +16,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
 from wsmsg.connect.edge.http import Pages, Site
 from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.connect.edge.port import Port
-from wsmsg.connect.upstream.interface import Identity, ISession
+from wsmsg.connect.session.interface import ISession
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.errors import Unauthenticated
 from wsmsg.model import UserPresence

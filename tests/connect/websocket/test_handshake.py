@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.connect.websocket.port_in_memory import Edge, close_of, upgrade
-from wsmsg.connect.upstream.interface import Identity, ISessionPeer
+from wsmsg.auth.identity import Identity
+from wsmsg.connect.session.interface import ISessionPeer
 
 
 def body_of(answer: bytes) -> Any:

@@ -17,10 +17,9 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from wsmsg.auth.identity import read_user
+from wsmsg.auth.identity import Authenticate, read_user
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.online_status import OnlineStatus, check_users
-from wsmsg.connect.upstream.interface import Authenticate
 from wsmsg.errors import (
     BadRequest,
     Internal,

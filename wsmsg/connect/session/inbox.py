@@ -8,9 +8,24 @@ were read already wait here in their order.
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import Final, Protocol
 
-from wsmsg.connect.upstream.interface import ISessionPeer
+from wsmsg.connect.session.interface import ISessionPeer
+
+# Why a session takes no frames for now; several may hold at once.
+
+#: Its login is being checked.
+CHECKING: Final = 1
+#: Its window of unanswered sends is full.
+WINDOW: Final = 2
+#: It is over its rate of frames.
+RATE: Final = 4
+#: It has as many queries unanswered as it may.
+QUERIES: Final = 8
+#: It does not read what it is sent.
+SLOW: Final = 16
+#: It was asked to move, and only finishes.
+LEAVING: Final = 32
 
 
 class InboxOwner(Protocol):
@@ -26,7 +41,7 @@ class Inbox:
     """
     The frames of one session, in order and as fast as it wants them.
 
-    @ivar blocks: why it wants none now, of L{wsmsg.connect.session.blocks}; 0: it does.
+    @ivar blocks: why it wants none now, of L{wsmsg.connect.session.inbox}; 0: it does.
     """
 
     __slots__ = (

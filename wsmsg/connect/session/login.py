@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from wsmsg.connect.session.reads import heads_of
-from wsmsg.connect.upstream.interface import Identity
+from wsmsg.auth.identity import Identity
+from wsmsg.connect.session.requests import heads_of
 from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.protocol.frames import Head, Hello, Limits, Welcome
 

@@ -20,7 +20,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from wsmsg.connect.upstream.interface import ISessionPeer
+from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.settings.values import LimitSettings
 
 

@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.dedup import DeliveredSeqs, PreWelcomeBuffer
 from wsmsg.connect.session.framing import framed
+from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.outbox import Outbox
-from wsmsg.connect.upstream.interface import ICodec, ISessionPeer
 from wsmsg.errors import Close
+from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Resync, ServerFrame, Welcome
 from wsmsg.settings.values import LimitSettings
 

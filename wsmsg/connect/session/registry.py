@@ -18,14 +18,15 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg import model
-from wsmsg.connect.session.counts import SessionCounters
+from wsmsg.connect.session.context import SessionCounters
 from wsmsg.connect.session.framing import framed
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
-from wsmsg.connect.upstream.interface import ICodec, IEdge
+from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol import frames
+from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ServerFrame
 from wsmsg.settings.values import ConnectSettings
 

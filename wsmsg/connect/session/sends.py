@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wsmsg import model
-from wsmsg.connect.session.blocks import WINDOW
+from wsmsg.connect.session.inbox import WINDOW
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import (
     BadRequest,

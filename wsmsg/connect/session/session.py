@@ -7,7 +7,7 @@ It knows no WebSocket, no stream and no reactor::
     login     from hello to welcome           output    what it says
     requests  what a known client asks for    outbox    what the client has not read
 
-A session that must not take more for now (see L{wsmsg.connect.session.blocks}) blocks
+A session that must not take more for now (see L{wsmsg.connect.session.inbox}) blocks
 its intake, and so its client.
 """
 
@@ -20,22 +20,26 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.session import login
-from wsmsg.connect.session.blocks import CHECKING, LEAVING, QUERIES, RATE, SLOW, WINDOW
 from wsmsg.connect.session.context import SessionContext
-from wsmsg.connect.session.inbox import Inbox
+from wsmsg.connect.session.inbox import (
+    CHECKING,
+    LEAVING,
+    QUERIES,
+    RATE,
+    SLOW,
+    WINDOW,
+    Inbox,
+)
+from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.lifecycle import begin
 from wsmsg.connect.session.output import Output
 from wsmsg.connect.session.requests import ANSWERS, QUERIES_MAX
-from wsmsg.connect.upstream.interface import (
-    ICodec,
-    Identity,
-    ISession,
-    ISessionPeer,
-    SendAnswer,
-)
+from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.errors import BadFrame, Close, WsmsgError, closing
 from wsmsg.flow.token_bucket import TokenBucket
+from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import (
     Accepted,
     Error,

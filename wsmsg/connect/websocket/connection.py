@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from wsmsg.connect.edge.heartbeat import DEAD_LOOK, PING_LOOK
 from wsmsg.connect.edge.tcp_info import progress
-from wsmsg.connect.upstream.interface import ISession, ISessionPeer
+from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.websocket.autobahn import (
     AUTOBAHN_SLOTS,
     CLOSED,

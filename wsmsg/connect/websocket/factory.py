@@ -9,19 +9,15 @@ from collections.abc import Callable, Mapping
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.auth.identity import Authenticate, Identity
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
-from wsmsg.connect.upstream.interface import (
-    Authenticate,
-    ICodec,
-    Identity,
-    ISession,
-    ISessionPeer,
-)
+from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.websocket.autobahn import deny
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.connect.websocket.origins import Origins
 from wsmsg.connect.websocket.turn_writes import Soon, TurnWrites
+from wsmsg.protocol.codec import ICodec
 from wsmsg.settings.values import ConnectSettings
 
 #: (peer, codec, identity of the header's token, user that a header claims) to session.

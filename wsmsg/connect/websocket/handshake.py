@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autobahn.websocket.types import ConnectionDeny
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import read_user
-from wsmsg.connect.upstream.interface import ICodec, Identity
+from wsmsg.auth.identity import Identity, read_user
 from wsmsg.connect.websocket.autobahn import deny
 from wsmsg.errors import ERRORS, BadRequest, Unauthenticated, WsmsgError
 from wsmsg.http.raw import answer, error_body
+from wsmsg.protocol.codec import ICodec
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections

@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.connect.session.doubles import FakePeer, House, unframed
 from wsmsg import model
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.legacy.clients.shared import LegacyClients
-from wsmsg.connect.upstream.interface import Identity, SendAnswer
+from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello
 from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE, TEXT

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.outbox import Outbox, OutboxOwner
-from wsmsg.connect.upstream.interface import ISessionPeer
 
 
 class RoomyOwner(OutboxOwner, Protocol):

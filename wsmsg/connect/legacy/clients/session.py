@@ -18,13 +18,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsmsg import model
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.legacy.clients.partners import Partners
-from wsmsg.connect.session.blocks import RATE, SLOW, WINDOW
+from wsmsg.connect.session.inbox import RATE, SLOW, WINDOW
+from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.sends import fault_of
 from wsmsg.connect.session.session import Session
-from wsmsg.connect.upstream.interface import Identity, ISession, ISessionPeer, NewSend
+from wsmsg.connect.upstream.interface import NewSend
 from wsmsg.errors import BadFrame, Close, Overloaded, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.model import Mark, conversation_of, group_conversation

@@ -18,13 +18,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
+from wsmsg.auth.identity import Identity
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.mark_pool import MarkPool
 from wsmsg.connect.legacy.clients.sends import HeldSends
 from wsmsg.connect.legacy.clients.session import LegacySession
 from wsmsg.connect.session.context import SessionContext
-from wsmsg.connect.session.spread import Deadlines
-from wsmsg.connect.upstream.interface import Identity, ISessionPeer
+from wsmsg.connect.session.interface import ISessionPeer
+from wsmsg.connect.session.timers import Deadlines
 from wsmsg.dependency.retry import retry_policy
 from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.model import Mark

@@ -1,5 +1,5 @@
 """
-The documents say what the code does.
+Tests of the documents: what they state agrees with the code.
 """
 
 from __future__ import annotations
@@ -25,19 +25,29 @@ from wsmsg.protocol.protobuf import ProtobufCodec
 from wsmsg.rpc import client_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*"))]
+DOCS = ROOT / "docs"
+DECISIONS = DOCS / "decisions"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 _EXAMPLE = re.compile(r"```json\n(.*?)```\n```textproto\n(.*?)```", re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_DECISION = re.compile(
+    r"# (\d+)\. (.+)\n\nStatus: (.+)\n\n"
+    r"## Context\n\n.+\n\n## Decision\n\n.+\n\n## Consequences\n\n.+",
+    re.S,
+)
+_DECISION_ROW = re.compile(r"^\| (\d+) \| \[(.+?)\]\((.+?)\) \| (.+) \|$", re.M)
 
 
 def examples() -> Iterator[tuple[bool, bytes, Message]]:
     """
-    The frames on the page of the protocol: whether a client says it, both spellings.
+    The example frames of the protocol page.
+
+    @return: for each, whether the client sends it, its JSON, and its protobuf.
     """
-    text = (ROOT / "docs" / "protocol.md").read_text()
-    said, heard = text.split("\n## What the server says\n")
-    for by_client, part in ((True, said), (False, heard)):
+    text = (DOCS / "protocol.md").read_text()
+    sent, received = text.split("\n## Frames from the server\n")
+    for by_client, part in ((True, sent), (False, received)):
         for as_json, as_text in _EXAMPLE.findall(part):
             made = client_pb2.ClientFrame() if by_client else client_pb2.ServerFrame()
             text_format.Parse(as_text, made)
@@ -46,7 +56,7 @@ def examples() -> Iterator[tuple[bool, bytes, Message]]:
 
 def anchors(page: Path) -> set[str]:
     """
-    What a link may name in a page, as GitHub makes it of headings.
+    The anchors that GitHub makes of a page's headings.
     """
     found = set()
     for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.M):
@@ -62,7 +72,7 @@ class TableTests(SynchronousTestCase):
 
     def test_tables(self) -> None:
         """
-        Errors, close codes and settings are those of the code, each explained.
+        Errors, close codes and settings are those of the code, and each is explained.
         """
         for page in sorted(make_tables.DOCS.glob("*.md")):
             text = page.read_text()
@@ -73,7 +83,7 @@ class TableTests(SynchronousTestCase):
 
     def test_all_tables_are_somewhere(self) -> None:
         """
-        No table has been dropped from the pages.
+        Each table is on one page.
         """
         pages = "".join(p.read_text() for p in make_tables.DOCS.glob("*.md"))
         for name in make_tables.TABLES:
@@ -81,7 +91,8 @@ class TableTests(SynchronousTestCase):
 
     def test_drift_is_seen(self) -> None:
         """
-        A default that is not the code's, and a row that nobody explained, are seen.
+        A default that differs from the code's is found, and so is a row that nobody
+        explained.
         """
         page = make_tables.remade("<!-- table: message -->\n<!-- end -->")
         self.assertIn("| `page` | `200` |", page)
@@ -96,7 +107,7 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_both_spellings(self) -> None:
         """
-        Every example is one frame, the same in both spellings.
+        Each example is one frame, the same in JSON and in protobuf.
         """
         for by_client, as_json, message in examples():
             codecs = (JsonCodec(), ProtobufCodec())
@@ -109,7 +120,7 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_every_frame(self) -> None:
         """
-        Every frame has an example.
+        Each frame has an example.
         """
         shown: tuple[set[str], set[str]] = (set(), set())
         for by_client, as_json, _ in examples():
@@ -120,9 +131,9 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_every_field(self) -> None:
         """
-        Every field of every frame is shown or named on the page.
+        Each field of each frame is shown or named on the page.
         """
-        text = (ROOT / "docs" / "protocol.md").read_text()
+        text = (DOCS / "protocol.md").read_text()
         for union in (ClientFrame, ServerFrame):
             for frame in (*get_args(union), frames.Limits, frames.Head):
                 for field in msgspec.structs.fields(frame):
@@ -136,8 +147,8 @@ class PythonTests(SynchronousTestCase):
 
     def test_examples(self) -> None:
         """
-        They are Python, what they import is there, and what they match has the fields
-        that they name.
+        The examples compile, their imports exist, and the classes that they match on
+        have the fields that they name.
         """
         found = 0
         for page in PAGES:
@@ -160,7 +171,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_links(self) -> None:
         """
-        Every link within the tree leads to a file and a heading that is there.
+        Each link within the tree leads to a file and a heading that exist.
         """
         broken = []
         for page in PAGES:
@@ -172,3 +183,42 @@ class LinkTests(SynchronousTestCase):
                 if not target.exists() or (anchor and anchor not in anchors(target)):
                     broken.append(f"{page.name}: {link}")
         self.assertEqual(broken, [])
+
+
+class DecisionTests(SynchronousTestCase):
+    """
+    The records of decisions.
+    """
+
+    def test_form(self) -> None:
+        """
+        Each record has a number, a title, a status, its context, the decision and its
+        consequences, and the index lists exactly these numbers, titles and statuses.
+        """
+        found = []
+        for page in sorted(DECISIONS.glob("[0-9]*.md")):
+            record = _DECISION.fullmatch(page.read_text())
+            assert record is not None, page.name
+            number, title, status = record.groups()
+            self.assertEqual(page.name[:5], f"{int(number):04}-")
+            found.append((number, title, page.name, status[0].lower() + status[1:]))
+        index = (DECISIONS / "README.md").read_text()
+        self.assertEqual(_DECISION_ROW.findall(index), found)
+        self.assertEqual([int(row[0]) for row in found], [*range(1, len(found) + 1)])
+
+    def test_superseded(self) -> None:
+        """
+        A superseded record and the one that supersedes it name each other.
+        """
+        texts = {page.name: page.read_text() for page in DECISIONS.glob("[0-9]*.md")}
+        links = re.compile(
+            r"^Status: .*?(superseded by|supersedes) .*\((.+?)\)", re.M | re.I
+        )
+        found = {}
+        for name, text in texts.items():
+            for word, other in links.findall(text):
+                found[name, other] = word.lower()
+        self.assertGreater(len(found), 0)
+        for (name, other), word in found.items():
+            pair = {word, found.get((other, name))}
+            self.assertEqual(pair, {"superseded by", "supersedes"}, name)

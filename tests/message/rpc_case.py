@@ -87,17 +87,17 @@ class RpcCase(TestCase):
         )
         queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
         self.seen: dict[int, set[int]] = {}
-        self.deployed = LegacyConnects(
+        self.legacy = LegacyConnects(
             ingress, self.mark, reactor, self.settings, incarnation="life"
         )
-        self.links.beyond.append(self.deployed.push)
+        self.links.push_listeners.append(self.legacy.push)
         calls = LegacyCalls(
             ingress,
             History(self.store, depth=100),
-            lambda: self.deployed.settings,
+            lambda: self.legacy.settings,
             incarnation="life",
         )
-        self.rpc = MessageRpc(self.core, queries, self.deployed, calls)
+        self.rpc = MessageRpc(self.core, queries, self.legacy, calls)
         await self.rpc.start("127.0.0.1:0")
 
     @asynccontextmanager

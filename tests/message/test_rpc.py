@@ -195,7 +195,7 @@ class RpcTests(RpcCase):
                 other = MessageRpc(
                     self.core,
                     None,  # type: ignore[arg-type]
-                    self.deployed,
+                    self.legacy,
                     None,  # type: ignore[arg-type]
                 )
                 with self.assertRaises(OSError) as raised:

@@ -147,7 +147,7 @@ class MessageNode:
         self.reading.batch = settings.read_batch
         self.reading.limit_unsettled = settings.unsettled_records
         self.queries.page_limit = settings.page
-        self.deployed.settings = settings.deployed
+        self.deployed.settings = settings.legacy
 
     # -- what it tells of itself
 
@@ -161,7 +161,7 @@ class MessageNode:
             "appends_in_flight": self.core.ingress.in_flight,
             "unsettled": self.reading.unsettled,
             "accepted": self.core.ingress.accepted,
-            "deployed": self.deployed.nodes(),
+            "legacy": self.deployed.nodes(),
             "journal": dict(self.journal.counts()),
         }
 
@@ -194,13 +194,13 @@ class MessageNode:
 
         for name, text in COUNTS.items():
             metrics.counter(
-                f"wsmsg_message_deployed_{name}",
-                f"Deployed Connects: {text[0].lower()}{text[1:]}",
+                f"wsmsg_message_legacy_{name}",
+                f"Legacy Connects: {text[0].lower()}{text[1:]}",
                 partial(deployed_count, name),
             )
         metrics.counter(
-            "wsmsg_message_deployed_cut",
-            "Deployed Connects: streams ended as nobody read them",
+            "wsmsg_message_legacy_cut",
+            "Legacy Connects: streams ended as nobody read them",
             lambda: deployed.cut,
         )
 
@@ -216,9 +216,9 @@ class MessageNode:
             ),
             ("users", "Users that are connected", lambda: len(links.routes)),
             ("streams", "Streams that are open", lambda: self.rpc.streams),
-            ("deployed_streams", "Of deployed Connects", lambda: deployed.streams),
-            ("deployed_held", "Pushes and answers that wait for them", deployed.held),
-            ("deployed_sends_held", "Sends of them that wait", deployed.sends_held),
+            ("legacy_streams", "Streams of legacy Connects", lambda: deployed.streams),
+            ("legacy_held", "Pushes and answers that wait for them", deployed.held),
+            ("legacy_sends_held", "Sends of them that wait", deployed.sends_held),
         ]
         for name, text, read in gauges:
             metrics.gauge(f"wsmsg_message_{name}", text, read)

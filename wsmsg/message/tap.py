@@ -114,7 +114,7 @@ def _relay(daemon: Any, reactor: Any, node: Any, registry: Any) -> Any:
         retry=daemon.retry,
     )
     registry.on_listed = relay.listed
-    daemon.health.describe("deployed_relay", relay.status)
+    daemon.health.describe("legacy_relay", relay.status)
     return relay
 
 
@@ -125,6 +125,7 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
     from wsmsg.message.http.api import ApiServices, PublicHttp
     from wsmsg.message.ingress.acceptance import SubmitAndWait
     from wsmsg.message.legacy.history import History
+    from wsmsg.message.legacy.http import LegacyHttpCalls
 
     settings: MessageSettings = daemon.settings
 
@@ -143,10 +144,18 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
         SubmitAndWait(node.core.ingress, node.store, reactor),
         node.queries,
         node.core.links,
-        History(node.store, depth=settings.deployed.history_depth),
-        node.marks.mark,
     )
-    http = PublicHttp(behind, daemon.health, reactor, settings, authenticate)
+    legacy = LegacyHttpCalls(
+        node.store,
+        behind.acceptance,
+        History(node.store, depth=settings.legacy.history_depth),
+        node.marks.mark,
+        reactor,
+        most_unread=lambda: daemon.current.http.unread,
+    )
+    http = PublicHttp(
+        behind, daemon.health, reactor, settings, authenticate, legacy.routes()
+    )
     daemon.on_reload(http.adopt)
     http.measure(daemon.metrics)
     return http
@@ -222,13 +231,13 @@ def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
         ingress,
         marks.mark,
         reactor,
-        settings.deployed,
+        settings.legacy,
         incarnation=core.incarnation,
     )
-    links.beyond.append(deployed.push)
+    links.push_listeners.append(deployed.push)
     calls = LegacyCalls(
         ingress,
-        History(store, depth=settings.deployed.history_depth),
+        History(store, depth=settings.legacy.history_depth),
         lambda: deployed.settings,
         incarnation=core.incarnation,
     )

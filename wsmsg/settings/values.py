@@ -331,4 +331,4 @@ class MessageSettings(Common):
     recall_s: Annotated[float, Field(ge=0, le=10 * 365 * 86400)] = 120.0
     kafka: KafkaSettings = KafkaSettings()
     http: HttpSettings = HttpSettings()
-    deployed: MessageLegacySettings = MessageLegacySettings()
+    legacy: MessageLegacySettings = MessageLegacySettings()

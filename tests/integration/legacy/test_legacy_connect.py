@@ -44,7 +44,7 @@ class DeployedConnectTests(IntegrationTestCase):
         """
         _, status = await self.installation.message.get("/status")
         assert isinstance(status, dict)
-        return sum(bool(n["node"]) for n in status["message"]["deployed"])
+        return sum(bool(n["node"]) for n in status["message"]["legacy"])
 
     @with_daemons
     async def test_both_ways(self) -> None:
@@ -95,7 +95,7 @@ class DeployedConnectTests(IntegrationTestCase):
         got = [p.message.content for p in frozen.pushes if p.target_user_id == theirs]
         self.assertEqual(got, said)
         daemon = self.installation.message
-        self.assertEqual(await metric(daemon, "wsmsg_message_deployed_cut_total"), 0)
+        self.assertEqual(await metric(daemon, "wsmsg_message_legacy_cut_total"), 0)
 
     @with_daemons
     async def test_refused(self) -> None:

@@ -29,6 +29,7 @@ from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.legacy.history import History
+from wsmsg.message.legacy.http import LegacyHttpCalls
 from wsmsg.message.links.links import Links
 from wsmsg.message.presence.memory import MemoryPresence
 from wsmsg.message.queries.marks import Marks
@@ -112,13 +113,18 @@ class WebCase(SynchronousTestCase):
             SubmitAndWait(ingress, self.store, self.clock),
             Queries(self.store, presence, self.links.routes, page=50),
             self.links,
-            History(self.store, depth=100),
-            self.marks.mark,
         )
         self.access = Access(HttpSettings(), self.clock, believing)
-        self.routes = routes_of(
-            self.behind, self.clock, most_unread=lambda: self.access.settings.unread
+        legacy = LegacyHttpCalls(
+            self.store,
+            self.behind.acceptance,
+            History(self.store, depth=100),
+            self.marks.mark,
+            self.clock,
+            most_unread=lambda: self.access.settings.unread,
         )
+        self.legacy_routes = legacy.routes()
+        self.routes = routes_of(self.behind, self.legacy_routes)
         self.api = Api(self.routes, self.access)
 
     def begin(self, method: str, path: str, body: object = None, **args: Any) -> Any:

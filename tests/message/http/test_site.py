@@ -48,7 +48,9 @@ class SiteTests(WebCase):
         """
         chosen = MessageSettings.model_validate({"http": http})
         health = Health(self.clock, required_up)
-        http_ = PublicHttp(self.behind, health, self.clock, chosen, lambda _: None)
+        http_ = PublicHttp(
+            self.behind, health, self.clock, chosen, lambda _: None, self.legacy_routes
+        )
         self.http = http_
 
     def connect(self) -> tuple[Any, Wire]:

@@ -91,12 +91,12 @@ class DeployedCase(RpcCase):
         """
         A stream on which this was written and taken.
         """
-        before = self.deployed.streams
+        before = self.legacy.streams
         call = stub.MessageStream()
         for request in requests:
             await call.write(request)
         async with asyncio.timeout(10):
-            while self.deployed.streams == before:
+            while self.legacy.streams == before:
                 await asyncio.sleep(0)
         return call
 
@@ -104,9 +104,9 @@ class DeployedCase(RpcCase):
         """
         A stream that is subscribed.
         """
-        before = self.deployed.subscribers
+        before = self.legacy.subscribers
         call = await self.opened(stub, subscribe(name))
-        await self.until(lambda: self.deployed.subscribers > before)
+        await self.until(lambda: self.legacy.subscribers > before)
         return call
 
     async def until(self, true: Callable[[], object]) -> None:

@@ -55,9 +55,9 @@ class HostileTests(DeployedCase):
                         for _ in batch
                     ]
                     self.assertEqual(got, [m.message_id for m in batch])
-                    most = max(most, self.deployed.held())
+                    most = max(most, self.legacy.held())
             self.assertLessEqual(most, 2500)
-            self.assertEqual(self.deployed.cut, 1)
+            self.assertEqual(self.legacy.cut, 1)
             await self.until(lambda: len(settled) == 200)
             [warned] = [e for e in logs if "does not read" in e["log_format"]]
             self.assertGreater(warned["pushes"], 1000)
@@ -84,12 +84,12 @@ class HostileTests(DeployedCase):
 
         async def check(stub: Any) -> None:
             call = await self.opened(stub, send(0))
-            while not self.deployed.cut:
+            while not self.legacy.cut:
                 await call.write(send(0, content="x" * 900))
             ended = await self.ending(call)
             self.assertEqual(ended[0], "RESOURCE_EXHAUSTED", str(ended))
-            self.assertEqual(self.deployed.cut, 1)
-            await self.until(lambda: not self.deployed.streams)
+            self.assertEqual(self.legacy.cut, 1)
+            await self.until(lambda: not self.legacy.streams)
 
         return self.check(check)
 
@@ -114,7 +114,7 @@ class HostileTests(DeployedCase):
                 code, reason = await self.ending(call)
                 self.assertEqual(code, "INVALID_ARGUMENT")
                 self.assertTrue(reason)
-            await self.until(lambda: not self.deployed.streams)
+            await self.until(lambda: not self.legacy.streams)
 
         return self.check(check)
 
@@ -134,7 +134,7 @@ class HostileTests(DeployedCase):
             code, reason = await self.ending(call)
             self.assertNotEqual(code, "OK")
             self.assertTrue(reason)
-            await self.until(lambda: not self.deployed.streams)
+            await self.until(lambda: not self.legacy.streams)
 
         return self.check(check)
 
@@ -180,6 +180,6 @@ class HostileTests(DeployedCase):
             await self.until(
                 lambda: sum(len(batch) for batch, _ in self.journal.appends) == good
             )
-            self.assertEqual(self.deployed.counts()["ignored"], 4)
+            self.assertEqual(self.legacy.counts()["ignored"], 4)
 
         return self.check(check)

@@ -152,7 +152,7 @@ class StreamTests(DeployedCase):
             for success in (False, True):
                 result = rest_pb2.PushResultRequest(success=success, target_user_id=2)
                 await call.write(Request(push_result=result))
-            await self.until(lambda: self.deployed.counts()["push_failures"] == 1)
+            await self.until(lambda: self.legacy.counts()["push_failures"] == 1)
             self.assertEqual(settled, [])
             batch = (await ours.read()).batch
             await ours.write(Request(batch=rest_pb2.ConnectBatch(pushed=batch.number)))
@@ -181,7 +181,7 @@ class StreamTests(DeployedCase):
                 ids = [(await call.read()).push_event.message.message_id for _ in "ab"]
                 self.assertEqual(ids, [1001, 1002])
             self.assertEqual(self.rpc.streams, 1)
-            self.assertEqual(self.deployed.subscribers, 2)
+            self.assertEqual(self.legacy.subscribers, 2)
 
         return self.check(check)
 
@@ -197,7 +197,7 @@ class StreamTests(DeployedCase):
             await call.done_writing()
             self.assertIn("from", (await call.read()).failure.failure_reason)
             self.assertEqual(await self.ending(call), ("OK", ""))
-            await self.until(lambda: not self.deployed.streams)
+            await self.until(lambda: not self.legacy.streams)
             self.assertTrue(self.push(said(1)))
 
         return self.check(check)
@@ -213,9 +213,9 @@ class StreamTests(DeployedCase):
             await call.write(send())
             await self.until(lambda: self.journal.appends)
             self.journal.appends[0][1].errback(Unavailable("the journal is away"))
-            await self.until(self.deployed.sends_held)
+            await self.until(self.legacy.sends_held)
             self.core.draining = True
-            self.deployed.hang_up_all("Message is stopping")
+            self.legacy.hang_up_all("Message is stopping")
             failure = (await call.read()).failure
             self.assertEqual(failure.failure_reason, "Message is stopping")
             self.assertEqual(failure.original_message, text())

@@ -171,7 +171,7 @@ class TypingTests(GroupCase):
         """
         Where the group's messages pass, its members are known already.
         """
-        self.known.keep({CREW: frozenset({1, 2})})
+        self.known.remember({CREW: frozenset({1, 2})})
         self.assertEqual(self.typed(1), [[2], [2]])
         self.assertEqual(self.store.lookups, 0)
 

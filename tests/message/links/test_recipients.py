@@ -150,7 +150,7 @@ class AudienceTests(SynchronousTestCase):
         self.delivery.forget()
         self.store.members = revoked  # type: ignore[method-assign, assignment]
         self.assertEqual(self.audiences(said("a")), [{1, 2}])
-        self.assertIsNone(self.delivery.members.peek(CREW))
+        self.assertIsNone(self.delivery.members.cached(CREW))
 
     def test_recall(self) -> None:
         """
@@ -175,13 +175,13 @@ class MembersTests(SynchronousTestCase):
         within the bound.
         """
         members = MemberCache(MemoryStore(), limit=10)
-        members.keep({"g:1": frozenset(range(4)), "g:2": frozenset(range(3))})
+        members.remember({"g:1": frozenset(range(4)), "g:2": frozenset(range(3))})
         self.assertEqual(members.size, 9)
-        members.keep({"g:1": frozenset(range(5))})
+        members.remember({"g:1": frozenset(range(5))})
         self.assertEqual(members.size, 10)
-        members.keep({"g:3": frozenset()})
-        self.assertIsNone(members.peek("g:2"))
-        self.assertEqual(members.peek("g:1"), set(range(5)))
+        members.remember({"g:3": frozenset()})
+        self.assertIsNone(members.cached("g:2"))
+        self.assertEqual(members.cached("g:1"), set(range(5)))
         members.forget(["g:1", "g:2"])
         self.assertEqual(members.size, 1)
         members.clear()

@@ -24,11 +24,11 @@ from twisted.logger import Logger
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.recipients import (
-    Audiences,
+    GroupRecipients,
     MemberCache,
-    follow,
     groups_in,
-    look_back,
+    recipients_backward,
+    recipients_forward,
 )
 from wsmsg.message.store.interface import IMessageStore, Outcome
 from wsmsg.model import GROUP, RECALL, Message, MessageIdentity
@@ -50,7 +50,7 @@ class NumberedBatch:
 
     messages: Sequence[Message]
     buried: Sequence[tuple[JournalEntry, str]]
-    audiences: Audiences = attrs.field(factory=dict)
+    audiences: GroupRecipients = attrs.field(factory=dict)
 
 
 class HeadCache:
@@ -226,7 +226,7 @@ class Numbering:
         # A repeat has a lower number than what follows it in its conversation.
         run.stored.sort(key=_by_number)
 
-    async def _carry_out(self, run: _Run) -> Audiences:
+    async def _carry_out(self, run: _Run) -> GroupRecipients:
         stored, known = run.stored, self.members
         events = [m for m in stored if m.kind in _EVENTS]
         groups = groups_in(stored)
@@ -238,9 +238,12 @@ class Numbering:
             return {}
         known.forget(run.again)
         again = await known.load(run.again) if run.again else {}
-        audiences = {**follow(stored, now), **look_back(stored, again)}
-        known.keep(now)
-        known.keep(again)
+        audiences = {
+            **recipients_forward(stored, now),
+            **recipients_backward(stored, again),
+        }
+        known.remember(now)
+        known.remember(again)
         return audiences
 
     def _repeat(

@@ -20,8 +20,6 @@ from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.reads import Reads
 from wsmsg.message.http.users import UserCalls
 from wsmsg.message.ingress.acceptance import SubmitAndWait
-from wsmsg.message.legacy.history import History
-from wsmsg.message.legacy.http import LegacyHttpCalls, Marking
 from wsmsg.message.links.links import Links
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
@@ -41,8 +39,6 @@ class ApiServices:
     acceptance: SubmitAndWait
     queries: Queries
     links: Links
-    history: History
-    mark: Marking
 
 
 class PublicHttp:
@@ -50,6 +46,7 @@ class PublicHttp:
     All of it, with what it counts.
 
     @param make_authenticate: as for L{Access}.
+    @param more_routes: routes besides those of L{routes_of}.
     """
 
     def __init__(
@@ -59,11 +56,10 @@ class PublicHttp:
         clock: Any,
         settings: MessageSettings,
         make_authenticate: Callable[..., Any],
+        more_routes: Sequence[Route] = (),
     ) -> None:
         self._access = Access(settings.http, clock, make_authenticate)
-        self.routes = routes_of(
-            behind, clock, most_unread=lambda: self._access.settings.unread
-        )
+        self.routes = routes_of(behind, more_routes)
         below = [r for r in self.routes if r.root == ROOT]
         beside = [r for r in self.routes if r.root != ROOT]
         self._api = Api(below, self._access)
@@ -115,30 +111,19 @@ class PublicHttp:
         )
 
 
-def routes_of(
-    behind: ApiServices, clock: Any, *, most_unread: Callable[[], int]
-) -> Sequence[Route]:
+def routes_of(behind: ApiServices, more: Sequence[Route] = ()) -> Sequence[Route]:
     """
-    All that is served, with its description.
+    Return all routes, and the route of their OpenAPI description.
 
-    @param most_unread: as for L{LegacyHttpCalls}.
+    @param more: routes besides those of this package.
     """
     reads, links = Reads(behind.queries), behind.links
-    contract = LegacyHttpCalls(
-        behind.store,
-        behind.acceptance,
-        behind.history,
-        behind.mark,
-        clock,
-        most_unread=most_unread,
-    )
     users = UserCalls(behind.store, reads, receipt=links.receipt, kick=links.kick)
     return Description(
         [
-            *contract.routes(),
             *MessageCalls(behind.acceptance, reads).routes(),
             *users.routes(),
             *GroupCalls(behind.store, behind.acceptance).routes(),
-            *contract.health_routes(),
+            *more,
         ]
     ).routes

@@ -7,13 +7,9 @@ C{to} another, or to a C{group_id}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from wsmsg.errors import BadRequest
 from wsmsg.message.ingress.proposals import SendRequest
-from wsmsg.message.links.recipients import Audiences
 from wsmsg.model import (
-    FIRST_EVENT,
     INT64_MAX,
     TEXT,
     Message,
@@ -30,9 +26,6 @@ from wsmsg.rpc import rest_pb2
 NOT_FOR_PEOPLE = frozenset({2, 3, 4, 10})
 
 NEW_MESSAGE = "new_message"
-
-#: A message and the users that it is for.
-Push = tuple[Message, Sequence[int]]
 
 
 def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> SendRequest:
@@ -74,33 +67,3 @@ def spell(message: Message, to: rest_pb2.WSMessage) -> None:
     to.content = message.content
     to.timestamp = message.time_ms // 1000
     to.message_type = TEXT
-
-
-def for_people(message: Message) -> bool:
-    """
-    Whether it says something: no event, and not taken back.
-    """
-    return message.kind < FIRST_EVENT
-
-
-def recipients(message: Message, audiences: Audiences | None) -> Sequence[int]:
-    """
-    Who is told of a message: everyone in the conversation but its sender, who hears
-    only what they said to themself.
-    """
-    sender = message.sender
-    if is_group(message.conversation):
-        if audiences is None:
-            return ()
-        audience = audiences.get((message.conversation, message.seq), frozenset())
-        return [user for user in audience if user != sender]
-    members = members_of(message.conversation)
-    return [user for user in members if user != sender] or members
-
-
-def pushes_of(messages: Iterable[Message], audiences: Audiences | None) -> list[Push]:
-    """
-    What is to be said of these messages, and to whom.
-    """
-    said = ((m, recipients(m, audiences)) for m in messages if for_people(m))
-    return [(message, targets) for message, targets in said if targets]

@@ -86,7 +86,7 @@ class LegacyHttpCalls:
 
     def routes(self) -> Sequence[Route]:
         """
-        What is served.
+        Return the routes of the legacy HTTP contract.
         """
         return [
             Route(
@@ -123,13 +123,6 @@ class LegacyHttpCalls:
                 opening=AccessLevel.USERS,
                 contract=True,
             ),
-        ]
-
-    def health_routes(self) -> Sequence[Route]:
-        """
-        What is served below C{/health}.
-        """
-        return [
             Route(
                 "GET",
                 "",
@@ -138,7 +131,7 @@ class LegacyHttpCalls:
                 opening=AccessLevel.ANYBODY,
                 contract=True,
                 root="/health",
-            )
+            ),
         ]
 
     async def health(self, call: Call) -> Reply:

@@ -19,8 +19,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wsmsg.message.legacy.convert import NEW_MESSAGE, Push, spell
+from wsmsg.message.legacy.convert import NEW_MESSAGE, spell
 from wsmsg.message.links.link import Settled
+from wsmsg.message.links.recipients import Push
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
 

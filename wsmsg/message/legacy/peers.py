@@ -23,11 +23,10 @@ from twisted.logger import Logger
 
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.acks import Marking
-from wsmsg.message.legacy.convert import Push, pushes_of
 from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
 from wsmsg.message.links.countdown import Countdown
 from wsmsg.message.links.link import Settled
-from wsmsg.message.links.recipients import Audiences
+from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.model import Message
 from wsmsg.settings.legacy import MessageLegacySettings
 
@@ -162,7 +161,10 @@ class LegacyConnects:
     # -- what goes to them
 
     def push(
-        self, messages: Sequence[Message], audiences: Audiences | None, settled: Settled
+        self,
+        messages: Sequence[Message],
+        in_groups: GroupRecipients | None,
+        settled: Settled,
     ) -> None:
         """
         Push messages to every stream that is subscribed.
@@ -172,7 +174,7 @@ class LegacyConnects:
         if not self._subscribed:
             settled()
             return
-        self.push_to(pushes_of(messages, audiences), settled)
+        self.push_to(pushes_of(messages, in_groups), settled)
 
     def push_to(self, pushes: Sequence[Push], settled: Settled) -> None:
         """

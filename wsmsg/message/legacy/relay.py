@@ -100,7 +100,7 @@ class LegacyRelay:
 
     def status(self) -> dict[str, Any]:
         """
-        The part C{deployed_relay} of C{/status}.
+        The part C{legacy_relay} of C{/status}.
         """
         return {"messages": [peer.status() for peer in self._peers.values()]}
 

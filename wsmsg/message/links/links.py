@@ -14,11 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.message.legacy.convert import Push, pushes_of
 from wsmsg.message.links.countdown import Countdown
 from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Link, Settled
-from wsmsg.message.links.recipients import Audiences
+from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
@@ -30,9 +29,9 @@ _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 MOST_USERS = 1_000_000
 
 
-#: Takes messages, who is to have those in groups, and what to call when all of them
-#: are settled.
-Beyond = Callable[[Sequence[Message], Audiences | None, Settled], object]
+#: Called with messages, the recipients of those in groups, and a callable for when
+#: all of the messages are settled.
+PushListener = Callable[[Sequence[Message], GroupRecipients | None, Settled], object]
 
 
 class Links:
@@ -40,7 +39,7 @@ class Links:
     The links, by the node id of their Connect.
 
     @param grace_s: seconds that a link outlives its stream.
-    @ivar beyond: who is given every push, whoever is connected.
+    @ivar push_listeners: called with every push, whoever is connected.
     """
 
     _log = Logger()
@@ -57,7 +56,7 @@ class Links:
         self.routes = Routes()
         self.pushed = 0
         self.cut = 0
-        self.beyond: list[Beyond] = []
+        self.push_listeners: list[PushListener] = []
         self._leases = Leases(presence, clock, self.routes.users)
         self._clock = clock
         self.grace_s = grace_s
@@ -294,26 +293,26 @@ class Links:
         self,
         messages: Sequence[Message],
         settled: Settled,
-        audiences: Audiences | None = None,
+        in_groups: GroupRecipients | None = None,
     ) -> None:
         """
         Push messages to whoever of their members is connected.
 
         @param settled: called once, when all links have settled all of them; at
             once, if nobody is connected.
-        @param audiences: who is to have those that are in groups.
+        @param in_groups: who is to have those that are in groups.
         """
         of = self.routes.of
         per_node: dict[str, list[Push]] = {}
         connected: dict[int, dict[str, list[int]]] = {}
         for message in messages:
             targets: dict[str, list[int]] = {}
-            if audiences and is_group(message.conversation):
-                audience = audiences[message.conversation, message.seq]
+            if in_groups and is_group(message.conversation):
+                members = in_groups[message.conversation, message.seq]
                 # Messages between two changes of a group share one set.
-                if id(audience) not in connected:
-                    connected[id(audience)] = self._connected(audience)
-                targets = connected[id(audience)]
+                if id(members) not in connected:
+                    connected[id(members)] = self._connected(members)
+                targets = connected[id(members)]
             else:
                 for user in members_of(message.conversation):
                     for node in of(user):
@@ -322,13 +321,13 @@ class Links:
                 per_node.setdefault(node, []).append((message, users))
         said: list[Push] | None = None
         for node in [n for n, link in self._links.items() if link.everything]:
-            said = pushes_of(messages, audiences) if said is None else said
+            said = pushes_of(messages, in_groups) if said is None else said
             if said:
                 per_node[node] = said
         self.pushed += len(messages)
-        countdown = Countdown(len(per_node) + len(self.beyond) + 1, settled)
-        for beyond in self.beyond:
-            beyond(messages, audiences, countdown)
+        countdown = Countdown(len(per_node) + len(self.push_listeners) + 1, settled)
+        for listener in self.push_listeners:
+            listener(messages, in_groups, countdown)
         for node, pushes in per_node.items():
             link = self._links.get(node)
             if link is None:

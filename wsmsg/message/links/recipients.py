@@ -13,18 +13,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import (
+    FIRST_EVENT,
     GROUP,
     GroupChange,
     InvalidChange,
     Message,
     change_in,
     is_group,
+    members_of,
 )
 
 _NOBODY: frozenset[int] = frozenset()
 
-#: Of messages of groups: by conversation and number, who is to have them.
-Audiences = Mapping[tuple[str, int], frozenset[int]]
+#: The recipients of group messages, by conversation and seq.
+GroupRecipients = Mapping[tuple[str, int], frozenset[int]]
+
+#: A message and the users who receive it.
+Push = tuple[Message, Sequence[int]]
 
 
 class MemberCache:
@@ -41,7 +46,7 @@ class MemberCache:
         self._limit = limit
         self._groups: OrderedDict[str, frozenset[int]] = OrderedDict()
 
-    def peek(self, conversation: str) -> frozenset[int] | None:
+    def cached(self, conversation: str) -> frozenset[int] | None:
         """
         The members of a group, if they are known.
         """
@@ -61,7 +66,7 @@ class MemberCache:
             for c, members in known.items()
         }
 
-    def keep(self, groups: Mapping[str, frozenset[int]]) -> None:
+    def remember(self, groups: Mapping[str, frozenset[int]]) -> None:
         """
         Remember the members of these groups.
         """
@@ -90,14 +95,16 @@ class MemberCache:
         self.size = 0
 
 
-def follow(stored: Sequence[Message], now: dict[str, frozenset[int]]) -> Audiences:
+def recipients_forward(
+    stored: Sequence[Message], now: dict[str, frozenset[int]]
+) -> GroupRecipients:
     """
     Who is to have each message of a group: who is a member when it was said.  A change
     also goes to those whom it removes.
 
     @param now: the members before the first message; moved on to those after the last.
     """
-    audiences = {}
+    found = {}
     for message in stored:
         conversation = message.conversation
         members = now.get(conversation)
@@ -107,18 +114,18 @@ def follow(stored: Sequence[Message], now: dict[str, frozenset[int]]) -> Audienc
             change = _change(message)
             members = members.union(change.add)
             now[conversation] = members.difference(change.remove)
-        audiences[conversation, message.seq] = members
-    return audiences
+        found[conversation, message.seq] = members
+    return found
 
 
-def look_back(
+def recipients_backward(
     stored: Sequence[Message], now: Mapping[str, Collection[int]]
-) -> Audiences:
+) -> GroupRecipients:
     """
     The same, where only the members after the last message are known: who was added
     among these messages does not have what was said before that.
     """
-    audiences = {}
+    found = {}
     later: dict[str, set[int]] = {}
     for message in reversed(stored):
         conversation = message.conversation
@@ -130,8 +137,8 @@ def look_back(
             change = _change(message)
             members = members.union(change.remove)
             added.update(change.add)
-        audiences[conversation, message.seq] = members
-    return audiences
+        found[conversation, message.seq] = members
+    return found
 
 
 def groups_in(messages: Iterable[Message]) -> set[str]:
@@ -139,6 +146,41 @@ def groups_in(messages: Iterable[Message]) -> set[str]:
     The conversations among theirs that are groups.
     """
     return {m.conversation for m in messages if is_group(m.conversation)}
+
+
+def is_visible(message: Message) -> bool:
+    """
+    Return whether people see the message: it is neither an event nor recalled.
+    """
+    return message.kind < FIRST_EVENT
+
+
+def recipients(message: Message, in_groups: GroupRecipients | None) -> Sequence[int]:
+    """
+    Return the users who receive a message: everyone in its conversation but the
+    sender, who receives only messages to themself.
+
+    @param in_groups: the recipients of group messages; a group message that is not in
+        there has none.
+    """
+    sender = message.sender
+    if is_group(message.conversation):
+        if in_groups is None:
+            return ()
+        members = in_groups.get((message.conversation, message.seq), _NOBODY)
+        return [user for user in members if user != sender]
+    pair = members_of(message.conversation)
+    return [user for user in pair if user != sender] or pair
+
+
+def pushes_of(
+    messages: Iterable[Message], in_groups: GroupRecipients | None
+) -> list[Push]:
+    """
+    Return the visible messages that have recipients, each with its recipients.
+    """
+    pushes = ((m, recipients(m, in_groups)) for m in messages if is_visible(m))
+    return [(message, targets) for message, targets in pushes if targets]
 
 
 def _change(message: Message) -> GroupChange:

@@ -56,7 +56,7 @@ class GroupTyping:
         A user types in a group; who is no member is not believed.
         """
         conversation = typing.conversation
-        members = self._known.peek(conversation)
+        members = self._known.cached(conversation)
         if members is None:
             members = self._believed(conversation)
         if members is not None:
@@ -74,7 +74,7 @@ class GroupTyping:
 
     def _believed(self, conversation: str) -> frozenset[int] | None:
         if self._until.get(conversation, 0.0) > self._clock.seconds():
-            return self._asked.peek(conversation)
+            return self._asked.cached(conversation)
         self._until.pop(conversation, None)
         self._asked.forget([conversation])
         return None
@@ -87,7 +87,7 @@ class GroupTyping:
             return
         finally:
             self._loading.discard(conversation)
-        self._asked.keep(asked)
+        self._asked.remember(asked)
         self._until[conversation] = self._clock.seconds() + BELIEVED_S
         while len(self._until) > _GROUPS:
             oldest = next(iter(self._until))

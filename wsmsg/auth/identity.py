@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from wsmsg.errors import Unauthenticated
-
-_INT64_MAX = 2**63 - 1
+from wsmsg.model import INT64_MAX
 
 
 class Identity(NamedTuple):
@@ -38,6 +37,6 @@ def read_user(text: object) -> int:
         text = text.strip()
         if text.isascii() and text.isdecimal() and len(text) <= 19:
             user = int(text)
-            if 0 < user <= _INT64_MAX and text[0] != "0":
+            if 0 < user <= INT64_MAX and text[0] != "0":
                 return user
     raise Unauthenticated("that is not a user id, a decimal number over zero")

@@ -30,14 +30,14 @@ from wsmsg.errors import WsmsgError
 from wsmsg.message.legacy.calls import LegacyCalls
 from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.stream import LegacyConnectStream
-from wsmsg.message.links.stream import LINK_VERSION, Context, LinkStream, StreamContext
+from wsmsg.message.links.stream import Context, LinkStream, StreamContext
 from wsmsg.message.queries.queries import Queries
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+from wsmsg.stream.contract import LINK_VERSION, NAME_CHARACTERS
 from wsmsg.stream.options import server_options
 from wsmsg.stream.server import GrpcServer
 
 _SUBSCRIBE_TIMEOUT_S = 5.0
-_NAME_CHARACTERS = 128
 
 T = TypeVar("T")
 
@@ -187,7 +187,7 @@ class MessageRpc(
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "subscribe has no connect_service_id or no incarnation, or one that is"
-                f" over {_NAME_CHARACTERS} characters or not printable",
+                f" over {NAME_CHARACTERS} characters or not printable",
             )
         await self._check_draining(context)
 
@@ -202,4 +202,4 @@ async def _on_loop(answering: Coroutine[Any, Any, T]) -> T:
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name) <= _NAME_CHARACTERS and name.isprintable()
+    return 0 < len(name) <= NAME_CHARACTERS and name.isprintable()

@@ -1,12 +1,19 @@
 """
-A gRPC bidirectional stream as a connection, for the one end that dials and what both
-ends share.
+The gRPC bidirectional stream between Connect and Message: the dialling end, and what
+both ends share.
 
 ::
 
-    endpoint      what ClientService dials, and the connection it gets
-    echo          signs of life of a peer that gives none by itself
-    batch_writer  one write at a time, all that queued meanwhile in the next
-    grpc_options  how both ends set gRPC up, so that they bear each other
-    grpc_errors   what gRPC says when it fails, in plain words
+    ClientService --> endpoint --> transport --> the protocol of a daemon
+                                       `--> batch_writer --> gRPC
+
+    contract      the constants that both ends must agree on
+    convert       conversion between values and the protobuf messages
+    endpoint      the endpoint that ClientService dials
+    transport     the connection that the endpoint opens
+    batch_writer  one write at a time; the next takes all that was queued meanwhile
+    probe         unary calls that find out whether a peer is alive
+    options       the channel and server options of gRPC
+    errors        the errors of gRPC in plain words
+    server        the base of the daemons' gRPC servers
 """

@@ -18,12 +18,12 @@ from wsmsg.errors import Unavailable
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.legacy.convert import NOT_FOR_PEOPLE
 from wsmsg.message.legacy.peer import InvalidPeer, LegacyConnect
 from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
+from wsmsg.stream.contract import SIGNAL_TYPES
 
 int64s = st.one_of(
     st.sampled_from([0, 1, 2, 3, -1, INT64_MAX, -(2**63)]), st.integers(-5, 9)
@@ -158,7 +158,7 @@ class AnyEventTests(SynchronousTestCase):
                     break
                 if request.HasField("send_message"):
                     kind = request.send_message.msg.message_type
-                    sends += kind not in NOT_FOR_PEOPLE
+                    sends += kind not in SIGNAL_TYPES
                 acks += request.HasField("ack")
             if lost:
                 it.durable(away)

@@ -11,12 +11,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import BadRequest, WsmsgError
-from wsmsg.model import UserPresence
+from wsmsg.model import INT64_MAX, UserPresence
 
 #: The most users that one question may name.
 MOST_USERS = 1000
-
-_INT64_MAX = 2**63 - 1
 
 
 class PresenceSource(Protocol):
@@ -73,6 +71,6 @@ def check_users(users: Iterable[object]) -> None:
     for count, user in enumerate(users, 1):
         if count > MOST_USERS:
             raise BadRequest(f"user_ids has over {MOST_USERS} entries")
-        if type(user) is not int or not 0 < user <= _INT64_MAX:
+        if type(user) is not int or not 0 < user <= INT64_MAX:
             shown = repr(user)[:40]
             raise BadRequest(f"user_ids has {shown}, which is not a user id")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 class Transport(Protocol):
     """
-    What a stream needs of L{wsmsg.stream.endpoint.StreamTransport}.
+    What a stream needs of L{wsmsg.stream.transport.StreamTransport}.
     """
 
     def wake(self) -> None: ...

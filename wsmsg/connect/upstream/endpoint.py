@@ -26,22 +26,16 @@ from zope.interface import implementer
 
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
+from wsmsg.stream.contract import HISTORY, KEEPALIVE_S, MESSAGE_STREAM, QUERY, SPACING_S
 from wsmsg.stream.endpoint import StreamEndpoint
 from wsmsg.stream.probe import serves
 
 #: Makes the subscribe of one attempt.
 Hello = Callable[[], rest_pb2.MessageStreamRequest]
 
-_STREAM = "/rest.MessageService/MessageStream"
-_QUERY = "/rest.QueryService/Query"
 #: Whatever it is asked for, with an empty request it is the page before the first,
 #: and so the answer an error, which costs a deployed Message nothing.
-_ECHO = "/rest.MessageService/GetHistoryMessages"
-
-#: Twice this finds a dead peer.
-_KEEPALIVE_S = 1.5
-#: Between the starts of two frames, so that a busy stream carries fewer and bigger.
-_SPACING_S = 0.005
+_ECHO = HISTORY
 
 _EVENTS = frozenset({"push_event", "failure", "ack_confirm"})
 
@@ -54,18 +48,18 @@ def grpc_endpoint(
     """
     welcoming = StreamEndpoint(
         address,
-        _STREAM,
+        MESSAGE_STREAM,
         request=rest_pb2.MessageStreamRequest,
         response=rest_pb2.MessageStreamResponse,
         hello=hello,
         welcomed=_is_welcome,
         welcome_timeout_s=settings.welcome_timeout_s,
-        keepalive_s=_KEEPALIVE_S,
-        spacing_s=_SPACING_S,
+        keepalive_s=KEEPALIVE_S,
+        spacing_s=SPACING_S,
     )
     quiet = StreamEndpoint(
         address,
-        _STREAM,
+        MESSAGE_STREAM,
         request=rest_pb2.MessageStreamRequest,
         response=rest_pb2.MessageStreamResponse,
         hello=hello,
@@ -105,7 +99,7 @@ class _EitherEndpoint:
         self._limit_s = limit_s
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        asked = asyncio.ensure_future(serves(self._address, _QUERY, self._limit_s))
+        asked = asyncio.ensure_future(serves(self._address, QUERY, self._limit_s))
 
         def known(ours: bool) -> Any:
             endpoint = self._welcoming if ours else self._quiet

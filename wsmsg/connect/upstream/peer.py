@@ -24,8 +24,7 @@ from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.rpc import rest_pb2
-
-LINK_VERSION = 1
+from wsmsg.stream.contract import LINK_VERSION
 
 #: A stream that was up for less is a reason to wait longer before the next.
 _STEADY_S = 5.0

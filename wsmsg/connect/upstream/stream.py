@@ -35,11 +35,11 @@ from wsmsg.connect.upstream.outgoing import NetChange, chunks
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.contract import NAME_CHARACTERS, QUERY
 from wsmsg.stream.convert import message_of
 
 #: Users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
-_QUERY = "/rest.QueryService/Query"
 _FRAME_SENDS = 512
 _FRAME_BYTES = 512 * 1024
 _FRAME_CURSORS = 2048
@@ -52,7 +52,6 @@ _SUSPECT_BEATS = 2
 _LONGEST_BEAT_S = 1.5
 #: A session's opening is noted a moment before its user is told.
 _SLACK_S = 1.0
-_NAME_CHARACTERS = 128
 
 
 class UpstreamStream:
@@ -157,7 +156,7 @@ class UpstreamStream:
         if self.transport is None:
             return fail(Unavailable("the stream is closed", 500))
         return self.transport.query(
-            _QUERY, request, rest_pb2.QueryResponse, self._shared.query_timeout_s
+            QUERY, request, rest_pb2.QueryResponse, self._shared.query_timeout_s
         )
 
     def drop(self, reason: str) -> None:
@@ -324,7 +323,7 @@ class UpstreamStream:
         if welcome.resumed and welcome.incarnation != life.incarnation:
             self._protocol_error("another life of Message says that it resumes")
             return
-        if not 0 < len(welcome.incarnation) <= _NAME_CHARACTERS:
+        if not 0 < len(welcome.incarnation) <= NAME_CHARACTERS:
             self._protocol_error("a welcome without an incarnation, or with a long one")
             return
         edge, first = self._shared.edge, not life.incarnation

@@ -21,10 +21,6 @@ from wsmsg.model import (
 )
 from wsmsg.rpc import rest_pb2
 
-#: Types that a client may send and that are not for other people: heartbeat,
-#: connection management, acknowledgement, online status.
-NOT_FOR_PEOPLE = frozenset({2, 3, 4, 10})
-
 NEW_MESSAGE = "new_message"
 
 

@@ -43,9 +43,9 @@ from wsmsg.model import (
     Mark,
     Message,
 )
+from wsmsg.stream.contract import SIGNAL_TYPES
 
 #: The types of the contract that are no messages to somebody.
-_SIGNALS = frozenset({2, 3, 4, 10})
 _MOST = 1000
 _MARKS = 10_000
 # Contents of one answer of unread, in characters.
@@ -148,7 +148,7 @@ class LegacyHttpCalls:
         form = call.read(LegacySendForm)
         sender = whole(form.sender, "from")
         kind = form.message_type or TEXT
-        if not 0 < kind < FIRST_EVENT or kind in _SIGNALS:
+        if not 0 < kind < FIRST_EVENT or kind in SIGNAL_TYPES:
             raise BadRequest(f"message_type {kind} is no message to somebody")
         check_text("content", form.content)
         # With both, as a Connect fills in both, the group counts.

@@ -12,13 +12,11 @@ from twisted.logger import Logger
 
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.acks import LegacyConnectAcks, Marking
-from wsmsg.message.legacy.convert import NOT_FOR_PEOPLE
 from wsmsg.message.legacy.outbox import LegacyConnectOutbox, Response
 from wsmsg.message.legacy.sends import LegacyConnectSends
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
-
-_NAME_CHARACTERS = 128
+from wsmsg.stream.contract import NAME_CHARACTERS, SIGNAL_TYPES
 
 #: What is counted of each stream: name, and what it is for people.
 COUNTS = {
@@ -151,10 +149,10 @@ class LegacyConnect:
         name = hello.connect_service_id
         if hello.link_version:
             raise InvalidPeer("a subscribe with a link_version that is not the first")
-        if not 0 < len(name) <= _NAME_CHARACTERS or not name.isprintable():
+        if not 0 < len(name) <= NAME_CHARACTERS or not name.isprintable():
             raise InvalidPeer(
                 "subscribe has no connect_service_id, or one that is over"
-                f" {_NAME_CHARACTERS} characters or not printable"
+                f" {NAME_CHARACTERS} characters or not printable"
             )
         if self.name and self.name != name:
             self._log.warn(
@@ -166,7 +164,7 @@ class LegacyConnect:
         self._owner.subscribed(self)
 
     def _send(self, message: rest_pb2.WSMessage) -> None:
-        if message.message_type in NOT_FOR_PEOPLE:
+        if message.message_type in SIGNAL_TYPES:
             self.ignored += 1
         else:
             self.sends.send(message)

@@ -24,13 +24,12 @@ from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay_peer import Hello, RelayPeer
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.contract import LINK_VERSION, MESSAGE_STREAM, SPACING_S
 from wsmsg.stream.endpoint import StreamEndpoint
 
 #: An address that is missing from the list for so long is left.
 MISSING_S = 5.0
-_LINK_VERSION = 1
 _WELCOME_S = 5.0
-_SPACING_S = 0.005
 
 #: Makes the endpoint of one attempt.
 EndpointOf = Callable[[str, Hello], IStreamClientEndpoint]
@@ -42,14 +41,14 @@ def grpc_endpoint(address: str, hello: Hello, keepalive_s: float) -> StreamEndpo
     """
     return StreamEndpoint(
         address,
-        "/rest.MessageService/MessageStream",
+        MESSAGE_STREAM,
         request=rest_pb2.MessageStreamRequest,
         response=rest_pb2.MessageStreamResponse,
         hello=hello,
         welcomed=lambda message: message is not None and message.HasField("welcome"),
         welcome_timeout_s=_WELCOME_S,
         keepalive_s=keepalive_s,
-        spacing_s=_SPACING_S,
+        spacing_s=SPACING_S,
     )
 
 
@@ -118,7 +117,7 @@ class LegacyRelay:
         """
         return rest_pb2.SubscribeRequest(
             connect_service_id=f"message:{self._node}",
-            link_version=_LINK_VERSION,
+            link_version=LINK_VERSION,
             incarnation=self._deployed.incarnation,
             everything=True,
         )

@@ -29,11 +29,7 @@ from wsmsg.message.links.typing import GroupTyping
 from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.batch_writer import BatchWriter
-
-LINK_VERSION = 1
-
-#: Between the starts of two frames, so that a busy stream carries fewer and bigger.
-_SPACING_S = 0.005
+from wsmsg.stream.contract import LINK_VERSION, SPACING_S
 
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any
@@ -99,7 +95,7 @@ class LinkStream:
         @return: why it ended.
         """
         await self._context.write(self._core.welcome(self._resumed))
-        writer = BatchWriter(self._link.take, self._context.write, spacing_s=_SPACING_S)
+        writer = BatchWriter(self._link.take, self._context.write, spacing_s=SPACING_S)
         writing = asyncio.ensure_future(writer.run())
         self._reader = asyncio.ensure_future(self._read())
         self._number = self._link.opened(writer.wake, self._hang_up)

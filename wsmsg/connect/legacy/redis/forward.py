@@ -20,12 +20,10 @@ from wsmsg.model import (
     conversation_of,
     group_conversation,
 )
+from wsmsg.stream.contract import SIGNAL_TYPES
 
 #: A longer one is not read.  Theirs are a message's content and 300 bytes.
 LIMIT_BYTES = 256 * 1024
-
-#: Types that nobody says: heartbeat, connection, acknowledgement, presence.
-_CONTROL = (2, 3, 4, 10)
 
 _Id = Annotated[int, msgspec.Meta(gt=0, le=INT64_MAX)]
 _OptionalId = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -108,7 +106,7 @@ def _fault(forward: _Forward, node: str, content_bytes: int) -> str:
         return f"its type is {forward.type[:40]!r}"
     if forward.to_instance != node:
         return f"it is for {forward.to_instance[:80]!r}"
-    if said.message_type in _CONTROL or not said.message_type:
+    if said.message_type in SIGNAL_TYPES or not said.message_type:
         return f"message_type {said.message_type} is no message of a person"
     if not said.group_id and forward.user_id not in (said.to, said.sender):
         return "the user is not in the conversation"

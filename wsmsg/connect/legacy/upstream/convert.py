@@ -18,12 +18,10 @@ from wsmsg.model import (
     members_of,
 )
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.contract import SIGNAL_TYPES
 
 Request = rest_pb2.MessageStreamRequest
 
-#: Types of C{WSMessage} that nobody said: heartbeat, connection, acknowledgement,
-#: somebody came or went.
-_NOT_SAID = frozenset({2, 3, 4, 10})
 _LONGEST_TIME_S = INT64_MAX // 1000
 
 
@@ -72,7 +70,7 @@ def pushed(event: rest_pb2.MessagePushEvent) -> Message | None:
     if not conversation or event.target_user_id <= 0 or message.message_id <= 0:
         return None
     kind = message.message_type
-    if kind in _NOT_SAID:
+    if kind in SIGNAL_TYPES:
         return None
     return Message(
         conversation,

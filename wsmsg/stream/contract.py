@@ -1,0 +1,26 @@
+"""
+Constants that both ends of the gRPC interface of C{wsmsg/rpc/rest.proto} must agree on.
+"""
+
+from __future__ import annotations
+
+#: The version of the stream protocol that this build speaks.
+LINK_VERSION = 1
+
+MESSAGE_STREAM = "/rest.MessageService/MessageStream"
+QUERY = "/rest.QueryService/Query"
+HISTORY = "/rest.MessageService/GetHistoryMessages"
+
+#: The most characters in the name or the incarnation of a node.
+NAME_CHARACTERS = 128
+
+#: The least time between the starts of two frames: a busy stream then carries fewer
+#: and larger frames.
+SPACING_S = 0.005
+
+#: The interval of HTTP/2 keepalive pings.  A dead peer is found in twice this time.
+KEEPALIVE_S = 1.5
+
+#: Values of C{WSMessage.message_type} that are signals and not messages of a person:
+#: heartbeat, connection, acknowledgement, presence.
+SIGNAL_TYPES = frozenset({2, 3, 4, 10})

@@ -1,0 +1,198 @@
+"""
+The transport of a gRPC bidirectional stream.
+
+L{StreamTransport} asks its protocol for the next frame when gRPC has taken the last
+one, so that everything which is queued meanwhile leaves in one frame
+(L{BatchWriter}).
+
+C{grpc.aio} runs on the asyncio loop, so this needs the asyncio reactor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wsmsg.errors import Unavailable
+from wsmsg.stream.batch_writer import BatchWriter
+from wsmsg.stream.errors import StreamLost, explain, to_error
+from wsmsg.stream.probe import HEALTH, echo
+
+
+class IStreamProtocol(Protocol):
+    """
+    What speaks over a L{StreamTransport}.
+    """
+
+    def makeConnection(self, transport: Any) -> None: ...
+
+    def messageReceived(self, message: Any) -> None:
+        """
+        A message came; the first of all is the peer's welcome, if it gives one.
+        """
+
+    def drain(self) -> Message | None:
+        """
+        What should be written now, or L{None}; asked again after each write.
+        """
+
+    def connectionLost(self, reason: Failure) -> None: ...
+
+
+class StreamTransport:
+    """
+    One open call: the transport of the protocol that speaks over it.
+
+    @param reading: the read that is under way already.
+    @param echo: what L{echo} calls.
+    @cvar finish_s: how long L{loseConnection} lets the peer take what is left.
+    """
+
+    finish_s = 1.0
+    _log = Logger()
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: Any,
+        protocol: IStreamProtocol,
+        *,
+        spacing_s: float = 0.0,
+        reading: asyncio.Future[Any] | None = None,
+        echo: str = HEALTH,
+    ) -> None:
+        self._channel = channel
+        self._echo = echo
+        self._call = call
+        self._reading = reading
+        self._protocol = protocol
+        self._writer = BatchWriter(protocol.drain, call.write, spacing_s=spacing_s)
+        self._why = ""
+        self._running: asyncio.Future[None] | None = None
+        self._finishing: asyncio.TimerHandle | None = None
+        self.wake = self._writer.wake
+        self.nudge = self._writer.nudge
+
+    def start(self) -> None:
+        """
+        Carry messages both ways from now on.
+        """
+        self._running = asyncio.ensure_future(self._run())
+
+    def loseConnection(self) -> None:
+        """
+        Write what the protocol still has, say that it was all, and close when the
+        peer has taken it or after L{finish_s}.
+        """
+        if self._finishing is None:
+            loop = asyncio.get_running_loop()
+            self._why = self._why or "closed by us"
+            self._finishing = loop.call_later(self.finish_s, self._call.cancel)
+            self._writer.end()
+
+    def abortConnection(self, reason: str = "aborted by us") -> None:
+        """
+        Close now; the protocol's C{connectionLost} gets the reason.
+        """
+        self._why = reason
+        self._call.cancel()
+
+    def query(
+        self, method: str, request: Message, answer: type[Message], timeout_s: float
+    ) -> Deferred[Any]:
+        """
+        Make a unary call beside the stream.
+
+        @return: a Deferred that fires with the answer or fails with L{WsmsgError}.
+        """
+        call = self._channel.unary_unary(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        return Deferred.fromFuture(
+            asyncio.ensure_future(_answered(call, request, timeout_s))
+        )
+
+    def echo(self, timeout_s: float) -> Deferred[None]:
+        """
+        See whether the peer is there: whatever it answers to a call beside the
+        stream, it has received all that was written on the stream before.
+
+        @return: a Deferred that fires when it answered, or fails with
+            L{StreamFailed}.
+        """
+        return Deferred.fromFuture(
+            asyncio.ensure_future(echo(self._channel, self._echo, timeout_s))
+        )
+
+    async def _run(self) -> None:
+        writing = asyncio.ensure_future(self._write())
+        try:
+            why = await self._read()
+        finally:
+            if self._finishing is not None:
+                self._finishing.cancel()
+            writing.cancel()
+            self._call.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await self._channel.close()
+        with self._log.failuresHandled("telling a protocol of its loss"):
+            self._protocol.connectionLost(Failure(StreamLost(self._why or why)))
+
+    async def _read(self) -> str:
+        """
+        @return: why there is nothing more to read.
+        """
+        call, eof = self._call, grpc.aio.EOF
+        received = self._protocol.messageReceived
+        try:
+            while (message := await self._next()) is not eof:
+                try:
+                    received(message)
+                except Exception:  # noqa: BLE001 - a guard
+                    self._log.failure("a stream's message could not be taken")
+                    self._why = "a message could not be taken (a bug of ours)"
+                    return self._why
+            return await ended(call)
+        except (grpc.RpcError, asyncio.CancelledError, asyncio.InvalidStateError) as e:
+            return explain(e)
+
+    async def _next(self) -> Any:
+        reading, self._reading = self._reading, None
+        return await (self._call.read() if reading is None else reading)
+
+    async def _write(self) -> None:
+        try:
+            await self._writer.run()
+            await self._call.done_writing()
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            return  # the reader learns why
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("a frame could not be made or written")
+            self.abortConnection("a frame could not be written (a bug of ours)")
+
+
+async def ended(call: Any) -> str:
+    """
+    Return why the peer ended a call, for the log.
+    """
+    details = await call.details()
+    code = await call.code()
+    return "the peer ended it" + (f": {details}" if details else f" ({code.name})")
+
+
+async def _answered(call: Any, request: Message, timeout_s: float) -> Any:
+    try:
+        return await call(request, timeout=timeout_s)
+    except grpc.aio.AioRpcError as e:
+        raise to_error(e) from None
+    except (asyncio.CancelledError, grpc.aio.UsageError):  # the channel is closed
+        raise Unavailable("the stream was closed meanwhile", 500) from None

@@ -1,53 +1,82 @@
 """
-The laws of the tree, read from its syntax.
+Laws of the tree, read from its syntax.
 
-Each law is a function from modules to L{Fault}s; C{test_laws.py} holds the tree
-against all of them, and shows for each that it can find something.
+Each law is a function from modules to L{Violation}s; C{test_laws.py} holds the tree
+against all of them, and shows for each that it finds a sample that breaks it.
+C{python -m tests.test_laws} prints every violation.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-
-LINES = 400
-
-#: What a module may never import directly: who, what, why.
-FORBIDDEN: tuple[tuple[str, str, str], ...] = (
-    ("wsmsg.connect.*", "wsmsg.message", "the daemons meet on the wire only"),
-    ("wsmsg.message.*", "wsmsg.connect", "the daemons meet on the wire only"),
-    ("wsmsg.*", "wsmsg.connect.tap", "only twistd loads a tap"),
-    ("wsmsg.*", "wsmsg.message.tap", "only twistd loads a tap"),
+from tests.syntax import (
+    Module,
+    imports_of,
+    matches,
+    modules_imported,
+    within,
 )
 
-#: Who alone may import what.
-RESERVED: dict[str, tuple[str, ...]] = {
-    "wsmsg.connect": ("wsmsg.connect.*", "wsmsg.cli.*", "wsmsg.bench.*"),
-    "wsmsg.message": (
-        "wsmsg.message.*",
-        "wsmsg.transfer.*",
-        "wsmsg.cli.*",
-        "wsmsg.bench.*",
+LINES = 400
+MODULES_IN_FOLDER = 15
+LINES_OF_FUNCTION = 50
+
+_BASE = ("errors", "model", "rpc")
+_SHARED = (
+    *("auth", "daemon", "dependency", "flow", "http", "monitoring", "protocol"),
+    *("redis", "settings", "sqlite", "stream", *_BASE),
+)
+
+#: The other packages of C{wsmsg} that each package, or module, may import.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "model": ("errors",),
+    "protocol": _BASE,
+    "flow": _BASE,
+    "settings": _BASE,
+    "dependency": ("settings", *_BASE),
+    "auth": ("settings", *_BASE),
+    "stream": ("settings", *_BASE),
+    "redis": ("dependency", "settings", *_BASE),
+    "sqlite": ("dependency", "settings", *_BASE),
+    "http": ("auth", "flow", "settings", *_BASE),
+    "monitoring": ("dependency", "http", "settings", *_BASE),
+    "daemon": ("dependency", "monitoring", "settings", *_BASE),
+    "client": ("protocol", *_BASE),
+    "connect": _SHARED,
+    "message": _SHARED,
+    "transfer": (
+        *("message.store", "message.journal", "message.backends"),
+        *("dependency", "settings", "sqlite", *_BASE),
     ),
-    "wsmsg.cli": ("wsmsg.cli.*",),
-    "wsmsg.bench": ("wsmsg.bench.*", "wsmsg.cli.*"),
-    "twisted.internet.reactor": (
-        "wsmsg.connect.tap",
-        "wsmsg.message.tap",
-        "wsmsg.cli.*",
-        "wsmsg.bench.*",
-    ),
+    "bench": ("client", "connect", "message", "transfer", *_SHARED),
+    "cli": ("bench", "client", "connect", "message", "transfer", *_SHARED),
 }
 
-#: Clients of third parties (and of files), each with the modules that know it.
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "sqlite3": ("wsmsg.sqlite.*", "wsmsg.message.journal.*", "wsmsg.message.store.*"),
+#: Modules that put the parts of a daemon together, and so may see inside of packages.
+ROOTS = (
+    *("wsmsg.connect.tap", "wsmsg.connect.node"),
+    *("wsmsg.message.tap", "wsmsg.message.node", "wsmsg.message.backends"),
+)
+
+#: Modules that twistd alone may load.
+TAPS = ("wsmsg.connect.tap", "wsmsg.message.tap")
+
+#: Packages that support the legacy system; only a tap imports them.
+LEGACY = ("wsmsg.connect.legacy", "wsmsg.message.legacy")
+
+#: Libraries, each with the modules that may import it.
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "sqlite3": (
+        *("wsmsg.sqlite.*", "wsmsg.message.journal.sqlite*"),
+        "wsmsg.message.store.sqlite.*",
+    ),
     "autobahn": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),
     "txaio": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),
     "websockets": ("wsmsg.client.*", "wsmsg.bench.*"),
@@ -57,12 +86,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "click": ("wsmsg.cli.*",),
     "prompt_toolkit": ("wsmsg.cli.*",),
     "grpc": (
-        "wsmsg.stream.*",
-        "wsmsg.connect.edge.rpc",
-        "wsmsg.connect.upstream.*",
-        "wsmsg.message.rpc",
-        "wsmsg.message.links.stream",
-        "wsmsg.message.legacy.stream",
+        *("wsmsg.stream.*", "wsmsg.connect.edge.rpc", "wsmsg.connect.upstream.*"),
+        *("wsmsg.message.rpc", "wsmsg.message.links.stream"),
+        *("wsmsg.connect.legacy.upstream.*", "wsmsg.message.legacy.stream"),
     ),
     "grpc_health": ("wsmsg.stream.server", "wsmsg.monitoring.grpc_health"),
     "grpc_reflection": ("wsmsg.stream.server",),
@@ -72,18 +98,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "OpenSSL": ("wsmsg.message.store.mongo.*",),
     "txredisapi": ("wsmsg.redis.*",),
     "confluent_kafka": ("wsmsg.message.journal.kafka.*",),
+    "twisted.internet.reactor": (*TAPS, "wsmsg.cli.*", "wsmsg.bench.*"),
 }
 
-#: What any module may use.
+#: Libraries that any module may import.
 COMMON = {
-    "attrs",
-    "automat",
-    "google",
-    "msgspec",
-    "pydantic",
-    "twisted",
-    "typing_extensions",
-    "zope",
+    *("attrs", "automat", "google", "msgspec", "pydantic", "twisted"),
+    *("typing_extensions", "zope"),
 }
 
 #: Modules that decide and do no I/O, whatever they import on the way.
@@ -101,17 +122,12 @@ PURE = (
 )
 
 IMPURE = (
-    "autobahn",
-    "grpc",
-    "txmongo",
-    "txredisapi",
-    "confluent_kafka",
-    "sqlite3",
+    *("autobahn", "grpc", "txmongo", "txredisapi", "confluent_kafka", "sqlite3"),
     "twisted.internet.reactor",
 )
 
 
-class Fault(NamedTuple):
+class Violation(NamedTuple):
     """
     A place where a law is broken.
     """
@@ -124,115 +140,105 @@ class Fault(NamedTuple):
         return f"{self.path}:{self.line}: {self.reason}"
 
 
-class Module(NamedTuple):
+Law = Callable[[list[Module]], Iterator[Violation]]
+
+
+def law_of_layers(modules: list[Module]) -> Iterator[Violation]:
     """
-    A module of the tree.
-
-    @ivar name: dotted; a package's is its own, without C{__init__}.
-    """
-
-    name: str
-    path: str
-    source: str
-    tree: ast.Module
-
-
-class Import(NamedTuple):
-    """
-    One name that a module imports, as C{a.b} for C{from a import b}.
-    """
-
-    name: str
-    line: int
-
-
-Law = Callable[[list[Module]], Iterator[Fault]]
-
-
-def parsed(name: str, source: str, path: str = "") -> Module:
-    """
-    A module of some source.
-    """
-    path = path or name.replace(".", "/") + ".py"
-    return Module(name, path, source, ast.parse(source, path))
-
-
-def modules_in(*folders: str) -> list[Module]:
-    """
-    All modules below folders of the tree but the generated ones.
-    """
-    found = []
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            if parts[:2] == ("wsmsg", "rpc"):
-                continue
-            name = ".".join(p for p in parts if p != "__init__")
-            found.append(parsed(name, path.read_text(), str(path.relative_to(ROOT))))
-    return found
-
-
-def imports_of(module: Module) -> Iterator[Import]:
-    """
-    What it imports anywhere when it runs; what only type checkers see is left out.
-    """
-    unseen = {
-        id(inner)
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    for node in ast.walk(module.tree):
-        if id(node) in unseen:
-            continue
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(alias.name, node.lineno)
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield Import(f"{node.module}.{alias.name}", node.lineno)
-
-
-def within(name: str, package: str) -> bool:
-    return name == package or name.startswith(package + ".")
-
-
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    """
-    Whether a module is one of these; C{a.*} is the package C{a} as well.
-    """
-    return any(fnmatchcase(name, p) or f"{name}.*" == p for p in patterns)
-
-
-def law_of_imports(modules: list[Module]) -> Iterator[Fault]:
-    """
-    Nobody imports what is forbidden to them, or reserved for others.
+    Each package imports only packages below it; nobody but twistd loads a tap.
     """
     for module in modules:
-        for name, line in imports_of(module):
-            for who, what, why in FORBIDDEN:
-                if matches(module.name, [who]) and within(name, what):
-                    yield Fault(module.path, line, f"imports {name}: {why}")
-            for what, owners in {**RESERVED, **FAMILIES}.items():
-                if within(name, what) and not matches(module.name, owners):
-                    reason = f"imports {name}, which only {' '.join(owners)} may"
-                    yield Fault(module.path, line, reason)
+        own = module.name.split(".")[1] if "." in module.name else ""
+        for name, line in imports_of(module, types=True):
+            if not name.startswith("wsmsg.") or name == "wsmsg.__version__":
+                continue
+            if any(within(name, tap) for tap in TAPS):
+                yield Violation(module.path, line, f"imports {name}: twistd does that")
+            below = (own, *LAYERS.get(own, ()))
+            if not any(within(name, f"wsmsg.{b}") for b in below):
+                yield Violation(module.path, line, f"imports {name}, not below {own}")
 
 
-def law_of_known_libraries(modules: list[Module]) -> Iterator[Fault]:
+def law_of_legacy(modules: list[Module]) -> Iterator[Violation]:
     """
-    A library that is new here gets its place first.
+    Only a tap imports what supports the legacy system.
     """
-    known = {*COMMON, *FAMILIES, *sys.stdlib_module_names, "wsmsg", "__future__"}
+    for module in modules:
+        inside = any(within(module.name, package) for package in LEGACY)
+        for name, line in imports_of(module, types=True):
+            foreign = any(within(name, package) for package in LEGACY)
+            if foreign and not inside and module.name not in TAPS:
+                yield Violation(module.path, line, f"imports {name}: only a tap may")
+
+
+def law_of_entries(modules: list[Module]) -> Iterator[Violation]:
+    """
+    Within a daemon a package is entered through its C{interface}.
+    """
+    by_name = {m.name: m for m in modules}
+    for module in modules:
+        if module.name in ROOTS or any(within(module.name, p) for p in LEGACY):
+            continue
+        for found, line in modules_imported(module, by_name):
+            own, other = module.name.split("."), found.name.split(".")
+            if own[1:2] != other[1:2] or own[1] not in ("connect", "message"):
+                continue
+            inside = len(other) > 3 - found.is_package and own[2:3] != other[2:3]
+            if inside and other[-1] != "interface":
+                reason = f"imports {found.name}, not the interface of its package"
+                yield Violation(module.path, line, reason)
+
+
+def law_of_cycles(modules: list[Module]) -> Iterator[Violation]:
+    """
+    No package imports one that imports it, by whatever way.
+    """
+    by_name = {m.name: m for m in modules}
+    edges: dict[str, dict[str, tuple[Module, int]]] = defaultdict(dict)
+    for module in modules:
+        for found, line in modules_imported(module, by_name):
+            if found.package != module.package:
+                edges[module.package].setdefault(found.package, (module, line))
+    for package in sorted(edges):
+        for other, (module, line) in sorted(edges[package].items()):
+            way = _way(other, package, edges)
+            if way:
+                reason = f"{package} imports {' which imports '.join(way)}"
+                yield Violation(module.path, line, reason)
+
+
+def _way(
+    start: str, goal: str, edges: dict[str, dict[str, tuple[Module, int]]]
+) -> list[str]:
+    ways, seen = [[start]], {start}
+    while ways:
+        way = ways.pop(0)
+        for package in sorted(edges.get(way[-1], ())):
+            if package == goal:
+                return [*way, goal]
+            if package not in seen:
+                seen.add(package)
+                ways.append([*way, package])
+    return []
+
+
+def law_of_libraries(modules: list[Module]) -> Iterator[Violation]:
+    """
+    Each library is imported in its place only, and a new one gets its place first.
+    """
+    known = {*COMMON, *LIBRARIES, *sys.stdlib_module_names, "wsmsg", "__future__"}
     for module in modules:
         for name, line in imports_of(module):
             if name.partition(".")[0] not in known:
                 reason = f"imports {name}, which has no place in tests/laws.py"
-                yield Fault(module.path, line, reason)
+                yield Violation(module.path, line, reason)
+            for library, owners in LIBRARIES.items():
+                if within(name, library) and not matches(module.name, owners):
+                    reason = f"imports {name}, which only {' '.join(owners)} may"
+                    yield Violation(module.path, line, reason)
 
 
-def law_of_purity(modules: list[Module]) -> Iterator[Fault]:
+def law_of_purity(modules: list[Module]) -> Iterator[Violation]:
     """
     What decides reaches no I/O, through whatever it imports; the client no Twisted.
     """
@@ -246,81 +252,131 @@ def law_of_purity(modules: list[Module]) -> Iterator[Fault]:
 
 def _reached(
     start: Module, forbidden: tuple[str, ...], by_name: dict[str, Module]
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     ways: list[tuple[Module, str]] = [(start, start.name)]
     seen = {start.name}
     while ways:
         module, way = ways.pop()
         for name, line in imports_of(module):
             if any(within(name, f) for f in forbidden):
-                yield Fault(module.path, line, f"{way} reaches {name}")
+                yield Violation(module.path, line, f"{way} reaches {name}")
             inner = by_name.get(name) or by_name.get(name.rpartition(".")[0])
             if inner is not None and inner.name not in seen:
                 seen.add(inner.name)
                 ways.append((inner, f"{way} -> {inner.name}"))
 
 
-def law_of_length(modules: list[Module]) -> Iterator[Fault]:
+def law_of_folders(modules: list[Module]) -> Iterator[Violation]:
+    """
+    No folder has more modules than a reader can scan.
+    """
+    folders: dict[str, list[Module]] = defaultdict(list)
+    for module in modules:
+        if not module.is_package:
+            folders[module.package].append(module)
+    for package, inside in folders.items():
+        if len(inside) > MODULES_IN_FOLDER:
+            reason = f"{len(inside)} modules; at most {MODULES_IN_FOLDER}"
+            yield Violation(package.replace(".", "/"), 1, reason)
+
+
+def law_of_maps(modules: list[Module]) -> Iterator[Violation]:
+    """
+    The docstring of a package names each of its modules and packages, a line each.
+    """
+    packages = {m.name: m for m in modules if m.is_package}
+    for module in modules:
+        above, _, leaf = module.name.rpartition(".")
+        if above not in packages:
+            continue
+        lines = (ast.get_docstring(packages[above].tree) or "").splitlines()
+        entry = re.compile(rf"\s*{leaf}/?\s{{2,}}\S")
+        if not any(map(entry.match, lines)):
+            reason = f"its docstring does not list {leaf}"
+            yield Violation(packages[above].path, 1, reason)
+
+
+def law_of_class_names(modules: list[Module]) -> Iterator[Violation]:
+    """
+    A public class has a name of its own, unless it implements the same interface.
+    """
+    found: dict[str, list[tuple[Module, ast.ClassDef]]] = defaultdict(list)
+    for module in modules:
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append((module, node))
+    for name, places in found.items():
+        shared = set.intersection(*(_roles(node) for _, node in places))
+        for module, node in places[1:] if not shared else []:
+            reason = f"{name} is a class of {places[0][0].name} too"
+            yield Violation(module.path, node.lineno, reason)
+
+
+_NO_ROLES = {"ABC", "Enum", "Exception", "IntEnum", "NamedTuple", "Protocol", "Struct"}
+
+
+def _roles(node: ast.ClassDef) -> set[str]:
+    given = [ast.unparse(b) for b in node.bases]
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and "implementer" in ast.dump(decorator):
+            given += [ast.unparse(a) for a in decorator.args]
+    return {g.rpartition(".")[2].partition("[")[0] for g in given} - _NO_ROLES
+
+
+def law_of_roots(modules: list[Module]) -> Iterator[Violation]:
+    """
+    Composition roots are typed, and are read a screen at a time.
+    """
+    for module in modules:
+        if module.name not in ROOTS:
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Name) and node.id == "Any":
+                yield Violation(module.path, node.lineno, "says Any")
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                count = (node.end_lineno or node.lineno) - node.lineno + 1
+                if count > LINES_OF_FUNCTION:
+                    reason = f"{node.name}: {count} lines; at most {LINES_OF_FUNCTION}"
+                    yield Violation(module.path, node.lineno, reason)
+
+
+def law_of_length(modules: list[Module]) -> Iterator[Violation]:
     """
     No module is longer than a reader can hold.
     """
     for module in modules:
         count = len(module.source.splitlines())
         if count > LINES:
-            yield Fault(module.path, LINES + 1, f"{count} lines; at most {LINES}")
+            yield Violation(module.path, LINES + 1, f"{count} lines; at most {LINES}")
 
 
-def law_of_docstrings(modules: list[Module]) -> Iterator[Fault]:
-    """
-    Each module and each public class says what it is, and each test what a user
-    sees.  Frames are told in C{docs/protocol.md} instead.
-    """
-    for module in modules:
-        empty_folder = not module.tree.body and module.name.startswith("tests.")
-        if not ast.get_docstring(module.tree) and not empty_folder:
-            yield Fault(module.path, 1, "has no docstring")
-        for node in ast.walk(module.tree):
-            if not _needs_docstring(module, node):
-                continue
-            assert isinstance(
-                node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-            )
-            if not ast.get_docstring(node):
-                yield Fault(module.path, node.lineno, f"{node.name} has no docstring")
-
-
-def _needs_docstring(module: Module, node: ast.AST) -> bool:
-    if isinstance(node, ast.ClassDef):
-        public = node in module.tree.body and not node.name.startswith("_")
-        frame = any(isinstance(b, ast.Name) and b.id == "Frame" for b in node.bases)
-        return public and not (frame and module.name == "wsmsg.protocol.frames")
-    return (
-        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and module.name.rpartition(".")[2].startswith("test_")
-        and node.name.startswith("test_")
-    )
-
-
-def law_of_waiting(modules: list[Module]) -> Iterator[Fault]:
+def law_of_waiting(modules: list[Module]) -> Iterator[Violation]:
     """
     Nobody sleeps, and nobody patches what could be passed in.
     """
     for module in modules:
         for name, line in imports_of(module):
             if name == "time.sleep":
-                yield Fault(module.path, line, "imports time.sleep")
+                yield Violation(module.path, line, "imports time.sleep")
             if within(name, "unittest.mock") or within(name, "mock"):
-                yield Fault(module.path, line, f"imports {name}")
+                yield Violation(module.path, line, f"imports {name}")
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 dotted = f"{node.value.id}.{node.attr}"
                 if dotted in ("time.sleep", "mock.patch"):
-                    yield Fault(module.path, node.lineno, f"uses {dotted}")
+                    yield Violation(module.path, node.lineno, f"uses {dotted}")
 
 
 LAWS_OF_PACKAGE: tuple[Law, ...] = (
-    law_of_imports,
-    law_of_known_libraries,
+    law_of_layers,
+    law_of_legacy,
+    law_of_entries,
+    law_of_cycles,
+    law_of_libraries,
     law_of_purity,
+    law_of_folders,
+    law_of_maps,
+    law_of_class_names,
+    law_of_roots,
 )
-LAWS_OF_ALL: tuple[Law, ...] = (law_of_length, law_of_docstrings, law_of_waiting)
+LAWS_OF_ALL: tuple[Law, ...] = (law_of_length, law_of_waiting)

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.laws import COMMON, FAMILIES
+from tests.laws import COMMON, LIBRARIES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
@@ -136,7 +136,7 @@ class RequirementTests(SynchronousTestCase):
         owners = packages_distributions()
         missing = {
             library
-            for library in {*FAMILIES, *COMMON} - COME_ALONG
+            for library in {*LIBRARIES, *COMMON} - COME_ALONG
             if library.partition(".")[0] not in sys.stdlib_module_names
             and not {
                 name.lower().replace("_", "-") for name in owners[library]

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.laws import Fault, Module, imports_of, modules_in, parsed, within
+from tests.laws import Violation
+from tests.syntax import Module, imports_of, modules_in, parsed, within
 
 _BANNED = ("wsmsg", "autobahn", "websockets")
 
 
-def borrowed(modules: list[Module]) -> list[Fault]:
+def borrowed(modules: list[Module]) -> list[Violation]:
     """
     Where the kit, which is all but its tests, imports our code, or a library that
     ours is made of, or tests that do.
@@ -26,7 +27,7 @@ def borrowed(modules: list[Module]) -> list[Fault]:
             banned = any(within(name, b) for b in _BANNED)
             other = within(name, "tests") and not within(name, "tests.conformance")
             if banned or other or within(name, "tests.conformance.daemons"):
-                faults.append(Fault(module.path, line, f"imports {name}"))
+                faults.append(Violation(module.path, line, f"imports {name}"))
     return faults
 
 

@@ -78,17 +78,17 @@ class DescriptionTests(WebCase):
         """
         body = {"client_id": "c", "owner": 1, "name": "crew", "members": [2]}
         asked: list[tuple[str, str, Any, str]] = [
-            ("POST", "groups", body, "Group"),
+            ("POST", "groups", body, "GroupDetails"),
             ("POST", "messages", self.message("a"), "AcceptedMessage"),
             ("POST", "messages", self.message("a"), "AcceptedMessage"),
             ("GET", "users/1/conversations", None, "ConversationList"),
             ("GET", "users/1/unread", None, "UnreadCounts"),
             ("GET", "users/1/groups", None, "GroupList"),
             ("POST", "presence", {"users": [1]}, "PresenceList"),
-            ("DELETE", "users/1/sessions", None, "Kicked"),
+            ("DELETE", "users/1/sessions", None, "SessionsEnded"),
             ("POST", "messages/unread", {"user_id": 2}, "UnreadMessages"),
             ("POST", "messages/history", {"user_id": 2}, "HistoryOfContract"),
-            ("POST", "messages/send", self.message("b"), "Sent"),
+            ("POST", "messages/send", self.message("b"), "LegacySent"),
             ("POST", "messages/mark-read", {"user_id": 2}, "MarkedRead"),
             ("GET", "nowhere", None, "Problem"),
             ("POST", "messages/send", {}, "Refusal"),

@@ -170,7 +170,7 @@ GROUP_CHANGE_USERS = 1000
 GROUP_NAME_BYTES = 256
 
 
-def change_fault(change: GroupChange) -> str:
+def change_problem(change: GroupChange) -> str:
     """
     Why this cannot be a change of a group; empty: it can.
     """
@@ -224,9 +224,9 @@ def change_in(content: str) -> GroupChange:
         change = _change.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
         raise InvalidChange(f"it is no group change: {str(e)[:100]}") from e
-    fault = change_fault(change)
-    if fault:
-        raise InvalidChange(fault)
+    problem = change_problem(change)
+    if problem:
+        raise InvalidChange(problem)
     return change
 
 

@@ -156,7 +156,7 @@ class ReportTests(SynchronousTestCase):
     The table and the JSON.
     """
 
-    def test_faults_show(self) -> None:
+    def test_problems_show(self) -> None:
         """
         Whatever went wrong has a line; what did not has none.
         """

@@ -155,7 +155,7 @@ class PreflightTests(TestCase):
         )
         self.assertIn("--rpc-listen", line)
 
-    def test_all_faults(self) -> None:
+    def test_all_problems(self) -> None:
         """
         Each listener and each probe have their line, in one go; so has the folder,
         and then what would be in it has none.

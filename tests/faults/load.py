@@ -197,7 +197,7 @@ class LoadTestCase(TestCase):
         What everybody saw is what is stored, and that is what was accepted.
         """
         for client in load.clients:
-            self.assertEqual(client.faults, [], f"seen by {client.user}")
+            self.assertEqual(client.problems, [], f"seen by {client.user}")
         stored = await self.stored(installation, load)
         found = Counter(m.content for messages in stored.values() for m in messages)
         sent = Counter(content for _, _, content in load.sent.values())

@@ -21,26 +21,26 @@ class FencesTests(SynchronousTestCase):
         """
         A fence stands for most of the hint's time, and tells what is left of it.
         """
-        self.fences.turn_away("a", 10, 1000)
-        self.assertEqual(self.fences.standing_ms("a", 10), 1001)
-        self.assertEqual(self.fences.standing_ms("b", 10), 0)
-        self.assertEqual(self.fences.standing_ms("a", 10.4), 501)
-        self.assertGreater(self.fences.standing_ms("a", 10.79), 0)
-        self.assertEqual(self.fences.standing_ms("a", 10.81), 0)
+        self.fences.raise_for("a", 10, 1000)
+        self.assertEqual(self.fences.remaining_ms("a", 10), 1001)
+        self.assertEqual(self.fences.remaining_ms("b", 10), 0)
+        self.assertEqual(self.fences.remaining_ms("a", 10.4), 501)
+        self.assertGreater(self.fences.remaining_ms("a", 10.79), 0)
+        self.assertEqual(self.fences.remaining_ms("a", 10.81), 0)
         self.assertFalse(self.fences)
 
     def test_not_longer(self) -> None:
         """
         Who is turned away again by the fence itself does not wait longer for it.
         """
-        self.fences.turn_away("a", 10, 1000)
-        self.fences.turn_away("a", 10.7, 1000)
-        self.assertEqual(self.fences.standing_ms("a", 10.81), 0)
+        self.fences.raise_for("a", 10, 1000)
+        self.fences.raise_for("a", 10.7, 1000)
+        self.assertEqual(self.fences.remaining_ms("a", 10.81), 0)
 
     def test_cleared(self) -> None:
         """
         Fences that are over are cleared though nobody asks for them again.
         """
         for n in range(100):
-            self.fences.turn_away(str(n), n, 1000)
+            self.fences.raise_for(str(n), n, 1000)
         self.assertLess(len(self.fences), 3)

@@ -3,7 +3,7 @@ A client of the protocol written on the protos alone, which trusts nothing.
 
 It shares no code with C{wsmsg.client}: what it sees is what the promises are checked
 against.  It reconnects for ever, sends again what was not accepted, syncs on gaps,
-and notes whatever a server must never do in C{faults}.
+and notes whatever a server must never do in C{problems}.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RawClient:
     @ivar accepted: client ids of sends that were accepted.
     @ivar accepted_s: when each client id was accepted, by C{time.monotonic}.
     @ivar taken_s: when each content was first taken.
-    @ivar faults: what broke a promise, in words.
+    @ivar problems: what broke a promise, in words.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RawClient:
         self.accepted_s: dict[str, float] = {}
         self.taken_s: dict[str, float] = {}
         self.rejected: list[str] = []
-        self.faults: list[str] = []
+        self.problems: list[str] = []
         self.connects = 0
         self.resyncs = 0
         self.longest_sync_s = 0.0
@@ -190,7 +190,7 @@ class RawClient:
             if name == "welcome":
                 self._connection = connection
             elif self._connection is None:
-                self.faults.append(f"{name} before welcome")
+                self.problems.append(f"{name} before welcome")
             method = getattr(self, f"_{name}", None)
             if method is not None:
                 await method(getattr(frame, name or ""))
@@ -248,13 +248,13 @@ class RawClient:
             self._syncing.discard(error.id)
             self._later(self._write(conversations=pb.Conversations(id="resync")))
         else:
-            self.faults.append(f"error {error.code}: {error.reason}")
+            self.problems.append(f"error {error.code}: {error.reason}")
 
     async def _deliver(self, message: pb.Deliver) -> None:
         conversation, seq = message.conversation, message.seq
         last = self._live[conversation]
         if seq <= last:
-            self.faults.append(f"{conversation}: {seq} pushed after {last}")
+            self.problems.append(f"{conversation}: {seq} pushed after {last}")
         self._live[conversation] = seq
         if seq == self._position[conversation] + 1:
             self._take(message)
@@ -274,13 +274,13 @@ class RawClient:
         before = self.accepted.setdefault(accepted.client_id, accepted.time)
         self.accepted_s.setdefault(accepted.client_id, time.monotonic())
         if before != accepted.time:
-            self.faults.append(f"{accepted.client_id} accepted at two times")
+            self.problems.append(f"{accepted.client_id} accepted at two times")
 
     async def _rejected(self, rejected: pb.Rejected) -> None:
         self.rejected.append(rejected.code)
         send = self._unanswered.get(rejected.client_id)
         if not rejected.retry_after_ms or send is None:
-            self.faults.append(f"rejected {rejected.code}: {rejected.reason}")
+            self.problems.append(f"rejected {rejected.code}: {rejected.reason}")
             return
         if not self._turned_away:
             self._later(self._send_again(), rejected.retry_after_ms / 1000)

@@ -50,7 +50,7 @@ class ManualJournal:
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
         self.reads: list[Deferred[list[JournalEntry]]] = []
         self.commits: list[Mapping[int, int]] = []
-        self.buried: list[tuple[JournalEntry, str]] = []
+        self.letters: list[tuple[JournalEntry, str]] = []
         self.offset = 0
 
     def start(self) -> None:
@@ -78,8 +78,8 @@ class ManualJournal:
         """
         entries = []
         for message in messages:
-            fault = "" if message else "cannot be decoded"
-            entries.append(JournalEntry(0, self.offset, message, b"", fault))
+            problem = "" if message else "cannot be decoded"
+            entries.append(JournalEntry(0, self.offset, message, b"", problem))
             self.offset += 1
         self.reads.pop(0).callback(entries)
 
@@ -95,14 +95,16 @@ class ManualJournal:
     def counts(self) -> Mapping[str, int]:
         return {"lag": 0, "in_flight": len(self.appends), "partitions": 1}
 
-    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
-        self.buried += letters
+    def dead_letter(
+        self, letters: Sequence[tuple[JournalEntry, str]]
+    ) -> Deferred[None]:
+        self.letters += letters
         return succeed(None)
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
         return succeed([])
 
-    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+    def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         return succeed([])
 
 

@@ -209,7 +209,7 @@ class StdlibTests(TestCase):
 
     def test_what_a_peer_sent(self) -> None:
         """
-        That a peer sent what is no protobuf is a warning in one line: its fault.
+        That a peer sent what is no protobuf is a warning in one line: its problem.
         """
         logger = logging.Logger("grpc.trial")
         logger.addHandler(ToTwisted())

@@ -19,7 +19,7 @@ from wsmsg.model import (
     GROUP_CHANGE_USERS,
     INT64_MAX,
     GroupChange,
-    change_fault,
+    change_problem,
     group_in,
 )
 from wsmsg.protocol import frames
@@ -195,9 +195,9 @@ def _made_up() -> str:
 
 
 def _check(change: GroupChange) -> None:
-    fault = change_fault(change)
-    if fault:
-        raise BadRequest(fault)
+    problem = change_problem(change)
+    if problem:
+        raise BadRequest(problem)
 
 
 def _check_number(number: int, what: str) -> None:

@@ -36,16 +36,16 @@ def preflight(
     @param daemon: C{connect} or C{message}.
     @param probes: further things to try: what cannot be done, as C{cannot open the
         journal}, and how to find out.
-    @raise SystemExit: with status 1, after a line on C{stderr} for each fault.
+    @raise SystemExit: with status 1, after a line on C{stderr} for each problem.
     """
     folder = (f"cannot use the data folder {data_dir}", lambda: _write(data_dir))
-    faults = [*_listeners(settings), *_failed(folder)]
+    problems = [*_listeners(settings), *_failed(folder)]
     if data_dir.is_dir():
         # Without the folder, each file that is to be in it would only say so again.
-        faults += [fault for probe in probes for fault in _failed(probe)]
-    for fault in faults:
-        print(f"wsmsg {daemon}: {fault}", file=sys.stderr)
-    if faults:
+        problems += [problem for probe in probes for problem in _failed(probe)]
+    for problem in problems:
+        print(f"wsmsg {daemon}: {problem}", file=sys.stderr)
+    if problems:
         raise SystemExit(1)
 
 

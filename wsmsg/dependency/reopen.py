@@ -88,13 +88,13 @@ class KeptOpen:
         asked: Deferred[T] = worker.do(f, *args)
         return asked.addErrback(self._lost)
 
-    def lost(self, fault: Unavailable) -> None:
+    def lost(self, error: Unavailable) -> None:
         """
         It is gone: told by the thing itself, and not because something was asked.
         """
         if self.up:
-            self._dependency.lost(fault.reason)
-            self._wait(fault)
+            self._dependency.lost(error.reason)
+            self._wait(error)
 
     def refusal(self) -> Unavailable:
         """
@@ -105,9 +105,9 @@ class KeptOpen:
         return Unavailable(f"{seen.name} is not up{why}")
 
     def _lost(self, failure: Failure) -> Failure:
-        fault = failure.value
-        if isinstance(fault, Unavailable):
-            self.lost(fault)
+        error = failure.value
+        if isinstance(error, Unavailable):
+            self.lost(error)
         return failure
 
     def _opened(self, _: object) -> None:
@@ -116,18 +116,18 @@ class KeptOpen:
             self._dependency.succeeded()
 
     def _failed(self, failure: Failure) -> None:
-        fault = failure.value
+        error = failure.value
         if self._stopping:
             return
-        if not isinstance(fault, Unavailable):
+        if not isinstance(error, Unavailable):
             self._log.failure("{name}: bug", failure, name=self._dependency.name)
-            fault = Broken(f"{self._dependency.name} cannot be opened: {fault!r}")
-        self._wait(fault)
+            error = Broken(f"{self._dependency.name} cannot be opened: {error!r}")
+        self._wait(error)
 
-    def _wait(self, fault: Unavailable) -> None:
+    def _wait(self, error: Unavailable) -> None:
         self._failures += 1
-        delay_s = None if isinstance(fault, Broken) else self._retry(self._failures)
-        self._dependency.failed(fault.reason, delay_s)
+        delay_s = None if isinstance(error, Broken) else self._retry(self._failures)
+        self._dependency.failed(error.reason, delay_s)
         # Whoever was told may have stopped it.
         if delay_s is not None and not self._stopping:
             self._next = self._clock.callLater(delay_s, self.start)

@@ -37,16 +37,16 @@ class SendFences(Generic[Key]):
     def __len__(self) -> int:
         return len(self._until)
 
-    def turn_away(self, key: Key, now_s: float, retry_after_ms: int) -> None:
+    def raise_for(self, key: Key, now_s: float, retry_after_ms: int) -> None:
         """
         All that comes under this key is to be refused for the time of the hint; a
         fence that stands stays as it is.
         """
-        if self.standing_ms(key, now_s) == 0:
+        if self.remaining_ms(key, now_s) == 0:
             self._clear(now_s)
             self._until[key] = now_s + retry_after_ms / 1000 * _PART
 
-    def standing_ms(self, key: Key, now_s: float) -> int:
+    def remaining_ms(self, key: Key, now_s: float) -> int:
         """
         @return: the hint for what comes under this key now; 0: it may come in.
         """

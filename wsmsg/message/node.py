@@ -178,7 +178,7 @@ class MessageNode:
             ("records_read", "Records read", lambda: reading.read),
             ("stored", "Messages stored", lambda: reading.delivery.stored),
             ("events", "Group changes, recalls", lambda: reading.delivery.events),
-            ("dead_letters", "Records put aside", lambda: reading.buried),
+            ("dead_letters", "Records put aside", lambda: reading.dead_letters),
             ("pushed", "Messages pushed", lambda: links.pushed),
             ("links_cut", "Links cut as too slow", lambda: links.cut),
             ("cursors_dropped", "Cursors dropped", lambda: core.cursors.dropped),

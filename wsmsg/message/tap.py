@@ -123,7 +123,7 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
     What is served at C{listen}.
     """
     from wsmsg.message.http.api import ApiServices, PublicHttp
-    from wsmsg.message.ingress.acceptance import SubmitAndWait
+    from wsmsg.message.ingress.submit import SubmitAndWait
     from wsmsg.message.legacy.history import History
     from wsmsg.message.legacy.http import LegacyHttpCalls
 
@@ -147,7 +147,7 @@ def _http(daemon: Any, reactor: Any, node: Any) -> Any:
     )
     legacy = LegacyHttpCalls(
         node.store,
-        behind.acceptance,
+        behind.submit,
         History(node.store, depth=settings.legacy.history_depth),
         node.marks.mark,
         reactor,

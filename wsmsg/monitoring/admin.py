@@ -108,10 +108,10 @@ class JsonResource(Resource):
                 _write(request, status, document)
 
         answer.addCallback(lambda document: told(self._status(), document))
-        answer.addErrback(lambda failure: told(*self._fault(failure)))
+        answer.addErrback(lambda failure: told(*self._problem(failure)))
         return NOT_DONE_YET
 
-    def _fault(self, failure: Failure) -> tuple[int, object]:
+    def _problem(self, failure: Failure) -> tuple[int, object]:
         error = failure.value
         if not isinstance(error, WsmsgError):
             self._log.failure("no answer could be made", failure=failure)

@@ -226,7 +226,7 @@ class RedisConnection:
             return
         self._failures = 0
         self._line = line
-        line.on_loss(lambda: self._lost(line, self._told(line.fault)))
+        line.on_loss(lambda: self._lost(line, self._told(line.problem)))
         self.dependency.succeeded()
         if self._line is line:
             self._beat.start(_BEAT_S, now=False)
@@ -254,8 +254,8 @@ class RedisConnection:
         return asked.addErrback(self._refused, line)
 
     def _refused(self, failure: Failure, line: WatchedRedisProtocol) -> Failure:
-        if line.fault:
-            reason = self._told(line.fault)
+        if line.problem:
+            reason = self._told(line.problem)
         else:
             reason = self._reason(failure)
         self._lost(line, reason)
@@ -272,24 +272,24 @@ class RedisConnection:
         self._wait(reason)
 
     def _reason(self, failure: Failure) -> str:
-        fault = failure.value
-        if isinstance(fault, Unavailable):
-            return fault.reason
+        error = failure.value
+        if isinstance(error, Unavailable):
+            return error.reason
         return self._told(self._said(failure))
 
     def _told(self, said: str) -> str:
         return f"redis {self.url.place}: {said}"
 
     def _said(self, failure: Failure) -> str:
-        fault = failure.value
-        if isinstance(fault, ResponseError):
-            text = str(fault).strip()
+        error = failure.value
+        if isinstance(error, ResponseError):
+            text = str(error).strip()
             meaning = _REFUSALS.get(text.partition(" ")[0])
             return f"{meaning} ({text})" if meaning else f"it refused ({text})"
-        if isinstance(fault, TimeoutError):
+        if isinstance(error, TimeoutError):
             return f"no answer within {self._timeout_s:g} s"
-        if isinstance(fault, OSError) and fault.strerror:
-            return fault.strerror
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
         return _message(failure)
 
 
@@ -297,12 +297,12 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
     """
     One connection, which logs in when it is told to.
 
-    @ivar fault: why it was lost; empty: it was not.
+    @ivar problem: why it was lost; empty: it was not.
     """
 
     def __init__(self) -> None:
         super().__init__(convertNumbers=False)
-        self.fault = ""
+        self.problem = ""
         self._on_loss: Callable[[], object] = lambda: None
         self._gone: Deferred[None] = Deferred()
 
@@ -311,7 +311,7 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
         Have this called when the connection is lost.
         """
         self._on_loss = call
-        if self.fault:
+        if self.problem:
             call()
 
     def end(self) -> Deferred[None]:
@@ -323,7 +323,7 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
 
     def connectionLost(self, reason: Failure) -> None:
         clean = reason.check(ConnectionClosed)
-        self.fault = "the connection was closed" if clean else _message(reason)
+        self.problem = "the connection was closed" if clean else _message(reason)
         self._on_loss()
         super().connectionLost(reason)
         self._gone.callback(None)
@@ -350,8 +350,8 @@ def _message(failure: Failure) -> str:
 
 
 def _first(failure: Failure) -> Failure:
-    fault = failure.value
-    return fault.subFailure if isinstance(fault, FirstError) else failure
+    error = failure.value
+    return error.subFailure if isinstance(error, FirstError) else failure
 
 
 def _certificates(pem: str) -> list[Certificate]:

@@ -144,7 +144,7 @@ class SqliteFile:
     One connection to a file.  Only one thread at a time may use it.
 
     All methods raise L{Unavailable} where SQLite cannot do its work, L{Broken} where
-    it never will with this file, and L{Unfit} where the fault is in what was asked.
+    it never will with this file, and L{Unfit} where the request itself is invalid.
 
     @param reads: never writes, and leaves lock and tables to another connection of
         this process.
@@ -168,7 +168,7 @@ class SqliteFile:
                 self._lock.acquire()
                 _check_header(self._path, self._schema)
                 self._create()
-            with self._faults():
+            with self._translated_errors():
                 self._connect()
         except BaseException:
             self.close()
@@ -199,14 +199,14 @@ class SqliteFile:
         except _UNFIT as e:
             raise Unfit(str(e)) from e
         except sqlite3.Error as e:
-            raise self._fault(e) from e
+            raise self._translated(e) from e
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """
         The first row of the result, or L{None}.
         """
         found = self.run(sql, parameters)
-        with self._faults():
+        with self._translated_errors():
             return found.fetchone()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
@@ -214,7 +214,7 @@ class SqliteFile:
         The rows of the result, as far as they are asked for.
         """
         found = self.run(sql, parameters)
-        with self._faults(), closing(found):
+        with self._translated_errors(), closing(found):
             yield from found
 
     @contextmanager
@@ -281,13 +281,13 @@ class SqliteFile:
             self.run(f"PRAGMA user_version = {schema.version}")
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as e:
-            raise self._fault(e) from e
+            raise self._translated(e) from e
 
-    def _fault(self, error: sqlite3.Error) -> Unavailable:
+    def _translated(self, error: sqlite3.Error) -> Unavailable:
         name = getattr(error, "sqlite_errorname", "")
         where = f"{self._schema.kind} {self._path}"
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage, MemberRow
-from wsmsg.message.store.read_ranges import ReadRanges, settled
+from wsmsg.message.store.read_ranges import ReadRanges, advance
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
 from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import (
@@ -155,7 +155,7 @@ def cursor_line(c: Cursor, head: int = INT64_MAX) -> CursorLine:
     A cursor as a record, not past this number.
     """
     # What the cursor has reached meanwhile may still be said of what is above it.
-    read, seen = settled(ReadRanges(c.read), c.seen) if c.seen else (c.read, ())
+    read, seen = advance(ReadRanges(c.read), c.seen) if c.seen else (c.read, ())
     return CursorLine(
         c.conversation,
         c.user,

@@ -133,7 +133,7 @@ class Importer:
         elif page is not None:
             found = [group_line(page)]
         if found != expected and not await self._went_on(name):
-            raise CannotImport(_group_fault(some, found))
+            raise CannotImport(_group_problem(some, found))
 
     async def _went_on(self, conversation: str) -> bool:
         """
@@ -187,7 +187,7 @@ def _runs(
         yield list(some)
 
 
-def _group_fault(some: Sequence[tuple[int, Record]], found: Sequence[Record]) -> str:
+def _group_problem(some: Sequence[tuple[int, Record]], found: Sequence[Record]) -> str:
     there = [*found, *[None] * len(some)]
     (line, record), instead = next(
         (placed, other)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from wsmsg.message.store.read_ranges import ReadRanges, settled
+from wsmsg.message.store.read_ranges import ReadRanges, advance
 from wsmsg.model import (
     INT64_MAX,
     Cursor,
@@ -198,5 +198,5 @@ def check(record: Record) -> None:
         raise ValueError(str(e)) from None
     if isinstance(record, CursorLine):
         seen = ReadRanges(record.read, record.seen)
-        if settled(ReadRanges(record.read), record.seen) != seen:
+        if advance(ReadRanges(record.read), record.seen) != seen:
             raise ValueError("what was seen is not ranges that rise above the cursor")

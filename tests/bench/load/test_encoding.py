@@ -153,7 +153,7 @@ class ServerFrameTests(SynchronousTestCase):
 
     def test_strange_accepted(self) -> None:
         """
-        A client id that the load did not make is a fault, not a number.
+        A client id that the load did not make is a problem, not a number.
         """
         data = ServerFrame(accepted=Accepted(client_id="x")).SerializeToString()
         self.assertRaises(ValueError, accepted_number, data, 0)

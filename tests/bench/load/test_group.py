@@ -247,7 +247,7 @@ class AccountTests(AsyncioCase):
         totals = self.account.totals()
         self.assertEqual((totals.sent, totals.accepted, totals.lost), (3, 3, 3))
 
-    def test_faults(self) -> None:
+    def test_problems(self) -> None:
         """
         What comes twice, late or never is counted.
         """

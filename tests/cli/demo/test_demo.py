@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.cli.chat.test_pipe import message
 from tests.cli.test_commands import run
 from wsmsg.cli.demo.daemons import Ports
-from wsmsg.cli.demo.people import USERS, SentLine, faults
+from wsmsg.cli.demo.people import USERS, SentLine, problems
 from wsmsg.cli.demo.script import BadScript, ScriptLine, parse_script, read_script
 
 LINES = [
@@ -26,7 +26,7 @@ def seen(*rows: tuple[int, int, str]) -> list[str]:
     came = []
     for seq, speaker, text in rows:
         came.append(message(seq, text, mine=speaker == 0))
-    return faults(SENT, came, base=4, user_of=lambda line: (1, 2)[line.speaker])
+    return problems(SENT, came, base=4, user_of=lambda line: (1, 2)[line.speaker])
 
 
 class ScriptTests(SynchronousTestCase):

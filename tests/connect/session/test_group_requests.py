@@ -103,7 +103,7 @@ class GroupTests(SessionTestCase):
         accepted = [frames.Accepted("c1", 5), frames.Accepted("c2", 5)]
         self.assertEqual(self.client.heard(), accepted)
 
-    def test_faults(self) -> None:
+    def test_problems(self) -> None:
         """
         What cannot be is rejected with the reason, and goes nowhere.
         """

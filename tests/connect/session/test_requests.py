@@ -46,7 +46,7 @@ class SendTests(SessionTestCase):
         self.assertEqual(client.heard(), [expected])
         self.assertEqual(house.registry.counts.rejected["overloaded"], 1)
 
-    def test_faults(self) -> None:
+    def test_problems(self) -> None:
         """
         A send that cannot be is rejected with the reason, and goes nowhere.
         """

@@ -353,7 +353,7 @@ class HostileTests(TestCase):
     async def test_campaign(self) -> None:
         """
         While some thousand bad inputs come to every port, two people talk as ever;
-        each bad client is told its fault, and nothing of it stays in the daemons.
+        each bad client is told its problem, and nothing of it stays in the daemons.
         """
         talk = Talk(self.installation)
         self.addCleanup(talk.history.end)
@@ -370,7 +370,7 @@ class HostileTests(TestCase):
             await eventually("files", lambda b=body, n=n_files: b.files() <= n)  # type: ignore[misc]
             self.assertLess(body.rss_bytes() - n_bytes, _GROWTH_BYTES)
         await talk.stop()
-        self.assertEqual([p.faults for p in talk.people], [[], []])
+        self.assertEqual([p.problems for p in talk.people], [[], []])
         self.assertGreater(len(talk.turns), 100)
         talk.check_p99(2.0)
         for kind in ("bad_frame", "bad_request", "rejected", "forbidden", "1009"):

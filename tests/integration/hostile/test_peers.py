@@ -104,7 +104,7 @@ class HostileConnectTests(PeersTestCase):
                     await people[i % 2].send(2 - i % 2, f"still here {i}")
                 for person in people:
                     await person.until(functools.partial(_has_all, person), SECONDS)
-                    self.assertEqual(person.faults, [])
+                    self.assertEqual(person.problems, [])
             self.assertEqual([p.connects for p in people], [1, 1])
             self.assertEqual(installation.logged("link of connect-"), [])
             self.assert_no_bug(installation)

@@ -173,8 +173,8 @@ class HttpTests(HttpTestCase):
         ((kind, media),) = response["content"].items()
         self.assertEqual(answer.headers["content-type"], f"{kind}; charset=utf-8")
         form = OAS31Validator({**media["schema"], **described})
-        faults = [e.message for e in form.iter_errors(answer.document)]
-        self.assertEqual(faults, [], told)
+        problems = [e.message for e in form.iter_errors(answer.document)]
+        self.assertEqual(problems, [], told)
 
     @with_daemons
     async def test_hostile_bodies(self) -> None:

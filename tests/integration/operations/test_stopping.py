@@ -121,7 +121,7 @@ class StoppingTests(IntegrationTestCase):
         taken = await receiver.until_taken(conversation_of(one, two), 400)
         self.assertEqual([m.content for m in taken], [str(n) for n in range(400)])
         await sender.until(lambda: sender.idle)
-        self.assertEqual(sender.faults + receiver.faults + sender.rejected, [])
+        self.assertEqual(sender.problems + receiver.problems + sender.rejected, [])
         self.assertEqual((sender.connects, receiver.connects), (1, 1))
 
     async def _say(self, sender: Any, to: int, n: int) -> None:

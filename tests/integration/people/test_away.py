@@ -156,7 +156,7 @@ class AwayTests(IntegrationTestCase):
         said = [f"line {n}" for n in range(300)]
         self.assertEqual([m.content for m in receiver.taken[name]], said)
         self.assertEqual([m.seq for m in receiver.taken[name]], list(range(1, 301)))
-        self.assertEqual(receiver.faults + sender.faults, [])
+        self.assertEqual(receiver.problems + sender.problems, [])
         self.assertGreaterEqual(receiver.connects, 10)
 
     async def _talk(self, sender: Any, to: int, n: int) -> None:
@@ -184,4 +184,4 @@ class AwayTests(IntegrationTestCase):
         for reader in readers:
             taken = await reader.until_taken(name, 150)
             self.assertEqual([m.seq for m in taken], [*range(1, 151)])
-            self.assertEqual(reader.faults, [])
+            self.assertEqual(reader.problems, [])

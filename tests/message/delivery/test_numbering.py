@@ -101,7 +101,7 @@ class DeliveryTests(SynchronousTestCase):
         """
         self.deliver(message("a"))
         delivered = self.deliver(message("a", content="other"), message("b"))
-        [(entry, reason)] = delivered.buried
+        [(entry, reason)] = delivered.dead_letters
         self.assertIn("conflict", reason)
         self.assertEqual(entry.offset, 0)
         self.assertEqual(self.seqs(delivered), [("a", 1), ("b", 2)])
@@ -119,24 +119,24 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What the store never takes is buried; what is behind it has no hole.
+        What the store never takes becomes a dead letter; what is behind it has no hole.
         """
         self.store.refuse = {"bad"}
         delivered = self.deliver(
             message("a"), message("b", content="bad"), message("c")
         )
         self.assertEqual(self.seqs(delivered), [("a", 1), ("c", 2)])
-        self.assertEqual([e.offset for e, _ in delivered.buried], [1])
+        self.assertEqual([e.offset for e, _ in delivered.dead_letters], [1])
 
     def test_undecodable(self) -> None:
         """
-        A record that cannot be decoded is buried with its fault.
+        A record that cannot be decoded becomes a dead letter, with its problem.
         """
         entry = JournalEntry(0, 0, None, b"?", "no record")
         delivered = self.successResultOf(
             Deferred.fromCoroutine(self.delivery.store([entry]))
         )
-        self.assertEqual(delivered.buried, [(entry, "no record")])
+        self.assertEqual(delivered.dead_letters, [(entry, "no record")])
 
     def test_store_down(self) -> None:
         """

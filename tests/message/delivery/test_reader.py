@@ -135,7 +135,7 @@ class ReadingTests(SynchronousTestCase):
         A record that nobody can read goes to the dead letters and blocks nothing.
         """
         self.journal.give(message(1), None, message(2))
-        self.assertEqual([r for _, r in self.journal.buried], ["cannot be decoded"])
+        self.assertEqual([r for _, r in self.journal.letters], ["cannot be decoded"])
         self.assertEqual(len(self.store.messages), 2)
         self.assertEqual(self.journal.commits, [{0: 3}])
 

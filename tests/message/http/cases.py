@@ -24,9 +24,9 @@ from wsmsg.http.routes import Api
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.http.api import ApiServices, routes_of
-from wsmsg.message.ingress.acceptance import SubmitAndWait
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http import LegacyHttpCalls
@@ -117,7 +117,7 @@ class WebCase(SynchronousTestCase):
         self.access = Access(HttpSettings(), self.clock, believing)
         legacy = LegacyHttpCalls(
             self.store,
-            self.behind.acceptance,
+            self.behind.submit,
             History(self.store, depth=100),
             self.marks.mark,
             self.clock,

@@ -26,10 +26,10 @@ class ReplayingJournal(ManualJournal):
 
     def __init__(self) -> None:
         super().__init__()
-        self.exhumed: list[Sequence[int]] = []
+        self.replayed: list[Sequence[int]] = []
 
-    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
-        self.exhumed.append(numbers)
+    def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+        self.replayed.append(numbers)
         return succeed(list(numbers))
 
 
@@ -83,4 +83,4 @@ class DeadLettersTests(SynchronousTestCase):
         status, said = self.ask(b"replay", body=body)
         self.assertEqual((status, said["error"]), (400, "bad_request"))
         self.assertLess(len(said["reason"]), 300)
-        self.assertEqual(self.journal.exhumed, [])
+        self.assertEqual(self.journal.replayed, [])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.message.http.cases import WebCase
-from wsmsg.message.ingress.acceptance import STORED_S
+from wsmsg.message.ingress.submit import STORED_S
 from wsmsg.model import Message, group_of
 
 

@@ -35,8 +35,8 @@ class DescriptionTests(WebCase):
         """
         The description is what OpenAPI 3.1 calls one.
         """
-        faults = list(OpenAPIV31SpecValidator(self.document).iter_errors())
-        self.assertEqual(faults, [])
+        problems = list(OpenAPIV31SpecValidator(self.document).iter_errors())
+        self.assertEqual(problems, [])
 
     def test_every_route(self) -> None:
         """
@@ -95,8 +95,8 @@ class DescriptionTests(WebCase):
         ]
         for method, path, body, name in asked:
             _, answer = self.ask(method, path, body)
-            faults = [e.message for e in self.form(name).iter_errors(answer)]
-            self.assertEqual(faults, [], (path, answer))
+            problems = [e.message for e in self.form(name).iter_errors(answer)]
+            self.assertEqual(problems, [], (path, answer))
 
     def message(self, client_id: str) -> Any:
         """

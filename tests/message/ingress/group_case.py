@@ -15,7 +15,7 @@ from wsmsg.errors import WsmsgError
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.model import (
     GROUP,
     TEXT,

@@ -57,10 +57,10 @@ class AppendsTests(SynchronousTestCase):
         self.assertEqual(self.result(first), Appended({}, None))
         self.clock.advance(0.01)
         self.assertNoResult(second)
-        fault = Unavailable("no broker")
-        self.journal.appends[1][1].errback(fault)
-        self.assertIs(self.result(second).fault, fault)
-        self.assertIs(self.result(third).fault, fault)
+        problem = Unavailable("no broker")
+        self.journal.appends[1][1].errback(problem)
+        self.assertIs(self.result(second).problem, problem)
+        self.assertIs(self.result(third).problem, problem)
 
     def test_found(self) -> None:
         """

@@ -42,12 +42,12 @@ class EarlierTests(SynchronousTestCase):
         later.
         """
         journal = LaggingJournal(3)
-        earlier = StartupBacklog(journal, Clock())
-        self.assertTrue(earlier.unstored())
+        backlog = StartupBacklog(journal, Clock())
+        self.assertTrue(backlog.may_be_unstored())
         journal.lag = 0
-        self.assertFalse(earlier.unstored())
+        self.assertFalse(backlog.may_be_unstored())
         journal.lag = 5
-        self.assertFalse(earlier.unstored())
+        self.assertFalse(backlog.may_be_unstored())
 
     def test_nothing_before(self) -> None:
         """
@@ -55,34 +55,34 @@ class EarlierTests(SynchronousTestCase):
         comes until somebody asks.
         """
         journal = LaggingJournal(0, started=False)
-        earlier = StartupBacklog(journal, Clock())
-        self.assertFalse(earlier.unstored())
+        backlog = StartupBacklog(journal, Clock())
+        self.assertFalse(backlog.may_be_unstored())
         journal.start()
         journal.lag = 5
-        self.assertFalse(earlier.unstored())
+        self.assertFalse(backlog.may_be_unstored())
 
     def test_no_partition_yet(self) -> None:
         """
         A Message that was given no partition yet does not know.
         """
         journal = LaggingJournal(0, partitions=0)
-        earlier = StartupBacklog(journal, Clock())
-        self.assertTrue(earlier.unstored())
+        backlog = StartupBacklog(journal, Clock())
+        self.assertTrue(backlog.may_be_unstored())
         journal.partitions = 2
-        self.assertFalse(earlier.unstored())
+        self.assertFalse(backlog.may_be_unstored())
 
     def test_for_ever(self) -> None:
         """
         Under load that never ends it is believed for a while from the first question.
         """
         clock = Clock()
-        earlier = StartupBacklog(LaggingJournal(1), clock)
+        backlog = StartupBacklog(LaggingJournal(1), clock)
         clock.advance(100)
-        self.assertTrue(earlier.unstored())
+        self.assertTrue(backlog.may_be_unstored())
         clock.advance(LONGEST_S - 0.001)
-        self.assertTrue(earlier.unstored())
+        self.assertTrue(backlog.may_be_unstored())
         clock.advance(0.001)
-        self.assertFalse(earlier.unstored())
+        self.assertFalse(backlog.may_be_unstored())
 
 
 class RestartTests(GroupCase):

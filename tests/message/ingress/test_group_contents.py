@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.store.group_contract import changed
-from wsmsg.message.ingress.proposals import SendRequest, flaw
+from wsmsg.message.ingress.interface import SendRequest, validate
 from wsmsg.model import (
     GROUP,
     InvalidChange,
@@ -39,7 +39,7 @@ class HostileContentTests(SynchronousTestCase):
             change = change_in(content)
         except InvalidChange as e:
             self.assertLess(len(str(e)), 300)
-            self.assertIsNotNone(flaw(proposal, 100))
+            self.assertIsNotNone(validate(proposal, 100))
             return
         self.assertTrue(all(0 < u < 2**63 for u in (*change.add, *change.remove)))
         self.assertFalse(set(change.add) & set(change.remove))

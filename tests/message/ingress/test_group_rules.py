@@ -12,7 +12,7 @@ from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.group_rules import BELIEVED_MS, Lately
-from wsmsg.message.ingress.proposals import SendRequest
+from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import (
     GROUP,
     RECALL,

@@ -95,7 +95,7 @@ def make_journal_tests(
             await self.journal.append(said)
             entries = await self.journal.read(10)
             self.assertEqual(messages(entries), said)
-            self.assertEqual([e.fault for e in entries], [""] * 5)
+            self.assertEqual([e.problem for e in entries], [""] * 5)
 
         async def test_offsets_rise(self) -> None:
             """
@@ -249,12 +249,12 @@ def make_journal_tests(
 
         async def test_dead_letters(self) -> None:
             """
-            What was buried is listed with its reason, its place and its bytes, in the
+            A dead letter is listed with its reason, its place and its bytes, in the
             order of its numbers, after a kill too.
             """
             await self.journal.append([sent(0), sent(1)])
             entries = await read_all(self.journal, 2)
-            await self.journal.bury([(e, f"why {e.offset}") for e in entries])
+            await self.journal.dead_letter([(e, f"why {e.offset}") for e in entries])
             await self.killed()
             letters = await self.journal.dead_letters(0, 10)
             self.assertEqual(
@@ -266,27 +266,27 @@ def make_journal_tests(
             self.assertEqual(after, letters[1:])
             self.assertEqual(await self.journal.dead_letters(0, 1), letters[:1])
 
-        async def test_buried_twice(self) -> None:
+        async def test_dead_letter_twice(self) -> None:
             """
-            A record that is buried again after a restart is one dead letter.
+            A record that becomes a dead letter again, after a restart, is one letter.
             """
             await self.journal.append([sent(0)])
             entries = await self.journal.read(1)
-            await self.journal.bury([(entries[0], "why")])
-            await self.journal.bury([(entries[0], "why")])
+            await self.journal.dead_letter([(entries[0], "why")])
+            await self.journal.dead_letter([(entries[0], "why")])
             self.assertEqual(len(await self.journal.dead_letters(0, 10)), 1)
 
-        async def test_exhume(self) -> None:
+        async def test_replay(self) -> None:
             """
-            Exhumed letters are read as new records and are no dead letters any more;
-            others stay.
+            Replayed dead letters are read as new records and are no dead letters any
+            more; others stay.
             """
             await self.journal.append([sent(i) for i in range(3)])
             entries = await read_all(self.journal, 3)
-            await self.journal.bury([(e, "why") for e in entries])
+            await self.journal.dead_letter([(e, "why") for e in entries])
             numbers = [x.number for x in await self.journal.dead_letters(0, 10)]
             reading = self.journal.read(10)
-            found = await self.journal.exhume([*numbers[:2], 999_999])
+            found = await self.journal.replay([*numbers[:2], 999_999])
             self.assertEqual(found, numbers[:2])
             again = await reading
             self.assertEqual(messages(again), [sent(0), sent(1)])
@@ -294,15 +294,16 @@ def make_journal_tests(
             left = await self.journal.dead_letters(0, 10)
             self.assertEqual([x.number for x in left], numbers[2:])
 
-        async def test_exhume_outlives_a_kill(self) -> None:
+        async def test_replay_outlives_a_kill(self) -> None:
             """
-            Exhumed letters are in the journal after a kill, behind what was there.
+            Replayed dead letters are in the journal after a kill, behind the other
+            records.
             """
             await self.journal.append([sent(0), sent(1)])
             entries = await read_all(self.journal, 2)
-            await self.journal.bury([(entries[0], "why")])
+            await self.journal.dead_letter([(entries[0], "why")])
             (letter,) = await self.journal.dead_letters(0, 10)
-            await self.journal.exhume([letter.number])
+            await self.journal.replay([letter.number])
             await self.journal.append([sent(2)])
             await self.killed()
             self.assertEqual(
@@ -343,9 +344,9 @@ def make_journal_tests(
             await self.journal.stop()
             for call in (
                 lambda: self.journal.append([sent(1)]),
-                lambda: self.journal.bury([]),
+                lambda: self.journal.dead_letter([]),
                 lambda: self.journal.dead_letters(0, 1),
-                lambda: self.journal.exhume([1]),
+                lambda: self.journal.replay([1]),
             ):
                 self.failureResultOf(call(), Unavailable)
 

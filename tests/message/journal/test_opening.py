@@ -104,7 +104,7 @@ class OpenTests(JournalOnHand):
         self.stop()
 
 
-class FaultTests(JournalOnHand):
+class DamageTests(JournalOnHand):
     """
     Records that cannot be understood.
     """
@@ -128,10 +128,10 @@ class FaultTests(JournalOnHand):
         found: list[JournalEntry] = self.successResultOf(reading)
         return found
 
-    def test_faults(self) -> None:
+    def test_problems(self) -> None:
         """
         A record that is no protobuf, is of a newer version, or has no identity, comes
-        with its bytes and the fault; those around it come as always.
+        with its bytes and the problem; those around it come as always.
         """
         record = Record(**_RECORD)
         good = record.SerializeToString()
@@ -144,14 +144,14 @@ class FaultTests(JournalOnHand):
         self.assertEqual(
             [e.message is None for e in entries], [False, True, True, True, True, False]
         )
-        self.assertIn("no protobuf", entries[1].fault)
-        self.assertIn("version 9", entries[2].fault)
-        self.assertIn("no version", entries[3].fault)
-        self.assertIn("no conversation", entries[4].fault)
+        self.assertIn("no protobuf", entries[1].problem)
+        self.assertIn("version 9", entries[2].problem)
+        self.assertIn("no version", entries[3].problem)
+        self.assertIn("no conversation", entries[4].problem)
 
     def test_batch_cut_short(self) -> None:
         """
-        Records whose batch is damaged in the file come as faults, one each.
+        Records whose batch is damaged in the file come as problems, one each.
         """
         record = Record(**_RECORD)
         self.put(*[record.SerializeToString()] * 3)
@@ -160,4 +160,4 @@ class FaultTests(JournalOnHand):
         )
         entries = self.read()
         self.assertEqual([e.offset for e in entries], [0, 1, 2])
-        self.assertEqual([bool(e.fault) for e in entries], [False, True, True])
+        self.assertEqual([bool(e.problem) for e in entries], [False, True, True])

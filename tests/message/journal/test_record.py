@@ -37,14 +37,14 @@ class RecordTests(SynchronousTestCase):
     L{wsmsg.message.journal.record}.
     """
 
-    def assert_fault(self, value: bytes, word: str) -> None:
+    def assert_problem(self, value: bytes, word: str) -> None:
         """
         The record is an entry for the dead letters, and the reason says why.
         """
         entry = records.decode(3, 9, value)
         self.assertIsNone(entry.message)
-        self.assertIn(word, entry.fault)
-        self.assertLess(len(entry.fault), 300)
+        self.assertIn(word, entry.problem)
+        self.assertLess(len(entry.problem), 300)
         self.assertEqual((entry.partition, entry.offset, entry.value), (3, 9, value))
 
     def test_round_trip(self) -> None:
@@ -52,11 +52,11 @@ class RecordTests(SynchronousTestCase):
         What is written is read.
         """
         entry = records.decode(0, 1, records.encode(GOOD))
-        self.assertEqual((entry.message, entry.fault), (GOOD, ""))
+        self.assertEqual((entry.message, entry.problem), (GOOD, ""))
 
     def test_truncated(self) -> None:
         """
-        A record that was cut anywhere is an entry with a fault, or an older record
+        A record that was cut anywhere is an entry with a problem, or an older record
         that lacks only what may be missing.
         """
         whole = records.encode(GOOD)
@@ -67,16 +67,16 @@ class RecordTests(SynchronousTestCase):
         """
         A record of a newer version waits in the dead letters for a newer wsmsg.
         """
-        self.assert_fault(record(version=records.VERSION + 1), "version 2")
-        self.assert_fault(record(version=2**32 - 1), "version")
-        self.assert_fault(record(version=0), "no version")
+        self.assert_problem(record(version=records.VERSION + 1), "version 2")
+        self.assert_problem(record(version=2**32 - 1), "version")
+        self.assert_problem(record(version=0), "no version")
 
     def test_missing(self) -> None:
         """
         A record without what makes a message one message is told so.
         """
         for field, value in (("conversation", ""), ("client_id", ""), ("sender", 0)):
-            self.assert_fault(record(**{field: value}), "no conversation")
+            self.assert_problem(record(**{field: value}), "no conversation")
 
     def test_no_conversation(self) -> None:
         """
@@ -84,28 +84,28 @@ class RecordTests(SynchronousTestCase):
         reaches the store or the links.
         """
         for name in ("x", "u:2:1", "u:0:1", "u:1", "u:1:2:3", "u:1:" + "9" * 99):
-            self.assert_fault(record(conversation=name), "no conversation")
+            self.assert_problem(record(conversation=name), "no conversation")
         for name in ("g:", "g:0", "g:07", "g:-1", "g:x", "g:" + "9" * 19):
-            self.assert_fault(record(conversation=name), "no conversation")
-        self.assert_fault(record(conversation="u:2:3"), "not in")
+            self.assert_problem(record(conversation=name), "no conversation")
+        self.assert_problem(record(conversation="u:2:3"), "not in")
 
     def test_groups(self) -> None:
         """
         A record may be of a group; one that changes it says how, and is of a group.
         """
         entry = records.decode(0, 0, record(conversation="g:7"))
-        self.assertEqual(entry.fault, "")
+        self.assertEqual(entry.problem, "")
         change = record(conversation="g:7", kind=GROUP, content='{"add":[2]}')
-        self.assertEqual(records.decode(0, 0, change).fault, "")
-        self.assert_fault(record(conversation="g:7", kind=GROUP), "group change")
-        self.assert_fault(record(kind=GROUP, content='{"add":[2]}'), "no group")
+        self.assertEqual(records.decode(0, 0, change).problem, "")
+        self.assert_problem(record(conversation="g:7", kind=GROUP), "group change")
+        self.assert_problem(record(kind=GROUP, content='{"add":[2]}'), "no group")
 
     def test_numbers(self) -> None:
         """
-        An id, a time or a kind that cannot be is a fault.
+        An id, a time or a kind that cannot be is a problem.
         """
         for field in ("message_id", "time_ms", "kind"):
-            self.assert_fault(record(**{field: -1}), "cannot be")
+            self.assert_problem(record(**{field: -1}), "cannot be")
 
     def test_cannot_be_written(self) -> None:
         """
@@ -121,7 +121,7 @@ class RecordTests(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_noise(self, value: bytes) -> None:
         """
-        Any bytes are a message or a fault.
+        Any bytes are a message or a problem.
         """
         self.assert_entry(records.decode(0, 0, value))
 
@@ -140,16 +140,16 @@ class RecordTests(SynchronousTestCase):
     )
     def test_any_record(self, made: Record) -> None:
         """
-        Whatever a record says, it is a message that can be delivered, or a fault.
+        Whatever a record says, it is a message that can be delivered, or a problem.
         """
         self.assert_entry(records.decode(0, 0, made.SerializeToString()))
 
     def assert_entry(self, entry: JournalEntry) -> None:
         """
-        Either a message that delivery can take, or a fault.
+        Either a message that delivery can take, or a problem.
         """
         if entry.message is None:
-            self.assertTrue(entry.fault)
+            self.assertTrue(entry.problem)
         else:
-            self.assertEqual(entry.fault, "")
+            self.assertEqual(entry.problem, "")
             self.assertIn(entry.message.sender, members_of(entry.message.conversation))

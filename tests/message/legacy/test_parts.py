@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.legacy.cases import text
 from wsmsg.errors import Forbidden, Overloaded, Unavailable, WsmsgError
-from wsmsg.message.ingress.proposals import Reply, SendRequest
+from wsmsg.message.ingress.interface import Reply, SendRequest
 from wsmsg.message.legacy.acks import LegacyConnectAcks
 from wsmsg.message.legacy.sends import LegacyConnectSends
 from wsmsg.model import Mark

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wsmsg.message.store.interface import Marked
-from wsmsg.message.store.read_ranges import ReadRanges, passes, settled
+from wsmsg.message.store.read_ranges import ReadRanges, advance, is_skippable
 from wsmsg.model import Cursor, InvalidName, Mark, Message, conversation_of, members_of
 
 _Key = tuple[str, int]
@@ -63,13 +63,14 @@ class SeenInMemory:
         passed = [
             m.seq
             for m in self._messages()
-            if m.conversation == name and passes(m.kind, m.sender, user, alone=alone)
+            if m.conversation == name
+            and is_skippable(m.kind, m.sender, user, alone=alone)
         ]
         old = self.moved.get(key, Cursor(name, user))
         before = ReadRanges(
             max(old.read, self._first(*key) - 1), self.seen.get(key, ())
         )
-        read, self.seen[key] = settled(before, [(seq, seq)], passed)
+        read, self.seen[key] = advance(before, [(seq, seq)], passed)
         if read == old.read:
             return {}
         self.moved[key] = Cursor(name, user, max(old.delivered, read), read)
@@ -88,6 +89,6 @@ class SeenInMemory:
         alone = m.conversation == conversation_of(user, user)
         return (
             m.seq >= self._first(*key)
-            and not passes(m.kind, m.sender, user, alone=alone)
+            and not is_skippable(m.kind, m.sender, user, alone=alone)
             and m.seq not in ReadRanges(cursor.read, self.seen.get(key, ()))
         )

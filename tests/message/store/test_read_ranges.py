@@ -10,12 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.message.store.read_ranges import (
     ReadRanges,
-    covers,
+    advance,
+    contains,
     gaps,
+    is_skippable,
     merged,
-    passes,
-    settled,
-    windows,
+    scan_windows,
 )
 from wsmsg.model import GROUP, RECALLED, TEXT
 
@@ -47,19 +47,19 @@ class SettledTests(SynchronousTestCase):
         """
         Neighbours are one range, and one that touches the cursor is none any more.
         """
-        seen = settled(ReadRanges(2), [(5, 5), (7, 9), (6, 6)])
+        seen = advance(ReadRanges(2), [(5, 5), (7, 9), (6, 6)])
         self.assertEqual(seen, ReadRanges(2, ((5, 9),)))
-        self.assertEqual(settled(seen, [(3, 4)]), ReadRanges(9))
-        self.assertEqual(settled(ReadRanges(6, seen.ranges)), ReadRanges(9))
+        self.assertEqual(advance(seen, [(3, 4)]), ReadRanges(9))
+        self.assertEqual(advance(ReadRanges(6, seen.ranges)), ReadRanges(9))
 
     def test_over_what_passes(self) -> None:
         """
         What nobody has to see joins what is on both sides, and is nothing by itself.
         """
         self.assertEqual(
-            settled(ReadRanges(2), [(5, 5)], [3, 6, 8]), ReadRanges(3, ((5, 6),))
+            advance(ReadRanges(2), [(5, 5)], [3, 6, 8]), ReadRanges(3, ((5, 6),))
         )
-        self.assertEqual(settled(ReadRanges(2), [(5, 5)], [3, 4, 6]), ReadRanges(6))
+        self.assertEqual(advance(ReadRanges(2), [(5, 5)], [3, 4, 6]), ReadRanges(6))
 
     def test_bound(self) -> None:
         """
@@ -68,9 +68,9 @@ class SettledTests(SynchronousTestCase):
         """
         before = ReadRanges(0, ((10, 10), (20, 20)))
         marked = [(3, 3), (21, 21), (15, 15)]
-        seen = settled(before, marked, most=3)
+        seen = advance(before, marked, most=3)
         self.assertEqual(seen, ReadRanges(0, ((3, 3), (10, 10), (20, 21))))
-        full = settled(before, [(1, 1), (3, 3)], most=2)
+        full = advance(before, [(1, 1), (3, 3)], most=2)
         self.assertEqual(full, ReadRanges(1, before.ranges))
 
     @given(_seqs, _seqs, _seqs, st.integers(0, _LAST), _most)
@@ -81,9 +81,9 @@ class SettledTests(SynchronousTestCase):
         Nothing counts as seen that was neither seen nor passes, nothing that was seen
         is forgotten, and there are no more ranges than there may be.
         """
-        before = settled(ReadRanges(read), singles(old))
+        before = advance(ReadRanges(read), singles(old))
         most = max(most, len(before.ranges))
-        after = settled(before, singles(new), passed, most=most)
+        after = advance(before, singles(new), passed, most=most)
         self.assertLessEqual(numbers(after), numbers(before) | new | passed)
         self.assertLessEqual(numbers(before), numbers(after))
         self.assertLessEqual(len(after.ranges), most)
@@ -99,21 +99,21 @@ class SettledTests(SynchronousTestCase):
         """
         Two batches of marks come to the same in either order, and twice.
         """
-        first = settled(
-            settled(ReadRanges(), singles(one), passed), singles(other), passed
+        first = advance(
+            advance(ReadRanges(), singles(one), passed), singles(other), passed
         )
-        second = settled(
-            settled(ReadRanges(), singles(other), passed), singles(one), passed
+        second = advance(
+            advance(ReadRanges(), singles(other), passed), singles(one), passed
         )
         self.assertEqual(first, second)
-        self.assertEqual(settled(first, singles(one | other), passed), first)
+        self.assertEqual(advance(first, singles(one | other), passed), first)
 
     @given(_seqs, st.integers(0, _LAST))
     def test_gaps(self, seqs: set[int], read: int) -> None:
         """
         Gaps and what was seen are all there is.
         """
-        seen = settled(ReadRanges(read), singles(seqs))
+        seen = advance(ReadRanges(read), singles(seqs))
         found = {
             seq
             for first, last in gaps(seen)
@@ -131,26 +131,26 @@ class LookTests(SynchronousTestCase):
         """
         One looks above the cursor and around marks, never below the cursor.
         """
-        self.assertEqual(windows(10, [11, 12], 64), ((11, 74),))
-        self.assertEqual(windows(10, [5], 64), ((11, 74),))
-        self.assertEqual(windows(10, [200], 64), ((11, 74), (184, 216)))
+        self.assertEqual(scan_windows(10, [11, 12], 64), ((11, 74),))
+        self.assertEqual(scan_windows(10, [5], 64), ((11, 74),))
+        self.assertEqual(scan_windows(10, [200], 64), ((11, 74), (184, 216)))
 
     def test_covers(self) -> None:
         """
         A number is in a range from its first to its last.
         """
         ranges = ((3, 4), (8, 8))
-        found = [seq for seq in range(1, 11) if covers(ranges, seq)]
+        found = [seq for seq in range(1, 11) if contains(ranges, seq)]
         self.assertEqual(found, [3, 4, 8])
-        self.assertFalse(covers((), 1))
+        self.assertFalse(contains((), 1))
 
     def test_passes(self) -> None:
         """
         Own messages, events and what was taken back need not be seen; what users say
         to themselves does.
         """
-        self.assertTrue(passes(TEXT, 2, 2, alone=False))
-        self.assertFalse(passes(TEXT, 1, 2, alone=False))
-        self.assertFalse(passes(TEXT, 2, 2, alone=True))
-        self.assertTrue(passes(GROUP, 1, 2, alone=False))
-        self.assertTrue(passes(RECALLED, 1, 2, alone=False))
+        self.assertTrue(is_skippable(TEXT, 2, 2, alone=False))
+        self.assertFalse(is_skippable(TEXT, 1, 2, alone=False))
+        self.assertFalse(is_skippable(TEXT, 2, 2, alone=True))
+        self.assertTrue(is_skippable(GROUP, 1, 2, alone=False))
+        self.assertTrue(is_skippable(RECALLED, 1, 2, alone=False))

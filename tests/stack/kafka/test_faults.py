@@ -125,12 +125,12 @@ class RecordTests(KafkaCase):
 
     async def test_poison(self) -> None:
         """
-        A record that is none is read with its fault, buried, and stands in nobody's
-        way.
+        A record that cannot be decoded is read with its problem, becomes a dead letter,
+        and delays no other record.
         """
         journal, entries = await self.written(b"\xff\xff", encode(sent(1)))
         self.assertEqual(messages(entries), [None, sent(1)])
-        await journal.bury([(entries[0], entries[0].fault)])
+        await journal.dead_letter([(entries[0], entries[0].problem)])
         (letter,) = await journal.dead_letters(0, 10)
         self.assertEqual((letter.value, letter.offset), (b"\xff\xff", 0))
         self.assertIn("no protobuf", letter.reason)
@@ -142,10 +142,10 @@ class RecordTests(KafkaCase):
         """
         value = Record(version=99, sender=1).SerializeToString()
         journal, entries = await self.written(value)
-        self.assertIn("has version 99", entries[0].fault)
-        await journal.bury([(entries[0], entries[0].fault)])
+        self.assertIn("has version 99", entries[0].problem)
+        await journal.dead_letter([(entries[0], entries[0].problem)])
         (letter,) = await journal.dead_letters(0, 10)
-        self.assertEqual(await journal.exhume([letter.number]), [letter.number])
+        self.assertEqual(await journal.replay([letter.number]), [letter.number])
         (again,) = await read_all(journal, 1)
         self.assertEqual(again.value, value)
         self.assertEqual(await journal.dead_letters(0, 10), [])

@@ -61,7 +61,7 @@ class PoisonTests(IntegrationTestCase):
         self.assertEqual(process.returncode, 0, mistakes)
         return json.loads(told)
 
-    async def buried(self, count: int) -> list[Any]:
+    async def letters(self, count: int) -> list[Any]:
         """
         So many letters, once they are there.
         """
@@ -94,7 +94,7 @@ class PoisonTests(IntegrationTestCase):
             await a.send(friend, f"m{n}", "hello")
             await device.hears("deliver", content="hello")
 
-        letters = await self.buried(2)
+        letters = await self.letters(2)
         reasons = {letter["reason"] for letter in letters}
         self.assertTrue(any("no protobuf" in r for r in reasons), reasons)
         self.assertTrue(any("has version 99" in r for r in reasons), reasons)
@@ -110,10 +110,10 @@ class PoisonTests(IntegrationTestCase):
             key=letter.key,
             headers=letter.headers,
         )
-        third = (await self.buried(3))[-1]
+        third = (await self.letters(3))[-1]
         self.assertEqual(third["reason"], "was too new")
         number = third["number"]
         told = await self.dead_letters("replay", str(number))
         self.assertEqual(told, {"replayed": [number], "missing": []})
         await b.hears("deliver", content="late")
-        await self.buried(2)
+        await self.letters(2)

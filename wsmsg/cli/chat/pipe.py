@@ -52,12 +52,14 @@ async def send_lines(
         state = client.state
         why = getattr(state, "reason", "") or "the server does not answer"
         many = f"{len(lines.open)} not accepted in {timeout_s:g} s: {why}"
-        lines.faults.append((0, many))
+        lines.problems.append((0, many))
     finally:
         lines.cancel()
-    if lines.faults:
-        more = f" (and {len(lines.faults) - 1} more)" if len(lines.faults) > 1 else ""
-        first = min(lines.faults)[1]
+    if lines.problems:
+        more = (
+            f" (and {len(lines.problems) - 1} more)" if len(lines.problems) > 1 else ""
+        )
+        first = min(lines.problems)[1]
         raise NotAccepted(f"{first}{more}; {lines.accepted} accepted")
     return lines.accepted
 
@@ -85,7 +87,7 @@ class _Lines:
         self._room = asyncio.Semaphore(_AHEAD)
         self.open: set[asyncio.Task[None]] = set()
         self.accepted = 0
-        self.faults: list[tuple[int, str]] = []
+        self.problems: list[tuple[int, str]] = []
 
     async def send(self, number: int, raw: bytes) -> None:
         """
@@ -94,7 +96,7 @@ class _Lines:
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
-            self._fault(number, "bad_request", "it is not UTF-8")
+            self._problem(number, "bad_request", "it is not UTF-8")
             return
         if not text:
             return
@@ -123,7 +125,7 @@ class _Lines:
         try:
             accepted = await self._talk.say(self._client, text)
         except WsmsgError as error:
-            self._fault(number, error.code, error.reason)
+            self._problem(number, error.code, error.reason)
             return
         self.accepted += 1
         if self._as_json:
@@ -137,8 +139,8 @@ class _Lines:
         else:
             self._say(f"accepted {number} {accepted.client_id} {accepted.time_ms}")
 
-    def _fault(self, number: int, code: str, reason: str) -> None:
-        self.faults.append((number, f"line {number}: {code}: {reason}"))
+    def _problem(self, number: int, code: str, reason: str) -> None:
+        self.problems.append((number, f"line {number}: {code}: {reason}"))
         if self._as_json:
             told = {"line": number, "accepted": False, "code": code, "reason": reason}
             self._say(json.dumps(told))

@@ -38,7 +38,7 @@ _STYLE = Style.from_dict(
         "mine": "bold ansicyan",
         "theirs": "bold ansigreen",
         "mark": "ansibrightblack",
-        "fault": "bold ansired",
+        "problem": "bold ansired",
         "note": "italic ansiyellow",
         "status": "reverse",
     }
@@ -228,7 +228,7 @@ class ChatScreen:
             when,
             (f"class:{style}", f"{who}: "),
             ("", entry.text),
-            ("class:fault" if entry.fault else "class:mark", f"  {mark}"),
+            ("class:problem" if entry.problem else "class:mark", f"  {mark}"),
         ]
 
     def _cursor(self) -> Point:

@@ -41,7 +41,7 @@ class ChatEntry:
     One line.
 
     @ivar seq: 0: it has no number yet, or is no message.
-    @ivar fault: why it was not sent.
+    @ivar problem: why it was not sent.
     @ivar recalled: its sender took it back.
     """
 
@@ -53,7 +53,7 @@ class ChatEntry:
     recalled: bool = False
     client_id: str = ""
     accepted: bool = False
-    fault: str = ""
+    problem: str = ""
     note: bool = False
 
 
@@ -121,7 +121,7 @@ class ChatView:
         """
         entry = self._own.pop(client_id, None)
         if entry is not None:
-            entry.fault = harmless(reason)
+            entry.problem = harmless(reason)
 
     def note(self, text: str, time_ms: int = 0) -> None:
         """
@@ -172,8 +172,8 @@ class ChatView:
             return ""
         if entry.recalled:
             return ""
-        if entry.fault:
-            return f"not sent: {entry.fault}"
+        if entry.problem:
+            return f"not sent: {entry.problem}"
         if entry.seq and entry.seq <= self._read:
             return "\u2713\u2713 read"
         if entry.seq and entry.seq <= self._delivered:

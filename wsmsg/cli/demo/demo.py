@@ -21,7 +21,7 @@ from wsmsg.cli.demo.daemons import (
     demo_daemons,
     last_lines,
 )
-from wsmsg.cli.demo.people import USERS, DemoTalk, Person, conversation, faults
+from wsmsg.cli.demo.people import USERS, DemoTalk, Person, conversation, problems
 from wsmsg.cli.demo.script import BadScript, DemoScript, read_script
 from wsmsg.cli.paths import WS_PATH, data_dir_of, fail
 from wsmsg.cli.tokens import make_token
@@ -223,9 +223,9 @@ class _Stage:
 
     def _judge(self, talk: DemoTalk, people: list[Person], base: int) -> None:
         found = [
-            f"{person.name} saw it otherwise: {fault}"
+            f"{person.name} saw it otherwise: {problem}"
             for person in people
-            for fault in faults(
+            for problem in problems(
                 talk.sent,
                 person.seen,
                 base=base,

@@ -121,7 +121,7 @@ class DemoTalk:
         )
 
 
-def faults(
+def problems(
     sent: Sequence[SentLine],
     seen: Sequence[MessageReceived],
     *,

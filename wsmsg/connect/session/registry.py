@@ -63,7 +63,7 @@ class Registry:
     @ivar counts: what was done so far.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node takes no new sessions.
-    @ivar turned_away: users who sent more than their rate.
+    @ivar send_fences: users who sent more than their rate.
     @ivar on_added: called with each session whose user and device are proved.
     @ivar on_removed: called with each of those when it ends.
     """
@@ -81,7 +81,7 @@ class Registry:
         self.count = 0
         self.draining = False
         self.due = SessionTimers(clock, uniform)
-        self.turned_away: SendFences[int] = SendFences()
+        self.send_fences: SendFences[int] = SendFences()
         self.on_added: Callable[[RegisteredSession], object] = _nobody_asks
         self.on_removed: Callable[[RegisteredSession], object] = _nobody_asks
         self._numbered = 0

@@ -26,7 +26,7 @@ from wsmsg.errors import (
 from wsmsg.model import (
     GroupChange,
     InvalidName,
-    change_fault,
+    change_problem,
     conversation_of,
     group_conversation,
     group_in,
@@ -51,11 +51,11 @@ def send(session: Session, frame: frames.Send) -> None:
     """
     if not _admitted(session, frame.client_id):
         return
-    fault = fault_of(frame, session.limits.content_bytes)
-    if fault is None and frame.kind > model.TEXT:
-        fault = _unsupported(session, "messages of other kinds than 1")
-    if fault is not None:
-        reject(session, frame.client_id, fault)
+    problem = problem_with(frame, session.limits.content_bytes)
+    if problem is None and frame.kind > model.TEXT:
+        problem = _unsupported(session, "messages of other kinds than 1")
+    if problem is not None:
+        reject(session, frame.client_id, problem)
         return
     to = frame.to
     _propose(
@@ -163,18 +163,18 @@ def _admitted(session: Session, client_id: str) -> bool:
     if bucket is None:
         bucket = session.sends = registry.bucket(session.user, now)
     session.unanswered += 1
-    away = registry.turned_away
-    wait_ms = away.standing_ms(session.user, now) if away else 0
+    away = registry.send_fences
+    wait_ms = away.remaining_ms(session.user, now) if away else 0
     if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
         wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
         wait_ms = max(wait_ms, _LEAST_HINT_MS)
-        away.turn_away(session.user, now, wait_ms)
+        away.raise_for(session.user, now, wait_ms)
     if wait_ms:
         reject(session, client_id, RateLimited("too many sends", wait_ms))
     return not wait_ms
 
 
-def fault_of(frame: frames.Send, limit: int) -> WsmsgError | None:
+def problem_with(frame: frames.Send, limit: int) -> WsmsgError | None:
     """
     Why the message cannot be, if so.
     """
@@ -216,9 +216,9 @@ def _propose_change(
     change: GroupChange,
     answered: Callable[[SendAnswer], object],
 ) -> None:
-    fault = change_fault(change)
-    if fault:
-        reject(session, client_id, BadRequest(fault))
+    problem = change_problem(change)
+    if problem:
+        reject(session, client_id, BadRequest(problem))
         return
     _propose(session, client_id, group, spell_change(change), model.GROUP, answered)
 

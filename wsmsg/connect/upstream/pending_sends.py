@@ -151,7 +151,7 @@ class PendingSends:
             if answer.retry_after_ms:
                 # Message refuses what is behind it; another Message would not.
                 key = (send.new.conversation, send.new.sender)
-                self._fences.turn_away(key, now_s, answer.retry_after_ms)
+                self._fences.raise_for(key, now_s, answer.retry_after_ms)
         del self._pending[number]
         self._finish(send, answer)
         if not self._pending:
@@ -241,7 +241,7 @@ class PendingSends:
         for send in sends:
             if self._fences:
                 key = (send.new.conversation, send.new.sender)
-                hint_ms = self._fences.standing_ms(key, now_s)
+                hint_ms = self._fences.remaining_ms(key, now_s)
                 if hint_ms:
                     behind.append((send, hint_ms))
                     continue
@@ -309,10 +309,10 @@ class PendingSends:
 
     def _turn_away(self, new: NewSend, now_s: float) -> None:
         key = (new.conversation, new.sender)
-        self._fences.turn_away(key, now_s, self._retry_after_ms)
+        self._fences.raise_for(key, now_s, self._retry_after_ms)
 
     def _fence(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
-        hint_ms = self._fences.standing_ms((new.conversation, new.sender), now_s)
+        hint_ms = self._fences.remaining_ms((new.conversation, new.sender), now_s)
         if hint_ms:
             self._tell(on_answer, _behind(hint_ms))
         return bool(hint_ms)

@@ -44,12 +44,12 @@ class NumberedBatch:
 
     @ivar messages: stored, with their numbers, rising within each conversation;
         those that were stored before are among them once more.
-    @ivar buried: entries that nobody will ever see, with the reason.
+    @ivar dead_letters: entries that nobody will ever see, with the reason.
     @ivar audiences: who is to have the messages that are in groups.
     """
 
     messages: Sequence[Message]
-    buried: Sequence[tuple[JournalEntry, str]]
+    dead_letters: Sequence[tuple[JournalEntry, str]]
     audiences: GroupRecipients = attrs.field(factory=dict)
 
 
@@ -105,7 +105,7 @@ class _Run:
 
     left: dict[MessageIdentity, tuple[JournalEntry, Message]]
     stored: list[Message]
-    buried: list[tuple[JournalEntry, str]]
+    dead_letters: list[tuple[JournalEntry, str]]
     again: set[str] = attrs.field(factory=set)
 
 
@@ -163,7 +163,7 @@ class Numbering:
             if self._outdated:
                 self.forget()
         self._heads.trim()
-        return NumberedBatch(run.stored, run.buried, audiences)
+        return NumberedBatch(run.stored, run.dead_letters, audiences)
 
     def forget(self) -> None:
         """
@@ -179,7 +179,7 @@ class Numbering:
         for entry in entries:
             message = entry.message
             if message is None:
-                run.buried.append((entry, entry.fault))
+                run.dead_letters.append((entry, entry.problem))
                 continue
             first = run.left.setdefault(message.identity, (entry, message))
             if first[0] is not entry:
@@ -209,7 +209,7 @@ class Numbering:
             if outcome is Outcome.TAKEN:
                 self.members.forget([identity.conversation])
             if outcome is Outcome.REFUSED:
-                run.buried.append((entry, "the store refuses this message"))
+                run.dead_letters.append((entry, "the store refuses this message"))
                 continue
             repeated = repeated or outcome is Outcome.REPEATED
             run.left[identity] = (entry, original)
@@ -259,7 +259,7 @@ class Numbering:
                 conversation=message.conversation,
             )
             reason = "conflict: the sender used this client id for another message"
-            run.buried.append((entry, reason))
+            run.dead_letters.append((entry, reason))
 
 
 def _by_number(message: Message) -> tuple[str, int]:

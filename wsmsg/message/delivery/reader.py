@@ -48,7 +48,7 @@ class JournalReader:
         limit_unsettled: int,
         stored: Callable[[Sequence[Message]], object] | None = None,
     ) -> None:
-        self.buried = 0
+        self.dead_letters = 0
         self.read = 0
         self._journal = journal
         self.delivery = delivery
@@ -117,7 +117,7 @@ class JournalReader:
         while self._running:
             try:
                 delivered = await self.delivery.store(entries)
-                await self._bury(delivered)
+                await self._dead_letter(delivered)
             except Unavailable as e:
                 failures += 1
                 await self._pause(failures, e)
@@ -132,12 +132,12 @@ class JournalReader:
                 self._links.push(delivered.messages, settled, delivered.audiences)
                 return
 
-    async def _bury(self, delivered: NumberedBatch) -> None:
-        if not delivered.buried:
+    async def _dead_letter(self, delivered: NumberedBatch) -> None:
+        if not delivered.dead_letters:
             return
-        await self._journal.bury(delivered.buried)
-        self.buried += len(delivered.buried)
-        for entry, reason in delivered.buried:
+        await self._journal.dead_letter(delivered.dead_letters)
+        self.dead_letters += len(delivered.dead_letters)
+        for entry, reason in delivered.dead_letters:
             self._log.warn(
                 "record {offset} of partition {partition} is in the dead letters:"
                 " {reason}",

@@ -19,7 +19,7 @@ from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.reads import Reads
 from wsmsg.message.http.users import UserCalls
-from wsmsg.message.ingress.acceptance import SubmitAndWait
+from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.links.links import Links
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
@@ -36,7 +36,7 @@ class ApiServices:
     """
 
     store: IMessageStore
-    acceptance: SubmitAndWait
+    submit: SubmitAndWait
     queries: Queries
     links: Links
 
@@ -121,9 +121,9 @@ def routes_of(behind: ApiServices, more: Sequence[Route] = ()) -> Sequence[Route
     users = UserCalls(behind.store, reads, receipt=links.receipt, kick=links.kick)
     return Description(
         [
-            *MessageCalls(behind.acceptance, reads).routes(),
+            *MessageCalls(behind.submit, reads).routes(),
             *users.routes(),
-            *GroupCalls(behind.store, behind.acceptance).routes(),
+            *GroupCalls(behind.store, behind.submit).routes(),
             *more,
         ]
     ).routes

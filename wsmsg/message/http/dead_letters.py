@@ -67,7 +67,7 @@ class _ReplayResource(Resource):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             reason = str(e)[:_REASON]
             raise BadRequest(f"the body must be {{'numbers': [..]}}: {reason}") from e
-        return {"replayed": list(await self._journal.exhume(body.numbers))}
+        return {"replayed": list(await self._journal.replay(body.numbers))}
 
 
 class _Replay(msgspec.Struct):

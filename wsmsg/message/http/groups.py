@@ -16,13 +16,13 @@ from twisted.internet.defer import gatherResults
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.http.forms import Answer, Form, Id, place, spell, whole
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.ingress.acceptance import SubmitAndWait
-from wsmsg.message.ingress.proposals import SendRequest
+from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.store.interface import GroupPage, IMessageStore
 from wsmsg.model import (
     GROUP,
     GroupChange,
-    change_fault,
+    change_problem,
     group_conversation,
     group_in,
     group_of,
@@ -137,9 +137,9 @@ class GroupCalls:
     The calls below C{groups} and C{users/{user}/groups}.
     """
 
-    def __init__(self, store: IMessageStore, acceptance: SubmitAndWait) -> None:
+    def __init__(self, store: IMessageStore, submit: SubmitAndWait) -> None:
         self._store = store
-        self._acceptance = acceptance
+        self._submit = submit
 
     def routes(self) -> Sequence[Route]:
         """
@@ -293,7 +293,7 @@ class GroupCalls:
         proposal = SendRequest(
             0, by, client_id, group_conversation(group), spell_change(change), GROUP
         )
-        accepted = await self._acceptance.accept(proposal)
+        accepted = await self._submit.submit_and_wait(proposal)
         if accepted.again:
             return 200
         return status if accepted.stored else 202
@@ -319,9 +319,9 @@ def _document(page: GroupPage) -> GroupDetails:
 def _check(client_id: str, change: GroupChange) -> None:
     if not 1 <= len(client_id.encode("utf-8", "surrogatepass")) <= 64:
         raise BadRequest("client_id must have 1 to 64 bytes")
-    fault = change_fault(change)
-    if fault:
-        raise BadRequest(fault)
+    problem = change_problem(change)
+    if problem:
+        raise BadRequest(problem)
 
 
 def _users(given: Sequence[Id]) -> list[int]:

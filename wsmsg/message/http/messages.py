@@ -12,8 +12,8 @@ from wsmsg.errors import BadRequest
 from wsmsg.http.forms import Answer, Form, Id, spell, whole
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.http.reads import Reads
-from wsmsg.message.ingress.acceptance import SubmitAndWait
-from wsmsg.message.ingress.proposals import SendRequest
+from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.model import (
     FIRST_EVENT,
     TEXT,
@@ -95,8 +95,8 @@ class MessageCalls:
     C{POST messages}, and C{conversations/{conversation}/messages}.
     """
 
-    def __init__(self, acceptance: SubmitAndWait, reads: Reads) -> None:
-        self._acceptance = acceptance
+    def __init__(self, submit: SubmitAndWait, reads: Reads) -> None:
+        self._submit = submit
         self._reads = reads
 
     def routes(self) -> Sequence[Route]:
@@ -146,7 +146,7 @@ class MessageCalls:
         proposal = SendRequest(
             0, sender, form.client_id, conversation, form.content, form.kind
         )
-        message, again = await self._acceptance.say(proposal)
+        message, again = await self._submit.submit(proposal)
         accepted = AcceptedMessage(
             message_id=spell(message.message_id),
             conversation=conversation,

@@ -31,18 +31,18 @@ class Appended:
     What became of messages.
 
     @ivar stored: those of their identities that the store had already.
-    @ivar fault: why they may not be durable; L{None}: all of them are.
+    @ivar problem: why they may not be durable; L{None}: all of them are.
     """
 
     stored: Mapping[MessageIdentity, Message]
-    fault: WsmsgError | None
+    problem: WsmsgError | None
 
 
 class Appends:
     """
     Writes into the journal, in the order in which L{add} was called.
 
-    @ivar earlier: what the journal had before.
+    @ivar backlog: what the journal had before.
     """
 
     _log = Logger()
@@ -50,7 +50,7 @@ class Appends:
     def __init__(
         self, journal: IJournal, store: IMessageStore, clock: IReactorTime
     ) -> None:
-        self.earlier = StartupBacklog(journal, clock)
+        self.backlog = StartupBacklog(journal, clock)
         self._journal = journal
         self._store = store
         self._clock = clock
@@ -98,14 +98,14 @@ class Appends:
         durable: Deferred[None],
         found: Deferred[dict[MessageIdentity, Message]] | None,
     ) -> None:
-        fault: WsmsgError | None = None
+        problem: WsmsgError | None = None
         try:
             await durable
         except WsmsgError as e:
-            fault = e
+            problem = e
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("appending records")
-            fault = Unavailable("the journal failed", _RETRY_AFTER_MS)
+            problem = Unavailable("the journal failed", _RETRY_AFTER_MS)
         stored: Mapping[MessageIdentity, Message] = {}
         if found is not None:
             try:
@@ -115,4 +115,4 @@ class Appends:
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("looking up identities")
         for done in waiting:
-            done.callback(Appended(stored, fault))
+            done.callback(Appended(stored, problem))

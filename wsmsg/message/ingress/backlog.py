@@ -29,7 +29,7 @@ class StartupBacklog:
         self._over = False
         journal.dependency.on_change(self._look)
 
-    def unstored(self) -> bool:
+    def may_be_unstored(self) -> bool:
         """
         Whether some of it may not be in the store: until the journal was seen with
         nothing to settle, as it is when it is opened, and at most L{LONGEST_S} from

@@ -16,7 +16,7 @@ import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from wsmsg.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, WsmsgError
-from wsmsg.message.ingress.proposals import SendRequest
+from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import (
     FIRST_EVENT,
@@ -145,7 +145,7 @@ class GroupRules:
             made = self._made.get(conversation)
             if made is not None and made.sender == user:
                 self._made.drop(conversation)  # the store knows of it by now
-        return [self._fault(p, facts) for p in proposals]
+        return [self._problem(p, facts) for p in proposals]
 
     def accepted(self, message: Message) -> None:
         """
@@ -213,7 +213,7 @@ class GroupRules:
 
     # -- judging
 
-    def _fault(self, proposal: SendRequest, facts: _Facts) -> WsmsgError | None:
+    def _problem(self, proposal: SendRequest, facts: _Facts) -> WsmsgError | None:
         try:
             if proposal.kind == GROUP:
                 self._check_change(proposal, facts)

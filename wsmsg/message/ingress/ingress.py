@@ -29,7 +29,7 @@ from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
 from wsmsg.message.ingress.group_rules import GroupRules
-from wsmsg.message.ingress.proposals import Answer, Reply, SendRequest, flaw
+from wsmsg.message.ingress.interface import Answer, Reply, SendRequest, validate
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import (
     FIRST_EVENT,
@@ -107,7 +107,7 @@ class Ingress:
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
         for proposal in proposals:
-            error = flaw(proposal, self.content_bytes) or self._fence(proposal)
+            error = validate(proposal, self.content_bytes) or self._fence(proposal)
             if error is not None:
                 at_once.append((proposal, error))
                 continue
@@ -194,12 +194,12 @@ class Ingress:
     ) -> list[int | WsmsgError | None]:
         try:
             # Asked first: what is stored after it the rules may have missed.
-            unstored = self._appends.earlier.unstored()
-            faults = await self.rules.judge(proposals)
+            unstored = self._appends.backlog.may_be_unstored()
+            problems = await self.rules.judge(proposals)
             refused = [
                 MessageIdentity(p.conversation, p.sender, p.client_id)
-                for p, fault in zip(proposals, faults, strict=True)
-                if fault is not None
+                for p, problem in zip(proposals, problems, strict=True)
+                if problem is not None
             ]
             # What was accepted once stays so, whatever became of its sender.
             known = await self._store.find(refused) if refused else {}
@@ -210,17 +210,17 @@ class Ingress:
             why = "groups cannot be looked up"
             return [self._turn_away(p, Unavailable(why)) for p in proposals]
         verdicts: list[int | WsmsgError | None] = []
-        for proposal, fault in zip(proposals, faults, strict=True):
+        for proposal, problem in zip(proposals, problems, strict=True):
             identity = MessageIdentity(
                 proposal.conversation, proposal.sender, proposal.client_id
             )
-            if fault is not None and identity in known:
+            if problem is not None and identity in known:
                 verdicts.append(self._repeat(proposal, known[identity]))
-            elif unstored and isinstance(fault, Forbidden):
+            elif unstored and isinstance(problem, Forbidden):
                 later = Unavailable("what was accepted before is still being stored")
                 verdicts.append(self._turn_away(proposal, later))
             else:
-                verdicts.append(fault)
+                verdicts.append(problem)
         return verdicts
 
     def _let_go(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
@@ -237,7 +237,7 @@ class Ingress:
         if not self._fences:
             return None
         key = (proposal.conversation, proposal.sender)
-        hint_ms = self._fences.standing_ms(key, self._now_ms() / 1000)
+        hint_ms = self._fences.remaining_ms(key, self._now_ms() / 1000)
         if not hint_ms:
             return None
         return Unavailable("an earlier send of this conversation comes first", hint_ms)
@@ -246,7 +246,7 @@ class Ingress:
         if error.retry:
             error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
             key = (proposal.conversation, proposal.sender)
-            self._fences.turn_away(key, self._now_ms() / 1000, error.retry_after_ms)
+            self._fences.raise_for(key, self._now_ms() / 1000, error.retry_after_ms)
         return error
 
     def _overloaded(self) -> WsmsgError:
@@ -301,8 +301,8 @@ class Ingress:
             known = appended.stored.get(identity)
             if known is not None and known.message_id != message.message_id:
                 answers.append((proposal, self._repeat(proposal, known)))
-            elif known is None and appended.fault is not None:
-                answers.append((proposal, self._turn_away(proposal, appended.fault)))
+            elif known is None and appended.problem is not None:
+                answers.append((proposal, self._turn_away(proposal, appended.problem)))
             else:
                 self._recent[identity] = message
                 if message.kind == GROUP:

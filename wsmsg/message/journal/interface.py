@@ -27,14 +27,14 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     @ivar offset: its place there; rises, perhaps with holes.
     @ivar message: without a number; L{None} where the record cannot be decoded.
     @ivar value: the record as it was stored, for the dead letters.
-    @ivar fault: why C{message} is L{None}.
+    @ivar problem: why C{message} is L{None}.
     """
 
     partition: int
     offset: int
     message: Message | None
     value: bytes
-    fault: str = ""
+    problem: str = ""
 
 
 @attrs.frozen
@@ -130,7 +130,7 @@ class IJournal(Interface):
             many of them are read by this process.
         """
 
-    def bury(letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
+    def dead_letter(letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         """
         Put entries into the dead letters.
 
@@ -144,7 +144,7 @@ class IJournal(Interface):
             above C{after}, in their order.
         """
 
-    def exhume(numbers: Sequence[int]) -> Deferred[list[int]]:
+    def replay(numbers: Sequence[int]) -> Deferred[list[int]]:
         """
         Append the dead letters of these numbers to the journal again and take them
         out of the dead letters, both or neither.

@@ -50,15 +50,15 @@ def encode(message: Message) -> bytes:
 
 def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
     """
-    The entry of a record, with its fault where it cannot be understood.
+    The entry of a record, with its problem where it cannot be understood.
     """
     try:
         record = Record.FromString(value)
     except DecodeError:
         return JournalEntry(partition, offset, None, value, "the record is no protobuf")
-    fault = _fault(record)
-    if fault:
-        return JournalEntry(partition, offset, None, value, fault)
+    problem = _record_problem(record)
+    if problem:
+        return JournalEntry(partition, offset, None, value, problem)
     message = Message(
         record.conversation,
         record.sender,
@@ -71,7 +71,7 @@ def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
     return JournalEntry(partition, offset, message, value)
 
 
-def _fault(record: Record) -> str:
+def _record_problem(record: Record) -> str:
     if record.version > VERSION:
         return (
             f"the record has version {record.version}, "
@@ -82,17 +82,17 @@ def _fault(record: Record) -> str:
     if not record.conversation or not record.client_id or record.sender <= 0:
         return "the record has no conversation, no sender or no client id"
     try:
-        fault = _part_fault(record)
+        problem = _parties_problem(record)
     except (InvalidName, InvalidChange) as e:
         return str(e)[:_REASON]
-    if fault:
-        return fault
+    if problem:
+        return problem
     if record.message_id <= 0 or record.time_ms < 0 or record.kind < 0:
         return "the record has a message id, a time or a kind that cannot be"
     return ""
 
 
-def _part_fault(record: Record) -> str:
+def _parties_problem(record: Record) -> str:
     # Who is in a group was checked when the message was accepted.
     if is_group(record.conversation):
         group_in(record.conversation)

@@ -132,15 +132,17 @@ class SqliteJournal:
             "partitions": 1,
         }
 
-    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
-        return self._reopening.ask(self._worker, self._file.bury, letters)
+    def dead_letter(
+        self, letters: Sequence[tuple[JournalEntry, str]]
+    ) -> Deferred[None]:
+        return self._reopening.ask(self._worker, self._file.dead_letter, letters)
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
         return self._reopening.ask(self._worker, self._file.dead_letters, after, limit)
 
-    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+    def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         return self._reopening.ask(
-            self._worker, self._file.exhume, list(numbers), self._settled
+            self._worker, self._file.replay, list(numbers), self._settled
         ).addCallback(self._exhumed)
 
     # Opening and closing

@@ -135,7 +135,7 @@ class JournalFile:
                 break
         return entries
 
-    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> None:
+    def dead_letter(self, letters: Sequence[tuple[JournalEntry, str]]) -> None:
         """
         Keep entries as dead letters, each once.
         """
@@ -163,7 +163,7 @@ class JournalFile:
         )
         return [DeadLetter(*row) for row in found]
 
-    def exhume(self, numbers: Sequence[int], settled: int) -> tuple[list[int], int]:
+    def replay(self, numbers: Sequence[int], settled: int) -> tuple[list[int], int]:
         """
         Move dead letters to the end of the batches.
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer
+from wsmsg.message.ingress.interface import Answer
 from wsmsg.message.legacy.convert import proposal_of, spell
 from wsmsg.message.legacy.history import History
 from wsmsg.rpc import rest_pb2

@@ -8,7 +8,7 @@ C{to} another, or to a C{group_id}.
 from __future__ import annotations
 
 from wsmsg.errors import BadRequest
-from wsmsg.message.ingress.proposals import SendRequest
+from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import (
     INT64_MAX,
     TEXT,

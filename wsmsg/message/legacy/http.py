@@ -16,8 +16,8 @@ from wsmsg.http.access import AccessLevel
 from wsmsg.http.forms import whole
 from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.message.http.messages import check_text, place_of
-from wsmsg.message.ingress.acceptance import SubmitAndWait
-from wsmsg.message.ingress.proposals import SendRequest
+from wsmsg.message.ingress.interface import SendRequest
+from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http_forms import (
     READ,
@@ -70,7 +70,7 @@ class LegacyHttpCalls:
     def __init__(
         self,
         store: IMessageStore,
-        acceptance: SubmitAndWait,
+        submit: SubmitAndWait,
         history: History,
         mark: Marking,
         clock: IReactorTime,
@@ -78,7 +78,7 @@ class LegacyHttpCalls:
         most_unread: Callable[[], int],
     ) -> None:
         self._store = store
-        self._acceptance = acceptance
+        self._submit = submit
         self._history = history
         self._mark = mark
         self._clock = clock
@@ -154,7 +154,7 @@ class LegacyHttpCalls:
         # With both, as a Connect fills in both, the group counts.
         to = 0 if form.group_id else form.to
         conversation = place_of(sender, to, form.group_id)
-        await self._acceptance.say(
+        await self._submit.submit(
             SendRequest(0, sender, uuid.uuid4().hex, conversation, form.content, kind)
         )
         return Reply(200, LegacySent(success=True, message="sent"))

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.message.legacy.convert import proposal_of
 from wsmsg.rpc import rest_pb2
 

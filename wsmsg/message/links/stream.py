@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links

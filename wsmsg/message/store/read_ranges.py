@@ -40,10 +40,10 @@ class ReadRanges(NamedTuple):
 
     def __contains__(self, seq: object) -> bool:
         assert isinstance(seq, int)
-        return seq <= self.read or covers(self.ranges, seq)
+        return seq <= self.read or contains(self.ranges, seq)
 
 
-def covers(ranges: Sequence[tuple[int, int]], seq: int) -> bool:
+def contains(ranges: Sequence[tuple[int, int]], seq: int) -> bool:
     """
     Whether a number is in one of them.
     """
@@ -64,7 +64,7 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(whole)
 
 
-def windows(read: int, seqs: Iterable[int], above: int) -> Ranges:
+def scan_windows(read: int, seqs: Iterable[int], above: int) -> Ranges:
     """
     Where to look for numbers that nobody has to see.
 
@@ -79,7 +79,7 @@ def windows(read: int, seqs: Iterable[int], above: int) -> Ranges:
     return merged(wanted)
 
 
-def passes(kind: int, sender: int, user: int, *, alone: bool) -> bool:
+def is_skippable(kind: int, sender: int, user: int, *, alone: bool) -> bool:
     """
     Whether nobody waits for this user to see such a message.
 
@@ -88,7 +88,7 @@ def passes(kind: int, sender: int, user: int, *, alone: bool) -> bool:
     return kind >= FIRST_EVENT or (sender == user and not alone)
 
 
-def settled(
+def advance(
     before: ReadRanges,
     marked: Iterable[tuple[int, int]] = (),
     passed: Iterable[int] = (),

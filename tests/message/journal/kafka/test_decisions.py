@@ -29,7 +29,7 @@ from wsmsg.message.journal.kafka.errors import (
     told,
 )
 from wsmsg.message.journal.kafka.partitions import Partitions
-from wsmsg.message.journal.kafka.topics import FoundTopics, topic_fault, wanted_topics
+from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
 from wsmsg.settings.urls.address import Address
 from wsmsg.settings.values import KafkaSettings
 
@@ -157,7 +157,7 @@ class PartitionsTests(SynchronousTestCase):
                 last = offset
 
 
-class FaultsTests(SynchronousTestCase):
+class ProblemsTests(SynchronousTestCase):
     """
     What errors mean.
     """
@@ -165,7 +165,7 @@ class FaultsTests(SynchronousTestCase):
     def test_meanings(self) -> None:
         """
         A lost broker is a loss, a fatal error ruins, a retry says nothing, and a commit
-        for what is another's is no fault.
+        for what is another's is no problem.
         """
         self.assertIs(meaning("_ALL_BROKERS_DOWN"), Meaning.LOST)
         self.assertIs(meaning("TOPIC_AUTHORIZATION_FAILED"), Meaning.LOST)
@@ -250,20 +250,22 @@ class TopicTests(SynchronousTestCase):
     Whether a topic can be used.
     """
 
-    def fault(self, found: FoundTopics) -> str:
+    def problem(self, found: FoundTopics) -> str:
         wanted, _ = wanted_topics(place(partitions=4))
-        return topic_fault(wanted, found, 1000)
+        return topic_problem(wanted, found, 1000)
 
-    def test_faults(self) -> None:
+    def test_problems(self) -> None:
         """
         A topic with other partitions, without the rights, or for shorter records is
         refused by name.
         """
-        self.assertEqual(self.fault(FoundTopics(4)), "")
-        self.assertEqual(self.fault(FoundTopics(4, {"READ", "WRITE"}, 1000)), "")
-        self.assertIn("t has 5 partitions and must have 4", self.fault(FoundTopics(5)))
-        self.assertIn("may not WRITE topic t", self.fault(FoundTopics(4, {"READ"})))
-        self.assertIn("999 bytes", self.fault(FoundTopics(4, None, 999)))
+        self.assertEqual(self.problem(FoundTopics(4)), "")
+        self.assertEqual(self.problem(FoundTopics(4, {"READ", "WRITE"}, 1000)), "")
+        self.assertIn(
+            "t has 5 partitions and must have 4", self.problem(FoundTopics(5))
+        )
+        self.assertIn("may not WRITE topic t", self.problem(FoundTopics(4, {"READ"})))
+        self.assertIn("999 bytes", self.problem(FoundTopics(4, None, 999)))
 
 
 class LettersTests(SynchronousTestCase):
@@ -299,7 +301,8 @@ class LettersTests(SynchronousTestCase):
 
     def test_living(self) -> None:
         """
-        A letter that was buried twice is one, and one that was taken out is none.
+        A record that became a dead letter twice is one letter, and one that was taken
+        out is none.
         """
         lines = [
             DeadLetterLine(0, b"a", True),

@@ -81,7 +81,7 @@ class CommitTests(SynchronousTestCase):
 
 class BeginTests(SynchronousTestCase):
     """
-    Who exhumes.
+    The Message that replays dead letters.
     """
 
     def test_not_yet(self) -> None:

@@ -24,7 +24,7 @@ from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.legacy.clients.partners import Partners
 from wsmsg.connect.session.inbox import RATE, SLOW, WINDOW
 from wsmsg.connect.session.interface import ISession, ISessionPeer
-from wsmsg.connect.session.sends import fault_of
+from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import NewSend
 from wsmsg.errors import BadFrame, Close, Overloaded, WsmsgError
@@ -120,9 +120,9 @@ class LegacySession(Session):
             self._legacy.mark(Mark(self.user, message_id, name, seq))
 
     def _send(self, frame: Send) -> None:
-        fault = fault_of(frame, self.limits.content_bytes)
-        if fault is not None:
-            raise fault
+        problem = problem_with(frame, self.limits.content_bytes)
+        if problem is not None:
+            raise problem
         to = frame.to
         conversation = (
             conversation_of(self.user, to) if to else group_conversation(frame.group)

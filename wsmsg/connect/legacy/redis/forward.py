@@ -81,9 +81,9 @@ def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
         raise BadForward(str(e)[:200]) from None
     said = forward.message
-    fault = _fault(forward, node, content_bytes)
-    if fault:
-        raise BadForward(fault)
+    problem = _problem(forward, node, content_bytes)
+    if problem:
+        raise BadForward(problem)
     if said.group_id:
         conversation = group_conversation(said.group_id)
     else:
@@ -100,7 +100,7 @@ def read_forward(text: str | bytes, node: str, content_bytes: int) -> Forward:
     return Forward(forward.user_id, message)
 
 
-def _fault(forward: _Forward, node: str, content_bytes: int) -> str:
+def _problem(forward: _Forward, node: str, content_bytes: int) -> str:
     said = forward.message
     if forward.type != "forward_message":
         return f"its type is {forward.type[:40]!r}"

@@ -176,13 +176,13 @@ def group_asker(place: KafkaPlace) -> Config:
     }
 
 
-def exhumer(place: KafkaPlace) -> Config:
+def replayer(place: KafkaPlace) -> Config:
     """
     A producer with transactions.  All who share the group share its name, so only one
-    of them exhumes at a time: who comes later ends the transaction of who was before.
+    of them replays at a time: who comes later ends the transaction of who was before.
     """
     config = producer(place)
-    config["transactional.id"] = f"{place.settings.group}-exhume"
+    config["transactional.id"] = f"{place.settings.group}-replay"
     config["transaction.timeout.ms"] = 10_000
     config["delivery.timeout.ms"] = 10_000
     config["request.timeout.ms"] = 5000

@@ -1,14 +1,14 @@
 """
 The dead letters, in a topic of their own.
 
-A letter's key is the place that its record came from, C{topic/partition/offset}, so one
-that is buried twice is one letter; its value is the record as it was, its headers say
-C{reason}, C{topic}, C{partition} and C{offset} (of where it was).  Its number is its
-offset in this topic, plus one: the topic has one partition.  A letter is taken out by a
-record with its key and no value.  The topic is compacted by key, so Kafka forgets both
-in time, and what is not taken out is kept for ever.
+A letter's key is the place that its record came from, C{topic/partition/offset}, so a
+record that becomes a dead letter twice is one letter; its value is the record as it
+was, its headers say C{reason}, C{topic}, C{partition} and C{offset} (of where it was).
+Its number is its offset in this topic, plus one: the topic has one partition.  A letter
+is taken out by a record with its key and no value.  The topic is compacted by key, so
+Kafka forgets both in time, and what is not taken out is kept for ever.
 
-Exhuming is a transaction over both topics: the record in the one and the end of its
+A replay is a transaction over both topics: the record in the one and the end of its
 letter in the other are seen both or neither.
 """
 
@@ -28,7 +28,7 @@ from confluent_kafka import (
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.interface import DeadLetter, JournalEntry
-from wsmsg.message.journal.kafka.config import KafkaPlace, exhumer, reader
+from wsmsg.message.journal.kafka.config import KafkaPlace, reader, replayer
 from wsmsg.message.journal.kafka.errors import told
 from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.producer import Headers, Outgoing
@@ -106,7 +106,7 @@ def dead_letter(
 
 class KafkaDeadLetters:
     """
-    Reads and exhumes.  All of it blocks, and only one thread may use it.
+    Reads and replays.  All of it blocks, and only one thread may use it.
     """
 
     def __init__(self, place: KafkaPlace) -> None:
@@ -120,18 +120,18 @@ class KafkaDeadLetters:
         """
         return _guarded(lambda: [x for x, _ in self._found(number, limit, None)])
 
-    def exhume(self, numbers: Sequence[int]) -> list[int]:
+    def replay(self, numbers: Sequence[int]) -> list[int]:
         """
         Write the records of these letters to the messages again, and take the letters
         out, in one transaction.
 
         @return: the numbers that were there.
-        @raise Unavailable: the brokers do not answer, or another Message exhumes.
+        @raise Unavailable: the brokers do not answer, or another Message replays.
         """
-        return _guarded(lambda: self._exhume(numbers)) if numbers else []
+        return _guarded(lambda: self._replay(numbers)) if numbers else []
 
-    def _exhume(self, numbers: Sequence[int]) -> list[int]:
-        client = Producer({**exhumer(self._place), "logger": QUIET})
+    def _replay(self, numbers: Sequence[int]) -> list[int]:
+        client = Producer({**replayer(self._place), "logger": QUIET})
         begin(client)  # from here on what is read stays true
         wanted = frozenset(numbers)
         found = self._found(min(wanted) - 1, len(wanted), wanted)
@@ -234,7 +234,7 @@ def _letter(message: Message) -> DeadLetter:
 
 def begin(client: Producer) -> None:
     """
-    Be the one who exhumes: nobody else's transaction can end from here on.  A broker
+    Be the one who replays: nobody else's transaction can end from here on.  A broker
     that has just come may not know yet that it is the one to ask.
     """
     for attempt in range(_ATTEMPTS):
@@ -251,7 +251,7 @@ def begin(client: Producer) -> None:
 def commit(client: Producer) -> None:
     """
     End the transaction.  One that is not through in time goes on, and nothing but
-    another call of the same can be asked for meanwhile; whoever exhumes next finds it
+    another call of the same can be asked for meanwhile; whoever replays next finds it
     ended, one way or the other.
     """
     for attempt in range(_ATTEMPTS):

@@ -157,7 +157,9 @@ class KafkaJournal:
             "partitions": len(self._partitions),
         }
 
-    def bury(self, letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
+    def dead_letter(
+        self, letters: Sequence[tuple[JournalEntry, str]]
+    ) -> Deferred[None]:
         if not self._reopening.up or self._producer is None:
             return fail(self._reopening.refusal())
         if not letters:
@@ -170,8 +172,8 @@ class KafkaJournal:
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
         return self._ask(self._letters.after, after, limit)
 
-    def exhume(self, numbers: Sequence[int]) -> Deferred[list[int]]:
-        return self._ask(self._letters.exhume, list(numbers))
+    def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
+        return self._ask(self._letters.replay, list(numbers))
 
     def _ask(self, f: Callable[..., list], *args: object) -> Deferred:  # type: ignore[type-arg]
         # What fails here says nothing of the journal itself.

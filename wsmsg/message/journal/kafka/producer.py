@@ -46,13 +46,13 @@ class _Append:
     Records that are answered for together.
     """
 
-    __slots__ = ("count", "done", "fault", "left", "size")
+    __slots__ = ("count", "done", "error", "left", "size")
 
     def __init__(self, count: int, size: int) -> None:
         self.done: Deferred[None] = Deferred()
         self.count = self.left = count
         self.size = size
-        self.fault: KafkaError | None = None
+        self.error: KafkaError | None = None
 
 
 class KafkaProducer:
@@ -150,7 +150,7 @@ class KafkaProducer:
         def delivered(error: KafkaError | None, message: Message) -> None:
             # In the thread.
             if error is not None:
-                append.fault = append.fault or error
+                append.error = append.error or error
             append.left -= 1
             if not append.left:
                 self._finished.append(append)
@@ -196,17 +196,17 @@ class KafkaProducer:
 
     def _arrived(self, finished: list[_Append], errors: list[KafkaError]) -> None:
         for append in finished:
-            fault = append.fault
+            error = append.error
             if append not in self._open:
                 continue
-            if fault is None:
+            if error is None:
                 self._answer(append, None)
-            elif too_large(fault.name()):
-                self._answer(append, TooLarge(told(fault.name(), fault.str())))
+            elif too_large(error.name()):
+                self._answer(append, TooLarge(told(error.name(), error.str())))
             else:
-                self._failed(fault)
-        for error in errors:
-            self._judge(error)
+                self._failed(error)
+        for told_error in errors:
+            self._judge(told_error)
 
     def _judge(self, error: KafkaError) -> None:
         what = meaning(error.name(), fatal=error.fatal())
@@ -221,16 +221,16 @@ class KafkaProducer:
             self.ruin(why)
             self._lost(why, True)
 
-    def _answer(self, append: _Append, fault: WsmsgError | None) -> None:
+    def _answer(self, append: _Append, error: WsmsgError | None) -> None:
         if append not in self._open:
             return
         self._open.discard(append)
         self.in_flight -= append.count
         self._bytes -= append.size
-        if fault is None:
+        if error is None:
             append.done.callback(None)
         else:
-            append.done.errback(Failure(fault))
+            append.done.errback(Failure(error))
 
     def _over(self) -> None:
         for append in list(self._open):

@@ -81,7 +81,7 @@ def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
     ]
 
 
-def topic_fault(wanted: WantedTopics, found: FoundTopics, record_bytes: int) -> str:
+def topic_problem(wanted: WantedTopics, found: FoundTopics, record_bytes: int) -> str:
     """
     Why a topic cannot be used; empty: it can.
     """
@@ -145,9 +145,9 @@ class KafkaTopics:
         for each in wanted:
             if each.name not in found:
                 raise Unavailable(f"topic {each.name} is not there")
-            fault = topic_fault(each, found[each.name], self._place.record_bytes)
-            if fault:
-                raise Unavailable(fault)
+            problem = topic_problem(each, found[each.name], self._place.record_bytes)
+            if problem:
+                raise Unavailable(problem)
         self._check_group()
 
     def _describe(

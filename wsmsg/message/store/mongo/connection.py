@@ -203,19 +203,19 @@ class MongoConnection:
         alone = len(url.hosts) == 1 and not url.replica_set
         self._asked.add(ready)
 
-        def faulted() -> None:
+        def failed() -> None:
             if alone:
                 ready.cancel()
 
-        pool.on_fault(faulted)
+        pool.on_failure(failed)
         try:
             await ready.addTimeout(self._url.timeout_s, self._reactor)
         except (CancelledError, TimeoutError):
-            why = pool.fault or f"no answer within {self._url.timeout_s:g} s"
+            why = pool.problem or f"no answer within {self._url.timeout_s:g} s"
             raise Unavailable(f"MongoDB {self._url.place}: {why}") from None
         finally:
             self._asked.discard(ready)
-            pool.on_fault(lambda: None)
+            pool.on_failure(lambda: None)
 
     def _look(self) -> None:
         self._ping = None
@@ -237,7 +237,7 @@ class MongoConnection:
         try:
             return await self._say(pool, command, limit_s, session)
         except _LOST as e:
-            why = pool.fault or str(e) or type(e).__name__
+            why = pool.problem or str(e) or type(e).__name__
             raise Unavailable(f"MongoDB {self._url.place}: {why}") from None
 
     async def _say(
@@ -255,7 +255,7 @@ class MongoConnection:
             raise Unavailable(f"MongoDB {self._url.place}: stopped") from None
         except TimeoutError:
             raise Unavailable(
-                f"MongoDB {self._url.place}: {pool.fault or 'no answer'}"
+                f"MongoDB {self._url.place}: {pool.problem or 'no answer'}"
                 f" within {limit_s:g} s"
             ) from None
         except (BSONError, OverflowError, UnicodeError) as e:
@@ -267,12 +267,12 @@ class MongoConnection:
 
     def _check(self, command: Document, reply: Document) -> None:
         name = next(iter(command))
-        fault = reply.get("writeConcernError")
+        error = reply.get("writeConcernError")
         if reply.get("ok"):
-            if fault:
+            if error:
                 raise Unavailable(
                     f"MongoDB {self._url.place}: not kept by a majority:"
-                    f" {fault.get('errmsg')}"
+                    f" {error.get('errmsg')}"
                 )
             return
         if name == "listIndexes" and reply.get("code") == _NO_SUCH_COLLECTION:

@@ -66,7 +66,7 @@ class InsertProgress:
             self._outcomes[i] = Outcome.INSERTED
         del self.left[:count]
 
-    def end(self, faults: dict[int, Outcome]) -> None:
+    def end(self, outcomes: dict[int, Outcome]) -> None:
         """
         These cannot be stored: the first of each conversation ends it.
         """
@@ -76,8 +76,8 @@ class InsertProgress:
             conversation = self._messages[i].conversation
             if conversation in ended:
                 self._outcomes[i] = Outcome.SKIPPED
-            elif i in faults:
-                self._outcomes[i] = faults[i]
+            elif i in outcomes:
+                self._outcomes[i] = outcomes[i]
                 ended.add(conversation)
             else:
                 left.append(i)
@@ -156,11 +156,11 @@ class MongoInserts:
             return
         if code not in _DUPLICATE:
             raise Unavailable(f"MongoDB: insert messages: {error.get('errmsg')}")
-        faults = await self._looked_up({i: messages[i] for i in run.left})
-        if first not in faults:
+        outcomes = await self._looked_up({i: messages[i] for i in run.left})
+        if first not in outcomes:
             by_key = "_id" in error.get("keyPattern", {"_id": 1})
-            faults[first] = Outcome.REPEATED if by_key else Outcome.TAKEN
-        run.end(faults)
+            outcomes[first] = Outcome.REPEATED if by_key else Outcome.TAKEN
+        run.end(outcomes)
 
     async def _looked_up(self, left: dict[int, Message]) -> dict[int, Outcome]:
         keys = [message_key(m.identity) for m in left.values()]
@@ -182,13 +182,13 @@ class MongoInserts:
         )
         stored = {d["_id"] for d in found}
         taken = {(d["conversation"], d["seq"]) for d in found}
-        faults = {}
+        outcomes = {}
         for i, m in left.items():
             if message_key(m.identity) in stored:
-                faults[i] = Outcome.REPEATED
+                outcomes[i] = Outcome.REPEATED
             elif (m.conversation, m.seq) in taken:
-                faults[i] = Outcome.TAKEN
-        return faults
+                outcomes[i] = Outcome.TAKEN
+        return outcomes
 
 
 def _up_to(

@@ -37,10 +37,10 @@ from wsmsg.message.store.mongo.together import both, together
 from wsmsg.message.store.read_ranges import (
     STEPS,
     ReadRanges,
+    advance,
+    is_skippable,
     merged,
-    passes,
-    settled,
-    windows,
+    scan_windows,
 )
 from wsmsg.model import Cursor, Mark, conversation_of, is_group
 
@@ -98,7 +98,7 @@ class FoundMarks:
         return [
             seq
             for seq, (_, kind, sender) in self._messages.get(name, {}).items()
-            if passes(kind, sender, user, alone=alone)
+            if is_skippable(kind, sender, user, alone=alone)
         ]
 
 
@@ -244,7 +244,7 @@ class MongoMarks:
             before = _before(wants[key], now.get(key))
             want = wants[key]
             passed = found.passed(*key) if want.passing else ()
-            return settled(before, want.to.seen, passed)
+            return advance(before, want.to.seen, passed)
 
         decided = {key: decide(key) for key in wants}
         far = {
@@ -262,7 +262,7 @@ class MongoMarks:
                 break
             spans: _Spans = {}
             for (name, _), read in far.items():
-                spans.setdefault(name, []).extend(windows(read, (), further))
+                spans.setdefault(name, []).extend(scan_windows(read, (), further))
             await self._look(found, spans)
             decided.update((key, decide(key)) for key in far)
         return decided
@@ -322,7 +322,7 @@ def _spans(wants: Mapping[_Key, CursorTarget], now: Mapping[_Key, Cursor]) -> _S
             continue
         read = _before(want, now.get(key)).read
         seqs = [seq for ends in want.to.seen for seq in ends]
-        spans.setdefault(key[0], []).extend(windows(read, seqs, STEPS[0]))
+        spans.setdefault(key[0], []).extend(scan_windows(read, seqs, STEPS[0]))
         # Of what was seen before it is to be known as well whether it is there.
         spans[key[0]] += [(seq, seq) for seq in seqs if seq <= read]
     return spans
@@ -346,8 +346,8 @@ def _told(cursor: Cursor) -> Cursor:
 def _covers(there: Cursor | None, to: Cursor) -> bool:
     if there is None or there.read < to.read:
         return False
-    seen = settled(ReadRanges(there.read, there.seen))
-    return settled(seen, to.seen) == seen
+    seen = advance(ReadRanges(there.read, there.seen))
+    return advance(seen, to.seen) == seen
 
 
 def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:

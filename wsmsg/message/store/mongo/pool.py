@@ -43,17 +43,17 @@ class Pool(ConnectionPool):  # type: ignore[misc]
 
     @ivar refusal: why the server does not believe who we are; empty: it was not
         asked, or does.
-    @ivar fault: why the last connection that failed did.
-    @ivar faults: how many failed.
+    @ivar problem: why the last connection that failed did.
+    @ivar failures: how many failed.
     @ivar cause: what a connection knows of its end that its factory is not told.
     """
 
     def __init__(self, url: MongoUrl) -> None:
         self.refusal = ""
-        self.fault = ""
-        self.faults = 0
+        self.problem = ""
+        self.failures = 0
         self.cause = ""
-        self._on_fault: Callable[[], object] = lambda: None
+        self._on_failure: Callable[[], object] = lambda: None
         super().__init__(
             _plain(url),
             pool_size=url.pool_size,
@@ -70,11 +70,11 @@ class Pool(ConnectionPool):  # type: ignore[misc]
             factory.protocol = _Protocol
             self._watch(factory)
 
-    def on_fault(self, call: Callable[[], object]) -> None:
+    def on_failure(self, call: Callable[[], object]) -> None:
         """
         Have this called after each failure of a connection.
         """
-        self._on_fault = call
+        self._on_failure = call
 
     def abort(self) -> Deferred[None]:
         """
@@ -97,10 +97,10 @@ class Pool(ConnectionPool):  # type: ignore[misc]
         def ended(connector: Any, reason: Failure) -> None:
             where = connector.getDestination()
             why = self.cause or reason.getErrorMessage()
-            self.fault, self.cause = f"{where.host}:{where.port}: {why}", ""
-            self.faults += 1
+            self.problem, self.cause = f"{where.host}:{where.port}: {why}", ""
+            self.failures += 1
             told(connector, reason)
-            self._on_fault()
+            self._on_failure()
 
         return ended
 

@@ -12,7 +12,13 @@ from typing import Any
 import attrs
 import msgspec
 
-from wsmsg.message.store.read_ranges import STEPS, Ranges, ReadRanges, settled, windows
+from wsmsg.message.store.read_ranges import (
+    STEPS,
+    Ranges,
+    ReadRanges,
+    advance,
+    scan_windows,
+)
 from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
 from wsmsg.sqlite.file import SqliteFile, Unfit
 from wsmsg.sqlite.rows import ask, storable, write
@@ -186,16 +192,16 @@ class SeenRows:
         now = sight.now.read if sight.now else 0
         before = seen = ReadRanges(max(now, sight.read, sight.floor), ranges)
         if not sight.passing:
-            return settled(before, sight.marked)
+            return advance(before, sight.marked)
         passed: set[int] = set()
         seqs = [seq for marked in sight.marked for seq in marked]
         for above in STEPS:
             reach = seen.read + above
-            for first, last in windows(seen.read, seqs, above):
+            for first, last in scan_windows(seen.read, seqs, above):
                 last = min(last, sight.head)
                 if first <= last and (first, last) not in sight.marked:
                     passed.update(self._passed(*sight.key, first, last))
-            seen = settled(before, sight.marked, passed)
+            seen = advance(before, sight.marked, passed)
             if seen.read < reach:
                 break
             seqs = []

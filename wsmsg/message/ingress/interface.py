@@ -47,7 +47,7 @@ Answer = tuple[SendRequest, "int | WsmsgError"]
 Reply = Callable[[Sequence[Answer]], object]
 
 
-def flaw(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
+def validate(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
     """
     What is wrong with a proposal by itself.  Who is in a group, it does not know.
 
@@ -56,7 +56,7 @@ def flaw(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
     if not 1 <= len(proposal.client_id.encode()) <= 64:
         return BadRequest("client_id must have 1 to 64 bytes")
     if proposal.kind >= FIRST_EVENT:
-        return _event_flaw(proposal)
+        return _event_problem(proposal)
     try:
         if is_group(proposal.conversation):
             group_in(proposal.conversation)
@@ -77,12 +77,14 @@ def flaw(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
     return None
 
 
-def _event_flaw(proposal: SendRequest) -> WsmsgError | None:
+def _event_problem(proposal: SendRequest) -> WsmsgError | None:
     try:
         if proposal.kind == GROUP:
             _check_change(proposal)
         elif proposal.kind == RECALL:
-            return flaw(proposal._replace(kind=0), _DIGITS) or _recall_flaw(proposal)
+            return validate(proposal._replace(kind=0), _DIGITS) or _recall_problem(
+                proposal
+            )
         else:
             raise BadRequest(f"messages of kind {proposal.kind} cannot be sent")
     except (InvalidName, InvalidChange) as e:
@@ -92,7 +94,7 @@ def _event_flaw(proposal: SendRequest) -> WsmsgError | None:
     return None
 
 
-def _recall_flaw(proposal: SendRequest) -> WsmsgError | None:
+def _recall_problem(proposal: SendRequest) -> WsmsgError | None:
     if recalled_in(proposal.content):
         return None
     return BadRequest("a recall names a message by its seq")

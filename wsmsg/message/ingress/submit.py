@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.proposals import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import GROUP, Message, MessageIdentity, change_in
 
@@ -58,7 +58,7 @@ class SubmitAndWait:
         self._clock = clock
         self._gathered: list[tuple[SendRequest, Deferred[int]]] = []
 
-    async def accept(self, proposal: SendRequest) -> SubmitResult:
+    async def submit_and_wait(self, proposal: SendRequest) -> SubmitResult:
         """
         Have it accepted, and wait until it is stored, or two seconds.
 
@@ -71,7 +71,7 @@ class SubmitAndWait:
         stored = await self._until(lambda: self._is_seen(proposal))
         return SubmitResult(time_ms, again, stored)
 
-    async def say(self, proposal: SendRequest) -> tuple[Message, bool]:
+    async def submit(self, proposal: SendRequest) -> tuple[Message, bool]:
         """
         Have it accepted, and do not wait until it is stored.
 

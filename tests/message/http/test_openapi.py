@@ -86,10 +86,10 @@ class DescriptionTests(WebCase):
             ("GET", "users/1/groups", None, "GroupList"),
             ("POST", "presence", {"users": [1]}, "PresenceList"),
             ("DELETE", "users/1/sessions", None, "SessionsEnded"),
-            ("POST", "messages/unread", {"user_id": 2}, "UnreadMessages"),
-            ("POST", "messages/history", {"user_id": 2}, "HistoryOfContract"),
+            ("POST", "messages/unread", {"user_id": 2}, "LegacyUnreadView"),
+            ("POST", "messages/history", {"user_id": 2}, "LegacyHistoryView"),
             ("POST", "messages/send", self.message("b"), "LegacySent"),
-            ("POST", "messages/mark-read", {"user_id": 2}, "MarkedRead"),
+            ("POST", "messages/mark-read", {"user_id": 2}, "LegacyMarkedRead"),
             ("GET", "nowhere", None, "Problem"),
             ("POST", "messages/send", {}, "Refusal"),
         ]

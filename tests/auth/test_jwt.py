@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.auth.identity import Identity, read_user
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.errors import Unauthenticated
-from wsmsg.settings.values import TokenSettings
+from wsmsg.settings.tokens import TokenSettings
 
 KEY = b"k" * 32
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.settings.files import Folder
 from wsmsg.settings.sources import Sources, load_settings
+from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import sqlite_path, static_targets
-from wsmsg.settings.values import ConnectSettings, MessageSettings, TokenSettings
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 
 class RulesTests(Folder):
@@ -63,7 +64,7 @@ class RulesTests(Folder):
             self.assertEqual(len(told), len(keys))
             for key, line in zip(keys, told, strict=True):
                 self.assertIn(f" {key}", line)
-                self.assertIn(": 0.0.0.0:", line)
+                self.assertIn(": other machines can reach 0.0.0.0:", line)
                 self.assertIn("set trust_network = true", line)
             file = self.file(f"[common]\ntrust_network = true\n{text}")
             load_settings(settings_type, Sources(file=file))
@@ -82,9 +83,9 @@ class RulesTests(Folder):
         self.assertNotIn("0123456789abcdef", settings.model_dump_json())
         for keys, word in (
             ('["short"]', "16"),
-            ('["0123456789abcdef", "0123456789abcdef"]', "twice"),
+            ('["0123456789abcdef", "0123456789abcdef"]', "equal"),
             ('["0123456789 abcdef"]', "header"),
-            ("[]", "http.keys: 0.0.0.0"),
+            ("[]", "http.keys: other machines can reach 0.0.0.0"),
             ('"0123456789abcdef"', "list"),
             ('[["0123456789abcdef"]]', "text"),
         ):
@@ -148,7 +149,9 @@ class RulesTests(Folder):
         """
         text = '[connect]\nlisten = "0.0.0.0:1"\n[connect.token]\ndebug_token = "x"\n'
         (told,) = self.in_file(text)
-        self.assertIn("token.debug_token, listen: whoever reaches 0.0.0.0:1", told)
+        self.assertIn(
+            "token.debug_token, listen: any machine that reaches 0.0.0.0:1", told
+        )
 
     def test_backends(self) -> None:
         """

@@ -5,9 +5,10 @@ What is refused in settings, and in which words.
 from __future__ import annotations
 
 from tests.settings.files import Folder
+from wsmsg.settings.keys import RENAMED, keys_of
 from wsmsg.settings.mistakes import SettingsMistakes
-from wsmsg.settings.sources import Sources, load_settings
-from wsmsg.settings.values import ConnectSettings
+from wsmsg.settings.sources import TABLES, Sources, load_settings
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 
 class MistakesTests(Folder):
@@ -107,6 +108,31 @@ class MistakesTests(Folder):
                 "to [message]"
             ],
         )
+
+    def test_renamed(self) -> None:
+        """
+        The mistake about a renamed key names the new key.
+        """
+        environ = {"WSMSG_MESSAGE__DEPLOYED__SENDS": "5"}
+        file = self.file("[message]\ndeployed.records = 1\n")
+        self.assertEqual(
+            self.mistakes(Sources(file=file, environ=environ), MessageSettings),
+            [
+                "wsmsg.toml [message]: deployed.records: is called legacy.records now",
+                "environment variable WSMSG_MESSAGE__DEPLOYED__SENDS: deployed.sends: "
+                "is called legacy.sends now",
+            ],
+        )
+
+    def test_renamed_keys(self) -> None:
+        """
+        Each renamed key is gone, and its new name is a key or a table of keys.
+        """
+        for table, renamed in RENAMED.items():
+            keys = keys_of(TABLES[table], sections=True)
+            for old, new in renamed.items():
+                self.assertNotIn(old, keys)
+                self.assertIn(new, keys)
 
     def test_shapes(self) -> None:
         """

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from wsmsg.auth.identity import Identity, read_user
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
-from wsmsg.settings.values import TokenSettings
+from wsmsg.settings.tokens import TokenSettings
 
 #: Longer tokens are not looked at.
 TOKEN_CHARACTERS = 4096

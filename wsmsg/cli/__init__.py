@@ -1,14 +1,23 @@
 """
-The C{wsmsg} command; a command is a module, imported when it is called.
+The C{wsmsg} command.  The module of a command is imported when the command runs.
 
 ::
 
-    main          the group and its overview
-    places        where things are on this machine; failing with one line
-    plain         text of others, made safe for a terminal
-    admin         asking a daemon's admin listener
-    chat          chat_screen draws chat_view on a terminal; chat_lines reads a pipe
-    demo          demo_daemons, demo_script, demo_talk: what it is made of
-    token         tokens: how they are made
-    status  doctor  dead_letters  check_config  bench  completion
+    admin         client of a daemon's admin listener
+    bench         wsmsg bench
+    check_config  wsmsg check-config
+    dead_letters  wsmsg dead-letters
+    escape        text of other users, made safe for a terminal
+    export        wsmsg export
+    groups        wsmsg groups
+    import_       wsmsg import
+    main          the group of commands, its overview, and wsmsg completion
+    paths         default addresses and data folder; failure with one line
+    status        wsmsg status
+    token         wsmsg token; signing of tokens for other commands
+    transfer      options and progress lines of export and import
+    user_options  options that say who the user is and where Connect listens
+    chat          a package: wsmsg chat
+    demo          a package: wsmsg demo
+    doctor        a package: wsmsg doctor
 """

@@ -40,10 +40,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("wsmsg.cli.import_:import_", "Put such a file into another store."),
     "bench": ("wsmsg.cli.bench:bench", "Measure it, beside a bare echo server."),
     "completion": (
-        "wsmsg.cli.completion:completion",
+        "wsmsg.cli.main:completion",
         "Have the shell complete this command.",
     ),
 }
+
+
+SHELLS = ("bash", "zsh", "fish")
 
 
 class LazyGroup(click.Group):
@@ -88,3 +91,22 @@ def main() -> None:
     Exit statuses: 0 it is done, 1 it failed (the reason is on stderr), 2 the command
     line is wrong.
     """
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """
+    Print what makes a shell complete this command.
+
+    \b
+    Examples:
+      wsmsg completion bash > ~/.local/share/bash-completion/completions/wsmsg
+      wsmsg completion zsh  > ~/.zfunc/_wsmsg
+      wsmsg completion fish > ~/.config/fish/completions/wsmsg.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(main, {}, "wsmsg", "_WSMSG_COMPLETE").source())

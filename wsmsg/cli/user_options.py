@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import click
 
 from wsmsg.cli.paths import URL, WS_PATH, data_dir_of, data_dir_option, fail
-from wsmsg.cli.tokens import UserId, local_token
+from wsmsg.cli.token import UserId, local_token
 from wsmsg.client import TokenSource
 
 

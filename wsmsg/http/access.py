@@ -26,7 +26,7 @@ from wsmsg.errors import (
     WsmsgError,
 )
 from wsmsg.flow.token_bucket import TokenBucket
-from wsmsg.settings.message import HttpSettings
+from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 
 #: Of how many keys and addresses the rates are remembered.

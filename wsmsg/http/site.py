@@ -19,7 +19,7 @@ from twisted.web.resource import Resource
 
 from wsmsg.errors import Stale, TooLarge, Unavailable, WsmsgError
 from wsmsg.http.forms import problem
-from wsmsg.settings.message import HttpSettings
+from wsmsg.settings.http import HttpSettings
 
 _IDLE_S = 60.0
 # For how long what comes after a refusal is read.

@@ -18,7 +18,7 @@ from wsmsg.message.cluster.message_ids import NUMBERS, MessageIds
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.message.store.interface import IMessageStore
-from wsmsg.settings.redis_rules import registry_url
+from wsmsg.settings.rules import registry_url
 from wsmsg.settings.urls.backends import sqlite_path
 from wsmsg.settings.values import MessageSettings
 

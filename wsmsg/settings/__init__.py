@@ -1,13 +1,25 @@
 """
-The settings of both daemons.
+Settings of both daemons: names, types, defaults, sources and validation.
 
 ::
 
-    file, environment, options -- sources --+-- values    names, types, defaults
-                                            +-- checks    what goes together
-                                            `-- mistakes  all of them, told at once
+    file, environment, options -- sources -- checks --+-- values, one section a module
+                                                      +-- rules, between values
+                                                      `-- mistakes, all reported at once
 
-C{backends}, C{addresses} and C{public_key} read what stands in a value;
-C{token_key} is the key that is used where none is set; C{changes} tells what a reload
-may change.
+    base        types that the sections share: Section, Seconds, Count, Bytes
+    changes     keys that a reload changes, and keys that need a restart
+    checks      validation of given settings: each value, then the rules
+    http        section http of Message: its HTTP API
+    kafka       section kafka of Message: a kafka: journal
+    keys        settings as flat, dotted keys; keys that were renamed
+    legacy      section legacy of each daemon: clients and peers of the legacy system
+    mistakes    mistakes in settings, in words for an operator
+    public_key  the public key that tokens are verified with
+    rules       combinations that are wrong although each value is valid
+    sources     files, credentials, environment and options, merged key by key
+    tokens      sections token and http.token: verification of users' tokens
+    upstream    section upstream of Connect: its streams to Message
+    values      Common, ConnectSettings and MessageSettings
+    urls        a package: readers of the URLs in settings
 """

@@ -11,6 +11,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+#: By table: keys, and tables of keys, that had another name before, with the new name.
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "message": {"deployed": "legacy"},
+}
+
 
 @cache
 def keys_of(
@@ -77,3 +82,16 @@ def nested(flat: Mapping[str, object]) -> dict[str, Any]:
             table = table.setdefault(step, {})
         table[name] = value
     return tables
+
+
+def new_name(table: str, key: str) -> str | None:
+    """
+    Return the present name of a key that was renamed, or L{None}.
+    """
+    renamed = RENAMED.get(table, {})
+    steps = key.split(".")
+    for count in range(len(steps), 0, -1):
+        new = renamed.get(".".join(steps[:count]))
+        if new is not None:
+            return ".".join([new, *steps[count:]])
+    return None

@@ -1,14 +1,43 @@
 """
-What Message does for deployed Connects.
+Settings of what both daemons do for the legacy system.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr
 
 from wsmsg.settings.base import Bytes, Count, Seconds, Section
+from wsmsg.settings.urls.backends import check_redis, without_password
+
+
+class ConnectLegacySettings(Section):
+    """
+    What a Connect does for the clients, and beside the Connects, of a system that was
+    there before.
+
+    @ivar redis: the Redis of deployed Connects, as C{redis://host:port/0}: users and
+        what is forwarded are told there as theirs are; empty: they are not.
+    @ivar redis_password: of the user in that URL.
+    @ivar redeliver: give the clients on connect what they have not acknowledged.
+    @ivar send_keep_s: how long a message of theirs that is refused for a moment is
+        kept and given again; then it is given up.
+    @ivar user_sends: messages of one user that may be kept; at it the user's
+        connections are not read.
+    @ivar held_bytes: bytes of all that is kept; at it no such client is read.
+    """
+
+    redis: Annotated[
+        str,
+        AfterValidator(check_redis),
+        PlainSerializer(without_password, when_used="json"),
+    ] = ""
+    redis_password: SecretStr = SecretStr("")
+    redeliver: bool = False
+    send_keep_s: Seconds = 300.0
+    user_sends: Count = 2000
+    held_bytes: Bytes = 64 * 2**20
 
 
 class MessageLegacySettings(Section):

@@ -9,7 +9,6 @@ Values are frozen: a reload makes new ones.
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
@@ -20,19 +19,18 @@ from pydantic import (
 )
 
 from wsmsg.settings.base import Bytes, Count, Seconds, Section
-from wsmsg.settings.connect import UpstreamSettings
-from wsmsg.settings.legacy import MessageLegacySettings
-from wsmsg.settings.message import HttpSettings
-from wsmsg.settings.tokens import TokenSettings as TokenSettings  # noqa: PLC0414
+from wsmsg.settings.http import HttpSettings
+from wsmsg.settings.kafka import KafkaSettings
+from wsmsg.settings.legacy import ConnectLegacySettings, MessageLegacySettings
+from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.upstream import UpstreamSettings
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.urls.backends import (
     check_discovery,
     check_journal,
     check_presence,
-    check_redis,
     check_registry,
     check_store,
-    check_topic,
     without_password,
 )
 
@@ -47,12 +45,6 @@ def _endpoint(text: str) -> str:
     if not text.startswith("systemd:"):
         parse_address(text)
     return text
-
-
-def _readable(path: str) -> str:
-    if path and not os.access(path, os.R_OK):
-        raise ValueError(f"{path} is no file that can be read")
-    return path
 
 
 #: C{host:port}, or a Twisted server endpoint that begins with C{systemd:}.
@@ -136,34 +128,6 @@ class LimitSettings(Section):
     waiting_sends: Count = 10000
 
 
-class ConnectLegacySettings(Section):
-    """
-    What a Connect does for the clients, and beside the Connects, of a system that was
-    there before.
-
-    @ivar redis: the Redis of deployed Connects, as C{redis://host:port/0}: users and
-        what is forwarded are told there as theirs are; empty: they are not.
-    @ivar redis_password: of the user in that URL.
-    @ivar redeliver: give the clients on connect what they have not acknowledged.
-    @ivar send_keep_s: how long a message of theirs that is refused for a moment is
-        kept and given again; then it is given up.
-    @ivar user_sends: messages of one user that may be kept; at it the user's
-        connections are not read.
-    @ivar held_bytes: bytes of all that is kept; at it no such client is read.
-    """
-
-    redis: Annotated[
-        str,
-        AfterValidator(check_redis),
-        PlainSerializer(without_password, when_used="json"),
-    ] = ""
-    redis_password: SecretStr = SecretStr("")
-    redeliver: bool = False
-    send_keep_s: Seconds = 300.0
-    user_sends: Count = 2000
-    held_bytes: Bytes = 64 * 2**20
-
-
 class ConnectSettings(Common):
     """
     C{twistd connect}.
@@ -211,45 +175,6 @@ class ConnectSettings(Common):
     limits: LimitSettings = LimitSettings()
     legacy: ConnectLegacySettings = ConnectLegacySettings()
     upstream: UpstreamSettings = UpstreamSettings()
-
-
-class KafkaSettings(Section):
-    """
-    How a C{kafka:} journal is used; nothing of it can change live.
-
-    @ivar group: the consumer group; all Messages of one system share it.
-    @ivar partitions: how many the topic has; another number is refused, since
-        conversations would change their partitions.
-    @ivar replication: of topics that are made; 0: as the brokers have it set.
-    @ivar create_topics: whether missing topics are made.
-    @ivar group_protocol: C{consumer} is that of KIP-848, C{classic} the older one.
-    @ivar session_timeout_s: with C{classic}, how long after a Message died others take
-        its partitions; with C{consumer} the brokers decide.
-    @ivar delivery_timeout_s: a record that no broker took for so long is refused.
-    @ivar linger_ms: the least time between two appends: records that come in between
-        wait for company.
-    @ivar revoke_s: how long a partition that is taken away waits for what can still
-        be settled.
-    @ivar tls_ca: a PEM file of authorities to believe; empty: those of the system.
-    """
-
-    group: Annotated[str, Field(min_length=1, max_length=200)] = "wsmsg-delivery"
-    dead_letters: Annotated[str, AfterValidator(check_topic)] = "wsmsg.dead-letters"
-    partitions: Annotated[Count, Field(le=10000)] = 12
-    replication: Annotated[int, Field(ge=0, le=100)] = 0
-    create_topics: bool = False
-    group_protocol: Literal["classic", "consumer"] = "consumer"
-    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
-    delivery_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 4.0
-    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 10.0
-    revoke_s: Annotated[float, Field(ge=0, le=30)] = 1.0
-    sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    tls: bool = False
-    tls_ca: Annotated[str, AfterValidator(_readable)] = ""
-    tls_cert: Annotated[str, AfterValidator(_readable)] = ""
-    tls_key: Annotated[str, AfterValidator(_readable)] = ""
 
 
 class MessageSettings(Common):

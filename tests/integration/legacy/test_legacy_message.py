@@ -234,7 +234,7 @@ class PinnedMessageTests(DeployedMessageCase):
     Their Message, named by the settings.
     """
 
-    peer = "deployed"
+    peer = "legacy"
 
     @with_daemons
     async def test_late(self) -> None:
@@ -260,7 +260,7 @@ class DeployedPairTests(IntegrationTestCase):
     it for a deployed Connect.
     """
 
-    connect: ClassVar[dict[str, Any]] = {"upstream.peer": "deployed"}
+    connect: ClassVar[dict[str, Any]] = {"upstream.peer": "legacy"}
 
     @with_daemons
     async def test_chat(self) -> None:

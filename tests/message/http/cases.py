@@ -35,7 +35,7 @@ from wsmsg.message.presence.memory import MemoryPresence
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.model import Cursor, Message
-from wsmsg.settings.message import HttpSettings
+from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.message.http.cases import WebCase
 from wsmsg.http.access import REMEMBERED, Access, AccessLevel
-from wsmsg.settings.message import HttpSettings
+from wsmsg.settings.http import HttpSettings
 
 KEYS = ["0123456789abcdef", "fedcba9876543210"]
 GET = ("GET", "users/2/unread")

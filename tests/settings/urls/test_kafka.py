@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.settings.checks import Clash, clashes
+from wsmsg.settings.rules import Conflict, conflicts
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.urls.backends import check_journal, kafka_url
 from wsmsg.settings.values import MessageSettings
@@ -81,9 +81,9 @@ class ClashTests(SynchronousTestCase):
     Settings of Kafka that do not go together.
     """
 
-    def found(self, journal: str = _JOURNAL, **given: Any) -> list[Clash]:
+    def found(self, journal: str = _JOURNAL, **given: Any) -> list[Conflict]:
         settings = {"journal": journal, "kafka": given}
-        return list(clashes(MessageSettings.model_validate(settings)))
+        return list(conflicts(MessageSettings.model_validate(settings)))
 
     def keys(self, journal: str = _JOURNAL, **given: Any) -> list[tuple[str, ...]]:
         return [keys for keys, _ in self.found(journal, **given)]
@@ -140,4 +140,4 @@ class ClashTests(SynchronousTestCase):
         trusted = MessageSettings.model_validate(
             {"journal": far, "kafka": given, "trust_network": True}
         )
-        self.assertEqual(list(clashes(trusted)), [])
+        self.assertEqual(list(conflicts(trusted)), [])

@@ -5,7 +5,7 @@ The URL of a Redis, and what goes with it.
 from __future__ import annotations
 
 from tests.settings.files import Folder
-from wsmsg.settings.redis_rules import registry_url
+from wsmsg.settings.rules import registry_url
 from wsmsg.settings.urls.redis import read_redis_url
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -71,12 +71,12 @@ class RedisRulesTests(Folder):
         """
         for lines, reason in (
             ('presence = "redis://u@127.0.0.1"', "no password for the user 'u'"),
-            ('presence = "redis://u:pw@db"', "shown to the network of db"),
+            ('presence = "redis://u:pw@db"', "the network of db can read the password"),
             ('presence_password = "pw"', "only a Redis has a password"),
-            ('presence = "redis://db"\nrpc_listen = ""', "nobody can reach"),
+            ('presence = "redis://db"\nrpc_listen = ""', "no Connect can reach"),
             ('presence = "redis://db"\nadvertise = "0.0.0.0:1"', "cannot dial 0.0.0.0"),
             ('presence = "redis://db"\nrpc_listen = "127.0.0.1:0"', "cannot dial"),
-            ('advertise = "h:1"', "there is no list to be in"),
+            ('advertise = "h:1"', "there is no list of Messages"),
             ('registry = "memory:"', "it is not redis://"),
         ):
             told = self.in_file(f"[message]\n{lines}\n", MessageSettings)
@@ -92,9 +92,12 @@ class RedisRulesTests(Folder):
             ('discovery = "rediss://u@h:x"', "has no port"),
             ('discovery_password = "pw"', "only a Redis has a password"),
             ('legacy.redis = "redis://u@127.0.0.1"', "no password for the user 'u'"),
-            ('legacy.redis = "redis://u:pw@db"', "shown to the network of db"),
+            (
+                'legacy.redis = "redis://u:pw@db"',
+                "the network of db can read the password",
+            ),
             ('legacy.redis = "127.0.0.1:6379"', "it is not redis://"),
-            ('legacy.redis_password = "pw"', "no Redis that it is for"),
+            ('legacy.redis_password = "pw"', "legacy.redis is not"),
         ):
             (told,) = self.in_file(f"[connect]\n{lines}\n", ConnectSettings)
             self.assertIn(reason, told, lines)

@@ -14,8 +14,8 @@ from tests.stack.servers import kafka_address, unique
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.journal.kafka.config import KafkaPlace, record_bytes
 from wsmsg.message.journal.kafka.journal import KafkaJournal
+from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import parse_address
-from wsmsg.settings.values import KafkaSettings
 
 #: With the types that mypy cannot see in a module.
 REACTOR: Any = reactor

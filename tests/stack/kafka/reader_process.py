@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from twisted.internet import asyncioreactor
 
+from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import parse_address
-from wsmsg.settings.values import KafkaSettings
 
 
 def main(address: str, topic: str, settings: str) -> None:

@@ -15,7 +15,7 @@ import click
 
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.paths import fail
-from wsmsg.cli.tokens import Duration, UserId
+from wsmsg.cli.token import Duration, UserId
 from wsmsg.cli.user_options import GroupId, token_source, user_options
 from wsmsg.client import BadPositions, Client
 

@@ -24,7 +24,7 @@ from wsmsg.cli.demo.daemons import (
 from wsmsg.cli.demo.people import USERS, DemoTalk, Person, conversation, problems
 from wsmsg.cli.demo.script import BadScript, DemoScript, read_script
 from wsmsg.cli.paths import WS_PATH, data_dir_of, fail
-from wsmsg.cli.tokens import make_token
+from wsmsg.cli.token import make_token
 from wsmsg.client import Client, Reconnect
 from wsmsg.errors import WsmsgError
 

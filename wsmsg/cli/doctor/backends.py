@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wsmsg.cli.doctor.checks import Finding
 from wsmsg.settings.mistakes import SettingsMistakes
-from wsmsg.settings.redis_rules import registry_url
+from wsmsg.settings.rules import registry_url
 from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.urls.address import Address
 from wsmsg.settings.urls.backends import kafka_url

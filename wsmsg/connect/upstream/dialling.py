@@ -48,7 +48,7 @@ class UpstreamDialling:
 
     @property
     def only_deployed(self) -> bool:
-        return self._settings.upstream.peer == "deployed"
+        return self._settings.upstream.peer == "legacy"
 
     @property
     def stalled_s(self) -> float:

@@ -73,7 +73,7 @@ def grpc_endpoint(
     match settings.upstream.peer:
         case "wsmsg":
             return welcoming
-        case "deployed":
+        case "legacy":
             return quiet
         case _:
             limit_s = settings.welcome_timeout_s

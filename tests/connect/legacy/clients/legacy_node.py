@@ -15,7 +15,7 @@ from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello
 from wsmsg.protocol.legacy import ACKNOWLEDGEMENT, PRESENCE, TEXT
 from wsmsg.rpc.rest_pb2 import WSMessage
-from wsmsg.settings.values import ConnectLegacySettings
+from wsmsg.settings.legacy import ConnectLegacySettings
 
 UNAVAILABLE = SendAnswer(code="unavailable", reason="not now", retry_after_ms=1000)
 ACCEPTED = SendAnswer(time_ms=5)

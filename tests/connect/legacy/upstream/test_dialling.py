@@ -95,7 +95,7 @@ class DeployedStreamTests(SynchronousTestCase):
         """
         While it is away sends wait, and are refused as unavailable in the end.
         """
-        world = DeployedWorld(upstream={"peer": "deployed"})
+        world = DeployedWorld(upstream={"peer": "legacy"})
         world.start()
         world.send("one")
         world.run(4.9)
@@ -152,7 +152,7 @@ class DeployedStreamTests(SynchronousTestCase):
         Where the settings name it, the subscribe is theirs alone, and the first
         session is told already.
         """
-        world = DeployedWorld(upstream={"peer": "deployed"})
+        world = DeployedWorld(upstream={"peer": "legacy"})
         self.assertTrue(world.upstream.unnumbered)
         world.start("a:1")
         hello = self.world_hello(world)
@@ -185,7 +185,7 @@ class DeployedStreamTests(SynchronousTestCase):
         """
         Marks become acknowledgements, also those made while it is away.
         """
-        world = DeployedWorld(upstream={"peer": "deployed"})
+        world = DeployedWorld(upstream={"peer": "legacy"})
         marked = self.successResultOf(
             world.upstream.mark(2, [Mark(2, 5), Mark(2, 0, "u:1:2", 3)])
         )
@@ -198,7 +198,7 @@ class DeployedStreamTests(SynchronousTestCase):
         """
         What reads fails, and says that there is no such thing.
         """
-        upstream: Upstream = DeployedWorld(upstream={"peer": "deployed"}).upstream
+        upstream: Upstream = DeployedWorld(upstream={"peer": "legacy"}).upstream
         asked: list[Deferred[Any]] = [
             upstream.page(1, "u:1:2", 0, 10),
             upstream.heads(1, 0, 10),

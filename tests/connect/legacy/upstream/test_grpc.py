@@ -19,7 +19,7 @@ from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.model import Mark
 from wsmsg.rpc import rest_pb2_grpc
-from wsmsg.settings.connect import UpstreamSettings
+from wsmsg.settings.upstream import UpstreamSettings
 from wsmsg.settings.values import ConnectSettings, RetrySettings
 from wsmsg.stream.options import server_options
 
@@ -98,7 +98,7 @@ class DeployedGrpcTests(TestCase):
         message, its push, the push result, the acknowledgement, its confirmation.
         """
         peer = await self.peer()
-        upstream = self.connect(peer.rpc_port, peer="deployed")
+        upstream = self.connect(peer.rpc_port, peer="legacy")
         self.assertTrue(upstream.unnumbered)
         answer = await self.send("one")
         self.assertGreater(answer.time_ms, 0)

@@ -30,8 +30,8 @@ from wsmsg.message.journal.kafka.errors import (
 )
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
+from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import Address
-from wsmsg.settings.values import KafkaSettings
 
 
 def place(**settings: object) -> KafkaPlace:

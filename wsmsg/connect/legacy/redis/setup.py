@@ -15,8 +15,8 @@ from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 from wsmsg.connect.session.registry import Registry
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.settings.legacy import ConnectLegacySettings
 from wsmsg.settings.urls.redis import read_redis_url
-from wsmsg.settings.values import ConnectLegacySettings
 
 
 @attrs.frozen

@@ -10,9 +10,10 @@ from typing import Any
 
 import attrs
 
+from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import Address
 from wsmsg.settings.urls.backends import kafka_url
-from wsmsg.settings.values import KafkaSettings, MessageSettings
+from wsmsg.settings.values import MessageSettings
 
 Config = dict[str, Any]
 

@@ -5,7 +5,7 @@ beside our own stream, and what a deployed Connect beside ours costs ours.
 One Message takes the same open loop of sends over three arrangements, in turns: C{ours}
 (a link with batches both ways), C{deployed} (a stream of single events both ways) and
 C{beside} (the load of C{ours}, while a deployed Connect is subscribed and gets all of
-it as well).  Run C{python bench/deployed.py [--rate N] [--seconds N] [--rounds N]}.
+it as well).  Run C{python -m tools.bench_legacy [--rate N] [--seconds N] [--rounds N]}.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ What an idle connection costs in memory, and a message in CPU, at Connect alone.
 
 Two servers take the same load one after the other: the floor (a bare Autobahn echo
 server) and Connect's port, WebSockets and sessions with nothing behind them.  Run
-C{python bench/idle.py [--connections N] [--messages N]}.
+C{python -m tools.bench_idle [--connections N] [--messages N]}.
 """
 
 from __future__ import annotations

@@ -23,6 +23,6 @@ class UpstreamSettings(Section):
         dialled again.
     """
 
-    peer: Literal["auto", "wsmsg", "deployed"] = "auto"
+    peer: Literal["auto", "wsmsg", "legacy"] = "auto"
     quiet_s: Annotated[float, Field(gt=0, le=60)] = 0.3
     stalled_s: Annotated[float, Field(ge=0.5, le=600)] = 4.0

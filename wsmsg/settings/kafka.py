@@ -1,0 +1,58 @@
+"""
+Settings of a C{kafka:} journal.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from wsmsg.settings.base import Count, Section
+from wsmsg.settings.urls.backends import check_topic
+
+
+def _readable(path: str) -> str:
+    if path and not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is not a readable file")
+    return path
+
+
+class KafkaSettings(Section):
+    """
+    How a C{kafka:} journal is used; nothing of it can change live.
+
+    @ivar group: the consumer group; all Messages of one system share it.
+    @ivar partitions: how many the topic has; another number is refused, since
+        conversations would change their partitions.
+    @ivar replication: of topics that are made; 0: as the brokers have it set.
+    @ivar create_topics: whether missing topics are made.
+    @ivar group_protocol: C{consumer} is that of KIP-848, C{classic} the older one.
+    @ivar session_timeout_s: with C{classic}, how long after a Message died others take
+        its partitions; with C{consumer} the brokers decide.
+    @ivar delivery_timeout_s: a record that no broker took for so long is refused.
+    @ivar linger_ms: the least time between two appends: records that come in between
+        wait for company.
+    @ivar revoke_s: how long a partition that is taken away waits for what can still
+        be settled.
+    @ivar tls_ca: a PEM file of authorities to believe; empty: those of the system.
+    """
+
+    group: Annotated[str, Field(min_length=1, max_length=200)] = "wsmsg-delivery"
+    dead_letters: Annotated[str, AfterValidator(check_topic)] = "wsmsg.dead-letters"
+    partitions: Annotated[Count, Field(le=10000)] = 12
+    replication: Annotated[int, Field(ge=0, le=100)] = 0
+    create_topics: bool = False
+    group_protocol: Literal["classic", "consumer"] = "consumer"
+    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
+    delivery_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 4.0
+    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 10.0
+    revoke_s: Annotated[float, Field(ge=0, le=30)] = 1.0
+    sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    tls: bool = False
+    tls_ca: Annotated[str, AfterValidator(_readable)] = ""
+    tls_cert: Annotated[str, AfterValidator(_readable)] = ""
+    tls_key: Annotated[str, AfterValidator(_readable)] = ""

@@ -1,0 +1,314 @@
+"""
+Rules between settings: combinations that are wrong although each value is valid.
+
+A rule is a generator of L{Conflict}s.  L{conflicts} runs the rules of one daemon.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from wsmsg.settings.kafka import KafkaSettings
+from wsmsg.settings.public_key import key_algorithm
+from wsmsg.settings.tokens import TokenSettings
+from wsmsg.settings.urls.address import Address, is_loopback, parse_address
+from wsmsg.settings.urls.backends import kafka_url
+from wsmsg.settings.urls.mongo import read_mongo_url
+from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
+from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
+
+#: The keys that conflict, and the reason.
+Conflict = tuple[tuple[str, ...], str]
+
+_LEAST_KEY_CHARACTERS = 16
+_LEAST_SECRET_BYTES = 32
+
+
+def conflicts(settings: Common) -> Iterator[Conflict]:
+    """
+    Check the rules of these settings.
+    """
+    for rule in _RULES.get(type(settings), _COMMON):
+        yield from rule(settings)
+
+
+def registry_url(settings: MessageSettings) -> RedisUrl | None:
+    """
+    The Redis with the list of Messages, or L{None} where Message is in no list.
+    """
+    url = settings.registry or settings.presence
+    if not is_redis(url):
+        return None
+    return read_redis_url(url, settings.presence_password.get_secret_value())
+
+
+def _trusting_listeners(settings: Common) -> Iterator[Conflict]:
+    if settings.trust_network:
+        return
+    for key in settings.TRUSTED:
+        text = getattr(settings, key)
+        if text and not is_loopback(parse_address(text).host):
+            yield (
+                (key,),
+                f"other machines can reach {text}, and this listener does not "
+                "authenticate callers; listen on 127.0.0.1, or set trust_network = "
+                "true if only trusted machines are in the network",
+            )
+
+
+def _different_addresses(settings: Common) -> Iterator[Conflict]:
+    seen: dict[Address, str] = {}
+    for key in ("listen", "rpc_listen", "admin_listen"):
+        text = getattr(settings, key)
+        if not text or text.startswith("systemd:"):
+            continue
+        address = parse_address(text)
+        if address.port and address in seen:
+            yield (seen[address], key), f"both are {text}"
+        seen.setdefault(address, key)
+
+
+def _retry(settings: Common) -> Iterator[Conflict]:
+    retry = settings.retry
+    if retry.first_s > retry.cap_s:
+        yield (
+            ("retry.first_s", "retry.cap_s"),
+            f"the first delay ({retry.first_s} s) is longer than the longest "
+            f"({retry.cap_s} s)",
+        )
+
+
+def _connect_limits(settings: ConnectSettings) -> Iterator[Conflict]:
+    limits = settings.limits
+    if limits.content_bytes >= limits.frame_bytes:
+        yield (
+            ("limits.content_bytes", "limits.frame_bytes"),
+            f"the content of a message ({limits.content_bytes} bytes) must be smaller "
+            f"than its frame ({limits.frame_bytes} bytes)",
+        )
+    if limits.outbox_soft_bytes >= limits.outbox_hard_bytes:
+        yield (
+            ("limits.outbox_soft_bytes", "limits.outbox_hard_bytes"),
+            f"the soft mark ({limits.outbox_soft_bytes}) must be below the hard mark "
+            f"({limits.outbox_hard_bytes})",
+        )
+
+
+def _connect_tokens(settings: ConnectSettings) -> Iterator[Conflict]:
+    return _tokens(settings, "token", settings.token)
+
+
+def _connect_redis(settings: ConnectSettings) -> Iterator[Conflict]:
+    password = settings.discovery_password.get_secret_value()
+    keys = ("discovery", "discovery_password")
+    if is_redis(settings.discovery):
+        yield from _redis_login(settings, keys, settings.discovery, password)
+    elif password:
+        yield keys, "only a Redis has a password"
+    legacy = settings.legacy
+    password = legacy.redis_password.get_secret_value()
+    keys = ("legacy.redis", "legacy.redis_password")
+    if legacy.redis:
+        yield from _redis_login(settings, keys, legacy.redis, password)
+    elif password:
+        yield keys, "a password is set, and legacy.redis is not"
+
+
+def _message_files(settings: MessageSettings) -> Iterator[Conflict]:
+    if settings.journal == settings.store != "sqlite:":
+        yield ("journal", "store"), "the journal and the store are one file; use two"
+
+
+def _message_store(settings: MessageSettings) -> Iterator[Conflict]:
+    password = settings.store_password.get_secret_value()
+    keys = ("store", "store_password")
+    if settings.store.startswith("sqlite:"):
+        if password:
+            yield keys, "an embedded store has no password"
+        return
+    try:
+        url = read_mongo_url(settings.store, password)
+    except ValueError as e:
+        yield keys, str(e)
+        return
+    if url.user and not url.password and url.mechanism != "MONGODB-X509":
+        yield keys, f"there is no password for the user {url.user!r}"
+
+
+def _kafka_login(settings: MessageSettings) -> Iterator[Conflict]:
+    kafka = settings.kafka
+    if bool(kafka.sasl) != bool(kafka.username):
+        yield ("kafka.sasl", "kafka.username"), "set both, or neither"
+    if kafka.sasl and not kafka.password.get_secret_value():
+        yield ("kafka.sasl", "kafka.password"), f"{kafka.sasl} needs a password"
+    if bool(kafka.tls_cert) != bool(kafka.tls_key):
+        yield ("kafka.tls_cert", "kafka.tls_key"), "set both, or neither"
+    if (kafka.tls_ca or kafka.tls_cert) and not kafka.tls:
+        yield ("kafka.tls", "kafka.tls_ca"), "files for TLS are set, and tls is off"
+
+
+def _kafka_journal(settings: MessageSettings) -> Iterator[Conflict]:
+    if not settings.journal.startswith("kafka:"):
+        return
+    kafka, url = settings.kafka, kafka_url(settings.journal)
+    if url.topic == kafka.dead_letters:
+        yield (
+            ("journal", "kafka.dead_letters"),
+            "messages and dead letters are in one topic; use two",
+        )
+    hosts = [b.host for b in url.brokers if not is_loopback(b.host)]
+    if _in_clear(kafka) and hosts and not settings.trust_network:
+        yield (
+            ("kafka.sasl", "kafka.tls"),
+            f"PLAIN without TLS shows the password to the network of {hosts[0]}; set "
+            "kafka.tls = true, use SCRAM, or set trust_network = true",
+        )
+
+
+def _in_clear(kafka: KafkaSettings) -> bool:
+    return kafka.sasl == "PLAIN" and not kafka.tls
+
+
+def _message_redis(settings: MessageSettings) -> Iterator[Conflict]:
+    password = settings.presence_password.get_secret_value()
+    urls = {"presence": settings.presence, "registry": settings.registry}
+    for key, url in urls.items():
+        if is_redis(url):
+            keys = (key, "presence_password")
+            yield from _redis_login(settings, keys, url, password)
+    if password and not any(is_redis(url) for url in urls.values()):
+        yield ("presence", "presence_password"), "only a Redis has a password"
+    if is_redis(settings.registry or settings.presence):
+        yield from _advertised(settings)
+    elif settings.advertise:
+        yield ("advertise", "registry"), "there is no list of Messages to be in"
+
+
+def _redis_login(
+    settings: Common, keys: tuple[str, str], text: str, password: str
+) -> Iterator[Conflict]:
+    try:
+        url = read_redis_url(text, password)
+    except ValueError as e:
+        yield keys, str(e)
+        return
+    if url.user and not url.password:
+        yield keys, f"there is no password for the user {url.user!r}"
+    host = url.address.host
+    in_clear = not url.tls and not is_loopback(host) and not settings.trust_network
+    if url.password and in_clear:
+        yield (
+            keys,
+            f"the network of {host} can read the password; use rediss://, or set "
+            "trust_network = true",
+        )
+
+
+def _advertised(settings: MessageSettings) -> Iterator[Conflict]:
+    key = "advertise" if settings.advertise else "rpc_listen"
+    text = settings.advertise or settings.rpc_listen
+    if not text:
+        yield (
+            ("rpc_listen", "registry"),
+            'no Connect can reach this Message; set rpc_listen, or registry = "none"',
+        )
+        return
+    host, port = parse_address(text)
+    if _is_unspecified(host) or not port:
+        yield (
+            (key, "registry"),
+            f"Connects cannot dial {text}; set advertise to the host and port at which "
+            'they reach this Message, or registry = "none"',
+        )
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _http_open(settings: MessageSettings) -> Iterator[Conflict]:
+    if not settings.http.keys and not _is_private(settings):
+        yield (
+            ("listen", "http.keys"),
+            f"other machines can reach {settings.listen}, and without keys this "
+            "listener does not authenticate callers; set http.keys, listen on "
+            "127.0.0.1, or set trust_network = true if only trusted machines are in "
+            "the network",
+        )
+
+
+def _http_keys(settings: MessageSettings) -> Iterator[Conflict]:
+    keys = [key.get_secret_value() for key in settings.http.keys]
+    for number, key in enumerate(keys, 1):
+        if len(key) < _LEAST_KEY_CHARACTERS:
+            reason = f"has {len(key)} characters; at least {_LEAST_KEY_CHARACTERS}"
+            yield ("http.keys",), f"key {number} {reason} are needed"
+        elif not all("!" <= c <= "~" for c in key):
+            reason = "has spaces, or characters that a header cannot have"
+            yield ("http.keys",), f"key {number} {reason}"
+    if len(set(keys)) < len(keys):
+        yield ("http.keys",), "two keys are equal"
+
+
+def _http_tokens(settings: MessageSettings) -> Iterator[Conflict]:
+    return _tokens(settings, "http.token", settings.http.token)
+
+
+def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Conflict]:
+    secret = token.secret.get_secret_value()
+    if secret and len(secret.encode()) < _LEAST_SECRET_BYTES:
+        reason = f"is too short: HS256 needs at least {_LEAST_SECRET_BYTES} bytes"
+        yield (f"{section}.secret",), reason
+    has = {"HS256"} if secret or not token.public_key else set()
+    if token.public_key:
+        has.add(key_algorithm(token.public_key))
+    if missing := sorted(set(token.algorithms) - has):
+        yield (
+            (f"{section}.algorithms", f"{section}.secret", f"{section}.public_key"),
+            f"{', '.join(missing)}: there is no key for it",
+        )
+    if token.debug_token.get_secret_value() and not _is_private(settings):
+        yield (
+            (f"{section}.debug_token", "listen"),
+            f"any machine that reaches {_listen(settings)} can use the debug token to "
+            "act as any user; listen on 127.0.0.1, or set trust_network = true",
+        )
+
+
+def _is_private(settings: Common) -> bool:
+    listen = _listen(settings)
+    if settings.trust_network or not listen:
+        return True
+    if listen.startswith("systemd:"):
+        return False
+    return is_loopback(parse_address(listen).host)
+
+
+def _listen(settings: Common) -> str:
+    listen: str = getattr(settings, "listen", "")
+    return listen
+
+
+_Rule = Callable[[Any], Iterator[Conflict]]
+
+_COMMON: tuple[_Rule, ...] = (_trusting_listeners, _different_addresses, _retry)
+
+_RULES: dict[type[Common], tuple[_Rule, ...]] = {
+    ConnectSettings: (*_COMMON, _connect_limits, _connect_tokens, _connect_redis),
+    MessageSettings: (
+        *_COMMON,
+        _kafka_login,
+        _kafka_journal,
+        _message_files,
+        _message_store,
+        _message_redis,
+        _http_open,
+        _http_keys,
+        _http_tokens,
+    ),
+}

@@ -44,6 +44,7 @@ def _port(reactor: Any) -> Any:
     from twisted.internet.defer import succeed
     from twisted.internet.task import LoopingCall
 
+    from wsmsg.auth.identity import Identity
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import Sweep
     from wsmsg.connect.edge.http import Pages, Site
@@ -51,8 +52,8 @@ def _port(reactor: Any) -> Any:
     from wsmsg.connect.edge.port import Port
     from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.registry import Registry
-    from wsmsg.connect.session.session import Session
-    from wsmsg.connect.upstream.interface import Identity, SendAnswer
+    from wsmsg.connect.session.session import subprotocol
+    from wsmsg.connect.upstream.interface import SendAnswer
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.protocol import json as codec_json
     from wsmsg.protocol import protobuf as codec_protobuf
@@ -94,6 +95,7 @@ def _port(reactor: Any) -> Any:
 
     node = SessionContext(
         name="bench",
+        incarnation="bench",
         registry=registry,
         upstream=upstream,
         authenticate=authenticate,
@@ -110,12 +112,9 @@ def _port(reactor: Any) -> Any:
         reactor,
         admission=admission,
         sweep=sweep,
-        codecs={codec.subprotocol: codec for codec in codecs},
+        subprotocols=[subprotocol(codec, node) for codec in codecs],
         authenticate=authenticate,
         soon=asyncio.get_event_loop().call_soon,
-        make_session=lambda peer, codec, identity, user: Session(
-            peer, codec, node, identity=identity, claimed_user=user
-        ),
     )
     pages = Pages(
         OnlineStatus(registry, upstream),

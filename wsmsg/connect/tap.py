@@ -1,20 +1,40 @@
 """
-C{twistd connect}: the options, and the one place where a Connect is put together.
+C{twistd connect}: its options, and the composition of a Connect.
 
-Autobahn and gRPC are imported once the options are good: C{twistd --help} and a
-mistake in the settings need neither.
+L{build} makes the tree from top to bottom: sessions, upstream, port, node, plug-ins.
+Imports stand in the functions, so that C{twistd --help} and a mistake in the settings
+load neither Autobahn nor gRPC, and that a Connect without legacy peers loads no module
+of C{wsmsg.connect.legacy}.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Any, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import ConnectSettings
+
+if TYPE_CHECKING:
+    from wsmsg.auth.jwt import Authenticator
+    from wsmsg.connect.edge.admission import Admission
+    from wsmsg.connect.edge.heartbeat import Sweep
+    from wsmsg.connect.edge.http import Site
+    from wsmsg.connect.edge.online_status import OnlineStatus
+    from wsmsg.connect.legacy.clients.shared import LegacyClients
+    from wsmsg.connect.node import ConnectNode
+    from wsmsg.connect.plugins import Plugins
+    from wsmsg.connect.session.context import SessionContext
+    from wsmsg.connect.session.interface import Subprotocol
+    from wsmsg.connect.session.registry import Registry
+    from wsmsg.connect.upstream.upstream import Upstream
+    from wsmsg.connect.websocket.factory import WebSocketConnections
+    from wsmsg.daemon.app import Daemon
 
 
 class Options(DaemonOptions):
@@ -30,16 +50,16 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """
-    Check what can be checked while somebody reads C{stderr}, then build the tree.
+    Check what can be checked before twistd daemonizes, then build the tree.
     """
     from twisted.internet import reactor
 
-    return build(options, reactor)
+    return build(options, cast(IReactorTime, reactor))
 
 
-def build(options: Options, reactor: Any) -> IService:
+def build(options: Options, reactor: IReactorTime) -> IService:
     """
-    The tree of services of a Connect; nothing of it has begun.
+    Build the tree of services of a Connect; none of them is started.
     """
     from wsmsg.connect.edge.port import Port
     from wsmsg.daemon.app import Daemon
@@ -48,12 +68,11 @@ def build(options: Options, reactor: Any) -> IService:
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import any_up
 
-    settings: ConnectSettings = options.settings
     daemon = Daemon(options, reactor, rule=any_up)
     node = _node(daemon, reactor)
     daemon.health.describe("connect", node.status)
-    daemon.on_reload(node.adopt)
-    node.measure(daemon.metrics)
+    daemon.on_reload(node.apply_settings)
+    node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
     port = Port(
         node.admission,
@@ -61,94 +80,43 @@ def build(options: Options, reactor: Any) -> IService:
         build_websocket=node.connections.build,
         build_http=node.site.build,
     )
-    beside = [part("beside", node.beside)] if node.beside else []
     parts = [
         Part("sweeps", node.start_sweeps, node.stop_sweeps),
         part("upstream", node.upstream),
-        *beside,
+        part("plugins", node.plugins),
         Part("rpc", node.start_rpc, node.stop_rpc),
         Part("clients", stop=node.drain),
-        part("port", Listener(reactor, settings.listen, port)),
+        part("port", Listener(reactor, node.settings.listen, port)),
     ]
-    names = [p.name for p in beside]
-    stop_order = ["port", "clients", *names, "rpc", "upstream", "sweeps"]
+    stop_order = ["port", "clients", "plugins", "rpc", "upstream", "sweeps"]
     return daemon.service(parts, stop_order)
 
 
-def _node(daemon: Any, reactor: Any) -> Any:
+def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     """
-    The parts that make a Connect what it is.
+    Build everything but the listeners.
     """
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.auth.local_key import local_key
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import Sweep
-    from wsmsg.connect.edge.http import Pages, Site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.rpc import ConnectRpc
-    from wsmsg.connect.legacy.clients.shared import LegacyClients
     from wsmsg.connect.node import ConnectNode
-    from wsmsg.connect.session.context import SessionContext
+    from wsmsg.connect.plugins import Plugins
     from wsmsg.connect.session.registry import Registry
-    from wsmsg.connect.session.session import Session
-    from wsmsg.connect.upstream.upstream import Upstream
-    from wsmsg.connect.websocket.factory import WebSocketConnections
-    from wsmsg.protocol import json as codec_json
-    from wsmsg.protocol import legacy as codec_legacy
-    from wsmsg.protocol import protobuf as codec_protobuf
-    from wsmsg.settings.urls.address import is_loopback, parse_address
 
     settings: ConnectSettings = daemon.settings
+    local = local_key(daemon.data_dir).encode("ascii")
+    authenticator = Authenticator(settings.token, local)
     registry = Registry(settings, reactor)
-    incarnation = uuid.uuid4().hex
-    upstream = Upstream(
-        settings,
-        reactor,
-        registry,
-        node=daemon.node,
-        incarnation=incarnation,
-        give_up=lambda reason: daemon.exits.exit_with(1, reason),
-    )
-    upstream.on_peers(daemon.health.add, daemon.health.remove)
-    authenticator = Authenticator(
-        settings.token, local_key(daemon.data_dir).encode("ascii")
-    )
-    authenticate = authenticator.authenticate
-    node = SessionContext(
-        name=daemon.node,
-        registry=registry,
-        upstream=upstream,
-        authenticate=authenticate,
-        clock=reactor,
-    )
+    context, upstream = _sessions(daemon, reactor, registry, authenticator)
+    plugins = Plugins(daemon.metrics)
+    if settings.legacy.redis:
+        _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
     admission = Admission(settings.limits, reactor)
     heartbeat = Sweep(settings.heartbeat_s, reactor)
-    legacy = LegacyClients(node, incarnation)
-    codecs = (codec_protobuf.CODEC, codec_json.CODEC, codec_legacy.CODEC)
-    connections = WebSocketConnections(
-        settings,
-        reactor,
-        admission=admission,
-        sweep=heartbeat,
-        codecs={codec.subprotocol: codec for codec in codecs},
-        authenticate=authenticate,
-        soon=asyncio.get_event_loop().call_soon,
-        make_session=lambda peer, codec, identity, user: (
-            Session(peer, codec, node, identity=identity, claimed_user=user)
-            if codec.subprotocol
-            else legacy.open(peer, identity)
-        ),
-    )
     online = OnlineStatus(registry, upstream)
-    only_here = not settings.listen.startswith("systemd:") and is_loopback(
-        parse_address(settings.listen).host
-    )
-    pages = Pages(
-        online,
-        reactor,
-        authenticate=authenticate,
-        must_prove=not only_here,
-    )
     return ConnectNode(
         settings=settings,
         clock=reactor,
@@ -157,23 +125,126 @@ def _node(daemon: Any, reactor: Any) -> Any:
         heartbeat=heartbeat,
         admission=admission,
         authenticator=authenticator,
-        connections=connections,
-        site=Site(pages, admission, reactor),
+        connections=_connections(context, admission, heartbeat, plugins),
+        site=_site(context, admission, online),
         rpc=ConnectRpc(online),
-        legacy=legacy,
-        beside=_beside(daemon, reactor, registry, upstream),
+        plugins=plugins,
     )
 
 
-def _beside(daemon: Any, reactor: Any, registry: Any, upstream: Any) -> Any:
+def _sessions(
+    daemon: Daemon,
+    reactor: IReactorTime,
+    registry: Registry,
+    authenticator: Authenticator,
+) -> tuple[SessionContext, Upstream]:
     """
-    What the Connects of another system are told; L{None}: there are none.
+    Build what sessions use: the streams to Message, and the context that they share.
     """
-    if not daemon.settings.legacy.redis:
-        return None
-    from wsmsg.connect.legacy.redis.setup import beside
+    from wsmsg.connect.session.context import SessionContext
+    from wsmsg.connect.upstream.upstream import Upstream
 
-    made = beside(
+    incarnation = uuid.uuid4().hex
+    upstream = Upstream(
+        daemon.settings,
+        reactor,
+        registry,
+        node=daemon.node,
+        incarnation=incarnation,
+        give_up=lambda reason: daemon.exits.exit_with(1, reason),
+    )
+    upstream.on_peers(daemon.health.add, daemon.health.remove)
+    context = SessionContext(
+        name=daemon.node,
+        incarnation=incarnation,
+        registry=registry,
+        upstream=upstream,
+        authenticate=authenticator.authenticate,
+        clock=reactor,
+    )
+    return context, upstream
+
+
+def _connections(
+    context: SessionContext, admission: Admission, heartbeat: Sweep, plugins: Plugins
+) -> WebSocketConnections:
+    """
+    Build the factory of WebSockets, with the subprotocols that clients may choose.
+    """
+    from wsmsg.connect.session.session import subprotocol
+    from wsmsg.connect.websocket.factory import WebSocketConnections
+    from wsmsg.protocol import json, protobuf
+
+    return WebSocketConnections(
+        context.settings,
+        context.clock,
+        admission=admission,
+        sweep=heartbeat,
+        subprotocols=[
+            subprotocol(protobuf.CODEC, context),
+            subprotocol(json.CODEC, context),
+            _legacy_subprotocol(context, plugins),
+        ],
+        authenticate=context.authenticate,
+        soon=asyncio.get_event_loop().call_soon,
+    )
+
+
+def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotocol:
+    """
+    Serve clients that offer no subprotocol.  The first of them loads the plug-in.
+    """
+    from wsmsg.connect.session.interface import Subprotocol
+
+    @cache
+    def clients() -> LegacyClients:
+        from wsmsg.connect.legacy.clients.shared import LegacyClients
+
+        loaded = LegacyClients(context)
+        plugins.add(loaded)
+        return loaded
+
+    return Subprotocol(
+        "",
+        is_binary=True,
+        open=lambda peer, identity, _: clients().open(peer, identity),
+        check_headers=lambda headers: clients().check_headers(headers),
+    )
+
+
+def _site(context: SessionContext, admission: Admission, online: OnlineStatus) -> Site:
+    """
+    Build HTTP on the public port.  Beyond loopback, callers need a token.
+    """
+    from wsmsg.connect.edge.http import Pages, Site
+    from wsmsg.settings.urls.address import is_loopback, parse_address
+
+    listen = context.settings.listen
+    is_local = not listen.startswith("systemd:") and is_loopback(
+        parse_address(listen).host
+    )
+    pages = Pages(
+        online,
+        context.clock,
+        authenticate=context.authenticate,
+        must_prove=not is_local,
+    )
+    return Site(pages, admission, context.clock)
+
+
+def _add_legacy_redis(
+    daemon: Daemon,
+    reactor: IReactorTime,
+    registry: Registry,
+    upstream: Upstream,
+    plugins: Plugins,
+) -> None:
+    """
+    Connect to the Redis through which legacy Connects find users (C{legacy.redis}).
+    """
+    from wsmsg.connect.legacy.redis.setup import legacy_redis_bridge
+
+    bridge = legacy_redis_bridge(
         daemon.settings.legacy,
         reactor,
         registry=registry,
@@ -181,6 +252,6 @@ def _beside(daemon: Any, reactor: Any, registry: Any, upstream: Any) -> Any:
         retry=daemon.retry,
         unnumbered=lambda: upstream.unnumbered,
     )
-    for dependency in made.dependencies():
+    for dependency in bridge.dependencies():
         daemon.health.add(dependency)
-    return made
+    plugins.add(bridge)

@@ -206,11 +206,11 @@ class LimitTests(SynchronousTestCase):
         """
         edge = self.edge(connections=1)
         edge.open()
-        edge.admission.replace(
+        edge.admission.apply_settings(
             edge.settings.limits.model_copy(update={"connections": 3})
         )
         edge.open()
-        edge.admission.replace(
+        edge.admission.apply_settings(
             edge.settings.limits.model_copy(update={"connections": 1})
         )
         self.refused(edge.connect(), 503)

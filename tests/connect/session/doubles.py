@@ -201,6 +201,7 @@ class House:
         verifyObject(IUpstream, self.upstream)
         self.node = SessionContext(
             name="here",
+            incarnation="life",
             registry=self.registry,
             upstream=self.upstream,
             authenticate=authenticate,

@@ -114,7 +114,9 @@ class ComingTests(SynchronousTestCase):
         house = House(connections_per_user=1)
         house.known(1001, "a")
         limits = house.settings.limits.model_copy(update={"connections_per_user": 2})
-        house.registry.settings = house.settings.model_copy(update={"limits": limits})
+        house.registry.apply_settings(
+            house.settings.model_copy(update={"limits": limits})
+        )
         house.known(1001, "b")
         self.assertEqual(len(house.registry.sessions_of(1001)), 2)
 

@@ -22,10 +22,11 @@ from wsmsg.connect.edge.heartbeat import Sweep
 from wsmsg.connect.edge.http import Pages, Site
 from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.connect.edge.port import Port
-from wsmsg.connect.session.interface import ISession
+from wsmsg.connect.session.interface import ISession, Subprotocol
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.errors import Unauthenticated
 from wsmsg.model import UserPresence
+from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.json import JsonCodec
 from wsmsg.protocol.protobuf import ProtobufCodec
 from wsmsg.settings.values import ConnectSettings
@@ -90,7 +91,7 @@ class RecordingSession:
     Remembers what it was given; C{on_received} may do more.
     """
 
-    is_legacy = False
+    reads_to_end = False
 
     def __init__(self, peer: Any, codec: Any, identity: Any, claimed: Any) -> None:
         self.peer, self.codec = peer, codec
@@ -148,15 +149,16 @@ class Edge:
         self.sweep = Sweep(self.settings.heartbeat_s, self.clock)
         self.sweep.start()
         self.sessions: list[RecordingSession] = []
-        codecs = [ProtobufCodec(), JsonCodec()]
         self.websockets = WebSocketConnections(
             self.settings,
             self.clock,
             admission=self.admission,
             sweep=self.sweep,
-            codecs={c.subprotocol: c for c in codecs},
+            subprotocols=[
+                self.subprotocol(ProtobufCodec()),
+                self.subprotocol(JsonCodec()),
+            ],
             authenticate=authenticate,
-            make_session=self.make_session,
             soon=lambda end: end(),
         )
         self.here = {1001}
@@ -175,7 +177,20 @@ class Edge:
             build_http=self.site.build,
         )
 
-    def make_session(self, *args: Any) -> RecordingSession:
+    def subprotocol(self, codec: ICodec) -> Subprotocol:
+        """
+        A subprotocol whose sessions only record.
+        """
+
+        def open_session(peer: Any, identity: Any, claimed: Any) -> ISession:
+            return self.open_session(peer, codec, identity, claimed)
+
+        return Subprotocol(codec.subprotocol, codec.binary, open_session)
+
+    def open_session(self, *args: Any) -> RecordingSession:
+        """
+        A session that records.
+        """
         session = RecordingSession(*args)
         self.sessions.append(session)
         return session

@@ -187,6 +187,6 @@ class HeartbeatTests(SynchronousTestCase):
         """
         The heartbeat changes while it runs.
         """
-        self.edge.sweep.replace(1.0)
+        self.edge.sweep.apply_settings(1.0)
         self.edge.advance(1.3)
         self.assertEqual(self.transport.written(), PING)

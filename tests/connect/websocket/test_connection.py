@@ -127,7 +127,7 @@ class MessageTests(SynchronousTestCase):
         The limit of a frame changes for connections that are open.
         """
         limits = self.edge.settings.limits.model_copy(update={"frame_bytes": 2000})
-        self.edge.websockets.replace(
+        self.edge.websockets.apply_settings(
             self.edge.settings.model_copy(update={"limits": limits})
         )
         self.wire.message(b"x" * 2000)

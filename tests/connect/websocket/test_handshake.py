@@ -137,7 +137,7 @@ class HandshakeTests(SynchronousTestCase):
         """
         Origins change while it runs.
         """
-        self.edge.websockets.replace(
+        self.edge.websockets.apply_settings(
             self.edge.settings.model_copy(update={"origins": ("*",)})
         )
         self.edge.open(Origin="http://evil.example")
@@ -161,7 +161,7 @@ class HandshakeTests(SynchronousTestCase):
         """
         A bug while a session is made closes with 1011 and is logged.
         """
-        self.edge.websockets.make_session = broken
+        self.patch(self.edge, "open_session", broken)
         wire = self.edge.connect()
         wire.send(upgrade())
         _, _, close = wire.transport.written().partition(b"\r\n\r\n")

@@ -234,7 +234,7 @@ class MixedFleetTests(HandingOn):
         await self.hand_on(heard)
         await here.say(there.user, "good morning")
         await there.hears("good morning")
-        name = 'wsmsg_connect_beside{what="forwards_unneeded"}'
+        name = 'wsmsg_connect_legacy_redis{what="forwards_unneeded"}'
         connect = self.installation.connect
 
         async def counted() -> bool:

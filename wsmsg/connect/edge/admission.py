@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Overloaded, RateLimited, Unavailable, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LimitSettings
 
 _WARN_S = 10.0
@@ -36,11 +37,27 @@ class Admission:
         self.connections = 0
         self.refused: Counter[str] = Counter()
 
-    def replace(self, limits: LimitSettings) -> None:
+    def apply_settings(self, limits: LimitSettings) -> None:
         """
         Go by other limits from now on; who is here stays.
         """
         self._limits = limits
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counts read by each scrape.
+        """
+        metrics.counters(
+            "wsmsg_connect_refused",
+            "Connections refused",
+            label="reason",
+            read=lambda: self.refused,
+        )
+        metrics.gauge(
+            "wsmsg_connect_connections",
+            "Open connections, those of HTTP included",
+            lambda: self.connections,
+        )
 
     def came(self, address: str) -> WsmsgError | None:
         """

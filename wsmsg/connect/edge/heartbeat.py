@@ -82,7 +82,7 @@ class Sweep:
         if loop is not None:
             loop.stop()
 
-    def replace(self, heartbeat_s: float) -> None:
+    def apply_settings(self, heartbeat_s: float) -> None:
         """
         Go by another heartbeat from now on.
         """

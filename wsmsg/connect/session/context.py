@@ -5,6 +5,7 @@ What all sessions of a node share.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,10 +13,27 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.identity import Authenticate
 from wsmsg.connect.upstream.interface import IUpstream
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.registry import Registry
+
+
+_METRICS = (
+    ("frames", "Frames that clients sent"),
+    ("bad_frames", "Frames that could not be decoded"),
+    ("sends", "Sends that clients made"),
+    ("accepted", "Sends accepted"),
+    ("pushed", "Messages pushed to sessions"),
+    ("repeats", "Pushes of messages that the session had been pushed before"),
+    ("absent", "Pushes for users without a session on this node"),
+    ("shed", "Ephemeral frames dropped for slow clients"),
+    ("demoted", "Clients that became too slow for pushes"),
+    ("resyncs", "Clients told to sync"),
+    ("limited", "Times that a client was over its frame rate and not read"),
+    ("welcomed", "Sessions welcomed"),
+)
 
 
 @attrs.define(kw_only=True)
@@ -37,11 +55,6 @@ class SessionCounters:
     @ivar limited: how often a client was not read because of its rate.
     @ivar welcomed: sessions that became known.
     @ivar closes: closes by us, by name of the code.
-    @ivar legacy_skipped: what deployed clients sent and nothing follows from.
-    @ivar legacy_again: how often what they sent was refused for a moment and is
-        given again.
-    @ivar legacy_given_up: messages of theirs that were refused for too long.
-    @ivar legacy_missed: messages that could not be read for them.
     """
 
     frames: int = 0
@@ -58,10 +71,25 @@ class SessionCounters:
     limited: int = 0
     welcomed: int = 0
     closes: Counter[str] = attrs.Factory(Counter)
-    legacy_skipped: int = 0
-    legacy_again: int = 0
-    legacy_given_up: int = 0
-    legacy_missed: int = 0
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counters read by each scrape.
+        """
+        for name, text in _METRICS:
+            metrics.counter(f"wsmsg_connect_{name}", text, partial(getattr, self, name))
+        metrics.counters(
+            "wsmsg_connect_rejected",
+            "Sends rejected",
+            label="code",
+            read=lambda: self.rejected,
+        )
+        metrics.counters(
+            "wsmsg_connect_closes",
+            "Connections that Connect closed",
+            label="reason",
+            read=lambda: self.closes,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -70,11 +98,13 @@ class SessionContext:
     This daemon, as its sessions see it.
 
     @ivar name: the node's id, for the names of sessions.
+    @ivar incarnation: a random id of this life of the process.
     @ivar registry: holds the settings as they are now.
     @ivar clock: its seconds are unix seconds.
     """
 
     name: str
+    incarnation: str
     registry: Registry
     upstream: IUpstream
     authenticate: Authenticate

@@ -10,8 +10,12 @@ The contract between a WebSocket connection and its session.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import attrs
 from zope.interface import Attribute, Interface
 
+from wsmsg.auth.identity import Identity
 from wsmsg.errors import Close
 
 
@@ -19,29 +23,31 @@ class ISessionPeer(Interface):
     """
     The connection, as its session sees it.
 
-    When it opens it makes a L{wsmsg.connect.session.session.Session}, registers the
-    session's C{outbox} as streaming producer of its transport, and hands over what
-    comes (L{ISession}).
+    When the handshake is over, the connection opens a session
+    (L{Subprotocol.open}), registers the session's C{outbox} as the streaming producer
+    of its transport, and passes the client's messages to the session (L{ISession}).
     """
 
     def write_encoded(data: bytes) -> None:
         """
-        Write these bytes to the transport as they are: one whole WebSocket message
-        with its header (L{wsmsg.connect.session.framing.framed}), perhaps the same
-        object for many connections.  Not called after C{close}.
+        Write these bytes to the transport unchanged.  Not called after C{close}.
+
+        @param data: one complete WebSocket message with its header
+            (L{wsmsg.connect.session.framing.framed}).  Many connections may share
+            the object.
         """
 
     def close(code: Close, reason: str) -> None:
         """
-        End the connection, with a close frame behind what was written.  Called at
-        most once; L{ISession.lost} follows.
+        Send a close frame after everything that was written, and end the connection.
+        Called at most once; L{ISession.lost} follows.
         """
 
     def pause() -> None:
         """
-        Do not read from the client for now.  What was read already may still be
-        given to the session.  Its silence meanwhile is no sign that it is dead: its
-        pongs are not read either.
+        Stop reading from the client.  The session may still receive messages that
+        were read before.  Meanwhile the client's silence does not count against it,
+        because its pongs are not read either.
         """
 
     def resume() -> None:
@@ -52,24 +58,51 @@ class ISessionPeer(Interface):
 
 class ISession(Interface):
     """
-    A session, as its connection sees it.  Made as C{Session(peer, codec, node,
-    identity=..., claimed_user=...)}: the identity where a header carried a token
-    that was good, the claimed user where a header named one.
+    A session, as its connection sees it.
     """
 
     outbox = Attribute("The L{twisted.internet.interfaces.IPushProducer} to register.")
 
-    is_legacy = Attribute(
-        "Whether its client is a deployed one: it may send text or binary messages, "
-        "and none of them twice, so that all are taken that can be read."
+    reads_to_end = Attribute(
+        "Whether the session accepts text and binary messages alike, and also those "
+        "that arrive after the server's close frame: its client never repeats a "
+        "message."
     )
 
     def received(data: bytes, binary: bool) -> None:
         """
-        The payload of one message of the client came.  Never raises.
+        Process the payload of one message of the client.  Never raises.
         """
 
     def lost(reason: str) -> None:
         """
-        The connection is gone, whoever ended it.  Called once.
+        Note that the connection is gone, whichever side ended it.  Called once.
         """
+
+
+#: Opens a session.  It takes the connection, the identity that a token in the headers
+#: proved, and the user that a C{User-ID} header claims.
+OpenSession = Callable[[ISessionPeer, Identity | None, int | None], ISession]
+
+
+def _accept_headers(headers: Mapping[str, str]) -> None:
+    """
+    Accept a handshake with any headers.
+    """
+
+
+@attrs.frozen
+class Subprotocol:
+    """
+    A WebSocket subprotocol that clients may choose in the handshake.
+
+    @ivar name: as in C{Sec-WebSocket-Protocol}; empty: for clients that offer none.
+    @ivar is_binary: whether its messages are binary (else text).
+    @ivar check_headers: takes the headers of the handshake by their lower-case names;
+        raises L{wsmsg.errors.WsmsgError} where one is missing or wrong.
+    """
+
+    name: str
+    is_binary: bool
+    open: OpenSession
+    check_headers: Callable[[Mapping[str, str]], None] = _accept_headers

@@ -53,6 +53,10 @@ class RegisteredSession(TimedSession, Protocol):
         """Something that is not numbered."""
 
 
+#: Called with a session; must not raise.
+OnSession = Callable[[RegisteredSession], object]
+
+
 @implementer(IEdge)
 class Registry:
     """
@@ -64,8 +68,6 @@ class Registry:
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node takes no new sessions.
     @ivar send_fences: users who sent more than their rate.
-    @ivar on_added: called with each session whose user and device are proved.
-    @ivar on_removed: called with each of those when it ends.
     """
 
     _log = Logger()
@@ -82,14 +84,28 @@ class Registry:
         self.draining = False
         self.due = SessionTimers(clock, uniform)
         self.send_fences: SendFences[int] = SendFences()
-        self.on_added: Callable[[RegisteredSession], object] = _nobody_asks
-        self.on_removed: Callable[[RegisteredSession], object] = _nobody_asks
+        self._on_added: list[OnSession] = []
+        self._on_removed: list[OnSession] = []
         self._numbered = 0
         self._sessions: dict[
             int, RegisteredSession | tuple[RegisteredSession, ...]
         ] = {}
         self._watchers: dict[int, set[RegisteredSession]] = {}
         self._emptied: list[Deferred[None]] = []
+
+    def apply_settings(self, settings: ConnectSettings) -> None:
+        """
+        Apply new settings to all sessions, those that are open included.
+        """
+        self.settings = settings
+
+    def observe(self, added: OnSession, removed: OnSession) -> None:
+        """
+        Call C{added} with each session whose user and device are proved, and
+        C{removed} with each of those when it ends.
+        """
+        self._on_added.append(added)
+        self._on_removed.append(removed)
 
     # ------------------------------------------------------ coming and going
 
@@ -118,7 +134,8 @@ class Registry:
         # A query and the streams' word are waited for, and then there is no more.
         self.due.checking(session, 3 * self.settings.query_timeout_s)
         self._sessions[session.user] = (*others, session) if others else session
-        self.on_added(session)
+        for added in self._on_added:
+            added(session)
         for s in older:
             s.close(Close.REPLACED, "a newer login of this device took its place")
 
@@ -137,7 +154,8 @@ class Registry:
             self._sessions[session.user] = rest if len(rest) > 1 else rest[0]
         else:
             del self._sessions[session.user]
-        self.on_removed(session)
+        for removed in self._on_removed:
+            removed(session)
         return not rest
 
     def lost(self) -> None:
@@ -250,9 +268,8 @@ class Registry:
         self._tell(presence_frame(presence), watchers, shed=True)
 
     def renew(self, reason: str) -> None:
-        # Those of the deployed clients were told nothing that could change.
         self.due.move(
-            [s for s in self._all(self._sessions) if s.codec.subprotocol],
+            self._all(self._sessions),
             reason,
             self.settings.resync_spread_s,
             alternatives=(),
@@ -321,12 +338,6 @@ class Registry:
         emptied: Deferred[None] = Deferred()
         self._emptied.append(emptied)
         return emptied
-
-
-def _nobody_asks(_: RegisteredSession) -> None:
-    """
-    Most nodes stand beside no other system.
-    """
 
 
 def deliver(message: model.Message, user: int) -> frames.Deliver:

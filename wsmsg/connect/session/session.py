@@ -32,7 +32,7 @@ from wsmsg.connect.session.inbox import (
     WINDOW,
     Inbox,
 )
-from wsmsg.connect.session.interface import ISession, ISessionPeer
+from wsmsg.connect.session.interface import ISession, ISessionPeer, Subprotocol
 from wsmsg.connect.session.lifecycle import begin
 from wsmsg.connect.session.output import Output
 from wsmsg.connect.session.requests import ANSWERS, QUERIES_MAX
@@ -86,7 +86,7 @@ class Session(Output):
         "watching",
     )
 
-    is_legacy: ClassVar[bool] = False
+    reads_to_end: ClassVar[bool] = False
 
     _log = Logger()
 
@@ -365,3 +365,18 @@ class Session(Output):
             user=self.user,
             reason=reason,
         )
+
+
+def subprotocol(codec: ICodec, context: SessionContext) -> Subprotocol:
+    """
+    Return the subprotocol whose sessions speak this codec.
+    """
+
+    def open_session(
+        peer: ISessionPeer, identity: Identity | None, claimed_user: int | None
+    ) -> ISession:
+        return Session(
+            peer, codec, context, identity=identity, claimed_user=claimed_user
+        )
+
+    return Subprotocol(codec.subprotocol, codec.binary, open_session)

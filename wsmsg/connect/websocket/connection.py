@@ -171,7 +171,7 @@ class WebSocketConnection(AutobahnOptions):
         agreed = agree(self.factory, request)
         # Goes with all else that only the handshake needs.
         self.__dict__["agreed"] = agreed
-        return agreed.codec.subprotocol or None
+        return agreed.subprotocol.name or None
 
     def onOpen(self) -> None:
         try:
@@ -304,11 +304,10 @@ class WebSocketConnection(AutobahnOptions):
     # -------------------------------------------------------------------- ours
 
     def _on_open(self) -> None:
-        codec, identity, claimed_user = self.__dict__["agreed"]
-        self._binary = codec.binary
+        subprotocol, identity, claimed_user = self.__dict__["agreed"]
+        self._binary = subprotocol.is_binary
         self._forget()
-        session = self.factory.make_session(self, codec, identity, claimed_user)
-        self._session = session
+        self._session = subprotocol.open(self, identity, claimed_user)
         self.transport.registerProducer(self, True)
 
     def _moves(self) -> bool:
@@ -352,7 +351,7 @@ class WebSocketConnection(AutobahnOptions):
         """
         Whether all that it sent is taken, and so its end waited for ten times as long.
         """
-        return self._session is not None and self._session.is_legacy
+        return self._session is not None and self._session.reads_to_end
 
     def _flooded(self) -> bool:
         """

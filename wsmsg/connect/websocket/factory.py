@@ -4,26 +4,20 @@ What all WebSockets of a Connect share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IReactorTime
 
-from wsmsg.auth.identity import Authenticate, Identity
+from wsmsg.auth.identity import Authenticate
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
-from wsmsg.connect.session.interface import ISession, ISessionPeer
+from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import deny
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.connect.websocket.origins import Origins
 from wsmsg.connect.websocket.turn_writes import Soon, TurnWrites
-from wsmsg.protocol.codec import ICodec
 from wsmsg.settings.values import ConnectSettings
-
-#: (peer, codec, identity of the header's token, user that a header claims) to session.
-MakeSession = Callable[
-    [ISessionPeer, ICodec, "Identity | None", "int | None"], ISession
-]
 
 
 class WebSocketConnections(WebSocketServerFactory):
@@ -42,26 +36,22 @@ class WebSocketConnections(WebSocketServerFactory):
         *,
         admission: Admission,
         sweep: Sweep,
-        codecs: Mapping[str, ICodec],
+        subprotocols: Sequence[Subprotocol],
         authenticate: Authenticate,
-        make_session: MakeSession,
         soon: Soon,
     ) -> None:
         """
         @param soon: calls a function when this turn of the reactor is over.
-        @param codecs: by subprotocol; the one at C{""} serves clients that offer
-            none.
         """
         super().__init__(server="", reactor=clock)  # type: ignore[no-untyped-call]
         self.admission = admission
         self.sweep = sweep
-        self.codecs = codecs
+        self._subprotocols = {s.name: s for s in subprotocols}
         self.authenticate = authenticate
-        self.make_session = make_session
         self.writes = TurnWrites(soon)
-        self.replace(settings)
+        self.apply_settings(settings)
 
-    def replace(self, settings: ConnectSettings) -> None:
+    def apply_settings(self, settings: ConnectSettings) -> None:
         """
         Go by other settings from now on, for connections that are open too.
         """
@@ -88,18 +78,14 @@ class WebSocketConnections(WebSocketServerFactory):
             connection.abort(why)
         return len(left)
 
-    def choose(self, offered: list[str]) -> ICodec:
+    def choose(self, offered: list[str]) -> Subprotocol:
         """
-        The codec for the first subprotocol that both sides know.
+        Return the first offered subprotocol that this node knows.
+
+        @raise ConnectionDeny: there is none.
         """
         for name in offered or [""]:
-            if name in self.codecs:
-                return self.codecs[name]
-        raise deny(400, f"offer the WebSocket subprotocol {self.known}")
-
-    @property
-    def known(self) -> str:
-        """
-        The subprotocols, for people.
-        """
-        return " or ".join(name for name in self.codecs if name)
+            if name in self._subprotocols:
+                return self._subprotocols[name]
+        names = " or ".join(name for name in self._subprotocols if name)
+        raise deny(400, f"offer the WebSocket subprotocol {names}")

@@ -11,10 +11,10 @@ from autobahn.websocket.types import ConnectionDeny
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, read_user
+from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import deny
-from wsmsg.errors import ERRORS, BadRequest, Unauthenticated, WsmsgError
+from wsmsg.errors import ERRORS, WsmsgError
 from wsmsg.http.raw import answer, error_body
-from wsmsg.protocol.codec import ICodec
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -32,7 +32,7 @@ class Agreed(NamedTuple):
     @ivar claimed_user: who the C{User-ID} header names, if there was one.
     """
 
-    codec: ICodec
+    subprotocol: Subprotocol
     identity: Identity | None
     claimed_user: int | None
 
@@ -69,26 +69,10 @@ def refusal_of(status: int, reason: str, headers: Iterable[tuple[str, str]]) -> 
 def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
     if request.origin and not factory.origins.allow(request.origin):
         raise deny(403, f"origin {request.origin!r} is not allowed")
-    codec = factory.choose(request.protocols)
+    subprotocol = factory.choose(request.protocols)
+    subprotocol.check_headers(request.headers)
     claimed = request.headers.get("user-id")
-    if not codec.subprotocol:
-        _check_deployed(factory, request)
     claimed_user = None if claimed is None else read_user(claimed)
     token = request.headers.get("authorization")
     identity = None if token is None else factory.authenticate(token, claimed_user)
-    return Agreed(codec, identity, claimed_user)
-
-
-def _check_deployed(factory: WebSocketConnections, request: Any) -> None:
-    """
-    A deployed client has no place but its headers to say who it is.
-    """
-    if request.headers.get("authorization") is None:
-        raise Unauthenticated(
-            "there is no Authorization header; without one offer the WebSocket "
-            f"subprotocol {factory.known}"
-        )
-    try:
-        read_user(request.headers.get("user-id"))
-    except Unauthenticated as e:
-        raise BadRequest(f"the header User-ID: {e.reason}") from None
+    return Agreed(subprotocol, identity, claimed_user)

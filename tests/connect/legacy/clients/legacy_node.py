@@ -98,10 +98,12 @@ class LegacyHouse(House):
 
     def __init__(self, *, legacy: dict[str, Any] | None = None, **limits: Any) -> None:
         super().__init__(**limits)
-        self.registry.settings = self.settings.model_copy(
-            update={"legacy": ConnectLegacySettings(**(legacy or {}))}
+        self.registry.apply_settings(
+            self.settings.model_copy(
+                update={"legacy": ConnectLegacySettings(**(legacy or {}))}
+            )
         )
-        self.legacy = LegacyClients(self.node, "life")
+        self.legacy = LegacyClients(self.node)
 
     def deployed(self, user: int) -> LegacyClient:
         """

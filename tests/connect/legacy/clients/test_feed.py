@@ -94,7 +94,7 @@ class PushTests(FeedTestCase):
         self.push(text(4))
         self.house.pass_time(1.1)
         self.assertEqual(self.heard(), [1, 4])
-        self.assertEqual(self.house.registry.counts.legacy_missed, 2)
+        self.assertEqual(self.house.legacy.counters.missed, 2)
 
     def test_hidden(self) -> None:
         """

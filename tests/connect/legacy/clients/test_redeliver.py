@@ -38,12 +38,14 @@ class RedeliverTests(FeedTestCase):
         self.begin()
         self.store.messages += [*texts([1, 2, 3]), text(4, sender=8, to=7)]
         self.store.seen = {102}
-        self.house.registry.settings = self.house.settings.model_copy(
-            update={
-                "legacy": self.house.registry.settings.legacy.model_copy(
-                    update={"redeliver": True}
-                )
-            }
+        self.house.registry.apply_settings(
+            self.house.settings.model_copy(
+                update={
+                    "legacy": self.house.registry.settings.legacy.model_copy(
+                        update={"redeliver": True}
+                    )
+                }
+            )
         )
         self.assertEqual(self.heard(self.house.deployed(8)), [1, 3])
 
@@ -93,12 +95,14 @@ class RedeliverTests(FeedTestCase):
         """
         self.begin()
         self.store.fails = Forbidden("there is no such thing")
-        self.house.registry.settings = self.house.settings.model_copy(
-            update={
-                "legacy": self.house.registry.settings.legacy.model_copy(
-                    update={"redeliver": True}
-                )
-            }
+        self.house.registry.apply_settings(
+            self.house.settings.model_copy(
+                update={
+                    "legacy": self.house.registry.settings.legacy.model_copy(
+                        update={"redeliver": True}
+                    )
+                }
+            )
         )
         client = self.house.deployed(8)
         self.store.fails = None

@@ -125,7 +125,7 @@ class HeldSendsTests(SynchronousTestCase):
         (warning,) = [e for e in logs if e["log_level"] is LogLevel.warn]
         self.assertEqual(warning["user"], 7)
         self.assertIn("u:7:8: not a member", warning["reason"])
-        self.assertEqual(house.registry.counts.legacy_skipped, 1)
+        self.assertEqual(house.legacy.counters.skipped, 1)
         self.assertEqual(house.registry.counts.rejected["forbidden"], 1)
         self.assertEqual(house.legacy.held.count, 0)
 
@@ -173,7 +173,7 @@ class HeldSendsTests(SynchronousTestCase):
         with capturedLogs() as logs:
             house.pass_time(1)
         self.assertEqual(house.legacy.held.count, 1)
-        self.assertEqual(house.registry.counts.legacy_given_up, 1)
+        self.assertEqual(house.legacy.counters.given_up, 1)
         self.assertEqual([e["n"] for e in logs if "n" in e], [1])
         house.upstream.up = True
         house.pass_time(0.1)
@@ -249,7 +249,7 @@ class HeldSendsTests(SynchronousTestCase):
         self.successResultOf(drained)
         self.assertEqual([e["n"] for e in logs if "n" in e], [2])
         house.answer(ACCEPTED, ACCEPTED)
-        self.assertEqual(house.registry.counts.legacy_given_up, 2)
+        self.assertEqual(house.legacy.counters.given_up, 2)
 
     @given(
         st.lists(st.tuples(st.integers(8, 9), st.booleans()), max_size=12),

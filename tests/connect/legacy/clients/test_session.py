@@ -69,7 +69,7 @@ class SaidTests(SynchronousTestCase):
         client.raw(ws(message_type=HEARTBEAT))
         client.raw(ws(message_type=MANAGING, content="whatever"))
         self.assertEqual((house.sent, client.heard()), ([], []))
-        self.assertEqual(house.registry.counts.legacy_skipped, 0)
+        self.assertEqual(house.legacy.counters.skipped, 0)
 
     def test_skipped(self) -> None:
         """
@@ -94,7 +94,7 @@ class SaidTests(SynchronousTestCase):
                 client.raw(data)
         warnings = [e for e in logs if e["log_level"] is LogLevel.warn]
         self.assertEqual(len(warnings), 1)
-        self.assertEqual(house.registry.counts.legacy_skipped, 3 * len(bad))
+        self.assertEqual(house.legacy.counters.skipped, 3 * len(bad))
         self.assertIsNone(client.peer.code)
         client.say(8, "hi")
         self.assertEqual(house.sent, ["hi"])
@@ -131,7 +131,7 @@ class SaidTests(SynchronousTestCase):
         client = house.deployed(8)
         client.acknowledge(1)
         house.pass_time(0.1)
-        self.assertEqual(house.registry.counts.legacy_skipped, 1)
+        self.assertEqual(house.legacy.counters.skipped, 1)
 
     def test_acknowledged_while_away(self) -> None:
         """
@@ -145,10 +145,10 @@ class SaidTests(SynchronousTestCase):
         client.acknowledge(1)
         house.pass_time(0.1)
         client.drop()
-        self.assertEqual(house.legacy.stats()["marks"], 1)
+        self.assertEqual(house.legacy.status()["marks"], 1)
         up.mark = lambda user, some: succeed([True])
         house.pass_time(5)
-        self.assertEqual(house.legacy.stats()["marks"], 0)
+        self.assertEqual(house.legacy.status()["marks"], 0)
 
     def test_rate(self) -> None:
         """
@@ -297,7 +297,7 @@ class EndTests(SynchronousTestCase):
         client.session.close(Close.DRAIN, "stopping")
         client.say(8, *"abcdef")
         self.assertEqual(house.sent, ["a", "b", "c"])
-        self.assertEqual(house.registry.counts.legacy_skipped, 3)
+        self.assertEqual(house.legacy.counters.skipped, 3)
 
     def test_nothing_left(self) -> None:
         """

@@ -23,7 +23,7 @@ class LegacyWebSocketTests(SynchronousTestCase):
         self.edge = Edge()
         self.wire = self.edge.open()
         (self.session,) = self.edge.sessions
-        self.session.is_legacy = self.legacy
+        self.session.reads_to_end = self.legacy
 
     def heard(self) -> list[bytes]:
         """

@@ -23,6 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.connect.legacy.clients.counters import LegacyCounters
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.dedup import SEEN
@@ -81,6 +82,7 @@ class LegacyFeed:
     __slots__ = (
         "_after",
         "_attempts",
+        "_counters",
         "_floors",
         "_last",
         "_missed",
@@ -94,7 +96,10 @@ class LegacyFeed:
 
     _log = Logger()
 
-    def __init__(self, reader: FeedReader, *, redeliver: bool) -> None:
+    def __init__(
+        self, reader: FeedReader, counters: LegacyCounters, *, redeliver: bool
+    ) -> None:
+        self._counters = counters
         self.base: dict[str, int] = {}
         self._reader = reader
         self._last: dict[str, int] = {}
@@ -225,7 +230,7 @@ class LegacyFeed:
         elif self._wanted:
             conversation, seq = next(iter(self._wanted.items()))
             missed = seq - self._last.get(conversation, seq - 1)
-            self._reader.node.registry.counts.legacy_missed += missed
+            self._counters.missed += missed
             self._reached(conversation, seq)
         else:
             self._missed = False

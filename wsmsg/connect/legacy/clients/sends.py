@@ -25,6 +25,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from wsmsg.connect.legacy.clients.counters import LegacyCounters
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
@@ -98,7 +99,10 @@ class HeldSends:
     _log = Logger()
 
     def __init__(
-        self, node: SessionContext, refused: Callable[[int, WsmsgError], object]
+        self,
+        node: SessionContext,
+        counters: LegacyCounters,
+        refused: Callable[[int, WsmsgError], object],
     ) -> None:
         """
         @param refused: told of whom what was refused for good.
@@ -106,6 +110,7 @@ class HeldSends:
         self.count = 0
         self.size = 0
         self._node = node
+        self._counters = counters
         self._refused_for_good = refused
         self._lanes: dict[tuple[int, str], SendQueue] = {}
         self._by_user: dict[int, int] = {}
@@ -207,7 +212,7 @@ class HeldSends:
 
     def _refused(self, lane: SendQueue, answer: SendAnswer) -> None:
         if not lane.refused:
-            self._node.registry.counts.legacy_again += 1
+            self._counters.again += 1
         wait_s = max(_LEAST_S, answer.retry_after_ms / 1000)
         lane.refused = True
         lane.due_s = max(lane.due_s, self._node.clock.seconds() + wait_s)
@@ -285,7 +290,7 @@ class HeldSends:
     def _drop(self, sends: list[HeldSend], reason: str) -> None:
         if not sends:
             return
-        self._node.registry.counts.legacy_given_up += len(sends)
+        self._counters.given_up += len(sends)
         self._log.warn(
             "{n} messages of deployed clients are given up: {reason}; the first is of "
             "{user} to {conversation}",

@@ -58,7 +58,7 @@ class LegacySession(Session):
 
     __slots__ = ("_legacy", "feed", "partners")
 
-    is_legacy = True
+    reads_to_end = True
     outbox: LegacyOutbox
 
     def __init__(
@@ -69,7 +69,7 @@ class LegacySession(Session):
         self._legacy = legacy
         self.outbox = LegacyOutbox(self, peer)
         redeliver = node.settings.legacy.redeliver
-        self.feed = LegacyFeed(self, redeliver=redeliver)
+        self.feed = LegacyFeed(self, legacy.counters, redeliver=redeliver)
         self.partners = Partners(self)
 
     def begin(self) -> None:

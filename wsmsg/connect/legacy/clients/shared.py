@@ -12,13 +12,15 @@ What all deployed clients of a node share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Identity
+from wsmsg.auth.identity import Identity, read_user
+from wsmsg.connect.legacy.clients.counters import LegacyCounters
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.mark_pool import MarkPool
 from wsmsg.connect.legacy.clients.sends import HeldSends
@@ -27,8 +29,10 @@ from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.timers import Deadlines
 from wsmsg.dependency.retry import retry_policy
-from wsmsg.errors import Unauthenticated, WsmsgError
+from wsmsg.errors import BadRequest, Unauthenticated, WsmsgError
 from wsmsg.model import Mark
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.protocol import json, protobuf
 
 #: A warning of a kind at most so often.
 _WARN_S = 10.0
@@ -42,21 +46,23 @@ class LegacyClients:
 
     @ivar held: what they sent and is not accepted.
     @ivar marks: what they have seen and is not stored.
-    @param incarnation: of this life of the node; their sends are named by it.
+    @ivar counters: what was done so far.
     """
 
     _log = Logger()
 
-    def __init__(self, node: SessionContext, incarnation: str) -> None:
+    name = "legacy"
+
+    def __init__(self, node: SessionContext) -> None:
         self.node = node
-        self.held = HeldSends(node, self.skipped)
+        self.counters = LegacyCounters()
+        self.held = HeldSends(node, self.counters, self.skipped)
         self.marks = MarkPool(
             node.upstream,
             node.clock,
             self._delay_s,
             unknown=self._not_marked,
         )
-        self._incarnation = incarnation
         self._numbers = count(1)
         self._later: Deadlines[LegacyFeed] = Deadlines()
         self._warned_s: float | None = None
@@ -77,14 +83,14 @@ class LegacyClients:
         """
         An id that no other message has.
         """
-        return f"{self._incarnation}-{next(self._numbers)}"
+        return f"{self.node.incarnation}-{next(self._numbers)}"
 
     def skipped(self, user: int, error: WsmsgError) -> None:
         """
         Something of a client cannot be, and nobody can tell it.
         """
-        counts, now = self.node.registry.counts, self.node.clock.seconds()
-        counts.legacy_skipped += 1
+        counters, now = self.counters, self.node.clock.seconds()
+        counters.skipped += 1
         self._log.debug(
             "skipped a message of deployed client {user}: {reason}",
             user=user,
@@ -95,7 +101,7 @@ class LegacyClients:
             self._log.warn(
                 "deployed clients send what is skipped, {n} so far; the last is of "
                 "{user}: {reason}",
-                n=counts.legacy_skipped,
+                n=counters.skipped,
                 user=user,
                 reason=error.reason,
             )
@@ -106,9 +112,53 @@ class LegacyClients:
         """
         self.marks.put(mark.user, mark)
 
-    def stats(self) -> dict[str, int]:
+    def check_headers(self, headers: Mapping[str, str]) -> None:
         """
-        What is kept for them.
+        Check that a handshake names and proves a user in its headers: the legacy
+        protocol has no other place for them.
+
+        @raise WsmsgError: the headers C{Authorization} and C{User-ID} do not.
+        """
+        if headers.get("authorization") is None:
+            raise Unauthenticated(
+                "there is no Authorization header; without one offer the WebSocket "
+                f"subprotocol {protobuf.CODEC.subprotocol} or {json.CODEC.subprotocol}"
+            )
+        try:
+            read_user(headers.get("user-id"))
+        except Unauthenticated as e:
+            raise BadRequest(f"the header User-ID: {e.reason}") from None
+
+    def start(self) -> None:
+        """
+        Nothing to start: the node calls L{sweep}.
+        """
+
+    async def stop(self) -> None:
+        """
+        Nothing to stop: L{drain} ended everything.
+        """
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counts read by each scrape.
+        """
+        self.counters.register_metrics(metrics)
+        metrics.counter(
+            "wsmsg_connect_marks_dropped",
+            "Acknowledgements of legacy clients that were not stored",
+            lambda: self.marks.dropped,
+        )
+        metrics.gauges(
+            "wsmsg_connect_legacy",
+            "What Connect keeps for legacy clients; see docs/operations.md",
+            self.status,
+            label="what",
+        )
+
+    def status(self) -> dict[str, int]:
+        """
+        Return what Connect keeps for legacy clients, by name.
         """
         return {**self.held.stats(), "marks": len(self.marks)}
 

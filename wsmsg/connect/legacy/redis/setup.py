@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred, succeed
 
 from wsmsg.connect.legacy.redis.forward import Forward
 from wsmsg.connect.legacy.redis.inbox import ForwardInbox
@@ -15,6 +16,7 @@ from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 from wsmsg.connect.session.registry import Registry
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.legacy import ConnectLegacySettings
 from wsmsg.settings.urls.redis import read_redis_url
 
@@ -42,14 +44,40 @@ class LegacyRedisBridge:
     def dependencies(self) -> list[Dependency]:
         return [self.redis.dependency, self.inbox.dependency]
 
-    def stats(self) -> dict[str, int]:
+    @property
+    def name(self) -> str:
+        return "legacy_redis"
+
+    def sweep(self) -> None:
+        """
+        Nothing is due: both connections have timers of their own.
+        """
+
+    def drain(self, limit_s: float) -> Deferred[None]:
+        """
+        Nothing to finish: L{stop} removes this node's users.
+        """
+        return succeed(None)
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counts read by each scrape.
+        """
+        metrics.gauges(
+            "wsmsg_connect_legacy_redis",
+            "What legacy Connects are told and hand over; see docs/operations.md",
+            self.status,
+            label="what",
+        )
+
+    def status(self) -> dict[str, int]:
         """
         What was done since the start, by name.
         """
         return {**self.redis.stats(), **self.inbox.stats()}
 
 
-def beside(
+def legacy_redis_bridge(
     settings: ConnectLegacySettings,
     reactor: Any,
     *,
@@ -73,7 +101,7 @@ def beside(
         return True
 
     redis = LegacyRedisPresence(url, reactor, node=node, retry=retry)
-    registry.on_added, registry.on_removed = redis.joined, redis.left
+    registry.observe(redis.joined, redis.left)
     inbox = ForwardInbox(
         url,
         reactor,

@@ -272,15 +272,15 @@ class AuthenticatorTests(SynchronousTestCase):
         for text in ("", "+7", "7.0", "0x7", "٧", None, 7):
             self.assertRaises(Unauthenticated, read_user, text)
 
-    def test_replace(self) -> None:
+    def test_apply_settings(self) -> None:
         """
         Settings change while it runs; ones that cannot work change nothing.
         """
-        self.auth.replace(settings(secret="n" * 32))
+        self.auth.apply_settings(settings(secret="n" * 32))
         self.assertEqual(self.auth.authenticate(token(b"n" * 32)).user, 1001)
         self.assert_refused(token(), "signature")
         self.assertRaises(
-            BadTokenSettings, self.auth.replace, settings(algorithms=("ES256",))
+            BadTokenSettings, self.auth.apply_settings, settings(algorithms=("ES256",))
         )
         self.assertEqual(self.auth.authenticate(token(b"n" * 32)).user, 1001)
 

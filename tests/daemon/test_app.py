@@ -105,7 +105,7 @@ class TwistdTests(TestCase):
         await running.until('"text": "ready"')
         config.write_text('[common]\nlog.level = "warn"\nstop_s = 7\nnode = "x"\n')
         running.send(signal.SIGHUP)
-        await running.until("node changes with a restart only")
+        await running.until("node changes only with a restart")
         running.send(signal.SIGTERM)
         self.assertEqual(await running.ended, 0)
         self.assertFalse((self.folder / "twistd.pid").exists())

@@ -330,7 +330,8 @@ class ReloadTests(TestCase):
     def setUp(self) -> None:
         self.new: ConnectSettings | Exception = ConnectSettings()
         self.applied: list[ConnectSettings] = []
-        self.reload = Reload(ConnectSettings(), self.load, self.applied.append)
+        self.reload = Reload(ConnectSettings(), self.load)
+        self.reload.add(self.applied.append)
 
     def load(self) -> ConnectSettings:
         if isinstance(self.new, Exception):
@@ -350,8 +351,8 @@ class ReloadTests(TestCase):
         self.assertEqual(
             [text_of(e) for e in events],
             [
-                "settings: listen changes with a restart only",
-                "settings read again; changed: heartbeat_s",
+                "settings: listen changes only with a restart",
+                "settings reloaded; changed: heartbeat_s",
             ],
         )
 
@@ -364,7 +365,7 @@ class ReloadTests(TestCase):
             self.reload()
         self.assertEqual(self.applied, [])
         self.assertEqual(text_of(events[0]), "settings: f: listen: is no good")
-        self.assertEqual(text_of(events[1]), "the settings stay as they were")
+        self.assertEqual(text_of(events[1]), "the settings were not reloaded")
 
     def test_nothing_new(self) -> None:
         """
@@ -372,3 +373,15 @@ class ReloadTests(TestCase):
         """
         self.reload()
         self.assertEqual(self.applied, [])
+
+    def test_failing_part(self) -> None:
+        """
+        A part that cannot apply the settings is logged, and the others apply them.
+        """
+        self.reload = Reload(ConnectSettings(), self.load)
+        self.reload.add(lambda new: 1 / 0)
+        self.reload.add(self.applied.append)
+        self.new = ConnectSettings(heartbeat_s=9)
+        self.reload()
+        self.assertEqual(self.applied, [self.new])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -71,7 +71,7 @@ class LogsTests(TestCase):
         """
         self.log.info("{reason}", reason='x\n{"level": "info"}')
         self.assertEqual(len(self.lines()), 1)
-        self.logs.follow(LogSettings(format="text"))
+        self.logs.apply_settings(LogSettings(format="text"))
         self.log.info("{reason}", reason="x\n2026-01-01T00:00:00+0000 [forged#info] y")
         last = self.out.getvalue().splitlines()[-1]
         self.assertTrue(last.startswith("\t"), last)
@@ -99,9 +99,9 @@ class LogsTests(TestCase):
         What is below the level is not written, and the level can change meanwhile.
         """
         self.log.debug("before")
-        self.logs.follow(LogSettings(level="debug", format="json"))
+        self.logs.apply_settings(LogSettings(level="debug", format="json"))
         self.log.debug("after")
-        self.logs.follow(LogSettings(level="error", format="json"))
+        self.logs.apply_settings(LogSettings(level="error", format="json"))
         self.log.warn("too low")
         self.log.error("high enough")
         self.assertEqual([x["text"] for x in self.lines()], ["after", "high enough"])
@@ -133,7 +133,7 @@ class LogsTests(TestCase):
         """
         Text is Twisted's classic line.
         """
-        self.logs.follow(LogSettings())
+        self.logs.apply_settings(LogSettings())
         self.log.info("ready")
         self.assertRegex(
             self.out.getvalue(), r"^\d{4}-\d\d-\d\dT\S+ \[wsmsg\.trial#info\] ready\n$"

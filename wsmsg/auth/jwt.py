@@ -86,11 +86,11 @@ class Authenticator:
         self._local_key = local_key
         self._rules = self._make_rules(settings)
 
-    def replace(self, settings: TokenSettings) -> None:
+    def apply_settings(self, settings: TokenSettings) -> None:
         """
-        Go by other settings from now on; who is known stays known.
+        Apply these settings to the tokens that follow.
 
-        @raise BadTokenSettings: they cannot work, and the old ones stay.
+        @raise BadTokenSettings: the settings cannot work; the old ones stay.
         """
         self._rules = self._make_rules(settings)
 

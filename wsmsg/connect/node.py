@@ -119,7 +119,7 @@ class ConnectNode:
         self.connections.apply_settings(settings)
         self.upstream.reload(settings)
         try:
-            self.authenticator.replace(settings.token)
+            self.authenticator.apply_settings(settings.token)
         except BadTokenSettings as e:
             self._log.error("settings: token stays as it was: {reason}", reason=str(e))
 

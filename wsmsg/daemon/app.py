@@ -70,8 +70,7 @@ class Daemon:
         self.admin: Listener | None = None
         self._reactor = reactor
         self._options = options
-        self._applied: list[Callable[[Any], object]] = []
-        self._reload = Reload(settings, options.load, self._apply)
+        self._reload: Reload[Any] = Reload(settings, options.load)
         self._notify = Notify(reactor, self.health)
 
     @property
@@ -81,11 +80,12 @@ class Daemon:
         """
         return self._reload.settings
 
-    def on_reload(self, apply: Callable[[Any], object]) -> None:
+    def on_reload(self, apply_settings: Callable[[Any], object]) -> None:
         """
-        Call C{apply} with the settings whenever a reload changed some.
+        Register a part: a reload that changes settings calls its C{apply_settings}
+        with the settings of the daemon.
         """
-        self._applied.append(apply)
+        self._reload.add(apply_settings)
 
     def retry(self, failures: int) -> float | None:
         """
@@ -106,10 +106,10 @@ class Daemon:
         @param admin: further resources of the admin listener.
         """
         logs = twistd_logs(self._options.parent or {}, self.settings.log)
-        self.on_reload(lambda new: logs.follow(new.log))
+        self.on_reload(lambda new: logs.apply_settings(new.log))
         forward_stdlib()
         signals = Signals(
-            self._reactor, self.exits, reload=self._reload_told, rotate=logs.rotate
+            self._reactor, self.exits, reload=self._reload_settings, rotate=logs.rotate
         )
         first = [
             part("signals", signals),
@@ -136,14 +136,10 @@ class Daemon:
         self.admin = Listener(self._reactor, listen, site)
         return [part("admin", self.admin)]
 
-    def _reload_told(self) -> None:
+    def _reload_settings(self) -> None:
         self._notify.reloading()
         self._reload()
         self._notify.reloaded()
-
-    def _apply(self, new: Any) -> None:
-        for apply in self._applied:
-            apply(new)
 
 
 def freeze_heap() -> None:

@@ -28,12 +28,16 @@ class Reload(Generic[S]):
 
     _log = Logger()
 
-    def __init__(
-        self, settings: S, load: Callable[[], S], apply: Callable[[S], object]
-    ) -> None:
+    def __init__(self, settings: S, load: Callable[[], S]) -> None:
         self.settings = settings
         self._load = load
-        self._apply = apply
+        self._parts: list[Callable[[S], object]] = []
+
+    def add(self, apply_settings: Callable[[S], object]) -> None:
+        """
+        Register a part of the daemon.
+        """
+        self._parts.append(apply_settings)
 
     def __call__(self) -> None:
         """
@@ -44,13 +48,15 @@ class Reload(Generic[S]):
         except SettingsMistakes as e:
             for mistake in e.mistakes:
                 self._log.error("settings: {mistake}", mistake=str(mistake))
-            self._log.error("the settings stay as they were")
+            self._log.error("the settings were not reloaded")
             return
         changes = describe_changes(self.settings, new)
         for key in changes.needs_restart:
-            self._log.warn("settings: {key} changes with a restart only", key=key)
+            self._log.warn("settings: {key} changes only with a restart", key=key)
         if changes.live:
             self.settings = with_live_changes(self.settings, new)
-            self._apply(self.settings)
+            for apply_settings in self._parts:
+                with self._log.failuresHandled("applying the settings"):
+                    apply_settings(self.settings)
         changed = ", ".join(changes.live) or "nothing"
-        self._log.info("settings read again; changed: {changed}", changed=changed)
+        self._log.info("settings reloaded; changed: {changed}", changed=changed)

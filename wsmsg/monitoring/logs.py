@@ -68,11 +68,11 @@ class Logs:
         self._out = out
         self._lock = threading.Lock()
         self._rotate = rotate
-        self.follow(settings)
+        self.apply_settings(settings)
 
-    def follow(self, settings: LogSettings) -> None:
+    def apply_settings(self, settings: LogSettings) -> None:
         """
-        From now on log at this level, in this format.
+        Log at this level and in this format from now on.
         """
         self._least = _ORDER[LogLevel.levelWithName(settings.level)]
         self._format = as_json if settings.format == "json" else as_text

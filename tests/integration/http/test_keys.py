@@ -115,7 +115,7 @@ class RotationTests(HttpTestCase):
         await message.start()
         await message.ready()
         self.assertEqual(await self.opens(old, new), [200, 401])
-        for key, says in ((new, "settings read again"), ("short", "stay as they")):
+        for key, says in ((new, "settings reloaded"), ("short", "were not reloaded")):
             file.write_text(f'[message.http]\nkeys = ["{key}"]\n')
             await message.signal(signal.SIGHUP)
             await message.until_logged(says)

@@ -232,7 +232,7 @@ class ReloadTests(IntegrationTestCase):
         said = await self.reload(
             f'[connect]\nlog.level = "debug"\nlimits.content_bytes = 5\n'
             f'token.secret = "{new_key}"\n',
-            "settings read again",
+            "settings reloaded",
         )
         for key in ("log.level", "limits.content_bytes", "token.secret"):
             self.assertIn(key, said)
@@ -261,7 +261,7 @@ class ReloadTests(IntegrationTestCase):
         device = await self.device(one)
         await self.reload(
             "[connect]\nlimits.content_bytes = 50\nheartbeat_s = -1\nnonsense = 1\n",
-            "the settings stay as they were",
+            "the settings were not reloaded",
         )
         told = [line for line in connect.lines() if "#error] settings: " in line]
         self.assertEqual(len(told), 2, told)
@@ -271,7 +271,7 @@ class ReloadTests(IntegrationTestCase):
         self.assertEqual(rejected.code, "too_large")
         await self.reload(
             '[connect]\nlimits.content_bytes = 50\nnode = "other"\n',
-            "node changes with a restart only",
+            "node changes only with a restart",
         )
         await connect.until_logged("changed: limits.content_bytes")
         self.assertTrue((await device.send(two, "id-1", "longer")).time)

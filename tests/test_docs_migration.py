@@ -1,5 +1,5 @@
 """
-The page for those who come from the deployed system says what there is.
+The page for those who come from the legacy system says what there is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "migration.md").read_text()
 
 _TOML = re.compile(r"^```toml\n(.*?)^```", re.M | re.S)
-_KEY = re.compile(r"`((?:legacy|upstream|deployed|http|token)\.[a-z_]+)\b")
+_KEY = re.compile(r"`((?:legacy|upstream|legacy|http|token)\.[a-z_]+)\b")
 
 
 class MigrationTests(SynchronousTestCase):

@@ -1,9 +1,9 @@
 """
-The deployed contract as data, and its messages made from that data.
+The legacy contract as data, and its messages made from that data.
 
 The tables are the contract's own: a message, and its fields as C{number: type name}.
 The descriptors live in a pool of their own, so that no other definition of the same
-names in this process, ours first of all, can stand in for them.  Only deployed fields
+names in this process, ours first of all, can stand in for them.  Only legacy fields
 are known here: what else comes is kept as unknown fields, see L{strange}.
 """
 
@@ -167,7 +167,7 @@ def _add(
 
 def _pool() -> descriptor_pool.DescriptorPool:
     made = descriptor_pb2.FileDescriptorProto(
-        name="deployed.proto", package=PACKAGE, syntax="proto3"
+        name="legacy.proto", package=PACKAGE, syntax="proto3"
     )
     for name in MESSAGES:
         _describe(made.message_type.add(), name)
@@ -244,8 +244,8 @@ def _plain(field: Any, value: Any) -> Any:
 
 def strange(message: Any) -> list[int]:
     """
-    The numbers of the fields in a message, and in those in it, that the deployed
-    contract does not have: a deployed peer would not see them.
+    The numbers of the fields in a message, and in those in it, that the legacy
+    contract does not have: a legacy peer would not see them.
     """
     return list(_strange(message))
 

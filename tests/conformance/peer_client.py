@@ -1,5 +1,5 @@
 """
-The deployed test client: a WebSocket with no subprotocol and no extension, one
+The legacy test client: a WebSocket with no subprotocol and no extension, one
 C{WSMessage} in each binary message, and HTTP without a token.
 """
 
@@ -36,7 +36,7 @@ class ScriptedClient:
     @param port: Connect's.
     @param http_port: Message's HTTP; 0: it is not asked.
     @param acknowledges: whether it acknowledges what it hears.
-    @param ping_s: how often it pings; the deployed one every 20 s.
+    @param ping_s: how often it pings; the legacy one every 20 s.
     @param now: unix seconds.
 
     @ivar heard: the C{WSMessage}s that came, over all its connections.
@@ -108,7 +108,7 @@ class ScriptedClient:
 
     async def drop(self) -> None:
         """
-        End as the deployed one does: no close frame.
+        End as the legacy one does: no close frame.
 
         @raise tests.conformance.websocket.Broken: the server broke RFC 6455 meanwhile.
         """

@@ -1,10 +1,10 @@
 """
-A deployed Connect: its stream to a Message, and (L{ScriptedConnect.listen}) its
+A legacy Connect: its stream to a Message, and (L{ScriptedConnect.listen}) its
 WebSockets, HTTP and C{OnlineStatus}.
 
 Without WebSockets it takes pushes for the users in C{here}: for each it answers with a
 C{push_result}, as it would after writing; for anybody else it says nothing.  It never
-opens another stream by itself: the deployed one does not.
+opens another stream by itself: the legacy one does not.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.conformance.streams import (
 class ScriptedConnect:
     """
     @param target: the port of a Message's gRPC.
-    @param node: its C{connect_service_id}; empty: made as the deployed one's.
+    @param node: its C{connect_service_id}; empty: made as the legacy one's.
     @param port: of its WebSockets and HTTP; 0: a free one.
     @param rpc_port: of C{OnlineStatus}; 0: a free one.
     @param subscribes: how often it subscribes at the beginning of a stream.

@@ -1,5 +1,5 @@
 """
-The WebSockets and the HTTP of a deployed Connect, on one port.
+The WebSockets and the HTTP of a legacy Connect, on one port.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ConnectEdge:
     """
     @param take: called with the user and each C{WSMessage} that they sent.
     @param online: whether a user is here.
-    @ivar sockets: by user; a second login of a user ends both, as deployed.
+    @ivar sockets: by user; a second login of a user ends both, as legacy peers do.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 """
-A deployed Message: its streams of single events, its unary calls and its HTTP.
+A legacy Message: its streams of single events, its unary calls and its HTTP.
 
 It says nothing after C{subscribe}, pushes every message to every stream that is
 subscribed, whoever is there, and confirms acknowledgements.  What it stores is in
@@ -79,7 +79,7 @@ class ScriptedMessage:
     """
     @param rpc_port: where it serves gRPC; 0: a free port, kept over restarts.
     @param http_port: the same for HTTP.
-    @param ids: where message ids come from; the deployed ones are not unique.
+    @param ids: where message ids come from; the legacy ones are not unique.
     @param now: unix seconds.
 
     @ivar groups: the members of each group.
@@ -157,7 +157,7 @@ class ScriptedMessage:
     def freeze(self) -> None:
         """
         Do nothing more, and close nothing; pings of gRPC are answered all the same,
-        as by the deployed one when it hangs.
+        as by the legacy one when it hangs.
         """
         self.serving.close()
         self.reading.close()

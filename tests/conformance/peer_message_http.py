@@ -1,5 +1,5 @@
 """
-The HTTP of a deployed Message, which asks nobody who they are.
+The HTTP of a legacy Message, which asks nobody who they are.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-As much HTTP as the deployed peers speak: one request a connection.
+As much HTTP as the legacy peers speak: one request a connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 
-#: On every answer of a deployed daemon.
+#: On every answer of a legacy daemon.
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",

@@ -61,7 +61,7 @@ class Store:
 
     def add(self, stored: Stored) -> None:
         """
-        Keep one; of two with the same id only the first, as deployed.
+        Keep one; of two with the same id only the first, as legacy peers do.
         """
         if all(s.message.message_id != stored.message.message_id for s in self.stored):
             self.stored.append(stored)

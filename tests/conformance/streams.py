@@ -13,7 +13,7 @@ import grpc.aio
 
 from tests.conformance.contract import METHODS, PACKAGE, method
 
-#: grpc-go as it is deployed has no keepalive; a channel of its own for each peer.
+#: grpc-go as it is legacy has no keepalive; a channel of its own for each peer.
 CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 SERVER_OPTIONS = [("grpc.so_reuseport", 0)]
 

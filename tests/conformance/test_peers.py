@@ -1,5 +1,5 @@
 """
-The scripted peers talk with each other as the deployed ones were recorded.
+The scripted peers talk with each other as the legacy ones were recorded.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class RecordingTests(PeerTestCase):
     @on_asyncio
     async def test_overtaken(self) -> None:
         """
-        What was acknowledged before it was stored stays unread in the deployed system.
+        What was acknowledged before it was stored stays unread in the legacy system.
         """
         message = await self.message()
         connect = await self.connect(message)
@@ -94,7 +94,7 @@ class RecordingTests(PeerTestCase):
 
 class ClientTests(PeerTestCase):
     """
-    The scripted client with a complete deployed system.
+    The scripted client with a complete legacy system.
     """
 
     async def talk(self, **more: Any) -> None:
@@ -143,7 +143,7 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_ping(self) -> None:
         """
-        It pings with the deployed payload, and hears the same back; pings to it are
+        It pings with the legacy payload, and hears the same back; pings to it are
         answered.
         """
         await self.talk(ping_s=0.01)
@@ -214,7 +214,7 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_twice(self) -> None:
         """
-        A second login of a user ends both connections, as deployed.
+        A second login of a user ends both connections, as legacy peers do.
         """
         await self.talk()
         again = await self.client(1001, self.edge, self.theirs)

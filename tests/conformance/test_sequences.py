@@ -154,7 +154,7 @@ class OurDescriptorTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         """
-        Each deployed field has its number, name, type and oneof in ours.
+        Each legacy field has its number, name, type and oneof in ours.
         """
         for name in MESSAGES:
             theirs = POOL.FindMessageTypeByName(f"rest.{name}")
@@ -165,19 +165,19 @@ class OurDescriptorTests(SynchronousTestCase):
 
     def test_additions(self) -> None:
         """
-        What is ours beside it has a number that no deployed peer uses: from 10 up, or
+        What is ours beside it has a number that no legacy peer uses: from 10 up, or
         from 2 in C{SubscribeRequest}.
         """
         for name in MESSAGES:
-            deployed = {row.number for row in rows(name)[1]}
+            legacy = {row.number for row in rows(name)[1]}
             ours = rest_pb2.DESCRIPTOR.message_types_by_name[name].fields
-            added = {field.number for field in ours} - deployed
+            added = {field.number for field in ours} - legacy
             least = 2 if name == "SubscribeRequest" else 10
             self.assertEqual({n for n in added if n < least}, set(), name)
 
     def test_methods(self) -> None:
         """
-        Each method has the deployed path, messages and directions.
+        Each method has the legacy path, messages and directions.
         """
         for (service, name), (request, response) in METHODS.items():
             ours = rest_pb2.DESCRIPTOR.services_by_name[service].methods_by_name[name]

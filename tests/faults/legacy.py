@@ -1,5 +1,5 @@
 """
-Deployed clients who talk in pairs while things go wrong, and what each must have heard
+Legacy clients who talk in pairs while things go wrong, and what each must have heard
 of it in the end.
 """
 
@@ -69,7 +69,7 @@ class Pair:
 
 class LegacyTestCase(TestCase):
     """
-    Tests with daemons and deployed clients of their own.
+    Tests with daemons and legacy clients of their own.
     """
 
     timeout = 180
@@ -110,7 +110,7 @@ class LegacyTestCase(TestCase):
         self, user: int, connect: Any = None, **more: Any
     ) -> ScriptedClient:
         """
-        A deployed client, logged in.
+        A legacy client, logged in.
 
         @param connect: at which of the Connects.
         """

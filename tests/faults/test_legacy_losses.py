@@ -1,5 +1,5 @@
 """
-What the deployed system loses, ours keeps: with its own clients, on the embedded
+What the legacy system loses, ours keeps: with its own clients, on the embedded
 backends.  The rows that need Kafka, MongoDB or Redis are in
 L{tests.stack.legacy.test_losses}.
 """

@@ -16,9 +16,9 @@ from tests.integration.cases import IntegrationTestCase
 from tests.integration.installation import Installation
 
 
-class DeployedTestCase(IntegrationTestCase):
+class LegacyPeersTestCase(IntegrationTestCase):
     """
-    Deployed peers of our Connect and our Message.
+    Legacy peers of our Connect and our Message.
     """
 
     connect = {"token.debug_token": DEBUG_TOKEN}
@@ -64,9 +64,9 @@ class DeployedTestCase(IntegrationTestCase):
         return await ask(port, method, path, document, **more)
 
 
-class TheirMessageTestCase(DeployedTestCase):
+class TheirMessageTestCase(LegacyPeersTestCase):
     """
-    A deployed Message with our Connect, which are both there for one test alone.
+    A legacy Message with our Connect, which are both there for one test alone.
     """
 
     alone = True

@@ -1,5 +1,5 @@
 """
-Our Connect for the deployed test client: how a WebSocket begins, and its frames.
+Our Connect for the legacy test client: how a WebSocket begins, and its frames.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from tests.conformance.contract import (
     WEBSOCKET_PATH,
     ws_message,
 )
-from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.daemons.cases import LegacyPeersTestCase
 from tests.conformance.plain_http import ask
 from tests.conformance.sequences import ACCEPTED, REFUSED
 from tests.conformance.websocket import (
@@ -24,7 +24,7 @@ from tests.conformance.websocket import TEXT as TEXT_FRAME
 from tests.integration.cases import with_daemons
 
 
-class HandshakeTests(DeployedTestCase):
+class HandshakeTests(LegacyPeersTestCase):
     """
     C{GET /api/v1/connect/ws}.
     """
@@ -106,7 +106,7 @@ class HandshakeTests(DeployedTestCase):
                 await client.ends.count(1)
 
 
-class FrameTests(DeployedTestCase):
+class FrameTests(LegacyPeersTestCase):
     """
     The frames that messages come in.
     """

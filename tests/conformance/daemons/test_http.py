@@ -1,5 +1,5 @@
 """
-Our Message's HTTP for the deployed test client, path by path.
+Our Message's HTTP for the legacy test client, path by path.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.conformance.contract import MESSAGES_PATH
-from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.daemons.cases import LegacyPeersTestCase
 from tests.integration.cases import eventually, with_daemons
 
 _STORED = {
@@ -26,7 +26,7 @@ _STORED = {
 }
 
 
-class HttpTests(DeployedTestCase):
+class HttpTests(LegacyPeersTestCase):
     """
     C{POST /api/v1/messages/...}, with no token.
     """

@@ -1,5 +1,5 @@
 """
-C{OnlineStatus} of our Connect, as deployed peers and services ask for it.
+C{OnlineStatus} of our Connect, as legacy peers do peers and services ask for it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from tests.conformance.contract import (
     fields_of,
     strange,
 )
-from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.daemons.cases import LegacyPeersTestCase
 from tests.conformance.plain_http import ask
 from tests.conformance.sequences import of_kind
 from tests.conformance.streams import call, channel_to
 from tests.integration.cases import with_daemons
 
 
-class OnlineStatusTests(DeployedTestCase):
+class OnlineStatusTests(LegacyPeersTestCase):
     """
     One user is there, by a client of ours.
     """

@@ -1,5 +1,5 @@
 """
-Our Message for a deployed Connect, event by event of the stream.
+Our Message for a legacy Connect, event by event of the stream.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tests.conformance.contract import (
     strange,
     ws_message,
 )
-from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.daemons.cases import LegacyPeersTestCase
 from tests.conformance.sequences import REFUSED, of_kind
 from tests.integration.cases import eventually, with_daemons
 
 
-class StreamTests(DeployedTestCase):
+class StreamTests(LegacyPeersTestCase):
     """
     C{MessageStream}, with single events.
     """
@@ -288,7 +288,7 @@ class StreamTests(DeployedTestCase):
         self.assertEqual(await connect.ends.count(1), [("OK", "")])
 
 
-class UnaryTests(DeployedTestCase):
+class UnaryTests(LegacyPeersTestCase):
     """
     C{SendWSMessage} and C{GetHistoryMessages}.
     """

@@ -1,5 +1,5 @@
 """
-Our Connect with a deployed Message, and its clients.
+Our Connect with a legacy Message, and its clients.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class TheirMessageTests(TheirMessageTestCase):
     async def test_stream_subscribe(self) -> None:
         """
         Our Connect subscribes first, with its id, and is found to be served by a
-        deployed peer though nothing answers.
+        legacy peer though nothing answers.
         """
         await self.begin()
         self.assertEqual(self.theirs.heard[0].kind, "subscribe")
@@ -127,7 +127,7 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_strange(self) -> None:
         """
-        Nothing but deployed fields is said once the peer is known as deployed.
+        Nothing but legacy fields is said once the peer is known to be legacy.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()

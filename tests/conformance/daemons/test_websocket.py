@@ -1,5 +1,5 @@
 """
-Our Connect for the deployed test client, row by row of the WebSocket contract:
+Our Connect for the legacy test client, row by row of the WebSocket contract:
 what is said on it.
 """
 
@@ -18,7 +18,7 @@ from tests.conformance.contract import (
     strange,
     ws_message,
 )
-from tests.conformance.daemons.cases import DeployedTestCase
+from tests.conformance.daemons.cases import LegacyPeersTestCase
 from tests.integration.cases import eventually, with_daemons
 
 
@@ -26,7 +26,7 @@ def _texts(client: Any) -> list[Any]:
     return [m for m in client.heard if m.message_type == TEXT]
 
 
-class MessageTests(DeployedTestCase):
+class MessageTests(LegacyPeersTestCase):
     """
     What test clients say to each other through our daemons.
     """
@@ -288,12 +288,12 @@ class MessageTests(DeployedTestCase):
         self.assertEqual([m["content"] for m in page["messages"]], ["text"])
 
 
-class RedeliveryTests(DeployedTestCase):
+class RedeliveryTests(LegacyPeersTestCase):
     """
     With C{legacy.redeliver} on.
     """
 
-    connect = {**DeployedTestCase.connect, "legacy.redeliver": "true"}
+    connect = {**LegacyPeersTestCase.connect, "legacy.redeliver": "true"}
 
     @with_daemons
     async def test_ws_redeliver(self) -> None:

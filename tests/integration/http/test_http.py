@@ -68,9 +68,9 @@ class HttpTests(HttpTestCase):
         self.assertEqual(answer.document["total"], 0)
 
     @with_daemons
-    async def test_deployed_words(self) -> None:
+    async def test_legacy_words(self) -> None:
         """
-        The deployed client finds its fields, null where there is nothing, and headers
+        The legacy client finds its fields, null where there is nothing, and headers
         for browsers.
         """
         answer = await self.ask("POST", "messages/unread", {"user_id": self.user()})

@@ -1,5 +1,5 @@
 """
-What the tests of deployed clients with real daemons share.
+What the tests of legacy clients with real daemons share.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DEBUG_TOKEN = "auth-debug"
 
 class LegacyTestCase(IntegrationTestCase):
     """
-    Knows how deployed clients come.
+    Knows how legacy clients come.
     """
 
     connect: ClassVar[dict[str, Any]] = {

@@ -1,5 +1,5 @@
 """
-A person at C{wsmsg chat} and one with a deployed client.
+A person at C{wsmsg chat} and one with a legacy client.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-A real Connect of ours between deployed clients and a scripted deployed Message: all is
+A real Connect of ours between legacy clients and a scripted legacy Message: all is
 theirs but the piece in the middle.
 """
 
@@ -8,14 +8,14 @@ from __future__ import annotations
 from tests.conformance.contract import TEXT, WSMessage, sender_of
 from tests.conformance.peer_client import ScriptedClient
 from tests.integration.cases import with_daemons
-from tests.integration.legacy.test_legacy_message import DeployedMessageCase
+from tests.integration.legacy.test_legacy_message import LegacyMessageCase
 
 _TOKEN = "auth-debug"
 
 
-class DeployedLegacyTests(DeployedMessageCase):
+class LegacyOnBothSidesTests(LegacyMessageCase):
     """
-    Deployed clients do not notice who is between them and their Message.
+    Legacy clients do not notice who is between them and their Message.
     """
 
     async def client(self, user: int) -> ScriptedClient:
@@ -50,7 +50,7 @@ class DeployedLegacyTests(DeployedMessageCase):
     @with_daemons
     async def test_with_ours(self) -> None:
         """
-        Deployed clients and clients of ours talk to each other, and in a group that
+        Legacy clients and clients of ours talk to each other, and in a group that
         Message knows.
         """
         await self.begin()
@@ -66,7 +66,7 @@ class DeployedLegacyTests(DeployedMessageCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        What a deployed client says while its Message is down is held, and arrives
+        What a legacy client says while its Message is down is held, and arrives
         when it is back, in its order.
         """
         await self.begin()

@@ -1,5 +1,5 @@
 """
-Deployed clients at our daemons: they connect, send and hear as they always did.
+Legacy clients at our daemons: they connect, send and hear as they always did.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-A deployed Connect at our Message, beside ours.
+A legacy Connect at our Message, beside ours.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tests.integration.cases import (
 from wsmsg.model import conversation_of
 
 
-class DeployedConnectTests(IntegrationTestCase):
+class LegacyConnectTests(IntegrationTestCase):
     """
     Its users talk with ours.
     """
 
-    async def deployed(self, *users: int, **more: Any) -> ScriptedConnect:
+    async def legacy(self, *users: int, **more: Any) -> ScriptedConnect:
         """
-        A deployed Connect with these users, subscribed.
+        A legacy Connect with these users, subscribed.
         """
         daemon = self.installation.message
         before = await self.subscribers()
@@ -35,12 +35,12 @@ class DeployedConnectTests(IntegrationTestCase):
         async def more_are() -> bool:
             return await self.subscribers() > before
 
-        await eventually("the deployed Connect is subscribed", more_are)
+        await eventually("the legacy Connect is subscribed", more_are)
         return peer
 
     async def subscribers(self) -> int:
         """
-        How many deployed streams are subscribed.
+        How many legacy streams are subscribed.
         """
         _, status = await self.installation.message.get("/status")
         assert isinstance(status, dict)
@@ -49,12 +49,12 @@ class DeployedConnectTests(IntegrationTestCase):
     @with_daemons
     async def test_both_ways(self) -> None:
         """
-        A user of a deployed Connect and one of ours talk, both ways; each hears what
+        A user of a legacy Connect and one of ours talk, both ways; each hears what
         the other says once, and what is acknowledged is confirmed and read.
         """
         theirs, ours = self.user(), self.user()
         device = await self.device(ours)
-        connect = await self.deployed(theirs)
+        connect = await self.legacy(theirs)
         await connect.say(theirs, ours, "hello from there")
         heard = await device.hears("deliver", content="hello from there")
         self.assertEqual(getattr(heard, "from"), theirs)
@@ -76,12 +76,12 @@ class DeployedConnectTests(IntegrationTestCase):
     @with_daemons
     async def test_frozen(self) -> None:
         """
-        While a deployed Connect does not read, what it writes is taken and all others
+        While a legacy Connect does not read, what it writes is taken and all others
         talk on; when it reads again it gets what waits.
         """
         theirs, ours = self.user(), self.user()
         device = await self.device(ours)
-        frozen, other = await self.deployed(theirs), await self.deployed()
+        frozen, other = await self.legacy(theirs), await self.legacy()
         frozen.stop_reading()
         said = [f"{n} " + "x" * 1000 for n in range(300)]
         for n, content in enumerate(said):
@@ -102,7 +102,7 @@ class DeployedConnectTests(IntegrationTestCase):
         """
         What can be no message is told as failed, with the message itself.
         """
-        connect = await self.deployed()
+        connect = await self.legacy()
         bad = await connect.say(self.user(), 0, "to nobody")
         [failure] = await connect.failures.count(1)
         self.assertEqual(
@@ -121,7 +121,7 @@ class LifeTests(IntegrationTestCase):
     @with_daemons
     async def test_stop_and_back(self) -> None:
         """
-        A Message that stops ends the stream with UNAVAILABLE, and what the deployed
+        A Message that stops ends the stream with UNAVAILABLE, and what the legacy
         Connect had sent is there when Message is back; a new stream just works.
         """
         daemon = self.installation.message

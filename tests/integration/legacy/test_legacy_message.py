@@ -1,5 +1,5 @@
 """
-A real Connect in front of a scripted deployed Message, with clients of ours and of
+A real Connect in front of a scripted legacy Message, with clients of ours and of
 theirs: what is said arrives, whatever happens to that Message.
 """
 
@@ -46,7 +46,7 @@ class Talker:
         await self._reading
 
 
-class DeployedMessageCase(IntegrationTestCase):
+class LegacyMessageCase(IntegrationTestCase):
     """
     A Connect and a scripted Message; the test starts both.
     """
@@ -89,7 +89,7 @@ class DeployedMessageCase(IntegrationTestCase):
         await asyncio.wait_for(talker.client.send(to, text), PATIENCE_S)
 
 
-class DeployedMessageTests(DeployedMessageCase):
+class LegacyMessageTests(LegacyMessageCase):
     """
     Their Message, recognised by what it does.
     """
@@ -119,8 +119,8 @@ class DeployedMessageTests(DeployedMessageCase):
         self.assertEqual(two.heard[0].seq, 0)
         status, ready = await self.installation.connect.get("/readyz")
         self.assertEqual(status, 200)
-        self.assertEqual(ready["dependencies"][0]["about"], "a deployed Message")
-        self.assertTrue(self.installation.logged("a deployed Message"))
+        self.assertEqual(ready["dependencies"][0]["about"], "a legacy Message")
+        self.assertTrue(self.installation.logged("a legacy Message"))
 
     @with_daemons
     async def test_presence(self) -> None:
@@ -229,7 +229,7 @@ class DeployedMessageTests(DeployedMessageCase):
         self.assertIsInstance(caught.exception, Unavailable)
 
 
-class PinnedMessageTests(DeployedMessageCase):
+class PinnedMessageTests(LegacyMessageCase):
     """
     Their Message, named by the settings.
     """
@@ -254,10 +254,10 @@ class PinnedMessageTests(DeployedMessageCase):
         self.assertEqual(self.installation.logged("closes after"), [])
 
 
-class DeployedPairTests(IntegrationTestCase):
+class LegacyPairTests(IntegrationTestCase):
     """
-    Our Connect, told that its Message is a deployed one, and our Message, which takes
-    it for a deployed Connect.
+    Our Connect, told that its Message is a legacy one, and our Message, which takes
+    it for a legacy Connect.
     """
 
     connect: ClassVar[dict[str, Any]] = {"upstream.peer": "legacy"}
@@ -265,7 +265,7 @@ class DeployedPairTests(IntegrationTestCase):
     @with_daemons
     async def test_chat(self) -> None:
         """
-        They understand each other in the deployed way, and no message is lost.
+        They understand each other in the legacy way, and no message is lost.
         """
         installation = self.installation
         talkers = []

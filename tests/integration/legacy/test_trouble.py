@@ -1,5 +1,5 @@
 """
-Deployed clients lose nothing while our daemons come and go, and are given again what
+Legacy clients lose nothing while our daemons come and go, and are given again what
 they have not acknowledged.
 """
 

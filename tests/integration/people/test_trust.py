@@ -54,7 +54,7 @@ class TrustTests(IntegrationTestCase):
             "no expiry": jwt.encode({"sub": str(user)}, "x" * 48, "HS256"),
             "not yet": self.installation.token(user, nbf=now + 600),
             "no token": "hello",
-            "deployed debug token": "auth-debug",
+            "legacy debug token": "auth-debug",
         }
 
     async def refused(self, user: int, token: str | None, **more: Any) -> int:

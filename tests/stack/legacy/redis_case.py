@@ -1,5 +1,6 @@
 """
-A Redis of the test's own, as deployed Connects share it: names there have no prefix.
+A Redis of the test's own, as legacy peers do Connects share it: names there have no
+prefix.
 """
 
 from __future__ import annotations
@@ -94,13 +95,13 @@ class BesideCase(TestCase):
 
     async def online(self) -> set[str]:
         """
-        Who is online, as deployed Connects see it.
+        Who is online, as legacy peers do Connects see it.
         """
         return set(await self.other.ask("SMEMBERS", "online_users"))
 
     async def connections(self, user: int) -> list[str]:
         """
-        Names of the connections of a user, as deployed Connects find them.
+        Names of the connections of a user, as legacy peers do Connects find them.
         """
         return sorted(await self.other.ask("KEYS", f"conn:{user}:*"))
 
@@ -116,7 +117,7 @@ class BesideCase(TestCase):
 
     async def theirs(self, user: int, since_s: int, server: str = "connect-1") -> str:
         """
-        A user logs in at a deployed Connect.
+        A user logs in at a legacy Connect.
         """
         name = f"conn-{user}-{since_s}"
         key = f"conn:{user}:{name}"

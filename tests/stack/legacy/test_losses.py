@@ -1,5 +1,5 @@
 """
-What the deployed system loses with real servers, ours keeps: with its own clients.
+What the legacy system loses with real servers, ours keeps: with its own clients.
 
 The rows that need no servers are in L{tests.faults.test_legacy_losses}.
 """

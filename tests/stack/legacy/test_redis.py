@@ -1,5 +1,5 @@
 """
-Standing beside deployed Connects: what is told, and what is heard.
+Standing beside legacy Connects: what is told, and what is heard.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from wsmsg.connect.legacy.redis.inbox import ForwardInbox
 @needs("redis")
 class TellingTests(BesideCase):
     """
-    Users here, as deployed Connects see them.
+    Users here, as legacy peers do Connects see them.
     """
 
     async def test_session(self) -> None:
@@ -105,7 +105,7 @@ class TellingTests(BesideCase):
 
     async def test_theirs_after(self) -> None:
         """
-        Who moved to a deployed Connect within the last minute stays online when the
+        Who moved to a legacy Connect within the last minute stays online when the
         connection here goes.
         """
         redis = await opened(self, redis_at(self.url))
@@ -165,7 +165,7 @@ class TellingTests(BesideCase):
 @needs("redis")
 class ForwardedTests(BesideCase):
     """
-    What deployed Connects hand to us.
+    What legacy Connects hand to us.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]

@@ -1,5 +1,5 @@
 """
-A real Connect beside deployed ones: what they find in their Redis.
+A real Connect beside legacy ones: what they find in their Redis.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from tests.conformance.contract import TEXT, ws_message
-from tests.conformance.daemons.cases import DeployedTestCase, TheirMessageTestCase
+from tests.conformance.daemons.cases import LegacyPeersTestCase, TheirMessageTestCase
 from tests.conformance.peer_client import ScriptedClient
 from tests.connect.legacy.redis.test_presence import forwarded
 from tests.integration.cases import (
@@ -34,7 +34,7 @@ from wsmsg.redis.connection import RedisConnection
 @needs("redis")
 class BesideTests(IntegrationTestCase):
     """
-    Users of a Connect that stands beside deployed ones.
+    Users of a Connect that stands beside legacy ones.
     """
 
     alone = True
@@ -135,9 +135,9 @@ class BesideTests(IntegrationTestCase):
         await self.online(user)
 
 
-class HandingOn(DeployedTestCase):
+class HandingOn(LegacyPeersTestCase):
     """
-    A Redis that deployed Connects share with ours.
+    A Redis that legacy Connects share with ours.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -149,7 +149,7 @@ class HandingOn(DeployedTestCase):
 
     async def hand_on(self, message: Any) -> None:
         """
-        As a deployed Connect does; the Connect for which it is listens before long.
+        As a legacy Connect does; the Connect for which it is listens before long.
         """
         said = json_format.MessageToDict(message, preserving_proto_field_name=True)
         numbers = ("message_id", "from", "to", "group_id", "timestamp")
@@ -166,7 +166,7 @@ class HandingOn(DeployedTestCase):
 @needs("redis")
 class HandedOnTests(HandingOn, TheirMessageTestCase):
     """
-    What a deployed Connect hands to ours, while Message is a deployed one as well.
+    What a legacy Connect hands to ours, while Message is a legacy one as well.
     """
 
     @with_daemons
@@ -211,7 +211,7 @@ class HandedOnTests(HandingOn, TheirMessageTestCase):
 @needs("redis")
 class MixedFleetTests(HandingOn):
     """
-    A deployed Connect beside ours, at our Message.
+    A legacy Connect beside ours, at our Message.
     """
 
     alone = True
@@ -219,7 +219,7 @@ class MixedFleetTests(HandingOn):
     @with_daemons
     async def test_talk(self) -> None:
         """
-        Clients of both hear each other once, also where the deployed Connect hands to
+        Clients of both hear each other once, also where the legacy Connect hands to
         ours what Message has pushed to both.
         """
         await self._running()

@@ -1,5 +1,5 @@
 """
-Standing beside deployed Connects while their Redis fails, or we do.
+Standing beside legacy Connects while their Redis fails, or we do.
 """
 
 from __future__ import annotations

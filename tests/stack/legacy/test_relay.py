@@ -1,5 +1,5 @@
 """
-Deployed Connects at two Messages, each of which delivers a part of the conversations.
+Legacy Connects at two Messages, each of which delivers a part of the conversations.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class RelayTests(IntegrationTestCase):
     def _installed(self) -> Installation:
         return Cluster(messages=2, connects=1)
 
-    async def deployed(self, daemon: DaemonProcess) -> ScriptedConnect:
+    async def legacy(self, daemon: DaemonProcess) -> ScriptedConnect:
         """
-        A deployed Connect with a stream to this Message.
+        A legacy Connect with a stream to this Message.
         """
         peer = ScriptedConnect(daemon.port("rpc_listen"))
         self.at_end(peer.kill)
@@ -50,7 +50,7 @@ class RelayTests(IntegrationTestCase):
     @with_daemons
     async def test_two(self) -> None:
         """
-        Each deployed Connect gets every message once, whichever Message delivers it,
+        Each legacy Connect gets every message once, whichever Message delivers it,
         also after one of the two was killed and came back.
         """
         one, two = self.installation.messages
@@ -59,7 +59,7 @@ class RelayTests(IntegrationTestCase):
         for daemon in (one, two):
             await daemon.ready()
             await daemon.until_logged("are ours now")  # each has a share
-        connects = [await self.deployed(daemon) for daemon in (one, two)]
+        connects = [await self.legacy(daemon) for daemon in (one, two)]
         for daemon in (one, two):
             await eventually("it relays", partial(self.relaying, daemon), 30)
         first = self.user()

@@ -5,14 +5,14 @@ A Message's gRPC surface over loopback, for tests of all that uses it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
@@ -21,19 +21,14 @@ from tests.message.links.test_links import RecordingPresence
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.legacy.calls import LegacyCalls
-from wsmsg.message.legacy.history import History
-from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
-from wsmsg.message.links.stream import StreamContext
+from wsmsg.message.links.stream import ConnectStreams, StreamContext
 from wsmsg.message.links.typing import GroupTyping
 from wsmsg.message.queries.queries import Queries
-from wsmsg.message.rpc import MessageRpc
-from wsmsg.model import Mark
+from wsmsg.message.rpc import MessageRpc, UnversionedPeers
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import MessageLegacySettings
 from wsmsg.stream.options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
@@ -52,11 +47,12 @@ class RpcCase(TestCase):
     """
 
     timeout = 20
-    settings = MessageLegacySettings()
 
-    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
-        known = self.seen.get(user, set())
-        return succeed([m.message_id in known for m in marks])
+    def load_unversioned(self) -> UnversionedPeers:
+        """
+        Fail: these peers have a link version.
+        """
+        return self.fail("an unversioned peer")
 
     async def start(self) -> None:
         self.journal = ManualJournal()
@@ -86,18 +82,8 @@ class RpcCase(TestCase):
             content_bytes=1000,
         )
         queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
-        self.seen: dict[int, set[int]] = {}
-        self.legacy = LegacyConnects(
-            ingress, self.mark, reactor, self.settings, incarnation="life"
-        )
-        self.links.push_listeners.append(self.legacy.push)
-        calls = LegacyCalls(
-            ingress,
-            History(self.store, depth=100),
-            lambda: self.legacy.settings,
-            incarnation="life",
-        )
-        self.rpc = MessageRpc(self.core, queries, self.legacy, calls)
+        self.streams = ConnectStreams(self.core)
+        self.rpc = MessageRpc(self.streams, queries, self.load_unversioned)
         await self.rpc.start("127.0.0.1:0")
 
     @asynccontextmanager

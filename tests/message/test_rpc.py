@@ -151,7 +151,7 @@ class RpcTests(RpcCase):
                 with self.assertRaises(grpc.aio.AioRpcError) as raised:
                     await call.read()
                 self.assertIn("not a batch", raised.exception.details())
-                self.assertEqual(self.rpc.streams, 0)
+                self.assertEqual(self.streams.open, 0)
 
         return run(check())
 
@@ -193,10 +193,9 @@ class RpcTests(RpcCase):
         async def check() -> None:
             async with self.channel():
                 other = MessageRpc(
-                    self.core,
+                    self.streams,
                     None,  # type: ignore[arg-type]
-                    self.legacy,
-                    None,  # type: ignore[arg-type]
+                    self.load_unversioned,
                 )
                 with self.assertRaises(OSError) as raised:
                     await other.start(self.rpc.address)

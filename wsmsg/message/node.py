@@ -1,20 +1,21 @@
 """
-What a Message does as a whole: stop in order, take new settings, tell of itself.
+The lifetime of a Message: its start, its stop in order, its settings, status, metrics.
 
-Nothing is lost when it stops (the journal has it), but as little as possible is left
-to be done again::
+A Message that stops loses nothing, because the journal has it.  It stops in an order
+that leaves as little as possible to be repeated::
 
-    take no more sends -> what is on its way becomes durable and is answered
-    -> what is durable is stored, pushed, acknowledged -> cursors and marks are
-    -> streams end (each Connect turns to another Message, or waits for this one)
-    -> the last commit is written, the files are closed
+    refuse further sends -> append and answer the sends in flight
+    -> store and push the appended records, and have them acknowledged
+    -> store the waiting cursors and marks
+    -> end the streams (each Connect turns to another Message, or waits for this one)
+    -> write the last commit, close the files
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
@@ -24,9 +25,7 @@ from twisted.logger import Logger
 
 from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.journal.interface import IJournal
-from wsmsg.message.legacy.peer import COUNTS
-from wsmsg.message.legacy.peers import LegacyConnects
-from wsmsg.message.links.stream import StreamContext
+from wsmsg.message.links.stream import ConnectStreams, StreamContext
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.rpc import MessageRpc
@@ -38,10 +37,38 @@ from wsmsg.stream.server import on_loop
 _LEASE_RENEWAL_S = 1.0
 
 
+class MessagePlugin(Protocol):
+    """
+    An optional part of a Message, which may be added while Message runs.
+    """
+
+    def tick(self) -> None:
+        """
+        Do the work of one second.
+        """
+
+    def stop(self) -> Awaitable[object]:
+        """
+        @return: fires when nothing of the plug-in runs any more.
+        """
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply changed settings.
+        """
+
+    def status(self) -> dict[str, object]:
+        """
+        Return further keys of the part C{message} of C{/status}.
+        """
+
+
 @attrs.define
 class MessageNode:
     """
-    The parts of one Message that its life is about.
+    The parts of one Message.
+
+    @ivar plugins: the optional parts that are in use.
     """
 
     _log = Logger()
@@ -54,15 +81,16 @@ class MessageNode:
     marks: Marks
     queries: Queries
     reading: JournalReader
+    streams: ConnectStreams
     rpc: MessageRpc
-    deployed: LegacyConnects
+    plugins: list[MessagePlugin] = attrs.field(factory=list)
     _leases: LoopingCall | None = None
 
-    # -- parts that begin and end
+    # -- start and stop
 
     def open_files(self) -> None:
         """
-        Open journal and store, and read the journal as soon as it is there.
+        Open the journal and the store, and begin to read the journal once it is open.
         """
         self.journal.start()
         self.store.start()
@@ -70,7 +98,8 @@ class MessageNode:
 
     def start_leases(self) -> None:
         """
-        Renew the leases of the Connects whose presence is ours, once a second.
+        Begin the work of each second: the leases of the Connects whose primary this
+        Message is, and the plug-ins.
         """
         self._leases = LoopingCall(self._each_second)
         self._leases.clock = self.clock
@@ -78,36 +107,46 @@ class MessageNode:
 
     def _each_second(self) -> None:
         self.core.links.renew_leases()
-        self.deployed.tick()
+        for plugin in self.plugins:
+            plugin.tick()
 
     def stop_leases(self) -> None:
         """
-        Let them run out.
+        Renew no more leases; they expire.
         """
         if self._leases is not None and self._leases.running:
             self._leases.stop()
 
     async def drain(self) -> None:
         """
-        Take no more sends and finish those that were taken, within half of the time
-        that stopping may take: a Connect that does not acknowledge its pushes must
-        not keep the last commit from being written.
+        Refuse further sends and finish those in flight.
+
+        Each of the three steps is given a quarter of C{stop_s}: a Connect that does
+        not acknowledge its pushes must not keep the last commit from being written.
         """
         self.core.draining = True
-        for what, finished in (
+        for work, finished in (
             ("sends to become durable", self.core.ingress.idle),
             ("records to be settled", self.reading.caught_up),
-            ("cursors and marks to be stored", self._seen_stored),
+            ("cursors and marks to be stored", self._cursors_and_marks_stored),
         ):
             if not await self._in_time(finished()):
-                self._log.warn("stopping without waiting longer for {what}", what=what)
+                self._log.warn("stopping without waiting longer for {work}", work=work)
 
-    def _seen_stored(self) -> Deferred[Any]:
-        return gatherResults([self.core.cursors.idle(), self.marks.idle()])
+    def _cursors_and_marks_stored(self) -> Deferred[None]:
+        idle = gatherResults([self.core.cursors.idle(), self.marks.idle()])
+        return idle.addCallback(lambda _: None)
+
+    async def stop_plugins(self) -> None:
+        """
+        Stop the plug-ins, in the order in which they were added.
+        """
+        for plugin in self.plugins:
+            await plugin.stop()
 
     async def close_files(self) -> None:
         """
-        End the reading, write the last commit, close journal and store.
+        End the reader, write the last commit, close the journal and the store.
         """
         self.core.links.give_up_all()
         self.marks.stop()
@@ -118,125 +157,117 @@ class MessageNode:
 
     async def stop_rpc(self) -> None:
         """
-        End the streams, and queries that take too long.
+        End the streams, and the queries that do not finish within a second.
         """
         await on_loop(self.rpc.stop(1.0))
 
     async def start_rpc(self) -> None:
         """
-        Serve, if the settings say where.
+        Listen for gRPC calls if the settings name an address.
         """
         if self.settings.rpc_listen:
             await on_loop(self.rpc.start(self.settings.rpc_listen))
 
     # -- settings
 
-    def adopt(self, settings: MessageSettings) -> None:
+    def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Go by these settings from now on, in all that can change live.
+        Apply changed settings to all parts.
         """
         self.settings = settings
-        core = self.core
-        core.content_bytes = core.ingress.content_bytes = settings.content_bytes
-        core.ingress.limit = settings.appends_in_flight
-        core.ingress.rules.group_members = settings.group_members
-        core.ingress.rules.recall_s = settings.recall_s
-        core.links.grace_s = settings.link_grace_s
-        core.links.limit_records = settings.link_records
-        core.links.limit_bytes = settings.link_bytes
-        self.reading.batch = settings.read_batch
-        self.reading.limit_unsettled = settings.unsettled_records
-        self.queries.page_limit = settings.page
-        self.deployed.settings = settings.legacy
+        self.core.apply_settings(settings)
+        self.reading.apply_settings(settings)
+        self.queries.apply_settings(settings)
+        for plugin in self.plugins:
+            plugin.apply_settings(settings)
 
-    # -- what it tells of itself
+    # -- status and metrics
 
     def status(self) -> dict[str, object]:
         """
-        The part C{message} of C{/status}.
+        Return the part C{message} of C{/status}.
         """
-        return {
+        found: dict[str, object] = {
             "links": self.core.links.nodes(),
             "users": len(self.core.links.routes),
             "appends_in_flight": self.core.ingress.in_flight,
             "unsettled": self.reading.unsettled,
             "accepted": self.core.ingress.accepted,
-            "legacy": self.deployed.nodes(),
             "journal": dict(self.journal.counts()),
         }
+        for plugin in self.plugins:
+            found.update(plugin.status())
+        return found
 
-    def measure(self, metrics: Metrics) -> None:
+    def register_metrics(self, metrics: Metrics) -> None:
         """
-        Have the counts of all parts read where they are.
+        Register the metrics of all parts but the plug-ins.
         """
-        core, reading, journal = self.core, self.reading, self.journal
-        ingress, links, deployed = core.ingress, core.links, self.deployed
-        counters: list[tuple[str, str, Callable[[], int]]] = [
-            ("accepted", "Sends accepted", lambda: ingress.accepted),
-            ("rejected", "Sends rejected", lambda: ingress.rejected),
-            ("repeats", "Sends of a message accepted before", lambda: ingress.repeats),
-            ("records_read", "Records read", lambda: reading.read),
-            ("stored", "Messages stored", lambda: reading.delivery.stored),
-            ("events", "Group changes, recalls", lambda: reading.delivery.events),
-            ("dead_letters", "Records put aside", lambda: reading.dead_letters),
-            ("pushed", "Messages pushed", lambda: links.pushed),
-            ("links_cut", "Links cut as too slow", lambda: links.cut),
-            ("cursors_dropped", "Cursors dropped", lambda: core.cursors.dropped),
-            ("marked", "Messages marked as seen", lambda: self.marks.marked),
-            ("marks_unknown", "Marks of what is not there", lambda: self.marks.unknown),
-            ("queries", "Queries answered", lambda: self.queries.answered),
-        ]
-        for name, text, read in counters:
+        for name, text, read in self._counters():
             metrics.counter(f"wsmsg_message_{name}", text, read)
-
-        def deployed_count(name: str) -> int:
-            return deployed.counts()[name]
-
-        for name, text in COUNTS.items():
-            metrics.counter(
-                f"wsmsg_message_legacy_{name}",
-                f"Legacy Connects: {text[0].lower()}{text[1:]}",
-                partial(deployed_count, name),
-            )
-        metrics.counter(
-            "wsmsg_message_legacy_cut",
-            "Legacy Connects: streams ended as nobody read them",
-            lambda: deployed.cut,
-        )
-
-        def journal_count(name: str) -> int:
-            return journal.counts()[name]
-
-        gauges: list[tuple[str, str, Callable[[], int]]] = [
-            ("in_flight", "Sends that are being appended", lambda: ingress.in_flight),
-            ("unsettled", "Records not settled", lambda: reading.unsettled),
-            *(
-                (f"journal_{name}", text, partial(journal_count, name))
-                for name, text in _JOURNAL_COUNTS
-            ),
-            ("users", "Users that are connected", lambda: len(links.routes)),
-            ("streams", "Streams that are open", lambda: self.rpc.streams),
-            ("legacy_streams", "Streams of legacy Connects", lambda: deployed.streams),
-            ("legacy_held", "Pushes and answers that wait for them", deployed.held),
-            ("legacy_sends_held", "Sends of them that wait", deployed.sends_held),
-        ]
-        for name, text, read in gauges:
+        for name, text, read in self._gauges():
             metrics.gauge(f"wsmsg_message_{name}", text, read)
 
+    def _counters(self) -> Iterator[tuple[str, str, Callable[[], int]]]:
+        ingress, links, reading = self.core.ingress, self.core.links, self.reading
+        yield "accepted", "Sends accepted", lambda: ingress.accepted
+        yield "rejected", "Sends rejected", lambda: ingress.rejected
+        yield (
+            "repeats",
+            "Sends of a message accepted before",
+            lambda: ingress.repeats,
+        )
+        yield "records_read", "Journal records read", lambda: reading.read
+        yield "stored", "Messages stored", lambda: reading.delivery.stored
+        yield (
+            "events",
+            "Group changes and recalls applied",
+            lambda: reading.delivery.events,
+        )
+        yield (
+            "dead_letters",
+            "Records written to the dead letters",
+            lambda: reading.dead_letters,
+        )
+        yield "pushed", "Messages pushed", lambda: links.pushed
+        yield "links_cut", "Links cut because they were too slow", lambda: links.cut
+        yield (
+            "cursors_dropped",
+            "Cursors dropped",
+            lambda: self.core.cursors.dropped,
+        )
+        yield "marked", "Messages marked as read", lambda: self.marks.marked
+        yield (
+            "marks_unknown",
+            "Marks for messages that do not exist",
+            lambda: self.marks.unknown,
+        )
+        yield "queries", "Queries answered", lambda: self.queries.answered
+
+    def _gauges(self) -> Iterator[tuple[str, str, Callable[[], int]]]:
+        ingress, links, reading = self.core.ingress, self.core.links, self.reading
+        yield "in_flight", "Sends being appended", lambda: ingress.in_flight
+        yield "unsettled", "Records not settled", lambda: reading.unsettled
+        for name, text in _JOURNAL_COUNTS:
+            yield f"journal_{name}", text, partial(self._journal_count, name)
+        yield "users", "Connected users", lambda: len(links.routes)
+        yield "streams", "Open streams of Connects", lambda: self.streams.open
+
+    def _journal_count(self, name: str) -> int:
+        return self.journal.counts()[name]
+
     async def _in_time(self, finished: Deferred[None]) -> bool:
-        ended: Deferred[Any] = finished
-        ended.addTimeout(self.settings.stop_s / 4, self.clock, _give_up)
-        return await ended is not _TOO_LATE
+        late: list[float] = []
 
+        def give_up(_: object, seconds: float) -> None:
+            late.append(seconds)
 
-_TOO_LATE: Any = object()
+        await finished.addTimeout(self.settings.stop_s / 4, self.clock, give_up)
+        return not late
+
 
 _JOURNAL_COUNTS = (
-    ("lag", "Records of our partitions that are not settled"),
-    ("in_flight", "Records that are being appended"),
-    ("partitions", "Partitions of the journal that are ours"),
+    ("lag", "Records of this Message's partitions that are not settled"),
+    ("in_flight", "Records being appended"),
+    ("partitions", "Partitions of the journal that this Message owns"),
 )
-
-
-def _give_up(_: object, __: float) -> object:
-    return _TOO_LATE

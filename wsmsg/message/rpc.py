@@ -1,24 +1,25 @@
 """
-Message's gRPC surface: the streams of Connects, queries, health, reflection.
+Message's gRPC services: the streams of Connects, queries, health and reflection.
 
 ::
 
-    Connect --MessageStream--> LinkStream --> Links, Ingress, Cursors
-    Connect --Query----------> Queries
+    Connect --MessageStream--> IConnectStreams
+            --Query----------> Queries
 
-    deployed --MessageStream-> DeployedStream --> DeployedPeers
-             --unary calls---> DeployedCalls
+    unversioned peer --MessageStream, SendWSMessage, GetHistoryMessages-->
+                               UnversionedPeers
 
-A stream of ours begins with C{subscribe} and is answered with C{LinkWelcome}; from then
-on both sides write only batches.  A peer with C{link_version} 0, or that begins with
-anything else of the deployed contract, is a deployed one.
+The stream of a Connect begins with C{subscribe}, with a C{link_version} above 0, and is
+answered with C{LinkWelcome}; from then on both sides write only batches.  A peer that
+begins with C{link_version} 0 or with a single event is I{unversioned}, and so is every
+peer that makes a unary call of C{MessageService}.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
@@ -27,10 +28,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
-from wsmsg.message.legacy.calls import LegacyCalls
-from wsmsg.message.legacy.peers import LegacyConnects
-from wsmsg.message.legacy.stream import LegacyConnectStream
-from wsmsg.message.links.stream import Context, LinkStream, StreamContext
+from wsmsg.message.links.interface import Context, IConnectStreams
 from wsmsg.message.queries.queries import Queries
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.stream.contract import LINK_VERSION, NAME_CHARACTERS
@@ -42,6 +40,42 @@ _SUBSCRIBE_TIMEOUT_S = 5.0
 T = TypeVar("T")
 
 
+class UnversionedPeers(Protocol):
+    """
+    Serves the peers that have no link version.
+    """
+
+    async def serve(
+        self, first: rest_pb2.MessageStreamRequest, context: Context
+    ) -> None:
+        """
+        Serve one stream until it ends.
+
+        @param first: the first frame.
+        """
+
+    async def send(
+        self, request: rest_pb2.SendWSMessageRequest
+    ) -> rest_pb2.SendWSMessageResponse:
+        """
+        Answer C{SendWSMessage} once the message is durable.
+        """
+
+    async def history(
+        self, request: rest_pb2.GetHistoryRequest
+    ) -> rest_pb2.GetHistoryResponse:
+        """
+        Answer C{GetHistoryMessages}.
+
+        @raise WsmsgError: the request is refused.
+        """
+
+    def hang_up_all(self, reason: str) -> None:
+        """
+        End all streams.
+        """
+
+
 class MessageRpc(
     GrpcServer,
     rest_pb2_grpc.MessageServiceServicer,
@@ -50,7 +84,8 @@ class MessageRpc(
     """
     The gRPC server on Message's C{rpc_listen}.
 
-    @ivar streams: how many are open of Connects of ours.
+    @param load_unversioned: makes what serves unversioned peers; called once, when the
+        first of them opens a stream or makes a call.
     """
 
     _log = Logger()
@@ -62,17 +97,15 @@ class MessageRpc(
 
     def __init__(
         self,
-        core: StreamContext,
+        streams: IConnectStreams,
         queries: Queries,
-        deployed: LegacyConnects,
-        deployed_calls: LegacyCalls,
+        load_unversioned: Callable[[], UnversionedPeers],
     ) -> None:
         super().__init__()
-        self.streams = 0
-        self._core = core
+        self._streams = streams
         self._queries = queries
-        self._deployed = deployed
-        self._deployed_calls = deployed_calls
+        self._load_unversioned = load_unversioned
+        self._loaded: UnversionedPeers | None = None
 
     # -- life
 
@@ -81,14 +114,15 @@ class MessageRpc(
         rest_pb2_grpc.add_QueryServiceServicer_to_server(self, server)
 
     def options(self) -> list[tuple[str, int]]:
-        return server_options(self._core.keepalive_s)
+        return server_options(self._streams.keepalive_s)
 
     async def stop(self, grace_s: float) -> None:
         """
         End all streams, let queries that run finish within the grace.
         """
-        self._core.links.hang_up_all("Message is stopping")
-        self._deployed.hang_up_all("Message is stopping")
+        self._streams.hang_up_all("Message is stopping")
+        if self._loaded is not None:
+            self._loaded.hang_up_all("Message is stopping")
         await super().stop(grace_s)
 
     # -- methods
@@ -101,34 +135,15 @@ class MessageRpc(
         match first.WhichOneof("request_type"):
             case "subscribe" if first.subscribe.link_version:
                 await self._check(first.subscribe, context)
-                await self._serve(first.subscribe, context)
+                await self._streams.serve(first.subscribe, context)
             case "subscribe" | "ack" | "push_result" | "send_message":
                 await self._check_draining(context)
-                await LegacyConnectStream(self._deployed, context).run(first)
+                await self._unversioned().serve(first, context)
             case _:
                 await context.abort(
                     grpc.StatusCode.INVALID_ARGUMENT,
                     "the first frame is not a subscribe",
                 )
-
-    async def _serve(self, hello: rest_pb2.SubscribeRequest, context: Context) -> None:
-        core = self._core
-        link, resumed = core.links.subscribe(hello, core.incarnation)
-        self._log.info(
-            "stream of {node} open from {peer}, {kind}",
-            node=link.node,
-            peer=context.peer(),
-            kind="resumed" if resumed else "new",
-        )
-        self.streams += 1
-        reason = "Connect is gone"
-        try:
-            reason = await LinkStream(core, context, link, resumed).run()
-            context.set_code(grpc.StatusCode.UNAVAILABLE)
-            context.set_details(reason)
-        finally:
-            self.streams -= 1
-            core.links.lost(link, reason)
 
     async def SendWSMessage(
         self, request: rest_pb2.SendWSMessageRequest, context: Context
@@ -136,7 +151,7 @@ class MessageRpc(
         """
         A message, answered once it is durable.
         """
-        return await _on_loop(self._deployed_calls.send(request))
+        return await _on_loop(self._unversioned().send(request))
 
     async def GetHistoryMessages(
         self, request: rest_pb2.GetHistoryRequest, context: Context
@@ -145,7 +160,7 @@ class MessageRpc(
         A page of old messages.
         """
         try:
-            return await _on_loop(self._deployed_calls.history(request))
+            return await _on_loop(self._unversioned().history(request))
         except WsmsgError as e:
             await context.abort(grpc.StatusCode[e.grpc_code], e.reason)
             raise
@@ -157,6 +172,11 @@ class MessageRpc(
         Many reads in one call.
         """
         return await _on_loop(self._queries.answer(request))
+
+    def _unversioned(self) -> UnversionedPeers:
+        if self._loaded is None:
+            self._loaded = self._load_unversioned()
+        return self._loaded
 
     async def _first(self, context: Context) -> rest_pb2.MessageStreamRequest:
         try:
@@ -192,7 +212,7 @@ class MessageRpc(
         await self._check_draining(context)
 
     async def _check_draining(self, context: Context) -> None:
-        if self._core.draining:
+        if self._streams.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Message is stopping")
 
 

@@ -1,21 +1,39 @@
 """
-C{twistd message}: the options, and the one place where a Message is put together.
+C{twistd message}: the options, and the composition of a Message.
 
-Backends and gRPC are imported once the options are good: C{twistd --help} and a
-mistake in the settings need none of them.
+Backends and gRPC are imported once the options are valid: C{twistd --help} and a
+mistake in the settings need neither.
 """
 
 from __future__ import annotations
 
 import sys
 import uuid
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import MessageSettings
+
+if TYPE_CHECKING:
+    from wsmsg.auth.identity import Authenticate
+    from wsmsg.daemon.app import Daemon
+    from wsmsg.daemon.lifecycle import Part
+    from wsmsg.message.backends import Backends
+    from wsmsg.message.delivery.numbering import Numbering
+    from wsmsg.message.delivery.reader import JournalReader
+    from wsmsg.message.http.api import PublicHttp
+    from wsmsg.message.ingress.ingress import Ingress
+    from wsmsg.message.legacy.plugin import LegacyPlugin
+    from wsmsg.message.links.links import Links
+    from wsmsg.message.links.stream import StreamContext
+    from wsmsg.message.node import MessageNode
+    from wsmsg.message.queries.marks import Marks
+    from wsmsg.message.queries.queries import Queries
 
 _SWITCH_S = 0.0005
 
@@ -35,28 +53,26 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """
-    Check what can be checked while somebody reads C{stderr}, then build the tree.
+    Check what can be checked while C{stderr} is a terminal, then build the tree.
     """
     from twisted.internet import reactor
 
     return build(options, reactor)
 
 
-def build(options: Options, reactor: Any) -> IService:
+def build(options: Options, reactor: IReactorTime) -> IService:
     """
-    The tree of services of a Message; nothing of it has begun.
+    Build the services of a Message, without starting any.
     """
     from wsmsg.daemon.app import Daemon
-    from wsmsg.daemon.lifecycle import Part, part
-    from wsmsg.daemon.listener import Listener
     from wsmsg.message.backends import Backends, probes
     from wsmsg.message.http.dead_letters import DeadLettersResource
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import required_up
 
-    # A thread that comes back from SQLite asks for the interpreter, and the reactor's
-    # thread gives it up after this: with Python's 5 ms each step of a commit would
-    # wait so long behind a busy reactor.
+    # A thread that returns from SQLite waits for the interpreter lock, which the
+    # thread of the reactor gives up after this time: with Python's 5 ms each step of
+    # a commit would wait so long behind a busy reactor.
     sys.setswitchinterval(_SWITCH_S)
     settings: MessageSettings = options.settings
     daemon = Daemon(
@@ -66,204 +82,238 @@ def build(options: Options, reactor: Any) -> IService:
         probes=probes(settings, options.data_dir),
     )
     backends = Backends(settings, options.data_dir, reactor, daemon.retry)
-    node, presence, ids = _node(daemon, reactor, backends)
-    registry = backends.registry(ids)
-    for backend in (node.journal, node.store, presence):
-        daemon.health.add(backend.dependency)
+    assembly = Assembly(daemon, reactor, settings, backends)
+    node = assembly.node
     daemon.health.describe("message", node.status)
-    daemon.on_reload(node.adopt)
-    node.measure(daemon.metrics)
+    daemon.on_reload(node.apply_settings)
+    node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
-    parts = [
-        part("presence", presence),
-        Part("files", node.open_files, node.close_files),
-        Part("leases", node.start_leases, node.stop_leases),
-        Part("rpc", node.start_rpc, node.stop_rpc),
-        Part("intake", stop=node.drain),
-    ]
-    if settings.listen:
-        http = _http(daemon, reactor, node)
-        parts.append(part("http", Listener(reactor, settings.listen, http.site)))
-        parts.append(Part("calls", stop=http.drain))
-    stop_order = ["intake", "rpc", "files", "leases", "presence"]
-    if settings.listen:
-        stop_order[:0] = ["http", "calls"]
-    if registry is not None:
-        daemon.health.add(registry.dependency)
-        parts.append(part("registry", registry))
-        stop_order.insert(0, "registry")
-        relay = _relay(daemon, reactor, node, registry)
-        parts.append(Part("relay", stop=relay.stop))
-        stop_order.insert(stop_order.index("rpc"), "relay")
+    parts, stop_order = assembly.parts()
     dead_letters = DeadLettersResource(node.journal)
     return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
 
 
-def _relay(daemon: Any, reactor: Any, node: Any, registry: Any) -> Any:
+class Assembly:
     """
-    The streams to other Messages, for deployed Connects.
+    The parts of one Message; each is made when another one first needs it.
     """
-    from wsmsg.message.legacy.relay import LegacyRelay, grpc_endpoint
 
-    keepalive_s = daemon.settings.keepalive_s
-    relay = LegacyRelay(
-        node.deployed,
-        reactor,
-        lambda address, hello: grpc_endpoint(address, hello, keepalive_s),
-        node=daemon.node,
-        retry=daemon.retry,
-    )
-    registry.on_listed = relay.listed
-    daemon.health.describe("legacy_relay", relay.status)
-    return relay
+    def __init__(
+        self,
+        daemon: Daemon,
+        reactor: IReactorTime,
+        settings: MessageSettings,
+        backends: Backends,
+    ) -> None:
+        self._daemon = daemon
+        self._reactor = reactor
+        self._settings = settings
+        self._journal = backends.journal()
+        self._store = backends.store()
+        self._presence = backends.presence()
+        self._ids = backends.message_ids(self._now_ms)
+        self._registry = backends.registry(self._ids)
+        for backend in (self._journal, self._store, self._presence, self._registry):
+            if backend is not None:
+                daemon.health.add(backend.dependency)
 
+    def parts(self) -> tuple[list[Part], list[str]]:
+        """
+        Return the parts in the order of starting, and the names of those that stop, in
+        the order of stopping.
+        """
+        from wsmsg.daemon.lifecycle import Part, part
+        from wsmsg.daemon.listener import Listener
 
-def _http(daemon: Any, reactor: Any, node: Any) -> Any:
-    """
-    What is served at C{listen}.
-    """
-    from wsmsg.message.http.api import ApiServices, PublicHttp
-    from wsmsg.message.ingress.submit import SubmitAndWait
-    from wsmsg.message.legacy.history import History
-    from wsmsg.message.legacy.http import LegacyHttpCalls
+        node = self.node
+        parts = [
+            part("presence", self._presence),
+            Part("files", node.open_files, node.close_files),
+            Part("leases", node.start_leases, node.stop_leases),
+            Part("rpc", node.start_rpc, node.stop_rpc),
+            Part("plugins", stop=node.stop_plugins),
+            Part("intake", stop=node.drain),
+        ]
+        stop_order = ["intake", "plugins", "rpc", "files", "leases", "presence"]
+        if self._settings.listen:
+            http = self._http()
+            listener = Listener(self._reactor, self._settings.listen, http.site)
+            parts += [part("http", listener), Part("calls", stop=http.drain)]
+            stop_order[:0] = ["http", "calls"]
+        if self._registry is not None:
+            parts.append(part("registry", self._registry))
+            stop_order.insert(0, "registry")
+        return parts, stop_order
 
-    settings: MessageSettings = daemon.settings
+    @cached_property
+    def node(self) -> MessageNode:
+        """
+        The parts that start, stop and are reloaded together.
+        """
+        from wsmsg.message.links.stream import ConnectStreams
+        from wsmsg.message.node import MessageNode
+        from wsmsg.message.rpc import MessageRpc
 
-    def authenticate(token: TokenSettings) -> Any:
+        streams = ConnectStreams(self._core)
+        return MessageNode(
+            settings=self._settings,
+            clock=self._reactor,
+            journal=self._journal,
+            store=self._store,
+            core=self._core,
+            marks=self._marks,
+            queries=self._queries,
+            reading=self._reader(),
+            streams=streams,
+            rpc=MessageRpc(streams, self._queries, lambda: self._legacy),
+        )
+
+    @cached_property
+    def _legacy(self) -> LegacyPlugin:
+        # Made for the first legacy peer: other Messages do not import it.
+        from wsmsg.message.legacy.plugin import LegacyPlugin
+
+        plugin = LegacyPlugin(
+            self._core,
+            self._store,
+            self._marks.mark,
+            self._reactor,
+            self.node.settings,
+            retry=self._daemon.retry,
+            messages=self._registry,
+        )
+        plugin.register_metrics(self._daemon.metrics)
+        self.node.plugins.append(plugin)
+        return plugin
+
+    @cached_property
+    def _links(self) -> Links:
+        from wsmsg.message.links.links import Links
+
+        settings = self._settings
+        return Links(
+            self._presence,
+            self._reactor,
+            grace_s=settings.link_grace_s,
+            limit_records=settings.link_records,
+            limit_bytes=settings.link_bytes,
+        )
+
+    @cached_property
+    def _ingress(self) -> Ingress:
+        from wsmsg.message.ingress.appends import Appends
+        from wsmsg.message.ingress.group_rules import GroupRules
+        from wsmsg.message.ingress.ingress import Ingress
+
+        settings = self._settings
+        rules = GroupRules(
+            self._store,
+            self._now_ms,
+            group_members=settings.group_members,
+            recall_s=settings.recall_s,
+        )
+        return Ingress(
+            Appends(self._journal, self._store, self._reactor),
+            self._store,
+            self._ids,
+            self._now_ms,
+            rules=rules,
+            limit=settings.appends_in_flight,
+            content_bytes=settings.content_bytes,
+        )
+
+    @cached_property
+    def _numbering(self) -> Numbering:
+        from wsmsg.message.delivery.numbering import Numbering
+
+        return Numbering(
+            self._store,
+            self._now_ms,
+            heads_cached=self._settings.heads_cached,
+            members_cached=self._settings.members_cached,
+        )
+
+    @cached_property
+    def _marks(self) -> Marks:
+        from wsmsg.message.queries.marks import Marks
+
+        return Marks(self._store, self._links.receipt, self._reactor)
+
+    @cached_property
+    def _queries(self) -> Queries:
+        from wsmsg.message.queries.queries import Queries
+
+        return Queries(
+            self._store,
+            self._presence,
+            self._links.routes,
+            page=self._settings.page,
+            mark=self._marks.mark,
+        )
+
+    @cached_property
+    def _core(self) -> StreamContext:
+        from wsmsg.message.links.cursors import CursorWriter
+        from wsmsg.message.links.stream import StreamContext
+        from wsmsg.message.links.typing import GroupTyping
+
+        return StreamContext(
+            node=self._daemon.node,
+            incarnation=uuid.uuid4().hex,
+            links=self._links,
+            ingress=self._ingress,
+            cursors=CursorWriter(self._store, self._links, self._reactor),
+            group_typing=GroupTyping(
+                self._store, self._numbering.members, self._links, self._reactor
+            ),
+            keepalive_s=self._settings.keepalive_s,
+            content_bytes=self._settings.content_bytes,
+        )
+
+    def _reader(self) -> JournalReader:
+        from wsmsg.message.delivery.reader import JournalReader
+
+        return JournalReader(
+            self._journal,
+            self._numbering,
+            self._links,
+            self._reactor,
+            self._daemon.retry,
+            batch=self._settings.read_batch,
+            limit_unsettled=self._settings.unsettled_records,
+            stored=self._marks.pushed,
+        )
+
+    def _http(self) -> PublicHttp:
+        from wsmsg.message.http.api import ApiServices, PublicHttp
+        from wsmsg.message.ingress.submit import SubmitAndWait
+
+        daemon, settings = self._daemon, self._settings
+        submit = SubmitAndWait(self._ingress, self._store, self._reactor)
+        services = ApiServices(self._store, submit, self._queries, self._links)
+        http = PublicHttp(
+            services,
+            daemon.health,
+            self._reactor,
+            settings,
+            self._authenticate,
+            self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
+            if settings.legacy.http
+            else (),
+        )
+        daemon.on_reload(http.adopt)
+        http.measure(daemon.metrics)
+        return http
+
+    def _authenticate(self, token: TokenSettings) -> Authenticate:
         from wsmsg.auth.jwt import Authenticator
         from wsmsg.auth.local_key import TokenKeyUnusable, local_key
 
         try:
-            key = local_key(daemon.data_dir, make=False)
+            key = local_key(self._daemon.data_dir, make=False)
         except TokenKeyUnusable:
-            key = ""  # Connect, which makes it, is elsewhere
+            key = ""  # Connect, which makes the key, uses another data folder
         return Authenticator(token, key.encode("ascii")).authenticate
 
-    behind = ApiServices(
-        node.store,
-        SubmitAndWait(node.core.ingress, node.store, reactor),
-        node.queries,
-        node.core.links,
-    )
-    legacy = LegacyHttpCalls(
-        node.store,
-        behind.submit,
-        History(node.store, depth=settings.legacy.history_depth),
-        node.marks.mark,
-        reactor,
-        most_unread=lambda: daemon.current.http.unread,
-    )
-    http = PublicHttp(
-        behind, daemon.health, reactor, settings, authenticate, legacy.routes()
-    )
-    daemon.on_reload(http.adopt)
-    http.measure(daemon.metrics)
-    return http
-
-
-def _node(daemon: Any, reactor: Any, backends: Any) -> Any:
-    """
-    The parts that make a Message what it is, its presence, and its ids.
-    """
-    from wsmsg.message.delivery.numbering import Numbering
-    from wsmsg.message.delivery.reader import JournalReader
-    from wsmsg.message.ingress.appends import Appends
-    from wsmsg.message.ingress.group_rules import GroupRules
-    from wsmsg.message.ingress.ingress import Ingress
-    from wsmsg.message.legacy.calls import LegacyCalls
-    from wsmsg.message.legacy.history import History
-    from wsmsg.message.legacy.peers import LegacyConnects
-    from wsmsg.message.links.cursors import CursorWriter
-    from wsmsg.message.links.links import Links
-    from wsmsg.message.links.stream import StreamContext
-    from wsmsg.message.links.typing import GroupTyping
-    from wsmsg.message.node import MessageNode
-    from wsmsg.message.queries.marks import Marks
-    from wsmsg.message.queries.queries import Queries
-    from wsmsg.message.rpc import MessageRpc
-
-    settings: MessageSettings = daemon.settings
-
-    def now_ms() -> int:
-        return int(reactor.seconds() * 1000)
-
-    journal, store = backends.journal(), backends.store()
-    presence, ids = backends.presence(), backends.message_ids(now_ms)
-    links = Links(
-        presence,
-        reactor,
-        grace_s=settings.link_grace_s,
-        limit_records=settings.link_records,
-        limit_bytes=settings.link_bytes,
-    )
-    ingress = Ingress(
-        Appends(journal, store, reactor),
-        store,
-        ids,
-        now_ms,
-        rules=GroupRules(
-            store,
-            now_ms,
-            group_members=settings.group_members,
-            recall_s=settings.recall_s,
-        ),
-        limit=settings.appends_in_flight,
-        content_bytes=settings.content_bytes,
-    )
-    delivery = Numbering(
-        store,
-        now_ms,
-        heads_cached=settings.heads_cached,
-        members_cached=settings.members_cached,
-    )
-    marks = Marks(store, links.receipt, reactor)
-    core = StreamContext(
-        node=daemon.node,
-        incarnation=uuid.uuid4().hex,
-        links=links,
-        ingress=ingress,
-        cursors=CursorWriter(store, links, reactor),
-        group_typing=GroupTyping(store, delivery.members, links, reactor),
-        keepalive_s=settings.keepalive_s,
-        content_bytes=settings.content_bytes,
-    )
-    deployed = LegacyConnects(
-        ingress,
-        marks.mark,
-        reactor,
-        settings.legacy,
-        incarnation=core.incarnation,
-    )
-    links.push_listeners.append(deployed.push)
-    calls = LegacyCalls(
-        ingress,
-        History(store, depth=settings.legacy.history_depth),
-        lambda: deployed.settings,
-        incarnation=core.incarnation,
-    )
-    queries = Queries(
-        store, presence, links.routes, page=settings.page, mark=marks.mark
-    )
-    reading = JournalReader(
-        journal,
-        delivery,
-        links,
-        reactor,
-        daemon.retry,
-        batch=settings.read_batch,
-        limit_unsettled=settings.unsettled_records,
-        stored=marks.pushed,
-    )
-    node = MessageNode(
-        settings=settings,
-        clock=reactor,
-        journal=journal,
-        store=store,
-        core=core,
-        marks=marks,
-        queries=queries,
-        reading=reading,
-        rpc=MessageRpc(core, queries, deployed, calls),
-        deployed=deployed,
-    )
-    return node, presence, ids
+    def _now_ms(self) -> int:
+        return int(self._reactor.seconds() * 1000)

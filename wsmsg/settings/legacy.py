@@ -42,10 +42,11 @@ class ConnectLegacySettings(Section):
 
 class MessageLegacySettings(Section):
     """
-    What is held for one stream of a deployed Connect.  All of it can change live.
+    What Message does for legacy peers.  All but C{http} can change live.
 
-    @ivar records: pushes and answers that it has not taken; over it the stream
-        is ended.
+    @ivar http: serve the HTTP contract of the legacy system on C{listen}.
+    @ivar records: pushes and answers that a legacy Connect has not read from its
+        stream; over it Message ends the stream.
     @ivar record_bytes: the same in bytes.
     @ivar unsettled: pushes that wait for it to be written before their records count as
         settled; older ones are settled all the same.
@@ -61,6 +62,7 @@ class MessageLegacySettings(Section):
         pages reach.
     """
 
+    http: bool = True
     records: Count = 20000
     record_bytes: Bytes = 64 * 2**20
     unsettled: Count = 1000

@@ -215,6 +215,7 @@ class MessageSettings(Common):
         "keepalive_s",
         "heads_cached",
         "members_cached",
+        "legacy.http",
         *(f"kafka.{name}" for name in KafkaSettings.model_fields),
     }
     listen: Listen = "127.0.0.1:21004"

@@ -5,16 +5,20 @@ Deployed Connects on real streams over loopback: what their tests share.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
-from twisted.internet.defer import Deferred
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
 
 from tests.message.rpc_case import RpcCase, run
-from wsmsg.model import Message
+from wsmsg.message.legacy.plugin import LegacyPlugin
+from wsmsg.message.rpc import UnversionedPeers
+from wsmsg.model import Mark, Message
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
+from wsmsg.settings.values import MessageSettings
 
 Request = rest_pb2.MessageStreamRequest
 
@@ -68,12 +72,39 @@ def said(number: int, conversation: str = "u:1:2", sender: int = 1, **more: Any)
     )
 
 
-class DeployedCase(RpcCase):
+class LegacyCase(RpcCase):
     """
     What tests of streams share.
     """
 
+    settings = MessageSettings()
     raw_channel: Any
+
+    async def start(self) -> None:
+        self.seen: dict[int, set[int]] = {}
+        await super().start()
+        self.plugin = LegacyPlugin(
+            self.core,
+            self.store,
+            self.mark,
+            reactor,
+            self.settings,
+            retry=lambda failures: 0.02,
+        )
+        self.legacy = self.plugin.connects
+
+    def load_unversioned(self) -> UnversionedPeers:
+        """
+        Serve legacy peers.
+        """
+        return self.plugin
+
+    def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+        """
+        Know the messages in C{self.seen}.
+        """
+        known = self.seen.get(user, set())
+        return succeed([m.message_id in known for m in marks])
 
     def check(self, test: Callable[[Any], Awaitable[None]]) -> Deferred[Any]:
         """

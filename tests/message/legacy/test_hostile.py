@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from tests.message.legacy.cases import (
-    DeployedCase,
+    LegacyCase,
     Request,
     ack,
     said,
@@ -20,14 +20,17 @@ from tests.message.legacy.cases import (
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
+from wsmsg.settings.values import MessageSettings
 
 
-class HostileTests(DeployedCase):
+class HostileTests(LegacyCase):
     """
     Peers that are broken; others who are there go on.
     """
 
-    settings = MessageLegacySettings(records=2000, record_bytes=2**20, unsettled=100)
+    settings = MessageSettings(
+        legacy=MessageLegacySettings(records=2000, record_bytes=2**20, unsettled=100)
+    )
 
     def test_never_reads(self) -> Deferred[Any]:
         """

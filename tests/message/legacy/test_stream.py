@@ -12,7 +12,7 @@ import grpc.aio
 from twisted.internet.defer import Deferred
 
 from tests.message.legacy.cases import (
-    DeployedCase,
+    LegacyCase,
     Request,
     ack,
     said,
@@ -25,7 +25,7 @@ from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 
 
-class StreamTests(DeployedCase):
+class StreamTests(LegacyCase):
     """
     What a deployed Connect says and is told.
     """
@@ -180,7 +180,7 @@ class StreamTests(DeployedCase):
             for call in (first, second):
                 ids = [(await call.read()).push_event.message.message_id for _ in "ab"]
                 self.assertEqual(ids, [1001, 1002])
-            self.assertEqual(self.rpc.streams, 1)
+            self.assertEqual(self.streams.open, 1)
             self.assertEqual(self.legacy.subscribers, 2)
 
         return self.check(check)

@@ -44,7 +44,7 @@ class RelayTests(IntegrationTestCase):
         """
         _, status = await daemon.get("/status")
         assert isinstance(status, dict)
-        found: list[dict[str, Any]] = status["legacy_relay"]["messages"]
+        found: list[dict[str, Any]] = status["message"]["legacy_relay"]["messages"]
         return [m["state"] for m in found] == ["up"]
 
     @with_daemons

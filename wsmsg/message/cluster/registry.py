@@ -24,6 +24,7 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.message.cluster.interface import OthersListener
 from wsmsg.message.cluster.message_ids import NUMBERS
 from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
 from wsmsg.settings.urls.redis import RedisUrl
@@ -86,8 +87,6 @@ class RedisRegistry:
     @param number: that of its message ids, until Redis says that it is another's.
     @param renumber: told the number from which on it shall be; L{None}: the number
         was chosen by the operator and stays.
-    @ivar on_listed: called with the addresses of all other Messages, about once a
-        second while Redis is there.
     """
 
     _log = Logger()
@@ -105,7 +104,8 @@ class RedisRegistry:
     ) -> None:
         self.dependency = dependency
         self.number = number
-        self.on_listed: Callable[[frozenset[str]], object] | None = None
+        self._others: frozenset[str] | None = None
+        self._listeners: list[OthersListener] = []
         self._address = address
         self._renumber = renumber
         self._who = uuid.uuid4().hex
@@ -141,6 +141,15 @@ class RedisRegistry:
         left.addErrback(lambda _: None)  # then the lease runs out
         return left.addCallback(lambda _: self._redis.stop())
 
+    def on_others(self, listener: OthersListener) -> None:
+        """
+        Call C{listener} with the addresses of all other Messages; see
+        L{wsmsg.message.cluster.interface.IMessageList}.
+        """
+        self._listeners.append(listener)
+        if self._others is not None:
+            listener(self._others)
+
     def _check(self, ask: Ask) -> Deferred[Any]:
         # What shows that Redis serves us is what we need of it.
         lease_ms = int(LEASE_S * 1000)
@@ -150,8 +159,9 @@ class RedisRegistry:
         return asked.addCallback(self._listed)
 
     def _listed(self, found: Sequence[str]) -> None:
-        if self.on_listed is not None:
-            self.on_listed(frozenset(found) - {self._address})
+        self._others = frozenset(found) - {self._address}
+        for listener in self._listeners:
+            listener(self._others)
 
     def _changed(self, dependency: Dependency) -> None:
         if self._renewing.running:

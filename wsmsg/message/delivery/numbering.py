@@ -23,7 +23,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.message.links.recipients import (
+from wsmsg.message.links.interface import (
     GroupRecipients,
     MemberCache,
     groups_in,

@@ -20,8 +20,9 @@ from wsmsg.errors import Unavailable
 from wsmsg.message.delivery.commits import CommitTracker
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.journal.interface import IJournal, JournalEntry
-from wsmsg.message.links.links import Links
+from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
+from wsmsg.settings.values import MessageSettings
 
 _LONGEST_WAIT_S = 2.0
 
@@ -40,7 +41,7 @@ class JournalReader:
         self,
         journal: IJournal,
         delivery: Numbering,
-        links: Links,
+        links: ILinks,
         clock: IReactorTime,
         retry: RetryPolicy,
         *,
@@ -70,6 +71,13 @@ class JournalReader:
     @property
     def unsettled(self) -> int:
         return self._settling.unsettled
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply the size of a batch and the limit of unsettled records.
+        """
+        self.batch = settings.read_batch
+        self.limit_unsettled = settings.unsettled_records
 
     def start(self) -> None:
         self._running = True

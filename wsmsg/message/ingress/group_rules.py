@@ -28,6 +28,7 @@ from wsmsg.model import (
     is_group,
     recalled_in,
 )
+from wsmsg.settings.values import MessageSettings
 
 #: How long an answer of the store is believed that somebody is a member.
 BELIEVED_MS = 1000
@@ -128,6 +129,13 @@ class GroupRules:
         self._claimed: Lately[str, frozenset[int]] = Lately(
             now_ms, _CHANGED_MS, limit=_BIG
         )
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply the limits of groups and of recalls.
+        """
+        self.group_members = settings.group_members
+        self.recall_s = settings.recall_s
 
     def believes(self, proposal: SendRequest) -> bool:
         """

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
 from wsmsg.flow.send_fence import SendFences
-from wsmsg.message.cluster.message_ids import MessageIds
+from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Answer, Reply, SendRequest, validate
@@ -40,6 +40,7 @@ from wsmsg.model import (
     MessageIdentity,
     is_group,
 )
+from wsmsg.settings.values import MessageSettings
 
 _RETRY_AFTER_MS = 500
 
@@ -59,7 +60,7 @@ class Ingress:
         self,
         appends: Appends,
         store: IMessageStore,
-        ids: MessageIds,
+        ids: IMessageIds,
         now_ms: Callable[[], int],
         *,
         rules: GroupRules,
@@ -86,6 +87,14 @@ class Ingress:
         self._holding: Counter[tuple[str, int]] = Counter()
         self._judging = False
         self._fences: SendFences[tuple[str, int]] = SendFences()
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply the limits of sends and of groups.
+        """
+        self.content_bytes = settings.content_bytes
+        self.limit = settings.appends_in_flight
+        self.rules.apply_settings(settings)
 
     def accept(self, proposals: Iterable[SendRequest], reply: Reply) -> None:
         """

@@ -19,12 +19,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
+from wsmsg.message.queries.interface import Marking
 from wsmsg.model import INT64_MAX, Mark
 from wsmsg.rpc import rest_pb2
 
-#: Marks messages as seen by a user; fires with one bool a mark, whether there is such
-#: a message to the user.
-Marking = Callable[[int, Sequence[Mark]], Deferred[list[bool]]]
 #: Told of an acknowledgement, and whether it is confirmed.
 Confirm = Callable[[rest_pb2.MessageAckRequest, bool], object]
 

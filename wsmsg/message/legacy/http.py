@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.errors import BadRequest
@@ -35,12 +33,12 @@ from wsmsg.message.legacy.http_forms import (
     reader_of,
     view,
 )
+from wsmsg.message.queries.interface import Marking
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.model import (
     FIRST_EVENT,
     INT64_MAX,
     TEXT,
-    Mark,
     Message,
 )
 from wsmsg.stream.contract import SIGNAL_TYPES
@@ -50,14 +48,6 @@ _MOST = 1000
 _MARKS = 10_000
 # Contents of one answer of unread, in characters.
 _ANSWER_CHARACTERS = 4 * 2**20
-
-
-class Marking(Protocol):
-    """
-    What marks messages as seen: L{wsmsg.message.queries.marks.Marks.mark}.
-    """
-
-    def __call__(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]: ...
 
 
 class LegacyHttpCalls:

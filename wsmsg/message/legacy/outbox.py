@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wsmsg.message.legacy.convert import NEW_MESSAGE, spell
-from wsmsg.message.links.link import Settled
-from wsmsg.message.links.recipients import Push
+from wsmsg.message.links.interface import Push, Settled
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
 

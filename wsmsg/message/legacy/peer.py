@@ -11,9 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.legacy.acks import LegacyConnectAcks, Marking
+from wsmsg.message.legacy.acks import LegacyConnectAcks
 from wsmsg.message.legacy.outbox import LegacyConnectOutbox, Response
 from wsmsg.message.legacy.sends import LegacyConnectSends
+from wsmsg.message.queries.interface import Marking
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
 from wsmsg.stream.contract import NAME_CHARACTERS, SIGNAL_TYPES

@@ -22,11 +22,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.legacy.acks import Marking
 from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
 from wsmsg.message.links.countdown import Countdown
-from wsmsg.message.links.link import Settled
-from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
+from wsmsg.message.links.interface import GroupRecipients, Push, Settled
+from wsmsg.message.links.recipients import pushes_of
+from wsmsg.message.queries.interface import Marking
 from wsmsg.model import Message
 from wsmsg.settings.legacy import MessageLegacySettings
 
@@ -37,8 +37,8 @@ class LegacyConnects:
 
     @ivar settings: may be replaced; it counts from then on.
     @ivar cut: streams that were ended, as nobody read them.
-    @ivar on_subscribed: called when the first has subscribed, and when the last that
-        was is gone.
+    @ivar on_subscribed: called with C{True} when the first stream has subscribed, and
+        with C{False} when the last subscribed stream is gone.
     """
 
     _log = Logger()
@@ -58,7 +58,7 @@ class LegacyConnects:
         self.settings = settings
         self.incarnation = incarnation
         self.cut = 0
-        self.on_subscribed: Callable[[bool], object] = _nobody
+        self.on_subscribed: list[Callable[[bool], object]] = []
         self._numbers = 0
         self._peers: list[LegacyConnect] = []
         self._subscribed: list[LegacyConnect] = []
@@ -91,7 +91,7 @@ class LegacyConnects:
         if peer not in self._subscribed and not peer.outbox.broken:
             self._subscribed.append(peer)
             if len(self._subscribed) == 1:
-                self.on_subscribed(True)
+                self._tell_subscribed(True)
 
     def leaving(self, peer: LegacyConnect) -> None:
         """
@@ -100,7 +100,11 @@ class LegacyConnects:
         if peer in self._subscribed:
             self._subscribed.remove(peer)
             if not self._subscribed:
-                self.on_subscribed(False)
+                self._tell_subscribed(False)
+
+    def _tell_subscribed(self, subscribed: bool) -> None:
+        for listener in self.on_subscribed:
+            listener(subscribed)
 
     def lost(self, peer: LegacyConnect, reason: str) -> None:
         """
@@ -233,9 +237,3 @@ class LegacyConnects:
 def _all(*groups: Iterable[LegacyConnect]) -> Iterable[LegacyConnect]:
     for group in groups:
         yield from group
-
-
-def _nobody(_: bool) -> None:
-    """
-    Nobody wants to know whether anyone is subscribed.
-    """

@@ -78,7 +78,7 @@ class LegacyRelay:
         self._peers: dict[str, RelayPeer] = {}
         self._leaving: set[Deferred[Any]] = set()
         self._stopped = False
-        deployed.on_subscribed = lambda _: self._dial()
+        deployed.on_subscribed.append(lambda _: self._dial())
 
     def listed(self, addresses: frozenset[str]) -> None:
         """
@@ -103,7 +103,7 @@ class LegacyRelay:
         """
         return {"messages": [peer.status() for peer in self._peers.values()]}
 
-    def stop(self) -> Deferred[Any]:
+    def stop(self) -> Deferred[list[object]]:
         """
         End all streams.
         """

@@ -23,8 +23,7 @@ from zope.interface import implementer
 
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.message.links.link import Settled
-from wsmsg.message.links.recipients import Push
+from wsmsg.message.links.interface import Push, Settled
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import message_of
 

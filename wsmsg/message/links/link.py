@@ -22,11 +22,11 @@ from itertools import islice
 
 import attrs
 
+from wsmsg.message.links.interface import Settled
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import write_message
 
-Settled = Callable[[], object]
 Response = rest_pb2.MessageStreamResponse
 
 #: The most answers to sends that wait for a stream.

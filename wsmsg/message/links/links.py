@@ -9,29 +9,26 @@ are given up, and the users count as gone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.message.links.countdown import Countdown
+from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.leases import Leases
-from wsmsg.message.links.link import Link, Settled
+from wsmsg.message.links.link import Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
 from wsmsg.rpc import rest_pb2
+from wsmsg.settings.values import MessageSettings
 
 _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
 #: The most users that one Connect may say to have, and to watch.
 MOST_USERS = 1_000_000
-
-
-#: Called with messages, the recipients of those in groups, and a callable for when
-#: all of the messages are settled.
-PushListener = Callable[[Sequence[Message], GroupRecipients | None, Settled], object]
 
 
 class Links:
@@ -65,6 +62,14 @@ class Links:
         self._links: dict[str, Link] = {}
         self._expiring: dict[str, IDelayedCall] = {}
         self._watchers: defaultdict[int, set[str]] = defaultdict(set)
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply the grace time, and the limits of links that are made from now on.
+        """
+        self.grace_s = settings.link_grace_s
+        self.limit_records = settings.link_records
+        self.limit_bytes = settings.link_bytes
 
     # -- streams come and go
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
+import grpc
 import grpc.aio
 from twisted.logger import Logger
 
@@ -23,16 +23,15 @@ from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.message.links.cursors import CursorWriter
+from wsmsg.message.links.interface import Context
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.typing import GroupTyping
 from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
+from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.batch_writer import BatchWriter
 from wsmsg.stream.contract import LINK_VERSION, SPACING_S
-
-#: C{grpc.aio.ServicerContext}; gRPC has no types.
-Context = Any
 
 
 @attrs.define
@@ -68,6 +67,63 @@ class StreamContext:
         welcome.heartbeat_ms = int(self.keepalive_s * 1000)
         welcome.content_bytes = self.content_bytes
         return response
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply the settings of the streams, of the links and of the ingress.
+        """
+        self.content_bytes = settings.content_bytes
+        self.ingress.apply_settings(settings)
+        self.links.apply_settings(settings)
+
+
+class ConnectStreams:
+    """
+    The streams of all Connects; see
+    L{wsmsg.message.links.interface.IConnectStreams}.
+    """
+
+    _log = Logger()
+
+    def __init__(self, core: StreamContext) -> None:
+        self.open = 0
+        self._core = core
+
+    @property
+    def draining(self) -> bool:
+        return self._core.draining
+
+    @property
+    def keepalive_s(self) -> float:
+        return self._core.keepalive_s
+
+    async def serve(self, hello: rest_pb2.SubscribeRequest, context: Context) -> None:
+        """
+        Serve one stream until it ends.
+        """
+        core = self._core
+        link, resumed = core.links.subscribe(hello, core.incarnation)
+        self._log.info(
+            "stream of {node} open from {peer}, {kind}",
+            node=link.node,
+            peer=context.peer(),
+            kind="resumed" if resumed else "new",
+        )
+        self.open += 1
+        reason = "Connect is gone"
+        try:
+            reason = await LinkStream(core, context, link, resumed).run()
+            context.set_code(grpc.StatusCode.UNAVAILABLE)
+            context.set_details(reason)
+        finally:
+            self.open -= 1
+            core.links.lost(link, reason)
+
+    def hang_up_all(self, reason: str) -> None:
+        """
+        End all streams.
+        """
+        self._core.links.hang_up_all(reason)
 
 
 class LinkStream:

@@ -5,7 +5,6 @@ what is unread; and what they have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import (
@@ -17,8 +16,9 @@ from twisted.internet.defer import (
 from twisted.logger import Logger
 
 from wsmsg.errors import Forbidden, Internal, NotFound, Unavailable, WsmsgError
-from wsmsg.message.links.routes import Routes
+from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.queries.interface import Marking
 from wsmsg.message.store.interface import HeadRow, IMessageStore
 from wsmsg.model import (
     Cursor,
@@ -31,6 +31,7 @@ from wsmsg.model import (
     members_of,
 )
 from wsmsg.rpc import rest_pb2
+from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.convert import write_message
 
 #: How far back heads reach beyond what was asked: clocks of several machines differ,
@@ -41,8 +42,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _ITEMS = 1000
-#: Stores what a user has seen; fires with one bool a mark.
-Marking = Callable[[int, Sequence[Mark]], Deferred[list[bool]]]
 _USERS = 10_000
 
 
@@ -61,7 +60,7 @@ class Queries:
         self,
         store: IMessageStore,
         presence: IPresence,
-        routes: Routes,
+        routes: IRoutes,
         *,
         page: int,
         mark: Marking | None = None,
@@ -72,6 +71,12 @@ class Queries:
         self._routes = routes
         self._marking = mark
         self.page_limit = page
+
+    def apply_settings(self, settings: MessageSettings) -> None:
+        """
+        Apply the limit of an answer.
+        """
+        self.page_limit = settings.page
 
     async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
         """

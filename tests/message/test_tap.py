@@ -1,0 +1,65 @@
+"""
+Tests for L{wsmsg.message.tap}.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+_BUILD = """
+import json, sys
+from wsmsg.daemon.reactor import install_asyncio
+install_asyncio()
+from wsmsg.message.tap import Options, makeService
+options = Options()
+options.parseOptions(sys.argv[1:])
+makeService(options)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+class ImportTests(SynchronousTestCase):
+    """
+    The modules that a Message loads.
+    """
+
+    def modules(self, *options: str) -> list[str]:
+        """
+        Build the tree of a Message in a process of its own.
+
+        @return: the modules that were imported.
+        """
+        command = [sys.executable, "-c", _BUILD, f"--data-dir={self.mktemp()}"]
+        done = subprocess.run(
+            [*command, *options], check=True, capture_output=True, text=True, timeout=60
+        )
+        modules: list[str] = json.loads(done.stdout)
+        return modules
+
+    def test_no_legacy(self) -> None:
+        """
+        A Message that does not serve the legacy HTTP contract loads no legacy module.
+        """
+        for option in ("--set=legacy.http=false", "--listen="):
+            modules = self.modules(option)
+            self.assertIn("wsmsg.message.rpc", modules)
+            legacy = [m for m in modules if m.startswith("wsmsg.message.legacy")]
+            self.assertEqual(legacy, [], option)
+
+    def test_legacy_http(self) -> None:
+        """
+        By default, a Message serves the legacy HTTP contract.
+        """
+        self.assertIn("wsmsg.message.legacy.plugin", self.modules())
+
+    def test_no_other_backends(self) -> None:
+        """
+        A Message with embedded backends loads no client of another one.
+        """
+        modules = self.modules()
+        for name in ("txmongo", "confluent_kafka", "txredisapi"):
+            self.assertNotIn(name, modules)

@@ -1,0 +1,119 @@
+"""
+The links as the other packages of Message use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from wsmsg.message.links.recipients import (
+    GroupRecipients,
+    MemberCache,
+    Push,
+    groups_in,
+    recipients_backward,
+    recipients_forward,
+)
+from wsmsg.model import Cursor, Message
+from wsmsg.rpc import rest_pb2
+
+__all__ = [
+    "Context",
+    "GroupRecipients",
+    "IConnectStreams",
+    "ILinks",
+    "IRoutes",
+    "MemberCache",
+    "Push",
+    "PushListener",
+    "Settled",
+    "groups_in",
+    "recipients_backward",
+    "recipients_forward",
+]
+
+#: Called once all messages of a push are settled.
+Settled = Callable[[], object]
+
+#: Called with messages, the recipients of those in groups, and a callable for when
+#: all of the messages are settled.
+PushListener = Callable[[Sequence[Message], GroupRecipients | None, Settled], object]
+
+#: C{grpc.aio.ServicerContext}; gRPC has no types.
+Context = Any
+
+
+class IRoutes(Protocol):
+    """
+    The nodes that reach each user.
+    """
+
+    def of(self, user: int) -> frozenset[str]:
+        """
+        Return the nodes that reach the user.
+        """
+
+
+class ILinks(Protocol):
+    """
+    The links to all Connects.
+    """
+
+    def push(
+        self,
+        messages: Sequence[Message],
+        settled: Settled,
+        in_groups: GroupRecipients | None = None,
+    ) -> None:
+        """
+        Push messages to the connected members of their conversations.
+
+        @param settled: called once, when all links have settled all messages; at once
+            if nobody is connected.
+        @param in_groups: the recipients of the messages that are in groups.
+        """
+
+    def receipt(self, cursor: Cursor) -> None:
+        """
+        Send a user's new cursor to the members who may see it.
+        """
+
+    def kick(self, user: int, device: str, reason: str) -> int:
+        """
+        End sessions of a user on all Connects.
+
+        @param device: the device whose session ends; empty: all of them.
+        @return: the number of Connects that are told now.
+        """
+
+
+class IConnectStreams(Protocol):
+    """
+    The streams of Connects that have a link version.
+
+    @ivar open: the number of open streams.
+    @ivar draining: whether Message takes no more sends.
+    @ivar keepalive_s: the interval of HTTP/2 keepalive pings.
+    """
+
+    @property
+    def open(self) -> int: ...
+
+    @property
+    def draining(self) -> bool: ...
+
+    @property
+    def keepalive_s(self) -> float: ...
+
+    async def serve(self, hello: rest_pb2.SubscribeRequest, context: Context) -> None:
+        """
+        Serve one stream until it ends.
+
+        @param hello: the first frame.
+        """
+
+    def hang_up_all(self, reason: str) -> None:
+        """
+        End all streams.
+        """

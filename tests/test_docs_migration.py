@@ -1,5 +1,5 @@
 """
-The page for those who come from the legacy system says what there is.
+Tests of the guide for moving from the legacy system.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "migration.md").read_text()
 
 _TOML = re.compile(r"^```toml\n(.*?)^```", re.M | re.S)
-_KEY = re.compile(r"`((?:legacy|upstream|legacy|http|token)\.[a-z_]+)\b")
+_KEY = re.compile(r"`((?:legacy|upstream|http|token)\.[a-z_]+)\b")
 
 
 class MigrationTests(SynchronousTestCase):
     """
-    What people copy from it.
+    What operators copy from the guide.
     """
 
     def test_settings(self) -> None:
         """
-        C{wsmsg check-config} takes each of its examples.
+        C{wsmsg check-config} accepts each example.
         """
         folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
         self.addCleanup(shutil.rmtree, folder)
@@ -42,7 +42,7 @@ class MigrationTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """
-        Each setting that it names is in the tables of the operators.
+        Each setting that the guide names is in the tables of the operations guide.
         """
         tables = (ROOT / "docs" / "operations.md").read_text()
         keys = set(_KEY.findall(PAGE))

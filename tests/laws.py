@@ -47,7 +47,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "sqlite": ("dependency", "settings", *_BASE),
     "http": ("auth", "flow", "settings", *_BASE),
     "monitoring": ("dependency", "http", "settings", *_BASE),
-    "daemon": ("dependency", "monitoring", "settings", *_BASE),
+    "daemon": ("dependency", "http", "monitoring", "settings", *_BASE),
     "client": ("protocol", *_BASE),
     "connect": _SHARED,
     "message": _SHARED,

@@ -47,7 +47,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.auth.identity import Identity
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import Sweep
-    from wsmsg.connect.edge.http import Pages, Site
+    from wsmsg.connect.edge.http import edge_site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.port import Port
     from wsmsg.connect.session.context import SessionContext
@@ -116,17 +116,12 @@ def _port(reactor: Any) -> Any:
         authenticate=authenticate,
         soon=asyncio.get_event_loop().call_soon,
     )
-    pages = Pages(
-        OnlineStatus(registry, upstream),
-        reactor,
-        authenticate=authenticate,
-        must_prove=False,
-    )
+    online = OnlineStatus(registry, upstream)
     return Port(
         admission,
         sweep,
         build_websocket=connections.build,
-        build_http=Site(pages, admission, reactor).build,
+        build_http=edge_site(online, admission, reactor, authenticate=None).build,
     )
 
 

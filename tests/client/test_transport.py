@@ -32,12 +32,13 @@ class TransportTests(AsyncioCase):
         *,
         codec: str = "protobuf",
         refuse: HTTPStatus | None = None,
+        body: str = "",
     ) -> str:
         self.requests: list[Request] = []
 
         def look(connection: ServerConnection, request: Request) -> Response | None:
             self.requests.append(request)
-            return connection.respond(refuse, "not you\n") if refuse else None
+            return connection.respond(refuse, body) if refuse else None
 
         logger = logging.getLogger("tests.websockets")
         logger.propagate = False
@@ -119,18 +120,27 @@ class TransportTests(AsyncioCase):
 
     async def test_refused(self) -> None:
         """
-        A handshake that is refused tells the status and what the server said.
+        The reason of a refused handshake has the status and the detail of the
+        server's problem document, or the text that a proxy answers instead.
         """
 
         async def serving(connection: ServerConnection) -> None:
             pass
 
-        url = await self.serve(serving, refuse=HTTPStatus.UNAUTHORIZED)
-        with self.assertRaises(Lost) as caught:
-            await self.dial(url)
-        how = caught.exception.how
-        self.assertEqual(how.http_status, 401)
-        self.assertEqual(how.reason, f"{url} answered 401: not you")
+        unauthorized = HTTPStatus.UNAUTHORIZED
+        for body, said in (
+            ('{"title": "Unauthorized", "detail": "not you"}', ": not you"),
+            ("not you\n", ": not you"),
+            ('{"detail": 1}', ': {"detail": 1}'),
+            ("[" * 9999, ": " + "[" * 200),
+            ("", ""),
+        ):
+            url = await self.serve(serving, refuse=unauthorized, body=body)
+            with self.assertRaises(Lost) as caught:
+                await self.dial(url)
+            how = caught.exception.how
+            self.assertEqual(how.http_status, 401)
+            self.assertEqual(how.reason, f"{url} answered 401{said}")
 
     async def test_nobody_there(self) -> None:
         """

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from grpc_health.v1 import health_pb2
@@ -14,15 +13,15 @@ from grpc_health.v1.health import aio
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
-from twisted.web.resource import Resource
-from twisted.web.test.requesthelper import DummyRequest
 
+from tests.http.wire import Wire
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import NotFound
-from wsmsg.monitoring.admin import JsonResource, add_health, admin_site
+from wsmsg.http.routes import Api, Argument, Call, Reply, Route
+from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.monitoring.admin import admin_site, health_routes, page
 from wsmsg.monitoring.grpc_health import follow_readiness
 from wsmsg.monitoring.health import Health, any_up, required_up
 from wsmsg.monitoring.metrics import Metrics
@@ -155,37 +154,35 @@ class PageTests(TestCase):
         self.health.started()
         self.metrics = Metrics()
         self.metrics.dependencies(lambda: self.health.dependencies)
-        self.root = admin_site(
+        self.site = admin_site(
             self.health,
             self.metrics,
-            {"odd": JsonResource(lambda _: 1 / 0), "echo": JsonResource(_echo)},
-        ).resource
+            self.clock,
+            [page("odd", _fail), Route("GET", "echo", _echo, **_ECHO)],
+        )
 
-    async def get(self, path: str, root: Resource | None = None) -> tuple[int, bytes]:
-        request = DummyRequest([path.encode()])
-        request.args = {b"name": [b"x"]}
-        resource = (root or self.root).getChildWithDefault(path.encode(), request)
-        finished = request.notifyFinish()
-        body = resource.render(request)
-        if isinstance(body, bytes):
-            return request.responseCode or 200, body
-        await finished
-        return request.responseCode or 200, b"".join(request.written)
+    def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
+        """
+        @return: the status and the body of the answer.
+        """
+        answer = self.raw(f"{method} /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
 
-    async def test_healthz(self) -> None:
+    def test_healthz(self) -> None:
         """
         The daemon says that it lives, whatever it waits for.
         """
-        status, body = await self.get("healthz")
+        status, body = self.get("healthz")
         self.assertEqual((status, json.loads(body)), (200, {"alive": True}))
 
-    async def test_readyz(self) -> None:
+    def test_readyz(self) -> None:
         """
         Readiness is a status, with each dependency's state, attempts and reason.
         """
         self.dependency.attempting()
         self.dependency.failed("disk full", 2.0)
-        status, body = await self.get("readyz")
+        status, body = self.get("readyz")
         self.assertEqual(status, 503)
         self.assertEqual(
             json.loads(body),
@@ -208,33 +205,34 @@ class PageTests(TestCase):
             },
         )
         self.dependency.succeeded()
-        status, body = await self.get("readyz")
+        status, body = self.get("readyz")
         self.assertEqual((status, json.loads(body)["ready"]), (200, True))
 
-    async def test_public_port(self) -> None:
+    def test_public_port(self) -> None:
         """
         The public ports have the two health pages and nothing else of the admin.
         """
-        root = Resource()
-        add_health(root, self.health)
-        self.assertEqual((await self.get("healthz", root))[0], 200)
-        self.assertEqual((await self.get("readyz", root))[0], 503)
-        self.assertEqual(sorted(root.listNames()), [b"healthz", b"readyz"])
+        self.site = QuietSite(
+            Api(health_routes(self.health)), self.clock, lambda: FixedLimits(9, 9, 9)
+        )
+        self.assertEqual(self.get("healthz")[0], 200)
+        self.assertEqual(self.get("readyz")[0], 503)
+        self.assertEqual(self.get("status")[0], 404)
 
-    async def test_status(self) -> None:
+    def test_status(self) -> None:
         """
         The status has what the daemon is and what its parts tell.
         """
         self.health.describe("sessions", lambda: {"open": 3})
         self.clock.advance(5)
-        _, body = await self.get("status")
+        _, body = self.get("status")
         document = json.loads(body)
         self.assertEqual(document["node"], "message-1")
         self.assertEqual(document["phase"], "started")
         self.assertEqual(document["uptime_s"], 5)
         self.assertEqual(document["sessions"], {"open": 3})
 
-    async def test_metrics(self) -> None:
+    def test_metrics(self) -> None:
         """
         Prometheus reads counts, labelled counts, gauges and dependencies.
         """
@@ -245,7 +243,7 @@ class PageTests(TestCase):
         refused["overloaded"].value += 1
         self.dependency.succeeded()
         self.dependency.lost("x")
-        _, body = await self.get("metrics")
+        _, body = self.get("metrics")
         lines = body.decode().splitlines()
         for line in (
             "wsmsg_sends_total 2.0",
@@ -264,15 +262,22 @@ class PageTests(TestCase):
         self.metrics.counter("wsmsg_sends", "Sends")
         self.assertRaises(ValueError, self.metrics.counter, "wsmsg_sends", "Sends")
 
-    async def test_further_page(self) -> None:
+    def test_further_page(self) -> None:
         """
-        A daemon's own pages get the query and may answer later or not find.
+        A daemon's own pages get the query and may not find what it asks for.
         """
-        status, body = await self.get("echo")
-        self.assertEqual(
-            (status, json.loads(body)),
-            (404, {"error": "not_found", "reason": "no such thing: x"}),
-        )
+        status, body = self.get("echo?name=x")
+        problem = json.loads(body)
+        self.assertEqual((status, problem["code"]), (404, "not_found"))
+        self.assertEqual(problem["detail"], "no such thing: x")
+
+    def test_other_paths(self) -> None:
+        """
+        Other paths are 404, other methods 405, as problem documents.
+        """
+        for path, method, status in (("x", "GET", 404), ("status", "POST", 405)):
+            got, body = self.get(path, method)
+            self.assertEqual((got, json.loads(body)["status"]), (status, status))
 
     def test_odd_header(self) -> None:
         """
@@ -299,27 +304,36 @@ class PageTests(TestCase):
         """
         What the admin site says to these bytes before it closes.
         """
-        site: Any = admin_site(self.health, self.metrics)
-        site.reactor = self.clock
-        transport = StringTransport()
-        channel = site.buildProtocol(None)
+        transport: Any = Wire()
+        channel = self.site.buildProtocol(None)
         channel.makeConnection(transport)
         channel.dataReceived(data)
         channel.connectionLost(Failure(ConnectionDone()))
         return bytes(transport.value())
 
-    async def test_bug(self) -> None:
+    def test_bug(self) -> None:
         """
         A page that breaks says so without a traceback; the log has that.
         """
-        status, body = await self.get("odd")
+        status, body = self.get("odd")
         self.assertEqual(status, 500)
         self.assertNotIn(b"ZeroDivision", body)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
-async def _echo(arguments: Mapping[str, str]) -> object:
-    raise NotFound(f"no such thing: {arguments['name']}")
+async def _fail(call: Call) -> Reply:
+    raise ZeroDivisionError
+
+
+async def _echo(call: Call) -> Reply:
+    raise NotFound(f"no such thing: {call.text('name')}")
+
+
+_ECHO: Any = {
+    "responses": {},
+    "query": [Argument("name", "Anything.", number=False)],
+    "root": "/",
+}
 
 
 class RpcHealthTests(TestCase):

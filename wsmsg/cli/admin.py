@@ -43,7 +43,7 @@ def ask(url: str, body: object | None = None) -> dict[str, Any]:
         with error:
             document = _object(url, error.read())
         if error.code != 503 or "ready" not in document:
-            reason = document.get("reason", error.reason)
+            reason = document.get("detail", error.reason)
             raise NoAnswer(f"{url} answered {error.code}: {reason}") from None
         return document
     except urllib.error.URLError as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Protocol
@@ -38,6 +39,8 @@ _CODECS: dict[str, ProtobufCodec | JsonCodec] = {"protobuf": PROTOBUF, "json": J
 _MAX_BYTES = 64 * 2**20
 
 _CLOSE_S = 1.0
+#: Characters of a refusal that the reason of the failure quotes.
+_DETAIL = 200
 
 _NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
 
@@ -177,9 +180,8 @@ def _refused(url: str, error: Exception) -> Ended:
     match error:
         case InvalidStatus():
             status = error.response.status_code
-            body = bytes(error.response.body or b"")[:200].decode("utf-8", "replace")
-            said = " ".join(body.split())
-            reason = f"{url} answered {status}" + (f": {said}" if said else "")
+            detail = _detail(bytes(error.response.body or b""))
+            reason = f"{url} answered {status}" + (f": {detail}" if detail else "")
             return Ended(reason=reason, http_status=status)
         case InvalidURI():
             return Ended(reason=str(error), close_code=Close.BAD_FRAME)
@@ -192,6 +194,19 @@ def _refused(url: str, error: Exception) -> Ended:
         case _:
             # A certificate file, a resolver, a proxy: still no connection.
             return Ended(reason=f"{url}: {type(error).__name__}: {error}")
+
+
+def _detail(body: bytes) -> str:
+    """
+    Return the reason in a problem document (RFC 9457); of any other body, its text.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    detail = document.get("detail") if isinstance(document, dict) else None
+    text = detail if isinstance(detail, str) else body.decode("utf-8", "replace")
+    return " ".join(text[:_DETAIL].split())
 
 
 def _plain(error: Exception) -> str:

@@ -19,12 +19,12 @@ from twisted.logger import Logger
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
-from wsmsg.connect.edge.http import Site
 from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.connect.websocket.factory import WebSocketConnections
+from wsmsg.http.site import QuietSite
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.server import on_loop
@@ -49,7 +49,7 @@ class ConnectNode:
     admission: Admission
     authenticator: Authenticator
     connections: WebSocketConnections
-    site: Site
+    site: QuietSite
     rpc: ConnectRpc
     plugins: Plugins
     _sweeping: LoopingCall | None = None

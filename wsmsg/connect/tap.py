@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import Sweep
-    from wsmsg.connect.edge.http import Site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.legacy.clients.shared import LegacyClients
     from wsmsg.connect.node import ConnectNode
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.upstream.upstream import Upstream
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
+    from wsmsg.http.site import QuietSite
 
 
 class Options(DaemonOptions):
@@ -212,24 +212,21 @@ def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotoco
     )
 
 
-def _site(context: SessionContext, admission: Admission, online: OnlineStatus) -> Site:
+def _site(
+    context: SessionContext, admission: Admission, online: OnlineStatus
+) -> QuietSite:
     """
     Build HTTP on the public port.  Beyond loopback, callers need a token.
     """
-    from wsmsg.connect.edge.http import Pages, Site
+    from wsmsg.connect.edge.http import edge_site
     from wsmsg.settings.urls.address import is_loopback, parse_address
 
     listen = context.settings.listen
     is_local = not listen.startswith("systemd:") and is_loopback(
         parse_address(listen).host
     )
-    pages = Pages(
-        online,
-        context.clock,
-        authenticate=context.authenticate,
-        must_prove=not is_local,
-    )
-    return Site(pages, admission, context.clock)
+    authenticate = None if is_local else context.authenticate
+    return edge_site(online, admission, context.clock, authenticate=authenticate)
 
 
 def _add_legacy_redis(

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-
-from twisted.web.resource import Resource
 
 from wsmsg.daemon.exits import Exit
 from wsmsg.daemon.lifecycle import Part, RootService, part
@@ -27,6 +25,7 @@ from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
 from wsmsg.dependency.retry import retry_policy
+from wsmsg.http.routes import Route
 from wsmsg.monitoring.admin import admin_site
 from wsmsg.monitoring.health import Health, Rule
 from wsmsg.monitoring.logs import twistd_logs
@@ -98,12 +97,12 @@ class Daemon:
         parts: Sequence[Part],
         stop_order: Sequence[str],
         *,
-        admin: Mapping[str, Resource] | None = None,
+        admin: Sequence[Route] = (),
     ) -> RootService:
         """
         The daemon as twistd takes it.
 
-        @param admin: further resources of the admin listener.
+        @param admin: further routes of the admin listener.
         """
         logs = twistd_logs(self._options.parent or {}, self.settings.log)
         self.on_reload(lambda new: logs.apply_settings(new.log))
@@ -128,11 +127,11 @@ class Daemon:
             observer=logs,
         )
 
-    def _admin_part(self, more: Mapping[str, Resource] | None) -> list[Part]:
+    def _admin_part(self, more: Sequence[Route]) -> list[Part]:
         listen = self.settings.admin_listen
         if not listen:
             return []
-        site = admin_site(self.health, self.metrics, more)
+        site = admin_site(self.health, self.metrics, self._reactor, more)
         self.admin = Listener(self._reactor, listen, site)
         return [part("admin", self.admin)]
 

@@ -1,9 +1,9 @@
 """
-Who may call Message's HTTP API, how often, and how many at a time.
+Access control for an HTTP API: keys and users' tokens, rates, requests in flight.
 
-Without keys everybody who reaches the listener is believed, and the settings keep it
-on loopback.  With keys one of them has to come with each call (C{Authorization: Bearer
-<key>}), or, where a call is about one user, a token of that user.
+Without keys every caller is trusted, and the settings keep the listener on loopback.
+With keys each call needs one (C{Authorization: Bearer <key>}) or, if it is about
+one user and its route allows that, a token of that user.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 
-#: Of how many keys and addresses the rates are remembered.
+#: The number of keys and addresses whose rates are remembered.
 REMEMBERED = 10_000
 
 _BUSY_MS = 1000
@@ -38,34 +38,36 @@ _HEADER = 8192
 
 class AccessLevel(Enum):
     """
-    Whom a call is for.
+    Which callers a route is for.
     """
 
-    #: Anybody.
+    #: Everybody, at any rate and while the daemon stops: health checks.
+    UNLIMITED = "unlimited"
+    #: Everybody.
     ANYBODY = "anybody"
     #: Services, which have a key.
     SERVICES = "services"
-    #: Services, and the user whom it is about.
+    #: Services, and the user whom a call is about.
     USERS = "users"
 
 
 @attrs.frozen
 class Caller:
     """
-    Who calls.
+    The sender of a request.
 
-    @ivar token: what has to prove that a user does; empty: a service, which may speak
-        for everybody.
+    @ivar token: the token that proves who the user is; empty: a service, which may
+        act for every user.
     """
 
     token: str = attrs.field(default="", repr=False)
     authenticate: Authenticate | None = None
 
-    def prove(self, user: int) -> None:
+    def check_user(self, user: int) -> None:
         """
-        Hear that the call is about this user.
+        Check that the caller may act for a user.
 
-        @raise WsmsgError: C{Unauthenticated} or C{Forbidden}: for somebody else.
+        @raise WsmsgError: C{Unauthenticated} or C{Forbidden}: it may not.
         """
         if not self.token:
             return
@@ -74,19 +76,20 @@ class Caller:
             raise Forbidden("the token is of another user")
 
 
-#: Who calls where nobody is asked.
+#: A caller that may act for every user.
 OPEN = Caller()
 
 
 class Access:
     """
-    Lets calls in.
+    Admits requests.
 
-    @ivar settings: as they are now; see L{adopt}.
-    @ivar in_flight: calls that are being answered.
-    @ivar draining: whether no more are let in.
-    @param make_authenticate: makes what believes users' tokens, when the first one
-        comes: L{WsmsgError}, if there is nothing to check them with.
+    @ivar settings: the current ones; see L{apply_settings}.
+    @ivar in_flight: requests that are being answered.
+    @ivar rejected: requests over a rate or a limit, or without a key.
+    @ivar draining: whether no more requests are admitted.
+    @param make_authenticate: makes what checks users' tokens, when the first one
+        comes; raises L{WsmsgError} if there is nothing to check them with.
     """
 
     def __init__(
@@ -96,36 +99,39 @@ class Access:
         make_authenticate: Callable[[TokenSettings], Authenticate],
     ) -> None:
         self.in_flight = 0
-        self.turned_away = 0
+        self.rejected = 0
         self.draining = False
         self._clock = clock
         self._make_authenticate = make_authenticate
         self._buckets: dict[str, TokenBucket] = {}
-        self.adopt(settings)
+        self.apply_settings(settings)
 
-    def adopt(self, settings: HttpSettings) -> None:
+    def apply_settings(self, settings: HttpSettings) -> None:
         """
-        Go by these settings from now on.
+        Apply other settings to the requests that follow.
         """
         self.settings = settings
         self._keys = [key.get_secret_value().encode() for key in settings.keys]
         self._authenticate: Authenticate | None = None
 
     @contextmanager
-    def entering(self, request: Any, opening: AccessLevel) -> Iterator[Caller]:
+    def admit(self, request: Any, level: AccessLevel) -> Iterator[Caller]:
         """
-        Let a call in, until the context ends.
+        Admit a request, until the context ends.
 
-        @raise WsmsgError: it is not let in.
+        @raise WsmsgError: it is not admitted.
         """
+        if level is AccessLevel.UNLIMITED:
+            yield OPEN
+            return
         if self.draining:
-            raise Unavailable("this Message is stopping", _BUSY_MS)
+            raise Unavailable("this daemon is stopping", _BUSY_MS)
         key, token = self._credentials(request)
-        self._rate(key, request)
+        self._check_rate(key, request)
         if self.in_flight >= self.settings.requests_in_flight:
-            self.turned_away += 1
+            self.rejected += 1
             raise Unavailable(f"{self.in_flight} requests are being answered", _BUSY_MS)
-        caller = self._caller(key, token, opening)
+        caller = self._caller(key, token, level)
         self.in_flight += 1
         try:
             yield caller
@@ -133,7 +139,7 @@ class Access:
             self.in_flight -= 1
 
     def _credentials(self, request: Any) -> tuple[int, str]:
-        # The number of the key, from 1; 0: it is none, but perhaps a token.
+        # The number of the key, from 1, and no token; or 0 and what may be a token.
         header = (request.getHeader("authorization") or "")[:_HEADER].strip()
         scheme, _, rest = header.partition(" ")
         bearer = rest.strip() if scheme.lower() == "bearer" else header
@@ -144,39 +150,39 @@ class Access:
                 found = number
         return found, "" if found else header
 
-    def _rate(self, key: int, request: Any) -> None:
+    def _check_rate(self, key: int, request: Any) -> None:
         address = getattr(request.getClientAddress(), "host", "")
         name = f"key {key}" if key else f"address {address}"
         settings, now = self.settings, self._clock.seconds()
         bucket = self._buckets.pop(name, None)
         if bucket is None:
             bucket = TokenBucket(now, settings.requests_burst)
-        self._buckets[name] = bucket  # at the end: who was quiet longest is the first
+        self._buckets[name] = bucket  # the first is the one unused for longest
         if len(self._buckets) > REMEMBERED:
             del self._buckets[next(iter(self._buckets))]
         if not bucket.take(now, settings.requests_per_s, settings.requests_burst):
-            self.turned_away += 1
+            self.rejected += 1
             wait_s = bucket.wait_s(now, settings.requests_per_s)
             raise RateLimited(
                 f"more than {settings.requests_per_s} requests a second",
                 max(1, int(wait_s * 1000)),
             )
 
-    def _caller(self, key: int, token: str, opening: AccessLevel) -> Caller:
-        if not self._keys or key or opening is AccessLevel.ANYBODY:
+    def _caller(self, key: int, token: str, level: AccessLevel) -> Caller:
+        if not self._keys or key or level is AccessLevel.ANYBODY:
             return OPEN
-        if opening is AccessLevel.USERS and token:
-            return Caller(token, self._believes)
-        self.turned_away += 1
+        if level is AccessLevel.USERS and token:
+            return Caller(token, self._check_token)
+        self.rejected += 1
         raise Unauthenticated(
-            "a key that is known has to be in the Authorization header, as Bearer <key>"
+            "the Authorization header has to be Bearer <key>, with a valid key"
         )
 
-    def _believes(self, token: str, user: int | None) -> Any:
+    def _check_token(self, token: str, user: int | None) -> Any:
         if self._authenticate is None:
             self._authenticate = self._make_authenticate(self.settings.token)
         try:
             return self._authenticate(token, user)
         except WsmsgError:
-            self.turned_away += 1
+            self.rejected += 1
             raise

@@ -1,19 +1,18 @@
 """
-What calls of Message's HTTP API say and are told: values in JSON.
+Values in requests and answers of an HTTP API.
 
-An integer may be a JSON number or, as most programs know those up to 2^53 only, a
-string of digits.  What may be larger is answered as a string.
+An integer may be a JSON number or, because most programs represent integers exactly
+only up to 2^53, a string of digits.  Answers have larger ones as strings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
 
-from wsmsg.errors import BadRequest, WsmsgError
+from wsmsg.errors import BadRequest
 from wsmsg.model import INT64_MAX
 
 _EXACT = 2**53
@@ -29,101 +28,58 @@ Id = Annotated[
 
 class Form(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
-    What somebody may say; a field that is not known is refused.
+    The body of a request; an unknown field is an error.
     """
 
 
 class Answer(msgspec.Struct, kw_only=True):
     """
-    What somebody is told.
+    The body of an answer.
     """
 
 
-class Problem(Answer):
+def to_json_id(number: int) -> int | str:
     """
-    Why something was refused (RFC 9457).
-
-    @ivar type: always C{about:blank}.
-    @ivar title: the name of the status.
-    @ivar detail: one sentence for a person.
-    @ivar code: a name of the table of errors, the same as in the client protocol.
-    """
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-
-
-class Refusal(Answer):
-    """
-    Why something was refused, as the deployed daemons tell it.
-
-    @ivar error: one sentence for a person.
-    @ivar code: a name of the table of errors.
-    """
-
-    error: str
-    code: str
-
-
-def problem(error: WsmsgError, status: int = 0) -> Problem:
-    """
-    The document that tells of an error.
-
-    @param status: the HTTP status, where it is not the error's own.
-    """
-    status = status or error.http_status
-    return Problem(
-        type="about:blank",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=error.reason,
-        code=error.code,
-    )
-
-
-def spell(number: int) -> int | str:
-    """
-    An id in JSON.
+    Return an id as JSON has it: from 2^53 on as a string.
     """
     return number if number < _EXACT else str(number)
 
 
-def whole(given: int | str, name: str, *, least: int = 1) -> int:
+def parse_int(given: int | str, name: str, *, least: int = 1) -> int:
     """
-    An id or a number that somebody gave.
+    Return a number that a request has.
 
-    @raise BadRequest: it is not between C{least} and 2^63-1.
+    @param name: what the error calls it.
+    @raise BadRequest: it is not an integer between C{least} and 2^63-1.
     """
     if isinstance(given, str) and given.isascii() and given.isdecimal():
         given = int(given[:20])
     if isinstance(given, int) and least <= given <= INT64_MAX:
         return given
-    raise BadRequest(f"{name} must be a whole number from {least} to 2^63-1")
+    raise BadRequest(f"{name} must be an integer from {least} to 2^63-1")
 
 
-def users_in(given: Sequence[Id], most: int) -> list[int]:
+def parse_users(given: Sequence[Id], limit: int) -> list[int]:
     """
-    Users that somebody named.
+    Return the users that a request names.
 
-    @raise BadRequest: these are too many, or not users.
+    @raise BadRequest: they are more than C{limit}, or one is not a user id.
     """
-    if len(given) > most:
-        raise BadRequest(f"{len(given)} users in one request; at most {most}")
-    return [whole(user, "a user") for user in given]
+    if len(given) > limit:
+        raise BadRequest(f"{len(given)} users in one request; at most {limit}")
+    return [parse_int(user, "a user") for user in given]
 
 
-def place(after: str) -> tuple[int, str]:
+def parse_page(after: str) -> tuple[int, str]:
     """
-    Where in a user's conversations a page begins: a time and a conversation.
+    Return where in a user's conversations a page begins: a time and a conversation.
 
-    @raise BadRequest: no answer gave this.
+    @param after: C{next} of the previous page; empty: the first page.
+    @raise BadRequest: no answer has this C{next}.
     """
     if not after:
         return 0, ""
     time_ms, _, conversation = after.partition(":")
     if not conversation:
-        raise BadRequest("after must be what an answer gave as next")
-    return whole(time_ms, "after", least=0), conversation
+        raise BadRequest("after must be the next of an earlier answer")
+    return parse_int(time_ms, "after", least=0), conversation

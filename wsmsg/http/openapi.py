@@ -1,5 +1,5 @@
 """
-The description of Message's HTTP API (OpenAPI 3.1), made of the routes that serve it.
+The OpenAPI 3.1 description of an HTTP API, generated from the routes that serve it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from wsmsg import __version__
 from wsmsg.http.access import AccessLevel
-from wsmsg.http.forms import Problem, Refusal
+from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.routes import Argument, Call, Reply, Route
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -23,7 +23,7 @@ _LINK = re.compile(r"[CL]\{([^{}]*)\}")
 
 class OpenApi(msgspec.Struct, frozen=True):
     """
-    A description of an API.
+    An OpenAPI document.
     """
 
     openapi: str
@@ -34,52 +34,46 @@ class OpenApi(msgspec.Struct, frozen=True):
 
 class Description:
     """
-    Describes routes, and itself among them.
+    Describes routes, and adds a route for the description itself.
 
-    @ivar routes: all of them.
+    @ivar routes: all routes, this one included.
     """
 
     def __init__(self, routes: Sequence[Route]) -> None:
         own = Route(
             "GET",
             "openapi.json",
-            self.tell,
-            gives={200: OpenApi},
-            opening=AccessLevel.ANYBODY,
+            self.openapi,
+            responses={200: OpenApi},
+            access=AccessLevel.ANYBODY,
         )
         self.routes = [*routes, own]
         self._document: OpenApi | None = None
 
-    async def tell(self, call: Call) -> Reply:
+    async def openapi(self, call: Call) -> Reply:
         """
         Describe this API.
         """
-        return Reply(200, self.document())
-
-    def document(self) -> OpenApi:
-        """
-        The description.
-        """
         if self._document is None:
             self._document = describe(self.routes)
-        return self._document
+        return Reply(200, self._document)
 
 
 def describe(routes: Sequence[Route]) -> OpenApi:
     """
-    The description of these routes.
+    Describe routes.
     """
-    forms: set[Any] = {Problem, Refusal}
+    forms: set[Any] = {Problem, PlainError}
     for route in routes:
-        forms |= {form for form in (route.body, *route.gives.values()) if form}
+        forms |= {form for form in (route.body, *route.responses.values()) if form}
     ordered = sorted(forms, key=lambda form: form.__name__)
     schemas, components = msgspec.json.schema_components(
         ordered, ref_template=_REFERENCE
     )
     references = dict(zip(ordered, schemas, strict=True))
-    named = {**_fields_of(ordered)}
+    names = _json_names(ordered)
     for name, schema in components.items():
-        _explain(schema, named.get(name, {}))
+        _explain(schema, names.get(name, {}))
     paths: dict[str, Any] = {}
     for route in routes:
         operations = paths.setdefault(route.path, {})
@@ -102,29 +96,27 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _name(route.answer),
         "summary": _text(getdoc(route.answer) or ""),
-        "tags": ["deployed" if route.contract else "wsmsg"],
+        "tags": [route.conventions.tag],
         "parameters": [
             *(_in_path(part) for part in re.findall(r"{(\w+)}", route.pattern)),
             *(_in_query(argument) for argument in route.query),
         ],
         "responses": {
             str(status): _response(status, form, references)
-            for status, form in route.gives.items()
+            for status, form in route.responses.items()
         },
     }
-    if route.opening is not AccessLevel.ANYBODY:
-        # Nothing is asked for where the settings have no keys.
+    if route.access is not AccessLevel.ANYBODY:
+        # Without keys in the settings every caller is trusted.
         operation["security"] = [{"key": []}, {}]
     if route.body is not None:
         content = {"application/json": {"schema": references[route.body]}}
         operation["requestBody"] = {"required": True, "content": content}
-    if route.contract:
-        failure, kind = references[Refusal], "application/json"
-    else:
-        failure, kind = references[Problem], "application/problem+json"
+    error = route.conventions.error
+    kind = error.content_type.partition(";")[0]
     operation["responses"]["default"] = {
-        "description": "It was refused.",
-        "content": {kind: {"schema": failure}},
+        "description": "The request failed.",
+        "content": {kind: {"schema": references[error]}},
     }
     return operation
 
@@ -149,7 +141,7 @@ def _in_query(argument: Argument) -> dict[str, Any]:
         "name": argument.name,
         "in": "query",
         "required": argument.required,
-        "description": _text(argument.says),
+        "description": _text(argument.description),
         "schema": _schema(number=argument.number, least=0),
     }
 
@@ -169,30 +161,30 @@ def _response(status: int, form: Any, references: Mapping[Any, Any]) -> dict[str
 
 def _explain(schema: dict[str, Any], names: Mapping[str, str]) -> None:
     """
-    Give what a class says of its fields to the fields.
+    Move the descriptions of fields from the docstring of a class to the fields.
     """
     text, _, fields = schema.get("description", "").partition("@ivar ")
     schema["description"] = _text(text)
     for field in f"@ivar {fields}".split("@ivar ")[1:]:
-        name, _, says = field.partition(": ")
+        name, _, description = field.partition(": ")
         name = names.get(name, name)
         if name in schema.get("properties", {}):
-            schema["properties"][name]["description"] = _text(says)
+            schema["properties"][name]["description"] = _text(description)
 
 
-def _fields_of(forms: Sequence[Any]) -> dict[str, dict[str, str]]:
+def _json_names(forms: Sequence[Any]) -> dict[str, dict[str, str]]:
     """
-    By class, how its fields are spelled in JSON.
+    Return the names of fields in JSON, for each class.
     """
-    spelled: dict[str, dict[str, str]] = {}
+    names: dict[str, dict[str, str]] = {}
     waiting = list(forms)
     while waiting:
         form = waiting.pop()
         for each in (form, *form.__mro__[1:]):
             if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
                 fields = msgspec.structs.fields(each)
-                spelled[each.__name__] = {f.name: f.encode_name for f in fields}
-    return spelled
+                names[each.__name__] = {f.name: f.encode_name for f in fields}
+    return names
 
 
 def _text(text: str) -> str:

@@ -1,19 +1,16 @@
 """
-What every call of Message's HTTP API shares: routes, JSON in, JSON out, problems.
+Routes: which call answers which request, with JSON in and JSON out.
 
-A failure is a problem document (RFC 9457): C{type} is C{about:blank}, C{title} the name
-of the status, C{detail} one sentence for a person; C{code} is the name that the same
-failure has in the client protocol (L{wsmsg.errors}).  The routes of the deployed
-contract tell it as the deployed daemons do, and have their headers.
-
-A route says what it takes and gives, for C{openapi.json}
-(L{wsmsg.http.openapi}), and whoever serves it can take and give nothing else.
+A route declares what it accepts and what it answers, for C{openapi.json}
+(L{wsmsg.http.openapi}); L{Api} holds each answer against the declaration.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, TypeVar
 
 import attrs
 import msgspec
@@ -23,48 +20,53 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from wsmsg.errors import BadRequest, Internal, NotFound, WsmsgError
-from wsmsg.http.access import OPEN, Access, AccessLevel, Caller
-from wsmsg.http.forms import Problem, Refusal, problem, whole
+from wsmsg.http.access import OPEN, AccessLevel, Caller
+from wsmsg.http.errors import NATIVE, Conventions, MethodNotAllowed, error_headers
+from wsmsg.http.forms import parse_int
 
-#: Below which all routes are.
+#: The root of the API's routes.
 ROOT = "/api/v1/"
 
+_JSON = "application/json; charset=utf-8"
 _REASON = 200
 
 T = TypeVar("T")
-
-#: What a deployed daemon has on every answer.
-CORS = (
-    ("access-control-allow-origin", "*"),
-    ("access-control-allow-headers", "*"),
-    ("access-control-allow-methods", "*"),
-)
 
 
 @attrs.frozen
 class Argument:
     """
-    An argument of the query that a route takes.
+    An argument of the query.
 
-    @ivar number: whether it is a whole number; else text.
+    @ivar number: whether it is an integer; else it is text.
     """
 
     name: str
-    says: str
+    description: str
     number: bool = attrs.field(default=True, kw_only=True)
     required: bool = attrs.field(default=False, kw_only=True)
 
 
 @attrs.frozen
+class Text:
+    """
+    A document that is not JSON.
+    """
+
+    content_type: str
+    body: bytes
+
+
+@attrs.frozen
 class Reply:
     """
-    What is answered.
+    The answer of a route.
 
-    @ivar document: for JSON; L{None}: no body.
+    @ivar document: a form or a C{dict}, for JSON, or a L{Text}; L{None}: no body.
     """
 
     status: int
-    document: msgspec.Struct | None = None
+    document: msgspec.Struct | Mapping[str, object] | Text | None = None
 
 
 @attrs.frozen
@@ -74,6 +76,7 @@ class Call:
 
     @ivar path: the parts of the path that the route's pattern names.
     @ivar arguments: of the query, the last of each name.
+    @ivar accept: the C{Accept} header.
     """
 
     route: Route
@@ -81,45 +84,47 @@ class Call:
     arguments: Mapping[str, str]
     body: bytes
     caller: Caller = OPEN
+    accept: str = ""
 
     def id(self, name: str) -> int:
         """
-        The user or group in the path.
+        Return the user or group in the path.
 
-        @raise NotFound: there can be none with this id.
+        @raise NotFound: this cannot be the id of one.
         """
         try:
-            return whole(self.path[name], name)
+            return parse_int(self.path[name], name)
         except BadRequest as e:
             raise NotFound(e.reason) from e
 
     def text(self, name: str) -> str:
         """
-        An argument of the query; empty, if it is not there.
+        Return an argument of the query; empty, if the request does not have it.
         """
         self.route.argument(name)
         return self.arguments.get(name, "")
 
     def number(self, name: str, default: int) -> int:
         """
-        A number of the query.
+        Return an argument of the query that is an integer.
 
-        @raise BadRequest: it is none.
+        @raise BadRequest: it is not one.
         """
         given = self.text(name)
-        return whole(given, name, least=0) if given else default
+        return parse_int(given, name, least=0) if given else default
 
     def limit(self, default: int, most: int) -> int:
         """
-        How many there may be on a page.
+        Return the size of a page, from the argument C{limit}.
         """
         return min(max(self.number("limit", default), 1), most)
 
-    def read(self, form: type[T]) -> T:
+    def body_as(self, form: type[T]) -> T:
         """
-        The body, as a document of the route's form.
+        Return the body, decoded.
 
-        @raise BadRequest: it is not.
+        @param form: the one that the route declares.
+        @raise BadRequest: the body does not have this form.
         """
         assert form is self.route.body, form
         try:
@@ -134,24 +139,28 @@ Answering = Callable[[Call], Awaitable[Reply]]
 @attrs.frozen
 class Route:
     """
-    Which calls go where.
+    A method and a path, and the call that answers them.
 
-    @ivar pattern: the path below C{root}; a part in braces is any one.
-    @ivar gives: what is answered, by status; L{None}: no body.
-    @ivar body: the form of what is asked.
-    @ivar query: the arguments that it takes.
-    @ivar contract: it is of the deployed contract.
+    @ivar pattern: the path below C{root}; a part in braces matches any one part.
+    @ivar responses: status to the form of the answer; L{None}: no body.
+    @ivar body: the form of the request's body.
+    @ivar query: the arguments that it accepts.
     """
 
     method: str
     pattern: str
     answer: Answering
-    gives: Mapping[int, type[msgspec.Struct] | None] = attrs.field(kw_only=True)
+    responses: Mapping[int, type | None] = attrs.field(kw_only=True)
     body: type | None = attrs.field(default=None, kw_only=True)
     query: Sequence[Argument] = attrs.field(default=(), kw_only=True)
-    opening: AccessLevel = attrs.field(default=AccessLevel.SERVICES, kw_only=True)
-    contract: bool = attrs.field(default=False, kw_only=True)
+    access: AccessLevel = attrs.field(default=AccessLevel.SERVICES, kw_only=True)
+    conventions: Conventions = attrs.field(default=NATIVE, kw_only=True)
     root: str = attrs.field(default=ROOT, kw_only=True)
+    _parts: Sequence[str] = attrs.field(init=False)
+
+    @_parts.default
+    def _split(self) -> Sequence[str]:
+        return self.path.split("/")[1:]
 
     @property
     def path(self) -> str:
@@ -159,13 +168,12 @@ class Route:
 
     def match(self, path: Sequence[str]) -> Mapping[str, str] | None:
         """
-        The named parts of a path of this pattern; L{None} if it is not.
+        Return the named parts of a path; L{None} if it does not match the pattern.
         """
-        parts = self.pattern.split("/") if self.pattern else []
-        if len(parts) != len(path):
+        if len(self._parts) != len(path):
             return None
         named = {}
-        for part, given in zip(parts, path, strict=True):
+        for part, given in zip(self._parts, path, strict=True):
             if part.startswith("{"):
                 named[part[1:-1]] = given
             elif part != given:
@@ -174,41 +182,65 @@ class Route:
 
     def argument(self, name: str) -> Argument:
         """
-        The argument of this name; there has to be one.
+        Return the argument of this name, which has to be declared.
         """
         return next(a for a in self.query if a.name == name)
 
     def check(self, reply: Reply) -> None:
         """
-        Hold an answer against what the route says of itself.
+        Check that an answer is one of those that the route declares.
         """
-        form = self.gives[reply.status]
+        form = self.responses[reply.status]
         assert form is None if reply.document is None else type(reply.document) is form
+
+
+class Gate(Protocol):
+    """
+    Decides which requests are answered: L{wsmsg.http.access.Access.admit}.
+    """
+
+    def __call__(
+        self, request: Request, level: AccessLevel
+    ) -> AbstractContextManager[Caller]: ...
+
+
+def admit_all(request: Request, level: AccessLevel) -> AbstractContextManager[Caller]:
+    """
+    Admit every request.
+    """
+    return nullcontext(OPEN)
 
 
 class Api(Resource):
     """
-    All calls below one root.
+    All routes of one listener.
 
-    @ivar calls: how many there were.
-    @ivar refused: how many of them were answered with a status from 400 on.
+    @param unmatched: the conventions for a path that no route has.
+    @ivar calls: requests that came, but for those that no limit applies to.
+    @ivar failed: how many of them were answered with a status from 400 on.
     """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, routes: Sequence[Route], access: Access | None = None) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        admit: Gate = admit_all,
+        *,
+        unmatched: Conventions = NATIVE,
+    ) -> None:
         Resource.__init__(self)
         self.calls = 0
-        self.refused = 0
+        self.failed = 0
         self._routes = routes
-        self._access = access
+        self._admit = admit
+        self._unmatched = unmatched
 
     def render(self, request: Request) -> int:
         """
-        Answer, whatever the method is.
+        Answer a request of any method.
         """
-        self.calls += 1
         path = [p.decode("utf-8", "replace") for p in request.postpath or []]
         matching = [(r, r.match(path)) for r in self._routes]
         found = [(route, named) for route, named in matching if named is not None]
@@ -220,21 +252,23 @@ class Api(Resource):
     async def _run(
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
     ) -> None:
-        contract = any(route.contract for route, _ in found)
-        if contract:
-            for name, value in CORS:
-                request.setHeader(name, value)
+        conventions = found[0][0].conventions if found else self._unmatched
+        counted = not found or found[0][0].access is not AccessLevel.UNLIMITED
+        self.calls += counted
         try:
             reply = await self._answer(request, found)
         except CancelledError:
-            return  # who asked is gone
+            return  # the client has left
         except WsmsgError as e:
-            self._refuse(request, e, contract)
+            self.failed += counted
+            write_error(request, e, conventions)
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("answering {path}", path=request.path.decode("latin-1"))
-            self._refuse(request, Internal("this is a bug; the log has it"), contract)
+            self.failed += counted
+            error = Internal("internal error; the log of the daemon has the details")
+            write_error(request, error, conventions)
         else:
-            write(request, reply.status, reply.document)
+            write(request, reply, conventions)
 
     async def _answer(
         self, request: Request, found: Sequence[tuple[Route, Mapping[str, str]]]
@@ -245,80 +279,72 @@ class Api(Resource):
         wanted = "GET" if method == "HEAD" else method
         for route, named in found:
             if route.method == wanted:
-                return await self._take(request, route, named)
+                with self._admit(request, route.access) as caller:
+                    return await _call(_read(request, route, named, caller))
         allowed = ", ".join(sorted({route.method for route, _ in found}))
         request.setHeader("allow", allowed)
         if method == "OPTIONS":
             return Reply(204)
-        raise NotAllowed(f"this path takes {allowed}")
-
-    async def _take(
-        self, request: Request, route: Route, named: Mapping[str, str]
-    ) -> Reply:
-        assert request.content is not None
-        arguments = {
-            name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
-            for name, values in (request.args or {}).items()
-        }
-        body = request.content.read()
-        if self._access is None:
-            return await self._call(Call(route, named, arguments, body))
-        with self._access.entering(request, route.opening) as caller:
-            return await self._call(Call(route, named, arguments, body, caller))
-
-    async def _call(self, call: Call) -> Reply:
-        route = call.route
-        unknown = set(call.arguments).difference(a.name for a in route.query)
-        if unknown and not route.contract:
-            raise BadRequest(f"{min(unknown)!r:.40} is no argument of this call")
-        reply = await route.answer(call)
-        route.check(reply)
-        return reply
-
-    def _refuse(self, request: Request, error: WsmsgError, contract: bool) -> None:
-        self.refused += 1
-        refuse(request, error, contract=contract)
+        raise MethodNotAllowed(f"this path accepts {allowed}")
 
 
-class NotAllowed(WsmsgError):
-    """
-    The path is there, but not for this method.
-    """
+def _read(
+    request: Request, route: Route, named: Mapping[str, str], caller: Caller
+) -> Call:
+    assert request.content is not None
+    arguments = {
+        name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
+        for name, values in (request.args or {}).items()
+    }
+    accept = (request.getHeader(b"accept") or b"").decode("latin-1")
+    return Call(route, named, arguments, request.content.read(), caller, accept)
 
-    code = "bad_request"
-    http_status = 405
-    close = None
+
+async def _call(call: Call) -> Reply:
+    route = call.route
+    unknown = set(call.arguments).difference(a.name for a in route.query)
+    if unknown and not route.conventions.lenient:
+        raise BadRequest(f"{min(unknown)!r:.40} is not an argument of this call")
+    reply = await route.answer(call)
+    route.check(reply)
+    return reply
 
 
-def refuse(request: Request, error: WsmsgError, *, contract: bool = False) -> None:
+def write_error(request: Request, error: WsmsgError, conventions: Conventions) -> None:
     """
     Answer with an error.
-
-    @param contract: as the deployed daemons do.
     """
-    if error.retry:
-        seconds = max(1, -(-error.retry_after_ms // 1000))
-        request.setHeader("retry-after", str(seconds))
-    if error.http_status == 401:
-        request.setHeader("www-authenticate", "Bearer")
-    document: msgspec.Struct = problem(error)
-    if contract:
-        document = Refusal(error=error.reason, code=error.code)
-    write(request, error.http_status, document)
+    for name, value in error_headers(error).items():
+        request.setHeader(name, value)
+    document = conventions.error.of(error, error.http_status)
+    write(request, Reply(error.http_status, document), conventions)
 
 
-def write(request: Request, status: int, document: msgspec.Struct | None) -> None:
+def write(request: Request, reply: Reply, conventions: Conventions) -> None:
     """
     Answer with a document.
     """
-    request.setResponseCode(status)
+    document = reply.document
+    request.setResponseCode(reply.status)
     request.setHeader("cache-control", "no-store")
+    for name, value in conventions.headers.items():
+        request.setHeader(name, value)
     if document is not None:
-        body = msgspec.json.encode(document) + b"\n"
-        problems = isinstance(document, Problem)
-        kind = "application/problem+json" if problems else "application/json"
-        request.setHeader("content-type", f"{kind}; charset=utf-8")
+        kind = getattr(document, "content_type", _JSON)
+        body = _encode(document, conventions)
+        request.setHeader("content-type", kind)
         request.setHeader("content-length", str(len(body)))
         if request.method != b"HEAD":
             request.write(body)
     request.finish()
+
+
+def _encode(
+    document: msgspec.Struct | Mapping[str, object] | Text, conventions: Conventions
+) -> bytes:
+    if isinstance(document, Text):
+        return document.body
+    if isinstance(document, msgspec.Struct):
+        return msgspec.json.encode(document) + conventions.end
+    # For people: indented, and whatever a part of a daemon reports has a text.
+    return json.dumps(document, indent=2, default=str).encode() + b"\n"

@@ -1,28 +1,26 @@
 """
-Message's public HTTP listener: what a connection may cost.
+The HTTP server: limits on what a connection may cost.
 
-A request is bounded before it is kept: in its bytes, and in the time that it takes to
-come in, however steadily it drips.
+A request is bounded before it is kept: its body in bytes, and the whole of it in the
+time until it has arrived, even if it arrives a byte at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
-import msgspec
+import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import http, server
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource
 
 from wsmsg.errors import Stale, TooLarge, Unavailable, WsmsgError
-from wsmsg.http.forms import problem
-from wsmsg.settings.http import HttpSettings
+from wsmsg.http.errors import raw_error
 
-_IDLE_S = 60.0
-# For how long what comes after a refusal is read.
+# How long data that follows a refusal is read and dropped.
 _LINGER_S = 2.0
 
 # As Any: what twisted.web declares contradicts what it lets subclasses do.
@@ -30,7 +28,42 @@ _server: Any = server
 _http: Any = http
 
 
-class _Request(_server.Request):  # type: ignore[misc]
+class Limits(Protocol):
+    """
+    Limits of a listener.
+    """
+
+    @property
+    def body_bytes(self) -> int:
+        """
+        The length of a body.
+        """
+
+    @property
+    def receive_s(self) -> float:
+        """
+        The time in which a request has to arrive.
+        """
+
+    @property
+    def connections(self) -> int:
+        """
+        The number of connections.
+        """
+
+
+@attrs.frozen
+class FixedLimits:
+    """
+    L{Limits} that no setting changes.
+    """
+
+    body_bytes: int
+    receive_s: float
+    connections: int
+
+
+class BoundedRequest(_server.Request):  # type: ignore[misc]
     """
     A request whose body is bounded.
     """
@@ -39,12 +72,12 @@ class _Request(_server.Request):  # type: ignore[misc]
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
-        if length is not None and length > self.channel.site.settings().body_bytes:
+        if length is not None and length > self.channel.site.limits().body_bytes:
             self._too_large()
 
     def handleContentChunk(self, data: bytes) -> None:
         before, self._received = self._received, self._received + len(data)
-        limit = self.channel.site.settings().body_bytes
+        limit = self.channel.site.limits().body_bytes
         if self._received <= limit:
             super().handleContentChunk(data)
         elif before <= limit:
@@ -53,8 +86,8 @@ class _Request(_server.Request):  # type: ignore[misc]
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         if self.channel.ended:
             return
-        self.channel.whole()
-        # A body is JSON whatever it is called, as curl does not call it so.
+        self.channel.request_arrived()
+        # Each body is JSON, even if curl declares it to be a form.
         self.requestHeaders.removeHeader(b"content-type")
         super().requestReceived(command, path, version)
 
@@ -63,16 +96,19 @@ class _Request(_server.Request):  # type: ignore[misc]
         super().render(resrc)
 
     def _too_large(self) -> None:
-        limit = self.channel.site.settings().body_bytes
+        limit = self.channel.site.limits().body_bytes
         self._received = 2**62
         self.channel.end_with(TooLarge(f"the body is over {limit} bytes"))
 
 
-class _Channel(_http.HTTPChannel):  # type: ignore[misc]
+class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     """
-    A connection, with a time for each request to come in.
+    A connection, with a time limit for the arrival of each request.
+
+    @ivar address: of the other end, if the site was told.
     """
 
+    address = ""
     ended = False
     _timer: IDelayedCall | None = None
     _answering = False
@@ -85,7 +121,7 @@ class _Channel(_http.HTTPChannel):  # type: ignore[misc]
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
-        # What follows a line that is no request would be taken for its headers.
+        # twisted.web takes what follows a malformed request line for headers.
         if not self.ended and not self.transport.disconnecting:
             super().lineReceived(line)
 
@@ -93,40 +129,41 @@ class _Channel(_http.HTTPChannel):  # type: ignore[misc]
         self._answering = False
         super().requestDone(request)
         if self.requests and not self._answering:
-            self._begin()  # of the next one a part is here
+            self._begin()  # part of the next request has arrived
 
-    def whole(self) -> None:
+    def request_arrived(self) -> None:
         """
-        A request has come in.
+        Stop the timer: the whole request is here.
         """
         self._answering = True
         self._cancel()
 
     def end_with(self, error: WsmsgError) -> None:
         """
-        Refuse what is coming in, and hang up; what still comes is not kept.  With data
-        that was not read the system would take back the answer.
+        Refuse the request that is arriving, and close.  The rest of it is read and
+        dropped: if data is left unread, the system resets the connection, and the
+        client may never see the answer.
         """
         self.ended = True
         self._cancel()
-        self.transport.write(_refusal(error))
+        self.transport.write(raw_error(error))
         self.transport.loseWriteConnection()
         self._timer = self.site.clock.callLater(_LINGER_S, self._abort)
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        if not self.site.came(self):
+        if not self.site.opened(self):
             self.end_with(Unavailable("there are too many connections", 1000))
 
     def connectionLost(self, reason: Failure) -> None:
         self._cancel()
-        self.site.gone(self)
+        self.site.closed(self)
         super().connectionLost(reason)
 
     def _begin(self) -> None:
         if self._timer is None:
-            receive_s = self.site.settings().receive_s
-            self._timer = self.site.clock.callLater(receive_s, self._slow)
+            receive_s = self.site.limits().receive_s
+            self._timer = self.site.clock.callLater(receive_s, self._too_slow)
 
     def _cancel(self) -> None:
         timer, self._timer = self._timer, None
@@ -137,30 +174,41 @@ class _Channel(_http.HTTPChannel):  # type: ignore[misc]
         self._timer = None
         self.transport.abortConnection()
 
-    def _slow(self) -> None:
+    def _too_slow(self) -> None:
         self._timer = None
-        seconds = self.site.settings().receive_s
-        self.end_with(Stale(f"the request did not come in within {seconds:g} s"))
+        seconds = self.site.limits().receive_s
+        self.end_with(Stale(f"the request did not arrive within {seconds:g} s"))
 
 
-class PublicSite(_server.Site):  # type: ignore[misc]
+class QuietSite(_server.Site):  # type: ignore[misc]
     """
-    The site of C{listen}.
+    A listener's HTTP server.  It logs no requests: that is for a proxy in front.
 
-    @param settings: gives them as they are now.
+    @param limits: returns the limits as they are now.
+    @param idle_s: how long a connection may be silent between requests.
+    @param on_closed: called with each connection that closed.
     """
 
     displayTracebacks = False
     noisy = False
-    protocol = _Channel
+    protocol = CountedChannel
 
     def __init__(
-        self, root: Resource, clock: IReactorTime, settings: Callable[[], HttpSettings]
+        self,
+        root: IResource,
+        clock: IReactorTime,
+        limits: Callable[[], Limits],
+        *,
+        idle_s: float = 60.0,
+        on_closed: Callable[[CountedChannel], object] = lambda channel: None,
     ) -> None:
-        super().__init__(root, requestFactory=_Request, timeout=_IDLE_S, reactor=clock)
+        super().__init__(
+            root, requestFactory=BoundedRequest, timeout=idle_s, reactor=clock
+        )
         self.clock = clock
-        self.settings = settings
-        self._channels: set[_Channel] = set()
+        self.limits = limits
+        self._on_closed = on_closed
+        self._channels: set[CountedChannel] = set()
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -168,34 +216,36 @@ class PublicSite(_server.Site):  # type: ignore[misc]
     def __bool__(self) -> bool:
         return True
 
-    def came(self, channel: _Channel) -> bool:
+    def build(self, address: str) -> CountedChannel:
         """
-        A connection opened.
+        Return the protocol for a connection that another protocol has accepted.
+        """
+        channel: CountedChannel = self.buildProtocol(None)
+        channel.address = address
+        return channel
 
-        @return: whether it may stay.
+    def opened(self, channel: CountedChannel) -> bool:
+        """
+        Count a connection.
+
+        @return: whether it is within the limit.
         """
         self._channels.add(channel)
-        return len(self._channels) <= self.settings().connections
+        return len(self._channels) <= self.limits().connections
 
-    def gone(self, channel: _Channel) -> None:
+    def closed(self, channel: CountedChannel) -> None:
         """
-        It closed.
+        Forget a connection.
         """
         self._channels.discard(channel)
+        self._on_closed(channel)
+
+    def close_all(self) -> None:
+        """
+        Abort all connections.
+        """
+        for channel in list(self._channels):
+            channel.transport.abortConnection()
 
     def log(self, request: Any) -> None:
-        pass  # a line a request is for the proxy in front
-
-
-def _refusal(error: WsmsgError) -> bytes:
-    document = problem(error)
-    body = msgspec.json.encode(document) + b"\n"
-    lines = [
-        f"HTTP/1.1 {document.status} {document.title}",
-        "Content-Type: application/problem+json; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    ]
-    if error.retry:
-        lines.append("Retry-After: 1")
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+        pass

@@ -66,7 +66,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     """
     from wsmsg.daemon.app import Daemon
     from wsmsg.message.backends import Backends, probes
-    from wsmsg.message.http.dead_letters import DeadLettersResource
+    from wsmsg.message.http.dead_letters import DeadLetterCalls
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import required_up
 
@@ -89,8 +89,8 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)
     parts, stop_order = assembly.parts()
-    dead_letters = DeadLettersResource(node.journal)
-    return daemon.service(parts, stop_order, admin={"dead-letters": dead_letters})
+    dead_letters = DeadLetterCalls(node.journal).routes()
+    return daemon.service(parts, stop_order, admin=dead_letters)
 
 
 class Assembly:
@@ -301,8 +301,8 @@ class Assembly:
             if settings.legacy.http
             else (),
         )
-        daemon.on_reload(http.adopt)
-        http.measure(daemon.metrics)
+        daemon.on_reload(http.apply_settings)
+        http.register_metrics(daemon.metrics)
         return http
 
     def _authenticate(self, token: TokenSettings) -> Authenticate:

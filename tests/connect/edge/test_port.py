@@ -12,9 +12,9 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, Wire, upgrade
-from wsmsg.connect.edge.http import Site
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.connect.websocket.origins import Origins
+from wsmsg.http.site import QuietSite
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -70,7 +70,7 @@ class PortTests(SynchronousTestCase):
             wire.lose()
         self.assertEqual(self.edge.admission.connections, 0)
         self.assertEqual(len(self.edge.sweep), 0)
-        self.assertIsInstance(self.edge.site, Site)
+        self.assertIsInstance(self.edge.site, QuietSite)
 
     def test_long_head(self) -> None:
         """
@@ -138,7 +138,8 @@ class LimitTests(SynchronousTestCase):
         answer = wire.transport.written()
         self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer)
         self.assertIn(b"Retry-After: 1\r\n", answer)
-        self.assertIn("error", json.loads(answer.partition(b"\r\n\r\n")[2]))
+        problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+        self.assertEqual(problem["status"], status)
         self.assertTrue(wire.transport.disconnecting)
         wire.lose()
 

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
-from wsmsg.connect.edge.http import Pages, Site
+from wsmsg.connect.edge.http import edge_site
 from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.connect.edge.port import Port
 from wsmsg.connect.session.interface import ISession, Subprotocol
@@ -163,13 +163,12 @@ class Edge:
         )
         self.here = {1001}
         self.upstream = FixedUpstream([1002])
-        pages = Pages(
+        self.site = edge_site(
             OnlineStatus(self.here, self.upstream),
+            self.admission,
             self.clock,
-            authenticate=authenticate,
-            must_prove=must_prove,
+            authenticate=authenticate if must_prove else None,
         )
-        self.site = Site(pages, self.admission, self.clock)
         self.port = Port(
             self.admission,
             self.sweep,

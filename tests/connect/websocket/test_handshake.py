@@ -92,11 +92,19 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_no_subprotocol(self) -> None:
         """
-        A client that offers no subprotocol is told which ones there are.
+        A client that offers none of the subprotocols is told which ones there are; a
+        client that offers none at all is told so in the error document of the legacy
+        contract, which pages of any origin may read.
         """
-        for request in (upgrade(""), upgrade("chat")):
-            body = self.refused(request, 400)
-            self.assertIn("wsmsg.v1.protobuf or wsmsg.v1.json", body["error"])
+        known = "wsmsg.v1.protobuf or wsmsg.v1.json"
+        self.assertIn(known, self.refused(upgrade("chat"), 400)["detail"])
+        wire = self.edge.connect()
+        wire.send(upgrade(""))
+        head, _, body = wire.transport.written().partition(b"\r\n\r\n")
+        document = json.loads(body)
+        self.assertEqual(set(document), {"error", "code"})
+        self.assertIn(known, document["error"])
+        self.assertIn(b"access-control-allow-origin: *", head.lower())
 
     def test_token(self) -> None:
         """
@@ -155,7 +163,7 @@ class HandshakeTests(SynchronousTestCase):
             ((b"HTTP/1.1", b"HTTP/1.0"), 505),
             ((b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Key: x"), 400),
         ):
-            self.assertIn("error", self.refused(good.replace(*change), status))
+            self.assertIn("detail", self.refused(good.replace(*change), status))
 
     def test_session_breaks(self) -> None:
         """
@@ -174,7 +182,7 @@ class HandshakeTests(SynchronousTestCase):
         """
         self.edge.websockets.authenticate = broken
         body = self.refused(upgrade(Authorization="x"), 500)
-        self.assertEqual(body, {"error": "internal error", "code": "internal"})
+        self.assertEqual((body["code"], body["detail"]), ("internal", "internal error"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     @given(st.binary(max_size=300))

@@ -19,7 +19,7 @@ from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.auth.identity import Authenticate, Identity
 from wsmsg.errors import Overloaded, Unauthenticated
 from wsmsg.http.access import Access
-from wsmsg.http.forms import Problem, Refusal
+from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.routes import Api
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.delivery.numbering import Numbering
@@ -125,13 +125,13 @@ class WebCase(SynchronousTestCase):
         )
         self.legacy_routes = legacy.routes()
         self.routes = routes_of(self.behind, self.legacy_routes)
-        self.api = Api(self.routes, self.access)
+        self.api = Api(self.routes, self.access.admit)
 
     def begin(self, method: str, path: str, body: object = None, **args: Any) -> Any:
         """
         Ask, without waiting for the answer.
         """
-        request: Any = DummyRequest([p.encode() for p in path.split("/")])
+        request: Any = DummyRequest([p.encode() for p in f"api/v1/{path}".split("/")])
         request.method = method.encode()
         request.uri = request.path = b"/"
         request.args = {n.encode(): [str(v).encode()] for n, v in args.items()}
@@ -155,7 +155,7 @@ class WebCase(SynchronousTestCase):
             assert document is not None
             kind = request.responseHeaders.getRawHeaders("content-type")[0]
             if kind == "application/json; charset=utf-8":
-                self.assertEqual(set(document), set(Refusal.__struct_fields__))
+                self.assertEqual(set(document), set(PlainError.__struct_fields__))
                 self.assertTrue(document["error"])
             else:
                 self.assertEqual(kind, "application/problem+json; charset=utf-8")
@@ -170,11 +170,11 @@ class WebCase(SynchronousTestCase):
         """
         return self.end(self.begin(method, path, body, **args))
 
-    def adopt(self, **http: Any) -> None:
+    def configure(self, **http: Any) -> None:
         """
-        Go by other settings.
+        Apply other settings.
         """
-        self.access.adopt(HttpSettings.model_validate(http))
+        self.access.apply_settings(HttpSettings.model_validate(http))
 
     def say(self, content: str, **more: Any) -> Any:
         """

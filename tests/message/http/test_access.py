@@ -21,7 +21,7 @@ class KeyTests(WebCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.adopt(keys=KEYS)
+        self.configure(keys=KEYS)
 
     def test_keys(self) -> None:
         """
@@ -49,9 +49,9 @@ class KeyTests(WebCase):
         A reload puts other keys in the place of the old ones.
         """
         self.key = f"Bearer {KEYS[0]}"
-        self.adopt(keys=KEYS[1:])
+        self.configure(keys=KEYS[1:])
         self.assertEqual(self.ask(*GET)[0], 401)
-        self.adopt(keys=[])
+        self.configure(keys=[])
         self.key = ""
         self.assertEqual(self.ask(*GET)[0], 200)
 
@@ -89,7 +89,7 @@ class LimitTests(WebCase):
         More often than the rate is refused with the time to wait, for one address or
         one key, and not for others.
         """
-        self.adopt(requests_per_s=1, requests_burst=2)
+        self.configure(requests_per_s=1, requests_burst=2)
         self.assertEqual([self.ask(*GET)[0] for _ in range(3)], [200, 200, 429])
         request = self.begin(*GET)
         self.assertEqual(request.responseHeaders.getRawHeaders("retry-after"), ["1"])
@@ -104,7 +104,7 @@ class LimitTests(WebCase):
         Whoever has a key shares a rate with nobody at the same address, and guessing
         keys counts for the address.
         """
-        self.adopt(keys=KEYS, requests_per_s=1, requests_burst=2)
+        self.configure(keys=KEYS, requests_per_s=1, requests_burst=2)
         self.assertEqual([self.ask(*GET)[0] for _ in range(3)], [401, 401, 429])
         for key in KEYS:
             self.key = f"Bearer {key}"
@@ -114,7 +114,7 @@ class LimitTests(WebCase):
         """
         However many addresses ask, few are remembered: those that asked last.
         """
-        self.adopt(requests_per_s=1, requests_burst=1)
+        self.configure(requests_per_s=1, requests_burst=1)
         for n in range(REMEMBERED + 5):
             self.address = f"2001:db8::{n:x}"
             self.assertEqual(self.ask("GET", "presence", users="1")[0], 200)
@@ -127,7 +127,7 @@ class LimitTests(WebCase):
         Over the number of requests that are being answered more are refused, until one
         is done or its caller is gone.
         """
-        self.adopt(requests_in_flight=1)
+        self.configure(requests_in_flight=1)
         self.journal.delivers = False
         for name, leaves in (("late", False), ("gone", True)):
             slow = {"client_id": name, "owner": 1, "name": name}
@@ -159,10 +159,10 @@ class LimitTests(WebCase):
         self.key = "some-token"
         for expected in (1, 1):
             request = self.begin(*GET)
-            with access.entering(request, AccessLevel.USERS) as caller:
-                self.assertRaises(AttributeError, caller.prove, 1)
+            with access.admit(request, AccessLevel.USERS) as caller:
+                self.assertRaises(AttributeError, caller.check_user, 1)
             self.assertEqual(len(made), expected)
-        access.adopt(HttpSettings(keys=KEYS))  # type: ignore[arg-type]
-        with access.entering(request, AccessLevel.USERS) as caller:
-            self.assertRaises(AttributeError, caller.prove, 1)
+        access.apply_settings(HttpSettings(keys=KEYS))  # type: ignore[arg-type]
+        with access.admit(request, AccessLevel.USERS) as caller:
+            self.assertRaises(AttributeError, caller.check_user, 1)
         self.assertEqual(len(made), 2)

@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
 from tests.message.doubles import ManualJournal
-from wsmsg.message.http.dead_letters import DeadLettersResource
+from wsmsg.http.routes import Api
+from wsmsg.message.http.dead_letters import DeadLetterCalls
 
 
 class ReplayingJournal(ManualJournal):
@@ -35,7 +36,7 @@ class ReplayingJournal(ManualJournal):
 
 class DeadLettersTests(SynchronousTestCase):
     """
-    L{DeadLettersResource}.
+    L{DeadLetterCalls}.
     """
 
     def ask(self, *path: bytes, **fields: Any) -> tuple[int, Any]:
@@ -43,14 +44,12 @@ class DeadLettersTests(SynchronousTestCase):
         @return: the status and the document.
         """
         self.journal = ReplayingJournal()
-        request: Any = DummyRequest(list(path))
+        request: Any = DummyRequest([b"dead-letters", *path])
         request.args = {n.encode(): [v] for n, v in fields.get("args", {}).items()}
         request.content = BytesIO(fields.get("body", b""))
-        resource: Any = DeadLettersResource(self.journal)
         if path:
-            resource = resource.getStaticEntity(path[0])
             request.method = b"POST"
-        resource.render(request)
+        Api(DeadLetterCalls(self.journal).routes()).render(request)
         return request.responseCode or 200, json.loads(b"".join(request.written))
 
     def test_replay(self) -> None:
@@ -67,8 +66,8 @@ class DeadLettersTests(SynchronousTestCase):
         for name in ("after", "limit"):
             for value in (b"-1", b"x", b"1.5", b"\xff", "²".encode(), b"9" * 19):
                 status, said = self.ask(args={name: value})
-                self.assertEqual((status, said["error"]), (400, "bad_request"))
-                self.assertIn(name, said["reason"])
+                self.assertEqual((status, said["code"]), (400, "bad_request"))
+                self.assertIn(name, said["detail"])
         self.assertEqual(self.ask(args={"after": b"9" * 18})[0], 200)
 
     @given(st.binary(max_size=100))
@@ -81,6 +80,6 @@ class DeadLettersTests(SynchronousTestCase):
         A body that asks for nothing replays nothing, and is told so briefly.
         """
         status, said = self.ask(b"replay", body=body)
-        self.assertEqual((status, said["error"]), (400, "bad_request"))
-        self.assertLess(len(said["reason"]), 300)
+        self.assertEqual((status, said["code"]), (400, "bad_request"))
+        self.assertLess(len(said["detail"]), 300)
         self.assertEqual(self.journal.replayed, [])

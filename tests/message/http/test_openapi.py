@@ -91,7 +91,7 @@ class DescriptionTests(WebCase):
             ("POST", "messages/send", self.message("b"), "LegacySent"),
             ("POST", "messages/mark-read", {"user_id": 2}, "LegacyMarkedRead"),
             ("GET", "nowhere", None, "Problem"),
-            ("POST", "messages/send", {}, "Refusal"),
+            ("POST", "messages/send", {}, "PlainError"),
         ]
         for method, path, body, name in asked:
             _, answer = self.ask(method, path, body)

@@ -9,40 +9,24 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.testing import StringTransport
 
+from tests.http.wire import Wire
 from tests.message.http.cases import WebCase
 from wsmsg.message.http.api import PublicHttp
 from wsmsg.monitoring.health import Health, required_up
 from wsmsg.settings.values import MessageSettings
 
 
-class Wire(StringTransport):
-    """
-    A transport that knows how it was closed.
-    """
-
-    half_closed = False
-    aborted = False
-
-    def loseWriteConnection(self) -> None:
-        self.half_closed = True
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-        self.disconnected = True
-
-
 class SiteTests(WebCase):
     """
-    L{wsmsg.http.site.PublicSite}.
+    L{wsmsg.http.site.QuietSite}.
     """
 
     def setUp(self) -> None:
         super().setUp()
-        self.configure()
+        self.serve()
 
-    def configure(self, **http: Any) -> None:
+    def serve(self, **http: Any) -> None:
         """
         Serve with these settings.
         """
@@ -110,7 +94,7 @@ class SiteTests(WebCase):
         A body over the limit is refused before it is kept, whether its length was said
         or not, and what still comes is thrown away.
         """
-        self.configure(body_bytes=2000)
+        self.serve(body_bytes=2000)
         chunked = (
             b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
@@ -138,7 +122,7 @@ class SiteTests(WebCase):
         A request that does not come in within the time is refused, however steadily it
         drips, in its head or its body.
         """
-        self.configure(receive_s=5)
+        self.serve(receive_s=5)
         for begin in (b"", self.post(b" " * 99)[:-99]):
             protocol, wire = self.connect()
             protocol.dataReceived(begin + b"P" * (not begin))
@@ -156,7 +140,7 @@ class SiteTests(WebCase):
         """
         A second request that begins behind a first one has a time of its own.
         """
-        self.configure(receive_s=5)
+        self.serve(receive_s=5)
         protocol, wire = self.connect()
         get = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         protocol.dataReceived(get + get[:9])
@@ -190,7 +174,7 @@ class SiteTests(WebCase):
         """
         Over the number of connections a further one is refused, until one is gone.
         """
-        self.configure(connections=2)
+        self.serve(connections=2)
         first, _ = self.connect()
         self.connect()
         third, wire = self.connect()

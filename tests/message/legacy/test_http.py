@@ -155,7 +155,7 @@ class ContractTests(WebCase):
         """
         One answer has no more than the setting allows, and says how many there are.
         """
-        self.adopt(unread=2)
+        self.configure(unread=2)
         for n in range(3):
             self.send(str(n))
         _, answer = self.post("unread", {"user_id": 2})

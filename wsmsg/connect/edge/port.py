@@ -20,8 +20,8 @@ from twisted.python.failure import Failure
 
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import Sweep
-from wsmsg.errors import WsmsgError
-from wsmsg.http.raw import answer, error_body, refusal
+from wsmsg.errors import BadRequest, WsmsgError
+from wsmsg.http.errors import handshake_conventions, raw_error
 
 WEBSOCKET_PATH = b"/api/v1/connect/ws"
 HEAD_BYTES = 8192
@@ -73,20 +73,21 @@ class Sniffer(Protocol):
     def _data_received(self, data: bytes) -> None:
         self._head += data
         if self._refused is not None:
-            self._answer(refusal(self._refused))
+            self._refuse(self._refused)
             return
         end = self._head.find(_END)
         if end < 0 and len(self._head) <= HEAD_BYTES:
             if not self._head[:1].isalpha():
-                self._answer_error(400, "this is not HTTP")
+                self._answer(raw_error(BadRequest("this is not HTTP")))
         elif not 0 <= end <= HEAD_BYTES:
-            self._answer_error(431, f"the head is over {HEAD_BYTES} bytes")
+            error = BadRequest(f"the head is over {HEAD_BYTES} bytes")
+            self._answer(raw_error(error, 431))
         elif self._wants_websocket():
             refused = self._port.admission.handshake()
             if refused is None:
                 self._hand_over(self._port.build_websocket)
             else:
-                self._answer(refusal(refused))
+                self._refuse(refused)
         else:
             self._hand_over(self._port.build_http)
 
@@ -105,8 +106,9 @@ class Sniffer(Protocol):
         protocol.makeConnection(transport)
         protocol.dataReceived(head)
 
-    def _answer_error(self, status: int, reason: str) -> None:
-        self._answer(answer(status, error_body("bad_request", reason)))
+    def _refuse(self, error: WsmsgError) -> None:
+        conventions = handshake_conventions(self._head)
+        self._answer(raw_error(error, conventions=conventions))
 
     def _answer(self, data: bytes) -> None:
         assert self.transport is not None
@@ -125,7 +127,7 @@ class Port(ServerFactory):
 
     @param build_websocket:
     L{wsmsg.connect.websocket.connection.WebSocketConnections.build}.
-    @param build_http: L{wsmsg.connect.edge.http.Site.build}.
+    @param build_http: L{wsmsg.http.site.QuietSite.build}.
     """
 
     noisy = False

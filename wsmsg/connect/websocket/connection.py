@@ -31,7 +31,7 @@ from wsmsg.connect.websocket.autobahn import (
     close_name,
 )
 from wsmsg.connect.websocket.fast_frames import BINARY, PONG, is_utf8, whole_frame
-from wsmsg.connect.websocket.handshake import agree, refusal_of
+from wsmsg.connect.websocket.handshake import agree, refuse
 from wsmsg.errors import Close
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class WebSocketConnection(AutobahnOptions):
         """
         Refuse to become a WebSocket, in JSON.
         """
-        self.transport.write(refusal_of(code, reason, responseHeaders or ()))
+        refuse(self, code, reason, responseHeaders or ())
         self.dropConnection()
 
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from wsmsg.auth.identity import Identity, read_user
 from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import deny
-from wsmsg.errors import ERRORS, WsmsgError
-from wsmsg.http.raw import answer, error_body
+from wsmsg.errors import ERRORS, WsmsgError, from_code
+from wsmsg.http.errors import handshake_conventions, raw_error
 
 if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
@@ -55,15 +55,19 @@ def agree(factory: WebSocketConnections, request: Any) -> Agreed:
         raise deny(500, "internal error") from None
 
 
-def refusal_of(status: int, reason: str, headers: Iterable[tuple[str, str]]) -> bytes:
+def refuse(
+    connection: Any, status: int, reason: str, headers: Iterable[tuple[str, str]]
+) -> None:
     """
-    The answer to a handshake that fails.
+    Answer a handshake that fails.
     """
     more = dict(headers)
     if status == 426 and not more:
         status = 400  # a plain GET; with headers it is about the protocol's version
-    body = error_body(_CODES.get(status, "bad_request"), reason)
-    return answer(status, body, more)
+    error = from_code(_CODES.get(status, "bad_request"), reason)
+    conventions = handshake_conventions(connection.http_request_data)
+    answer = raw_error(error, status, conventions=conventions, headers=more)
+    connection.transport.write(answer)
 
 
 def _agree(factory: WebSocketConnections, request: Any) -> Agreed:

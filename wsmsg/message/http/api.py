@@ -1,6 +1,5 @@
 """
-Message's public HTTP, put together: health, the contract of the deployed Message, and
-our own API for services below C{/api/v1}.
+Message's public HTTP: health, and the API for services below C{/api/v1}.
 """
 
 from __future__ import annotations
@@ -9,12 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
-from twisted.web.resource import Resource
 
 from wsmsg.http.access import Access
 from wsmsg.http.openapi import Description
-from wsmsg.http.routes import ROOT, Api, Route
-from wsmsg.http.site import PublicSite
+from wsmsg.http.routes import Api, Route
+from wsmsg.http.site import QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.reads import Reads
@@ -23,7 +21,7 @@ from wsmsg.message.ingress.submit import SubmitAndWait
 from wsmsg.message.links.links import Links
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.store.interface import IMessageStore
-from wsmsg.monitoring.admin import add_health
+from wsmsg.monitoring.admin import health_routes
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import MessageSettings
@@ -32,7 +30,7 @@ from wsmsg.settings.values import MessageSettings
 @attrs.frozen
 class ApiServices:
     """
-    What the calls stand on.
+    The parts of Message that the API calls.
     """
 
     store: IMessageStore
@@ -43,58 +41,55 @@ class ApiServices:
 
 class PublicHttp:
     """
-    All of it, with what it counts.
+    The public HTTP listener.
 
     @param make_authenticate: as for L{Access}.
-    @param more_routes: routes besides those of L{routes_of}.
+    @param more: routes besides those of L{routes_of}.
     """
 
     def __init__(
         self,
-        behind: ApiServices,
+        services: ApiServices,
         health: Health,
         clock: Any,
         settings: MessageSettings,
         make_authenticate: Callable[..., Any],
-        more_routes: Sequence[Route] = (),
+        more: Sequence[Route] = (),
     ) -> None:
         self._access = Access(settings.http, clock, make_authenticate)
-        self.routes = routes_of(behind, more_routes)
-        below = [r for r in self.routes if r.root == ROOT]
-        beside = [r for r in self.routes if r.root != ROOT]
-        self._api = Api(below, self._access)
-        root = Resource()
-        add_health(root, health)
-        root.putChild(b"health", Api(beside, self._access))
-        versions = Resource()
-        root.putChild(b"api", versions)
-        versions.putChild(b"v1", self._api)
-        self.site = PublicSite(root, clock, lambda: self._access.settings)
+        self.routes = routes_of(services, more)
+        routes = [*health_routes(health), *self.routes]
+        self._api = Api(routes, self._access.admit)
+        self.site = QuietSite(self._api, clock, lambda: self._access.settings)
 
-    def adopt(self, settings: MessageSettings) -> None:
+    def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Go by these settings from now on.
+        Apply other settings.
         """
-        self._access.adopt(settings.http)
+        self._access.apply_settings(settings.http)
 
     def drain(self) -> None:
         """
-        Answer what came, and nothing more.
+        Answer the requests that have arrived, and refuse others.
         """
         self._access.draining = True
 
-    def measure(self, metrics: Metrics) -> None:
+    def register_metrics(self, metrics: Metrics) -> None:
         """
-        Have the counts read where they are.
+        Register the metrics of HTTP.
         """
         api, access = self._api, self._access
         counters: Sequence[tuple[str, str, Callable[[], int]]] = (
             ("http_requests", "HTTP requests", lambda: api.calls),
-            ("http_refused", "HTTP requests refused", lambda: api.refused),
             (
-                "http_turned_away",
-                "HTTP requests over a rate, over a limit or without a key",
-                lambda: access.turned_away,
+                "http_failed",
+                "HTTP requests answered with a status of 400 or above",
+                lambda: api.failed,
+            ),
+            (
+                "http_rejected",
+                "HTTP requests over a rate or a limit, or without a valid key",
+                lambda: access.rejected,
             ),
         )
         for name, text, read in counters:
@@ -106,24 +101,24 @@ class PublicHttp:
         )
         metrics.gauge(
             "wsmsg_message_http_connections",
-            "HTTP connections that are open",
+            "Open HTTP connections",
             lambda: len(self.site),
         )
 
 
-def routes_of(behind: ApiServices, more: Sequence[Route] = ()) -> Sequence[Route]:
+def routes_of(services: ApiServices, more: Sequence[Route] = ()) -> Sequence[Route]:
     """
     Return all routes, and the route of their OpenAPI description.
 
     @param more: routes besides those of this package.
     """
-    reads, links = Reads(behind.queries), behind.links
-    users = UserCalls(behind.store, reads, receipt=links.receipt, kick=links.kick)
+    reads, links = Reads(services.queries), services.links
+    users = UserCalls(services.store, reads, receipt=links.receipt, kick=links.kick)
     return Description(
         [
-            *MessageCalls(behind.submit, reads).routes(),
+            *MessageCalls(services.submit, reads).routes(),
             *users.routes(),
-            *GroupCalls(behind.store, behind.submit).routes(),
+            *GroupCalls(services.store, services.submit).routes(),
             *more,
         ]
     ).routes

@@ -1,5 +1,5 @@
 """
-C{/dead-letters} on Message's admin listener, which C{wsmsg dead-letters} asks.
+C{/dead-letters} on Message's admin listener, which C{wsmsg dead-letters} calls.
 
 C{GET /dead-letters?after=0&limit=100} lists, C{POST /dead-letters/replay} with
 C{{"numbers": [..]}} puts records back into the journal.
@@ -8,113 +8,135 @@ C{{"numbers": [..]}} puts records back into the journal.
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
-import msgspec
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
 
-from wsmsg.errors import BadRequest, Internal, WsmsgError
+from wsmsg.http.forms import Answer, Form
+from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.journal.interface import DeadLetter, IJournal
 
-_PAGE = 1000
-_REASON = 200
+_PAGE = 100
+_MOST = 1000
+
+T = TypeVar("T")
 
 
-class DeadLettersResource(Resource):
+class DeadLetterView(Answer):
     """
-    Lists the dead letters.
-    """
+    A record that Message could not process.
 
-    def __init__(self, journal: IJournal) -> None:
-        Resource.__init__(self)
-        self._journal = journal
-        self.putChild(b"replay", _ReplayResource(journal))
-
-    def render_GET(self, request: Request) -> int:
-        return _answer(request, self._list(request))
-
-    async def _list(self, request: Request) -> dict[str, Any]:
-        after = _number(request, b"after", 0)
-        limit = min(_number(request, b"limit", 100), _PAGE)
-        letters = await self._journal.dead_letters(after, limit + 1)
-        return {
-            "dead_letters": [_spell(letter) for letter in letters[:limit]],
-            "more": len(letters) > limit,
-        }
-
-
-class _ReplayResource(Resource):
-    """
-    Puts dead letters back into the journal.
+    @ivar size: the length of the value in bytes.
     """
 
-    isLeaf = True
-
-    def __init__(self, journal: IJournal) -> None:
-        Resource.__init__(self)
-        self._journal = journal
-
-    def render_POST(self, request: Request) -> int:
-        return _answer(request, self._replay(request))
-
-    async def _replay(self, request: Request) -> dict[str, Any]:
-        assert request.content is not None
-        try:
-            body = msgspec.json.decode(request.content.read(), type=_Replay)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-            reason = str(e)[:_REASON]
-            raise BadRequest(f"the body must be {{'numbers': [..]}}: {reason}") from e
-        return {"replayed": list(await self._journal.replay(body.numbers))}
+    number: int
+    partition: int
+    offset: int
+    reason: str
+    time_ms: int
+    size: int
+    value_base64: str
 
 
-class _Replay(msgspec.Struct):
+class DeadLetterPage(Answer):
+    """
+    Some dead letters, by number.
+
+    @ivar more: whether there are some with greater numbers.
+    """
+
+    dead_letters: list[DeadLetterView]
+    more: bool
+
+
+class NewReplay(Form):
+    """
+    The body of a request for a replay.
+    """
+
     numbers: list[int]
 
 
-def _spell(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "number": letter.number,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "reason": letter.reason,
-        "time_ms": letter.time_ms,
-        "size": len(letter.value),
-        "value_base64": base64.b64encode(letter.value).decode(),
-    }
+class Replayed(Answer):
+    """
+    The numbers of the dead letters that are in the journal again.
+    """
+
+    replayed: list[int]
 
 
-def _number(request: Request, name: bytes, default: int) -> int:
-    given = (request.args or {}).get(name, [b""])[0]
-    if not given:
-        return default
-    if not given.isdigit() or len(given) > 18:
-        raise BadRequest(f"{name.decode()} must be a whole number")
-    return int(given)
+class DeadLetterCalls:
+    """
+    The calls below C{/dead-letters}.
+    """
+
+    def __init__(self, journal: IJournal) -> None:
+        self._journal = journal
+
+    def routes(self) -> Sequence[Route]:
+        """
+        Return the routes.
+        """
+        return [
+            Route(
+                "GET",
+                "dead-letters",
+                self.list,
+                query=[
+                    Argument("after", "Those with greater numbers than this."),
+                    Argument("limit", "The size of the page; at most 1000."),
+                ],
+                responses={200: DeadLetterPage},
+                root="/",
+            ),
+            Route(
+                "POST",
+                "dead-letters/replay",
+                self.replay,
+                body=NewReplay,
+                responses={200: Replayed},
+                root="/",
+            ),
+        ]
+
+    async def list(self, call: Call) -> Reply:
+        """
+        List dead letters.
+        """
+        after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
+        letters = await self._journal.dead_letters(after, limit + 1)
+        page = DeadLetterPage(
+            dead_letters=[_view(letter) for letter in letters[:limit]],
+            more=len(letters) > limit,
+        )
+        return Reply(200, page)
+
+    async def replay(self, call: Call) -> Reply:
+        """
+        Put dead letters back into the journal.
+        """
+        numbers = call.body_as(NewReplay).numbers
+        replayed = await _uncancelled(self._journal.replay(numbers))
+        return Reply(200, Replayed(replayed=list(replayed)))
 
 
-_log = Logger()
+def _view(letter: DeadLetter) -> DeadLetterView:
+    return DeadLetterView(
+        number=letter.number,
+        partition=letter.partition,
+        offset=letter.offset,
+        reason=letter.reason,
+        time_ms=letter.time_ms,
+        size=len(letter.value),
+        value_base64=base64.b64encode(letter.value).decode(),
+    )
 
 
-def _answer(request: Request, answering: Any) -> int:
-    def write(status: int, body: dict[str, Any]) -> None:
-        request.setResponseCode(status)
-        request.setHeader(b"content-type", b"application/json")
-        request.write(msgspec.json.encode(body))
-        request.finish()
-
-    async def run() -> None:
-        try:
-            write(200, await answering)
-        except WsmsgError as e:
-            write(e.http_status, {"error": e.code, "reason": e.reason})
-        except Exception:  # noqa: BLE001 - a guard
-            _log.failure("answering {path}", path=request.path.decode("latin-1"))
-            write(500, {"error": Internal.code, "reason": "see the log"})
-
-    gone: list[object] = []
-    request.notifyFinish().addErrback(gone.append)
-    Deferred.fromCoroutine(run())
-    return NOT_DONE_YET
+def _uncancelled(running: Deferred[T]) -> Deferred[T]:
+    """
+    Wait for something that continues if the client leaves, which cancels the wait.
+    """
+    done: Deferred[T] = Deferred()
+    running.addCallbacks(done.callback, done.errback)
+    return done

@@ -14,7 +14,7 @@ import msgspec
 from twisted.internet.defer import gatherResults
 
 from wsmsg.errors import BadRequest, NotFound
-from wsmsg.http.forms import Answer, Form, Id, place, spell, whole
+from wsmsg.http.forms import Answer, Form, Id, parse_int, parse_page, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.ingress.submit import SubmitAndWait
@@ -159,36 +159,36 @@ class GroupCalls:
                 "groups",
                 self.make,
                 body=NewGroup,
-                gives={201: GroupDetails, **group},
+                responses={201: GroupDetails, **group},
             ),
-            Route("GET", "groups/{group}", self.tell, gives={200: GroupDetails}),
+            Route("GET", "groups/{group}", self.tell, responses={200: GroupDetails}),
             Route(
                 "GET",
                 "groups/{group}/members",
                 self.members,
                 query=[after, _PAGING],
-                gives={200: GroupMemberList},
+                responses={200: GroupMemberList},
             ),
             Route(
                 "POST",
                 "groups/{group}/members",
                 self.add,
                 body=NewMembers,
-                gives=group,
+                responses=group,
             ),
             Route(
                 "DELETE",
                 "groups/{group}/members/{user}",
                 self.remove,
                 query=[by, once],
-                gives={202: None, 204: None},
+                responses={202: None, 204: None},
             ),
             Route(
                 "GET",
                 "users/{user}/groups",
                 self.groups_of,
                 query=[onwards, _PAGING],
-                gives={200: GroupList},
+                responses={200: GroupList},
             ),
         ]
 
@@ -196,8 +196,8 @@ class GroupCalls:
         """
         Make a group.
         """
-        form = call.read(NewGroup)
-        owner = whole(form.owner, "owner")
+        form = call.body_as(NewGroup)
+        owner = parse_int(form.owner, "owner")
         members = dict.fromkeys((owner, *_users(form.members)))
         change = GroupChange(True, form.name, form.history, tuple(members))
         _check(form.client_id, change)
@@ -227,7 +227,9 @@ class GroupCalls:
         """
         after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
         page = await self._page(call.id("group"), after, limit)
-        some = [GroupMember(user=spell(m.user), joined=m.joined) for m in page.members]
+        some = [
+            GroupMember(user=to_json_id(m.user), joined=m.joined) for m in page.members
+        ]
         last = some[-1].user if len(some) == limit else None
         return Reply(200, GroupMemberList(count=page.count, members=some, next=last))
 
@@ -235,12 +237,12 @@ class GroupCalls:
         """
         Add members.
         """
-        form = call.read(NewMembers)
+        form = call.body_as(NewMembers)
         page = await self._page(call.id("group"))
         change = GroupChange(add=tuple(dict.fromkeys(_users(form.users))))
         _check(form.client_id, change)
         group = group_in(page.conversation)
-        by = whole(form.by, "by") if form.by else page.owner
+        by = parse_int(form.by, "by") if form.by else page.owner
         status = await self._propose(group, by, form.client_id, change, 200)
         return Reply(status, _document(await self._page(group)))
 
@@ -266,7 +268,7 @@ class GroupCalls:
         The groups of a user, as they changed.
         """
         user, limit = call.id("user"), call.limit(_PAGE, _MOST)
-        since_ms, after = place(call.text("after"))
+        since_ms, after = parse_page(call.text("after"))
         rows = await self._store.conversations_of(user, since_ms, limit, after)
         groups = [row for row in rows if is_group(row.conversation)]
         pages = await gatherResults(
@@ -310,7 +312,7 @@ def _document(page: GroupPage) -> GroupDetails:
         group=str(group_in(page.conversation)),
         conversation=page.conversation,
         name=page.name,
-        owner=spell(page.owner),
+        owner=to_json_id(page.owner),
         history=page.history,
         count=page.count,
     )
@@ -325,4 +327,4 @@ def _check(client_id: str, change: GroupChange) -> None:
 
 
 def _users(given: Sequence[Id]) -> list[int]:
-    return [whole(user, "a user") for user in given]
+    return [parse_int(user, "a user") for user in given]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wsmsg.errors import BadRequest
-from wsmsg.http.forms import Answer, Form, Id, spell, whole
+from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.http.reads import Reads
 from wsmsg.message.ingress.interface import SendRequest
@@ -109,7 +109,7 @@ class MessageCalls:
                 "messages",
                 self.say,
                 body=NewMessage,
-                gives={201: AcceptedMessage, 200: AcceptedMessage},
+                responses={201: AcceptedMessage, 200: AcceptedMessage},
             ),
             Route(
                 "GET",
@@ -128,7 +128,7 @@ class MessageCalls:
                     ),
                     Argument("limit", "The most on a page; bounded by page."),
                 ],
-                gives={200: MessagePage},
+                responses={200: MessagePage},
             ),
         ]
 
@@ -136,8 +136,8 @@ class MessageCalls:
         """
         Have a message accepted.
         """
-        form = call.read(NewMessage)
-        sender = whole(form.sender, "from")
+        form = call.body_as(NewMessage)
+        sender = parse_int(form.sender, "from")
         if not 1 <= form.kind < FIRST_EVENT:
             raise BadRequest(f"kind must be 1 to {FIRST_EVENT - 1}")
         conversation = place_of(sender, form.to, form.group)
@@ -148,7 +148,7 @@ class MessageCalls:
         )
         message, again = await self._submit.submit(proposal)
         accepted = AcceptedMessage(
-            message_id=spell(message.message_id),
+            message_id=to_json_id(message.message_id),
             conversation=conversation,
             time_ms=message.time_ms,
         )
@@ -158,7 +158,7 @@ class MessageCalls:
         """
         Read some messages of a conversation.
         """
-        user = whole(call.text("user"), "user")
+        user = parse_int(call.text("user"), "user")
         limit = call.limit(_PAGE, self._reads.page_limit)
         after, before = call.number("after", 0), call.number("before", 0)
         backwards = bool(before) and not call.text("after")
@@ -189,8 +189,8 @@ def place_of(sender: int, to: Id, group: Id) -> str:
     if bool(to) == bool(group):
         raise BadRequest("a message is for a user (to) or for a group, one of both")
     if group:
-        return group_conversation(whole(group, "group"))
-    return conversation_of(sender, whole(to, "to"))
+        return group_conversation(parse_int(group, "group"))
+    return conversation_of(sender, parse_int(to, "to"))
 
 
 def check_text(name: str, text: str) -> None:
@@ -209,8 +209,8 @@ def view(message: Message) -> MessageView:
     """
     return MessageView(
         seq=message.seq,
-        message_id=spell(message.message_id),
-        sender=spell(message.sender),
+        message_id=to_json_id(message.message_id),
+        sender=to_json_id(message.sender),
         client_id=message.client_id,
         content=message.content,
         kind=message.kind,

@@ -13,10 +13,10 @@ from wsmsg.http.forms import (
     Answer,
     Form,
     Id,
-    place,
-    spell,
-    users_in,
-    whole,
+    parse_int,
+    parse_page,
+    parse_users,
+    to_json_id,
 )
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.http.reads import Reads
@@ -200,49 +200,49 @@ class UserCalls:
                 "users/{user}/conversations",
                 self.conversations,
                 query=paging,
-                gives={200: ConversationList},
+                responses={200: ConversationList},
             ),
             Route(
                 "GET",
                 "users/{user}/unread",
                 self.unread,
                 query=paging,
-                gives={200: UnreadCounts},
+                responses={200: UnreadCounts},
             ),
             Route(
                 "POST",
                 "users/{user}/read",
                 self.read,
                 body=NewRead,
-                gives={200: ReadState},
+                responses={200: ReadState},
             ),
             Route(
                 "DELETE",
                 "users/{user}/sessions",
                 self.end_all,
                 query=[reason],
-                gives={200: SessionsEnded},
+                responses={200: SessionsEnded},
             ),
             Route(
                 "DELETE",
                 "users/{user}/sessions/{device}",
                 self.end_one,
                 query=[reason],
-                gives={200: SessionsEnded},
+                responses={200: SessionsEnded},
             ),
             Route(
                 "GET",
                 "presence",
                 self.presence,
                 query=[users],
-                gives={200: PresenceList},
+                responses={200: PresenceList},
             ),
             Route(
                 "POST",
                 "presence",
                 self.presence_of_many,
                 body=Asked,
-                gives={200: PresenceList},
+                responses={200: PresenceList},
             ),
         ]
 
@@ -262,7 +262,9 @@ class UserCalls:
                 read=h.read,
                 unread=unread.get(h.conversation, 0),
                 others=[
-                    ReadPosition(user=spell(o.user), delivered=o.delivered, read=o.read)
+                    ReadPosition(
+                        user=to_json_id(o.user), delivered=o.delivered, read=o.read
+                    )
                     for o in h.others
                 ],
             )
@@ -289,8 +291,8 @@ class UserCalls:
         """
         Say how far a user has seen a conversation.
         """
-        form, user = call.read(NewRead), call.id("user")
-        seq = whole(form.seq, "seq")
+        form, user = call.body_as(NewRead), call.id("user")
+        seq = parse_int(form.seq, "seq")
         await self._check_member(user, form.conversation)
         cursor = Cursor(form.conversation, user, seq, seq)
         for risen in await self._store.move_cursors([cursor]):
@@ -309,13 +311,15 @@ class UserCalls:
         Tell whether users are there.
         """
         given = [u.strip() for u in call.text("users").split(",", _ASKED + 1)]
-        return await self._presence(users_in(given, _ASKED))
+        return await self._presence(parse_users(given, _ASKED))
 
     async def presence_of_many(self, call: Call) -> Reply:
         """
         Tell whether users are there, for more than fit into a URL.
         """
-        return await self._presence(users_in(call.read(Asked).users, _ASKED_IN_BODY))
+        return await self._presence(
+            parse_users(call.body_as(Asked).users, _ASKED_IN_BODY)
+        )
 
     async def end_all(self, call: Call) -> Reply:
         """
@@ -344,14 +348,14 @@ class UserCalls:
     async def _presence(self, users: Sequence[int]) -> Reply:
         known = [
             PresenceView(
-                user=spell(p.user), online=p.online, last_seen_ms=p.last_seen_ms
+                user=to_json_id(p.user), online=p.online, last_seen_ms=p.last_seen_ms
             )
             for p in await self._reads.presence(users)
         ]
         return Reply(200, PresenceList(presence=known))
 
     async def _heads(self, call: Call) -> tuple[list[Any], str | None]:
-        since_ms, after = place(call.text("after"))
+        since_ms, after = parse_page(call.text("after"))
         limit = call.limit(_PAGE, self._reads.page_limit)
         answer = await self._reads.heads(call.id("user"), since_ms, after, limit)
         heads = list(answer.heads)

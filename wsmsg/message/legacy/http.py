@@ -7,11 +7,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
+import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.errors import BadRequest
 from wsmsg.http.access import AccessLevel
-from wsmsg.http.forms import whole
+from wsmsg.http.errors import PLAIN
+from wsmsg.http.forms import parse_int
 from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.message.http.messages import check_text, place_of
 from wsmsg.message.ingress.interface import SendRequest
@@ -43,7 +45,8 @@ from wsmsg.model import (
 )
 from wsmsg.stream.contract import SIGNAL_TYPES
 
-#: The types of the contract that are no messages to somebody.
+LEGACY = attrs.evolve(PLAIN, tag="legacy")
+
 _MOST = 1000
 _MARKS = 10_000
 # Contents of one answer of unread, in characters.
@@ -84,43 +87,43 @@ class LegacyHttpCalls:
                 "messages/send",
                 self.send,
                 body=LegacySendForm,
-                gives={200: LegacySent},
-                contract=True,
+                responses={200: LegacySent},
+                conventions=LEGACY,
             ),
             Route(
                 "POST",
                 "messages/history",
                 self.history,
                 body=LegacyHistoryForm,
-                gives={200: LegacyHistoryView},
-                contract=True,
+                responses={200: LegacyHistoryView},
+                conventions=LEGACY,
             ),
             Route(
                 "POST",
                 "messages/unread",
                 self.unread,
                 body=LegacyUnreadForm,
-                gives={200: LegacyUnreadView},
-                opening=AccessLevel.USERS,
-                contract=True,
+                responses={200: LegacyUnreadView},
+                access=AccessLevel.USERS,
+                conventions=LEGACY,
             ),
             Route(
                 "POST",
                 "messages/mark-read",
                 self.mark_read,
                 body=LegacyMarkReadForm,
-                gives={200: LegacyMarkedRead},
-                opening=AccessLevel.USERS,
-                contract=True,
+                responses={200: LegacyMarkedRead},
+                access=AccessLevel.USERS,
+                conventions=LEGACY,
             ),
             Route(
                 "GET",
-                "",
+                "health",
                 self.health,
-                gives={200: LegacyHealthView},
-                opening=AccessLevel.ANYBODY,
-                contract=True,
-                root="/health",
+                responses={200: LegacyHealthView},
+                access=AccessLevel.ANYBODY,
+                conventions=LEGACY,
+                root="/",
             ),
         ]
 
@@ -135,8 +138,8 @@ class LegacyHttpCalls:
         """
         Send a message, once for each request.
         """
-        form = call.read(LegacySendForm)
-        sender = whole(form.sender, "from")
+        form = call.body_as(LegacySendForm)
+        sender = parse_int(form.sender, "from")
         kind = form.message_type or TEXT
         if not 0 < kind < FIRST_EVENT or kind in SIGNAL_TYPES:
             raise BadRequest(f"message_type {kind} is no message to somebody")
@@ -153,9 +156,9 @@ class LegacyHttpCalls:
         """
         Read old messages, by page and size.
         """
-        form = call.read(LegacyHistoryForm)
-        user = whole(form.user_id, "user_id")
-        group = whole(form.group_id, "group_id", least=0)
+        form = call.body_as(LegacyHistoryForm)
+        user = parse_int(form.user_id, "user_id")
+        group = parse_int(form.group_id, "group_id", least=0)
         if form.size > _MOST:
             raise BadRequest(f"size is {form.size}, and must be at most {_MOST}")
         if form.page > INT64_MAX // _MOST:
@@ -180,8 +183,8 @@ class LegacyHttpCalls:
         """
         Tell what a user has not read.
         """
-        user = whole(call.read(LegacyUnreadForm).user_id, "user_id")
-        call.caller.prove(user)
+        user = parse_int(call.body_as(LegacyUnreadForm).user_id, "user_id")
+        call.caller.check_user(user)
         messages, total = await self._store.unread(user, 0, self._most_unread())
         some = [view(m, UNREAD) for m in _bounded(messages)] or None
         return Reply(200, LegacyUnreadView(messages=some, total=total))
@@ -190,9 +193,9 @@ class LegacyHttpCalls:
         """
         Say what a user has read, whatever is before it.
         """
-        form = call.read(LegacyMarkReadForm)
-        user = whole(form.user_id, "user_id")
-        call.caller.prove(user)
+        form = call.body_as(LegacyMarkReadForm)
+        user = parse_int(form.user_id, "user_id")
+        call.caller.check_user(user)
         ids = list(dict.fromkeys(form.message_ids or []))
         if len(ids) > _MARKS:
             raise BadRequest(f"{len(ids)} message_ids in one request; at most {_MARKS}")

@@ -1,6 +1,6 @@
 """
-What every backend of an interface of Message does: a suite each, made for one backend
-by a function that tells where it lives.
+Contract suites for the interfaces of Message: one suite an interface, made for one
+backend by a function that says where the backend keeps its data.
 
 ::
 

@@ -240,7 +240,8 @@ def law_of_libraries(modules: list[Module]) -> Iterator[Violation]:
 
 def law_of_purity(modules: list[Module]) -> Iterator[Violation]:
     """
-    What decides reaches no I/O, through whatever it imports; the client no Twisted.
+    A module that decides reaches no I/O, through whatever it imports; the client
+    reaches no Twisted.
     """
     by_name = {m.name: m for m in modules}
     for module in modules:

@@ -85,7 +85,7 @@ LEFT_OUT = "-- {} tests with real servers were left out; `make stack-install` ad
 
 class Result(NamedTuple):
     """
-    What came of a stage.
+    The counts of a stage.
     """
 
     passed: int = 0
@@ -105,7 +105,8 @@ class Result(NamedTuple):
 
 def read_summary(output: str, status: int) -> Result:
     """
-    What trial says at its end, believed only where it adds up.
+    Read the summary that trial prints at its end, and believe it only where the counts
+    add up.
 
     @param output: all that trial wrote.
     @param status: its exit status.

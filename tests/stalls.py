@@ -1,5 +1,5 @@
 """
-What a machine withheld while a test looked at the clock.
+A measure of the time that a machine withheld while a test looked at the clock.
 
 A bound in seconds is a promise of the product on a machine that lets it work.  On a
 shared host the machine itself stands still at times, and a test must not blame the
@@ -139,7 +139,7 @@ def watcher() -> Watcher:
 @attrs.frozen
 class Process:
     """
-    What C{/proc} says about a process.
+    The figures of C{/proc} for a process.
 
     @ivar used_s: CPU, with that of its children that have ended.
     @ivar waited_s: for a core.
@@ -185,7 +185,7 @@ class Moment:
 
 def _cores() -> tuple[float, float]:
     """
-    What was used of all cores, and what was stolen.
+    Return how much of all cores was used, and how much was stolen.
     """
     lines = _lines("/proc/stat")
     if not lines:
@@ -233,7 +233,7 @@ def _process(pid: int) -> Process | None:
 
 def _lines(path: str) -> list[str]:
     """
-    Of a file that may be gone, or never was.
+    Return the lines of a file, which may be gone or may never have been.
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -245,7 +245,7 @@ def _lines(path: str) -> list[str]:
 @attrs.frozen
 class Loss:
     """
-    What was lost between two moments, in seconds.
+    The time lost between two moments, in seconds.
     """
 
     stood_still_s: float
@@ -293,7 +293,7 @@ class Span:
 
     def now(self) -> tuple[float, Loss]:
         """
-        How many seconds it has been, and what of them was lost.
+        Return the seconds that have passed, and how many of them were lost.
         """
         # The clock first: what is lost after it is not counted in what it took.
         took_s = time.monotonic() - self._first.at_s

@@ -1,5 +1,5 @@
 """
-What an operator gets: the wheel, built and installed into an environment of its own.
+The wheel that an operator gets, built and installed into an environment of its own.
 
 The wheel itself is installed as pip installs it; what it depends on is seen through
 a C{.pth} file in that environment, so that this takes seconds and no network.  (The
@@ -34,7 +34,8 @@ SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 
 def run(*command: str | Path, cwd: Path) -> str:
     """
-    What a command writes; it has no part of this environment but the PATH.
+    Run a command and return its output; it inherits nothing of this environment but the
+    PATH.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     done = subprocess.run(
@@ -96,7 +97,7 @@ _SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 class Installed(NamedTuple):
     """
-    Where the wheel is, and the commands of the environment that has it.
+    The environment that has the wheel, with its commands.
     """
 
     folder: Path
@@ -122,7 +123,7 @@ COME_ALONG = {"cryptography", "txaio", "typing_extensions"}
 
 class RequirementTests(SynchronousTestCase):
     """
-    What is installed together with the wheel.
+    Packages that are installed together with the wheel.
     """
 
     def test_libraries(self) -> None:

@@ -76,7 +76,7 @@ class SummaryTests(SynchronousTestCase):
 
 class StageTests(SynchronousTestCase):
     """
-    Which files belong to which stage.
+    Files that belong to each stage.
     """
 
     def test_every_file_has_one_stage(self) -> None:
@@ -133,7 +133,7 @@ class RealServersTests(SynchronousTestCase):
 
     def test_required(self) -> None:
         """
-        Where they are required, the stage fails.
+        The stage fails if the servers are required and missing.
         """
         self._nothing_installed(WSMSG_STACK="required")
         with real_servers() as told:

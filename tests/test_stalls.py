@@ -39,28 +39,28 @@ class LossTests(SynchronousTestCase):
 
     def test_quiet(self) -> None:
         """
-        Where nothing was counted nothing is lost, however long it took.
+        Nothing is lost if nothing was counted, however long it took.
         """
         self.assertEqual(Loss.between(moment(1), moment(9)), Loss(0, 0, 0))
 
     def test_stolen_from_few(self) -> None:
         """
-        Where one process worked, it lost all that was stolen.
+        A single working process lost everything that was stolen.
         """
         last = moment(9, stolen=2.0, used=1.0)
         self.assertEqual(Loss.between(moment(), last), Loss(0, 2.0, 0))
 
     def test_stolen_from_all(self) -> None:
         """
-        Where all of two cores were at work, each process lost its share.
+        Each process lost its share if all of two cores were at work.
         """
         last = moment(9, stolen=6.0, used=12.0, ours=12.0)
         self.assertEqual(Loss.between(moment(), last), Loss(0, 3.0, 0))
 
     def test_waited_for_strangers(self) -> None:
         """
-        What a process of ours waited for a core that strangers used is lost, also if
-        the process is new.
+        Time that one of our processes waited for a core that strangers used is lost,
+        also if the process is new.
         """
         first = moment(used=10, ours=2, waited={1: 0.5})
         last = moment(9, used=14, ours=3, waited={1: 1.0, 2: 1.5})
@@ -68,7 +68,7 @@ class LossTests(SynchronousTestCase):
 
     def test_waited_for_ours(self) -> None:
         """
-        What our own processes take from each other is not lost.
+        Time that our own processes take from each other is not lost.
         """
         last = moment(9, used=4, ours=4, waited={1: 3.0})
         self.assertEqual(Loss.between(moment(), last), Loss(0, 0, 0))
@@ -89,7 +89,7 @@ class JudgeTests(SynchronousTestCase):
 
     def test_nothing_lost(self) -> None:
         """
-        What takes too long fails where nothing was lost.
+        A test that takes too long fails if nothing was lost.
         """
         judge(0.99, Loss(0, 0, 0), 1.0)
         with self.assertRaises(AssertionError):
@@ -97,7 +97,7 @@ class JudgeTests(SynchronousTestCase):
 
     def test_some_lost(self) -> None:
         """
-        What was lost is taken off, and no more than it; both are told.
+        The lost time, and no more, is subtracted; the failure names both.
         """
         self.assertIn("took 1.50 s", judge(1.5, Loss(0, 0.6, 0), 1.0))
         with self.assertRaises(AssertionError) as raised:
@@ -152,8 +152,8 @@ class WatcherTests(SynchronousTestCase):
 
     def test_history(self) -> None:
         """
-        What was lost is taken off a time that is over, as far as it lies within it;
-        outside of what was looked at nothing was lost.
+        Time that was lost within a past span is subtracted; outside of the observed
+        time nothing counts as lost.
         """
         history = History()
         self.addCleanup(history.end)
@@ -171,7 +171,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_child_that_ended(self) -> None:
         """
-        What a child used that has ended is ours.
+        CPU time of a child that has ended counts as ours.
         """
         first = Moment.now(self.watcher)
         code = "import time\nwhile time.process_time() < 0.3: pass"

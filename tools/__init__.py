@@ -1,3 +1,3 @@
 """
-What makes parts of the tree from others.
+Scripts that make parts of the tree from others, and measure it.
 """

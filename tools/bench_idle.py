@@ -1,5 +1,5 @@
 """
-What an idle connection costs in memory, and a message in CPU, at Connect alone.
+Measures the memory of an idle connection, and the CPU of a message, at Connect alone.
 
 Two servers take the same load one after the other: the floor (a bare Autobahn echo
 server) and Connect's port, WebSockets and sessions with nothing behind them.  Run

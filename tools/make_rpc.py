@@ -40,14 +40,14 @@ def generate(into: Path) -> None:
 
 def generated(folder: Path) -> dict[str, bytes]:
     """
-    What is generated in a folder, by file name.
+    Return the generated files in a folder, by file name.
     """
     return {path.name: path.read_bytes() for path in folder.glob("*_pb2*.py*")}
 
 
 def wanted() -> dict[str, bytes]:
     """
-    What the protos make, by file name.
+    Return the files that the protos make, by file name.
     """
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))

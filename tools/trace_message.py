@@ -77,7 +77,7 @@ class Call(NamedTuple):
 
 class Counts(NamedTuple):
     """
-    What one message needs.
+    Counts for one message.
     """
 
     files: int

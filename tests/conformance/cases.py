@@ -1,6 +1,6 @@
 """
-What the kit's own tests share: coroutines of asyncio as tests of trial, and peers that
-end with them.
+Base classes of the kit's own tests: coroutines of asyncio run as tests of trial, and
+the peers that a test starts end with it.
 """
 
 from __future__ import annotations

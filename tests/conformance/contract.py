@@ -226,8 +226,8 @@ def sender_of(message: Any) -> int:
 
 def fields_of(message: Any) -> dict[str, Any]:
     """
-    What is set in a message, messages in it as dictionaries too; nothing that has the
-    value which an absent field has.
+    Return the fields that are set in a message, nested messages as dictionaries; a
+    field that has the default value is left out.
     """
     return {field.name: _plain(field, value) for field, value in message.ListFields()}
 

@@ -87,7 +87,7 @@ class ScriptedClient:
 
     def headers(self) -> dict[str, str]:
         """
-        What it says of itself.
+        Return the headers by which the client identifies itself.
         """
         return {"Authorization": self.token, "User-ID": str(self.user)}
 
@@ -237,7 +237,7 @@ class ScriptedClient:
 
     async def unread(self) -> list[dict[str, Any]]:
         """
-        What it has not read, asked for as it does when it comes back.
+        Return the unread messages, requested as the client does when it reconnects.
         """
         found = await self._post("unread", {"user_id": self.user})
         return list(found["messages"] or [])

@@ -159,7 +159,7 @@ class ScriptedConnect:
 
     def online(self, user: int) -> bool:
         """
-        Whether a user counts as connected.
+        Tell whether a user counts as connected.
         """
         return user in self.here or user in self.edge.sockets
 
@@ -218,7 +218,7 @@ class ScriptedConnect:
         self, user: int, success: bool = True, error_message: str = ""
     ) -> None:
         """
-        What became of a push to a user.
+        Report the result of a push to a user.
         """
         fields = {"success": success, "error_message": error_message}
         result = {**fields, "target_user_id": user}

@@ -22,7 +22,7 @@ CORS = {
 
 class Request(NamedTuple):
     """
-    What somebody asks.
+    A request.
 
     @ivar headers: with their names in lower case.
     """
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
 class Answer(NamedTuple):
     """
-    What came back.
+    A response.
 
     @ivar headers: with their names in lower case.
     """

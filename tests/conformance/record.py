@@ -1,5 +1,5 @@
 """
-What a peer heard and said, in order, and a way to wait for more of it.
+Records of what a peer received and sent, in order, with a way to wait for more.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Record(Generic[T]):
 
 class Gate:
     """
-    Where a peer waits while it is told not to go on.
+    A gate at which a peer waits until a test opens it.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 """
-What the legacy peers wrote, as it was recorded: two of their test clients, 1001 and
+Bytes that the legacy peers wrote, as recorded: two of their test clients, 1001 and
 1002, through their Connect and their Message.
 """
 

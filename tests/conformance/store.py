@@ -1,5 +1,5 @@
 """
-What a scripted Message keeps, in memory.
+The messages that a scripted Message keeps in memory.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Store:
 
     def of(self, user: int, group: int) -> list[Stored]:
         """
-        What a user said and heard, or what was said in a group.
+        Return the messages that a user sent or received, or the messages of a group.
         """
         if group:
             return [s for s in self.stored if s.message.group_id == group]
@@ -80,7 +80,7 @@ class Store:
 
     def unread(self, user: int) -> list[Stored]:
         """
-        What was said to a user and not read.
+        Return the messages to a user that the user has not read.
         """
         return [s for s in self.stored if s.message.to == user and s.status == UNREAD]
 

@@ -1,5 +1,6 @@
 """
-What the peers have of gRPC: bytes in and out, so that they choose and see every one.
+The peers' gRPC layer: it passes bytes in and out, so that a peer chooses and sees every
+byte.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ _BANNED = ("wsmsg", "autobahn", "websockets")
 
 def borrowed(modules: list[Module]) -> list[Violation]:
     """
-    Where the kit, which is all but its tests, imports our code, or a library that
-    ours is made of, or tests that do.
+    Find the imports in the kit, its tests excepted, of our code, of a library that our
+    code uses, or of other tests.
     """
     faults = []
     for module in modules:

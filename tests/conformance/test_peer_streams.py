@@ -23,7 +23,7 @@ from tests.conformance.plain_http import ask
 
 class StreamTests(PeerTestCase):
     """
-    What either of them can do to the other.
+    Every event that either peer can cause on the other's stream.
     """
 
     @on_asyncio
@@ -121,8 +121,8 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_message_stops_reading(self) -> None:
         """
-        Who writes to a Message that reads no more has to wait at last, until it reads
-        on; then nothing is missing.
+        A writer has to wait once Message stops reading; when Message reads on, nothing
+        is missing.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -178,7 +178,7 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_close_send(self) -> None:
         """
-        Who has nothing more to say is not subscribed any more.
+        A Connect that closes its half of the stream is not subscribed any more.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)

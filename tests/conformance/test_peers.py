@@ -77,7 +77,8 @@ class RecordingTests(PeerTestCase):
     @on_asyncio
     async def test_overtaken(self) -> None:
         """
-        What was acknowledged before it was stored stays unread in the legacy system.
+        A message that was acknowledged before it was stored stays unread in the legacy
+        system.
         """
         message = await self.message()
         connect = await self.connect(message)
@@ -108,8 +109,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_away(self) -> None:
         """
-        Who was away hears nothing when they come back; it waits in unread, until it is
-        marked as read.
+        A client that was away gets nothing when it returns; its messages stay unread
+        until they are marked as read.
         """
         await self.talk()
         await self.one.say(1002, "are you there?")
@@ -246,8 +247,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_online(self) -> None:
         """
-        Who has a WebSocket is online, over HTTP and over gRPC; everybody asked for is
-        in the answer.
+        A user with a WebSocket is online, over HTTP and over gRPC; the answer names
+        every user that was asked for.
         """
         await self.talk()
         document = {"user_ids": [1001, 1003]}

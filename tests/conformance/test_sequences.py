@@ -32,7 +32,7 @@ def _ours(name: str) -> Any:
 
 def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
     """
-    What the bytes mean to one kind of messages.
+    Make tests of the meaning of the bytes for one implementation of the messages.
 
     @param make: the class of a message of the contract.
     """
@@ -40,7 +40,7 @@ def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
     class ReadingTests(SynchronousTestCase):
         def test_recorded(self) -> None:
             """
-            What was recorded is decoded to its meaning, and encoded to the same bytes.
+            Recorded bytes are decoded to their meaning, and encoded to the same bytes.
             """
             for recorded in RECORDED:
                 message = make(recorded.kind).FromString(recorded.data)
@@ -50,7 +50,8 @@ def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
 
         def test_accepted(self) -> None:
             """
-            What was made from the tables is decoded to the fields that it was made of.
+            Bytes made from the tables are decoded to the fields from which they were
+            made.
             """
             self.assertGreater(len(ACCEPTED), 200)
             for sequence in ACCEPTED:
@@ -88,7 +89,7 @@ def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
 
         def known(self, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
             """
-            Of the fields those that the contract has.
+            Return those fields that the contract has.
             """
             return fields
 
@@ -165,8 +166,8 @@ class OurDescriptorTests(SynchronousTestCase):
 
     def test_additions(self) -> None:
         """
-        What is ours beside it has a number that no legacy peer uses: from 10 up, or
-        from 2 in C{SubscribeRequest}.
+        A field that we added has a number that no legacy peer uses: 10 or more, or 2 or
+        more in C{SubscribeRequest}.
         """
         for name in MESSAGES:
             legacy = {row.number for row in rows(name)[1]}

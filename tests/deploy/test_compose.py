@@ -98,8 +98,7 @@ class ComposeTests(SynchronousTestCase):
 
     def test_volumes(self) -> None:
         """
-        What the servers keep is in volumes that are declared, and files that are
-        mounted are there.
+        The servers keep their data in declared volumes, and every mounted file exists.
         """
         for name, service in self.services.items():
             for volume in service["volumes"]:
@@ -120,7 +119,7 @@ class ComposeTests(SynchronousTestCase):
 
     def test_dockerfile(self) -> None:
         """
-        What the image copies is there, and is not kept from it.
+        Every file that the image copies exists, and no ignore rule excludes it.
         """
         text = (COMPOSE / "Dockerfile").read_text()
         kept = (COMPOSE / "Dockerfile.dockerignore").read_text().splitlines()

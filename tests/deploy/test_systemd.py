@@ -75,7 +75,7 @@ class UnitTests(TestCase):
 
     def test_example_comments(self) -> None:
         """
-        What the example of a settings file shows in comments is the default.
+        Each commented setting of the example file shows the default.
         """
         folder = Path(self.mktemp())
         folder.mkdir()

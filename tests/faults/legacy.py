@@ -127,7 +127,7 @@ class LegacyTestCase(TestCase):
 
     async def none_unread(self, client: ScriptedClient) -> bool:
         """
-        Whether a client has read all it was sent.
+        Tell whether a client has read every message that was sent to it.
         """
         return not await client.unread()
 

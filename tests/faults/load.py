@@ -102,7 +102,7 @@ class Load:
 
     def missing(self, client: RawClient) -> str:
         """
-        What a client should have seen and has not.
+        Return the messages that a client should have seen and has not.
         """
         other = _other(client.user)
         taken = client.taken[conversation_of(client.user, other)]
@@ -113,7 +113,7 @@ class Load:
 
     def seen(self, client: RawClient) -> bool:
         """
-        Whether a client has as many messages as there were in its conversation.
+        Tell whether a client has seen as many messages as its conversation has.
         """
         other = _other(client.user)
         sent = sum(u in (client.user, other) for u, _, _ in self.sent.values())
@@ -136,7 +136,8 @@ class Load:
 
     def _waits(self) -> Iterator[tuple[float, float]]:
         """
-        Of each message when it was accepted, and when the other took it.
+        Return for each message when it was accepted and when the other client received
+        it.
         """
         by_user = {client.user: client for client in self.clients}
         for client_id, (user, _, content) in self.sent.items():
@@ -194,7 +195,8 @@ class LoadTestCase(TestCase):
 
     async def check(self, installation: Installation, load: Load) -> None:
         """
-        What everybody saw is what is stored, and that is what was accepted.
+        Check that all clients saw what is stored, and that the accepted messages are
+        stored.
         """
         for client in load.clients:
             self.assertEqual(client.problems, [], f"seen by {client.user}")

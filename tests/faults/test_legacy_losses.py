@@ -1,6 +1,6 @@
 """
-What the legacy system loses, ours keeps: with its own clients, on the embedded
-backends.  The rows that need Kafka, MongoDB or Redis are in
+Losses of the legacy system that ours does not have, shown with legacy clients on the
+embedded backends.  The rows that need Kafka, MongoDB or Redis are in
 L{tests.stack.legacy.test_losses}.
 """
 
@@ -54,7 +54,8 @@ class RateTests(LegacyTestCase):
 
     def test_overload(self) -> Deferred[None]:
         """
-        Who sends as fast as the connection takes it is slowed down, and loses nothing.
+        A client that sends as fast as the connection allows is slowed down, and loses
+        nothing.
         """
 
         async def test() -> None:
@@ -73,8 +74,8 @@ class KillTests(LegacyTestCase):
 
     def test_message_killed(self) -> Deferred[None]:
         """
-        What is said while Message is away for 5 seconds arrives when it is back, and so
-        does what is said after.
+        Messages that are sent while Message is away for 5 seconds arrive when it is
+        back, and so do later ones.
         """
         installation = Installation(connect=CONNECT)
 
@@ -92,8 +93,8 @@ class KillTests(LegacyTestCase):
 
     def test_connect_killed(self) -> Deferred[None]:
         """
-        What is said to somebody whose Connect is killed waits in C{unread}, and after
-        the next login everything arrives.
+        Messages to a user whose Connect is killed wait in C{unread}, and all arrive
+        after the next login.
         """
         installation = TwoConnects()
 
@@ -187,8 +188,8 @@ class ManyTests(LegacyTestCase):
 
     def test_acknowledgement_race(self) -> Deferred[None]:
         """
-        What is acknowledged the moment it comes is read, however early that is; what
-        is not stays unread.
+        A message that is acknowledged the moment it arrives is read, however early that
+        is; a message without an acknowledgement stays unread.
         """
 
         async def test() -> None:

@@ -1,6 +1,6 @@
 """
-What the tests with real daemons share: one installation a class, coroutines of
-asyncio as tests, and the daemons' logs when one fails.
+Base classes of the tests with real daemons: one installation a class, coroutines of
+asyncio as tests, and the daemons' logs when a test fails.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class Device:
 
     async def answer(self, client_id: str) -> Any:
         """
-        What became of a send.
+        Return the answer to a send.
         """
         return await self.hears(("accepted", "rejected"), client_id=client_id)
 
@@ -220,7 +220,7 @@ class Device:
     @property
     def over(self) -> bool:
         """
-        Whether the connection has ended.
+        Tell whether the connection has ended.
         """
         return self._over
 

@@ -100,7 +100,7 @@ class DaemonProcess:
 
     def port(self, listener: str) -> int:
         """
-        Where it listens: C{listen}, C{rpc_listen} or C{admin_listen}.
+        Return the port of a listener: C{listen}, C{rpc_listen} or C{admin_listen}.
         """
         return self._ports[f"{self.name}.{listener}"]
 
@@ -213,13 +213,13 @@ class DaemonProcess:
 
     def rss_bytes(self) -> int:
         """
-        How much of its memory is resident.
+        Return the resident memory of the process, in bytes.
         """
         return rss_bytes(self.pid)
 
     def open_files(self) -> int:
         """
-        How many descriptors it has.
+        Return the number of open file descriptors.
         """
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 

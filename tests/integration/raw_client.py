@@ -115,14 +115,14 @@ class RawClient:
     @property
     def idle(self) -> bool:
         """
-        Whether every send is accepted.
+        Tell whether every send has been accepted.
         """
         return not self._unanswered
 
     @property
     def waiting(self) -> int:
         """
-        How many sends are not accepted.
+        Return the number of sends that have not been accepted.
         """
         return len(self._unanswered)
 

@@ -1,5 +1,5 @@
 """
-Where the tests find real servers: shared ones, and some of a test's own.
+Addresses of the real servers: shared ones, and some of a test's own.
 
 The shared ones are told by the environment, C{WSMSG_STACK_KAFKA=host:port} and so on
 (see C{python -m tools.stack env}).  A variable that is empty says that there is none;
@@ -251,7 +251,7 @@ def _told(listener: str) -> str:
 @cache
 def _lacks(listener: str) -> str:
     """
-    Why there is no such server; empty: there is.
+    Return the reason why there is no such server, or an empty string if there is one.
     """
     address = _told(listener)
     if not address:

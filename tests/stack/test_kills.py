@@ -72,8 +72,8 @@ class ClusterKillTests(LoadTestCase):
 
     async def timed_kills(self, message: DaemonProcess) -> list[tuple[float, float]]:
         """
-        When it was killed and back: the first time for which the machine was there,
-        or all times, if there is none.
+        Return the times at which it was killed and was back: the first pair during
+        which the machine did not stand still, or all pairs if there is none.
         """
         times = []
         for _ in range(_ATTEMPTS):

@@ -79,7 +79,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_stubborn(self) -> None:
         """
-        What does not end when asked to is ended.
+        A process that does not end when asked to is killed.
         """
         self._start("bash", "-c", STUBBORN)
         while "up" not in self.process.log_end():
@@ -109,7 +109,7 @@ class ProcessTests(SynchronousTestCase):
 
 class StackTests(SynchronousTestCase):
     """
-    What people are told when something is missing or in the way.
+    Messages to people when something is missing or in the way.
     """
 
     def setUp(self) -> None:
@@ -216,7 +216,7 @@ class StackTests(SynchronousTestCase):
 
     def test_no_compiler(self) -> None:
         """
-        Where there is no compiler the wheel is installed.
+        The wheel is installed where there is no compiler.
         """
         empty = {"PATH": "/nonexistent", "WSMSG_STACK_MONGO_KIND": ""}
         self.patch(os, "environ", {**os.environ, **empty})

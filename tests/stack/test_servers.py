@@ -78,7 +78,7 @@ class KafkaTests(TestCase):
 
     async def test_rights(self) -> None:
         """
-        Who has rights can produce, who has none is told so.
+        A user with rights can produce; a user without is refused.
         """
         topic = await deferToThread(make_topic)
         self.assertIsNone(await deferToThread(produce, sasl(USER), topic))
@@ -88,7 +88,7 @@ class KafkaTests(TestCase):
 
     async def test_wrong_password(self) -> None:
         """
-        Who has a wrong password is told so.
+        A user with a wrong password is refused.
         """
         told: list[KafkaError] = []
         wrong = {**sasl(USER, "wrong"), "log_level": 0, "error_cb": told.append}
@@ -146,7 +146,7 @@ class MongoTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        What was acknowledged is there after SIGKILL.
+        Acknowledged documents are there after SIGKILL.
         """
         own = await own_mongo(self)
         with MongoClient[dict[str, int]](own.server.url) as client:
@@ -201,7 +201,7 @@ class MongoTests(TestCase):
 
 async def ask(address: str, *commands: str) -> list[str]:
     """
-    What Redis answers, a line each.
+    Return the answer of Redis, line by line.
     """
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), LIMIT_S) as s:
@@ -237,7 +237,7 @@ class RedisTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        What was acknowledged is there after SIGKILL.
+        Acknowledged values are there after SIGKILL.
         """
         own = await own_redis(self)
         self.assertEqual(await ask(own.address, "SET kept 7"), ["+OK"])

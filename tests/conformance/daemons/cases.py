@@ -1,5 +1,5 @@
 """
-What the tests with our daemons share: the scripted peers beside them.
+Base class of the tests with our daemons: it starts the scripted peers beside them.
 """
 
 from __future__ import annotations

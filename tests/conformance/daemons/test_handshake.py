@@ -150,7 +150,7 @@ class FrameTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_no_message(self) -> None:
         """
-        What is no C{WSMessage} is skipped, and the connection goes on.
+        A payload that is no C{WSMessage} is skipped, and the connection goes on.
         """
         one, other = await self.connected(), await self.connected()
         for sequence in REFUSED:

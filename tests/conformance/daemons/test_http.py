@@ -58,7 +58,8 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_unread(self) -> None:
         """
-        What a user has not read, oldest first, with every field of its type.
+        A user gets the messages that they have not read, oldest first, with every field
+        of its type.
         """
         one, other = await self.talked("first", "second")
         found = await self.asked("unread", {"user_id": other})
@@ -79,7 +80,8 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_unread_none(self) -> None:
         """
-        Who has read all has C{null} messages and a total of 0, the sender too.
+        A user who has read everything gets C{null} messages and a total of 0, and so
+        does the sender.
         """
         one, _ = await self.talked("first")
         for user in (one, self.user()):
@@ -89,8 +91,8 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_mark_read(self) -> None:
         """
-        What is marked by its C{id} is read, and its status says so; ids of nothing
-        are skipped, ids of other users' messages too.
+        A message that is marked by its C{id} is read, and its status says so; unknown
+        ids and ids of other users' messages are skipped.
         """
         one, other = await self.talked("first", "second", "third")
         unread = (await self.asked("unread", {"user_id": other}))["messages"]
@@ -126,7 +128,7 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_send(self) -> None:
         """
-        What is sent over HTTP is heard on the WebSocket.
+        A message that is sent over HTTP reaches the recipient's WebSocket.
         """
         one = self.user()
         other = await self.connected()
@@ -147,7 +149,8 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_bad(self) -> None:
         """
-        What cannot be understood is refused with a reason, and nothing is changed.
+        A request that cannot be understood is refused with a reason, and changes
+        nothing.
         """
         _, other = await self.talked("first")
         for name, document in (

@@ -108,7 +108,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_push_event_from_ours(self) -> None:
         """
-        What a client of our Connect says reaches a user at theirs.
+        A message from a client of our Connect reaches a user at the legacy Connect.
         """
         connect = await self.their_connect()
         await self.known(connect)
@@ -191,8 +191,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_before_subscribe(self) -> None:
         """
-        Who sends before it subscribes, or never does, is served; pushes go to
-        subscribers only.
+        A Connect that sends before it subscribes, or never subscribes, is served;
+        Message pushes to subscribers only.
         """
         hears = await self.their_connect()
         await self.known(hears)
@@ -207,8 +207,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_subscribe_twice(self) -> None:
         """
-        Who subscribes twice on a stream gets each push once, or is told that it may
-        not.
+        A Connect that subscribes twice on a stream gets each push once, or is told that
+        it may not subscribe again.
         """
         connect = await self.their_connect(subscribes=2)
         await connect.say(self.user(), self.user(), "once")
@@ -281,7 +281,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_close_send(self) -> None:
         """
-        Who closes its half is unsubscribed, and its stream ends well.
+        A Connect that closes its half of the stream is unsubscribed, and the stream
+        ends with status OK.
         """
         connect = await self.their_connect()
         await connect.close_send()
@@ -296,7 +297,8 @@ class UnaryTests(LegacyPeersTestCase):
     @with_daemons
     async def test_rpc_send_ws_message(self) -> None:
         """
-        What is sent so is heard by clients, and stored when it is answered.
+        A message that is sent by the unary call reaches the clients, and is stored when
+        the call is answered.
         """
         connect = await self.their_connect()
         one, other = self.user(), await self.connected(acknowledges=False)
@@ -314,7 +316,8 @@ class UnaryTests(LegacyPeersTestCase):
     @with_daemons
     async def test_rpc_send_ws_message_bad(self) -> None:
         """
-        What cannot be taken is told: success is false with a reason, or a status is.
+        A message that cannot be accepted is refused: either C{success} is false and a
+        reason is given, or the call fails with a status.
         """
         connect = await self.their_connect()
         for sequence in of_kind("SendWSMessageRequest"):

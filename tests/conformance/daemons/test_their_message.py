@@ -30,7 +30,8 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_send_message(self) -> None:
         """
-        What a client says goes as C{send_message}, with its fields as they were.
+        A client's message goes to Message as C{send_message}, with its fields
+        unchanged.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()

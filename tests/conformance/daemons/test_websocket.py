@@ -28,7 +28,7 @@ def _texts(client: Any) -> list[Any]:
 
 class MessageTests(LegacyPeersTestCase):
     """
-    What test clients say to each other through our daemons.
+    Messages between two legacy test clients through our daemons.
     """
 
     @with_daemons
@@ -162,7 +162,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_4_acknowledgement(self) -> None:
         """
-        What was acknowledged is read; what was not waits in unread.
+        An acknowledged message is read; a message without an acknowledgement stays
+        unread.
         """
         one = await self.connected()
         other = await self.connected(acknowledges=False)
@@ -218,8 +219,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_10_online(self) -> None:
         """
-        Who talked with a user hears as type 10 that the user is there, leaves and comes
-        back; the client acknowledges none of it.
+        A client hears by type 10 when a user it has talked with comes, leaves and
+        returns; the client acknowledges none of these.
         """
         one, other = await self.connected(), await self.connected()
         await one.say(other.user, "hello")
@@ -258,8 +259,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_away(self) -> None:
         """
-        Who comes back is given nothing on the WebSocket; it waits in unread until it
-        is marked as read.
+        A client that returns is given nothing on the WebSocket; its messages stay
+        unread until they are marked as read.
         """
         one, other = await self.connected(), self.client()
         await one.say(other.user, "are you there?")
@@ -298,8 +299,8 @@ class RedeliveryTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_redeliver(self) -> None:
         """
-        What was not acknowledged is given again on connect, oldest first, all of it;
-        what was acknowledged is not.
+        Connect delivers all unacknowledged messages again when a client connects,
+        oldest first, and no acknowledged one.
         """
         one = await self.connected()
         other = await self.connected(acknowledges=False)

@@ -1,5 +1,5 @@
 """
-What hostile clients say.
+Inputs of hostile clients.
 """
 
 from __future__ import annotations

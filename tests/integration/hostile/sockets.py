@@ -24,7 +24,7 @@ MARK = "the-end"
 @attrs.define
 class Outcome:
     """
-    What a server said until it, or the silence, ended the connection.
+    The bytes that a server sent until it, or silence, ended the connection.
 
     @ivar statuses: of HTTP answers.
     @ivar messages: payloads of WebSocket messages.
@@ -148,7 +148,7 @@ def masked(payload: bytes, opcode: int = 2, *, first: int = 0x80) -> bytes:
 @attrs.frozen
 class Spelling:
     """
-    How one codec spells what every hostile client says.
+    The inputs of hostile clients, as one codec encodes them.
     """
 
     name: str

@@ -146,7 +146,7 @@ def _longer_than(messages: list[Any], length: int) -> bool:
 
 class Body:
     """
-    What a daemon's process has of the machine.
+    The resources that a daemon's process uses.
     """
 
     def __init__(self, daemon: DaemonProcess) -> None:

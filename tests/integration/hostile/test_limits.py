@@ -1,5 +1,5 @@
 """
-What a client may not do too much of, and how it is told.
+Limits on what a client may do, and the answers to a client that exceeds them.
 """
 
 from __future__ import annotations

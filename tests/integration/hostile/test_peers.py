@@ -55,7 +55,7 @@ def _has_all(person: RawClient) -> bool:
 
 class PeersTestCase(TestCase):
     """
-    What both kinds of peers have in common.
+    Base class for tests of both kinds of hostile peers.
     """
 
     timeout = 240

@@ -1,5 +1,5 @@
 """
-What the tests of HTTP with real daemons ask.
+Requests that the tests of HTTP with real daemons make.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ROOT = "/api/v1/"
 
 class HttpTestCase(IntegrationTestCase):
     """
-    What the tests ask.
+    Base class with requests to both daemons.
     """
 
     headers: ClassVar[dict[str, str]] = {}
@@ -32,7 +32,7 @@ class HttpTestCase(IntegrationTestCase):
 
     async def post(self, path: str, **body: Any) -> Any:
         """
-        What is answered with 200.
+        Make a request that must be answered with 200, and return the answer.
         """
         answer = await self.ask("POST", path, body)
         self.assertEqual(answer.status, 200, answer)

@@ -30,8 +30,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_say(self) -> None:
         """
-        What a service says in a user's name comes to the other's devices, and repeating
-        it says nothing again.
+        A message that a service sends in a user's name reaches the other user's
+        devices, and repeating the request sends nothing again.
         """
         anna, ben = self.user(), self.user()
         phone = await self.device(ben)
@@ -47,8 +47,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_read(self) -> None:
         """
-        What is read over HTTP is read for the user's counts, and the sender's devices
-        hear of it.
+        A conversation that is read over HTTP counts as read for the user, and the
+        sender's devices are told.
         """
         anna, ben = self.user(), self.user()
         phone = await self.device(anna)

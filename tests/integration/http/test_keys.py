@@ -1,5 +1,5 @@
 """
-Who may call Message's HTTP, with real daemons.
+API keys of Message's HTTP, with real daemons.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class RotationTests(HttpTestCase):
 
     async def opens(self, *keys: str) -> list[int]:
         """
-        What is answered to each of these.
+        Return the status that each of these requests is answered with.
         """
         answers = [
             await self.ask(

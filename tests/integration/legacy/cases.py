@@ -1,5 +1,5 @@
 """
-What the tests of legacy clients with real daemons share.
+Base class of the tests of legacy clients with real daemons.
 """
 
 from __future__ import annotations

@@ -96,8 +96,8 @@ class ChatTests(LegacyTestCase):
     @with_daemons
     async def test_chat(self) -> None:
         """
-        What the one types the other hears, and the other way round, what was said
-        before among it; what the terminal showed is read.
+        A person at the terminal and a legacy client read what the other types, earlier
+        messages included; a message that the terminal showed is read.
         """
         port = self.installation.message.port("listen")
         one, user = await self.client(http_port=port), self.user()

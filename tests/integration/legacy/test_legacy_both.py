@@ -66,8 +66,8 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        What a legacy client says while its Message is down is held, and arrives
-        when it is back, in its order.
+        Connect holds the messages of a legacy client while its Message is down, and
+        they arrive in order when it is back.
         """
         await self.begin()
         one, two = await self.client(1001), await self.client(1002)

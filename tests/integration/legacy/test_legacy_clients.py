@@ -21,7 +21,7 @@ _PATH = "/api/v1/connect/ws"
 
 class HandshakeTests(LegacyTestCase):
     """
-    Who may come.
+    Handshakes of legacy clients, accepted and refused.
     """
 
     async def refused(self, headers: Mapping[str, str], status: int) -> str:
@@ -86,8 +86,8 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_two_talk(self) -> None:
         """
-        What one says the other hears, with an id and all else as it was recorded; the
-        sender hears nothing of it.
+        A message reaches the other client with an id and all other fields as recorded;
+        the sender gets no copy.
         """
         one, two = await self.client(), await self.client()
         said = await one.say(two.user, "hello from one")

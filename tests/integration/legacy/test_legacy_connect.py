@@ -40,7 +40,7 @@ class LegacyConnectTests(IntegrationTestCase):
 
     async def subscribers(self) -> int:
         """
-        How many legacy streams are subscribed.
+        Return the number of legacy streams that are subscribed.
         """
         _, status = await self.installation.message.get("/status")
         assert isinstance(status, dict)
@@ -100,7 +100,8 @@ class LegacyConnectTests(IntegrationTestCase):
     @with_daemons
     async def test_refused(self) -> None:
         """
-        What can be no message is told as failed, with the message itself.
+        A message that can never be accepted is reported as failed, together with the
+        message.
         """
         connect = await self.legacy()
         bad = await connect.say(self.user(), 0, "to nobody")

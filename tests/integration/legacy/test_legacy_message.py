@@ -125,7 +125,7 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_presence(self) -> None:
         """
-        Who is at this Connect is shown online, and offline when they leave.
+        A user at this Connect is shown online, and offline after they leave.
         """
         await self.begin()
         one = await self.talker(1001)

@@ -123,8 +123,8 @@ class RedeliverTests(LegacyTestCase):
     @with_daemons
     async def test_again(self) -> None:
         """
-        What a client has not acknowledged it is given again when it comes back, oldest
-        first, until it does; what it has not.
+        Connect delivers unacknowledged messages again whenever the client returns,
+        oldest first, until the client acknowledges them.
         """
         one, two = await self.client(), self.user()
         for n in range(30):
@@ -174,7 +174,7 @@ class RedeliverTests(LegacyTestCase):
 
 def _contents(client: Any) -> list[str]:
     """
-    What a client of our own has of its only conversation.
+    Return the contents that a client of our own has of its only conversation.
     """
     (taken,) = client.taken.values() or ([],)
     return [m.content for m in taken]

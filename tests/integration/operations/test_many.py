@@ -78,7 +78,7 @@ class Many(Installation):
 
     def url_of(self, connect: DaemonProcess) -> str:
         """
-        Where clients of this Connect connect.
+        Return the URL at which clients reach this Connect.
         """
         return f"ws://127.0.0.1:{connect.port('listen')}/api/v1/connect/ws"
 
@@ -107,7 +107,7 @@ class ManyTestCase(IntegrationTestCase):
 
     async def links(self, message: DaemonProcess) -> dict[str, dict[str, Any]]:
         """
-        What a Message says about its open links, by node.
+        Return the open links of a Message, by node.
         """
         _, status = await message.get("/status")
         if not isinstance(status, dict):
@@ -143,7 +143,7 @@ class ManyTestCase(IntegrationTestCase):
 
     async def asked(self, user: int, connect: DaemonProcess) -> set[bool]:
         """
-        Whether the user is online, as this Connect says over HTTP and gRPC.
+        Tell whether the user is online, according to this Connect's HTTP and gRPC.
         """
         path, body = "/api/v1/connect/online_status", {"user_ids": [user]}
         status, told = await http_post(connect.port("listen"), path, body)
@@ -176,7 +176,8 @@ class ManyTestCase(IntegrationTestCase):
         self, user: int, watcher: Device, connect: DaemonProcess, seconds: float
     ) -> tuple[str, Loss] | None:
         """
-        Who was told that the user is offline, and what the machine lost until then.
+        Return the devices that were told that the user is offline, and the time that
+        the machine lost until then.
         """
         span = Span()
         end = time.monotonic() + seconds
@@ -207,8 +208,9 @@ class PrimaryTests(ManyTestCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        When the primary is killed another takes over within a second; nobody is
-        shown offline meanwhile, and sends go on. Back, it is not the primary.
+        Another Message becomes primary within a second of the primary's death; nobody
+        is shown offline meanwhile, and sends go on.  When the killed Message returns it
+        is not the primary.
         """
         await self.begun()
         first, second = self.installation.connects

@@ -117,7 +117,7 @@ class OnePortTests(IntegrationTestCase):
     @with_daemons
     async def test_restarted(self) -> None:
         """
-        Who dials while one is started again waits for it, and is not refused.
+        A client that dials while one Connect restarts waits for it, and is not refused.
         """
         await self.installation.start()
         restarted = self.installation.connects[1]

@@ -183,7 +183,7 @@ class StartOrderTests(IntegrationTestCase):
 
 class Strangers:
     """
-    What may answer at Message's port and is no Message.
+    Servers at Message's port that are no Message.
     """
 
     def __init__(self) -> None:

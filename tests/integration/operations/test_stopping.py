@@ -91,8 +91,9 @@ class StoppingTests(IntegrationTestCase):
 
     async def check(self, device: Device, one: int, two: int, ids: list[str]) -> None:
         """
-        What was accepted is stored, once and in order; none was rejected, and what
-        has no answer was not read, or is there all the same.
+        Check that every accepted message is stored, once and in order, that none was
+        rejected, and that a send without an answer was either not read or is stored all
+        the same.
         """
         self.assertEqual(device.all("rejected"), [])
         accepted = {a.client_id for a in device.all("accepted")}

@@ -1,5 +1,5 @@
 """
-Who was away, or comes with a new device, gets everything.
+A user who was away, or logs in with a new device, gets every message.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from wsmsg.rpc import client_pb2 as pb
 
 class DeviceTests(IntegrationTestCase):
     """
-    What one device does, and what the others hear of it.
+    Events that one device of a user causes on the user's other devices.
     """
 
     @with_daemons
@@ -94,8 +94,8 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_watch(self) -> None:
         """
-        Who watches others hears at once whether they are online, and each change,
-        until they are not watched any more.
+        A client that watches users is told at once whether they are online, and of each
+        change, until it unwatches them.
         """
         one, two, three = self.user(), self.user(), self.user()
         watcher = await self.device(one)

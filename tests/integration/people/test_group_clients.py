@@ -61,7 +61,7 @@ class Person:
 
     def said(self, group: int) -> list[str]:
         """
-        What was said in a group, as they have it.
+        Return the messages of a group that the client has.
         """
         name = group_conversation(group)
         return [
@@ -191,7 +191,8 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_removed_while_away(self) -> None:
         """
-        Who was removed while away comes back, is not held up and hears nothing more.
+        A member who was removed while away returns, is not held up, and gets no further
+        messages.
         """
         folder = self.folder()
         one, user = await self.comes(self.user()), self.user()
@@ -209,7 +210,8 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_history(self) -> None:
         """
-        Where a group says so, who joins later reads from the first message on.
+        A member who joins later reads from the first message on if the group is made
+        with history.
         """
         one, late = await self.comes(self.user()), await self.comes(self.user())
         group = await one.client.create_group("open", history=True)
@@ -245,7 +247,7 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_hostile(self) -> None:
         """
-        What cannot be is refused, with a reason, and the client goes on.
+        An impossible request is refused with a reason, and the client goes on.
         """
         one = await self.comes(self.user())
         group = await one.client.create_group("crew", [self.user()])

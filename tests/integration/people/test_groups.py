@@ -16,7 +16,7 @@ from wsmsg.rpc import client_pb2 as pb
 
 class GroupsTestCase(IntegrationTestCase):
     """
-    What the tests ask of the API and of devices.
+    Base class with requests to the HTTP API and to devices.
     """
 
     async def post(self, path: str, **body: Any) -> tuple[int, Any]:
@@ -27,7 +27,7 @@ class GroupsTestCase(IntegrationTestCase):
 
     async def get(self, path: str) -> Any:
         """
-        What Message has there.
+        Return the answer of Message's HTTP API.
         """
         status, document = await http_get(self.port, f"/api/v1/{path}")
         self.assertEqual(status, 200, document)
@@ -77,7 +77,7 @@ class GroupsTestCase(IntegrationTestCase):
 
     async def page(self, device: Device, group: Any) -> Any:
         """
-        What a device may read of the group.
+        Return the messages of the group that a device may read.
         """
         name = group["conversation"]
         await device.say(sync=pb.Sync(id="s", conversation=name, after=0, limit=100))
@@ -92,7 +92,7 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_talk(self) -> None:
         """
-        What a member says every member has once, in the same order.
+        Every member gets each message of a member once, in the same order.
         """
         group, devices = await self.crew()
         for n, device in enumerate(devices):
@@ -123,7 +123,7 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_join(self) -> None:
         """
-        Who joins has what is said from then on, and reads from there on.
+        A user who joins gets the messages from then on, and reads from there on.
         """
         group, devices = await self.crew(2)
         await self.say(devices[0], group, "before")
@@ -143,8 +143,8 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_remove_and_leave(self) -> None:
         """
-        Who is removed, and who leaves, is told so, and then neither hears nor says
-        anything there.
+        A user who is removed or leaves is told, and then neither gets nor sends
+        messages there.
         """
         group, (owner, second, third) = await self.crew()
         at = f"groups/{group['group']}/members"
@@ -205,8 +205,8 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_recall(self) -> None:
         """
-        Who said something takes it back: those who are there are told, and nobody
-        reads it any more.
+        A sender recalls a message: connected members are told, and nobody reads it any
+        more.
         """
         group, (one, two) = await self.crew(2)
         await self.say(one, group, "oh")
@@ -238,7 +238,7 @@ class RecallTimeTests(GroupsTestCase):
     @with_daemons
     async def test_too_late(self) -> None:
         """
-        When the time is over a message stays.
+        A message stays once the time for recalling it is over.
         """
         one, two = self.user(), self.user()
         device = await self.device(one)

@@ -1,5 +1,5 @@
 """
-How long somebody who is gone counts as online.
+The time for which a user who is gone still counts as online.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class TwoConnectsTestCase(IntegrationTestCase):
 
     async def asked(self, user: int) -> bool:
         """
-        Whether the second Connect says over HTTP and gRPC that the user is online.
+        Tell whether the user is online, according to the second Connect's HTTP and
+        gRPC.
         """
         ports = (await self.other()).ports
         path = "/api/v1/connect/online_status"

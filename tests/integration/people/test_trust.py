@@ -1,5 +1,5 @@
 """
-Who somebody is, and what they may.
+Authentication of users, and what each may do.
 """
 
 from __future__ import annotations

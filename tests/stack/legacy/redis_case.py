@@ -47,7 +47,7 @@ class Known:
 
 def redis_at(url: RedisUrl, node: str = "here", **more: Any) -> LegacyRedisPresence:
     """
-    What a Connect tells, not yet started.
+    Return the presence that a Connect shares, not yet started.
     """
     more = {"now_s": lambda: NOW_S, **more}
     return LegacyRedisPresence(url, REACTOR, node=node, retry=soon, **more)
@@ -95,7 +95,7 @@ class BesideCase(TestCase):
 
     async def online(self) -> set[str]:
         """
-        Who is online, as legacy peers do Connects see it.
+        Return the users who are online, as legacy Connects see it.
         """
         return set(await self.other.ask("SMEMBERS", "online_users"))
 

@@ -1,5 +1,6 @@
 """
-What the legacy system loses with real servers, ours keeps: with its own clients.
+Losses of the legacy system with real servers that ours does not have, shown with legacy
+clients.
 
 The rows that need no servers are in L{tests.faults.test_legacy_losses}.
 """
@@ -48,14 +49,14 @@ class ServerLossTests(LegacyTestCase):
 
     async def test_kafka(self) -> None:
         """
-        What is said while Kafka is away arrives when it is back.
+        Messages that are sent while Kafka is away arrive when it is back.
         """
         own = await own_kafka(self)
         await self.away(own, {"journal": f"kafka://{own.address}/wsmsg"})
 
     async def test_store(self) -> None:
         """
-        What is said while MongoDB is away arrives when it is back.
+        Messages that are sent while MongoDB is away arrive when it is back.
         """
         own = await own_mongo(self)
         await self.away(own, {"store": f"mongodb://{own.address}/wsmsg"})
@@ -69,8 +70,8 @@ class RedisTests(LegacyTestCase):
 
     async def test_redis_comes_back_empty(self) -> None:
         """
-        Who is connected is online again as soon as Redis is, though it forgot all, and
-        messages flow all the while.
+        Connected users are online again as soon as Redis is up, though Redis lost
+        everything, and messages flow all the while.
         """
         own = await own_redis(self)
 

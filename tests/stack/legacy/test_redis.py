@@ -90,7 +90,8 @@ class TellingTests(BesideCase):
 
     async def test_theirs_before(self) -> None:
         """
-        Who was online before ours stays so when ours goes.
+        A user who was online at a legacy Connect first stays online when our session
+        ends.
         """
         key = await self.theirs(7, 5)
         redis = await opened(self, redis_at(self.url))
@@ -105,8 +106,8 @@ class TellingTests(BesideCase):
 
     async def test_theirs_after(self) -> None:
         """
-        Who moved to a legacy Connect within the last minute stays online when the
-        connection here goes.
+        A user who moved to a legacy Connect within the last minute stays online when
+        the connection here ends.
         """
         redis = await opened(self, redis_at(self.url))
         session, other = Known(7), Known(8)
@@ -165,7 +166,7 @@ class TellingTests(BesideCase):
 @needs("redis")
 class ForwardedTests(BesideCase):
     """
-    What legacy Connects hand to us.
+    Messages that legacy Connects forward to us.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -198,7 +199,7 @@ class ForwardedTests(BesideCase):
 
     async def test_forwarded(self) -> None:
         """
-        What is handed to us is given to its user, and counted by what became of it.
+        A forwarded message is delivered to its user, and counted by its result.
         """
         for user in (1002, 1001):
             self.more = Deferred()

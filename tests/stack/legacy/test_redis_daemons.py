@@ -166,7 +166,7 @@ class HandingOn(LegacyPeersTestCase):
 @needs("redis")
 class HandedOnTests(HandingOn, TheirMessageTestCase):
     """
-    What a legacy Connect hands to ours, while Message is a legacy one as well.
+    Messages that a legacy Connect forwards to ours while Message is legacy as well.
     """
 
     @with_daemons

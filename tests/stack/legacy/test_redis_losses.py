@@ -14,7 +14,7 @@ from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 @needs("redis")
 class LossTests(BesideCase):
     """
-    What a Redis that fails does.
+    Consequences of a Redis that fails.
     """
 
     async def test_emptied(self) -> None:
@@ -93,7 +93,8 @@ class LossTests(BesideCase):
 
     async def test_killed(self) -> None:
         """
-        What a killed Connect told is removed by another of ours when its lease ends.
+        Another of our Connects removes the entries of a killed Connect when the lease
+        ends.
         """
         await opened(self, redis_at(self.url, "there"))
         dead = redis_at(self.url)

@@ -40,7 +40,7 @@ class RelayTests(IntegrationTestCase):
 
     async def relaying(self, daemon: DaemonProcess) -> bool:
         """
-        Whether this Message hears what the other one delivers.
+        Tell whether this Message gets the messages that the other one delivers.
         """
         _, status = await daemon.get("/status")
         assert isinstance(status, dict)
@@ -89,7 +89,7 @@ class RelayTests(IntegrationTestCase):
 
     async def stored(self, daemon: DaemonProcess) -> int:
         """
-        How many messages this Message has delivered.
+        Return the number of messages that this Message has delivered.
         """
         _, text = await daemon.get("/metrics")
         for line in str(text).splitlines():

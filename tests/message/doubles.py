@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -46,6 +46,7 @@ class ManualJournal:
 
     def __init__(self) -> None:
         self.dependency = Dependency("journal", Clock())
+        self.dependency.succeeded()
         self.spacing_s = 0.0
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
         self.reads: list[Deferred[list[JournalEntry]]] = []
@@ -98,6 +99,8 @@ class ManualJournal:
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
+        if not self.dependency.up:
+            return fail(Unavailable("the journal is down"))
         self.letters += letters
         return succeed(None)
 
@@ -121,7 +124,6 @@ class MemoryStore:
     A store in a dict, to which a test can do what other owners do.
 
     @ivar refuse: contents that it never takes.
-    @ivar down: whether all calls fail.
     @ivar rivals: messages that another owner stores just before the next insert.
     @ivar inserts: how many batches it was given.
     @ivar fail_apply: whether events are not carried out.
@@ -134,6 +136,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.dependency = Dependency("store", Clock())
+        self.dependency.succeeded()
         self.messages: dict[MessageIdentity, Message] = {}
         self._seen = SeenInMemory(
             lambda: list(self.messages.values()), self._readable_now
@@ -143,7 +146,6 @@ class MemoryStore:
         self.marks: list[Sequence[Mark]] = []
         self.refuse: set[str] = set()
         self.rivals: list[Message] = []
-        self.down = False
         self.inserts = 0
         self.lookups = 0
         self.fail_apply = False
@@ -156,6 +158,20 @@ class MemoryStore:
 
     def stop(self) -> Deferred[None]:
         return succeed(None)
+
+    @property
+    def down(self) -> bool:
+        """
+        Whether all calls fail.
+        """
+        return not self.dependency.up
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        if down:
+            self.dependency.lost("the store is down")
+        else:
+            self.dependency.succeeded()
 
     def _check(self) -> None:
         if self.down:

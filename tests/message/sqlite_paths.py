@@ -20,7 +20,7 @@ from wsmsg.message.store.sqlite.store import SqliteStore
 REACTOR: Any = reactor
 
 
-def soon(failures: int) -> float | None:
+def soon(failures: int) -> float:
     """
     A retry policy that does not wait long.
     """

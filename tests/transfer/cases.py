@@ -20,15 +20,15 @@ from wsmsg.model import Cursor, Message
 from wsmsg.transfer.dump import Dump, cursor_line, message_line
 from wsmsg.transfer.file import Batch, LineReader, LineWriter
 from wsmsg.transfer.load import Importer
-from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import Record
+from wsmsg.transfer.retrying import RetryUntil
 
 
 def impatience() -> RetryUntil:
     """
     Asks once.
     """
-    return RetryUntil(Clock(), 0, lambda text: None)
+    return RetryUntil(Clock(), 0, lambda text: None, backoff=float)
 
 
 def file_of(*records: Record) -> list[bytes]:

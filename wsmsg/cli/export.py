@@ -17,8 +17,8 @@ import msgspec
 
 from wsmsg.cli.paths import fail
 from wsmsg.cli.transfer import (
-    PATIENCE_S,
     ProgressLine,
+    retrying,
     run,
     settings_of,
     show,
@@ -129,14 +129,13 @@ async def _export(
     settings: MessageSettings, reactor: Any, out: BinaryIO, progress: ProgressLine
 ) -> Any:
     from wsmsg.transfer.dump import Dump
-    from wsmsg.transfer.patience import RetryUntil
     from wsmsg.transfer.stores import archive_of
 
     archive = archive_of(settings, reactor)
     try:
         await archive.open()
         writer = _begun(out)
-        walk = Dump(archive, RetryUntil(reactor, PATIENCE_S, tell))
+        walk = Dump(archive, retrying(settings, reactor))
         async for records in walk.records(writer.last):
             out.write(writer.write(records))
             progress.at(writer.counts.messages, writer.counts.conversations)

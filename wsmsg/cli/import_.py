@@ -16,13 +16,12 @@ import msgspec
 
 from wsmsg.cli.paths import fail
 from wsmsg.cli.transfer import (
-    PATIENCE_S,
     ProgressLine,
+    retrying,
     run,
     settings_of,
     show,
     store_options,
-    tell,
 )
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import MessageSettings
@@ -110,7 +109,6 @@ async def _keep(
     from wsmsg.dependency.wait import up
     from wsmsg.transfer.file import LineReader, lines_of
     from wsmsg.transfer.load import Importer
-    from wsmsg.transfer.patience import RetryUntil
     from wsmsg.transfer.stores import store_of
 
     reader = LineReader()
@@ -118,8 +116,9 @@ async def _keep(
     # What is no export at all is told before a store is made or opened.
     first = next(batches, None)
     store = store_of(settings, reactor)
-    patience = RetryUntil(reactor, PATIENCE_S, tell)
-    keeping = Importer(store, patience, lambda: int(time.time() * 1000))
+    keeping = Importer(
+        store, retrying(settings, reactor), lambda: int(time.time() * 1000)
+    )
     try:
         await up(store)
         if first is not None:
@@ -163,7 +162,6 @@ def _verify(
 async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) -> Any:
     from wsmsg.transfer.dump import Dump
     from wsmsg.transfer.file import LineReader, lines_of
-    from wsmsg.transfer.patience import RetryUntil
     from wsmsg.transfer.stores import archive_of
     from wsmsg.transfer.verify import compare
 
@@ -171,7 +169,7 @@ async def _compare(settings: MessageSettings, reactor: Any, stream: BinaryIO) ->
     archive = archive_of(settings, reactor)
     try:
         await archive.open()
-        walk = Dump(archive, RetryUntil(reactor, PATIENCE_S, tell))
+        walk = Dump(archive, retrying(settings, reactor))
         difference = await compare(reader.batches(lines_of(stream)), walk)
     finally:
         await archive.close()

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,12 +20,15 @@ from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.values import MessageSettings
 
+if TYPE_CHECKING:
+    from wsmsg.transfer.retrying import RetryUntil
+
 T = TypeVar("T")
 
 _EVERY_S = 2.0
 
-#: How long a store may be away in the middle.
-PATIENCE_S = 60.0
+#: The longest that a store may be away in the middle.
+_AWAY_S = 60.0
 
 
 def store_options(command: Any) -> Any:
@@ -76,6 +79,17 @@ def tell(text: str) -> None:
     A line of progress.
     """
     click.echo(text, err=True)
+
+
+def retrying(settings: MessageSettings, reactor: Any) -> RetryUntil:
+    """
+    Return what repeats calls while the store is away, for a minute at most, and says
+    so on standard error.
+    """
+    from wsmsg.dependency.retry import backoff
+    from wsmsg.transfer.retrying import RetryUntil
+
+    return RetryUntil(reactor, _AWAY_S, tell, backoff=backoff(settings.retry))
 
 
 class ProgressLine:

@@ -24,7 +24,7 @@ from wsmsg.daemon.preflight import Probe, preflight
 from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
 from wsmsg.daemon.systemd import Notify
-from wsmsg.dependency.retry import retry_policy
+from wsmsg.dependency.retry import backoff, retry_policy
 from wsmsg.http.routes import Route
 from wsmsg.monitoring.admin import admin_site
 from wsmsg.monitoring.health import Health, Rule
@@ -91,6 +91,12 @@ class Daemon:
         The L{wsmsg.dependency.retry.RetryPolicy} of the settings as they are now.
         """
         return retry_policy(self.current.retry)(failures)
+
+    def backoff(self, failures: int) -> float:
+        """
+        The L{wsmsg.dependency.retry.Backoff} of the settings as they are now.
+        """
+        return backoff(self.current.retry)(failures)
 
     def service(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 import attrs
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -78,6 +79,7 @@ class Dependency:
         self._since = clock.seconds()
         self._next_try: float | None = None
         self._listeners: list[Callable[[Dependency], object]] = []
+        self._waiting: list[Deferred[None]] = []
 
     @property
     def up(self) -> bool:
@@ -99,6 +101,20 @@ class Dependency:
             next_try_s=self._next_try,
             about=self.about,
         )
+
+    def when_up(self) -> Deferred[None]:
+        """
+        Wait for the dependency.
+
+        @return: a Deferred that fires at once if it is up, else when it comes up, after
+            the listeners of L{on_change}.  It may be cancelled; where the dependency
+            never comes up, it never fires.
+        """
+        if self.up:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
 
     def on_change(self, listener: Callable[[Dependency], object]) -> None:
         """
@@ -199,3 +215,5 @@ class Dependency:
         self._since = self._clock.seconds()
         for listener in self._listeners:
             listener(self)
+        while self._waiting and self.up:
+            self._waiting.pop(0).callback(None)

@@ -1,5 +1,5 @@
 """
-Wait until something that is kept open is there, or will not be.
+Waits for a dependency: at start, and before a failed call is repeated.
 """
 
 from __future__ import annotations
@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
@@ -14,23 +16,23 @@ from wsmsg.errors import Unavailable
 
 class Startable(Protocol):
     """
-    A journal, a store, a presence.
+    A backend: a journal, a store, a presence.
     """
 
     dependency: Dependency
 
     def start(self) -> None:
         """
-        Open it and keep it open.
+        Open the backend and keep it open.
         """
 
 
 def up(kept: Startable) -> Deferred[None]:
     """
-    Start it.
+    Start a backend.
 
-    @return: a Deferred that fires when it is up; with a failure L{Unavailable} when
-        it was given up.
+    @return: a Deferred that fires when the backend is up, or with a failure
+        L{Unavailable} when it is given up.
     """
     opened: Deferred[None] = Deferred()
 
@@ -45,3 +47,14 @@ def up(kept: Startable) -> Deferred[None]:
     kept.dependency.on_change(changed)
     kept.start()
     return opened
+
+
+async def pause(needed: Dependency, clock: IReactorTime, delay_s: float) -> None:
+    """
+    Wait before a failed call is repeated: until the dependency that it needs is up, or
+    for C{delay_s} if that is up and the call failed for another reason.
+    """
+    if needed.up:
+        await deferLater(clock, delay_s)
+    else:
+        await needed.when_up()

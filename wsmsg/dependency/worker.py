@@ -19,6 +19,8 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
+from wsmsg.dependency.stop import forked
+
 T = TypeVar("T")
 
 _Job = tuple[Callable[..., Any], tuple[Any, ...], "Deferred[Any]"]
@@ -83,9 +85,7 @@ class Worker:
         if self._over is None:
             self._over = Deferred() if self._thread else succeed(None)
             self._jobs.put(None)
-        mine: Deferred[None] = Deferred()
-        self._over.chainDeferred(mine)
-        return mine
+        return forked(self._over)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

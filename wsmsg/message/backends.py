@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.cluster.message_ids import NUMBERS, MessageIds
 from wsmsg.message.journal.interface import IJournal
@@ -48,12 +48,15 @@ class Backends:
         settings: MessageSettings,
         data_dir: Path,
         reactor: Any,
+        *,
         retry: RetryPolicy,
+        backoff: Backoff,
     ) -> None:
         self._settings = settings
         self._data_dir = data_dir
         self._reactor = reactor
         self._retry = retry
+        self._backoff = backoff
 
     def journal(self) -> IJournal:
         dependency = Dependency("journal", self._reactor)
@@ -87,6 +90,7 @@ class Backends:
                 read_mongo_url(self._settings.store, password),
                 self._reactor,
                 retry=self._retry,
+                backoff=self._backoff,
                 dependency=dependency,
             )
         from wsmsg.message.store.sqlite.store import SqliteStore

@@ -81,7 +81,13 @@ def build(options: Options, reactor: IReactorTime) -> IService:
         rule=required_up,
         probes=probes(settings, options.data_dir),
     )
-    backends = Backends(settings, options.data_dir, reactor, daemon.retry)
+    backends = Backends(
+        settings,
+        options.data_dir,
+        reactor,
+        retry=daemon.retry,
+        backoff=daemon.backoff,
+    )
     assembly = Assembly(daemon, reactor, settings, backends)
     node = assembly.node
     daemon.health.describe("message", node.status)
@@ -278,7 +284,8 @@ class Assembly:
             self._numbering,
             self._links,
             self._reactor,
-            self._daemon.retry,
+            store=self._store.dependency,
+            backoff=self._daemon.backoff,
             batch=self._settings.read_batch,
             limit_unsettled=self._settings.unsettled_records,
             stored=self._marks.pushed,

@@ -16,34 +16,25 @@ Importing this imports the reactor.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import (
-    Deferred,
-    FirstError,
-    TimeoutError,
-    fail,
-    gatherResults,
-    succeed,
-)
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionClosed
-from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import (
-    Certificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from txredisapi import RedisProtocol, ResponseError
 
+from wsmsg.dependency.gather import gather
+from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.tls import trust_root
 from wsmsg.errors import Unavailable
 from wsmsg.settings.urls.redis import RedisUrl
 
@@ -53,7 +44,6 @@ Ask = Callable[..., "Deferred[Any]"]
 Check = Callable[[Ask], "Deferred[Any]"]
 
 _BEAT_S = 1.0
-_CERTIFICATE_END = "-----END CERTIFICATE-----"
 
 #: By the first word of a refusal, what it means to an operator.
 _REFUSALS = {
@@ -96,8 +86,6 @@ class RedisConnection:
     @param timeout_s: how long an attempt, and each reply, may take.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         url: RedisUrl,
@@ -113,16 +101,13 @@ class RedisConnection:
         self.url = url
         self.dependency = dependency
         self._reactor = reactor
-        self._retry = retry
         self._check = check
         self._scripts = scripts
         self._lines = _Lines.forProtocol(line or WatchedRedisProtocol)
         self._timeout_s = timeout_s
-        self._failures = 0
-        self._stopping = False
         self._line: WatchedRedisProtocol | None = None
         self._attempt: Deferred[Any] = succeed(None)
-        self._next: IDelayedCall | None = None
+        self._kept = KeptOpen(self._open, reactor, retry, dependency)
         self._beat = LoopingCall(self._beats)
         self._beat.clock = reactor
 
@@ -130,10 +115,7 @@ class RedisConnection:
         """
         Begin with the first attempt.
         """
-        self._next = None
-        self.dependency.attempting()
-        self._attempt = Deferred.fromCoroutine(self._open())
-        self._attempt.addCallbacks(self._opened, self._failed)
+        self._kept.start()
 
     def stop(self) -> Deferred[None]:
         """
@@ -141,16 +123,14 @@ class RedisConnection:
 
         @return: a Deferred that fires when nothing is left; never fails.
         """
-        self._stopping = True
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        ends = [self._kept.stop()]
         if self._beat.running:
             self._beat.stop()
         self._attempt.cancel()
         line, self._line = self._line, None
-        gone: Deferred[None] = succeed(None) if line is None else line.end()
-        return gone.addCallback(lambda _: self.dependency.stopped())
+        if line is not None:
+            ends.append(line.end())
+        return gather(ends).addCallback(lambda _: self.dependency.stopped())
 
     @property
     def up(self) -> bool:
@@ -165,7 +145,7 @@ class RedisConnection:
             then the connection is lost as well.
         """
         if self._line is None:
-            return fail(self.refusal())
+            return fail(self._kept.refusal())
         return self._asked(self._line, *words)
 
     def run(self, script: RedisScript, *args: object) -> Deferred[Any]:
@@ -174,17 +154,13 @@ class RedisConnection:
         """
         return self.ask("EVALSHA", script.sha, 1, self.url.prefix, *args)
 
-    def refusal(self) -> Unavailable:
-        """
-        Why nothing can be asked now.
-        """
-        seen = self.dependency.snapshot()
-        why = f": {seen.last_error}" if seen.last_error else ""
-        return Unavailable(f"{seen.name} is not up{why}")
-
     # -- an attempt
 
-    async def _open(self) -> WatchedRedisProtocol:
+    def _open(self) -> Deferred[None]:
+        self._attempt = Deferred.fromCoroutine(self._connect())
+        return self._attempt.addErrback(self._unavailable)
+
+    async def _connect(self) -> None:
         opening: Deferred[Any] = self._endpoint().connect(self._lines)
         line: WatchedRedisProtocol = await opening.addTimeout(
             self._timeout_s, self._reactor
@@ -197,12 +173,16 @@ class RedisConnection:
             if self.url.db:
                 await ask("SELECT", self.url.db)
             loads = [ask("SCRIPT", "LOAD", script.source) for script in self._scripts]
-            await together(loads)
+            await gather(loads)
             await self._check(ask)
+            if line.problem:
+                raise Unavailable(self._told(line.problem))
         except BaseException:
             line.transport.abortConnection()
             raise
-        return line
+        self._line = line
+        line.on_loss(lambda: self._lost(line, self._told(line.problem)))
+        self._beat.start(_BEAT_S, now=False)
 
     def _endpoint(self) -> IStreamClientEndpoint:
         host, port = self.url.address
@@ -211,36 +191,13 @@ class RedisConnection:
         )
         if not self.url.tls:
             return endpoint
-        trust = None
-        if self.url.ca_file:
-            with open(self.url.ca_file) as f:
-                trust = trustRootFromCertificates(_certificates(f.read()))
         wrapped: IStreamClientEndpoint = wrapClientTLS(
-            optionsForClientTLS(host, trust), endpoint
+            optionsForClientTLS(host, trust_root(self.url.ca_file)), endpoint
         )
         return wrapped
 
-    def _opened(self, line: WatchedRedisProtocol) -> None:
-        if self._stopping:
-            line.transport.abortConnection()
-            return
-        self._failures = 0
-        self._line = line
-        line.on_loss(lambda: self._lost(line, self._told(line.problem)))
-        self.dependency.succeeded()
-        if self._line is line:
-            self._beat.start(_BEAT_S, now=False)
-
-    def _failed(self, failure: Failure) -> None:
-        if not self._stopping:
-            self._wait(self._reason(failure))
-
-    def _wait(self, reason: str) -> None:
-        self._failures += 1
-        delay_s = self._retry(self._failures)
-        self.dependency.failed(reason, delay_s)
-        if delay_s is not None:
-            self._next = self._reactor.callLater(delay_s, self.start)
+    def _unavailable(self, failure: Failure) -> Failure:
+        return Failure(Unavailable(self._reason(failure)))
 
     # -- while it is up
 
@@ -262,14 +219,13 @@ class RedisConnection:
         return Failure(Unavailable(reason))
 
     def _lost(self, line: WatchedRedisProtocol, reason: str) -> None:
-        if line is not self._line or self._stopping:
+        if line is not self._line:
             return
         self._line = None
         if self._beat.running:
             self._beat.stop()
         line.transport.abortConnection()
-        self.dependency.lost(reason)
-        self._wait(reason)
+        self._kept.lost(Unavailable(reason))
 
     def _reason(self, failure: Failure) -> str:
         error = failure.value
@@ -337,23 +293,5 @@ class _Lines(Factory):
     noisy = False
 
 
-def together(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:
-    """
-    All replies, in their order, or the first failure.
-    """
-    gathered = gatherResults(list(asked), consumeErrors=True)
-    return gathered.addErrback(_first)
-
-
 def _message(failure: Failure) -> str:
     return failure.getErrorMessage() or type(failure.value).__name__
-
-
-def _first(failure: Failure) -> Failure:
-    error = failure.value
-    return error.subFailure if isinstance(error, FirstError) else failure
-
-
-def _certificates(pem: str) -> list[Certificate]:
-    parts = (part + _CERTIFICATE_END for part in pem.split(_CERTIFICATE_END)[:-1])
-    return [Certificate.loadPEM(part.encode()) for part in parts]

@@ -10,7 +10,6 @@ from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.message.store.read_ranges import ReadRanges, advance
 from wsmsg.model import INT64_MAX, Cursor, Message, is_group
-from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import (
     CursorLine,
     GroupLine,
@@ -19,6 +18,7 @@ from wsmsg.transfer.records import (
     MessageLine,
     Record,
 )
+from wsmsg.transfer.retrying import RetryUntil
 
 #: Conversations, messages, members or cursors in one answer of the store.
 LIMIT = 500

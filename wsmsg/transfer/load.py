@@ -18,7 +18,6 @@ from wsmsg.message.store.interface import IMessageStore, Outcome
 from wsmsg.model import GROUP, RECALL, RECALLED, Message
 from wsmsg.transfer.dump import group_line, member_line
 from wsmsg.transfer.file import Batch
-from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import (
     CursorLine,
     GroupLine,
@@ -26,6 +25,7 @@ from wsmsg.transfer.records import (
     MessageLine,
     Record,
 )
+from wsmsg.transfer.retrying import RetryUntil
 
 #: A message and the line that it is on.
 _Placed = tuple[int, Message]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from wsmsg.dependency.retry import RetryPolicy, retry_policy
+from wsmsg.dependency.retry import RetryPolicy, backoff, retry_policy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import Worker
 from wsmsg.message.journal.sqlite_file import JOURNAL, JournalFile
@@ -47,7 +47,12 @@ def archive_of(settings: MessageSettings, reactor: Any) -> IStoreArchive:
         return SqliteArchive(str(_store_path(settings)), worker)
     from wsmsg.message.store.mongo.archive import MongoArchive
 
-    return MongoArchive(_mongo_url(settings), reactor, **_kept(reactor))
+    return MongoArchive(
+        _mongo_url(settings),
+        reactor,
+        backoff=backoff(RetrySettings()),
+        **_kept(reactor),
+    )
 
 
 def store_of(settings: MessageSettings, reactor: Any) -> IMessageStore:
@@ -58,7 +63,12 @@ def store_of(settings: MessageSettings, reactor: Any) -> IMessageStore:
         return SqliteStore(str(_store_path(settings)), reactor, **_kept(reactor))
     from wsmsg.message.store.mongo.store import MongoStore
 
-    return MongoStore(_mongo_url(settings), reactor, **_kept(reactor))
+    return MongoStore(
+        _mongo_url(settings),
+        reactor,
+        backoff=backoff(RetrySettings()),
+        **_kept(reactor),
+    )
 
 
 def _kept(reactor: Any) -> dict[str, Any]:
@@ -69,7 +79,7 @@ def _kept(reactor: Any) -> dict[str, Any]:
 def reopening(dependency: Dependency) -> RetryPolicy:
     """
     Give up soon what was never there, and never what was: how long that is waited for
-    is L{wsmsg.transfer.patience.RetryUntil}'s.
+    is L{wsmsg.transfer.retrying.RetryUntil}'s.
     """
     settings = RetrySettings()
     soon = retry_policy(settings.model_copy(update={"attempts": _ATTEMPTS}))

@@ -4,18 +4,30 @@ The loop from the journal to the recipients.
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+import os
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.message.doubles import ManualJournal, MemoryStore
 from tests.message.links.test_links import RecordingPresence
+from tests.message.sqlite_paths import path_for
+from wsmsg.dependency.retry import backoff, retry_policy
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.worker import IWorker
+from wsmsg.errors import Unavailable
 from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
+from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
+from wsmsg.settings.values import RetrySettings
 
 
 def message(n: int, content: str = "hi") -> Message:
@@ -46,7 +58,8 @@ class ReadingTests(SynchronousTestCase):
             Numbering(self.store, lambda: 5, heads_cached=100),
             self.links,
             self.clock,
-            float,
+            store=self.store.dependency,
+            backoff=float,
             batch=10,
             limit_unsettled=3,
         )
@@ -117,17 +130,53 @@ class ReadingTests(SynchronousTestCase):
 
     def test_store_down(self) -> None:
         """
-        While the store is down records wait, longer each time, and none is lost.
+        While the store is down records wait for it, with one line in the log; they are
+        delivered in the moment in which it is up.
         """
         self.store.down = True
-        self.journal.give(message(1))
-        self.clock.advance(1)
-        self.assertEqual(self.journal.reads, [])
-        self.store.down = False
-        self.clock.advance(1.9)
-        self.assertEqual(len(self.store.messages), 0)
-        self.clock.advance(0.2)
+        with capturedLogs() as logs:
+            self.journal.give(message(1))
+            self.clock.advance(3600)
+            self.assertEqual(self.journal.reads, [])
+            self.store.down = False
         self.assertEqual(len(self.store.messages), 1)
+        self.assertEqual(self.journal.commits, [{0: 1}])
+        waits = [e for e in logs if e.get("log_source") is self.reading]
+        self.assertEqual(
+            [formatEvent(e) for e in waits],
+            ["records wait for the store: the store is down"],
+        )
+
+    def test_fails_while_up(self) -> None:
+        """
+        Where the store refuses though it is up, its records are given to it again after
+        longer and longer delays.
+        """
+        insert, calls = self.store.insert, []
+
+        def refused(messages: object, stored_ms: int) -> Deferred[object]:
+            calls.append(self.clock.seconds())
+            return fail(Unavailable("another Message takes the same numbers"))
+
+        self.store.insert = refused  # type: ignore[method-assign,assignment]
+        self.journal.give(message(1))
+        self.clock.pump([1, 1, 1])
+        self.assertEqual(calls, [0, 1, 3])
+        self.store.insert = insert  # type: ignore[method-assign]
+        self.clock.advance(3)
+        self.assertEqual(self.journal.commits, [{0: 1}])
+
+    def test_dead_letters_down(self) -> None:
+        """
+        A record that cannot be put into the dead letters while the journal is away is
+        put there once the journal is up, and is not committed before.
+        """
+        self.journal.dependency.lost("gone")
+        self.journal.give(None)
+        self.clock.advance(3600)
+        self.assertEqual(self.journal.commits, [])
+        self.journal.dependency.succeeded()
+        self.assertEqual([r for _, r in self.journal.letters], ["cannot be decoded"])
         self.assertEqual(self.journal.commits, [{0: 1}])
 
     def test_undecodable(self) -> None:
@@ -173,3 +222,99 @@ class ReadingTests(SynchronousTestCase):
         """
         self.store.down = True
         self.journal.give(message(1))
+
+
+@implementer(IWorker)
+class InlineWorker:
+    """
+    A worker without a thread, which is done when it is asked.
+    """
+
+    def do(self, f: Any, *args: Any) -> Deferred[Any]:
+        return maybeDeferred(f, *args)
+
+    def quit(self) -> Deferred[None]:
+        return succeed(None)
+
+
+class OutageTests(SynchronousTestCase):
+    """
+    An outage of the embedded store, with the file and the settings of a daemon.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.path = path_for(self)
+        settings = RetrySettings()
+        self.store = SqliteStore(
+            self.path,
+            self.clock,  # type: ignore[arg-type]
+            retry=retry_policy(settings),
+            dependency=Dependency("store", self.clock),
+            workers=(InlineWorker(), InlineWorker()),
+        )
+        self.journal = ManualJournal()
+        self.reading = JournalReader(
+            self.journal,
+            Numbering(self.store, lambda: 5, heads_cached=100),
+            Links(
+                RecordingPresence(),
+                self.clock,
+                grace_s=2,
+                limit_records=100,
+                limit_bytes=10**6,
+            ),
+            self.clock,
+            store=self.store.dependency,
+            backoff=backoff(settings),
+            batch=10,
+            limit_unsettled=100,
+        )
+        self.store.start()
+        self.reading.start()
+
+    def tearDown(self) -> None:
+        stopped = Deferred.fromCoroutine(self.reading.stop())
+        self.journal.stop()
+        self.successResultOf(stopped)
+        self.successResultOf(self.store.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def fill_disk(self) -> None:
+        """
+        Let the file take no more, and not be opened again.
+        """
+        db = self.store._writer._file._db
+        assert db is not None
+        db.execute("PRAGMA max_page_count = 1")
+        os.remove(f"{self.path}.lock")
+        os.mkdir(f"{self.path}.lock")
+
+    def free_disk(self) -> None:
+        """
+        Let the file be opened again.
+        """
+        os.rmdir(f"{self.path}.lock")
+
+    def test_goes_on_at_once(self) -> None:
+        """
+        After an outage of three seconds delivery goes on within 50 ms of the store
+        being up, having logged one line.
+        """
+        self.fill_disk()
+        up_s: list[float] = []
+        self.store.dependency.on_change(
+            lambda it: up_s.append(self.clock.seconds()) if it.up else None
+        )
+        long = "x" * 100_000
+        with capturedLogs() as logs:
+            self.journal.give(*(message(n, long) for n in range(10)))
+            self.clock.pump([0.01] * 300)
+            self.assertEqual((self.journal.commits, up_s), ([], []))
+            self.free_disk()
+            while not self.journal.commits:
+                self.clock.advance(0.01)
+                self.assertLess(self.clock.seconds(), 3 + 2.5)
+        self.assertLessEqual(self.clock.seconds() - up_s[0], 0.05)
+        waits = [e for e in logs if e.get("log_source") is self.reading]
+        self.assertEqual(len(waits), 1)

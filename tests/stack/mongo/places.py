@@ -44,7 +44,8 @@ def mongo_store_at(url: MongoUrl, **more: Any) -> MongoStore:
     A store on the test's reactor, not yet started.
     """
     dependency = Dependency("store", REACTOR)
-    return MongoStore(url, REACTOR, **{"retry": soon, "dependency": dependency, **more})
+    options = {"retry": soon, "backoff": soon, "dependency": dependency, **more}
+    return MongoStore(url, REACTOR, **options)
 
 
 def mongo_store(test: TestCase) -> MongoPlace:

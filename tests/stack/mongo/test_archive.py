@@ -26,8 +26,8 @@ from wsmsg.model import GROUP, RECALL, Cursor
 from wsmsg.settings.urls.mongo import read_mongo_url
 from wsmsg.transfer.dump import Dump
 from wsmsg.transfer.load import Importer
-from wsmsg.transfer.patience import RetryUntil
 from wsmsg.transfer.records import Record
+from wsmsg.transfer.retrying import RetryUntil
 from wsmsg.transfer.stores import reopening
 
 
@@ -45,6 +45,7 @@ class MongoArchivePlace(MongoPlace):
             self.url,
             REACTOR,
             retry=lambda failures: None,
+            backoff=float,
             dependency=Dependency("store", REACTOR),
         )
         self._test.addCleanup(archive.close)
@@ -127,12 +128,20 @@ class AwayTests(TestCase):
         url = read_mongo_url(f"mongodb://{own.address}/moved")
         dependency = Dependency("store", REACTOR)
         store = MongoStore(
-            url, REACTOR, retry=reopening(dependency), dependency=dependency
+            url,
+            REACTOR,
+            retry=reopening(dependency),
+            backoff=float,
+            dependency=dependency,
         )
         self.addCleanup(store.stop)
         await up(store)
         lost: Deferred[str] = Deferred()
-        keeping = Importer(store, RetryUntil(REACTOR, 60, lost.callback), lambda: 50)
+        keeping = Importer(
+            store,
+            RetryUntil(REACTOR, 60, lost.callback, backoff=lambda failures: 0.5),
+            lambda: 50,
+        )
         talks = talk(1200)
         first, *rest = batches_of(*lines_for(talks))
         await keeping.keep(first)
@@ -153,7 +162,11 @@ class AwayTests(TestCase):
         dependency = Dependency("store", REACTOR)
         url = read_mongo_url("mongodb://127.0.0.1:1/moved")
         archive = MongoArchive(
-            url, REACTOR, retry=reopening(dependency), dependency=dependency
+            url,
+            REACTOR,
+            retry=reopening(dependency),
+            backoff=float,
+            dependency=dependency,
         )
         self.addCleanup(archive.close)
         with self.assertRaises(Unavailable) as caught:

@@ -37,7 +37,12 @@ class Opened:
         test.addCleanup(drop, url)
         self.dependency = Dependency("mongo", REACTOR)
         self.connection = MongoConnection(
-            url, REACTOR, retry=soon, dependency=self.dependency, prepare=nothing
+            url,
+            REACTOR,
+            retry=soon,
+            backoff=soon,
+            dependency=self.dependency,
+            prepare=nothing,
         )
         test.addCleanup(self.connection.stop)
 

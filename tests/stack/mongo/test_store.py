@@ -194,6 +194,7 @@ class PlainTests(TestCase):
             store._connection._url,
             REACTOR,
             retry=soon,
+            backoff=soon,
             dependency=Dependency("archive", REACTOR),
         )
         self.addCleanup(archive.close)

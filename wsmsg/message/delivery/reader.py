@@ -8,14 +8,17 @@ settled prefix is committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.message.delivery.commits import CommitTracker
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
@@ -24,13 +27,15 @@ from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
 
-_LONGEST_WAIT_S = 2.0
+T = TypeVar("T")
 
 
 class JournalReader:
     """
     Reads the journal until it is stopped.
 
+    @param store: the store's state: while it is not up, records wait for it.
+    @param backoff: the delays where a call fails though the store or journal is up.
     @param limit_unsettled: at so many unsettled records reading waits.
     @param stored: told of what is stored and goes to those who are there.
     """
@@ -43,8 +48,9 @@ class JournalReader:
         delivery: Numbering,
         links: ILinks,
         clock: IReactorTime,
-        retry: RetryPolicy,
         *,
+        store: Dependency,
+        backoff: Backoff,
         batch: int,
         limit_unsettled: int,
         stored: Callable[[Sequence[Message]], object] | None = None,
@@ -56,7 +62,8 @@ class JournalReader:
         self._links = links
         self._stored = stored
         self._clock = clock
-        self._retry = retry
+        self._store = store
+        self._backoff = backoff
         self.batch = batch
         self.limit_unsettled = limit_unsettled
         self._settling = CommitTracker(self._commit)
@@ -108,41 +115,53 @@ class JournalReader:
             await self._done
 
     async def _run(self) -> None:
-        while self._running:
-            await self._wait_for_room()
-            reading = self._journal.read(self.batch)
-            self._reading = not reading.called
-            self._tell_caught_up()
-            entries = await reading
-            self._reading = False
-            if entries:
-                await self._deliver(entries)
+        try:
+            while self._running:
+                await self._wait_for_room()
+                reading = self._journal.read(self.batch)
+                self._reading = not reading.called
+                self._tell_caught_up()
+                entries = await reading
+                self._reading = False
+                if entries and self._running:
+                    await self._deliver(entries)
+        except CancelledError:
+            pass  # stop() ended a wait
 
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
         settled = self._settling.begin(_positions(entries), len(entries))
+        delivered = await self._retried(
+            partial(self.delivery.store, entries), self._store
+        )
+        if delivered.dead_letters:
+            dead_letter = partial(self._dead_letter, delivered)
+            await self._retried(dead_letter, self._journal.dependency)
+        if self._stored is not None:
+            self._stored(delivered.messages)
+        self._links.push(delivered.messages, settled, delivered.audiences)
+
+    async def _retried(self, call: Callable[[], Awaitable[T]], needed: Dependency) -> T:
+        """
+        Repeat a call until it succeeds.
+
+        @param needed: what the call needs: while that is not up, the call waits for it.
+        @raise CancelledError: the reader stops.
+        """
         failures = 0
-        while self._running:
+        while True:
             try:
-                delivered = await self.delivery.store(entries)
-                await self._dead_letter(delivered)
+                return await call()
             except Unavailable as e:
-                failures += 1
-                await self._pause(failures, e)
+                reason = e.reason
             except Exception:  # noqa: BLE001 - a guard
                 # A bug of ours must neither end the loop nor lose the records.
-                failures += 1
-                self._log.failure("storing {n} records", n=len(entries))
-                await self._pause(failures, Unavailable("see the failure above"))
-            else:
-                if self._stored is not None:
-                    self._stored(delivered.messages)
-                self._links.push(delivered.messages, settled, delivered.audiences)
-                return
+                self._log.failure("a batch of records cannot be delivered")
+                reason = "see the failure above"
+            failures += 1
+            await self._pause(needed, self._backoff(failures), reason)
 
     async def _dead_letter(self, delivered: NumberedBatch) -> None:
-        if not delivered.dead_letters:
-            return
         await self._journal.dead_letter(delivered.dead_letters)
         self.dead_letters += len(delivered.dead_letters)
         for entry, reason in delivered.dead_letters:
@@ -172,36 +191,21 @@ class JournalReader:
             return
         self._log.warn("{n} records unsettled, reading waits", n=self.unsettled)
         self._room = Deferred()
-        await _until_cancelled(self._room)
+        await self._room
 
-    async def _pause(self, failures: int, why: Unavailable) -> None:
-        delay = self._retry(failures)
-        if delay is None:  # the daemon gives up by its dependency, not by this loop
-            delay = _LONGEST_WAIT_S
+    async def _pause(self, needed: Dependency, delay_s: float, reason: str) -> None:
+        if not self._running:
+            raise CancelledError
         self._log.warn(
-            "records wait, next attempt {attempt} in {delay:.2f} s: {reason}",
-            attempt=failures + 1,
-            delay=delay,
-            reason=why.reason,
+            "records wait {until}: {reason}",
+            until=f"{delay_s:.2f} s" if needed.up else f"for the {needed.name}",
+            reason=reason,
         )
-        await self._wait_until(self._clock.seconds() + delay)
-
-    async def _wait_until(self, seconds: float) -> None:
-        wait_s = seconds - self._clock.seconds()
-        if wait_s <= 0:
-            return
-        self._waiting = deferLater(self._clock, wait_s)
+        self._waiting = Deferred.fromCoroutine(pause(needed, self._clock, delay_s))
         try:
-            await _until_cancelled(self._waiting)
+            await self._waiting
         finally:
             self._waiting = None
-
-
-async def _until_cancelled(waiting: Deferred[None]) -> None:
-    try:
-        await waiting
-    except CancelledError:
-        pass
 
 
 def _positions(entries: Sequence[JournalEntry]) -> dict[int, int]:

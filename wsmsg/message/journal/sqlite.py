@@ -22,6 +22,7 @@ from zope.interface import implementer
 from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
@@ -65,7 +66,7 @@ class SqliteJournal:
         self._worker = worker or Worker("wsmsg-journal", reactor)
         self._reopening = KeptOpen(self._open, reactor, retry, dependency)
         self._tail = Tail(tail_records, tail_bytes)
-        self._stopping: Deferred[None] | None = None
+        self._stopping = StopOnce(self._stop)
         self._queue: list[_Append] = []
         self._appending = False
         self._reader: tuple[int, Deferred[list[JournalEntry]]] | None = None
@@ -81,11 +82,7 @@ class SqliteJournal:
         self._reopening.start()
 
     def stop(self) -> Deferred[None]:
-        if self._stopping is None:
-            self._stopping = Deferred.fromCoroutine(self._stop())
-        stopped: Deferred[None] = Deferred()
-        self._stopping.chainDeferred(stopped)
-        return stopped
+        return self._stopping()
 
     def append(self, messages: Sequence[Message]) -> Deferred[None]:
         if not self._reopening.up:
@@ -105,7 +102,7 @@ class SqliteJournal:
     def read(self, limit: int) -> Deferred[list[JournalEntry]]:
         if self._reader is not None:
             raise RuntimeError("a read is open already")
-        if self._stopping is not None:
+        if self._stopping.begun:
             return succeed([])
         done: Deferred[list[JournalEntry]] = Deferred()
         self._reader = (max(limit, 1), done)

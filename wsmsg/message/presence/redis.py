@@ -18,12 +18,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wsmsg.dependency.gather import gather
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.presence import scripts
 from wsmsg.message.presence.interface import LEASE_S, IPresence
 from wsmsg.model import UserPresence
-from wsmsg.redis.connection import Ask, RedisConnection, RedisScript, together
+from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
 from wsmsg.settings.urls.redis import RedisUrl
 
 #: Of how many users one call tells: Redis does nothing else meanwhile (some ms).
@@ -120,7 +121,7 @@ class RedisPresence:
         return self._run(scripts.FORGET, node, told.life).addCallback(_nothing)
 
     def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
-        found = together(self._run(scripts.LOOK_UP, *chunk) for chunk in _chunks(users))
+        found = gather(self._run(scripts.LOOK_UP, *chunk) for chunk in _chunks(users))
         return found.addCallback(_presence, users)
 
     # -- what Redis is told
@@ -154,7 +155,7 @@ class RedisPresence:
             for at, chunk in enumerate(chunks)
         ]
         # A 0 among the replies: a newer telling has taken this one's place.
-        return together(calls).addCallbacks(
+        return gather(calls).addCallbacks(
             _nothing, self._untold, errbackArgs=(told, life)
         )
 
@@ -172,7 +173,7 @@ class RedisPresence:
         ]
         if not calls:
             calls = [self._run(scripts.CHANGE, node, life, 0)]
-        changed = together(calls)
+        changed = gather(calls)
         changed.addErrback(self._untold, told, life)
         return changed.addCallback(self._changed, node, told, life)
 

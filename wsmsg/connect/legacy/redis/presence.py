@@ -20,10 +20,11 @@ from twisted.python.failure import Failure
 
 from wsmsg.connect.legacy.redis import scripts
 from wsmsg.connect.legacy.redis.ledger import LedgerEntry, PresenceLedger
+from wsmsg.dependency.gather import gather
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
-from wsmsg.redis.connection import Ask, RedisConnection, together
+from wsmsg.redis.connection import Ask, RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
 
 #: As theirs.
@@ -213,7 +214,7 @@ class LegacyRedisPresence:
             calls.append(self._enter([entry for _, entry in taken]))
         if parted:
             calls.append(self._leave(parted))
-        await together(calls)
+        await gather(calls)
         return len(taken) + len(parted)
 
     def _enter(self, entries: list[LedgerEntry]) -> Deferred[Any]:

@@ -25,6 +25,7 @@ from zope.interface import implementer
 from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, TooLarge, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
@@ -85,17 +86,13 @@ class KafkaJournal:
         self._going: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
         self._committing: IDelayedCall | None = None
         self._forget: list[Callable[[], object]] = []
-        self._stopping: Deferred[None] | None = None
+        self._stopping = StopOnce(self._stop)
 
     def start(self) -> None:
         self._reopening.start()
 
     def stop(self) -> Deferred[None]:
-        if self._stopping is None:
-            self._stopping = Deferred.fromCoroutine(self._stop())
-        stopped: Deferred[None] = Deferred()
-        self._stopping.chainDeferred(stopped)
-        return stopped
+        return self._stopping()
 
     def append(self, messages: Sequence[Message]) -> Deferred[None]:
         if not self._reopening.up or self._producer is None:
@@ -120,7 +117,7 @@ class KafkaJournal:
     def read(self, limit: int) -> Deferred[list[JournalEntry]]:
         if self._reader is not None:
             raise RuntimeError("a read is open already")
-        if self._stopping is not None:
+        if self._stopping.begun:
             return succeed([])
         done: Deferred[list[JournalEntry]] = Deferred()
         self._reader = (max(limit, 1), done)
@@ -136,7 +133,7 @@ class KafkaJournal:
 
     def commit(self, positions: Mapping[int, int]) -> None:
         self._partitions.settle(positions)
-        if self._committing is None and self._stopping is None:
+        if self._committing is None and not self._stopping.begun:
             self._committing = self._reactor.callLater(_COMMIT_S, self._commit)
         for partitions, settled, timeout in list(self._going):
             if not self._partitions.open(partitions):
@@ -197,7 +194,7 @@ class KafkaJournal:
 
     async def _opened(self) -> None:
         await self._worker.do(self._topics.check)
-        if self._stopping is not None:
+        if self._stopping.begun:
             return
         if self._producer is None or self._producer.ruined:
             self._end(self._producer)
@@ -274,7 +271,7 @@ class KafkaJournal:
     # What the consumer tells (kafka_consumer.Owner)
 
     def arrived(self, epoch: int, entries: list[JournalEntry]) -> None:
-        if self._stopping is None and epoch == self._epoch:
+        if not self._stopping.begun and epoch == self._epoch:
             self._on_hand.extend(self._partitions.ours(entries))
         self._want()
         self._serve()
@@ -288,7 +285,7 @@ class KafkaJournal:
 
     def going(self, partitions: frozenset[int], settled: Settled) -> None:
         self._drop(partitions)
-        if self._stopping is not None or not self._partitions.open(partitions):
+        if self._stopping.begun or not self._partitions.open(partitions):
             self._gone(partitions, settled)
             return
         timeout = self._reactor.callLater(

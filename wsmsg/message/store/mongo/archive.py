@@ -14,8 +14,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from wsmsg.dependency.gather import gather_lists
 from wsmsg.dependency.reopen import Broken
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.wait import up
 from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
@@ -32,7 +33,6 @@ from wsmsg.message.store.mongo.documents import (
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.message.store.mongo.together import together
 from wsmsg.model import Cursor, Message
 from wsmsg.settings.urls.mongo import MongoUrl
 
@@ -44,11 +44,22 @@ class MongoArchive:
     """
 
     def __init__(
-        self, url: MongoUrl, reactor: Any, *, retry: RetryPolicy, dependency: Dependency
+        self,
+        url: MongoUrl,
+        reactor: Any,
+        *,
+        retry: RetryPolicy,
+        backoff: Backoff,
+        dependency: Dependency,
     ) -> None:
         self.dependency = dependency
         self._connection = MongoConnection(
-            url, reactor, retry=retry, dependency=dependency, prepare=_check(url.place)
+            url,
+            reactor,
+            retry=retry,
+            backoff=backoff,
+            dependency=dependency,
+            prepare=_check(url.place),
         )
         self._heads = MongoHeads(self._connection)
         self._groups = MongoGroups(self._connection)
@@ -104,7 +115,7 @@ class MongoArchive:
             {"conversation": name, "seq": {"$gt": after, "$lte": last}}
             for name, after, last in spans
         ]
-        found = await together(
+        found = await gather_lists(
             self._connection.documents(find("messages", {"$or": some}))
             for some in chunks(branches, BRANCHES)
         )

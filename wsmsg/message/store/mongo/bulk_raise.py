@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
+from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
@@ -23,7 +24,6 @@ from wsmsg.message.store.mongo.documents import (
     insert,
     update,
 )
-from wsmsg.message.store.mongo.together import together
 
 _TRIES = 5
 # A server without a table for it looks for each document among all in a statement.
@@ -55,7 +55,7 @@ async def raise_all(
             asked.append(_make(connection, collection, making))
         if raising:
             asked.append(_raise(connection, collection, raising, fields, behind))
-        other_way = await together(asked)
+        other_way = await gather_lists(asked)
         if not other_way:
             return
         making = [documents[key] for key, there in other_way if not there]

@@ -20,8 +20,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from wsmsg.dependency.reopen import KeptOpen
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.stop import StopOnce
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.mongo.pool import Pool, resolved
 from wsmsg.settings.urls.mongo import MongoUrl
@@ -56,6 +57,7 @@ class MongoConnection:
     Commands to one database.
 
     @param reactor: the time, and threads for DNS.
+    @param backoff: between the attempts of one connection of several.
     @param prepare: called with each new way, before it counts as up.
     """
 
@@ -67,6 +69,7 @@ class MongoConnection:
         reactor: Any,
         *,
         retry: RetryPolicy,
+        backoff: Backoff,
         dependency: Dependency,
         prepare: Callable[[Run], Awaitable[None]],
     ) -> None:
@@ -74,12 +77,13 @@ class MongoConnection:
         self._reactor = reactor
         self._dependency = dependency
         self._prepare = prepare
+        self._backoff = backoff
         self._pool: Pool | None = None
         self._ping: IDelayedCall | None = None
         self._reopening = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )
-        self._stopping: Deferred[None] | None = None
+        self._stopping = StopOnce(self._stop)
         self._asked: set[Deferred[Any]] = set()
         self._closed: Deferred[Any] = succeed(None)
 
@@ -87,11 +91,7 @@ class MongoConnection:
         self._reopening.start()
 
     def stop(self) -> Deferred[None]:
-        if self._stopping is None:
-            self._stopping = Deferred.fromCoroutine(self._stop())
-        stopped: Deferred[None] = Deferred()
-        self._stopping.chainDeferred(stopped)
-        return stopped
+        return self._stopping()
 
     def ask(self, work: Callable[[], Awaitable[T]]) -> Deferred[T]:
         """
@@ -168,7 +168,7 @@ class MongoConnection:
         if url.srv:
             url = await self._look_up()
         # Not the pool of run() before it is ready.
-        pool = Pool(url)
+        pool = Pool(url, self._backoff)
         try:
             await self._ready(pool, url)
             if pool.refusal:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from wsmsg.dependency.gather import both
 from wsmsg.message.store.mongo.bulk_raise import raise_all
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
@@ -19,7 +20,6 @@ from wsmsg.message.store.mongo.documents import (
     to_cursor,
 )
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.message.store.mongo.together import both
 from wsmsg.model import Cursor
 
 _Key = tuple[str, int]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
+from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.message.store.mongo.connection import MongoConnection
@@ -23,7 +24,6 @@ from wsmsg.message.store.mongo.documents import (
     storable_values,
     update,
 )
-from wsmsg.message.store.mongo.together import together
 from wsmsg.model import (
     FIRST_EVENT,
     GROUP,
@@ -157,7 +157,7 @@ class MongoGroups:
 
     async def _both(self, one: Document, other: Document) -> list[Document]:
         ask = self._connection.documents
-        return await together([ask(one), ask(other)])
+        return await gather_lists([ask(one), ask(other)])
 
     async def _take_back(self, recalls: Sequence[Message]) -> None:
         updates = [

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from wsmsg.dependency.gather import gather_lists
 from wsmsg.message.store.interface import HeadRow
 from wsmsg.message.store.mongo.bulk_raise import raise_all
 from wsmsg.message.store.mongo.connection import MongoConnection
@@ -24,7 +25,6 @@ from wsmsg.message.store.mongo.documents import (
     storable_values,
     two_of,
 )
-from wsmsg.message.store.mongo.together import together
 from wsmsg.model import INT64_MAX
 
 
@@ -68,7 +68,7 @@ class MongoHeads:
             for name, head in hints.items()
         ]
         projection = {"_id": 0, "conversation": 1, "seq": 1}
-        found = await together(
+        found = await gather_lists(
             self._connection.documents(
                 find("messages", {"$or": some}, projection=projection)
             )
@@ -139,7 +139,7 @@ class MongoHeads:
             # No name is as small as an empty one.
             "$or": [{"updated": {"$gt": since_ms}}, {"_id": {"$gt": after}}],
         }
-        found = await together(
+        found = await gather_lists(
             self._connection.documents(
                 find(
                     "conversations",

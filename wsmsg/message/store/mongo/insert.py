@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Outcome
 from wsmsg.message.store.mongo.connection import MongoConnection
@@ -30,7 +31,6 @@ from wsmsg.message.store.mongo.documents import (
     to_document,
 )
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.message.store.mongo.together import together
 from wsmsg.model import Message
 
 _DUPLICATE = frozenset({11000, 11001})
@@ -176,7 +176,7 @@ class MongoInserts:
             {"_id": {"$in": keys}},
             *({"$or": some} for some in chunks(branches, BRANCHES)),
         ]
-        found = await together(
+        found = await gather_lists(
             self._connection.documents(find("messages", f, projection=projection))
             for f in filters
         )

@@ -14,6 +14,7 @@ from itertools import pairwise
 import attrs
 import msgspec
 
+from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Marked
 from wsmsg.message.store.mongo.connection import MongoConnection
@@ -33,7 +34,6 @@ from wsmsg.message.store.mongo.documents import (
     update,
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
-from wsmsg.message.store.mongo.together import both, together
 from wsmsg.message.store.read_ranges import (
     STEPS,
     ReadRanges,
@@ -199,7 +199,7 @@ class MongoMarks:
             "sender": 1,
         }
         found.add(
-            await together(
+            await gather_lists(
                 self._connection.documents(
                     find("messages", {"$or": some}, projection=projection)
                 )

@@ -17,23 +17,22 @@ from pymongo.uri_parser import parse_uri
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import (
-    Certificate,
-    PrivateCertificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
+from twisted.internet.ssl import PrivateCertificate, optionsForClientTLS
 from twisted.python.failure import Failure
 from txmongo.connection import ConnectionPool
 from txmongo.protocol import MongoAuthenticationError, MongoProtocol, Msg
 from zope.interface import implementer
 
+from wsmsg.dependency.retry import Backoff
+from wsmsg.dependency.tls import trust_root
 from wsmsg.message.store.mongo.scram import Refused, Scram
 from wsmsg.settings.urls.mongo import MongoUrl
 
-# Also how long a connection, and its hello, may take; txmongo wants 0.5 s or more.
-_RETRY_S = 1.0
-_MOST_RETRY_S = 2.0
+# txmongo takes its first delay for the longest that a connection may take to be made,
+# and to be greeted, as well.
+_LEAST_DELAY_S = 1.0
+# After so many failures the delay is the longest.
+_MANY = 1000
 _NO_SUCH_MECHANISM = 334
 
 
@@ -48,7 +47,8 @@ class Pool(ConnectionPool):  # type: ignore[misc]
     @ivar cause: what a connection knows of its end that its factory is not told.
     """
 
-    def __init__(self, url: MongoUrl) -> None:
+    def __init__(self, url: MongoUrl, backoff: Backoff) -> None:
+        first_s = max(_LEAST_DELAY_S, backoff(1))
         self.refusal = ""
         self.problem = ""
         self.failures = 0
@@ -58,8 +58,8 @@ class Pool(ConnectionPool):  # type: ignore[misc]
             _plain(url),
             pool_size=url.pool_size,
             ssl_context_factory=_ByHost(url) if url.tls else None,
-            retry_delay=_RETRY_S,
-            max_delay=_MOST_RETRY_S,
+            retry_delay=first_s,
+            max_delay=max(first_s, backoff(_MANY)),
         )
         # It dials each address by its number, which no certificate has, and then ends
         # the good connections.  We look at the server ourselves.
@@ -189,11 +189,8 @@ class _ByHost:
     """
 
     def __init__(self, url: MongoUrl) -> None:
-        self._trust = None
+        self._trust = trust_root(url.ca_file)
         self._key = None
-        if url.ca_file:
-            with open(url.ca_file) as f:
-                self._trust = trustRootFromCertificates(_certificates(f.read()))
         if url.key_file:
             with open(url.key_file, "rb") as f:
                 self._key = PrivateCertificate.loadPEM(f.read())
@@ -228,12 +225,6 @@ def _plain(url: MongoUrl) -> str:
     if url.replica_set:
         options += f"&replicaSet={url.replica_set}"
     return f"mongodb://{hosts}/?{options}"
-
-
-def _certificates(pem: str) -> list[Certificate]:
-    end = "-----END CERTIFICATE-----"
-    parts = (part + end for part in pem.split(end)[:-1])
-    return [Certificate.loadPEM(part.encode()) for part in parts]
 
 
 def _nonce() -> str:

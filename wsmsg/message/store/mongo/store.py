@@ -20,7 +20,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.gather import gather_lists
+from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import (
@@ -47,7 +48,6 @@ from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.mongo.insert import MongoInserts
 from wsmsg.message.store.mongo.marks import MongoMarks
-from wsmsg.message.store.mongo.together import together
 from wsmsg.message.store.mongo.unread import MongoUnread
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message, MessageIdentity
 from wsmsg.settings.urls.mongo import MongoUrl
@@ -72,11 +72,17 @@ class MongoStore:
         reactor: Any,
         *,
         retry: RetryPolicy,
+        backoff: Backoff,
         dependency: Dependency,
     ) -> None:
         self.dependency = dependency
         self._connection = MongoConnection(
-            url, reactor, retry=retry, dependency=dependency, prepare=prepare
+            url,
+            reactor,
+            retry=retry,
+            backoff=backoff,
+            dependency=dependency,
+            prepare=prepare,
         )
         self._heads = MongoHeads(self._connection)
         self._inserts = MongoInserts(self._connection, self._heads)
@@ -188,7 +194,7 @@ class MongoStore:
         limit = max(limit, 0)
         # Numbers have no holes, so both bounds give as many as are asked for.
         between = {"$gt": after, "$lte": min(after + limit, INT64_MAX)}
-        found = await together(
+        found = await gather_lists(
             [
                 self._connection.documents(
                     find("conversations", {"_id": conversation})

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
@@ -23,7 +24,6 @@ from wsmsg.message.store.mongo.documents import (
     two_of,
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
-from wsmsg.message.store.mongo.together import both, together
 from wsmsg.message.store.read_ranges import ReadRanges, gaps
 from wsmsg.model import (
     FIRST_EVENT,
@@ -78,7 +78,7 @@ class MongoUnread:
             )
             for some in chunks(await self._pieces(user, list(counts)), BRANCHES)
         ]
-        for reply in await together([_one(reply) for reply in asked]):
+        for reply in await gather_lists([_one(reply) for reply in asked]):
             for row in reply["cursor"]["firstBatch"]:
                 counts[row["_id"]] += int(row["n"])
         return counts
@@ -90,7 +90,7 @@ class MongoUnread:
         if not ids or not storable_values((user,)):
             return {}
         pieces = await self._pieces(user, await self._conversations(user))
-        found = await together(
+        found = await gather_lists(
             self._connection.documents(
                 find(
                     "messages",
@@ -112,7 +112,7 @@ class MongoUnread:
             ),
         )
         ask = self._connection.documents
-        found = await together([ask(of_two), ask(groups)])
+        found = await gather_lists([ask(of_two), ask(groups)])
         return [d["_id"] if "_id" in d else d["conversation"] for d in found]
 
     async def _pieces(self, user: int, names: Sequence[str]) -> list[Document]:
@@ -138,7 +138,7 @@ class MongoUnread:
     ) -> list[Message]:
         if not limit:
             return []
-        found = await together(
+        found = await gather_lists(
             self._connection.documents(
                 find(
                     "messages",
@@ -153,7 +153,7 @@ class MongoUnread:
         return messages[:limit]
 
     async def _total(self, pieces: Sequence[Document]) -> int:
-        replies = await together(
+        replies = await gather_lists(
             _one(
                 self._connection.run(
                     {

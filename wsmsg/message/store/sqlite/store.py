@@ -15,6 +15,7 @@ from zope.interface import implementer
 from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.message.store.interface import (
     GroupPage,
@@ -58,17 +59,13 @@ class SqliteStore:
         self._reopening = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )
-        self._stopping: Deferred[None] | None = None
+        self._stopping = StopOnce(self._stop)
 
     def start(self) -> None:
         self._reopening.start()
 
     def stop(self) -> Deferred[None]:
-        if self._stopping is None:
-            self._stopping = Deferred.fromCoroutine(self._stop())
-        stopped: Deferred[None] = Deferred()
-        self._stopping.chainDeferred(stopped)
-        return stopped
+        return self._stopping()
 
     def insert(
         self, messages: Sequence[Message], stored_ms: int

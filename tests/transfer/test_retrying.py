@@ -1,5 +1,5 @@
 """
-Tests for L{wsmsg.transfer.patience}.
+Tests for L{wsmsg.transfer.retrying}.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.errors import Unavailable
-from wsmsg.transfer.patience import RetryUntil
+from wsmsg.transfer.retrying import RetryUntil
 
 
 class PatienceTests(SynchronousTestCase):
@@ -20,7 +20,9 @@ class PatienceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.told: list[str] = []
-        self.patience = RetryUntil(self.clock, 3, self.told.append)
+        self.patience = RetryUntil(
+            self.clock, 3, self.told.append, backoff=lambda failures: 0.5
+        )
         self.away = 0
 
     def store(self, value: int) -> Deferred[int]:

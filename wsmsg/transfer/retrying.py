@@ -11,11 +11,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import Unavailable
 
 T = TypeVar("T")
-
-_AGAIN_S = 0.5
 
 
 class RetryUntil:
@@ -27,17 +26,24 @@ class RetryUntil:
     """
 
     def __init__(
-        self, clock: IReactorTime, seconds: float, tell: Callable[[str], object]
+        self,
+        clock: IReactorTime,
+        seconds: float,
+        tell: Callable[[str], object],
+        *,
+        backoff: Backoff,
     ) -> None:
         self._clock = clock
         self._seconds = seconds
         self._tell = tell
+        self._backoff = backoff
 
     async def ask(self, f: Callable[..., Deferred[T]], *args: object) -> T:
         """
         @raise Unavailable: it stayed away for too long.
         """
         until_s: float | None = None
+        failures = 0
         while True:
             try:
                 return await f(*args)
@@ -49,4 +55,5 @@ class RetryUntil:
                         self._tell(f"waiting for the store: {e.reason}")
                 if now_s >= until_s:
                     raise
-                await deferLater(self._clock, _AGAIN_S)
+                failures += 1
+                await deferLater(self._clock, self._backoff(failures))

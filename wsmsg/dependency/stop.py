@@ -1,0 +1,43 @@
+"""
+A stop that may be called more than once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+
+class StopOnce:
+    """
+    Runs a stop at the first call; every call waits until it is over.
+
+    @param stop: must not fail.
+    """
+
+    def __init__(self, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._stop = stop
+        self._stopped: Deferred[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._stopped is not None
+
+    def __call__(self) -> Deferred[None]:
+        if self._stopped is None:
+            # Set first: the stop itself may look at L{begun} before it waits.
+            self._stopped = Deferred()
+            Deferred.fromCoroutine(self._stop()).chainDeferred(self._stopped)
+        return forked(self._stopped)
+
+
+def forked(shared: Deferred[None]) -> Deferred[None]:
+    """
+    Return a Deferred of one's own that fires with a shared one; callbacks and
+    cancellation of it do not reach the others.
+    """
+    own: Deferred[None] = Deferred()
+    shared.chainDeferred(own)
+    return own

@@ -23,7 +23,7 @@ _KEY = re.compile(r"`((?:legacy|upstream|http|token)\.[a-z_]+)\b")
 
 class MigrationTests(SynchronousTestCase):
     """
-    What operators copy from the guide.
+    The examples that operators copy from the guide.
     """
 
     def test_settings(self) -> None:

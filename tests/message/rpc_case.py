@@ -27,6 +27,7 @@ from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
 from wsmsg.message.links.typing import GroupTyping
 from wsmsg.message.queries.queries import Queries
+from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.message.rpc import MessageRpc, UnversionedPeers
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.options import channel_options
@@ -83,7 +84,9 @@ class RpcCase(TestCase):
         )
         queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
         self.streams = ConnectStreams(self.core)
-        self.rpc = MessageRpc(self.streams, queries, self.load_unversioned)
+        self.rpc = MessageRpc(
+            self.streams, QueryAdapter(queries), self.load_unversioned
+        )
         await self.rpc.start("127.0.0.1:0")
 
     @asynccontextmanager

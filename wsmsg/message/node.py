@@ -242,7 +242,7 @@ class MessageNode:
             "Marks for messages that do not exist",
             lambda: self.marks.unknown,
         )
-        yield "queries", "Queries answered", lambda: self.queries.answered
+        yield "queries", "Queries asked", lambda: self.queries.asked
 
     def _gauges(self) -> Iterator[tuple[str, str, Callable[[], int]]]:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading

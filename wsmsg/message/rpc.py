@@ -4,7 +4,7 @@ Message's gRPC services: the streams of Connects, queries, health and reflection
 ::
 
     Connect --MessageStream--> IConnectStreams
-            --Query----------> Queries
+            --Query----------> QueryAdapter --> IQueries
 
     unversioned peer --MessageStream, SendWSMessage, GetHistoryMessages-->
                                UnversionedPeers
@@ -29,7 +29,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
 from wsmsg.message.links.interface import Context, IConnectStreams
-from wsmsg.message.queries.queries import Queries
+from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.stream.contract import LINK_VERSION, NAME_CHARACTERS
 from wsmsg.stream.options import server_options
@@ -98,7 +98,7 @@ class MessageRpc(
     def __init__(
         self,
         streams: IConnectStreams,
-        queries: Queries,
+        queries: QueryAdapter,
         load_unversioned: Callable[[], UnversionedPeers],
     ) -> None:
         super().__init__()

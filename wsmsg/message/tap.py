@@ -158,6 +158,7 @@ class Assembly:
         """
         from wsmsg.message.links.stream import ConnectStreams
         from wsmsg.message.node import MessageNode
+        from wsmsg.message.query_rpc import QueryAdapter
         from wsmsg.message.rpc import MessageRpc
 
         streams = ConnectStreams(self._core)
@@ -171,7 +172,7 @@ class Assembly:
             queries=self._queries,
             reading=self._reader(),
             streams=streams,
-            rpc=MessageRpc(streams, self._queries, lambda: self._legacy),
+            rpc=MessageRpc(streams, QueryAdapter(self._queries), lambda: self._legacy),
         )
 
     @cached_property

@@ -1,10 +1,9 @@
 """
-What links carry of groups: pushes, receipts, typing; and what of them is read.
+What links carry of groups: pushes, receipts, typing.
 """
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,7 +15,6 @@ from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.typing import BELIEVED_S, GroupTyping
-from wsmsg.message.queries.queries import Queries
 from wsmsg.model import Cursor, GroupChange, Message
 from wsmsg.rpc import rest_pb2
 
@@ -212,95 +210,3 @@ class CursorTests(GroupCase):
         moved = [(CREW, 2), ("u:2:9", 2), ("u:2:9", 9)]
         self.assertEqual(sorted(self.store.moved), moved)
         self.assertEqual(cursors.dropped, 2)
-
-
-class GroupQueriesTests(GroupCase):
-    """
-    L{Queries} with groups.
-    """
-
-    def ask(self, **query: object) -> rest_pb2.QueryAnswer:
-        """
-        The answer to one query.
-        """
-        queries = Queries(self.store, RecordingPresence(), self.links.routes, page=3)
-        request = rest_pb2.QueryRequest(items=[rest_pb2.QueryItem(**query)])  # type: ignore[arg-type]
-        asking = Deferred.fromCoroutine(queries.answer(request))
-        return self.successResultOf(asking).answers[0]
-
-    def page(self, user: int, after: int, name: str = CREW) -> rest_pb2.QueryAnswer:
-        return self.ask(
-            page=rest_pb2.PageQuery(user=user, conversation=name, after=after)
-        )
-
-    def seqs(self, user: int, after: int) -> list[int]:
-        """
-        The numbers on a page.
-        """
-        return [m.seq for m in self.page(user, after).page.messages]
-
-    def test_page(self) -> None:
-        """
-        A page begins where its reader joined, wherever it was to begin.
-        """
-        self.assertEqual(self.seqs(1, 0), [1, 2, 3])
-        for after in (0, 2, 3):
-            self.assertEqual(self.seqs(3, after), [4, 5, 6])
-        self.assertEqual(self.seqs(3, 4), [5, 6])
-        page = self.page(3, 0).page
-        self.assertEqual((page.head, page.more), (6, False))
-
-    def test_history(self) -> None:
-        """
-        Where the group says so everything is read.
-        """
-        crew, owner, members = self.store.groups[CREW]
-        whole = GroupChange(True, crew.name, True, crew.add)
-        self.store.groups[CREW] = (whole, owner, members)
-        self.assertEqual(self.seqs(3, 0), [1, 2, 3])
-
-    def test_strangers(self) -> None:
-        """
-        Who is no member reads nothing of a group, nor who is in it.
-        """
-        for name, code in (
-            (CREW, "forbidden"),
-            ("g:5", "forbidden"),
-            ("g:x", "not_found"),
-        ):
-            self.assertEqual(self.page(9, 0, name).error.code, code)
-            query = rest_pb2.GroupQuery(user=9, conversation=name)
-            self.assertEqual(self.ask(group=query).error.code, code)
-
-    def test_group(self) -> None:
-        """
-        Members read who is in their group, page by page.
-        """
-        query = rest_pb2.GroupQuery(user=2, conversation=CREW, after=1, limit=1)
-        group = self.ask(group=query).group
-        self.assertEqual((group.name, group.owner, group.count), ("crew", 1, 3))
-        self.assertFalse(group.history)
-        self.assertEqual([(m.user, m.joined) for m in group.members], [(2, 1)])
-        query = rest_pb2.GroupQuery(user=2, conversation=CREW, after=1)
-        self.assertEqual(len(self.ask(group=query).group.members), 2)
-
-    def test_heads(self) -> None:
-        """
-        A group is among the heads of its members, with their own cursor only.
-        """
-        self.store.moved[CREW, 3] = Cursor(CREW, 3, 5, 4)
-        self.store.moved[CREW, 1] = Cursor(CREW, 1, 6, 6)
-        heads = self.ask(heads=rest_pb2.HeadsQuery(user=3)).heads.heads
-        self.assertEqual([(h.conversation, h.head) for h in heads], [(CREW, 6)])
-        self.assertEqual((heads[0].delivered, heads[0].read), (5, 4))
-        self.assertEqual(list(heads[0].others), [])
-        self.assertEqual(
-            list(self.ask(heads=rest_pb2.HeadsQuery(user=9)).heads.heads), []
-        )
-
-    def test_store_down(self) -> None:
-        """
-        Without the store the answer is to come again.
-        """
-        self.store.down = True
-        self.assertEqual(self.page(1, 0).error.code, "unavailable")

@@ -27,6 +27,7 @@ from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.stream import LinkStream, StreamContext
 from wsmsg.message.links.typing import GroupTyping
 from wsmsg.message.queries.queries import Queries
+from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.model import INT64_MAX, Message
 from wsmsg.rpc import rest_pb2
 
@@ -146,7 +147,9 @@ class Given:
             keepalive_s=1.0,
             content_bytes=1000,
         )
-        self.queries = Queries(self.store, presence, self.links.routes, page=9)
+        self.adapter = QueryAdapter(
+            Queries(self.store, presence, self.links.routes, page=9)
+        )
         self.hung_up: list[str] = []
         self.honest, _ = self.stream("honest")
         self.hostile, self.hostile_stream = self.stream("hostile")
@@ -226,7 +229,7 @@ class AnyBatchTests(SynchronousTestCase):
             it = Given()
             response = self.successResultOf(
                 Deferred.fromCoroutine(
-                    it.queries.answer(rest_pb2.QueryRequest(items=items))
+                    it.adapter.answer(rest_pb2.QueryRequest(items=items))
                 )
             )
         self.assertEqual(len(response.answers), len(items))

@@ -15,11 +15,10 @@ from wsmsg.http.routes import Api, Route
 from wsmsg.http.site import QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
-from wsmsg.message.http.reads import Reads
 from wsmsg.message.http.users import UserCalls
 from wsmsg.message.ingress.submit import SubmitAndWait
-from wsmsg.message.links.links import Links
-from wsmsg.message.queries.queries import Queries
+from wsmsg.message.links.interface import ILinks
+from wsmsg.message.queries.interface import IQueries
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.admin import health_routes
 from wsmsg.monitoring.health import Health
@@ -35,8 +34,8 @@ class ApiServices:
 
     store: IMessageStore
     submit: SubmitAndWait
-    queries: Queries
-    links: Links
+    queries: IQueries
+    links: ILinks
 
 
 class PublicHttp:
@@ -112,11 +111,11 @@ def routes_of(services: ApiServices, more: Sequence[Route] = ()) -> Sequence[Rou
 
     @param more: routes besides those of this package.
     """
-    reads, links = Reads(services.queries), services.links
-    users = UserCalls(services.store, reads, receipt=links.receipt, kick=links.kick)
+    queries, links = services.queries, services.links
+    users = UserCalls(services.store, queries, receipt=links.receipt, kick=links.kick)
     return Description(
         [
-            *MessageCalls(services.submit, reads).routes(),
+            *MessageCalls(services.submit, queries).routes(),
             *users.routes(),
             *GroupCalls(services.store, services.submit).routes(),
             *more,

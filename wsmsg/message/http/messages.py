@@ -11,9 +11,9 @@ import msgspec
 from wsmsg.errors import BadRequest
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.http.reads import Reads
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.ingress.submit import SubmitAndWait
+from wsmsg.message.queries.interface import IQueries
 from wsmsg.model import (
     FIRST_EVENT,
     TEXT,
@@ -95,9 +95,9 @@ class MessageCalls:
     C{POST messages}, and C{conversations/{conversation}/messages}.
     """
 
-    def __init__(self, submit: SubmitAndWait, reads: Reads) -> None:
+    def __init__(self, submit: SubmitAndWait, queries: IQueries) -> None:
         self._submit = submit
-        self._reads = reads
+        self._queries = queries
 
     def routes(self) -> Sequence[Route]:
         """
@@ -159,14 +159,15 @@ class MessageCalls:
         Read some messages of a conversation.
         """
         user = parse_int(call.text("user"), "user")
-        limit = call.limit(_PAGE, self._reads.page_limit)
+        limit = call.limit(_PAGE, self._queries.page_limit)
         after, before = call.number("after", 0), call.number("before", 0)
         backwards = bool(before) and not call.text("after")
         if backwards:
             after = max(before - 1 - limit, 0)
             limit = min(limit, before - 1 - after)
         name = call.path["conversation"]
-        messages, head = await self._reads.page(user, name, after, max(limit, 1))
+        found = await self._queries.page(user, name, after, max(limit, 1))
+        messages, head = found.messages, found.head
         if before:
             messages = [m for m in messages if m.seq < before]
         first = messages[0].seq if messages else 0

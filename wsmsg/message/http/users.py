@@ -6,7 +6,6 @@ ending their sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from wsmsg.errors import BadRequest, Forbidden
 from wsmsg.http.forms import (
@@ -19,10 +18,9 @@ from wsmsg.http.forms import (
     to_json_id,
 )
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.http.reads import Reads
-from wsmsg.message.queries.queries import check_group
+from wsmsg.message.queries.interface import IQueries, check_group
 from wsmsg.message.store.interface import IMessageStore
-from wsmsg.model import Cursor, InvalidName, is_group, members_of
+from wsmsg.model import ConversationHead, Cursor, InvalidName, is_group, members_of
 
 _PAGE = 100
 _ASKED = 1000
@@ -169,13 +167,13 @@ class UserCalls:
     def __init__(
         self,
         store: IMessageStore,
-        reads: Reads,
+        queries: IQueries,
         *,
         receipt: Callable[[Cursor], object],
         kick: Kick,
     ) -> None:
         self._store = store
-        self._reads = reads
+        self._queries = queries
         self._receipt = receipt
         self._kick = kick
 
@@ -350,17 +348,17 @@ class UserCalls:
             PresenceView(
                 user=to_json_id(p.user), online=p.online, last_seen_ms=p.last_seen_ms
             )
-            for p in await self._reads.presence(users)
+            for p in await self._queries.presence(users)
         ]
         return Reply(200, PresenceList(presence=known))
 
-    async def _heads(self, call: Call) -> tuple[list[Any], str | None]:
+    async def _heads(self, call: Call) -> tuple[Sequence[ConversationHead], str | None]:
         since_ms, after = parse_page(call.text("after"))
-        limit = call.limit(_PAGE, self._reads.page_limit)
-        answer = await self._reads.heads(call.id("user"), since_ms, after, limit)
-        heads = list(answer.heads)
+        limit = call.limit(_PAGE, self._queries.page_limit)
+        page = await self._queries.heads(call.id("user"), since_ms, after, limit)
+        heads = page.heads
         last = f"{heads[-1].time_ms}:{heads[-1].conversation}" if heads else None
-        return heads, last if answer.more else None
+        return heads, last if page.more else None
 
     async def _counts(self, user: int, names: Sequence[str]) -> dict[str, int]:
         return await self._store.unread_counts(user, names) if names else {}

@@ -5,11 +5,131 @@ Reads and marks as the other packages of Message use them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 
-from wsmsg.model import Mark
+from wsmsg.errors import NotFound
+from wsmsg.message.store.interface import GroupPage
+from wsmsg.model import (
+    ConversationHead,
+    InvalidName,
+    Mark,
+    Message,
+    UserPresence,
+    group_in,
+)
 
 #: Marks messages as read by a user.  The Deferred fires with one bool for each mark:
 #: whether there is such a message to the user.
 Marking = Callable[[int, Sequence[Mark]], Deferred[list[bool]]]
+
+
+@attrs.frozen
+class ConversationPage:
+    """
+    Messages of a conversation, by rising seq.
+
+    @ivar head: the last seq of the conversation.
+    """
+
+    messages: Sequence[Message]
+    head: int
+
+    @property
+    def more(self) -> bool:
+        """
+        Whether the conversation has messages after these.
+        """
+        return bool(self.messages) and self.messages[-1].seq < self.head
+
+
+@attrs.frozen
+class HeadsPage:
+    """
+    Conversations of a user, the one that changed least recently first.
+
+    @ivar more: whether there are further ones.
+    """
+
+    heads: Sequence[ConversationHead]
+    more: bool
+
+
+@attrs.frozen
+class UnreadPage:
+    """
+    Unread messages of a user, by rising message id.
+
+    @ivar total: the number of all unread messages.
+    @ivar more: whether there are further ones.
+    """
+
+    messages: Sequence[Message]
+    total: int
+    more: bool
+
+
+class IQueries(Protocol):
+    """
+    Reads on behalf of users.  Every method raises L{wsmsg.errors.WsmsgError}: the user
+    may not read, or a backend is unavailable.
+
+    @ivar page_limit: the most items in one answer; a C{limit} of 0 asks for so many.
+    """
+
+    @property
+    def page_limit(self) -> int: ...
+
+    async def page(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> ConversationPage:
+        """
+        Read the messages of a conversation with a seq above C{after}.
+        """
+
+    async def heads(
+        self, user: int, since_ms: int, after: str, limit: int
+    ) -> HeadsPage:
+        """
+        List the conversations of a user that changed at C{since_ms} or later.
+
+        @param after: the last conversation of the page before, which changed at
+            C{since_ms}; empty: begin a list.
+        """
+
+    async def group(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> GroupPage:
+        """
+        Read a group and its members with ids above C{after}.
+        """
+
+    async def unread(self, user: int, after: int, limit: int) -> UnreadPage:
+        """
+        Read the unread messages of a user with ids above C{after}.
+        """
+
+    async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:
+        """
+        Return the presence of these users, in their order.
+        """
+
+    async def mark(self, user: int, marks: Sequence[Mark]) -> Sequence[bool]:
+        """
+        Mark messages as read by a user; see L{Marking}.
+        """
+
+
+def check_group(conversation: str) -> str:
+    """
+    Return the name of a group's conversation.
+
+    @raise NotFound: no group can have this name.
+    """
+    try:
+        group_in(conversation)
+    except InvalidName as e:
+        raise NotFound(str(e)) from e
+    return conversation

@@ -1,60 +1,60 @@
 """
-What clients read: pages of a conversation, heads of conversations, groups, presence,
-what is unread; and what they have seen.
+Reads on behalf of users: pages of a conversation, conversations, groups, presence, and
+unread messages.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    DeferredList,
-    gatherResults,
-)
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred, DeferredList
 
-from wsmsg.errors import Forbidden, Internal, NotFound, Unavailable, WsmsgError
+from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
-from wsmsg.message.queries.interface import Marking
-from wsmsg.message.store.interface import HeadRow, IMessageStore
+from wsmsg.message.queries.interface import (
+    ConversationPage,
+    HeadsPage,
+    Marking,
+    UnreadPage,
+    check_group,
+)
+from wsmsg.message.store.interface import GroupPage, HeadRow, IMessageStore
 from wsmsg.model import (
+    ConversationHead,
     Cursor,
     InvalidName,
     Mark,
-    Message,
     UserPresence,
-    group_in,
     is_group,
     members_of,
 )
-from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
-from wsmsg.stream.convert import write_message
 
-#: How far back heads reach beyond what was asked: clocks of several machines differ,
-#: and a message is visible a moment after the time that it bears.
+#: Heads reach back so far beyond the time in the query: the clocks of several machines
+#: differ, and a message becomes visible a moment after its timestamp.
 OVERLAP_MS = 60_000
+
+#: The most marks in one query.
+MOST_MARKS = 1000
+#: The most users in one query for presence.
+MOST_USERS = 10_000
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-_ITEMS = 1000
-_USERS = 10_000
+_Cursors = Mapping[tuple[str, int], Cursor]
 
 
 class Queries:
     """
-    Answers queries, many in one call.
+    Answers queries; see L{wsmsg.message.queries.interface.IQueries}.
 
     @param page: the most messages or heads in one answer.
-    @param mark: stores what a user has seen; L{wsmsg.message.queries.marks.Marks.mark};
-        without it marks are refused.
+    @param mark: marks messages as read; L{wsmsg.message.queries.marks.Marks.mark}.
+        Without it, marks are refused.
+    @ivar asked: the number of queries so far.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -65,12 +65,12 @@ class Queries:
         page: int,
         mark: Marking | None = None,
     ) -> None:
-        self.answered = 0
+        self.asked = 0
+        self.page_limit = page
         self._store = store
         self._presence = presence
         self._routes = routes
         self._marking = mark
-        self.page_limit = page
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -78,96 +78,110 @@ class Queries:
         """
         self.page_limit = settings.page
 
-    async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
-        """
-        One answer an item, in their order; what fails is an answer too.
-        """
-        if len(request.items) > _ITEMS:
-            error = NotFound(f"{len(request.items)} queries, the limit is {_ITEMS}")
-            return rest_pb2.QueryResponse(
-                answers=[_error(error) for _ in request.items]
-            )
-        self.answered += len(request.items)
-        answers = await gatherResults(
-            [Deferred.fromCoroutine(self._one(item)) for item in request.items],
-            consumeErrors=True,
-        )
-        return rest_pb2.QueryResponse(answers=answers)
-
-    async def _one(self, item: rest_pb2.QueryItem) -> rest_pb2.QueryAnswer:
-        try:
-            match item.WhichOneof("query"):
-                case "page":
-                    return await self._page(item.page)
-                case "heads":
-                    return await self._heads(item.heads)
-                case "group":
-                    return await self._group(item.group)
-                case "presence":
-                    return await self._look_up(item.presence)
-                case "unread":
-                    return await self._unread(item.unread)
-                case "mark":
-                    return await self._mark(item.mark)
-                case _:
-                    raise NotFound("no such query")
-        except WsmsgError as e:
-            return _error(e)
-        except CancelledError:
-            raise  # who asked is gone
-        except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("answering a query")
-            return _error(Internal("the query failed"))
-
-    async def _page(self, query: rest_pb2.PageQuery) -> rest_pb2.QueryAnswer:
-        limit = min(query.limit or self.page_limit, self.page_limit)
-        messages, head = await self._read(
-            query.user, query.conversation, max(query.after, 0), limit
-        )
-        answer = rest_pb2.QueryAnswer()
-        answer.page.head = head
-        for message in messages:
-            write_message(answer.page.messages.add(), message)
-        answer.page.more = bool(messages) and messages[-1].seq < head
-        answer.page.SetInParent()
-        return answer
-
-    async def _read(
+    async def page(
         self, user: int, conversation: str, after: int, limit: int
-    ) -> tuple[list[Message], int]:
+    ) -> ConversationPage:
+        """
+        Read messages of a conversation.
+        """
+        self.asked += 1
+        after, limit = max(after, 0), self._limited(limit)
         if not is_group(conversation):
             _check_member(user, conversation)
-            return await self._store.page(conversation, after, limit)
-        # Most who ask are members and begin where they may: both at the same time.
-        first, (messages, head) = await both(
-            self._first(user, conversation),
+            page = await self._store.page(conversation, after, limit)
+            return ConversationPage(*page)
+        # Most users who ask are members and begin where they may read: ask for both at
+        # the same time.
+        first, page = await both(
+            self._first_readable(user, conversation),
             self._store.page(conversation, after, limit),
         )
         if after + 1 < first:
-            return await self._store.page(conversation, first - 1, limit)
-        return messages, head
+            page = await self._store.page(conversation, first - 1, limit)
+        return ConversationPage(*page)
 
-    async def _group(self, query: rest_pb2.GroupQuery) -> rest_pb2.QueryAnswer:
-        conversation = query.conversation
-        limit = min(query.limit or self.page_limit, self.page_limit)
+    async def heads(
+        self, user: int, since_ms: int, after: str, limit: int
+    ) -> HeadsPage:
+        """
+        List conversations of a user.
+        """
+        self.asked += 1
+        limit = self._limited(limit)
+        if not after:  # else this continues a list, which reached back when it began
+            since_ms = max(since_ms - OVERLAP_MS, 0)
+        rows = await self._store.conversations_of(user, since_ms, limit + 1, after)
+        more, rows = len(rows) > limit, rows[:limit]
+        keys = [
+            (r.conversation, member)
+            for r in rows
+            for member in _with_cursors(r.conversation, user)
+        ]
+        cursors = await self._store.cursors(keys) if keys else {}
+        return HeadsPage([_head(row, user, cursors) for row in rows], more)
+
+    async def group(
+        self, user: int, conversation: str, after: int, limit: int
+    ) -> GroupPage:
+        """
+        Read a group and some of its members.
+        """
+        self.asked += 1
         _, page = await both(
-            self._first(query.user, conversation),
-            self._store.group(conversation, max(query.after, 0), limit),
+            self._first_readable(user, conversation),
+            self._store.group(conversation, max(after, 0), self._limited(limit)),
         )
         if page is None:
             raise NotFound(f"there is no {conversation}")
-        answer = rest_pb2.QueryAnswer()
-        group = answer.group
-        group.name = page.name
-        group.owner = page.owner
-        group.history = page.history
-        group.count = page.count
-        for member in page.members:
-            group.members.add(user=member.user, joined=member.joined)
-        return answer
+        return page
 
-    def _first(self, user: int, conversation: str) -> Deferred[int]:
-        # The number from which on a member of a group may read.
+    async def unread(self, user: int, after: int, limit: int) -> UnreadPage:
+        """
+        Read unread messages of a user.
+        """
+        self.asked += 1
+        limit = self._limited(limit)
+        messages, total = await self._store.unread(user, after, limit + 1)
+        return UnreadPage(messages[:limit], total, len(messages) > limit)
+
+    async def presence(self, users: Sequence[int]) -> Sequence[UserPresence]:
+        """
+        Return the presence of users.  A user with a route is online, also while user
+        state cannot be read.
+        """
+        self.asked += 1
+        if len(users) > MOST_USERS:
+            raise NotFound(f"{len(users)} users, the limit is {MOST_USERS}")
+        try:
+            known = await self._presence.look_up(users)
+        except Unavailable:
+            # The Dependency of the presence backend reports the failure.
+            known = [UserPresence(user, online=False) for user in users]
+        return [
+            UserPresence(p.user, online=True, last_seen_ms=p.last_seen_ms)
+            if not p.online and self._routes.of(p.user)
+            else p
+            for p in known
+        ]
+
+    async def mark(self, user: int, marks: Sequence[Mark]) -> Sequence[bool]:
+        """
+        Mark messages as read by a user.
+        """
+        self.asked += 1
+        if self._marking is None:
+            raise NotFound("this Message takes no marks")
+        if len(marks) > MOST_MARKS:
+            raise NotFound(f"{len(marks)} marks, the limit is {MOST_MARKS}")
+        return await self._marking(user, marks)
+
+    def _limited(self, limit: int) -> int:
+        return min(limit or self.page_limit, self.page_limit)
+
+    def _first_readable(self, user: int, conversation: str) -> Deferred[int]:
+        """
+        Return the first seq of a group that a member may read.
+        """
         key = (check_group(conversation), user)
 
         def found(readable: dict[tuple[str, int], int]) -> int:
@@ -177,89 +191,10 @@ class Queries:
 
         return self._store.readable_from([key]).addCallback(found)
 
-    async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
-        limit = min(query.limit or self.page_limit, self.page_limit)
-        since_ms, after = query.since_ms, query.after
-        if not after:  # else it goes on where a list ended, which reached back already
-            since_ms = max(since_ms - OVERLAP_MS, 0)
-        rows = await self._store.conversations_of(
-            query.user, since_ms, limit + 1, after
-        )
-        answer = rest_pb2.QueryAnswer()
-        answer.heads.SetInParent()
-        answer.heads.more = len(rows) > limit
-        rows = rows[:limit]
-        keys = [
-            (r.conversation, u)
-            for r in rows
-            for u in _with_cursors(r.conversation, query.user)
-        ]
-        cursors = await self._store.cursors(keys) if keys else {}
-        for row in rows:
-            _write_head(answer.heads.heads.add(), row, query.user, cursors)
-        return answer
-
-    async def _unread(self, query: rest_pb2.UnreadQuery) -> rest_pb2.QueryAnswer:
-        limit = min(query.limit or self.page_limit, self.page_limit)
-        messages, total = await self._store.unread(query.user, query.after, limit + 1)
-        answer = rest_pb2.QueryAnswer()
-        answer.unread.total = total
-        answer.unread.more = len(messages) > limit
-        for message in messages[:limit]:
-            write_message(answer.unread.messages.add(), message)
-        answer.unread.SetInParent()
-        return answer
-
-    async def _mark(self, query: rest_pb2.MarkQuery) -> rest_pb2.QueryAnswer:
-        if self._marking is None:
-            raise NotFound("no marks are taken here")
-        if len(query.marks) > _ITEMS:
-            raise NotFound(f"{len(query.marks)} marks, the limit is {_ITEMS}")
-        marks = [
-            Mark(query.user, m.message_id, m.conversation, m.seq) for m in query.marks
-        ]
-        answer = rest_pb2.QueryAnswer()
-        answer.mark.known.extend(await self._marking(query.user, marks))
-        answer.mark.SetInParent()
-        return answer
-
-    async def _look_up(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
-        if len(query.users) > _USERS:
-            raise NotFound(f"{len(query.users)} users, the limit is {_USERS}")
-        answer = rest_pb2.QueryAnswer()
-        answer.presence.SetInParent()
-        users = list(query.users)
-        try:
-            known = await self._presence.look_up(users)
-        except Unavailable:
-            # Its dependency says so; who is connected to our Connects we know anyway.
-            known = [UserPresence(user, online=False) for user in users]
-        for p in known:
-            # Who is connected is known best by the streams themselves.
-            online = bool(self._routes.of(p.user)) or p.online
-            answer.presence.presence.add(
-                user=p.user, online=online, last_seen_ms=p.last_seen_ms
-            )
-        return answer
-
-
-def check_group(conversation: str) -> str:
-    """
-    The name of a group's conversation.
-
-    @raise NotFound: there can be none of this name.
-    """
-    try:
-        group_in(conversation)
-    except InvalidName as e:
-        raise NotFound(str(e)) from e
-    return conversation
-
 
 async def both(one: Deferred[A], other: Deferred[B]) -> tuple[A, B]:
     """
-    What two that were asked at the same time answer; the failure of the first counts
-    before that of the second.
+    Wait for two answers; if both fail, the failure of the first is raised.
     """
     asked: list[Deferred[Any]] = [one, other]
     answers = await DeferredList(asked, consumeErrors=True)
@@ -271,8 +206,8 @@ async def both(one: Deferred[A], other: Deferred[B]) -> tuple[A, B]:
 
 
 def _with_cursors(conversation: str, user: int) -> tuple[int, ...]:
-    # How far they are is told of both users of a conversation of two, but not of all
-    # members of a group.
+    # A head has the cursors of both users of a conversation of two, but only the
+    # user's own cursor in a group.
     return (user,) if is_group(conversation) else members_of(conversation)
 
 
@@ -285,30 +220,15 @@ def _check_member(user: int, conversation: str) -> None:
         raise Forbidden(f"{user} is not in {conversation}")
 
 
-def _write_head(
-    head: Any, row: HeadRow, user: int, cursors: dict[tuple[str, int], Cursor]
-) -> None:
-    head.conversation = row.conversation
-    head.head = row.head
-    head.time_ms = row.time_ms
-    for member in _with_cursors(row.conversation, user):
-        cursor = cursors.get((row.conversation, member))
-        if cursor is None:
-            continue
-        if member == user:
-            head.delivered, head.read = cursor.delivered, cursor.read
-        else:
-            head.others.add(
-                conversation=row.conversation,
-                user=member,
-                delivered=cursor.delivered,
-                read=cursor.read,
-            )
-
-
-def _error(error: WsmsgError) -> rest_pb2.QueryAnswer:
-    answer = rest_pb2.QueryAnswer()
-    answer.error.code = error.code
-    answer.error.reason = error.reason
-    answer.error.retry_after_ms = error.retry_after_ms
-    return answer
+def _head(row: HeadRow, user: int, cursors: _Cursors) -> ConversationHead:
+    name = row.conversation
+    members = [cursors.get((name, m)) for m in _with_cursors(name, user)]
+    own = cursors.get((name, user))
+    return ConversationHead(
+        name,
+        row.head,
+        row.time_ms,
+        own.delivered if own else 0,
+        own.read if own else 0,
+        tuple(c for c in members if c is not None and c.user != user),
+    )

@@ -1,0 +1,187 @@
+"""
+Tests for L{wsmsg.message.query_rpc}.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.message.doubles import MemoryStore
+from tests.message.links.test_links import RecordingPresence
+from tests.message.store.group_contract import CREW
+from wsmsg.errors import Unavailable
+from wsmsg.message.links.routes import Routes
+from wsmsg.message.queries.queries import Queries
+from wsmsg.message.query_rpc import QueryAdapter
+from wsmsg.model import Cursor, GroupChange, Mark, Message
+from wsmsg.rpc import rest_pb2
+
+
+class QueryAdapterTests(SynchronousTestCase):
+    """
+    Queries and answers in protobuf.
+    """
+
+    def setUp(self) -> None:
+        self.store = MemoryStore()
+        self.routes = Routes()
+        self.serve()
+        for seq in range(1, 6):
+            m = Message("u:1:2", 1, f"c{seq}", seq, "hi", 1, 5, seq)
+            self.store.messages[m.identity] = m
+
+    def serve(self, **more: Any) -> None:
+        queries = Queries(self.store, RecordingPresence(), self.routes, page=3, **more)
+        self.adapter = QueryAdapter(queries)
+
+    def ask(self, *items: rest_pb2.QueryItem) -> list[rest_pb2.QueryAnswer]:
+        answering = Deferred.fromCoroutine(
+            self.adapter.answer(rest_pb2.QueryRequest(items=items))
+        )
+        return list(self.successResultOf(answering).answers)
+
+    def test_page(self) -> None:
+        """
+        A page of messages has the head, and whether there are more.
+        """
+        query = rest_pb2.PageQuery(user=1, conversation="u:1:2", after=1)
+        [answer] = self.ask(rest_pb2.QueryItem(page=query))
+        self.assertEqual([m.seq for m in answer.page.messages], [2, 3, 4])
+        self.assertEqual((answer.page.head, answer.page.more), (5, True))
+
+    def test_unread(self) -> None:
+        """
+        Unread messages have their total; without any, the answer is still one.
+        """
+        query = rest_pb2.UnreadQuery(user=2, after=4)
+        [answer] = self.ask(rest_pb2.QueryItem(unread=query))
+        self.assertEqual([m.seq for m in answer.unread.messages], [5])
+        self.assertEqual((answer.unread.total, answer.unread.more), (5, False))
+        [answer] = self.ask(rest_pb2.QueryItem(unread=rest_pb2.UnreadQuery(user=1)))
+        self.assertEqual(answer.WhichOneof("answer"), "unread")
+
+    def mark(self, *marks: rest_pb2.Mark) -> rest_pb2.QueryAnswer:
+        query = rest_pb2.MarkQuery(user=2, marks=marks)
+        [answer] = self.ask(rest_pb2.QueryItem(mark=query))
+        return answer
+
+    def test_mark(self) -> None:
+        """
+        Marks are those of the user who asks, and each is answered.
+        """
+        given: list[tuple[int, Sequence[Mark]]] = []
+
+        def marking(user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
+            given.append((user, marks))
+            return succeed([m.message_id < 6 for m in marks])
+
+        self.serve(mark=marking)
+        answer = self.mark(
+            rest_pb2.Mark(message_id=9),
+            rest_pb2.Mark(message_id=4, conversation="u:1:2", seq=4),
+        )
+        self.assertEqual(list(answer.mark.known), [False, True])
+        self.assertEqual(given, [(2, [Mark(2, 9), Mark(2, 4, "u:1:2", 4)])])
+        self.assertEqual(self.mark().WhichOneof("answer"), "mark")
+        many = [rest_pb2.Mark(message_id=1)] * 1001
+        self.assertEqual(self.mark(*many).error.code, "not_found")
+
+    def test_retry_after(self) -> None:
+        """
+        An error has the time after which the caller may try again.
+        """
+        self.serve(mark=lambda user, marks: fail(Unavailable("away", 500)))
+        error = self.mark(rest_pb2.Mark(message_id=1)).error
+        self.assertEqual((error.code, error.retry_after_ms), ("unavailable", 500))
+
+    def test_heads(self) -> None:
+        """
+        A head has the cursors of both members.
+        """
+        self.store.moved = {
+            ("u:1:2", 1): Cursor("u:1:2", 1, 4, 2),
+            ("u:1:2", 2): Cursor("u:1:2", 2, 5, 5),
+        }
+        query = rest_pb2.QueryItem(heads=rest_pb2.HeadsQuery(user=1))
+        [head] = self.ask(query)[0].heads.heads
+        self.assertEqual((head.conversation, head.head), ("u:1:2", 5))
+        self.assertEqual((head.delivered, head.read), (4, 2))
+        self.assertEqual(
+            [(o.user, o.delivered, o.read) for o in head.others], [(2, 5, 5)]
+        )
+
+    def test_group(self) -> None:
+        """
+        A group has its members with the seq at which they joined.
+        """
+        crew = GroupChange(True, "crew", add=(1, 2))
+        self.store.groups[CREW] = (crew, 1, {1: 1, 2: 1, 3: 4})
+        query = rest_pb2.GroupQuery(user=2, conversation=CREW, after=1)
+        group = self.ask(rest_pb2.QueryItem(group=query))[0].group
+        self.assertEqual((group.name, group.owner, group.count), ("crew", 1, 3))
+        self.assertFalse(group.history)
+        self.assertEqual([(m.user, m.joined) for m in group.members], [(2, 1), (3, 4)])
+
+    def test_presence(self) -> None:
+        """
+        The presence of users comes in their order.
+        """
+        self.routes.change("n", [2], [])
+        query = rest_pb2.PresenceQuery(users=[2, 1])
+        [answer] = self.ask(rest_pb2.QueryItem(presence=query))
+        online = [(p.user, p.online) for p in answer.presence.presence]
+        self.assertEqual(online, [(2, True), (1, False)])
+
+    def test_each_for_itself(self) -> None:
+        """
+        A query that fails does not affect the others, and the order is kept.
+        """
+        self.store.page = lambda *a: fail(Unavailable("down"))  # type: ignore[method-assign]
+        answers = self.ask(
+            rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2")),
+            rest_pb2.QueryItem(),
+            rest_pb2.QueryItem(heads=rest_pb2.HeadsQuery(user=1)),
+        )
+        self.assertEqual(answers[0].error.code, "unavailable")
+        self.assertEqual(answers[1].error.code, "not_found")
+        self.assertEqual(len(answers[2].heads.heads), 1)
+
+    def test_a_bug(self) -> None:
+        """
+        An unexpected failure is logged, and answered as an internal error.
+        """
+        self.store.page = lambda *a: fail(KeyError("a bug"))  # type: ignore[method-assign]
+        query = rest_pb2.PageQuery(user=1, conversation="u:1:2")
+        [answer] = self.ask(rest_pb2.QueryItem(page=query))
+        self.assertEqual(answer.error.code, "internal")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_cancelled(self) -> None:
+        """
+        A call whose caller is gone logs nothing.
+        """
+        pages: list[Deferred[Any]] = [Deferred(), Deferred()]
+        waiting = iter(pages)
+        self.store.page = lambda *a: next(waiting)  # type: ignore[method-assign]
+        item = rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2"))
+        answering = Deferred.fromCoroutine(
+            self.adapter.answer(rest_pb2.QueryRequest(items=[item, item]))
+        )
+        answering.cancel()
+        self.assertIsNotNone(self.failureResultOf(answering))
+        for page in pages:
+            page.callback(([], 0))
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_too_many(self) -> None:
+        """
+        A call with too many queries has all of them refused.
+        """
+        answers = self.ask(*[rest_pb2.QueryItem()] * 1001)
+        self.assertEqual({a.error.code for a in answers}, {"not_found"})

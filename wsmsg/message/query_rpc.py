@@ -1,0 +1,159 @@
+"""
+The gRPC method C{Query}: queries in protobuf, many in one call.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.logger import Logger
+
+from wsmsg.errors import Internal, NotFound, WsmsgError
+from wsmsg.message.queries.interface import IQueries
+from wsmsg.model import ConversationHead, Mark
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import write_message
+
+#: The most queries in one call.
+MOST_ITEMS = 1000
+
+
+class QueryAdapter:
+    """
+    Translates queries and answers between protobuf and values.
+    """
+
+    _log = Logger()
+
+    def __init__(self, queries: IQueries) -> None:
+        self._queries = queries
+
+    async def answer(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
+        """
+        Answer all queries of a request, in their order; a query that fails is answered
+        with its error.
+        """
+        if len(request.items) > MOST_ITEMS:
+            error = NotFound(f"{len(request.items)} queries, the limit is {MOST_ITEMS}")
+            return rest_pb2.QueryResponse(
+                answers=[_error(error) for _ in request.items]
+            )
+        answers = await gatherResults(
+            [Deferred.fromCoroutine(self._one(item)) for item in request.items],
+            consumeErrors=True,
+        )
+        return rest_pb2.QueryResponse(answers=answers)
+
+    async def _one(self, item: rest_pb2.QueryItem) -> rest_pb2.QueryAnswer:
+        try:
+            match item.WhichOneof("query"):
+                case "page":
+                    return await self._page(item.page)
+                case "heads":
+                    return await self._heads(item.heads)
+                case "group":
+                    return await self._group(item.group)
+                case "presence":
+                    return await self._presence(item.presence)
+                case "unread":
+                    return await self._unread(item.unread)
+                case "mark":
+                    return await self._mark(item.mark)
+                case _:
+                    raise NotFound("no such query")
+        except WsmsgError as e:
+            return _error(e)
+        except CancelledError:
+            raise  # the caller is gone
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("answering a query")
+            return _error(Internal("the query failed"))
+
+    async def _page(self, query: rest_pb2.PageQuery) -> rest_pb2.QueryAnswer:
+        page = await self._queries.page(
+            query.user, query.conversation, query.after, query.limit
+        )
+        answer = rest_pb2.QueryAnswer()
+        answer.page.SetInParent()
+        answer.page.head = page.head
+        answer.page.more = page.more
+        for message in page.messages:
+            write_message(answer.page.messages.add(), message)
+        return answer
+
+    async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
+        page = await self._queries.heads(
+            query.user, query.since_ms, query.after, query.limit
+        )
+        answer = rest_pb2.QueryAnswer()
+        answer.heads.SetInParent()
+        answer.heads.more = page.more
+        for head in page.heads:
+            _write_head(answer.heads.heads.add(), head)
+        return answer
+
+    async def _group(self, query: rest_pb2.GroupQuery) -> rest_pb2.QueryAnswer:
+        page = await self._queries.group(
+            query.user, query.conversation, query.after, query.limit
+        )
+        answer = rest_pb2.QueryAnswer()
+        group = answer.group
+        group.name = page.name
+        group.owner = page.owner
+        group.history = page.history
+        group.count = page.count
+        for member in page.members:
+            group.members.add(user=member.user, joined=member.joined)
+        return answer
+
+    async def _unread(self, query: rest_pb2.UnreadQuery) -> rest_pb2.QueryAnswer:
+        page = await self._queries.unread(query.user, query.after, query.limit)
+        answer = rest_pb2.QueryAnswer()
+        answer.unread.SetInParent()
+        answer.unread.total = page.total
+        answer.unread.more = page.more
+        for message in page.messages:
+            write_message(answer.unread.messages.add(), message)
+        return answer
+
+    async def _mark(self, query: rest_pb2.MarkQuery) -> rest_pb2.QueryAnswer:
+        marks = [
+            Mark(query.user, m.message_id, m.conversation, m.seq) for m in query.marks
+        ]
+        known = await self._queries.mark(query.user, marks)
+        answer = rest_pb2.QueryAnswer()
+        answer.mark.SetInParent()
+        answer.mark.known.extend(known)
+        return answer
+
+    async def _presence(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
+        known = await self._queries.presence(list(query.users))
+        answer = rest_pb2.QueryAnswer()
+        answer.presence.SetInParent()
+        for p in known:
+            answer.presence.presence.add(
+                user=p.user, online=p.online, last_seen_ms=p.last_seen_ms
+            )
+        return answer
+
+
+def _write_head(to: rest_pb2.Head, head: ConversationHead) -> None:
+    to.conversation = head.conversation
+    to.head = head.head
+    to.time_ms = head.time_ms
+    to.delivered = head.delivered
+    to.read = head.read
+    for other in head.others:
+        to.others.add(
+            conversation=other.conversation,
+            user=other.user,
+            delivered=other.delivered,
+            read=other.read,
+        )
+
+
+def _error(error: WsmsgError) -> rest_pb2.QueryAnswer:
+    answer = rest_pb2.QueryAnswer()
+    answer.error.code = error.code
+    answer.error.reason = error.reason
+    answer.error.retry_after_ms = error.retry_after_ms
+    return answer

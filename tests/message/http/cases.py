@@ -4,22 +4,15 @@ Message's HTTP API over doubles of the backends, in memory.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any
 
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.test.requesthelper import DummyRequest
 
+from tests.http.cases import HttpCase
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from wsmsg.auth.identity import Authenticate, Identity
-from wsmsg.errors import Overloaded, Unauthenticated
-from wsmsg.http.access import Access
-from wsmsg.http.errors import PlainError, Problem
+from wsmsg.errors import Overloaded
 from wsmsg.http.routes import Api
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.delivery.numbering import Numbering
@@ -35,8 +28,6 @@ from wsmsg.message.presence.memory import MemoryPresence
 from wsmsg.message.queries.marks import Marks
 from wsmsg.message.queries.queries import Queries
 from wsmsg.model import Cursor, Message
-from wsmsg.settings.http import HttpSettings
-from wsmsg.settings.tokens import TokenSettings
 
 
 class DeliveringJournal(ManualJournal):
@@ -60,35 +51,13 @@ class DeliveringJournal(ManualJournal):
         return succeed(None)
 
 
-def believing(settings: TokenSettings) -> Authenticate:
-    """
-    Believes the token C{token-of-<user>}.
-    """
-
-    def authenticate(token: str, user: int | None) -> Identity:
-        name = token.removeprefix("Bearer ").removeprefix("token-of-")
-        if not name.isdecimal():
-            raise Unauthenticated("that is no token")
-        if user not in (None, int(name)):
-            raise Unauthenticated("the token is of another user than the one named")
-        return Identity(int(name))
-
-    return authenticate
-
-
-class WebCase(SynchronousTestCase):
+class ApiCase(HttpCase):
     """
     The API over doubles of the backends.
-
-    @ivar key: the C{Authorization} header of what is asked.
-    @ivar address: where it comes from.
     """
 
-    key = ""
-    address = "192.0.2.7"
-
     def setUp(self) -> None:
-        self.clock = Clock()
+        super().setUp()
         self.store = MemoryStore()
         self.store.start()
         delivery = Numbering(self.store, lambda: 5, heads_cached=10)
@@ -114,7 +83,6 @@ class WebCase(SynchronousTestCase):
             Queries(self.store, presence, self.links.routes, page=50),
             self.links,
         )
-        self.access = Access(HttpSettings(), self.clock, believing)
         legacy = LegacyHttpCalls(
             self.store,
             self.behind.submit,
@@ -126,55 +94,6 @@ class WebCase(SynchronousTestCase):
         self.legacy_routes = legacy.routes()
         self.routes = routes_of(self.behind, self.legacy_routes)
         self.api = Api(self.routes, self.access.admit)
-
-    def begin(self, method: str, path: str, body: object = None, **args: Any) -> Any:
-        """
-        Ask, without waiting for the answer.
-        """
-        request: Any = DummyRequest([p.encode() for p in f"api/v1/{path}".split("/")])
-        request.method = method.encode()
-        request.uri = request.path = b"/"
-        request.args = {n.encode(): [str(v).encode()] for n, v in args.items()}
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request.content = BytesIO(raw if body is not None else b"")
-        request.client = IPv4Address("TCP", self.address, 7)
-        if self.key:
-            request.requestHeaders.setRawHeaders("authorization", [self.key])
-        self.api.render(request)
-        self.clock.advance(0)
-        return request
-
-    def end(self, request: Any) -> tuple[int, Any]:
-        """
-        The status and the document of an answer.
-        """
-        self.assertEqual(request.finished, 1)
-        written = b"".join(request.written)
-        document = json.loads(written) if written else None
-        if request.responseCode >= 400:
-            assert document is not None
-            kind = request.responseHeaders.getRawHeaders("content-type")[0]
-            if kind == "application/json; charset=utf-8":
-                self.assertEqual(set(document), set(PlainError.__struct_fields__))
-                self.assertTrue(document["error"])
-            else:
-                self.assertEqual(kind, "application/problem+json; charset=utf-8")
-                self.assertEqual(set(document), set(Problem.__struct_fields__))
-                self.assertEqual(document["status"], request.responseCode)
-                self.assertTrue(document["detail"])
-        return request.responseCode, document
-
-    def ask(self, method: str, path: str, body: object = None, **args: Any) -> Any:
-        """
-        Ask, and have the answer at once.
-        """
-        return self.end(self.begin(method, path, body, **args))
-
-    def configure(self, **http: Any) -> None:
-        """
-        Apply other settings.
-        """
-        self.access.apply_settings(HttpSettings.model_validate(http))
 
     def say(self, content: str, **more: Any) -> Any:
         """

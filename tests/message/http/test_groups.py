@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.message.http.cases import WebCase
+from tests.message.http.cases import ApiCase
 from wsmsg.message.ingress.submit import STORED_S
 from wsmsg.model import Message, group_of
 
 
-class GroupCase(WebCase):
+class GroupCase(ApiCase):
     """
     What is asked of groups.
     """

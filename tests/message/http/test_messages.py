@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.message.http.cases import WebCase
+from tests.message.http.cases import ApiCase
 from wsmsg.model import INT64_MAX, group_of
 
 AT = "conversations/u:1:2/messages"
@@ -18,7 +18,7 @@ AT = "conversations/u:1:2/messages"
 ODD: tuple[Any, ...] = (None, -1, 2**63, 2**80, 1.5, True, [], {}, "x", "-1", "١")
 
 
-class SayTests(WebCase):
+class SayTests(ApiCase):
     """
     C{POST messages}.
     """
@@ -115,7 +115,7 @@ class SayTests(WebCase):
         self.assertEqual(self.journal.appends, [])
 
 
-class PageTests(WebCase):
+class PageTests(ApiCase):
     """
     C{conversations/{conversation}/messages}.
     """

@@ -11,10 +11,10 @@ from typing import Any
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.message.http.cases import WebCase
+from tests.message.http.cases import ApiCase
 
 
-class DescriptionTests(WebCase):
+class DescriptionTests(ApiCase):
     """
     C{openapi.json}.
     """

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.message.http.cases import WebCase
+from tests.message.http.cases import ApiCase
 from wsmsg.rpc import rest_pb2
 
 
-class UserCallsTests(WebCase):
+class UserCallsTests(ApiCase):
     """
     L{wsmsg.message.http.users.UserCalls}.
     """

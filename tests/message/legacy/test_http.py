@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.message.http.cases import WebCase
+from tests.message.http.cases import ApiCase
 from wsmsg.errors import Unavailable
 from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.legacy.http_forms import id_of, mark_in
@@ -23,7 +23,7 @@ FIELDS = [
 ODD: tuple[Any, ...] = (-1, 2**63, 2**80, 1.5, True, [], {}, "x")
 
 
-class ContractTests(WebCase):
+class ContractTests(ApiCase):
     """
     L{wsmsg.message.legacy.http.LegacyHttpCalls}.
     """
@@ -282,8 +282,30 @@ class ContractTests(WebCase):
         (message,) = self.unread(2)
         self.assertEqual(message["created_at"], "2025-01-01T00:00:00Z")
 
+    def test_keys(self) -> None:
+        """
+        With keys in the settings, services need one; users read what they have not
+        read, and mark it, with their own token.
+        """
+        self.configure(keys=["0123456789abcdef"])
+        own = ("messages/unread", "messages/mark-read")
+        bodies = {"messages/history": {"user_id": 2}, "messages/send": {"from": 2}}
+        self.key = "token-of-2"
+        for path in own:
+            self.assertEqual(self.ask("POST", path, {"user_id": 2})[0], 200)
+            status, refusal = self.ask("POST", path, {"user_id": 3})
+            self.assertEqual((status, refusal["code"]), (401, "unauthenticated"))
+        for path, body in bodies.items():
+            self.assertEqual(self.ask("POST", path, body)[0], 401)
+        self.key = "Bearer 0123456789abcdef"
+        self.assertEqual(
+            [self.ask("POST", p, {"user_id": 3})[0] for p in own], [200] * 2
+        )
+        for path, status in (("messages/history", 200), ("messages/send", 400)):
+            self.assertEqual(self.ask("POST", path, bodies[path])[0], status)
 
-class IdTests(WebCase):
+
+class IdTests(ApiCase):
     """
     L{id_of} and L{mark_in}.
     """

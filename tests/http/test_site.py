@@ -1,5 +1,5 @@
 """
-What a connection to Message's HTTP may cost.
+Limits on what an HTTP connection may cost.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 
+from tests.http.cases import NotesCase
 from tests.http.wire import Wire
-from tests.message.http.cases import WebCase
-from wsmsg.message.http.api import PublicHttp
-from wsmsg.monitoring.health import Health, required_up
-from wsmsg.settings.values import MessageSettings
+from wsmsg.http.site import QuietSite
+from wsmsg.settings.http import HttpSettings
 
 
-class SiteTests(WebCase):
+class SiteTests(NotesCase):
     """
     L{wsmsg.http.site.QuietSite}.
     """
@@ -30,18 +31,14 @@ class SiteTests(WebCase):
         """
         Serve with these settings.
         """
-        chosen = MessageSettings.model_validate({"http": http})
-        health = Health(self.clock, required_up)
-        http_ = PublicHttp(
-            self.behind, health, self.clock, chosen, lambda _: None, self.legacy_routes
-        )
-        self.http = http_
+        limits = HttpSettings.model_validate(http)
+        self.site = QuietSite(self.api, self.clock, lambda: limits)
 
     def connect(self) -> tuple[Any, Wire]:
         """
         A connection.
         """
-        protocol = self.http.site.buildProtocol(None)
+        protocol = self.site.buildProtocol(None)
         wire = Wire()
         protocol.makeConnection(wire)
         return protocol, wire
@@ -61,7 +58,7 @@ class SiteTests(WebCase):
             found.append((int(lines[0].split()[1]), json.loads(body) if body else None))
         return found
 
-    def post(self, body: bytes, path: str = "/api/v1/messages") -> bytes:
+    def post(self, body: bytes, path: str = "/api/v1/notes") -> bytes:
         """
         A whole request, as curl makes it.
         """
@@ -76,18 +73,13 @@ class SiteTests(WebCase):
         A connection carries one request after the other, in pieces or together.
         """
         protocol, wire = self.connect()
-        body = b'{"client_id": "a", "from": 1, "to": 2, "content": "a=b&c=%41"}'
-        data = self.post(body)
+        data = self.post(b'{"user": 1, "text": "a=b&c=%41"}')
         for n in range(0, len(data), 7):
             protocol.dataReceived(data[n : n + 7])
-        self.clock.advance(0)
-        protocol.dataReceived(data + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        self.clock.advance(0)
+        protocol.dataReceived(data + b"GET /api/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n")
         statuses = [status for status, _ in self.answers(wire)]
-        self.assertEqual(statuses, [201, 200, 200])
-        self.assertEqual(set(self.answers(wire)[2][1]), {"status", "time"})
-        (message,) = self.store.messages.values()
-        self.assertEqual(message.content, "a=b&c=%41")
+        self.assertEqual(statuses, [201, 201, 204])
+        self.assertEqual({note.text for note in self.calls.notes}, {"a=b&c=%41"})
 
     def test_too_large(self) -> None:
         """
@@ -96,7 +88,7 @@ class SiteTests(WebCase):
         """
         self.serve(body_bytes=2000)
         chunked = (
-            b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\n"
+            b"POST /api/v1/notes HTTP/1.1\r\nHost: x\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         for head, piece in (
@@ -142,12 +134,12 @@ class SiteTests(WebCase):
         """
         self.serve(receive_s=5)
         protocol, wire = self.connect()
-        get = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        get = b"GET /api/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n"
         protocol.dataReceived(get + get[:9])
         for _ in range(60):
             self.clock.advance(0.1)
             protocol.dataReceived(b"x")
-        self.assertEqual([status for status, _ in self.answers(wire)], [200, 408])
+        self.assertEqual([status for status, _ in self.answers(wire)], [204, 408])
 
     def test_no_request(self) -> None:
         """
@@ -184,17 +176,24 @@ class SiteTests(WebCase):
         _, wire = self.connect()
         self.assertEqual(wire.value(), b"")
 
-    def test_stopping(self) -> None:
+    def test_close_all(self) -> None:
         """
-        While Message stops, calls on connections that are still open are sent away,
-        and C{/health} with them.
+        All connections can be ended at once, and each reports that it closed.
         """
-        protocol, wire = self.connect()
-        self.http.drain()
-        protocol.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        protocol.dataReceived(self.post(b"{}"))
-        self.assertEqual([status for status, _ in self.answers(wire)], [503, 503])
-        self.assertEqual(self.journal.appends, [])
+        closed: list[str] = []
+        site = QuietSite(
+            self.api,
+            self.clock,
+            HttpSettings,
+            on_closed=lambda channel: closed.append(channel.address),
+        )
+        for address in "ab":
+            protocol, wire = site.build(address), Wire()
+            protocol.makeConnection(wire)
+            site.close_all()
+            self.assertTrue(wire.aborted)
+            protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((len(site), closed), (0, ["a", "b"]))
 
     def test_nothing_is_left(self) -> None:
         """
@@ -204,7 +203,7 @@ class SiteTests(WebCase):
             protocol, _ = self.connect()
             protocol.dataReceived(data)
             protocol.connectionLost(None)
-        self.assertEqual(len(self.http.site), 0)
+        self.assertEqual(len(self.site), 0)
         left = [c for c in self.clock.getDelayedCalls() if c.active()]
         self.assertEqual(left, [])
 
@@ -214,7 +213,7 @@ class SiteTests(WebCase):
         """
         Whatever comes, there is no bug.
         """
-        for before in (b"", b"POST /api/v1/messages HTTP/1.1\r\n"):
+        for before in (b"", b"POST /api/v1/notes HTTP/1.1\r\n"):
             protocol, _ = self.connect()
             protocol.dataReceived(before + data)
             protocol.connectionLost(None)

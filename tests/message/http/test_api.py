@@ -1,0 +1,93 @@
+"""
+Message's public HTTP listener.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.http.wire import Wire
+from tests.message.http.cases import ApiCase
+from wsmsg.message.http.api import PublicHttp
+from wsmsg.monitoring.health import Health, required_up
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.settings.values import MessageSettings
+
+
+class PublicHttpTests(ApiCase):
+    """
+    L{PublicHttp}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        health = Health(self.clock, required_up)
+        health.started()
+        self.http = PublicHttp(
+            self.behind,
+            health,
+            self.clock,
+            MessageSettings(),
+            lambda _: None,
+            self.legacy_routes,
+        )
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """
+        Return the status and the document of an answer.
+        """
+        protocol, wire = self.http.site.buildProtocol(None), Wire()
+        protocol.makeConnection(wire)
+        protocol.dataReceived(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        head, _, body = wire.value().partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)
+
+    def test_served(self) -> None:
+        """
+        The listener serves health, the API with the legacy routes, and the description
+        of the API.
+        """
+        self.assertEqual(self.get("/healthz"), (200, {"alive": True}))
+        self.assertEqual(self.get("/readyz")[1]["ready"], True)
+        self.assertEqual(set(self.get("/health")[1]), {"status", "time"})
+        self.assertEqual(self.get("/api/v1/presence?users=1")[0], 200)
+        self.assertIn("/health", self.get("/api/v1/openapi.json")[1]["paths"])
+        self.assertEqual(self.get("/")[0], 404)
+
+    def test_stopping(self) -> None:
+        """
+        While Message stops, requests are refused, C{/health} included; the health
+        checks still answer.
+        """
+        self.http.drain()
+        for path in ("/health", "/api/v1/presence?users=1"):
+            self.assertEqual(self.get(path)[0], 503)
+        self.assertEqual(self.get("/healthz")[0], 200)
+
+    def test_settings(self) -> None:
+        """
+        A reload applies to the next request, and to what may reach the listener.
+        """
+        new = MessageSettings.model_validate({"http": {"keys": ["0123456789abcdef"]}})
+        self.http.apply_settings(new)
+        self.assertEqual(self.get("/api/v1/presence?users=1")[0], 401)
+        self.assertEqual(self.http.site.limits(), new.http)
+
+    def test_metrics(self) -> None:
+        """
+        The metrics count requests, failures, and connections.
+        """
+        metrics = Metrics()
+        self.http.register_metrics(metrics)
+        for path in ("/api/v1/presence?users=1", "/nothing", "/healthz"):
+            self.get(path)
+        lines = metrics.exposition()[1].decode().splitlines()
+        for line in (
+            "wsmsg_message_http_requests_total 2.0",
+            "wsmsg_message_http_failed_total 1.0",
+            "wsmsg_message_http_rejected_total 0.0",
+            "wsmsg_message_http_in_flight 0.0",
+            "wsmsg_message_http_connections 3.0",
+        ):
+            self.assertIn(line, lines)

@@ -186,7 +186,7 @@ class Assembly:
             self._marks.mark,
             self._reactor,
             self.node.settings,
-            retry=self._daemon.retry,
+            backoff=self._daemon.backoff,
             messages=self._registry,
         )
         plugin.register_metrics(self._daemon.metrics)

@@ -89,7 +89,7 @@ class LegacyCase(RpcCase):
             self.mark,
             reactor,
             self.settings,
-            retry=lambda failures: 0.02,
+            backoff=lambda failures: 0.02,
         )
         self.legacy = self.plugin.connects
 

@@ -107,6 +107,7 @@ class Given:
             self.clock,
             MessageLegacySettings(),
             incarnation="life",
+            backoff=lambda failures: 0.5,
         )
         self.honest, self.hostile = self.peer(), self.peer()
         hello = rest_pb2.SubscribeRequest(connect_service_id="connect-1")

@@ -63,6 +63,7 @@ class SendsTests(SynchronousTestCase):
             lambda: settings,
             name="d:life:1",
             failed=lambda m, reason: self.failures.append((m.content, reason)),
+            backoff=lambda failures: 0.5,
         )
 
     def asked(self) -> list[list[str]]:
@@ -180,6 +181,7 @@ class AcksTests(SynchronousTestCase):
             self.clock,
             lambda: settings,
             confirm=lambda ack, known: self.told.append((ack.message_id, known)),
+            backoff=lambda failures: 0.5,
         )
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:

@@ -101,13 +101,14 @@ class RelayTests(RpcCase):
                 reactor,
                 MessageLegacySettings(),
                 incarnation="b1",
+                backoff=lambda failures: 0.02,
             )
             relay = LegacyRelay(
                 self.b,
                 reactor,
                 lambda address, hello: grpc_endpoint(address, hello, 1.0),
                 node="b",
-                retry=lambda failures: 0.02,
+                backoff=lambda failures: 0.02,
             )
             self.relay = relay
             relay.listed(frozenset({self.rpc.address}))
@@ -254,9 +255,10 @@ class ListTests(SynchronousTestCase):
             self.clock,
             MessageLegacySettings(),
             incarnation="b1",
+            backoff=float,
         )
         relay = LegacyRelay(
-            self.peers, self.clock, endpoint, node="b", retry=lambda failures: 1.0
+            self.peers, self.clock, endpoint, node="b", backoff=lambda failures: 1.0
         )
         peer = self.peers.opened(lambda: None, lambda reason, *, overrun: None)
         hello = rest_pb2.SubscribeRequest(connect_service_id="connect-1")

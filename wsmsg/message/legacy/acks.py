@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
 from wsmsg.message.queries.interface import Marking
 from wsmsg.model import INT64_MAX, Mark
@@ -27,7 +28,6 @@ from wsmsg.rpc import rest_pb2
 Confirm = Callable[[rest_pb2.MessageAckRequest, bool], object]
 
 _BATCH = 500
-_RETRY_S = 0.5
 
 
 class AckBounds(Protocol):
@@ -65,7 +65,9 @@ class LegacyConnectAcks:
         bounds: Callable[[], AckBounds],
         *,
         confirm: Confirm,
+        backoff: Backoff,
     ) -> None:
+        self._backoff = backoff
         self.confirmed = self.unknown = 0
         self._marking = marking
         self._clock = clock
@@ -101,14 +103,16 @@ class LegacyConnectAcks:
             )
 
     async def _mark_all(self) -> None:
+        failures = 0
         try:
             while self._waiting:
                 n = min(len(self._waiting), _BATCH)
                 acks = [self._waiting.popleft() for _ in range(n)]
                 unavailable = await self._mark(acks)
+                failures = failures + 1 if unavailable else 0
                 if unavailable:
                     self._waiting.extendleft(reversed(unavailable))
-                    await deferLater(self._clock, _RETRY_S)
+                    await deferLater(self._clock, self._backoff(failures))
         finally:
             self._busy = False
 

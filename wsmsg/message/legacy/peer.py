@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from wsmsg.dependency.retry import Backoff
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.acks import LegacyConnectAcks
 from wsmsg.message.legacy.outbox import LegacyConnectOutbox, Response
@@ -62,6 +63,7 @@ class LegacyConnectOwner(Protocol):
     clock: IReactorTime
     settings: MessageLegacySettings
     incarnation: str
+    backoff: Backoff
     cut: int
 
     def subscribed(self, peer: LegacyConnect) -> None:
@@ -104,9 +106,14 @@ class LegacyConnect:
             bounds,
             name=f"d:{owner.incarnation}:{number}",
             failed=self._failed,
+            backoff=owner.backoff,
         )
         self.acks = LegacyConnectAcks(
-            owner.marking, owner.clock, bounds, confirm=self._confirm
+            owner.marking,
+            owner.clock,
+            bounds,
+            confirm=self._confirm,
+            backoff=owner.backoff,
         )
 
     def received(self, request: rest_pb2.MessageStreamRequest) -> None:

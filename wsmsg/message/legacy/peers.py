@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from wsmsg.dependency.retry import Backoff
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
 from wsmsg.message.links.countdown import Countdown
@@ -51,7 +52,9 @@ class LegacyConnects:
         settings: MessageLegacySettings,
         *,
         incarnation: str,
+        backoff: Backoff,
     ) -> None:
+        self.backoff = backoff
         self.ingress = ingress
         self.marking = marking
         self.clock = clock

@@ -13,7 +13,7 @@ from functools import partial
 from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IReactorTime
 
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff
 from wsmsg.http.routes import Route
 from wsmsg.message.cluster.interface import IMessageList
 from wsmsg.message.ingress.submit import SubmitAndWait
@@ -52,7 +52,7 @@ class LegacyPlugin:
         clock: IReactorTime,
         settings: MessageSettings,
         *,
-        retry: RetryPolicy,
+        backoff: Backoff,
         messages: IMessageList | None = None,
     ) -> None:
         self._core = core
@@ -61,7 +61,12 @@ class LegacyPlugin:
         self._clock = clock
         self._history = History(store, depth=settings.legacy.history_depth)
         self.connects = LegacyConnects(
-            core.ingress, mark, clock, settings.legacy, incarnation=core.incarnation
+            core.ingress,
+            mark,
+            clock,
+            settings.legacy,
+            incarnation=core.incarnation,
+            backoff=backoff,
         )
         self.connects.on_subscribed.append(self._listen_to_pushes)
         self._calls = LegacyCalls(
@@ -77,7 +82,7 @@ class LegacyPlugin:
                 clock,
                 partial(grpc_endpoint, keepalive_s=core.keepalive_s),
                 node=core.node,
-                retry=retry,
+                backoff=backoff,
             )
             messages.on_others(self._relay.listed)
 

@@ -20,7 +20,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff
 from wsmsg.message.legacy.peers import LegacyConnects
 from wsmsg.message.legacy.relay_peer import Hello, RelayPeer
 from wsmsg.rpc import rest_pb2
@@ -66,13 +66,13 @@ class LegacyRelay:
         endpoint: EndpointOf,
         *,
         node: str,
-        retry: RetryPolicy,
+        backoff: Backoff,
     ) -> None:
         self._deployed = deployed
         self._clock = clock
         self._endpoint = endpoint
         self._node = node
-        self._retry = retry
+        self._backoff = backoff
         self._addresses: frozenset[str] = frozenset()
         self._missing: dict[str, float] = {}
         self._peers: dict[str, RelayPeer] = {}
@@ -134,7 +134,7 @@ class LegacyRelay:
                 self._endpoint,
                 subscribe=self.subscribe,
                 push=self._deployed.push_to,
-                retry=self._retry,
+                backoff=self._backoff,
             )
             self._peers[address] = peer
             peer.start()

@@ -21,14 +21,13 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import message_of
 
 _NEVER_S = 86400.0
-_LONGEST_S = 2.0
 _STEADY_S = 5.0
 
 Hello = Callable[[], rest_pb2.MessageStreamRequest]
@@ -144,7 +143,7 @@ class RelayPeer(Factory):
         *,
         subscribe: Callable[[], rest_pb2.SubscribeRequest],
         push: PushTo,
-        retry: RetryPolicy,
+        backoff: Backoff,
     ) -> None:
         self.address = address
         self.received = 0
@@ -154,7 +153,7 @@ class RelayPeer(Factory):
         self._endpoint = endpoint
         self._subscribe = subscribe
         self._push = push
-        self._retry = retry
+        self._backoff = backoff
         self._life = ResumePoint()
         self._stream: RelayStream | None = None
         self._failures = 0
@@ -216,7 +215,7 @@ class RelayPeer(Factory):
         if self._ourselves:
             return _NEVER_S
         self._failures += 1
-        delay_s = self._retry(self._failures) or _LONGEST_S
+        delay_s = self._backoff(self._failures)
         reason, self._failure = self._failure, ""
         if reason:
             self.dependency.failed(reason, delay_s)

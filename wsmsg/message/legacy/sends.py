@@ -16,14 +16,13 @@ from typing import Protocol
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
 from wsmsg.message.legacy.convert import proposal_of
 from wsmsg.rpc import rest_pb2
 
-_SOONEST_S = 0.05
-_LATEST_S = 2.0
 _OVERHEAD_BYTES = 300
 
 #: Told of a message that was refused for good, and why.
@@ -80,7 +79,10 @@ class LegacyConnectSends:
         *,
         name: str,
         failed: Failed,
+        backoff: Backoff,
     ) -> None:
+        self._backoff = backoff
+        self._failures = 0
         self.accepted = self.failed = self.kept = 0
         self._ingress = ingress
         self._clock = clock
@@ -159,8 +161,11 @@ class LegacyConnectSends:
             else:
                 self._bytes -= send.n_bytes
                 self._fail(send.message, self._given_up or answer.reason)
-        if self._held and self._timer is None:
-            delay_s = min(max(hint_ms / 1000, _SOONEST_S), _LATEST_S)
+        if not self._held:
+            self._failures = 0
+        elif self._timer is None:
+            self._failures += 1
+            delay_s = max(hint_ms / 1000, self._backoff(self._failures))
             self._timer = self._clock.callLater(delay_s, self._again)
 
     def _hold(self, send: _Send) -> None:

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.message.links.links import Links
 from wsmsg.message.store.interface import IMessageStore
@@ -19,7 +20,6 @@ from wsmsg.rpc import rest_pb2
 
 _BATCH = 1000
 _LINGER_S = 0.03
-_RETRY_S = 0.5
 # A store that is slow rests for so many times what a batch took, at the most so long:
 # it has messages to store, and what waits meanwhile is merged.
 _REST = 3
@@ -128,7 +128,7 @@ class CursorWriter:
                         self._waiting.setdefault(
                             (cursor.conversation, cursor.user), cursor
                         )
-                    await deferLater(self._clock, _RETRY_S)
+                    await pause(self._store.dependency, self._clock, _MOST_REST_S)
                     continue
                 ended = self._clock.seconds()
                 rest_s = min(_REST * (ended - begun), _MOST_REST_S)

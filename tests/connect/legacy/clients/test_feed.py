@@ -77,9 +77,9 @@ class PushTests(FeedTestCase):
         self.push(text(3), text(4))
         self.assertEqual(self.heard(), [1])
         self.store.fails = None
-        self.house.pass_time(0.5)
+        self.house.pass_time(0.05)
         self.assertEqual(self.heard(), [])
-        self.house.pass_time(0.6)
+        self.house.pass_time(0.1)
         self.assertEqual(self.heard(), [2, 3, 4])
 
     def test_forbidden(self) -> None:

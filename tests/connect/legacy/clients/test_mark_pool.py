@@ -37,7 +37,7 @@ class MarkPoolTests(SynchronousTestCase):
         self.pool = MarkPool(
             self.upstream,
             self.clock,
-            lambda failures: 0.5 if failures < 3 else None,
+            lambda failures: 0.5 if failures < 3 else 2.0,
             unknown=lambda user, mark: self.unknown.append((user, mark)),
             limit=3,
         )

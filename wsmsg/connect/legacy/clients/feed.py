@@ -43,7 +43,8 @@ _LOOK_BACK = 1000
 #: What may be older than the connection by its clock, and newer by Message's.
 _SKEW_MS = 1000
 
-#: Attempts to read something, a second apart; then it is given up.
+#: Attempts to read something, by the retry policy; then it is given up, which takes
+#: most of a minute by its defaults.
 _ATTEMPTS = 30
 
 #: The two bytes of a header before nothing: what this client is not to have.
@@ -66,7 +67,7 @@ class FeedReader(Protocol):
         """Give the client framed bytes, if it takes them."""
 
     def feed_later(self) -> None:
-        """Have C{go_on} called in a second."""
+        """Have C{go_on} called after the delay of the retry policy."""
 
     def feed_broke(self, failure: Failure) -> None:
         """A bug of ours."""
@@ -77,11 +78,11 @@ class LegacyFeed:
     Of one client.
 
     @ivar base: where conversations were when the client connected, as far as known.
+    @ivar failures: attempts to read that failed in a row.
     """
 
     __slots__ = (
         "_after",
-        "_attempts",
         "_counters",
         "_floors",
         "_last",
@@ -92,6 +93,7 @@ class LegacyFeed:
         "_unread",
         "_wanted",
         "base",
+        "failures",
     )
 
     _log = Logger()
@@ -110,7 +112,7 @@ class LegacyFeed:
         self._after = 0
         self._missed = False
         self._reading = False
-        self._attempts = 0
+        self.failures = 0
 
     # --------------------------------------------------------------- pushed
 
@@ -139,7 +141,7 @@ class LegacyFeed:
         What was pushed may be incomplete: look what there is.
         """
         self._missed = True
-        self._attempts = 0
+        self.failures = 0
         self.go_on()
 
     def told(self, message_id: int) -> None:
@@ -207,18 +209,18 @@ class LegacyFeed:
                     await self._read_on(next(iter(self._wanted)))
                 else:
                     await self._look_around()
-                self._attempts = 0
+                self.failures = 0
         except WsmsgError as e:
             self._failed(e)
         finally:
             self._reading = False
 
     def _failed(self, error: WsmsgError) -> None:
-        self._attempts += 1
-        if error.retry and self._attempts < _ATTEMPTS:
+        self.failures += 1
+        if error.retry and self.failures < _ATTEMPTS:
             self._reader.feed_later()
             return
-        self._attempts = 0
+        self.failures = 0
         self._log.warn(
             "messages for deployed client {user} cannot be read: {code} {reason}",
             user=self._reader.user,

@@ -14,13 +14,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.connect.upstream.interface import IUpstream
-from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
 from wsmsg.model import Mark
 
 _LINGER_S = 0.02
-# A policy may end; marks are kept all the same.
-_LAST_DELAY_S = 2.0
 # The most in a round, and the most marks of one user in it.
 _USERS = 256
 _MARKS = 500
@@ -48,7 +46,7 @@ class MarkPool:
         self,
         upstream: IUpstream,
         clock: IReactorTime,
-        retry: RetryPolicy,
+        backoff: Backoff,
         *,
         unknown: Callable[[int, Mark], object] | None = None,
         limit: int = 100_000,
@@ -56,7 +54,7 @@ class MarkPool:
         self.stored = self.dropped = 0
         self._upstream = upstream
         self._clock = clock
-        self._retry = retry
+        self._backoff = backoff
         self._unknown = unknown
         self._limit = limit
         self._waiting: dict[int, dict[_Which, Mark]] = {}
@@ -130,7 +128,7 @@ class MarkPool:
             while self._waiting:
                 delay_s = _LINGER_S
                 if failures:
-                    delay_s = self._retry(failures) or _LAST_DELAY_S
+                    delay_s = self._backoff(failures)
                 self._pause = deferLater(self._clock, delay_s)
                 await self._pause
                 failures = 0 if await self._round() else failures + 1

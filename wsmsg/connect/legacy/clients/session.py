@@ -241,7 +241,7 @@ class LegacySession(Session):
 
     def feed_later(self) -> None:
         """
-        Go on giving in a second.
+        Go on after the delay of the retry policy.
         """
         self._legacy.later(self.feed)
 

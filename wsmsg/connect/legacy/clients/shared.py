@@ -28,7 +28,7 @@ from wsmsg.connect.legacy.clients.session import LegacySession
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.timers import Deadlines
-from wsmsg.dependency.retry import retry_policy
+from wsmsg.dependency.retry import backoff
 from wsmsg.errors import BadRequest, Unauthenticated, WsmsgError
 from wsmsg.model import Mark
 from wsmsg.monitoring.metrics import Metrics
@@ -36,8 +36,6 @@ from wsmsg.protocol import json, protobuf
 
 #: A warning of a kind at most so often.
 _WARN_S = 10.0
-
-_AGAIN_S = 1.0
 
 
 class LegacyClients:
@@ -60,7 +58,7 @@ class LegacyClients:
         self.marks = MarkPool(
             node.upstream,
             node.clock,
-            self._delay_s,
+            self._backoff_s,
             unknown=self._not_marked,
         )
         self._numbers = count(1)
@@ -162,9 +160,9 @@ class LegacyClients:
         """
         return {**self.held.stats(), "marks": len(self.marks)}
 
-    def _delay_s(self, failures: int) -> float | None:
+    def _backoff_s(self, failures: int) -> float:
         # By the settings as they are now.
-        return retry_policy(self.node.settings.retry)(failures)
+        return backoff(self.node.settings.retry)(failures)
 
     def _not_marked(self, user: int, mark: Mark) -> None:
         reason = f"there is no message {mark.message_id} to the user"
@@ -172,9 +170,10 @@ class LegacyClients:
 
     def later(self, feed: LegacyFeed) -> None:
         """
-        Have it go on in a second.
+        Have it go on after the delay of the retry policy.
         """
-        self._later.add(feed, self.node.clock.seconds() + _AGAIN_S)
+        delay_s = self._backoff_s(max(feed.failures, 1))
+        self._later.add(feed, self.node.clock.seconds() + delay_s)
 
     def forget(self, session: LegacySession) -> None:
         """

@@ -1,5 +1,5 @@
 """
-A daemon of ours as twistd runs it, in processes of its own.
+A small daemon, run by twistd in a process of its own.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def makeService(options):
 
 class TwistdTests(TestCase):
     """
-    A small daemon of ours, really run by twistd.
+    A small daemon that twistd runs.
     """
 
     def setUp(self) -> None:
@@ -96,8 +96,8 @@ class TwistdTests(TestCase):
 
     async def test_term(self) -> None:
         """
-        HUP reads the settings again; TERM ends in order with status 0 and leaves
-        no pid file.
+        HUP reloads the settings; TERM stops the daemon in order, with status 0 and
+        without a pid file left behind.
         """
         config = self.folder / "a.toml"
         config.write_text("")
@@ -115,8 +115,8 @@ class TwistdTests(TestCase):
 
     async def test_failures(self) -> None:
         """
-        A start that fails, and a limit of attempts that is reached, end it with
-        status 1 and a clear line.
+        The daemon exits with status 1 and one clear line if a part cannot start, or if
+        the limit of attempts is reached.
         """
         failing = self.twistd("--node=cannot", twistd=("-n", "--pidfile="))
         self.assertEqual(await failing.ended, 1)
@@ -129,7 +129,8 @@ class TwistdTests(TestCase):
 
     async def test_refused(self) -> None:
         """
-        Mistakes end it with status 2, another reactor too, a port in use with 1.
+        Mistakes in the settings and another reactor lead to status 2, a port in use to
+        1.
         """
         wrong = self.twistd("--set=foo=1")
         self.assertEqual(await wrong.ended, 2)
@@ -145,8 +146,7 @@ class TwistdTests(TestCase):
 
     async def test_daemonized(self) -> None:
         """
-        Without -n it goes to the background, works there, logs to a file and ends
-        on TERM.
+        Without -n the daemon runs in the background, logs to a file and stops on TERM.
         """
         started = self.twistd(twistd=("--logfile=a.log",))
         self.assertEqual(await started.ended, 0)
@@ -162,7 +162,7 @@ class TwistdTests(TestCase):
 
 class Running(ProcessProtocol):
     """
-    A process, what it said and how it ended.
+    A process, its output and its exit status.
     """
 
     def __init__(self) -> None:
@@ -180,7 +180,7 @@ class Running(ProcessProtocol):
 
     def until(self, text: str) -> Deferred[None]:
         """
-        @return: fires when the process has said this.
+        @return: fires when the process has written this.
         """
         found: Deferred[None] = Deferred()
         self._wanted = (text, found)
@@ -197,7 +197,7 @@ class Running(ProcessProtocol):
 
     def kill(self, transport: Any) -> object:
         """
-        End the process where a test left it.
+        Kill the process if the test left it running.
         """
         if self.ended.called:
             return None

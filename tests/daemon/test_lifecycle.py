@@ -1,5 +1,5 @@
 """
-How a daemon's parts begin and end, and with which status the process does.
+Start, stop, exit status, signals and reload of a daemon.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wsmsg.settings.values import ConnectSettings
 
 class Reactor(Clock):
     """
-    A reactor that runs, as far as a root service needs one.
+    A running reactor, as far as a root service needs one.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class RootTests(TestCase):
 
     def test_order(self) -> None:
         """
-        Parts begin one after the other, and end in the order that is written out.
+        Parts start one after the other, and stop in the order that is written out.
         """
         root = self.root(
             Part("a", self.waits_for("start a"), self.does("stop a")),
@@ -134,8 +134,8 @@ class RootTests(TestCase):
 
     def test_failed_start(self) -> None:
         """
-        A part that cannot begin ends the daemon with one line and status 1; what
-        had begun is ended, what had not is not.
+        A part that cannot start ends the daemon with one line and status 1; only parts
+        that were started are stopped.
         """
         root = self.root(
             Part("a", self.does("start a"), self.does("stop a")),
@@ -157,7 +157,7 @@ class RootTests(TestCase):
 
     def test_failed_stop(self) -> None:
         """
-        A part that fails to end is logged and does not keep the others from it.
+        A part that fails to stop is logged, and the others still stop.
         """
         root = self.root(
             Part("a", stop=self.does("stop a", ZeroDivisionError("x"))),
@@ -171,8 +171,8 @@ class RootTests(TestCase):
 
     def test_stop_takes_too_long(self) -> None:
         """
-        When stopping takes longer than allowed, the rest is told to end, and the
-        process ends with status 1 and the name of what hung.
+        A stop that exceeds its time limit still stops the other parts, and ends the
+        process with status 1 and the name of the part that hung.
         """
         root = self.root(
             Part("a", stop=self.waits_for("stop a")),
@@ -187,11 +187,11 @@ class RootTests(TestCase):
             self.reactor.advance(0.1)
         self.assertEqual(self.did, ["stop a", "stop b"])
         self.assertEqual(self.process.left, [1])
-        self.assertIn("these had not stopped: a", text_of(events[0]))
+        self.assertIn("some parts still run: a", text_of(events[0]))
 
     def test_stop_while_starting(self) -> None:
         """
-        Stopping gives up a start that is under way, and that is no failure.
+        A stop cancels a start that is under way, which does not count as a failure.
         """
         root = self.root(
             Part("a", self.waits_for("start a"), self.does("stop a")),
@@ -205,7 +205,7 @@ class RootTests(TestCase):
 
     def test_coroutines(self) -> None:
         """
-        A part may begin and end with coroutines.
+        A part may start and stop with coroutines.
         """
 
         async def start() -> None:
@@ -218,7 +218,7 @@ class RootTests(TestCase):
 
     def test_forgotten_part(self) -> None:
         """
-        A part that nobody gave a place in the order of stopping is a bug at once.
+        A part that is missing in the order of stopping raises an error at once.
         """
         forgotten = Part("a", stop=self.does("stop"))
         self.assertRaises(ValueError, self.root, forgotten, order="")
@@ -238,32 +238,32 @@ class ExitTests(TestCase):
 
     def test_first_failure_decides(self) -> None:
         """
-        A later word of success, or a second stop, does not hide a failure, and the
-        operator reads of one reason only.
+        A later success, or a second failure, does not replace the first failure: the
+        log has one reason.
         """
         with capturedLogs() as logged:
             self.exits.exit_with(3, "gave up")
-            self.exits.exit_with(0, "SIGTERM came")
+            self.exits.exit_with(0, "received SIGTERM")
             self.exits.exit_with(1, "more")
         self.assertEqual(self.process.end(), 3)
         self.assertEqual([event["reason"] for event in logged], ["gave up"])
 
     def test_success(self) -> None:
         """
-        Without a failure the process ends as Python has it, with status 0.
+        Without a failure the process exits as usual, with status 0.
         """
-        self.exits.exit_with(0, "SIGTERM came")
+        self.exits.exit_with(0, "received SIGTERM")
         self.assertEqual(self.reactor.stopped, 1)
         self.assertEqual((self.process.end(), self.process.left), (0, []))
 
     def test_now(self) -> None:
         """
-        Ending at once leaves no pid file behind.
+        An abort leaves no pid file behind.
         """
-        self.exits.now(1, "SIGTERM came again")
+        self.exits.abort(1, "received SIGTERM again")
         self.assertEqual(self.process.left, [1])
         self.assertFalse(self.pidfile.exists())
-        self.exits.now(1, "and no file is no trouble")
+        self.exits.abort(1, "no pid file")
 
 
 class SignalsTests(TestCase):
@@ -294,7 +294,8 @@ class SignalsTests(TestCase):
 
     def test_term(self) -> None:
         """
-        The first TERM stops in order; the second ends at once, with status 1.
+        The first TERM stops the daemon in order; the second ends it at once, with
+        status 1.
         """
         self.signals.start()
         self.send(signal.SIGTERM)
@@ -304,7 +305,7 @@ class SignalsTests(TestCase):
 
     def test_others(self) -> None:
         """
-        HUP reads the settings again, USR1 begins a new log, until it stops.
+        HUP reloads the settings and USR1 begins a new log, until the daemon stops.
         """
         self.signals.start()
         self.send(signal.SIGHUP)
@@ -315,7 +316,7 @@ class SignalsTests(TestCase):
 
     def test_background(self) -> None:
         """
-        A daemon in a shell's background stays deaf to the Ctrl-C for another.
+        A daemon in the background of a shell ignores Ctrl-C.
         """
         self.installed[signal.SIGINT] = signal.SIG_IGN
         self.signals.start()
@@ -340,7 +341,8 @@ class ReloadTests(TestCase):
 
     def test_applied(self) -> None:
         """
-        What can change live does, what cannot stays and is named in the log.
+        A reload applies live keys; keys that need a restart keep their values and are
+        logged.
         """
         self.new = ConnectSettings(heartbeat_s=9, listen="127.0.0.1:9")
         with capturedLogs() as events:
@@ -358,7 +360,7 @@ class ReloadTests(TestCase):
 
     def test_mistakes(self) -> None:
         """
-        A file with mistakes changes nothing, and each is in the log.
+        A file with mistakes changes nothing, and each mistake is logged.
         """
         self.new = SettingsMistakes([Mistake("f", "listen", "is no good")])
         with capturedLogs() as events:
@@ -369,7 +371,7 @@ class ReloadTests(TestCase):
 
     def test_nothing_new(self) -> None:
         """
-        The same settings again disturb nobody.
+        A reload without changes applies nothing.
         """
         self.reload()
         self.assertEqual(self.applied, [])

@@ -1,5 +1,5 @@
 """
-The command line of a daemon, and what is tried before it begins.
+The command line of a daemon, and the checks before it starts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 class Options(DaemonOptions):
     """
-    A daemon's options with one of its own.
+    Options of a daemon, with one of its own.
     """
 
     settings_type = MessageSettings
@@ -50,7 +50,7 @@ class OptionsTests(TestCase):
 
     def test_options(self) -> None:
         """
-        Every option is the setting of its name, and --set is for all others.
+        Every option is the setting of its name, and --set takes any setting.
         """
         settings = self.parsed(
             "--listen=127.0.0.1:1",
@@ -73,7 +73,7 @@ class OptionsTests(TestCase):
 
     def test_mistakes(self) -> None:
         """
-        All mistakes are told at once on stderr, and the status is 2.
+        All mistakes are printed on stderr at once, and the status is 2.
         """
         told = self.refused("--listen=x", "--set=foo=1", "--journal=redis://x")
         self.assertTrue(told.startswith("wsmsg message: 3 mistakes in the settings:"))
@@ -83,7 +83,7 @@ class OptionsTests(TestCase):
 
     def test_usage(self) -> None:
         """
-        An option that there is not, and what is none, end with status 2 as well.
+        Unknown options and stray arguments lead to status 2 as well.
         """
         self.assertIn("--bogus", self.refused("--bogus"))
         self.assertIn("'x' is neither", self.refused("x"))
@@ -91,7 +91,8 @@ class OptionsTests(TestCase):
 
     def test_reload_reads_the_same_file(self) -> None:
         """
-        A reload reads the file that was named, though twistd changed its folder.
+        A reload reads the file that was named, although twistd changed its working
+        directory.
         """
         folder = Path(self.mktemp())
         folder.mkdir()
@@ -106,7 +107,7 @@ class OptionsTests(TestCase):
 
     def test_help(self) -> None:
         """
-        The help names every option and how settings are found.
+        The help names every option and the sources of settings.
         """
         text = str(Options())
         for word in ("--listen", "--set", "--journal", "WSMSG_CONNECT__LISTEN"):
@@ -132,7 +133,8 @@ class PreflightTests(TestCase):
 
     def test_good(self) -> None:
         """
-        Where all is well nothing is said, and the data folder is made, private.
+        Checks that pass print nothing, and create the data folder, readable by its
+        owner only.
         """
         preflight("connect", free_settings(), self.data)
         self.assertEqual(self.stderr.getvalue(), "")
@@ -157,8 +159,8 @@ class PreflightTests(TestCase):
 
     def test_all_problems(self) -> None:
         """
-        Each listener and each probe have their line, in one go; so has the folder,
-        and then what would be in it has none.
+        Each listener, each probe and the data folder have a line each; probes do not
+        run without the folder.
         """
 
         def held() -> None:
@@ -181,14 +183,14 @@ class PreflightTests(TestCase):
 
     def test_systemd(self) -> None:
         """
-        What systemd listens on is not tried.
+        An address on which systemd listens is not checked.
         """
         preflight("connect", free_settings(listen="systemd:index=0"), self.data)
 
 
 def free_settings(**changes: Any) -> ConnectSettings:
     """
-    Settings that need no port in particular.
+    Settings that bind no particular port.
     """
     any_port = "127.0.0.1:0"
     free = {"listen": any_port, "rpc_listen": any_port, "admin_listen": any_port}

@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of the files in C{deploy}.
 """

@@ -51,8 +51,7 @@ class ComposeTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """
-        It has no key that Compose does not know; where Compose is installed, that
-        finds no fault either.
+        The file has only keys that Compose knows; an installed Compose accepts it.
         """
         self.assertLessEqual(set(self.file), {"name", "x-wsmsg", "services", "volumes"})
         for name, service in self.services.items():
@@ -66,7 +65,7 @@ class ComposeTests(SynchronousTestCase):
 
     def test_services(self) -> None:
         """
-        It has the three servers and both daemons, each with a check of its health.
+        The file has the three servers and both daemons, each with a health check.
         """
         self.assertEqual(set(self.services), SERVERS | DAEMONS)
         for name, service in self.services.items():
@@ -78,8 +77,8 @@ class ComposeTests(SynchronousTestCase):
 
     def test_images(self) -> None:
         """
-        The servers' images are the official ones, of a version that is named; Kafka's
-        is the one that the tests run with.
+        The servers' images are the official ones, with a version; Kafka's version is
+        the one that the tests run with.
         """
         images = {name: self.services[name]["image"] for name in SERVERS}
         for image in images.values():
@@ -110,7 +109,7 @@ class ComposeTests(SynchronousTestCase):
 
     def test_time_to_stop(self) -> None:
         """
-        A daemon has longer to stop than its settings let it take.
+        Compose gives a daemon longer to stop than its settings do.
         """
         for kind, name in ((ConnectSettings, "connect"), (MessageSettings, "message")):
             settings = load_settings(kind, Sources(file=SETTINGS))

@@ -1,5 +1,5 @@
 """
-The units in C{deploy/systemd}, and what systemd is told.
+The units in C{deploy/systemd}, and the notifications to systemd.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class UnitTests(TestCase):
 
     def test_verified(self) -> None:
         """
-        systemd finds no fault in the target, the units and the hardening.
+        systemd accepts the target, the units and the hardening.
         """
         analyze = shutil.which("systemd-analyze")
         if analyze is None:
@@ -66,7 +66,7 @@ class UnitTests(TestCase):
 
     def test_example_file(self) -> None:
         """
-        The example of a settings file is taken as it is by both daemons.
+        Both daemons accept the example of a settings file as it is.
         """
         sources = Sources(file=UNITS / "wsmsg.toml.example")
         connect = load_settings(ConnectSettings, sources)
@@ -93,7 +93,7 @@ class UnitTests(TestCase):
 
     def test_example_environment(self) -> None:
         """
-        Every variable of the example, those in comments too, is a setting.
+        Every variable of the example, also in comments, is a setting.
         """
         lines = (UNITS / "wsmsg.env.example").read_text().splitlines()
         pairs = [
@@ -148,7 +148,7 @@ class NotifyTests(TestCase):
 
     def test_ready(self) -> None:
         """
-        systemd hears of readiness when all that is needed is there, not before.
+        systemd receives READY when all required dependencies are up, and not before.
         """
         self.notify()
         self.health.started()
@@ -158,7 +158,7 @@ class NotifyTests(TestCase):
 
     def test_lost(self) -> None:
         """
-        A loss shows in the unit's status, and READY is not said twice.
+        A lost dependency shows in the unit's status, and READY is not sent twice.
         """
         self.health.started()
         self.notify()
@@ -171,7 +171,7 @@ class NotifyTests(TestCase):
 
     def test_watchdog(self) -> None:
         """
-        The watchdog is fed at half of its time, for as long as the reactor turns.
+        The watchdog is fed at half of its interval while the reactor runs.
         """
         self.environ["WATCHDOG_USEC"] = "4000000"
         notify = self.notify()
@@ -185,7 +185,7 @@ class NotifyTests(TestCase):
 
     def test_watchdog_of_another(self) -> None:
         """
-        A watchdog that systemd means for another process is not fed.
+        A watchdog that systemd set for another process is not fed.
         """
         self.environ.update(WATCHDOG_USEC="4000000", WATCHDOG_PID="8")
         self.notify()
@@ -193,7 +193,7 @@ class NotifyTests(TestCase):
 
     def test_reload_and_stop(self) -> None:
         """
-        systemd hears when a reload begins and ends, and when stopping begins.
+        systemd receives the begin and the end of a reload, and the begin of a stop.
         """
         self.health.started()
         notify = self.notify()
@@ -213,7 +213,7 @@ class NotifyTests(TestCase):
 
     def test_no_systemd(self) -> None:
         """
-        Without systemd nothing is said and nothing is scheduled.
+        Without systemd nothing is sent and nothing is scheduled.
         """
         self.environ.clear()
         self.environ["WATCHDOG_USEC"] = "4000000"
@@ -223,7 +223,7 @@ class NotifyTests(TestCase):
 
     def test_no_listener(self) -> None:
         """
-        A notification socket that nobody has open does not stop the daemon.
+        A notification socket without a reader does not stop the daemon.
         """
         self.environ["NOTIFY_SOCKET"] = "/nonexistent/notify"
         self.notify().stopping()

@@ -31,7 +31,7 @@ class Folder(TestCase):
         self, sources: Sources, settings_type: type[Common] = ConnectSettings
     ) -> list[str]:
         """
-        What is told, one text a mistake, without the name of the folder.
+        The mistakes as texts, without the name of the folder.
         """
         refused = self.assertRaises(
             SettingsMistakes, load_settings, settings_type, sources

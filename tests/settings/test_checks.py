@@ -1,5 +1,5 @@
 """
-Addresses, backends, keys and what must go together.
+Addresses, URLs of backends, keys, and the rules between settings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 class RulesTests(Folder):
     """
-    Addresses, backends and what must go together.
+    Addresses, URLs of backends, and the rules between settings.
     """
 
     def test_addresses(self) -> None:
@@ -33,7 +33,7 @@ class RulesTests(Folder):
 
     def test_bad_addresses(self) -> None:
         """
-        What is no address is refused.
+        Text that is not an address is refused.
         """
         for text in ("", "x", ":1", "h:", "h:x", "h:65536", "h:-1", "::1:80", "[x]:1"):
             self.assertRaises(ValueError, parse_address, text)
@@ -42,7 +42,7 @@ class RulesTests(Folder):
 
     def test_loopback(self) -> None:
         """
-        Only what other machines cannot reach counts as loopback.
+        Only addresses that other machines cannot reach count as loopback.
         """
         for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
             self.assertTrue(is_loopback(host), host)
@@ -51,8 +51,8 @@ class RulesTests(Folder):
 
     def test_open_listeners(self) -> None:
         """
-        A listener that believes its caller is not opened beyond loopback unless the
-        operator says so; Connect's public one is.
+        A listener that does not authenticate callers may listen beyond loopback only
+        with C{trust_network}; Connect's public listener may always.
         """
         for settings_type, table, keys in (
             (ConnectSettings, "connect", ["rpc_listen", "admin_listen"]),
@@ -73,8 +73,8 @@ class RulesTests(Folder):
 
     def test_http_keys(self) -> None:
         """
-        With keys Message's HTTP may be open to others; keys that are too short, there
-        twice, or that no header can carry are refused, and none of them is shown.
+        With keys, Message's HTTP may listen beyond loopback; keys that are too short,
+        equal, or not fit for a header are refused, and no message shows a key.
         """
         begin = '[message]\nlisten = "0.0.0.0:21004"\nhttp.keys = '
         good = '["0123456789abcdef", "fedcba9876543210"]'
@@ -96,7 +96,7 @@ class RulesTests(Folder):
 
     def test_http_tokens(self) -> None:
         """
-        The tokens of users that Message believes have the same rules as at Connect.
+        The tokens of users have the same rules at Message as at Connect.
         """
         begin = '[message]\nlisten = "0.0.0.0:1"\nhttp.keys = ["0123456789abcdef"]\n'
         for line, word in (
@@ -110,7 +110,7 @@ class RulesTests(Folder):
 
     def test_systemd_endpoint(self) -> None:
         """
-        Connect can be handed its listener by systemd; the trusted ones cannot.
+        systemd can pass Connect its public listener, but not the trusting ones.
         """
         file = self.file('[connect]\nlisten = "systemd:domain=INET:index=0"\n')
         load_settings(ConnectSettings, Sources(file=file))
@@ -118,8 +118,8 @@ class RulesTests(Folder):
 
     def test_same_address(self) -> None:
         """
-        Two listeners on one address are a mistake; two that let the system choose
-        are not.
+        Two listeners on one address are a mistake; two with a port that the system
+        chooses are not.
         """
         (told,) = self.in_file(
             '[connect]\nlisten = "127.0.0.1:9"\nadmin_listen = "127.0.0.1:9"\n'
@@ -132,7 +132,7 @@ class RulesTests(Folder):
 
     def test_limits(self) -> None:
         """
-        Bounds that contradict each other are told with both their keys.
+        A mistake about bounds that contradict each other names both keys.
         """
         told = self.in_file(
             "[connect.limits]\ncontent_bytes = 65536\noutbox_soft_bytes = 2000000\n"
@@ -145,7 +145,7 @@ class RulesTests(Folder):
 
     def test_debug_token(self) -> None:
         """
-        A token that is believed for everybody is not for a public listener.
+        The debug token is refused on a public listener.
         """
         text = '[connect]\nlisten = "0.0.0.0:1"\n[connect.token]\ndebug_token = "x"\n'
         (told,) = self.in_file(text)
@@ -155,7 +155,7 @@ class RulesTests(Folder):
 
     def test_backends(self) -> None:
         """
-        A backend that there is not is told as unknown.
+        The URL of an unknown backend is a mistake.
         """
         for text in ("", "sqlite", "sqlite:x", "sqlite://x", "sqlite:///", "foo:"):
             self.in_file(f'[message]\njournal = "{text}"\n', MessageSettings)
@@ -166,7 +166,7 @@ class RulesTests(Folder):
 
     def test_one_file(self) -> None:
         """
-        The journal and the store are not put into one file.
+        The journal and the store cannot share a file.
         """
         (told,) = self.in_file(
             '[message]\njournal = "sqlite:///d/x"\nstore = "sqlite:///d/x"\n',
@@ -176,7 +176,7 @@ class RulesTests(Folder):
 
     def test_paths(self) -> None:
         """
-        A backend's file is in the data folder unless the URL has its path.
+        A backend's file is in the data folder, unless the URL has a path.
         """
         data = Path("/data")
         self.assertEqual(sqlite_path("sqlite:", data, "j.db"), Path("/data/j.db"))
@@ -188,7 +188,7 @@ class RulesTests(Folder):
 
 class KeyTests(Folder):
     """
-    The keys that tokens are checked with.
+    The public keys that verify tokens.
     """
 
     def pem(self, key: object) -> str:
@@ -206,7 +206,7 @@ class KeyTests(Folder):
 
     def test_path(self) -> None:
         """
-        A public key is given as itself or by the path of its file.
+        A public key is given as PEM text or as the path of a file.
         """
         pem = self.pem(ec.generate_private_key(ec.SECP256R1()))
         settings = load_settings(ConnectSettings, self.given(pem))
@@ -215,7 +215,8 @@ class KeyTests(Folder):
 
     def test_unfit(self) -> None:
         """
-        A private key, a weak one, one of another kind and none are told apart.
+        A private key, a weak key, a key of another kind and no key have different
+        mistakes.
         """
         weak = rsa.generate_private_key(65537, 1024)
         private = weak.private_bytes(
@@ -237,7 +238,7 @@ class KeyTests(Folder):
 
     def test_algorithms(self) -> None:
         """
-        An algorithm that there is no key for is a mistake.
+        An algorithm without a key is a mistake.
         """
         (told,) = self.in_file('[connect.token]\nalgorithms = ["HS256", "RS256"]\n')
         self.assertIn("RS256: there is no key for it", told)

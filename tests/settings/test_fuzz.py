@@ -1,5 +1,5 @@
 """
-Settings of any content: values, or mistakes in words, and nothing else.
+Settings of any content lead to values or to mistakes, and to nothing else.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ tables = st.builds(
 
 class FuzzTests(Folder):
     """
-    Nobody sees a traceback for a mistake in a settings file.
+    No settings file leads to a traceback.
     """
 
     def load(self, data: bytes, environ: dict[str, str] | None = None) -> str:
         """
-        What is wrong with these settings, in words; nothing, if nothing is.
+        The mistakes in these settings as one text, empty if there are none.
         """
         path = self.folder / "any.toml"
         path.write_bytes(data)
@@ -63,7 +63,7 @@ class FuzzTests(Folder):
     @given(st.lists(tables, max_size=3).map("".join))
     def test_values(self, text: str) -> None:
         """
-        Any value for any key is taken, or refused with the file's name.
+        Any value for any key is accepted, or refused with the file's name.
         """
         told = self.load(text.encode())
         if told:
@@ -73,7 +73,7 @@ class FuzzTests(Folder):
     @given(st.binary(max_size=80))
     def test_noise(self, data: bytes) -> None:
         """
-        Any bytes are TOML or are told not to be.
+        Any bytes are valid TOML, or a mistake.
         """
         self.load(data)
 
@@ -87,7 +87,7 @@ class FuzzTests(Folder):
     )
     def test_environment(self, given_: dict[str, str]) -> None:
         """
-        Any text in the environment is taken, or refused with the variable's name.
+        Any text in the environment is accepted, or refused with the variable's name.
         """
         environ = {
             f"WSMSG_CONNECT__{key.replace('.', '__').upper()}": value
@@ -99,7 +99,7 @@ class FuzzTests(Folder):
 
     def test_deep(self) -> None:
         """
-        What is nested without end is told in a line.
+        Very deep nesting is a mistake of one line.
         """
         for data in (
             b"a = " + b"[" * 50_000,
@@ -111,6 +111,6 @@ class FuzzTests(Folder):
 
     def test_long_number(self) -> None:
         """
-        A number of thousands of digits is told to be none.
+        A number of thousands of digits is a mistake.
         """
         self.assertIn("not TOML", self.load(b"[connect]\nstop_s = " + b"9" * 5_000))

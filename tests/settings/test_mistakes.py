@@ -1,5 +1,5 @@
 """
-What is refused in settings, and in which words.
+Mistakes in settings, and their wording.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 class MistakesTests(Folder):
     """
-    What is refused, and in which words.
+    Mistakes in settings, and their wording.
     """
 
     def test_all_at_once(self) -> None:
         """
-        Every mistake of every source is told, each with its source, key and reason.
+        Every mistake of every source is reported, with its source, key and reason.
         """
         file = self.file(
             '[common]\ntrust_network = "perhaps"\n'
@@ -34,20 +34,20 @@ class MistakesTests(Folder):
         self.assertEqual(
             told,
             [
-                "wsmsg.toml [connect]: lissten: is no setting of wsmsg connect; "
+                "wsmsg.toml [connect]: lissten: is not a setting of wsmsg connect; "
                 "did you mean listen?",
                 "wsmsg.toml [common]: trust_network: must be true or false, "
                 "not 'perhaps'",
                 "option --listen: listen: 'here' is not host:port, as 127.0.0.1:21005",
                 "wsmsg.toml [connect]: limits.window: must be at least 1, not 0",
                 "environment variable WSMSG_CONNECT__LIMITS__PAGE: limits.page: "
-                "must be a whole number, not 'many'",
+                "must be an integer, not 'many'",
             ],
         )
 
     def test_text(self) -> None:
         """
-        The message counts the mistakes and has one a line.
+        The message counts the mistakes and has a line for each.
         """
         file = self.file("[connect]\na = 1\nb = 2\n")
         refused = self.assertRaises(
@@ -59,7 +59,7 @@ class MistakesTests(Folder):
 
     def test_no_file(self) -> None:
         """
-        A file that is not there is named.
+        The mistake about a missing file names it.
         """
         self.assertEqual(
             self.mistakes(Sources(file=self.folder / "none.toml")),
@@ -68,7 +68,7 @@ class MistakesTests(Folder):
 
     def test_no_toml(self) -> None:
         """
-        A file that is not TOML is named, with the place.
+        The mistake about a file that is not TOML names the file and the line.
         """
         (told,) = self.in_file("[connect\n")
         self.assertIn("wsmsg.toml: is not TOML: ", told)
@@ -76,7 +76,7 @@ class MistakesTests(Folder):
 
     def test_not_text(self) -> None:
         """
-        A file that is not text is named.
+        The mistake about a file that is not text names it.
         """
         path = self.folder / "x.toml"
         path.write_bytes(b"\xff\xfe")
@@ -86,26 +86,27 @@ class MistakesTests(Folder):
 
     def test_tables(self) -> None:
         """
-        An unknown table, and a key outside of any, are told with where they belong.
+        The mistakes about an unknown table, and a key outside of any table, name the
+        right table.
         """
         self.assertEqual(
             self.in_file('listen = "x:1"\n[conect]\n'),
             [
                 "wsmsg.toml: listen: must be under [connect] or [message]",
-                "wsmsg.toml: conect: is no table; there are [common], [connect] and "
-                "[message]; did you mean connect?",
+                "wsmsg.toml: conect: is not a table; the tables are [common], "
+                "[connect] and [message]; did you mean connect?",
             ],
         )
 
     def test_wrong_table(self) -> None:
         """
-        A setting in the wrong table is told its right one.
+        The mistake about a key in the wrong table names the right one.
         """
         self.assertEqual(
             self.in_file('[common]\njournal = "sqlite:"\n'),
             [
-                "wsmsg.toml [common]: journal: is no setting in [common]; it belongs "
-                "to [message]"
+                "wsmsg.toml [common]: journal: is not a setting in [common]; it "
+                "belongs to [message]"
             ],
         )
 
@@ -136,7 +137,7 @@ class MistakesTests(Folder):
 
     def test_shapes(self) -> None:
         """
-        A table where a value is due, and the other way round, are told.
+        A table in place of a value, and a value in place of a table, are mistakes.
         """
         self.assertEqual(
             self.in_file("[connect]\nlimits = 3\nheartbeat_s = {a = 1}\n"),
@@ -148,7 +149,8 @@ class MistakesTests(Folder):
 
     def test_types(self) -> None:
         """
-        A value of the wrong type is told in plain words, truth for a number too.
+        The mistake about a value of the wrong type is in plain words; a boolean is no
+        number.
         """
         self.assertEqual(
             self.in_file(
@@ -162,13 +164,13 @@ class MistakesTests(Folder):
                 "'error' or 'critical', not 'loud'",
                 "wsmsg.toml [connect]: heartbeat_s: must be at most 60.0, not nan",
                 "wsmsg.toml [connect]: origins: must be a list, not 'x'",
-                "wsmsg.toml [connect]: limits.page: must be a whole number, not 1.5",
+                "wsmsg.toml [connect]: limits.page: must be an integer, not 1.5",
             ],
         )
 
     def test_misspelt_variables(self) -> None:
         """
-        A variable that nearly is one of ours is told, and those of others are not.
+        A misspelt variable is a mistake; variables of other programs are ignored.
         """
         self.assertEqual(
             self.mistakes(
@@ -182,8 +184,8 @@ class MistakesTests(Folder):
                 )
             ),
             [
-                f"environment variable {name}: is no setting, as "
-                "WSMSG_CONNECT__LIMITS__WINDOW is one; did you mean "
+                f"environment variable {name}: is not the name of a setting, such as "
+                "WSMSG_CONNECT__LIMITS__WINDOW; did you mean "
                 "WSMSG_CONNECT__LISTEN?"
                 for name in ("WSMSG_CONECT__LISTEN", "WSMSG_CONNECT_LISTEN")
             ],
@@ -191,7 +193,8 @@ class MistakesTests(Folder):
 
     def test_secret_twice(self) -> None:
         """
-        A variable and its file at once are a mistake; so is a file that is missing.
+        A variable together with its C{_FILE} variant is a mistake; so is a missing
+        file.
         """
         told = self.mistakes(
             Sources(
@@ -208,7 +211,7 @@ class MistakesTests(Folder):
 
     def test_secrets_are_not_told(self) -> None:
         """
-        No message has a secret in it, not even a wrong one.
+        No mistake shows a secret, not even an invalid one.
         """
         told = self.in_file("[connect.token]\nsecret = 31415926\n")
         self.assertEqual(told, ["wsmsg.toml [connect]: token.secret: must be text"])

@@ -1,5 +1,5 @@
 """
-Where settings come from, and what a reload may change.
+The sources of settings, and the changes that a reload applies.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 class SourcesTests(Folder):
     """
-    L{load_settings}: what wins.
+    Precedence of the sources in L{load_settings}.
     """
 
     def test_defaults(self) -> None:
         """
-        Without anything both daemons listen on loopback and keep files.
+        By default both daemons listen on loopback and keep their data in files.
         """
         connect = load_settings(ConnectSettings, Sources())
         message = load_settings(MessageSettings, Sources())
@@ -34,9 +34,9 @@ class SourcesTests(Folder):
 
     def test_offline_in_time(self) -> None:
         """
-        Who is gone without a word is offline within 5 s, with some room for the
-        work itself: a client after its heartbeats, the users of a Connect after the
-        stream's keepalives and the grace.
+        With the default settings a user whose connection died silently is offline
+        within 5 s, with some room for the work itself: the client's heartbeats, or the
+        stream's keepalives and the grace time, fit into that.
         """
         connect, message = ConnectSettings(), MessageSettings()
         self.assertLessEqual(2.25 * connect.heartbeat_s, 4.5)
@@ -45,8 +45,8 @@ class SourcesTests(Folder):
 
     def test_order(self) -> None:
         """
-        Options win over the environment, that over the file, key by key; the
-        daemon's own table wins over the common one.
+        Options override the environment, which overrides the file, key by key; the
+        daemon's own table overrides the common one.
         """
         file = self.file(
             '[common]\nstop_s = 1\nnode = "common"\nlog.level = "debug"\n'
@@ -72,7 +72,7 @@ class SourcesTests(Folder):
 
     def test_environment(self) -> None:
         """
-        The environment spells numbers, truth and lists as text.
+        Numbers, booleans and lists are read from text in the environment.
         """
         settings = load_settings(
             ConnectSettings,
@@ -90,8 +90,8 @@ class SourcesTests(Folder):
 
     def test_secret_file(self) -> None:
         """
-        A secret can be in a file that the environment names, its last newline not
-        part of it.
+        A secret can be in a file that the environment names; its last newline is
+        dropped.
         """
         file = self.file("x" * 40 + "\n", "secret")
         settings = load_settings(
@@ -102,7 +102,8 @@ class SourcesTests(Folder):
 
     def test_credentials(self) -> None:
         """
-        systemd's credentials are taken by their names; those of others are let be.
+        systemd's credentials are read by their names; those of other programs are
+        ignored.
         """
         self.file("y" * 40, "wsmsg.connect.token.secret")
         self.file("nobody's", "tls.key")
@@ -114,14 +115,15 @@ class SourcesTests(Folder):
 
     def test_other_daemon(self) -> None:
         """
-        What is wrong for Message does not keep Connect from starting.
+        A mistake in Message's table does not keep Connect from starting.
         """
         file = self.file('[message]\njournal = "no"\n')
         load_settings(ConnectSettings, Sources(file=file))
 
     def test_data_dir(self) -> None:
         """
-        The data folder is the setting, systemd's, the desktop's or the home's.
+        The data folder comes from the setting, from systemd, from XDG, or from the home
+        folder.
         """
         given = Common(data_dir="/srv/wsmsg")
         environ = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "XDG_STATE_HOME": "/x"}
@@ -135,13 +137,12 @@ class SourcesTests(Folder):
 
 class ChangesTests(TestCase):
     """
-    What a reload may change.
+    The changes that a reload applies.
     """
 
     def test_describe(self) -> None:
         """
-        Limits, tokens, discovery and the like change live; listeners and files
-        need a restart.
+        Limits, tokens and discovery change live; listeners and files need a restart.
         """
         old = ConnectSettings()
         new = ConnectSettings.model_validate(
@@ -162,7 +163,7 @@ class ChangesTests(TestCase):
 
     def test_kept(self) -> None:
         """
-        What needs a restart stays as it was beside what changes.
+        Keys that need a restart keep their values when others change.
         """
         old = MessageSettings()
         new = MessageSettings(journal="sqlite:///x/y", content_bytes=5)
@@ -171,7 +172,7 @@ class ChangesTests(TestCase):
 
     def test_restart_keys_exist(self) -> None:
         """
-        Every key that is said to need a restart is a setting.
+        Every key that is declared to need a restart is a setting.
         """
         known = {*keys_of(ConnectSettings), *keys_of(MessageSettings)}
         for settings_type in (ConnectSettings, MessageSettings):

@@ -1,5 +1,5 @@
 """
-What makes C{twistd} know C{connect} and C{message}.
+The twistd plugins C{connect} and C{message}.
 
 The modules are named, not imported: C{twistd --help} loads none of them.
 """
@@ -9,7 +9,7 @@ from twisted.application.service import ServiceMaker
 connect = ServiceMaker(
     "wsmsg connect",
     "wsmsg.connect.tap",
-    "The edge: WebSockets for clients, a stream to each Message.",
+    "The edge: WebSockets to clients, a gRPC stream to each Message.",
     "connect",
 )
 

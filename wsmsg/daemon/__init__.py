@@ -1,12 +1,23 @@
 """
-What both daemons are made of beside their own parts.
+The process around the parts of a daemon: options, start, signals, reload, stop.
 
 ::
 
-    twistd -- options -- running -- root --+-- the daemon's parts, in their order
-                            |              +-- signals, notify, admin
-                            `-- preflight, exits, reload, health, metrics, logs
+    twistd -- options -- app -- lifecycle --+-- the daemon's parts, in their order
+                                 |          `-- signals, systemd, admin listener
+                                 `-- preflight, exits, reload
+
+    app        Daemon: what both daemons have around their own parts
+    exits      exit status of the process
+    lifecycle  start and stop of the parts, each in a written order
+    listener   TCP listener
+    options    command line, and the settings it leads to
+    preflight  checks before twistd forks
+    reactor    installation of the asyncio reactor
+    reload     reload of the settings while the daemon runs
+    signals    SIGTERM, SIGINT, SIGHUP, SIGUSR1
+    systemd    readiness, status and watchdog, reported to systemd
 
 A tap names its settings in a subclass of L{wsmsg.daemon.options.DaemonOptions} and
-puts its parts into a L{wsmsg.daemon.app.Daemon}.
+hands its parts to a L{wsmsg.daemon.app.Daemon}.
 """

@@ -1,5 +1,5 @@
 """
-What both daemons are made of beside their own parts, put together once::
+The parts that both daemons have around their own, composed once::
 
     def makeService(options):
         from twisted.internet import reactor
@@ -35,13 +35,13 @@ from wsmsg.monitoring.stdlib_logs import forward_stdlib
 
 class Daemon:
     """
-    One daemon, before and while it runs.  Making it checks what can be checked
-    before twistd forks; see L{preflight}.
+    One daemon, before and while it runs.  The constructor checks everything that can be
+    checked before twistd forks; see L{preflight}.
 
     @param probes: as for L{preflight}.
-    @ivar settings: those that it began with.
-    @ivar node: its name.
-    @ivar admin: the admin listener; L{None} where the settings want none.
+    @ivar settings: the settings at the start.
+    @ivar node: the name of this daemon.
+    @ivar admin: the admin listener; L{None} if C{admin_listen} is empty.
     """
 
     def __init__(
@@ -75,20 +75,21 @@ class Daemon:
     @property
     def current(self) -> Any:
         """
-        The settings as the last reload left them.
+        The settings after the last reload.
         """
         return self._reload.settings
 
     def on_reload(self, apply_settings: Callable[[Any], object]) -> None:
         """
-        Register a part: a reload that changes settings calls its C{apply_settings}
-        with the settings of the daemon.
+        Register a part.  A reload that changes settings calls its C{apply_settings},
+        with all settings of the daemon.
         """
         self._reload.add(apply_settings)
 
     def retry(self, failures: int) -> float | None:
         """
-        The L{wsmsg.dependency.retry.RetryPolicy} of the settings as they are now.
+        Return the delay before the next attempt, in seconds, by the current retry
+        settings; see L{wsmsg.dependency.retry.RetryPolicy}.
         """
         return retry_policy(self.current.retry)(failures)
 
@@ -106,7 +107,7 @@ class Daemon:
         admin: Sequence[Route] = (),
     ) -> RootService:
         """
-        The daemon as twistd takes it.
+        Make the service that twistd runs.
 
         @param admin: further routes of the admin listener.
         """
@@ -149,9 +150,9 @@ class Daemon:
 
 def freeze_heap() -> None:
     """
-    Leave what the start made (modules, classes, settings: some hundred thousand
-    objects that stay for good) out of all further garbage collections, which else
-    stop the reactor for 60 ms each time.
+    Exclude the objects that the start made (modules, classes, settings: some hundred
+    thousand that live as long as the process) from further garbage collections, each of
+    which would block the reactor for 60 ms.
     """
     gc.collect()
     gc.freeze()

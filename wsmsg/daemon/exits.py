@@ -1,9 +1,9 @@
 """
-How a daemon ends: with which exit status, and why.
+The exit status of a daemon, and the log line with its reason.
 
-twistd ends with status 0 however it was stopped (or with the signal that stopped
-it), and has no place for another.  So the status is set by an C{atexit} function:
-that runs after twistd removed its pid file and closed its log.
+twistd exits with status 0 however it was stopped (or with the signal that stopped it),
+and offers no way to set another.  So an C{atexit} function sets the status: it runs
+after twistd has removed its pid file and closed its log.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Exit:
     """
     The end of this process.
 
-    @param pidfile: twistd's; removed by L{now}, which twistd does not outlive.
-    @param at_exit: what has a function called when the process ends.
-    @param leave: what ends the process at once.
+    @param pidfile: twistd's; L{abort} removes it, because twistd does not get to.
+    @param at_exit: registers a function to call when the process exits.
+    @param leave: ends the process at once.
     """
 
     _log = Logger()
@@ -41,14 +41,14 @@ class Exit:
         self._pidfile = pidfile
         self._leave = leave
         self.status = 0
-        # Functions run last registered first: ours, early, runs after the others.
+        # Functions run last registered first, so this early one runs after the others.
         at_exit(self._finish)
 
     def exit_with(self, status: int, reason: str) -> None:
         """
-        Stop the reactor, in order, and end with this status.  The first call that
-        gives a failure decides, and no other failure is told: it would follow from
-        the first, or mean the same.
+        Stop the reactor in order and exit with this status.  The first call with a
+        failure decides the status; later failures are not logged, because they follow
+        from the first.
 
         @param reason: a sentence for the operator.
         """
@@ -61,11 +61,11 @@ class Exit:
         self.status = status
         self._reactor.callWhenRunning(self._stop)
 
-    def now(self, status: int, reason: str) -> None:
+    def abort(self, status: int, reason: str) -> None:
         """
-        End the process without any order, for when order takes too long.
+        End the process at once, without an orderly stop.
         """
-        self._log.error("ending at once: {reason}", reason=reason)
+        self._log.error("exiting at once: {reason}", reason=reason)
         if self._pidfile:
             try:
                 os.unlink(self._pidfile)

@@ -1,14 +1,14 @@
 """
-The life of a daemon: its parts begin in one order and end in another, both
-written out.
+The life of a daemon: its parts start in one order and stop in another, both written
+out.
 
 ::
 
-    starting --each part, in order--> started --SIGTERM--> draining --> gone
+    starting --each part, in order--> started --SIGTERM--> draining --> stopped
         | one fails: status 1                    | over stop_s: status 1
 
-twistd's own way would start services before the reactor runs (where nothing can be
-awaited), stop them all at once, and lose their failures.
+By itself, twistd would start services before the reactor runs (where nothing can be
+awaited), stop all of them at once, and lose their failures.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from wsmsg.monitoring.health import Health
 @attrs.frozen
 class Part:
     """
-    Something of a daemon that begins and ends.
+    A part of a daemon that starts and stops.
 
-    @ivar start: may return a Deferred or a coroutine, which is awaited before the
-        next part is started.
-    @ivar stop: the same; called only where the part was started.
+    @ivar start: may return a Deferred or a coroutine, which is awaited before the next
+        part starts.
+    @ivar stop: likewise; called only if the part was started.
     """
 
     name: str
@@ -45,7 +45,8 @@ class Part:
 
 def part(name: str, thing: Any) -> Part:
     """
-    A thing with C{startService} and C{stopService}, or C{start} and C{stop}.
+    Make a L{Part} of an object with C{startService} and C{stopService}, or with
+    C{start} and C{stop}.
     """
     if hasattr(thing, "startService"):
         return Part(name, thing.startService, thing.stopService)
@@ -54,12 +55,12 @@ def part(name: str, thing: Any) -> Part:
 
 class RootService(Service):
     """
-    The one service that twistd knows of a daemon.
+    The one service that twistd sees of a daemon.
 
     @param parts: in the order of starting.
-    @param stop_order: the names of those parts that stop, in the order of stopping.
-    @param stop_s: the longest that all of the stopping may take.
-    @param observer: where twistd shall log; L{None}: where it thinks.
+    @param stop_order: the names of the parts that stop, in the order of stopping.
+    @param stop_s: the time limit for stopping all parts.
+    @param observer: the log observer for twistd; L{None}: twistd chooses its own.
     """
 
     _log = Logger()
@@ -77,7 +78,7 @@ class RootService(Service):
     ) -> None:
         stopping = [p.name for p in parts if p.stop is not None]
         if sorted(stopping) != sorted(stop_order):
-            raise ValueError(f"parts that stop: {stopping}, in order: {stop_order}")
+            raise ValueError(f"parts that stop: {stopping}; stop order: {stop_order}")
         self._reactor = reactor
         self._parts = parts
         self._stop_order = stop_order
@@ -89,8 +90,8 @@ class RootService(Service):
         self._starting: Deferred[None] = succeed(None)
 
     def setServiceParent(self, parent: Any) -> None:
-        # twistd asks its application for an observer after it made its services; a
-        # --logger goes before it.
+        # twistd asks its application for an observer after it has made its services; a
+        # --logger takes precedence.
         if self._observer is not None:
             parent.setComponent(ILogObserver, self._observer)
         Service.setServiceParent(self, parent)
@@ -101,9 +102,9 @@ class RootService(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Stop the parts that were started.  A start that is under way is given up.
+        Stop the parts that were started, and cancel a start that is under way.
 
-        @return: fires when all of them are gone or C{stop_s} is over; never fails.
+        @return: fires when all parts have stopped or C{stop_s} has passed; never fails.
         """
         Service.stopService(self)
         self._health.stopping()
@@ -118,7 +119,7 @@ class RootService(Service):
         for each in self._parts:
             if not self.running:
                 return
-            # Noted before, so that what a failing start opened is closed.
+            # Noted first, so that a part that fails to start is stopped as well.
             self._started[each.name] = each
             failed: list[Failure] = []
             await _called(each.start).addErrback(failed.append)
@@ -129,7 +130,7 @@ class RootService(Service):
         self._health.started()
 
     def _cannot_start(self, name: str, failure: Failure) -> None:
-        # Stopping cancels a start that is under way: that is no fault of it.
+        # A stop cancels a start that is under way, which is no failure of the part.
         if self.running:
             self._exits.exit_with(1, f"cannot start {name}: {_line(failure.value)}")
 
@@ -144,15 +145,15 @@ class RootService(Service):
                 late.append(name)
         seconds = self._reactor.seconds() - begun
         if late:
-            reason = f"after {seconds:.1f} s these had not stopped: {', '.join(late)}"
-            self._exits.now(1, reason)
+            reason = f"after {seconds:.1f} s some parts still run: {', '.join(late)}"
+            self._exits.abort(1, reason)
         self._log.info("stopped in {seconds:.1f} s", seconds=seconds)
 
     async def _stopped(self, each: Part, left_s: float) -> bool:
         """
         Stop one part.
 
-        @return: whether that ended, be it by a failure, in time.
+        @return: L{True} if the part stopped in time, even with a failure.
         """
         ended: Deferred[bool] = Deferred()
 
@@ -180,7 +181,7 @@ def _called(step: Callable[[], object] | None) -> Deferred[object]:
 
 def _line(error: BaseException | None) -> str:
     """
-    A failure in one line: with its type, unless it was made to be read.
+    An error in one line: with its type, unless its text is meant for operators.
     """
     if isinstance(error, (WsmsgError, OSError, ConnectError, CannotListenError)):
         return str(error)

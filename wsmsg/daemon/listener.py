@@ -1,5 +1,5 @@
 """
-A TCP listener that begins and ends.
+A TCP listener that starts and stops.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from wsmsg.settings.urls.address import Address, parse_address
 
-#: Connections that the system holds until we take them; it may allow fewer.
+#: Connections that the kernel queues until they are accepted; it may allow fewer.
 _BACKLOG = 4096
 
 
 class Listener:
     """
-    Listens for a factory, at an address of the settings.
+    A listener for a protocol factory, at an address of the settings.
 
     @param listen: C{host:port}, or a server endpoint that begins with C{systemd:}.
-    @ivar address: where it listens, once it does: the port that was chosen for 0.
+    @ivar address: the address it listens at, once started, with the port that the
+        system chose for port 0.
     """
 
     def __init__(self, reactor: Any, listen: str, factory: IProtocolFactory) -> None:
@@ -34,8 +35,10 @@ class Listener:
 
     def start(self) -> Deferred[None]:
         """
-        @return: fires when connections are taken; fails with L{OSError} if they
-            cannot be.
+        Listen.
+
+        @return: fires when the listener accepts connections; fails with L{OSError} if
+            it cannot listen.
         """
         if self._listen.startswith("systemd:"):
             return maybeDeferred(self._adopt).addCallback(self._listening)
@@ -43,7 +46,7 @@ class Listener:
 
     def stop(self) -> Deferred[None]:
         """
-        Take no more connections; those there are go on.
+        Accept no more connections; open ones stay open.
 
         @return: fires when the port is closed.
         """
@@ -60,7 +63,7 @@ class Listener:
             endpoint = serverFromString(self._reactor, self._listen)
         except (LookupError, TypeError, ValueError) as e:
             raise OSError(
-                f"cannot listen on {self._listen}: systemd handed over no such socket"
+                f"cannot listen on {self._listen}: systemd passed no such socket"
                 f" ({e}); is there a socket unit for this service?"
             ) from None
         listening: Deferred[IListeningPort] = endpoint.listen(self._factory)

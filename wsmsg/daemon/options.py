@@ -1,5 +1,5 @@
 """
-What C{twistd connect} and C{twistd message} share on their command lines.
+The command line that C{twistd connect} and C{twistd message} share.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNUSABLE = 2
 
 class DaemonOptions(usage.Options):
     """
-    The options of a daemon, and the settings that come of them.
+    The options of a daemon, and the settings that result from them.
 
     A subclass names its settings and its own options::
 
@@ -36,11 +36,12 @@ class DaemonOptions(usage.Options):
             settings_type = MessageSettings
             optParameters = [["journal", None, None, "..."]]
 
-    Every option with a value but C{--config} and C{--set} is the setting of its
-    name.  Mistakes end the process with status 2, after all of them were told.
+    Every option with a value, except C{--config} and C{--set}, is the setting of its
+    name. If there are mistakes, all of them are printed and the process exits with
+    status 2.
 
     @cvar settings_type: the settings of this daemon.
-    @ivar settings: once the options are parsed.
+    @ivar settings: the settings, once the options are parsed.
     """
 
     settings_type: ClassVar[type[Common]]
@@ -49,10 +50,10 @@ class DaemonOptions(usage.Options):
     optParameters: ClassVar[list[list[str | None]]] = [
         ["config", "c", None, "TOML file with the tables [common], [connect], ..."],
         ["listen", None, None, "host:port of the public listener"],
-        ["rpc-listen", None, None, "host:port for gRPC; empty: none"],
-        ["admin-listen", None, None, "host:port for health, metrics; empty: none"],
-        ["data-dir", None, None, "folder for what is kept, the local key too"],
-        ["node", None, None, "name of this daemon in the logs of others"],
+        ["rpc-listen", None, None, "host:port of the gRPC listener; empty: none"],
+        ["admin-listen", None, None, "host:port of health and metrics; empty: none"],
+        ["data-dir", None, None, "folder of the embedded files and the local key"],
+        ["node", None, None, "name of this daemon in the logs of its peers"],
         ["log-level", None, None, "debug, info, warn, error or critical"],
         ["log-format", None, None, "text or json"],
     ]
@@ -60,15 +61,15 @@ class DaemonOptions(usage.Options):
         [
             "trust-network",
             None,
-            "listeners that believe their caller may be open beyond loopback",
+            "allow listeners without authentication beyond loopback",
         ],
     ]
     longdesc = (
-        "Without options everything listens on 127.0.0.1 and is kept in files under "
-        "the data folder. Settings come from the --config file, then from the "
-        "environment (WSMSG_CONNECT__LISTEN=...), then from options; what comes later "
-        "wins. `wsmsg check-config FILE` checks a file. SIGTERM stops in order, SIGHUP "
-        "reads the settings again."
+        "Without options the daemon listens on 127.0.0.1 only and keeps its data in "
+        "files under the data folder. Settings come from the --config file, then from "
+        "the environment (WSMSG_CONNECT__LISTEN=...), then from options; the later "
+        "source wins. `wsmsg check-config FILE` checks a file. SIGTERM stops the "
+        "daemon in order, SIGHUP reloads the settings."
     )
 
     def __init__(self) -> None:
@@ -86,14 +87,14 @@ class DaemonOptions(usage.Options):
     @property
     def data_dir(self) -> Path:
         """
-        The folder for what the daemon keeps.
+        The data folder of the daemon.
         """
         return resolve_data_dir(self.settings, self._environ)
 
     @property
     def pidfile(self) -> str:
         """
-        twistd's pid file; empty: none.
+        The path of twistd's pid file; empty if there is none.
         """
         return (self.parent["pidfile"] or "") if self.parent else ""
 
@@ -102,7 +103,7 @@ class DaemonOptions(usage.Options):
 
     def opt_set(self, assignment: str) -> None:
         """
-        Any setting, as --set limits.window=32; may be given again.
+        any setting, as in --set limits.window=32; may be repeated
         """
         key, equals, value = assignment.partition("=")
         key = key.strip().removeprefix(f"{self.daemon}.").removeprefix("common.")
@@ -119,8 +120,9 @@ class DaemonOptions(usage.Options):
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """
-        As in the base class; but twistd prints its whole help for a mistake and
-        ends with a status that a script cannot tell from another.
+        Parse as the base class does, but print one line for a mistake and exit with
+        status 2: twistd would print its whole help and exit with a status that scripts
+        cannot tell from others.
         """
         try:
             usage.Options.parseOptions(self, options)
@@ -130,20 +132,20 @@ class DaemonOptions(usage.Options):
 
     def parseArgs(self, *rest: str) -> None:
         if rest:
-            raise usage.UsageError(f"{rest[0]!r} is neither an option nor its value")
+            raise usage.UsageError(f"{rest[0]!r} is neither an option nor a value")
 
     def postOptions(self) -> None:
         install_asyncio()
-        # twistd may change its folder before a reload reads the file again.
+        # twistd may change its working directory before a reload reads the file.
         config = self["config"]
         self._file = Path(config).absolute() if config else None
         self.settings = self.load()
 
     def load(self) -> Any:
         """
-        Read the settings, as they are now.
+        Read the settings as they are now.
 
-        @raise SettingsMistakes: where they cannot be used.
+        @raise SettingsMistakes: there are mistakes.
         """
         options = (*self._given(), *self._sets)
         sources = Sources(file=self._file, environ=self._environ, options=options)

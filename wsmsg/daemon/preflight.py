@@ -1,7 +1,7 @@
 """
-What can be found out before twistd forks, while somebody still reads C{stderr}.
+Checks before twistd forks, while an operator still reads C{stderr}.
 
-Nothing here may begin a thread or load gRPC: neither survives the fork.
+No check may start a thread or load gRPC: neither survives the fork.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from wsmsg.errors import WsmsgError
 from wsmsg.settings.urls.address import Address, parse_address
 from wsmsg.settings.values import Common
 
-#: Raises L{OSError}, L{ValueError} or L{WsmsgError} where something is not as it must
-#: be.
+#: A check that raises L{OSError}, L{ValueError} or L{WsmsgError} if it fails.
 Probe = Callable[[], object]
 
 
@@ -34,14 +33,14 @@ def preflight(
     Check that the listeners can be bound and that the data folder can be written.
 
     @param daemon: C{connect} or C{message}.
-    @param probes: further things to try: what cannot be done, as C{cannot open the
-        journal}, and how to find out.
+    @param probes: further checks, each with the beginning of its line on failure, such
+        as C{cannot open the journal}.
     @raise SystemExit: with status 1, after a line on C{stderr} for each problem.
     """
     folder = (f"cannot use the data folder {data_dir}", lambda: _write(data_dir))
     problems = [*_listeners(settings), *_failed(folder)]
     if data_dir.is_dir():
-        # Without the folder, each file that is to be in it would only say so again.
+        # Without the folder, each file in it would only fail for the same reason.
         problems += [problem for probe in probes for problem in _failed(probe)]
     for problem in problems:
         print(f"wsmsg {daemon}: {problem}", file=sys.stderr)
@@ -66,7 +65,7 @@ def _bind(address: Address) -> None:
     with socket.socket(family, kind, protocol) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         trial.bind(place)
-        # Binding alone does not meet a listener that set SO_REUSEADDR, too.
+        # bind() alone succeeds beside a listener that set SO_REUSEADDR as well.
         trial.listen(1)
 
 
@@ -75,14 +74,14 @@ def _reason(error: OSError, address: Address, key: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return (
-                "address already in use; stop what listens there "
-                f"(ss -ltnp 'sport = :{address.port}' names it) or give another "
-                f"with {option}"
+                "address already in use; stop the process that listens there "
+                f"(ss -ltnp 'sport = :{address.port}' names it) or choose another "
+                f"address with {option}"
             )
         case errno.EACCES:
-            return f"permission denied; give a port from 1024 up with {option}"
+            return f"permission denied; choose a port of at least 1024 with {option}"
         case errno.EADDRNOTAVAIL:
-            return f"this machine has no such address; give another with {option}"
+            return f"this machine has no such address; choose another with {option}"
     return error.strerror or str(error)
 
 

@@ -1,5 +1,8 @@
 """
-Reading the settings again while the daemon runs.
+Reload of the settings while the daemon runs.
+
+Each part of the daemon that uses live settings registers its C{apply_settings}; a part
+passes the settings on to the parts inside it.
 """
 
 from __future__ import annotations
@@ -18,12 +21,11 @@ S = TypeVar("S", bound=Common)
 
 class Reload(Generic[S]):
     """
-    Puts new settings in use, all that are right or none.
+    The current settings, and the parts that apply changed ones.  A reload applies all
+    changes, or none if the new settings have mistakes.
 
-    @ivar settings: those in use.
-    @param load: reads them again.
-    @param apply: is given the settings to use from now on: the new ones, but for
-        those that need a restart, which are the old ones.
+    @ivar settings: the current settings.
+    @param load: reads the settings again.
     """
 
     _log = Logger()
@@ -35,13 +37,17 @@ class Reload(Generic[S]):
 
     def add(self, apply_settings: Callable[[S], object]) -> None:
         """
-        Register a part of the daemon.
+        Register a part.
+
+        @param apply_settings: called with the new settings; keys that need a restart
+            keep their old values in these.
         """
         self._parts.append(apply_settings)
 
     def __call__(self) -> None:
         """
-        Read them and use them.  Mistakes, and what waits for a restart, are logged.
+        Read the settings and have all parts apply them.  Mistakes, and changed keys
+        that need a restart, are logged.
         """
         try:
             new = self._load()

@@ -1,15 +1,15 @@
 """
-What a daemon does when it is sent a signal.
+Signals, and the response of a daemon to each.
 
 ======= =========================================================
-TERM    stop in order, status 0; a second one ends it at once, status 1
+TERM    stop in order, status 0; a second one: stop at once, status 1
 INT     the same
-HUP     read the settings again
+HUP     reload the settings
 USR1    begin a new log file
 ======= =========================================================
 
-twistd's own functions would end the process by the signal that stopped it, and so
-with a status that a supervisor takes for a crash.
+The functions that twistd installs would end the process by the signal that stopped it,
+and so with a status that a supervisor takes for a crash.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Install = Callable[[int, Any], Any]
 
 class Signals:
     """
-    The signals of this process, while a daemon runs in it.
+    The signal functions of this process, while a daemon runs in it.
 
-    To be started once the reactor runs: it installs its own functions when it
-    begins to run.  They stay Python's, not asyncio's, because Twisted has the one
-    wakeup descriptor that there is.
+    Start it once the reactor runs, because the reactor installs its own functions when
+    it begins to run.  The functions are Python's, not asyncio's, because Twisted
+    occupies the one wakeup descriptor that Python has.
 
-    @param reload: called, in the reactor's thread, for HUP.
-    @param rotate: the same for USR1.
+    @param reload: called in the reactor's thread for HUP.
+    @param rotate: called in the reactor's thread for USR1.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Signals:
             self._install(number, self._called)
         self._install(signal.SIGTERM, self._stop)
         if self._install(signal.SIGINT, self._stop) is signal.SIG_IGN:
-            # Begun in the background of a shell, where Ctrl-C is for another.
+            # Started in the background of a shell: Ctrl-C is meant for another process.
             self._install(signal.SIGINT, signal.SIG_IGN)
 
     def stop(self) -> None:
         """
-        Heed only those that end us: what would be reloaded is going.
+        Ignore HUP and USR1, because the parts that would respond are stopping.
         """
         for number in self._calls:
             self._install(number, signal.SIG_IGN)
@@ -72,6 +72,6 @@ class Signals:
     def _stop(self, number: int, frame: object) -> None:
         name = signal.Signals(number).name
         if self._stopping:
-            self._exits.now(1, f"{name} came again")
+            self._exits.abort(1, f"received {name} again")
         self._stopping = True
-        self._reactor.callFromThread(self._exits.exit_with, 0, f"{name} came")
+        self._reactor.callFromThread(self._exits.exit_with, 0, f"received {name}")

@@ -1,9 +1,9 @@
 """
-What systemd is told of a daemon: that it is ready, reloads, stops, and lives.
+Notifications to systemd: ready, reloading, stopping, alive.
 
-The protocol is a datagram of C{KEY=value} lines to the socket in
-C{$NOTIFY_SOCKET}; see sd_notify(3), which keeps it stable for programs that speak it
-themselves.  Without the variable nothing is said.
+The protocol is a datagram of C{KEY=value} lines to the socket in C{$NOTIFY_SOCKET}; see
+sd_notify(3), which keeps it stable for programs that implement it themselves.  Without
+the variable nothing is sent.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from wsmsg.monitoring.health import Health
 
 class Notify:
     """
-    Tells systemd what becomes of this daemon.
+    Reports the state of this daemon to systemd.
 
-    READY is said when the daemon is ready for the first time, so what is ordered
-    after its unit finds it working.  When it is not ready later, the status line
-    says so: a unit cannot become unready again.
+    READY is sent when the daemon is ready for the first time, so units that are ordered
+    after this one find it working.  If the daemon becomes unready later, the status
+    line says so: a unit cannot return to the state before READY.
 
-    The watchdog is fed from the reactor, at half of its time: when the reactor
-    does not turn, it is not fed.
+    The reactor feeds the watchdog at half of its interval, so a reactor that is blocked
+    does not feed it.
     """
 
     _log = Logger()
@@ -48,7 +48,7 @@ class Notify:
         self._monotonic_ns = monotonic_ns
         self._path = environ.get("NOTIFY_SOCKET", "")
         self._environ = environ
-        self._said_ready = False
+        self._sent_ready = False
         self._feeding = LoopingCall(self.send, WATCHDOG=1)
         self._feeding.clock = clock
 
@@ -67,28 +67,28 @@ class Notify:
 
     def stopping(self) -> None:
         """
-        Say that the daemon stops in order.
+        Report that the daemon stops in order.
         """
         self.send(STOPPING=1, STATUS="stopping")
 
     def reloading(self) -> None:
         """
-        Say that the settings are being read again; to be ended by L{reloaded}.
+        Report that the settings are being read again; L{reloaded} follows.
         """
-        if self._said_ready:
+        if self._sent_ready:
             self.send(RELOADING=1, MONOTONIC_USEC=self._monotonic_ns() // 1000)
 
     def reloaded(self) -> None:
         """
-        Say that what is read is in use, or was refused.
+        Report that the reload has ended, with or without an effect.
         """
-        # A reload ends with READY, even where no stream is up: systemd waits for it.
-        if self._said_ready:
+        # systemd waits for READY at the end of a reload, even if no stream is up.
+        if self._sent_ready:
             self.send(READY=1, STATUS=self._status())
 
     def send(self, **facts: object) -> None:
         """
-        Tell systemd these; without systemd, nobody.
+        Send these facts to systemd, if it started this process.
         """
         if not self._path:
             return
@@ -101,14 +101,14 @@ class Notify:
                 out.sendto(text.encode(), path)
         except OSError as e:
             self._log.warn(
-                "systemd was not told {facts}: {reason}",
+                "cannot notify systemd of {facts}: {reason}",
                 facts=sorted(facts),
                 reason=str(e),
             )
 
     def _changed(self, ready: bool) -> None:
-        if ready and not self._said_ready:
-            self._said_ready = True
+        if ready and not self._sent_ready:
+            self._sent_ready = True
             self.send(READY=1, STATUS=self._status())
         else:
             self.send(STATUS=self._status())
@@ -118,7 +118,8 @@ class Notify:
 
     def _watchdog_s(self) -> float:
         """
-        How long systemd waits for a sign of life; 0: it does not watch us.
+        The watchdog interval of systemd in seconds; 0 if systemd does not watch this
+        process.
         """
         if self._environ.get("WATCHDOG_PID", str(self._pid())) != str(self._pid()):
             return 0.0

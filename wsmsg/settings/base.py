@@ -1,5 +1,5 @@
 """
-What the sections of the settings are made of.
+Types that the sections of the settings share.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Bytes = Annotated[int, Field(ge=1)]
 
 class Section(BaseModel):
     """
-    A table of the settings.
+    A table of settings; its values are frozen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,5 +1,5 @@
 """
-What a reload may change, and what waits for a restart.
+Keys that a reload changes, and keys that need a restart.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Changes(NamedTuple):
 
 def describe_changes(old: Common, new: Common) -> Changes:
     """
-    Which settings differ, by what it takes to have them.
+    Return the keys whose values differ, by whether a reload can change them.
     """
     changed = sorted(
         key for key in keys_of(type(old)) if value_at(old, key) != value_at(new, key)
@@ -36,7 +36,7 @@ def describe_changes(old: Common, new: Common) -> Changes:
 
 def with_live_changes(old: S, new: S) -> S:
     """
-    The new settings, but for those that need a restart: these stay as they are.
+    Return the new settings, with the old values of the keys that need a restart.
     """
     keep = describe_changes(old, new).needs_restart
     return new.model_copy(update=nested({key: value_at(old, key) for key in keep}))

@@ -21,10 +21,10 @@ S = TypeVar("S", bound=Common)
 @attrs.frozen
 class Given:
     """
-    A value that somebody gave.
+    A value that a source gives.
 
     @ivar key: dotted, without its table.
-    @ivar text: whether the value is text to be read, as everywhere but in a file.
+    @ivar text: the value is text to be parsed; only a file gives other types.
     """
 
     key: str
@@ -37,11 +37,11 @@ def check(
     settings_type: type[S], given: Iterable[Given], mistakes: list[Mistake]
 ) -> S | None:
     """
-    Make the settings.
+    Validate the given values and make the settings.
 
-    @param given: one for each key that is given, all of them known keys.
-    @param mistakes: is added to.
-    @return: L{None} where there is a mistake, be it of before.
+    @param given: one for each key that is given; all keys are known.
+    @param mistakes: the list that new mistakes are appended to.
+    @return: L{None} if there is any mistake, also if it was in the list before.
     """
     by_key = {g.key: g for g in given}
     wrong = dict(_wrong_values(settings_type, by_key))
@@ -64,7 +64,7 @@ def _wrong_values(
     values: dict[str, object] = {}
     for key, given in by_key.items():
         if isinstance(given.value, bool) and fields[key].annotation is not bool:
-            # pydantic would take true for 1.
+            # pydantic would accept true for 1.
             yield key, "must not be true or false"
         else:
             values[key] = _read(settings_type, given)
@@ -78,7 +78,7 @@ def _wrong_values(
 
 def _key(loc: tuple[int | str, ...], fields: Iterable[str]) -> str:
     """
-    The setting that an error's place is in: a list's member is not one.
+    The setting that an error's location is in: for a member of a list, the list.
     """
     known = frozenset(fields)
     path = [str(step) for step in loc]

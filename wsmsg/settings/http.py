@@ -1,5 +1,5 @@
 """
-Message's API over HTTP: its settings.
+Section C{http} of Message: its HTTP API.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from wsmsg.settings.tokens import TokenSettings
 
 class HttpSettings(Section):
     """
-    Message's API over HTTP.  All of it can change live.
+    Message's HTTP API.  All of it can change live.
 
-    @ivar keys: whoever calls has to have one of them, as C{Authorization: Bearer
-        <key>}; several, so that one can take another's place.  None: whoever reaches
-        the listener is believed.
-    @ivar token: users' own tokens, which C{unread} and C{mark-read} take where there
-        are keys.
-    @ivar requests_per_s: of one key; without a key, of one address.
-    @ivar requests_in_flight: requests that are being answered; over it they are
+    @ivar keys: a caller sends one of them, as C{Authorization: Bearer <key>}; several
+        allow a rotation.  Empty: the listener does not authenticate callers.
+    @ivar token: verification of users' own tokens, which C{unread} and C{mark-read}
+        accept if there are keys.
+    @ivar requests_per_s: rate limit for a key; without keys, for an address.
+    @ivar requests_in_flight: requests that are being answered; over it requests are
         refused as C{unavailable}.
-    @ivar connections: at so many further ones are refused.
-    @ivar receive_s: how long a request may take to come in.
-    @ivar unread: the most messages in one answer of C{unread}.
+    @ivar connections: open connections; over it connections are refused.
+    @ivar receive_s: time limit for receiving a request.
+    @ivar unread: most messages in one answer of C{unread}.
     """
 
     keys: tuple[SecretStr, ...] = ()

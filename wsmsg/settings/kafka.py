@@ -21,22 +21,24 @@ def _readable(path: str) -> str:
 
 class KafkaSettings(Section):
     """
-    How a C{kafka:} journal is used; nothing of it can change live.
+    A C{kafka:} journal.  Nothing of it can change live.
 
     @ivar group: the consumer group; all Messages of one system share it.
-    @ivar partitions: how many the topic has; another number is refused, since
-        conversations would change their partitions.
-    @ivar replication: of topics that are made; 0: as the brokers have it set.
-    @ivar create_topics: whether missing topics are made.
+    @ivar partitions: the number of partitions of the topic; another number is refused,
+        since conversations would move to other partitions.
+    @ivar replication: replication factor of topics that Message creates; 0: the
+        brokers' default.
+    @ivar create_topics: create missing topics.
     @ivar group_protocol: C{consumer} is that of KIP-848, C{classic} the older one.
-    @ivar session_timeout_s: with C{classic}, how long after a Message died others take
-        its partitions; with C{consumer} the brokers decide.
-    @ivar delivery_timeout_s: a record that no broker took for so long is refused.
-    @ivar linger_ms: the least time between two appends: records that come in between
-        wait for company.
-    @ivar revoke_s: how long a partition that is taken away waits for what can still
+    @ivar session_timeout_s: with C{classic}, the time after which the partitions of a
+        dead Message move to others; with C{consumer} the brokers decide.
+    @ivar delivery_timeout_s: a record that no broker accepts within this time is
+        refused.
+    @ivar linger_ms: the shortest time between two appends; records in between are
+        batched.
+    @ivar revoke_s: time for which a revoked partition waits for records that can still
         be settled.
-    @ivar tls_ca: a PEM file of authorities to believe; empty: those of the system.
+    @ivar tls_ca: a PEM file of certificate authorities; empty: those of the system.
     """
 
     group: Annotated[str, Field(min_length=1, max_length=200)] = "wsmsg-delivery"

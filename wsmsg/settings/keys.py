@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-#: By table: keys, and tables of keys, that had another name before, with the new name.
+#: By table of a file: keys, and tables of keys, that were renamed, with the new names.
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "message": {"deployed": "legacy"},
 }
@@ -22,9 +22,9 @@ def keys_of(
     settings_type: type[BaseModel], *, sections: bool = False
 ) -> Mapping[str, FieldInfo]:
     """
-    Every key of these settings.
+    Return every key of these settings, with its field.
 
-    @param sections: whether the names of the tables within are keys too.
+    @param sections: include the names of the tables.
     """
     keys: dict[str, FieldInfo] = {}
     for name, field in settings_type.model_fields.items():
@@ -39,7 +39,7 @@ def keys_of(
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
     """
-    The table that a field is, if it is one.
+    Return the table that a field is, or L{None}.
     """
     kind: Any = field.annotation
     is_table = isinstance(kind, type) and issubclass(kind, BaseModel)
@@ -48,21 +48,21 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def is_secret(field: FieldInfo) -> bool:
     """
-    Whether its values must never be shown.
+    Return L{True} if the value of the field must never be shown.
     """
     return SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def is_list(field: FieldInfo) -> bool:
     """
-    Whether it has several values.
+    Return L{True} if the field has several values.
     """
     return get_origin(field.annotation) is tuple
 
 
 def value_at(settings: BaseModel, key: str) -> Any:
     """
-    The value of a dotted key.
+    Return the value of a dotted key.
     """
     value: Any = settings
     for name in key.split("."):
@@ -72,7 +72,7 @@ def value_at(settings: BaseModel, key: str) -> Any:
 
 def nested(flat: Mapping[str, object]) -> dict[str, Any]:
     """
-    Dotted keys as tables in tables.
+    Return dotted keys as nested tables.
     """
     tables: dict[str, Any] = {}
     for key, value in flat.items():

@@ -1,5 +1,5 @@
 """
-Settings of what both daemons do for the legacy system.
+Section C{legacy} of each daemon: clients and peers of the legacy system.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from wsmsg.settings.urls.backends import check_redis, without_password
 
 class ConnectLegacySettings(Section):
     """
-    What a Connect does for the clients, and beside the Connects, of a system that was
-    there before.
+    Service for legacy clients, and for legacy Connects that run at the same time.
 
-    @ivar redis: the Redis of deployed Connects, as C{redis://host:port/0}: users and
-        what is forwarded are told there as theirs are; empty: they are not.
+    @ivar redis: the Redis of the legacy Connects, as C{redis://host:port/0}: Connect
+        lists its users there and relays messages through it, as legacy Connects do;
+        empty: none.
     @ivar redis_password: of the user in that URL.
-    @ivar redeliver: give the clients on connect what they have not acknowledged.
-    @ivar send_keep_s: how long a message of theirs that is refused for a moment is
-        kept and given again; then it is given up.
-    @ivar user_sends: messages of one user that may be kept; at it the user's
-        connections are not read.
-    @ivar held_bytes: bytes of all that is kept; at it no such client is read.
+    @ivar redeliver: send legacy clients on connect the messages that they have not
+        acknowledged.
+    @ivar send_keep_s: time for which Connect retries a message of a legacy client that
+        Message refuses temporarily; then Connect gives it up.
+    @ivar user_sends: messages of one user that may wait for a retry; at this number
+        Connect stops reading the user's connections.
+    @ivar held_bytes: bytes of all waiting messages; at this number Connect stops
+        reading all legacy clients.
     """
 
     redis: Annotated[
@@ -42,24 +44,24 @@ class ConnectLegacySettings(Section):
 
 class MessageLegacySettings(Section):
     """
-    What Message does for legacy peers.  All but C{http} can change live.
+    Service for legacy peers.  All of it but C{http} can change live.
 
     @ivar http: serve the HTTP contract of the legacy system on C{listen}.
-    @ivar records: pushes and answers that a legacy Connect has not read from its
-        stream; over it Message ends the stream.
-    @ivar record_bytes: the same in bytes.
-    @ivar unsettled: pushes that wait for it to be written before their records count as
-        settled; older ones are settled all the same.
-    @ivar unsettled_s: for how long they wait at the most.
-    @ivar sends: messages of it that are not accepted yet; a further one fails.
-    @ivar send_bytes: the same in bytes.
-    @ivar send_s: for how long what is refused for a moment is given again; then it has
-        failed.
-    @ivar acks: its acknowledgements that wait to be stored; a further one is not
-        confirmed.
-    @ivar history: the most messages that one page of C{GetHistoryMessages} has.
-    @ivar history_depth: how far into the messages of a user, of several conversations,
-        pages reach.
+    @ivar records: pushes and answers that a legacy Connect has not read;
+        over it Message ends the stream.
+    @ivar record_bytes: the same, in bytes.
+    @ivar unsettled: newest pushes that keep their records unsettled until they are
+        written; older ones count as settled at once.
+    @ivar unsettled_s: the time limit for that.
+    @ivar sends: messages of the Connect that are not accepted yet; a further one fails.
+    @ivar send_bytes: the same, in bytes.
+    @ivar send_s: time for which Message retries a send that is refused temporarily;
+        then the send fails.
+    @ivar acks: acknowledgements of the Connect that wait to be stored; a further one is
+        not confirmed.
+    @ivar history: most messages in one page of C{GetHistoryMessages}.
+    @ivar history_depth: number of messages of a user, over all conversations, that the
+        pages cover.
     """
 
     http: bool = True

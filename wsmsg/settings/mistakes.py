@@ -1,5 +1,5 @@
 """
-Mistakes in settings, told in words that need no knowledge of how they are read.
+Mistakes in settings, in words that need no knowledge of how settings are read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import attrs
 @attrs.frozen
 class Mistake:
     """
-    One thing that is wrong.
+    One mistake.
 
-    @ivar source: where it was given: a file, an environment variable, an option.
-    @ivar key: the setting, dotted; empty where the source itself is at fault.
-    @ivar reason: what is wrong and, where that is known, what to do.
+    @ivar source: the file, environment variable or option with the mistake.
+    @ivar key: the setting, dotted; empty if the mistake is in the source as a whole.
+    @ivar reason: the mistake and, where it is known, the remedy.
     """
 
     source: str
@@ -42,7 +42,7 @@ class SettingsMistakes(Exception):
 
     def text(self) -> str:
         """
-        All of them, one a line, after a line that counts them.
+        Return all mistakes, one a line, after a line that counts them.
         """
         count = len(self.mistakes)
         head = "1 mistake" if count == 1 else f"{count} mistakes"
@@ -53,7 +53,7 @@ class SettingsMistakes(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
-    C{"; did you mean ...?"}, or nothing where no known word is near.
+    Return C{"; did you mean ...?"}, or nothing if no known word is similar.
     """
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
@@ -61,10 +61,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def plain_reason(error: Mapping[str, Any], *, secret: bool = False) -> str:
     """
-    What one of pydantic's errors says, for an operator.
+    Return one of pydantic's errors in words for an operator.
 
     @param error: of C{ValidationError.errors()}.
-    @param secret: whether the value must not be told.
+    @param secret: do not show the value.
     """
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "value_error":
@@ -88,7 +88,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-#: By the whole name of pydantic's error.
+#: By the full name of pydantic's error.
 _REASONS = {
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -97,15 +97,15 @@ _REASONS = {
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "may have letters, digits, '.', '_' and '-' only",
     "string_too_long": "must have at most {max_length} characters",
-    "int_from_float": "must be a whole number",
-    "finite_number": "must be a number that ends",
+    "int_from_float": "must be an integer",
+    "finite_number": "must be a finite number",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
 }
 
-#: By its name without the last word, as C{int} of C{int_parsing}.
+#: By the name without its last word, such as C{int} for C{int_parsing}.
 _TYPES = {
-    "int": "must be a whole number",
+    "int": "must be an integer",
     "float": "must be a number",
     "bool": "must be true or false",
     "string": "must be text",

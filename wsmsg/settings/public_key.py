@@ -1,5 +1,5 @@
 """
-The public key that tokens are checked with, read and checked before use.
+Reading and validation of the public key that tokens are verified with.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _LEAST_BITS = 2048
 
 def read_public_key(text: str) -> str:
     """
-    A PEM public key, given as itself or as the path of a file.
+    Read a PEM public key, given as PEM text or as the path of a file.
 
-    @return: the PEM text; empty where nothing is given.
-    @raise ValueError: with a sentence that says what is wrong.
+    @return: the PEM text; empty if C{text} is empty.
+    @raise ValueError: with a sentence for the operator.
     """
     pem = text if "-----BEGIN" in text or not text else _file(text)
     if pem:
@@ -28,7 +28,9 @@ def read_public_key(text: str) -> str:
 
 def key_algorithm(pem: str) -> str:
     """
-    The JWT algorithm that a public key is for: C{RS256} or C{ES256}.
+    Return the JWT algorithm of a public key: C{RS256} or C{ES256}.
+
+    @raise ValueError: with a sentence for the operator.
     """
     if "PRIVATE KEY-----" in pem:
         raise ValueError("this is a private key; Connect needs only the public one")
@@ -38,11 +40,11 @@ def key_algorithm(pem: str) -> str:
         raise ValueError("this is not a PEM public key") from None
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < _LEAST_BITS:
-            raise ValueError(f"an RSA key has at least {_LEAST_BITS} bits")
+            raise ValueError(f"an RSA key needs at least {_LEAST_BITS} bits")
         return "RS256"
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
         return "ES256"
-    raise ValueError("only RSA keys (RS256) and P-256 keys (ES256) are understood")
+    raise ValueError("only RSA keys (RS256) and P-256 keys (ES256) are supported")
 
 
 def _file(path: str) -> str:
@@ -51,6 +53,5 @@ def _file(path: str) -> str:
     except (OSError, UnicodeDecodeError) as e:
         reason = e.strerror if isinstance(e, OSError) else "it is not text"
         raise ValueError(
-            f"neither a PEM public key nor a file that can be read: {path[:80]!r}: "
-            f"{reason}"
+            f"neither a PEM public key nor a readable file: {path[:80]!r}: {reason}"
         ) from None

@@ -1,5 +1,5 @@
 """
-Where settings come from: a file, beneath the environment, beneath the options.
+The sources of settings: a file, overridden by the environment, overridden by options.
 
 ============ ===================================================================
 a TOML file  tables C{[connect]} and C{[message]}, C{[common]} beneath each
@@ -9,8 +9,8 @@ environment  C{WSMSG_CONNECT__LIMITS__WINDOW=32}; with C{_FILE} at its end the
 options      C{--listen host:port}; C{--set limits.window=32} for every key
 ============ ===================================================================
 
-What comes later wins, key by key.  Nothing is applied before all of it is valid:
-every mistake is in one L{SettingsMistakes}.
+A later source overrides an earlier one, key by key.  Nothing is applied unless all of
+it is valid: one L{SettingsMistakes} has every mistake.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 S = TypeVar("S", bound=Common)
 
-#: The tables of a file, and what is in each.
+#: The tables of a file, with their settings.
 TABLES: Mapping[str, type[Common]] = {
     "common": Common,
     "connect": ConnectSettings,
     "message": MessageSettings,
 }
 
-#: No setting is below so many tables.
+#: Limit of nested tables; no setting is that deep.
 _DEEPEST = 8
 
 
 @attrs.frozen(kw_only=True)
 class Sources:
     """
-    All places that settings are read from, kept so that they can be read again.
+    All sources of the settings, kept so that a reload can read them again.
 
-    @ivar options: for each: the option as it was written, the key, the value.
+    @ivar options: for each option: the option as it was written, the key, the value.
     """
 
     file: Path | None = None
@@ -58,7 +58,7 @@ def load_settings(settings_type: type[S], sources: Sources) -> S:
     """
     Read, merge and check the settings of one daemon.
 
-    @raise SettingsMistakes: with everything that is wrong.
+    @raise SettingsMistakes: with every mistake.
     """
     table = table_of(settings_type)
     mistakes: list[Mistake] = []
@@ -73,18 +73,18 @@ def load_settings(settings_type: type[S], sources: Sources) -> S:
 
 def table_of(settings_type: type[Common]) -> str:
     """
-    The table of a file that has these settings.
+    Return the table of a file that has these settings.
     """
     return next(name for name, known in TABLES.items() if known is settings_type)
 
 
 def resolve_data_dir(settings: Common, environ: Mapping[str, str] = os.environ) -> Path:
     """
-    The folder for what the daemon keeps.
+    Return the data folder of the daemons.
     """
     if settings.data_dir:
         return Path(settings.data_dir).expanduser().absolute()
-    # systemd gives several, with colons between, where a unit asks for several.
+    # With several state directories, systemd separates them by colons.
     if state := environ.get("STATE_DIRECTORY", "").split(":")[0]:
         return Path(state)
     if base := environ.get("XDG_STATE_HOME", ""):
@@ -117,7 +117,7 @@ def _known(
     found: Iterable[tuple[str, Given]], wanted: tuple[str, ...], mistakes: list[Mistake]
 ) -> list[Given]:
     """
-    Those of the wanted tables, in the order of the tables, that are settings.
+    Return the known keys of the wanted tables, in the order of the tables.
     """
     known: dict[str, list[Given]] = {table: [] for table in wanted}
     for table, given in found:
@@ -142,7 +142,7 @@ def _unknown(table: str, given: Given, keys: Iterable[str]) -> Mistake:
     if elsewhere:
         hint = f"; it belongs to {' and '.join(f'[{t}]' for t in elsewhere)}"
     where = f"in [{table}]" if table == "common" else f"of wsmsg {table}"
-    return Mistake(given.source, given.key, f"is no setting {where}{hint}")
+    return Mistake(given.source, given.key, f"is not a setting {where}{hint}")
 
 
 def _in_file(path: Path, mistakes: list[Mistake]) -> Iterator[tuple[str, Given]]:
@@ -158,7 +158,7 @@ def _in_file(path: Path, mistakes: list[Mistake]) -> Iterator[tuple[str, Given]]
     except RecursionError:
         mistakes.append(Mistake(source, "", "is nested too deeply"))
         return
-    except ValueError as e:  # TOMLDecodeError is one; a number may be too long
+    except ValueError as e:  # TOMLDecodeError, or a number is too long
         mistakes.append(Mistake(source, "", f"is not TOML: {e}"))
         return
     for table, content in document.items():
@@ -177,15 +177,15 @@ def _no_table(name: str) -> str:
     if homes:
         return f"must be under {' or '.join(homes)}"
     near = did_you_mean(name, TABLES)
-    return f"is no table; there are [common], [connect] and [message]{near}"
+    return f"is not a table; the tables are [common], [connect] and [message]{near}"
 
 
 def _flat(
     settings_type: type[Common], content: Mapping[str, object], prefix: str = ""
 ) -> Iterator[tuple[str, object]]:
     """
-    The dotted keys of nested tables.  A table where a plain value is due stays one,
-    so that it is told as a wrong value.
+    Yield the dotted keys of nested tables.  A table in place of a plain value is kept,
+    so that it is reported as a wrong value.
     """
     plain = keys_of(settings_type)
     for name, value in content.items():
@@ -240,7 +240,9 @@ def _variable(
         return Given(key, value, source=source, text=True)
     plain = name[: -len("_FILE")]
     if plain in environ:
-        mistakes.append(Mistake(source, "", f"{plain} is set as well; unset one"))
+        mistakes.append(
+            Mistake(source, "", f"{plain} is set as well; unset one of them")
+        )
         return None
     content = _content(Path(value), f"{source} ({value})", mistakes)
     key = key.removesuffix("_file")
@@ -256,7 +258,7 @@ def _misspelt(name: str) -> str:
         for key in keys_of(settings_type)
     ]
     near = did_you_mean(name, names)
-    return f"is no setting, as WSMSG_CONNECT__LIMITS__WINDOW is one{near}"
+    return f"is not the name of a setting, such as WSMSG_CONNECT__LIMITS__WINDOW{near}"
 
 
 def _content(path: Path, source: str, mistakes: list[Mistake]) -> str | None:
@@ -267,5 +269,5 @@ def _content(path: Path, source: str, mistakes: list[Mistake]) -> str | None:
     except UnicodeDecodeError:
         mistakes.append(Mistake(source, "", "is not UTF-8 text"))
     except ValueError:
-        mistakes.append(Mistake(source, "", "is no path of a file"))
+        mistakes.append(Mistake(source, "", "is not the path of a file"))
     return None

@@ -1,5 +1,5 @@
 """
-Who may speak as whom: the settings for tokens.
+Sections C{token} and C{http.token}: verification of users' tokens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from wsmsg.settings.base import Section
 
 
 def _public_key(text: str) -> str:
-    # Not everybody has keys, and who has none shall not load the cryptography.
+    # Imported only when a key is read: cryptography is slow to load.
     from wsmsg.settings.public_key import read_public_key
 
     return read_public_key(text)
@@ -20,13 +20,13 @@ def _public_key(text: str) -> str:
 
 class TokenSettings(Section):
     """
-    Who may speak as whom.
+    Verification of tokens.
 
-    @ivar secret: the HS256 key.  With neither this nor a public key the key in
-        C{<data_dir>/token.key} is used, which Connect makes when it is missing.
-    @ivar public_key: a PEM public key for RS256 or ES256, or the path of a file
-        with one; always the key itself once it is read.
-    @ivar debug_token: a token that is believed for every user; empty: none.
+    @ivar secret: the HS256 key.  With neither this nor a public key, the key in
+        C{<data_dir>/token.key} is used, which Connect makes if it is missing.
+    @ivar public_key: a PEM public key for RS256 or ES256, or the path of a file with
+        one; after reading always the key itself.
+    @ivar debug_token: a token that is accepted for every user; empty: none.
     """
 
     secret: SecretStr = SecretStr("")

@@ -1,5 +1,5 @@
 """
-The settings of Connect's way to Message.
+Section C{upstream} of Connect: its streams to Message.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from wsmsg.settings.base import Section
 
 class UpstreamSettings(Section):
     """
-    What C{discovery} leads to.
+    The Messages that C{discovery} finds.
 
-    @ivar peer: C{wsmsg}, C{deployed} (a Message of the deployed system) or C{auto}:
-        as each one shows when it is dialled.
-    @ivar quiet_s: a deployed Message that is dialled says nothing; one that keeps the
-        stream for so long has taken it.
-    @ivar stalled_s: a deployed Message that took or answered nothing for so long is
+    @ivar peer: C{wsmsg}, C{legacy} (a Message of the legacy system) or C{auto}:
+        detected when Connect dials.
+    @ivar quiet_s: a legacy Message sends nothing when it is dialled; one that keeps the
+        stream open for so long has accepted it.
+    @ivar stalled_s: a legacy Message that neither reads nor answers for so long is
         dialled again.
     """
 

@@ -1,10 +1,10 @@
 """
 The settings of both daemons: names, types, defaults and bounds.
 
-A TOML file has the tables C{[connect]} and C{[message]} (and C{[common]}, for what
-both share); the environment spells the same keys C{WSMSG_CONNECT__LISTEN}.  Where
-values come from and how mistakes are told is in L{wsmsg.settings.sources}.
-Values are frozen: a reload makes new ones.
+A TOML file has the tables C{[connect]} and C{[message]} (and C{[common]}, for the keys
+that both share); the environment spells the same keys C{WSMSG_CONNECT__LISTEN}.
+L{wsmsg.settings.sources} reads the values and reports mistakes.  Values are frozen: a
+reload makes new ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Listen = Annotated[str, AfterValidator(_host_port)]
 
 class LogSettings(Section):
     """
-    What is logged and how.
+    Level and format of the log.
     """
 
     level: Literal["debug", "info", "warn", "error", "critical"] = "info"
@@ -64,9 +64,9 @@ class LogSettings(Section):
 
 class RetrySettings(Section):
     """
-    How often a thing that is missing is tried again; see L{wsmsg.dependency.retry}.
+    Delays between the attempts to reach a dependency; see L{wsmsg.dependency.retry}.
 
-    @ivar attempts: 0: for ever; else the daemon ends when so many failed in a row.
+    @ivar attempts: 0: no limit; else the daemon exits after so many failures in a row.
     """
 
     first_s: Seconds = 0.1
@@ -78,17 +78,18 @@ class RetrySettings(Section):
 
 class Common(Section):
     """
-    What every daemon has.
+    The keys that both daemons share.
 
-    @ivar data_dir: the folder of the embedded journal, the store and the local
-        key; empty: C{$STATE_DIRECTORY}, else C{$XDG_STATE_HOME/wsmsg}, else
+    @ivar data_dir: the folder of the embedded journal, the store and the local key;
+        empty: C{$STATE_DIRECTORY}, else C{$XDG_STATE_HOME/wsmsg}, else
         C{~/.local/state/wsmsg}.
-    @ivar node: this daemon's name in the logs of others; empty: made of the time.
-    @ivar trust_network: a listener that believes whoever calls it (gRPC, admin,
-        Message's HTTP without keys) may be open beyond loopback.
-    @ivar stop_s: the longest that stopping may take; then the daemon ends anyway.
-    @cvar RESTART: the settings that a reload cannot change.
-    @cvar TRUSTED: the listeners that believe whoever calls them.
+    @ivar node: the name of this daemon in the logs of its peers; empty: made of the
+        time.
+    @ivar trust_network: listeners without authentication (gRPC, admin, Message's HTTP
+        without keys) may listen beyond loopback.
+    @ivar stop_s: time limit for stopping; the daemon then exits anyway.
+    @cvar RESTART: the keys that a reload cannot change.
+    @cvar TRUSTED: the listeners that do not authenticate callers.
     """
 
     RESTART: ClassVar[frozenset[str]] = frozenset(
@@ -106,7 +107,7 @@ class Common(Section):
 
 class LimitSettings(Section):
     """
-    What Connect takes from clients.  All of it can change live.
+    Connect's limits for clients.  All of them can change live.
     """
 
     frame_bytes: Annotated[Bytes, Field(le=16 * 2**20)] = 65536
@@ -136,15 +137,17 @@ class ConnectSettings(Common):
         C{systemd:}.
     @ivar rpc_listen: gRPC C{OnlineStatus}, health and reflection; empty: none.
     @ivar admin_listen: health, metrics, status; empty: none.
-    @ivar discovery: where Message is: C{static:host:port,host:port}, C{dns:name:port},
-        C{dns:_service._proto.name} or C{redis://host:port/0?prefix=wsmsg:}.
+    @ivar discovery: the addresses of Message: C{static:host:port,host:port},
+        C{dns:name:port}, C{dns:_service._proto.name} or
+        C{redis://host:port/0?prefix=wsmsg:}.
     @ivar discovery_password: of the user in a C{redis:} URL.
-    @ivar send_timeout_s: a send that no Message answered for so long is rejected.
-    @ivar heartbeat_s: a connection that was silent for so long is pinged, and is
-        dead when it stays silent for as long again.
-    @ivar origins: C{Origin} headers that browsers may come with, C{*} as a wildcard.
-    @ivar resync_spread_s: over how long sessions are told to sync after a loss.
-    @ivar goaway_spread_s: over how long clients are told to move when stopping.
+    @ivar send_timeout_s: a send that no Message answers within this time is rejected.
+    @ivar heartbeat_s: Connect pings a connection that has been silent for so long, and
+        closes it if it stays silent for as long again.
+    @ivar origins: C{Origin} headers of browsers to accept, C{*} as a wildcard.
+    @ivar resync_spread_s: time over which Connect spreads requests to sync after a
+        loss.
+    @ivar goaway_spread_s: time over which a stopping Connect spreads requests to move.
     """
 
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
@@ -190,17 +193,19 @@ class MessageSettings(Common):
     @ivar registry: the Redis with the list of Messages that C{discovery} of Connect
         reads; empty: that of C{presence} if it is one; C{none}: no list.
     @ivar advertise: C{host:port} in that list; empty: C{rpc_listen}.
-    @ivar node_number: 0 to 1023, different for each Message, is in message ids; -1:
-        one that no other Message in the list has.
-    @ivar appends_in_flight: sends that may wait for the journal; over it they are
-        refused as C{overloaded}.
-    @ivar unsettled_records: records read and not settled; at it reading stops.
-    @ivar link_records: pushes that a link holds unacknowledged; over it the link is
-        cut and that Connect's sessions sync.
-    @ivar members_cached: members of groups that are kept in memory, of all groups.
-    @ivar group_members: the most members of a group.
-    @ivar recall_s: for how long senders may take a message back; 0: never.
-    @ivar link_grace_s: how long a lost link's routes and pushes are kept.
+    @ivar node_number: 0 to 1023, different for each Message, part of message ids; -1: a
+        number that no other Message in the list has.
+    @ivar appends_in_flight: sends that may wait for the journal; over it Message
+        refuses them as C{overloaded}.
+    @ivar unsettled_records: records that were read and are not settled; at it reading
+        pauses.
+    @ivar link_records: pushes on a link that are not acknowledged; over it Message cuts
+        the link, and the sessions of that Connect sync.
+    @ivar members_cached: members of groups in memory, over all groups.
+    @ivar group_members: most members of a group.
+    @ivar recall_s: time for which senders may recall a message; 0: never.
+    @ivar link_grace_s: time for which Message keeps the routes and pushes of a lost
+        link.
     """
 
     RESTART: ClassVar[frozenset[str]] = Common.RESTART | {
@@ -247,7 +252,7 @@ class MessageSettings(Common):
     unsettled_records: Count = 5000
     link_records: Count = 20000
     link_bytes: Bytes = 64 * 2**20
-    # With two keepalives it is how long users of a silent Connect stay online.
+    # Plus two keepalives: the time for which users of a silent Connect stay online.
     link_grace_s: Annotated[float, Field(ge=0, le=60)] = 1.5
     keepalive_s: Annotated[float, Field(ge=0.2, le=60)] = 1.5
     heads_cached: Count = 100000

@@ -310,17 +310,17 @@ class UrlTests(SynchronousTestCase):
         Each mistake is told in words.
         """
         for url, reason in (
-            ("dns:", "has no port, and is no service"),
-            ("dns:message", "has no port, and is no service"),
-            ("dns:message:0", "nobody can be reached at port 0"),
+            ("dns:", "has no port and is not a service"),
+            ("dns:message", "has no port and is not a service"),
+            ("dns:message:0", "port 0 cannot be dialled"),
             ("dns:message:x", "has no port from 0 to 65535"),
             ("dns:10.0.0.1:22004", "use static:10.0.0.1:22004"),
-            ("dns:a..b:1", "is no name that the DNS may have"),
+            ("dns:a..b:1", "is not a valid DNS name"),
             ("dns:_wsmsg._tcp.b:1", "a service has its ports in the DNS"),
-            ("dns:_wsmsg.b", "is no service; write dns:_service._proto.name"),
+            ("dns:_wsmsg.b", "is not a service; write dns:_service._proto.name"),
             ("dns://10.0.0.1", "is not dns://server:port/name:port"),
-            ("dns://names.test:53/a:1", "is no IP address"),
-            ("dns://10.0.0.1:0/a:1", "nobody can be asked at port 0"),
+            ("dns://names.test:53/a:1", "is not an IP address"),
+            ("dns://10.0.0.1:0/a:1", "port 0 cannot be queried"),
         ):
             e = self.assertRaises(ValueError, read_dns_url, url)
             self.assertIn(reason, str(e), url)

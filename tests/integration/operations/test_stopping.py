@@ -144,7 +144,7 @@ class StoppingTests(IntegrationTestCase):
             devices = [await self.device(self.user()) for _ in range(4)]
             before = len(connect.lines())
             await connect.signal(signal.SIGTERM)
-            await connect.until_logged("stopping: SIGTERM came")
+            await connect.until_logged("stopping: received SIGTERM")
             # Clients are told one after the other: others are there still.
             ends = [asyncio.ensure_future(d.hears("goaway")) for d in devices]
             _, left = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -155,6 +155,8 @@ class StoppingTests(IntegrationTestCase):
             span.check(1)
             await asyncio.gather(*ends, return_exceptions=True)
             last = connect.lines()[before:]
-            self.assertTrue([x for x in last if "ending at once: SIGTERM came" in x])
+            self.assertTrue(
+                [x for x in last if "exiting at once: received SIGTERM" in x]
+            )
         finally:
             connect.extra["goaway_spread_s"] = 0.5

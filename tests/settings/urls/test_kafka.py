@@ -1,5 +1,5 @@
 """
-Mistakes in the settings of a Kafka journal.
+URL and settings of a Kafka journal.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ class UrlTests(SynchronousTestCase):
 
     def test_right(self) -> None:
         """
-        Brokers are taken in their order, and a topic that is not named has its usual
-        name.
+        Brokers keep their order, and the topic has a default.
         """
         url = kafka_url("kafka://a:9092, b:9093/my.topic")
         self.assertEqual(
@@ -39,7 +38,7 @@ class UrlTests(SynchronousTestCase):
 
     def test_no_broker(self) -> None:
         """
-        A URL without a broker is told how one looks.
+        The mistake about a URL without a broker shows the right form.
         """
         for url in ("kafka:", "kafka://", "kafka:///topic", "kafka:a:9092"):
             self.assertIn("kafka://host:port", self.refused(url))
@@ -55,7 +54,7 @@ class UrlTests(SynchronousTestCase):
 
     def test_password(self) -> None:
         """
-        A password has no place in the URL, and is not repeated in the reason.
+        A password in the URL is a mistake, and the mistake does not repeat it.
         """
         reason = self.refused("kafka://me:geheim@a:9092/topic")
         self.assertIn("kafka.username", reason)
@@ -70,15 +69,15 @@ class UrlTests(SynchronousTestCase):
 
     def test_topic(self) -> None:
         """
-        A name that Kafka would not take is refused before Kafka is asked.
+        A topic name that Kafka would reject is refused without asking Kafka.
         """
         for name in ("a/b", "ä", ".", "..", "x" * 250, "a b"):
-            self.assertIn("is no topic", self.refused(f"kafka://a:9092/{name}"))
+            self.assertIn("is not a topic", self.refused(f"kafka://a:9092/{name}"))
 
 
-class ClashTests(SynchronousTestCase):
+class ConflictTests(SynchronousTestCase):
     """
-    Settings of Kafka that do not go together.
+    Rules between the settings of Kafka.
     """
 
     def found(self, journal: str = _JOURNAL, **given: Any) -> list[Conflict]:
@@ -90,7 +89,7 @@ class ClashTests(SynchronousTestCase):
 
     def test_right(self) -> None:
         """
-        A user with SASL and TLS clashes with nothing.
+        A user with SASL and TLS conflicts with nothing.
         """
         user = {"username": "me", "password": "secret"}
         self.assertEqual(self.keys(), [])
@@ -118,7 +117,8 @@ class ClashTests(SynchronousTestCase):
 
     def test_one_topic(self) -> None:
         """
-        Dead letters in the topic of the messages would be read as messages.
+        The topic of the messages is refused for dead letters, which would be read as
+        messages.
         """
         self.assertEqual(
             self.keys(dead_letters="topic"), [("journal", "kafka.dead_letters")]

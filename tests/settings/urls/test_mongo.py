@@ -11,12 +11,12 @@ from wsmsg.settings.values import MessageSettings
 
 class MongoUrlTests(Folder):
     """
-    What a URL says, and what none can say.
+    Valid URLs and mistakes.
     """
 
     def test_least(self) -> None:
         """
-        A host is enough: nobody logs in, and the database is wsmsg.
+        A host is enough: there is no login, and the database is wsmsg.
         """
         url = read_mongo_url("mongodb://db")
         self.assertEqual(url.hosts, (("db", 27017),))
@@ -24,7 +24,7 @@ class MongoUrlTests(Folder):
 
     def test_everything(self) -> None:
         """
-        Hosts, login, database and options are heeded.
+        Hosts, login, database and options are read.
         """
         url = read_mongo_url(
             "mongodb://us%40er:p%3A@a:1,[::1]:2/chat?authSource=admin&replicaSet=rs"
@@ -40,7 +40,8 @@ class MongoUrlTests(Folder):
 
     def test_srv(self) -> None:
         """
-        One name of DNS stands for the hosts, and means TLS; it is not looked up here.
+        One DNS name stands for the hosts and implies TLS; reading the URL does not
+        resolve it.
         """
         url = read_mongo_url("mongodb+srv://u:p@cluster.example/chat")
         self.assertEqual((url.hosts[0][0], url.srv), ("cluster.example", True))
@@ -49,7 +50,8 @@ class MongoUrlTests(Folder):
 
     def test_mistakes(self) -> None:
         """
-        What is wrong, or would not be heeded, is told, and never the password.
+        An invalid part, or an option that would have no effect, is a mistake that does
+        not show the password.
         """
         for text, reason in (
             ("mongodb://", "at least one hostname"),
@@ -61,7 +63,7 @@ class MongoUrlTests(Folder):
             ("mongodb://u:s3cret@h/db?w=1", "always w=majority"),
             ("mongodb://u:s3cret@h/db?authMechanism=PLAIN", "PLAIN"),
             ("mongodb://u:s3cret@h/db?tls=true&tlsCAFile=/no/file", "/no/file"),
-            ("mongodb+srv://a.example,b.example/db", "one name of DNS"),
+            ("mongodb+srv://a.example,b.example/db", "one DNS name"),
         ):
             (told,) = self.in_file(f'[message]\nstore = "{text}"\n', MessageSettings)
             self.assertIn("store: ", told)
@@ -70,7 +72,7 @@ class MongoUrlTests(Folder):
 
     def test_password(self) -> None:
         """
-        The password is in one place, belongs to a user, and is there for every user.
+        A password is given once, together with a user, and every user has one.
         """
         for store, password, reason in (
             ("sqlite:", "x", "an embedded store has no password"),
@@ -88,7 +90,7 @@ class MongoUrlTests(Folder):
 
     def test_shown(self) -> None:
         """
-        Whoever looks at the settings does not see a password in the URL.
+        Printed settings do not show the password in the URL.
         """
         settings = MessageSettings(store="mongodb://u:p4ss@h,i/db?tls=true")
         shown = settings.model_dump(mode="json")["store"]

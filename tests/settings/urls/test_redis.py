@@ -1,5 +1,5 @@
 """
-The URL of a Redis, and what goes with it.
+The URL of a Redis, and the rules about it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 class RedisUrlTests(Folder):
     """
-    What a URL says, and what none can say.
+    Valid URLs and mistakes.
     """
 
     def test_least(self) -> None:
         """
-        A host is enough: nobody logs in, and keys begin with wsmsg.
+        A host is enough: there is no login, and keys begin with wsmsg.
         """
         url = read_redis_url("redis://db")
         self.assertEqual((url.address, url.db), (("db", 6379), 0))
@@ -26,7 +26,7 @@ class RedisUrlTests(Folder):
 
     def test_everything(self) -> None:
         """
-        Login, database, prefix and authorities are heeded; nothing shows the password.
+        Login, database, prefix and authorities are read; nothing shows the password.
         """
         url = read_redis_url(f"rediss://us%40er:p%3A@[::1]:7/3?prefix=x:&ca={__file__}")
         self.assertEqual((url.user, url.password), ("us@er", "p:"))
@@ -38,20 +38,21 @@ class RedisUrlTests(Folder):
 
     def test_mistakes(self) -> None:
         """
-        What is wrong, or would not be heeded, is told, and never the password.
+        An invalid part, or an option that would have no effect, is a mistake that does
+        not show the password.
         """
         for text, reason in (
             ("redis:", "it is not redis://"),
             ("redis://", "there is no host"),
             ("redis://u:s3cret@h:0", "port 0"),
             ("redis://u:s3cret@h:x", "has no port"),
-            ("redis://u:s3cret@h/x", "is no database"),
+            ("redis://u:s3cret@h/x", "is not the number of a database"),
             ("redis://u:s3cret@h/0?foo=1", "the option foo is not supported"),
             ("redis://u:s3cret@h/0?prefix=a&prefix=b", "given twice"),
             ("redis://u:s3cret@h/0?prefix=", "a prefix has 1 to 100 characters"),
             ("redis://u:s3cret@h/0#x", "nothing may follow"),
             ("redis://u:s3cret@h/0?ca=/x", "use rediss://"),
-            ("rediss://u:s3cret@h/0?ca=/no/file", "no file that can be read"),
+            ("rediss://u:s3cret@h/0?ca=/no/file", "not a readable file"),
         ):
             with self.assertRaises(ValueError, msg=text) as told:
                 read_redis_url(text)
@@ -61,13 +62,13 @@ class RedisUrlTests(Folder):
 
 class RedisRulesTests(Folder):
     """
-    Settings that do not go together.
+    Rules between the settings of Redis.
     """
 
     def test_message(self) -> None:
         """
-        A login without its password, a password that the network sees, and a Message
-        that nobody can reach are mistakes.
+        A login without a password, a password that the network can read, and a Message
+        that no Connect can reach are mistakes.
         """
         for lines, reason in (
             ('presence = "redis://u@127.0.0.1"', "no password for the user 'u'"),
@@ -85,7 +86,7 @@ class RedisRulesTests(Folder):
 
     def test_connect(self) -> None:
         """
-        The same goes for the discovery, and the Redis of deployed Connects.
+        The discovery, and the Redis of legacy Connects, have the same rules.
         """
         for lines, reason in (
             ('discovery = "redis://u@127.0.0.1"', "no password for the user 'u'"),
@@ -104,7 +105,8 @@ class RedisRulesTests(Folder):
 
     def test_registry(self) -> None:
         """
-        The list of Messages is in the Redis of the presence, unless told otherwise.
+        The list of Messages is in the Redis of the presence, unless C{registry} says
+        otherwise.
         """
         redis = "redis://db/0"
         for registry, presence, host in (

@@ -1,3 +1,11 @@
 """
 Readers of the URLs in settings.
+
+::
+
+    address   host:port
+    backends  the URLs of all backends: journal, store, presence, discovery
+    dns       dns: URLs of the discovery
+    mongo     mongodb: URLs of the store
+    redis     redis: URLs
 """

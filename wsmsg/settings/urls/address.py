@@ -44,14 +44,14 @@ def _host(host: str, text: str) -> str:
     if ":" in host:
         raise ValueError(f"{text!r}: an IPv6 address is written [::1]:21005")
     if not all(c.isalnum() or c in "-._" for c in host):
-        raise ValueError(f"{text!r} has a host with characters no host has")
+        raise ValueError(f"{text!r} has a host with invalid characters")
     return host
 
 
 def is_loopback(host: str) -> bool:
     """
-    Whether only this machine reaches a listener at C{host}.  A name other than
-    C{localhost} may mean anything, so it is not.
+    Return L{True} if only this machine can reach a listener at C{host}.  A name other
+    than C{localhost} may resolve to any address, so it does not count.
     """
     if host == "localhost":
         return True

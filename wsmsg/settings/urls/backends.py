@@ -1,5 +1,5 @@
 """
-The URLs that choose what stands behind a daemon, read and checked.
+The URLs that choose the backends of a daemon, read and checked.
 
 ========== ===================================
 setting    URL
@@ -15,7 +15,7 @@ discovery  C{dns:name:port}, C{dns:_s._p.n}
 discovery  C{redis://host:port/0?prefix=p:}
 ========== ===================================
 
-Each reader raises L{ValueError} with a sentence for the operator.
+Each function returns the URL, or raises L{ValueError} with a sentence for the operator.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from wsmsg.settings.urls.redis import is_redis, read_redis_url
 
 def check_sqlite(url: str) -> str:
     """
-    C{sqlite:} (a file in the data folder) or C{sqlite:///absolute/path}.
+    Check C{sqlite:} (a file in the data folder) or C{sqlite:///absolute/path}.
     """
     rest = _after(url, "sqlite", "sqlite: or sqlite:///path")
     if rest and (not rest.startswith("///") or rest.endswith("/")):
@@ -40,7 +40,7 @@ def check_sqlite(url: str) -> str:
 
 class KafkaUrl(NamedTuple):
     """
-    What a C{kafka:} URL says.
+    The parts of a C{kafka:} URL.
     """
 
     brokers: tuple[Address, ...]
@@ -48,13 +48,13 @@ class KafkaUrl(NamedTuple):
 
 
 _KAFKA = "kafka://host:port,host:port/topic"
-#: What Kafka takes as the name of a topic.
+#: A topic name, by the rules of Kafka.
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def check_store(url: str) -> str:
     """
-    C{sqlite:}, C{sqlite:///absolute/path} or C{mongodb://host:port/database}.
+    Check C{sqlite:}, C{sqlite:///absolute/path} or C{mongodb://host:port/database}.
     """
     if url.partition(":")[0] not in ("mongodb", "mongodb+srv"):
         return check_sqlite(url)
@@ -66,14 +66,15 @@ def check_store(url: str) -> str:
 
 def without_password(url: str) -> str:
     """
-    The URL as others may see it.
+    Return the URL with stars in place of its password.
     """
     return re.sub(r"(//[^/@]*?):[^/]*@", r"\1:**********@", url)
 
 
 def check_journal(url: str) -> str:
     """
-    C{sqlite:}, C{sqlite:///absolute/path} or C{kafka://host:port,host:port/topic}.
+    Check C{sqlite:}, C{sqlite:///absolute/path} or
+    C{kafka://host:port,host:port/topic}.
     """
     if url.partition(":")[0] == "kafka":
         kafka_url(url)
@@ -83,8 +84,8 @@ def check_journal(url: str) -> str:
 
 def kafka_url(url: str) -> KafkaUrl:
     """
-    Brokers, any of which leads to the others, and the topic; C{wsmsg.messages} where
-    the URL names none.
+    Return the brokers, any of which leads to the others, and the topic, by default
+    C{wsmsg.messages}.
     """
     scheme, _, rest = url.partition("://")
     hosts, _, topic = rest.partition("/")
@@ -97,7 +98,7 @@ def kafka_url(url: str) -> KafkaUrl:
     brokers = tuple(parse_address(b.strip()) for b in hosts.split(",") if b.strip())
     for broker in brokers:
         if not broker.port:
-            raise ValueError(f"{url!r}: nobody can be reached at port 0")
+            raise ValueError(f"{url!r}: port 0 cannot be dialled")
     if not brokers or len(set(brokers)) < len(brokers):
         raise ValueError(f"{url!r} names no broker, or one twice")
     return KafkaUrl(brokers, check_topic(topic or "wsmsg.messages"))
@@ -105,18 +106,18 @@ def kafka_url(url: str) -> KafkaUrl:
 
 def check_topic(name: str) -> str:
     """
-    A name that Kafka takes.
+    Check a topic name by the rules of Kafka.
     """
     if not _TOPIC.fullmatch(name) or name in (".", ".."):
         raise ValueError(
-            f"{name!r} is no topic: up to 249 of letters, digits, '.', '_' and '-'"
+            f"{name!r} is not a topic: up to 249 of letters, digits, '.', '_' and '-'"
         )
     return name
 
 
 def check_presence(url: str) -> str:
     """
-    C{memory:} or C{redis://host:port/0?prefix=wsmsg:}.
+    Check C{memory:} or C{redis://host:port/0?prefix=wsmsg:}.
     """
     if is_redis(url):
         read_redis_url(url)
@@ -128,7 +129,7 @@ def check_presence(url: str) -> str:
 
 def check_redis(url: str) -> str:
     """
-    C{redis://host:port/0}, or nothing.
+    Check C{redis://host:port/0}, or an empty text.
     """
     if url:
         read_redis_url(url)
@@ -137,7 +138,7 @@ def check_redis(url: str) -> str:
 
 def check_registry(url: str) -> str:
     """
-    C{redis://host:port/0?prefix=wsmsg:}, C{none}, or nothing.
+    Check C{redis://host:port/0?prefix=wsmsg:}, C{none}, or an empty text.
     """
     if url not in ("", "none"):
         read_redis_url(url)
@@ -146,8 +147,8 @@ def check_registry(url: str) -> str:
 
 def check_discovery(url: str) -> str:
     """
-    C{static:host:port,host:port}, C{dns:name:port}, C{dns:_service._proto.name} or
-    C{redis://host:port/0?prefix=wsmsg:}.
+    Check C{static:host:port,host:port}, C{dns:name:port}, C{dns:_service._proto.name}
+    or C{redis://host:port/0?prefix=wsmsg:}.
     """
     if is_redis(url):
         read_redis_url(url)
@@ -162,7 +163,7 @@ def check_discovery(url: str) -> str:
 
 def static_targets(url: str) -> tuple[Address, ...]:
     """
-    The addresses in C{static:host:port,host:port}, in their order.
+    Return the addresses in C{static:host:port,host:port}, in their order.
     """
     rest = _after(url, "static", "static:host:port,host:port")
     targets = tuple(parse_address(t.strip()) for t in rest.split(",") if t.strip())
@@ -170,7 +171,7 @@ def static_targets(url: str) -> tuple[Address, ...]:
         raise ValueError(f"{url!r} names no address")
     for target in targets:
         if not target.port:
-            raise ValueError(f"{url!r}: nobody can be reached at port 0")
+            raise ValueError(f"{url!r}: port 0 cannot be dialled")
     if len(set(targets)) < len(targets):
         raise ValueError(f"{url!r} names an address twice")
     return targets
@@ -178,9 +179,9 @@ def static_targets(url: str) -> tuple[Address, ...]:
 
 def sqlite_path(url: str, data_dir: Path, name: str) -> Path:
     """
-    The file that a C{sqlite:} URL means.
+    Return the path of the file of a C{sqlite:} URL.
 
-    @param name: of the file in the data folder where the URL names none.
+    @param name: the file in the data folder if the URL has no path.
     """
     rest = check_sqlite(url).removeprefix("sqlite:")
     return Path(rest[2:]) if rest else data_dir / name

@@ -1,11 +1,11 @@
 """
-The URL of a discovery that asks the DNS, read without a network.
+The URL of a discovery by DNS, read without a network.
 
 ============================== ====================================================
 C{dns:name:port}               every address of the name (A, AAAA), at this port
 C{dns:_service._proto.name}    hosts and ports of the service (SRV, RFC 2782)
-C{dns://server:port/...}       either, asked of this server (by number) and not of
-                               those that the machine asks
+C{dns://server:port/...}       either, resolved by this server (an IP address)
+                               instead of the servers of the machine
 ============================== ====================================================
 """
 
@@ -24,11 +24,11 @@ _DNS_PORT = 53
 
 class DnsUrl(NamedTuple):
     """
-    What a C{dns:} URL says.
+    The parts of a C{dns:} URL.
 
     @ivar name: without a dot at its end.
-    @ivar port: 0: the name is that of a service, which has the ports.
-    @ivar servers: to ask; empty: those of the machine.
+    @ivar port: 0 for a service, whose ports are in the DNS.
+    @ivar servers: the servers to query; empty: those of the machine.
     """
 
     name: str
@@ -42,6 +42,8 @@ class DnsUrl(NamedTuple):
 
 def read_dns_url(url: str) -> DnsUrl:
     """
+    Read the URL.
+
     @raise ValueError: with a sentence for the operator.
     """
     scheme, colon, rest = url.partition(":")
@@ -56,18 +58,18 @@ def read_dns_url(url: str) -> DnsUrl:
     if rest.startswith("_"):
         return DnsUrl(_service(rest, url), 0, servers)
     if ":" not in rest:
-        raise ValueError(f"{url!r} has no port, and is no service; use {_WANTED}")
+        raise ValueError(f"{url!r} has no port and is not a service; use {_WANTED}")
     host, port = parse_address(rest)
     if not port:
-        raise ValueError(f"{url!r}: nobody can be reached at port 0")
+        raise ValueError(f"{url!r}: port 0 cannot be dialled")
     if _is_number(host):
-        raise ValueError(f"{url!r}: {host} is a number, no name; use static:{rest}")
+        raise ValueError(f"{url!r}: {host} is an address; use static:{rest}")
     return DnsUrl(_name(host, url), port, servers)
 
 
 def check_dns(url: str) -> str:
     """
-    C{dns:name:port}, C{dns:_service._proto.name}, or either at a server.
+    Check C{dns:name:port}, C{dns:_service._proto.name}, or either with a server.
     """
     read_dns_url(url)
     return url
@@ -78,25 +80,25 @@ def _server(text: str, url: str) -> Address:
         return Address(text, _DNS_PORT)
     server = parse_address(text)
     if not _is_number(server.host):
-        raise ValueError(f"{url!r}: the server {server.host!r} is no IP address")
+        raise ValueError(f"{url!r}: the server {server.host!r} is not an IP address")
     if not server.port:
-        raise ValueError(f"{url!r}: nobody can be asked at port 0")
+        raise ValueError(f"{url!r}: port 0 cannot be queried")
     return server
 
 
 def _service(text: str, url: str) -> str:
     if ":" in text:
-        raise ValueError(f"{url!r}: a service has its ports in the DNS; name none")
+        raise ValueError(f"{url!r}: a service has its ports in the DNS; omit the port")
     labels = text.rstrip(".").split(".")
     if len(labels) < 3 or not labels[1].startswith("_"):
-        raise ValueError(f"{url!r} is no service; write dns:_service._proto.name")
+        raise ValueError(f"{url!r} is not a service; write dns:_service._proto.name")
     return _name(text, url)
 
 
 def _name(text: str, url: str) -> str:
     name = text.removesuffix(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(part) for part in name.split(".")):
-        raise ValueError(f"{url!r}: {text!r} is no name that the DNS may have")
+        raise ValueError(f"{url!r}: {text!r} is not a valid DNS name")
     return name
 
 

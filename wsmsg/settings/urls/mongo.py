@@ -1,8 +1,8 @@
 """
 The URL of a store in MongoDB, read without a network.
 
-An option that would not be heeded is a mistake, not ignored.  No sentence of these
-repeats the URL: it may have a password in it.
+An option that would have no effect is a mistake.  No mistake repeats the URL, because
+it may have a password in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import attrs
 _SRV = "mongodb+srv://"
 _PLAIN = "mongodb://"
 
-#: What is heeded, in lower case as pymongo tells it in mistakes.
+#: Options that have an effect, in lower case, as in the mistakes of pymongo.
 _HEEDED = {
     "authmechanism",
     "authsource",
@@ -28,7 +28,7 @@ _HEEDED = {
     "tlscertificatekeyfile",
     "w",
 }
-#: What drivers are often told, and what makes no difference here.
+#: Options that are often given to drivers, and are ignored here.
 _HARMLESS = {"appname", "retryreads", "retrywrites"}
 _MECHANISMS = {"DEFAULT", "SCRAM-SHA-1", "SCRAM-SHA-256", "MONGODB-X509"}
 _TIMEOUT_S = 5.0
@@ -39,13 +39,13 @@ _PORT = 27017
 @attrs.frozen
 class MongoUrl:
     """
-    Where the store is and who asks there.
+    The hosts of a store, the login and the options.
 
-    @ivar hosts: pairs of name and port; with C{srv} the one name that is looked up.
-    @ivar srv: whether DNS tells the hosts.
-    @ivar auth_source: the database that knows the user.
-    @ivar timeout_s: the longest that one operation may take.
-    @ivar pool_size: how many connections are held.
+    @ivar hosts: pairs of name and port; with C{srv} the one name to look up.
+    @ivar srv: the DNS has the hosts.
+    @ivar auth_source: the database that the user belongs to.
+    @ivar timeout_s: time limit for one operation.
+    @ivar pool_size: number of connections.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -65,16 +65,16 @@ class MongoUrl:
     @property
     def place(self) -> str:
         """
-        The hosts and the database, as a log may have them.
+        The hosts and the database, without the login, for logs.
         """
         return ",".join(f"{h}:{p}" for h, p in self.hosts) + "/" + self.database
 
 
 def read_mongo_url(url: str, password: str = "") -> MongoUrl:
     """
-    What the URL says.
+    Read the URL.
 
-    @param password: the user's, if it is not in the URL.
+    @param password: of the user, if the URL has none.
     @raise ValueError: a sentence for the operator.
     """
     parsed = _parsed(url)
@@ -118,7 +118,7 @@ def _parsed(url: str) -> dict[str, Any]:
         raise ValueError(f"mongodb: {str(e)[:200]}") from None
     hosts = parsed["nodelist"]
     if url.startswith(_SRV) and (len(hosts) > 1 or hosts[0][1] != _PORT):
-        raise ValueError("mongodb+srv: takes one name of DNS, without a port")
+        raise ValueError("mongodb+srv: takes one DNS name, without a port")
     return parsed
 
 
@@ -133,14 +133,14 @@ def _check_options(options: dict[str, Any]) -> None:
         raise ValueError(f"mongodb: authMechanism {mechanism} is not supported")
     files = {"tlscafile", "tlscertificatekeyfile"} & set(options)
     if files and not options.get("tls", options.get("ssl", True)):
-        raise ValueError("mongodb: files of certificates are of no use with tls=false")
+        raise ValueError("mongodb: certificate files have no effect with tls=false")
 
 
 def _check_login(
     url: str, user: str, given: str | None, password: str, mechanism: str
 ) -> None:
     if given and password:
-        raise ValueError("mongodb: the password is in the URL and in store_password")
+        raise ValueError("mongodb: a password is in the URL and in store_password")
     if password and not user:
         raise ValueError("mongodb: there is a store_password and no user in the URL")
     if mechanism.startswith("SCRAM") and not user:

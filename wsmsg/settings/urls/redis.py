@@ -4,8 +4,8 @@ The URL of a Redis, read without a network::
     redis://user:password@host:6379/0?prefix=wsmsg:
     rediss://host:6380/0?ca=/path/to/authorities.pem        the same with TLS
 
-An option that would not be heeded is a mistake, not ignored.  No sentence of these
-repeats the URL: it may have a password in it.
+An option that would have no effect is a mistake.  No mistake repeats the URL, because
+it may have a password in it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _MOST_DB = 9999
 @attrs.frozen(kw_only=True)
 class RedisUrl:
     """
-    Where a Redis is, who asks there, and which keys are ours.
+    The address of a Redis, the login, and the prefix of the keys.
 
     @ivar user: empty: the default user.
-    @ivar password: empty: nobody logs in.
-    @ivar prefix: what every key of ours begins with.
-    @ivar ca_file: authorities to believe; empty: those of the system.
+    @ivar password: empty: no login.
+    @ivar prefix: the beginning of every key that wsmsg uses.
+    @ivar ca_file: certificate authorities; empty: those of the system.
     """
 
     address: Address
@@ -47,23 +47,23 @@ class RedisUrl:
     @property
     def place(self) -> str:
         """
-        The address and the database, as a log may have them.
+        The address and the database, without the login, for logs.
         """
         return f"{self.address}/{self.db}"
 
 
 def is_redis(url: str) -> bool:
     """
-    Whether a URL means a Redis.
+    Return L{True} for the URL of a Redis.
     """
     return url.partition(":")[0] in _SCHEMES
 
 
 def read_redis_url(url: str, password: str = "") -> RedisUrl:
     """
-    What the URL says.
+    Read the URL.
 
-    @param password: the user's, if it is not in the URL.
+    @param password: of the user, if the URL has none.
     @raise ValueError: a sentence for the operator.
     """
     try:
@@ -97,7 +97,7 @@ def _address(place: str) -> Address:
     has_port = ":" in place.rpartition("]")[2]
     address = parse_address(place if has_port else f"{place}:{_PORT}")
     if not address.port:
-        raise ValueError("redis: nobody can be reached at port 0")
+        raise ValueError("redis: port 0 cannot be dialled")
     return address
 
 
@@ -105,7 +105,7 @@ def _db(path: str) -> int:
     text = path.removeprefix("/") or "0"
     if not (text.isascii() and text.isdigit() and int(text) <= _MOST_DB):
         raise ValueError(
-            f"redis: {text!r} is no database, which is a number as in {REDIS}"
+            f"redis: {text!r} is not the number of a database, as in {REDIS}"
         )
     return int(text)
 
@@ -133,5 +133,5 @@ def _prefix(text: str) -> str:
 
 def _readable(path: str) -> str:
     if path and not os.access(path, os.R_OK):
-        raise ValueError(f"redis: ca: {path} is no file that can be read")
+        raise ValueError(f"redis: ca: {path} is not a readable file")
     return path

@@ -117,7 +117,7 @@ class ConnectNode:
         self.admission.apply_settings(settings.limits)
         self.heartbeat.apply_settings(settings.heartbeat_s)
         self.connections.apply_settings(settings)
-        self.upstream.reload(settings)
+        self.upstream.apply_settings(settings)
         try:
             self.authenticator.apply_settings(settings.token)
         except BadTokenSettings as e:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.interface import Subprotocol
     from wsmsg.connect.session.registry import Registry
+    from wsmsg.connect.upstream.context import UnnumberedMode, UpstreamContext
     from wsmsg.connect.upstream.upstream import Upstream
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
@@ -152,6 +154,7 @@ def _sessions(
         node=daemon.node,
         incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
+        unnumbered_mode=_legacy_upstream,
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
     context = SessionContext(
@@ -163,6 +166,17 @@ def _sessions(
         clock=reactor,
     )
     return context, upstream
+
+
+def _legacy_upstream(
+    context: UpstreamContext, pool_changed: Callable[[], None]
+) -> UnnumberedMode:
+    """
+    Load the plug-in for legacy Messages.
+    """
+    from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
+
+    return LegacyUpstream(context, pool_changed)
 
 
 def _connections(

@@ -20,6 +20,7 @@ from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import (
     GroupView,
     IUpstream,
+    IUpstreamReads,
     NewSend,
     OnAnswer,
     SendAnswer,
@@ -87,21 +88,22 @@ class FakePeer:
         return self.closed[0] if self.closed else None
 
 
-@implementer(IUpstream)
+@implementer(IUpstream, IUpstreamReads)
 class FakeUpstream:
     """
     Message, answering when the test says so.
 
-    @ivar came_d: what the next C{came} gives; L{None}: C{True} at once.
+    @ivar joined_d: what the next C{user_joined} gives; L{None}: C{True} at once.
     @ivar asked: queries that wait for an answer.
     """
 
     def __init__(self) -> None:
         self.up = True
         self.unnumbered = False
+        self.reads = self
         self.calls: list[tuple[Any, ...]] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
-        self.came_d: Deferred[bool] | None = None
+        self.joined_d: Deferred[bool] | None = None
         self.heads_d: Deferred[tuple[Sequence[ConversationHead], bool]] | None = None
         self.asked: list[Deferred[Any]] = []
 
@@ -116,12 +118,12 @@ class FakeUpstream:
             _, on_answer = self.sends.pop(0)
             on_answer(SendAnswer(time_ms=5))
 
-    def came(self, user: int) -> Deferred[bool]:
-        self.calls.append(("came", user))
-        return self.came_d or succeed(self.up)
+    def user_joined(self, user: int) -> Deferred[bool]:
+        self.calls.append(("user_joined", user))
+        return self.joined_d or succeed(self.up)
 
-    def left(self, user: int) -> None:
-        self.calls.append(("left", user))
+    def user_left(self, user: int) -> None:
+        self.calls.append(("user_left", user))
 
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
         self.calls.append(("cursor", conversation, user, delivered, read))

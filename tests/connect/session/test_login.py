@@ -42,7 +42,7 @@ class LoginTests(SessionTestCase):
         self.assertEqual(
             welcome.heads, (frames.Head("u:1:1001", 3, 1, 2, 99, (other,)),)
         )
-        self.assertEqual(house.upstream.named("came"), [(1001,)])
+        self.assertEqual(house.upstream.named("user_joined"), [(1001,)])
 
     def test_since(self) -> None:
         """
@@ -134,12 +134,12 @@ class LoginTests(SessionTestCase):
         What a client says while its login is checked waits, in its order.
         """
         house = House()
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"), frames.Ping("1"), frames.Ping("2"))
         self.assertFalse(client.peer.reading)
         self.assertEqual(client.heard(), [])
-        house.upstream.came_d.callback(True)
+        house.upstream.joined_d.callback(True)
         welcome, *pongs = client.heard()
         self.assertIsInstance(welcome, Welcome)
         self.assertEqual(pongs, [frames.Pong("1"), frames.Pong("2")])
@@ -150,7 +150,7 @@ class LoginTests(SessionTestCase):
         A client cannot fill memory while its login is checked.
         """
         house = House()
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"))
         for _ in range(10000):
@@ -162,12 +162,12 @@ class LoginTests(SessionTestCase):
         What is pushed before the welcome comes after it.
         """
         house = House()
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"))
         house.registry.push(message(1002, 1001, 1), [1001])
         self.assertEqual(client.heard(), [])
-        house.upstream.came_d.callback(True)
+        house.upstream.joined_d.callback(True)
         welcome, deliver = client.heard()
         self.assertIsInstance(welcome, Welcome)
         self.assertIsInstance(deliver, frames.Deliver)
@@ -177,12 +177,12 @@ class LoginTests(SessionTestCase):
         What is pushed before the welcome and is too much is told to be missing.
         """
         house = House(outbox_soft_bytes=500)
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"))
         for seq in range(1, 50):
             house.registry.push(message(1002, 1001, seq), [1001])
-        house.upstream.came_d.callback(True)
+        house.upstream.joined_d.callback(True)
         welcome, *delivers, resync = client.heard()
         self.assertIsInstance(welcome, Welcome)
         self.assertIsInstance(resync, Resync)
@@ -226,12 +226,12 @@ class LoginTests(SessionTestCase):
         A login that Message never answers ends with a code that says reconnect.
         """
         house = House()
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"))
         house.pass_time(15)
         self.assertEqual(client.peer.code, Close.UNAVAILABLE)
-        house.upstream.came_d.callback(True)
+        house.upstream.joined_d.callback(True)
         self.assertEqual(client.heard(), [])
 
     def test_lost_while_checking(self) -> None:
@@ -239,13 +239,13 @@ class LoginTests(SessionTestCase):
         A client that goes before its welcome leaves nothing behind.
         """
         house = House()
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"))
         client.hang_up()
-        house.upstream.came_d.callback(True)
+        house.upstream.joined_d.callback(True)
         self.assertEqual(house.registry.users(), [])
-        self.assertEqual(house.upstream.named("left"), [(1001,)])
+        self.assertEqual(house.upstream.named("user_left"), [(1001,)])
         self.assertEqual(house.registry.count, 0)
 
     def test_bug_in_login(self) -> None:

@@ -39,10 +39,10 @@ class ComingTests(SynchronousTestCase):
         self.assertEqual(house.registry.users(), [1001])
         phone.hang_up()
         self.assertIn(1001, house.registry)
-        self.assertEqual(house.upstream.named("left"), [])
+        self.assertEqual(house.upstream.named("user_left"), [])
         laptop.hang_up()
         self.assertNotIn(1001, house.registry)
-        self.assertEqual(house.upstream.named("left"), [(1001,)])
+        self.assertEqual(house.upstream.named("user_left"), [(1001,)])
 
     def test_replaced(self) -> None:
         """
@@ -57,7 +57,7 @@ class ComingTests(SynchronousTestCase):
         old.hang_up()
         house.registry.push(message(7, 1001, 1), [1001])
         self.assertEqual([len(c.heard()) for c in (old, other, new)], [0, 1, 1])
-        self.assertEqual(house.upstream.named("left"), [])
+        self.assertEqual(house.upstream.named("user_left"), [])
 
     def test_kicked(self) -> None:
         """

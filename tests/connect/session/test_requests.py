@@ -160,7 +160,7 @@ class RequestTests(SessionTestCase):
             client.say(frame)
             self.assert_error(client, "forbidden", request)
         calls = {call[0] for call in house.upstream.calls}
-        self.assertEqual(calls, {"came", "heads"})
+        self.assertEqual(calls, {"user_joined", "heads"})
 
     def test_no_conversation(self) -> None:
         """

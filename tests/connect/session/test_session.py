@@ -207,7 +207,7 @@ class EndTests(SessionTestCase):
         client.hang_up()
         self.assertEqual(house.registry.users(), [])
         self.assertEqual(house.registry.watched(), [])
-        self.assertEqual(house.upstream.named("left"), [(1001,)])
+        self.assertEqual(house.upstream.named("user_left"), [(1001,)])
         self.assertEqual(house.upstream.named("unwatch"), [([7],)])
         self.assertEqual(house.registry.count, 0)
         self.assertIsNone(client.peer.code)

@@ -53,13 +53,13 @@ class ResyncTests(SynchronousTestCase):
         One who is not welcomed yet is told right after the welcome.
         """
         house = House()
-        house.upstream.came_d = Deferred()
+        house.upstream.joined_d = Deferred()
         client = house.client()
         client.say(Hello("token-1001"))
         house.registry.resync("a loss", 0.0)
         house.pass_time(5)
         self.assertEqual(client.heard(), [])
-        house.upstream.came_d.callback(True)
+        house.upstream.joined_d.callback(True)
         kinds = [type(f) for f in client.heard()]
         self.assertEqual(kinds, [frames.Welcome, Resync])
 

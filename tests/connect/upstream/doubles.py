@@ -15,6 +15,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from wsmsg.connect.discovery.interface import Changed, IDiscovery
+from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.dependency.state import Dependency
@@ -285,6 +286,7 @@ class World:
             give_up=self.gave_up.append,
             endpoint=self._endpoint,
             discovery=self._discover,
+            unnumbered_mode=LegacyUpstream,
         )
         verifyObject(IUpstream, self.upstream)
         self.answers: dict[str, SendAnswer] = {}
@@ -293,8 +295,13 @@ class World:
         self.discovery = MemoryDiscovery(settings.discovery)
         return self.discovery
 
-    def _endpoint(self, address: str, hello: Any, settings: Any) -> MemoryEndpoint:
-        self.message(address).peers.append(settings.upstream.peer)
+    def _endpoint(
+        self, address: str, hello: Any, settings: Any, unnumbered: Any
+    ) -> MemoryEndpoint:
+        peer = settings.upstream.peer if unnumbered else "wsmsg"
+        if peer == "legacy":
+            hello = unnumbered()._hello
+        self.message(address).peers.append(peer)
         return MemoryEndpoint(self.message(address), hello)
 
     def message(self, address: str = "a:1") -> MemoryMessage:

@@ -140,8 +140,8 @@ class UpstreamGrpcTests(TestCase):
         upstream = self.connect(await self.serve(SmallMessage("m1")))
         answer = await self.send("one")
         self.assertEqual(answer.time_ms, 7)
-        self.assertTrue(await upstream.came(5))
-        self.assertEqual(await upstream.page(1, "u:1:2", 0, 10), ([], 3, False))
+        self.assertTrue(await upstream.user_joined(5))
+        self.assertEqual(await upstream.reads.page(1, "u:1:2", 0, 10), ([], 3, False))
         self.assertEqual([t[0] for t in self.edge.told], ["resync", "push"])
 
     async def test_connect_first(self) -> None:

@@ -178,7 +178,7 @@ class AnyFrameTests(SynchronousTestCase):
         world = World()
         world.start("a:1")
         results: list[Any] = []
-        world.upstream.page(1, "u:1:2", 0, 9).addBoth(results.append)
+        world.upstream.reads.page(1, "u:1:2", 0, 9).addBoth(results.append)
         ((_, asked),) = world.message().stream.queries
         asked.callback(rest_pb2.QueryResponse(answers=said))
         (result,) = results

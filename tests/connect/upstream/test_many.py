@@ -140,7 +140,7 @@ class DiscoveryTests(ManyTestCase):
         world = self.both()
         leaving, stays = self.streams(world)
         self.found(world, self.name(world, stays))
-        world.upstream.came(7)
+        world.upstream.user_joined(7)
         self.assertEqual(list(leaving.apply().presence.online), [7])
         for n in range(4):
             world.send(f"c{n}", f"u:1:{n + 2}")

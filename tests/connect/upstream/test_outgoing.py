@@ -46,11 +46,11 @@ class PresenceTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        world.upstream.came(1)
-        world.upstream.came(2)
-        world.upstream.left(1)
-        world.upstream.came(3)
-        world.upstream.came(3)
+        world.upstream.user_joined(1)
+        world.upstream.user_joined(2)
+        world.upstream.user_left(1)
+        world.upstream.user_joined(3)
+        world.upstream.user_joined(3)
         delta = world.message().stream.take().presence
         self.assertEqual(sorted(delta.online), [2, 3])
         self.assertEqual(list(delta.offline), [1])
@@ -62,8 +62,8 @@ class PresenceTests(SynchronousTestCase):
         world = World()
         world.edge.there = [1]
         world.start("a:1")
-        world.upstream.came(1)
-        world.upstream.left(1)
+        world.upstream.user_joined(1)
+        world.upstream.user_left(1)
         self.assertEqual(list(world.message().stream.take().presence.offline), [1])
 
     def test_came(self) -> None:
@@ -73,9 +73,9 @@ class PresenceTests(SynchronousTestCase):
         world = World("a:1,b:1")
         world.start("a:1", "b:1")
         a, b = (world.message(name).stream for name in ("a:1", "b:1"))
-        first = world.upstream.came(1)
+        first = world.upstream.user_joined(1)
         number = a.take().presence.number
-        second = world.upstream.came(2)
+        second = world.upstream.user_joined(2)
         b.apply()
         self.assertNoResult(first)
         a.say(presence_applied=number)
@@ -90,13 +90,13 @@ class PresenceTests(SynchronousTestCase):
         """
         world = World("a:1,b:1")
         world.start()
-        self.assertFalse(self.successResultOf(world.upstream.came(1)))
+        self.assertFalse(self.successResultOf(world.upstream.user_joined(1)))
         world.message("a:1").refuses = world.message("b:1").refuses = ""
         world.run(1)
         a, b = (world.message(name).stream for name in ("a:1", "b:1"))
         a.apply()
         b.apply()
-        waiting = world.upstream.came(2)
+        waiting = world.upstream.user_joined(2)
         a.apply()
         self.assertNoResult(waiting)
         b.lose()
@@ -109,10 +109,10 @@ class PresenceTests(SynchronousTestCase):
         world = World("a:1,b:1")
         world.start("a:1")
         a = world.message("a:1").stream
-        first = world.upstream.came(1)
+        first = world.upstream.user_joined(1)
         world.message("b:1").refuses = ""
         world.run(0.2)
-        second = world.upstream.came(2)
+        second = world.upstream.user_joined(2)
         a.apply()
         self.assertTrue(self.successResultOf(first))
         self.assertNoResult(second)
@@ -126,12 +126,12 @@ class PresenceTests(SynchronousTestCase):
         world = World()
         world.start("a:1")
         for user in range(5):
-            world.upstream.came(user)
+            world.upstream.user_joined(user)
             old = world.message().stream.apply().presence.number
         world.message().resumes = True
         world.message().stream.lose()
         world.run(0.2)
-        waiting = world.upstream.came(9)
+        waiting = world.upstream.user_joined(9)
         stream = world.message().stream
         stream.take()
         stream.say(presence_applied=old)

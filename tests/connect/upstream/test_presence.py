@@ -68,7 +68,7 @@ class WatchTests(ManyTestCase):
         a, b = self.streams(world)
         world.upstream.watch([5])
         a.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        asked = world.upstream.presence([5])
+        asked = world.upstream.reads.presence([5])
         for stream in (a, b, a, b):
             for _, answer in stream.queries:
                 if not answer.called:
@@ -106,7 +106,7 @@ class WatchTests(ManyTestCase):
         A client asks for these users, and one of the Messages says this of them.
         """
         before = {s: len(s.queries) for s in streams}
-        asked = world.upstream.presence([p.user for p in said])
+        asked = world.upstream.reads.presence([p.user for p in said])
         (stream,) = [s for s, n in before.items() if len(s.queries) > n]
         found.clear()
         asked.addCallback(found.extend)

@@ -4,6 +4,8 @@ Reads of Message, without any network.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,8 +20,9 @@ class QueryTests(SynchronousTestCase):
     Reads.
     """
 
-    def ask(self, world: World, n: int) -> list[Deferred[object]]:
-        return [world.upstream.page(1, f"u:1:{i}", 0, 10) for i in range(1, n + 1)]  # type: ignore[misc]
+    def ask(self, world: World, n: int) -> list[Deferred[Any]]:
+        page = world.upstream.reads.page
+        return [page(1, f"u:1:{i}", 0, 10) for i in range(1, n + 1)]
 
     def answer(self, *heads: int) -> rest_pb2.QueryResponse:
         pages = [rest_pb2.PageAnswer(head=head) for head in heads]
@@ -49,7 +52,7 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        asked = world.upstream.heads(1, 5, 10, "u:1:1")
+        asked = world.upstream.reads.heads(1, 5, 10, "u:1:1")
         ((request, answered),) = world.message().stream.queries
         self.assertEqual(request.items[0].heads.since_ms, 5)
         self.assertEqual(request.items[0].heads.after, "u:1:1")
@@ -68,7 +71,7 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        asked = world.upstream.mark(2, [Mark(2, 9), Mark(2, 4, "u:1:2", 3)])
+        asked = world.upstream.reads.mark(2, [Mark(2, 9), Mark(2, 4, "u:1:2", 3)])
         ((request, answered),) = world.message().stream.queries
         query = request.items[0].mark
         given = [(m.message_id, m.conversation, m.seq) for m in query.marks]
@@ -83,7 +86,7 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        asked = world.upstream.unread(2, 7, 10)
+        asked = world.upstream.reads.unread(2, 7, 10)
         ((request, answered),) = world.message().stream.queries
         query = request.items[0].unread
         self.assertEqual((query.user, query.after, query.limit), (2, 7, 10))
@@ -148,7 +151,7 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        world.upstream.queries._limit = 2
+        world.upstream._queries._limit = 2
         results = self.ask(world, 7)
         self.failureResultOf(results[6], Overloaded)
         self.assertNoResult(results[5])

@@ -219,7 +219,7 @@ class PushTests(SynchronousTestCase):
         world = World()
         world.start("a:1")
         world.clock.advance(3)
-        world.upstream.came(1)
+        world.upstream.user_joined(1)
         world.edge.there = [1]
         world.message().stream.take()
         world.clock.advance(4)

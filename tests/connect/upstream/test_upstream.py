@@ -206,7 +206,7 @@ class DiallingTests(SynchronousTestCase):
         old = world.message("a:1").stream
         first, _ = old.take().sends
         world.message("b:1").refuses = ""
-        world.upstream.reload(
+        world.upstream.apply_settings(
             world.settings.model_copy(update={"discovery": "static:b:1"})
         )
         names = [d.name for d in world.upstream.dependencies()]
@@ -312,7 +312,7 @@ class ReloadTests(SynchronousTestCase):
         world.start("a:1")
         world.send("one")
         limits = world.settings.limits.model_copy(update={"waiting_sends": 1})
-        world.upstream.reload(
+        world.upstream.apply_settings(
             world.settings.model_copy(update={"send_timeout_s": 1, "limits": limits})
         )
         world.send("two")
@@ -328,6 +328,8 @@ class ReloadTests(SynchronousTestCase):
         world = World(retry={"first_s": 1, "cap_s": 1, "jitter": 0})
         world.start()
         retry = world.settings.retry.model_copy(update={"first_s": 0.1, "cap_s": 0.1})
-        world.upstream.reload(world.settings.model_copy(update={"retry": retry}))
+        world.upstream.apply_settings(
+            world.settings.model_copy(update={"retry": retry})
+        )
         world.run(1.5)
         self.assertGreater(world.message().attempts, 4)

@@ -116,6 +116,7 @@ class FixedUpstream:
 
     def __init__(self, online: Sequence[int] = (), up: bool = True) -> None:
         self.up = up
+        self.reads = self
         self.online = set(online)
         self.asked: list[Sequence[int]] = []
         self.fails: Exception | None = None

@@ -17,15 +17,24 @@ from wsmsg.model import INT64_MAX, UserPresence
 MOST_USERS = 1000
 
 
+class PresenceReads(Protocol):
+    """
+    The part of L{wsmsg.connect.upstream.interface.IUpstreamReads} that this needs.
+    """
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]: ...
+
+
 class PresenceSource(Protocol):
     """
-    What is asked of an L{wsmsg.connect.upstream.interface.IUpstream}.
+    The part of L{wsmsg.connect.upstream.interface.IUpstream} that this needs.
     """
 
     @property
     def up(self) -> bool: ...
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]: ...
+    @property
+    def reads(self) -> PresenceReads: ...
 
 
 class OnlineStatus:
@@ -57,7 +66,7 @@ class OnlineStatus:
 
     async def _elsewhere(self, users: Sequence[int]) -> dict[int, bool]:
         try:
-            found = await self._upstream.presence(users)
+            found = await self._upstream.reads.presence(users)
         except WsmsgError as e:
             self._log.warn("who is online elsewhere is not known: {e}", e=e.reason)
             return {}

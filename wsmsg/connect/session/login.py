@@ -52,12 +52,12 @@ async def welcome(session: Session, since_ms: int) -> Welcome:
     heads: tuple[Head, ...] = ()
     more = synced = False
     try:
-        came = await upstream.came(session.user)
+        came = await upstream.user_joined(session.user)
         if upstream.unnumbered:
             synced = True  # there is nothing that could be read
         elif came and not session.closed:
             limit = session.limits.page
-            rows, more = await upstream.heads(session.user, since_ms, limit)
+            rows, more = await upstream.reads.heads(session.user, since_ms, limit)
             heads, synced = heads_of(rows), True
     except WsmsgError as e:
         _log.warn(
@@ -100,7 +100,7 @@ async def recheck(session: Session) -> None:
     """
     node = session.node
     try:
-        there = node.upstream.up and await node.upstream.came(session.user)
+        there = node.upstream.up and await node.upstream.user_joined(session.user)
     except WsmsgError:
         there = False
     if session.closed or node.upstream.unnumbered:

@@ -98,7 +98,7 @@ def sync(session: Session, frame: frames.Sync) -> None:
             )
         )
 
-    asked = session.node.upstream.page(
+    asked = session.node.upstream.reads.page(
         session.user, frame.conversation, frame.after, limit
     )
     ask(session, frame.id, asked, page)
@@ -128,7 +128,9 @@ def conversations(session: Session, frame: frames.Conversations) -> None:
         rows, more = result
         session.reply(frames.Heads(frame.id, heads_of(rows), more))
 
-    asked = session.node.upstream.heads(session.user, frame.since, limit, frame.after)
+    asked = session.node.upstream.reads.heads(
+        session.user, frame.since, limit, frame.after
+    )
     ask(session, frame.id, asked, heads)
 
 
@@ -177,7 +179,7 @@ def members(session: Session, frame: frames.Members) -> None:
         )
 
     # One more than is told, to know whether there are more.
-    asked = session.node.upstream.group(
+    asked = session.node.upstream.reads.group(
         session.user, group_conversation(frame.group), frame.after, limit + 1
     )
     ask(session, frame.id, asked, told)
@@ -209,7 +211,7 @@ def read(session: Session, frame: frames.Read) -> None:
         upstream.cursor(frame.conversation, session.user, seq, seq)
     elif frame.message_id:
         mark = model.Mark(session.user, frame.message_id)
-        upstream.mark(session.user, [mark]).addErrback(_not_marked, session)
+        upstream.reads.mark(session.user, [mark]).addErrback(_not_marked, session)
 
 
 def _not_marked(failure: Failure, session: Session) -> None:
@@ -262,7 +264,7 @@ def watch(session: Session, frame: frames.Watch) -> None:
         failure.trap(WsmsgError)
         return [model.UserPresence(u, True) for u in users if u in node.registry]
 
-    asked = node.upstream.presence(users)
+    asked = node.upstream.reads.presence(users)
     ask(session, "", asked.addErrback(unknown), present)
 
 

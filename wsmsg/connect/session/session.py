@@ -321,7 +321,7 @@ class Session(Output):
         self.intake.close()
         registry, upstream = self.node.registry, self.node.upstream
         if registry.remove(self):
-            upstream.left(self.user)
+            upstream.user_left(self.user)
         if self.watching:
             _, nobody = registry.watch(self, self.watching, ())
             self.watching = ()

@@ -1,31 +1,31 @@
 """
-What a stream to Message needs of its surroundings, and shares with the others.
+The surroundings of a stream to Message: its transport, its owner, and what all streams
+share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-from wsmsg.connect.legacy.upstream.acks import Acks
-from wsmsg.connect.upstream.interface import IEdge
+from wsmsg.connect.upstream.endpoint import Hello
+from wsmsg.connect.upstream.interface import IEdge, IUpstreamReads, NewSend, OnAnswer
+from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
 from wsmsg.connect.upstream.pending_sends import PendingSends, SendStream
 from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.rpc import rest_pb2
-
-if TYPE_CHECKING:
-    from wsmsg.connect.upstream.joins import JoinBarrier
+from wsmsg.settings.values import ConnectSettings
 
 
 class Transport(Protocol):
     """
-    What a stream needs of L{wsmsg.stream.transport.StreamTransport}.
+    The part of L{wsmsg.stream.transport.StreamTransport} that a stream uses.
     """
 
     def wake(self) -> None: ...
@@ -45,79 +45,160 @@ class Transport(Protocol):
 
 class Stream(SendStream, Hashable, Protocol):
     """
-    A stream to a Message of either kind, as L{wsmsg.connect.upstream.upstream.Upstream}
-    sees it; told in L{wsmsg.connect.upstream.stream.UpstreamStream}.
+    A stream to one Message, as L{wsmsg.connect.upstream.upstream.Upstream} sees it.
 
     @ivar name: C{host:port} of the Message, for the log.
-    @ivar deployed: whether that is one of the deployed system.
+    @ivar kind: the kind of Message, in words for the log and the status.
     """
 
     name: str
 
     @property
-    def deployed(self) -> bool: ...
+    def kind(self) -> str: ...
 
     @property
-    def knows(self) -> bool: ...
+    def unnumbered(self) -> bool:
+        """
+        Whether the Message numbers no messages (L{UnnumberedMode}).
+        """
 
-    def lead(self, primary: bool) -> None: ...
+    @property
+    def is_synced(self) -> bool:
+        """
+        Whether the Message knows all users of this node.
+        """
 
-    def came(self, user: int) -> None: ...
+    def lead(self, primary: bool) -> None:
+        """
+        Make the Message the primary, or no longer the primary.
+        """
 
-    def left(self, user: int) -> None: ...
+    def user_joined(self, user: int) -> None: ...
 
-    def join(self, arrival: JoinBarrier) -> None: ...
+    def user_left(self, user: int) -> None: ...
+
+    def join(self, barrier: JoinBarrier) -> None:
+        """
+        Tell the barrier once the Message knows all users who joined so far.
+        """
 
     def watch(self, users: Iterable[int]) -> None: ...
 
     def unwatch(self, users: Iterable[int]) -> None: ...
 
-    def pooled(self) -> None: ...
+    def pool_changed(self) -> None:
+        """
+        Take the pooled cursors, typing signals and acknowledgements in the next frame.
+        """
 
-    def ask(
-        self, request: rest_pb2.QueryRequest
-    ) -> Deferred[rest_pb2.QueryResponse]: ...
+    def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
+        """
+        Have the Message answer reads.
 
-    def drop(self, reason: str) -> None: ...
+        @return: a Deferred that fails with L{wsmsg.errors.WsmsgError}.
+        """
 
-    def is_silent(self, now_s: float) -> bool: ...
+    def drop(self, reason: str) -> None:
+        """
+        Close the stream now.
+        """
 
-    def listen_for(self, now_s: float, *, was_deaf: bool) -> None: ...
+    def is_silent(self, now_s: float) -> bool:
+        """
+        Return whether the Message is late with a sign of life.
+        """
+
+    def check_liveness(self, now_s: float, *, was_stalled: bool) -> None:
+        """
+        Probe a silent Message, and drop one that stays silent; called several times
+        a second.
+
+        @param was_stalled: this process did not run for a while, so what looks like
+            silence of the Message may be its own.
+        """
 
 
 class StreamOwner(Protocol):
     """
-    Who is told when a stream comes and goes.
+    Receives the events in the life of a stream.
     """
 
     def stream_up(self, stream: Stream) -> None: ...
 
-    def stream_knows(self, stream: Stream) -> None:
+    def stream_synced(self, stream: Stream) -> None:
         """
-        Its Message has our users.
+        The Message knows all users of this node.
         """
 
     def stream_lost(self, stream: Stream, reason: str) -> None:
         """
+        The stream is closed.
+
         @param stream: perhaps one that never was up.
         """
 
     def late_welcome(self) -> None:
         """
-        The stream is none to a deployed Message, as it seemed.
+        A Message that was taken for one without a welcome sent a welcome.
         """
+
+
+class UnnumberedMode(Protocol):
+    """
+    The behaviour of Connect while its Message numbers no messages: it sends no
+    welcome, answers no queries, and knows neither users nor client ids.
+
+    A plug-in, loaded when the settings name such a Message, or one is met.
+
+    @ivar reads: takes the place of the reads.
+    """
+
+    reads: IUpstreamReads
+
+    def endpoint(
+        self, address: str, hello: Hello, settings: ConnectSettings
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint that dials such a Message.
+        """
+
+    def open_stream(
+        self, name: str, owner: StreamOwner, settings: ConnectSettings
+    ) -> Stream:
+        """
+        Return the protocol of a stream that such a Message has taken.
+        """
+
+    def send(self, new: NewSend, on_answer: OnAnswer) -> None:
+        """
+        As L{IUpstream.send}.
+        """
+
+    def user_joined(self, user: int) -> None: ...
+
+    def user_left(self, user: int) -> None: ...
+
+    def stats(self) -> dict[str, int]:
+        """
+        Counters since the start and present sizes, by name.
+        """
+
+
+#: (what all streams share, called when there are acknowledgements to write).
+UnnumberedModeOf = Callable[["UpstreamContext", Callable[[], None]], UnnumberedMode]
 
 
 @attrs.define
 class PeerLife:
     """
-    What we have of the life of one Message, across its streams.
+    The state of the exchange with one life of a Message, kept across its streams.
 
-    @ivar incarnation: of the Message; empty: none was met.
-    @ivar number: the last push batch that is in the outboxes.
-    @ivar unknown_since_s: since when there may be users of whom it does not know.
-    @ivar deltas: numbers its presence deltas; never starts again, because a stream
-        that is resumed may bring answers to those of the stream before.
+    @ivar incarnation: the name of that life; empty before the first welcome.
+    @ivar number: the number of the last push batch that is in the outboxes.
+    @ivar unknown_since_s: the clock time since which users may have joined of whom the
+        Message does not know.
+    @ivar deltas: the numbers of presence deltas.  They never restart, because a
+        resumed stream may carry answers to deltas of the stream before.
     """
 
     incarnation: str = ""
@@ -129,10 +210,7 @@ class PeerLife:
 @attrs.define
 class UpstreamCounters:
     """
-    What went over all streams.
-
-    @ivar failures: messages that a deployed Message said to have failed.
-    @ivar odd_events: its pushes of nothing that a client could be shown.
+    Monotonic counters of all streams, read by the metrics.
     """
 
     frames_written: int = 0
@@ -140,14 +218,12 @@ class UpstreamCounters:
     pushes: int = 0
     resyncs: int = 0
     protocol_errors: int = 0
-    failures: int = 0
-    odd_events: int = 0
 
 
 @attrs.define
 class UpstreamContext:
     """
-    What all streams have in common.
+    What all streams share.
     """
 
     edge: IEdge
@@ -158,4 +234,25 @@ class UpstreamContext:
     watching: WatchedPresence
     query_timeout_s: float
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
-    acks: Acks = attrs.Factory(Acks)
+
+    def stats(self) -> dict[str, int]:
+        """
+        Return the counters since the start and the present sizes, by name.
+        """
+        sends, counters = self.sends, self.counters
+        return {
+            "sends_unanswered": len(sends),
+            "sends": sends.sent,
+            "sends_accepted": sends.accepted,
+            "sends_rejected": sends.rejected,
+            "sends_expired": sends.expired,
+            "sends_overloaded": sends.overloaded,
+            "sends_moved": sends.moved,
+            "frames_written": counters.frames_written,
+            "frames_read": counters.frames_read,
+            "pushes": counters.pushes,
+            "resyncs": counters.resyncs,
+            "protocol_errors": counters.protocol_errors,
+            "cursors_shed": self.cursors.shed,
+            "typing_shed": self.typing.shed,
+        }

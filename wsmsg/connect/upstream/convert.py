@@ -1,14 +1,18 @@
 """
-What sessions are told, of the stream's and the queries' messages.
+Conversion of the stream's messages and of query answers to what the sessions take.
 """
 
 from __future__ import annotations
 
-from wsmsg.connect.upstream.interface import GroupView, SendAnswer
+from collections.abc import Hashable
+
+from wsmsg.connect.upstream.interface import GroupView, IEdge, SendAnswer
+from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.errors import from_code
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import cursor_of, presence_of
 
-_REASON = 500
+_REASON_CHARACTERS = 500
 _LONGEST_HINT_MS = 3_600_000
 
 
@@ -19,8 +23,32 @@ def group_view_of(g: rest_pb2.GroupAnswer) -> GroupView:
 
 def rejection_of(result: rest_pb2.SendResult) -> SendAnswer:
     """
-    Why a send was refused, with a code that clients know and a hint they can hold.
+    Return the rejection of a send, with an error code that clients know and bounded
+    texts and hints.
     """
-    error = from_code(result.code, result.reason[:_REASON])
+    error = from_code(result.code, result.reason[:_REASON_CHARACTERS])
     retry_after_ms = min(result.retry_after_ms, _LONGEST_HINT_MS)
     return SendAnswer(0, error.code, error.reason, retry_after_ms)
+
+
+def apply_ephemeral(
+    batch: rest_pb2.PushBatch,
+    edge: IEdge,
+    watching: WatchedPresence,
+    stream: Hashable,
+) -> None:
+    """
+    Give the sessions the parts of a push batch that are not numbered: receipts, typing
+    signals, presence, and orders to end sessions.
+
+    @param stream: the stream that carried the batch.
+    """
+    for receipt in batch.receipts:
+        edge.receipt(cursor_of(receipt.cursor), tuple(receipt.targets))
+    for push in batch.typing:
+        typing = push.typing
+        edge.typing(typing.conversation, typing.user, tuple(push.targets))
+    for presence in batch.presence:
+        watching.said(stream, presence_of(presence))
+    for kick in batch.kicks:
+        edge.kick(kick.user, kick.device, kick.reason)

@@ -1,17 +1,12 @@
 """
-The way to a Message: ours, which gives a welcome, or a deployed one, which says
-nothing.
+The gRPC endpoints of Messages.
 
-Only ours serves queries.  So in C{auto} the first thing that a Message is asked is
-nothing but that, at every attempt; ours is then dialled as ever, without any wait::
+A Message of wsmsg answers the subscribe with a welcome.  A Message that numbers no
+messages sends no welcome, and a plug-in dials it (L{UnnumberedMode}).  With
+C{upstream.peer = "auto"} each attempt begins with a probe::
 
-    Query? --answered--> subscribe --welcome--> ours
-       `-----unknown---> subscribe, no pings
-                             |--welcome-------> ours all the same
-                             `--quiet, or its events, and it answers calls--> deployed
-
-Pings are for ours only: a server of Go that was not set up for them takes them for an
-attack, and closes the connection.
+    Query? --answered--------> subscribe, with keepalive pings --> welcome
+       `-----unimplemented---> the endpoint of the plug-in
 """
 
 from __future__ import annotations
@@ -26,93 +21,85 @@ from zope.interface import implementer
 
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
-from wsmsg.stream.contract import HISTORY, KEEPALIVE_S, MESSAGE_STREAM, QUERY, SPACING_S
+from wsmsg.stream.contract import KEEPALIVE_S, MESSAGE_STREAM, QUERY, SPACING_S
 from wsmsg.stream.endpoint import StreamEndpoint
 from wsmsg.stream.probe import serves
 
 #: Makes the subscribe of one attempt.
 Hello = Callable[[], rest_pb2.MessageStreamRequest]
 
-#: Whatever it is asked for, with an empty request it is the page before the first,
-#: and so the answer an error, which costs a deployed Message nothing.
-_ECHO = HISTORY
+#: Makes the endpoint of a Message that sends no welcome.
+UnnumberedEndpoint = Callable[[], IStreamClientEndpoint]
 
-_EVENTS = frozenset({"push_event", "failure", "ack_confirm"})
+#: (address, hello, settings, the way to dial a Message that sends no welcome).
+#: The last is L{None} where the Message must send a welcome.
+EndpointOf = Callable[
+    [str, Hello, ConnectSettings, "UnnumberedEndpoint | None"], IStreamClientEndpoint
+]
 
 
 def grpc_endpoint(
-    address: str, hello: Hello, settings: ConnectSettings
+    address: str,
+    hello: Hello,
+    settings: ConnectSettings,
+    unnumbered: UnnumberedEndpoint | None,
 ) -> IStreamClientEndpoint:
     """
-    The way to a Message.
+    Return the endpoint of the Message at an address (L{EndpointOf}).
     """
-    welcoming = StreamEndpoint(
+    numbered = StreamEndpoint(
         address,
         MESSAGE_STREAM,
         request=rest_pb2.MessageStreamRequest,
         response=rest_pb2.MessageStreamResponse,
         hello=hello,
-        welcomed=_is_welcome,
+        welcomed=is_welcome,
         welcome_timeout_s=settings.welcome_timeout_s,
         keepalive_s=KEEPALIVE_S,
         spacing_s=SPACING_S,
     )
-    quiet = StreamEndpoint(
-        address,
-        MESSAGE_STREAM,
-        request=rest_pb2.MessageStreamRequest,
-        response=rest_pb2.MessageStreamResponse,
-        hello=hello,
-        welcomed=_is_welcome,
-        welcome_timeout_s=settings.welcome_timeout_s + settings.upstream.quiet_s,
-        keepalive_s=0,
-        quiet_s=settings.upstream.quiet_s,
-        speaks=_is_event,
-        echo=_ECHO,
-    )
-    match settings.upstream.peer:
-        case "wsmsg":
-            return welcoming
-        case "legacy":
-            return quiet
-        case _:
-            limit_s = settings.welcome_timeout_s
-            return _EitherEndpoint(address, welcoming, quiet, limit_s)
+    if unnumbered is None or settings.upstream.peer == "wsmsg":
+        return numbered
+    if settings.upstream.peer == "auto":
+        limit_s = settings.welcome_timeout_s
+        return _ProbingEndpoint(address, numbered, unnumbered, limit_s)
+    return unnumbered()
+
+
+def is_welcome(message: rest_pb2.MessageStreamResponse | None) -> bool:
+    """
+    Return whether a message of Message is the welcome.
+
+    @param message: L{None} for bytes that could not be decoded.
+    """
+    return message is not None and message.HasField("welcome")
 
 
 @implementer(IStreamClientEndpoint)
-class _EitherEndpoint:
+class _ProbingEndpoint:
     """
-    Dials in the way that fits who is there.
+    Dials a Message that serves queries as one that numbers messages, and any other by
+    the endpoint of the plug-in.
     """
 
     def __init__(
         self,
         address: str,
-        welcoming: IStreamClientEndpoint,
-        quiet: IStreamClientEndpoint,
+        numbered: IStreamClientEndpoint,
+        unnumbered: UnnumberedEndpoint,
         limit_s: float,
     ) -> None:
         self._address = address
-        self._welcoming = welcoming
-        self._quiet = quiet
+        self._numbered = numbered
+        self._unnumbered = unnumbered
         self._limit_s = limit_s
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        asked = asyncio.ensure_future(serves(self._address, QUERY, self._limit_s))
+        probe = asyncio.ensure_future(serves(self._address, QUERY, self._limit_s))
 
-        def known(ours: bool) -> Any:
-            endpoint = self._welcoming if ours else self._quiet
+        def connect(serves_queries: bool) -> Any:
+            endpoint = self._numbered if serves_queries else self._unnumbered()
             return endpoint.connect(protocolFactory)
 
-        answered: Deferred[Any] = Deferred.fromFuture(asked)
-        return answered.addCallback(known)
-
-
-def _is_welcome(message: rest_pb2.MessageStreamResponse | None) -> bool:
-    # None: what came could not be decoded.
-    return message is not None and message.HasField("welcome")
-
-
-def _is_event(message: rest_pb2.MessageStreamResponse | None) -> bool:
-    return message is not None and message.WhichOneof("response_type") in _EVENTS
+        answered: Deferred[Any] = Deferred.fromFuture(probe)
+        return answered.addCallback(connect)

@@ -77,9 +77,10 @@ class IUpstream(Interface):
     """
 
     up = Attribute("Whether at least one stream is up.")
+    reads = Attribute("The reads of Message, an L{IUpstreamReads}.")
     unnumbered = Attribute(
-        "Whether Message is a deployed one: messages have no numbers, and what reads "
-        "fails with C{Unsupported}.  Said of the last that was met."
+        "Whether the Message that was met last numbers no messages; most reads then "
+        "fail with C{Unsupported}."
     )
 
     def send(new: NewSend, on_answer: OnAnswer) -> None:
@@ -92,7 +93,7 @@ class IUpstream(Interface):
         @type on_answer: L{OnAnswer}
         """
 
-    def came(user: int) -> Deferred[bool]:
+    def user_joined(user: int) -> Deferred[bool]:
         """
         The user has a session here; called for each of several, too.
 
@@ -102,7 +103,7 @@ class IUpstream(Interface):
             (the session is then told to resync when the stream is back).
         """
 
-    def left(user: int) -> None:
+    def user_left(user: int) -> None:
         """
         The user's last session here is gone.
         """
@@ -126,6 +127,14 @@ class IUpstream(Interface):
         """
         Nobody here asks for the presence of these users any more.
         """
+
+
+class IUpstreamReads(Interface):
+    """
+    The reads of Message, and marks.  Each Deferred fails with
+    L{wsmsg.errors.WsmsgError}; while Message numbers no messages, with C{Unsupported}
+    for what it does not keep.
+    """
 
     def page(
         user: int, conversation: str, after: int, limit: int

@@ -1,8 +1,9 @@
 """
 One Message, by its address: dialled, and dialled again.
 
-C{ClientService} does the dialling; this tells the L{Dependency} what happens, says
-how long to wait, and remembers across streams what the next one may resume.
+C{ClientService} does the dialling.  L{UpstreamPeer} tells the L{Dependency} what
+happens, says how long to wait, and remembers across streams what the next one may
+resume.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.connect.legacy.upstream.stream import LegacyUpstreamStream
-from wsmsg.connect.upstream.context import PeerLife, Stream, UpstreamContext
+from wsmsg.connect.upstream.context import (
+    PeerLife,
+    Stream,
+    StreamOwner,
+    UpstreamContext,
+)
 from wsmsg.connect.upstream.endpoint import Hello
 from wsmsg.connect.upstream.stream import UpstreamStream
 from wsmsg.dependency.retry import RetryPolicy
@@ -28,68 +33,67 @@ from wsmsg.stream.contract import LINK_VERSION
 
 #: A stream that was up for less is a reason to wait longer before the next.
 _STEADY_S = 5.0
-#: No other attempt is wanted.
+#: No further attempt is wanted.
 _NEVER_S = 86400.0
 
-#: Why a deployed Message is not used.
+#: The reason for which a Message without a welcome is not used.
 MIXED = (
-    "it is a deployed Message beside others of wsmsg, and is not used: discovery "
-    "must name only one kind"
+    "the Message sends no welcome although another one does, and is not used: "
+    "discovery must name Messages of one kind"
 )
+
+
+class PeerDialling(Protocol):
+    """
+    The way to dial Messages, the same for all of them.
+    """
+
+    def retry_policy(self) -> RetryPolicy: ...
+
+    def endpoint(
+        self, address: str, hello: Hello, *, welcoming: bool
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint of one attempt.
+
+        @param welcoming: wait for the welcome, however late it is.
+        """
+
+    def subscribe(self) -> rest_pb2.SubscribeRequest:
+        """
+        Return a subscribe that names this node.
+        """
+
+    def accepts(self, address: str, *, unnumbered: bool) -> bool:
+        """
+        Return whether a Message of this kind may be used together with the others.
+        """
+
+    def open_unnumbered(self, name: str, owner: StreamOwner) -> Stream:
+        """
+        Return the protocol of a stream to a Message that sent no welcome.
+        """
 
 
 class UpstreamPeerOwner(Protocol):
     """
-    All Messages, as one of them sees them.
+    Receives the events of all Messages.
 
-    @ivar up: whether any is up.
+    @ivar up: whether any stream is up.
     """
 
     @property
     def up(self) -> bool: ...
 
-    def retry_policy(self) -> RetryPolicy: ...
-
-    def endpoint(
-        self, address: str, hello: Hello, *, surely_ours: bool
-    ) -> IStreamClientEndpoint:
-        """
-        The way there.
-
-        @param surely_ours: wait for the welcome, however late it is.
-        """
-
-    def subscribe(self, address: str) -> rest_pb2.SubscribeRequest:
-        """
-        Who we are; without what is resumed.
-        """
-
-    def welcomes(self, address: str, deployed: bool) -> bool:
-        """
-        Whether a Message of this kind can be used.
-        """
-
-    @property
-    def only_deployed(self) -> bool:
-        """
-        Whether the settings say that it is a deployed one.
-        """
-
-    @property
-    def stalled_s(self) -> float:
-        """
-        After what time of nothing a deployed one is dropped.
-        """
-
     def stream_up(self, stream: Stream) -> None: ...
 
-    def stream_knows(self, stream: Stream) -> None: ...
+    def stream_synced(self, stream: Stream) -> None: ...
 
     def stream_lost(self, stream: Stream, reason: str) -> None: ...
 
     def limit_reached(self, reason: str) -> None:
         """
-        No attempt is left, and no stream is up.
+        The retry policy allows no further attempt, and no stream is up.
         """
 
 
@@ -103,20 +107,26 @@ class UpstreamPeer(Factory):
     """
     One Message.
 
-    @ivar dependency: tells its state.
+    @ivar dependency: the state of the Message.
     @ivar stream: the stream, while it is up.
-    @ivar deployed: whether it is of the deployed system; L{None}: it was not met yet.
+    @ivar unnumbered: whether the Message sent no welcome when it was met last; L{None}
+        before it was met.
     """
 
     noisy = False
 
     def __init__(
-        self, address: str, owner: UpstreamPeerOwner, shared: UpstreamContext
+        self,
+        address: str,
+        dialling: PeerDialling,
+        owner: UpstreamPeerOwner,
+        shared: UpstreamContext,
     ) -> None:
         self.address = address
         self.dependency = Dependency(f"message {address}", shared.clock)
         self.stream: Stream | None = None
-        self.deployed: bool | None = None
+        self.unnumbered: bool | None = None
+        self._dialling = dialling
         self._owner = owner
         self._shared = shared
         self._life = PeerLife()
@@ -125,7 +135,7 @@ class UpstreamPeer(Factory):
         self._failure = ""
         self._up_since_s = 0.0
         self._stopping = self._leaving = False
-        self._surely_ours = False
+        self._welcoming = False
         self._unfit = ""
         self._dialler = _Dialler(
             self, self, retryPolicy=self._delay_s, clock=shared.clock
@@ -160,8 +170,10 @@ class UpstreamPeer(Factory):
         Make one attempt.
         """
         self.dependency.attempting()
-        surely, self._surely_ours = self._surely_ours, False
-        endpoint = self._owner.endpoint(self.address, self._hello, surely_ours=surely)
+        welcoming, self._welcoming = self._welcoming, False
+        endpoint = self._dialling.endpoint(
+            self.address, self._hello, welcoming=welcoming
+        )
         attempt: Deferred[Any] = endpoint.connect(protocolFactory)
         return attempt.addErrback(self._attempt_failed)
 
@@ -171,21 +183,17 @@ class UpstreamPeer(Factory):
         """
         if self._stopping:
             return None
-        deployed = not getattr(addr, "welcomed", True)
-        if not self._owner.welcomes(self.address, deployed):
+        unnumbered = not getattr(addr, "welcomed", True)
+        if not self._dialling.accepts(self.address, unnumbered=unnumbered):
             self._unfit = MIXED
             return None
-        self.deployed = deployed
-        if deployed:
-            return LegacyUpstreamStream(
-                self.address, self, self._shared, stalled_s=self._owner.stalled_s
-            )
+        self.unnumbered = unnumbered
+        if unnumbered:
+            return self._dialling.open_unnumbered(self.address, self)
         return UpstreamStream(self.address, self, self._shared, self._life)
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
-        hello = self._owner.subscribe(self.address)
-        if self._owner.only_deployed:
-            return rest_pb2.MessageStreamRequest(subscribe=hello)
+        hello = self._dialling.subscribe()
         hello.link_version = LINK_VERSION
         hello.resume_incarnation = self._life.incarnation
         hello.resume_from = self._life.number
@@ -204,7 +212,7 @@ class UpstreamPeer(Factory):
         """
         How long to wait; asked once after each failure and each loss.
         """
-        policy, reason = self._owner.retry_policy(), self._failure
+        policy, reason = self._dialling.retry_policy(), self._failure
         if self._leaving:
             return _NEVER_S
         if not reason:
@@ -226,18 +234,18 @@ class UpstreamPeer(Factory):
         self.stream = stream
         self._failures = 0
         self._up_since_s = self._shared.clock.seconds()
-        self.dependency.about = "a deployed Message" if stream.deployed else "wsmsg"
+        self.dependency.about = stream.kind
         self.dependency.succeeded()
         self._owner.stream_up(stream)
 
-    def stream_knows(self, stream: Stream) -> None:
-        self._owner.stream_knows(stream)
+    def stream_synced(self, stream: Stream) -> None:
+        self._owner.stream_synced(stream)
 
     def late_welcome(self) -> None:
         """
-        What was taken for a deployed Message is none; it is only slow.
+        Have the next attempt wait for the welcome: the Message is only slow.
         """
-        self._surely_ours = True
+        self._welcoming = True
 
     def stream_lost(self, stream: Stream, reason: str) -> None:
         if self.stream is not stream:

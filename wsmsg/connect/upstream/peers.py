@@ -1,10 +1,11 @@
 """
-The Messages that discovery finds: dialled when they come, let go when they leave.
+The Messages that discovery finds: dialled when they appear, and dropped some time after
+they disappear.
 
-An address that is not found any more gets no new conversation and is not dialled
+An address that discovery no longer names gets no new conversation and is not dialled
 again.  But its stream, while it lives, has pushes that come no other way, and an
 address may be missing for a moment only.  So the stream stays for a while; then it
-ends, when all that it carries is answered, or soon after::
+ends when all its sends are answered, or soon after::
 
     found --gone--> leaving --LINGER_S--> draining --answered, DRAIN_S--> ended
       ^                |                     |
@@ -17,12 +18,20 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from wsmsg.connect.discovery.interface import IDiscovery
-from wsmsg.connect.upstream.context import Stream, UpstreamContext
+from wsmsg.connect.upstream.context import (
+    Stream,
+    StreamOwner,
+    UnnumberedMode,
+    UpstreamContext,
+)
+from wsmsg.connect.upstream.endpoint import EndpointOf, Hello
 from wsmsg.connect.upstream.peer import UpstreamPeer, UpstreamPeerOwner
+from wsmsg.dependency.retry import RetryPolicy, retry_policy
 from wsmsg.dependency.state import Dependency
+from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
 #: How long a stream stays after its address is gone from discovery; a reload that
@@ -37,9 +46,13 @@ Listener = Callable[[Dependency], object]
 
 class Peers:
     """
-    All Messages by their addresses.
+    All Messages by their addresses, and the way to dial them (L{PeerDialling}).
 
-    @param changed: called when some came or are leaving.
+    @param node: the name of this Connect.
+    @param incarnation: the name of this life of it.
+    @param mode: loads the plug-in for Messages that number no messages; L{None} where
+        there is none.
+    @param changed: called when Messages appeared or disappeared.
     """
 
     def __init__(
@@ -47,11 +60,22 @@ class Peers:
         owner: UpstreamPeerOwner,
         shared: UpstreamContext,
         settings: ConnectSettings,
+        *,
+        node: str,
+        incarnation: str,
+        endpoint: EndpointOf,
         discovery: DiscoveryOf,
+        mode: Callable[[], UnnumberedMode] | None,
         changed: Callable[[], object],
     ) -> None:
         self._owner = owner
         self._shared = shared
+        self._settings = settings
+        self._policy = retry_policy(settings.retry)
+        self._node = node
+        self._incarnation = incarnation
+        self._endpoint = endpoint
+        self._mode = mode
         self._clock: IReactorTime = shared.clock
         self._discovery_of = discovery
         self._discovery = discovery(settings, shared.clock)
@@ -75,10 +99,16 @@ class Peers:
             self._added(self._discovery.dependency)
         self._discovery.start(self._found)
 
-    def rediscover(self, settings: ConnectSettings) -> None:
+    def apply_settings(self, settings: ConnectSettings) -> None:
         """
-        Find them in another way from now on.
+        Dial by other settings, and look for the Messages where they say.
         """
+        before, self._settings = self._settings, settings
+        self._policy = retry_policy(settings.retry)
+        if _place(settings) != _place(before):
+            self._rediscover(settings)
+
+    def _rediscover(self, settings: ConnectSettings) -> None:
         self._ending.append(self._discovery.stop())
         if self._discovery.dependency is not None:
             self._removed(self._discovery.dependency)
@@ -106,15 +136,40 @@ class Peers:
         """
         return any(peer.stream is stream for peer in self._leaving)
 
-    def is_other_ours(self, address: str) -> bool:
-        """
-        Whether another one that is found was one of ours when it was last met.
-        """
-        return any(
-            peer.deployed is False
+    # -- dialling
+
+    def retry_policy(self) -> RetryPolicy:
+        return self._policy
+
+    def endpoint(
+        self, address: str, hello: Hello, *, welcoming: bool
+    ) -> IStreamClientEndpoint:
+        settings, mode = self._settings, self._mode
+        if welcoming or mode is None:
+            return self._endpoint(address, hello, settings, None)
+
+        def unnumbered() -> IStreamClientEndpoint:
+            return mode().endpoint(address, hello, settings)
+
+        return self._endpoint(address, hello, settings, unnumbered)
+
+    def subscribe(self) -> rest_pb2.SubscribeRequest:
+        return rest_pb2.SubscribeRequest(
+            connect_service_id=self._node, incarnation=self._incarnation
+        )
+
+    def accepts(self, address: str, *, unnumbered: bool) -> bool:
+        return not unnumbered or not any(
+            peer.unnumbered is False
             for peer in self._peers.values()
             if peer.address != address
         )
+
+    def open_unnumbered(self, name: str, owner: StreamOwner) -> Stream:
+        assert self._mode is not None, "a Message without a welcome was dialled"
+        return self._mode().open_stream(name, owner, self._settings)
+
+    # -- discovery
 
     def sweep(self, now_s: float) -> None:
         """
@@ -139,7 +194,8 @@ class Peers:
             self._leaving[peer] = due_s
             self._removed(peer.dependency)
         added = [
-            self._again(address) or UpstreamPeer(address, self._owner, self._shared)
+            self._again(address)
+            or UpstreamPeer(address, self, self._owner, self._shared)
             for address in sorted(addresses - self._peers.keys())
         ]
         self._peers.update((peer.address, peer) for peer in added)
@@ -163,7 +219,11 @@ class Peers:
         return None
 
 
+def _place(settings: ConnectSettings) -> tuple[object, ...]:
+    return settings.discovery, settings.discovery_password
+
+
 def _ignore(_: Dependency) -> None:
     """
-    What nobody asked for.
+    Do nothing, as nobody listens.
     """

@@ -13,10 +13,19 @@ The loss of a Message takes its words along, and means nothing by itself::
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from wsmsg.connect.upstream.interface import IEdge
+from wsmsg.errors import WsmsgError
 from wsmsg.model import UserPresence
+
+#: The interval of queries about users whom no Message reports by its streams.
+_REQUERY_S = 1.0
+_QUERY_USERS = 1000
 
 _NOBODY: frozenset[Hashable] = frozenset()
 
@@ -136,3 +145,61 @@ class WatchedPresence:
         if self._told.get(presence.user) is not presence.online:
             self._told[presence.user] = presence.online
             self._edge.presence(presence)
+
+
+class PresenceRefresh:
+    """
+    Queries about watched users whose presence the streams do not report.
+
+    @param query: queries the presence of users, of one Message.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        watching: WatchedPresence,
+        edge: IEdge,
+        query: Callable[[Sequence[int]], Deferred[list[UserPresence]]],
+    ) -> None:
+        self._watching = watching
+        self._edge = edge
+        self._query = query
+        self._is_stale = True
+        self._queried_s = 0.0
+
+    def stream_synced(self) -> None:
+        """
+        Query all watched users, if a stream knows the users of this node again after a
+        time without any stream.
+        """
+        if self._is_stale:
+            self._is_stale = False
+            self.query(self._edge.watched())
+
+    def all_lost(self) -> None:
+        """
+        No stream is left.
+        """
+        self._is_stale = True
+        self._watching.all_lost()
+
+    def sweep(self, now_s: float) -> None:
+        """
+        Query the users whom no Message reports by its streams, once a second.
+        """
+        if self._watching.unbacked and now_s >= self._queried_s + _REQUERY_S:
+            self._queried_s = now_s
+            self.query(list(self._watching.unbacked))
+
+    def query(self, users: Sequence[int]) -> None:
+        """
+        Query the presence of these users, and tell those who watch them.
+        """
+        for at in range(0, len(users), _QUERY_USERS):
+            found = self._query(users[at : at + _QUERY_USERS])
+            found.addCallbacks(self._watching.tell, self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        failure.trap(WsmsgError)
+        self._log.debug("presence not known: {reason}", reason=failure.value)

@@ -43,11 +43,11 @@ class PrimaryChoice:
         self.stream = min(fit or up, key=self._rank, default=None)
         if before is not None:
             before.lead(False)
-        if self.stream is not None and not self.stream.deployed:
+        if self.stream is not None and not self.stream.unnumbered:
             self._log.info("{message} is our primary", message=self.stream.name)
             self.stream.lead(True)
 
     def _rank(self, stream: Stream) -> tuple[bool, bytes]:
         # One that has our users, if there is one.
         name = f"{self._node} {stream.name}".encode()
-        return not stream.knows, hashlib.blake2b(name).digest()
+        return not stream.is_synced, hashlib.blake2b(name).digest()

@@ -1,72 +1,205 @@
 """
-The half of L{wsmsg.connect.upstream.upstream.Upstream} that reads.
+Reads of Message, and marks: many items in a call, few calls at a time.
+
+Items that arrive while the limit of calls is in flight leave together in the next call.
+When one Message fails, Connect asks another one once.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+import attrs
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from wsmsg.connect.upstream.interface import GroupView
-from wsmsg.connect.upstream.queries import UpstreamQueries
-from wsmsg.errors import Unsupported
+from wsmsg.connect.upstream.convert import group_view_of
+from wsmsg.connect.upstream.interface import GroupView, IUpstreamReads
+from wsmsg.connect.upstream.presence import WatchedPresence
+from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
 from wsmsg.model import ConversationHead, Mark, Message, UserPresence
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import head_of, message_of, presence_of
+
+#: Queries one Message; the Deferred fails with L{WsmsgError}.
+Query = Callable[[rest_pb2.QueryRequest], "Deferred[rest_pb2.QueryResponse]"]
+
+_RETRY_MS = 500
 
 
-class UpstreamReads(ABC):
+@attrs.frozen
+class _Waiting:
+    item: rest_pb2.QueryItem
+    answered: Deferred[Any]
+
+
+@implementer(IUpstreamReads)
+class UpstreamReads:
     """
-    The reads of L{wsmsg.connect.upstream.interface.IUpstream}.
+    The reads that wait and those in flight.
+
+    @param streams: returns the query methods of the streams that are up, best first.
+    @param watching: corrects the answers about presence.
+    @param calls: the most calls in flight.
+    @param items: the most reads in a call.
+    @param limit: the most reads that wait; more are refused as C{overloaded}.
     """
 
-    queries: UpstreamQueries
-    unnumbered: bool
+    def __init__(
+        self,
+        streams: Callable[[], Sequence[Query]],
+        watching: WatchedPresence,
+        *,
+        calls: int = 4,
+        items: int = 64,
+        limit: int = 10_000,
+    ) -> None:
+        self.asked = self.failed = self.repeated = 0
+        self._streams = streams
+        self._watching = watching
+        self._calls = calls
+        self._items = items
+        self._limit = limit
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight = 0
 
     def page(
         self, user: int, conversation: str, after: int, limit: int
     ) -> Deferred[tuple[Sequence[Message], int, bool]]:
-        if self.unnumbered:
-            return fail(_nothing())
-        return self.queries.page(user, conversation, after, limit)
+        query = rest_pb2.PageQuery(
+            user=user, conversation=conversation, after=after, limit=limit
+        )
+        return self._ask(rest_pb2.QueryItem(page=query))
 
     def heads(
         self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
-        if self.unnumbered:
-            return fail(_nothing())
-        return self.queries.heads(user, since_ms, limit, after)
+        query = rest_pb2.HeadsQuery(
+            user=user, since_ms=since_ms, limit=limit, after=after
+        )
+        return self._ask(rest_pb2.QueryItem(heads=query))
+
+    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+        found = self.query_presence(users)
+        return found.addCallbacks(
+            self._watching.answered, self._presence_failed, errbackArgs=(users,)
+        )
+
+    def _presence_failed(self, failure: Failure, users: Sequence[int]) -> Failure:
+        self._watching.unanswered(users)
+        return failure
+
+    def query_presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
+        """
+        Return the presence of users as one Message has it, without what the streams
+        told since.
+        """
+        query = rest_pb2.PresenceQuery(users=users)
+        return self._ask(rest_pb2.QueryItem(presence=query))
 
     def group(
         self, user: int, conversation: str, after: int, limit: int
     ) -> Deferred[GroupView]:
-        if self.unnumbered:
-            return fail(_nothing())
-        return self.queries.group(user, conversation, after, limit)
-
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
-        return self.queries.presence(users)
+        query = rest_pb2.GroupQuery(
+            user=user, conversation=conversation, after=after, limit=limit
+        )
+        return self._ask(rest_pb2.QueryItem(group=query))
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
-        if self.unnumbered:
-            return succeed([self.acknowledge(user, m.message_id) for m in marks])
-        return self.queries.mark(user, marks)
+        query = rest_pb2.MarkQuery(
+            user=user,
+            marks=[
+                rest_pb2.Mark(
+                    message_id=m.message_id, conversation=m.conversation, seq=m.seq
+                )
+                for m in marks
+            ],
+        )
+        return self._ask(rest_pb2.QueryItem(mark=query))
 
     def unread(
         self, user: int, after: int, limit: int
     ) -> Deferred[tuple[Sequence[Message], int, bool]]:
-        if self.unnumbered:
-            return fail(_nothing())
-        return self.queries.unread(user, after, limit)
+        query = rest_pb2.UnreadQuery(user=user, after=after, limit=limit)
+        return self._ask(rest_pb2.QueryItem(unread=query))
 
-    @abstractmethod
-    def acknowledge(self, user: int, message_id: int) -> bool:
+    def stats(self) -> dict[str, int]:
         """
-        Tell a deployed Message that a user has seen this; once one is there.
-
-        @return: whether there can be such a message.
+        Return the counters since the start, by name.
         """
+        return {"reads": self.asked, "reads_failed": self.failed}
+
+    def _ask(self, item: rest_pb2.QueryItem) -> Deferred[Any]:
+        if not self._streams():
+            return fail(Unavailable("no Message is there", _RETRY_MS))
+        if len(self._waiting) >= self._limit:
+            return fail(Overloaded("too many reads wait for an answer", _RETRY_MS))
+        waiting = _Waiting(item, Deferred())
+        self._waiting.append(waiting)
+        self.asked += 1
+        self._call()
+        return waiting.answered
+
+    def _call(self) -> None:
+        while self._waiting and self._in_flight < self._calls:
+            n = min(len(self._waiting), self._items)
+            batch = [self._waiting.popleft() for _ in range(n)]
+            self._in_flight += 1
+            Deferred.fromCoroutine(self._answer(batch))
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        try:
+            request = rest_pb2.QueryRequest(items=[w.item for w in batch])
+            response = await self._response(request)
+            if len(response.answers) != len(batch):
+                raise Internal("Message did not answer each of the reads")
+            results = [_result(answer) for answer in response.answers]
+        except WsmsgError as e:
+            results = [Failure(e)] * len(batch)
+        except Exception:  # noqa: BLE001 - a guard: somebody waits for each answer
+            results = [Failure()] * len(batch)
+        finally:
+            self._in_flight -= 1
+        for waiting, result in zip(batch, results, strict=True):
+            self.failed += isinstance(result, Failure)
+            waiting.answered.callback(result)
+        self._call()
+
+    async def _response(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
+        streams = self._streams()
+        if not streams:
+            raise Unavailable("no Message is there", _RETRY_MS)
+        try:
+            return await streams[0](request)
+        except Unavailable:
+            others = [query for query in self._streams() if query != streams[0]]
+            if not others:
+                raise
+        self.repeated += 1
+        return await others[0](request)
 
 
-def _nothing() -> Unsupported:
-    return Unsupported("the deployed Message behind this server keeps no such thing")
+def _result(answer: rest_pb2.QueryAnswer) -> Any:
+    match answer.WhichOneof("answer"):
+        case "page":
+            page = answer.page
+            return [message_of(m) for m in page.messages], page.head, page.more
+        case "heads":
+            return [head_of(h) for h in answer.heads.heads], answer.heads.more
+        case "presence":
+            return [presence_of(p) for p in answer.presence.presence]
+        case "group":
+            return group_view_of(answer.group)
+        case "unread":
+            unread = answer.unread
+            return [message_of(m) for m in unread.messages], unread.total, unread.more
+        case "mark":
+            return list(answer.mark.known)
+        case "error":
+            e = answer.error
+            return Failure(from_code(e.code, e.reason, e.retry_after_ms))
+        case _:
+            return Failure(Internal("Message gave no answer to a read"))

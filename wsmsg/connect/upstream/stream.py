@@ -21,14 +21,13 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.connect.upstream import news
 from wsmsg.connect.upstream.context import (
     PeerLife,
     StreamOwner,
     Transport,
     UpstreamContext,
 )
-from wsmsg.connect.upstream.convert import rejection_of
+from wsmsg.connect.upstream.convert import apply_ephemeral, rejection_of
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
 from wsmsg.connect.upstream.outgoing import NetChange, chunks
@@ -65,7 +64,8 @@ class UpstreamStream:
 
     _log = Logger()
 
-    deployed = False
+    kind = "wsmsg"
+    unnumbered = False
 
     def __init__(
         self, name: str, owner: StreamOwner, shared: UpstreamContext, life: PeerLife
@@ -93,10 +93,7 @@ class UpstreamStream:
         self._resync: tuple[str, float] | None = None
 
     @property
-    def knows(self) -> bool:
-        """
-        Whether its Message has our users.
-        """
+    def is_synced(self) -> bool:
         return self._up and not self._snapshot and not self._snapshot_number
 
     # -- what others tell it
@@ -115,18 +112,18 @@ class UpstreamStream:
         self._unsent.append(send)
         self._wake()
 
-    def came(self, user: int) -> None:
+    def user_joined(self, user: int) -> None:
         self._users.add(user)
         self._applied.changed(self._shared.clock.seconds())
         self._wake()
 
-    def join(self, arrival: JoinBarrier) -> None:
+    def join(self, barrier: JoinBarrier) -> None:
         """
         Tell it when Message knows of all who came until the next frame.
         """
-        self._applied.join(arrival)
+        self._applied.join(barrier)
 
-    def left(self, user: int) -> None:
+    def user_left(self, user: int) -> None:
         self._users.remove(user)
         self._applied.changed(self._shared.clock.seconds())
         self._wake()
@@ -141,13 +138,13 @@ class UpstreamStream:
             self._watched.remove(user)
         self._wake()
 
-    def pooled(self) -> None:
+    def pool_changed(self) -> None:
         """
         There is something for any stream to take that may wait a moment.
         """
         self._nudge()
 
-    def ask(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
+    def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
         """
         Have reads answered by this Message.
 
@@ -174,15 +171,16 @@ class UpstreamStream:
             return False
         return now_s - self._heard_s >= _SUSPECT_BEATS * self._heartbeat_s
 
-    def listen_for(self, now_s: float, *, was_deaf: bool) -> None:
+    def check_liveness(self, now_s: float, *, was_stalled: bool) -> None:
         """
         Called some times a second: a silent peer is asked, then given up.
 
-        @param was_deaf: we ourselves did not run for a while and may not have heard.
+        @param was_stalled: this process did not run for a while, so what looks like
+            silence of Message may be its own.
         """
         if not self._heartbeat_s:
             return
-        if was_deaf:
+        if was_stalled:
             self._heard_s = now_s
         silence_s = now_s - self._heard_s
         if silence_s >= _SILENT_BEATS * self._heartbeat_s:
@@ -352,7 +350,7 @@ class UpstreamStream:
             self._results(batch.results)
         if batch.pushes:
             self._pushes(batch.pushes)
-        news.tell(batch, self._shared.edge, self._shared.watching, self)
+        apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
         if batch.number:
             life.number = batch.number
             self._acknowledge = True
@@ -368,7 +366,7 @@ class UpstreamStream:
                 (reason, since_s), self._resync = self._resync, None
                 self._shared.counters.resyncs += 1
                 self._shared.edge.resync(reason, since_s)
-            self._owner.stream_knows(self)
+            self._owner.stream_synced(self)
 
     def _results(self, results: Any) -> None:
         answer, now_s = self._shared.sends.answer, self._heard_s

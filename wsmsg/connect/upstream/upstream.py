@@ -1,70 +1,75 @@
 """
-Message, as the sessions see it: one thing, however many streams there are.
+Message as the sessions see it: one object, however many streams there are.
 
 ::
 
     sessions --> Upstream --> Peers --+--> UpstreamPeer --> UpstreamStream --> a Message
                   | | |               `--> UpstreamPeer --> UpstreamStream --> another
-                  | | |                     (DeployedStream, if they are deployed)
-                  | | `--> Queries   (reads, on the streams' channels)
-                  | `--> PendingSends  (which stream has which send)
-                  `--> Lead, Watching  (the primary; who is online, by the words of all)
+                  | | `--> UpstreamReads  (queries, on the streams' channels)
+                  | `----> PendingSends   (the stream of each send)
+                  `------> PrimaryChoice, WatchedPresence
+
+While Message numbers no messages a plug-in takes the place of the reads and of the
+sends (L{wsmsg.connect.upstream.context.UnnumberedMode}).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsmsg.connect.discovery.interface import discovery_of
-from wsmsg.connect.legacy.upstream.repeats import Repeats
-from wsmsg.connect.upstream.context import Stream, UpstreamContext
-from wsmsg.connect.upstream.dialling import EndpointOf, UpstreamDialling
-from wsmsg.connect.upstream.endpoint import grpc_endpoint
-from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, OnAnswer
+from wsmsg.connect.upstream.context import (
+    Stream,
+    UnnumberedMode,
+    UnnumberedModeOf,
+    UpstreamContext,
+)
+from wsmsg.connect.upstream.endpoint import EndpointOf, grpc_endpoint
+from wsmsg.connect.upstream.interface import (
+    IEdge,
+    IUpstream,
+    IUpstreamReads,
+    NewSend,
+    OnAnswer,
+)
 from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
 from wsmsg.connect.upstream.peer import MIXED
 from wsmsg.connect.upstream.peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream.pending_sends import PendingSends
-from wsmsg.connect.upstream.presence import WatchedPresence
+from wsmsg.connect.upstream.presence import PresenceRefresh, WatchedPresence
 from wsmsg.connect.upstream.primary import PrimaryChoice
-from wsmsg.connect.upstream.queries import Ask, UpstreamQueries
-from wsmsg.connect.upstream.reads import UpstreamReads
-from wsmsg.connect.upstream.stats import stats
-from wsmsg.dependency.retry import retry_policy
-from wsmsg.errors import WsmsgError
-from wsmsg.model import UserPresence
+from wsmsg.connect.upstream.reads import Query, UpstreamReads
+from wsmsg.dependency.state import Dependency
 from wsmsg.settings.values import ConnectSettings
 
 _SWEEP_S = 0.25
-#: Who was not run for so long cannot say that others were silent.
-_DEAF_S = 1.0
+#: A process that did not run for so long cannot tell whether its peers were silent.
+_STALL_S = 1.0
 _CURSORS = 100_000
 _TYPING = 1000
-_WATCH_QUERY = 1000
-#: Users whom no stream tells of are asked for so often.
-_ASK_S = 1.0
 
 
 @implementer(IUpstream)
-class Upstream(UpstreamReads, UpstreamDialling, Service):
+class Upstream(Service):
     """
     All Messages.
 
     @param edge: the sessions.
-    @param node: our name.
-    @param incarnation: the name of this life of this node.
+    @param node: the name of this Connect.
+    @param incarnation: the name of this life of it.
     @param give_up: called once, with a reason, when the retry policy allows no
         further attempt and no stream is up: the daemon should end.
+    @param unnumbered_mode: loads the plug-in for Messages that number no messages;
+        L{None}: each Message must send a welcome.
+    @ivar reads: the reads of Message.
     """
 
     _log = Logger()
@@ -80,16 +85,12 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         give_up: Callable[[str], object],
         endpoint: EndpointOf = grpc_endpoint,
         discovery: DiscoveryOf = discovery_of,
+        unnumbered_mode: UnnumberedModeOf | None = None,
     ) -> None:
         self.sends = PendingSends(settings.limits.waiting_sends)
-        self.queries = UpstreamQueries(self._asks)
         self._settings = settings
         self._clock = clock
-        self._node = node
-        self._incarnation = incarnation
         self._give_up: Callable[[str], object] | None = give_up
-        self._endpoint = endpoint
-        self._policy = retry_policy(settings.retry)
         self._shared = UpstreamContext(
             edge=edge,
             clock=clock,
@@ -100,16 +101,34 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             query_timeout_s=settings.query_timeout_s,
         )
         self.counters = self._shared.counters
-        self.unnumbered = self.only_deployed
-        self._repeats = Repeats(self._send)
         self._watching = self._shared.watching
-        self._peers = Peers(self, self._shared, settings, discovery, self._look_around)
+        self._queries = UpstreamReads(self._query_methods, self._watching)
+        self._refresh = PresenceRefresh(
+            self._watching, edge, self._queries.query_presence
+        )
+        self.reads: IUpstreamReads = self._queries
+        self._mode: UnnumberedMode | None = None
+        self._mode_of = unnumbered_mode
+        self._loaded_mode: UnnumberedMode | None = None
+        self.unnumbered = False
+        if unnumbered_mode and settings.upstream.peer not in ("auto", "wsmsg"):
+            self._set_mode(self._load_mode())
+        self._peers = Peers(
+            self,
+            self._shared,
+            settings,
+            node=node,
+            incarnation=incarnation,
+            endpoint=endpoint,
+            discovery=discovery,
+            mode=self._load_mode if unnumbered_mode else None,
+            changed=self._look_around,
+        )
         self._up: list[Stream] = []
         self._lead = PrimaryChoice(node)
-        self._arrival: JoinBarrier | None = None
-        self._untold = True
+        self._barrier: JoinBarrier | None = None
         self._turn = 0
-        self._swept_s = self._asked_s = 0.0
+        self._swept_s = 0.0
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = clock
         self._beginning: IDelayedCall | None = None
@@ -168,16 +187,14 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         if self._sweeping.running:
             self._sweeping.stop()
 
-    def reload(self, settings: ConnectSettings) -> None:
+    def apply_settings(self, settings: ConnectSettings) -> None:
         """
         Go on with other settings; what did not change is not touched.
         """
-        before, self._settings = self._settings, settings
-        self._policy = retry_policy(settings.retry)
+        self._settings = settings
         self.sends.limit = settings.limits.waiting_sends
         self._shared.query_timeout_s = settings.query_timeout_s
-        if _place(settings) != _place(before):
-            self._peers.rediscover(settings)
+        self._peers.apply_settings(settings)
 
     # -- state
 
@@ -188,68 +205,68 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         """
         return bool(self._up)
 
+    def dependencies(self) -> list[Dependency]:
+        """
+        Return the dependency of each Message, by address.
+        """
+        return self._peers.dependencies()
+
     def stats(self) -> dict[str, int]:
         """
-        What was counted since the start, and what is there now, by name.
+        Return the counters since the start and the present sizes, by name.
         """
         return {
             "streams_up": len(self._up),
-            **stats(self._shared, self.queries),
-            "sends_repeated": self._repeats.met,
+            **self._shared.stats(),
+            **self._queries.stats(),
+            **(self._loaded_mode.stats() if self._loaded_mode else {}),
         }
 
     # -- IUpstream
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
-        if self.unnumbered:
-            self._repeats.send(new, on_answer)
+        if self._mode is None:
+            self.sends.send(new, on_answer, self._clock.seconds())
         else:
-            self._send(new, on_answer)
+            self._mode.send(new, on_answer)
 
-    def _send(self, new: NewSend, on_answer: OnAnswer) -> None:
-        self.sends.send(new, on_answer, self._clock.seconds())
-
-    def came(self, user: int) -> Deferred[bool]:
-        if self.unnumbered:
-            self._shared.edge.presence(UserPresence(user, True))
+    def user_joined(self, user: int) -> Deferred[bool]:
+        if self._mode is not None:
+            self._mode.user_joined(user)
             return succeed(self.up)
         if not self._up:
             return succeed(False)
-        arrival = self._arrival
-        joining = arrival is None or arrival.closed
-        if arrival is None or joining:
-            arrival = self._arrival = JoinBarrier(len(self._up))
+        barrier = self._barrier
+        opened = barrier is None or barrier.closed
+        if barrier is None or opened:
+            barrier = self._barrier = JoinBarrier(len(self._up))
         for stream in self._up:
-            stream.came(user)
-            if joining:
-                stream.join(arrival)
-        return arrival.wait()
+            stream.user_joined(user)
+            if opened:
+                stream.join(barrier)
+        return barrier.wait()
 
-    def left(self, user: int) -> None:
-        if self.unnumbered:
-            seen_ms = int(self._clock.seconds() * 1000)
-            self._shared.edge.presence(UserPresence(user, False, seen_ms))
+    def user_left(self, user: int) -> None:
+        if self._mode is not None:
+            self._mode.user_left(user)
         for stream in self._up:
-            stream.left(user)
+            stream.user_left(user)
 
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
-        if self.unnumbered:
+        if self._mode is not None:
             return
         self._shared.cursors.put(conversation, user, delivered, read)
         if self._lead.stream is not None:
-            self._lead.stream.pooled()
-
-    def acknowledge(self, user: int, message_id: int) -> bool:
-        if message_id > 0:
-            self._shared.acks.add(user, message_id)
-            if self._lead.stream is not None:
-                self._lead.stream.pooled()
-        return message_id > 0
+            self._lead.stream.pool_changed()
 
     def typing(self, conversation: str, user: int) -> None:
-        if self._lead.stream is not None and not self.unnumbered:
+        if self._lead.stream is not None and self._mode is None:
             self._shared.typing.put(conversation, user)
-            self._lead.stream.pooled()
+            self._lead.stream.pool_changed()
+
+    def _pool_changed(self) -> None:
+        if self._lead.stream is not None:
+            self._lead.stream.pool_changed()
 
     def watch(self, users: Sequence[int]) -> None:
         self._watching.watch(users)
@@ -261,62 +278,54 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
         for stream in self._up:
             stream.unwatch(users)
 
-    def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
-        if self.unnumbered:
-            here = self._shared.edge.here
-            return succeed([UserPresence(user, here(user)) for user in users])
-        found = self.queries.presence(users)
-        return found.addCallbacks(
-            self._watching.answered, self._unanswered, errbackArgs=(users,)
-        )
-
-    def _unanswered(self, failure: Failure, users: Sequence[int]) -> Failure:
-        self._watching.unanswered(users)
-        return failure
-
     # -- what the peers call
 
     def stream_up(self, stream: Stream) -> None:
-        self._turn_to(stream.deployed)
+        self._switch_mode(stream)
         self._up.append(stream)
-        self._arrival = None  # who comes now waits for this stream as well
+        self._barrier = None  # users who join now wait for this stream as well
         watched = self._shared.edge.watched()
         self._watching.watch(watched)
         stream.watch(watched)
         self._look_around()
 
-    def _turn_to(self, deployed: bool) -> None:
+    def _switch_mode(self, stream: Stream) -> None:
         """
-        What is found is of this kind from now on.
+        Switch between Messages that number messages and those that do not, and ask
+        clients to reconnect where that changed.
         """
-        if not deployed:
-            for other in [s for s in self._up if s.deployed]:
+        if not stream.unnumbered:
+            for other in [s for s in self._up if s.unnumbered]:
                 other.drop(MIXED)
-        if deployed is self.unnumbered:
+        if stream.unnumbered is self.unnumbered:
             return
-        self.unnumbered = deployed
-        kind = "a deployed Message" if deployed else "wsmsg"
-        self._log.info("{kind} is behind this node", kind=kind)
-        self._shared.edge.renew(f"{kind} is behind this node now")
+        self._set_mode(self._load_mode() if stream.unnumbered else None)
+        self._log.info("{kind} is behind this node", kind=stream.kind)
+        self._shared.edge.renew(f"{stream.kind} is behind this node now")
 
-    def stream_knows(self, stream: Stream) -> None:
-        """
-        What changed while nobody told us is asked for.
-        """
-        if self._untold:
-            self._untold = False
-            self._ask(self._shared.edge.watched())
+    def _set_mode(self, mode: UnnumberedMode | None) -> None:
+        self._mode = mode
+        self.unnumbered = mode is not None
+        self.reads = self._queries if mode is None else mode.reads
+
+    def _load_mode(self) -> UnnumberedMode:
+        if self._loaded_mode is None:
+            assert self._mode_of is not None
+            self._loaded_mode = self._mode_of(self._shared, self._pool_changed)
+        return self._loaded_mode
+
+    def stream_synced(self, stream: Stream) -> None:
+        self._refresh.stream_synced()
 
     def stream_lost(self, stream: Stream, reason: str) -> None:
         if stream in self._up:
             self._up.remove(stream)
-        self._arrival = None
+        self._barrier = None
         alone = self._watching.lost(stream)
         if self._up:
-            self._ask(alone)
+            self._refresh.query(alone)
         else:
-            self._untold = True
-            self._watching.all_lost()
+            self._refresh.all_lost()
             self._shared.typing.clear()
         self.sends.lost(stream, self._clock.seconds())
         self._look_around()
@@ -355,45 +364,28 @@ class Upstream(UpstreamReads, UpstreamDialling, Service):
             elif wanted and not taken:
                 self.sends.came_up(stream, now_s)
 
-    # -- who is online
-
-    def _ask(self, users: Sequence[int]) -> None:
-        for at in range(0, len(users), _WATCH_QUERY):
-            asked = self.queries.presence(users[at : at + _WATCH_QUERY])
-            asked.addCallbacks(self._watching.tell, self._presence_unknown)
-
-    def _presence_unknown(self, failure: Any) -> None:
-        failure.trap(WsmsgError)
-        self._log.debug("presence not known: {reason}", reason=failure.value)
-
-    def _asks(self) -> Sequence[Ask]:
+    def _query_methods(self) -> Sequence[Query]:
         up = self._up
         if len(up) > 1:
             self._turn = (self._turn + 1) % len(up)
             up = up[self._turn :] + up[: self._turn]
-        return [stream.ask for stream in up if not stream.deployed]
+        return [stream.query for stream in up if not stream.unnumbered]
 
     # -- time
 
     def _sweep(self) -> None:
         now_s = self._clock.seconds()
-        was_deaf = now_s - self._swept_s > _DEAF_S
+        was_stalled = now_s - self._swept_s > _STALL_S
         self._swept_s = now_s
         self.sends.expire(now_s - self._settings.send_timeout_s, now_s)
         for stream in list(self._up):
-            stream.listen_for(now_s, was_deaf=was_deaf)
+            stream.check_liveness(now_s, was_stalled=was_stalled)
         self._peers.sweep(now_s)
         self._look_around()
-        can_ask = self._up and not self.unnumbered and now_s >= self._asked_s + _ASK_S
-        if can_ask and self._watching.unbacked:
-            self._asked_s = now_s
-            self._ask(list(self._watching.unbacked))
+        if self._up and self._mode is None:
+            self._refresh.sweep(now_s)
 
 
 def _cancel(call: IDelayedCall) -> None:
     if call.active():
         call.cancel()
-
-
-def _place(settings: ConnectSettings) -> tuple[object, ...]:
-    return settings.discovery, settings.discovery_password

@@ -177,7 +177,7 @@ class DeployedStreamTests(SynchronousTestCase):
         world.run(3)
         self.assertFalse(world.upstream.unnumbered)
         deployed, ours = world.upstream.dependencies()
-        self.assertIn("beside others of wsmsg", deployed.snapshot().last_error)
+        self.assertIn("sends no welcome", deployed.snapshot().last_error)
         self.assertIs(deployed.state, State.CONNECTING)
         self.assertEqual(ours.snapshot().about, "wsmsg")
 
@@ -187,7 +187,7 @@ class DeployedStreamTests(SynchronousTestCase):
         """
         world = DeployedWorld(upstream={"peer": "legacy"})
         marked = self.successResultOf(
-            world.upstream.mark(2, [Mark(2, 5), Mark(2, 0, "u:1:2", 3)])
+            world.upstream.reads.mark(2, [Mark(2, 5), Mark(2, 0, "u:1:2", 3)])
         )
         self.assertEqual(marked, [True, False])
         world.start("a:1")
@@ -200,10 +200,10 @@ class DeployedStreamTests(SynchronousTestCase):
         """
         upstream: Upstream = DeployedWorld(upstream={"peer": "legacy"}).upstream
         asked: list[Deferred[Any]] = [
-            upstream.page(1, "u:1:2", 0, 10),
-            upstream.heads(1, 0, 10),
-            upstream.group(1, "g:5", 0, 10),
-            upstream.unread(1, 0, 10),
+            upstream.reads.page(1, "u:1:2", 0, 10),
+            upstream.reads.heads(1, 0, 10),
+            upstream.reads.group(1, "g:5", 0, 10),
+            upstream.reads.unread(1, 0, 10),
         ]
         for deferred in asked:
             self.failureResultOf(deferred, Unsupported)
@@ -214,11 +214,11 @@ class DeployedStreamTests(SynchronousTestCase):
         """
         world = self.world
         world.start("a:1")
-        found = self.successResultOf(world.upstream.presence([1, 9]))
+        found = self.successResultOf(world.upstream.reads.presence([1, 9]))
         self.assertEqual([(p.user, p.online) for p in found], [(1, True), (9, False)])
         world.edge.told.clear()
-        self.assertTrue(self.successResultOf(world.upstream.came(2)))
-        world.upstream.left(2)
+        self.assertTrue(self.successResultOf(world.upstream.user_joined(2)))
+        world.upstream.user_left(2)
         told = [(p.user, p.online) for _, p in world.edge.told]
         self.assertEqual(told, [(2, True), (2, False)])
 

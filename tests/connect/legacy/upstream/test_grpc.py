@@ -15,6 +15,7 @@ from tests.conformance.contract import MessageStreamResponse, WSMessage
 from tests.conformance.peer_message import ScriptedMessage
 from tests.connect.upstream.doubles import RecordingEdge
 from tests.connect.upstream.test_grpc import SmallMessage, soon
+from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
 from wsmsg.model import Mark
@@ -66,6 +67,7 @@ class DeployedGrpcTests(TestCase):
             node="connect-1",
             incarnation="c1",
             give_up=self.fail,
+            unnumbered_mode=LegacyUpstream,
         )
         self.upstream.startService()
         self.addCleanup(self.upstream.stopService)
@@ -112,7 +114,7 @@ class DeployedGrpcTests(TestCase):
         self.assertEqual((pushed.seq, pushed.sender, targets), (0, 1001, (1002,)))
         self.assertEqual(pushed.conversation, "u:1001:1002")
         mark = Mark(1002, pushed.message_id)
-        self.assertEqual(await upstream.mark(1002, [mark]), [True])
+        self.assertEqual(await upstream.reads.mark(1002, [mark]), [True])
         ack = await self.soon(peer.hears("ack"))
         self.assertEqual((ack.user_id, ack.message_id), (1002, pushed.message_id))
         await self.until(lambda: upstream.stats()["acks_confirmed"] == 1)
@@ -132,7 +134,7 @@ class DeployedGrpcTests(TestCase):
         self.assertTrue(upstream.unnumbered)
         self.assertEqual(len(peer.streams), 1)
         (dependency,) = upstream.dependencies()
-        self.assertEqual(dependency.snapshot().about, "a deployed Message")
+        self.assertEqual(dependency.snapshot().about, "a legacy Message")
         self.assertEqual([t[0] for t in self.edge.told], ["renew"])
 
     async def test_order(self) -> None:
@@ -246,7 +248,7 @@ class DeployedGrpcTests(TestCase):
         await self.send("one")
         await self.until(self.pushes)
         message_id = self.edge.told[-1][1].message_id
-        upstream.mark(1002, [Mark(1002, message_id)])
+        upstream.reads.mark(1002, [Mark(1002, message_id)])
         await self.until(lambda: upstream.stats()["acks_early"])
         peer.storing.open()
         await self.until(lambda: upstream.stats()["acks_confirmed"])
@@ -277,7 +279,7 @@ class DeployedGrpcTests(TestCase):
 
     async def test_mixed(self) -> None:
         """
-        A deployed Message beside one of ours is not used, and readiness says why.
+        A legacy Message together with one of wsmsg is not used, and readiness says why.
         """
         import grpc.aio
 
@@ -293,7 +295,7 @@ class DeployedGrpcTests(TestCase):
 
         def told() -> bool:
             errors = [d.snapshot().last_error for d in upstream.dependencies()]
-            return any("deployed Message beside" in error for error in errors)
+            return any("sends no welcome although another" in error for error in errors)
 
         await self.until(told)
         await self.until(lambda: upstream.stats()["streams_up"] == 1)

@@ -240,7 +240,7 @@ class LegacyFeed:
 
     async def _read_unread(self) -> None:
         reader = self._reader
-        messages, _, more = await reader.node.upstream.unread(
+        messages, _, more = await reader.node.upstream.reads.unread(
             reader.user, self._after, reader.node.limits.page
         )
         for message in self._fitting(messages):
@@ -254,7 +254,7 @@ class LegacyFeed:
         reader = self._reader
         wanted = self._wanted[conversation]
         after = self._last.get(conversation, wanted - 1)
-        messages, head, more = await reader.node.upstream.page(
+        messages, head, more = await reader.node.upstream.reads.page(
             reader.user, conversation, after, reader.node.limits.page
         )
         floor = self._floors.get(conversation, 0)
@@ -300,7 +300,7 @@ class LegacyFeed:
         since_ms = opened_ms = int(reader.opened_s * 1000) - _SKEW_MS
         try:
             while not reader.closed:
-                rows, more = await reader.node.upstream.heads(
+                rows, more = await reader.node.upstream.reads.heads(
                     reader.user, since_ms, reader.node.limits.page, after
                 )
                 for row in rows:

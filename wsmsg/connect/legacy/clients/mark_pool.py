@@ -144,7 +144,7 @@ class MarkPool:
         """
         asked = list(self._take())
         waiting: list[Deferred[Any]] = [
-            self._upstream.mark(user, marks) for user, marks in asked
+            self._upstream.reads.mark(user, marks) for user, marks in asked
         ]
         self._pause = None
         answers = await DeferredList(waiting, consumeErrors=True)

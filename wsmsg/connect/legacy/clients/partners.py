@@ -56,7 +56,9 @@ class Partners:
             # What is told meanwhile is newer than the answer.
             told = session.told = set()
             self.add(partners)
-            found = await session.node.upstream.presence(partners) if partners else []
+            found = (
+                await session.node.upstream.reads.presence(partners) if partners else []
+            )
             session.told = None
             for one in found:
                 if one.user not in told:
@@ -116,7 +118,7 @@ class Partners:
         since_ms = int(session.opened_s * 1000) - _LATE_MS
         partners: dict[int, None] = {}
         for _ in range(_PAGES):
-            rows, more = await session.node.upstream.heads(
+            rows, more = await session.node.upstream.reads.heads(
                 session.user, since_ms, session.limits.page, after
             )
             for row in rows:

@@ -18,10 +18,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.connect.legacy.upstream.acks import Acks
 from wsmsg.connect.legacy.upstream.convert import (
     Request,
     ack_event,
@@ -48,6 +50,19 @@ RESULTS = 10_000
 _REASON = 200
 
 
+@attrs.define
+class LegacyCounters:
+    """
+    Monotonic counters of all streams to legacy Messages, read by the metrics.
+
+    @ivar failures: messages that a Message reported as failed.
+    @ivar odd_events: pushes that carry no message a client could be shown.
+    """
+
+    failures: int = 0
+    odd_events: int = 0
+
+
 class LegacyUpstreamStream:
     """
     One stream, while it lasts, with what L{wsmsg.connect.upstream.stream} has.
@@ -55,13 +70,16 @@ class LegacyUpstreamStream:
 
     _log = Logger()
 
-    deployed = True
+    kind = "a legacy Message"
+    unnumbered = True
 
     def __init__(
         self,
         name: str,
         owner: StreamOwner,
         shared: UpstreamContext,
+        acks: Acks,
+        counters: LegacyCounters,
         *,
         stalled_s: float,
     ) -> None:
@@ -70,6 +88,8 @@ class LegacyUpstreamStream:
         self.transport: Transport | None = None
         self._owner = owner
         self._shared = shared
+        self._acks = acks
+        self._counters = counters
         self._stalled_s = stalled_s
         self._up = False
         self._unsent: deque[PendingSend] = deque()
@@ -87,9 +107,9 @@ class LegacyUpstreamStream:
         self._turn = 0
 
     @property
-    def knows(self) -> bool:
+    def is_synced(self) -> bool:
         """
-        It is not told who is here; it pushes everything.
+        A legacy Message needs no list of users: it pushes every message.
         """
         return self._up
 
@@ -107,14 +127,14 @@ class LegacyUpstreamStream:
         Nothing that it would understand; nor are the next.
         """
 
-    def came(self, user: int) -> None:
+    def user_joined(self, user: int) -> None:
         pass
 
-    def left(self, user: int) -> None:
+    def user_left(self, user: int) -> None:
         pass
 
-    def join(self, arrival: JoinBarrier) -> None:
-        arrival.applied()
+    def join(self, barrier: JoinBarrier) -> None:
+        barrier.applied()
 
     def watch(self, users: Iterable[int]) -> None:
         pass
@@ -122,13 +142,13 @@ class LegacyUpstreamStream:
     def unwatch(self, users: Iterable[int]) -> None:
         pass
 
-    def pooled(self) -> None:
+    def pool_changed(self) -> None:
         """
         There are acknowledgements to write.
         """
         self._wake()
 
-    def ask(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
+    def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
         """
         It cannot be asked.
         """
@@ -148,14 +168,14 @@ class LegacyUpstreamStream:
         asked_s = self._echo_since_s
         return bool(asked_s) and now_s - asked_s >= self._stalled_s / 2
 
-    def listen_for(self, now_s: float, *, was_deaf: bool) -> None:
+    def check_liveness(self, now_s: float, *, was_stalled: bool) -> None:
         """
         Called some times a second: a peer that takes nothing or answers nothing is
         given up.
         """
         if not self._up:
             return
-        if was_deaf:
+        if was_stalled:
             self._heard_s = now_s
             self._echo_since_s = self._echo_since_s and now_s
             self._writing_since_s = self._writing_since_s and now_s
@@ -170,7 +190,7 @@ class LegacyUpstreamStream:
                 return
         if now_s - self._heard_s >= BEAT_S:
             self._echo()
-        if self._shared.acks.sweep(now_s):
+        if self._acks.sweep(now_s):
             self._wake()
 
     # -- the transport tells it
@@ -181,7 +201,7 @@ class LegacyUpstreamStream:
         self._heard_s = self._shared.clock.seconds()
         self._up = True
         self._owner.stream_up(self)
-        self._owner.stream_knows(self)
+        self._owner.stream_synced(self)
         self._wake()
 
     def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
@@ -199,7 +219,7 @@ class LegacyUpstreamStream:
                 self._push(message.push_event)
             case "ack_confirm":
                 confirm = message.ack_confirm
-                self._shared.acks.answered(
+                self._acks.answered(
                     confirm.message_id, confirm.confirmed, self._heard_s
                 )
             case "failure":
@@ -215,7 +235,7 @@ class LegacyUpstreamStream:
     def connectionLost(self, reason: Failure) -> None:
         self._wake = _nothing
         self._up = False
-        self._shared.acks.lost()
+        self._acks.lost()
         self._owner.stream_lost(self, reason.getErrorMessage())
 
     def drain(self) -> Request | None:
@@ -239,7 +259,7 @@ class LegacyUpstreamStream:
 
     def _next_ack(self) -> Request | None:
         now_s = self._shared.clock.seconds()
-        ack = self._shared.acks.take(now_s)
+        ack = self._acks.take(now_s)
         return None if ack is None else ack_event(*ack, int(now_s))
 
     def _next_send(self) -> Request | None:
@@ -266,7 +286,7 @@ class LegacyUpstreamStream:
             return
         self._echo_since_s = self._shared.clock.seconds()
         self._echoed, self._arriving = self._arriving, []
-        # Its own limit is the last resort: listen_for() knows when we were deaf.
+        # This limit is the last resort: check_liveness() allows for stalls.
         asked = self.transport.echo(3 * self._stalled_s)
         asked.addCallbacks(self._answered, self._silent)
 
@@ -305,7 +325,7 @@ class LegacyUpstreamStream:
         self._wake()
 
     def _odd_event(self, event: rest_pb2.MessagePushEvent) -> None:
-        self._shared.counters.odd_events += 1
+        self._counters.odd_events += 1
         if not self._odd:
             self._odd = True  # it is said once a stream
             self._log.warn(
@@ -318,7 +338,7 @@ class LegacyUpstreamStream:
             )
 
     def _failed(self, event: rest_pb2.MessageFailureEvent) -> None:
-        self._shared.counters.failures += 1
+        self._counters.failures += 1
         reason = event.failure_reason[:_REASON] or "no reason given"
         send = self._find(event.original_message)
         if send is None:

@@ -37,7 +37,7 @@ class MarkTests(CursorTests):
         """
         told = await self.store.mark([mark(seq, user) for seq in seqs])
         self.assertEqual(told.known, [True] * len(seqs))
-        return told.risen
+        return told.raised
 
     async def unread_of(self, user: int, conversation: str = "u:1:2") -> list[int]:
         """
@@ -212,7 +212,7 @@ class MarkTests(CursorTests):
         told = await self.store.mark(marks)
         self.assertEqual(told.known, [True] * 1000)
         expected = [Cursor(m.conversation, m.user, 1, 1) for m in marks]
-        self.assertEqual(sorted(told.risen, key=lambda c: c.user), expected)
+        self.assertEqual(sorted(told.raised, key=lambda c: c.user), expected)
 
     async def test_most_ranges(self) -> None:
         """
@@ -315,7 +315,7 @@ class MarkTests(CursorTests):
         await self.store.apply(events)
         self.assertEqual(await self.unread_of(5, "g:77"), [2, 4])
         told = await self.store.mark([mark(n, 5, "g:77") for n in (2, 4)])
-        self.assertEqual(told.risen, [Cursor("g:77", 5, 4, 4)])
+        self.assertEqual(told.raised, [Cursor("g:77", 5, 4, 4)])
         self.assertEqual(await self.unread_of(5, "g:77"), [])
 
     async def test_counts(self) -> None:

@@ -33,7 +33,7 @@ class SeenInMemory:
 
     def mark(self, marks: Sequence[Mark]) -> Marked:
         """
-        As L{wsmsg.message.store.interface.IMessageStore.mark}.
+        As L{wsmsg.message.store.interface.IReadMarks.mark}.
         """
         risen: dict[_Key, Cursor] = {}
         known = []

@@ -1,5 +1,5 @@
 """
-Numbering and storing: the decisions, over L{IMessageStore} alone.
+Numbering and storing: the decisions, over the store alone.
 
 The store's unique identities and numbers are the fence; this is optimistic in front
 of it.  A batch gets the next numbers of its conversations from a cache of heads and
@@ -30,7 +30,7 @@ from wsmsg.message.links.interface import (
     recipients_backward,
     recipients_forward,
 )
-from wsmsg.message.store.interface import IMessageStore, Outcome
+from wsmsg.message.store.interface import IConversations, Outcome
 from wsmsg.model import GROUP, RECALL, Message, MessageIdentity
 
 _ROUNDS = 20
@@ -122,7 +122,7 @@ class Numbering:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IConversations,
         now_ms: Callable[[], int],
         *,
         heads_cached: int,

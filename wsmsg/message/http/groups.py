@@ -18,7 +18,7 @@ from wsmsg.http.forms import Answer, Form, Id, parse_int, parse_page, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.ingress.submit import SubmitAndWait
-from wsmsg.message.store.interface import GroupPage, IMessageStore
+from wsmsg.message.store.interface import GroupPage, IConversations
 from wsmsg.model import (
     GROUP,
     GroupChange,
@@ -137,7 +137,7 @@ class GroupCalls:
     The calls below C{groups} and C{users/{user}/groups}.
     """
 
-    def __init__(self, store: IMessageStore, submit: SubmitAndWait) -> None:
+    def __init__(self, store: IConversations, submit: SubmitAndWait) -> None:
         self._store = store
         self._submit = submit
 

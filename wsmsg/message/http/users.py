@@ -19,7 +19,7 @@ from wsmsg.http.forms import (
 )
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.queries.interface import IQueries, check_group
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IReaders
 from wsmsg.model import ConversationHead, Cursor, InvalidName, is_group, members_of
 
 _PAGE = 100
@@ -166,7 +166,7 @@ class UserCalls:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IReaders,
         queries: IQueries,
         *,
         receipt: Callable[[Cursor], object],

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.journal.interface import IJournal
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IMessages
 from wsmsg.model import Message, MessageIdentity
 
 _RETRY_AFTER_MS = 500
@@ -48,7 +48,7 @@ class Appends:
     _log = Logger()
 
     def __init__(
-        self, journal: IJournal, store: IMessageStore, clock: IReactorTime
+        self, journal: IJournal, store: IMessages, clock: IReactorTime
     ) -> None:
         self.backlog = StartupBacklog(journal, clock)
         self._journal = journal

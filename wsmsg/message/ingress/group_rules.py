@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from wsmsg.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, WsmsgError
 from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IConversations
 from wsmsg.model import (
     FIRST_EVENT,
     GROUP,
@@ -113,7 +113,7 @@ class GroupRules:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IConversations,
         now_ms: Callable[[], int],
         *,
         group_members: int,

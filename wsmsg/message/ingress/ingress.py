@@ -30,7 +30,7 @@ from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Answer, Reply, SendRequest, validate
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
     GROUP,
@@ -59,7 +59,7 @@ class Ingress:
     def __init__(
         self,
         appends: Appends,
-        store: IMessageStore,
+        store: IMessages,
         ids: IMessageIds,
         now_ms: Callable[[], int],
         *,

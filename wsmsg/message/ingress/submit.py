@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IConversations
 from wsmsg.model import GROUP, Message, MessageIdentity, change_in
 
 #: How long somebody waits for a message that was accepted to be stored.
@@ -51,7 +51,7 @@ class SubmitAndWait:
     """
 
     def __init__(
-        self, ingress: Ingress, store: IMessageStore, clock: IReactorTime
+        self, ingress: Ingress, store: IConversations, clock: IReactorTime
     ) -> None:
         self._ingress = ingress
         self._store = store

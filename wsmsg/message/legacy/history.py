@@ -17,7 +17,7 @@ import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IConversations
 from wsmsg.model import (
     FIRST_EVENT,
     INT64_MAX,
@@ -65,7 +65,7 @@ class History:
         a page, as they all have to be read.
     """
 
-    def __init__(self, store: IMessageStore, *, depth: int) -> None:
+    def __init__(self, store: IConversations, *, depth: int) -> None:
         self.depth = depth
         self._store = store
 

@@ -36,7 +36,7 @@ from wsmsg.message.legacy.http_forms import (
     view,
 )
 from wsmsg.message.queries.interface import Marking
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IReadMarks
 from wsmsg.model import (
     FIRST_EVENT,
     INT64_MAX,
@@ -62,7 +62,7 @@ class LegacyHttpCalls:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IReadMarks,
         submit: SubmitAndWait,
         history: History,
         mark: Marking,

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.message.links.links import Links
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IReaders
 from wsmsg.model import Cursor, InvalidName, group_in, is_group, members_of
 from wsmsg.rpc import rest_pb2
 
@@ -41,7 +41,7 @@ class CursorWriter:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IReaders,
         links: Links,
         clock: IReactorTime,
         *,

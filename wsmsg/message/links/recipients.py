@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IGroups
 from wsmsg.model import (
     FIRST_EVENT,
     GROUP,
@@ -40,7 +40,7 @@ class MemberCache:
         used for longest are forgotten beyond it.
     """
 
-    def __init__(self, store: IMessageStore, *, limit: int) -> None:
+    def __init__(self, store: IGroups, *, limit: int) -> None:
         self.size = 0
         self._store = store
         self._limit = limit

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from wsmsg.errors import Unavailable
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IGroups
 from wsmsg.model import InvalidName, group_in
 from wsmsg.rpc import rest_pb2
 
@@ -37,7 +37,7 @@ class GroupTyping:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IGroups,
         known: MemberCache,
         links: Links,
         clock: IReactorTime,

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError
 from wsmsg.message.queries.recent import Place, RecentMessages
-from wsmsg.message.store.interface import IMessageStore
+from wsmsg.message.store.interface import IReadMarks
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message
 
 _BATCH = 1000
@@ -71,7 +71,7 @@ class Marks:
 
     def __init__(
         self,
-        store: IMessageStore,
+        store: IReadMarks,
         receipt: Callable[[Cursor], object],
         clock: IReactorTime,
         *,
@@ -214,7 +214,7 @@ class Marks:
                 marks.append(Mark(asked.user, m.message_id, *place))
         told = await self._store.mark(marks)
         known = iter(told.known)
-        return [[next(known) for _ in asked.marks] for asked in batch], told.risen
+        return [[next(known) for _ in asked.marks] for asked in batch], told.raised
 
     async def _located(self, batch: Sequence[_Asked]) -> dict[_Key, Place]:
         wanted: dict[int, dict[int, None]] = {}

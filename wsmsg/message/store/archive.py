@@ -80,5 +80,5 @@ class IStoreArchive(Interface):
 
     def group(conversation: str, after: int, limit: int) -> Deferred[GroupPage | None]:
         """
-        The same as L{wsmsg.message.store.interface.IMessageStore.group}.
+        The same as L{wsmsg.message.store.interface.IGroups.group}.
         """

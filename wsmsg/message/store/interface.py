@@ -1,8 +1,12 @@
 """
-What keeps messages, groups, cursors and marks.
+The interface of the store: messages, groups and read marks, by role.
 
-It has one contract suite (C{tests/contracts.py}) that every backend passes; what is
-said of all backends in L{wsmsg.message.journal.interface} is true of it.
+One store provides all three roles, as an L{IMessageStore}; each user of it depends on
+the roles that it calls, so that a test double needs no more than those.
+
+Every backend passes one contract suite (C{tests/contracts.py}).  All methods take
+batches and return Deferreds.  Each of them fails with L{wsmsg.errors.Unavailable} while
+the store is away; the call may have been carried out then, and may be repeated.
 """
 
 from __future__ import annotations
@@ -20,25 +24,28 @@ from wsmsg.model import Cursor, Mark, Message, MessageIdentity
 
 class Outcome(Enum):
     """
-    What became of one message in L{IMessageStore.insert}.
+    The outcome of L{IMessages.insert} for one message.
     """
 
-    #: It is stored.
+    #: The message is stored.
     INSERTED = "inserted"
-    #: Its identity is stored already.
+    #: A message of this identity was stored before.
     REPEATED = "repeated"
-    #: Another message has its number.
+    #: Another message has the number.
     TAKEN = "taken"
-    #: It was not tried, because of one before it in the same conversation.
+    #: Not tried: an earlier message of the same conversation was not inserted.
     SKIPPED = "skipped"
-    #: The store will never take it.
+    #: The store will never take the message.
     REFUSED = "refused"
 
 
 @attrs.frozen
 class HeadRow:
     """
-    A conversation of a user, as the store has it.
+    One conversation in a user's list.
+
+    @ivar head: the number of the last message.
+    @ivar time_ms: when that was stored, in unix milliseconds.
     """
 
     conversation: str
@@ -50,7 +57,7 @@ class MemberRow(msgspec.Struct, frozen=True, gc=False):
     """
     A member of a group.
 
-    @ivar joined: the number of the change that made them one.
+    @ivar joined: the number of the change with which the user joined.
     """
 
     user: int
@@ -62,9 +69,9 @@ class GroupPage:
     """
     A group with some of its members.
 
-    @ivar owner: who made it.
+    @ivar owner: the user who created the group.
     @ivar history: members read from number 1 on, not from their C{joined}.
-    @ivar count: how many members there are in all.
+    @ivar count: the number of all members.
     @ivar members: by user, rising.
     """
 
@@ -79,168 +86,173 @@ class GroupPage:
 @attrs.frozen
 class Marked:
     """
-    What became of marks.
+    The result of L{IReadMarks.mark}.
 
-    @ivar known: one a mark: whether it is stored, or was before.
-    @ivar risen: the cursors that rose, as they are now.
+    @ivar known: for each mark, whether the message is stored as read, now or before.
+    @ivar raised: the cursors that rose, as they are now.
     """
 
     known: Sequence[bool]
-    risen: Sequence[Cursor]
+    raised: Sequence[Cursor]
 
 
-class IMessageStore(Interface):
+class IStoreRole(Interface):
     """
-    Messages by conversation and number; cursors; who is in which conversation.
+    The part that all roles share.
     """
 
     dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} that tells its state."
+        "The L{wsmsg.dependency.state.Dependency} that tells the store's state."
     )
 
-    def start() -> None:
-        """
-        Open it and keep it open; failures go to C{dependency} and are retried.
-        """
 
-    def stop() -> Deferred[None]:
-        """
-        @return: a Deferred that fires when nothing is left; never fails.
-        """
+class IMessages(IStoreRole):
+    """
+    Messages by conversation and number, and the conversations of each user.
+    """
 
     def insert(messages: Sequence[Message], stored_ms: int) -> Deferred[list[Outcome]]:
         """
-        Store numbered messages.  Durable when it fires.
+        Store numbered messages, durably.
 
-        Within one conversation the messages come with rising numbers and B{a prefix}
-        of them is stored: after the first that is not L{Outcome.INSERTED} the rest
-        of that conversation is L{Outcome.SKIPPED} and nothing of it is stored.
-        The heads of the conversations move with the messages.
+        Within one conversation the messages come with rising numbers, and B{a prefix}
+        of them is stored: after the first that is not L{Outcome.INSERTED}, the rest
+        of that conversation is L{Outcome.SKIPPED} and none of it is stored.  The heads
+        of the conversations rise with the messages.
 
-        @param messages: a sequence of L{Message} with their numbers.
         @param stored_ms: now, in unix milliseconds; see L{conversations_of}.
-        @return: a Deferred that fires with a list of L{Outcome}, one a message.
+        @return: a Deferred that fires with one L{Outcome} for each message.
         """
 
     def find(
         identities: Sequence[MessageIdentity],
     ) -> Deferred[dict[MessageIdentity, Message]]:
         """
-        @param identities: a sequence of L{MessageIdentity}.
-        @return: a Deferred that fires with a dict of those stored, by identity, to
-            L{Message}.
+        @return: a Deferred that fires with the messages that are stored, by identity.
         """
 
     def heads(conversations: Sequence[str]) -> Deferred[dict[str, int]]:
         """
-        @return: a Deferred that fires with a dict of conversation to its last
-            number, 0 for one that has no message.
+        @return: a Deferred that fires with the number of the last message of each of
+            these conversations; 0 where there is none.
         """
 
     def page(
         conversation: str, after: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
         """
-        @return: a Deferred that fires with a pair: the messages with numbers above
-            C{after} in their order, at most C{limit}; and the conversation's head.
+        @return: a Deferred that fires with at most C{limit} messages with numbers above
+            C{after}, in order, and the conversation's head.
         """
 
     def conversations_of(
         user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
         """
-        The user's conversations, those of groups of which the user is a member now
-        among them, whose last message was stored at C{since_ms} or
-        later, oldest change first, then by name.  The time of storing counts, not
-        that of acceptance: a message may be accepted, wait in the journal while a
-        client syncs, and be stored after.
+        List the conversations of a user, including those of groups of which the user
+        is a member now, whose last message was stored at C{since_ms} or later; the
+        oldest change first, then by name.
 
-        @param after: of those that changed at C{since_ms} itself, only the ones with
-            a greater name, so that a list goes on where another one ended.
-        @return: a Deferred that fires with a list of L{HeadRow}, at most C{limit}.
+        The time of storing counts, not that of acceptance: a message may wait in the
+        journal while a client synchronizes, and be stored afterwards.
+
+        @param after: of the conversations that changed at C{since_ms} itself, return
+            only those with greater names, so that a list continues where another
+            ended.
+        @return: a Deferred that fires with at most C{limit} L{HeadRow}s.
         """
 
     def apply(events: Sequence[Message]) -> Deferred[None]:
         """
-        Carry out what stored messages of the kinds L{wsmsg.model.GROUP} and
-        L{wsmsg.model.RECALL} say, in their order.  Doing it again, even after later
-        events, changes nothing: a user's membership goes by the event with the
-        highest number that names the user.
+        Carry out stored messages of the kinds L{wsmsg.model.GROUP} and
+        L{wsmsg.model.RECALL}, in their order.  Repeating that, even after later
+        events, changes nothing: a user's membership follows the event with the highest
+        number that names the user.
 
-          - C{created}: the group is there, its sender the owner; where it was made
-            before by another message, this is nothing.
-          - C{add}, C{remove}: membership from this number on.  Adding a member who
-            is one already changes nothing.
+          - C{created}: the group exists, and its sender owns it.  No effect where an
+            earlier message created the group.
+          - C{add}, C{remove}: membership from this number on.  No effect on a user who
+            is a member already.
           - a recall: the message of that number in the same conversation, if it has
             the same sender and is no event, keeps its identity, number, id and time,
-            loses its content and has the kind L{wsmsg.model.RECALLED}.
+            loses its content, and gets the kind L{wsmsg.model.RECALLED}.
 
-        @param events: a sequence of L{Message} that are stored, with their numbers.
-        @return: a Deferred that fires with L{None} when that is durable.
+        @return: a Deferred that fires when the changes are durable.
         """
+
+
+class IGroups(IStoreRole):
+    """
+    Groups and their members.
+    """
 
     def members(conversations: Sequence[str]) -> Deferred[dict[str, frozenset[int]]]:
         """
-        @param conversations: a sequence of names of groups' conversations.
-        @return: a Deferred that fires with a dict of conversation to all users who
-            are members now; a group that is not there is not in it.
+        @param conversations: the names of the groups' conversations.
+        @return: a Deferred that fires with all current members of each group that
+            exists, by conversation.
         """
 
     def readable_from(
         keys: Sequence[tuple[str, int]],
     ) -> Deferred[dict[tuple[str, int], int]]:
         """
-        From which number on members may read.
+        Look up the number from which on members may read.
 
-        @param keys: a sequence of (group's conversation, user).
-        @return: a Deferred that fires with a dict of key to number: 1, or where the
-            group has no C{history} that at which the user joined.  Who is no member
-            now is not in it.
+        @param keys: pairs of a group's conversation and a user.
+        @return: a Deferred that fires with the number for each key whose user is a
+            member: 1, or the number with which the user joined if the group has no
+            C{history}.
         """
 
     def group(conversation: str, after: int, limit: int) -> Deferred[GroupPage | None]:
         """
-        @param after: members with greater numbers than this user.
-        @return: a Deferred that fires with a L{GroupPage} of at most C{limit}
-            members; with L{None} if there is no such group.
+        @param after: return members with greater user numbers.
+        @return: a Deferred that fires with a L{GroupPage} of at most C{limit} members,
+            or with L{None} if there is no such group.
         """
+
+
+class IReadMarks(IStoreRole):
+    """
+    Cursors, read marks of single messages, and the unread messages of each user.
+    """
 
     def move_cursors(cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
         """
-        Raise cursors; one that would fall stays, and none goes past its
-        conversation's head.  One that reaches what was marked as seen above it goes on
-        to the end of that; see L{mark}.
+        Raise cursors.  A cursor never falls and never passes its conversation's head.
+        A cursor that reaches a range of messages that were marked above it rises to
+        the end of that range; see L{mark}.
 
-        @param cursors: a sequence of L{wsmsg.model.Cursor}; what is C{seen} in one
-            counts as marked, and as no more than that: it comes of another store.
-        @return: a Deferred that fires with a list of those that rose, as they are
-            now.
+        @param cursors: their C{seen} ranges are treated as marks; only an import has
+            any.
+        @return: a Deferred that fires with the cursors that rose, as they are now.
         """
 
     def cursors(
         keys: Sequence[tuple[str, int]],
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
         """
-        @param keys: a sequence of (conversation, user).
-        @return: a Deferred that fires with a dict of key to L{Cursor}; where nothing
-            was ever moved or marked there is none.
+        @param keys: pairs of conversation and user.
+        @return: a Deferred that fires with the L{Cursor} of each key for which one was
+            ever moved or marked.
         """
 
     def mark(marks: Sequence[Mark]) -> Deferred[Marked]:
         """
-        Let single messages count as seen.
+        Mark single messages as read.
 
-        Where all of a conversation up to some number was seen, or is nothing that has
-        to be (the user's own, events, what the user may not read), the C{read} cursor
-        rises to it, and C{delivered} with it.
+        Where the user has read all messages of a conversation up to some number, not
+        counting those that need no reading (the user's own, events, messages that the
+        user may not read), the C{read} cursor rises to it, and C{delivered} with it.
 
         The store keeps a bounded number of ranges above a cursor
         (L{wsmsg.message.store.read_ranges.MOST}).  A mark that would need one more is
-        not taken: it is not C{known}, and what it is of stays unread.
+        not C{known}, and its message stays unread.
 
-        @param marks: a sequence of L{wsmsg.model.Mark} with conversation and number.
-            One of a message that is not there, that the user may not read, or that
-            has another C{message_id} than the mark (unless that is 0) is not C{known}.
+        @param marks: with conversation and number.  A mark of a message that does not
+            exist, that the user may not read, or whose C{message_id} is neither 0 nor
+            the message's, is not C{known}.
         @return: a Deferred that fires with a L{Marked}.
         """
 
@@ -248,36 +260,59 @@ class IMessageStore(Interface):
         user: int, after_id: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
         """
-        What a user was sent and has not seen: no event, nothing that was recalled,
-        none of the user's own except what they say to themself, and of groups only
-        what they may read now.
+        List the unread messages of a user: no events, no recalled messages, none of
+        the user's own but those to themself, and in groups only those that the user
+        may read now.
 
-        @param after_id: messages with greater ids than this.
-        @return: a Deferred that fires with a pair: at most C{limit} L{Message} by
-            C{message_id}, rising; and how many are unread in all.
+        @param after_id: return messages with greater ids.
+        @return: a Deferred that fires with at most C{limit} messages by rising
+            C{message_id}, and the number of all unread messages.
         """
 
     def unread_counts(
         user: int, conversations: Sequence[str]
     ) -> Deferred[dict[str, int]]:
         """
-        @return: a Deferred that fires with a dict of each of these conversations to
-            how many messages the user has unread there.
+        @return: a Deferred that fires with the number of messages that the user has
+            unread, for each of these conversations.
         """
 
     def located(
         user: int, message_ids: Sequence[int]
     ) -> Deferred[dict[int, tuple[str, int]]]:
         """
-        Where messages are that a user has not seen.
+        Look up the conversation and number of unread messages.
 
-        @return: a Deferred that fires with a dict of message id to (conversation,
-            number); what the user has seen, or has not been sent, need not be in it.
+        @return: a Deferred that fires with (conversation, number) by message id.
+            Messages that the user has read, or was not sent, may be missing.
         """
 
 
-def identities(messages: Sequence[Message]) -> list[MessageIdentity]:
+class IConversations(IMessages, IGroups):
     """
-    Their identities, in their order.
+    The two roles of users that follow conversations into groups.
     """
-    return [m.identity for m in messages]
+
+
+class IReaders(IGroups, IReadMarks):
+    """
+    The two roles of users that check membership before they move cursors.
+    """
+
+
+class IMessageStore(IConversations, IReaders):
+    """
+    A store: all roles, and its life.
+    """
+
+    def start() -> None:
+        """
+        Open the store and keep it open; failures go to C{dependency} and are retried.
+        """
+
+    def stop() -> Deferred[None]:
+        """
+        Close the store.
+
+        @return: a Deferred that fires when nothing of it is left; never fails.
+        """

@@ -258,7 +258,7 @@ class ConnectService:
 class QueryServiceStub:
     """------------------------------------------------------------------ queries
 
-    Reads, many in one call.
+    Reads; one call carries several.
     """
 
     def __init__(self, channel):
@@ -277,7 +277,7 @@ class QueryServiceStub:
 class QueryServiceServicer:
     """------------------------------------------------------------------ queries
 
-    Reads, many in one call.
+    Reads; one call carries several.
     """
 
     def Query(self, request, context):
@@ -305,7 +305,7 @@ def add_QueryServiceServicer_to_server(servicer, server):
 class QueryService:
     """------------------------------------------------------------------ queries
 
-    Reads, many in one call.
+    Reads; one call carries several.
     """
 
     @staticmethod

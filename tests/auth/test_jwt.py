@@ -1,5 +1,5 @@
 """
-Whom tokens are believed for.
+Authentication by JSON Web Tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.auth.identity import Identity, read_user
+from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.tokens import TokenSettings
@@ -32,7 +32,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 def pem(key: Any) -> str:
     """
-    The public half, as an operator would paste it.
+    The public key, as an operator pastes it into the settings.
     """
     public = key.public_key()
     text: bytes = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -45,7 +45,7 @@ EC_PEM = pem(EC_KEY)
 
 def token(key: Any = KEY, algorithm: str = "HS256", **claims: Any) -> str:
     """
-    A good token for user 1001, but for what C{claims} says; L{None} leaves one out.
+    A valid token of user 1001, with other claims; L{None} leaves a claim out.
     """
     payload = {"sub": "1001", "exp": int(time.time()) + 60} | claims
     payload = {k: v for k, v in payload.items() if v is not None}
@@ -58,7 +58,7 @@ def settings(**values: Any) -> TokenSettings:
 
 def unchecked(**values: Any) -> TokenSettings:
     """
-    Settings that did not come through a file, with C{values} as they are.
+    Settings with values that were not validated.
     """
     return settings().model_copy(
         update=values | {"secret": SecretStr(values.get("secret", ""))}
@@ -67,7 +67,7 @@ def unchecked(**values: Any) -> TokenSettings:
 
 def raw(header: object, payload: object, key: bytes | None) -> str:
     """
-    A token that no library would make.
+    A token that no library would create.
     """
 
     def part(value: object) -> bytes:
@@ -89,7 +89,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def assert_refused(self, text: str, reason: str, auth: Any = None) -> None:
         """
-        It is not believed, for that reason.
+        The token is refused for this reason.
         """
         auth = auth or self.auth
         e = self.assertRaises(Unauthenticated, auth.authenticate, text)
@@ -97,7 +97,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """
-        A good token is its subject's, bare or after Bearer.
+        A valid token identifies its subject, bare or after C{Bearer}.
         """
         t = token()
         self.assertEqual(self.auth.authenticate(t).user, 1001)
@@ -115,7 +115,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_bad_subjects(self) -> None:
         """
-        A subject that is not a decimal user id is nobody.
+        A token whose subject is not a user id is refused.
         """
         for sub in ("", "0", "-1", "01", "1.0", "abc", "١٢", "9" * 5000, "1 2"):
             self.assertRaises(Unauthenticated, self.auth.authenticate, token(sub=sub))
@@ -124,7 +124,8 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """
-        No token, or one without a subject or an end, says what is missing.
+        An empty token, or one without subject or expiry, is refused; the reason names
+        what is missing.
         """
         self.assert_refused("", "no token")
         self.assert_refused("Bearer ", "cannot be read")
@@ -133,7 +134,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_expired(self) -> None:
         """
-        A token may be late by the leeway and not by more.
+        A token is valid for the leeway after its expiry, and no longer.
         """
         now = int(time.time())
         self.assertEqual(self.auth.authenticate(token(exp=now - 5)).user, 1001)
@@ -141,13 +142,13 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_not_yet(self) -> None:
         """
-        A token for later is not believed now.
+        A token is refused before its C{nbf}.
         """
         self.assert_refused(token(nbf=int(time.time()) + 60), "not valid yet")
 
     def test_wrong_key(self) -> None:
         """
-        A token that another key signed is refused.
+        A token signed by another key is refused.
         """
         self.assert_refused(token(b"x" * 32), "signature")
 
@@ -161,7 +162,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        A token without a signature is refused, however it spells none.
+        A token without a signature is refused, whatever its algorithm is called.
         """
         for alg in ("none", "None", "NONE", "", None, 7, ["HS256"]):
             for key in (None, KEY):
@@ -170,8 +171,8 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_confusion(self) -> None:
         """
-        A token signed with the public key's own text as an HS256 secret is refused,
-        also where HS256 has a key of its own.
+        A token signed with the text of the public key as HS256 secret is refused, even
+        if HS256 has a key too.
         """
         for public in (RSA_PEM, EC_PEM):
             for key in (public.encode(), public.strip().encode()):
@@ -188,7 +189,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_public_keys(self) -> None:
         """
-        RS256 and ES256 tokens are believed with their public key.
+        RS256 and ES256 tokens are valid with their public key.
         """
         for key, public, algorithm in (
             (RSA_KEY, RSA_PEM, "RS256"),
@@ -199,7 +200,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_local_key_only_alone(self) -> None:
         """
-        The local key is not believed where the settings name a key.
+        The local key is not used if the settings name a key.
         """
         auth = Authenticator(settings(secret="s" * 32), KEY)
         self.assert_refused(token(), "signature", auth)
@@ -217,7 +218,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_audience_and_issuer(self) -> None:
         """
-        Where the settings ask for an audience and an issuer, a token has both.
+        If the settings require an audience and an issuer, a token needs both.
         """
         auth = Authenticator(settings(audience="chat", issuer="login"), KEY)
         self.assertEqual(auth.authenticate(token(aud="chat", iss="login")).user, 1001)
@@ -228,7 +229,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_debug_off(self) -> None:
         """
-        Nothing is believed as the debug token while none is set.
+        Without a debug token in the settings, no token is the debug token.
         """
         for text in ("", "auth-debug", ":1001", "auth-debug:1001"):
             self.assertRaises(Unauthenticated, self.auth.authenticate, text)
@@ -236,7 +237,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_debug(self) -> None:
         """
-        The debug token speaks for the user that the header or hello names.
+        The debug token identifies the user that the header or C{hello} names.
         """
         auth = Authenticator(settings(debug_token="auth-debug"), KEY)
         self.assertEqual(auth.authenticate("Bearer auth-debug", 1002).user, 1002)
@@ -250,7 +251,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_claimed_user(self) -> None:
         """
-        Who claims to be another than the token's subject is refused.
+        A client that claims to be another user than the token's subject is refused.
         """
         self.assertEqual(self.auth.authenticate(token(), 1001).user, 1001)
         e = self.assertRaises(Unauthenticated, self.auth.authenticate, token(), 1002)
@@ -258,7 +259,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_expires(self) -> None:
         """
-        The identity ends when the token does, with its leeway.
+        The identity expires with the token and its leeway.
         """
         now = int(time.time())
         identity = self.auth.authenticate(token(exp=now + 100))
@@ -266,15 +267,16 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_read_user(self) -> None:
         """
-        A user id is a decimal int64 over zero.
+        A user id is a decimal number from 1 to 2^63-1.
         """
-        self.assertEqual(read_user(" 7 "), 7)
+        self.assertEqual(parse_user(" 7 "), 7)
         for text in ("", "+7", "7.0", "0x7", "٧", None, 7):
-            self.assertRaises(Unauthenticated, read_user, text)
+            self.assertRaises(Unauthenticated, parse_user, text)
 
     def test_apply_settings(self) -> None:
         """
-        Settings change while it runs; ones that cannot work change nothing.
+        Settings can change at any time; settings that contradict each other change
+        nothing.
         """
         self.auth.apply_settings(settings(secret="n" * 32))
         self.assertEqual(self.auth.authenticate(token(b"n" * 32)).user, 1001)
@@ -286,7 +288,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_bad_settings(self) -> None:
         """
-        Settings that cannot work say which key is at fault.
+        Settings that contradict each other are refused by the name of a key.
         """
         curve = pem(ec.generate_private_key(ec.SECP384R1()))
         for values, word in (
@@ -303,7 +305,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_short_secret(self) -> None:
         """
-        A secret that is too short works, and the log says so without telling it.
+        A short secret works; the log warns, without the secret.
         """
         with capturedLogs() as logs:
             auth = Authenticator(settings(secret="short-one"), KEY)
@@ -313,7 +315,7 @@ class AuthenticatorTests(SynchronousTestCase):
 
     def test_deep(self) -> None:
         """
-        Deep nesting in a header is a token that cannot be read, nothing worse.
+        A deeply nested header, or a long token, is refused like any other bad token.
         """
         self.assert_refused(raw(b"[" * 2500, {}, KEY), "cannot be read")
         self.assert_refused("a" * 5000, "characters")
@@ -321,7 +323,7 @@ class AuthenticatorTests(SynchronousTestCase):
     @given(st.text(max_size=200))
     def test_garbage(self, text: str) -> None:
         """
-        Garbage is refused, whatever it is.
+        Any text that is not a token is refused.
         """
         self.assertRaises(Unauthenticated, self.auth.authenticate, text)
 
@@ -338,7 +340,7 @@ class AuthenticatorTests(SynchronousTestCase):
     )
     def test_odd_json(self, payload: object, header: dict[str, object]) -> None:
         """
-        Well signed tokens of odd JSON are refused too.
+        Tokens of odd JSON are refused even with a valid signature.
         """
         text = raw(header, payload, KEY)
         self.assertRaises(Unauthenticated, self.auth.authenticate, text)
@@ -346,7 +348,7 @@ class AuthenticatorTests(SynchronousTestCase):
     @given(st.integers(0, 200), st.integers(1, 255))
     def test_flipped(self, at: int, bits: int) -> None:
         """
-        A good token with one byte changed is never another user's.
+        A valid token with one byte changed never identifies another user.
         """
         good = bytearray(token(), "ascii")
         good[at % len(good)] ^= bits

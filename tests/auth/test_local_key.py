@@ -1,5 +1,5 @@
 """
-The local key for tokens.
+The key that signs tokens if the settings name none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class LocalKeyTests(Folder):
 
     def test_local_key(self) -> None:
         """
-        The local key is made once, for its owner's eyes, and found again.
+        The local key is created once, and only its owner may read it.
         """
         data = self.folder / "new"
         key = local_key(data)
@@ -28,10 +28,10 @@ class LocalKeyTests(Folder):
 
     def test_local_key_race(self) -> None:
         """
-        Of two that make the key at one time, both use the one that was first.
+        Two processes that create the key at the same time use the same key.
         """
         key = local_key(self.folder)
-        # The loser found none and comes to make it when it is there.
+        # The slower process found no key, and creates it when there is one.
         from wsmsg.auth import local_key as token_key
 
         token_key._make(self.folder / "token.key")
@@ -40,12 +40,13 @@ class LocalKeyTests(Folder):
 
     def test_bad_local_keys(self) -> None:
         """
-        A key that others can read, or too short a one, is refused by name.
+        A key that other users may read, or that is too short, is refused; the error
+        names the file.
         """
         path = self.file("x" * 40, "token.key")
         path.chmod(0o644)
         refused = self.assertRaises(TokenKeyUnusable, local_key, self.folder)
-        self.assertIn("others may read it (mode 644)", str(refused))
+        self.assertIn("other users may read it (mode 644)", str(refused))
         path.chmod(0o600)
         path.write_text("short")
         refused = self.assertRaises(TokenKeyUnusable, local_key, self.folder)
@@ -53,7 +54,7 @@ class LocalKeyTests(Folder):
 
     def test_no_local_key(self) -> None:
         """
-        Who only reads the key is told where it would be.
+        A program that only reads the key learns which file is missing.
         """
         refused = self.assertRaises(
             TokenKeyUnusable, local_key, self.folder, make=False

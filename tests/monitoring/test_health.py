@@ -1,5 +1,5 @@
 """
-Readiness, and the pages that tell it.
+Readiness, and the listeners that show it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HealthTests(TestCase):
 
     def test_connect(self) -> None:
         """
-        Connect is ready with one stream up, and not with none.
+        Connect is ready while at least one stream is up.
         """
         health = self.health(any_up, self.one, self.two)
         self.assertFalse(health.ready)
@@ -58,13 +58,17 @@ class HealthTests(TestCase):
 
     def test_connect_without_message(self) -> None:
         """
-        A Connect that knows of no Message is not ready.
+        A Connect that knows of no Message is not ready, though its discovery is up.
         """
-        self.assertFalse(self.health(any_up).ready)
+        health = self.health(any_up, self.extra)
+        self.extra.succeeded()
+        self.assertFalse(health.ready)
+        self.assertEqual(health.reason(), "no Message is known")
 
     def test_message(self) -> None:
         """
-        Message is ready with all it requires; without the rest it is degraded.
+        Message is ready while all required dependencies are up, and degraded while
+        another one is not.
         """
         health = self.health(required_up, self.one, self.two, self.extra)
         self.one.succeeded()
@@ -77,7 +81,7 @@ class HealthTests(TestCase):
 
     def test_life(self) -> None:
         """
-        A daemon that has not started, or is stopping, is not ready.
+        A daemon that has not started, or that is stopping, is not ready.
         """
         self.one.succeeded()
         health = Health(self.clock, required_up, dependencies=[self.one])
@@ -87,22 +91,22 @@ class HealthTests(TestCase):
         health.stopping()
         self.assertEqual((health.ready, health.reason()), (False, "stopping"))
 
-    def test_changes_are_told_once(self) -> None:
+    def test_listeners(self) -> None:
         """
-        Who follows the readiness is told each change of it and nothing else.
+        Listeners are called at each change of the readiness, and at no other time.
         """
         health = self.health(any_up, self.one, self.two)
-        told: list[bool] = []
-        health.on_change(told.append)
+        changes: list[bool] = []
+        health.on_change(changes.append)
         self.one.succeeded()
         self.two.succeeded()
         self.one.lost("x")
         self.two.lost("x")
-        self.assertEqual(told, [True, False])
+        self.assertEqual(changes, [True, False])
 
     def test_removed(self) -> None:
         """
-        A Message that discovery dropped counts no more.
+        A Message that discovery no longer finds does not count.
         """
         health = self.health(required_up, self.one, self.two)
         self.one.succeeded()
@@ -111,13 +115,13 @@ class HealthTests(TestCase):
         self.two.failed("x", None)
         self.assertTrue(health.ready)
 
-    def test_hopeless(self) -> None:
+    def test_give_up(self) -> None:
         """
-        The daemon hears when it cannot become ready: all streams were given up.
+        The daemon learns that it cannot become ready once all streams were given up.
         """
         health = self.health(any_up, self.one, self.two)
         reasons: list[str] = []
-        health.on_hopeless(reasons.append)
+        health.on_give_up(reasons.append)
         self.one.attempting()
         self.one.failed("refused", None)
         self.assertEqual(reasons, [])
@@ -125,20 +129,20 @@ class HealthTests(TestCase):
         self.two.failed("no such host", None)
         self.assertEqual(reasons, ["gave up on two after 1 attempts: no such host"])
 
-    def test_not_hopeless(self) -> None:
+    def test_give_up_extra(self) -> None:
         """
-        Giving up what is not required ends nothing.
+        Giving up a dependency that is not required does not end the daemon.
         """
         health = self.health(required_up, self.one, self.extra)
         reasons: list[str] = []
-        health.on_hopeless(reasons.append)
+        health.on_give_up(reasons.append)
         self.extra.failed("refused", None)
         self.assertEqual(reasons, [])
 
 
 class PageTests(TestCase):
     """
-    The HTTP pages.
+    The admin listener.
     """
 
     def setUp(self) -> None:
@@ -171,14 +175,15 @@ class PageTests(TestCase):
 
     def test_healthz(self) -> None:
         """
-        The daemon says that it lives, whatever it waits for.
+        C{/healthz} answers 200, whatever the daemon waits for.
         """
         status, body = self.get("healthz")
         self.assertEqual((status, json.loads(body)), (200, {"alive": True}))
 
     def test_readyz(self) -> None:
         """
-        Readiness is a status, with each dependency's state, attempts and reason.
+        C{/readyz} answers 200 or 503, with the state of each dependency, its attempts
+        and its last error.
         """
         self.dependency.attempting()
         self.dependency.failed("disk full", 2.0)
@@ -210,7 +215,8 @@ class PageTests(TestCase):
 
     def test_public_port(self) -> None:
         """
-        The public ports have the two health pages and nothing else of the admin.
+        Another listener has the two health pages, and nothing else of the admin
+        listener.
         """
         self.site = QuietSite(
             Api(health_routes(self.health)), self.clock, lambda: FixedLimits(9, 9, 9)
@@ -221,9 +227,9 @@ class PageTests(TestCase):
 
     def test_status(self) -> None:
         """
-        The status has what the daemon is and what its parts tell.
+        C{/status} shows the daemon's name, its phase and the sections of its parts.
         """
-        self.health.describe("sessions", lambda: {"open": 3})
+        self.health.add_section("sessions", lambda: {"open": 3})
         self.clock.advance(5)
         _, body = self.get("status")
         document = json.loads(body)
@@ -234,7 +240,7 @@ class PageTests(TestCase):
 
     def test_metrics(self) -> None:
         """
-        Prometheus reads counts, labelled counts, gauges and dependencies.
+        C{/metrics} shows counters, labelled counters, gauges and dependencies.
         """
         sends = self.metrics.counter("wsmsg_sends", "Sends")
         refused = self.metrics.counters("wsmsg_refused", "Refused", label="code")
@@ -255,16 +261,16 @@ class PageTests(TestCase):
             self.assertIn(line, lines)
         self.assertTrue(any(x.startswith("process_cpu_seconds") for x in lines))
 
-    def test_counted_twice(self) -> None:
+    def test_same_name(self) -> None:
         """
-        Two counts of one name are a mistake that shows at once.
+        Two metrics of one name are an error.
         """
         self.metrics.counter("wsmsg_sends", "Sends")
         self.assertRaises(ValueError, self.metrics.counter, "wsmsg_sends", "Sends")
 
     def test_further_page(self) -> None:
         """
-        A daemon's own pages get the query and may not find what it asks for.
+        The pages of a daemon get the query, and their errors are problem documents.
         """
         status, body = self.get("echo?name=x")
         problem = json.loads(body)
@@ -273,7 +279,7 @@ class PageTests(TestCase):
 
     def test_other_paths(self) -> None:
         """
-        Other paths are 404, other methods 405, as problem documents.
+        Other paths and other methods are refused with problem documents.
         """
         for path, method, status in (("x", "GET", 404), ("status", "POST", 405)):
             got, body = self.get(path, method)
@@ -281,14 +287,15 @@ class PageTests(TestCase):
 
     def test_odd_header(self) -> None:
         """
-        A header that is no text is no reason to fail.
+        A header that is not text does not break a page.
         """
         answer = self.raw(b"GET /metrics HTTP/1.0\r\nAccept: \xff\xfe\r\n\r\n")
         self.assertIn(b" 200 ", answer[:20])
 
     def test_large_body(self) -> None:
         """
-        A body that no page wants is refused before it is kept, however it comes.
+        A body over the limit is refused before it is kept, whether its length is
+        declared or it comes in chunks.
         """
         head = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
         for body in (
@@ -302,7 +309,7 @@ class PageTests(TestCase):
 
     def raw(self, data: bytes) -> bytes:
         """
-        What the admin site says to these bytes before it closes.
+        Return the answer of the admin listener to these bytes.
         """
         transport: Any = Wire()
         channel = self.site.buildProtocol(None)
@@ -313,7 +320,7 @@ class PageTests(TestCase):
 
     def test_bug(self) -> None:
         """
-        A page that breaks says so without a traceback; the log has that.
+        A page that fails answers 500 without a traceback, which the log has.
         """
         status, body = self.get("odd")
         self.assertEqual(status, 500)
@@ -349,7 +356,8 @@ class RpcHealthTests(TestCase):
 
     async def test_follows(self) -> None:
         """
-        gRPC's health service says SERVING just while the daemon is ready.
+        gRPC's health service answers SERVING while the daemon is ready, else
+        NOT_SERVING.
         """
         clock = Clock()
         dependency = Dependency("store", clock)

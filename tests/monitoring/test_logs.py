@@ -1,5 +1,5 @@
 """
-What a daemon writes into its log.
+The log of a daemon.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LogsTests(TestCase):
 
     def test_failure(self) -> None:
         """
-        A bug's line has its traceback, in the same object.
+        The line of a failure has its traceback, in the same object.
         """
         try:
             raise ZeroDivisionError("over nothing")
@@ -67,7 +67,7 @@ class LogsTests(TestCase):
 
     def test_one_line_each(self) -> None:
         """
-        A newline in a field cannot forge a line, in JSON or text.
+        A newline in a field cannot forge a line, neither in JSON nor in text.
         """
         self.log.info("{reason}", reason='x\n{"level": "info"}')
         self.assertEqual(len(self.lines()), 1)
@@ -76,9 +76,9 @@ class LogsTests(TestCase):
         last = self.out.getvalue().splitlines()[-1]
         self.assertTrue(last.startswith("\t"), last)
 
-    def test_fields_do_not_hide_ours(self) -> None:
+    def test_fields_of_line(self) -> None:
         """
-        A field that is called as one of the line's own is kept beside it.
+        A field with the name of one of the line's own fields gets a prefix.
         """
         self.log.info("x", text="high", source="sea")
         (line,) = self.lines()
@@ -87,7 +87,7 @@ class LogsTests(TestCase):
 
     def test_odd_values(self) -> None:
         """
-        Any value can be a field.
+        A field can have any value.
         """
         self.log.info("x", a={1: b"\xff"}, b={2}, c=object, d=None)
         (line,) = self.lines()
@@ -96,7 +96,7 @@ class LogsTests(TestCase):
 
     def test_level(self) -> None:
         """
-        What is below the level is not written, and the level can change meanwhile.
+        Events below the level are not written, and the level can change at any time.
         """
         self.log.debug("before")
         self.logs.apply_settings(LogSettings(level="debug", format="json"))
@@ -108,7 +108,7 @@ class LogsTests(TestCase):
 
     def test_no_secrets(self) -> None:
         """
-        Tokens and what people wrote are not written, even if somebody logs them.
+        Tokens and the contents of messages are not written, even if they are logged.
         """
         for form in (as_json, as_text):
             event: LogEvent = {
@@ -124,14 +124,14 @@ class LogsTests(TestCase):
 
     def test_bad_format(self) -> None:
         """
-        An event that cannot be formatted is still a line.
+        An event that cannot be formatted is written all the same.
         """
         self.log.info("{missing.field}")
         self.assertEqual(len(self.lines()), 1)
 
     def test_text(self) -> None:
         """
-        Text is Twisted's classic line.
+        Text has the format of Twisted's classic log.
         """
         self.logs.apply_settings(LogSettings())
         self.log.info("ready")
@@ -147,7 +147,7 @@ class TwistdTests(TestCase):
 
     def test_logfile(self) -> None:
         """
-        C{--logfile} is written to, and begun anew when it is rotated.
+        The log goes to C{--logfile}; rotating it starts a new file.
         """
         path = self.mktemp()
         logs = twistd_logs({"logfile": path, "nodaemon": True}, LogSettings())
@@ -161,7 +161,7 @@ class TwistdTests(TestCase):
 
     def test_daemon_default(self) -> None:
         """
-        A daemon without a C{--logfile} logs to twistd.log.
+        A daemon without C{--logfile} logs to C{twistd.log}.
         """
         self.patch_folder()
         twistd_logs({"logfile": None, "nodaemon": False}, LogSettings())
@@ -169,7 +169,7 @@ class TwistdTests(TestCase):
 
     def test_daemon_to_stdout(self) -> None:
         """
-        A daemon that shall log to stdout, which it will not have, is refused.
+        A daemon in the background, which has no stdout, cannot log to stdout.
         """
         self.patch(sys, "stderr", io.StringIO())
         refused = self.assertRaises(
@@ -186,12 +186,13 @@ class TwistdTests(TestCase):
 
 class StdlibTests(TestCase):
     """
-    L{ToTwisted}: what libraries log.
+    L{ToTwisted}.
     """
 
     def test_forwarded(self) -> None:
         """
-        A library's record is in our log, with its level, its name and its failure.
+        A record of a library is in Twisted's log, with its level, its name and its
+        failure.
         """
         logger = logging.Logger("grpc.trial")
         logger.addHandler(ToTwisted())
@@ -207,9 +208,9 @@ class StdlibTests(TestCase):
         self.assertIsInstance(event["log_failure"], Failure)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
-    def test_what_a_peer_sent(self) -> None:
+    def test_error_of_peer(self) -> None:
         """
-        That a peer sent what is no protobuf is a warning in one line: its problem.
+        Bytes of a peer that are not protobuf are a warning of one line, not a failure.
         """
         logger = logging.Logger("grpc.trial")
         logger.addHandler(ToTwisted())

@@ -1,3 +1,7 @@
 """
-Tokens: who a client is, and the keys that prove it.
+Authentication of clients by JSON Web Tokens.
+
+identity    the user that a token identifies, and the type of authenticators
+jwt         the authenticator: checks tokens by the keys of the settings
+local_key   the key in the data folder, used if the settings name none
 """

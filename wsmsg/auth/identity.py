@@ -1,5 +1,5 @@
 """
-Who somebody is, and how the token that says so is asked for.
+The identity of a user, and the type of functions that authenticate tokens.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from wsmsg.model import INT64_MAX
 
 class Identity(NamedTuple):
     """
-    Who a token says that its bearer is.
+    The user that a token identifies.
 
-    @ivar expires_s: when the token ends, in unix seconds; 0: never.
+    @ivar expires_s: the time at which the token expires, in unix seconds; 0: never.
     """
 
     user: int
     expires_s: float = 0.0
 
 
-#: (token, the user that the client says it is or L{None}) to who it is.
-#: Raises L{wsmsg.errors.WsmsgError}, mostly C{Unauthenticated}.
+#: Identifies the bearer of a token.  The second argument is the user that the bearer
+#: claims to be; L{None}: the bearer names none.  Raises
+#: L{wsmsg.errors.WsmsgError}, mostly C{Unauthenticated}.
 Authenticate = Callable[[str, "int | None"], Identity]
 
 
-def read_user(text: object) -> int:
+def parse_user(text: object) -> int:
     """
-    The user id that a text spells in decimal: an int64 over zero.
+    Parse a user id: a decimal number from 1 to 2^63-1, without leading zeros.
 
-    @raise Unauthenticated: it spells none.
+    @raise Unauthenticated: the text is not a user id.
     """
     if isinstance(text, str):
         text = text.strip()
@@ -39,4 +40,4 @@ def read_user(text: object) -> int:
             user = int(text)
             if 0 < user <= INT64_MAX and text[0] != "0":
                 return user
-    raise Unauthenticated("that is not a user id, a decimal number over zero")
+    raise Unauthenticated("this is not a user id, a decimal number from 1 to 2^63-1")

@@ -1,14 +1,14 @@
 """
-Who a token belongs to, by JSON Web Tokens (RFC 7519).
+The authenticator of JSON Web Tokens (RFC 7519).
 
-The subject (C{sub}) is the user's id as a decimal string, and C{exp} has to be
-there.  Each algorithm has one key of its own, chosen by us: a token can name an
-algorithm, never the key it is checked with, so one that is signed with the text of
-a public key (RFC 8725 section 2.1) fits nothing.
+The subject (C{sub}) of a token is the user's id as a decimal string, and C{exp} is
+required.  Each algorithm has one key, which the settings choose: a token can name an
+algorithm, but not the key that checks it.  A token that is signed with the text of a
+public key as its secret (RFC 8725 section 2.1) therefore never verifies.
 
-Where the settings turn the debug token on, it is believed for whichever user its
-bearer claims to be: in the C{User-ID} header, or, where there is none (C{hello} of a
-browser), spelled C{<debug token>:<user>}.
+If the settings set a debug token, it authenticates any user that its bearer claims to
+be: the user of the C{User-ID} header or, without that header (C{hello} of a browser),
+the user in C{<debug token>:<user>}.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.exceptions import InvalidSubjectError
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Identity, read_user
+from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
 
-#: Longer tokens are not looked at.
+#: The maximum length of a token.
 TOKEN_CHARACTERS = 4096
 
 _SHORT_KEY_BYTES = 32
@@ -43,23 +43,23 @@ _REASONS: Mapping[type[Exception], str] = {
     jwt.InvalidSignatureError: "the token's signature is wrong",
 }
 
-# A hostile token reaches JSON and base64 decoders before its signature is known;
-# deep nesting ends in RecursionError, odd types in TypeError.
+# A hostile token reaches the decoders of JSON and base64 before its signature is
+# checked; deep nesting raises RecursionError, unexpected types raise TypeError.
 _UNDECODABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class BadTokenSettings(ValueError):
     """
-    The token settings cannot work together.
+    The token settings contradict each other.
     """
 
 
 @attrs.frozen
 class _Rules:
     """
-    How a token is checked, made once of the settings.
+    The rules for checking tokens, derived from the settings.
 
-    @ivar keys: algorithm to the one key that it is checked with.
+    @ivar keys: algorithm to the one key that checks it.
     """
 
     keys: Mapping[str, Any]
@@ -71,13 +71,11 @@ class _Rules:
 
 class Authenticator:
     """
-    Believes tokens, or says why not.
+    Authenticates users by their tokens.
 
-    @param settings: what to believe.
-    @param local_key: the HS256 key where the settings name no key at all; at least
-        32 bytes.  Empty: there is none, and then no token but the debug token is
-        believed.
-    @raise BadTokenSettings: the settings cannot work.
+    @param local_key: the HS256 key to use if the settings name no key; at least 32
+        bytes.  If it is empty too, only the debug token is valid.
+    @raise BadTokenSettings: the settings contradict each other.
     """
 
     _log = Logger()
@@ -96,12 +94,12 @@ class Authenticator:
 
     def authenticate(self, token: str, claimed_user: int | None = None) -> Identity:
         """
-        Who the bearer of a token is: L{wsmsg.auth.identity.Authenticate}.
+        Identify the bearer of a token: L{wsmsg.auth.identity.Authenticate}.
 
         @param token: bare, or after C{Bearer}.
-        @param claimed_user: who the bearer says to be, where that was said; the
-            token has to be of the same user.
-        @raise Unauthenticated: nobody that we believe.
+        @param claimed_user: the user that the bearer claims to be, if any; the token
+            has to be of this user.
+        @raise Unauthenticated: the token is invalid, or of another user.
         """
         token = _without_scheme(token)
         secret, colon, name = token.rpartition(":")
@@ -110,7 +108,7 @@ class Authenticator:
                 raise Unauthenticated("the debug token needs a user")
             return Identity(claimed_user)
         if colon and self._is_debug(secret):
-            identity = Identity(read_user(name))
+            identity = Identity(parse_user(name))
         else:
             identity = self._identity_of_token(token)
         if claimed_user is not None and claimed_user != identity.user:
@@ -132,7 +130,7 @@ class Authenticator:
             expires_s = float(claims["exp"]) + self._rules.leeway_s
         except _UNDECODABLE as e:
             raise Unauthenticated(_reason(e)) from None
-        return Identity(read_user(claims["sub"]), expires_s)
+        return Identity(parse_user(claims["sub"]), expires_s)
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         rules = self._rules
@@ -200,7 +198,7 @@ def _required(rules: _Rules) -> list[str]:
 
 def _public_key(pem: str) -> dict[str, Any]:
     """
-    The one algorithm that a public key can check, with the key.
+    Return the one algorithm that a public key can check, with the key.
     """
     try:
         return {key_algorithm(pem): load_pem_public_key(pem.encode())}

@@ -1,6 +1,8 @@
 """
-The key that tokens are signed with where the settings name none: made once, kept
-in the data folder, read by Connect and by C{wsmsg token}.
+The key that signs tokens if the settings name none.
+
+Connect or C{wsmsg token}, whichever runs first, creates it in the data folder; both
+read it from there.
 """
 
 from __future__ import annotations
@@ -19,19 +21,20 @@ _LEAST = 32
 
 class TokenKeyUnusable(Exception):
     """
-    There is no key, and none could be made; says which file and why.
+    The key cannot be read or created; the text names the file and the reason.
     """
 
 
 def local_key(data_dir: Path, *, make: bool = True) -> str:
     """
-    The HS256 key of this data folder.
+    Return the HS256 key of a data folder.
 
-    Of several processes that find none, one makes it and all return that one.
+    If several processes find no key at the same time, one of them creates it and all
+    return the same key.
 
-    @param make: whether to make one where there is none.
+    @param make: whether to create the key if there is none.
     @return: the key, as text.
-    @raise TokenKeyUnusable: where that cannot be, or others could have read it.
+    @raise TokenKeyUnusable: there is no key, or other users may read its file.
     """
     path = data_dir / FILE_NAME
     try:
@@ -44,15 +47,15 @@ def local_key(data_dir: Path, *, make: bool = True) -> str:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # mkstemp makes files that nobody else may read.
+    # mkstemp creates files that only their owner may read.
     number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(number, "w", encoding="ascii") as out:
             out.write(secrets.token_urlsafe(_BYTES) + "\n")
             out.flush()
             os.fsync(out.fileno())
-        # A link, unlike a rename, fails where another was quicker; and whoever sees
-        # the name sees the whole key.
+        # A link, unlike a rename, fails if another process was faster; and the key is
+        # complete as soon as the name exists.
         os.link(temporary, path)
     except FileExistsError:
         pass
@@ -65,13 +68,13 @@ def _read(path: Path) -> str:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:
             raise TokenKeyUnusable(
-                f"{path}: others may read it (mode {mode:o}); if none did, "
-                f"chmod 600 {path}, else remove it: a new one is made"
+                f"{path}: other users may read it (mode {mode:o}); if none has, "
+                f"chmod 600 {path}, else remove it: a new one is created"
             )
         key = file.read().strip()
     if len(key) < _LEAST:
         raise TokenKeyUnusable(
-            f"{path}: has {len(key)} characters, and a key at least {_LEAST}; remove "
-            "it: a new one is made"
+            f"{path}: has {len(key)} characters, a key has at least {_LEAST}; remove "
+            "it: a new one is created"
         )
     return key

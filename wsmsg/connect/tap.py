@@ -72,7 +72,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
 
     daemon = Daemon(options, reactor, rule=any_up)
     node = _node(daemon, reactor)
-    daemon.health.describe("connect", node.status)
+    daemon.health.add_section("connect", node.status)
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)

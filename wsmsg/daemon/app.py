@@ -60,11 +60,13 @@ class Daemon:
         self.health = Health(
             reactor, rule, about={"daemon": options.daemon, "node": self.node}
         )
-        self.health.on_hopeless(lambda reason: self.exits.exit_with(1, reason))
+        self.health.on_give_up(lambda reason: self.exits.exit_with(1, reason))
         self.metrics = Metrics()
         self.metrics.dependencies(lambda: self.health.dependencies)
         self.metrics.gauge(
-            "wsmsg_ready", "Whether the daemon is ready", lambda: int(self.health.ready)
+            "wsmsg_ready",
+            "1 if the daemon is ready, else 0",
+            lambda: int(self.health.ready),
         )
         self.admin: Listener | None = None
         self._reactor = reactor

@@ -90,7 +90,7 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     )
     assembly = Assembly(daemon, reactor, settings, backends)
     node = assembly.node
-    daemon.health.describe("message", node.status)
+    daemon.health.add_section("message", node.status)
     daemon.on_reload(node.apply_settings)
     node.register_metrics(daemon.metrics)
     follow_readiness(daemon.health, node.rpc.health, node.rpc.services)

@@ -1,3 +1,14 @@
 """
-Health, metrics, logs and the admin listener.
+Health, metrics and logs of a daemon, and the admin listener that shows them::
+
+    dependencies ---> health ---> /readyz, /status, gRPC health
+    counters -------> metrics --> /metrics
+    events ---------> logs -----> file, stdout or syslog
+
+admin         the admin listener: health, metrics and status over HTTP
+grpc_health   the standard gRPC health service
+health        the readiness of the daemon
+logs          observers that write log events as text or JSON
+metrics       counters and gauges for Prometheus
+stdlib_logs   forwards records of the standard library's logging to Twisted's log
 """

@@ -1,5 +1,5 @@
 """
-The standard gRPC health service, following a daemon's readiness.
+The standard gRPC health service (C{grpc.health.v1}), with the daemon's readiness.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ NOT_SERVING = 2
 
 class HealthServicer(Protocol):
     """
-    What we need of C{grpc_health.v1.health.aio.HealthServicer}.
+    The part of C{grpc_health.v1.health.aio.HealthServicer} that L{follow_readiness}
+    uses.
     """
 
     def set(self, service: str, status: int) -> Awaitable[object]: ...
@@ -32,24 +33,25 @@ def follow_readiness(
     health: Health, servicer: HealthServicer, services: Sequence[str] = ()
 ) -> None:
     """
-    Have the servicer say SERVING while the daemon is ready, NOT_SERVING else.
-    The asyncio reactor must be installed.
+    Keep the servicer's status at SERVING while the daemon is ready, and at NOT_SERVING
+    otherwise.  The asyncio reactor has to be installed.
 
-    @param services: full names beside the empty one, which is the whole server.
+    @param services: the full names of the services; the empty name, which stands for
+        the server, is always set.
     """
 
-    async def tell(ready: bool) -> None:
+    async def set_status(ready: bool) -> None:
         for name in ("", *services):
             await servicer.set(name, SERVING if ready else NOT_SERVING)
 
     def changed(ready: bool) -> None:
-        # The servicer's locks are asyncio's; one after the other keeps the order.
-        told.addCallback(
-            lambda _: Deferred.fromFuture(asyncio.ensure_future(tell(ready)))
+        # One call at a time, so that the last status is the last that is set.
+        setting.addCallback(
+            lambda _: Deferred.fromFuture(asyncio.ensure_future(set_status(ready)))
         )
-        told.addErrback(lambda f: _log.failure("gRPC health was not set", failure=f))
+        setting.addErrback(lambda f: _log.failure("setting gRPC health", failure=f))
 
-    told: Deferred[None] = Deferred()
-    told.callback(None)
+    setting: Deferred[None] = Deferred()
+    setting.callback(None)
     health.on_change(changed)
     changed(health.ready)

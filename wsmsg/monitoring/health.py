@@ -1,9 +1,9 @@
 """
-Whether a daemon can do its work, told the same to everybody who asks.
+The readiness of a daemon, for all that ask for it.
 
-Readiness is made of the daemon's dependencies by a rule: Connect needs any of its
-streams, Message each that is required.  A daemon that has not started or is
-stopping is not ready, whatever its dependencies say.  Liveness is only that it
+A rule derives readiness from the daemon's dependencies: Connect needs one stream to a
+Message, Message needs all required dependencies.  A daemon that has not started or is
+stopping is not ready, whatever the state of its dependencies.  A daemon is alive if it
 answers at all.
 """
 
@@ -20,29 +20,27 @@ from twisted.logger import Logger
 from wsmsg import __version__
 from wsmsg.dependency.state import Dependency, Snapshot, State
 
-#: From a test and the dependencies to whether enough of them pass it.
+#: Decides from a test and the dependencies whether enough of them pass the test.
 Rule = Callable[[Callable[[Dependency], bool], Iterable[Dependency]], bool]
 
 
 def any_up(test: Callable[[Dependency], bool], deps: Iterable[Dependency]) -> bool:
     """
-    One Message is enough; looking for others does not count, nor do the Connects of
-    another system.
+    Require one of the required dependencies: Connect works with one Message.
     """
-    aside = ("discovery ", "legacy ")
-    return any(test(d) for d in deps if not d.name.startswith(aside))
+    return any(test(d) for d in deps if d.required)
 
 
 def required_up(test: Callable[[Dependency], bool], deps: Iterable[Dependency]) -> bool:
     """
-    Every required one.
+    Require all required dependencies.
     """
     return all(test(d) for d in deps if d.required)
 
 
 class Phase(StrEnum):
     """
-    Where a daemon's life is.
+    A phase in the life of a daemon.
     """
 
     STARTING = "starting"
@@ -52,11 +50,11 @@ class Phase(StrEnum):
 
 class Health:
     """
-    The readiness of a daemon, and what it is made of.
+    The readiness of a daemon, and the dependencies that it follows from.
 
-    @param clock: its seconds are unix seconds.
+    @param clock: a clock whose seconds are unix seconds.
     @param rule: L{any_up} for Connect, L{required_up} for Message.
-    @param about: what the status begins with, as the daemon's name and node.
+    @param about: the first fields of the status, such as the daemon's name and node.
     """
 
     _log = Logger()
@@ -77,7 +75,7 @@ class Health:
         self._since = clock.seconds()
         self._ready = False
         self._listeners: list[Callable[[bool], object]] = []
-        self._hopeless: list[Callable[[str], object]] = []
+        self._on_give_up: list[Callable[[str], object]] = []
         self._sections: dict[str, Callable[[], object]] = {}
         for dependency in dependencies:
             self.add(dependency)
@@ -89,7 +87,7 @@ class Health:
     @property
     def degraded(self) -> bool:
         """
-        Whether something is missing that is not required.
+        True while a dependency is not up, whether it is required or not.
         """
         gone = (State.CONNECTING, State.DOWN)
         return any(d.state in gone for d in self._dependencies)
@@ -100,7 +98,7 @@ class Health:
 
     def add(self, dependency: Dependency) -> None:
         """
-        This daemon needs one thing more.
+        Add a dependency.
         """
         self._dependencies.append(dependency)
         dependency.on_change(self._changed)
@@ -108,69 +106,71 @@ class Health:
 
     def remove(self, dependency: Dependency) -> None:
         """
-        This daemon does not need it any more.
+        Remove a dependency.
         """
         self._dependencies.remove(dependency)
         self._update()
 
     def on_change(self, listener: Callable[[bool], object]) -> None:
         """
-        Call C{listener} with the readiness each time that it changes.
+        Call C{listener} with the readiness whenever it changes.
         """
         self._listeners.append(listener)
 
-    def on_hopeless(self, listener: Callable[[str], object]) -> None:
+    def on_give_up(self, listener: Callable[[str], object]) -> None:
         """
-        Call C{listener} with a reason when so much was given up (by the limit of
-        attempts in the settings) that the daemon cannot become ready.
+        Call C{listener} with a reason when the daemon cannot become ready any more,
+        since attempts to reach its dependencies were given up (C{retry.attempts}).
         """
-        self._hopeless.append(listener)
+        self._on_give_up.append(listener)
 
-    def describe(self, section: str, read: Callable[[], object]) -> None:
+    def add_section(self, section: str, read: Callable[[], object]) -> None:
         """
-        Have the status show, under this name, what C{read} returns.
+        Add a section to the status.
+
+        @param read: returns its content; called each time that the status is shown.
         """
         self._sections[section] = read
 
     def started(self) -> None:
         """
-        All parts of the daemon have started.
+        Record that all parts of the daemon have started.
         """
         self._phase = Phase.STARTED
         self._update()
 
     def stopping(self) -> None:
         """
-        The daemon takes nothing more.
+        Record that the daemon is stopping.
         """
         self._phase = Phase.STOPPING
         self._update()
 
     def readiness(self) -> dict[str, object]:
         """
-        What C{/readyz} shows.
+        Return the document of C{/readyz}.
         """
         return {
             "ready": self._ready,
             "degraded": self._ready and self.degraded,
             "reason": self.reason(),
-            "dependencies": [_shown(s) for s in self.dependencies],
+            "dependencies": [_document(s) for s in self.dependencies],
         }
 
     def reason(self) -> str:
         """
-        Why the daemon is not ready; empty where it is.
+        Return the reason for which the daemon is not ready; empty if it is.
         """
         if self._ready:
             return ""
         if self._phase is not Phase.STARTED:
             return str(self._phase)
         missing = [d.name for d in self._dependencies if not d.up and d.required]
-        return f"waiting for {', '.join(missing)}" if missing else "nothing to reach"
+        return f"waiting for {', '.join(missing)}" if missing else "no Message is known"
 
     def status(self) -> dict[str, object]:
         """
-        What C{/status} shows.
+        Return the document of C{/status}.
         """
         return {
             **self._about,
@@ -188,12 +188,12 @@ class Health:
         if dependency.state is State.DOWN and not self._rule(
             lambda d: d.state is not State.DOWN, self._dependencies
         ):
-            told = dependency.snapshot()
+            snapshot = dependency.snapshot()
             reason = (
-                f"gave up on {told.name} after {told.attempts} attempts: "
-                f"{told.last_error}"
+                f"gave up on {snapshot.name} after {snapshot.attempts} attempts: "
+                f"{snapshot.last_error}"
             )
-            for listener in self._hopeless:
+            for listener in self._on_give_up:
                 listener(reason)
 
     def _update(self) -> None:
@@ -211,7 +211,7 @@ class Health:
             listener(ready)
 
 
-def _shown(snapshot: Snapshot) -> dict[str, Any]:
+def _document(snapshot: Snapshot) -> dict[str, Any]:
     next_try = snapshot.next_try_s
     about = {"about": snapshot.about} if snapshot.about else {}
     return {

@@ -1,10 +1,10 @@
 """
-Where a daemon logs, how each line looks, and from which level on.
+Log observers: the destination, the format and the minimum level of a daemon's log.
 
-Text is Twisted's classic line.  JSON is one object a line: C{time}, C{level},
-C{source}, C{text}, then the event's own fields by their names, and C{traceback}
-where there is one.  Fields that could carry what people wrote, or a secret, are
-never written, whatever is logged.
+Text has Twisted's classic format.  JSON has one object a line: C{time}, C{level},
+C{source}, C{text}, then the event's own fields by their names, and C{traceback} for a
+failure.  Fields that could hold a message of a user or a secret (L{HIDDEN}) are never
+written.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from zope.interface import implementer
 
 from wsmsg.settings.values import LogSettings
 
-#: Fields that no line has.
+#: Fields whose values are never written.
 HIDDEN = frozenset(
     {"authorization", "body", "content", "password", "secret", "token", "value"}
 )
 
-# What old-style logging adds to each event, and what the line has anyway.
-_LEGACY = frozenset({"message", "time", "isError", "system", "format", "logLevel"})
-_OURS = frozenset({"time", "level", "source", "text", "traceback"})
+# Fields that Twisted's old logging API adds to each event; the line has them anyway.
+_OLD_STYLE = frozenset({"message", "time", "isError", "system", "format", "logLevel"})
+_LINE_FIELDS = frozenset({"time", "level", "source", "text", "traceback"})
 _ORDER = {level: rank for rank, level in enumerate(LogLevel.iterconstants())}
 
 
 class Out(Protocol):
     """
-    A file to write lines to.
+    A destination of lines.
     """
 
     def write(self, text: str, /) -> object: ...
@@ -53,9 +53,9 @@ class Out(Protocol):
 @implementer(ILogObserver)
 class Logs:
     """
-    Writes events, from any thread.
+    An observer that writes events; it may be called from any thread.
 
-    @param rotate: begins a new file.
+    @param rotate: starts a new file.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class Logs:
         """
         Log at this level and in this format from now on.
         """
-        self._least = _ORDER[LogLevel.levelWithName(settings.level)]
+        self._minimum = _ORDER[LogLevel.levelWithName(settings.level)]
         self._format = as_json if settings.format == "json" else as_text
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level")
-        if level is not None and _ORDER[level] < self._least:
+        if level is not None and _ORDER[level] < self._minimum:
             return
         line = self._format(event)
         if line:
@@ -89,7 +89,7 @@ class Logs:
 
     def rotate(self) -> None:
         """
-        Begin a new file, where it is a file.
+        Start a new file, if the destination is a file.
         """
         with self._lock:
             self._rotate()
@@ -97,22 +97,23 @@ class Logs:
 
 def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
     """
-    Log where twistd was told to.
+    Make the observer that twistd's options ask for.
 
-    @param options: twistd's own.
+    @param options: those of twistd itself.
     """
-    stays = bool(options.get("nodaemon"))
-    name = options.get("logfile") or ("-" if stays else "twistd.log")
+    foreground = bool(options.get("nodaemon"))
+    name = options.get("logfile") or ("-" if foreground else "twistd.log")
     if options.get("logger"):
-        # It goes before ours, which is made but never used.
+        # twistd uses its own observer, and never calls this one.
         return Logs(_Nowhere(), settings)
     if options.get("syslog"):
         return Logs(_Syslog(options.get("prefix") or ""), settings)
     if name != "-":
         file = LogFile.fromFullPath(name)
         return Logs(file, settings, rotate=file.rotate)
-    if not stays:
-        print("wsmsg: a daemon cannot log to stdout; add -n", file=sys.stderr)
+    if not foreground:
+        reason = "a daemon in the background cannot log to stdout; add -n"
+        print(f"wsmsg: {reason}", file=sys.stderr)
         raise SystemExit(2)
     return Logs(sys.stdout, settings)
 
@@ -136,6 +137,7 @@ class _Syslog(_Nowhere):
 
 def as_text(event: LogEvent) -> str:
     """
+    Format an event as one line of text, such as
     C{2026-01-31T12:00:00+0000 [wsmsg.monitoring.health.Health#info] ready}.
     """
     return formatEventAsClassicLogText(_without_hidden(event)) or ""
@@ -143,7 +145,7 @@ def as_text(event: LogEvent) -> str:
 
 def as_json(event: LogEvent) -> str:
     """
-    One JSON object and a newline.
+    Format an event as one line with a JSON object.
     """
     event = _without_hidden(event)
     line: dict[str, object] = {
@@ -153,8 +155,8 @@ def as_json(event: LogEvent) -> str:
         "text": formatEvent(event),
     }
     for name, value in event.items():
-        if not name.startswith("log_") and name not in _LEGACY:
-            line[f"field_{name}" if name in _OURS else name] = _plain(value)
+        if not name.startswith("log_") and name not in _OLD_STYLE:
+            line[f"field_{name}" if name in _LINE_FIELDS else name] = _plain(value)
     if (failure := event.get("log_failure")) is not None:
         line["traceback"] = failure.getTraceback()
     return json.dumps(line, ensure_ascii=False, skipkeys=True, default=str) + "\n"

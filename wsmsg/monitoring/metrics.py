@@ -1,8 +1,7 @@
 """
-Counts for Prometheus that cost an addition.
+Metrics for Prometheus, at the cost of an addition for each event.
 
-What happens thousands of times a second adds to a plain integer; only a scrape
-looks at it::
+Frequent events add to a plain integer, which only a scrape reads::
 
     self._sends = metrics.counter("wsmsg_sends", "Sends that clients made")
     self._refused = metrics.counters("wsmsg_refused", "Sends refused", label="code")
@@ -10,9 +9,9 @@ looks at it::
     self._sends.value += 1
     self._refused["overloaded"].value += 1
 
-What is counted elsewhere anyway is only read: C{metrics.gauge("wsmsg_sessions",
-"Sessions there are", lambda: len(registry))}.  A label's values must be a small
-closed set: a code, a reason, a state; never a user.
+A value that another object keeps is read from there at a scrape:
+C{metrics.gauge("wsmsg_sessions", "Open sessions", lambda: len(registry))}.  The values
+of a label have to be a small closed set (a code, a reason, a state), never a user.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ Number = int | float
 
 class Count:
     """
-    A number that only rises, by C{count.value += 1}.
+    A counter, which C{count.value += 1} increases.
     """
 
     __slots__ = ("value",)
@@ -43,7 +42,7 @@ class Count:
 
 class CountsByLabel(dict[str, Count]):
     """
-    A L{Count} for each value of a label, made when it is first asked for.
+    A L{Count} for each value of a label, created at its first use.
     """
 
     def __missing__(self, label: str) -> Count:
@@ -53,24 +52,26 @@ class CountsByLabel(dict[str, Count]):
 
 class Metrics(Collector):
     """
-    All that one daemon counts.
+    All metrics of a daemon.
     """
 
     def __init__(self) -> None:
         self._families: dict[str, Callable[[], Iterable[Metric]]] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        # The process's CPU seconds, memory and open files.
+        # CPU seconds, memory and open files of the process.
         ProcessCollector(registry=self._registry)
 
     def counter(
         self, name: str, text: str, read: Callable[[], Number] | None = None
     ) -> Count:
         """
-        Something that is counted.
+        Add a counter.
 
-        @param name: without C{_total}, which is added.
-        @param read: where it is counted elsewhere.
+        @param name: without the suffix C{_total}, which is added.
+        @param text: its help text.
+        @param read: returns the value, if another object keeps it.
+        @return: the counter to increase, if no other object keeps it.
         """
         count = Count()
         value = read or (lambda: count.value)
@@ -86,7 +87,7 @@ class Metrics(Collector):
         read: Callable[[], Mapping[str, Number]] | None = None,
     ) -> CountsByLabel:
         """
-        Something that is counted for each value of a label.
+        Add a counter for each value of a label.
         """
         counts = CountsByLabel()
         values = read or (lambda: {key: c.value for key, c in counts.items()})
@@ -102,7 +103,9 @@ class Metrics(Collector):
 
     def gauge(self, name: str, text: str, read: Callable[[], Number]) -> None:
         """
-        Something that rises and falls.
+        Add a gauge.
+
+        @param read: returns its value.
         """
         self._add(name, lambda: [GaugeMetricFamily(name, text, value=read())])
 
@@ -128,7 +131,7 @@ class Metrics(Collector):
 
     def dependencies(self, read: Callable[[], Iterable[Snapshot]]) -> None:
         """
-        What the daemon needs, as C{/readyz} has it.
+        Add the metrics of the daemon's dependencies, which C{/readyz} shows too.
         """
 
         def by_name(value: Callable[[Snapshot], Number]) -> dict[str, Number]:
@@ -136,47 +139,47 @@ class Metrics(Collector):
 
         self.gauges(
             "wsmsg_dependency_up",
-            "Whether it is there",
+            "1 if the dependency is up, else 0",
             lambda: by_name(lambda s: int(s.state is State.UP)),
             label="dependency",
         )
         self.gauges(
             "wsmsg_dependency_attempts",
-            "Attempts since it was last there",
+            "Attempts to reach the dependency since it was last up",
             lambda: by_name(lambda s: s.attempts),
             label="dependency",
         )
         self.gauges(
             "wsmsg_dependency_since_seconds",
-            "When it came to its state, in unix seconds",
+            "Unix time of the last change of the state of the dependency",
             lambda: by_name(lambda s: s.since_s),
             label="dependency",
         )
         self.counters(
             "wsmsg_dependency_losses",
-            "How often it went away",
+            "Losses of the dependency",
             label="dependency",
             read=lambda: by_name(lambda s: s.losses),
         )
 
     def collect(self) -> Iterator[Metric]:
         """
-        Everything, as it is now; for the registry.
+        Return the current values, for the registry.
         """
         for family in self._families.values():
             yield from family()
 
     def exposition(self, accept: str = "") -> tuple[str, bytes]:
         """
-        The page that Prometheus reads.
+        Return the page that Prometheus scrapes.
 
-        @param accept: the C{Accept} header of its request.
-        @return: its content type and its bytes.
+        @param accept: the C{Accept} header of the request.
+        @return: the content type and the bytes.
         """
         encode, kind = choose_encoder(accept)
         return kind, encode(self._registry)
 
     def _add(self, name: str, family: Callable[[], Iterable[Metric]]) -> None:
         if name in self._families:
-            raise ValueError(f"{name} is counted already")
+            raise ValueError(f"there is a metric {name} already")
         self._families[name] = family

@@ -1,5 +1,6 @@
 """
-What libraries tell Python's own logging (gRPC, asyncio), in our log.
+Forwards records of the standard library's logging, which gRPC and asyncio use, to
+Twisted's log.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ _LEVELS = (
     (logging.INFO, LogLevel.info),
 )
 
-#: What gRPC raises because a peer sent what is no protobuf, or went without hearing
-#: how its call ended.  Neither is a bug of ours.
-_OF_PEERS = frozenset({"DecodeError", "ExecuteBatchError"})
+#: Errors that gRPC logs because a peer sent bytes that are not protobuf, or left before
+#: it read the status of its call.  Neither is a bug of this daemon.
+_PEER_ERRORS = frozenset({"DecodeError", "ExecuteBatchError"})
 
 
 class ToTwisted(logging.Handler):
     """
-    Passes records on, from any thread.
+    Forwards records; it may be called from any thread.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         level = next(
-            (ours for least, ours in _LEVELS if record.levelno >= least), LogLevel.debug
+            (level for least, level in _LEVELS if record.levelno >= least),
+            LogLevel.debug,
         )
         fields: dict[str, object] = {"text": record.getMessage()}
         error = record.exc_info[1] if record.exc_info else None
-        if record.name.startswith("grpc") and type(error).__name__ in _OF_PEERS:
+        if record.name.startswith("grpc") and type(error).__name__ in _PEER_ERRORS:
             fields["text"] = f"{fields['text']}: {error}"
             level = LogLevel.warn
         elif error is not None:
@@ -42,7 +44,7 @@ class ToTwisted(logging.Handler):
 
 def forward_stdlib(level: int = logging.WARNING) -> None:
     """
-    Pass what is logged there from this level on to our log, and nowhere else.
+    Forward records of this level and above to Twisted's log, and to nothing else.
     """
     root = logging.getLogger()
     root.handlers = [ToTwisted()]

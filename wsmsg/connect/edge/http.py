@@ -13,7 +13,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
-from wsmsg.auth.identity import Authenticate, read_user
+from wsmsg.auth.identity import Authenticate, parse_user
 from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.online_status import OnlineStatus, check_users
 from wsmsg.errors import BadRequest, Unauthenticated
@@ -115,7 +115,7 @@ class TokenGate:
             if token is None:
                 raise Unauthenticated("the Authorization header has to have a token")
             claimed = _header(request, b"user-id")
-            self.authenticate(token, None if claimed is None else read_user(claimed))
+            self.authenticate(token, None if claimed is None else parse_user(claimed))
         yield OPEN
 
 
@@ -167,7 +167,7 @@ def _user_ids(body: bytes) -> list[int]:
 def _number(user: Any) -> Any:
     if isinstance(user, str):
         try:
-            return read_user(user)
+            return parse_user(user)
         except Unauthenticated:
             return user  # check_users refuses it
     return user

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autobahn.websocket.types import ConnectionDeny
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Identity, read_user
+from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import deny
 from wsmsg.errors import ERRORS, WsmsgError, from_code
@@ -76,7 +76,7 @@ def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
     subprotocol = factory.choose(request.protocols)
     subprotocol.check_headers(request.headers)
     claimed = request.headers.get("user-id")
-    claimed_user = None if claimed is None else read_user(claimed)
+    claimed_user = None if claimed is None else parse_user(claimed)
     token = request.headers.get("authorization")
     identity = None if token is None else factory.authenticate(token, claimed_user)
     return Agreed(subprotocol, identity, claimed_user)

@@ -19,7 +19,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from wsmsg.auth.identity import Identity, read_user
+from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.connect.legacy.clients.counters import LegacyCounters
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.mark_pool import MarkPool
@@ -123,7 +123,7 @@ class LegacyClients:
                 f"subprotocol {protobuf.CODEC.subprotocol} or {json.CODEC.subprotocol}"
             )
         try:
-            read_user(headers.get("user-id"))
+            parse_user(headers.get("user-id"))
         except Unauthenticated as e:
             raise BadRequest(f"the header User-ID: {e.reason}") from None
 

@@ -98,8 +98,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "OpenSSL": ("wsmsg.message.store.mongo.*",),
     "txredisapi": ("wsmsg.redis.*",),
     "confluent_kafka": ("wsmsg.message.journal.kafka.*",),
-    "twisted.internet.reactor": (*TAPS, "wsmsg.cli.*", "wsmsg.bench.*"),
 }
+
+#: Modules that may import the reactor; all others are given one.
+REACTOR = {"twisted.internet.reactor": (*TAPS, "wsmsg.cli.*", "wsmsg.bench.*")}
 
 #: Libraries that any module may import.
 COMMON = {
@@ -232,7 +234,7 @@ def law_of_libraries(modules: list[Module]) -> Iterator[Violation]:
             if name.partition(".")[0] not in known:
                 reason = f"imports {name}, which has no place in tests/laws.py"
                 yield Violation(module.path, line, reason)
-            for library, owners in LIBRARIES.items():
+            for library, owners in {**LIBRARIES, **REACTOR}.items():
                 if within(name, library) and not matches(module.name, owners):
                     reason = f"imports {name}, which only {' '.join(owners)} may"
                     yield Violation(module.path, line, reason)

@@ -30,11 +30,7 @@ def texts() -> dict[str, str]:
 
 #: Laws that the tree does not keep everywhere yet.
 PENDING: tuple[Law, ...] = (
-    laws.law_of_layers,
-    laws.law_of_legacy,
     laws.law_of_entries,
-    laws.law_of_cycles,
-    laws.law_of_folders,
     laws.law_of_maps,
     laws.law_of_class_names,
     laws.law_of_roots,

@@ -76,10 +76,10 @@ class TableTests(SynchronousTestCase):
         """
         for page in sorted(make_tables.DOCS.glob("*.md")):
             text = page.read_text()
-            lines = (text.splitlines(), make_tables.remade(text).splitlines())
+            lines = (text.splitlines(), make_tables.regenerated(text).splitlines())
             differences = unified_diff(*lines, page.name, "make docs", lineterm="", n=0)
             self.assertEqual("\n".join(differences), "")
-            self.assertEqual(make_tables.unsaid(text), [], page.name)
+            self.assertEqual(make_tables.undescribed(text), [], page.name)
 
     def test_all_tables_are_somewhere(self) -> None:
         """
@@ -94,10 +94,10 @@ class TableTests(SynchronousTestCase):
         A default that differs from the code's is found, and so is a row that nobody
         explained.
         """
-        page = make_tables.remade("<!-- table: message -->\n<!-- end -->")
+        page = make_tables.regenerated("<!-- table: message -->\n<!-- end -->")
         self.assertIn("| `page` | `200` |", page)
-        self.assertEqual(make_tables.remade(page.replace("`200`", "`2`")), page)
-        self.assertIn("| `page` |", "\n".join(make_tables.unsaid(page)))
+        self.assertEqual(make_tables.regenerated(page.replace("`200`", "`2`")), page)
+        self.assertIn("| `page` |", "\n".join(make_tables.undescribed(page)))
 
 
 class ProtocolTests(SynchronousTestCase):

@@ -1,12 +1,12 @@
 """
-Makes the tables in C{docs/} that repeat what the code says::
+Generator of the tables in C{docs/} that repeat what is in the code::
 
-    python tools/make_tables.py            write them
-    python tools/make_tables.py --check    say which differ; exit status 1 if any does
+    python tools/make_tables.py            write the tables
+    python tools/make_tables.py --check    list those that differ; exit status 1 if any
 
 A table stands between two comments, C{<!-- table: errors -->} and C{<!-- end -->}.
-Where the code does not give the last column, that is a person's: it is kept as it
-stands, by the row's first cell.
+If the code does not give the last column, a person writes it: the generator keeps it,
+by the first cell of the row.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
 
 def error_rows() -> Iterator[Row]:
     """
-    C{errors.py}, one row an error.
+    Rows for C{errors.py}, one for each error.
     """
     yield ("code", "HTTP", "gRPC", "the connection", "send it again?", "what it means")
     for code, error in ERRORS.items():
@@ -45,7 +45,7 @@ def error_rows() -> Iterator[Row]:
 
 def close_rows() -> Iterator[Row]:
     """
-    The close codes, by number.
+    Rows for the close codes, by number.
     """
     yield ("code", "name", "reconnect?", "what it means")
     for close in sorted(Close):
@@ -55,7 +55,7 @@ def close_rows() -> Iterator[Row]:
 
 def settings_rows(section: type[BaseModel]) -> Iterator[Row]:
     """
-    The keys of a daemon's section, with those of its inner tables.
+    Rows for the keys of a daemon's section, including those of its inner tables.
     """
     yield ("key", "default", "values", "reload", "what it does")
     restart: frozenset[str] = getattr(section, "RESTART", frozenset())
@@ -111,25 +111,25 @@ def _unit(key: str) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    said = []
+    bounds = []
     for mark in field.metadata:
         for name, sign in (("gt", ">"), ("ge", ">="), ("le", "<="), ("lt", "<")):
             bound = getattr(mark, name, None)
             if bound is not None:
-                said.append(f"{sign} {bound:g}" if bound < 1e5 else f"{sign} {bound}")
-    return ", " + ", ".join(said) if said else ""
+                bounds.append(f"{sign} {bound:g}" if bound < 1e5 else f"{sign} {bound}")
+    return ", " + ", ".join(bounds) if bounds else ""
 
 
 def package_rows() -> Iterator[Row]:
     """
-    The packages below C{wsmsg}, with the first sentences of their docstrings.
+    Rows for the packages below C{wsmsg}, with the first sentences of their docstrings.
     """
     yield ("package", "role")
     for path in sorted((ROOT / "wsmsg").rglob("__init__.py")):
         folder = path.parent.relative_to(ROOT)
-        told = ast.get_docstring(ast.parse(path.read_text())) or ""
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         if len(folder.parts) > 1 and folder.name != "rpc":
-            yield (f"[`{folder}`](../{folder})", _sentence(told))
+            yield (f"[`{folder}`](../{folder})", _sentence(docstring))
 
 
 def _sentence(docstring: str) -> str:
@@ -150,18 +150,18 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
 
 def rendered(name: str, old: str) -> str:
     """
-    A table as it should be.
+    Return a table as the code has it.
 
-    @param old: as it is, for the column that is a person's.
+    @param old: the table on the page, for the column that a person writes.
     """
-    said = {}
+    written = {}
     for line in old.splitlines():
         cells = [c.strip() for c in line.strip("|").split("|")]
-        said[cells[0]] = cells[-1]
+        written[cells[0]] = cells[-1]
     head, *rows = TABLES[name]()
     lines = [_line(head), _line(("---",) * len(head))]
     for row in rows:
-        kept = (said.get(row[0], ""),) if len(row) < len(head) else ()
+        kept = (written.get(row[0], ""),) if len(row) < len(head) else ()
         lines.append(_line((*row, *kept)))
     return "\n".join(lines) + "\n"
 
@@ -170,16 +170,16 @@ def _line(cells: Row) -> str:
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 
-def remade(text: str) -> str:
+def regenerated(text: str) -> str:
     """
-    A page with its tables as they should be.
+    Return a page with its tables as the code has them.
     """
     return _TABLE.sub(lambda m: f"{m[1]}{rendered(m[2], m[3])}{m[4]}", text)
 
 
-def unsaid(text: str) -> list[str]:
+def undescribed(text: str) -> list[str]:
     """
-    The rows of a page's tables whose last column nobody has written.
+    Return the rows of a page's tables whose last column is empty.
     """
     rows = [line for m in _TABLE.finditer(text) for line in m[3].splitlines()]
     return [line for line in rows if re.search(r"\|\s*\|$", line)]
@@ -189,13 +189,13 @@ def main() -> int:
     differ = False
     for page in sorted(DOCS.glob("*.md")):
         old = page.read_text()
-        if remade(old) != old:
+        if regenerated(old) != old:
             differ = True
-            print(f"docs/{page.name}: does not say what the code says; run make docs")
+            print(f"docs/{page.name}: differs from the code; run make docs")
             if sys.argv[1:] != ["--check"]:
-                page.write_text(remade(old))
-        for row in unsaid(remade(old)):
-            print(f"docs/{page.name}: nobody has said what this is: {row}")
+                page.write_text(regenerated(old))
+        for row in undescribed(regenerated(old)):
+            print(f"docs/{page.name}: this row needs a description: {row}")
     return 1 if differ and sys.argv[1:] == ["--check"] else 0
 
 

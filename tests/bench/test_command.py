@@ -65,7 +65,7 @@ class MistakeTests(SynchronousTestCase):
         A Connect that runs already has its servers.
         """
         arguments = ["--stack", "--url", "ws://127.0.0.1:1", "--debug-token", "x"]
-        self.refuses(arguments, "no --stack")
+        self.refuses(arguments, "exclude --url")
 
     def test_no_server(self) -> None:
         """

@@ -51,7 +51,7 @@ class LineTests(SynchronousTestCase):
             (("create", "Us"), "--user"),
             (("create", "--user", "1"), "NAME"),
             (("create", "--user", "1", "Us", "0"), "0 is not between"),
-            (("create", "--user", "1", "Us", "x"), "'x' is no user id"),
+            (("create", "--user", "1", "Us", "x"), "'x' is not a user id"),
             (("add", "--user", "1", "5"), "MEMBERS"),
             (("add", "--user", "1", "0", "5"), "0 is not between"),
             (("leave", "--user", "1", "-5"), "-5"),
@@ -101,7 +101,7 @@ class LineTests(SynchronousTestCase):
             check=False,
         )
         self.assertEqual(ran.returncode, 1)
-        self.assertIn("not done in 1 s", ran.stderr)
+        self.assertIn("no result within 1 s", ran.stderr)
 
 
 class TaskTests(AsyncioCase):

@@ -178,7 +178,7 @@ class MoveTests(Folder):
         told = done.stdout.decode()
         self.assertIn("line 2: message 1 of u:1:2 has another time_ms, content", told)
         self.assertIn("92 records of the file are missing", told)
-        self.assertIn("1 are different", told)
+        self.assertIn("1 differ there", told)
 
     def stored_there(self, *messages: Any) -> None:
         """
@@ -240,7 +240,7 @@ class RefusedTests(Folder):
         self.stored()
         self.export()
         told = self.bad("export", "--data-dir", str(self.here), self.file)
-        self.assertIn("is there already", told)
+        self.assertIn("exists: remove it", told)
 
     def test_bad_settings(self) -> None:
         """
@@ -321,7 +321,7 @@ class LongTests(Folder):
         part.write_bytes(whole[: len(whole) // 3])
         told = self.run_("export", "--data-dir", str(self.here), self.file, "--resume")
         self.assertEqual(told.returncode, 0, told.stderr)
-        self.assertIn(b"going on after 13000 messages", told.stderr)
+        self.assertIn(b"continuing after 13000 messages", told.stderr)
         self.assertIn(expected.encode(), told.stdout)
         # The header bears the time of the first.
         self.assertEqual(Path(self.file).read_bytes(), whole)

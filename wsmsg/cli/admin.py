@@ -1,5 +1,5 @@
 """
-Asking a daemon's admin listener.
+Client of a daemon's admin listener.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import urllib.request
 from typing import Any
 
 _TIMEOUT_S = 3.0
-#: What is posted may have a daemon write to its backends.
+#: A POST may make the daemon write to its backends.
 _POST_TIMEOUT_S = 15.0
 
-#: The daemons are asked directly, whatever proxy the environment names.
+#: Connects to the daemons directly and ignores proxies in the environment.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 class NoAnswer(Exception):
     """
-    There is none, or none that can be understood; the text says where and why.
+    The admin listener did not answer, or its answer is not valid; the text has the URL
+    and the reason.
     """
 
 
 def ask(url: str, body: object | None = None) -> dict[str, Any]:
     """
-    The JSON object that a GET, or a POST of C{body}, is answered with; also where
-    the status is 503, with which C{/readyz} answers.
+    Send a GET, or a POST of C{body}, and return the JSON object of the answer.  A
+    status of 503 is an answer too: C{/readyz} uses it.
 
-    @raise NoAnswer: there is none.
+    @raise NoAnswer: there is no valid answer.
     """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data)
@@ -59,5 +60,7 @@ def _object(url: str, data: bytes) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise NoAnswer(f"{url} is no admin listener: it answers no JSON object")
+        raise NoAnswer(
+            f"{url} is not an admin listener: its answer is not a JSON object"
+        )
     return document

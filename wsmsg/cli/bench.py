@@ -1,5 +1,5 @@
 """
-C{wsmsg bench}: how fast, how much, beside a bare echo server.
+C{wsmsg bench}: throughput, latency, CPU and memory, next to a bare echo server.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _only(
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
         if name not in NAMES:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(NAMES)}")
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(NAMES)}")
     return names or NAMES
 
 
@@ -39,7 +39,7 @@ def _settings(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, str]:
     """
-    C{connect.limits.window=32} as the environment spells it.
+    Return C{connect.limits.window=32} as a variable of the environment.
     """
     environment = {}
     for one in value:
@@ -84,53 +84,53 @@ def _address(
     type=click.FloatRange(1, 600),
     default=10.0,
     show_default=True,
-    help="How long each load is measured.",
+    help="Duration of each load.",
 )
 @click.option(
     "--size",
     type=click.IntRange(SMALLEST, 16384),
     default=200,
     show_default=True,
-    help="Bytes of content of a message.",
+    help="Size of the content of a message, in bytes.",
 )
 @click.option(
     "--window",
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Closed loop: messages of a pair that may be under way.",
+    help="Closed loop: messages in flight for each pair.",
 )
 @click.option(
     "--idle",
     type=click.IntRange(1, 50000),
     default=5000,
     show_default=True,
-    help="Connections that only stay, for their memory.",
+    help="Idle connections, to measure their memory.",
 )
 @click.option(
     "--members",
     type=click.IntRange(2, 20000),
     default=1000,
     show_default=True,
-    help="Members of the group, all of them connected.",
+    help="Members of the group, all connected.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0, 200000),
     default=0.0,
-    help="Open loop: messages a second.  [default: half of what saturation did]",
+    help="Open loop: messages a second.  [default: half of saturation]",
 )
 @click.option(
     "--only",
     callback=_only,
     default=",".join(NAMES),
     show_default=True,
-    help="Which measurements to make.",
+    help="Measurements to make.",
 )
 @click.option(
     "--stack",
     is_flag=True,
-    help="On Kafka, MongoDB and Redis that run: those of WSMSG_STACK_KAFKA, _MONGO and "
+    help="Use running Kafka, MongoDB and Redis: those of WSMSG_STACK_KAFKA, _MONGO and "
     "_REDIS (host:port), else where python -m tools.stack up has them.",
 )
 @click.option("--journal", metavar="URL", help="Message's journal, as kafka://...")
@@ -139,7 +139,7 @@ def _address(
 @click.option(
     "--url",
     callback=_address,
-    help="A Connect that runs already, as ws://127.0.0.1:21005.",
+    help="A running Connect, such as ws://127.0.0.1:21005.",
 )
 @click.option(
     "--pid",
@@ -147,8 +147,8 @@ def _address(
     callback=_pids,
     multiple=True,
     metavar="NAME=PID",
-    help="Whose CPU to read: connect and message with --url; kafka, mongo and redis "
-    "where they are not found by their ports.",
+    help="Process whose CPU to read: connect and message with --url; kafka, mongo and "
+    "redis if they are not found by their ports.",
 )
 @click.option(
     "--key-file",
@@ -156,14 +156,14 @@ def _address(
     help="With --url: the HS256 key for tokens, as in DATA_DIR/token.key.",
 )
 @click.option(
-    "--debug-token", default="", help="With --url: the token its settings believe."
+    "--debug-token", default="", help="With --url: the debug token of its settings."
 )
 @click.option(
     "--first-user",
     type=click.IntRange(1, 2**62),
     default=1_000_000_000,
     show_default=True,
-    help="The load's users are this one and those after it.",
+    help="The first user of the load; the others follow.",
 )
 @click.option(
     "--set",
@@ -171,20 +171,20 @@ def _address(
     callback=_settings,
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of the daemons it starts, as connect.limits.window=32.",
+    help="A setting of the started daemons, such as connect.limits.window=32.",
 )
 @click.option(
     "--profile",
     is_flag=False,
     flag_value="both",
     type=click.Choice(["connect", "message", "both"]),
-    help="Only saturation (or --only latency), with daemons under cProfile.",
+    help="Run saturation (or --only latency) with the daemons under cProfile.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.File("wb"),
-    help="All figures to a file (-).",
+    help="Write all figures to a file (- for stdout).",
 )
 def bench(
     pairs: int,
@@ -212,18 +212,18 @@ def bench(
     Measure throughput, latency, CPU and memory, and compare them with a bare echo
     server in the same run.
 
-    It starts twistd message and twistd connect with a folder and ports of their
-    own, puts load on them over real WebSockets, and stops them.  Progress goes to
-    standard error.  The figures are figures: the exit status is 0 when they could
-    be measured, whatever they are.
+    The command starts twistd message and twistd connect with a folder and ports of
+    their own, puts load on them over real WebSockets, and stops them.  It prints
+    progress on standard error.  The exit status is 0 if the figures could be
+    measured, whatever they are.
 
     \b
-    wsmsg bench                                   all of it, about two minutes
+    wsmsg bench                                   everything, about two minutes
     wsmsg bench --only floor,saturation --seconds 5
     wsmsg bench --only latency --rate 2000        an open loop at a fixed rate
-    wsmsg bench --profile connect                 where Connect's time goes
-    wsmsg bench --only group --members 1000       one group, all of it connected
-    wsmsg bench --stack                           on real servers that run
+    wsmsg bench --profile connect                 a profile of Connect
+    wsmsg bench --only group --members 1000       one group with all members connected
+    wsmsg bench --stack                           on real servers that run already
     """
     if profile and url:
         raise click.UsageError("--profile needs daemons that it starts itself")
@@ -231,7 +231,7 @@ def bench(
         raise click.UsageError("--url needs --key-file or --debug-token")
     urls = {"journal": journal, "store": store, "presence": presence}
     if url and (stack or any(urls.values())):
-        raise click.UsageError("what runs at --url has its servers already: no --stack")
+        raise click.UsageError("--stack and backend URLs exclude --url")
     backends = backends_of(urls, os.environ, everything=stack)
     choice = Choice(
         only=_profiled(only) if profile else only,
@@ -275,7 +275,8 @@ def bench(
 
 def _profiled(only: tuple[str, ...]) -> tuple[str, ...]:
     """
-    One load of one start of the daemons: they write a profile each time they end.
+    Run one load on one start of the daemons, each of which writes one profile when it
+    ends.
     """
     return ("latency",) if only == ("latency",) else ("saturation",)
 

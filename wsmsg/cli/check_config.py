@@ -1,5 +1,5 @@
 """
-C{wsmsg check-config}: whether the daemons would take a file.
+C{wsmsg check-config}: validation of a settings file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
 @click.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--show", is_flag=True, help="Print what is in force, defaults too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--show", is_flag=True, help="Print all settings, with defaults.")
 def check_config(file: Path, as_json: bool, show: bool) -> None:
     """
     Check a settings file for both daemons.
 
-    Every mistake is told at once, with its table, its key and the reason. The exit
-    status is 0 when both daemons would take the file, 2 when not. The environment
-    and options of a daemon come on top and are not looked at here.
+    The command reports every mistake with its table, its key and the reason. The exit
+    status is 0 if both daemons accept the file, 2 if not. The environment and the
+    options of a daemon override the file and are not checked here.
     """
     settings, mistakes = _checked(file)
     if as_json:
@@ -54,7 +54,7 @@ def _checked(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
         try:
             loaded = load_settings(settings_type, Sources(file=file))
         except SettingsMistakes as e:
-            # What is wrong in [common] is wrong for both, and told once.
+            # A mistake in [common] concerns both daemons and is reported once.
             mistakes.update(dict.fromkeys(e.mistakes))
         else:
             # Secrets print as stars in this mode.
@@ -75,6 +75,6 @@ def _lines(values: dict[str, Any], prefix: str) -> list[str]:
         if isinstance(value, dict):
             lines += _lines(value, f"{prefix}{name}.")
         else:
-            # What JSON and TOML spell alike: text, numbers, booleans, lists.
+            # JSON and TOML have the same syntax for text, numbers, booleans and lists.
             lines.append(f"{prefix}{name} = {json.dumps(value, ensure_ascii=False)}")
     return lines

@@ -24,38 +24,41 @@ def _admin_option(command: Any) -> Any:
         "--message-admin",
         default=MESSAGE_ADMIN,
         show_default=True,
-        help="The admin listener of message.",
+        help="URL of Message's admin listener.",
     )(command)
 
 
 def _json_option(command: Any) -> Any:
-    return click.option("--json", "as_json", is_flag=True, help="JSON.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
     """
-    Records that Message could not process, each with its reason.
+    List and replay records that Message could not process.
 
-    They are out of the way of the others and kept until they are replayed.
+    Message sets such a record aside with its reason, so that it does not block others,
+    and keeps it until it is replayed.
 
     \b
     Examples:
       wsmsg dead-letters list
       wsmsg dead-letters show 7
-      wsmsg dead-letters replay 7 8      after the cause is gone
+      wsmsg dead-letters replay 7 8      after the cause is fixed
       wsmsg dead-letters replay --all
     """
 
 
 @dead_letters.command("list")
 @click.option("--after", type=click.IntRange(0), default=0, help="Numbers above this.")
-@click.option("--limit", type=click.IntRange(1), default=None, help="So many, at most.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=None, help="Limit of the list."
+)
 @_admin_option
 @_json_option
 def list_(after: int, limit: int | None, message_admin: str, as_json: bool) -> None:
     """
-    List them, oldest first.
+    List the dead letters, oldest first.
     """
     letters = list(_letters(message_admin, after, limit))
     if as_json:
@@ -77,7 +80,7 @@ def list_(after: int, limit: int | None, message_admin: str, as_json: bool) -> N
 @_json_option
 def show(number: int, message_admin: str, as_json: bool) -> None:
     """
-    Show one of them whole.
+    Show one dead letter in full.
     """
     letter = next(_letters(message_admin, number - 1, 1), None)
     if letter is None or letter["number"] != number:
@@ -95,19 +98,19 @@ def show(number: int, message_admin: str, as_json: bool) -> None:
 
 @dead_letters.command()
 @click.argument("numbers", type=click.IntRange(1), nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that there are.")
+@click.option("--all", "everything", is_flag=True, help="Replay all dead letters.")
 @_admin_option
 @_json_option
 def replay(
     numbers: tuple[int, ...], everything: bool, message_admin: str, as_json: bool
 ) -> None:
     """
-    Put them into the journal again, as if they had just been accepted.
+    Append dead letters to the journal again, as if they had just been accepted.
 
-    Exit status 0 only if each of them was there.
+    The exit status is 0 only if each of them existed.
     """
     if everything == bool(numbers):
-        raise click.UsageError("give numbers, or --all")
+        raise click.UsageError("name numbers, or use --all")
     wanted = list(numbers)
     if everything:
         wanted = [letter["number"] for letter in _letters(message_admin, 0, None)]

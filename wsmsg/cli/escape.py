@@ -1,19 +1,19 @@
 """
-Text of others, made safe to print on a terminal.
+Text of other users, made safe for a terminal.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-#: Join the parts of emoji and of words in some scripts; they move nothing.
+#: Joiners of emoji and of words in some scripts; they do not move the cursor.
 _JOINERS = frozenset("\u200c\u200d")
 
 
 def harmless(text: str) -> str:
     """
-    The text on one line, with what a terminal would obey (escape sequences, line
-    ends, changes of direction) made visible instead.
+    Return the text on one line, with visible characters in place of those that a
+    terminal would obey (escape sequences, line ends, changes of direction).
     """
     if text.isascii() and text.isprintable():
         return text

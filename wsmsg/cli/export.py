@@ -35,13 +35,13 @@ from wsmsg.settings.values import MessageSettings
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the FILE.part of an export that ended, of a store that nobody "
-    "wrote to since.",
+    help="Continue an interrupted export to FILE.part; the store must not have been "
+    "written to since.",
 )
 @click.option(
     "--as-is",
     is_flag=True,
-    help="What is stored now, even if a Message goes on or has not stored all.",
+    help="Export the present state, even if a Message runs or has a backlog.",
 )
 def export(
     file: str,
@@ -53,10 +53,11 @@ def export(
     as_is: bool,
 ) -> None:
     """
-    Write a whole store to FILE (- for standard output) as JSON lines, for wsmsg import.
+    Write all messages, groups and cursors of a store to FILE (- for standard output) as
+    JSON lines, for wsmsg import.
 
-    The embedded store is written as it is at one moment.  The file is FILE.part
-    until it is whole; where it ended before, --resume goes on with it.
+    The export of an embedded store is a snapshot.  The file is named FILE.part until it
+    is complete; --resume continues an export that was interrupted.
 
     \b
     Examples:
@@ -94,7 +95,7 @@ def _drained(settings: MessageSettings, as_is: bool) -> list[str]:
         return check_drained(settings)
     except NotDrained as e:
         if not as_is:
-            fail(f"{e}. With --as-is what is stored now is exported")
+            fail(f"{e}. With --as-is the present state of the store is exported")
         return [str(e)]
     except Unavailable as e:
         fail(e.reason)
@@ -106,7 +107,7 @@ def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     if os.path.exists(name):
-        fail(f"{name} is there already: remove it, or choose another name")
+        fail(f"{name} exists: remove it, or choose another name")
     part = f"{name}.part"
     try:
         # Other people's messages: for the eyes of whoever runs this only.
@@ -148,7 +149,7 @@ async def _export(
 
 def _begun(out: BinaryIO) -> Any:
     """
-    Begin the file, or go on after what is whole of it.
+    Begin the file, or continue after its complete part.
     """
     from wsmsg.transfer.file import LineWriter, lines_of, whole_part
 
@@ -157,7 +158,7 @@ def _begun(out: BinaryIO) -> Any:
         out.seek(size)
         out.truncate()
         if size:
-            tell(f"going on after {hashed.counts.messages} messages")
+            tell(f"continuing after {hashed.counts.messages} messages")
             return LineWriter(hashed)
     writer = LineWriter()
     out.write(writer.begin(int(time.time() * 1000)))

@@ -30,7 +30,7 @@ Task = Callable[[Client], Awaitable[tuple[str, Any]]]
 @click.group()
 def groups() -> None:
     """
-    Make groups, and change who is in them.
+    Create groups, and change their members.
 
     \b
     Examples:
@@ -44,13 +44,13 @@ def groups() -> None:
       group=$(wsmsg groups create --user 1001 --id ticket-17 "Ticket 17" 1002)
       echo "It is down again" | wsmsg chat --user 1001 --group "$group"
 
-    The number of a group is what `create` and `list` print.
+    `create` and `list` print the number of a group.
     """
 
 
 def _asks(command: Callable[..., Task]) -> Any:
     """
-    A command that connects as a user, does one thing and tells how it went.
+    Make a command that connects as a user, does one task and reports the result.
     """
 
     @wraps(command)
@@ -72,13 +72,13 @@ def _asks(command: Callable[..., Task]) -> Any:
         )
         click.echo(json.dumps(told) if as_json else text)
 
-    as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     timeout = click.option(
         "--timeout",
         type=Duration(),
         default="30s",
         show_default=True,
-        help="Give up after so long.",
+        help="Time limit.",
     )
     return user_options(timeout(as_json(run)))
 
@@ -87,10 +87,10 @@ async def one_task(
     connect: Callable[[], Client], task: Task, timeout_s: float
 ) -> tuple[str, Any]:
     """
-    Connect, do it, and hang up.
+    Connect, do one task, and disconnect.
 
-    @return: what to print, and the same as JSON.
-    @raise click.ClickException: it was not done; the text says why.
+    @return: the text to print, and the same as JSON.
+    @raise click.ClickException: the task failed; the text has the reason.
     """
     client = connect()
     try:
@@ -99,7 +99,7 @@ async def one_task(
             return await task(client)
     except TimeoutError:
         why = getattr(client.state, "reason", "") or "the server does not answer"
-        fail(f"not done in {timeout_s:g} s: {why}")
+        fail(f"no result within {timeout_s:g} s: {why}")
     except WsmsgError as error:
         fail(f"{error.code}: {error.reason}")
     finally:
@@ -108,12 +108,12 @@ async def one_task(
 
 @groups.command()
 @_asks
-@click.option("--history", is_flag=True, help="Who joins later reads all of it.")
+@click.option("--history", is_flag=True, help="New members can read all messages.")
 @click.option(
     "--id",
     "client_id",
     default="",
-    help="An id of yours: repeated with the same one, it is the same group.",
+    help="Your id of this request; a repeat with the same id makes no second group.",
 )
 @click.argument("name")
 @click.argument("members", nargs=-1, type=UserId())
@@ -121,10 +121,10 @@ def create(
     user: int, name: str, members: tuple[int, ...], history: bool, client_id: str
 ) -> Task:
     """
-    Make a group of yourself and others, and print its number.
+    Create a group with yourself and others, and print its number.
 
-    You are its owner: you alone add and remove others. At most 1,000 members at once;
-    `wsmsg groups add` takes more.
+    You are its owner: only you can add and remove others. A new group has at most 1,000
+    members; `wsmsg groups add` adds more.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
@@ -144,7 +144,7 @@ def add(user: int, group: int, members: tuple[int, ...]) -> Task:
     """
     Add members to a group that you own.
 
-    Who is one already stays as they are, so it can be repeated.
+    Users who are members already stay members, so the command can be repeated.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
@@ -162,7 +162,7 @@ def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
     """
     Remove members from a group that you own.
 
-    They are told, and hear nothing after that.
+    They are notified, and receive nothing of the group after that.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
@@ -177,7 +177,7 @@ def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
 @click.argument("group", type=GroupId())
 def leave(user: int, group: int) -> Task:
     """
-    Be a member no more.
+    Leave a group.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
@@ -192,10 +192,10 @@ def leave(user: int, group: int) -> Task:
 @click.argument("group", type=GroupId())
 def members(user: int, group: int) -> Task:
     """
-    Print what a group is and who is in it.
+    Print a group and its members.
 
-    After the first line one member a line, with the number of the message that made
-    them one.
+    After the first line, each line has a member and the number of the message with
+    which the member joined.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
@@ -220,7 +220,7 @@ def members(user: int, group: int) -> Task:
 @_asks
 def list_groups(user: int) -> Task:
     """
-    Print the groups that you are in: number, last message, members, name.
+    List the groups that you are in: number, last message, members, name.
     """
 
     async def task(client: Client) -> tuple[str, Any]:

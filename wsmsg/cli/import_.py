@@ -33,7 +33,7 @@ from wsmsg.settings.values import MessageSettings
 @click.option(
     "--verify",
     is_flag=True,
-    help="Write nothing; tell whether the store has all that FILE has.",
+    help="Write nothing; report differences between FILE and the store.",
 )
 def import_(
     file: str,
@@ -44,12 +44,11 @@ def import_(
     verify: bool,
 ) -> None:
     """
-    Put what wsmsg export wrote to FILE (- for standard input) into a store.
+    Load FILE (- for standard input), which wsmsg export wrote, into a store.
 
-    Numbers, ids and times stay as they are.  What is there already is compared, and
-    anything else in its place is an error, so an import that ended in the middle is
-    finished by running it again.  Nothing of a part of the file that was cut or
-    altered is taken.
+    Numbers, ids and times are preserved.  Data that the store already has is compared,
+    and a difference is an error, so an import that was interrupted can be run again.
+    The import rejects each part of the file that was cut off or altered.
 
     \b
     Examples:
@@ -96,7 +95,7 @@ def _import(
     }
     text = (
         f"imported {counts.messages} messages in {counts.conversations} "
-        f"conversations ({keeping.there} messages were there already), "
+        f"conversations ({keeping.there} messages existed already), "
         f"{counts.groups} groups, {counts.cursors} cursors\n"
         f"sha256 {reader.sha256}"
     )
@@ -151,7 +150,7 @@ def _verify(
     lines.append(
         f"{counts.messages} messages in {counts.conversations} conversations: "
         f"{difference.missing} records of the file are missing in the store, "
-        f"{difference.different} are different there; the store has "
+        f"{difference.different} differ there; the store has "
         f"{difference.more} more"
     )
     show(summary, "\n".join(lines), as_json=as_json, err=False)

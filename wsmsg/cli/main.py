@@ -1,6 +1,6 @@
 """
-The C{wsmsg} command.  A command's module is imported when it is called: the help
-needs none of them.
+The C{wsmsg} command.  The module of a command is imported when the command runs, so
+that the help imports none of them.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ import click
 
 from wsmsg import __version__
 
-#: Name, module and attribute, and what the overview says.
+#: By name: module and attribute, and the line in the overview.
 COMMANDS: dict[str, tuple[str, str]] = {
     "chat": (
         "wsmsg.cli.chat.chat:chat",
         "Talk to a user or a group, or send lines from a pipe.",
     ),
-    "groups": ("wsmsg.cli.groups:groups", "Make groups, and change who is in them."),
+    "groups": ("wsmsg.cli.groups:groups", "Create groups, and change their members."),
     "demo": (
         "wsmsg.cli.demo.demo:demo",
-        "See it work: both daemons, two users, one crash.",
+        "Run a demo: both daemons, two users, one crash.",
     ),
-    "token": ("wsmsg.cli.token:token", "Make a token for a user."),
-    "status": ("wsmsg.cli.status:status", "What both daemons say of themselves."),
+    "token": ("wsmsg.cli.token:token", "Print a token for a user."),
+    "status": ("wsmsg.cli.status:status", "Show the status of both daemons."),
     "doctor": (
         "wsmsg.cli.doctor.doctor:doctor",
-        "Find what is missing, and what to do.",
+        "Find problems of an installation, with remedies.",
     ),
     "check-config": (
         "wsmsg.cli.check_config:check_config",
-        "Check a settings file; starts nothing.",
+        "Check a settings file without starting a daemon.",
     ),
     "dead-letters": (
         "wsmsg.cli.dead_letters:dead_letters",
-        "Look at records that could not be processed, and replay them.",
+        "List and replay records that could not be processed.",
     ),
-    "export": ("wsmsg.cli.export:export", "Write a whole store to a file."),
-    "import": ("wsmsg.cli.import_:import_", "Put such a file into another store."),
-    "bench": ("wsmsg.cli.bench:bench", "Measure it, beside a bare echo server."),
+    "export": ("wsmsg.cli.export:export", "Export a store to a file."),
+    "import": ("wsmsg.cli.import_:import_", "Import such a file into another store."),
+    "bench": ("wsmsg.cli.bench:bench", "Measure throughput, latency, CPU and memory."),
     "completion": (
         "wsmsg.cli.main:completion",
-        "Have the shell complete this command.",
+        "Print a script for completion in the shell.",
     ),
 }
 
@@ -51,7 +51,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 class LazyGroup(click.Group):
     """
-    A group whose commands are named, not imported.
+    A group of commands that are imported on demand.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -75,10 +75,10 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="wsmsg")
 def main() -> None:
     """
-    Messages between people that do not get lost.
+    An instant-messaging backend that loses no message.
 
     \b
-    The daemons are started by twistd:
+    twistd starts the daemons:
       twistd -n message
       twistd -n connect
     \b
@@ -86,10 +86,10 @@ def main() -> None:
       wsmsg chat --user 1001 --target 1002
       wsmsg chat --user 1002 --target 1001
 
-    Or all of it at once: wsmsg demo
+    Or try all of it at once: wsmsg demo
 
-    Exit statuses: 0 it is done, 1 it failed (the reason is on stderr), 2 the command
-    line is wrong.
+    Exit statuses: 0 success, 1 failure (with the reason on stderr), 2 mistake in the
+    command line.
     """
 
 
@@ -97,7 +97,7 @@ def main() -> None:
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """
-    Print what makes a shell complete this command.
+    Print a shell script that completes this command.
 
     \b
     Examples:

@@ -1,5 +1,5 @@
 """
-Where things are on this machine, and how a command says that it failed.
+Default addresses and the data folder of this machine, and the failure of a command.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ WS_PATH = "/api/v1/connect/ws"
 
 def data_dir_option(command: Any) -> Any:
     """
-    C{--data-dir}, as the daemons have it.
+    The option C{--data-dir}.
     """
     return click.option(
         "--data-dir",
         type=click.Path(file_okay=False, path_type=Path),
         envvar="WSMSG_COMMON__DATA_DIR",
-        help="The daemons' data folder.  [default: as theirs]",
+        help="The daemons' data folder.  [default: the daemons' default]",
     )(command)
 
 
 def data_dir_of(given: Path | None) -> Path:
     """
-    The data folder: as given, else where the daemons have it by default.
+    Return the data folder: the given one, or the daemons' default.
     """
     from wsmsg.settings.sources import resolve_data_dir
     from wsmsg.settings.values import Common
@@ -40,6 +40,6 @@ def data_dir_of(given: Path | None) -> Path:
 
 def fail(reason: str) -> NoReturn:
     """
-    End with status 1 and one line on C{stderr}.
+    Exit with status 1 and one line on C{stderr}.
     """
     raise click.ClickException(" ".join(reason.split("\n")))

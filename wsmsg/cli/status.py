@@ -16,32 +16,32 @@ from wsmsg.cli.paths import CONNECT_ADMIN, MESSAGE_ADMIN
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
 _COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies"}
 
-#: So many values are all shown, zeros too.
+#: Up to so many values, zeros are shown too.
 _FEW = 8
 
 
 def admin_options(command: Any) -> Any:
     """
-    Where the admin listeners are.
+    Options with the addresses of the admin listeners.
     """
     for name, default in (("message", MESSAGE_ADMIN), ("connect", CONNECT_ADMIN)):
         command = click.option(
             f"--{name}-admin",
             default=default,
             show_default=True,
-            help=f"The admin listener of {name}.",
+            help=f"URL of {name.title()}'s admin listener.",
         )(command)
     return command
 
 
 @click.command()
 @admin_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
     """
-    Show what both daemons say of themselves.
+    Show the status of both daemons.
 
-    Exit status 0 only if both answer and are ready, so a script can wait for that:
+    The exit status is 0 only if both answer and are ready, so a script can wait:
 
     \b
       until wsmsg status --json > /dev/null; do sleep 1; done
@@ -69,9 +69,9 @@ def _told(url: str) -> dict[str, Any]:
 
 def shown(name: str, told: dict[str, Any]) -> Iterator[str]:
     """
-    A daemon's status as lines for a person.
+    Yield the lines of a daemon's status for a person.
 
-    @param told: as its C{/status} has it.
+    @param told: the daemon's C{/status}.
     """
     ready, reason = told.get("ready"), told.get("reason")
     word = "degraded" if told.get("degraded") else "ready" if ready else "not ready"
@@ -114,7 +114,7 @@ def _section(key: str, value: object, indent: str) -> Iterator[str]:
 
 def _counts(plain: dict[str, object]) -> str:
     """
-    All of a few values; of many, those that are something.
+    Return all of a few values; of many values, only those that are not zero.
     """
     few = len(plain) <= _FEW
     told = {k: v for k, v in plain.items() if few or v != 0 or isinstance(v, bool)}

@@ -21,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 def make_token(user: int, key: str, expires_s: float, now_s: float) -> str:
     """
-    A token that says that its bearer is this user.
+    Make a token for a user.
     """
     claims = {"sub": str(user), "iat": int(now_s), "exp": int(now_s + expires_s)}
     return jwt.encode(claims, key, algorithm="HS256")
@@ -29,9 +29,9 @@ def make_token(user: int, key: str, expires_s: float, now_s: float) -> str:
 
 def local_token(user: int, data_dir: Path, expires_s: float = 3600.0) -> str:
     """
-    A token signed with the key in the data folder, which is made when it is missing.
+    Make a token with the key in the data folder, and the key if it is missing.
 
-    @raise click.ClickException: there is no key that can be used.
+    @raise click.ClickException: the key cannot be used.
     """
     try:
         key = local_key(data_dir)
@@ -52,7 +52,7 @@ class UserId(click.ParamType[int]):
     ) -> int:
         text = str(value)
         if not (text.isascii() and text.isdecimal() and len(text) <= 19):
-            self.fail(f"{text!r} is no user id, a number from 1 up", param, ctx)
+            self.fail(f"{text!r} is not a user id, a number from 1", param, ctx)
         if not 1 <= int(text) <= INT64_MAX:
             self.fail(f"{text} is not between 1 and {INT64_MAX}", param, ctx)
         return int(text)
@@ -60,7 +60,7 @@ class UserId(click.ParamType[int]):
 
 class Duration(click.ParamType[float]):
     """
-    C{90s}, C{15m}, C{12h}, C{1d} or C{2w}, as seconds.
+    A duration in seconds, written C{90s}, C{15m}, C{12h}, C{1d} or C{2w}.
     """
 
     name = "duration"
@@ -78,16 +78,16 @@ class Duration(click.ParamType[float]):
 
 @click.command()
 @click.argument("user_id", metavar="[USER]", type=UserId(), required=False)
-@click.option("--user", type=UserId(), help="The same as the argument.")
+@click.option("--user", type=UserId(), help="The user, instead of the argument.")
 @click.option(
     "--expires",
     type=Duration(),
     default="1d",
     show_default=True,
-    help="For how long it is good: 90s, 15m, 12h, 1d, 2w.",
+    help="Lifetime of the token: 90s, 15m, 12h, 1d, 2w.",
 )
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def token(
     user_id: int | None,
     user: int | None,
@@ -98,9 +98,9 @@ def token(
     """
     Print a token for a user, signed with the key of this machine.
 
-    Whoever has it can speak as that user until it expires. The key is
-    DATA_DIR/token.key; it is made when there is none yet. A Connect whose settings
-    name another key does not believe it.
+    A program with the token can act as that user until the token expires. The key is
+    DATA_DIR/token.key; the command creates it if it is missing. A Connect with another
+    key in its settings rejects the token.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ def token(
       curl -H "Authorization: Bearer $(wsmsg token 1001)" ...
     """
     if (user is None) == (user_id is None):
-        raise click.UsageError("name one user, as in: wsmsg token 1001")
+        raise click.UsageError("name one user, such as: wsmsg token 1001")
     who = user if user is not None else user_id
     assert who is not None
     text = local_token(who, data_dir_of(data_dir), expires)

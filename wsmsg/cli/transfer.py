@@ -1,5 +1,5 @@
 """
-What C{wsmsg export} and C{wsmsg import} share: which store, progress, and how they end.
+Options, progress and exit of C{wsmsg export} and C{wsmsg import}.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _AWAY_S = 60.0
 
 def store_options(command: Any) -> Any:
     """
-    Which store it is: that of a Message with the same settings.
+    Options that choose the store: the store of a Message with the same settings.
     """
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="One JSON object."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
         click.option(
             "--data-dir",
             type=click.Path(file_okay=False),
@@ -61,8 +61,9 @@ def settings_of(
     config: Path | None, store: str | None, data_dir: str | None
 ) -> MessageSettings:
     """
-    The settings of Message, read from where it reads them.  A password in a URL is
-    better kept in the settings file or the environment than on a command line.
+    Read the settings of Message from the same sources as Message.  Prefer the settings
+    file or the environment for a URL with a password: command lines are visible to
+    other users.
     """
     given = [("--store", "store", store), ("--data-dir", "data_dir", data_dir)]
     options = tuple((name, key, value) for name, key, value in given if value)
@@ -76,15 +77,15 @@ def settings_of(
 
 def tell(text: str) -> None:
     """
-    A line of progress.
+    Print a line of progress.
     """
     click.echo(text, err=True)
 
 
 def retrying(settings: MessageSettings, reactor: Any) -> RetryUntil:
     """
-    Return what repeats calls while the store is away, for a minute at most, and says
-    so on standard error.
+    Return a function that retries calls while the store is unreachable, for at most a
+    minute, and reports that on standard error.
     """
     from wsmsg.dependency.retry import backoff
     from wsmsg.transfer.retrying import RetryUntil
@@ -94,7 +95,7 @@ def retrying(settings: MessageSettings, reactor: Any) -> RetryUntil:
 
 class ProgressLine:
     """
-    Tells every two seconds how far it is.
+    Prints the progress every two seconds.
     """
 
     def __init__(self, what: str, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -119,7 +120,8 @@ class ProgressLine:
 
 def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -> T:
     """
-    Run it on a reactor, and end with status 1 and a line if it fails in a known way.
+    Run a task on a reactor, and exit with status 1 and one line if it fails with a
+    known exception.
 
     @param known: the exceptions whose text is for the operator.
     """
@@ -150,9 +152,9 @@ def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -
 
 def show(summary: dict[str, Any], text: str, *, as_json: bool, err: bool) -> None:
     """
-    How it went: a sentence, or all of it as JSON.
+    Print the result: a sentence, or JSON.
 
-    @param err: on standard error, as standard output is the file.
+    @param err: print on standard error, because standard output is the file.
     """
     click.echo(json.dumps(summary) if as_json else text, err=err)
     sys.stdout.flush()

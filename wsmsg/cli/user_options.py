@@ -1,5 +1,5 @@
 """
-Being a user: where the server is, and with which token one comes to it.
+Options of commands that act as a user: the user, the server and the token.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsmsg.client import TokenSource
 
 class ServerUrl(click.ParamType[str]):
     """
-    C{ws://host:port}; the usual path is added where there is none.
+    C{ws://host:port}; the default path is added if there is none.
     """
 
     name = "url"
@@ -48,20 +48,24 @@ class GroupId(UserId):
 
 def user_options(command: Any) -> Any:
     """
-    C{--user}, C{--url}, C{--token}, C{--token-file} and C{--data-dir}.
+    Add C{--user}, C{--url}, C{--token}, C{--token-file} and C{--data-dir} to a command.
     """
     for option in (
         data_dir_option,
         click.option(
             "--token-file",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="A file with your token; read again whenever one is needed.",
+            help="A file with your token; read for each connection.",
         ),
         click.option("--token", envvar="WSMSG_TOKEN", help="Your token."),
         click.option(
-            "--url", type=ServerUrl(), default=URL, show_default=True, help="Where."
+            "--url",
+            type=ServerUrl(),
+            default=URL,
+            show_default=True,
+            help="Connect's URL.",
         ),
-        click.option("--user", type=UserId(), required=True, help="Who you are."),
+        click.option("--user", type=UserId(), required=True, help="Your user id."),
     ):
         command = option(command)
     return command
@@ -71,7 +75,8 @@ def token_source(
     user: int, token: str | None, file: Path | None, data_dir: Path | None
 ) -> TokenSource:
     """
-    The token that was given, or in the file, or else one of this machine.
+    Return the given token, or a reader of the file, or a signer with the key of this
+    machine.
     """
     if token and file:
         raise click.UsageError("--token and --token-file exclude each other")
@@ -79,7 +84,7 @@ def token_source(
         return token
     if file is None:
         folder = data_dir_of(data_dir)
-        local_token(user, folder)  # a mistake is told now, not while connecting
+        local_token(user, folder)  # reports a mistake now, not while connecting
         return lambda: local_token(user, folder)
     read = _reader(file)
     read()

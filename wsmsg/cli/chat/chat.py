@@ -62,17 +62,17 @@ def chat(
     """
     Talk to another user, or in a group.
 
-    On a terminal the history comes first. What you write is marked: … on its way, ✓
-    accepted (it will not be lost), ✓✓ delivered, ✓✓ read. When the connection breaks
-    it comes back by itself and sends what was not accepted, once. Messages of yours
-    show their number: /recall N takes that one back, /recall the last. /members tells
-    who is in the group, /quit leaves.
+    On a terminal the chat begins with the history. Your messages have marks: … being
+    sent, ✓ accepted (it will not be lost), ✓✓ delivered, ✓✓ read. After a lost
+    connection the chat reconnects and sends each message that was not accepted, once.
+    Your messages show their numbers: /recall N recalls one, /recall the last one.
+    /members lists the members of the group, /quit leaves the chat.
 
-    From a pipe each line is a message (empty lines are passed over), and the exit
-    status is 0 only when all of them were accepted.
+    From a pipe each line is a message (empty lines are skipped), and the exit status is
+    0 only if all of them were accepted.
 
-    Without a token one is signed with the key in the data folder, as `wsmsg token`
-    does it; that works on the machine of the daemons.
+    Without a token, the command signs one with the key in the data folder, like `wsmsg
+    token`; that works on the machine of the daemons.
 
     \b
     Examples:

@@ -1,5 +1,5 @@
 """
-The chat from a pipe: each line a message.
+The chat from a pipe: each line is a message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AHEAD = 256
 
 class NotAccepted(Exception):
     """
-    Not every line was accepted; the text says how many, and the first reason.
+    Some lines were not accepted; the text has their number and the first reason.
     """
 
 
@@ -33,12 +33,11 @@ async def send_lines(
     say: Callable[[str], object],
 ) -> int:
     """
-    Send every line that is not empty, in order, and say what was accepted.
+    Send every line that is not empty, in order, and report accepted lines.
 
-    @param timeout_s: the longest time in which nothing is accepted while something
-        should be.
-    @return: how many were accepted.
-    @raise NotAccepted: some were not.
+    @param timeout_s: time limit without progress while lines are in flight.
+    @return: the number of accepted lines.
+    @raise NotAccepted: some lines were not accepted.
     """
     lines = _Lines(client, talk, as_json=as_json, say=say)
     client.start()
@@ -66,7 +65,7 @@ async def send_lines(
 
 class _Lines:
     """
-    The lines on their way.
+    The lines in flight.
     """
 
     patience: asyncio.Timeout
@@ -91,7 +90,7 @@ class _Lines:
 
     async def send(self, number: int, raw: bytes) -> None:
         """
-        Begin to send a line; waits while many are on their way.
+        Start to send a line; wait first if many lines are in flight.
         """
         try:
             text = raw.decode("utf-8")
@@ -109,14 +108,14 @@ class _Lines:
 
     async def settled(self) -> None:
         """
-        Wait until nothing is on its way.
+        Wait until no line is in flight.
         """
         while self.open:
             await asyncio.wait(self.open)
 
     def cancel(self) -> None:
         """
-        Wait for nothing any more.
+        Stop all waits.
         """
         for task in self.open:
             task.cancel()
@@ -152,7 +151,7 @@ class _Lines:
 
     def _hurry(self) -> None:
         """
-        Something moved: the time to wait begins anew, while there is a wait.
+        Restart the time limit after progress, if there is a wait.
         """
         if self.patience.expired():
             return
@@ -163,10 +162,10 @@ class _Lines:
 
 async def read_lines(source: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:
     """
-    The lines of a file or a pipe with their numbers, without their ends.
+    Yield the lines of a file or a pipe with their numbers, without line ends.
 
-    A thread reads, because an event loop cannot wait for a regular file; it is a
-    daemon, so that a pipe that stays open does not keep the program.
+    A thread reads, because an event loop cannot wait for a regular file; the thread is
+    a daemon thread, so that a pipe that stays open does not keep the process alive.
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)

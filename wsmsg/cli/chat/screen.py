@@ -1,5 +1,5 @@
 """
-The chat on a terminal: the conversation above, a line to write on below.
+The chat on a terminal: the conversation above, an input line below.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ _STYLE = Style.from_dict(
 
 class ChatScreen:
     """
-    @param talk: whom we talk to.
+    The screen of the chat.
+
+    @param talk: the user or the group to talk to.
     """
 
     def __init__(self, client: Client, talk: ChatTarget) -> None:
@@ -81,9 +83,9 @@ class ChatScreen:
 
     async def run(self) -> Closed | None:
         """
-        Until the user leaves.
+        Run until the user leaves.
 
-        @return: how the connection ended for good, if that is why.
+        @return: the end of the connection, if it ended for good.
         """
         self._spawn(self._listen())
         self._spawn(self._begin())

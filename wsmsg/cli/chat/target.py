@@ -1,5 +1,5 @@
 """
-Whom one talks to: another user, or a group.
+The user or the group that a chat is with.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from wsmsg.model import conversation_of, group_conversation
 @attrs.frozen
 class ChatTarget:
     """
-    @ivar user: who talks.
-    @ivar target: the other; 0: it is in C{group}.
+    The two ends of a chat.
+
+    @ivar user: the user of this terminal.
+    @ivar target: the other user; 0 for a chat in C{group}.
     """
 
     user: int
@@ -24,7 +26,7 @@ class ChatTarget:
     @property
     def conversation(self) -> str:
         """
-        Where that is.
+        The id of the conversation.
         """
         if self.group:
             return group_conversation(self.group)
@@ -32,7 +34,7 @@ class ChatTarget:
 
     async def say(self, client: Client, text: str, client_id: str = "") -> SendAccepted:
         """
-        Send a message there.
+        Send a message to the conversation.
         """
         return await client.send(
             self.target, text, group=self.group, client_id=client_id

@@ -1,7 +1,7 @@
 """
-What the chat shows: the lines of the conversation, each with its mark.
+The lines that the chat shows, each with its mark.
 
-Knows no terminal; L{wsmsg.cli.chat.screen} draws it.
+The module does not know the terminal; L{wsmsg.cli.chat.screen} draws the lines.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class ChatEntry:
     """
     One line.
 
-    @ivar seq: 0: it has no number yet, or is no message.
-    @ivar problem: why it was not sent.
-    @ivar recalled: its sender took it back.
+    @ivar seq: 0 if the line has no number yet, or is not a message.
+    @ivar problem: the reason for which the message was not sent.
+    @ivar recalled: the sender has recalled the message.
     """
 
     text: str
@@ -59,10 +59,10 @@ class ChatEntry:
 
 class ChatView:
     """
-    The conversation with one user, or of a group, as the user of this terminal sees it.
+    A conversation as the user of this terminal sees it.
 
-    @param now: seconds of a clock that only rises.
-    @ivar read: the last number of theirs that is shown.
+    @param now: a monotonic clock, in seconds.
+    @ivar read: the last number of the others' messages that is shown.
     """
 
     def __init__(self, conversation: str, now: Callable[[], float]) -> None:
@@ -80,7 +80,7 @@ class ChatView:
     @property
     def numbers(self) -> bool:
         """
-        Whether the server numbers messages.
+        L{True} if the server numbers messages.
         """
         return self._numbers
 
@@ -95,14 +95,14 @@ class ChatView:
 
     def history(self, messages: Sequence[Stored]) -> None:
         """
-        What was said before; only what is not shown yet is added.
+        Add earlier messages that are not shown yet.
         """
         for message in messages:
             self._stored(message)
 
     def sending(self, client_id: str, text: str, time_ms: int) -> None:
         """
-        The user wrote something.
+        Add a message that the user wrote.
         """
         entry = ChatEntry(text, mine=True, time_ms=time_ms, client_id=client_id)
         self._own[client_id] = entry
@@ -110,14 +110,14 @@ class ChatView:
 
     def accepted(self, client_id: str) -> None:
         """
-        The server has it.
+        Mark a message as accepted by the server.
         """
         if client_id in self._own:
             self._own[client_id].accepted = True
 
     def refused(self, client_id: str, reason: str) -> None:
         """
-        The server will not take it.
+        Mark a message as refused by the server.
         """
         entry = self._own.pop(client_id, None)
         if entry is not None:
@@ -125,13 +125,13 @@ class ChatView:
 
     def note(self, text: str, time_ms: int = 0) -> None:
         """
-        Something to say that is no message.
+        Add a line that is not a message.
         """
         self._add(ChatEntry(harmless(text), mine=False, time_ms=time_ms, note=True))
 
     def event(self, event: Event) -> None:
         """
-        Something happened.
+        Apply an event of the client.
         """
         match event:
             case MessageReceived() | GroupChanged() | MessageRecalled():
@@ -159,14 +159,14 @@ class ChatView:
     @property
     def typing(self) -> bool:
         """
-        Whether the other types.
+        L{True} while the other user types.
         """
         at = self._typed_at
         return at is not None and self._now() < at + TYPING_S
 
     def mark(self, entry: ChatEntry) -> str:
         """
-        How far a message of ours is.
+        The mark of an own message: sent, accepted, delivered, read.
         """
         if not entry.mine or entry.note:
             return ""
@@ -182,7 +182,7 @@ class ChatView:
 
     def last_own(self) -> int:
         """
-        The number of the last message of ours that can be taken back; 0: there is none.
+        The number of the last own message that can be recalled; 0 if there is none.
         """
         own = (e.seq for e in self.entries if e.mine and e.seq and not e.recalled)
         return max(own, default=0)
@@ -242,7 +242,7 @@ class ChatView:
 
 def what_changed(event: GroupChanged) -> str:
     """
-    A change of a group in words.
+    Return a change of a group in words.
     """
     if event.created:
         others = [user for user in event.added if user != event.sender]
@@ -269,7 +269,8 @@ def _listed(users: Sequence[int]) -> str:
 
 def clock_time(time_ms: int) -> str:
     """
-    Hours and minutes where this terminal is; with the day, if that is not today.
+    Return hours and minutes in the time zone of this terminal, with the day unless it
+    is today.
     """
     if not time_ms:
         return ""

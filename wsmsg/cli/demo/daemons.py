@@ -27,14 +27,14 @@ _STOP_S = 15.0
 
 class DaemonFailed(Exception):
     """
-    A daemon did not come up; the text says what it said last.
+    A daemon did not become ready; the text has the end of its log.
     """
 
 
 @attrs.frozen
 class Ports:
     """
-    Where everything listens, on this machine only.
+    The ports of all listeners, on this machine only.
     """
 
     client: int = 21005
@@ -47,14 +47,14 @@ class Ports:
     @classmethod
     def from_base(cls, base: int) -> Ports:
         """
-        Six ports from this one up.
+        Return six ports, beginning with this one.
         """
         return cls(*range(base, base + 6))
 
     @classmethod
     def free(cls) -> Ports:
         """
-        Ports on which nothing listens at this moment.
+        Return ports on which nothing listens at this moment.
         """
         with ExitStack() as stack:
             sockets = [stack.enter_context(socket.socket()) for _ in range(6)]
@@ -64,14 +64,14 @@ class Ports:
 
     def taken(self) -> list[int]:
         """
-        Those that cannot be listened on.
+        Return the ports that cannot be bound.
         """
         return [port for port in attrs.astuple(self) if not _can_listen(port)]
 
 
 class DemoDaemon:
     """
-    One daemon, which may be killed and started again.
+    A daemon that can be killed and started again.
 
     @param settings: of this daemon, by their keys.
     @param admin: the port of its admin listener.
@@ -100,7 +100,7 @@ class DemoDaemon:
 
     def start(self) -> None:
         """
-        Start the process; it may not be ready yet.
+        Start the process, without waiting until it is ready.
         """
         command = [sys.executable, "-c", _TWISTD, "--nodaemon", "--pidfile=", self.name]
         with self.log.open("ab") as out:
@@ -116,7 +116,7 @@ class DemoDaemon:
 
     async def ready(self) -> None:
         """
-        Wait until it says that it is ready.
+        Wait until the daemon reports that it is ready.
 
         @raise DaemonFailed: it ended, or was not ready in time.
         """
@@ -138,7 +138,7 @@ class DemoDaemon:
 
     def kill(self) -> None:
         """
-        SIGKILL: it has no time to do anything.
+        Send SIGKILL: the daemon cannot save anything.
         """
         if self._process is not None:
             self._process.kill()
@@ -146,7 +146,7 @@ class DemoDaemon:
 
     async def stop(self) -> None:
         """
-        SIGTERM, and wait; SIGKILL where that takes too long.
+        Send SIGTERM and wait; send SIGKILL if that takes too long.
         """
         if self._process is None:
             return
@@ -159,14 +159,14 @@ class DemoDaemon:
 
     def last_lines(self) -> str:
         """
-        The end of its log.
+        Return the end of the daemon's log.
         """
         return last_lines(self.log)
 
 
 def last_lines(log: Path, count: int = 12) -> str:
     """
-    The end of a log, to be shown.
+    Return the end of a log, for display.
     """
     try:
         lines = log.read_text("utf-8", "replace").splitlines()
@@ -179,9 +179,9 @@ def demo_daemons(
     folder: Path, ports: Ports, secret: str
 ) -> tuple[DemoDaemon, DemoDaemon]:
     """
-    Connect and Message for this folder and these ports, not started yet.
+    Make Connect and Message for this folder and these ports; neither is started.
 
-    @param secret: the key that tokens are signed with; empty: the folder's own.
+    @param secret: the key for tokens; empty: the key in the folder.
     """
     at = "127.0.0.1:{}".format
     connect = {

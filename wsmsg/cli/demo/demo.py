@@ -32,21 +32,21 @@ _PATIENCE_S = 60.0
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End by itself; status 0 if all was right.")
+@click.option("--once", is_flag=True, help="Exit at the end, with status 0 on success.")
 @click.option(
     "--script",
     type=click.Path(path_type=Path),
-    help="The text to play, lines like 'Ada: hello'.  [default: one that comes along]",
+    help="The text to play, with lines like 'Ada: hello'.  [default: a built-in one]",
 )
 @click.option(
     "--port-base",
     type=click.IntRange(1024, 65530),
-    help="Six ports from this one up.  [default: the usual; free ones with --once]",
+    help="First of six ports.  [default: the usual ports; free ports with --once]",
 )
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep everything here.  [default: a temporary folder, removed at the end]",
+    help="Folder for all data.  [default: a temporary folder, removed at the end]",
 )
 def demo(
     once: bool, script: Path | None, port_base: int | None, data_dir: Path | None
@@ -54,15 +54,15 @@ def demo(
     """
     Start both daemons and let two users talk over real WebSockets.
 
-    In the middle the Message daemon is killed (SIGKILL) and started again: what is
-    written meanwhile is delivered after, and nothing is lost or doubled. Then the
-    daemons stay up, for you to try `wsmsg chat`, until Ctrl-C.
+    In the middle the demo kills the Message daemon (SIGKILL) and starts it again:
+    messages that are written meanwhile are delivered afterwards, none is lost and none
+    arrives twice. Then the daemons stay up, for you to try `wsmsg chat`, until Ctrl-C.
 
     \b
     Examples:
       wsmsg demo
-      wsmsg demo --once              ends by itself; for scripts
-      wsmsg demo --port-base 31000   beside daemons that run already
+      wsmsg demo --once              exit at the end; for scripts
+      wsmsg demo --port-base 31000   while other daemons run on the default ports
     """
     try:
         text = read_script(script)
@@ -77,10 +77,10 @@ def demo(
             asyncio.run(stage.run())
         except DaemonFailed as error:
             click.echo(str(error), err=True)
-            fail("the demo could not be played")
+            fail("the demo failed")
         except WsmsgError as error:
             click.echo(stage.logs(), err=True)
-            fail(f"the demo could not go on: {error.code}: {error.reason}")
+            fail(f"the demo failed: {error.code}: {error.reason}")
 
 
 def _ports(once: bool, base: int | None) -> Ports:
@@ -90,8 +90,8 @@ def _ports(once: bool, base: int | None) -> Ports:
     taken = ports.taken()
     if taken:
         fail(
-            f"in use: port {', '.join(map(str, taken))} of 127.0.0.1; stop what "
-            "listens there, or choose others: wsmsg demo --port-base 31000"
+            f"in use: port {', '.join(map(str, taken))} of 127.0.0.1; stop the "
+            "process, or choose other ports: wsmsg demo --port-base 31000"
         )
     return ports
 
@@ -116,7 +116,7 @@ class _Stage:
 
     def logs(self) -> str:
         """
-        The last lines of both logs.
+        Return the last lines of both logs.
         """
         logs = (self._folder / f"{name}.log" for name in ("connect", "message"))
         return "\n".join(f"{log}:\n{last_lines(log)}" for log in logs)
@@ -155,7 +155,7 @@ class _Stage:
                 message.kill()
 
     async def _start(self, *daemons: DemoDaemon) -> None:
-        click.echo("Starting twistd connect, then twistd message (any order will do):")
+        click.echo("Starting twistd connect, then twistd message (any order works):")
         for daemon in daemons:
             daemon.start()
         for daemon in reversed(daemons):
@@ -176,7 +176,9 @@ class _Stage:
                 async with asyncio.timeout(_PATIENCE_S):
                     await self._lines(talk, message)
             except TimeoutError:
-                fail(f"not all arrived within {_PATIENCE_S:.0f} s; see {message.log}")
+                fail(
+                    f"messages are missing after {_PATIENCE_S:.0f} s; see {message.log}"
+                )
             self._judge(talk, people, base)
 
     async def _person(
@@ -213,7 +215,7 @@ class _Stage:
                 playing.append(asyncio.create_task(talk.play(line)))
                 await asyncio.sleep(0.3)
                 name = talk.people[line.speaker].name
-                click.echo(f"       {name} writes; no tick yet")
+                click.echo(f"       {name} writes; not accepted yet")
             click.echo("\n  <> message is started again\n")
             message.start()
             await message.ready()
@@ -223,7 +225,7 @@ class _Stage:
 
     def _judge(self, talk: DemoTalk, people: list[Person], base: int) -> None:
         found = [
-            f"{person.name} saw it otherwise: {problem}"
+            f"{person.name}: {problem}"
             for person in people
             for problem in problems(
                 talk.sent,
@@ -233,7 +235,7 @@ class _Stage:
             )
         ]
         if [m.seq for m in people[0].seen] != [m.seq for m in people[1].seen]:
-            found.append("the two saw different orders")
+            found.append("the two users saw different orders")
         if found:
             fail("; ".join(found))
         click.echo(
@@ -250,5 +252,5 @@ class _Stage:
         click.echo("\nThe daemons stay up. In two more terminals:\n")
         click.echo(f"  wsmsg chat --user 1001 --target 1002{more}")
         click.echo(f"  wsmsg chat --user 1002 --target 1001{more}\n")
-        click.echo(f"Kill one meanwhile: kill -9 {message.pid}  (or {connect.pid})")
-        click.echo("Ctrl-C ends it all.")
+        click.echo(f"Kill one of them: kill -9 {message.pid}  (or {connect.pid})")
+        click.echo("Ctrl-C stops everything.")

@@ -1,5 +1,5 @@
 """
-Two users who talk, and what each of them saw.
+Two users who talk, and the messages that each of them received.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ USERS = (1001, 1002)
 @attrs.frozen
 class SentLine:
     """
-    What was said, and under which id.
+    A line that was sent, with its id.
     """
 
     line: ScriptLine
@@ -35,9 +35,9 @@ class SentLine:
 
 class Person:
     """
-    One of the two: a client, and all that it was given.
+    One of the two users: a client and the messages it received.
 
-    @ivar seen: the messages, in the order in which they came.
+    @ivar seen: the messages, in the order of their arrival.
     """
 
     def __init__(self, name: str, client: Client) -> None:
@@ -51,7 +51,7 @@ class Person:
 
     async def listen(self) -> None:
         """
-        Take what comes, and call it read.
+        Receive events, and mark messages as read.
         """
         async for event in self.client.events():
             match event:
@@ -71,7 +71,7 @@ class Person:
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """
-        Wait until what came makes this true.
+        Wait until an event makes this condition true.
         """
         while not reached():
             self.news.clear()
@@ -79,7 +79,7 @@ class Person:
 
     def seq_of(self, client_id: str) -> int:
         """
-        The number of a message of theirs; 0: it did not come back yet.
+        Return the number of an own message; 0 if it has not come back yet.
         """
         found = (m.seq for m in reversed(self.seen) if m.client_id == client_id)
         return next(found, 0)
@@ -98,9 +98,9 @@ class DemoTalk:
 
     async def play(self, line: ScriptLine) -> tuple[int, str]:
         """
-        Have a line said, accepted, delivered and read.
+        Send a line, and wait until it is accepted, delivered and read.
 
-        @return: its number, and how to show it.
+        @return: its number, and its text for display.
         """
         person, other = self.people[line.speaker], self.people[1 - line.speaker]
         sent = SentLine(line, f"demo-{len(self.sent) + 1}-{id(self):x}")
@@ -129,14 +129,14 @@ def problems(
     user_of: Callable[[ScriptLine], int],
 ) -> list[str]:
     """
-    What is wrong with what one of them saw: nothing, if every message came exactly
-    once and in order.
+    Return the problems with the messages that a user received: none if every message
+    arrived exactly once and in order.
 
     @param base: the number after which the conversation began.
     """
     found: list[str] = []
     if len(seen) != len(sent):
-        found.append(f"{len(sent)} messages were sent and {len(seen)} came")
+        found.append(f"{len(sent)} messages were sent and {len(seen)} arrived")
     numbers = [m.seq for m in seen]
     if numbers != list(range(base + 1, base + 1 + len(numbers))):
         found.append(f"the numbers are {numbers}")
@@ -144,12 +144,12 @@ def problems(
         said = [s.line.text for s in sent if user_of(s.line) == user]
         came = [m.content for m in seen if m.sender == user]
         if said != came:
-            found.append(f"what {user} said came as {came}")
+            found.append(f"the messages of {user} arrived as {came}")
     return found
 
 
 def conversation() -> str:
     """
-    The name of what the two talk in.
+    Return the id of the conversation of the two users.
     """
     return conversation_of(*USERS)

@@ -12,15 +12,17 @@ import attrs
 
 class BadScript(Exception):
     """
-    The text cannot be played; says which line and why.
+    The text cannot be played; the message has the line and the reason.
     """
 
 
 @attrs.frozen
 class ScriptLine:
     """
+    One line of the script.
+
     @ivar speaker: 0 or 1.
-    @ivar away: it is said while the Message daemon is gone.
+    @ivar away: the line is sent while the Message daemon is down.
     """
 
     speaker: int
@@ -31,6 +33,8 @@ class ScriptLine:
 @attrs.frozen
 class DemoScript:
     """
+    The lines of both users.
+
     @ivar names: of the two.
     """
 
@@ -40,7 +44,7 @@ class DemoScript:
 
 def read_script(path: Path | None) -> DemoScript:
     """
-    The script in a file; the one that comes with the program for L{None}.
+    Read the script in a file, or for L{None} the script of the package.
 
     @raise BadScript: it cannot be read or played.
     """
@@ -59,6 +63,8 @@ def read_script(path: Path | None) -> DemoScript:
 
 def parse_script(text: str, name: str) -> DemoScript:
     """
+    Parse a script.
+
     @param name: of the file, for mistakes.
     @raise BadScript: it cannot be played.
     """
@@ -76,9 +82,9 @@ def parse_script(text: str, name: str) -> DemoScript:
             if speaker not in names:
                 names.append(speaker)
             if len(names) > 2:
-                reason = f"{speaker} is the third to talk"
+                reason = f"{speaker} is a third speaker"
                 raise BadScript(f"{name}, line {number}: {reason}")
             lines.append(ScriptLine(names.index(speaker), said, away))
     if len(names) < 2:
-        raise BadScript(f"{name}: two must talk, and there are {len(names)}")
+        raise BadScript(f"{name}: two speakers are needed, and there are {len(names)}")
     return DemoScript((names[0], names[1]), tuple(lines))

@@ -1,3 +1,9 @@
 """
 Checks of an installation, C{wsmsg doctor}.
+
+::
+
+    backends  checks of the servers that a settings file names
+    checks    checks of Python, libraries, folder, disk, clock and daemons
+    doctor    the command
 """

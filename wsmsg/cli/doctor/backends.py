@@ -1,6 +1,6 @@
 """
-What the doctor looks at where a settings file names servers: whether each can be
-reached from here.  It connects and says nothing; who may log in the daemons find out.
+Checks of the servers that a settings file names: each must be reachable from here.  A
+check connects and sends nothing; the daemons find out whether a login works.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Backend = tuple[str, Sequence[Address]]
 
 def reach(address: Address) -> str:
     """
-    Connect to it and leave.
+    Connect and disconnect.
     """
     try:
         socket.create_connection(address, timeout=_CONNECT_S).close()
@@ -42,7 +42,7 @@ def reach(address: Address) -> str:
 
 def backends(file: Path, reach: Reach = reach) -> Iterator[Finding]:
     """
-    The servers that this settings file (and the environment) names.
+    Check the servers that this settings file (and the environment) names.
     """
     sources = Sources(file=file, environ=os.environ)
     try:
@@ -51,11 +51,11 @@ def backends(file: Path, reach: Reach = reach) -> Iterator[Finding]:
             *_of_connect(load_settings(ConnectSettings, sources)),
         ]
     except SettingsMistakes as e:
-        remedy = f"wsmsg check-config {file} names them all"
+        remedy = f"wsmsg check-config {file} lists all mistakes"
         yield Finding("problem", "settings", e.text().partition("\n")[0], remedy)
         return
     if not named:
-        yield Finding("ok", "servers", f"{file} needs none: all is embedded")
+        yield Finding("ok", "servers", f"{file} names none: everything is embedded")
     for name, addresses in named:
         yield _found(name, addresses, reach)
 
@@ -65,12 +65,12 @@ def _found(name: str, addresses: Sequence[Address], reach: Reach) -> Finding:
     there = [str(address) for address, reason in reasons.items() if not reason]
     missing = [f"{address}: {reason}" for address, reason in reasons.items() if reason]
     if not there:
-        remedy = f"start it, let us through to it, or mend {name}"
+        remedy = f"start it, open the network to it, or correct {name}"
         return Finding("problem", name, "; ".join(missing), remedy)
     if missing:
-        remedy = "one is enough to begin with; mend it before that one is lost as well"
+        remedy = "one is enough; repair this one before the other is lost as well"
         return Finding("warning", name, "; ".join(missing), remedy)
-    return Finding("ok", name, f"{', '.join(there)} can be reached")
+    return Finding("ok", name, f"{', '.join(there)} reachable")
 
 
 def _of_message(settings: MessageSettings) -> Iterator[Backend]:

@@ -1,5 +1,5 @@
 """
-What the doctor looks at: each check gives findings and changes nothing.
+The checks of the doctor: each yields findings and changes nothing.
 """
 
 from __future__ import annotations
@@ -42,38 +42,50 @@ print(*sorted(p.tapname for p in getPlugins(IServiceMaker)
 
 #: Of which dependency, what its last error says, what to do; the first that fits.
 _REMEDIES = (
-    ("message ", "", "start Message (twistd -n message), or mend connect.discovery"),
-    ("journal", "refuses our credentials", "mend kafka.username and kafka.password"),
+    ("message ", "", "start Message (twistd -n message), or correct connect.discovery"),
+    ("journal", "refuses our credentials", "correct kafka.username and kafka.password"),
     (
         *("journal", "no right"),
-        "give our user that right (kafka-acls.sh), or mend kafka.group",
+        "grant the user that right (kafka-acls.sh), or correct kafka.group",
     ),
-    ("journal", "we may not", "give our user the right to the topic (kafka-acls.sh)"),
+    ("journal", "we may not", "grant the user the right to the topic (kafka-acls.sh)"),
     (
         *("journal", "is not there"),
-        "make the topic (kafka-topics.sh), or set kafka.create_topics = true",
+        "create the topic (kafka-topics.sh), or set kafka.create_topics = true",
     ),
-    ("journal", "partitions and must", "set kafka.partitions to what the topic has"),
+    (
+        "journal",
+        "partitions and must",
+        "set kafka.partitions to match the topic",
+    ),
     ("journal", "max.message.bytes", "raise it for the topic (kafka-configs.sh)"),
-    ("journal", "TLS", "mend kafka.tls, kafka.tls_ca and the broker's certificate"),
+    ("journal", "TLS", "correct kafka.tls, kafka.tls_ca and the broker's certificate"),
     (
         *("journal", "broker"),
-        "start Kafka, let us through to it, or mend the brokers in message.journal",
+        "start Kafka, open the network, or correct the brokers in message.journal",
     ),
-    ("journal", "", "mend what the reason says, or message.journal"),
+    ("journal", "", "remove the cause in the reason, or correct message.journal"),
     (
         *("store", ""),
-        "start MongoDB or let us through to it, or mend message.store and its password",
+        "start MongoDB, open the network, or correct message.store and its password",
     ),
     (
         *("presence", ""),
-        "start Redis or mend message.presence; messages are delivered meanwhile",
+        "start Redis or correct message.presence; messages are delivered meanwhile",
     ),
-    ("registry", "", "start Redis or mend its address; Connects keep those they know"),
-    ("discovery", "", "start what connect.discovery names, or mend it"),
+    (
+        "registry",
+        "",
+        "start Redis or correct its address; known Messages stay in use",
+    ),
+    (
+        "discovery",
+        "",
+        "start the server in connect.discovery, or correct it",
+    ),
     (
         *("legacy", ""),
-        "start the Redis of deployed Connects, or mend connect.legacy.redis",
+        "start the Redis of legacy Connects, or correct connect.legacy.redis",
     ),
 )
 
@@ -81,7 +93,9 @@ _REMEDIES = (
 @attrs.frozen
 class Finding:
     """
-    @ivar remedy: what to do; empty where nothing is to be done.
+    The result of a check.
+
+    @ivar remedy: advice for the operator; empty if nothing is wrong.
     """
 
     level: Level
@@ -92,7 +106,7 @@ class Finding:
 
 def examine(data_dir: Path, connect_admin: str, message_admin: str) -> list[Finding]:
     """
-    Everything.
+    Run all checks.
     """
     return [
         *python(sys.version_info[:3]),
@@ -110,7 +124,7 @@ def examine(data_dir: Path, connect_admin: str, message_admin: str) -> list[Find
 
 def python(version: tuple[int, ...]) -> Iterator[Finding]:
     """
-    Whether this Python is new enough.
+    Check the version of Python.
     """
     text = ".".join(map(str, version))
     if version >= (3, 11):
@@ -121,7 +135,7 @@ def python(version: tuple[int, ...]) -> Iterator[Finding]:
 
 def libraries(version_of: Callable[[str], str]) -> Iterator[Finding]:
     """
-    Whether all that is needed is installed.
+    Check that all libraries are installed.
     """
     found: list[str] = []
     for name in _LIBRARIES:
@@ -135,20 +149,20 @@ def libraries(version_of: Callable[[str], str]) -> Iterator[Finding]:
 
 def sqlite() -> Iterator[Finding]:
     """
-    Whether the embedded database is there; the daemons open it, not we.
+    Check that the embedded database exists; the daemons open it, not the doctor.
     """
     code = "import sqlite3; print(sqlite3.sqlite_version)"
     ran = _python(code)
     if ran.returncode:
         remedy = "use a Python that was built with SQLite"
-        yield Finding("problem", "SQLite", "this Python has none", remedy)
+        yield Finding("problem", "SQLite", "this Python has no SQLite", remedy)
     else:
         yield Finding("ok", "SQLite", ran.stdout.strip())
 
 
 def plugins() -> Iterator[Finding]:
     """
-    Whether twistd knows both daemons.
+    Check that twistd finds both daemons.
     """
     found = _python(_PLUGINS).stdout.split()
     missing = [name for name in ("connect", "message") if name not in found]
@@ -156,34 +170,34 @@ def plugins() -> Iterator[Finding]:
         yield Finding(
             "problem",
             "twistd",
-            f"does not know {' and '.join(missing)}",
-            "install it so that twisted/plugins is seen: pip install --config-settings "
-            "editable_mode=compat -e .",
+            f"does not find {' and '.join(missing)}",
+            "install wsmsg with its twisted/plugins: pip install "
+            "--config-settings editable_mode=compat -e .",
         )
     else:
-        yield Finding("ok", "twistd", "knows connect and message")
+        yield Finding("ok", "twistd", "finds connect and message")
 
 
 def folder(path: Path) -> Iterator[Finding]:
     """
-    Whether the data folder can be used, and only by its owner.
+    Check that the data folder can be used, and by its owner only.
     """
     if not path.exists():
         parent = next(p for p in path.parents if p.exists())
         if os.access(parent, os.W_OK | os.X_OK):
-            text = f"{path} is not there yet; a daemon makes it"
+            text = f"{path} does not exist yet; a daemon creates it"
             yield Finding("ok", "data folder", text)
         else:
-            remedy = f"make it, or name another with --data-dir: {parent} is read-only"
-            yield Finding("problem", "data folder", f"{path} cannot be made", remedy)
+            remedy = f"create it, or use --data-dir: {parent} is read-only"
+            yield Finding("problem", "data folder", f"{path} cannot be created", remedy)
         return
     if not path.is_dir():
-        yield Finding("problem", "data folder", f"{path} is no folder", "name another")
+        yield Finding("problem", "data folder", f"{path} is a file", "name another")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        remedy = f"chown it to who runs the daemons (you are uid {os.getuid()})"
+        remedy = f"chown it to the user of the daemons (you are uid {os.getuid()})"
         yield Finding("problem", "data folder", f"{path} is not writable", remedy)
     elif path.stat().st_mode & 0o022:
-        text = f"{path}: others may write to it"
+        text = f"{path}: other users can write to it"
         yield Finding("warning", "data folder", text, f"chmod 700 {path}")
     else:
         yield Finding("ok", "data folder", str(path))
@@ -192,43 +206,43 @@ def folder(path: Path) -> Iterator[Finding]:
 
 def _key(path: Path) -> Iterator[Finding]:
     if path.exists() and path.stat().st_mode & 0o077:
-        text = f"{path} can be read by others, who can speak as anybody then"
-        remedy = "delete it (a daemon makes a new one; tokens must be made again)"
+        text = f"other users can read {path} and sign tokens for any user"
+        remedy = "delete it (a daemon creates a new one; old tokens become invalid)"
         yield Finding("problem", "token key", text, remedy)
 
 
 def disk(path: Path, usage: Callable[[Path], Any]) -> Iterator[Finding]:
     """
-    Whether there is room for what is accepted.
+    Check that the disk has room.
     """
     there = next(p for p in (path, *path.parents) if p.exists())
     free = usage(there).free
     text = f"{free / 2**30:.1f} GiB free for {path}"
     if free < _LOW_BYTES:
-        yield Finding("problem", "disk", text, "make room")
+        yield Finding("problem", "disk", text, "free some space")
     else:
         yield Finding("ok", "disk", text)
 
 
 def clock(now_s: float) -> Iterator[Finding]:
     """
-    Whether the clock can be right; tokens and times depend on it.
+    Check that the clock is plausible; tokens and the times of messages depend on it.
     """
     text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
     if now_s < _EARLIEST_S:
-        yield Finding("problem", "clock", f"it says {text}", "set it, as with NTP")
+        yield Finding("problem", "clock", f"it shows {text}", "set it, as by NTP")
     else:
         yield Finding("ok", "clock", text)
 
 
 def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
     """
-    Whether a daemon answers, is ready, and what it waits for.
+    Check that a daemon answers and is ready.
     """
     try:
         told = ask(f"{admin.rstrip('/')}/readyz")
     except NoAnswer as error:
-        remedy = f"start it: twistd -n {name}  (or name its admin: --{name}-admin)"
+        remedy = f"start it: twistd -n {name}  (or name its address: --{name}-admin)"
         return [Finding("problem", name, str(error), remedy)]
     found = []
     for each in told.get("dependencies", []):
@@ -236,7 +250,7 @@ def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
             level: Level = "problem" if not told["ready"] else "warning"
             text = (
                 f"{each['name']} is {each['state']} since {each['since']}: "
-                f"{each['last_error'] or 'no attempt has ended yet'}"
+                f"{each['last_error'] or 'no attempt has finished yet'}"
             )
             remedy = _remedy(each["name"], each["last_error"] or "")
             found.append(Finding(level, name, text, remedy))
@@ -256,7 +270,7 @@ def _remedy(dependency: str, error: str) -> str:
 
 def ports(connect_admin: str, message_admin: str, ask: Ask) -> Iterator[Finding]:
     """
-    Whether something else has the port of a daemon that does not run.
+    Check that no other process occupies the port of a daemon that does not run.
     """
     connect, message = ConnectSettings(), MessageSettings()
     for name, admin, settings in (
@@ -273,8 +287,8 @@ def ports(connect_admin: str, message_admin: str, ask: Ask) -> Iterator[Finding]
             continue  # it has ports of its own, which we do not know
         taken = [a for a in _listens(settings) if _answers(a)]
         if taken:
-            text = f"{', '.join(taken)} is taken by something else than {name}"
-            remedy = "ss -ltnp names it; stop it, or give other ports"
+            text = f"{', '.join(taken)} is in use by another process than {name}"
+            remedy = "find it with ss -ltnp; stop it, or choose other ports"
             yield Finding("problem", "ports", text, remedy)
 
 

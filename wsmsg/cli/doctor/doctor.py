@@ -23,9 +23,9 @@ _MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="A settings file: look for the servers that it names, too.",
+    help="A settings file: check the servers that it names, too.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(
     data_dir: Path | None,
     connect_admin: str,
@@ -34,12 +34,12 @@ def doctor(
     as_json: bool,
 ) -> None:
     """
-    Find what is missing or unreachable, and say what to do.
+    Find parts that are missing or unreachable, and print a remedy for each.
 
-    Looks at this Python and its libraries, the plugins of twistd, the data folder, the
-    disk, the clock and both daemons; with --config also whether Kafka, MongoDB and
-    Redis can be reached where it names them. It changes nothing. Exit status 1 if
-    there is a problem.
+    The doctor checks Python and the libraries, the plugins of twistd, the data folder,
+    the disk, the clock and both daemons; with --config also whether Kafka, MongoDB and
+    Redis are reachable at the addresses in the file. It changes nothing. The exit
+    status is 1 if there is a problem.
     """
     findings = examine(data_dir_of(data_dir), connect_admin, message_admin)
     if config is not None:

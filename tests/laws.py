@@ -42,7 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "settings": _BASE,
     "dependency": ("settings", *_BASE),
     "auth": ("settings", *_BASE),
-    "stream": ("settings", *_BASE),
+    "stream": ("dependency", "settings", *_BASE),
     "redis": ("dependency", "settings", *_BASE),
     "sqlite": ("dependency", "settings", *_BASE),
     "http": ("auth", "flow", "settings", *_BASE),

@@ -9,7 +9,8 @@ both ends share.
 
     contract      the constants that both ends must agree on
     convert       conversion between values and the protobuf messages
-    endpoint      the endpoint that ClientService dials
+    dialler       the dialling of one peer, again after each failure and each loss
+    endpoint      the endpoint of one attempt
     transport     the connection that the endpoint opens
     batch_writer  one write at a time; the next takes all that was queued meanwhile
     probe         unary calls that find out whether a peer is alive

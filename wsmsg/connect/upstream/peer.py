@@ -1,22 +1,16 @@
 """
 One Message, by its address: dialled, and dialled again.
 
-C{ClientService} does the dialling.  L{UpstreamPeer} tells the L{Dependency} what
-happens, says how long to wait, and remembers across streams what the next one may
-resume.
+L{StreamDialler} does the dialling; L{UpstreamPeer} makes the streams, and remembers
+across them what the next one may resume.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
-from twisted.logger import Logger, LogPublisher
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from wsmsg.connect.upstream.context import (
     PeerLife,
@@ -30,11 +24,11 @@ from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import LINK_VERSION
+from wsmsg.stream.dialler import StreamDialler
 
-#: A stream that was up for less is a reason to wait longer before the next.
-_STEADY_S = 5.0
-#: No further attempt is wanted.
-_NEVER_S = 86400.0
+#: The delay before an attempt that the retry policy does not allow, while other
+#: Messages are up.
+_BEYOND_LIMIT_S = 10.0
 
 #: The reason for which a Message without a welcome is not used.
 MIXED = (
@@ -97,13 +91,7 @@ class UpstreamPeerOwner(Protocol):
         """
 
 
-class _Dialler(ClientService):
-    # It logs each wait with the endpoint's repr; the Dependency says it better.
-    _log = Logger(observer=LogPublisher())
-
-
-@implementer(IStreamClientEndpoint)
-class UpstreamPeer(Factory):
+class UpstreamPeer:
     """
     One Message.
 
@@ -112,8 +100,6 @@ class UpstreamPeer(Factory):
     @ivar unnumbered: whether the Message sent no welcome when it was met last; L{None}
         before it was met.
     """
-
-    noisy = False
 
     def __init__(
         self,
@@ -130,67 +116,52 @@ class UpstreamPeer(Factory):
         self._owner = owner
         self._shared = shared
         self._life = PeerLife()
-        self._failures = 0
-        self._short_lives = 0
-        self._failure = ""
-        self._up_since_s = 0.0
-        self._stopping = self._leaving = False
         self._welcoming = False
-        self._unfit = ""
-        self._dialler = _Dialler(
-            self, self, retryPolicy=self._delay_s, clock=shared.clock
-        )
+        self._dialler = StreamDialler(self, self.dependency, shared.clock)
 
     def start(self) -> None:
         """
-        Dial; one that was leaving comes back as it is.
+        Dial, or take back L{leave}.
         """
-        self._leaving = False
-        if not self._dialler.running:
-            self._dialler.startService()
+        self._dialler.start()
 
     def leave(self) -> None:
         """
-        Dial no more once the stream is lost.
+        Make no attempt once the stream is lost.
         """
-        self._leaving = True
+        self._dialler.leave()
 
     def stop(self) -> Deferred[None]:
         """
-        Write what is left, close, dial no more.
+        Write what is left, close the stream, and make no attempt any more.
         """
-        self._stopping = True
-        stopped = self._dialler.stopService()
-        return stopped.addCallback(lambda _: self.dependency.stopped())
+        return self._dialler.stop()
 
-    # -- what ClientService calls
+    # -- called by the dialler
 
-    def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        """
-        Make one attempt.
-        """
-        self.dependency.attempting()
+    def retry_policy(self) -> RetryPolicy:
+        return self._dialling.retry_policy()
+
+    def endpoint(self) -> IStreamClientEndpoint:
         welcoming, self._welcoming = self._welcoming, False
-        endpoint = self._dialling.endpoint(
-            self.address, self._hello, welcoming=welcoming
-        )
-        attempt: Deferred[Any] = endpoint.connect(protocolFactory)
-        return attempt.addErrback(self._attempt_failed)
+        return self._dialling.endpoint(self.address, self._hello, welcoming=welcoming)
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """
-        A new stream; L{None} when none is wanted any more.
-        """
-        if self._stopping:
-            return None
-        unnumbered = not getattr(addr, "welcomed", True)
+    def protocol(self, address: IAddress | None) -> Stream | None:
+        unnumbered = not getattr(address, "welcomed", True)
         if not self._dialling.accepts(self.address, unnumbered=unnumbered):
-            self._unfit = MIXED
+            self._dialler.refuse(MIXED)
             return None
         self.unnumbered = unnumbered
         if unnumbered:
             return self._dialling.open_unnumbered(self.address, self)
         return UpstreamStream(self.address, self, self._shared, self._life)
+
+    def beyond_limit(self, reason: str) -> float | None:
+        if self._owner.up:
+            # Other Messages do the work; ending the daemon would not help.
+            return _BEYOND_LIMIT_S
+        self._owner.limit_reached(f"{self.dependency.name}: {reason}")
+        return None
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
         hello = self._dialling.subscribe()
@@ -199,43 +170,12 @@ class UpstreamPeer(Factory):
         hello.resume_from = self._life.number
         return rest_pb2.MessageStreamRequest(subscribe=hello)
 
-    def _attempt_failed(self, failure: Failure) -> Failure:
-        unfit, self._unfit = self._unfit, ""
-        self._failed(unfit or failure.getErrorMessage())
-        return failure
-
-    def _failed(self, reason: str) -> None:
-        self._failures += 1
-        self._failure = reason or "no reason given"
-
-    def _delay_s(self, _: int) -> float:
-        """
-        How long to wait; asked once after each failure and each loss.
-        """
-        policy, reason = self._dialling.retry_policy(), self._failure
-        if self._leaving:
-            return _NEVER_S
-        if not reason:
-            return policy(1 + self._short_lives) or 0.1
-        self._failure = ""
-        delay_s = policy(self._failures)
-        if delay_s is None and self._owner.up:
-            # Others do our work; it would not get better if we ended.
-            delay_s = 2 * _STEADY_S
-        self.dependency.failed(reason, delay_s)
-        if delay_s is None:
-            self._owner.limit_reached(f"{self.dependency.name}: {reason}")
-            return _NEVER_S
-        return delay_s
-
-    # -- what its stream calls
+    # -- called by the stream
 
     def stream_up(self, stream: Stream) -> None:
         self.stream = stream
-        self._failures = 0
-        self._up_since_s = self._shared.clock.seconds()
         self.dependency.about = stream.kind
-        self.dependency.succeeded()
+        self._dialler.stream_up()
         self._owner.stream_up(stream)
 
     def stream_synced(self, stream: Stream) -> None:
@@ -249,13 +189,8 @@ class UpstreamPeer(Factory):
 
     def stream_lost(self, stream: Stream, reason: str) -> None:
         if self.stream is not stream:
-            self._failed(reason)
+            self._dialler.stream_lost(reason, was_up=False)
             return
         self.stream = None
-        lived_s = self._shared.clock.seconds() - self._up_since_s
-        self._short_lives = self._short_lives + 1 if lived_s < _STEADY_S else 0
-        if self._stopping or self._leaving:
-            self.dependency.stopped()
-        else:
-            self.dependency.lost(reason)
+        self._dialler.stream_lost(reason, was_up=True)
         self._owner.stream_lost(stream, reason)

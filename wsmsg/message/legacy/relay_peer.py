@@ -9,26 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
-from twisted.application.internet import ClientService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IReactorTime,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory
-from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from wsmsg.dependency.retry import Backoff
+from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import message_of
-
-_NEVER_S = 86400.0
-_STEADY_S = 5.0
+from wsmsg.stream.dialler import StreamDialler
 
 Hello = Callable[[], rest_pb2.MessageStreamRequest]
 #: Takes messages with the users that they are for, and what to call when all of them
@@ -120,20 +114,12 @@ class RelayStream:
         self._peer.lost(self, reason.getErrorMessage())
 
 
-class _Dialler(ClientService):
-    # It logs each wait with the endpoint's repr; the Dependency says it better.
-    _log = Logger(observer=LogPublisher())
-
-
-@implementer(IStreamClientEndpoint)
-class RelayPeer(Factory):
+class RelayPeer:
     """
     One other Message, dialled, and dialled again.
 
     @ivar received: how many messages came.
     """
-
-    noisy = False
 
     def __init__(
         self,
@@ -149,32 +135,25 @@ class RelayPeer(Factory):
         self.received = 0
         name = f"message {address}, for deployed Connects here"
         self.dependency = Dependency(name, clock, required=False)
-        self._clock = clock
         self._endpoint = endpoint
         self._subscribe = subscribe
         self._push = push
         self._backoff = backoff
         self._life = ResumePoint()
         self._stream: RelayStream | None = None
-        self._failures = 0
-        self._failure = ""
-        self._up_since_s = 0.0
-        self._stopping = self._ourselves = False
-        self._dialler = _Dialler(self, self, retryPolicy=self._delay_s, clock=clock)
+        self._dialler = StreamDialler(self, self.dependency, clock)
 
     def start(self) -> None:
         """
         Dial.
         """
-        self._dialler.startService()
+        self._dialler.start()
 
     def stop(self) -> Deferred[Any]:
         """
         Close, dial no more.
         """
-        self._stopping = True
-        stopped = self._dialler.stopService()
-        return stopped.addCallback(lambda _: self.dependency.stopped())
+        return self._dialler.stop()
 
     def status(self) -> dict[str, object]:
         """
@@ -183,23 +162,19 @@ class RelayPeer(Factory):
         state = str(self.dependency.state)
         return {"message": self.address, "state": state, "received": self.received}
 
-    # -- what ClientService calls
+    # -- called by the dialler
 
-    def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        """
-        Make one attempt.
-        """
-        self.dependency.attempting()
-        attempt: Deferred[Any] = self._endpoint(self.address, self._hello).connect(
-            protocolFactory
-        )
-        return attempt.addErrback(self._attempt_failed)
+    def retry_policy(self) -> RetryPolicy:
+        return self._backoff
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """
-        A new stream; L{None} when none is wanted any more.
-        """
-        return None if self._stopping else RelayStream(self, self._push)
+    def endpoint(self) -> IStreamClientEndpoint:
+        return self._endpoint(self.address, self._hello)
+
+    def protocol(self, address: IAddress | None) -> RelayStream:
+        return RelayStream(self, self._push)
+
+    def beyond_limit(self, reason: str) -> float | None:
+        return None  # never called: a backoff allows any number of attempts
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
         hello = self._subscribe()
@@ -207,26 +182,12 @@ class RelayPeer(Factory):
         hello.resume_from = self._life.number
         return rest_pb2.MessageStreamRequest(subscribe=hello)
 
-    def _attempt_failed(self, failure: Failure) -> Failure:
-        self._failure = failure.getErrorMessage() or "no reason given"
-        return failure
-
-    def _delay_s(self, _: int) -> float:
-        if self._ourselves:
-            return _NEVER_S
-        self._failures += 1
-        delay_s = self._backoff(self._failures)
-        reason, self._failure = self._failure, ""
-        if reason:
-            self.dependency.failed(reason, delay_s)
-        return delay_s
-
-    # -- what its stream calls
+    # -- called by the stream
 
     def welcomed(self, stream: RelayStream, welcome: rest_pb2.LinkWelcome) -> None:
         if welcome.incarnation == self._subscribe().incarnation:
             # It is this Message, by another address: nothing comes of that.
-            self._ourselves = True
+            self._dialler.leave()
             stream.transport.loseConnection()
             return
         if not welcome.resumed or welcome.incarnation != self._life.incarnation:
@@ -236,8 +197,7 @@ class RelayPeer(Factory):
         # What it resumes from counts as acknowledged.
         stream.life.told = stream.life.number
         self._stream = stream
-        self._up_since_s = self._clock.seconds()
-        self.dependency.succeeded()
+        self._dialler.stream_up()
         stream.transport.wake()
 
     def settled(self, life: ResumePoint) -> None:
@@ -249,13 +209,7 @@ class RelayPeer(Factory):
         stream.transport.abortConnection(f"protocol error: {reason}")
 
     def lost(self, stream: RelayStream, reason: str) -> None:
-        if self._stream is not stream:
-            self._failure = self._failure or reason
-            return
-        self._stream = None
-        if self._clock.seconds() - self._up_since_s >= _STEADY_S:
-            self._failures = 0
-        if self._stopping:
-            self.dependency.stopped()
-        else:
-            self.dependency.lost(reason)
+        was_up = self._stream is stream
+        if was_up:
+            self._stream = None
+        self._dialler.stream_lost(reason, was_up=was_up)

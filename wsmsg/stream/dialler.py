@@ -1,0 +1,184 @@
+"""
+The dialling of one peer, for as long as a stream to it is wanted.
+
+C{ClientService} makes the attempts.  L{StreamDialler} chooses the delay before each and
+reports to the L{Dependency}::
+
+    attempt --failed--> delay by the retry policy --> attempt
+       `----stream_up--> up --stream_lost--> delay, longer after short lives --> attempt
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger, LogPublisher
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from wsmsg.dependency.retry import RetryPolicy
+from wsmsg.dependency.state import Dependency
+
+#: A stream that was up for less counts as a short life.
+_STEADY_S = 5.0
+#: The delay that stands for no further attempt.
+_NEVER_S = 86400.0
+
+
+class DialledPeer(Protocol):
+    """
+    The peer that a L{StreamDialler} dials.
+    """
+
+    def retry_policy(self) -> RetryPolicy: ...
+
+    def endpoint(self) -> IStreamClientEndpoint:
+        """
+        Return the endpoint of the next attempt.
+        """
+
+    def protocol(self, address: IAddress | None) -> Any:
+        """
+        Return the protocol of a stream that was opened; L{None} closes the stream.
+        """
+
+    def beyond_limit(self, reason: str) -> float | None:
+        """
+        Note that the retry policy allows no further attempt.
+
+        @param reason: why the last attempt failed.
+        @return: seconds until another attempt all the same; L{None}: there is none.
+        """
+
+
+class _QuietClientService(ClientService):
+    # It would log each delay with the repr of the endpoint; the Dependency logs more.
+    _log = Logger(observer=LogPublisher())
+
+
+@implementer(IStreamClientEndpoint)
+class StreamDialler(Factory):
+    """
+    Dials a peer, and dials again after each failure and each loss.
+
+    The peer reports when its stream is up and when it is lost.
+
+    @param dependency: receives the state of the peer.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, peer: DialledPeer, dependency: Dependency, clock: IReactorTime
+    ) -> None:
+        self._peer = peer
+        self._dependency = dependency
+        self._clock = clock
+        self._failures = 0
+        self._short_lives = 0
+        self._failure = ""
+        self._refusal = ""
+        self._up_since_s = 0.0
+        self._stopping = self._leaving = False
+        self._service = _QuietClientService(
+            self, self, retryPolicy=self._delay_s, clock=clock
+        )
+
+    def start(self) -> None:
+        """
+        Dial, or take back L{leave}.
+        """
+        self._leaving = False
+        if not self._service.running:
+            self._service.startService()
+
+    def leave(self) -> None:
+        """
+        Make no attempt once the present stream is lost.
+        """
+        self._leaving = True
+
+    def stop(self) -> Deferred[None]:
+        """
+        Write what the stream still has, close it, and make no attempt any more.
+        """
+        self._stopping = True
+        stopped = self._service.stopService()
+        return stopped.addCallback(lambda _: self._dependency.stopped())
+
+    # -- called by ClientService
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Make one attempt.
+        """
+        self._dependency.attempting()
+        attempt: Deferred[Any] = self._peer.endpoint().connect(protocolFactory)
+        return attempt.addErrback(self._attempt_failed)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """
+        Return the protocol of the stream; L{None} when no stream is wanted any more.
+        """
+        return None if self._stopping else self._peer.protocol(addr)
+
+    def _attempt_failed(self, failure: Failure) -> Failure:
+        refusal, self._refusal = self._refusal, ""
+        self._failed(refusal or failure.getErrorMessage())
+        return failure
+
+    def _failed(self, reason: str) -> None:
+        self._failures += 1
+        self._failure = reason or "no reason given"
+
+    def _delay_s(self, _: int) -> float:
+        """
+        Return the delay; called once after each failure and each loss.
+        """
+        policy, reason = self._peer.retry_policy(), self._failure
+        if self._leaving:
+            return _NEVER_S
+        if not reason:
+            return policy(1 + self._short_lives) or 0.1
+        self._failure = ""
+        delay_s = policy(self._failures)
+        if delay_s is None:
+            delay_s = self._peer.beyond_limit(reason)
+        self._dependency.failed(reason, delay_s)
+        return _NEVER_S if delay_s is None else delay_s
+
+    # -- called by the peer
+
+    def refuse(self, reason: str) -> None:
+        """
+        Give the reason why L{DialledPeer.protocol} is about to return L{None}.
+        """
+        self._refusal = reason
+
+    def stream_up(self) -> None:
+        """
+        The peer has welcomed the stream.
+        """
+        self._failures = 0
+        self._up_since_s = self._clock.seconds()
+        self._dependency.succeeded()
+
+    def stream_lost(self, reason: str, *, was_up: bool) -> None:
+        """
+        The stream is closed.
+
+        @param was_up: whether L{stream_up} was called for it.
+        """
+        if not was_up:
+            self._failed(reason)
+            return
+        lived_s = self._clock.seconds() - self._up_since_s
+        self._short_lives = self._short_lives + 1 if lived_s < _STEADY_S else 0
+        if self._stopping or self._leaving:
+            self._dependency.stopped()
+        else:
+            self._dependency.lost(reason)

@@ -85,7 +85,7 @@ class SayTests(ApiCase):
         for more, word in (
             ({"from": 0}, "from"),
             ({"to": 0}, "to"),
-            ({"group": 3}, "one of both"),
+            ({"group": 3}, "either to"),
             ({"kind": 0}, "kind"),
             ({"kind": 1000}, "kind"),
             ({"kind": 1002}, "kind"),

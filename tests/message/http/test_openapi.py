@@ -70,7 +70,7 @@ class DescriptionTests(ApiCase):
         """
         schemas = self.document["components"]["schemas"]
         sender = schemas["NewMessage"]["properties"]["from"]
-        self.assertIn("who says it", sender["description"])
+        self.assertIn("the user who sends it", sender["description"])
 
     def test_answers_are_as_described(self) -> None:
         """

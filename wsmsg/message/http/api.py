@@ -1,5 +1,5 @@
 """
-Message's public HTTP: health, and the API for services below C{/api/v1}.
+The public HTTP listener of Message: health, and the API for services below C{/api/v1}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wsmsg.http.site import QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
 from wsmsg.message.http.users import UserCalls
-from wsmsg.message.ingress.submit import SubmitAndWait
+from wsmsg.message.ingress.interface import ISubmit
 from wsmsg.message.links.interface import ILinks
 from wsmsg.message.queries.interface import IQueries
 from wsmsg.message.store.interface import IMessageStore
@@ -29,18 +29,18 @@ from wsmsg.settings.values import MessageSettings
 @attrs.frozen
 class ApiServices:
     """
-    The parts of Message that the API calls.
+    The parts of Message that the API uses.
     """
 
     store: IMessageStore
-    submit: SubmitAndWait
+    submit: ISubmit
     queries: IQueries
     links: ILinks
 
 
 class PublicHttp:
     """
-    The public HTTP listener.
+    The API, its access control, and the site that serves both.
 
     @param make_authenticate: as for L{Access}.
     @param more: routes besides those of L{routes_of}.

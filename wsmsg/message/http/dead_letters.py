@@ -1,8 +1,8 @@
 """
-C{/dead-letters} on Message's admin listener, which C{wsmsg dead-letters} calls.
+C{/dead-letters} on Message's admin listener, for C{wsmsg dead-letters}.
 
-C{GET /dead-letters?after=0&limit=100} lists, C{POST /dead-letters/replay} with
-C{{"numbers": [..]}} puts records back into the journal.
+C{GET /dead-letters?after=0&limit=100} lists dead letters; C{POST /dead-letters/replay}
+with C{{"numbers": [..]}} puts them back into the journal.
 """
 
 from __future__ import annotations

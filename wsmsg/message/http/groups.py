@@ -1,8 +1,8 @@
 """
-Groups over HTTP, for services that are trusted.
+Groups over HTTP, for services.
 
-A service acts as the group's owner, or as the user that it names by C{by}; what that
-user may not do, it may not either.
+A service acts as the owner of the group, or as the user that it names in C{by}, with
+the rights of that user.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from twisted.internet.defer import gatherResults
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.http.forms import Answer, Form, Id, parse_int, parse_page, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.message.ingress.submit import SubmitAndWait
+from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.store.interface import GroupPage, IConversations
 from wsmsg.model import (
     GROUP,
@@ -36,13 +35,13 @@ _MOST = 1000
 
 class NewGroup(Form):
     """
-    The body of a request for a group.
+    A group to create.
 
-    @ivar client_id: the owner's own id for the request, 1 to 64 bytes; the same makes
-        no second group.
+    @ivar client_id: an id that the owner chooses for the request, 1 to 64 bytes; a
+        repeated request creates no second group.
     @ivar name: 1 to 256 bytes without control characters.
-    @ivar members: at most 1000.
-    @ivar history: whether who joins later reads from the first message on.
+    @ivar members: at most 1000 users.
+    @ivar history: whether members that join later may read all earlier messages.
     """
 
     client_id: str
@@ -54,11 +53,12 @@ class NewGroup(Form):
 
 class NewMembers(Form):
     """
-    The body of a request for members.
+    Members to add to a group.
 
-    @ivar client_id: an id for the request, 1 to 64 bytes; the same is done once.
-    @ivar users: at most 1000.
-    @ivar by: who adds them; 0: the owner.
+    @ivar client_id: an id for the request, 1 to 64 bytes; a repeated request changes
+        nothing.
+    @ivar users: at most 1000 users.
+    @ivar by: the user who adds them; 0: the owner.
     """
 
     client_id: str
@@ -68,10 +68,10 @@ class NewMembers(Form):
 
 class GroupDetails(Answer):
     """
-    A group without its members.
+    A group, without its members.
 
-    @ivar group: its number.
-    @ivar count: how many members it has.
+    @ivar group: the number of the group.
+    @ivar count: the number of its members.
     """
 
     group: str
@@ -86,8 +86,8 @@ class ListedGroup(GroupDetails):
     """
     A group in a list.
 
-    @ivar head: the number of its last message.
-    @ivar time_ms: when that was given.
+    @ivar head: the seq of its last message.
+    @ivar time_ms: the time of that message, in unix milliseconds.
     """
 
     head: int
@@ -96,9 +96,9 @@ class ListedGroup(GroupDetails):
 
 class GroupList(Answer):
     """
-    Some groups of a user.
+    A page of the groups of a user.
 
-    @ivar next: the C{after} of the next page; null: this is the last.
+    @ivar next: the C{after} of the next page; null on the last page.
     """
 
     groups: list[ListedGroup]
@@ -107,9 +107,9 @@ class GroupList(Answer):
 
 class GroupMember(Answer):
     """
-    Who is in a group.
+    A member of a group.
 
-    @ivar joined: the number of the message that made them a member.
+    @ivar joined: the seq of the message that added the member.
     """
 
     user: Id
@@ -118,10 +118,10 @@ class GroupMember(Answer):
 
 class GroupMemberList(Answer):
     """
-    Some members of a group, by user.
+    A page of the members of a group, by user.
 
-    @ivar count: how many there are in all.
-    @ivar next: the C{after} of the next page; null: this is the last.
+    @ivar count: the number of all members.
+    @ivar next: the C{after} of the next page; null on the last page.
     """
 
     count: int
@@ -129,7 +129,7 @@ class GroupMemberList(Answer):
     next: Id | None
 
 
-_PAGING = Argument("limit", "The most on a page; at most 1000.")
+_PAGING = Argument("limit", "The size of the page; at most 1000.")
 
 
 class GroupCalls:
@@ -137,31 +137,33 @@ class GroupCalls:
     The calls below C{groups} and C{users/{user}/groups}.
     """
 
-    def __init__(self, store: IConversations, submit: SubmitAndWait) -> None:
+    def __init__(self, store: IConversations, submit: ISubmit) -> None:
         self._store = store
         self._submit = submit
 
     def routes(self) -> Sequence[Route]:
         """
-        What is served.
+        Return the routes.
         """
         group: dict[int, type[msgspec.Struct] | None] = {
             200: GroupDetails,
             202: GroupDetails,
         }
-        after = Argument("after", "Members with greater numbers than this.")
-        onwards = Argument("after", "As C{next} of the page before.", number=False)
-        by = Argument("by", "Who removes; the owner, if it is not there.")
-        once = Argument("client_id", "The same is done once.", number=False)
+        after = Argument("after", "Return members with ids above this.")
+        onwards = Argument("after", "The C{next} of the previous page.", number=False)
+        by = Argument("by", "The user who removes the member; by default the owner.")
+        once = Argument(
+            "client_id", "A repeated request changes nothing.", number=False
+        )
         return [
             Route(
                 "POST",
                 "groups",
-                self.make,
+                self.create,
                 body=NewGroup,
                 responses={201: GroupDetails, **group},
             ),
-            Route("GET", "groups/{group}", self.tell, responses={200: GroupDetails}),
+            Route("GET", "groups/{group}", self.show, responses={200: GroupDetails}),
             Route(
                 "GET",
                 "groups/{group}/members",
@@ -192,9 +194,9 @@ class GroupCalls:
             ),
         ]
 
-    async def make(self, call: Call) -> Reply:
+    async def create(self, call: Call) -> Reply:
         """
-        Make a group.
+        Create a group.
         """
         form = call.body_as(NewGroup)
         owner = parse_int(form.owner, "owner")
@@ -215,15 +217,15 @@ class GroupCalls:
             page = await self._page(group)
         return Reply(status, _document(page))
 
-    async def tell(self, call: Call) -> Reply:
+    async def show(self, call: Call) -> Reply:
         """
-        A group without its members.
+        Show a group, without its members.
         """
         return Reply(200, _document(await self._page(call.id("group"))))
 
     async def members(self, call: Call) -> Reply:
         """
-        Some members, by their ids.
+        List the members of a group, by their ids.
         """
         after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
         page = await self._page(call.id("group"), after, limit)
@@ -235,7 +237,7 @@ class GroupCalls:
 
     async def add(self, call: Call) -> Reply:
         """
-        Add members.
+        Add members to a group.
         """
         form = call.body_as(NewMembers)
         page = await self._page(call.id("group"))
@@ -248,7 +250,7 @@ class GroupCalls:
 
     async def remove(self, call: Call) -> Reply:
         """
-        Remove a member, or, C{by} the user, have the user leave.
+        Remove a member from a group.  If C{by} is the member, the member leaves.
         """
         group, user = call.id("group"), call.id("user")
         page = await self._page(group, user - 1, 1)
@@ -256,7 +258,9 @@ class GroupCalls:
         client_id = call.text("client_id")
         if not client_id:
             if not page.members or page.members[0].user != user:
-                return Reply(204)  # as it was asked for
+                return Reply(
+                    204
+                )  # there is no such member, which is what the request asks for
             client_id = uuid.uuid4().hex
         change = GroupChange(remove=(user,))
         _check(client_id, change)
@@ -265,7 +269,7 @@ class GroupCalls:
 
     async def groups_of(self, call: Call) -> Reply:
         """
-        The groups of a user, as they changed.
+        List the groups of a user, in the order of their last change.
         """
         user, limit = call.id("user"), call.limit(_PAGE, _MOST)
         since_ms, after = parse_page(call.text("after"))
@@ -291,7 +295,7 @@ class GroupCalls:
     async def _propose(
         self, group: int, by: int, client_id: str, change: GroupChange, status: int
     ) -> int:
-        # 200: it was done before; 202: it is accepted and will be done.
+        # 200: an earlier request did the same; 202: accepted, but not yet in effect.
         proposal = SendRequest(
             0, by, client_id, group_conversation(group), spell_change(change), GROUP
         )

@@ -1,5 +1,5 @@
 """
-Messages over HTTP: say something, and read a conversation by its numbers.
+Messages over HTTP: send a message, and read a conversation by seq.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import msgspec
 from wsmsg.errors import BadRequest
 from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
-from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.message.ingress.submit import SubmitAndWait
+from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.queries.interface import IQueries
 from wsmsg.model import (
     FIRST_EVENT,
@@ -27,13 +26,14 @@ _PAGE = 100
 
 class NewMessage(Form):
     """
-    What a user says.
+    A message to send.
 
-    @ivar client_id: the sender's own id for it, 1 to 64 bytes; the same is said once.
-    @ivar sender: who says it.
-    @ivar to: a user.
-    @ivar group: or a group, of which the sender is a member.
-    @ivar kind: what the content is, 1 to 999; 1: text.
+    @ivar client_id: an id that the sender chooses, 1 to 64 bytes; a repeated request
+        sends no second message.
+    @ivar sender: the user who sends it.
+    @ivar to: the user to whom it is sent.
+    @ivar group: the group to which it is sent, instead of a user.
+    @ivar kind: the kind of the content, 1 to 999; 1: text.
     """
 
     client_id: str
@@ -46,9 +46,9 @@ class NewMessage(Form):
 
 class AcceptedMessage(Answer):
     """
-    It is durable, and will be delivered.
+    A message that is durable, and will be delivered.
 
-    @ivar time_ms: since when, in unix milliseconds.
+    @ivar time_ms: the time of its acceptance, in unix milliseconds.
     """
 
     message_id: Id
@@ -58,12 +58,12 @@ class AcceptedMessage(Answer):
 
 class MessageView(Answer):
     """
-    A message at its place in a conversation.
+    A message in a conversation.
 
-    @ivar seq: its number there.
-    @ivar kind: 1 is text; from 1000 on the server says something: 1001 is a change of
-        the group, 1002 takes a message back, 1003 is what was taken back.
-    @ivar time_ms: when it was accepted.
+    @ivar seq: its number in the conversation.
+    @ivar kind: 1 is text.  Kinds from 1000 on are events of the server: 1001 changes a
+        group, 1002 recalls a message, 1003 is a recalled message.
+    @ivar time_ms: the time of its acceptance, in unix milliseconds.
     """
 
     seq: int
@@ -77,11 +77,11 @@ class MessageView(Answer):
 
 class MessagePage(Answer):
     """
-    Some messages of a conversation, by number.
+    A page of messages of a conversation, by seq.
 
-    @ivar head: the last number that there is.
-    @ivar next: the C{after} of the page behind; null: there is none now.
-    @ivar previous: the C{before} of the page in front; null: there is none.
+    @ivar head: the last seq of the conversation.
+    @ivar next: the C{after} of the next page; null while there is none.
+    @ivar previous: the C{before} of the previous page; null on the first page.
     """
 
     messages: list[MessageView]
@@ -95,19 +95,19 @@ class MessageCalls:
     C{POST messages}, and C{conversations/{conversation}/messages}.
     """
 
-    def __init__(self, submit: SubmitAndWait, queries: IQueries) -> None:
+    def __init__(self, submit: ISubmit, queries: IQueries) -> None:
         self._submit = submit
         self._queries = queries
 
     def routes(self) -> Sequence[Route]:
         """
-        What is served.
+        Return the routes.
         """
         return [
             Route(
                 "POST",
                 "messages",
-                self.say,
+                self.send,
                 body=NewMessage,
                 responses={201: AcceptedMessage, 200: AcceptedMessage},
             ),
@@ -118,29 +118,32 @@ class MessageCalls:
                 query=[
                     Argument(
                         "user",
-                        "Who reads; has to be in the conversation.",
+                        "The user who reads; a member of the conversation.",
                         required=True,
                     ),
-                    Argument("after", "Messages with greater numbers than this."),
+                    Argument("after", "Return messages with seqs above this."),
                     Argument(
                         "before",
-                        "Messages with smaller numbers; without after, the last ones.",
+                        "Return messages with seqs below this; without after, the "
+                        "last of them.",
                     ),
-                    Argument("limit", "The most on a page; bounded by page."),
+                    Argument(
+                        "limit", "The size of the page; at most the setting page."
+                    ),
                 ],
                 responses={200: MessagePage},
             ),
         ]
 
-    async def say(self, call: Call) -> Reply:
+    async def send(self, call: Call) -> Reply:
         """
-        Have a message accepted.
+        Send a message.
         """
         form = call.body_as(NewMessage)
         sender = parse_int(form.sender, "from")
         if not 1 <= form.kind < FIRST_EVENT:
             raise BadRequest(f"kind must be 1 to {FIRST_EVENT - 1}")
-        conversation = place_of(sender, form.to, form.group)
+        conversation = conversation_for(sender, form.to, form.group)
         check_text("client_id", form.client_id)
         check_text("content", form.content)
         proposal = SendRequest(
@@ -156,7 +159,7 @@ class MessageCalls:
 
     async def page(self, call: Call) -> Reply:
         """
-        Read some messages of a conversation.
+        Read messages of a conversation.
         """
         user = parse_int(call.text("user"), "user")
         limit = call.limit(_PAGE, self._queries.page_limit)
@@ -181,14 +184,14 @@ class MessageCalls:
         return Reply(200, page)
 
 
-def place_of(sender: int, to: Id, group: Id) -> str:
+def conversation_for(sender: int, to: Id, group: Id) -> str:
     """
-    The conversation that a message is for.
+    Return the conversation to which a message is sent.
 
-    @raise BadRequest: it is for none, or for two.
+    @raise BadRequest: the request names neither a user nor a group, or both.
     """
     if bool(to) == bool(group):
-        raise BadRequest("a message is for a user (to) or for a group, one of both")
+        raise BadRequest("a message has either to (a user) or group, not both")
     if group:
         return group_conversation(parse_int(group, "group"))
     return conversation_of(sender, parse_int(to, "to"))
@@ -196,17 +199,21 @@ def place_of(sender: int, to: Id, group: Id) -> str:
 
 def check_text(name: str, text: str) -> None:
     """
-    @raise BadRequest: it is no text that UTF-8 can spell.
+    Check that UTF-8 can encode a text.
+
+    @raise BadRequest: it cannot.
     """
     try:
         text.encode()
     except UnicodeEncodeError as e:
-        raise BadRequest(f"{name} has half of a surrogate pair") from e
+        raise BadRequest(
+            f"{name} has a lone surrogate, which UTF-8 cannot encode"
+        ) from e
 
 
 def view(message: Message) -> MessageView:
     """
-    A message, as our own calls show it.
+    Return the view of a message.
     """
     return MessageView(
         seq=message.seq,

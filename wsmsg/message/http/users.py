@@ -1,6 +1,5 @@
 """
-Users over HTTP: their conversations, what they have not read, where they are, and
-ending their sessions.
+Users over HTTP: their conversations, unread counts, presence and sessions.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from wsmsg.message.store.interface import IReaders
 from wsmsg.model import ConversationHead, Cursor, InvalidName, is_group, members_of
 
 _PAGE = 100
-_ASKED = 1000
-_ASKED_IN_BODY = 10_000
+_USERS = 1000
+_USERS_IN_BODY = 10_000
 _NAME_BYTES = 256
 
-#: (user, device or empty, reason) to how many Connects were told.
+#: Ends sessions: L{wsmsg.message.links.interface.ILinks.kick}.
 Kick = Callable[[int, str, str], int]
 
 
 class ReadPosition(Answer):
     """
-    How far somebody is.
+    The position of a user in a conversation.
 
-    @ivar delivered: all up to this number is on a device of theirs.
-    @ivar read: all up to this number was seen.
+    @ivar delivered: the seq up to which all messages are on a device of the user.
+    @ivar read: the seq up to which the user has read.
     """
 
     user: Id
@@ -48,12 +47,12 @@ class ConversationView(Answer):
     """
     A conversation of a user.
 
-    @ivar head: the number of its last message.
-    @ivar time_ms: when that was stored.
-    @ivar delivered: up to where it is on a device of the user.
-    @ivar read: up to where the user has seen all.
-    @ivar unread: messages to the user that the user has not seen.
-    @ivar others: in a conversation of two, how far the other one is.
+    @ivar head: the seq of its last message.
+    @ivar time_ms: the time at which that message was stored, in unix milliseconds.
+    @ivar delivered: the seq up to which all messages are on a device of the user.
+    @ivar read: the seq up to which the user has read.
+    @ivar unread: the number of unread messages to the user.
+    @ivar others: in a conversation of two users, the position of the other one.
     """
 
     conversation: str
@@ -67,9 +66,9 @@ class ConversationView(Answer):
 
 class ConversationList(Answer):
     """
-    Some conversations of a user, as they changed, oldest change first.
+    A page of the conversations of a user; the least recently changed come first.
 
-    @ivar next: the C{after} of the next page; null: this is the last.
+    @ivar next: the C{after} of the next page; null on the last page.
     """
 
     conversations: list[ConversationView]
@@ -78,7 +77,9 @@ class ConversationList(Answer):
 
 class UnreadCount(Answer):
     """
-    A conversation in which something is unread.
+    A conversation with unread messages.
+
+    @ivar unread: the number of unread messages.
     """
 
     conversation: str
@@ -87,10 +88,10 @@ class UnreadCount(Answer):
 
 class UnreadCounts(Answer):
     """
-    What a user has not seen.
+    A page of the unread counts of a user.
 
-    @ivar total: messages in all conversations.
-    @ivar next: the C{after} of the next page; null: this is the last.
+    @ivar total: the number of unread messages in all conversations.
+    @ivar next: the C{after} of the next page; null on the last page.
     """
 
     total: int
@@ -100,9 +101,9 @@ class UnreadCounts(Answer):
 
 class NewRead(Form):
     """
-    How far a user has seen a conversation.
+    A read position to set.
 
-    @ivar seq: all up to this number.
+    @ivar seq: the seq up to which the user has read.
     """
 
     conversation: str
@@ -111,7 +112,10 @@ class NewRead(Form):
 
 class ReadState(Answer):
     """
-    How far a user is now.
+    The position of a user in a conversation, after a request to set it.
+
+    @ivar delivered: the seq up to which all messages are on a device of the user.
+    @ivar read: the seq up to which the user has read.
     """
 
     conversation: str
@@ -119,9 +123,11 @@ class ReadState(Answer):
     read: int
 
 
-class Asked(Form):
+class PresenceForm(Form):
     """
-    Of whom the presence is asked for.
+    The users of a request for presence.
+
+    @ivar users: at most 10000 users.
     """
 
     users: list[Id]
@@ -129,9 +135,10 @@ class Asked(Form):
 
 class PresenceView(Answer):
     """
-    Whether somebody is there.
+    The presence of a user.
 
-    @ivar last_seen_ms: unix milliseconds; 0: never seen.
+    @ivar last_seen_ms: the time at which the user was last online, in unix
+        milliseconds; 0: never.
     """
 
     user: Id
@@ -141,7 +148,7 @@ class PresenceView(Answer):
 
 class PresenceList(Answer):
     """
-    One for each that was asked for, in their order.
+    The presence of each user of the request, in the same order.
     """
 
     presence: list[PresenceView]
@@ -149,9 +156,10 @@ class PresenceList(Answer):
 
 class SessionsEnded(Answer):
     """
-    Sessions are being ended.
+    The result of a request to end sessions.
 
-    @ivar connects: how many Connects were told; each ends those that it has.
+    @ivar connects: the number of Connects that were told; each ends the sessions that
+        it has.
     """
 
     connects: int
@@ -161,7 +169,8 @@ class UserCalls:
     """
     The calls below C{users/{user}}, and C{presence}.
 
-    @param receipt: is told of cursors that rose.
+    @param receipt: called with each cursor that moved.
+    @param kick: ends sessions.
     """
 
     def __init__(
@@ -179,19 +188,19 @@ class UserCalls:
 
     def routes(self) -> Sequence[Route]:
         """
-        What is served.
+        Return the routes.
         """
         paging = [
-            Argument("after", "As next of the page before.", number=False),
-            Argument("limit", "The most on a page; bounded by page."),
+            Argument("after", "The next of the previous page.", number=False),
+            Argument("limit", "The size of the page, bounded by page."),
         ]
         users = Argument(
             "users",
-            f"With commas between; at most {_ASKED}.",
+            f"User ids, separated by commas; at most {_USERS}.",
             number=False,
             required=True,
         )
-        reason = Argument("reason", "For the clients.", number=False)
+        reason = Argument("reason", "The reason that clients see.", number=False)
         return [
             Route(
                 "GET",
@@ -217,14 +226,14 @@ class UserCalls:
             Route(
                 "DELETE",
                 "users/{user}/sessions",
-                self.end_all,
+                self.end_sessions,
                 query=[reason],
                 responses={200: SessionsEnded},
             ),
             Route(
                 "DELETE",
                 "users/{user}/sessions/{device}",
-                self.end_one,
+                self.end_session,
                 query=[reason],
                 responses={200: SessionsEnded},
             ),
@@ -239,7 +248,7 @@ class UserCalls:
                 "POST",
                 "presence",
                 self.presence_of_many,
-                body=Asked,
+                body=PresenceForm,
                 responses={200: PresenceList},
             ),
         ]
@@ -272,7 +281,7 @@ class UserCalls:
 
     async def unread(self, call: Call) -> Reply:
         """
-        Count what a user has not seen, conversation by conversation.
+        Count the unread messages of a user, for each conversation.
         """
         user = call.id("user")
         heads, last = await self._heads(call)
@@ -287,14 +296,14 @@ class UserCalls:
 
     async def read(self, call: Call) -> Reply:
         """
-        Say how far a user has seen a conversation.
+        Set the position up to which a user has read a conversation.
         """
         form, user = call.body_as(NewRead), call.id("user")
         seq = parse_int(form.seq, "seq")
         await self._check_member(user, form.conversation)
         cursor = Cursor(form.conversation, user, seq, seq)
-        for risen in await self._store.move_cursors([cursor]):
-            self._receipt(risen)
+        for moved in await self._store.move_cursors([cursor]):
+            self._receipt(moved)
         key = (form.conversation, user)
         now = (await self._store.cursors([key])).get(key)
         state = ReadState(
@@ -306,32 +315,32 @@ class UserCalls:
 
     async def presence(self, call: Call) -> Reply:
         """
-        Tell whether users are there.
+        Show the presence of users.
         """
-        given = [u.strip() for u in call.text("users").split(",", _ASKED + 1)]
-        return await self._presence(parse_users(given, _ASKED))
+        given = [u.strip() for u in call.text("users").split(",", _USERS + 1)]
+        return await self._presence(parse_users(given, _USERS))
 
     async def presence_of_many(self, call: Call) -> Reply:
         """
-        Tell whether users are there, for more than fit into a URL.
+        Show the presence of users, for more users than a URL can name.
         """
         return await self._presence(
-            parse_users(call.body_as(Asked).users, _ASKED_IN_BODY)
+            parse_users(call.body_as(PresenceForm).users, _USERS_IN_BODY)
         )
 
-    async def end_all(self, call: Call) -> Reply:
+    async def end_sessions(self, call: Call) -> Reply:
         """
         End all sessions of a user.
         """
         return self._end(call, "")
 
-    async def end_one(self, call: Call) -> Reply:
+    async def end_session(self, call: Call) -> Reply:
         """
-        End the session of one device of a user.
+        End the session of a device of a user.
         """
         device = call.path["device"]
         if not device:
-            raise BadRequest("a device has a name")
+            raise BadRequest("the name of the device is empty")
         return self._end(call, device)
 
     def _end(self, call: Call, device: str) -> Reply:

@@ -5,7 +5,9 @@ What somebody wants to have accepted, and what can be said of it without asking 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import attrs
 
 from wsmsg.errors import BadRequest, Forbidden, TooLarge, WsmsgError
 from wsmsg.model import (
@@ -14,6 +16,7 @@ from wsmsg.model import (
     RECALL,
     InvalidChange,
     InvalidName,
+    Message,
     change_in,
     group_in,
     group_of,
@@ -45,6 +48,41 @@ class SendRequest(NamedTuple):
 #: What became of a proposal: the time of acceptance in unix ms, or why not.
 Answer = tuple[SendRequest, "int | WsmsgError"]
 Reply = Callable[[Sequence[Answer]], object]
+
+
+@attrs.frozen
+class SubmitResult:
+    """
+    An accepted message.
+
+    @ivar time_ms: the time of its acceptance, in unix milliseconds.
+    @ivar again: whether it was stored before this request.
+    @ivar stored: whether it is stored; else it will be.
+    """
+
+    time_ms: int
+    again: bool
+    stored: bool
+
+
+class ISubmit(Protocol):
+    """
+    Submits single messages.  Both methods raise L{WsmsgError} if the message is
+    refused.
+    """
+
+    async def submit(self, proposal: SendRequest) -> tuple[Message, bool]:
+        """
+        Submit a message, and do not wait until it is stored.
+
+        @return: the message without its seq, and whether it was accepted before this
+            request.
+        """
+
+    async def submit_and_wait(self, proposal: SendRequest) -> SubmitResult:
+        """
+        Submit a message, and wait until it is stored, for at most two seconds.
+        """
 
 
 def validate(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:

@@ -1,28 +1,28 @@
 """
-Having one message accepted for a caller who waits until it is stored.
+Submits single messages, for callers that wait until the message is stored.
 
-Over a stream C{accepted} is enough, as what happens next is pushed.  Who calls over
-HTTP hears of nothing later, and is likely to ask for what it has just changed: so the
-answer waits a moment for the message to be stored and, if it changes a group, for the
-change to be seen.
+A client of a stream needs only C{accepted}, since Message pushes what happens next.  A
+caller of HTTP is told nothing later, and is likely to read next what it has just
+changed.  The answer therefore waits a moment until the message is stored and, if it
+changes a group, until reads see the change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.interface import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, SendRequest, SubmitResult
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import GROUP, Message, MessageIdentity, change_in
 
-#: How long somebody waits for a message that was accepted to be stored.
+#: The time in which an accepted message has to be stored before the answer says that
+#: it is not.
 STORED_S = 2.0
 
 _FIRST_S = 0.01
@@ -30,24 +30,10 @@ _LONGEST_S = 0.1
 _SHOWN_MS = 1000
 
 
-@attrs.frozen
-class SubmitResult:
-    """
-    It is in the journal.
-
-    @ivar time_ms: since when.
-    @ivar again: it was stored before this request.
-    @ivar stored: it can be read; else it will be.
-    """
-
-    time_ms: int
-    again: bool
-    stored: bool
-
-
 class SubmitAndWait:
     """
-    What several callers want accepted in one turn of the reactor goes in together.
+    Submits messages for callers; see L{wsmsg.message.ingress.interface.ISubmit}.  The
+    requests of one turn of the reactor are submitted together.
     """
 
     def __init__(
@@ -60,9 +46,7 @@ class SubmitAndWait:
 
     async def submit_and_wait(self, proposal: SendRequest) -> SubmitResult:
         """
-        Have it accepted, and wait until it is stored, or two seconds.
-
-        @raise WsmsgError: it is refused.
+        Submit a message, and wait until it is stored, for at most two seconds.
         """
         again = await self._is_stored(proposal)
         time_ms = await self._propose(proposal)
@@ -73,11 +57,7 @@ class SubmitAndWait:
 
     async def submit(self, proposal: SendRequest) -> tuple[Message, bool]:
         """
-        Have it accepted, and do not wait until it is stored.
-
-        @return: the message without its number, and whether it was accepted before
-            this request.
-        @raise WsmsgError: it is refused.
+        Submit a message, and do not wait until it is stored.
         """
         identity = MessageIdentity(
             proposal.conversation, proposal.sender, proposal.client_id
@@ -87,10 +67,12 @@ class SubmitAndWait:
         message = self._ingress.lately(identity)
         if message is not None:
             return message, before is not None
-        # It was stored long ago.
+        # It was stored too long ago to be remembered.
         stored = (await self._store.find([identity])).get(identity)
         if stored is None:
-            raise Unavailable("it is accepted, and cannot be shown now", _SHOWN_MS)
+            raise Unavailable(
+                "the message is accepted, but cannot be shown now", _SHOWN_MS
+            )
         return stored, True
 
     def _propose(self, proposal: SendRequest) -> Deferred[int]:
@@ -107,7 +89,7 @@ class SubmitAndWait:
             for proposal, answer in answers:
                 answered = gathered[proposal.ref][1]
                 if answered.called:
-                    continue  # who asked is gone
+                    continue  # the caller has left
                 if isinstance(answer, WsmsgError):
                     answered.errback(answer)
                 else:

@@ -15,9 +15,8 @@ from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import PLAIN
 from wsmsg.http.forms import parse_int
 from wsmsg.http.routes import Call, Reply, Route
-from wsmsg.message.http.messages import check_text, place_of
-from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.message.ingress.submit import SubmitAndWait
+from wsmsg.message.http.messages import check_text, conversation_for
+from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http_forms import (
     READ,
@@ -63,7 +62,7 @@ class LegacyHttpCalls:
     def __init__(
         self,
         store: IReadMarks,
-        submit: SubmitAndWait,
+        submit: ISubmit,
         history: History,
         mark: Marking,
         clock: IReactorTime,
@@ -146,7 +145,7 @@ class LegacyHttpCalls:
         check_text("content", form.content)
         # With both, as a Connect fills in both, the group counts.
         to = 0 if form.group_id else form.to
-        conversation = place_of(sender, to, form.group_id)
+        conversation = conversation_for(sender, to, form.group_id)
         await self._submit.submit(
             SendRequest(0, sender, uuid.uuid4().hex, conversation, form.content, kind)
         )

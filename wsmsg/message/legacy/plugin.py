@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.dependency.retry import Backoff
 from wsmsg.http.routes import Route
 from wsmsg.message.cluster.interface import IMessageList
-from wsmsg.message.ingress.submit import SubmitAndWait
+from wsmsg.message.ingress.interface import ISubmit
 from wsmsg.message.legacy.calls import LegacyCalls
 from wsmsg.message.legacy.history import History
 from wsmsg.message.legacy.http import LegacyHttpCalls
@@ -87,7 +87,7 @@ class LegacyPlugin:
             messages.on_others(self._relay.listed)
 
     def http_routes(
-        self, acceptance: SubmitAndWait, most_unread: Callable[[], int]
+        self, acceptance: ISubmit, most_unread: Callable[[], int]
     ) -> Sequence[Route]:
         """
         Return the routes of the legacy HTTP contract.

@@ -75,7 +75,7 @@ class RpcCase(TestCase):
             incarnation="life",
             links=self.links,
             ingress=ingress,
-            cursors=CursorWriter(self.store, self.links, reactor),
+            cursors=CursorWriter(self.store, self.links.receipt, reactor),
             group_typing=GroupTyping(
                 self.store, MemberCache(self.store, limit=100), self.links, reactor
             ),

@@ -269,7 +269,7 @@ class Assembly:
             incarnation=uuid.uuid4().hex,
             links=self._links,
             ingress=self._ingress,
-            cursors=CursorWriter(self._store, self._links, self._reactor),
+            cursors=CursorWriter(self._store, self._links.receipt, self._reactor),
             group_typing=GroupTyping(
                 self._store, self._numbering.members, self._links, self._reactor
             ),

@@ -12,22 +12,17 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
-from tests.message.links.test_links import RecordingPresence
 from wsmsg.message.links.cursors import CursorWriter
-from wsmsg.message.links.links import Links
 from wsmsg.model import Cursor
-from wsmsg.rpc import rest_pb2
 
 
 def cursor(
     user: int, delivered: int = 0, read: int = 0, conversation: str = "u:1:2"
-) -> rest_pb2.Cursor:
+) -> Cursor:
     """
-    A cursor as a stream brings it.
+    Return a cursor in the conversation of users 1 and 2.
     """
-    return rest_pb2.Cursor(
-        conversation=conversation, user=user, delivered=delivered, read=read
-    )
+    return Cursor(conversation, user, delivered, read)
 
 
 class CursorsTests(SynchronousTestCase):
@@ -38,16 +33,8 @@ class CursorsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.store = MemoryStore()
-        self.links = Links(
-            RecordingPresence(),
-            self.clock,
-            grace_s=1,
-            limit_records=9,
-            limit_bytes=10**6,
-        )
         self.told: list[Cursor] = []
-        self.links.receipt = self.told.append  # type: ignore[assignment, method-assign]
-        self.cursors = CursorWriter(self.store, self.links, self.clock, limit=2)
+        self.cursors = CursorWriter(self.store, self.told.append, self.clock, limit=2)
 
     def test_stored_and_told(self) -> None:
         """

@@ -200,9 +200,9 @@ class CursorTests(GroupCase):
         """
         A stranger's cursor in a group is not stored, and tells the stranger nothing.
         """
-        cursors = CursorWriter(self.store, self.links, self.clock)
+        cursors = CursorWriter(self.store, self.links.receipt, self.clock)
         cursors.move(
-            rest_pb2.Cursor(conversation=name, user=user, read=3)
+            Cursor(name, user, 0, 3)
             for user in (2, 9)
             for name in (CREW, "u:2:9", "g:x", "g:5")
         )

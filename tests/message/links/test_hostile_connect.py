@@ -140,7 +140,7 @@ class Given:
             incarnation="life",
             links=self.links,
             ingress=self.ingress,
-            cursors=CursorWriter(self.store, self.links, self.clock),
+            cursors=CursorWriter(self.store, self.links.receipt, self.clock),
             group_typing=GroupTyping(
                 self.store, MemberCache(self.store, limit=100), self.links, self.clock
             ),

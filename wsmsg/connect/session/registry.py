@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -23,6 +23,7 @@ from wsmsg.connect.session.framing import framed
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
+from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol import frames
@@ -91,7 +92,7 @@ class Registry:
             int, RegisteredSession | tuple[RegisteredSession, ...]
         ] = {}
         self._watchers: dict[int, set[RegisteredSession]] = {}
-        self._emptied: list[Deferred[None]] = []
+        self._empty = IdleWaiters()
 
     def apply_settings(self, settings: ConnectSettings) -> None:
         """
@@ -164,9 +165,7 @@ class Registry:
         """
         self.count -= 1
         if not self.count:
-            emptied, self._emptied = self._emptied, []
-            for d in emptied:
-                d.callback(None)
+            self._empty.fire()
 
     def sessions_of(self, user: int) -> tuple[RegisteredSession, ...]:
         """
@@ -333,11 +332,7 @@ class Registry:
             settings.goaway_spread_s,
             alternatives=settings.alternatives,
         )
-        if not self.count:
-            return succeed(None)
-        emptied: Deferred[None] = Deferred()
-        self._emptied.append(emptied)
-        return emptied
+        return self._empty.wait(not self.count)
 
 
 def deliver(message: model.Message, user: int) -> frames.Deliver:

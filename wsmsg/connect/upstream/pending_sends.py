@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
+from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 
 #: Lanes without unanswered sends that are remembered, so that a conversation stays
@@ -105,7 +106,7 @@ class PendingSends:
         self._pending: dict[int, PendingSend] = {}
         self._lanes: dict[str, StickyRoute] = {}
         self._sweep_lanes_at = _IDLE_LANES
-        self._idle: list[Deferred[None]] = []
+        self._idle = IdleWaiters()
         self._fences: SendFences[tuple[str, int]] = SendFences()
 
     def __len__(self) -> int:
@@ -155,7 +156,7 @@ class PendingSends:
         del self._pending[number]
         self._finish(send, answer)
         if not self._pending:
-            self._became_idle()
+            self._idle.fire()
 
     def expire(self, before_s: float, now_s: float) -> None:
         """
@@ -211,11 +212,7 @@ class PendingSends:
         """
         @return: a Deferred that fires when nothing is unanswered.
         """
-        if not self._pending:
-            return succeed(None)
-        waiter: Deferred[None] = Deferred()
-        self._idle.append(waiter)
-        return waiter
+        return self._idle.wait(not self._pending)
 
     def _lane(self, conversation: str) -> StickyRoute:
         lane = self._lanes.get(conversation)
@@ -267,7 +264,7 @@ class PendingSends:
         for send, hint_ms in behind:
             self._tell(send.on_answer, _behind(hint_ms))
         if not self._pending:
-            self._became_idle()
+            self._idle.fire()
 
     def _forget_lanes(self, carrier: SendStream | None) -> None:
         # Those with unanswered sends stay: they hold these sends together.
@@ -288,7 +285,7 @@ class PendingSends:
         for send in sends:
             self._finish(send, answer)
         if not self._pending:
-            self._became_idle()
+            self._idle.fire()
 
     def _finish(self, send: PendingSend, answer: SendAnswer) -> None:
         send.answered = True
@@ -322,11 +319,6 @@ class PendingSends:
             on_answer(answer)
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("an answer to a send could not be taken")
-
-    def _became_idle(self) -> None:
-        waiters, self._idle = self._idle, []
-        for waiter in waiters:
-            waiter.callback(None)
 
 
 def _behind(hint_ms: int) -> SendAnswer:

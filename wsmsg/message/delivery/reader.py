@@ -20,6 +20,7 @@ from wsmsg.dependency.retry import Backoff
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
+from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.commits import CommitTracker
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.journal.interface import IJournal, JournalEntry
@@ -70,7 +71,7 @@ class JournalReader:
         self._running = False
         self._waiting: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
-        self._caught_up: list[Deferred[None]] = []
+        self._caught_up = IdleWaiters()
         self._reading = False
         self._done: Deferred[None] | None = None
         journal.on_revoked(delivery.forget)
@@ -98,10 +99,7 @@ class JournalReader:
         @return: a Deferred that fires when the journal has nothing more to read and
             nothing that was read is unsettled.
         """
-        done: Deferred[None] = Deferred()
-        self._caught_up.append(done)
-        self._tell_caught_up()
-        return done
+        return self._caught_up.wait(self._reading and not self.unsettled)
 
     async def stop(self) -> None:
         """
@@ -182,9 +180,7 @@ class JournalReader:
 
     def _tell_caught_up(self) -> None:
         if self._reading and not self.unsettled:
-            waiting, self._caught_up = self._caught_up, []
-            for done in waiting:
-                done.callback(None)
+            self._caught_up.fire()
 
     async def _wait_for_room(self) -> None:
         if self.unsettled < self.limit_unsettled:

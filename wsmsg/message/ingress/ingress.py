@@ -25,6 +25,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
+from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
@@ -82,7 +83,7 @@ class Ingress:
         self._remembered = remembered
         self._recent: dict[MessageIdentity, Message] = {}
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
-        self._idle: list[Deferred[None]] = []
+        self._idle = IdleWaiters()
         self._held: list[tuple[SendRequest, Reply]] = []
         self._holding: Counter[tuple[str, int]] = Counter()
         self._judging = False
@@ -151,12 +152,7 @@ class Ingress:
         """
         @return: a Deferred that fires when nothing is on its way into the journal.
         """
-        done: Deferred[None] = Deferred()
-        if self.in_flight:
-            self._idle.append(done)
-        else:
-            done.callback(None)
-        return done
+        return self._idle.wait(not self.in_flight)
 
     # -- what is judged first
 
@@ -186,7 +182,8 @@ class Ingress:
                     self._release([(p, v) for (p, _), v in some], reply)
         finally:
             self._judging = False
-        self._tell_idle()
+        if not self.in_flight:
+            self._idle.fire()
 
     def _release(
         self,
@@ -321,13 +318,8 @@ class Ingress:
         self._answer(answers, reply)
         for proposal, its_reply in again:  # what became of the first decides
             self.accept([proposal], its_reply)
-        self._tell_idle()
-
-    def _tell_idle(self) -> None:
         if not self.in_flight:
-            idle, self._idle = self._idle, []
-            for waiting in idle:
-                waiting.callback(None)
+            self._idle.fire()
 
     def _trim(self) -> None:
         recent = self._recent

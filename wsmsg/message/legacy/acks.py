@@ -20,6 +20,7 @@ from twisted.logger import Logger
 
 from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
+from wsmsg.flow.batches import BatchLoop
 from wsmsg.message.queries.interface import Marking
 from wsmsg.model import INT64_MAX, Mark
 from wsmsg.rpc import rest_pb2
@@ -67,15 +68,20 @@ class LegacyConnectAcks:
         confirm: Confirm,
         backoff: Backoff,
     ) -> None:
-        self._backoff = backoff
         self.confirmed = self.unknown = 0
         self._marking = marking
         self._clock = clock
         self._bounds = bounds
         self._tell = confirm
         self._waiting: deque[_Ack] = deque()
-        self._busy = False
         self._count = 0
+        self._loop = BatchLoop(
+            self._mark_batch,
+            lambda: bool(self._waiting),
+            clock,
+            linger_s=0.0,
+            pause=lambda failures: deferLater(clock, backoff(failures)),
+        )
 
     def __len__(self) -> int:
         return self._count
@@ -96,25 +102,14 @@ class LegacyConnectAcks:
 
     def _wait(self, ack: _Ack) -> None:
         self._waiting.append(ack)
-        if not self._busy:
-            self._busy = True
-            Deferred.fromCoroutine(self._mark_all()).addErrback(
-                lambda failure: self._log.failure("marking what was seen", failure)
-            )
+        self._loop.wake()
 
-    async def _mark_all(self) -> None:
-        failures = 0
-        try:
-            while self._waiting:
-                n = min(len(self._waiting), _BATCH)
-                acks = [self._waiting.popleft() for _ in range(n)]
-                unavailable = await self._mark(acks)
-                failures = failures + 1 if unavailable else 0
-                if unavailable:
-                    self._waiting.extendleft(reversed(unavailable))
-                    await deferLater(self._clock, self._backoff(failures))
-        finally:
-            self._busy = False
+    async def _mark_batch(self) -> bool:
+        n = min(len(self._waiting), _BATCH)
+        acks = [self._waiting.popleft() for _ in range(n)]
+        unavailable = await self._mark(acks)
+        self._waiting.extendleft(reversed(unavailable))
+        return not unavailable
 
     async def _mark(self, acks: Sequence[_Ack]) -> list[_Ack]:
         """

@@ -32,6 +32,7 @@ from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
 from wsmsg.stream.batch_writer import BatchWriter
 from wsmsg.stream.contract import LINK_VERSION, SPACING_S
+from wsmsg.stream.convert import cursor_of
 
 
 @attrs.define
@@ -198,7 +199,7 @@ class LinkStream:
         if batch.pushed:
             link.acknowledged(batch.pushed)
         if batch.cursors:
-            core.cursors.move(batch.cursors)
+            core.cursors.move(map(cursor_of, batch.cursors))
         for typing in batch.typing:
             if is_group(typing.conversation):
                 core.group_typing.typed(typing)

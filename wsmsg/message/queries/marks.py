@@ -16,11 +16,11 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError
+from wsmsg.flow.batches import BatchLoop
 from wsmsg.message.queries.recent import Place, RecentMessages
 from wsmsg.message.store.interface import IReadMarks
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message
@@ -29,8 +29,7 @@ _BATCH = 1000
 # The most users of a batch whose messages have to be looked for.
 _LOOKUPS = 16
 _LINGER_S = 0.01
-# As for cursors: a slow store has messages to store.
-_REST = 3
+# The store has messages to insert as well.
 _MOST_REST_S = 0.5
 # What is not known yet is looked for so often, so far apart.
 _SEARCHES = 5
@@ -90,9 +89,14 @@ class Marks:
         self._n_early = 0
         self._waiting: deque[_Asked] = deque()
         self._n_waiting = 0
-        self._storing: Deferred[None] | None = None
+        self._loop = BatchLoop(
+            self._store_batch,
+            lambda: bool(self._waiting),
+            clock,
+            linger_s=_LINGER_S,
+            most_rest_s=_MOST_REST_S,
+        )
         self._search: IDelayedCall | None = None
-        self._rested = 0.0
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         """
@@ -127,12 +131,7 @@ class Marks:
         """
         @return: a Deferred that fires when none waits to be stored.
         """
-        done: Deferred[None] = Deferred()
-        if self._storing is None:
-            done.callback(None)
-        else:
-            self._storing.addBoth(lambda _: done.callback(None))
-        return done
+        return self._loop.when_idle()
 
     def stop(self) -> None:
         """
@@ -150,26 +149,8 @@ class Marks:
         asked.unplaced = any(self._place(m) is None for m in asked.marks)
         self._waiting.append(asked)
         self._n_waiting += len(asked.marks)
-        if self._storing is None:
-            self._storing = Deferred.fromCoroutine(self._store_all())
-            self._storing.addErrback(
-                lambda failure: self._log.failure("storing marks", failure)
-            )
+        self._loop.wake()
         return asked.answered
-
-    async def _store_all(self) -> None:
-        try:
-            while self._waiting:
-                await deferLater(
-                    self._clock, max(_LINGER_S, self._rested - self._clock.seconds())
-                )
-                begun = self._clock.seconds()
-                batch = self._next()
-                await self._store_batch(batch)
-                ended = self._clock.seconds()
-                self._rested = ended + min(_REST * (ended - begun), _MOST_REST_S)
-        finally:
-            self._storing = None
 
     def _next(self) -> list[_Asked]:
         batch: list[_Asked] = []
@@ -185,23 +166,25 @@ class Marks:
             self._n_waiting -= len(asked.marks)
         return batch
 
-    async def _store_batch(self, batch: Sequence[_Asked]) -> None:
+    async def _store_batch(self) -> bool:
+        batch = self._next()
         try:
             answers, risen = await self._stored(batch)
         except WsmsgError as e:
             for asked in batch:
                 asked.answered.errback(Failure(e))
-            return
+            return True
         except Exception:  # noqa: BLE001 - a guard: somebody waits for each answer
             self._log.failure("storing marks")
             for asked in batch:
                 asked.answered.errback(Failure(Internal("marks could not be stored")))
-            return
+            return True
         for cursor in risen:
             self._receipt(cursor)
         for asked, known in zip(batch, answers, strict=True):
             self._count(asked, known)
             asked.answered.callback(known)
+        return True
 
     async def _stored(
         self, batch: Sequence[_Asked]

@@ -6,10 +6,10 @@ unread messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 
+from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
@@ -41,8 +41,6 @@ MOST_MARKS = 1000
 #: The most users in one query for presence.
 MOST_USERS = 10_000
 
-A = TypeVar("A")
-B = TypeVar("B")
 _Cursors = Mapping[tuple[str, int], Cursor]
 
 
@@ -190,19 +188,6 @@ class Queries:
             return readable[key]
 
         return self._store.readable_from([key]).addCallback(found)
-
-
-async def both(one: Deferred[A], other: Deferred[B]) -> tuple[A, B]:
-    """
-    Wait for two answers; if both fail, the failure of the first is raised.
-    """
-    asked: list[Deferred[Any]] = [one, other]
-    answers = await DeferredList(asked, consumeErrors=True)
-    for good, answer in answers:
-        if not good:
-            answer.raiseException()
-    (_, first), (_, second) = answers
-    return first, second
 
 
 def _with_cursors(conversation: str, user: int) -> tuple[int, ...]:

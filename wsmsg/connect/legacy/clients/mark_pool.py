@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from wsmsg.connect.upstream.interface import IUpstream
 from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
+from wsmsg.flow.batches import BatchLoop
 from wsmsg.model import Mark
 
 _LINGER_S = 0.02
@@ -54,15 +55,18 @@ class MarkPool:
         self.stored = self.dropped = 0
         self._upstream = upstream
         self._clock = clock
-        self._backoff = backoff
         self._unknown = unknown
         self._limit = limit
         self._waiting: dict[int, dict[_Which, Mark]] = {}
         self._n = 0
-        self._pause: Deferred[None] | None = None
-        self._storing = False
         self._closed = False
-        self._empty: list[Deferred[None]] = []
+        self._loop = BatchLoop(
+            self._round,
+            lambda: bool(self._waiting),
+            clock,
+            linger_s=_LINGER_S,
+            pause=lambda failures: deferLater(clock, backoff(failures)),
+        )
 
     def __len__(self) -> int:
         """
@@ -84,11 +88,7 @@ class MarkPool:
             return False
         self._n += 1
         self._waiting.setdefault(user, {})[which] = mark
-        if not self._storing:
-            self._storing = True
-            Deferred.fromCoroutine(self._store_all()).addErrback(
-                lambda failure: self._log.failure("storing marks", failure)
-            )
+        self._loop.wake()
         return True
 
     def drain(self, limit_s: float) -> Deferred[None]:
@@ -98,12 +98,9 @@ class MarkPool:
 
         @return: a Deferred that fires when none is kept any more; never fails.
         """
-        empty: Deferred[Any] = Deferred()
-        if self._n:
-            self._empty.append(empty)
+        empty = self._loop.when_idle()
+        if not empty.called:
             empty.addTimeout(max(limit_s, 0.0), self._clock, lambda *_: None)
-        else:
-            empty.callback(None)
         return empty.addCallback(lambda _: self._close())
 
     def stats(self) -> dict[str, int]:
@@ -119,24 +116,7 @@ class MarkPool:
             self._log.warn("{n} marks as seen are not stored", n=self._n)
             self.dropped += self._n
             self._n = 0
-        if self._pause is not None:
-            self._pause.cancel()
-
-    async def _store_all(self) -> None:
-        failures = 0
-        try:
-            while self._waiting:
-                delay_s = _LINGER_S
-                if failures:
-                    delay_s = self._backoff(failures)
-                self._pause = deferLater(self._clock, delay_s)
-                await self._pause
-                failures = 0 if await self._round() else failures + 1
-        except CancelledError:
-            pass  # it ended
-        finally:
-            self._pause = None
-            self._storing = False
+        self._loop.stop()
 
     async def _round(self) -> bool:
         """
@@ -146,7 +126,6 @@ class MarkPool:
         waiting: list[Deferred[Any]] = [
             self._upstream.reads.mark(user, marks) for user, marks in asked
         ]
-        self._pause = None
         answers = await DeferredList(waiting, consumeErrors=True)
         if self._closed:
             return True
@@ -154,10 +133,6 @@ class MarkPool:
             self._settle(user, marks, answer)
             for (user, marks), (_, answer) in zip(asked, answers, strict=True)
         ]
-        if not self._n:
-            told, self._empty = self._empty, []
-            for empty in told:
-                empty.callback(None)
         return any(good)
 
     def _take(self) -> Iterable[tuple[int, Sequence[Mark]]]:

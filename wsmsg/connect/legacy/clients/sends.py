@@ -22,13 +22,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.connect.legacy.clients.counters import LegacyCounters
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
+from wsmsg.flow.idle import IdleWaiters
 
 #: What a message takes beside its content, about.
 _OVERHEAD_BYTES = 400
@@ -116,7 +117,7 @@ class HeldSends:
         self._by_user: dict[int, int] = {}
         self._later: dict[SendQueue, None] = {}
         self._blocked: dict[Sender, None] = {}
-        self._emptied: list[Deferred[None]] = []
+        self._empty = IdleWaiters()
 
     # ------------------------------------------------------------ coming in
 
@@ -250,9 +251,7 @@ class HeldSends:
         else:
             del self._by_user[user]
         if not self.count:
-            emptied, self._emptied = self._emptied, []
-            for waiter in emptied:
-                waiter.callback(None)
+            self._empty.fire()
 
     # ----------------------------------------------------------------- time
 
@@ -308,11 +307,7 @@ class HeldSends:
         """
         @return: a Deferred that fires when nothing is here.
         """
-        if not self.count:
-            return succeed(None)
-        waiter: Deferred[None] = Deferred()
-        self._emptied.append(waiter)
-        return waiter
+        return self._empty.wait(not self.count)
 
     def close(self, reason: str) -> None:
         """

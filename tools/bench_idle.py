@@ -65,17 +65,22 @@ def _port(reactor: Any) -> Any:
         """
 
         up = True
+        unnumbered = False
+
+        @property
+        def reads(self) -> Any:
+            return self
 
         def send(self, new: Any, on_answer: Any) -> None:
             on_answer(SendAnswer(time_ms=1))
 
-        def came(self, user: int) -> Any:
+        def user_joined(self, user: int) -> Any:
             return succeed(True)
 
         def heads(self, user: int, since_ms: int, limit: int) -> Any:
             return succeed(([], False))
 
-        def left(self, user: int) -> None:
+        def user_left(self, user: int) -> None:
             pass
 
     often = 10**9
@@ -104,7 +109,7 @@ def _port(reactor: Any) -> Any:
     admission = Admission(limits, reactor)
     sweep = Sweep(settings.heartbeat_s, reactor)
     sweep.start()
-    due = LoopingCall(registry.due.sweep)
+    due = LoopingCall(registry.timers.sweep)
     due.start(0.1, now=False)
     codecs = (codec_protobuf.CODEC, codec_json.CODEC)
     connections = WebSocketConnections(

@@ -103,7 +103,7 @@ class ConnectNode:
 
     def _sweep(self) -> None:
         with self._log.failuresHandled("sweeping sessions"):
-            self.registry.due.sweep()
+            self.registry.timers.sweep()
             self.plugins.sweep()
 
     # ------------------------------------------------------------------ settings

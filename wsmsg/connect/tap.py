@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import Sweep
     from wsmsg.connect.edge.online_status import OnlineStatus
-    from wsmsg.connect.legacy.clients.shared import LegacyClients
+    from wsmsg.connect.legacy.clients.clients import LegacyClients
     from wsmsg.connect.node import ConnectNode
     from wsmsg.connect.plugins import Plugins
     from wsmsg.connect.session.context import SessionContext
@@ -212,7 +212,7 @@ def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotoco
 
     @cache
     def clients() -> LegacyClients:
-        from wsmsg.connect.legacy.clients.shared import LegacyClients
+        from wsmsg.connect.legacy.clients.clients import LegacyClients
 
         loaded = LegacyClients(context)
         plugins.add(loaded)

@@ -11,7 +11,7 @@ from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
 class ICodec(Interface):
     """
-    One spelling of the client protocol.  L{wsmsg.connect.session.framing.framed} puts
+    One spelling of the client protocol.  L{wsmsg.connect.session.outbox.framed} puts
     the WebSocket header of a server before what C{encode} gives.
     """
 

@@ -201,7 +201,7 @@ class House:
         self.registry = Registry(self.settings, self.clock, lambda low, high: high)
         self.upstream = FakeUpstream()
         verifyObject(IUpstream, self.upstream)
-        self.node = SessionContext(
+        self.context = SessionContext(
             name="here",
             incarnation="life",
             registry=self.registry,
@@ -238,7 +238,7 @@ class House:
         Go on in time, then sweep.
         """
         self.clock.advance(seconds)
-        self.registry.due.sweep()
+        self.registry.timers.sweep()
 
 
 class Client:
@@ -250,7 +250,7 @@ class Client:
         self.peer = FakePeer()
         verifyObject(ISessionPeer, self.peer)
         self.codec = codec
-        self.session = Session(self.peer, codec, house.node, identity=identity)
+        self.session = Session(self.peer, codec, house.context, identity=identity)
         verifyObject(ISession, self.session)
 
     def say(self, *said: ClientFrame) -> None:

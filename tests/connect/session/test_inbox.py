@@ -17,42 +17,42 @@ class IntakeTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.peer = FakePeer()
-        self.intake = Inbox(self, self.peer)
+        self.inbox = Inbox(self, self.peer)
         self.taken: list[bytes] = []
         self.block_after: bytes | None = None
 
-    def take(self, data: bytes) -> None:
+    def process(self, data: bytes) -> None:
         """
         For the intake.
         """
         self.taken.append(data)
         if data == self.block_after:
-            self.intake.block(RATE)
+            self.inbox.block(RATE)
 
     def put(self, text: str) -> None:
         """
         Put a frame for each letter.
         """
         for letter in text:
-            self.intake.put(letter.encode())
+            self.inbox.receive(letter.encode())
 
     def test_free(self) -> None:
         """
         With nothing in the way a frame is taken at once.
         """
-        self.assertEqual(self.intake.put(b"a"), 0)
+        self.assertEqual(self.inbox.receive(b"a"), 0)
         self.assertEqual((self.taken, self.peer.pauses), ([b"a"], 0))
 
     def test_two_blocks(self) -> None:
         """
         Frames wait until nothing blocks any more, then come in their order.
         """
-        self.intake.block(RATE)
-        self.intake.block(WINDOW)
+        self.inbox.block(RATE)
+        self.inbox.block(WINDOW)
         self.put("abc")
-        self.intake.unblock(RATE)
+        self.inbox.unblock(RATE)
         self.assertEqual((self.taken, self.peer.reading), ([], False))
-        self.intake.unblock(WINDOW)
+        self.inbox.unblock(WINDOW)
         self.assertEqual((self.taken, self.peer.reading), ([b"a", b"b", b"c"], True))
         self.assertEqual(self.peer.pauses, 1)
 
@@ -60,29 +60,29 @@ class IntakeTests(SynchronousTestCase):
         """
         A frame that waited can block those behind it.
         """
-        self.intake.block(WINDOW)
+        self.inbox.block(WINDOW)
         self.put("abc")
         self.block_after = b"b"
-        self.intake.unblock(WINDOW)
+        self.inbox.unblock(WINDOW)
         self.assertEqual((self.taken, self.peer.reading), ([b"a", b"b"], False))
         self.put("d")
-        self.intake.unblock(RATE)
+        self.inbox.unblock(RATE)
         self.assertEqual(self.taken, [b"a", b"b", b"c", b"d"])
 
     def test_size(self) -> None:
         """
         What waits is told, and even an empty frame counts.
         """
-        self.intake.block(WINDOW)
-        self.assertEqual(self.intake.put(b""), 64)
-        self.assertEqual(self.intake.put(b"abc"), 131)
+        self.inbox.block(WINDOW)
+        self.assertEqual(self.inbox.receive(b""), 64)
+        self.assertEqual(self.inbox.receive(b"abc"), 131)
 
     def test_closed(self) -> None:
         """
         After the end nothing is taken and the connection is left alone.
         """
-        self.intake.block(WINDOW)
+        self.inbox.block(WINDOW)
         self.put("ab")
-        self.intake.close()
-        self.intake.unblock(WINDOW)
+        self.inbox.close()
+        self.inbox.unblock(WINDOW)
         self.assertEqual((self.taken, self.peer.reading), ([], False))

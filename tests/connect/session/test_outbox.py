@@ -55,7 +55,7 @@ class OutboxTests(SynchronousTestCase):
         """
         While the transport takes bytes, nothing waits.
         """
-        self.outbox.put(b"a" * 100, False)
+        self.outbox.push(b"a" * 100, False)
         self.outbox.reply(b"b" * 100)
         self.assertEqual(len(self.written()), 200)
         self.assertEqual(self.outbox.size, 0)
@@ -66,10 +66,10 @@ class OutboxTests(SynchronousTestCase):
         """
         self.outbox.pauseProducing()
         self.outbox.pauseProducing()
-        self.outbox.put(b"1", False)
+        self.outbox.push(b"1", False)
         self.outbox.reply(b"2")
         self.outbox.resumeProducing()
-        self.outbox.put(b"3", False)
+        self.outbox.push(b"3", False)
         self.assertEqual(self.written(), b"123")
 
     def test_pause_while_resuming(self) -> None:
@@ -87,11 +87,11 @@ class OutboxTests(SynchronousTestCase):
 
         self.outbox = outbox = Outbox(self.owner, Full())
         outbox.pauseProducing()
-        outbox.put(b"1", False)
-        outbox.put(b"2", False)
+        outbox.push(b"1", False)
+        outbox.push(b"2", False)
         outbox.resumeProducing()
         self.assertEqual(outbox.size, 1)
-        outbox.put(b"3", False)
+        outbox.push(b"3", False)
         self.assertEqual(outbox.size, 2)
 
     def test_shed(self) -> None:
@@ -99,9 +99,9 @@ class OutboxTests(SynchronousTestCase):
         Over the soft mark typing is dropped and counted, messages are not.
         """
         self.outbox.pauseProducing()
-        self.assertTrue(self.outbox.put(b"x" * 20, True))
-        self.assertTrue(self.outbox.put(b"t", True))
-        self.assertTrue(self.outbox.put(b"m", False))
+        self.assertTrue(self.outbox.push(b"x" * 20, True))
+        self.assertTrue(self.outbox.push(b"t", True))
+        self.assertTrue(self.outbox.push(b"m", False))
         self.outbox.resumeProducing()
         self.assertEqual(self.written(), b"x" * 20 + b"m")
         self.assertEqual(self.outbox.shed, 1)
@@ -112,13 +112,13 @@ class OutboxTests(SynchronousTestCase):
         and the owner hears of both once.
         """
         self.outbox.pauseProducing()
-        self.assertTrue(self.outbox.put(b"m" * 50, False))
-        self.assertFalse(self.outbox.put(b"n", False))
-        self.assertFalse(self.outbox.put(b"o", False))
+        self.assertTrue(self.outbox.push(b"m" * 50, False))
+        self.assertFalse(self.outbox.push(b"n", False))
+        self.assertFalse(self.outbox.push(b"o", False))
         self.assertEqual(self.owner.events, ["demoted"])
         self.outbox.resumeProducing()
         self.assertEqual(self.owner.events, ["demoted", "drained"])
-        self.assertTrue(self.outbox.put(b"p", False))
+        self.assertTrue(self.outbox.push(b"p", False))
         self.assertEqual(self.written(), b"m" * 50 + b"p")
 
     def test_replies_while_demoted(self) -> None:
@@ -126,8 +126,8 @@ class OutboxTests(SynchronousTestCase):
         A demoted client still gets its answers, up to twice the hard mark.
         """
         self.outbox.pauseProducing()
-        self.outbox.put(b"m" * 50, False)
-        self.outbox.put(b"n", False)
+        self.outbox.push(b"m" * 50, False)
+        self.outbox.push(b"n", False)
         self.assertTrue(self.outbox.reply(b"r" * 50))
         self.assertFalse(self.outbox.reply(b"s"))
         self.assertEqual(self.outbox.size, 100)
@@ -139,17 +139,17 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.pauseProducing()
         self.assertTrue(self.outbox.reply(b"r" * 51))
         self.assertEqual(self.owner.events, ["demoted"])
-        self.assertFalse(self.outbox.put(b"m", False))
+        self.assertFalse(self.outbox.push(b"m", False))
 
     def test_finish(self) -> None:
         """
         At the end what waits is written, or forgotten, and nothing more is taken.
         """
         self.outbox.pauseProducing()
-        self.outbox.put(b"m", False)
+        self.outbox.push(b"m", False)
         self.outbox.finish(flush=True)
         self.assertEqual(self.written(), b"m")
-        self.assertFalse(self.outbox.put(b"n", False))
+        self.assertFalse(self.outbox.push(b"n", False))
         self.assertFalse(self.outbox.reply(b"n"))
         self.outbox.resumeProducing()
         self.assertEqual(self.written(), b"m")
@@ -159,7 +159,7 @@ class OutboxTests(SynchronousTestCase):
         A transport that is gone gets nothing, and memory is given back.
         """
         self.outbox.pauseProducing()
-        self.outbox.put(b"m", False)
+        self.outbox.push(b"m", False)
         self.outbox.stopProducing()
         self.assertEqual((self.outbox.size, self.written()), (0, b""))
         self.assertEqual(self.owner.events, ["abandoned"])
@@ -191,7 +191,7 @@ class OutboxTests(SynchronousTestCase):
                 taken += [data] if self.outbox.reply(data) else []
             else:
                 dropped = self.outbox.shed
-                if self.outbox.put(data, bool(shed)) and dropped == self.outbox.shed:
+                if self.outbox.push(data, bool(shed)) and dropped == self.outbox.shed:
                     taken.append(data)
             self.assertLessEqual(self.outbox.size, 100)
         self.outbox.resumeProducing()

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from tests.connect.session.doubles import Client, House, message, unframed
 from wsmsg import model
 from wsmsg.connect.session.dedup import SEEN, DeliveredSeqs
-from wsmsg.connect.session.framing import framed
+from wsmsg.connect.session.outbox import framed
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Unavailable
 from wsmsg.protocol import frames

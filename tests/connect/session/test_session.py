@@ -8,7 +8,7 @@ from twisted.logger import LogLevel, capturedLogs
 
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import House, message
-from wsmsg.connect.session.session import BAD_FRAMES
+from wsmsg.connect.session.input import BAD_FRAMES
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
 from wsmsg.protocol import protobuf as codec_protobuf

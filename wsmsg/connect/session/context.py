@@ -1,5 +1,5 @@
 """
-What all sessions of a node share.
+Everything that the sessions of a node share: context and counters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from wsmsg.settings.values import ConnectSettings, LimitSettings
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.registry import Registry
-
 
 _METRICS = (
     ("frames", "Frames that clients sent"),
@@ -39,22 +38,22 @@ _METRICS = (
 @attrs.define(kw_only=True)
 class SessionCounters:
     """
-    All only rise.
+    Monotonic counters, read by the metrics.
 
     @ivar frames: frames that clients sent.
-    @ivar bad_frames: those that could not be understood.
-    @ivar sends: those that asked for a message to be accepted.
-    @ivar accepted: sends that were.
-    @ivar rejected: sends that were not, by code.
-    @ivar pushed: messages given to a session.
-    @ivar repeats: pushes that a session had had already.
-    @ivar absent: pushes for a user who is not here (any more).
-    @ivar shed: typing and presence frames that a slow client did not get.
-    @ivar demoted: how often a client was too slow for pushes.
-    @ivar resyncs: how often a client was told to ask again.
-    @ivar limited: how often a client was not read because of its rate.
-    @ivar welcomed: sessions that became known.
-    @ivar closes: closes by us, by name of the code.
+    @ivar bad_frames: frames that could not be decoded.
+    @ivar sends: sends that clients made.
+    @ivar accepted: sends accepted.
+    @ivar rejected: sends rejected, by error code.
+    @ivar pushed: messages pushed to sessions.
+    @ivar repeats: pushes of messages that the session had been pushed before.
+    @ivar absent: pushes for users without a session on this node.
+    @ivar shed: ephemeral frames (typing, presence) dropped for slow clients.
+    @ivar demoted: times that a client became too slow for pushes.
+    @ivar resyncs: times that a client was told to sync.
+    @ivar limited: times that a client was over its frame rate and not read.
+    @ivar welcomed: sessions welcomed.
+    @ivar closes: connections that Connect closed, by name of the close code.
     """
 
     frames: int = 0
@@ -95,11 +94,11 @@ class SessionCounters:
 @attrs.frozen(kw_only=True)
 class SessionContext:
     """
-    This daemon, as its sessions see it.
+    The daemon, as its sessions see it.
 
-    @ivar name: the node's id, for the names of sessions.
+    @ivar name: the node's id, part of the names of sessions.
     @ivar incarnation: a random id of this life of the process.
-    @ivar registry: holds the settings as they are now.
+    @ivar registry: holds the current settings.
     @ivar clock: its seconds are unix seconds.
     """
 

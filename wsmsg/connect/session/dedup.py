@@ -1,24 +1,24 @@
 """
-What a session was pushed: nothing twice, and nothing before its welcome.
+Pushes to a session: none twice, and none before the welcome.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-#: Of how many conversations a session remembers the last number it was pushed.
+#: Conversations for which a session remembers the highest delivered seq.
 SEEN = 1000
 
-#: Of how many messages without a number a session remembers that it was pushed them.
+#: Messages without a seq that a session remembers.
 SEEN_DATA = 1000
 
 
 class DeliveredSeqs:
     """
-    The last numbers of the conversations that a session was pushed of late.
+    The highest seq delivered to a session, per conversation (bounded, LRU).
 
-    A message that has none is known by all of its bytes: the ids of the Message that
-    gives no numbers are not unique.
+    A message without a seq is recognized by a digest of its bytes, because a Message
+    that assigns no seqs does not assign unique ids either.
     """
 
     __slots__ = ("_data", "_last")
@@ -32,15 +32,15 @@ class DeliveredSeqs:
 
     def has(self, conversation: str, seq: int) -> bool:
         """
-        Whether this number, or a later one, was noted.
+        Return whether this seq or a higher one was delivered.
         """
         return seq <= self._last.get(conversation, 0)
 
     def note(self, conversation: str, seq: int) -> None:
         """
-        The session has all up to this number.
+        Note that the session has all messages up to this seq.
         """
-        # Taken out and put back: the dict's order is that of use.
+        # Popping first moves the key to the end: the order of the dict is that of use.
         self._last.pop(conversation, None)
         self._last[conversation] = seq
         if len(self._last) > SEEN:
@@ -48,13 +48,13 @@ class DeliveredSeqs:
 
     def has_data(self, data: bytes) -> bool:
         """
-        Whether these bytes were noted of late.
+        Return whether a message with these bytes was delivered recently.
         """
         return self._data is not None and _digest(data) in self._data
 
     def note_data(self, data: bytes) -> None:
         """
-        The session has the message that these bytes are.
+        Note that the session has the message with these bytes.
         """
         if self._data is None:
             self._data = {}
@@ -69,28 +69,34 @@ def _digest(data: bytes) -> bytes:
 
 class PreWelcomeBuffer:
     """
-    Frames that came between hello and welcome.
+    Frames that were pushed between hello and welcome.
 
-    @ivar missed: whether there were more than may wait.
+    @ivar is_incomplete: whether a frame did not fit or was lost before.
     """
 
-    __slots__ = ("_size", "frames", "missed")
+    __slots__ = ("_size", "frames", "is_incomplete")
 
     def __init__(self) -> None:
         self._size = 0
         self.frames: list[bytes] = []
-        self.missed = False
+        self.is_incomplete = False
 
     def put(self, data: bytes, limit: int) -> bool:
         """
-        Keep it for after the welcome.
+        Keep a frame for the time after the welcome.
 
-        @param limit: the most bytes that may wait.
-        @return: whether it was kept.
+        @param limit: the maximum size of the buffer in bytes.
+        @return: whether the frame was kept.
         """
         if self._size + len(data) > limit:
-            self.missed = True
+            self.is_incomplete = True
             return False
         self._size += len(data)
         self.frames.append(data)
         return True
+
+    def mark_incomplete(self) -> None:
+        """
+        Note that pushes were lost.
+        """
+        self.is_incomplete = True

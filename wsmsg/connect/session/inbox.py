@@ -1,8 +1,8 @@
 """
-What a client sent and the session does not take yet.
+Input queue of a session.
 
-While something blocks a session, its connection is not read, and the frames that
-were read already wait here in their order.
+While anything blocks a session, its connection is not read, and the frames that were
+read before wait here in order.
 """
 
 from __future__ import annotations
@@ -12,36 +12,39 @@ from typing import Final, Protocol
 
 from wsmsg.connect.session.interface import ISessionPeer
 
-# Why a session takes no frames for now; several may hold at once.
+# Reasons to block a session, as bits: several may hold at once.
 
-#: Its login is being checked.
+#: The login is being checked.
 CHECKING: Final = 1
-#: Its window of unanswered sends is full.
+#: The window of unanswered sends is full.
 WINDOW: Final = 2
-#: It is over its rate of frames.
+#: The client is over its rate of frames.
 RATE: Final = 4
-#: It has as many queries unanswered as it may.
+#: The maximum of unanswered queries is reached.
 QUERIES: Final = 8
-#: It does not read what it is sent.
+#: The client does not read what Connect sends.
 SLOW: Final = 16
-#: It was asked to move, and only finishes.
+#: The client was asked to move; only what it asked for before is finished.
 LEAVING: Final = 32
+
+#: Bytes added to the size of each frame that waits, so that empty ones count too.
+_FRAME_OVERHEAD = 64
 
 
 class InboxOwner(Protocol):
     """
-    Whose frames wait.
+    The session that an inbox belongs to.
     """
 
-    def take(self, data: bytes) -> None:
-        """Do what a frame asks for."""
+    def process(self, data: bytes) -> None:
+        """Decode a frame and carry out what it asks for."""
 
 
 class Inbox:
     """
-    The frames of one session, in order and as fast as it wants them.
+    The frames of one session, passed on in order, as fast as the session allows.
 
-    @ivar blocks: why it wants none now, of L{wsmsg.connect.session.inbox}; 0: it does.
+    @ivar blocks: the reasons for which no frame is processed now, or 0.
     """
 
     __slots__ = (
@@ -65,53 +68,54 @@ class Inbox:
         self._size = 0
         self._waiting: deque[bytes] | None = None
 
-    def put(self, data: bytes) -> int:
+    def receive(self, data: bytes) -> int:
         """
-        Have the frame taken, now or in its turn.
+        Process a frame now, or queue it while the session is blocked.
 
-        @return: how many bytes wait.
+        @return: the size of the queue in bytes.
         """
         if not self._paused:
-            self._owner.take(data)
+            self._owner.process(data)
             return 0
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(data)
-        # More than its own bytes, or empty frames would cost nothing.
-        self._size += len(data) + 64
+        self._size += len(data) + _FRAME_OVERHEAD
         return self._size
 
-    def put_back(self, data: bytes) -> None:
+    def requeue(self, data: bytes) -> None:
         """
-        Have the frame that was just taken wait before all others; something blocks.
+        Put the frame that is being processed back at the front of the queue.  The
+        session must be blocked.
         """
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.appendleft(data)
-        self._size += len(data) + 64
+        self._size += len(data) + _FRAME_OVERHEAD
 
-    def block(self, why: int) -> None:
+    def block(self, reason: int) -> None:
         """
-        Take no more frames for now.
+        Stop processing frames and reading from the client.
         """
-        self.blocks |= why
+        self.blocks |= reason
         if not self._paused and not self._closed:
             self._paused = True
             self._peer.pause()
 
-    def unblock(self, why: int) -> None:
+    def unblock(self, reason: int) -> None:
         """
-        Take frames again, those that waited first, unless something else blocks.
+        Remove a reason.  If none is left, process the frames that wait, then read
+        from the client again.
         """
-        self.blocks &= ~why
+        self.blocks &= ~reason
         if self.blocks or self._replaying or not self._paused:
             return
         self._replaying = True
         try:
             while self._waiting and not self.blocks:
                 data = self._waiting.popleft()
-                self._size -= len(data) + 64
-                self._owner.take(data)
+                self._size -= len(data) + _FRAME_OVERHEAD
+                self._owner.process(data)
         finally:
             self._replaying = False
         if not self.blocks and not self._closed:
@@ -119,16 +123,16 @@ class Inbox:
             self._paused = False
             self._peer.resume()
 
-    def rest(self) -> list[bytes]:
+    def remove_all(self) -> list[bytes]:
         """
-        Take out what waits.
+        Empty the queue and return its frames.
         """
         waiting, self._waiting, self._size = self._waiting, None, 0
         return list(waiting or ())
 
     def close(self) -> None:
         """
-        Take nothing any more.
+        Drop the queue; nothing is processed any more.
         """
         self._closed, self._paused = True, True
         self._waiting, self._size = None, 0

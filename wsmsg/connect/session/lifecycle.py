@@ -1,14 +1,14 @@
 """
-The life of a session, from the connection's opening to its loss::
+The states of a session, from the opening of its connection to its loss::
 
-    opening --greeted--> checking --admitted--> known
-       |                    |                     |
-       `------------------ ended ----------------'
+    opening --greeted--> checking --admitted--> welcomed
+       |                    |                      |
+       `------------------ ended -----------------'
                             |
-                         closing --lost--> closed     (lost: from anywhere)
+                         closing --lost--> closed     (lost: from any state)
 
-An input costs some microseconds, so frames are none: they go past the machine, and
-a session knows by a flag whether it is known.  One machine takes 210 bytes.
+An input takes some microseconds, so frames do not go through the machine; a session
+has a flag that says whether it is welcomed.  A machine takes 210 bytes.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from wsmsg.protocol.frames import Hello, Welcome
 
 class SessionInputs(Protocol):
     """
-    What happens to a session.
+    Events in the life of a session.
     """
 
     def greeted(self, hello: Hello) -> None:
-        """The client said who it is."""
+        """The client sent hello."""
 
     def admitted(self, welcome: Welcome) -> None:
-        """It is who it said, and what it must be told first is there."""
+        """The login is complete, and the contents of the welcome are known."""
 
     def ended(self, code: Close, reason: str) -> None:
-        """We close it."""
+        """Connect ends the session."""
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""
@@ -41,79 +41,79 @@ class SessionInputs(Protocol):
 
 class SessionActions(Protocol):
     """
-    What a session does when something happens to it.
+    Reactions of a session to these events.
     """
 
-    def check(self, hello: Hello) -> None:
-        """Find out whether the client is who it says."""
+    def check_login(self, hello: Hello) -> None:
+        """Authenticate the client and begin its login."""
 
     def welcome(self, welcome: Welcome) -> None:
-        """Say welcome, and be a session of that user from now on."""
+        """Send the welcome, and serve the user from now on."""
 
-    def leave(self) -> None:
-        """Take it out of everything."""
+    def unregister(self) -> None:
+        """Remove the session from the registry and stop its input and output."""
 
-    def hang_up(self, code: Close, reason: str) -> None:
+    def close_connection(self, code: Close, reason: str) -> None:
         """Close the connection."""
 
-    def vanished(self, reason: str) -> None:
-        """Tell that the connection ended, and not because we closed it."""
+    def note_loss(self, reason: str) -> None:
+        """Log and count that the connection ended without a close by Connect."""
 
-    def gone(self, reason: str) -> None:
-        """Nothing of it is left."""
+    def release(self, reason: str) -> None:
+        """Release what is left after the connection is gone."""
 
 
-# mypy wants a class that can be made; a protocol does as well.
+# mypy wants a class that can be instantiated; a protocol does as well.
 _builder = TypeMachineBuilder(SessionInputs, SessionActions)  # type: ignore[type-abstract]
 
 _opening = _builder.state("opening")
 _checking = _builder.state("checking")
-_known = _builder.state("known")
+_welcomed = _builder.state("welcomed")
 _closing = _builder.state("closing")
 _closed = _builder.state("closed")
 
 
 @_opening.upon(SessionInputs.greeted).to(_checking)
-def _greeted(life: SessionInputs, session: SessionActions, hello: Hello) -> None:
-    session.check(hello)
+def _greeted(inputs: SessionInputs, session: SessionActions, hello: Hello) -> None:
+    session.check_login(hello)
 
 
-@_checking.upon(SessionInputs.admitted).to(_known)
-def _admitted(life: SessionInputs, session: SessionActions, welcome: Welcome) -> None:
+@_checking.upon(SessionInputs.admitted).to(_welcomed)
+def _admitted(inputs: SessionInputs, session: SessionActions, welcome: Welcome) -> None:
     session.welcome(welcome)
 
 
 @_opening.upon(SessionInputs.ended).to(_closing)
 @_checking.upon(SessionInputs.ended).to(_closing)
-@_known.upon(SessionInputs.ended).to(_closing)
+@_welcomed.upon(SessionInputs.ended).to(_closing)
 def _ended(
-    life: SessionInputs, session: SessionActions, code: Close, reason: str
+    inputs: SessionInputs, session: SessionActions, code: Close, reason: str
 ) -> None:
-    session.leave()
-    session.hang_up(code, reason)
+    session.unregister()
+    session.close_connection(code, reason)
 
 
 @_opening.upon(SessionInputs.lost).to(_closed)
 @_checking.upon(SessionInputs.lost).to(_closed)
-@_known.upon(SessionInputs.lost).to(_closed)
-def _lost(life: SessionInputs, session: SessionActions, reason: str) -> None:
-    session.leave()
-    session.vanished(reason)
-    session.gone(reason)
+@_welcomed.upon(SessionInputs.lost).to(_closed)
+def _lost(inputs: SessionInputs, session: SessionActions, reason: str) -> None:
+    session.unregister()
+    session.note_loss(reason)
+    session.release(reason)
 
 
 @_closing.upon(SessionInputs.lost).to(_closed)
 def _lost_after_close(
-    life: SessionInputs, session: SessionActions, reason: str
+    inputs: SessionInputs, session: SessionActions, reason: str
 ) -> None:
-    session.gone(reason)
+    session.release(reason)
 
 
-# What was on its way when the end came.
+# Inputs that were under way when the session ended.
 for _state in (_closing, _closed):
     _state.upon(SessionInputs.admitted).loop().returns(None)
     _state.upon(SessionInputs.ended).loop().returns(None)
 _closed.upon(SessionInputs.lost).loop().returns(None)
 
-#: Makes the life of one session.
-begin = _builder.build()
+#: Makes the state machine of one session.
+new_lifecycle = _builder.build()

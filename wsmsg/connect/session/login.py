@@ -1,5 +1,6 @@
 """
-From a session's hello to its welcome, and what the welcome could not have.
+Login of a session: from hello to the welcome, and the recheck of a welcome without
+conversations.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity
-from wsmsg.connect.session.requests import heads_of
+from wsmsg.connect.session.requests import to_heads
 from wsmsg.errors import Unauthenticated, WsmsgError
 from wsmsg.protocol.frames import Head, Hello, Limits, Welcome
 
@@ -20,45 +21,46 @@ if TYPE_CHECKING:
 _log = Logger()
 
 
-def identify(
-    node: SessionContext,
+def authenticate(
+    context: SessionContext,
     hello: Hello,
     proved: Identity | None,
     claimed_user: int | None,
 ) -> Identity:
     """
-    Who the client is, by the token of the headers, of hello, or of both.
+    Return the identity that the token of the headers, of hello, or of both proves.
 
+    @param proved: the identity that the token of the headers proves, if there is one.
     @raise WsmsgError: mostly C{Unauthenticated}.
     """
     if not hello.token:
         if proved is None:
             raise Unauthenticated("neither the headers nor hello have a token")
         return proved
-    identity = node.authenticate(hello.token, claimed_user)
+    identity = context.authenticate(hello.token, claimed_user)
     if proved is not None and proved.user != identity.user:
         raise Unauthenticated("the tokens of the headers and of hello differ")
     return identity
 
 
-async def welcome(session: Session, since_ms: int) -> Welcome:
+async def make_welcome(session: Session, since_ms: int) -> Welcome:
     """
-    What the session is told first.
+    Read the user's conversations and return the welcome with them.
 
-    The order matters: once the streams know the user, what is not in the heads that
-    are read afterwards is pushed.
+    The order matters: once the streams have the user, everything that is not in the
+    heads that are read afterwards is pushed.
     """
-    upstream = session.node.upstream
+    upstream = session.context.upstream
     heads: tuple[Head, ...] = ()
     more = synced = False
     try:
-        came = await upstream.user_joined(session.user)
+        joined = await upstream.user_joined(session.user)
         if upstream.unnumbered:
-            synced = True  # there is nothing that could be read
-        elif came and not session.closed:
+            synced = True  # There is nothing that could be read.
+        elif joined and not session.closed:
             limit = session.limits.page
             rows, more = await upstream.reads.heads(session.user, since_ms, limit)
-            heads, synced = heads_of(rows), True
+            heads, synced = to_heads(rows), True
     except WsmsgError as e:
         _log.warn(
             "session {session} of {user} begins without its conversations: {reason}",
@@ -76,7 +78,7 @@ def _welcome(
     return Welcome(
         user=session.user,
         session=session.name,
-        heartbeat_s=session.node.settings.heartbeat_s,
+        heartbeat_s=session.context.settings.heartbeat_s,
         limits=Limits(
             content_bytes=limits.content_bytes,
             frame_bytes=limits.frame_bytes,
@@ -84,9 +86,9 @@ def _welcome(
             sends_per_s=limits.sends_per_s,
             page=limits.page,
             watch=limits.watch,
-            unnumbered=session.node.upstream.unnumbered,
+            unnumbered=session.context.upstream.unnumbered,
         ),
-        time=int(session.node.clock.seconds() * 1000),
+        time=int(session.context.clock.seconds() * 1000),
         heads=heads,
         more=more,
         synced=synced,
@@ -95,19 +97,19 @@ def _welcome(
 
 async def recheck(session: Session) -> None:
     """
-    The welcome was without conversations: have the session told to ask for them as
-    soon as they can be had.
+    Tell a client that was welcomed without its conversations to sync, once they can
+    be read; until then, set the timer again.
     """
-    node = session.node
+    context, upstream = session.context, session.context.upstream
     try:
-        there = node.upstream.up and await node.upstream.user_joined(session.user)
+        synced = upstream.up and await upstream.user_joined(session.user)
     except WsmsgError:
-        there = False
-    if session.closed or node.upstream.unnumbered:
+        synced = False
+    if session.closed or upstream.unnumbered:
         return
-    due = node.registry.due
-    if there:
+    timers = context.registry.timers
+    if synced:
         reason = "the conversations can be read now"
-        due.resync([session], reason, node.settings.resync_spread_s)
+        timers.resync([session], reason, context.settings.resync_spread_s)
     else:
-        due.unsynced(session)
+        timers.unsynced(session)

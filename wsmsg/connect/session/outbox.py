@@ -1,15 +1,16 @@
 """
-What a client has been sent and has not yet read.
+Output queue of a session.
 
-While the transport takes bytes they go straight through and nothing is kept.
-While it is full they wait here, and two marks say what happens::
+While the transport accepts data, frames go straight to it and nothing is queued.
+While the transport is full, frames wait here, and two marks apply::
 
     0 ......... soft ............ hard ............ twice hard
-      all waits | sheddable is    | nothing pushed | even replies end
-                | dropped         | is taken       | the session
+      every     | ephemeral       | pushes are      | even a reply
+      frame     | frames are      | refused         | ends the
+      waits     | dropped         |                 | session
 
-Crossing the hard mark I{demotes} the session, until all that waits is written; then
-it must be told that something is missing.
+Crossing the hard mark I{demotes} the session until the whole queue is written.  The
+client must then be told that pushes are missing.
 """
 
 from __future__ import annotations
@@ -21,26 +22,27 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from wsmsg.connect.session.interface import ISessionPeer
+from wsmsg.protocol.codec import ICodec
 from wsmsg.settings.values import LimitSettings
 
 
 class OutboxOwner(Protocol):
     """
-    Who an outbox writes for.
+    The session that an outbox belongs to.
     """
 
     @property
     def limits(self) -> LimitSettings:
-        """The marks, as they are now."""
+        """The marks of the current settings."""
 
     def demoted(self) -> None:
-        """The hard mark was crossed; from now on pushes are refused."""
+        """The hard mark was crossed; pushes are refused from now on."""
 
     def drained(self) -> None:
-        """All that waited is written, and pushes are taken again."""
+        """The queue of a demoted session is written; pushes are accepted again."""
 
     def abandoned(self) -> None:
-        """The transport will never ask for more."""
+        """The transport will accept no more data."""
 
 
 @implementer(IPushProducer)
@@ -48,9 +50,9 @@ class Outbox:
     """
     The bounded queue in front of one connection.
 
-    @ivar size: bytes that wait.
+    @ivar size: queued bytes.
     @ivar is_demoted: whether pushes are refused.
-    @ivar shed: how many sheddable frames were dropped.
+    @ivar shed: the number of ephemeral frames that were dropped.
     """
 
     __slots__ = (
@@ -74,13 +76,13 @@ class Outbox:
         self.size = 0
         self.shed = 0
 
-    def put(self, data: bytes, shed: bool) -> bool:
+    def push(self, data: bytes, shed: bool) -> bool:
         """
-        Write or queue something pushed.
+        Write or queue a frame that the client did not request.
 
         @param data: framed bytes.
-        @param shed: whether it may be dropped over the soft mark.
-        @return: whether it was taken; what is shed counts as taken.
+        @param shed: whether the frame may be dropped above the soft mark.
+        @return: whether the frame was accepted; a dropped one counts as accepted.
         """
         if not self._paused and not self._waiting and not self._closed:
             self._peer.write_encoded(data)
@@ -100,9 +102,9 @@ class Outbox:
 
     def reply(self, data: bytes) -> bool:
         """
-        Write or queue an answer to the client's own request.
+        Write or queue the answer to a request of the client.
 
-        @return: whether it was taken; if not, the session cannot go on.
+        @return: whether the frame was accepted; if not, the session must end.
         """
         if not self._paused and not self._waiting and not self._closed:
             self._peer.write_encoded(data)
@@ -126,9 +128,9 @@ class Outbox:
 
     def finish(self, flush: bool) -> None:
         """
-        Take nothing more.
+        Accept no more frames.
 
-        @param flush: give what waits to the transport, else forget it.
+        @param flush: write what is queued to the transport, else drop it.
         """
         waiting, self._waiting = self._waiting, None
         self._closed, self.size = True, 0
@@ -155,3 +157,24 @@ class Outbox:
     def stopProducing(self) -> None:
         self.finish(flush=False)
         self._owner.abandoned()
+
+
+# The opcodes of a final frame (RFC 6455 section 5.2).
+_TEXT = 0x81
+_BINARY = 0x82
+
+
+def framed(codec: ICodec, payload: bytes) -> bytes:
+    """
+    Return the payload as one complete, unfragmented WebSocket message.
+
+    A server does not mask, so the bytes are the same for every connection: Connect
+    encodes a message once and shares it among all recipients with the same codec.
+    """
+    first = _BINARY if codec.binary else _TEXT
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return bytes((first, 126, size >> 8, size & 255)) + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload

@@ -1,5 +1,5 @@
 """
-What a session says: answers, pushes, and what it keeps back until its welcome.
+Output of a session: replies, pushes, and the pushes held back until the welcome.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from abc import ABC, abstractmethod
 
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.dedup import DeliveredSeqs, PreWelcomeBuffer
-from wsmsg.connect.session.framing import framed
 from wsmsg.connect.session.interface import ISessionPeer
-from wsmsg.connect.session.outbox import Outbox
+from wsmsg.connect.session.outbox import Outbox, framed
 from wsmsg.errors import Close
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Resync, ServerFrame, Welcome
@@ -19,13 +18,11 @@ from wsmsg.settings.values import LimitSettings
 
 class Output(ABC):
     """
-    The half of a session that speaks; the rest is
+    The half of a session that writes.  The other half is
     L{wsmsg.connect.session.session.Session}.
 
-    @ivar known: whether it was welcomed, and is not closed.
-    @ivar closed: whether it has ended; the connection may be there still.
-    @ivar told: users whose presence changed since it was asked; L{None}: nobody
-        keeps count.
+    @ivar welcomed: whether the client was welcomed and the session has not ended.
+    @ivar closed: whether the session has ended; its connection may still exist.
     """
 
     __slots__ = (
@@ -33,21 +30,21 @@ class Output(ABC):
         "_seen",
         "closed",
         "codec",
-        "known",
-        "node",
+        "context",
         "outbox",
         "peer",
-        "told",
+        "welcomed",
     )
 
-    def __init__(self, peer: ISessionPeer, codec: ICodec, node: SessionContext) -> None:
+    def __init__(
+        self, peer: ISessionPeer, codec: ICodec, context: SessionContext
+    ) -> None:
         self.peer = peer
         self.codec = codec
-        self.node = node
+        self.context = context
         self.outbox = Outbox(self, peer)
-        self.known = False
+        self.welcomed = False
         self.closed = False
-        self.told: set[int] | None = None
         self._early: PreWelcomeBuffer | None = None
         self._seen: DeliveredSeqs | None = None
 
@@ -60,13 +57,13 @@ class Output(ABC):
     @property
     def limits(self) -> LimitSettings:
         """
-        The limits as they are now.
+        The limits of the current settings.
         """
-        return self.node.registry.settings.limits
+        return self.context.registry.settings.limits
 
     def reply(self, frame: ServerFrame) -> None:
         """
-        Answer something that the client asked for.
+        Answer a request of the client.
         """
         if self.closed:
             return
@@ -75,20 +72,20 @@ class Output(ABC):
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
         """
-        Give the client a message, unless it has had it.
+        Push a message to the client, unless the session was pushed it before.
 
-        @param seq: 0: it has no number, and is known by its bytes.
+        @param seq: 0: the message has none, and is recognized by its bytes.
         @param data: framed bytes.
-        @return: whether the client has it or will be given it.
+        @return: whether the client has the message or will get it.
         """
-        counts = self.node.registry.counts
+        counts = self.context.registry.counts
         if self._seen is None:
             self._seen = DeliveredSeqs()
         had = self._seen.has(conversation, seq) if seq else self._seen.has_data(data)
         if had:
             counts.repeats += 1
             return True
-        if not self.tell(data, shed=False):
+        if not self.notify(data, shed=False):
             return False
         counts.pushed += 1
         if seq:
@@ -97,15 +94,17 @@ class Output(ABC):
             self._seen.note_data(data)
         return True
 
-    def tell(self, data: bytes, shed: bool) -> bool:
+    def notify(self, data: bytes, shed: bool) -> bool:
         """
-        Give the client something that it did not ask for just now.
+        Send the client a frame that it did not request.
 
         @param data: framed bytes.
-        @return: whether it gets it; if not, it will be told to sync.
+        @param shed: whether the frame may be dropped while the client is slow.
+        @return: whether the frame was accepted; if not, the client will be told to
+            sync.
         """
-        if self.known:
-            return self.outbox.put(data, shed)
+        if self.welcomed:
+            return self.outbox.push(data, shed)
         if self.closed:
             return False
         if self._early is None:
@@ -114,53 +113,54 @@ class Output(ABC):
 
     def resync(self, reason: str) -> None:
         """
-        Tell the client that what it was pushed may be incomplete.
+        Tell the client that pushes may be missing.
         """
         if self.closed:
             return
-        if not self.known:
-            self._early = self._early or PreWelcomeBuffer()
-            self._early.missed = True
+        if not self.welcomed:
+            if self._early is None:
+                self._early = PreWelcomeBuffer()
+            self._early.mark_incomplete()
             return
         if self.outbox.is_demoted:
-            return  # it is told when it drains
-        self.node.registry.counts.resyncs += 1
+            return  # The client is told when its outbox has drained.
+        self.context.registry.counts.resyncs += 1
         self.reply(Resync(reason))
 
-    def say_welcome(self, welcome: Welcome) -> None:
+    def start_output(self, welcome: Welcome) -> None:
         """
-        Say welcome, then what was pushed meanwhile, and speak freely from now on.
+        Send the welcome, then the pushes that were held back for it.
         """
         self.reply(welcome)
-        self.known = not self.closed
+        self.welcomed = not self.closed
         early, self._early = self._early, None
         if early is None:
             return
         for data in early.frames:
-            self.tell(data, shed=False)
-        if early.missed:
+            self.notify(data, shed=False)
+        if early.is_incomplete:
             self.resync("more was pushed than could wait for the welcome")
 
-    def fall_silent(self) -> None:
+    def stop_output(self) -> None:
         """
-        Say nothing any more but what the connection's end needs.
+        Accept no more frames; what is in the outbox may still be written.
         """
-        self.closed, self.known = True, False
+        self.closed, self.welcomed = True, False
         self._early = self._seen = None
 
     @abstractmethod
     def demoted(self) -> None:
         """
-        The client is too slow: nothing is pushed to it for now.
+        React to a client that became too slow: nothing is pushed to it for now.
         """
 
     @abstractmethod
     def drained(self) -> None:
         """
-        It has read all that waited for it.
+        React to a slow client that has read everything that waited for it.
         """
 
     def abandoned(self) -> None:
         """
-        The transport is going away; that the connection is lost follows.
+        Do nothing: the loss of the connection follows.
         """

@@ -1,9 +1,9 @@
 """
-The sessions on this node, by user; who watches whom; what they are told together.
+The sessions on this node by user, and everything that is pushed to them.
 
 Most users have one session, so an entry is the session itself, and a tuple only
-where there are several.  A pushed frame is made once a codec (twice where the
-sender is among the recipients) and its bytes are shared by all.
+where a user has several.  A pushed frame is encoded once for each codec (twice if the
+sender is among the recipients), and all sessions share its bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from zope.interface import implementer
 
 from wsmsg import model
 from wsmsg.connect.session.context import SessionCounters
-from wsmsg.connect.session.framing import framed
+from wsmsg.connect.session.outbox import framed
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
+from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import Close, Overloaded
 from wsmsg.flow.idle import IdleWaiters
@@ -30,9 +31,6 @@ from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ServerFrame
 from wsmsg.settings.values import ConnectSettings
-
-# A close frame has room for 123, and no half of a character.
-_REASON_BYTES = 120
 
 
 class RegisteredSession(TimedSession, Protocol):
@@ -44,14 +42,13 @@ class RegisteredSession(TimedSession, Protocol):
     device: str
     codec: ICodec
     opened_s: float
-    sends: TokenBucket | None
-    told: set[int] | None
+    send_bucket: TokenBucket | None
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
-        """A message, unless the session has had it; whether it has it now."""
+        """Push a message; return whether the client has it or will get it."""
 
-    def tell(self, data: bytes, shed: bool) -> bool:
-        """Something that is not numbered."""
+    def notify(self, data: bytes, shed: bool) -> bool:
+        """Send a frame that the client did not request."""
 
 
 #: Called with a session; must not raise.
@@ -63,11 +60,12 @@ class Registry:
     """
     All sessions of a node.
 
-    @ivar settings: as they are now; a reload puts new ones here.
-    @ivar due: what sessions wait for; its C{sweep} must be called steadily.
-    @ivar counts: what was done so far.
+    @ivar settings: the current settings of the daemon.
+    @ivar timers: the timers of all sessions; its C{sweep} must be called steadily.
+    @ivar watchers: the presence subscriptions of all sessions.
+    @ivar counts: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
-    @ivar draining: whether this node takes no new sessions.
+    @ivar draining: whether this node accepts no new sessions.
     @ivar send_fences: users who sent more than their rate.
     """
 
@@ -83,7 +81,8 @@ class Registry:
         self.counts = SessionCounters()
         self.count = 0
         self.draining = False
-        self.due = SessionTimers(clock, uniform)
+        self.timers = SessionTimers(clock, uniform)
+        self.watchers: Watchers[RegisteredSession] = Watchers()
         self.send_fences: SendFences[int] = SendFences()
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
@@ -91,7 +90,6 @@ class Registry:
         self._sessions: dict[
             int, RegisteredSession | tuple[RegisteredSession, ...]
         ] = {}
-        self._watchers: dict[int, set[RegisteredSession]] = {}
         self._empty = IdleWaiters()
 
     def apply_settings(self, settings: ConnectSettings) -> None:
@@ -102,51 +100,52 @@ class Registry:
 
     def observe(self, added: OnSession, removed: OnSession) -> None:
         """
-        Call C{added} with each session whose user and device are proved, and
+        Call C{added} with each session whose user and device are authenticated, and
         C{removed} with each of those when it ends.
         """
         self._on_added.append(added)
         self._on_removed.append(removed)
 
-    # ------------------------------------------------------ coming and going
+    # ------------------------------------------------------ adding and removing
 
     def opened(self, session: RegisteredSession) -> int:
         """
-        A connection opened; it must say hello in time.
+        Count a new connection and wait for its hello.
 
-        @return: a number for it that no other has.
+        @return: a number for the session that no other session of this node has.
         """
         self.count += 1
         self._numbered += 1
-        self.due.opening(session, self.settings.hello_timeout_s)
+        self.timers.opening(session, self.settings.hello_timeout_s)
         return self._numbered
 
     def add(self, session: RegisteredSession) -> None:
         """
-        The user and the device of the session are proved: what is pushed to the
-        user from now on comes to it.  An older session of the device is closed.
+        Add a session whose user and device are authenticated: it is pushed what comes
+        for the user from now on.  An older session of the device is closed.
 
-        @raise Overloaded: the user has as many devices here as they may.
+        @raise Overloaded: the user has as many devices on this node as the limit
+            allows.
         """
         others = self.sessions_of(session.user)
         older = [s for s in others if s.device == session.device]
         if not older and len(others) >= self.settings.limits.connections_per_user:
             raise Overloaded(f"{len(others)} devices of this user are connected", 5000)
-        # A query and the streams' word are waited for, and then there is no more.
-        self.due.checking(session, 3 * self.settings.query_timeout_s)
+        # A login waits for a query and for the streams, each up to the query timeout.
+        self.timers.checking(session, 3 * self.settings.query_timeout_s)
         self._sessions[session.user] = (*others, session) if others else session
-        for added in self._on_added:
-            added(session)
+        for on_added in self._on_added:
+            on_added(session)
         for s in older:
             s.close(Close.REPLACED, "a newer login of this device took its place")
 
     def remove(self, session: RegisteredSession) -> bool:
         """
-        The session ends.
+        Remove a session that ends, and cancel its timers.
 
-        @return: whether it was the last one of its user.
+        @return: whether it was the last session of its user.
         """
-        self.due.forget(session)
+        self.timers.forget(session)
         sessions = self.sessions_of(session.user)
         if session not in sessions:
             return False
@@ -155,13 +154,13 @@ class Registry:
             self._sessions[session.user] = rest if len(rest) > 1 else rest[0]
         else:
             del self._sessions[session.user]
-        for removed in self._on_removed:
-            removed(session)
+        for on_removed in self._on_removed:
+            on_removed(session)
         return not rest
 
     def lost(self) -> None:
         """
-        A connection is gone.
+        Count a connection as gone.
         """
         self.count -= 1
         if not self.count:
@@ -169,7 +168,7 @@ class Registry:
 
     def sessions_of(self, user: int) -> tuple[RegisteredSession, ...]:
         """
-        All sessions of the user here, oldest first.
+        Return all sessions of a user on this node, the oldest first.
         """
         entry = self._sessions.get(user)
         if entry is None:
@@ -181,40 +180,14 @@ class Registry:
 
     def bucket(self, user: int, now: float) -> TokenBucket:
         """
-        The tokens that all sessions of the user share for their sends.
+        Return the token bucket that all sessions of a user share for sends.
         """
         for session in self.sessions_of(user):
-            if session.sends is not None:
-                return session.sends
+            if session.send_bucket is not None:
+                return session.send_bucket
         return TokenBucket(now, self.settings.limits.sends_burst)
 
-    # -------------------------------------------------------------- watching
-
-    def watch(
-        self, session: RegisteredSession, before: Sequence[int], users: Sequence[int]
-    ) -> tuple[list[int], list[int]]:
-        """
-        The session watches C{users} in place of C{before}.
-
-        @return: those whom somebody here watches only now, and those whom nobody
-            here watches any more.
-        """
-        came, left = [], []
-        for user in users:
-            watchers = self._watchers.get(user)
-            if watchers is None:
-                watchers = self._watchers[user] = set()
-                came.append(user)
-            watchers.add(session)
-        for user in set(before).difference(users):
-            watchers = self._watchers[user]
-            watchers.discard(session)
-            if not watchers:
-                del self._watchers[user]
-                left.append(user)
-        return came, left
-
-    # ----------------------------------------------------------------- IEdge
+    # -------------------------------------------------------------------- IEdge
 
     def users(self) -> list[int]:
         return list(self._sessions)
@@ -223,26 +196,26 @@ class Registry:
         return user in self._sessions
 
     def watched(self) -> list[int]:
-        return list(self._watchers)
+        return self.watchers.users()
 
     def push(self, message: model.Message, targets: Sequence[int]) -> int:
         conversation, seq, sender = message.conversation, message.seq, message.sender
-        plain: dict[ICodec, bytes] = {}
-        own: dict[ICodec, bytes] = {}
+        for_others: dict[ICodec, bytes] = {}
+        for_sender: dict[ICodec, bytes] = {}
         having = 0
         for user in targets:
             entry = self._sessions.get(user)
             if entry is None:
                 self.counts.absent += 1
                 continue
-            made = own if user == sender else plain
+            encoded = for_sender if user == sender else for_others
             for session in entry if isinstance(entry, tuple) else (entry,):
                 try:
                     codec = session.codec
-                    data = made.get(codec)
+                    data = encoded.get(codec)
                     if data is None:
-                        frame = deliver(message, user)
-                        data = made[codec] = framed(codec, codec.encode(frame))
+                        frame = to_deliver(message, user)
+                        data = encoded[codec] = framed(codec, codec.encode(frame))
                     having += session.push(conversation, seq, data)
                 except Exception:  # noqa: BLE001 - a guard
                     self._broken(session)
@@ -252,22 +225,20 @@ class Registry:
         frame = frames.Receipt(
             cursor.conversation, cursor.user, cursor.read, cursor.delivered
         )
-        self._tell(frame, self._all(targets), shed=False)
+        self._notify_all(frame, self._all(targets), shed=False)
 
     def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:
-        self._tell(frames.Typing(conversation, user), self._all(targets), shed=True)
+        frame = frames.Typing(conversation, user)
+        self._notify_all(frame, self._all(targets), shed=True)
 
     def presence(self, presence: model.UserPresence) -> None:
-        watchers = self._watchers.get(presence.user)
-        if not watchers:
-            return
-        for session in watchers:
-            if session.told is not None:
-                session.told.add(presence.user)
-        self._tell(presence_frame(presence), watchers, shed=True)
+        watching = self.watchers.of(presence.user)
+        if watching:
+            self.watchers.note_change(presence.user)
+            self._notify_all(to_presence(presence), watching, shed=True)
 
     def renew(self, reason: str) -> None:
-        self.due.move(
+        self.timers.move(
             self._all(self._sessions),
             reason,
             self.settings.resync_spread_s,
@@ -276,13 +247,12 @@ class Registry:
         )
 
     def kick(self, user: int, device: str, reason: str) -> None:
-        shown = reason.encode()[:_REASON_BYTES].decode("utf-8", "ignore")
         for session in self.sessions_of(user):
             if not device or session.device == device:
-                session.close(Close.KICKED, shown)
+                session.close(Close.KICKED, reason)
 
     def resync(self, reason: str, opened_after_s: float) -> None:
-        self.due.resync(
+        self.timers.resync(
             [s for s in self._all(self._sessions) if s.opened_s >= opened_after_s],
             reason,
             self.settings.resync_spread_s,
@@ -291,42 +261,42 @@ class Registry:
     def _all(self, users: Iterable[int]) -> list[RegisteredSession]:
         return [session for user in users for session in self.sessions_of(user)]
 
-    def _tell(
+    def _notify_all(
         self, frame: ServerFrame, sessions: Iterable[RegisteredSession], *, shed: bool
     ) -> None:
         """
-        Give many sessions the same frame.
+        Send the same frame to many sessions.
         """
-        made: dict[ICodec, bytes] = {}
+        encoded: dict[ICodec, bytes] = {}
         for session in tuple(sessions):
             try:
                 codec = session.codec
-                data = made.get(codec)
+                data = encoded.get(codec)
                 if data is None:
-                    data = made[codec] = framed(codec, codec.encode(frame))
-                session.tell(data, shed)
+                    data = encoded[codec] = framed(codec, codec.encode(frame))
+                session.notify(data, shed)
             except Exception:  # noqa: BLE001 - a guard
                 self._broken(session)
 
     def _broken(self, session: RegisteredSession) -> None:
         """
-        A bug of ours met one session; the others go on.
+        Log a bug that met one session, and end that session; the others go on.
         """
         self._log.failure("session of {user} is broken", user=session.user)
         session.close(Close.BUG, "internal error")
 
-    # ----------------------------------------------------------------- drain
+    # -------------------------------------------------------------------- drain
 
     def drain(self, reason: str) -> Deferred[None]:
         """
-        Ask all clients to move, evenly over C{goaway_spread_s}; each session ends
-        when what its client asked for is answered.
+        Ask all clients to move, evenly over C{goaway_spread_s}.  Each session ends
+        when the requests of its client are answered.
 
         @return: a Deferred that fires when no connection is left.
         """
         self.draining = True
         settings = self.settings
-        self.due.move(
+        self.timers.move(
             self._all(self._sessions),
             reason,
             settings.goaway_spread_s,
@@ -335,9 +305,10 @@ class Registry:
         return self._empty.wait(not self.count)
 
 
-def deliver(message: model.Message, user: int) -> frames.Deliver:
+def to_deliver(message: model.Message, user: int) -> frames.Deliver:
     """
-    The message as C{user} gets it: the sender's own devices see the client id.
+    Convert a message to the client protocol for a user.  Only devices of the sender
+    see the client id.
     """
     return frames.Deliver(
         message.conversation,
@@ -351,9 +322,10 @@ def deliver(message: model.Message, user: int) -> frames.Deliver:
     )
 
 
-def presence_frame(presence: model.UserPresence) -> frames.Presence:
+def to_presence(presence: model.UserPresence) -> frames.Presence:
     """
-    Presence as the client protocol has it: who is there was not seen last.
+    Convert presence to the client protocol.  A user who is online has no last-seen
+    time.
     """
     last_seen_ms = 0 if presence.online else presence.last_seen_ms
     return frames.Presence(presence.user, presence.online, last_seen_ms)

@@ -1,7 +1,7 @@
 """
-What a client that is known may ask for: one function a frame.
+Requests of a client that was welcomed, one function for each kind of frame.
 
-What is to be accepted is in L{wsmsg.connect.session.sends}.
+Sends are in L{wsmsg.connect.session.sends}.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg import model
-from wsmsg.connect.session.inbox import QUERIES
-from wsmsg.connect.session.registry import deliver, presence_frame
+from wsmsg.connect.session.registry import to_deliver, to_presence
 from wsmsg.connect.session.sends import (
     change_group,
     check_member,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Queries of one session that may be unanswered; then it is not read.
+#: Unanswered queries of a session at which Connect stops reading from it.
 QUERIES_MAX = 4
 
 _log = Logger()
@@ -41,21 +40,25 @@ _log = Logger()
 
 def refuse(session: Session, error: WsmsgError, request: str = "") -> None:
     """
-    Say why there is no answer to a request.
+    Answer a request with an error.
     """
     session.reply(frames.Error(error.code, error.reason, request))
 
 
-def ask(
-    session: Session, request: str, asked: Deferred[T], tell: Callable[[T], object]
+def answer_later(
+    session: Session,
+    request: str,
+    query: Deferred[T],
+    answer: Callable[[T], object],
 ) -> None:
     """
-    Tell the client the result when it is there, or why there is none; do not read
-    it while it waits for too many.
+    Answer a request when its query has a result, or with the error why it has none.
+    Connect does not read from a session with too many queries.
+
+    @param request: the id of the request, for the error.
+    @param answer: called with the result.
     """
-    session.queries += 1
-    if session.queries >= QUERIES_MAX:
-        session.intake.block(QUERIES)
+    session.start_query()
 
     def failed(failure: Failure) -> None:
         error = failure.value
@@ -64,18 +67,17 @@ def ask(
             error = Internal("internal error")
         refuse(session, error, request)
 
-    def settled(_: object) -> None:
-        session.queries -= 1
-        session.made_room()
+    query.addCallback(answer)
+    query.addErrback(failed)
+    query.addBoth(lambda _: session.finish_query())
 
-    asked.addCallback(tell)
-    asked.addErrback(failed)
-    asked.addBoth(settled)
+
+# ---------------------------------------------------------------------- reads
 
 
 def sync(session: Session, frame: frames.Sync) -> None:
     """
-    The messages of a conversation above a number.
+    Answer with the messages of a conversation above a seq.
     """
     try:
         check_member(session, frame.conversation)
@@ -85,28 +87,28 @@ def sync(session: Session, frame: frames.Sync) -> None:
     most = session.limits.page
     limit = min(frame.limit or most, most)
 
-    def page(result: tuple[Sequence[model.Message], int, bool]) -> None:
+    def answer(result: tuple[Sequence[model.Message], int, bool]) -> None:
         messages, head, more = result
         fitting = _fitting(messages, session.limits.outbox_hard_bytes // QUERIES_MAX)
         session.reply(
             frames.Page(
                 frame.id,
                 frame.conversation,
-                tuple(deliver(m, session.user) for m in fitting),
+                tuple(to_deliver(m, session.user) for m in fitting),
                 head,
                 more or len(fitting) < len(messages),
             )
         )
 
-    asked = session.node.upstream.reads.page(
+    query = session.context.upstream.reads.page(
         session.user, frame.conversation, frame.after, limit
     )
-    ask(session, frame.id, asked, page)
+    answer_later(session, frame.id, query, answer)
 
 
 def _fitting(messages: Sequence[model.Message], limit: int) -> Sequence[model.Message]:
     """
-    As many of the first as have about C{limit} bytes together, and at least one.
+    Return the first messages that have about C{limit} bytes together, at least one.
     """
     size = 0
     for i, message in enumerate(messages):
@@ -118,25 +120,24 @@ def _fitting(messages: Sequence[model.Message], limit: int) -> Sequence[model.Me
 
 def conversations(session: Session, frame: frames.Conversations) -> None:
     """
-    The user's conversations that changed at a time or later, from the first or
-    going on.
+    Answer with the user's conversations that changed at a time or later.
     """
     most = session.limits.page
     limit = min(frame.limit or most, most)
 
-    def heads(result: tuple[Sequence[model.ConversationHead], bool]) -> None:
+    def answer(result: tuple[Sequence[model.ConversationHead], bool]) -> None:
         rows, more = result
-        session.reply(frames.Heads(frame.id, heads_of(rows), more))
+        session.reply(frames.Heads(frame.id, to_heads(rows), more))
 
-    asked = session.node.upstream.reads.heads(
+    query = session.context.upstream.reads.heads(
         session.user, frame.since, limit, frame.after
     )
-    ask(session, frame.id, asked, heads)
+    answer_later(session, frame.id, query, answer)
 
 
-def heads_of(rows: Sequence[model.ConversationHead]) -> tuple[frames.Head, ...]:
+def to_heads(rows: Sequence[model.ConversationHead]) -> tuple[frames.Head, ...]:
     """
-    Conversations as the client protocol has them.
+    Convert conversations to the client protocol.
     """
     return tuple(
         frames.Head(
@@ -156,12 +157,12 @@ def heads_of(rows: Sequence[model.ConversationHead]) -> tuple[frames.Head, ...]:
 
 def members(session: Session, frame: frames.Members) -> None:
     """
-    A group with some of its members, from the first or going on.
+    Answer with a group and a page of its members.
     """
     most = session.limits.page
     limit = min(frame.limit or most, most)
 
-    def told(view: GroupView) -> None:
+    def answer(view: GroupView) -> None:
         more = len(view.members) > limit
         if not frame.after:
             more = more or len(view.members) < view.count
@@ -178,112 +179,120 @@ def members(session: Session, frame: frames.Members) -> None:
             )
         )
 
-    # One more than is told, to know whether there are more.
-    asked = session.node.upstream.reads.group(
+    # One more than the page holds, to know whether there are more.
+    query = session.context.upstream.reads.group(
         session.user, group_conversation(frame.group), frame.after, limit + 1
     )
-    ask(session, frame.id, asked, told)
+    answer_later(session, frame.id, query, answer)
+
+
+# ------------------------------------------------------- marks, typing, presence
 
 
 def delivered(session: Session, frame: frames.Delivered) -> None:
     """
-    All up to this number is on the user's device.
+    Note that all messages up to a seq are on a device of the user.
     """
     try:
         check_member(session, frame.conversation)
     except WsmsgError as e:
         refuse(session, e)
         return
-    session.node.upstream.cursor(frame.conversation, session.user, frame.seq, 0)
+    session.context.upstream.cursor(frame.conversation, session.user, frame.seq, 0)
 
 
 def read(session: Session, frame: frames.Read) -> None:
     """
-    All up to this number was seen, and so is on a device; or a message alone was.
+    Note that the user has seen all messages up to a seq, or a single message by id.
     """
     try:
         check_member(session, frame.conversation)
     except WsmsgError as e:
         refuse(session, e)
         return
-    seq, upstream = frame.seq, session.node.upstream
+    seq, upstream = frame.seq, session.context.upstream
     if seq and not upstream.unnumbered:
         upstream.cursor(frame.conversation, session.user, seq, seq)
     elif frame.message_id:
         mark = model.Mark(session.user, frame.message_id)
-        upstream.reads.mark(session.user, [mark]).addErrback(_not_marked, session)
+        upstream.reads.mark(session.user, [mark]).addErrback(_mark_failed, session)
 
 
-def _not_marked(failure: Failure, session: Session) -> None:
-    error: Any = failure.check(WsmsgError) and failure.value
-    refuse(session, error or Internal("internal error"))
+def _mark_failed(failure: Failure, session: Session) -> None:
+    error = failure.value
+    if not isinstance(error, WsmsgError):
+        error = Internal("internal error")
+    refuse(session, error)
 
 
 def typing(session: Session, frame: frames.Typing) -> None:
     """
-    The user types; whoever hears it late need not hear it.
+    Tell the others in a conversation that the user types.
     """
     try:
         check_member(session, frame.conversation)
     except WsmsgError as e:
         refuse(session, e)
         return
-    session.node.upstream.typing(frame.conversation, session.user)
+    session.context.upstream.typing(frame.conversation, session.user)
 
 
 def watch(session: Session, frame: frames.Watch) -> None:
     """
-    Whose presence the client wants to know, in place of whom it asked for before.
+    Watch the presence of these users in place of those watched before, and answer
+    with their presence now.
     """
     users = tuple(dict.fromkeys(frame.users))
     most = session.limits.watch
     if len(users) > most:
         refuse(session, BadRequest(f"watch.users has more than {most} users"))
         return
-    node = session.node
-    came, left = node.registry.watch(session, session.watching, users)
-    session.watching = users
-    if came:
-        node.upstream.watch(came)
-    if left:
-        node.upstream.unwatch(left)
+    registry, upstream = session.context.registry, session.context.upstream
+    watchers = registry.watchers
+    added, removed = watchers.replace(session, users)
+    if added:
+        upstream.watch(added)
+    if removed:
+        upstream.unwatch(removed)
     if not users:
         return
-    # What is pushed while the answer is on its way is newer than the answer.
-    told = session.told = set()
+    changed = watchers.record(session)
 
-    def present(answer: Sequence[model.UserPresence]) -> None:
-        if session.told is not told:
-            return  # asked again meanwhile
-        session.told = None
-        for presence in answer:
-            if presence.user not in told:
-                session.reply(presence_frame(presence))
+    def answer(found: Sequence[model.UserPresence]) -> None:
+        if not watchers.stop_recording(session, changed):
+            return  # The client has sent another watch meanwhile.
+        for presence in found:
+            # Presence pushed during the query is newer than its result.
+            if presence.user not in changed:
+                session.reply(to_presence(presence))
 
-    def unknown(failure: Failure) -> list[model.UserPresence]:
+    def unavailable(failure: Failure) -> list[model.UserPresence]:
         failure.trap(WsmsgError)
-        return [model.UserPresence(u, True) for u in users if u in node.registry]
+        return [model.UserPresence(u, True) for u in users if u in registry]
 
-    asked = node.upstream.reads.presence(users)
-    ask(session, "", asked.addErrback(unknown), present)
+    query = upstream.reads.presence(users)
+    answer_later(session, "", query.addErrback(unavailable), answer)
+
+
+# ----------------------------------------------------------------------- others
 
 
 def ping(session: Session, frame: frames.Ping) -> None:
     """
-    The client sees that we are there.
+    Answer a ping.
     """
     session.reply(frames.Pong(frame.nonce))
 
 
 def hello(session: Session, frame: frames.Hello) -> None:
     """
-    Refused: it was said.
+    Refuse a second hello.
     """
     refuse(session, BadFrame("hello was said already"))
 
 
-#: What to do for each frame of a client that is known.
-ANSWERS: dict[type[Any], Callable[[Any, Any], None]] = {
+#: The function for each kind of frame of a client that was welcomed.
+REQUESTS: dict[type[Any], Callable[[Any, Any], None]] = {
     frames.Hello: hello,
     frames.Send: send,
     frames.Delivered: delivered,

@@ -1,9 +1,8 @@
 """
-What a client that is known wants to have accepted: messages, changes of groups, and
-that a message is taken back.
+Sends of a client that was welcomed: messages, changes of groups, recalls.
 
-All go the same way, as messages of different kinds, and so are alike in their rate,
-window, order and answers.
+All of them become messages of different kinds.  They share the rate, the window, the
+order and the answers.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import (
     BadRequest,
     Forbidden,
-    RateLimited,
     TooLarge,
     Unsupported,
     WsmsgError,
@@ -40,105 +38,91 @@ from wsmsg.protocol import frames
 if TYPE_CHECKING:
     from wsmsg.connect.session.session import Session
 
-#: The least that a sender over the rate is told to wait: what they have on the wire
-#: must meet the fence, or it overtakes what was refused.
-_LEAST_HINT_MS = 500
-
 
 def send(session: Session, frame: frames.Send) -> None:
     """
-    Have a message accepted; the answer comes whenever it does.
+    Pass a message on to Message.
     """
-    if not _admitted(session, frame.client_id):
+    if not session.start_send(frame.client_id):
         return
     problem = problem_with(frame, session.limits.content_bytes)
     if problem is None and frame.kind > model.TEXT:
-        problem = _unsupported(session, "messages of other kinds than 1")
+        problem = _unsupported(session, "kinds other than 1")
     if problem is not None:
-        reject(session, frame.client_id, problem)
+        session.reject_send(frame.client_id, problem)
         return
     to = frame.to
-    _propose(
+    _submit(
         session,
         frame.client_id,
         conversation_of(session.user, to) if to else group_conversation(frame.group),
         frame.content,
         frame.kind or model.TEXT,
-        partial(session.answered, frame.client_id),
+        partial(session.finish_send, frame.client_id),
     )
 
 
 def create_group(session: Session, frame: frames.CreateGroup) -> None:
     """
-    Make a group of who asks and others; its number follows from the request.
+    Create a group of the user and others.  Its number follows from the user and the
+    client id, so a repeated request creates no second group.
     """
-    if not _admitted(session, frame.client_id):
+    if not session.start_send(frame.client_id):
         return
-    if _refused(session, frame.client_id, "groups that are made here"):
+    if _rejected(session, frame.client_id, "new groups"):
         return
     members = dict.fromkeys((session.user, *frame.members))
     change = GroupChange(True, frame.name, frame.history, tuple(members))
     group = group_conversation(group_of(session.user, frame.client_id))
-    answered = partial(session.answered, frame.client_id, made=group)
-    _propose_change(session, frame.client_id, group, change, answered)
+    on_answer = partial(session.finish_send, frame.client_id, created=group)
+    _submit_change(session, frame.client_id, group, change, on_answer)
 
 
 def change_group(session: Session, frame: frames.ChangeGroup) -> None:
     """
-    Add and remove members; whether the user may do that is for Message to say.
+    Add and remove members.  Message decides whether the user may.
     """
-    if not _admitted(session, frame.client_id):
+    if not session.start_send(frame.client_id):
         return
-    if _refused(session, frame.client_id, "groups that are changed here"):
+    if _rejected(session, frame.client_id, "changes of groups"):
         return
     change = GroupChange(
         add=tuple(dict.fromkeys(frame.add)), remove=tuple(dict.fromkeys(frame.remove))
     )
     group = group_conversation(frame.group)
-    answered = partial(session.answered, frame.client_id)
-    _propose_change(session, frame.client_id, group, change, answered)
+    on_answer = partial(session.finish_send, frame.client_id)
+    _submit_change(session, frame.client_id, group, change, on_answer)
 
 
 def recall(session: Session, frame: frames.Recall) -> None:
     """
-    Take a message back; whether it is one of the user's is for Message to say.
+    Recall a message.  Message decides whether it is one of the user's.
     """
-    if not _admitted(session, frame.client_id):
+    if not session.start_send(frame.client_id):
         return
-    if _refused(session, frame.client_id, "messages that are taken back"):
+    if _rejected(session, frame.client_id, "recalls"):
         return
     try:
         check_member(session, frame.conversation)
     except WsmsgError as e:
-        reject(session, frame.client_id, e)
+        session.reject_send(frame.client_id, e)
         return
-    _propose(
+    _submit(
         session,
         frame.client_id,
         frame.conversation,
         str(frame.seq),
         model.RECALL,
-        partial(session.answered, frame.client_id),
-    )
-
-
-def reject(session: Session, client_id: str, error: WsmsgError) -> None:
-    """
-    Answer one that goes nowhere.
-    """
-    session.answered(
-        client_id,
-        SendAnswer(
-            code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms
-        ),
+        partial(session.finish_send, frame.client_id),
     )
 
 
 def check_member(session: Session, conversation: str) -> None:
     """
-    Who is in a group only Message knows; the rest is in the name.
+    Check that the user is in a conversation of two, by its name.  The members of a
+    group are known to Message only.
 
-    @raise WsmsgError: the user has no part in it.
+    @raise WsmsgError: the user is not in it, or the name is invalid.
     """
     try:
         if is_group(conversation):
@@ -151,32 +135,11 @@ def check_member(session: Session, conversation: str) -> None:
         raise Forbidden(f"you are not in the conversation {conversation}")
 
 
-def _admitted(session: Session, client_id: str) -> bool:
-    """
-    Whether the user's rate allows one more; if not, it is rejected.
-    """
-    registry = session.node.registry
-    registry.counts.sends += 1
-    limits = registry.settings.limits
-    now = session.node.clock.seconds()
-    bucket = session.sends
-    if bucket is None:
-        bucket = session.sends = registry.bucket(session.user, now)
-    session.unanswered += 1
-    away = registry.send_fences
-    wait_ms = away.remaining_ms(session.user, now) if away else 0
-    if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
-        wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
-        wait_ms = max(wait_ms, _LEAST_HINT_MS)
-        away.raise_for(session.user, now, wait_ms)
-    if wait_ms:
-        reject(session, client_id, RateLimited("too many sends", wait_ms))
-    return not wait_ms
-
-
 def problem_with(frame: frames.Send, limit: int) -> WsmsgError | None:
     """
-    Why the message cannot be, if so.
+    Return what is wrong with the frame, or L{None}.
+
+    @param limit: the maximum length of the content in bytes.
     """
     content = frame.content
     if frame.group and frame.to:
@@ -185,7 +148,7 @@ def problem_with(frame: frames.Send, limit: int) -> WsmsgError | None:
         return BadRequest("neither to nor group is set")
     if frame.kind >= model.FIRST_EVENT:
         return BadRequest(f"kinds from {model.FIRST_EVENT} up are the server's")
-    # A character is one to four bytes: mostly its number settles it.
+    # A character is one to four bytes, so the number of characters mostly decides.
     if len(content) * 4 > limit and len(content.encode("utf-8")) > limit:
         return TooLarge(f"content is longer than {limit} bytes")
     if "\0" in content:
@@ -194,44 +157,46 @@ def problem_with(frame: frames.Send, limit: int) -> WsmsgError | None:
 
 
 def _unsupported(session: Session, what: str) -> Unsupported | None:
-    if not session.node.upstream.unnumbered:
+    if not session.context.upstream.unnumbered:
         return None
-    return Unsupported(f"the deployed Message behind this server has no {what}")
+    return Unsupported(f"the Message behind this server does not support {what}")
 
 
-def _refused(session: Session, client_id: str, what: str) -> bool:
+def _rejected(session: Session, client_id: str, what: str) -> bool:
     """
-    Whether Message has no such thing; then it is rejected.
+    Reject a send that Message does not support.
+
+    @return: whether it was rejected.
     """
     error = _unsupported(session, what)
     if error is not None:
-        reject(session, client_id, error)
+        session.reject_send(client_id, error)
     return error is not None
 
 
-def _propose_change(
+def _submit_change(
     session: Session,
     client_id: str,
     group: str,
     change: GroupChange,
-    answered: Callable[[SendAnswer], object],
+    on_answer: Callable[[SendAnswer], object],
 ) -> None:
     problem = change_problem(change)
     if problem:
-        reject(session, client_id, BadRequest(problem))
+        session.reject_send(client_id, BadRequest(problem))
         return
-    _propose(session, client_id, group, spell_change(change), model.GROUP, answered)
+    _submit(session, client_id, group, spell_change(change), model.GROUP, on_answer)
 
 
-def _propose(
+def _submit(
     session: Session,
     client_id: str,
     conversation: str,
     content: str,
     kind: int,
-    answered: Callable[[SendAnswer], object],
+    on_answer: Callable[[SendAnswer], object],
 ) -> None:
     if session.unanswered > session.limits.window:
-        session.intake.block(WINDOW)
+        session.inbox.block(WINDOW)
     new = NewSend(session.user, client_id, conversation, content, kind)
-    session.node.upstream.send(new, answered)
+    session.context.upstream.send(new, on_answer)

@@ -1,14 +1,15 @@
 """
-One client's conversation with this node: frames in, frames and effects out.
+The session of one client on this node: frames in, frames and effects out.
 
-It knows no WebSocket, no stream and no reactor::
+A session does no I/O.  It knows neither WebSocket nor stream nor reactor::
 
-    life      how it comes and goes           intake    frames that must wait
-    login     from hello to welcome           output    what it says
-    requests  what a known client asks for    outbox    what the client has not read
+    Session        login, back-pressure, requests in flight    lifecycle, login
+      |
+    Input          frames from the client                      inbox, requests, sends
+      |
+    Output         frames to the client                        outbox, dedup
 
-A session that must not take more for now (see L{wsmsg.connect.session.inbox}) blocks
-its intake, and so its client.
+A session that accepts no more input for now blocks its inbox, and so its client.
 """
 
 from __future__ import annotations
@@ -16,346 +17,309 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.session import login
 from wsmsg.connect.session.context import SessionContext
-from wsmsg.connect.session.inbox import (
-    CHECKING,
-    LEAVING,
-    QUERIES,
-    RATE,
-    SLOW,
-    WINDOW,
-    Inbox,
-)
+from wsmsg.connect.session.inbox import CHECKING, LEAVING, QUERIES, RATE, SLOW, WINDOW
+from wsmsg.connect.session.input import Input
 from wsmsg.connect.session.interface import ISession, ISessionPeer, Subprotocol
-from wsmsg.connect.session.lifecycle import begin
-from wsmsg.connect.session.output import Output
-from wsmsg.connect.session.requests import ANSWERS, QUERIES_MAX
+from wsmsg.connect.session.lifecycle import new_lifecycle
+from wsmsg.connect.session.requests import QUERIES_MAX
 from wsmsg.connect.upstream.interface import SendAnswer
-from wsmsg.errors import BadFrame, Close, WsmsgError, closing
+from wsmsg.errors import Close, RateLimited, WsmsgError
 from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
-from wsmsg.protocol.frames import (
-    Accepted,
-    Error,
-    Goaway,
-    Hello,
-    Rejected,
-    Welcome,
-)
+from wsmsg.protocol.frames import Accepted, Goaway, Hello, Rejected, Welcome
 
-#: So many frames that cannot be understood end the connection.
-BAD_FRAMES: Final = 10
+#: The minimum wait that a sender over the rate is told: the sends that are under way
+#: from the client must meet the fence too, or they overtake those that were rejected.
+_LEAST_HINT_MS = 500
 
-#: A close frame has room for so many bytes of reason (RFC 6455 section 5.5).
+#: Bytes of reason that fit into a close frame (RFC 6455 section 5.5).
 _REASON_BYTES: Final = 123
 
 
 @implementer(ISession)
-class Session(Output):
+class Session(Input):
     """
-    A connection of a user, or of someone who has yet to say who they are.
+    The session of a user, or of a client that has yet to say who it is.
 
-    @ivar user: 0 while it is not proved.
-    @ivar opened_s: when the connection opened, and then when hello came.
-    @ivar unanswered: sends that have no answer yet.
-    @ivar queries: other requests that have no answer yet.
-    @ivar sends: the user's tokens for sends; L{None} before the first.
-    @ivar watching: whose presence it asked for.
+    @ivar device: the client's name for its device; empty until hello.
+    @ivar opened_s: the time when the connection opened, from hello on that of hello.
+    @ivar unanswered: sends without an answer.
+    @ivar send_bucket: the user's rate of sends; L{None} before the first.
     """
 
     __slots__ = (
-        "_bad",
         "_claimed",
-        "_frames",
         "_identity",
-        "_life",
+        "_lifecycle",
+        "_queries",
         "device",
-        "intake",
-        "number",
         "opened_s",
-        "queries",
-        "sends",
+        "send_bucket",
         "unanswered",
-        "user",
-        "watching",
     )
 
     reads_to_end: ClassVar[bool] = False
-
-    _log = Logger()
 
     def __init__(
         self,
         peer: ISessionPeer,
         codec: ICodec,
-        node: SessionContext,
+        context: SessionContext,
         *,
         identity: Identity | None = None,
         claimed_user: int | None = None,
     ) -> None:
-        super().__init__(peer, codec, node)
-        self.intake = Inbox(self, peer)
-        self.user = 0
+        """
+        @param identity: the identity that a token in the headers proves.
+        @param claimed_user: the user that a header claims.
+        """
+        super().__init__(peer, codec, context)
         self.device = ""
-        self.opened_s = node.clock.seconds()
+        self.opened_s = context.clock.seconds()
         self.unanswered = 0
-        self.queries = 0
-        self.sends: TokenBucket | None = None
-        self.watching: tuple[int, ...] = ()
+        self.send_bucket: TokenBucket | None = None
+        self._queries = 0
         self._identity = identity
         self._claimed = claimed_user
-        self._bad = 0
-        self._frames: TokenBucket | None = None
-        self._life = begin(self)
-        self.number = node.registry.opened(self)
+        self._lifecycle = new_lifecycle(self)
+        self.number = context.registry.opened(self)
 
-    # ------------------------------------------------------- the connection
-
-    def received(self, data: bytes, binary: bool) -> None:
-        if self.closed:
-            return
-        if binary is not self.codec.binary:
-            due = "binary" if self.codec.binary else "text"
-            self._misunderstood(BadFrame(f"frames are {due} messages here"))
-        elif self.intake.put(data) > 4 * max(65536, self.limits.frame_bytes):
-            why = "too much was sent while it was not read"
-            self.close(Close.RATE_LIMITED, why)
+    def greet(self, hello: Hello) -> None:
+        self._lifecycle.greeted(hello)
 
     def lost(self, reason: str) -> None:
-        self._life.lost(reason)
+        self._lifecycle.lost(reason)
 
     def close(self, code: Close, reason: str) -> None:
         """
         End the session and its connection.
         """
-        self._life.ended(code, reason)
+        self._lifecycle.ended(code, reason)
 
-    def take(self, data: bytes) -> None:
-        """
-        Understand a frame and do what it asks for.
-        """
-        try:
-            self._take(data)
-        except Exception:  # noqa: BLE001 - a guard
-            self._broken(Failure())
+    # ------------------------------------------------------- rate and back-pressure
 
-    def _take(self, data: bytes) -> None:
-        registry = self.node.registry
-        registry.counts.frames += 1
-        limits, now = registry.settings.limits, self.node.clock.seconds()
-        if self._frames is None:
-            self._frames = TokenBucket(now, limits.frames_burst)
-        if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):
-            registry.counts.limited += 1
-            registry.due.limited(self)
-            self.intake.block(RATE)
-        try:
-            frame = self.codec.decode(data)
-        except BadFrame as e:
-            self._misunderstood(e)
-            return
-        if self.known:
-            ANSWERS[type(frame)](self, frame)
-        elif isinstance(frame, Hello):
-            self._life.greeted(frame)
-        else:
-            self._misunderstood(BadFrame("nothing but hello is heard before welcome"))
-
-    def _misunderstood(self, error: BadFrame) -> None:
-        self.node.registry.counts.bad_frames += 1
-        self._bad += 1
-        if not self.known:
-            self.refuse(error)
-            return
-        self.reply(Error(error.code, error.reason))
-        if self._bad >= BAD_FRAMES:
-            self.close(Close.BAD_FRAME, f"{self._bad} frames were not understood")
-
-    def refuse(self, error: WsmsgError) -> None:
+    def limit_rate(self) -> None:
         """
-        Say why and close.
+        Stop reading until the client may send again.
         """
-        self.reply(Error(error.code, error.reason))
-        self.close(closing(error), error.reason)
-
-    def _broken(self, failure: Failure) -> None:
-        """
-        A bug of ours: log it, and end this session only.
-        """
-        self._log.failure(
-            "session {session} of {user} is broken",
-            failure=failure,
-            session=self.name,
-            user=self.user,
-        )
-        self.close(Close.BUG, "internal error")
-
-    @property
-    def name(self) -> str:
-        """
-        As clients and logs see it.
-        """
-        return f"{self.node.name}-{self.number}"
-
-    def demoted(self) -> None:
-        registry = self.node.registry
-        registry.counts.demoted += 1
-        registry.due.slow(self, self.limits.outbox_drain_s)
-        self.intake.block(SLOW)
-
-    def drained(self) -> None:
-        self.node.registry.due.drained(self)
-        self.resync("the connection was too slow for what was sent to it")
-        self.intake.unblock(SLOW)
+        registry = self.context.registry
+        registry.counts.limited += 1
+        registry.timers.limited(self)
+        self.inbox.block(RATE)
 
     def refill(self, now: float) -> bool:
         """
-        Go on reading if the rate allows it again, and say whether it does.
+        Resume reading if the frame rate allows it.
+
+        @return: whether it does.
         """
         frames = self._frames
         if frames is None or not frames.wait_s(now, self.limits.frames_per_s):
-            self.intake.unblock(RATE)
-            # What waited may have spent the tokens again.
-            return not self.intake.blocks & RATE
+            self.inbox.unblock(RATE)
+            # The frames that waited may have used up the tokens again.
+            return not self.inbox.blocks & RATE
         return False
 
-    # ------------------------------------------------------------------ sends
+    def demoted(self) -> None:
+        registry = self.context.registry
+        registry.counts.demoted += 1
+        registry.timers.slow(self, self.limits.outbox_drain_s)
+        self.inbox.block(SLOW)
 
-    def answered(self, client_id: str, answer: SendAnswer, made: str = "") -> None:
+    def drained(self) -> None:
+        self.context.registry.timers.drained(self)
+        self.resync("the connection was too slow for what was sent to it")
+        self.inbox.unblock(SLOW)
+
+    # -------------------------------------------------------- sends and queries
+
+    def start_send(self, client_id: str) -> bool:
         """
-        A send of this session is accepted or rejected.
+        Count a send, and reject it if the user is over the rate.
 
-        @param made: the conversation of the group that there is if it is accepted.
+        @return: whether the rate allows it.
+        """
+        registry = self.context.registry
+        registry.counts.sends += 1
+        self.unanswered += 1
+        limits, now = registry.settings.limits, self.context.clock.seconds()
+        bucket, fences = self.send_bucket, registry.send_fences
+        if bucket is None:
+            bucket = self.shared_bucket(now)
+        wait_ms = fences.remaining_ms(self.user, now) if fences else 0
+        if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
+            wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
+            wait_ms = max(wait_ms, _LEAST_HINT_MS)
+            fences.raise_for(self.user, now, wait_ms)
+        if wait_ms:
+            self.reject_send(client_id, RateLimited("too many sends", wait_ms))
+        return not wait_ms
+
+    def shared_bucket(self, now: float) -> TokenBucket:
+        """
+        Return the token bucket that all sessions of the user share for sends.
+        """
+        if self.send_bucket is None:
+            self.send_bucket = self.context.registry.bucket(self.user, now)
+        return self.send_bucket
+
+    def reject_send(self, client_id: str, error: WsmsgError) -> None:
+        """
+        Reject a send that was started, without passing it on.
+        """
+        code, reason = error.code, error.reason
+        self.finish_send(
+            client_id,
+            SendAnswer(code=code, reason=reason, retry_after_ms=error.retry_after_ms),
+        )
+
+    def finish_send(
+        self, client_id: str, answer: SendAnswer, created: str = ""
+    ) -> None:
+        """
+        Tell the client that a send is accepted or rejected.
+
+        @param created: the conversation of the group that the send creates.
         """
         self.unanswered -= 1
-        counts = self.node.registry.counts
+        counts = self.context.registry.counts
         if answer.time_ms:
             counts.accepted += 1
-            self.reply(Accepted(client_id, answer.time_ms, made))
+            self.reply(Accepted(client_id, answer.time_ms, created))
         else:
             counts.rejected[answer.code] += 1
             self.reply(
                 Rejected(client_id, answer.code, answer.reason, answer.retry_after_ms)
             )
-        if self.intake.blocks:
-            self.made_room()
+        if self.inbox.blocks:
+            self._resume()
 
-    def made_room(self) -> None:
+    def start_query(self) -> None:
         """
-        A send or a query was answered: go on if that is what was waited for.
+        Count a query; stop reading while there are too many.
         """
-        if (
-            self.intake.blocks & WINDOW
-            and self.unanswered <= self.limits.window * 3 // 4
-        ):
-            self.intake.unblock(WINDOW)
-        if self.intake.blocks & QUERIES and self.queries < QUERIES_MAX:
-            self.intake.unblock(QUERIES)
-        self._left_if_done()
+        self._queries += 1
+        if self._queries >= QUERIES_MAX:
+            self.inbox.block(QUERIES)
 
-    # -------------------------------------------------------------- its life
+    def finish_query(self) -> None:
+        """
+        Note that a query has its answer.
+        """
+        self._queries -= 1
+        self._resume()
 
-    def check(self, hello: Hello) -> None:
-        registry = self.node.registry
+    def _resume(self) -> None:
+        """
+        Resume reading if only the request that was just answered prevented it.
+        """
+        blocks, window = self.inbox.blocks, self.limits.window
+        if blocks & WINDOW and self.unanswered <= window * 3 // 4:
+            self.inbox.unblock(WINDOW)
+        if self.inbox.blocks & QUERIES and self._queries < QUERIES_MAX:
+            self.inbox.unblock(QUERIES)
+        self._close_if_done()
+
+    # ---------------------------------------------------------------- lifecycle
+
+    def check_login(self, hello: Hello) -> None:
+        context, registry = self.context, self.context.registry
         if registry.draining:
             self.close(Close.DRAIN, "this node is stopping")
             return
         try:
-            identity = login.identify(self.node, hello, self._identity, self._claimed)
+            identity = login.authenticate(context, hello, self._identity, self._claimed)
             self.user, self.device = identity.user, hello.device
-            self.opened_s = self.node.clock.seconds()
+            self.opened_s = context.clock.seconds()
             registry.add(self)
         except WsmsgError as e:
             self.refuse(e)
             return
-        self.intake.block(CHECKING)
-        Deferred.fromCoroutine(self._admit(hello.since)).addErrback(self._broken)
+        self.inbox.block(CHECKING)
+        Deferred.fromCoroutine(self._admit(hello.since)).addErrback(self._fail)
 
     async def _admit(self, since_ms: int) -> None:
-        self._life.admitted(await login.welcome(self, since_ms))
+        self._lifecycle.admitted(await login.make_welcome(self, since_ms))
 
     def welcome(self, welcome: Welcome) -> None:
-        due = self.node.registry.due
-        due.admitted(self)
-        self.node.registry.counts.welcomed += 1
-        self.say_welcome(welcome)
+        timers = self.context.registry.timers
+        timers.admitted(self)
+        self.context.registry.counts.welcomed += 1
+        self.start_output(welcome)
         if not welcome.synced:
-            due.unsynced(self)
+            timers.unsynced(self)
         self._log.info(
             "session {session} of {user} on {device}: welcome",
             session=self.name,
             user=self.user,
             device=self.device,
         )
-        self.intake.unblock(CHECKING)
+        self.inbox.unblock(CHECKING)
 
     def recheck(self) -> None:
         """
-        The welcome was without conversations: see whether they can be had now.
+        Check whether the conversations that the welcome lacked can be read now.
         """
-        Deferred.fromCoroutine(login.recheck(self)).addErrback(self._broken)
+        Deferred.fromCoroutine(login.recheck(self)).addErrback(self._fail)
 
     def goaway(self, reason: str, after_ms: int, alternatives: tuple[str, ...]) -> None:
         """
-        Ask the client to move, finish what it asked for, close.
+        Ask the client to move, finish its requests, then close.
         """
         if self.closed:
             return
-        if self.known:
+        if self.welcomed:
             self.reply(Goaway(reason, after_ms, alternatives))
-        self.intake.block(LEAVING)
-        self._left_if_done()
+        self.inbox.block(LEAVING)
+        self._close_if_done()
 
-    def _left_if_done(self) -> None:
-        if self.intake.blocks & LEAVING and not self.unanswered and not self.queries:
+    def _close_if_done(self) -> None:
+        if self.inbox.blocks & LEAVING and not self.unanswered and not self._queries:
             self.close(Close.DRAIN, "this node is stopping")
 
-    def leave(self) -> None:
-        self.fall_silent()
-        self.intake.close()
-        registry, upstream = self.node.registry, self.node.upstream
+    def unregister(self) -> None:
+        self.stop_output()
+        self.inbox.close()
+        registry, upstream = self.context.registry, self.context.upstream
         if registry.remove(self):
             upstream.user_left(self.user)
-        if self.watching:
-            _, nobody = registry.watch(self, self.watching, ())
-            self.watching = ()
-            if nobody:
-                upstream.unwatch(nobody)
+        unwatched = registry.watchers.remove(self)
+        if unwatched:
+            upstream.unwatch(unwatched)
 
-    def hang_up(self, code: Close, reason: str) -> None:
-        self.node.registry.counts.closes[code.name] += 1
+    def close_connection(self, code: Close, reason: str) -> None:
+        self.context.registry.counts.closes[code.name] += 1
         self.outbox.finish(flush=code is not Close.SLOW_CLIENT)
         self._log.info(
             "session {session} of {user} closes after {seconds:.1f} s: {code} {reason}",
             session=self.name,
             user=self.user,
-            seconds=self.node.clock.seconds() - self.opened_s,
+            seconds=self.context.clock.seconds() - self.opened_s,
             code=code.name,
             reason=reason,
         )
         short = reason.encode("utf-8", "replace")[:_REASON_BYTES]
         self.peer.close(code, short.decode("utf-8", "ignore"))
 
-    def vanished(self, reason: str) -> None:
+    def note_loss(self, reason: str) -> None:
         name = reason.upper()
-        if name in Close.__members__:  # the connection was ended for what it sent
-            self.node.registry.counts.closes[name] += 1
+        if name in Close.__members__:  # The connection closed it for a protocol error.
+            self.context.registry.counts.closes[name] += 1
         self._log.info(
             "session {session} of {user} ended after {seconds:.1f} s: {reason}",
             session=self.name,
             user=self.user,
-            seconds=self.node.clock.seconds() - self.opened_s,
+            seconds=self.context.clock.seconds() - self.opened_s,
             reason=reason,
         )
 
-    def gone(self, reason: str) -> None:
-        registry = self.node.registry
+    def release(self, reason: str) -> None:
+        registry = self.context.registry
         registry.counts.shed += self.outbox.shed
         self.outbox.finish(flush=False)
         registry.lost()
@@ -369,7 +333,7 @@ class Session(Output):
 
 def subprotocol(codec: ICodec, context: SessionContext) -> Subprotocol:
     """
-    Return the subprotocol whose sessions speak this codec.
+    Return the subprotocol whose sessions use this codec.
     """
 
     def open_session(

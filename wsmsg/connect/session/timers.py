@@ -1,8 +1,8 @@
 """
-What sessions are due for at a later time: closed, resumed, told to sync or to move.
+Timers of sessions: to close, resume, resync or move them later.
 
-No session has a timer of its own; L{SessionTimers.sweep} is called steadily and costs
-only what is due.
+No session has a timer of its own.  The node calls L{SessionTimers.sweep} at a steady
+rate, and a sweep costs only what is due.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.errors import Close
 
-#: How often the sweep should be called, in seconds.
-SWEEP_S = 0.25
-
-#: How long after a welcome without conversations, or a vain attempt, to try again.
+#: Seconds from a welcome without conversations, or a failed attempt, to the next.
 _UNSYNCED_S = 1.0
 
 T = TypeVar("T")
@@ -26,8 +23,8 @@ T = TypeVar("T")
 
 class Deadlines(Generic[T]):
     """
-    Things that each are due the same time after they were added, so that those due
-    first are at the front and a look costs only what is due.
+    Items that are all due equally long after they were added.  So the items due first
+    are at the front, and L{take} looks only at what is due.
     """
 
     def __init__(self) -> None:
@@ -37,15 +34,23 @@ class Deadlines(Generic[T]):
         return len(self._due)
 
     def add(self, item: T, due: float) -> None:
+        """
+        Add an item, or move it to a later time.
+
+        @param due: a time that is not before that of any other item.
+        """
         self._due.pop(item, None)
         self._due[item] = due
 
     def drop(self, item: T) -> None:
+        """
+        Remove an item if it is there.
+        """
         self._due.pop(item, None)
 
     def take(self, now: float) -> list[T]:
         """
-        Take out what is due at C{now}.
+        Remove the items that are due at C{now}, and return them.
         """
         taken = []
         for item, due in self._due.items():
@@ -59,8 +64,7 @@ class Deadlines(Generic[T]):
 
 class PacedQueue(Generic[T]):
     """
-    Things that are handed out evenly over a time, so that what they cause does not
-    come all at once.
+    Items that are handed out evenly over a time, to spread the load that they cause.
     """
 
     def __init__(self) -> None:
@@ -73,18 +77,22 @@ class PacedQueue(Generic[T]):
 
     def add(self, items: Iterable[T], now: float, over_s: float) -> None:
         """
-        Hand these out, and what waits still, from C{now} until C{over_s} later.
+        Hand out these items, and those that still wait, from C{now} until C{over_s}
+        seconds later.
         """
         self._waiting.update(dict.fromkeys(items))
         self._last = now
         self._until = max(self._until, now + over_s)
 
     def drop(self, item: T) -> None:
+        """
+        Remove an item if it is there.
+        """
         self._waiting.pop(item, None)
 
     def take(self, now: float) -> list[T]:
         """
-        Take out the share of the time since the last call.
+        Remove the share of the time since the last call, and return it.
         """
         left = self._until - self._last
         share = (now - self._last) / left if left > 0 else 1.0
@@ -98,30 +106,30 @@ class PacedQueue(Generic[T]):
 
 class TimedSession(Protocol):
     """
-    A session, as the sweep sees it.
+    A session, as its timers see it.
     """
 
     def resync(self, reason: str) -> None:
-        """What was pushed may be incomplete."""
+        """Tell the client that pushes may be missing."""
 
     def goaway(self, reason: str, after_ms: int, alternatives: tuple[str, ...]) -> None:
-        """Ask the client to move, finish what it asked for, close."""
+        """Ask the client to move, finish its requests, then close."""
 
     def refill(self, now: float) -> bool:
-        """Go on reading if the rate allows it again, and say whether it does."""
+        """Resume reading if the frame rate allows it; return whether it does."""
 
     def recheck(self) -> None:
-        """Try again what the welcome could not have; if in vain, be due again."""
+        """Try again to read what the welcome lacked."""
 
     def close(self, code: Close, reason: str) -> None:
-        """End it."""
+        """End the session."""
 
 
 class SessionTimers:
     """
-    The sessions that wait for something, by what it is.
+    The sessions that wait for a time, grouped by what happens then.
 
-    @param uniform: a random number between two.
+    @param uniform: returns a random number between its two arguments.
     """
 
     def __init__(
@@ -143,7 +151,7 @@ class SessionTimers:
 
     def forget(self, session: TimedSession) -> None:
         """
-        The session is due for nothing any more.
+        Cancel all timers of a session.
         """
         for deadlines in (self._opening, self._checking, self._slow, self._unsynced):
             deadlines.drop(session)
@@ -153,44 +161,45 @@ class SessionTimers:
 
     def opening(self, session: TimedSession, within_s: float) -> None:
         """
-        The session must say hello in so many seconds.
+        Close the session unless hello comes within this time.
         """
         self._opening.add(session, self._clock.seconds() + within_s)
 
     def checking(self, session: TimedSession, within_s: float) -> None:
         """
-        It said hello, and must be welcomed in so many seconds.
+        Close the session, which has said hello, unless it is welcomed within this time.
         """
         self._opening.drop(session)
         self._checking.add(session, self._clock.seconds() + within_s)
 
     def admitted(self, session: TimedSession) -> None:
         """
-        It was welcomed.
+        Cancel the timer of the login.
         """
         self._checking.drop(session)
 
     def unsynced(self, session: TimedSession) -> None:
         """
-        It was welcomed, but no stream knew it or its conversations were not read.
+        Recheck the session in a second: it was welcomed without its conversations, or
+        before a stream had its user.
         """
         self._unsynced.add(session, self._clock.seconds() + _UNSYNCED_S)
 
     def slow(self, session: TimedSession, within_s: float) -> None:
         """
-        It was demoted, and must drain in so many seconds.
+        Close the session, which was demoted, unless it drains within this time.
         """
         self._slow.add(session, self._clock.seconds() + within_s)
 
     def drained(self, session: TimedSession) -> None:
         """
-        It is not slow any more.
+        Cancel the timer of a slow session.
         """
         self._slow.drop(session)
 
     def limited(self, session: TimedSession) -> None:
         """
-        It is not read before it has tokens again.
+        Resume reading from the session when its token bucket has refilled.
         """
         self._limited[session] = None
 
@@ -198,7 +207,7 @@ class SessionTimers:
         self, sessions: Iterable[TimedSession], reason: str, over_s: float
     ) -> None:
         """
-        Tell these to sync, evenly over a time.
+        Tell these sessions to sync, evenly over a time.
         """
         self._resync_reason = reason
         self._resyncing.add(sessions, self._clock.seconds(), over_s)
@@ -213,9 +222,9 @@ class SessionTimers:
         opening: bool = True,
     ) -> None:
         """
-        Ask these to move to another node.
+        Ask the clients of these sessions to move, evenly over a time.
 
-        @param opening: close those that said no hello yet.
+        @param opening: close the sessions that have not said hello yet.
         """
         for session in self._opening.take(float("inf")) if opening else ():
             session.close(Close.DRAIN, reason)

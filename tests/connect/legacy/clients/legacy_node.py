@@ -9,7 +9,7 @@ from typing import Any
 from tests.connect.session.doubles import FakePeer, House, unframed
 from wsmsg import model
 from wsmsg.auth.identity import Identity
-from wsmsg.connect.legacy.clients.shared import LegacyClients
+from wsmsg.connect.legacy.clients.clients import LegacyClients
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello
@@ -103,7 +103,7 @@ class LegacyHouse(House):
                 update={"legacy": ConnectLegacySettings(**(legacy or {}))}
             )
         )
-        self.legacy = LegacyClients(self.node)
+        self.legacy = LegacyClients(self.context)
 
     def deployed(self, user: int) -> LegacyClient:
         """

@@ -38,7 +38,7 @@ class MarkPoolTests(SynchronousTestCase):
             self.upstream,
             self.clock,
             lambda failures: 0.5 if failures < 3 else 2.0,
-            unknown=lambda user, mark: self.unknown.append((user, mark)),
+            on_unknown=lambda user, mark: self.unknown.append((user, mark)),
             limit=3,
         )
         self.addCleanup(self.assert_quiet)

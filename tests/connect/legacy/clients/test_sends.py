@@ -33,7 +33,7 @@ class HeldSendsTests(SynchronousTestCase):
         self.assertEqual(house.legacy.held.count, 2)
         house.answer(ACCEPTED, ACCEPTED)
         held = house.legacy.held
-        self.assertEqual(set(held.stats().values()), {0})
+        self.assertEqual(set(held.status().values()), {0})
         self.assertEqual(house.registry.counts.accepted, 2)
 
     def test_one_identity(self) -> None:

@@ -310,7 +310,7 @@ class EndTests(SynchronousTestCase):
         client.drop()
         house.pass_time(1)
         house.answer(ACCEPTED)
-        self.assertEqual(set(house.legacy.held.stats().values()), {0})
+        self.assertEqual(set(house.legacy.held.status().values()), {0})
         self.assertEqual(house.registry.count, 0)
         self.assertEqual(house.registry.watched(), [])
 

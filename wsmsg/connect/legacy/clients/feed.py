@@ -1,17 +1,18 @@
 """
-What a deployed client is given: each message once, in the order of its conversation.
+The feed of a legacy client: each message once, in the order of its conversation.
 
-The client keeps no numbers, so they are kept here for it.  A message whose number is
-the next goes to it as it was pushed.  Anything else makes its conversation I{wanted}:
-what is missing is read page by page, as fast as the client takes it, and what is
-pushed meanwhile is found there in its turn::
+A legacy client tracks no seqs, so Connect does it.  A pushed message with the next seq
+goes straight to the client.  Otherwise its conversation becomes I{wanted}: the feed
+reads the missing messages page by page, as fast as the client takes them, and finds
+there in turn what is pushed meanwhile::
 
-    pushed, the next number ----------------------------> the client
-    pushed, after a gap; or the client is slow --> wanted --pages-->
-    resync --> conversations that changed -------> wanted --pages-->
-    connect, with legacy.redeliver --------------> unread --pages-->   (before all else)
+    pushed, the next seq ----------------------------> the client
+    pushed, after a gap, or to a slow client ---> wanted --pages-->
+    resync --> conversations that changed ------> wanted --pages-->
+    connect, with legacy.redeliver -------------> unread --pages-->   (before all else)
 
-What it must not get (events, its own words, what was recalled) only moves the number.
+Messages that a legacy client does not get (events, the user's own, recalled ones) only
+advance the seq.
 """
 
 from __future__ import annotations
@@ -27,27 +28,28 @@ from wsmsg.connect.legacy.clients.counters import LegacyCounters
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.dedup import SEEN
-from wsmsg.connect.session.framing import framed
-from wsmsg.connect.session.registry import deliver
+from wsmsg.connect.session.outbox import framed
+from wsmsg.connect.session.registry import to_deliver
 from wsmsg.errors import Unavailable, WsmsgError
 from wsmsg.model import ConversationHead, Message
 from wsmsg.protocol.legacy import CODEC
 
-#: Messages given of late whose places are remembered, for acknowledgements.
+#: Recent messages whose conversation and seq are kept, for acknowledgements.
 RECENT = 256
 
-#: Of a conversation that was not heard of since connecting, so many of the last
-#: messages are looked at after a loss.
+#: The last messages that are read after a loss, in a conversation that the feed has
+#: not seen since the client connected.
 _LOOK_BACK = 1000
 
-#: What may be older than the connection by its clock, and newer by Message's.
+#: The maximum difference between the clocks of Connect and Message.
 _SKEW_MS = 1000
 
-#: Attempts to read something, by the retry policy; then it is given up, which takes
-#: most of a minute by its defaults.
+#: Attempts to read something, by the retry policy, after which the feed gives up.  With
+#: the default policy they take most of a minute.
 _ATTEMPTS = 30
 
-#: The two bytes of a header before nothing: what this client is not to have.
+#: The size of an empty message: the two bytes of its header.  The codec encodes a
+#: message that a legacy client must not get as empty.
 _NOTHING = 2
 
 
@@ -58,31 +60,31 @@ class FeedReader(Protocol):
 
     user: int
     closed: bool
-    known: bool
+    welcomed: bool
     opened_s: float
-    node: SessionContext
+    context: SessionContext
     outbox: LegacyOutbox
 
-    def tell(self, data: bytes, shed: bool) -> bool:
-        """Give the client framed bytes, if it takes them."""
+    def notify(self, data: bytes, shed: bool) -> bool:
+        """Send framed bytes; return whether they were accepted."""
 
     def feed_later(self) -> None:
-        """Have C{go_on} called after the delay of the retry policy."""
+        """Have L{LegacyFeed.resume} called after the delay of the retry policy."""
 
-    def feed_broke(self, failure: Failure) -> None:
-        """A bug of ours."""
+    def feed_failed(self, failure: Failure) -> None:
+        """End the session because of a bug."""
 
 
 class LegacyFeed:
     """
-    Of one client.
+    The messages of one legacy client.
 
-    @ivar base: where conversations were when the client connected, as far as known.
-    @ivar failures: attempts to read that failed in a row.
+    @ivar failures: the number of attempts to read that failed in a row.
     """
 
     __slots__ = (
         "_after",
+        "_base",
         "_counters",
         "_floors",
         "_last",
@@ -92,7 +94,6 @@ class LegacyFeed:
         "_recent",
         "_unread",
         "_wanted",
-        "base",
         "failures",
     )
 
@@ -101,8 +102,8 @@ class LegacyFeed:
     def __init__(
         self, reader: FeedReader, counters: LegacyCounters, *, redeliver: bool
     ) -> None:
+        self._base: dict[str, int] = {}
         self._counters = counters
-        self.base: dict[str, int] = {}
         self._reader = reader
         self._last: dict[str, int] = {}
         self._wanted: dict[str, int] = {}
@@ -118,13 +119,13 @@ class LegacyFeed:
 
     def push(self, conversation: str, seq: int, data: bytes) -> None:
         """
-        A message was pushed: the client is given it, now or in its turn.
+        Give the client a pushed message, now or in its turn.
 
         @param data: framed bytes.
         """
         last = self._last.get(conversation)
         if last is not None and seq <= last:
-            self._reader.node.registry.counts.repeats += 1
+            self._reader.context.registry.counts.repeats += 1
         elif (
             self._unread
             or conversation in self._wanted
@@ -134,34 +135,41 @@ class LegacyFeed:
             if last is None:
                 self._note(conversation, seq - 1)
             self._want(conversation, seq)
-            self.go_on()
+            self.resume()
 
     def resync(self) -> None:
         """
-        What was pushed may be incomplete: look what there is.
+        Read what was missed: pushes may have been lost.
         """
         self._missed = True
         self.failures = 0
-        self.go_on()
+        self.resume()
 
-    def told(self, message_id: int) -> None:
+    def note_head(self, conversation: str, head: int) -> None:
         """
-        The client was told something with this id that nobody has to know it has seen.
+        Note the last seq of a conversation at the time when the client connected.
+        """
+        self._base[conversation] = head
+
+    def note_unmarked(self, message_id: int) -> None:
+        """
+        Note that the client was sent something with this id, whose acknowledgement is
+        not to be passed on.
         """
         self._remember(message_id, "", -1)
 
-    def place_of(self, message_id: int) -> tuple[str, int] | None:
+    def pop_place(self, message_id: int) -> tuple[str, int] | None:
         """
-        Conversation and number of a message that was given of late, below zero for
-        what L{told} says; it is acknowledged once.
+        Return conversation and seq of a recent message, once: it is acknowledged once.
+        The seq is negative for what L{note_unmarked} noted.
         """
         return self._recent.pop(message_id, None)
 
     def _give(self, conversation: str, seq: int, data: bytes) -> bool:
         if len(data) > _NOTHING:
-            if not self._reader.tell(data, shed=False):
+            if not self._reader.notify(data, shed=False):
                 return False
-            self._reader.node.registry.counts.pushed += 1
+            self._reader.context.registry.counts.pushed += 1
             self._remember(_message_id(data), conversation, seq)
         self._note(conversation, seq)
         return True
@@ -172,7 +180,7 @@ class LegacyFeed:
             del self._recent[next(iter(self._recent))]
 
     def _note(self, conversation: str, seq: int) -> None:
-        # Taken out and put back: the dict's order is that of use.
+        # Popping first moves the key to the end: the order of the dict is that of use.
         before = self._last.pop(conversation, 0)
         self._last[conversation] = max(before, seq)
         if len(self._last) > SEEN:
@@ -186,29 +194,29 @@ class LegacyFeed:
 
     # ----------------------------------------------------------------- read
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """
-        Read what is missing, if anything is, and the client takes it.
+        Read the missing messages, if there are any and the client takes them.
         """
-        if self._reading or not self._is_due():
+        if self._reading or not self._wants_pages():
             return
         self._reading = True
-        Deferred.fromCoroutine(self._read()).addErrback(self._reader.feed_broke)
+        Deferred.fromCoroutine(self._read()).addErrback(self._reader.feed_failed)
 
-    def _is_due(self) -> bool:
+    def _wants_pages(self) -> bool:
         reader = self._reader
         wants = bool(self._unread or self._missed or self._wanted)
-        return wants and reader.known and reader.outbox.is_idle
+        return wants and reader.welcomed and reader.outbox.is_idle
 
     async def _read(self) -> None:
         try:
-            while self._is_due():
+            while self._wants_pages():
                 if self._unread:
                     await self._read_unread()
                 elif self._wanted:
-                    await self._read_on(next(iter(self._wanted)))
+                    await self._read_wanted(next(iter(self._wanted)))
                 else:
-                    await self._look_around()
+                    await self._read_heads()
                 self.failures = 0
         except WsmsgError as e:
             self._failed(e)
@@ -222,7 +230,7 @@ class LegacyFeed:
             return
         self.failures = 0
         self._log.warn(
-            "messages for deployed client {user} cannot be read: {code} {reason}",
+            "messages for legacy client {user} cannot be read: {code} {reason}",
             user=self._reader.user,
             code=error.code,
             reason=error.reason,
@@ -240,8 +248,8 @@ class LegacyFeed:
 
     async def _read_unread(self) -> None:
         reader = self._reader
-        messages, _, more = await reader.node.upstream.reads.unread(
-            reader.user, self._after, reader.node.limits.page
+        messages, _, more = await reader.context.upstream.reads.unread(
+            reader.user, self._after, reader.context.limits.page
         )
         for message in self._fitting(messages):
             if not self._give_read(message):
@@ -250,12 +258,12 @@ class LegacyFeed:
         if not messages or (not more and self._after >= messages[-1].message_id):
             self._unread = False
 
-    async def _read_on(self, conversation: str) -> None:
+    async def _read_wanted(self, conversation: str) -> None:
         reader = self._reader
         wanted = self._wanted[conversation]
         after = self._last.get(conversation, wanted - 1)
-        messages, head, more = await reader.node.upstream.reads.page(
-            reader.user, conversation, after, reader.node.limits.page
+        messages, head, more = await reader.context.upstream.reads.page(
+            reader.user, conversation, after, reader.context.limits.page
         )
         floor = self._floors.get(conversation, 0)
         fitting = self._fitting(messages)
@@ -266,9 +274,9 @@ class LegacyFeed:
                 return
         if len(fitting) < len(messages) or (more and messages):
             return
-        # What is not in the pages up to here is not for this user.
+        # Messages up to here that are in no page are not for this user.
         if head < wanted:
-            raise Unavailable("what was pushed is not in the store yet")
+            raise Unavailable("a pushed message is not in the store yet")
         self._reached(conversation, wanted)
 
     def _reached(self, conversation: str, seq: int) -> None:
@@ -278,14 +286,14 @@ class LegacyFeed:
             self._floors.pop(conversation, None)
 
     def _give_read(self, message: Message) -> bool:
-        data = framed(CODEC, CODEC.encode(deliver(message, self._reader.user)))
+        data = framed(CODEC, CODEC.encode(to_deliver(message, self._reader.user)))
         return self._give(message.conversation, message.seq, data)
 
     def _fitting(self, messages: Sequence[Message]) -> Sequence[Message]:
         """
-        As many of the first as the client may be given at once, and at least one.
+        Return the first messages that the client may be given at once, at least one.
         """
-        size, limit = 0, self._reader.node.limits.outbox_soft_bytes
+        size, limit = 0, self._reader.context.limits.outbox_soft_bytes
         for i, message in enumerate(messages):
             size += 64 + len(message.content)
             if size > limit and i:
@@ -294,14 +302,14 @@ class LegacyFeed:
 
     # ---------------------------------------------------------- what changed
 
-    async def _look_around(self) -> None:
+    async def _read_heads(self) -> None:
         self._missed = False
         reader, after = self._reader, ""
         since_ms = opened_ms = int(reader.opened_s * 1000) - _SKEW_MS
         try:
             while not reader.closed:
-                rows, more = await reader.node.upstream.reads.heads(
-                    reader.user, since_ms, reader.node.limits.page, after
+                rows, more = await reader.context.upstream.reads.heads(
+                    reader.user, since_ms, reader.context.limits.page, after
                 )
                 for row in rows:
                     self._compare(row, opened_ms)
@@ -314,7 +322,7 @@ class LegacyFeed:
 
     def _compare(self, row: ConversationHead, opened_ms: int) -> None:
         conversation = row.conversation
-        last = self._last.get(conversation, self.base.get(conversation))
+        last = self._last.get(conversation, self._base.get(conversation))
         if last is None:
             last = max(0, row.head - _LOOK_BACK)
             if row.head > last:
@@ -326,7 +334,7 @@ class LegacyFeed:
 
 def _message_id(data: bytes) -> int:
     """
-    The C{message_id} of a framed C{WSMessage}: its first field.
+    Return the C{message_id} of a framed C{WSMessage}: its first field.
     """
     size = data[1]
     at = 3 if size < 126 else 5 if size == 126 else 11

@@ -1,5 +1,6 @@
 """
-What users of this node have seen, until it is stored: also when the session is gone.
+Acknowledgements of legacy clients, kept until Message has stored them, even when the
+session is gone.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from wsmsg.flow.batches import BatchLoop
 from wsmsg.model import Mark
 
 _LINGER_S = 0.02
-# The most in a round, and the most marks of one user in it.
+# The maximum of users in a round, and of marks of each.
 _USERS = 256
 _MARKS = 500
 
-#: What it is a mark of: a message by its id, and by its place.
+#: The message of a mark, by its id, conversation and seq.
 _Which = tuple[int, str, int]
 
 
 class MarkPool:
     """
-    Marks wait a moment for company, are given to Message in rounds, and are given again
-    until it has stored them.
+    Collects marks for a moment, passes them to Message in rounds, and repeats those
+    that Message could not store yet.
 
-    @param unknown: told of marks of which Message knows no message to the user, and of
-        those that it will never take.
-    @param limit: marks that are kept; a further one is dropped and counted, and its
+    @param on_unknown: called with the user and the mark when Message knows no such
+        message to the user, or will never store the mark.
+    @param limit: the maximum of marks; a further one is dropped and counted, and its
         message stays unread.
-    @ivar stored: how many were.
-    @ivar dropped: how many were not kept, or not stored when this ended.
+    @ivar stored: the number of marks that were stored.
+    @ivar dropped: the number of marks that were not kept, or not stored at the end.
     """
 
     _log = Logger()
@@ -49,13 +50,13 @@ class MarkPool:
         clock: IReactorTime,
         backoff: Backoff,
         *,
-        unknown: Callable[[int, Mark], object] | None = None,
+        on_unknown: Callable[[int, Mark], object] | None = None,
         limit: int = 100_000,
     ) -> None:
         self.stored = self.dropped = 0
         self._upstream = upstream
         self._clock = clock
-        self._unknown = unknown
+        self._on_unknown = on_unknown
         self._limit = limit
         self._waiting: dict[int, dict[_Which, Mark]] = {}
         self._n = 0
@@ -70,7 +71,7 @@ class MarkPool:
 
     def __len__(self) -> int:
         """
-        How many are kept, those that are being stored among them.
+        Return the number of marks, those that are being stored included.
         """
         return self._n
 
@@ -78,7 +79,7 @@ class MarkPool:
         """
         Keep a mark until it is stored.
 
-        @return: whether it is kept; it is not when there are too many, or this ended.
+        @return: whether it is kept; not if there are too many, or after L{drain}.
         """
         which = (mark.message_id, mark.conversation, mark.seq)
         if which in self._waiting.get(user, ()):
@@ -93,10 +94,10 @@ class MarkPool:
 
     def drain(self, limit_s: float) -> Deferred[None]:
         """
-        Store what is kept; what is not stored in this time is given up, and counted.
-        None is kept from then on.
+        Store all marks.  Those that are not stored within this time are dropped and
+        counted.  No further mark is kept.
 
-        @return: a Deferred that fires when none is kept any more; never fails.
+        @return: a Deferred that fires when no mark is left; never fails.
         """
         empty = self._loop.when_idle()
         if not empty.called:
@@ -105,7 +106,7 @@ class MarkPool:
 
     def stats(self) -> dict[str, int]:
         """
-        What the status page tells.
+        Return the counts by name.
         """
         return {"waiting": self._n, "stored": self.stored, "dropped": self.dropped}
 
@@ -120,7 +121,9 @@ class MarkPool:
 
     async def _round(self) -> bool:
         """
-        @return: whether anything came of it.
+        Pass the marks that wait to Message.
+
+        @return: whether Message has settled any.
         """
         asked = list(self._take())
         waiting: list[Deferred[Any]] = [
@@ -145,7 +148,9 @@ class MarkPool:
 
     def _settle(self, user: int, marks: Sequence[Mark], answer: Any) -> bool:
         """
-        @return: whether they need not be given again.
+        Count the answers of one user's marks.
+
+        @return: whether the marks are settled; if not, they are repeated.
         """
         if isinstance(answer, Failure):
             error = answer.value
@@ -158,8 +163,8 @@ class MarkPool:
         self._n -= len(marks)
         for mark, known in zip(marks, answer, strict=True):
             self.stored += known
-            if not known and self._unknown is not None:
-                self._unknown(user, mark)
+            if not known and self._on_unknown is not None:
+                self._on_unknown(user, mark)
         return True
 
     def _put_back(self, user: int, marks: Sequence[Mark]) -> None:
@@ -167,5 +172,5 @@ class MarkPool:
         for m in marks:
             which = (m.message_id, m.conversation, m.seq)
             if which in mine:
-                self._n -= 1  # it came once more meanwhile
+                self._n -= 1  # The same mark came again meanwhile.
             mine[which] = m

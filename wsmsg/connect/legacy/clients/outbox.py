@@ -1,5 +1,5 @@
 """
-An outbox that says when the client has taken all of it.
+An outbox that reports when the client has taken everything.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.connect.session.outbox import Outbox, OutboxOwner
 
 
-class RoomyOwner(OutboxOwner, Protocol):
+class LegacyOutboxOwner(OutboxOwner, Protocol):
     """
-    Who gives more when there is room.
+    The session that a legacy outbox belongs to.
     """
 
     def emptied(self) -> None:
-        """The client takes more."""
+        """The queue is empty and the transport accepts more."""
 
 
 class LegacyOutbox(Outbox):
     """
-    The queue in front of a client that is given pages.
+    The queue in front of a legacy client, which is given pages of messages.
     """
 
-    __slots__ = ("_roomy",)
+    __slots__ = ("_legacy_owner",)
 
-    def __init__(self, owner: RoomyOwner, peer: ISessionPeer) -> None:
+    def __init__(self, owner: LegacyOutboxOwner, peer: ISessionPeer) -> None:
         super().__init__(owner, peer)
-        self._roomy = owner
+        self._legacy_owner = owner
 
     @property
     def is_idle(self) -> bool:
         """
-        Whether what is put in now goes straight to the client.
+        Whether the next frame goes straight to the transport.
         """
         return not self._paused and not self._waiting and not self._closed
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
         if self.is_idle:
-            self._roomy.emptied()
+            self._legacy_owner.emptied()

@@ -1,9 +1,9 @@
 """
-Whose coming and going a deployed client is told of: those it talks with.
+Presence for a legacy client: of the people that its user talks to.
 
-They cannot ask, so it is the partners of their conversations of two: those of late,
-and whoever comes up while they are connected.  On connect they are told who is there;
-then what changes.
+A legacy client cannot ask for presence.  So Connect watches the partners in the user's
+recent conversations of two, and those that appear while the client is connected.  It
+tells the client on connecting who is online, and then each change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from wsmsg.connect.session.framing import framed
+from wsmsg.connect.session.outbox import framed
 from wsmsg.errors import WsmsgError
 from wsmsg.model import InvalidName, UserPresence, is_group, members_of
 from wsmsg.protocol.legacy import CODEC, presence
@@ -20,16 +20,16 @@ from wsmsg.protocol.legacy import CODEC, presence
 if TYPE_CHECKING:
     from wsmsg.connect.legacy.clients.session import LegacySession
 
-#: Conversations that were silent for longer are not of late.
-_LATE_MS = 30 * 86400 * 1000
+#: Conversations that were silent for longer are not recent.
+_RECENT_MS = 30 * 86400 * 1000
 
-#: At most so many pages of them are looked at.
+#: The maximum of pages of conversations that are read.
 _PAGES = 10
 
 
 class Partners:
     """
-    Of one client.
+    The watched users of one legacy client.
     """
 
     __slots__ = ("_last_id", "_looked", "_online", "_session", "_watched")
@@ -43,32 +43,33 @@ class Partners:
 
     async def look(self) -> None:
         """
-        Find out who they are and who of them is there; once is enough.
+        Read who the partners are, and tell the client who of them is online.  Once
+        this has succeeded, further calls do nothing.
         """
         session = self._session
         if self._looked or session.closed:
             return
         self._looked = True
         try:
-            partners = await self._of_late()
+            partners = await self._recent()
             if session.closed:
                 return
-            # What is told meanwhile is newer than the answer.
-            told = session.told = set()
+            context = session.context
+            watchers = context.registry.watchers
+            # Presence pushed during the query is newer than its result.
+            changed = watchers.record(session)
             self.add(partners)
-            found = (
-                await session.node.upstream.reads.presence(partners) if partners else []
-            )
-            session.told = None
+            found = await context.upstream.reads.presence(partners) if partners else []
+            watchers.stop_recording(session, changed)
             for one in found:
-                if one.user not in told:
-                    self.changed(one)
+                if one.user not in changed:
+                    self.presence_changed(one)
         except WsmsgError:
             self._looked = False
 
-    def met(self, conversation: str) -> None:
+    def add_from(self, conversation: str) -> None:
         """
-        The client has to do with this conversation.
+        Watch the partner in a conversation too.
         """
         for user in _partners(conversation, self._session.user):
             if user not in self._watched:
@@ -76,7 +77,7 @@ class Partners:
 
     def add(self, users: Iterable[int]) -> None:
         """
-        Watch these too, as far as the limit goes.
+        Watch these users too, as far as the limit allows.
         """
         session = self._session
         room = max(0, session.limits.watch - len(self._watched))
@@ -84,45 +85,48 @@ class Partners:
         if session.closed or not new:
             return
         self._watched.update(new)
-        session.watching = (*session.watching, *new)
-        came, _ = session.node.registry.watch(session, (), new)
-        if came:
-            session.node.upstream.watch(came)
+        added = session.context.registry.watchers.add(session, new)
+        if added:
+            session.context.upstream.watch(added)
 
-    def changed(self, who: UserPresence) -> None:
+    def presence_changed(self, change: UserPresence) -> None:
         """
-        Tell the client, unless it knows.
+        Tell the client the presence of a user, unless it was told the same before.
         """
-        if who.online == (who.user in self._online):
+        if change.online == (change.user in self._online):
             return
-        if who.online:
-            self._online.add(who.user)
+        if change.online:
+            self._online.add(change.user)
         else:
-            self._online.discard(who.user)
+            self._online.discard(change.user)
         session = self._session
-        now_s = session.node.clock.seconds()
-        # Clients know a message by its id, and may acknowledge this one as well.
+        now_s = session.context.clock.seconds()
+        # Clients identify a message by its id, and may acknowledge this one as well.
         self._last_id = max(self._last_id + 1, int(now_s * 1_000_000))
-        session.feed.told(self._last_id)
+        session.feed.note_unmarked(self._last_id)
         data = presence(
-            who.user,
-            online=who.online,
+            change.user,
+            online=change.online,
             to=session.user,
             time_s=int(now_s),
             message_id=self._last_id,
         )
-        session.outbox.put(framed(CODEC, data), shed=True)
+        session.outbox.push(framed(CODEC, data), shed=True)
 
-    async def _of_late(self) -> Sequence[int]:
+    async def _recent(self) -> Sequence[int]:
+        """
+        Read the partners in recent conversations, the latest last, at most as many as
+        may be watched.
+        """
         session, after = self._session, ""
-        since_ms = int(session.opened_s * 1000) - _LATE_MS
+        since_ms = int(session.opened_s * 1000) - _RECENT_MS
         partners: dict[int, None] = {}
         for _ in range(_PAGES):
-            rows, more = await session.node.upstream.reads.heads(
+            rows, more = await session.context.upstream.reads.heads(
                 session.user, since_ms, session.limits.page, after
             )
             for row in rows:
-                session.feed.base[row.conversation] = row.head
+                session.feed.note_head(row.conversation, row.head)
                 for user in _partners(row.conversation, session.user):
                     partners.pop(user, None)
                     partners[user] = None

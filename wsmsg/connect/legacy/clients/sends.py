@@ -1,18 +1,18 @@
 """
-What deployed clients sent, until it is accepted.
+Sends of legacy clients, held until Message accepts them.
 
-They send and forget: nothing tells them that a message was refused, and they give
-none again.  So what is refused for a moment stays here and is given again, in its
-order, whether its client is still connected or not.  Each conversation of a sender is
-a I{lane}::
+A legacy client does not learn that a message was refused, and repeats none.  So
+Connect keeps a message that is refused for now and sends it again, in order, whether
+its client is still connected or not.  The messages of a sender in one conversation
+are one I{queue}::
 
-    put ---> |  wait  | --give--> |  given, at most a window of them  | --> accepted
-                 ^                               |
-                 `---- all of the lane, when ----'--> refused for good: dropped
-                       one was refused for now,
-                       and no sooner than it was told
+    put ---> |  waiting  | --send--> |  in flight, at most a window  | --> accepted
+                  ^                                |
+                  `---- all of the queue, once ----'--> refused for good: dropped
+                        one is refused for now, no
+                        sooner than Message allows
 
-What is too old is given up.  When there is too much here, clients are not read.
+A message that is too old is given up.  While too much is held, clients are not read.
 """
 
 from __future__ import annotations
@@ -31,217 +31,218 @@ from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.flow.idle import IdleWaiters
 
-#: What a message takes beside its content, about.
+#: The memory that a message takes in addition to its content, approximately.
 _OVERHEAD_BYTES = 400
 
-#: Who was not read is read again when it is so full.
+#: The share of a limit below which Connect reads from a client again.
 _ROOM = 0.75
 
-#: To wait where a refusal does not say how long.
+#: Seconds to wait where a refusal names no time.
 _LEAST_S = 0.5
 
 
-class Sender(Protocol):
+class HeldSender(Protocol):
     """
-    A session, as what is kept for its user sees it.
+    A session, as the sends held for its user see it.
     """
 
     user: int
 
-    def room(self) -> None:
-        """There is room for what it sends again."""
+    def has_room(self) -> None:
+        """There is room for the client's sends again."""
 
 
 class HeldSend:
     """
     One message.
 
-    @ivar size: bytes that it takes here.
-    @ivar lane: L{None}: it is not here any more.
+    @ivar size: the bytes that it takes in memory.
+    @ivar queue: L{None} once the message is settled.
     """
 
-    __slots__ = ("lane", "new", "since_s", "size")
+    __slots__ = ("new", "queue", "since_s", "size")
 
-    def __init__(self, new: NewSend, since_s: float, lane: SendQueue) -> None:
+    def __init__(self, new: NewSend, since_s: float, queue: SendQueue) -> None:
         self.new = new
         self.since_s = since_s
         self.size = len(new.content) + _OVERHEAD_BYTES
-        self.lane: SendQueue | None = lane
+        self.queue: SendQueue | None = queue
 
 
 class SendQueue:
     """
-    What one user says in one conversation, in its order.
+    The unsettled messages of one user in one conversation, in order.
 
-    @ivar sends: all of it that is not settled.
-    @ivar given: how many of the first were given to Message in this round.
-    @ivar in_flight: how many of these have no answer.
-    @ivar due_s: before this nothing is given.
+    @ivar sent: the number of messages at the front that were sent in this round.
+    @ivar in_flight: the number of those without an answer.
+    @ivar refused: whether one of this round was refused for now.
+    @ivar due_s: the time before which nothing is sent.
     """
 
-    __slots__ = ("due_s", "given", "in_flight", "key", "refused", "sends")
+    __slots__ = ("due_s", "in_flight", "key", "refused", "sends", "sent")
 
     def __init__(self, key: tuple[int, str]) -> None:
         self.key = key
         self.sends: deque[HeldSend] = deque()
-        self.given = self.in_flight = 0
+        self.sent = self.in_flight = 0
         self.refused = False
         self.due_s = 0.0
 
 
 class HeldSends:
     """
-    All of it, of all deployed clients of a node.
+    The held messages of all legacy clients of a node.
 
-    @ivar count: messages here.
-    @ivar size: bytes of them.
+    @ivar count: the number of messages.
+    @ivar size: the bytes that they take in memory.
     """
 
     _log = Logger()
 
     def __init__(
         self,
-        node: SessionContext,
+        context: SessionContext,
         counters: LegacyCounters,
-        refused: Callable[[int, WsmsgError], object],
+        on_rejected: Callable[[int, WsmsgError], object],
     ) -> None:
         """
-        @param refused: told of whom what was refused for good.
+        @param on_rejected: called with the sender and the error when a message is
+            refused for good.
         """
         self.count = 0
         self.size = 0
-        self._node = node
+        self._context = context
         self._counters = counters
-        self._refused_for_good = refused
-        self._lanes: dict[tuple[int, str], SendQueue] = {}
+        self._on_rejected = on_rejected
+        self._queues: dict[tuple[int, str], SendQueue] = {}
         self._by_user: dict[int, int] = {}
         self._later: dict[SendQueue, None] = {}
-        self._blocked: dict[Sender, None] = {}
+        self._blocked: dict[HeldSender, None] = {}
         self._empty = IdleWaiters()
 
-    # ------------------------------------------------------------ coming in
+    # ------------------------------------------------------------------- input
 
     def put(self, new: NewSend) -> None:
         """
-        Have a message accepted, sooner or later.
+        Send a message, and keep it until it is settled.
         """
         key = new.sender, new.conversation
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = SendQueue(key)
-        send = HeldSend(new, self._node.clock.seconds(), lane)
-        lane.sends.append(send)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = SendQueue(key)
+        send = HeldSend(new, self._context.clock.seconds(), queue)
+        queue.sends.append(send)
         self.count += 1
         self.size += send.size
         self._by_user[new.sender] = self._by_user.get(new.sender, 0) + 1
-        self._node.registry.counts.sends += 1
-        self._give(lane)
+        self._context.registry.counts.sends += 1
+        self._send(queue)
 
     def is_full(self, user: int) -> bool:
         """
-        Whether no more should be read from this user's clients.
+        Return whether Connect should stop reading from this user's clients.
         """
-        most = self._node.settings.legacy.user_sends
+        most = self._context.settings.legacy.user_sends
         return self._by_user.get(user, 0) >= most or self.is_full_of_bytes
 
     @property
     def is_full_of_bytes(self) -> bool:
         """
-        Whether all that is kept is as much as may be.
+        Whether the memory limit of all held messages is reached.
         """
-        return self.size >= self._node.settings.legacy.held_bytes
+        return self.size >= self._context.settings.legacy.held_bytes
 
-    def when_room(self, session: Sender) -> None:
+    def when_room(self, session: HeldSender) -> None:
         """
         Tell the session when there is room.
         """
         self._blocked[session] = None
 
-    def forget(self, session: Sender) -> None:
+    def forget(self, session: HeldSender) -> None:
         """
-        The session does not wait any more.
+        Forget that a session waits for room.
         """
         self._blocked.pop(session, None)
 
     def _has_room(self, user: int) -> bool:
-        legacy = self._node.settings.legacy
+        legacy = self._context.settings.legacy
         return (
             self._by_user.get(user, 0) <= legacy.user_sends * _ROOM
             and self.size <= legacy.held_bytes * _ROOM
         )
 
-    # ------------------------------------------------------------ going out
+    # ------------------------------------------------------------------ output
 
-    def _give(self, lane: SendQueue) -> None:
-        upstream, now = self._node.upstream, self._node.clock.seconds()
-        if not upstream.up or lane.due_s > now:
-            self._later[lane] = None
+    def _send(self, queue: SendQueue) -> None:
+        upstream, now = self._context.upstream, self._context.clock.seconds()
+        if not upstream.up or queue.due_s > now:
+            self._later[queue] = None
             return
-        window = self._node.limits.window
-        # Any of them may be refused before send() returns.
-        while lane.given < min(window, len(lane.sends)):
-            if lane.refused or lane.due_s > now:
+        window = self._context.limits.window
+        # A message may be refused before send() returns.
+        while queue.sent < min(window, len(queue.sends)):
+            if queue.refused or queue.due_s > now:
                 return
-            send = lane.sends[lane.given]
-            lane.given += 1
-            lane.in_flight += 1
+            send = queue.sends[queue.sent]
+            queue.sent += 1
+            queue.in_flight += 1
             upstream.send(send.new, partial(self._answered, send))
 
     def _answered(self, send: HeldSend, answer: SendAnswer) -> None:
-        lane = send.lane
-        if lane is None:
-            return  # given up meanwhile
-        lane.in_flight -= 1
-        counts = self._node.registry.counts
+        queue = send.queue
+        if queue is None:
+            return  # It was given up meanwhile.
+        queue.in_flight -= 1
+        counts = self._context.registry.counts
         error = ERRORS.get(answer.code)
         if answer.time_ms:
             counts.accepted += 1
-            lane.given -= 1
+            queue.sent -= 1
             self._settle(send)
         elif error is not None and error.retry:
-            self._refused(lane, answer)
+            self._refused(queue, answer)
         else:
             counts.rejected[answer.code] += 1
-            lane.given -= 1
+            queue.sent -= 1
             self._settle(send)
             reason = f"to {send.new.conversation}: {answer.reason}"
-            self._refused_for_good(send.new.sender, from_code(answer.code, reason))
-        if lane.refused:
-            self._rewind(lane)
-        elif lane.sends:
-            self._give(lane)
+            self._on_rejected(send.new.sender, from_code(answer.code, reason))
+        if queue.refused:
+            self._rewind(queue)
+        elif queue.sends:
+            self._send(queue)
 
-    def _refused(self, lane: SendQueue, answer: SendAnswer) -> None:
-        if not lane.refused:
+    def _refused(self, queue: SendQueue, answer: SendAnswer) -> None:
+        if not queue.refused:
             self._counters.again += 1
         wait_s = max(_LEAST_S, answer.retry_after_ms / 1000)
-        lane.refused = True
-        lane.due_s = max(lane.due_s, self._node.clock.seconds() + wait_s)
+        queue.refused = True
+        queue.due_s = max(queue.due_s, self._context.clock.seconds() + wait_s)
 
-    def _rewind(self, lane: SendQueue) -> None:
+    def _rewind(self, queue: SendQueue) -> None:
         """
-        Begin with the first again, once nothing of the lane is in flight.
+        Start again with the first message, once nothing of the queue is in flight.
         """
-        if lane.in_flight:
+        if queue.in_flight:
             return
-        lane.given, lane.refused = 0, False
-        if lane.sends:
-            self._later[lane] = None
+        queue.sent, queue.refused = 0, False
+        if queue.sends:
+            self._later[queue] = None
 
     def _settle(self, send: HeldSend) -> None:
-        lane = send.lane
-        assert lane is not None
-        send.lane = None
-        if lane.sends[0] is send:
-            lane.sends.popleft()
+        queue = send.queue
+        assert queue is not None
+        send.queue = None
+        if queue.sends[0] is send:
+            queue.sends.popleft()
         else:
-            lane.sends.remove(send)
-        self._forget(send)
-        if not lane.sends:
-            del self._lanes[lane.key]
-            self._later.pop(lane, None)
+            queue.sends.remove(send)
+        self._uncount(send)
+        if not queue.sends:
+            del self._queues[queue.key]
+            self._later.pop(queue, None)
 
-    def _forget(self, send: HeldSend) -> None:
+    def _uncount(self, send: HeldSend) -> None:
         user = send.new.sender
         self.count -= 1
         self.size -= send.size
@@ -253,45 +254,47 @@ class HeldSends:
         if not self.count:
             self._empty.fire()
 
-    # ----------------------------------------------------------------- time
+    # -------------------------------------------------------------------- time
 
     def sweep(self) -> None:
         """
-        Give again what is due, give up what is too old, read whom there is room for.
+        Send what is due again, give up what is too old, and tell the sessions for
+        which there is room.
         """
-        now = self._node.clock.seconds()
+        now = self._context.clock.seconds()
         if self._later:
-            self._give_up(now - self._node.settings.legacy.send_keep_s)
-            if self._node.upstream.up:
-                due = [lane for lane in self._later if lane.due_s <= now]
-                for lane in due:
-                    del self._later[lane]
-                for lane in due:
-                    self._give(lane)
+            self._give_up(now - self._context.settings.legacy.send_keep_s)
+            if self._context.upstream.up:
+                due = [queue for queue in self._later if queue.due_s <= now]
+                for queue in due:
+                    del self._later[queue]
+                for queue in due:
+                    self._send(queue)
         for session in list(self._blocked):
             if self._has_room(session.user):
                 del self._blocked[session]
-                session.room()
+                session.has_room()
 
     def _give_up(self, before_s: float) -> None:
         """
-        What came at C{before_s} or earlier, and is not in flight, goes.
+        Drop the messages that were put at C{before_s} or earlier and are not in
+        flight.
         """
         old = [
             send
-            for lane in self._later
-            if not lane.in_flight and lane.sends and lane.sends[0].since_s <= before_s
-            for send in lane.sends
+            for q in self._later
+            if not q.in_flight and q.sends and q.sends[0].since_s <= before_s
+            for send in q.sends
             if send.since_s <= before_s
         ]
-        self._drop(old, "it was refused for too long")
+        self._drop(old, "they were refused for too long")
 
     def _drop(self, sends: list[HeldSend], reason: str) -> None:
         if not sends:
             return
         self._counters.given_up += len(sends)
         self._log.warn(
-            "{n} messages of deployed clients are given up: {reason}; the first is of "
+            "gave up {n} messages of legacy clients: {reason}; the first is from "
             "{user} to {conversation}",
             n=len(sends),
             reason=reason,
@@ -301,24 +304,24 @@ class HeldSends:
         for send in sends:
             self._settle(send)
 
-    # ------------------------------------------------------------------ end
+    # --------------------------------------------------------------------- end
 
     def when_empty(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when nothing is here.
+        @return: a Deferred that fires when no message is held.
         """
         return self._empty.wait(not self.count)
 
     def close(self, reason: str) -> None:
         """
-        Give up all that is here.
+        Give up all messages.
         """
-        every = [send for lane in self._lanes.values() for send in lane.sends]
+        every = [send for queue in self._queues.values() for send in queue.sends]
         self._drop(every, reason)
 
-    def stats(self) -> dict[str, int]:
+    def status(self) -> dict[str, int]:
         """
-        What is here now, by name.
+        Return what is held now, by name.
         """
         return {
             "sends_held": self.count,

@@ -1,12 +1,11 @@
 """
-A session of a deployed client, which knows nothing of sessions.
+The session of a legacy client, whose protocol has no sessions.
 
-It is a small client of our own kind inside of Connect, and does for its user what
-such a client does::
+It acts as a client of the current protocol inside Connect, on behalf of its user::
 
-    legacy_sends   makes its messages known by an id, and gives them until accepted
-    legacy_feed    keeps the numbers, and reads what is missing
-    legacy_watch   asks who is online
+    sends     gives each message an id, and sends it until it is accepted
+    feed      tracks seqs, and reads the messages that are missing
+    partners  asks for the presence of the people the user talks to
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from wsmsg.auth.identity import Identity
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.legacy.clients.partners import Partners
-from wsmsg.connect.session.inbox import RATE, SLOW, WINDOW
+from wsmsg.connect.session.inbox import SLOW, WINDOW
 from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.session.sends import problem_with
 from wsmsg.connect.session.session import Session
@@ -41,19 +40,19 @@ from wsmsg.protocol.legacy import (
 from wsmsg.rpc.rest_pb2 import WSMessage
 
 if TYPE_CHECKING:
-    from wsmsg.connect.legacy.clients.shared import LegacyClients
+    from wsmsg.connect.legacy.clients.clients import LegacyClients
 
-#: A message of presence is short.
+#: Bytes of the WebSocket header before a short message, as those of presence are.
 _HEADER = 2
 
 
 @implementer(ISession)
 class LegacySession(Session):
     """
-    A connection of a user's deployed client.  Each is a device of its own.
+    A connection of a user's legacy client.  Each connection is a device of its own.
 
-    @ivar feed: what it is given.
-    @ivar partners: whom it is told of.
+    @ivar feed: the messages that the client is pushed.
+    @ivar partners: the users whose presence the client is told.
     """
 
     __slots__ = ("_legacy", "feed", "partners")
@@ -64,58 +63,59 @@ class LegacySession(Session):
     def __init__(
         self, peer: ISessionPeer, legacy: LegacyClients, identity: Identity
     ) -> None:
-        node = legacy.node
-        super().__init__(peer, CODEC, node, identity=identity)
+        context = legacy.context
+        super().__init__(peer, CODEC, context, identity=identity)
         self._legacy = legacy
         self.outbox = LegacyOutbox(self, peer)
-        redeliver = node.settings.legacy.redeliver
+        redeliver = context.settings.legacy.redeliver
         self.feed = LegacyFeed(self, legacy.counters, redeliver=redeliver)
         self.partners = Partners(self)
 
     def begin(self) -> None:
         """
-        The client was known when it came: there is no hello to wait for.
+        Begin the login.  The headers have authenticated the client, so Connect does
+        not wait for a hello.
         """
-        now_ms = int(self.node.clock.seconds() * 1000)
-        self._life.greeted(Hello(device=f"legacy-{self.number}", since=now_ms))
+        now_ms = int(self.context.clock.seconds() * 1000)
+        self.greet(Hello(device=f"legacy-{self.number}", since=now_ms))
 
-    # ------------------------------------------------------------- it speaks
+    # -------------------------------------------------------------------- input
 
     def received(self, data: bytes, binary: bool) -> None:
         if self.closed:
-            self._late(data)
+            self._received_late(data)
         else:
             super().received(data, True)
 
-    def _take(self, data: bytes) -> None:
-        registry = self.node.registry
+    def _process(self, data: bytes) -> None:
+        registry = self.context.registry
         registry.counts.frames += 1
-        limits, now = self.limits, self.node.clock.seconds()
+        limits, now = self.limits, self.context.clock.seconds()
         if self._frames is None:
             self._frames = TokenBucket(now, limits.frames_burst)
         if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):
-            self._slow_down()
+            self.limit_rate()
         try:
-            self._do(understood(data), data)
+            self._dispatch(understood(data), data)
         except WsmsgError as e:
             if isinstance(e, BadFrame):
                 registry.counts.bad_frames += 1
             self._legacy.skipped(self.user, e)
 
-    def _do(self, frame: LegacyFrame, data: bytes) -> None:
+    def _dispatch(self, frame: LegacyFrame, data: bytes) -> None:
         match frame:
-            case Send() if self._may_send():
+            case Send() if self._take_send_token():
                 self._send(frame)
             case Send():
-                self._slow_down()
-                self.intake.put_back(data)
+                self.limit_rate()
+                self.inbox.requeue(data)
             case LegacyAcknowledgement():
-                self._acknowledged(frame.message_id)
+                self._acknowledge(frame.message_id)
             case _:
-                pass  # that it spoke is all
+                pass  # A heartbeat: that the connection heard something is enough.
 
-    def _acknowledged(self, message_id: int) -> None:
-        name, seq = self.feed.place_of(message_id) or ("", 0)
+    def _acknowledge(self, message_id: int) -> None:
+        name, seq = self.feed.pop_place(message_id) or ("", 0)
         if seq >= 0:
             self._legacy.mark(Mark(self.user, message_id, name, seq))
 
@@ -131,140 +131,136 @@ class LegacySession(Session):
         held = self._legacy.held
         held.put(NewSend(self.user, client_id, conversation, frame.content, model.TEXT))
         if held.is_full(self.user) and not self.closed:
-            self.intake.block(WINDOW)
+            self.inbox.block(WINDOW)
             held.when_room(self)
-        self.partners.met(conversation)
+        self.partners.add_from(conversation)
 
-    def _may_send(self) -> bool:
-        """
-        Take one of the tokens that all sessions of the user share.
-        """
-        limits, now = self.limits, self.node.clock.seconds()
-        bucket = self.sends
-        if bucket is None:
-            bucket = self.sends = self.node.registry.bucket(self.user, now)
+    def _take_send_token(self) -> bool:
+        limits, now = self.limits, self.context.clock.seconds()
+        bucket = self.shared_bucket(now)
         return bucket.take(now, limits.sends_per_s, limits.sends_burst)
 
-    def _slow_down(self) -> None:
-        registry = self.node.registry
-        registry.counts.limited += 1
-        if not self.closed:
-            registry.due.limited(self)
-            self.intake.block(RATE)
+    def limit_rate(self) -> None:
+        if self.closed:
+            self.context.registry.counts.limited += 1
+        else:
+            super().limit_rate()
 
     def refill(self, now: float) -> bool:
-        sends = self.sends
-        if sends is not None and sends.wait_s(now, self.limits.sends_per_s):
+        bucket = self.send_bucket
+        if bucket is not None and bucket.wait_s(now, self.limits.sends_per_s):
             return False
         return super().refill(now)
 
-    def room(self) -> None:
+    def has_room(self) -> None:
         """
-        There is room for what it sends again.
+        Resume reading: there is room for the client's sends again.
         """
-        self.intake.unblock(WINDOW)
+        self.inbox.unblock(WINDOW)
 
-    def _late(self, data: bytes) -> None:
+    def _received_late(self, data: bytes) -> None:
         """
-        A message that was on its way when we closed: the client will not know that
-        it must give it again.
+        Accept a send that was under way when Connect closed the connection: the client
+        does not know that it would have to repeat it.
         """
         try:
             frame = understood(data)
             if not isinstance(frame, Send) or not self.user:
                 return
-            # It stops by itself once it hears of the end, so only memory counts.
+            # The client stops when it learns of the close, so only memory is limited.
             if self._legacy.held.is_full_of_bytes:
                 raise Overloaded("too much waits to be accepted")
             self._send(frame)
         except WsmsgError as e:
             self._legacy.skipped(self.user, e)
         except Exception:  # noqa: BLE001 - a guard
-            self._broken(Failure())
+            self._fail(Failure())
 
-    # -------------------------------------------------------------- it hears
+    # ------------------------------------------------------------------- output
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
-        self.partners.met(conversation)
-        if not seq:  # of a deployed Message, where there is nothing to read
+        self.partners.add_from(conversation)
+        if not seq:  # A legacy Message stores nothing that could be read.
             return len(data) > _HEADER and super().push(conversation, seq, data)
         self.feed.push(conversation, seq, data)
         return True
 
-    def tell(self, data: bytes, shed: bool) -> bool:
+    def notify(self, data: bytes, shed: bool) -> bool:
         if len(data) <= _HEADER:
-            return True  # a receipt, say, which it has no word for
+            return True  # The legacy protocol has no word for it (a receipt, say).
         if not shed:
-            return super().tell(data, shed)
-        if self.known:
-            self._tell_presence(data)
+            return super().notify(data, shed)
+        if self.welcomed:
+            self._notify_presence(data)
         return True
 
-    def _tell_presence(self, data: bytes) -> None:
-        said = WSMessage.FromString(data[_HEADER:])
-        online = said.content == ONLINE
-        self.partners.changed(model.UserPresence(getattr(said, "from"), online))
+    def _notify_presence(self, data: bytes) -> None:
+        message = WSMessage.FromString(data[_HEADER:])
+        online = message.content == ONLINE
+        user = getattr(message, "from")
+        self.partners.presence_changed(model.UserPresence(user, online))
 
     def reply(self, frame: ServerFrame) -> None:
         """
-        Nothing: it knows no answers.
+        Do nothing: the legacy protocol has no replies.
         """
 
     def welcome(self, welcome: Welcome) -> None:
         super().welcome(welcome)
-        self._ask()
+        self._look()
 
     def resync(self, reason: str) -> None:
-        if not self.known:
+        if not self.welcomed:
             super().resync(reason)
             return
-        self.node.registry.counts.resyncs += 1
+        self.context.registry.counts.resyncs += 1
         self.feed.resync()
-        self._ask()
+        self._look()
 
-    def _ask(self) -> None:
-        self.feed.go_on()
-        Deferred.fromCoroutine(self.partners.look()).addErrback(self._broken)
+    def _look(self) -> None:
+        self.feed.resume()
+        Deferred.fromCoroutine(self.partners.look()).addErrback(self._fail)
 
     def drained(self) -> None:
         """
-        What it was too slow for is read for it (L{emptied}).
+        Resume reading.  The feed reads the messages that were too many (L{emptied}).
         """
-        self.node.registry.due.drained(self)
-        self.intake.unblock(SLOW)
+        self.context.registry.timers.drained(self)
+        self.inbox.unblock(SLOW)
 
     def emptied(self) -> None:
         """
-        The client takes more.
+        Give the client more: its outbox is empty.
         """
-        self.feed.go_on()
+        self.feed.resume()
 
     def feed_later(self) -> None:
         """
-        Go on after the delay of the retry policy.
+        Resume the feed after the delay of the retry policy.
         """
         self._legacy.later(self.feed)
 
-    def feed_broke(self, failure: Failure) -> None:
+    def feed_failed(self, failure: Failure) -> None:
         """
-        A bug of ours.
+        End the session because of a bug in the feed.
         """
-        self._broken(failure)
+        self._fail(failure)
 
-    # ------------------------------------------------------------- it leaves
+    # ---------------------------------------------------------------------- end
 
     def goaway(self, reason: str, after_ms: int, alternatives: tuple[str, ...]) -> None:
         """
-        It cannot be asked to move: what it sent is kept, so it is closed.  If only
-        what a welcome says has changed there is nothing to do, as it had none.
+        Close the connection if the node stops: a legacy client cannot be asked to
+        move, and its sends are kept.  Do nothing if only the contents of the welcome
+        have changed, because it had none.
         """
-        if self.node.registry.draining:
+        if self.context.registry.draining:
             self.close(Close.DRAIN, reason)
 
-    def leave(self) -> None:
-        # Nobody would send again what waits here.
-        waiting = self.intake.rest()
-        super().leave()
+    def unregister(self) -> None:
+        # The client would not repeat the sends that wait in the inbox.
+        waiting = self.inbox.remove_all()
+        super().unregister()
         self._legacy.forget(self)
         for data in waiting:
-            self._late(data)
+            self._received_late(data)

@@ -1,0 +1,208 @@
+"""
+Sessions of legacy clients, and what outlives them: a plug-in of Connect.
+
+::
+
+    websocket --> session ---> sends      --> IUpstream.send
+                   |   ^ `---> mark_pool  --> IUpstream.mark
+                   |   |
+                   |  feed <-- pushes, IUpstream.page, heads, unread
+                   `- partners    (which of the people they talk to are online)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from wsmsg.auth.identity import Identity, parse_user
+from wsmsg.connect.legacy.clients.counters import LegacyCounters
+from wsmsg.connect.legacy.clients.feed import LegacyFeed
+from wsmsg.connect.legacy.clients.mark_pool import MarkPool
+from wsmsg.connect.legacy.clients.sends import HeldSends
+from wsmsg.connect.legacy.clients.session import LegacySession
+from wsmsg.connect.session.context import SessionContext
+from wsmsg.connect.session.interface import ISessionPeer
+from wsmsg.dependency.retry import backoff
+from wsmsg.errors import BadRequest, Unauthenticated, WsmsgError
+from wsmsg.model import Mark
+from wsmsg.monitoring.metrics import Metrics
+from wsmsg.protocol import json, protobuf
+
+#: Seconds between two warnings about skipped messages.
+_WARN_S = 10.0
+
+
+class LegacyClients:
+    """
+    A L{wsmsg.connect.plugins.Plugin} that serves legacy clients.
+
+    @ivar held: sends that Message has not accepted yet.
+    @ivar marks: acknowledgements that Message has not stored yet.
+    @ivar counters: counters of all sessions.
+    """
+
+    _log = Logger()
+
+    name = "legacy"
+
+    def __init__(self, context: SessionContext) -> None:
+        self.context = context
+        self.counters = LegacyCounters()
+        self.held = HeldSends(context, self.counters, self.skipped)
+        self.marks = MarkPool(
+            context.upstream,
+            context.clock,
+            self._backoff_s,
+            on_unknown=self._mark_unknown,
+        )
+        self._numbers = count(1)
+        self._later: dict[LegacyFeed, float] = {}
+        self._warned_s: float | None = None
+
+    # ------------------------------------------------------------- connections
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """
+        Check that the headers of a handshake name and prove a user: the legacy
+        protocol has no other place for that.
+
+        @raise WsmsgError: C{Authorization} or C{User-ID} is missing or wrong.
+        """
+        if headers.get("authorization") is None:
+            raise Unauthenticated(
+                "there is no Authorization header; without one offer the WebSocket "
+                f"subprotocol {protobuf.CODEC.subprotocol} or {json.CODEC.subprotocol}"
+            )
+        try:
+            parse_user(headers.get("user-id"))
+        except Unauthenticated as e:
+            raise BadRequest(f"the header User-ID: {e.reason}") from None
+
+    def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
+        """
+        Open a session for a connection.
+
+        @param identity: the identity that the token in the headers proves.
+        """
+        if identity is None:
+            raise Unauthenticated("the headers have no token")
+        session = LegacySession(peer, self, identity)
+        session.begin()
+        return session
+
+    # ---------------------------------------------- called by sessions and feeds
+
+    def client_id(self) -> str:
+        """
+        Return an id that no other message has.
+        """
+        return f"{self.context.incarnation}-{next(self._numbers)}"
+
+    def skipped(self, user: int, error: WsmsgError) -> None:
+        """
+        Count and log an invalid message, because its client cannot be told.
+        """
+        counters, now = self.counters, self.context.clock.seconds()
+        counters.skipped += 1
+        self._log.debug(
+            "skipped a message of legacy client {user}: {reason}",
+            user=user,
+            reason=error.reason,
+        )
+        if self._warned_s is None or now - self._warned_s >= _WARN_S:
+            self._warned_s = now
+            self._log.warn(
+                "skipped {n} invalid messages of legacy clients so far; the last is "
+                "from {user}: {reason}",
+                n=counters.skipped,
+                user=user,
+                reason=error.reason,
+            )
+
+    def mark(self, mark: Mark) -> None:
+        """
+        Store an acknowledgement, and keep it until it is stored.
+        """
+        self.marks.put(mark.user, mark)
+
+    def later(self, feed: LegacyFeed) -> None:
+        """
+        Resume a feed after the delay of the retry policy.
+        """
+        delay_s = self._backoff_s(max(feed.failures, 1))
+        self._later[feed] = self.context.clock.seconds() + delay_s
+
+    def forget(self, session: LegacySession) -> None:
+        """
+        Forget a session that ends.  Its sends and acknowledgements are kept.
+        """
+        self.held.forget(session)
+        self._later.pop(session.feed, None)
+
+    def _backoff_s(self, failures: int) -> float:
+        # The settings may change, so the backoff is made for each call.
+        return backoff(self.context.settings.retry)(failures)
+
+    def _mark_unknown(self, user: int, mark: Mark) -> None:
+        reason = f"there is no message {mark.message_id} to the user"
+        self.skipped(user, WsmsgError(reason))
+
+    # ------------------------------------------------------------------ plug-in
+
+    def start(self) -> None:
+        """
+        Do nothing: the node calls L{sweep}.
+        """
+
+    async def stop(self) -> None:
+        """
+        Do nothing: L{drain} has settled everything.
+        """
+
+    def sweep(self) -> None:
+        """
+        Send again and resume what is due.
+        """
+        self.held.sweep()
+        now = self.context.clock.seconds()
+        for feed in [feed for feed, due_s in self._later.items() if due_s <= now]:
+            del self._later[feed]
+            feed.resume()
+
+    def drain(self, limit_s: float) -> Deferred[None]:
+        """
+        @return: a Deferred that fires when all sends are settled and all
+            acknowledgements stored, or both are given up at the limit.
+        """
+        empty: Deferred[None] = self.held.when_empty()
+        empty.addTimeout(max(0.0, limit_s), self.context.clock, lambda *_: None)
+        empty.addCallback(lambda _: self.held.close("this node is stopping"))
+        ended = gatherResults([empty, self.marks.drain(limit_s)])
+        return ended.addCallback(lambda _: None)
+
+    def status(self) -> dict[str, int]:
+        """
+        Return what Connect keeps for legacy clients, by name.
+        """
+        return {**self.held.status(), "marks": len(self.marks)}
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the counts read by each scrape.
+        """
+        self.counters.register_metrics(metrics)
+        metrics.counter(
+            "wsmsg_connect_marks_dropped",
+            "Acknowledgements of legacy clients that were not stored",
+            lambda: self.marks.dropped,
+        )
+        metrics.gauges(
+            "wsmsg_connect_legacy",
+            "What Connect keeps for legacy clients; see docs/operations.md",
+            self.status,
+            label="what",
+        )

@@ -62,6 +62,8 @@ class Dependency:
     @param name: what an operator calls it, as C{message 127.0.0.1:22004}.
     @param clock: for the times in the snapshot; its seconds are unix seconds.
     @param required: whether the daemon is not ready without it.
+    @ivar state: written by this object alone, as is C{up}.
+    @ivar up: whether the state is L{State.UP}.
     @ivar about: as in L{Snapshot}.
     """
 
@@ -72,7 +74,8 @@ class Dependency:
         self.required = required
         self.about = ""
         self._clock = clock
-        self._state = State.CONNECTING
+        self.state = State.CONNECTING
+        self.up = False
         self._attempts = 0
         self._losses = 0
         self._last_error = ""
@@ -81,18 +84,10 @@ class Dependency:
         self._listeners: list[Callable[[Dependency], object]] = []
         self._waiting: list[Deferred[None]] = []
 
-    @property
-    def up(self) -> bool:
-        return self._state is State.UP
-
-    @property
-    def state(self) -> State:
-        return self._state
-
     def snapshot(self) -> Snapshot:
         return Snapshot(
             name=self.name,
-            state=self._state,
+            state=self.state,
             required=self.required,
             attempts=self._attempts,
             losses=self._losses,
@@ -139,7 +134,7 @@ class Dependency:
         The thing is there and answered.
         """
         attempts, self._attempts, self._next_try = self._attempts, 0, None
-        if self._state is State.UP:
+        if self.state is State.UP:
             return
         self._log.info(
             "{dependency}: up after {attempts} attempts and {seconds:.1f} s{about}",
@@ -184,14 +179,14 @@ class Dependency:
                 dependency=self.name,
                 delay=delay_s,
             )
-        if self._state is not State.CONNECTING:
+        if self.state is not State.CONNECTING:
             self._become(State.CONNECTING)
 
     def lost(self, reason: str) -> None:
         """
         What was up is gone.
         """
-        if self._state is not State.UP:
+        if self.state is not State.UP:
             return
         self._last_error = reason
         self._losses += 1
@@ -211,7 +206,8 @@ class Dependency:
         self._become(State.STOPPED)
 
     def _become(self, state: State) -> None:
-        self._state = state
+        self.state = state
+        self.up = state is State.UP
         self._since = self._clock.seconds()
         for listener in self._listeners:
             listener(self)

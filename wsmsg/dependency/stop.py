@@ -15,20 +15,18 @@ class StopOnce:
     Runs a stop at the first call; every call waits until it is over.
 
     @param stop: must not fail.
+    @ivar begun: whether it has been called.
     """
 
     def __init__(self, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.begun = False
         self._stop = stop
-        self._stopped: Deferred[None] | None = None
-
-    @property
-    def begun(self) -> bool:
-        return self._stopped is not None
+        self._stopped: Deferred[None] = Deferred()
 
     def __call__(self) -> Deferred[None]:
-        if self._stopped is None:
+        if not self.begun:
             # Set first: the stop itself may look at L{begun} before it waits.
-            self._stopped = Deferred()
+            self.begun = True
             Deferred.fromCoroutine(self._stop()).chainDeferred(self._stopped)
         return forked(self._stopped)
 

@@ -60,21 +60,16 @@ class JoinBarrier:
 class PresenceAcks:
     """
     The presence deltas of one stream that Message has not applied yet.
+
+    @ivar open: the logins that wait for the delta that is written next.
     """
 
-    __slots__ = ("_open", "_since_s", "_written")
+    __slots__ = ("_since_s", "_written", "open")
 
     def __init__(self) -> None:
-        self._open: list[JoinBarrier] = []
+        self.open: list[JoinBarrier] = []
         self._since_s: float | None = None
         self._written: deque[tuple[int, float, list[JoinBarrier]]] = deque()
-
-    @property
-    def waited_for(self) -> bool:
-        """
-        Whether somebody waits for the delta that is written next.
-        """
-        return bool(self._open)
 
     def changed(self, now_s: float) -> None:
         """
@@ -84,17 +79,17 @@ class PresenceAcks:
             self._since_s = now_s
 
     def join(self, arrival: JoinBarrier) -> None:
-        self._open.append(arrival)
+        self.open.append(arrival)
 
     def written(self, number: int, now_s: float) -> None:
         """
         All changes so far left in the delta of this number.
         """
         since_s = now_s if self._since_s is None else self._since_s
-        for arrival in self._open:
+        for arrival in self.open:
             arrival.closed = True
-        self._written.append((number, since_s, self._open))
-        self._open, self._since_s = [], None
+        self._written.append((number, since_s, self.open))
+        self.open, self._since_s = [], None
 
     def applied(self, number: int) -> None:
         """
@@ -116,11 +111,11 @@ class PresenceAcks:
             times.append(self._since_s)
         arrivals: Iterable[JoinBarrier] = [
             arrival
-            for _, _, written in (*self._written, (0, 0.0, self._open))
+            for _, _, written in (*self._written, (0, 0.0, self.open))
             for arrival in written
         ]
         self._written.clear()
-        self._open, self._since_s = [], None
+        self.open, self._since_s = [], None
         for arrival in arrivals:
             arrival.lost()
         return min(times, default=now_s)

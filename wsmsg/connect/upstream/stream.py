@@ -253,7 +253,7 @@ class UpstreamStream:
             or self._shared.cursors
             or self._watched
             or self._shared.typing
-            or self._applied.waited_for
+            or self._applied.open
             or self._lead is not None
         )
 
@@ -271,7 +271,7 @@ class UpstreamStream:
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
         self._fill_lead(batch)
-        if self._users or self._applied.waited_for or self._probe:
+        if self._users or self._applied.open or self._probe:
             self._fill_presence(batch.presence)
         if self._watched:
             came, went = self._watched.take()

@@ -24,8 +24,8 @@ from twisted.logger import Logger
 from wsmsg.dependency.retry import Backoff
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
-from wsmsg.message.links.countdown import Countdown
 from wsmsg.message.links.interface import GroupRecipients, Push, Settled
+from wsmsg.message.links.link import Countdown
 from wsmsg.message.links.recipients import pushes_of
 from wsmsg.message.queries.interface import Marking
 from wsmsg.model import Message

@@ -14,10 +14,9 @@ from collections.abc import Collection, Iterable, Sequence
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from wsmsg.message.links.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.leases import Leases
-from wsmsg.message.links.link import Link
+from wsmsg.message.links.link import Countdown, Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.presence.interface import IPresence

@@ -64,11 +64,11 @@ class BatchWriterTests(TestCase):
             running = asyncio.ensure_future(writer.run())
             writes.gate.clear()
             writes.queue.append(1)
-            writer.wake()
+            writer.flush_soon()
             await turns()
             for n in (2, 3, 4):
                 writes.queue.append(n)
-                writer.wake()
+                writer.flush_soon()
                 await turns()
             self.assertEqual(writes.batches, [[1]])
             writes.gate.set()
@@ -89,7 +89,7 @@ class BatchWriterTests(TestCase):
             writes = Writes()
             writer = BatchWriter(writes.drain, writes.write)
             writes.queue.append(1)
-            writer.wake()
+            writer.flush_soon()
             writer.end()
             await writer.run()
             self.assertEqual(writes.batches, [[1]])
@@ -107,7 +107,7 @@ class BatchWriterTests(TestCase):
             running = asyncio.ensure_future(writer.run())
             writes.gate.clear()
             writes.queue.append(1)
-            writer.wake()
+            writer.flush_soon()
             await turns()
             writes.queue.append(2)
             writer.end()
@@ -115,13 +115,13 @@ class BatchWriterTests(TestCase):
             await running
             self.assertEqual(writes.batches, [[1], [2]])
             writes.queue.append(3)
-            writer.wake()
+            writer.flush_soon()
             await turns()
             self.assertEqual(writes.batches, [[1], [2]])
 
         return soon(scenario())
 
-    def test_nudged(self) -> Deferred[None]:
+    def test_flush_timer(self) -> Deferred[None]:
         """
         What may wait leaves with what may not, or alone after its patience.
         """
@@ -132,15 +132,15 @@ class BatchWriterTests(TestCase):
             running = asyncio.ensure_future(writer.run())
             await turns()
             writes.queue.append(1)
-            writer.nudge()
+            writer.flush_later()
             await turns()
             self.assertEqual(writes.batches, [])
             writes.queue.append(2)
-            writer.wake()
+            writer.flush_soon()
             await turns()
             self.assertEqual(writes.batches, [[1, 2]])
             writes.queue.append(3)
-            writer.nudge()
+            writer.flush_later()
             while len(writes.batches) < 2:
                 await asyncio.sleep(0.001)
             self.assertEqual(writes.batches, [[1, 2], [3]])

@@ -143,7 +143,7 @@ class StreamEndpointTests(TestCase):
         recorder = await self.endpoint(port).connect(Recorders())
         self.assertEqual(recorder.received, [welcome()])
         recorder.queue.append(Request(batch=rest_pb2.ConnectBatch()))
-        recorder.transport.wake()
+        recorder.transport.flush_soon()
         sends = [rest_pb2.SendRequest(id=1), rest_pb2.SendRequest(id=2)]
         recorder.queue.append(Request(batch=rest_pb2.ConnectBatch(sends=sends)))
         recorder.transport.loseConnection()
@@ -303,7 +303,7 @@ class StreamEndpointTests(TestCase):
         recorder = await self.endpoint(port).connect(Recorders())
         recorder.fails = True
         recorder.queue.append(Request(batch=rest_pb2.ConnectBatch()))
-        recorder.transport.wake()
+        recorder.transport.flush_soon()
         self.assertIn("a bug of ours", await recorder.lost)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 

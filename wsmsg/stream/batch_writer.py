@@ -22,14 +22,14 @@ class BatchWriter:
     @param write: writes it; never called before the last call has finished.
     @param spacing_s: the least time between the starts of two writes.  The first
         write after a silence is not delayed.
-    @param patience_s: how long what L{nudge} told of may wait for company.
+    @param patience_s: how long what L{flush_later} told of may wait for company.
     """
 
     __slots__ = (
         "_awake",
         "_drain",
         "_ending",
-        "_nudged",
+        "_flush_timer",
         "_patience_s",
         "_spacing_s",
         "_waiter",
@@ -51,9 +51,9 @@ class BatchWriter:
         self._awake = False
         self._ending = False
         self._waiter: asyncio.Future[None] | None = None
-        self._nudged: asyncio.TimerHandle | None = None
+        self._flush_timer: asyncio.TimerHandle | None = None
 
-    def wake(self) -> None:
+    def flush_soon(self) -> None:
         """
         There is something to drain.
         """
@@ -63,18 +63,18 @@ class BatchWriter:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def nudge(self) -> None:
+    def flush_later(self) -> None:
         """
         There is something to drain that may wait a moment for something else.
         """
-        if self._awake or self._nudged is not None or self._waiter is None:
+        if self._awake or self._flush_timer is not None or self._waiter is None:
             return
         loop = self._waiter.get_loop()
-        self._nudged = loop.call_later(self._patience_s, self._nudge_is_due)
+        self._flush_timer = loop.call_later(self._patience_s, self._flush_is_due)
 
-    def _nudge_is_due(self) -> None:
-        self._nudged = None
-        self.wake()
+    def _flush_is_due(self) -> None:
+        self._flush_timer = None
+        self.flush_soon()
 
     def end(self) -> None:
         """
@@ -82,7 +82,7 @@ class BatchWriter:
         """
         self._ending = True
         self._awake = False
-        self.wake()
+        self.flush_soon()
 
     async def run(self) -> None:
         """
@@ -100,10 +100,10 @@ class BatchWriter:
                 if self._ending and not self._awake:
                     return
         finally:
-            if self._nudged is not None:
-                self._nudged.cancel()
-                self._nudged = None
-            # Nobody waits here any more: a late nudge() must not set a timer.
+            if self._flush_timer is not None:
+                self._flush_timer.cancel()
+                self._flush_timer = None
+            # Nobody waits here any more: a late flush_later() must not set a timer.
             self._waiter = None
 
     async def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:

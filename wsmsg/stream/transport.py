@@ -77,8 +77,8 @@ class StreamTransport:
         self._why = ""
         self._running: asyncio.Future[None] | None = None
         self._finishing: asyncio.TimerHandle | None = None
-        self.wake = self._writer.wake
-        self.nudge = self._writer.nudge
+        self.flush_soon = self._writer.flush_soon
+        self.flush_later = self._writer.flush_later
 
     def start(self) -> None:
         """

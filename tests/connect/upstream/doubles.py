@@ -93,10 +93,10 @@ class MemoryStream:
 
     # -- the transport
 
-    def wake(self) -> None:
+    def flush_soon(self) -> None:
         pass
 
-    nudge = wake
+    flush_later = flush_soon
 
     def loseConnection(self) -> None:
         self.last = self.take()

@@ -22,7 +22,7 @@ class Carrier:
         self.unanswered = 0
         self.given: list[PendingSend] = []
 
-    def carry(self, send: PendingSend) -> None:
+    def enqueue(self, send: PendingSend) -> None:
         self.given.append(send)
 
     def texts(self) -> list[str]:
@@ -46,9 +46,9 @@ class PendingSendsTests(SynchronousTestCase):
         self.sends = PendingSends(1000)
 
     def up(self) -> Carrier:
-        carrier = Carrier()
-        self.sends.came_up(carrier, 0)
-        return carrier
+        stream = Carrier()
+        self.sends.stream_up(stream, 0)
+        return stream
 
     def test_sticky(self) -> None:
         """
@@ -97,7 +97,7 @@ class PendingSendsTests(SynchronousTestCase):
         a = self.up()
         send(self.sends, "one", "u:1:2")
         b = self.up()
-        self.sends.retire(a)
+        self.sends.stop_using(a)
         send(self.sends, "two", "u:1:2")
         send(self.sends, "three", "u:1:3")
         self.assertEqual((a.texts(), b.texts()), (["one", "two"], ["three"]))
@@ -157,13 +157,13 @@ class PendingSendsTests(SynchronousTestCase):
         """
         Conversations without unanswered sends are forgotten when there are many.
         """
-        self.patch(pending, "_IDLE_LANES", 10)
+        self.patch(pending, "_IDLE_ROUTES", 10)
         self.sends = PendingSends(1000)
         a = self.up()
         for n in range(500):
             send(self.sends, f"s{n}", f"u:1:{n}")
             self.sends.answer(a, a.given[-1].number, SendAnswer(1), 0)
-        self.assertLessEqual(len(self.sends._lanes), 11)
+        self.assertLessEqual(len(self.sends._routes), 11)
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -191,27 +191,27 @@ class PendingSendsTests(SynchronousTestCase):
                 answers.append(send(sends, str(now_s), f"u:1:{n + 1}", now_s))
             elif step == "up":
                 up.append(Carrier())
-                sends.came_up(up[-1], 0)
+                sends.stream_up(up[-1], 0)
             elif step == "expire":
                 sends.expire(now_s - 20, now_s)
             elif up and step == "lose":
                 sends.lost(up.pop(n % len(up)), 0)
-            elif up and (carrier := up[n % len(up)]).given:
-                sends.answer(carrier, carrier.given[0].number, SendAnswer(1), 0)
+            elif up and (stream := up[n % len(up)]).given:
+                sends.answer(stream, stream.given[0].number, SendAnswer(1), 0)
             self.check(sends, up)
         sends.give_up(0, "the end")
         self.assertTrue(all(len(a) == 1 for a in answers))
 
     def check(self, sends: PendingSends, up: list[Carrier]) -> None:
         for s in sends._pending.values():
-            self.assertIn(s.lane.carrier, up or [None])
-        for carrier in up:
-            mine = [s for s in sends._pending.values() if s.lane.carrier is carrier]
-            self.assertEqual(carrier.unanswered, len(mine))
+            self.assertIn(s.route.stream, up or [None])
+        for stream in up:
+            mine = [s for s in sends._pending.values() if s.route.stream is stream]
+            self.assertEqual(stream.unanswered, len(mine))
             for conversation in {s.new.conversation for s in mine}:
                 given = [
                     s.number
-                    for s in carrier.given
+                    for s in stream.given
                     if s.new.conversation == conversation and not s.answered
                 ]
                 self.assertEqual(given, sorted(given))

@@ -1,7 +1,7 @@
 """
 Sends that have no answer yet: which stream has them, in what order, how long still.
 
-Each conversation has a I{lane}: the stream that its sends go to, for as long as the
+Each conversation has a I{route}: the stream that its sends go to, for as long as the
 stream lives, so that the sends of one sender keep their order.  When a stream is
 lost, what it had not answered goes to others in the original order, before anything
 new.  With no stream up the sends stay here, bounded, until one is or until they are
@@ -21,9 +21,9 @@ from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 
-#: Lanes without unanswered sends that are remembered, so that a conversation stays
+#: Routes without unanswered sends that are remembered, so that a conversation stays
 #: with its stream.
-_IDLE_LANES = 50_000
+_IDLE_ROUTES = 50_000
 
 
 class SendStream(Protocol):
@@ -35,7 +35,7 @@ class SendStream(Protocol):
 
     unanswered: int
 
-    def carry(self, send: PendingSend) -> None:
+    def enqueue(self, send: PendingSend) -> None:
         """
         Write it, after those it was given before.
         """
@@ -45,14 +45,14 @@ class StickyRoute:
     """
     The way of one conversation.
 
-    @ivar carrier: L{None} while no stream is up.
+    @ivar stream: L{None} while no stream is up.
     @ivar unanswered: how many of its sends have no answer.
     """
 
-    __slots__ = ("carrier", "unanswered")
+    __slots__ = ("stream", "unanswered")
 
-    def __init__(self, carrier: SendStream | None) -> None:
-        self.carrier = carrier
+    def __init__(self, stream: SendStream | None) -> None:
+        self.stream = stream
         self.unanswered = 0
 
 
@@ -65,20 +65,20 @@ class PendingSend:
     @ivar since_s: when it came.
     """
 
-    __slots__ = ("answered", "lane", "new", "number", "on_answer", "since_s")
+    __slots__ = ("answered", "new", "number", "on_answer", "route", "since_s")
 
     def __init__(
         self,
         number: int,
         new: NewSend,
         on_answer: OnAnswer,
-        lane: StickyRoute,
+        route: StickyRoute,
         since_s: float,
     ) -> None:
         self.number = number
         self.new = new
         self.on_answer = on_answer
-        self.lane = lane
+        self.route = route
         self.since_s = since_s
         self.answered = False
 
@@ -88,7 +88,7 @@ class PendingSends:
     All sends that have no answer, oldest first.
 
     @ivar limit: the most of them; more are refused as C{overloaded}.
-    @ivar carriers: the streams that are up.
+    @ivar streams: the streams that are up.
     @ivar closed: nothing new is taken.
     @param retry_after_ms: the hint to who is refused.
     """
@@ -97,15 +97,15 @@ class PendingSends:
 
     def __init__(self, limit: int, *, retry_after_ms: int = 1000) -> None:
         self.limit = limit
-        self.carriers: list[SendStream] = []
+        self.streams: list[SendStream] = []
         self.closed = False
         self.sent = self.accepted = self.rejected = 0
         self.expired = self.overloaded = self.moved = 0
         self._retry_after_ms = retry_after_ms
         self._numbers = count(1)
         self._pending: dict[int, PendingSend] = {}
-        self._lanes: dict[str, StickyRoute] = {}
-        self._sweep_lanes_at = _IDLE_LANES
+        self._routes: dict[str, StickyRoute] = {}
+        self._forget_routes_at = _IDLE_ROUTES
         self._idle = IdleWaiters()
         self._fences: SendFences[tuple[str, int]] = SendFences()
 
@@ -126,24 +126,24 @@ class PendingSends:
             reason = "too many sends wait for an answer"
             self._refuse(new, on_answer, now_s, "overloaded", reason)
             return
-        lane = self._lane(new.conversation)
-        send = PendingSend(next(self._numbers), new, on_answer, lane, now_s)
+        route = self._route(new.conversation)
+        send = PendingSend(next(self._numbers), new, on_answer, route, now_s)
         self._pending[send.number] = send
-        lane.unanswered += 1
+        route.unanswered += 1
         self.sent += 1
-        if lane.carrier is not None:
-            lane.carrier.unanswered += 1
-            lane.carrier.carry(send)
+        if route.stream is not None:
+            route.stream.unanswered += 1
+            route.stream.enqueue(send)
 
     def answer(
-        self, carrier: SendStream, number: int, answer: SendAnswer, now_s: float
+        self, stream: SendStream, number: int, answer: SendAnswer, now_s: float
     ) -> None:
         """
         A stream has the answer to a send.  One that was answered already, or has
         gone to another stream, is left alone.
         """
         send = self._pending.get(number)
-        if send is None or send.lane.carrier is not carrier:
+        if send is None or send.route.stream is not stream:
             return
         if answer.time_ms:
             self.accepted += 1
@@ -181,32 +181,32 @@ class PendingSends:
         """
         self._give_up(list(self._pending.values()), now_s, reason)
 
-    def came_up(self, carrier: SendStream, now_s: float) -> None:
+    def stream_up(self, stream: SendStream, now_s: float) -> None:
         """
         A stream is up, or is wanted again: what waits for one is given to it.
         """
-        self.carriers.append(carrier)
-        waiting = [s for s in self._pending.values() if s.lane.carrier is None]
-        self._place(waiting, now_s)
+        self.streams.append(stream)
+        waiting = [s for s in self._pending.values() if s.route.stream is None]
+        self._assign(waiting, now_s)
 
-    def retire(self, carrier: SendStream) -> None:
+    def stop_using(self, stream: SendStream) -> None:
         """
         Choose this stream for nothing new.
         """
-        if carrier in self.carriers:
-            self.carriers.remove(carrier)
-        self._forget_lanes(carrier)
+        if stream in self.streams:
+            self.streams.remove(stream)
+        self._forget_routes(stream)
 
-    def lost(self, carrier: SendStream, now_s: float) -> None:
+    def lost(self, stream: SendStream, now_s: float) -> None:
         """
         A stream is gone: what it did not answer goes to others.
         """
-        self.retire(carrier)
-        moving = [s for s in self._pending.values() if s.lane.carrier is carrier]
+        self.stop_using(stream)
+        moving = [s for s in self._pending.values() if s.route.stream is stream]
         for send in moving:
-            send.lane.carrier = None
+            send.route.stream = None
         self.moved += len(moving)
-        self._place(moving, now_s)
+        self._assign(moving, now_s)
 
     def when_idle(self) -> Deferred[None]:
         """
@@ -214,25 +214,25 @@ class PendingSends:
         """
         return self._idle.wait(not self._pending)
 
-    def _lane(self, conversation: str) -> StickyRoute:
-        lane = self._lanes.get(conversation)
-        if lane is None:
-            if len(self._lanes) >= self._sweep_lanes_at:
-                self._forget_lanes(None)
-                self._sweep_lanes_at = max(_IDLE_LANES, 2 * len(self._lanes))
-            lane = self._lanes[conversation] = StickyRoute(self._choose())
-        elif lane.carrier is None:
-            lane.carrier = self._choose()
-        return lane
+    def _route(self, conversation: str) -> StickyRoute:
+        route = self._routes.get(conversation)
+        if route is None:
+            if len(self._routes) >= self._forget_routes_at:
+                self._forget_routes(None)
+                self._forget_routes_at = max(_IDLE_ROUTES, 2 * len(self._routes))
+            route = self._routes[conversation] = StickyRoute(self._choose())
+        elif route.stream is None:
+            route.stream = self._choose()
+        return route
 
     def _choose(self) -> SendStream | None:
-        carriers = self.carriers
-        if len(carriers) == 1:
-            return carriers[0]
-        return min(carriers, key=lambda c: c.unanswered, default=None)
+        streams = self.streams
+        if len(streams) == 1:
+            return streams[0]
+        return min(streams, key=lambda c: c.unanswered, default=None)
 
-    def _place(self, sends: Sequence[PendingSend], now_s: float) -> None:
-        if not self.carriers:
+    def _assign(self, sends: Sequence[PendingSend], now_s: float) -> None:
+        if not self.streams:
             return
         behind: list[tuple[PendingSend, int]] = []
         for send in sends:
@@ -242,12 +242,12 @@ class PendingSends:
                 if hint_ms:
                     behind.append((send, hint_ms))
                     continue
-            lane = send.lane
-            if lane.carrier is None:
-                lane.carrier = self._choose()
-            assert lane.carrier is not None
-            lane.carrier.unanswered += 1
-            lane.carrier.carry(send)
+            route = send.route
+            if route.stream is None:
+                route.stream = self._choose()
+            assert route.stream is not None
+            route.stream.unanswered += 1
+            route.stream.enqueue(send)
         if behind:
             self._turn_back(behind)
 
@@ -259,19 +259,19 @@ class PendingSends:
         for send, _ in behind:
             del self._pending[send.number]
             send.answered = True
-            send.lane.unanswered -= 1
+            send.route.unanswered -= 1
         self.rejected += len(behind)
         for send, hint_ms in behind:
             self._tell(send.on_answer, _behind(hint_ms))
         if not self._pending:
             self._idle.fire()
 
-    def _forget_lanes(self, carrier: SendStream | None) -> None:
+    def _forget_routes(self, stream: SendStream | None) -> None:
         # Those with unanswered sends stay: they hold these sends together.
-        self._lanes = {
-            conversation: lane
-            for conversation, lane in self._lanes.items()
-            if lane.unanswered or (carrier is not None and lane.carrier is not carrier)
+        self._routes = {
+            conversation: route
+            for conversation, route in self._routes.items()
+            if route.unanswered or (stream is not None and route.stream is not stream)
         }
 
     def _give_up(self, sends: list[PendingSend], now_s: float, reason: str) -> None:
@@ -289,10 +289,10 @@ class PendingSends:
 
     def _finish(self, send: PendingSend, answer: SendAnswer) -> None:
         send.answered = True
-        lane = send.lane
-        lane.unanswered -= 1
-        if lane.carrier is not None:
-            lane.carrier.unanswered -= 1
+        route = send.route
+        route.unanswered -= 1
+        if route.stream is not None:
+            route.stream.unanswered -= 1
         self._tell(send.on_answer, answer)
 
     def _refuse(

@@ -86,8 +86,8 @@ class UpstreamStream:
         self._probe = False
         self._heartbeat_s = 0.0
         self._heard_s = 0.0
-        self._wake: Callable[[], None] = _nothing
-        self._nudge: Callable[[], None] = _nothing
+        self._flush_soon: Callable[[], None] = _nothing
+        self._flush_later: Callable[[], None] = _nothing
         self._snapshot_number = 0
         self._lead: bool | None = None
         self._resync: tuple[str, float] | None = None
@@ -103,19 +103,19 @@ class UpstreamStream:
         Its Message is the one that writes our users' presence, or not any more.
         """
         self._lead = primary
-        self._wake()
+        self._flush_soon()
 
-    def carry(self, send: PendingSend) -> None:
+    def enqueue(self, send: PendingSend) -> None:
         """
         Write a send, after those it was given before.
         """
         self._unsent.append(send)
-        self._wake()
+        self._flush_soon()
 
     def user_joined(self, user: int) -> None:
         self._users.add(user)
         self._applied.changed(self._shared.clock.seconds())
-        self._wake()
+        self._flush_soon()
 
     def join(self, barrier: JoinBarrier) -> None:
         """
@@ -126,23 +126,23 @@ class UpstreamStream:
     def user_left(self, user: int) -> None:
         self._users.remove(user)
         self._applied.changed(self._shared.clock.seconds())
-        self._wake()
+        self._flush_soon()
 
     def watch(self, users: Iterable[int]) -> None:
         for user in users:
             self._watched.add(user)
-        self._wake()
+        self._flush_soon()
 
     def unwatch(self, users: Iterable[int]) -> None:
         for user in users:
             self._watched.remove(user)
-        self._wake()
+        self._flush_soon()
 
     def pool_changed(self) -> None:
         """
         There is something for any stream to take that may wait a moment.
         """
-        self._nudge()
+        self._flush_later()
 
     def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
         """
@@ -187,14 +187,14 @@ class UpstreamStream:
             self.drop(f"the peer was silent for {silence_s:.1f} s")
         elif silence_s >= self._heartbeat_s and not self._probe:
             self._probe = True
-            self._wake()
+            self._flush_soon()
 
     # -- the transport tells it
 
     def makeConnection(self, transport: Transport) -> None:
         self.transport = transport
-        self._wake = transport.wake
-        self._nudge = transport.nudge
+        self._flush_soon = transport.flush_soon
+        self._flush_later = transport.flush_later
 
     def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
         """
@@ -218,7 +218,7 @@ class UpstreamStream:
                 self._protocol_error(f"{other} was not expected")
 
     def connectionLost(self, reason: Failure) -> None:
-        self._wake = self._nudge = _nothing
+        self._flush_soon = self._flush_later = _nothing
         if self._up:
             self._up = False
             since_s = self._applied.lost(self._shared.clock.seconds())
@@ -337,7 +337,7 @@ class UpstreamStream:
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._up = True
         self._owner.stream_up(self)
-        self._wake()
+        self._flush_soon()
 
     def _batch(self, batch: rest_pb2.PushBatch) -> None:
         life = self._life
@@ -354,7 +354,7 @@ class UpstreamStream:
         if batch.number:
             life.number = batch.number
             self._acknowledge = True
-            self._nudge()
+            self._flush_later()
 
     def _presence_applied(self, number: int) -> None:
         self._applied.applied(number)

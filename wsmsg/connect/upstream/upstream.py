@@ -349,20 +349,20 @@ class Upstream(Service):
             if not self._peers.is_leaving(stream) and not stream.is_silent(now_s)
         ]
         self._lead.review(self._up, fit)
-        self._place_sends(now_s)
+        self._assign_streams(now_s)
 
-    def _place_sends(self, now_s: float) -> None:
+    def _assign_streams(self, now_s: float) -> None:
         """
         New conversations go to those that stay, if there are any.
         """
         leaving = [s for s in self._up if self._peers.is_leaving(s)]
         for stream in self._up:
-            taken = stream in self.sends.carriers
+            taken = stream in self.sends.streams
             wanted = stream not in leaving or len(leaving) == len(self._up)
             if taken and not wanted:
-                self.sends.retire(stream)
+                self.sends.stop_using(stream)
             elif wanted and not taken:
-                self.sends.came_up(stream, now_s)
+                self.sends.stream_up(stream, now_s)
 
     def _query_methods(self) -> Sequence[Query]:
         up = self._up

@@ -198,11 +198,11 @@ class RelayPeer:
         stream.life.told = stream.life.number
         self._stream = stream
         self._dialler.stream_up()
-        stream.transport.wake()
+        stream.transport.flush_soon()
 
     def settled(self, life: ResumePoint) -> None:
         if self._stream is not None and self._stream.life is life:
-            self._stream.transport.nudge()
+            self._stream.transport.flush_later()
 
     def broken(self, stream: RelayStream, reason: str) -> None:
         self._life = ResumePoint()  # nothing of it can be resumed

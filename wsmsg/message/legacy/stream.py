@@ -38,7 +38,7 @@ class LegacyConnectStream:
         self._peers = peers
         self._context = context
         self._writer = BatchWriter(self._take, context.write)
-        self._peer = peers.opened(self._writer.wake, self._hang_up)
+        self._peer = peers.opened(self._writer.flush_soon, self._hang_up)
         self._reader: asyncio.Task[None] | None = None
         self._status = grpc.StatusCode.OK
         self._reason = ""

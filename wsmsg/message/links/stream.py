@@ -155,7 +155,7 @@ class LinkStream:
         writer = BatchWriter(self._link.take, self._context.write, spacing_s=SPACING_S)
         writing = asyncio.ensure_future(writer.run())
         self._reader = asyncio.ensure_future(self._read())
-        self._number = self._link.opened(writer.wake, self._hang_up)
+        self._number = self._link.opened(writer.flush_soon, self._hang_up)
         try:
             await asyncio.wait(
                 {self._reader, writing}, return_when=asyncio.FIRST_COMPLETED

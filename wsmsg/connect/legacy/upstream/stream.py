@@ -102,7 +102,7 @@ class LegacyUpstreamStream:
         self._heard_s = 0.0
         self._pushes = self._odd = False
         self._expecting_s = 0.0
-        self._wake: Callable[[], None] = _nothing
+        self._flush_soon: Callable[[], None] = _nothing
         self._makers = (self._next_result, self._next_ack, self._next_send)
         self._turn = 0
 
@@ -115,12 +115,12 @@ class LegacyUpstreamStream:
 
     # -- what others tell it
 
-    def carry(self, send: PendingSend) -> None:
+    def enqueue(self, send: PendingSend) -> None:
         """
         Write a send, after those it was given before.
         """
         self._unsent.append(send)
-        self._wake()
+        self._flush_soon()
 
     def lead(self, primary: bool) -> None:
         """
@@ -146,7 +146,7 @@ class LegacyUpstreamStream:
         """
         There are acknowledgements to write.
         """
-        self._wake()
+        self._flush_soon()
 
     def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
         """
@@ -191,18 +191,18 @@ class LegacyUpstreamStream:
         if now_s - self._heard_s >= BEAT_S:
             self._echo()
         if self._acks.sweep(now_s):
-            self._wake()
+            self._flush_soon()
 
     # -- the transport tells it
 
     def makeConnection(self, transport: Transport) -> None:
         self.transport = transport
-        self._wake = transport.wake
+        self._flush_soon = transport.flush_soon
         self._heard_s = self._shared.clock.seconds()
         self._up = True
         self._owner.stream_up(self)
         self._owner.stream_synced(self)
-        self._wake()
+        self._flush_soon()
 
     def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
         """
@@ -233,7 +233,7 @@ class LegacyUpstreamStream:
                 self._protocol_error(f"{other} was not expected")
 
     def connectionLost(self, reason: Failure) -> None:
-        self._wake = _nothing
+        self._flush_soon = _nothing
         self._up = False
         self._acks.lost()
         self._owner.stream_lost(self, reason.getErrorMessage())
@@ -322,7 +322,7 @@ class LegacyUpstreamStream:
         if len(self._results) >= RESULTS:
             self._results.popleft()
         self._results.append(target)
-        self._wake()
+        self._flush_soon()
 
     def _odd_event(self, event: rest_pb2.MessagePushEvent) -> None:
         self._counters.odd_events += 1

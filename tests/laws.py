@@ -74,7 +74,7 @@ LEGACY = ("wsmsg.connect.legacy", "wsmsg.message.legacy")
 #: Libraries, each with the modules that may import it.
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "sqlite3": (
-        *("wsmsg.sqlite.*", "wsmsg.message.journal.sqlite*"),
+        *("wsmsg.sqlite.*", "wsmsg.message.journal.sqlite.*"),
         "wsmsg.message.store.sqlite.*",
     ),
     "autobahn": ("wsmsg.connect.websocket.*", "wsmsg.bench.floor"),

@@ -15,7 +15,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.store.cursor_contract import said
-from wsmsg.message.journal.sqlite_file import JournalFile
+from wsmsg.message.journal.sqlite.file import JournalFile
 from wsmsg.message.store.sqlite.file import StoreWriter
 from wsmsg.model import Cursor
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.doubles import up
 from wsmsg.dependency.state import Dependency
-from wsmsg.message.journal.sqlite import SqliteJournal
+from wsmsg.message.journal.sqlite.journal import SqliteJournal
 from wsmsg.message.store.sqlite.store import SqliteStore
 
 #: With the types that mypy cannot see in a module.

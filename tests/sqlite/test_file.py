@@ -17,14 +17,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.sqlite_paths import copy, path_for
 from wsmsg.dependency.reopen import Broken
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.sqlite_file import JOURNAL
+from wsmsg.message.journal.sqlite.file import JOURNAL
 from wsmsg.message.store.sqlite.file import STORE
 from wsmsg.sqlite.file import SqliteFile, Unfit, check_free, check_version
 
 # Owns the file until its standard input ends.
 _OWNER = """
 import sys
-from wsmsg.message.journal.sqlite_file import JOURNAL
+from wsmsg.message.journal.sqlite.file import JOURNAL
 from wsmsg.sqlite.file import SqliteFile
 SqliteFile(sys.argv[1], JOURNAL).open()
 print("open", flush=True)

@@ -1,46 +1,159 @@
 """
-Which adapters stand behind Message, by the URLs in its settings.
+The table of backends: the module that makes each, by the scheme of its URL.
 
-A new backend is an adapter, a check of its URL in L{wsmsg.settings.urls.backends}, and
-a line here.  Adapters are imported when they are chosen: some import the reactor.
+A new store is a package with a module C{backend} that provides L{StoreBackend}, a line
+in L{STORES} here, and a line in L{wsmsg.settings.urls.backends}, which reads its URL.
+The module is imported when its backend is chosen: some import the reactor.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.cluster.message_ids import NUMBERS, MessageIds
-from wsmsg.message.journal.interface import IJournal
+from wsmsg.message.journal.interface import Backlog, IJournal
 from wsmsg.message.presence.interface import IPresence
+from wsmsg.message.store.archive import IStoreArchive
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.settings.rules import registry_url
-from wsmsg.settings.urls.backends import sqlite_path
 from wsmsg.settings.values import MessageSettings
 
 if TYPE_CHECKING:
     from wsmsg.message.cluster.registry import RedisRegistry
 
-#: What is said when a check fails, and the check.
+JOURNALS = {
+    "sqlite": "wsmsg.message.journal.sqlite.backend",
+    "kafka": "wsmsg.message.journal.kafka.backend",
+}
+STORES = {
+    "sqlite": "wsmsg.message.store.sqlite.backend",
+    "mongodb": "wsmsg.message.store.mongo.backend",
+    "mongodb+srv": "wsmsg.message.store.mongo.backend",
+}
+PRESENCES = {
+    "memory": "wsmsg.message.presence.memory",
+    "redis": "wsmsg.message.presence.redis",
+    "rediss": "wsmsg.message.presence.redis",
+}
+
+#: The beginning of the line on failure, and the check.
 Probe = tuple[str, Callable[[], None]]
 
 
-def scheme(url: str) -> str:
+class OwnedBackend(Protocol):
     """
-    What stands before the colon.
+    The questions to a backend that may be in a file of this machine.
     """
-    return url.partition(":")[0]
+
+    def probe(self, settings: MessageSettings, data_dir: Path) -> None:
+        """
+        Check before the daemon starts that the backend could be opened.
+
+        @raise Unavailable: it could not, with the reason.
+        """
+
+    def used_by(self, settings: MessageSettings, data_dir: Path) -> str:
+        """
+        Return a sentence that names the process that has the file open, or C{""}.
+
+        @raise Unavailable: the file cannot be used.
+        """
+
+
+class JournalBackend(OwnedBackend, Protocol):
+    """
+    A kind of journal.
+
+    @ivar SHARED: several Messages may use one journal.
+    """
+
+    SHARED: bool
+
+    def make_journal(self, context: BackendContext) -> IJournal:
+        """
+        Make the journal; it is not started.
+        """
+
+    def backlog(self, settings: MessageSettings, data_dir: Path) -> Backlog | None:
+        """
+        Count the records that wait in a journal that no process uses; L{None} where
+        that cannot be known.
+
+        @raise Unavailable: the journal cannot be read.
+        """
+
+
+class StoreBackend(OwnedBackend, Protocol):
+    """
+    A kind of store.
+    """
+
+    def make_store(self, context: BackendContext) -> IMessageStore:
+        """
+        Make the store; it is not started.
+        """
+
+    def make_archive(self, context: BackendContext) -> IStoreArchive:
+        """
+        Make what reads the store from beginning to end; it is not opened.
+        """
+
+
+class PresenceBackend(Protocol):
+    """
+    A kind of presence.
+    """
+
+    def make_presence(self, context: BackendContext) -> IPresence:
+        """
+        Make the presence; it is not started.
+        """
+
+
+def journal_backend(settings: MessageSettings) -> JournalBackend:
+    """
+    Return the kind of journal that the settings choose.
+    """
+    found: JournalBackend = _chosen(JOURNALS, settings.journal)
+    return found
+
+
+def store_backend(settings: MessageSettings) -> StoreBackend:
+    """
+    Return the kind of store that the settings choose.
+    """
+    found: StoreBackend = _chosen(STORES, settings.store)
+    return found
+
+
+def _chosen(table: Mapping[str, str], url: str) -> Any:
+    return import_module(table[url.partition(":")[0]])
+
+
+def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:
+    """
+    Return the checks of the backends that can be made before the daemon starts.
+    """
+    journal, store = journal_backend(settings), store_backend(settings)
+    return [
+        ("cannot use the journal", partial(journal.probe, settings, data_dir)),
+        ("cannot use the store", partial(store.probe, settings, data_dir)),
+    ]
 
 
 class Backends:
     """
-    The adapters that the settings name; nothing of them is started.
+    Makes the backends that the settings choose; starts none of them.
 
-    @param data_dir: where embedded backends have their files.
+    @param data_dir: the folder of embedded backends.
     """
 
     def __init__(
@@ -59,82 +172,32 @@ class Backends:
         self._backoff = backoff
 
     def journal(self) -> IJournal:
-        dependency = Dependency("journal", self._reactor)
-        if scheme(self._settings.journal) == "kafka":
-            from wsmsg.message.journal.kafka.config import place_of
-            from wsmsg.message.journal.kafka.journal import KafkaJournal
-
-            return KafkaJournal(
-                place_of(self._settings),
-                self._reactor,
-                retry=self._retry,
-                dependency=dependency,
-            )
-        from wsmsg.message.journal.sqlite import SqliteJournal
-
-        return SqliteJournal(
-            str(journal_path(self._settings, self._data_dir)),
-            self._reactor,
-            retry=self._retry,
-            dependency=dependency,
-        )
+        return journal_backend(self._settings).make_journal(self._context("journal"))
 
     def store(self) -> IMessageStore:
-        dependency = Dependency("store", self._reactor)
-        if scheme(self._settings.store) != "sqlite":
-            from wsmsg.message.store.mongo.store import MongoStore
-            from wsmsg.settings.urls.mongo import read_mongo_url
-
-            password = self._settings.store_password.get_secret_value()
-            return MongoStore(
-                read_mongo_url(self._settings.store, password),
-                self._reactor,
-                retry=self._retry,
-                backoff=self._backoff,
-                dependency=dependency,
-            )
-        from wsmsg.message.store.sqlite.store import SqliteStore
-
-        return SqliteStore(
-            str(store_path(self._settings, self._data_dir)),
-            self._reactor,
-            retry=self._retry,
-            dependency=dependency,
-        )
+        return store_backend(self._settings).make_store(self._context("store"))
 
     def presence(self) -> IPresence:
-        dependency = Dependency("presence", self._reactor, required=False)
-        if scheme(self._settings.presence) != "memory":
-            from wsmsg.message.presence.redis import RedisPresence
-            from wsmsg.settings.urls.redis import read_redis_url
-
-            password = self._settings.presence_password.get_secret_value()
-            return RedisPresence(
-                read_redis_url(self._settings.presence, password),
-                self._reactor,
-                retry=self._retry,
-                dependency=dependency,
-            )
-        from wsmsg.message.presence.memory import MemoryPresence
-
-        return MemoryPresence(self._reactor, dependency=dependency)
+        chosen: PresenceBackend = _chosen(PRESENCES, self._settings.presence)
+        return chosen.make_presence(self._context("presence", required=False))
 
     def message_ids(self, now_ms: Callable[[], int]) -> MessageIds:
         """
-        Ids with the number of this Message; where there may be others and nobody gives
-        out numbers (yet), one at random.
+        Make the ids with the number of this Message: that of the settings, else 0 for
+        a Message that is alone with its journal, else a random one.
         """
         number = self._settings.node_number
         if number < 0:
-            alone = scheme(self._settings.journal) == "sqlite"
-            number = 0 if alone else random.randrange(NUMBERS)
+            shared = journal_backend(self._settings).SHARED
+            number = random.randrange(NUMBERS) if shared else 0
         return MessageIds(now_ms, number)
 
     def registry(self, ids: MessageIds) -> RedisRegistry | None:
         """
-        The place in the list of Messages, if there is a list.
+        Make the entry of this Message in the list of Messages; L{None} where the
+        settings name no list.
 
-        @param ids: are told the number that the list gives us.
+        @param ids: get the number that the list assigns.
         """
         settings = self._settings
         url = registry_url(settings)
@@ -152,34 +215,12 @@ class Backends:
             dependency=Dependency("registry", self._reactor, required=False),
         )
 
-
-def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:
-    """
-    What can be found out before the daemon begins: whether its files are free.
-    """
-    from wsmsg.message.journal.sqlite_file import JOURNAL
-    from wsmsg.message.store.sqlite.file import STORE
-    from wsmsg.sqlite.file import check_free
-
-    found: list[Probe] = []
-    if scheme(settings.journal) == "sqlite":
-        journal = str(journal_path(settings, data_dir))
-        found.append(("cannot use the journal", lambda: check_free(journal, JOURNAL)))
-    if scheme(settings.store) == "sqlite":
-        store = str(store_path(settings, data_dir))
-        found.append(("cannot use the store", lambda: check_free(store, STORE)))
-    return found
-
-
-def journal_path(settings: MessageSettings, data_dir: Path) -> Path:
-    """
-    The file of the embedded journal.
-    """
-    return sqlite_path(settings.journal, data_dir, "journal.db")
-
-
-def store_path(settings: MessageSettings, data_dir: Path) -> Path:
-    """
-    The file of the embedded store.
-    """
-    return sqlite_path(settings.store, data_dir, "store.db")
+    def _context(self, name: str, *, required: bool = True) -> BackendContext:
+        return BackendContext(
+            settings=self._settings,
+            data_dir=self._data_dir,
+            reactor=self._reactor,
+            dependency=Dependency(name, self._reactor, required=required),
+            retry=self._retry,
+            backoff=self._backoff,
+        )

@@ -14,8 +14,7 @@ from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
-from wsmsg.settings.urls.backends import kafka_url
-from wsmsg.settings.urls.mongo import read_mongo_url
+from wsmsg.settings.urls.backends import kafka_url, read_store_url
 from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -123,18 +122,12 @@ def _message_files(settings: MessageSettings) -> Iterator[Conflict]:
 
 def _message_store(settings: MessageSettings) -> Iterator[Conflict]:
     password = settings.store_password.get_secret_value()
-    keys = ("store", "store_password")
-    if settings.store.startswith("sqlite:"):
-        if password:
-            yield keys, "an embedded store has no password"
-        return
     try:
-        url = read_mongo_url(settings.store, password)
+        problem = read_store_url(settings.store, password).problem
     except ValueError as e:
-        yield keys, str(e)
-        return
-    if url.user and not url.password and url.mechanism != "MONGODB-X509":
-        yield keys, f"there is no password for the user {url.user!r}"
+        problem = str(e)
+    if problem:
+        yield ("store", "store_password"), problem
 
 
 def _kafka_login(settings: MessageSettings) -> Iterator[Conflict]:

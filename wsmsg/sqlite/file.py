@@ -95,6 +95,21 @@ def check_free(path: str, schema: Schema) -> None:
         lock.release()
 
 
+def user_of(path: str, schema: Schema) -> str:
+    """
+    Return the sentence that names the process that has the file open, or C{""}.
+
+    @raise Unavailable: the file is there and could not be opened.
+    """
+    if not os.path.exists(path):
+        return ""
+    try:
+        check_free(path, schema)
+    except InUse as e:
+        return e.reason
+    return ""
+
+
 class Lock:
     """
     The right to use the file of this path.

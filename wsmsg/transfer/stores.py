@@ -1,157 +1,106 @@
 """
-The stores that are moved from and to, by the settings of the Message that has them.
+The stores of an export and an import, by the settings of the Message that uses them.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.retry import RetryPolicy, backoff, retry_policy
 from wsmsg.dependency.state import Dependency
-from wsmsg.dependency.worker import Worker
-from wsmsg.message.journal.sqlite_file import JOURNAL, JournalFile
+from wsmsg.message.backends import journal_backend, store_backend
+from wsmsg.message.journal.interface import Backlog
 from wsmsg.message.store.archive import IStoreArchive
 from wsmsg.message.store.interface import IMessageStore
-from wsmsg.message.store.sqlite.archive import SqliteArchive
-from wsmsg.message.store.sqlite.file import STORE
-from wsmsg.message.store.sqlite.store import SqliteStore
 from wsmsg.settings.sources import resolve_data_dir
-from wsmsg.settings.urls.backends import sqlite_path
 from wsmsg.settings.values import MessageSettings, RetrySettings
-from wsmsg.sqlite.file import InUse, check_free
 
-#: Attempts to open a store; then it is told that it cannot be.
+#: Attempts to open a store that was never up; then the command fails.
 _ATTEMPTS = 5
 
 
 class NotDrained(Exception):
     """
-    What is stored is not all that was accepted, or will not be for long.
+    The store lacks messages that were accepted, or will soon.
     """
-
-
-def is_embedded(url: str) -> bool:
-    """
-    Whether it is in a file of this machine.
-    """
-    return url.startswith("sqlite:")
 
 
 def archive_of(settings: MessageSettings, reactor: Any) -> IStoreArchive:
     """
-    The store of these settings, to be read as a whole; not opened.
+    Make what reads the store of these settings; it is not opened.
     """
-    if is_embedded(settings.store):
-        worker = Worker("wsmsg-archive", reactor)
-        return SqliteArchive(str(_store_path(settings)), worker)
-    from wsmsg.message.store.mongo.archive import MongoArchive
-
-    return MongoArchive(
-        _mongo_url(settings),
-        reactor,
-        backoff=backoff(RetrySettings()),
-        **_kept(reactor),
-    )
+    return store_backend(settings).make_archive(_context(settings, reactor))
 
 
 def store_of(settings: MessageSettings, reactor: Any) -> IMessageStore:
     """
-    The store of these settings, to be written to; not started.
+    Make the store of these settings; it is not started.
     """
-    if is_embedded(settings.store):
-        return SqliteStore(str(_store_path(settings)), reactor, **_kept(reactor))
-    from wsmsg.message.store.mongo.store import MongoStore
+    return store_backend(settings).make_store(_context(settings, reactor))
 
-    return MongoStore(
-        _mongo_url(settings),
-        reactor,
-        backoff=backoff(RetrySettings()),
-        **_kept(reactor),
+
+def _context(settings: MessageSettings, reactor: Any) -> BackendContext:
+    dependency = Dependency("store", reactor)
+    return BackendContext(
+        settings=settings,
+        data_dir=resolve_data_dir(settings),
+        reactor=reactor,
+        dependency=dependency,
+        retry=reopening(dependency, settings.retry),
+        backoff=backoff(settings.retry),
     )
 
 
-def _kept(reactor: Any) -> dict[str, Any]:
-    dependency = Dependency("store", reactor)
-    return {"retry": reopening(dependency), "dependency": dependency}
-
-
-def reopening(dependency: Dependency) -> RetryPolicy:
+def reopening(dependency: Dependency, settings: RetrySettings) -> RetryPolicy:
     """
-    Give up soon what was never there, and never what was: how long that is waited for
-    is L{wsmsg.transfer.retrying.RetryUntil}'s.
+    Return a policy that gives up early on a store that was never up, and never on one
+    that was: L{wsmsg.transfer.retrying.RetryUntil} limits how long the command waits
+    for that.
     """
-    settings = RetrySettings()
-    soon = retry_policy(settings.model_copy(update={"attempts": _ATTEMPTS}))
-    ever = retry_policy(settings)
+    at_first = retry_policy(settings.model_copy(update={"attempts": _ATTEMPTS}))
+    later = backoff(settings)
     was_up = False
 
     def changed(dependency: Dependency) -> None:
         nonlocal was_up
         was_up = was_up or dependency.up
 
-    def delay_s(failures: int) -> float | None:
-        return ever(failures) if was_up else soon(failures)
-
     dependency.on_change(changed)
-    return delay_s
+    return lambda failures: later(failures) if was_up else at_first(failures)
 
 
 def check_drained(settings: MessageSettings) -> list[str]:
     """
-    Find out whether all that was accepted is stored, as far as files can tell.
+    Check that all accepted messages are stored, as far as this machine can tell.
 
     @return: sentences for the operator about what stays behind.
-    @raise NotDrained: it is not; with what to do.
+    @raise NotDrained: messages are missing, with what to do.
     @raise Unavailable: a file cannot be read.
     """
     data_dir = resolve_data_dir(settings)
-    if is_embedded(settings.store):
-        _check_unused(_store_path(settings), STORE)
-    if not is_embedded(settings.journal):
-        return ["a Message that runs may store more: see that all of them are stopped"]
-    path = sqlite_path(settings.journal, data_dir, "journal.db")
-    if not path.exists():
-        return []
-    _check_unused(path, JOURNAL)
-    return _check_settled(JournalFile(str(path)))
-
-
-def _check_unused(path: Path, schema: Any) -> None:
-    if not path.exists():
-        return
-    try:
-        check_free(str(path), schema)
-    except InUse as e:
+    journal = journal_backend(settings)
+    for backend in (store_backend(settings), journal):
+        user = backend.used_by(settings, data_dir)
+        if user:
+            raise NotDrained(
+                f"{user}, and messages that it accepts from now on would be missing "
+                "in the export: stop it with SIGTERM, which stores all that it accepted"
+            )
+    backlog = journal.backlog(settings, data_dir)
+    if backlog is None:
+        return ["a Message that runs may store more: check that all are stopped"]
+    if backlog.unsettled:
         raise NotDrained(
-            f"{e.reason}, and what that accepts from now on would not be in the "
-            "export: stop it with SIGTERM, which stores what was accepted"
-        ) from None
-
-
-def _check_settled(journal: JournalFile) -> list[str]:
-    try:
-        extent = journal.open()
-        letters = len(journal.dead_letters(0, 1000))
-    finally:
-        journal.close()
-    if extent.settled < extent.end:
-        raise NotDrained(
-            f"the journal has {extent.end - extent.settled} records that are accepted "
-            "and perhaps not stored: start Message, wait until it is ready, and stop "
-            "it with SIGTERM"
+            f"the journal has {backlog.unsettled} records that are accepted and "
+            "perhaps not stored: start Message, wait until it is ready, and stop it "
+            "with SIGTERM"
         )
-    if not letters:
+    return _dead_letters(backlog.dead_letters)
+
+
+def _dead_letters(number: int) -> list[str]:
+    if not number:
         return []
-    count = "1000 or more" if letters == 1000 else str(letters)
-    return [f"{count} dead letters stay in the journal: see wsmsg dead-letters"]
-
-
-def _store_path(settings: MessageSettings) -> Path:
-    return sqlite_path(settings.store, resolve_data_dir(settings), "store.db")
-
-
-def _mongo_url(settings: MessageSettings) -> Any:
-    from wsmsg.settings.urls.mongo import read_mongo_url
-
-    return read_mongo_url(settings.store, settings.store_password.get_secret_value())
+    some = f"{number} or more" if number == Backlog.MOST_DEAD_LETTERS else str(number)
+    return [f"{some} dead letters stay in the journal: see wsmsg dead-letters"]

@@ -24,6 +24,7 @@ from wsmsg.message.store.mongo.store import MongoStore
 from wsmsg.message.store.sqlite.archive import SqliteArchive
 from wsmsg.model import GROUP, RECALL, Cursor
 from wsmsg.settings.urls.mongo import read_mongo_url
+from wsmsg.settings.values import RetrySettings
 from wsmsg.transfer.dump import Dump
 from wsmsg.transfer.load import Importer
 from wsmsg.transfer.records import Record
@@ -130,7 +131,7 @@ class AwayTests(TestCase):
         store = MongoStore(
             url,
             REACTOR,
-            retry=reopening(dependency),
+            retry=reopening(dependency, RetrySettings()),
             backoff=float,
             dependency=dependency,
         )
@@ -164,7 +165,7 @@ class AwayTests(TestCase):
         archive = MongoArchive(
             url,
             REACTOR,
-            retry=reopening(dependency),
+            retry=reopening(dependency, RetrySettings()),
             backoff=float,
             dependency=dependency,
         )

@@ -15,8 +15,7 @@ from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.rules import registry_url
 from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.urls.address import Address
-from wsmsg.settings.urls.backends import kafka_url
-from wsmsg.settings.urls.mongo import read_mongo_url
+from wsmsg.settings.urls.backends import read_journal_url, read_store_url
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -74,14 +73,14 @@ def _found(name: str, addresses: Sequence[Address], reach: Reach) -> Finding:
 
 
 def _of_message(settings: MessageSettings) -> Iterator[Backend]:
-    if settings.journal.startswith("kafka:"):
-        yield "message.journal", kafka_url(settings.journal).brokers
-    if not settings.store.startswith("sqlite:"):
-        store = read_mongo_url(
-            settings.store, settings.store_password.get_secret_value()
-        )
-        if not store.srv:  # else the DNS tells, which the daemon asks
-            yield "message.store", [Address(*host) for host in store.hosts]
+    password = settings.store_password.get_secret_value()
+    urls = {
+        "message.journal": read_journal_url(settings.journal),
+        "message.store": read_store_url(settings.store, password),
+    }
+    for name, url in urls.items():
+        if url.addresses:
+            yield name, url.addresses
     if is_redis(settings.presence):
         yield "message.presence", [read_redis_url(settings.presence, "").address]
     registry = registry_url(settings)

@@ -10,6 +10,7 @@ then it is not known whether they were carried out: every call may be repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import attrs
 import msgspec
@@ -51,6 +52,21 @@ class DeadLetter:
     reason: str
     value: bytes
     time_ms: int
+
+
+@attrs.frozen
+class Backlog:
+    """
+    The records that wait in a journal that no process uses.
+
+    @cvar MOST_DEAD_LETTERS: dead letters are counted up to this number.
+    @ivar unsettled: records that were accepted, and may not be stored.
+    """
+
+    MOST_DEAD_LETTERS: ClassVar[int] = 1000
+
+    unsettled: int
+    dead_letters: int
 
 
 class IJournal(Interface):

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.presence.interface import LEASE_S, IPresence
 from wsmsg.model import UserPresence
@@ -134,6 +135,13 @@ class MemoryPresence:
                 self._last_seen[user] = _ms(seen_s)
         while len(self._last_seen) > self._last_seen_limit:
             del self._last_seen[next(iter(self._last_seen))]
+
+
+def make_presence(context: BackendContext) -> MemoryPresence:
+    """
+    Make the presence for the settings of a Message.
+    """
+    return MemoryPresence(context.reactor, dependency=context.dependency)
 
 
 def _ms(seconds: float) -> int:

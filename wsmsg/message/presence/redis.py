@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.gather import gather
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
@@ -25,7 +26,7 @@ from wsmsg.message.presence import scripts
 from wsmsg.message.presence.interface import LEASE_S, IPresence
 from wsmsg.model import UserPresence
 from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
-from wsmsg.settings.urls.redis import RedisUrl
+from wsmsg.settings.urls.redis import RedisUrl, read_redis_url
 
 #: Of how many users one call tells: Redis does nothing else meanwhile (some ms).
 _CHUNK = 1000
@@ -195,6 +196,20 @@ class RedisPresence:
 
     def _check(self, ask: Ask) -> Deferred[Any]:
         return ask("EVALSHA", scripts.PROBE.sha, 1, self._redis.url.prefix)
+
+
+def make_presence(context: BackendContext) -> RedisPresence:
+    """
+    Make the presence for the settings of a Message.
+    """
+    settings = context.settings
+    password = settings.presence_password.get_secret_value()
+    return RedisPresence(
+        read_redis_url(settings.presence, password),
+        context.reactor,
+        retry=context.retry,
+        dependency=context.dependency,
+    )
 
 
 def _presence(replies: Iterable[str], users: Sequence[int]) -> list[UserPresence]:

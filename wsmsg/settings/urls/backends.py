@@ -16,16 +16,59 @@ discovery  C{redis://host:port/0?prefix=p:}
 ========== ===================================
 
 Each function returns the URL, or raises L{ValueError} with a sentence for the operator.
+A new kind of journal or store is a reader of its URL and a line in C{_JOURNALS} or
+C{_STORES}.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from wsmsg.settings.urls.address import Address, parse_address
+from wsmsg.settings.urls.mongo import read_mongo_url
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
+
+
+class BackendUrl(Protocol):
+    """
+    The URL of a journal or a store, as the checks and the doctor read it.
+    """
+
+    @property
+    def addresses(self) -> Sequence[Address]:
+        """
+        The servers, of which one is enough; none for a file, or where DNS has them.
+        """
+
+    @property
+    def problem(self) -> str:
+        """
+        A mistake that shows only together with the password; C{""}: none.
+        """
+
+
+class FileUrl(NamedTuple):
+    """
+    A C{sqlite:} URL.
+
+    @ivar path: C{""}: a file in the data folder.
+    """
+
+    path: str
+
+    @property
+    def addresses(self) -> Sequence[Address]:
+        return ()
+
+    @property
+    def problem(self) -> str:
+        return ""
+
+
+R = TypeVar("R")
 
 
 def check_sqlite(url: str) -> str:
@@ -46,6 +89,14 @@ class KafkaUrl(NamedTuple):
     brokers: tuple[Address, ...]
     topic: str
 
+    @property
+    def addresses(self) -> Sequence[Address]:
+        return self.brokers
+
+    @property
+    def problem(self) -> str:
+        return ""
+
 
 _KAFKA = "kafka://host:port,host:port/topic"
 #: A topic name, by the rules of Kafka.
@@ -56,12 +107,32 @@ def check_store(url: str) -> str:
     """
     Check C{sqlite:}, C{sqlite:///absolute/path} or C{mongodb://host:port/database}.
     """
-    if url.partition(":")[0] not in ("mongodb", "mongodb+srv"):
-        return check_sqlite(url)
-    from wsmsg.settings.urls.mongo import read_mongo_url
-
-    read_mongo_url(url)
+    read_store_url(url)
     return url
+
+
+def read_store_url(url: str, password: str = "") -> BackendUrl:
+    """
+    Read the URL of a store.
+
+    @param password: C{store_password}.
+    """
+    return _reader(_STORES, url)(url, password)
+
+
+def read_journal_url(url: str) -> BackendUrl:
+    """
+    Read the URL of a journal.
+    """
+    return _reader(_JOURNALS, url)(url)
+
+
+def _reader(readers: Mapping[str, R], url: str) -> R:
+    scheme, colon, _ = url.partition(":")
+    if not colon or scheme not in readers:
+        known = ", ".join(f"{name}:" for name in readers)
+        raise ValueError(f"{url!r} begins with none of {known}")
+    return readers[scheme]
 
 
 def without_password(url: str) -> str:
@@ -76,10 +147,8 @@ def check_journal(url: str) -> str:
     Check C{sqlite:}, C{sqlite:///absolute/path} or
     C{kafka://host:port,host:port/topic}.
     """
-    if url.partition(":")[0] == "kafka":
-        kafka_url(url)
-        return url
-    return check_sqlite(url)
+    read_journal_url(url)
+    return url
 
 
 def kafka_url(url: str) -> KafkaUrl:
@@ -185,6 +254,27 @@ def sqlite_path(url: str, data_dir: Path, name: str) -> Path:
     """
     rest = check_sqlite(url).removeprefix("sqlite:")
     return Path(rest[2:]) if rest else data_dir / name
+
+
+def _file_url(url: str) -> FileUrl:
+    return FileUrl(check_sqlite(url).removeprefix("sqlite:"))
+
+
+def _store_file_url(url: str, password: str) -> FileUrl:
+    if password:
+        raise ValueError("an embedded store has no password")
+    return _file_url(url)
+
+
+_JOURNALS: Mapping[str, Callable[[str], BackendUrl]] = {
+    "sqlite": _file_url,
+    "kafka": kafka_url,
+}
+_STORES: Mapping[str, Callable[[str, str], BackendUrl]] = {
+    "sqlite": _store_file_url,
+    "mongodb": read_mongo_url,
+    "mongodb+srv": read_mongo_url,
+}
 
 
 def _after(url: str, scheme: str, wanted: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import attrs
 
+from wsmsg.settings.urls.address import Address
+
 _SRV = "mongodb+srv://"
 _PLAIN = "mongodb://"
 
@@ -30,7 +32,8 @@ _HEEDED = {
 }
 #: Options that are often given to drivers, and are ignored here.
 _HARMLESS = {"appname", "retryreads", "retrywrites"}
-_MECHANISMS = {"DEFAULT", "SCRAM-SHA-1", "SCRAM-SHA-256", "MONGODB-X509"}
+_X509 = "MONGODB-X509"
+_MECHANISMS = {"DEFAULT", "SCRAM-SHA-1", "SCRAM-SHA-256", _X509}
 _TIMEOUT_S = 5.0
 _POOL = 4
 _PORT = 27017
@@ -63,6 +66,22 @@ class MongoUrl:
     pool_size: int
 
     @property
+    def addresses(self) -> tuple[Address, ...]:
+        """
+        The servers; none where DNS has them.
+        """
+        return () if self.srv else tuple(Address(*host) for host in self.hosts)
+
+    @property
+    def problem(self) -> str:
+        """
+        A mistake that shows only together with the password; C{""}: none.
+        """
+        if self.user and not self.password and self.mechanism != _X509:
+            return f"there is no password for the user {self.user!r}"
+        return ""
+
+    @property
     def place(self) -> str:
         """
         The hosts and the database, without the login, for logs.
@@ -84,7 +103,7 @@ def read_mongo_url(url: str, password: str = "") -> MongoUrl:
     mechanism = options.get("authmechanism", "DEFAULT")
     _check_login(url, user, parsed["password"], password, mechanism)
     srv = url.startswith(_SRV)
-    x509 = mechanism == "MONGODB-X509"
+    x509 = mechanism == _X509
     known_by = "$external" if x509 else parsed["database"] or "admin"
     return MongoUrl(
         hosts=tuple((host, port or _PORT) for host, port in parsed["nodelist"]),

@@ -12,7 +12,7 @@ from tests.doubles import MemoryWorker
 from tests.message.journal.journal_contract import sent
 from tests.message.sqlite_paths import path_for
 from wsmsg.dependency.state import Dependency
-from wsmsg.message.journal.sqlite import SqliteJournal
+from wsmsg.message.journal.sqlite.journal import SqliteJournal
 
 
 class JournalOnHand(SynchronousTestCase):

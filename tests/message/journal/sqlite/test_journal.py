@@ -11,7 +11,7 @@ from contextlib import closing
 from tests.contracts import make_journal_tests
 from tests.doubles import up
 from tests.message.journal.journal_contract import messages, read_all, sent
-from tests.message.journal.manual_journal import JournalOnHand
+from tests.message.journal.sqlite.manual_journal import JournalOnHand
 from tests.message.sqlite_paths import (
     path_for,
     sqlite_journal,

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tests.message.journal.manual_journal import JournalOnHand
+from tests.message.journal.sqlite.manual_journal import JournalOnHand
 from wsmsg.dependency.state import State
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.message.journal.sqlite_file import JOURNAL
+from wsmsg.message.journal.sqlite.file import JOURNAL
 from wsmsg.rpc.record_pb2 import Record
 from wsmsg.sqlite.file import SqliteFile
 

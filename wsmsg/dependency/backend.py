@@ -1,0 +1,33 @@
+"""
+The surroundings that every backend is made in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from wsmsg.dependency.retry import Backoff, RetryPolicy
+from wsmsg.dependency.state import Dependency
+from wsmsg.settings.values import MessageSettings
+
+
+@attrs.frozen(kw_only=True)
+class BackendContext:
+    """
+    The surroundings of one backend.
+
+    @ivar data_dir: the folder of embedded backends that have no path of their own.
+    @ivar dependency: the state that the backend reports.
+    @ivar retry: the delays between attempts to open the backend.
+    @ivar backoff: the delays between attempts to dial one connection of several.
+    """
+
+    settings: MessageSettings
+    data_dir: Path
+    reactor: Any
+    dependency: Dependency
+    retry: RetryPolicy
+    backoff: Backoff

@@ -1,0 +1,14 @@
+"""
+The embedded journal: a SQLite file on this machine, used by one Message.
+
+::
+
+    append -> SqliteJournal -> file (one commit for all that wait)
+                            `-> tail -> read
+    read, when it lags <- file
+
+    backend   makes the journal for the settings
+    file      the tables, used by the journal's thread
+    journal   IJournal: gathers appends, serves the reader, settles
+    tail      the last records, in memory for the reader
+"""

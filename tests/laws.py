@@ -29,7 +29,16 @@ LINES_OF_FUNCTION = 50
 
 _BASE = ("errors", "model", "rpc")
 _SHARED = (
-    *("auth", "daemon", "dependency", "flow", "http", "monitoring", "protocol"),
+    *(
+        "auth",
+        "daemon",
+        "dependency",
+        "events",
+        "flow",
+        "http",
+        "monitoring",
+        "protocol",
+    ),
     *("redis", "settings", "sqlite", "stream", *_BASE),
 )
 
@@ -37,6 +46,7 @@ _SHARED = (
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "model": ("errors",),
+    "events": ("errors", "model", "protocol"),
     "protocol": _BASE,
     "flow": _BASE,
     "settings": _BASE,
@@ -48,12 +58,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "http": ("auth", "flow", "settings", *_BASE),
     "monitoring": ("dependency", "http", "settings", *_BASE),
     "daemon": ("dependency", "http", "monitoring", "settings", *_BASE),
-    "client": ("protocol", *_BASE),
+    "client": ("events", "protocol", *_BASE),
     "connect": _SHARED,
     "message": _SHARED,
     "transfer": (
         *("message.store", "message.journal", "message.backends"),
-        *("dependency", "settings", "sqlite", *_BASE),
+        *("dependency", "events", "settings", "sqlite", *_BASE),
     ),
     "bench": ("client", "connect", "message", "transfer", *_SHARED),
     "cli": ("bench", "client", "connect", "message", "transfer", *_SHARED),

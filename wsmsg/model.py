@@ -20,10 +20,6 @@ INT64_MAX = 2**63 - 1
 TEXT = 1
 #: Kinds from here on are made by the server; a client cannot send them.
 FIRST_EVENT = 1000
-#: A group was made or its members changed; the content is a L{GroupChange} in JSON.
-GROUP = 1001
-#: The sender takes a message back; the content is its seq in decimal digits.
-RECALL = 1002
 #: What a message is once it was taken back; it has no content any more.
 RECALLED = 1003
 
@@ -145,100 +141,10 @@ class UserPresence(msgspec.Struct, frozen=True, gc=False):
     last_seen_ms: int = 0
 
 
-class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """
-    What a message of kind L{GROUP} says.  Its own number orders it among the messages
-    of the group: who is added reads from that number on.
-
-    @ivar created: this is the first message of the group.
-    @ivar name: for people; only where C{created}.
-    @ivar history: whoever joins reads from number 1 on; only where C{created}.
-    @ivar add: users who become members.
-    @ivar remove: users who are members no more.
-    """
-
-    created: bool = False
-    name: str = ""
-    history: bool = False
-    add: tuple[int, ...] = ()
-    remove: tuple[int, ...] = ()
-
-
-#: The most users that one change may add or remove; more members come with more.
-GROUP_CHANGE_USERS = 1000
-#: The longest name of a group, in bytes of UTF-8.
-GROUP_NAME_BYTES = 256
-
-
-def change_problem(change: GroupChange) -> str:
-    """
-    Why this cannot be a change of a group; empty: it can.
-    """
-    if len(change.add) + len(change.remove) > GROUP_CHANGE_USERS + change.created:
-        return f"more than {GROUP_CHANGE_USERS} users in one change"
-    if not all(0 < user <= INT64_MAX for user in (*change.add, *change.remove)):
-        return "a user is not between 1 and 2^63-1"
-    if change.created:
-        size = len(change.name.encode("utf-8", "surrogatepass"))
-        if not 0 < size <= GROUP_NAME_BYTES:
-            return f"the name is {size} bytes, and must be 1 to {GROUP_NAME_BYTES}"
-        if any(c < " " or "" <= c <= "" for c in change.name):
-            return "the name has control characters"
-        return "a group cannot be made without someone" if change.remove else ""
-    if not change.add and not change.remove:
-        return "nobody is added or removed"
-    if not set(change.add).isdisjoint(change.remove):
-        return "a user is both added and removed"
-    return ""
-
-
 class InvalidName(ValueError):
     """
     No conversation can have this name.
     """
-
-
-class InvalidChange(ValueError):
-    """
-    No message of kind L{GROUP} can say this.
-    """
-
-
-_change = msgspec.json.Decoder(GroupChange)
-
-
-def spell_change(change: GroupChange) -> str:
-    """
-    The content of the message that says this.
-    """
-    return msgspec.json.encode(change).decode()
-
-
-def change_in(content: str) -> GroupChange:
-    """
-    What a message of kind L{GROUP} with this content says.
-
-    @raise InvalidChange: in one sentence why it can say nothing.
-    """
-    try:
-        change = _change.decode(content)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-        raise InvalidChange(f"it is no group change: {str(e)[:100]}") from e
-    problem = change_problem(change)
-    if problem:
-        raise InvalidChange(problem)
-    return change
-
-
-def recalled_in(content: str) -> int:
-    """
-    The number of the message that one of kind L{RECALL} with this content takes back;
-    0 if it can be none.
-    """
-    if not content.isascii() or not content.isdecimal() or len(content) > 19:
-        return 0
-    seq = int(content)
-    return seq if seq <= INT64_MAX and content == str(seq) else 0
 
 
 def conversation_of(user: int, other: int) -> str:

@@ -20,7 +20,9 @@ from wsmsg.client import (
 )
 from wsmsg.client.state.events import received
 from wsmsg.errors import BadRequest, Forbidden
-from wsmsg.model import GROUP, RECALL, RECALLED, GroupChange, spell_change
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
+from wsmsg.events.recall import RECALL
+from wsmsg.model import RECALLED
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver, Head
 
@@ -32,7 +34,7 @@ def message(seq: int, content: str = "hi", kind: int = 1, sender: int = 2) -> De
 
 
 def change(seq: int, sender: int = 2, **said: object) -> Deliver:
-    content = spell_change(GroupChange(**said))  # type: ignore[arg-type]
+    content = encode_change(GroupChange(**said))  # type: ignore[arg-type]
     return message(seq, content, GROUP, sender)
 
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GROUP, GroupChange, decode_change
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.store.interface import (
@@ -24,16 +25,7 @@ from wsmsg.message.store.interface import (
     MemberRow,
     Outcome,
 )
-from wsmsg.model import (
-    GROUP,
-    RECALLED,
-    Cursor,
-    GroupChange,
-    Mark,
-    Message,
-    MessageIdentity,
-    change_in,
-)
+from wsmsg.model import RECALLED, Cursor, Mark, Message, MessageIdentity
 
 _NO_GROUP: tuple[GroupChange, int, dict[int, int]] = (GroupChange(), 0, {})
 
@@ -275,7 +267,7 @@ class MemoryStore:
                 self._take_back(event)
 
     def _change(self, event: Message) -> None:
-        change = change_in(event.content)
+        change = decode_change(event.content)
         if change.created:
             made: tuple[GroupChange, int, dict[int, int]] = (change, event.sender, {})
             self.groups.setdefault(event.conversation, made)

@@ -15,10 +15,11 @@ from tests.message.doubles import MemoryStore
 from tests.message.links.test_links import RecordingPresence
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.queries.queries import Queries
 from wsmsg.message.query_rpc import QueryAdapter
-from wsmsg.model import Cursor, GroupChange, Mark, Message
+from wsmsg.model import Cursor, Mark, Message
 from wsmsg.rpc import rest_pb2
 
 

@@ -13,6 +13,8 @@ from tests.connect.legacy.clients.legacy_node import ws
 from tests.protocol.test_codecs import server_frames
 from wsmsg import model
 from wsmsg.errors import BadFrame
+from wsmsg.events.group_change import GROUP
+from wsmsg.events.recall import RECALL
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
@@ -193,7 +195,7 @@ class HeardTests(SynchronousTestCase):
         """
         for kind in (2, 4, 10, 999):
             self.assertEqual(CODEC.encode(deliver(kind=kind)).hex(), _HEARD)
-        for kind in (model.GROUP, model.RECALL, model.RECALLED):
+        for kind in (GROUP, RECALL, model.RECALLED):
             self.assertEqual(CODEC.encode(deliver(kind=kind)), b"")
 
     def test_presence(self) -> None:

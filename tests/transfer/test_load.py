@@ -11,8 +11,10 @@ import msgspec
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import CREW, changed, made, recalled
 from tests.transfer.cases import MovingCase, batches_of, impatience, lines_for, talk
+from wsmsg.events.group_change import GROUP
+from wsmsg.events.recall import RECALL
 from wsmsg.message.store.interface import HeadRow, IMessageStore
-from wsmsg.model import GROUP, RECALL, RECALLED, Cursor, Message
+from wsmsg.model import RECALLED, Cursor, Message
 from wsmsg.transfer.load import CannotImport, Importer
 from wsmsg.transfer.records import GroupLine, MemberLine, Record
 

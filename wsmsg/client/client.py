@@ -37,7 +37,6 @@ from wsmsg.client.state.events import (
 )
 from wsmsg.client.state.exchange import Answer, Exchange, Request
 from wsmsg.client.state.inbound import Start
-from wsmsg.client.state.outbound import Proposal
 from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource
 from wsmsg.client.transport import CodecName, Dial, websocket_dial
@@ -298,7 +297,7 @@ class Client(GroupRequests):
     def _ended(self, state: Closed) -> None:
         self._waiting.fail(state.error or Unavailable("the client is closed"))
 
-    async def _accepted(self, frame: Proposal) -> SendAccepted:
+    async def _accepted(self, frame: frames.Submission) -> SendAccepted:
         self._upkeep.check()
         self._exchange.send(frame)
         self._upkeep.moved()

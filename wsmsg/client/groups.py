@@ -13,15 +13,9 @@ import attrs
 
 from wsmsg.client.state.events import SendAccepted
 from wsmsg.client.state.exchange import Answer, Request
-from wsmsg.client.state.outbound import Proposal
 from wsmsg.errors import BadRequest, Internal
-from wsmsg.model import (
-    GROUP_CHANGE_USERS,
-    INT64_MAX,
-    GroupChange,
-    change_problem,
-    group_in,
-)
+from wsmsg.events.group_change import GROUP_CHANGE_USERS, GroupChange, change_problem
+from wsmsg.model import INT64_MAX, group_in
 from wsmsg.protocol import frames
 
 #: More than any server gives at once.
@@ -64,7 +58,7 @@ class GroupRequests(ABC):
     """
 
     @abstractmethod
-    async def _accepted(self, frame: Proposal) -> SendAccepted:
+    async def _accepted(self, frame: frames.Submission) -> SendAccepted:
         """
         Have it accepted.
         """

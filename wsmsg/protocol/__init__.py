@@ -1,13 +1,13 @@
 """
-The spellings of the client protocol, for both of its ends.
+The client protocol, for both of its ends: its frames and their encodings.
 
-Neither the client nor Connect may import the other, so what they share is here::
+Neither the client nor Connect may import the other, so this package has what they
+share.  Each encoding turns L{wsmsg.protocol.frames} into bytes and back::
 
-    interfaces      what each of them is
-    checks          what every client frame must be, however spelled
-    codec_protobuf  wsmsg.v1.protobuf: a binary message is one frame
-    codec_json      wsmsg.v1.json: a text message is one object
-    codec_legacy    of the deployed clients, which have no subprotocol
-
-Each module turns L{wsmsg.protocol.frames} into bytes and back; it knows nothing else.
+    frames      the frames, in the form that all encodings share
+    validation  what the fields of every client frame must be
+    codec       the interface of an encoding
+    protobuf    C{wsmsg.v1.protobuf}: a binary message is one frame
+    json        C{wsmsg.v1.json}: a text message is one object
+    legacy      messages of legacy clients, which have no subprotocol
 """

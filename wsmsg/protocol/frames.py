@@ -31,8 +31,21 @@ class Hello(Frame, frozen=True):
     client: str = ""
 
 
-class Send(Frame, frozen=True):
+class Submission(Frame, frozen=True):
+    """
+    A message or an event that a client wants accepted.  The server answers with
+    C{accepted} or C{rejected}, and a repeat with the same C{client_id} is the same
+    submission.
+    """
+
     client_id: str
+
+
+class Send(Submission, frozen=True):
+    """
+    A message to a user or to a group.
+    """
+
     to: Int64 = 0
     group: Int64 = 0
     content: str = ""
@@ -86,8 +99,11 @@ class Watch(Frame, frozen=True, gc=True):
     users: tuple[Int64, ...] = ()
 
 
-class Recall(Frame, frozen=True):
-    client_id: str
+class Recall(Submission, frozen=True):
+    """
+    A request to recall a message that the user sent.
+    """
+
     conversation: str
     seq: Int64
 
@@ -96,15 +112,21 @@ class Ping(Frame, frozen=True):
     nonce: str = ""
 
 
-class CreateGroup(Frame, frozen=True, gc=True, tag="create_group"):
-    client_id: str
+class CreateGroup(Submission, frozen=True, gc=True, tag="create_group"):
+    """
+    A request to create a group of the user and others.
+    """
+
     name: str = ""
     members: tuple[Int64, ...] = ()
     history: bool = False
 
 
-class ChangeGroup(Frame, frozen=True, gc=True, tag="change_group"):
-    client_id: str
+class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
+    """
+    A request to add members to a group and to remove others.
+    """
+
     group: Int64
     add: tuple[Int64, ...] = ()
     remove: tuple[Int64, ...] = ()

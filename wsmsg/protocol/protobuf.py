@@ -109,38 +109,33 @@ def _goaway(m: Any) -> f.Goaway:
     return f.Goaway(m.reason, m.after_ms, tuple(m.alternatives))
 
 
-_FROM_CLIENT: dict[str, Callable[[Any], Any]] = {
-    "hello": _plain(f.Hello),
-    "send": _send,
-    "delivered": _plain(f.Delivered),
-    "read": _plain(f.Read),
-    "sync": _plain(f.Sync),
-    "conversations": _plain(f.Conversations),
-    "typing": _plain(f.Typing),
-    "watch": _watch,
-    "recall": _plain(f.Recall),
-    "ping": _plain(f.Ping),
-    "create_group": _create_group,
-    "change_group": _change_group,
-    "members": _plain(f.Members),
-}
+def _readers(
+    kinds: tuple[type[Any], ...], own: dict[type[Any], Callable[[Any], Any]]
+) -> dict[str, Callable[[Any], Any]]:
+    return {k.__struct_config__.tag: own.get(k) or _plain(k) for k in kinds}
 
-_FROM_SERVER: dict[str, Callable[[Any], Any]] = {
-    "welcome": _welcome,
-    "accepted": _plain(f.Accepted),
-    "rejected": _plain(f.Rejected),
-    "deliver": _deliver,
-    "page": _page,
-    "heads": _heads,
-    "receipt": _receipt,
-    "presence": _plain(f.Presence),
-    "typing": _plain(f.Typing),
-    "resync": _plain(f.Resync),
-    "goaway": _goaway,
-    "error": _plain(f.Error),
-    "pong": _plain(f.Pong),
-    "group": _group,
-}
+
+_FROM_CLIENT = _readers(
+    ClientFrame.__args__,
+    {
+        f.Send: _send,
+        f.Watch: _watch,
+        f.CreateGroup: _create_group,
+        f.ChangeGroup: _change_group,
+    },
+)
+
+_FROM_SERVER = _readers(
+    ServerFrame.__args__,
+    {
+        f.Welcome: _welcome,
+        f.Deliver: _deliver,
+        f.Page: _page,
+        f.Heads: _heads,
+        f.Group: _group,
+        f.Goaway: _goaway,
+    },
+)
 
 # ------------------------------------------------------------ frames to protobuf
 

@@ -14,8 +14,9 @@ from itertools import groupby
 
 import msgspec
 
+from wsmsg.events.table import EVENT_KINDS
 from wsmsg.message.store.interface import IMessageStore, Outcome
-from wsmsg.model import GROUP, RECALL, RECALLED, Message
+from wsmsg.model import RECALLED, Message
 from wsmsg.transfer.dump import group_line, member_line
 from wsmsg.transfer.file import Batch
 from wsmsg.transfer.records import (
@@ -67,7 +68,7 @@ class Importer:
             await self._insert(messages)
             _, last = messages[-1]
             self._last = (last.conversation, last.seq)
-        events = [m for _, m in messages if m.kind in (GROUP, RECALL)]
+        events = [m for _, m in messages if m.kind in EVENT_KINDS]
         if events:
             await self._ask(self._store.apply, events)
         for some in _runs(placed):

@@ -16,7 +16,7 @@ from tests.client.doubles import FakeLink, FakeServer, welcome
 from wsmsg.cli.chat.screen import ChatScreen
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.client import Client, Reconnect
-from wsmsg.model import GROUP, GroupChange, spell_change
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver
 
@@ -47,7 +47,7 @@ class ScreenTests(AsyncioCase):
 
     async def _history(self, link: FakeLink) -> None:
         asked = await link.next(frames.Sync)
-        made = spell_change(GroupChange(True, "Us", add=(1, 2)))
+        made = encode_change(GroupChange(True, "Us", add=(1, 2)))
         messages = (
             Deliver(G, 1, 1, 2, made, GROUP, 1),
             Deliver(G, 2, 2, 1, "mine", 1, 2),

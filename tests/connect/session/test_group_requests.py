@@ -11,7 +11,9 @@ from tests.connect.session.doubles import Client, House
 from wsmsg import model
 from wsmsg.connect.upstream.interface import GroupView, SendAnswer
 from wsmsg.errors import Forbidden
-from wsmsg.model import GroupChange, change_in, group_conversation, group_of
+from wsmsg.events.group_change import GROUP, GroupChange, decode_change
+from wsmsg.events.recall import RECALL
+from wsmsg.model import group_conversation, group_of
 from wsmsg.protocol import frames
 from wsmsg.protocol import protobuf as codec_protobuf
 from wsmsg.protocol.frames import ChangeGroup, CreateGroup, Send
@@ -45,10 +47,10 @@ class GroupTests(SessionTestCase):
         name = group_conversation(group_of(1001, "c1"))
         self.assertEqual(
             (new.sender, new.client_id, new.conversation, new.kind),
-            (1001, "c1", name, model.GROUP),
+            (1001, "c1", name, GROUP),
         )
         made = GroupChange(True, "Us", True, (1001, 7, 8))
-        self.assertEqual(change_in(new.content), made)
+        self.assertEqual(decode_change(new.content), made)
         on_answer(SendAnswer(time_ms=5))
         self.assertEqual(self.client.heard(), [frames.Accepted("c1", 5, name)])
 
@@ -70,9 +72,11 @@ class GroupTests(SessionTestCase):
         self.client.say(ChangeGroup("c1", 5, (7, 7), (8,)))
         self.client.say(ChangeGroup("c2", 5, remove=(1001,)))
         first, second = (new for new, _ in self.house.upstream.sends)
-        self.assertEqual((first.conversation, first.kind), ("g:5", model.GROUP))
-        self.assertEqual(change_in(first.content), GroupChange(add=(7,), remove=(8,)))
-        self.assertEqual(change_in(second.content), GroupChange(remove=(1001,)))
+        self.assertEqual((first.conversation, first.kind), ("g:5", GROUP))
+        self.assertEqual(
+            decode_change(first.content), GroupChange(add=(7,), remove=(8,))
+        )
+        self.assertEqual(decode_change(second.content), GroupChange(remove=(1001,)))
         self.house.upstream.accept(2)
         accepted = [frames.Accepted("c1", 5), frames.Accepted("c2", 5)]
         self.assertEqual(self.client.heard(), accepted)
@@ -95,8 +99,8 @@ class GroupTests(SessionTestCase):
         self.assertEqual(
             sent,
             [
-                (1001, "c1", "u:7:1001", "17", model.RECALL),
-                (1001, "c2", "g:5", "3", model.RECALL),
+                (1001, "c1", "u:7:1001", "17", RECALL),
+                (1001, "c2", "g:5", "3", RECALL),
             ],
         )
         self.house.upstream.accept(2)
@@ -113,7 +117,7 @@ class GroupTests(SessionTestCase):
             (CreateGroup("c", "x" * 257), "bad_request", "name"),
             (CreateGroup("c", "a\nb"), "bad_request", "control"),
             (CreateGroup("c", "Us", (*many, 2000)), "bad_request", "1000"),
-            (ChangeGroup("c", 5), "bad_request", "nobody"),
+            (ChangeGroup("c", 5), "bad_request", "no members"),
             (ChangeGroup("c", 5, many), "bad_request", "1000"),
             (ChangeGroup("c", 5, many[:600], many[600:]), "bad_request", "1000"),
             (ChangeGroup("c", 5, (7,), (7,)), "bad_request", "both"),
@@ -171,7 +175,7 @@ class GroupTests(SessionTestCase):
         client = house.known(1001)
         client.say(ChangeGroup("c", 5, tuple(range(2**62, 2**62 + 1000))))
         ((new, _),) = house.upstream.sends
-        self.assertEqual(len(change_in(new.content).add), 1000)
+        self.assertEqual(len(decode_change(new.content).add), 1000)
 
     def test_members(self) -> None:
         """

@@ -10,7 +10,9 @@ from typing import Any
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import http_delete, http_get, http_post
-from wsmsg.model import GROUP, RECALL, RECALLED, TEXT, change_in
+from wsmsg.events.group_change import GROUP, decode_change
+from wsmsg.events.recall import RECALL
+from wsmsg.model import RECALLED, TEXT
 from wsmsg.rpc import client_pb2 as pb
 
 
@@ -134,7 +136,7 @@ class GroupTests(GroupsTestCase):
         )
         self.assertEqual((status, now["count"]), (200, 3))
         joined = await late.hears("deliver", kind=GROUP)
-        self.assertEqual(change_in(joined.content).add, (late.user,))
+        self.assertEqual(decode_change(joined.content).add, (late.user,))
         self.assertTrue((await self.say(late, group, "after")).time)
         page = await self.page(late, group)
         self.assertEqual(page.messages[0].seq, joined.seq)

@@ -12,19 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
-from wsmsg.model import (
-    GROUP,
-    TEXT,
-    GroupChange,
-    Message,
-    group_conversation,
-    group_of,
-    spell_change,
-)
+from wsmsg.model import TEXT, Message, group_conversation, group_of
 
 
 class GroupCase(SynchronousTestCase):
@@ -93,7 +86,7 @@ class GroupCase(SynchronousTestCase):
         Ask for a change of the crew.
         """
         change = GroupChange(add=tuple(add), remove=tuple(remove))
-        self.send(client_id, spell_change(change), GROUP, sender=sender)
+        self.send(client_id, encode_change(change), GROUP, sender=sender)
 
     def make(self, client_id: str, *users: int, sender: int = 1, **more: str) -> str:
         """
@@ -102,7 +95,7 @@ class GroupCase(SynchronousTestCase):
         change = GroupChange(True, more.get("name", "new"), add=(sender, *users))
         to = group_conversation(group_of(sender, client_id))
         to = more.get("to", to)
-        self.send(client_id, spell_change(change), GROUP, sender=sender, to=to)
+        self.send(client_id, encode_change(change), GROUP, sender=sender, to=to)
         return to
 
     def stored(self, seq: int, *, kind: int = TEXT, sender: int = 1) -> Message:

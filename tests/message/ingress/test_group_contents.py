@@ -10,16 +10,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.store.group_contract import changed
+from wsmsg.events.group_change import GROUP, decode_change, encode_change
+from wsmsg.events.kind import InvalidContent
+from wsmsg.events.recall import decode_recall
 from wsmsg.message.ingress.interface import SendRequest, validate
-from wsmsg.model import (
-    GROUP,
-    InvalidChange,
-    change_in,
-    group_conversation,
-    group_of,
-    recalled_in,
-    spell_change,
-)
+from wsmsg.model import group_conversation, group_of
 
 _users = st.lists(st.integers(-3, 2**64), max_size=4)
 
@@ -36,14 +31,14 @@ class HostileContentTests(SynchronousTestCase):
         group = group_conversation(group_of(1, "c"))
         proposal = SendRequest(0, 1, "c", group, content, GROUP)
         try:
-            change = change_in(content)
-        except InvalidChange as e:
+            change = decode_change(content)
+        except InvalidContent as e:
             self.assertLess(len(str(e)), 300)
             self.assertIsNotNone(validate(proposal, 100))
             return
         self.assertTrue(all(0 < u < 2**63 for u in (*change.add, *change.remove)))
         self.assertFalse(set(change.add) & set(change.remove))
-        self.assertEqual(change_in(spell_change(change)), change)
+        self.assertEqual(decode_change(encode_change(change)), change)
 
     @given(st.text() | st.text("[]{}\"':,0129addremovecreatedtruefalse"))
     def test_any_text(self, content: str) -> None:
@@ -51,7 +46,7 @@ class HostileContentTests(SynchronousTestCase):
         Any text is refused or understood, as a change and as a recall.
         """
         self.check(content)
-        self.assertGreaterEqual(recalled_in(content), 0)
+        self.assertGreaterEqual(decode_recall(content), 0)
 
     @given(
         st.fixed_dictionaries(

@@ -11,19 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
+from wsmsg.events.recall import RECALL
 from wsmsg.message.ingress.group_rules import BELIEVED_MS, Lately
 from wsmsg.message.ingress.interface import SendRequest
-from wsmsg.model import (
-    GROUP,
-    RECALL,
-    RECALLED,
-    TEXT,
-    GroupChange,
-    Message,
-    group_conversation,
-    group_of,
-    spell_change,
-)
+from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
 
 
 class GroupIngressTests(GroupCase):
@@ -191,7 +183,7 @@ class GroupIngressTests(GroupCase):
         """
         Who makes a group is in it.
         """
-        change = spell_change(GroupChange(True, "x", add=(2,)))
+        change = encode_change(GroupChange(True, "x", add=(2,)))
         self.send("a", change, GROUP, to=group_conversation(group_of(1, "a")))
         self.assertEqual(self.code("a"), "bad_request")
 

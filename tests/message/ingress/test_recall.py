@@ -8,12 +8,9 @@ import msgspec
 
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
-from wsmsg.model import (
-    GROUP,
-    RECALL,
-    RECALLED,
-    Message,
-)
+from wsmsg.events.group_change import GROUP
+from wsmsg.events.recall import RECALL
+from wsmsg.model import RECALLED, Message
 
 
 class RecallTests(GroupCase):

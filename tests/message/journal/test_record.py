@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.errors import BadRequest
+from wsmsg.events.group_change import GROUP
 from wsmsg.message.journal import record as records
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.model import GROUP, INT64_MAX, Message, members_of
+from wsmsg.model import INT64_MAX, Message, members_of
 from wsmsg.rpc.record_pb2 import Record
 
 GOOD = Message("u:1:2", 1, "c1", 7, "hi", 1, 5)
@@ -98,7 +99,7 @@ class RecordTests(SynchronousTestCase):
         change = record(conversation="g:7", kind=GROUP, content='{"add":[2]}')
         self.assertEqual(records.decode(0, 0, change).problem, "")
         self.assert_problem(record(conversation="g:7", kind=GROUP), "group change")
-        self.assert_problem(record(kind=GROUP, content='{"add":[2]}'), "no group")
+        self.assert_problem(record(kind=GROUP, content='{"add":[2]}'), "not a group")
 
     def test_numbers(self) -> None:
         """

@@ -16,9 +16,10 @@ from tests.doubles import up
 from tests.message.doubles import MemoryStore
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
+from wsmsg.events.group_change import GroupChange, encode_change
 from wsmsg.message.legacy.history import History
 from wsmsg.message.store.sqlite.store import SqliteStore
-from wsmsg.model import RECALLED, GroupChange, Message, spell_change
+from wsmsg.model import RECALLED, Message
 
 
 def said(
@@ -94,9 +95,9 @@ class StoreTests(TestCase):
         self.addCleanup(self.store.stop)
         change = GroupChange(created=True, name="g", add=(1, 2))
         events = [
-            Message("g:5", 1, "c1", 10, spell_change(change), 1001, 5, 1),
+            Message("g:5", 1, "c1", 10, encode_change(change), 1001, 5, 1),
             Message(
-                "g:5", 1, "c3", 30, spell_change(GroupChange(add=(3,))), 1001, 5, 3
+                "g:5", 1, "c3", 30, encode_change(GroupChange(add=(3,))), 1001, 5, 3
             ),
         ]
         talk = [events[0], said("g:5", 1, 2, 20), events[1], said("g:5", 2, 4, 40)]

@@ -10,12 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import MemoryStore
 from tests.message.links.test_links import SNAPSHOT, RecordingPresence, message
 from tests.message.store.group_contract import CREW
+from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
 from wsmsg.message.links.typing import BELIEVED_S, GroupTyping
-from wsmsg.model import Cursor, GroupChange, Message
+from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 
 

@@ -10,10 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import MemoryStore
 from tests.message.store.group_contract import CREW, changed, made
 from wsmsg.errors import Unavailable
+from wsmsg.events.recall import RECALL
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.recipients import MemberCache
-from wsmsg.model import RECALL, RECALLED, Message
+from wsmsg.model import RECALLED, Message
 
 
 def said(client_id: str, *, sender: int = 1, conversation: str = CREW) -> Message:

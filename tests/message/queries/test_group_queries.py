@@ -14,10 +14,11 @@ from tests.message.doubles import MemoryStore
 from tests.message.links.test_links import RecordingPresence
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import Forbidden, NotFound, Unavailable, WsmsgError
+from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.queries.interface import ConversationPage
 from wsmsg.message.queries.queries import Queries
-from wsmsg.model import Cursor, GroupChange, Message
+from wsmsg.model import Cursor, Message
 
 T = TypeVar("T")
 

@@ -7,17 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.message.store.cursor_contract import CursorTests, StorePlace, said
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
+from wsmsg.events.recall import RECALL
 from wsmsg.message.store.interface import GroupPage, HeadRow, MemberRow
-from wsmsg.model import (
-    GROUP,
-    RECALL,
-    RECALLED,
-    TEXT,
-    Cursor,
-    GroupChange,
-    Message,
-    spell_change,
-)
+from wsmsg.model import RECALLED, TEXT, Cursor, Message
 
 CREW = "g:77"
 
@@ -34,7 +27,7 @@ def changed(
     The message that changes who is in a group.
     """
     change = GroupChange(add=tuple(add), remove=tuple(remove))
-    return event(seq, GROUP, spell_change(change), conversation, sender)
+    return event(seq, GROUP, encode_change(change), conversation, sender)
 
 
 def made(
@@ -49,7 +42,7 @@ def made(
     The message that makes a group of its sender and others.
     """
     change = GroupChange(True, name, history, (sender, *users))
-    return event(seq, GROUP, spell_change(change), conversation, sender)
+    return event(seq, GROUP, encode_change(change), conversation, sender)
 
 
 def recalled(seq: int, what: object, *, sender: int = 1, to: str = "u:1:2") -> Message:

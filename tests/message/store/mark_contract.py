@@ -10,9 +10,10 @@ import msgspec
 
 from tests.message.store.cursor_contract import CursorTests, StorePlace, said
 from tests.message.store.group_contract import changed, made
+from wsmsg.events.recall import RECALL
 from wsmsg.message.store import read_ranges as seen
 from wsmsg.message.store.interface import Marked
-from wsmsg.model import RECALL, Cursor, Mark, Message
+from wsmsg.model import Cursor, Mark, Message
 
 
 def mark(seq: int, user: int = 2, conversation: str = "u:1:2") -> Mark:

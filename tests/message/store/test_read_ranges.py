@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.events.group_change import GROUP
 from wsmsg.message.store.read_ranges import (
     ReadRanges,
     advance,
@@ -17,7 +18,7 @@ from wsmsg.message.store.read_ranges import (
     merged,
     scan_windows,
 )
-from wsmsg.model import GROUP, RECALLED, TEXT
+from wsmsg.model import RECALLED, TEXT
 
 _LAST = 40
 _seqs = st.sets(st.integers(1, _LAST))

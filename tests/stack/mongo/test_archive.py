@@ -18,11 +18,13 @@ from tests.transfer.cases import batches_of, file_of, impatience, lines_for, tal
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import Worker
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GROUP
+from wsmsg.events.recall import RECALL
 from wsmsg.message.store.archive import IStoreArchive
 from wsmsg.message.store.mongo.archive import MongoArchive
 from wsmsg.message.store.mongo.store import MongoStore
 from wsmsg.message.store.sqlite.archive import SqliteArchive
-from wsmsg.model import GROUP, RECALL, Cursor
+from wsmsg.model import Cursor
 from wsmsg.settings.urls.mongo import read_mongo_url
 from wsmsg.settings.values import RetrySettings
 from wsmsg.transfer.dump import Dump

@@ -14,7 +14,8 @@ from wsmsg.bench.load.connecting import LoadFailed
 from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.pairs import Clock, Loop
 from wsmsg.bench.load.peers import ChatPeer
-from wsmsg.model import GROUP_CHANGE_USERS, group_conversation, group_of
+from wsmsg.events.group_change import GROUP_CHANGE_USERS
+from wsmsg.model import group_conversation, group_of
 
 _MADE_S = 30.0
 

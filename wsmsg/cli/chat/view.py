@@ -16,7 +16,6 @@ from wsmsg.client import (
     Closed,
     Connected,
     Event,
-    GroupChanged,
     MessageRecalled,
     MessageReceived,
     PresenceChanged,
@@ -31,8 +30,6 @@ from wsmsg.model import is_group
 TYPING_S = 4.0
 
 _LINES = 2000
-#: Of a long list of users so many are named.
-_NAMED = 10
 
 
 @attrs.define(slots=True)
@@ -134,7 +131,7 @@ class ChatView:
         Apply an event of the client.
         """
         match event:
-            case MessageReceived() | GroupChanged() | MessageRecalled():
+            case Stored():
                 if event.conversation == self.conversation:
                     self._stored(event)
                 else:
@@ -195,8 +192,8 @@ class ChatView:
             return
         if isinstance(event, MessageReceived):
             self.note(f"{event.sender} wrote to {where}: {event.content}")
-        elif isinstance(event, GroupChanged):
-            self.note(f"in {where} {what_changed(event)}")
+        elif event.summary:
+            self.note(f"in {where} {event.summary}")
 
     def _stored(self, event: Stored) -> None:
         if event.seq:
@@ -206,12 +203,12 @@ class ChatView:
         match event:
             case MessageReceived():
                 self._message(event)
-            case GroupChanged():
-                self.note(what_changed(event), event.time_ms)
             case MessageRecalled(recalled=seq):
                 for entry in self.entries:
                     if entry.seq == seq:
                         entry.text, entry.recalled = "", True
+            case _ if event.summary:
+                self.note(event.summary, event.time_ms)
 
     def _message(self, message: MessageReceived) -> None:
         if not message.mine:
@@ -238,33 +235,6 @@ class ChatView:
     def _trim(self) -> None:
         if len(self.entries) > _LINES:
             del self.entries[: len(self.entries) - _LINES]
-
-
-def what_changed(event: GroupChanged) -> str:
-    """
-    Return a change of a group in words.
-    """
-    if event.created:
-        others = [user for user in event.added if user != event.sender]
-        return f"{event.sender} made the group {event.name!r}{_with(others)}"
-    if event.removed == (event.sender,) and not event.added:
-        return f"{event.sender} left"
-    done = []
-    if event.added:
-        done.append(f"added {_listed(event.added)}")
-    if event.removed:
-        done.append(f"removed {_listed(event.removed)}")
-    return f"{event.sender} {' and '.join(done)}"
-
-
-def _with(users: Sequence[int]) -> str:
-    return f" with {_listed(users)}" if users else ""
-
-
-def _listed(users: Sequence[int]) -> str:
-    shown = ", ".join(map(str, users[:_NAMED]))
-    more = len(users) - _NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def clock_time(time_ms: int) -> str:

@@ -4,22 +4,20 @@ What a client tells the program that uses it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from wsmsg.errors import WsmsgError
-from wsmsg.model import (
-    GROUP,
-    RECALL,
-    RECALLED,
-    InvalidChange,
-    change_in,
-    group_in,
-    is_group,
-    recalled_in,
-)
+from wsmsg.events.group_change import GROUP, decode_change
+from wsmsg.events.kind import InvalidContent
+from wsmsg.events.recall import RECALL, decode_recall
+from wsmsg.model import RECALLED, group_in, is_group
 from wsmsg.protocol.frames import Deliver
+
+# A summary names so many users of a long list.
+_NAMED = 10
 
 
 @attrs.frozen
@@ -37,15 +35,16 @@ class SendAccepted:
 
 
 @attrs.frozen(kw_only=True)
-class _Numbered:
+class Stored:
     """
-    What has its place in a conversation.
+    A message or an event with its place in a conversation.  The server delivers it
+    again until the program has taken it.
 
-    @ivar seq: its number there; 0: the server keeps none.  They come in order: 1, 2,
-        3 ..., but in a group from where one joined, and over a gap where one was no
-        member for a while.
-    @ivar client_id: the sender's id for it; empty where the sender is another.
-    @ivar mine: whether the user of this client sent it, from whatever device.
+    @ivar seq: its number there; 0: the server does not number messages.  Numbers come
+        in order, 1, 2, 3 ..., but in a group they begin where the user joined, and skip
+        the time in which the user was not a member.
+    @ivar client_id: the sender's id for it; empty if another user sent it.
+    @ivar mine: the user of this client sent it, from any device.
     @ivar time_ms: when it was accepted, in unix milliseconds.
     """
 
@@ -57,11 +56,18 @@ class _Numbered:
     client_id: str
     mine: bool
 
+    @property
+    def summary(self) -> str:
+        """
+        One line that tells a person what the sender did; empty: nothing to tell.
+        """
+        return ""
+
 
 @attrs.frozen(kw_only=True)
-class MessageReceived(_Numbered):
+class MessageReceived(Stored):
     """
-    A message of a conversation of ours, perhaps one that we sent ourselves.
+    A message in a conversation of the user, perhaps one that the user sent.
     """
 
     content: str
@@ -70,19 +76,19 @@ class MessageReceived(_Numbered):
     @property
     def recalled(self) -> bool:
         """
-        Whether its sender took it back; then it has no content.
+        Whether the sender recalled it; then it has no content.
         """
         return self.kind == RECALLED
 
 
 @attrs.frozen(kw_only=True)
-class GroupChanged(_Numbered):
+class GroupChanged(Stored):
     """
-    The sender made a group, or added and removed members; one who removes themself
-    leaves.
+    The sender created a group, or added and removed members.  A sender who removes
+    themself leaves the group.
 
-    @ivar created: the group was made; only then are C{name} and C{history} set.
-    @ivar history: whoever joins reads from number 1 on.
+    @ivar created: the group was created; only then are C{name} and C{history} set.
+    @ivar history: new members read from seq 1 on.
     """
 
     created: bool = False
@@ -94,29 +100,70 @@ class GroupChanged(_Numbered):
     @property
     def group(self) -> int:
         """
-        Its number, as C{send(group=...)} takes it.
+        The number of the group, as C{send(group=...)} takes it.
         """
         return group_in(self.conversation)
 
+    @property
+    def summary(self) -> str:
+        if self.created:
+            others = [user for user in self.added if user != self.sender]
+            with_others = f" with {_listed(others)}" if others else ""
+            return f"{self.sender} made the group {self.name!r}{with_others}"
+        if self.removed == (self.sender,) and not self.added:
+            return f"{self.sender} left"
+        done = []
+        if self.added:
+            done.append(f"added {_listed(self.added)}")
+        if self.removed:
+            done.append(f"removed {_listed(self.removed)}")
+        return f"{self.sender} {' and '.join(done)}"
+
 
 @attrs.frozen(kw_only=True)
-class MessageRecalled(_Numbered):
+class MessageRecalled(Stored):
     """
-    The sender took a message of theirs back: show it no more.
+    The sender recalled one of their messages, which is not to be shown any more.
 
-    @ivar recalled: the number of that message.
+    @ivar recalled: the seq of that message.
     """
 
     recalled: int
 
 
-#: What has a number in a conversation, and comes again until it is taken.
-Stored = MessageReceived | GroupChanged | MessageRecalled
+def _group_changed(frame: Deliver, common: dict[str, Any]) -> Stored | None:
+    try:
+        change = decode_change(frame.content)
+    except InvalidContent:
+        return None
+    if not is_group(frame.conversation):
+        return None
+    return GroupChanged(
+        **common,
+        created=change.created,
+        name=change.name,
+        history=change.history,
+        added=change.add,
+        removed=change.remove,
+    )
+
+
+def _recalled(frame: Deliver, common: dict[str, Any]) -> Stored | None:
+    seq = decode_recall(frame.content)
+    return MessageRecalled(**common, recalled=seq) if seq else None
+
+
+#: For each kind of event the function that makes what the program gets; it returns
+#: L{None} for a content that it does not understand, perhaps that of a newer server.
+_EVENTS: Mapping[int, Callable[[Deliver, dict[str, Any]], Stored | None]] = {
+    GROUP: _group_changed,
+    RECALL: _recalled,
+}
 
 
 def received(frame: Deliver, user: int) -> Stored:
     """
-    What a frame says, as this user sees it.
+    Return what a frame says to this user.
     """
     common: dict[str, Any] = {
         "conversation": frame.conversation,
@@ -127,23 +174,17 @@ def received(frame: Deliver, user: int) -> Stored:
         "client_id": frame.client_id,
         "mine": frame.sender == user,
     }
-    if frame.kind == RECALL and recalled_in(frame.content):
-        return MessageRecalled(**common, recalled=recalled_in(frame.content))
-    if frame.kind == GROUP and is_group(frame.conversation):
-        try:
-            change = change_in(frame.content)
-        except InvalidChange:
-            pass  # of a newer server, perhaps: it is a message that we do not know
-        else:
-            return GroupChanged(
-                **common,
-                created=change.created,
-                name=change.name,
-                history=change.history,
-                added=change.add,
-                removed=change.remove,
-            )
+    if frame.kind in _EVENTS:
+        event = _EVENTS[frame.kind](frame, common)
+        if event is not None:
+            return event
     return MessageReceived(**common, content=frame.content, kind=frame.kind)
+
+
+def _listed(users: Sequence[int]) -> str:
+    shown = ", ".join(map(str, users[:_NAMED]))
+    more = len(users) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 @attrs.frozen

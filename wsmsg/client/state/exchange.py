@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from wsmsg import __version__
 from wsmsg.client.state.cursors import CursorState
@@ -31,7 +32,7 @@ from wsmsg.client.state.events import (
 )
 from wsmsg.client.state.inbound import Inbound, Start
 from wsmsg.client.state.listing import Listing
-from wsmsg.client.state.outbound import Outbound, Proposal
+from wsmsg.client.state.outbound import Outbound
 from wsmsg.client.state.positions import Saved
 from wsmsg.client.state.unnumbered import Unnumbered
 from wsmsg.errors import WsmsgError, from_code
@@ -139,7 +140,7 @@ class Exchange:
             device=self._device, since=since, client=f"wsmsg-python/{__version__}"
         )
 
-    def send(self, frame: Proposal) -> None:
+    def send(self, frame: frames.Submission) -> None:
         """
         Have it accepted; see L{Outbound.add} for what it raises.
         """
@@ -225,7 +226,8 @@ class Exchange:
         for request_id in [i for i, at in self._unasked.items() if at <= now]:
             del self._unasked[request_id]
             out.append(self._requests[request_id])
-        out += self.outbound.due(now)
+        # Each submission is one of the client frames.
+        out += cast("list[ClientFrame]", self.outbound.due(now))
         out += [frames.Typing(conversation) for conversation in self._typing]
         self._typing.clear()
         if self._cursors_waiting and now >= self._cursors_at:

@@ -25,17 +25,7 @@ import attrs
 
 from wsmsg.client.state.events import SendAccepted
 from wsmsg.errors import Conflict, Overloaded, TooLarge, WsmsgError, from_code
-from wsmsg.protocol.frames import (
-    ChangeGroup,
-    CreateGroup,
-    Limits,
-    Recall,
-    Rejected,
-    Send,
-)
-
-#: What is answered with C{accepted} or C{rejected}, and may be repeated.
-Proposal = Send | CreateGroup | ChangeGroup | Recall
+from wsmsg.protocol.frames import Limits, Rejected, Send, Submission
 
 Settled = Callable[[str, "SendAccepted | WsmsgError"], object]
 
@@ -46,7 +36,7 @@ _NO_HINT_S = 1.0
 @attrs.define(slots=True)
 class _Outgoing:
     number: int
-    frame: Proposal
+    frame: Submission
     tried: bool = False
 
 
@@ -75,14 +65,14 @@ class Outbound:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> Iterator[Proposal]:
+    def __iter__(self) -> Iterator[Submission]:
         """
         All that is not settled, in order.
         """
         for outgoing in sorted(self._by_id.values(), key=lambda o: o.number):
             yield outgoing.frame
 
-    def add(self, frame: Proposal) -> None:
+    def add(self, frame: Submission) -> None:
         """
         Have a message sent when its turn comes; one with the id and the body of one
         that is there already is that one.
@@ -140,11 +130,11 @@ class Outbound:
         for outgoing in in_flight.values():
             self._wait(outgoing)
 
-    def due(self, now: float) -> list[Proposal]:
+    def due(self, now: float) -> list[Submission]:
         """
         What is to be written now.  It is on the way from then on.
         """
-        frames: list[Proposal] = []
+        frames: list[Submission] = []
         while self._may_send(now):
             outgoing = self._by_id[heapq.heappop(self._waiting)[1]]
             outgoing.tried = True

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import msgspec
 
 from wsmsg.client.state.inbound import Position
-from wsmsg.client.state.outbound import Proposal
+from wsmsg.protocol.frames import ClientFrame, Submission
 
 _VERSION = 1
 
@@ -47,39 +49,16 @@ class Saved:
     user: int = 0
     since: int = 0
     positions: Mapping[str, Position] = attrs.field(factory=dict)
-    unsent: tuple[Proposal, ...] = ()
+    unsent: tuple[Submission, ...] = ()
 
 
-class _Unsent(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    client_id: str
-    type: Literal["send", "create_group", "change_group", "recall"] = "send"
-    to: int = 0
-    group: int = 0
-    content: str = ""
-    kind: int = 1
-    name: str = ""
-    members: tuple[int, ...] = ()
-    history: bool = False
-    add: tuple[int, ...] = ()
-    remove: tuple[int, ...] = ()
-    conversation: str = ""
-    seq: int = 0
+# The union of all submissions: msgspec tells them apart by their type.
+_ANY: Any = reduce(or_, (k for k in ClientFrame.__args__ if issubclass(k, Submission)))
 
 
-_KINDS: dict[str, type[Any]] = {
-    kind.__struct_config__.tag: kind for kind in Proposal.__args__
-}
-
-
-def _frame_of(unsent: _Unsent) -> Proposal:
-    kind = _KINDS[unsent.type]
-    frame: Proposal = kind(*(getattr(unsent, f) for f in kind.__struct_fields__))
+def _frame_of(unsent: dict[str, Any]) -> Submission:
+    frame: Submission = msgspec.convert({"type": "send", **unsent}, _ANY)
     return frame
-
-
-def _unsent_of(frame: Proposal) -> _Unsent:
-    kind: Any = frame.__struct_config__.tag
-    return _Unsent(type=kind, **msgspec.structs.asdict(frame))
 
 
 class _File(msgspec.Struct):
@@ -87,7 +66,7 @@ class _File(msgspec.Struct):
     user: int = 0
     since: int = 0
     conversations: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
-    unsent: list[_Unsent] = msgspec.field(default_factory=list)
+    unsent: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
 class PositionFile:
@@ -107,6 +86,7 @@ class PositionFile:
         """
         try:
             file = msgspec.json.decode(self.path.read_bytes(), type=_File)
+            unsent = tuple(map(_frame_of, file.unsent))
         except FileNotFoundError:
             return Saved()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -118,7 +98,7 @@ class PositionFile:
             file.user,
             file.since,
             {name: Position(*numbers) for name, numbers in file.conversations.items()},
-            tuple(map(_frame_of, file.unsent)),
+            unsent,
         )
 
     def save(
@@ -127,7 +107,7 @@ class PositionFile:
         user: int,
         since: int,
         positions: Mapping[str, Position],
-        unsent: Iterable[Proposal],
+        unsent: Iterable[Submission],
     ) -> None:
         """
         Replace the file, unless it says the same already.
@@ -139,7 +119,7 @@ class PositionFile:
             user,
             since,
             {name: (p.seq, p.head) for name, p in positions.items()},
-            list(map(_unsent_of, unsent)),
+            list(map(msgspec.to_builtins, unsent)),
         )
         data = msgspec.json.encode(file)
         if data == self._written:

@@ -16,14 +16,13 @@ from twisted.python.failure import Failure
 from wsmsg import model
 from wsmsg.connect.session.registry import to_deliver, to_presence
 from wsmsg.connect.session.sends import (
-    change_group,
     check_member,
-    create_group,
-    recall,
     send,
+    submit_event,
 )
 from wsmsg.connect.upstream.interface import GroupView
 from wsmsg.errors import BadFrame, BadRequest, Internal, WsmsgError
+from wsmsg.events.table import KIND_OF_FRAME
 from wsmsg.model import group_conversation
 from wsmsg.protocol import frames
 
@@ -301,9 +300,7 @@ REQUESTS: dict[type[Any], Callable[[Any, Any], None]] = {
     frames.Conversations: conversations,
     frames.Typing: typing,
     frames.Watch: watch,
-    frames.Recall: recall,
     frames.Ping: ping,
-    frames.CreateGroup: create_group,
-    frames.ChangeGroup: change_group,
     frames.Members: members,
+    **dict.fromkeys(KIND_OF_FRAME, submit_event),
 }

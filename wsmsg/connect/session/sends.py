@@ -1,8 +1,8 @@
 """
-Sends of a client that was welcomed: messages, changes of groups, recalls.
+Submissions of a client: messages and events, which Message accepts or rejects.
 
-All of them become messages of different kinds.  They share the rate, the window, the
-order and the answers.
+All take the same way, as messages of different kinds, and so share their rate, window,
+order and answers.
 """
 
 from __future__ import annotations
@@ -21,17 +21,14 @@ from wsmsg.errors import (
     Unsupported,
     WsmsgError,
 )
+from wsmsg.events.table import KIND_OF_FRAME
 from wsmsg.model import (
-    GroupChange,
     InvalidName,
-    change_problem,
     conversation_of,
     group_conversation,
     group_in,
-    group_of,
     is_group,
     members_of,
-    spell_change,
 )
 from wsmsg.protocol import frames
 
@@ -62,58 +59,30 @@ def send(session: Session, frame: frames.Send) -> None:
     )
 
 
-def create_group(session: Session, frame: frames.CreateGroup) -> None:
+def submit_event(session: Session, frame: frames.Submission) -> None:
     """
-    Create a group of the user and others.  Its number follows from the user and the
-    client id, so a repeated request creates no second group.
-    """
-    if not session.start_send(frame.client_id):
-        return
-    if _rejected(session, frame.client_id, "new groups"):
-        return
-    members = dict.fromkeys((session.user, *frame.members))
-    change = GroupChange(True, frame.name, frame.history, tuple(members))
-    group = group_conversation(group_of(session.user, frame.client_id))
-    on_answer = partial(session.finish_send, frame.client_id, created=group)
-    _submit_change(session, frame.client_id, group, change, on_answer)
-
-
-def change_group(session: Session, frame: frames.ChangeGroup) -> None:
-    """
-    Add and remove members.  Message decides whether the user may.
+    Submit the event that a frame asks for (L{wsmsg.events}).  Message judges whether
+    the user may make it.
     """
     if not session.start_send(frame.client_id):
         return
-    if _rejected(session, frame.client_id, "changes of groups"):
-        return
-    change = GroupChange(
-        add=tuple(dict.fromkeys(frame.add)), remove=tuple(dict.fromkeys(frame.remove))
-    )
-    group = group_conversation(frame.group)
-    on_answer = partial(session.finish_send, frame.client_id)
-    _submit_change(session, frame.client_id, group, change, on_answer)
-
-
-def recall(session: Session, frame: frames.Recall) -> None:
-    """
-    Recall a message.  Message decides whether it is one of the user's.
-    """
-    if not session.start_send(frame.client_id):
-        return
-    if _rejected(session, frame.client_id, "recalls"):
+    kind = KIND_OF_FRAME[type(frame)]
+    if _rejected(session, frame.client_id, f"{kind.name}s"):
         return
     try:
-        check_member(session, frame.conversation)
+        event = kind.frames[type(frame)](frame, session.user)
+        check_member(session, event.conversation)
     except WsmsgError as e:
         session.reject_send(frame.client_id, e)
         return
+    on_answer = partial(session.finish_send, frame.client_id, created=event.created)
     _submit(
         session,
         frame.client_id,
-        frame.conversation,
-        str(frame.seq),
-        model.RECALL,
-        partial(session.finish_send, frame.client_id),
+        event.conversation,
+        event.content,
+        kind.kind,
+        on_answer,
     )
 
 
@@ -172,20 +141,6 @@ def _rejected(session: Session, client_id: str, what: str) -> bool:
     if error is not None:
         session.reject_send(client_id, error)
     return error is not None
-
-
-def _submit_change(
-    session: Session,
-    client_id: str,
-    group: str,
-    change: GroupChange,
-    on_answer: Callable[[SendAnswer], object],
-) -> None:
-    problem = change_problem(change)
-    if problem:
-        session.reject_send(client_id, BadRequest(problem))
-        return
-    _submit(session, client_id, group, spell_change(change), model.GROUP, on_answer)
 
 
 def _submit(

@@ -1,3 +1,13 @@
 """
-The loop from the journal through the store to the links.
+Delivery: from the journal to the store, and on to the links.
+
+::
+
+    journal --read--> reader --> numbering --insert--> store
+                        |            '-- dead letters
+                        '--> links (push) --settled--> commits --> journal
+
+    reader     reads batches, has them stored and pushed, and commits them
+    numbering  gives messages their seqs and stores them: the decisions
+    commits    the contiguous prefix of the journal that may be committed
 """

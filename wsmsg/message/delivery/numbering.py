@@ -22,6 +22,7 @@ import attrs
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
+from wsmsg.events.table import EVENT_KINDS, member_change
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.interface import (
     GroupRecipients,
@@ -31,10 +32,9 @@ from wsmsg.message.links.interface import (
     recipients_forward,
 )
 from wsmsg.message.store.interface import IConversations, Outcome
-from wsmsg.model import GROUP, RECALL, Message, MessageIdentity
+from wsmsg.model import Message, MessageIdentity
 
 _ROUNDS = 20
-_EVENTS = frozenset({GROUP, RECALL})
 
 
 @attrs.frozen
@@ -221,14 +221,14 @@ class Numbering:
             entry, message = run.left.pop(identity)
             self._repeat(run, entry, message, stored)
             run.stored.append(stored)
-            if stored.kind == GROUP:
+            if member_change(stored) is not None:
                 run.again.add(stored.conversation)
         # A repeat has a lower number than what follows it in its conversation.
         run.stored.sort(key=_by_number)
 
     async def _carry_out(self, run: _Run) -> GroupRecipients:
         stored, known = run.stored, self.members
-        events = [m for m in stored if m.kind in _EVENTS]
+        events = [m for m in stored if m.kind in EVENT_KINDS]
         groups = groups_in(stored)
         now = await known.load(groups - run.again) if groups else {}
         if events:

@@ -14,20 +14,12 @@ import msgspec
 from twisted.internet.defer import gatherResults
 
 from wsmsg.errors import BadRequest, NotFound
+from wsmsg.events.group_change import GROUP, GroupChange, change_problem, encode_change
 from wsmsg.http.forms import Answer, Form, Id, parse_int, parse_page, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.store.interface import GroupPage, IConversations
-from wsmsg.model import (
-    GROUP,
-    GroupChange,
-    change_problem,
-    group_conversation,
-    group_in,
-    group_of,
-    is_group,
-    spell_change,
-)
+from wsmsg.model import group_conversation, group_in, group_of, is_group
 
 _PAGE = 100
 _MOST = 1000
@@ -297,7 +289,7 @@ class GroupCalls:
     ) -> int:
         # 200: an earlier request did the same; 202: accepted, but not yet in effect.
         proposal = SendRequest(
-            0, by, client_id, group_conversation(group), spell_change(change), GROUP
+            0, by, client_id, group_conversation(group), encode_change(change), GROUP
         )
         accepted = await self._submit.submit_and_wait(proposal)
         if accepted.again:

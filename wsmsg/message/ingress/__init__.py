@@ -1,3 +1,16 @@
 """
-The way of a send into the journal.
+Ingress: from a send request to a durable record in the journal.
+
+::
+
+    links, http --SendRequest--> ingress --> appends --> journal
+                                    |           '-- lookup of identities --> store
+                                    '-- group_rules (groups and events)
+
+    interface    requests, answers, their validation, and the interfaces of ingress
+    ingress      accepts requests: repeats, limits, order, judgement
+    appends      appends records and looks up their identities, in batches
+    group_rules  judges sends to groups and events by what the store knows
+    backlog      whether records of an earlier run may not be stored yet
+    submit       submission of one message for a caller that waits until it is stored
 """

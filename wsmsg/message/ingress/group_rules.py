@@ -1,10 +1,10 @@
 """
-Who may say, change and take back what in groups.
+Rules for sends to groups and for events: membership, ownership, limits.
 
-The store knows.  What is asked of it is asked for many sends at once; that somebody is
-a member is believed for a second, so that a busy group does not ask for each message.
-What was accepted here and is not carried out yet is known here as well: who makes a
-group may speak in it at once.
+The store knows the members.  L{GroupRules} asks it about many requests at once, and
+remembers for a second that a user is a member, so that a busy group does not cost a
+query for each message.  Changes that were accepted here, and that the store does not
+know yet, count too: the creator of a group can send to it at once.
 """
 
 from __future__ import annotations
@@ -15,29 +15,21 @@ from typing import Any, Generic, TypeVar
 import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
-from wsmsg.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, WsmsgError
+from wsmsg.errors import Forbidden, TooLarge, WsmsgError
+from wsmsg.events.table import EVENT_KINDS, member_change
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.store.interface import IConversations
-from wsmsg.model import (
-    FIRST_EVENT,
-    GROUP,
-    RECALL,
-    RECALLED,
-    Message,
-    change_in,
-    is_group,
-    recalled_in,
-)
+from wsmsg.model import Message, is_group
 from wsmsg.settings.values import MessageSettings
 
-#: How long an answer of the store is believed that somebody is a member.
+#: How long a membership that the store confirmed is remembered.
 BELIEVED_MS = 1000
 
-# How long a change that was accepted counts although the store does not know of it.
+# How long an accepted change counts that the store does not know yet.
 _CHANGED_MS = 5000
-_MADE_MS = 60_000
+_CREATED_MS = 60_000
 _REMEMBERED = 100_000
-# Of what may name a thousand users.
+# The limit for entries that may name a thousand users each.
 _BIG = 1000
 
 K = TypeVar("K", bound=Hashable)
@@ -46,7 +38,7 @@ V = TypeVar("V")
 
 class Lately(Generic[K, V]):
     """
-    What is true for a while; the oldest is forgotten over a bound.
+    A map whose entries expire; over its limit it drops the oldest.
     """
 
     def __init__(
@@ -62,7 +54,7 @@ class Lately(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """
-        What was said of this key within the time.
+        Return the value of a key, if it has not expired.
         """
         known = self._until.get(key)
         if known is None or known[0] <= self._now_ms():
@@ -71,7 +63,7 @@ class Lately(Generic[K, V]):
 
     def put(self, keys: Iterable[K], value: V) -> None:
         """
-        Say it of these keys from now on.
+        Set the value of these keys, from now on.
         """
         now_ms = self._now_ms()
         until = now_ms + self._lasting_ms
@@ -86,15 +78,15 @@ class Lately(Generic[K, V]):
 
     def drop(self, key: K) -> None:
         """
-        Say nothing of this key.
+        Remove a key.
         """
         self._until.pop(key, None)
 
 
 @attrs.frozen
-class _Facts:
+class _Answers:
     """
-    What the store says of the groups and messages that proposals are about.
+    The store's answers about the groups and messages that requests refer to.
     """
 
     readable: Mapping[tuple[str, int], int]
@@ -105,10 +97,10 @@ class _Facts:
 
 class GroupRules:
     """
-    Judges what the proposals themselves do not tell.
+    Judges requests by what the store knows about groups and messages.
 
     @ivar group_members: the most members of a group.
-    @ivar recall_s: for how long a message can be taken back, in seconds.
+    @ivar recall_s: how long after sending a message can be recalled, in seconds.
     """
 
     def __init__(
@@ -121,12 +113,12 @@ class GroupRules:
     ) -> None:
         self.group_members = group_members
         self.recall_s = recall_s
+        self.now_ms = now_ms
         self._store = store
-        self._now_ms = now_ms
         self._members: Lately[tuple[str, int], bool] = Lately(now_ms, BELIEVED_MS)
-        self._moved: Lately[tuple[str, int], bool] = Lately(now_ms, _CHANGED_MS)
-        self._made: Lately[str, Message] = Lately(now_ms, _MADE_MS, limit=_BIG)
-        self._claimed: Lately[str, frozenset[int]] = Lately(
+        self._changed: Lately[tuple[str, int], bool] = Lately(now_ms, _CHANGED_MS)
+        self._created: Lately[str, Message] = Lately(now_ms, _CREATED_MS, limit=_BIG)
+        self._reserved: Lately[str, frozenset[int]] = Lately(
             now_ms, _CHANGED_MS, limit=_BIG
         )
 
@@ -137,65 +129,119 @@ class GroupRules:
         self.group_members = settings.group_members
         self.recall_s = settings.recall_s
 
-    def believes(self, proposal: SendRequest) -> bool:
+    def believes(self, request: SendRequest) -> bool:
         """
-        Whether the sender is known to be a member without asking.
+        Return whether the sender was a member within the last second.
         """
-        return bool(self._members.get((proposal.conversation, proposal.sender)))
+        return bool(self._members.get((request.conversation, request.sender)))
 
-    async def judge(self, proposals: Sequence[SendRequest]) -> list[WsmsgError | None]:
+    async def judge(self, requests: Sequence[SendRequest]) -> list[WsmsgError | None]:
         """
-        @return: what speaks against each of them.
-        @raise Unavailable: the store is not there.
+        @return: for each request the error to refuse it with; L{None}: it is allowed.
+        @raise Unavailable: the store is not available.
         """
-        facts = await self._ask(proposals)
-        for (conversation, user), _ in facts.readable.items():
-            made = self._made.get(conversation)
-            if made is not None and made.sender == user:
-                self._made.drop(conversation)  # the store knows of it by now
-        return [self._problem(p, facts) for p in proposals]
+        answers = await self._ask(requests)
+        for conversation, user in answers.readable:
+            created = self._created.get(conversation)
+            if created is not None and created.sender == user:
+                self._created.drop(conversation)  # the store knows the group by now
+        facts = _Facts(self, answers)
+        return [facts.problem(request) for request in requests]
 
-    def accepted(self, message: Message) -> None:
+    def accepted(self, event: Message) -> None:
         """
-        A change of a group is in the journal.
+        Apply an event that is in the journal to what is remembered of members.
         """
-        change = change_in(message.content)
-        conversation = message.conversation
+        change = member_change(event)
+        if change is None:
+            return
+        conversation = event.conversation
         if change.created:
-            self._made.put([conversation], message)
+            self._created.put([conversation], event)
         else:
-            self._moved.put([(conversation, u) for u in change.add], True)
-        self._moved.put([(conversation, u) for u in change.remove], False)
+            self._changed.put([(conversation, u) for u in change.add], True)
+        self._changed.put([(conversation, u) for u in change.remove], False)
         for user in change.remove:
             self._members.drop((conversation, user))
 
-    # -- asking
+    def creation(self, conversation: str) -> Message | None:
+        """
+        Return the accepted event that created a group which the store does not know.
+        """
+        return self._created.get(conversation)
 
-    async def _ask(self, proposals: Sequence[SendRequest]) -> _Facts:
-        keys = {(p.conversation, p.sender) for p in proposals}
-        made = ((c, self._made.get(c)) for c in {p.conversation for p in proposals})
-        keys.update((c, m.sender) for c, m in made if m is not None)
+    def check_member(
+        self, conversation: str, user: int, *, readable: Mapping[tuple[str, int], int]
+    ) -> None:
+        """
+        @param readable: the members, as the store knows them.
+        @raise Forbidden: the user is not a member.
+        """
+        key = (conversation, user)
+        member = self._changed.get(key)
+        if member is None:
+            member = key in readable or self._was_created_with(conversation, user)
+        if not member:
+            raise Forbidden(f"{user} is not in {conversation}")
+        self._members.put([key], True)
+
+    def check_size(
+        self, conversation: str, added: frozenset[int], *, members: frozenset[int]
+    ) -> None:
+        """
+        Reserve room for new members; requests that are judged soon after count them.
+
+        @param members: the members, as the store knows them.
+        @raise TooLarge: the group would have too many members.
+        """
+        added = added | (self._reserved.get(conversation) or frozenset())
+        size = len(members | added)
+        if size > self.group_members:
+            raise TooLarge(
+                f"the group would have {size} members,"
+                f" the limit is {self.group_members}"
+            )
+        self._reserved.put([conversation], added)
+
+    def _was_created_with(self, conversation: str, user: int) -> bool:
+        created = self._created.get(conversation)
+        change = None if created is None else member_change(created)
+        return change is not None and user in change.add
+
+    # -- questions to the store
+
+    async def _ask(self, requests: Sequence[SendRequest]) -> _Answers:
+        keys = {(r.conversation, r.sender) for r in requests}
+        created = (
+            (c, self._created.get(c)) for c in {r.conversation for r in requests}
+        )
+        keys.update((c, m.sender) for c, m in created if m is not None)
         keys = {k for k in keys if is_group(k[0])}
-        changed = {p.conversation for p in proposals if p.kind == GROUP}
-        recalled = {
-            (p.conversation, recalled_in(p.content))
-            for p in proposals
-            if p.kind == RECALL
-        }
+        groups: set[str] = set()
+        targets: set[tuple[str, int]] = set()
+        for request in requests:
+            kind = EVENT_KINDS.get(request.kind)
+            if kind is None:
+                continue
+            if kind.needs_group:
+                groups.add(request.conversation)
+            seq = kind.target(request.content)
+            if seq:
+                targets.add((request.conversation, seq))
         asked: list[Deferred[Any]] = [
             Deferred.fromCoroutine(part)
             for part in (
                 self._readable(list(keys)),
-                self._members_of(list(changed)),
-                self._owners(list(changed)),
-                self._messages(list(recalled)),
+                self._members_of(list(groups)),
+                self._owners(list(groups)),
+                self._messages(list(targets)),
             )
         ]
         try:
             answers = await gatherResults(asked, consumeErrors=True)
         except FirstError as e:
             e.subFailure.raiseException()
-        return _Facts(*answers)
+        return _Answers(*answers)
 
     async def _readable(
         self, keys: Sequence[tuple[str, int]]
@@ -219,74 +265,52 @@ class GroupRules:
         )
         return {(m.conversation, m.seq): m for some, _ in pages for m in some}
 
-    # -- judging
 
-    def _problem(self, proposal: SendRequest, facts: _Facts) -> WsmsgError | None:
+@attrs.frozen
+class _Facts:
+    """
+    The L{wsmsg.events.kind.Facts} of one judgement.
+    """
+
+    _rules: GroupRules
+    _answers: _Answers
+
+    @property
+    def now_ms(self) -> int:
+        return self._rules.now_ms()
+
+    @property
+    def recall_s(self) -> float:
+        return self._rules.recall_s
+
+    def problem(self, request: SendRequest) -> WsmsgError | None:
+        """
+        Return the error to refuse a request with, if any.
+        """
+        kind = EVENT_KINDS.get(request.kind)
         try:
-            if proposal.kind == GROUP:
-                self._check_change(proposal, facts)
-                return None
-            if is_group(proposal.conversation):
-                self._check_member(proposal, facts)
-            if proposal.kind == RECALL:
-                self._check_recall(proposal, facts)
+            if is_group(request.conversation) and (kind is None or kind.members_only):
+                self.check_member(request.conversation, request.sender)
+            if kind is not None:
+                kind.judge(request, self)
         except WsmsgError as e:
             return e
         return None
 
-    def _check_member(self, proposal: SendRequest, facts: _Facts) -> None:
-        key = (proposal.conversation, proposal.sender)
-        moved = self._moved.get(key)
-        if moved is None:
-            moved = key in facts.readable or self._was_made_with(*key)
-        if not moved:
-            raise Forbidden(f"{proposal.sender} is not in {proposal.conversation}")
-        self._members.put([key], True)
+    def owner(self, conversation: str) -> int | None:
+        owner = self._answers.owners.get(conversation)
+        if owner is None:
+            created = self._rules.creation(conversation)
+            return None if created is None else created.sender
+        return owner
 
-    def _was_made_with(self, conversation: str, user: int) -> bool:
-        made = self._made.get(conversation)
-        return made is not None and user in change_in(made.content).add
+    def message(self, conversation: str, seq: int) -> Message | None:
+        return self._answers.messages.get((conversation, seq))
 
-    def _check_change(self, proposal: SendRequest, facts: _Facts) -> None:
-        conversation, sender = proposal.conversation, proposal.sender
-        change = change_in(proposal.content)
-        owner = facts.owners.get(conversation)
-        if change.created:
-            if owner not in (None, sender):
-                raise Conflict("somebody else has made the group of this number")
-        else:
-            made = self._made.get(conversation)
-            owner = made.sender if owner is None and made is not None else owner
-            if sender != owner:
-                self._check_member(proposal, facts)
-                if change.add or change.remove != (sender,):
-                    raise Forbidden("only the owner adds and removes others")
-        if change.add:
-            self._check_size(conversation, frozenset(change.add), facts)
+    def check_member(self, conversation: str, user: int) -> None:
+        readable = self._answers.readable
+        self._rules.check_member(conversation, user, readable=readable)
 
-    def _check_size(
-        self, conversation: str, added: frozenset[int], facts: _Facts
-    ) -> None:
-        claimed = self._claimed.get(conversation) or frozenset()
-        added = added | claimed
-        members = facts.members.get(conversation, frozenset()) | added
-        if len(members) > self.group_members:
-            raise TooLarge(
-                f"the group would have {len(members)} members,"
-                f" the limit is {self.group_members}"
-            )
-        self._claimed.put([conversation], added)
-
-    def _check_recall(self, proposal: SendRequest, facts: _Facts) -> None:
-        seq = recalled_in(proposal.content)
-        message = facts.messages.get((proposal.conversation, seq))
-        if message is None:
-            raise NotFound(f"there is no message {seq} in {proposal.conversation}")
-        if message.sender != proposal.sender:
-            raise Forbidden("only who sent a message takes it back")
-        if message.kind == RECALLED:
-            raise BadRequest(f"message {seq} was taken back already")
-        if message.kind >= FIRST_EVENT:
-            raise BadRequest(f"message {seq} cannot be taken back")
-        if self._now_ms() - message.time_ms > self.recall_s * 1000:
-            raise Forbidden(f"message {seq} was sent more than {self.recall_s:g} s ago")
+    def check_size(self, conversation: str, added: frozenset[int]) -> None:
+        members = self._answers.members.get(conversation, frozenset())
+        self._rules.check_size(conversation, added, members=members)

@@ -1,18 +1,17 @@
 """
-From a send to a record that is durable: the only way in.
+Ingress: from a send request to a durable record, the only way into the journal.
 
-The records are appended and their identities looked up in the store at the same
-time (L{wsmsg.message.ingress.appends}), and a send is answered when both are done.  So
-a repeat
-is told from a new message, and a client id used twice for different messages is
-refused, without a round trip more.  What was accepted and is perhaps not stored yet is
-remembered here; whatever slips through both, because another Message accepted it a
-moment ago, is found at the store's unique identity
+A record is appended and its identity is looked up in the store at the same time
+(L{wsmsg.message.ingress.appends}), and a request is answered when both are done.  So a
+repeated request is told from a new message, and a client id that was used for another
+message is refused, without another round trip.  Messages that were accepted, and that
+may not be stored yet, are remembered here.  A repeat that another Message accepted a
+moment ago passes both checks; the unique identity in the store catches it
 (L{wsmsg.message.delivery.numbering}).
 
-What is said in groups, or takes something back, is judged first
-(L{wsmsg.message.ingress.group_rules}).  It is I{held} meanwhile, and with it what the
-same sender says behind it in the conversation; all that is held is judged at once.
+Sends to groups and events are judged first (L{wsmsg.message.ingress.group_rules}).
+Such a request is I{held} meanwhile, and so are the requests that the same sender makes
+after it in the conversation; all held requests are judged together.
 """
 
 from __future__ import annotations
@@ -23,18 +22,25 @@ from itertools import groupby
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
+from wsmsg.events.table import EVENT_KINDS
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
 from wsmsg.message.ingress.group_rules import GroupRules
-from wsmsg.message.ingress.interface import Answer, Reply, SendRequest, validate
+from wsmsg.message.ingress.interface import (
+    Answer,
+    IIngress,
+    Reply,
+    SendRequest,
+    validate,
+)
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
-    GROUP,
     RECALLED,
     TEXT,
     Message,
@@ -46,13 +52,15 @@ from wsmsg.settings.values import MessageSettings
 _RETRY_AFTER_MS = 500
 
 
+@implementer(IIngress)
 class Ingress:
     """
     Accepts messages into the journal.
 
-    @param limit: sends that may be on their way into the journal.
-    @param remembered: accepted identities that are kept in memory; more than are
-        ever unstored while the store is up.
+    @param limit: the most requests that may be on their way into the journal.
+    @param remembered: how many accepted identities are kept in memory; more than are
+        ever unstored while the store is available.
+    @ivar in_flight: requests on their way into the journal.
     """
 
     _log = Logger()
@@ -97,14 +105,8 @@ class Ingress:
         self.limit = settings.appends_in_flight
         self.rules.apply_settings(settings)
 
-    def accept(self, proposals: Iterable[SendRequest], reply: Reply) -> None:
-        """
-        Have these accepted, in their order.
-
-        @param reply: called with answers, perhaps more than once; each proposal is
-            answered exactly once.
-        """
-        self._admit(proposals, reply, judged=False)
+    def accept(self, requests: Iterable[SendRequest], reply: Reply) -> None:
+        self._admit(requests, reply, judged=False)
         if self._held and not self._judging:
             self._judging = True
             Deferred.fromCoroutine(self._judge()).addErrback(
@@ -112,71 +114,67 @@ class Ingress:
             )
 
     def _admit(
-        self, proposals: Iterable[SendRequest], reply: Reply, *, judged: bool
+        self, requests: Iterable[SendRequest], reply: Reply, *, judged: bool
     ) -> None:
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
-        for proposal in proposals:
-            error = validate(proposal, self.content_bytes) or self._fence(proposal)
+        for request in requests:
+            error = validate(request, self.content_bytes) or self._fence(request)
             if error is not None:
-                at_once.append((proposal, error))
+                at_once.append((request, error))
                 continue
             identity = MessageIdentity(
-                proposal.conversation, proposal.sender, proposal.client_id
+                request.conversation, request.sender, request.client_id
             )
             known = self._recent.get(identity)
             if known is not None:
-                at_once.append((proposal, self._repeat(proposal, known)))
+                at_once.append((request, self._repeat(request, known)))
             elif identity in self._appending:
-                self._appending[identity].append((proposal, reply))
+                self._appending[identity].append((request, reply))
             elif self.in_flight + len(fresh) >= self.limit:
-                at_once.append(
-                    (proposal, self._turn_away(proposal, self._overloaded()))
-                )
-            elif not judged and self._is_held(proposal):
-                self._hold(proposal, reply)
+                error = self._refuse_for_now(request, self._overloaded())
+                at_once.append((request, error))
+            elif not judged and self._must_be_judged(request):
+                self._hold(request, reply)
             else:
                 self._appending[identity] = []
-                fresh[identity] = (proposal, self._message(proposal))
+                fresh[identity] = (request, self._message(request))
         if fresh:
             self._append(fresh, reply)
         self._answer(at_once, reply)
 
     def lately(self, identity: MessageIdentity) -> Message | None:
         """
-        The message of this identity, if it was accepted here a short while ago.
+        Return the message of this identity, if it was accepted here a short while ago.
         """
         return self._recent.get(identity)
 
     def idle(self) -> Deferred[None]:
-        """
-        @return: a Deferred that fires when nothing is on its way into the journal.
-        """
         return self._idle.wait(not self.in_flight)
 
-    # -- what is judged first
+    # -- judging
 
-    def _is_held(self, proposal: SendRequest) -> bool:
-        event = proposal.kind >= FIRST_EVENT
-        if event or is_group(proposal.conversation):
-            known = not event and self.rules.believes(proposal)
+    def _must_be_judged(self, request: SendRequest) -> bool:
+        event = request.kind >= FIRST_EVENT
+        if event or is_group(request.conversation):
+            known = not event and self.rules.believes(request)
             if not known:
                 return True
         if not self._holding:
             return False
-        return (proposal.conversation, proposal.sender) in self._holding
+        return (request.conversation, request.sender) in self._holding
 
-    def _hold(self, proposal: SendRequest, reply: Reply) -> None:
+    def _hold(self, request: SendRequest, reply: Reply) -> None:
         self.in_flight += 1
-        self._held.append((proposal, reply))
-        self._holding[proposal.conversation, proposal.sender] += 1
+        self._held.append((request, reply))
+        self._holding[request.conversation, request.sender] += 1
 
     async def _judge(self) -> None:
         try:
             while self._held:
                 held, self._held = self._held, []
-                verdicts = await self._verdicts([proposal for proposal, _ in held])
-                self._let_go(held)
+                verdicts = await self._verdicts([request for request, _ in held])
+                self._end_hold(held)
                 judged = zip(held, verdicts, strict=True)
                 for reply, some in groupby(judged, key=_reply_of):
                     self._release([(p, v) for (p, _), v in some], reply)
@@ -196,90 +194,93 @@ class Ingress:
         self._admit(allowed, reply, judged=True)
 
     async def _verdicts(
-        self, proposals: Sequence[SendRequest]
+        self, requests: Sequence[SendRequest]
     ) -> list[int | WsmsgError | None]:
         try:
-            # Asked first: what is stored after it the rules may have missed.
+            # Asked before the rules: they may miss what is stored after this.
             unstored = self._appends.backlog.may_be_unstored()
-            problems = await self.rules.judge(proposals)
+            problems = await self.rules.judge(requests)
             refused = [
                 MessageIdentity(p.conversation, p.sender, p.client_id)
-                for p, problem in zip(proposals, problems, strict=True)
+                for p, problem in zip(requests, problems, strict=True)
                 if problem is not None
             ]
-            # What was accepted once stays so, whatever became of its sender.
+            # A message stays accepted, whatever has become of its sender since.
             known = await self._store.find(refused) if refused else {}
         except WsmsgError as e:
-            return [self._turn_away(p, type(e)(e.reason)) for p in proposals]
+            return [self._refuse_for_now(p, type(e)(e.reason)) for p in requests]
         except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("judging {n} sends", n=len(proposals))
-            why = "groups cannot be looked up"
-            return [self._turn_away(p, Unavailable(why)) for p in proposals]
+            self._log.failure("judging {n} sends", n=len(requests))
+            why = "the store failed to look up groups"
+            return [self._refuse_for_now(p, Unavailable(why)) for p in requests]
         verdicts: list[int | WsmsgError | None] = []
-        for proposal, problem in zip(proposals, problems, strict=True):
+        for request, problem in zip(requests, problems, strict=True):
             identity = MessageIdentity(
-                proposal.conversation, proposal.sender, proposal.client_id
+                request.conversation, request.sender, request.client_id
             )
             if problem is not None and identity in known:
-                verdicts.append(self._repeat(proposal, known[identity]))
+                verdicts.append(self._repeat(request, known[identity]))
             elif unstored and isinstance(problem, Forbidden):
-                later = Unavailable("what was accepted before is still being stored")
-                verdicts.append(self._turn_away(proposal, later))
+                why = "messages accepted earlier are still being stored"
+                later = Unavailable(why)
+                verdicts.append(self._refuse_for_now(request, later))
             else:
                 verdicts.append(problem)
         return verdicts
 
-    def _let_go(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
+    def _end_hold(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
         self.in_flight -= len(held)
-        for proposal, _ in held:
-            key = (proposal.conversation, proposal.sender)
+        for request, _ in held:
+            key = (request.conversation, request.sender)
             self._holding[key] -= 1
             if not self._holding[key]:
                 del self._holding[key]
 
     # -- checks
 
-    def _fence(self, proposal: SendRequest) -> WsmsgError | None:
+    def _fence(self, request: SendRequest) -> WsmsgError | None:
         if not self._fences:
             return None
-        key = (proposal.conversation, proposal.sender)
+        key = (request.conversation, request.sender)
         hint_ms = self._fences.remaining_ms(key, self._now_ms() / 1000)
         if not hint_ms:
             return None
-        return Unavailable("an earlier send of this conversation comes first", hint_ms)
+        return Unavailable(
+            "an earlier send to this conversation must be repeated first", hint_ms
+        )
 
-    def _turn_away(self, proposal: SendRequest, error: WsmsgError) -> WsmsgError:
+    def _refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
         if error.retry:
             error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
-            key = (proposal.conversation, proposal.sender)
+            key = (request.conversation, request.sender)
             self._fences.raise_for(key, self._now_ms() / 1000, error.retry_after_ms)
         return error
 
     def _overloaded(self) -> WsmsgError:
         return Overloaded(
-            f"{self.in_flight} sends are on their way already", _RETRY_AFTER_MS
+            f"{self.in_flight} sends are in flight already", _RETRY_AFTER_MS
         )
 
-    def _message(self, proposal: SendRequest) -> Message:
+    def _message(self, request: SendRequest) -> Message:
         return Message(
-            proposal.conversation,
-            proposal.sender,
-            proposal.client_id,
+            request.conversation,
+            request.sender,
+            request.client_id,
             self._ids.next(),
-            proposal.content,
-            proposal.kind or TEXT,
+            request.content,
+            request.kind or TEXT,
             self._now_ms(),
         )
 
-    def _repeat(self, proposal: SendRequest, known: Message) -> int | WsmsgError:
+    def _repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
         self.repeats += 1
-        if proposal.content == known.content and (proposal.kind or TEXT) == known.kind:
+        if request.content == known.content and (request.kind or TEXT) == known.kind:
             return known.time_ms
-        if known.kind == RECALLED and proposal.kind < FIRST_EVENT:
-            return known.time_ms  # what it said was taken back
+        if known.kind == RECALLED and request.kind < FIRST_EVENT:
+            return known.time_ms  # the message was recalled, its content is gone
         return Conflict("this client_id was used for another message")
 
-    # -- the way in
+    # -- appending
 
     def _append(
         self, fresh: Mapping[MessageIdentity, tuple[SendRequest, Message]], reply: Reply
@@ -301,23 +302,25 @@ class Ingress:
     ) -> None:
         self.in_flight -= len(fresh)
         answers: list[Answer] = []
-        again: list[tuple[SendRequest, Reply]] = []
-        for identity, (proposal, message) in fresh.items():
-            again += self._appending.pop(identity)
+        repeated: list[tuple[SendRequest, Reply]] = []
+        for identity, (request, message) in fresh.items():
+            repeated += self._appending.pop(identity)
             known = appended.stored.get(identity)
             if known is not None and known.message_id != message.message_id:
-                answers.append((proposal, self._repeat(proposal, known)))
+                answers.append((request, self._repeat(request, known)))
             elif known is None and appended.problem is not None:
-                answers.append((proposal, self._turn_away(proposal, appended.problem)))
+                answers.append(
+                    (request, self._refuse_for_now(request, appended.problem))
+                )
             else:
                 self._recent[identity] = message
-                if message.kind == GROUP:
+                if message.kind in EVENT_KINDS:
                     self.rules.accepted(message)
-                answers.append((proposal, message.time_ms))
+                answers.append((request, message.time_ms))
         self._trim()
         self._answer(answers, reply)
-        for proposal, its_reply in again:  # what became of the first decides
-            self.accept([proposal], its_reply)
+        for request, its_reply in repeated:  # answered by the result of the first
+            self.accept([request], its_reply)
         if not self.in_flight:
             self._idle.fire()
 

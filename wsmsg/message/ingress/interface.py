@@ -1,40 +1,35 @@
 """
-What somebody wants to have accepted, and what can be said of it without asking anyone.
+Requests to send a message: their form, their answers, and the interfaces of ingress.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import attrs
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
 
 from wsmsg.errors import BadRequest, Forbidden, TooLarge, WsmsgError
+from wsmsg.events.kind import InvalidContent
+from wsmsg.events.table import EVENT_KINDS
 from wsmsg.model import (
     FIRST_EVENT,
-    GROUP,
-    RECALL,
-    InvalidChange,
     InvalidName,
     Message,
-    change_in,
     group_in,
-    group_of,
     is_group,
     members_of,
-    recalled_in,
 )
-
-# A change with as many users as it may name, and room.
-_CHANGE_CHARACTERS = 32 * 1024
-_DIGITS = 19
+from wsmsg.settings.values import MessageSettings
 
 
 class SendRequest(NamedTuple):
     """
-    A message that somebody wants to have accepted.
+    A message, or an event, that a user wants accepted.
 
-    @ivar ref: whatever the caller knows it by.
+    @ivar ref: the caller's own reference, for its reply.
     """
 
     ref: int
@@ -45,7 +40,7 @@ class SendRequest(NamedTuple):
     kind: int
 
 
-#: What became of a proposal: the time of acceptance in unix ms, or why not.
+#: A request with the time of its acceptance in unix ms, or the error that refuses it.
 Answer = tuple[SendRequest, "int | WsmsgError"]
 Reply = Callable[[Sequence[Answer]], object]
 
@@ -53,11 +48,11 @@ Reply = Callable[[Sequence[Answer]], object]
 @attrs.frozen
 class SubmitResult:
     """
-    An accepted message.
+    A message is in the journal.
 
-    @ivar time_ms: the time of its acceptance, in unix milliseconds.
-    @ivar again: whether it was stored before this request.
-    @ivar stored: whether it is stored; else it will be.
+    @ivar time_ms: when it was accepted, in unix milliseconds.
+    @ivar again: it was stored before this request.
+    @ivar stored: it can be read already; otherwise it will be.
     """
 
     time_ms: int
@@ -65,46 +60,79 @@ class SubmitResult:
     stored: bool
 
 
-class ISubmit(Protocol):
+class IIngress(Interface):
     """
-    Submits single messages.  Both methods raise L{WsmsgError} if the message is
-    refused.
+    The only way into the journal.
     """
 
-    async def submit(self, proposal: SendRequest) -> tuple[Message, bool]:
+    in_flight: int = Attribute("Requests on their way into the journal.")
+    accepted: int = Attribute("Requests that were accepted.")
+    rejected: int = Attribute("Requests that were refused.")
+    repeats: int = Attribute("Requests that were accepted before.")
+
+    def accept(requests: Iterable[SendRequest], reply: Reply) -> None:
         """
-        Submit a message, and do not wait until it is stored.
+        Accept these requests, in their order.
 
-        @return: the message without its seq, and whether it was accepted before this
+        @param reply: called with answers, perhaps more than once; each request is
+            answered exactly once.
+        """
+
+    def idle() -> Deferred[None]:
+        """
+        @return: a Deferred that fires when no request is on its way into the journal.
+        """
+
+    def apply_settings(settings: MessageSettings) -> None:
+        """
+        Apply the limits of sends and of groups.
+        """
+
+
+class ISubmit(Interface):
+    """
+    Submits one message for a caller that waits for the result.
+    """
+
+    def submit(request: SendRequest) -> Awaitable[tuple[Message, bool]]:
+        """
+        Have a request accepted, without waiting until the message is stored.
+
+        @return: the message, without its seq, and whether it was accepted before this
             request.
+        @raise WsmsgError: the request is refused.
         """
 
-    async def submit_and_wait(self, proposal: SendRequest) -> SubmitResult:
+    def submit_and_wait(request: SendRequest) -> Awaitable[SubmitResult]:
         """
-        Submit a message, and wait until it is stored, for at most two seconds.
+        Have a request accepted, and wait until the message is stored and a change of
+        members is visible, at most two seconds.
+
+        @raise WsmsgError: the request is refused.
         """
 
 
-def validate(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
+def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
     """
-    What is wrong with a proposal by itself.  Who is in a group, it does not know.
+    Return what is wrong with a request in itself, if anything.  Membership of groups
+    is not checked here.
 
-    @param content_bytes: the longest content in UTF-8.
+    @param content_bytes: the longest content, in bytes of UTF-8.
     """
-    if not 1 <= len(proposal.client_id.encode()) <= 64:
+    if not 1 <= len(request.client_id.encode()) <= 64:
         return BadRequest("client_id must have 1 to 64 bytes")
-    if proposal.kind >= FIRST_EVENT:
-        return _event_problem(proposal)
+    if request.kind >= FIRST_EVENT:
+        return _event_problem(request)
     try:
-        if is_group(proposal.conversation):
-            group_in(proposal.conversation)
-        elif proposal.sender not in members_of(proposal.conversation):
+        if is_group(request.conversation):
+            group_in(request.conversation)
+        elif request.sender not in members_of(request.conversation):
             return Forbidden("the sender is not in the conversation")
     except InvalidName as e:
         return BadRequest(str(e))
-    # A character has at most 4 bytes: most content needs no encoding to know.
-    content = proposal.content
-    if proposal.kind < 0 or "\0" in content:
+    # A character has at most 4 bytes: most content need not be encoded to know.
+    content = request.content
+    if request.kind < 0 or "\0" in content:
         return BadRequest("kind is negative, or content has the character U+0000")
     if len(content) * 4 > content_bytes:
         n_bytes = len(content.encode())
@@ -115,37 +143,18 @@ def validate(proposal: SendRequest, content_bytes: int) -> WsmsgError | None:
     return None
 
 
-def _event_problem(proposal: SendRequest) -> WsmsgError | None:
+def _event_problem(request: SendRequest) -> WsmsgError | None:
+    kind = EVENT_KINDS.get(request.kind)
+    if kind is None:
+        return BadRequest(f"messages of kind {request.kind} cannot be sent")
+    if kind.content_bytes:
+        problem = validate(request._replace(kind=0), kind.content_bytes)
+        if problem is not None:
+            return problem
     try:
-        if proposal.kind == GROUP:
-            _check_change(proposal)
-        elif proposal.kind == RECALL:
-            return validate(proposal._replace(kind=0), _DIGITS) or _recall_problem(
-                proposal
-            )
-        else:
-            raise BadRequest(f"messages of kind {proposal.kind} cannot be sent")
-    except (InvalidName, InvalidChange) as e:
+        kind.validate(request)
+    except (InvalidName, InvalidContent) as e:
         return BadRequest(str(e))
     except WsmsgError as e:
         return e
     return None
-
-
-def _recall_problem(proposal: SendRequest) -> WsmsgError | None:
-    if recalled_in(proposal.content):
-        return None
-    return BadRequest("a recall names a message by its seq")
-
-
-def _check_change(proposal: SendRequest) -> None:
-    group = group_in(proposal.conversation)
-    if len(proposal.content) > _CHANGE_CHARACTERS:
-        raise BadRequest("a change of a group is not that long")
-    change = change_in(proposal.content)
-    if not change.created:
-        return
-    if group != group_of(proposal.sender, proposal.client_id):
-        raise BadRequest("this request cannot make the group of this number")
-    if proposal.sender not in change.add:
-        raise BadRequest("who makes a group is a member of it")

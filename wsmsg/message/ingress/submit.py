@@ -1,10 +1,10 @@
 """
-Submits single messages, for callers that wait until the message is stored.
+Submission of one message for a caller that waits until it is stored.
 
-A client of a stream needs only C{accepted}, since Message pushes what happens next.  A
-caller of HTTP is told nothing later, and is likely to read next what it has just
-changed.  The answer therefore waits a moment until the message is stored and, if it
-changes a group, until reads see the change.
+Over a stream C{accepted} is enough, as the message is pushed later.  A caller over HTTP
+is told nothing later, and is likely to read what it has just changed: so the answer
+waits a moment until the message is stored and, if it changes the members of a group,
+until the change is visible.
 """
 
 from __future__ import annotations
@@ -14,26 +14,32 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from zope.interface import implementer
 
 from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.events.table import EVENT_KINDS
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.interface import Answer, SendRequest, SubmitResult
+from wsmsg.message.ingress.interface import (
+    Answer,
+    ISubmit,
+    SendRequest,
+    SubmitResult,
+)
 from wsmsg.message.store.interface import IConversations
-from wsmsg.model import GROUP, Message, MessageIdentity, change_in
+from wsmsg.model import Message, MessageIdentity
 
-#: The time in which an accepted message has to be stored before the answer says that
-#: it is not.
+#: How long L{SubmitAndWait.submit_and_wait} waits for a message to be stored.
 STORED_S = 2.0
 
-_FIRST_S = 0.01
-_LONGEST_S = 0.1
-_SHOWN_MS = 1000
+_FIRST_WAIT_S = 0.01
+_LONGEST_WAIT_S = 0.1
+_RETRY_AFTER_MS = 1000
 
 
+@implementer(ISubmit)
 class SubmitAndWait:
     """
-    Submits messages for callers; see L{wsmsg.message.ingress.interface.ISubmit}.  The
-    requests of one turn of the reactor are submitted together.
+    Submits messages, those of one turn of the reactor together.
     """
 
     def __init__(
@@ -44,84 +50,77 @@ class SubmitAndWait:
         self._clock = clock
         self._gathered: list[tuple[SendRequest, Deferred[int]]] = []
 
-    async def submit_and_wait(self, proposal: SendRequest) -> SubmitResult:
-        """
-        Submit a message, and wait until it is stored, for at most two seconds.
-        """
-        again = await self._is_stored(proposal)
-        time_ms = await self._propose(proposal)
+    async def submit_and_wait(self, request: SendRequest) -> SubmitResult:
+        again = await self._is_stored(request)
+        time_ms = await self._accept(request)
         if again:
             return SubmitResult(time_ms, again, stored=True)
-        stored = await self._until(lambda: self._is_seen(proposal))
+        stored = await self._until(lambda: self._is_visible(request))
         return SubmitResult(time_ms, again, stored)
 
-    async def submit(self, proposal: SendRequest) -> tuple[Message, bool]:
-        """
-        Submit a message, and do not wait until it is stored.
-        """
-        identity = MessageIdentity(
-            proposal.conversation, proposal.sender, proposal.client_id
-        )
+    async def submit(self, request: SendRequest) -> tuple[Message, bool]:
+        identity = _identity(request)
         before = self._ingress.lately(identity)
-        await self._propose(proposal)
+        await self._accept(request)
         message = self._ingress.lately(identity)
         if message is not None:
             return message, before is not None
-        # It was stored too long ago to be remembered.
+        # The message was stored long ago.
         stored = (await self._store.find([identity])).get(identity)
         if stored is None:
-            raise Unavailable(
-                "the message is accepted, but cannot be shown now", _SHOWN_MS
-            )
+            why = "the message is accepted, but cannot be read now"
+            raise Unavailable(why, _RETRY_AFTER_MS)
         return stored, True
 
-    def _propose(self, proposal: SendRequest) -> Deferred[int]:
+    def _accept(self, request: SendRequest) -> Deferred[int]:
         answered: Deferred[int] = Deferred(lambda _: None)
         if not self._gathered:
-            self._clock.callLater(0, self._go)
-        self._gathered.append((proposal, answered))
+            self._clock.callLater(0, self._accept_gathered)
+        self._gathered.append((request, answered))
         return answered
 
-    def _go(self) -> None:
+    def _accept_gathered(self) -> None:
         gathered, self._gathered = self._gathered, []
 
         def reply(answers: Sequence[Answer]) -> None:
-            for proposal, answer in answers:
-                answered = gathered[proposal.ref][1]
+            for request, answer in answers:
+                answered = gathered[request.ref][1]
                 if answered.called:
-                    continue  # the caller has left
+                    continue  # the caller has gone
                 if isinstance(answer, WsmsgError):
                     answered.errback(answer)
                 else:
                     answered.callback(answer)
 
-        proposals = [p._replace(ref=n) for n, (p, _) in enumerate(gathered)]
-        self._ingress.accept(proposals, reply)
+        requests = [r._replace(ref=n) for n, (r, _) in enumerate(gathered)]
+        self._ingress.accept(requests, reply)
 
-    async def _until(self, seen: Callable[[], Awaitable[bool]]) -> bool:
-        deadline, wait_s = self._clock.seconds() + STORED_S, _FIRST_S
+    async def _until(self, visible: Callable[[], Awaitable[bool]]) -> bool:
+        deadline, wait_s = self._clock.seconds() + STORED_S, _FIRST_WAIT_S
         try:
-            while not await seen():
+            while not await visible():
                 if self._clock.seconds() >= deadline:
                     return False
                 await deferLater(self._clock, wait_s)
-                wait_s = min(wait_s * 2, _LONGEST_S)
+                wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
         except Unavailable:
-            return False  # it is accepted all the same
+            return False  # the message is accepted all the same
         return True
 
-    async def _is_stored(self, proposal: SendRequest) -> bool:
-        identity = MessageIdentity(
-            proposal.conversation, proposal.sender, proposal.client_id
-        )
-        return bool(await self._store.find([identity]))
+    async def _is_stored(self, request: SendRequest) -> bool:
+        return bool(await self._store.find([_identity(request)]))
 
-    async def _is_seen(self, proposal: SendRequest) -> bool:
-        if not await self._is_stored(proposal):
+    async def _is_visible(self, request: SendRequest) -> bool:
+        if not await self._is_stored(request):
             return False
-        if proposal.kind != GROUP:
+        kind = EVENT_KINDS.get(request.kind)
+        if kind is None or kind.member_change is None:
             return True
-        change, conversation = change_in(proposal.content), proposal.conversation
-        keys = [(conversation, user) for user in (*change.add, *change.remove)]
-        members = await self._store.readable_from(keys)
-        return len(members) == len(change.add)
+        change = kind.member_change(request.content)
+        users = (*change.add, *change.remove)
+        keys = [(request.conversation, user) for user in users]
+        return len(await self._store.readable_from(keys)) == len(change.add)
+
+
+def _identity(request: SendRequest) -> MessageIdentity:
+    return MessageIdentity(request.conversation, request.sender, request.client_id)

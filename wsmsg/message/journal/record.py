@@ -7,17 +7,10 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from wsmsg.errors import BadRequest
+from wsmsg.events.kind import InvalidContent
+from wsmsg.events.table import EVENT_KINDS
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.model import (
-    GROUP,
-    InvalidChange,
-    InvalidName,
-    Message,
-    change_in,
-    group_in,
-    is_group,
-    members_of,
-)
+from wsmsg.model import InvalidName, Message, group_in, is_group, members_of
 from wsmsg.rpc.record_pb2 import Record
 
 #: The newest version of a record that this code understands, and writes.
@@ -83,7 +76,7 @@ def _record_problem(record: Record) -> str:
         return "the record has no conversation, no sender or no client id"
     try:
         problem = _parties_problem(record)
-    except (InvalidName, InvalidChange) as e:
+    except (InvalidName, InvalidContent) as e:
         return str(e)[:_REASON]
     if problem:
         return problem
@@ -93,13 +86,14 @@ def _record_problem(record: Record) -> str:
 
 
 def _parties_problem(record: Record) -> str:
-    # Who is in a group was checked when the message was accepted.
+    if record.kind in EVENT_KINDS:
+        kind = EVENT_KINDS[record.kind]
+        problem = kind.record_problem(record.conversation, record.content)
+        if problem:
+            return problem
+    # Membership of a group was checked when the message was accepted.
     if is_group(record.conversation):
         group_in(record.conversation)
-        if record.kind == GROUP:
-            change_in(record.content)
-    elif record.kind == GROUP:
-        return f"{record.conversation} is no group that could change"
     elif record.sender not in members_of(record.conversation):
         return f"the sender {record.sender} is not in {record.conversation}"
     return ""

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from twisted.internet.defer import Deferred
 
 from wsmsg.errors import BadRequest, WsmsgError
-from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.interface import Answer
+from wsmsg.message.ingress.interface import Answer, IIngress
 from wsmsg.message.legacy.convert import proposal_of, spell
 from wsmsg.message.legacy.history import History
 from wsmsg.rpc import rest_pb2
@@ -26,7 +25,7 @@ class LegacyCalls:
 
     def __init__(
         self,
-        ingress: Ingress,
+        ingress: IIngress,
         history: History,
         settings: Callable[[], MessageLegacySettings],
         *,

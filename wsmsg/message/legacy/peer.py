@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.dependency.retry import Backoff
-from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.ingress.interface import IIngress
 from wsmsg.message.legacy.acks import LegacyConnectAcks
 from wsmsg.message.legacy.outbox import LegacyConnectOutbox, Response
 from wsmsg.message.legacy.sends import LegacyConnectSends
@@ -58,7 +58,7 @@ class LegacyConnectOwner(Protocol):
     @ivar cut: streams that were ended, as nobody read them.
     """
 
-    ingress: Ingress
+    ingress: IIngress
     marking: Marking
     clock: IReactorTime
     settings: MessageLegacySettings

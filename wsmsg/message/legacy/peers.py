@@ -4,7 +4,7 @@ counted of them.
 
 ::
 
-    DeployedStream --> DeployedPeer --> DeployedSends --> Ingress
+    DeployedStream --> DeployedPeer --> DeployedSends --> IIngress
                             |       --> DeployedAcks ---> Marks
                             `-- DeployedOutbox <-- DeployedPeers.push <-- Links
 
@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.dependency.retry import Backoff
-from wsmsg.message.ingress.ingress import Ingress
+from wsmsg.message.ingress.interface import IIngress
 from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
 from wsmsg.message.links.interface import GroupRecipients, Push, Settled
 from wsmsg.message.links.link import Countdown
@@ -46,7 +46,7 @@ class LegacyConnects:
 
     def __init__(
         self,
-        ingress: Ingress,
+        ingress: IIngress,
         marking: Marking,
         clock: IReactorTime,
         settings: MessageLegacySettings,

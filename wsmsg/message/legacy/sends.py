@@ -18,8 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
-from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.interface import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, IIngress, SendRequest
 from wsmsg.message.legacy.convert import proposal_of
 from wsmsg.rpc import rest_pb2
 
@@ -73,7 +72,7 @@ class LegacyConnectSends:
 
     def __init__(
         self,
-        ingress: Ingress,
+        ingress: IIngress,
         clock: IReactorTime,
         bounds: Callable[[], SendBounds],
         *,

@@ -11,17 +11,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from wsmsg.events.table import EVENT_KINDS, member_change
 from wsmsg.message.store.interface import IGroups
-from wsmsg.model import (
-    FIRST_EVENT,
-    GROUP,
-    GroupChange,
-    InvalidChange,
-    Message,
-    change_in,
-    is_group,
-    members_of,
-)
+from wsmsg.model import FIRST_EVENT, Message, is_group, members_of
 
 _NOBODY: frozenset[int] = frozenset()
 
@@ -110,8 +102,8 @@ def recipients_forward(
         members = now.get(conversation)
         if members is None:
             continue
-        if message.kind == GROUP:
-            change = _change(message)
+        change = member_change(message) if message.kind in EVENT_KINDS else None
+        if change is not None:
             members = members.union(change.add)
             now[conversation] = members.difference(change.remove)
         found[conversation, message.seq] = members
@@ -133,8 +125,8 @@ def recipients_backward(
             continue
         added = later.setdefault(conversation, set())
         members = frozenset(now[conversation]).difference(added)
-        if message.kind == GROUP:
-            change = _change(message)
+        change = member_change(message) if message.kind in EVENT_KINDS else None
+        if change is not None:
             members = members.union(change.remove)
             added.update(change.add)
         found[conversation, message.seq] = members
@@ -181,13 +173,6 @@ def pushes_of(
     """
     pushes = ((m, recipients(m, in_groups)) for m in messages if is_visible(m))
     return [(message, targets) for message, targets in pushes if targets]
-
-
-def _change(message: Message) -> GroupChange:
-    try:
-        return change_in(message.content)
-    except InvalidChange:
-        return GroupChange()  # the store does nothing with it either
 
 
 def _cost(members: Collection[int]) -> int:

@@ -20,8 +20,7 @@ import grpc.aio
 from twisted.logger import Logger
 
 from wsmsg.errors import WsmsgError
-from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.ingress.interface import Answer, SendRequest
+from wsmsg.message.ingress.interface import Answer, IIngress, SendRequest
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.interface import Context
 from wsmsg.message.links.link import Link
@@ -48,7 +47,7 @@ class StreamContext:
     node: str
     incarnation: str
     links: Links
-    ingress: Ingress
+    ingress: IIngress
     cursors: CursorWriter
     group_typing: GroupTyping
     keepalive_s: float

@@ -8,6 +8,7 @@ from tests.connect.legacy.clients.legacy_node import text
 from tests.connect.legacy.clients.legacy_store import NOW_MS, FeedTestCase, texts
 from wsmsg import model
 from wsmsg.errors import Close, Forbidden, Unavailable
+from wsmsg.events.recall import RECALL
 
 
 class PushTests(FeedTestCase):
@@ -42,7 +43,7 @@ class PushTests(FeedTestCase):
         """
         self.begin()
         own = text(2, sender=8, to=7)
-        event = text(3, kind=model.RECALL)
+        event = text(3, kind=RECALL)
         self.push(text(1), own, event, text(4))
         self.assertEqual(self.heard(), [1, 4])
         self.assertEqual(self.store.pages, [])

@@ -10,6 +10,8 @@ import attrs
 
 from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GroupChange, decode_change
+from wsmsg.events.kind import InvalidContent
 from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
@@ -24,17 +26,7 @@ from wsmsg.message.store.mongo.documents import (
     storable_values,
     update,
 )
-from wsmsg.model import (
-    FIRST_EVENT,
-    GROUP,
-    RECALL,
-    RECALLED,
-    GroupChange,
-    InvalidChange,
-    Message,
-    change_in,
-    recalled_in,
-)
+from wsmsg.model import Message
 
 _TRIES = 20
 # One command takes no longer than it may with so many.
@@ -65,11 +57,10 @@ class MongoGroups:
     def __init__(self, connection: MongoConnection) -> None:
         self._connection = connection
 
-    async def apply(self, events: Sequence[Message]) -> None:
+    async def change_members(self, events: Sequence[Message]) -> None:
         """
-        As the store is asked; a few round trips, however many events there are.
+        Apply group changes, in a few round trips however many there are.
         """
-        await self._take_back([e for e in events if e.kind == RECALL])
         changes = list(_changes(events))
         await self._make([(e, c) for e, c in changes if c.created])
         if changes:
@@ -159,23 +150,6 @@ class MongoGroups:
         ask = self._connection.documents
         return await gather_lists([ask(one), ask(other)])
 
-    async def _take_back(self, recalls: Sequence[Message]) -> None:
-        updates = [
-            change(
-                {
-                    "conversation": e.conversation,
-                    "seq": recalled_in(e.content),
-                    "sender": e.sender,
-                    "kind": {"$lt": FIRST_EVENT},
-                },
-                {"$set": {"content": "", "kind": RECALLED}},
-            )
-            for e in recalls
-            if recalled_in(e.content)
-        ]
-        if updates:
-            await self._update("messages", updates)
-
     async def _make(self, changes: _Changes) -> None:
         updates = [
             change(
@@ -194,7 +168,7 @@ class MongoGroups:
         ]
         if updates:
             # A duplicate was made by another at this moment, and there it is.
-            await self._update("groups", updates)
+            await write_updates(self._connection, "groups", updates)
 
     async def _made(self, conversations: Iterable[str]) -> Mapping[str, Document]:
         groups = find("groups", {"_id": {"$in": list(conversations)}})
@@ -233,7 +207,7 @@ class MongoGroups:
             check_errors(reply.get("writeErrors", ()))
             written += reply["n"]
         for some in chunks(updates, _AT_ONCE):
-            written += await self._update("members", some)
+            written += await write_updates(self._connection, "members", some)
         return written == len(named) + sum(map(len, alike.values()))
 
     async def _standings(self, keys: Iterable[_Key]) -> dict[_Key, Membership]:
@@ -242,12 +216,6 @@ class MongoGroups:
             (d["conversation"], d["user"]): Membership(d["joined"], d["changed"])
             for d in await self._connection.documents(find("members", wanted))
         }
-
-    async def _update(self, collection: str, updates: Sequence[Document]) -> int:
-        reply = await self._connection.run(update(collection, updates))
-        check_errors(reply.get("writeErrors", ()))
-        found: int = reply["n"]
-        return found
 
 
 def carried_out(
@@ -294,8 +262,21 @@ def _moved(keys: Sequence[str], changed: int, now: Membership) -> Document:
 
 def _changes(events: Sequence[Message]) -> Iterator[tuple[Message, GroupChange]]:
     for event in events:
-        if event.kind == GROUP:
-            try:
-                yield event, change_in(event.content)
-            except InvalidChange:
-                continue
+        try:
+            yield event, decode_change(event.content)
+        except InvalidContent:
+            continue
+
+
+async def write_updates(
+    connection: MongoConnection, collection: str, updates: Sequence[Document]
+) -> int:
+    """
+    Run an C{update} command.
+
+    @return: how many documents matched.
+    """
+    reply = await connection.run(update(collection, updates))
+    check_errors(reply.get("writeErrors", ()))
+    found: int = reply["n"]
+    return found

@@ -44,6 +44,7 @@ from wsmsg.message.store.mongo.documents import (
     to_message,
     update,
 )
+from wsmsg.message.store.mongo.events import apply
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.mongo.insert import MongoInserts
@@ -125,7 +126,7 @@ class MongoStore:
         )
 
     def apply(self, events: Sequence[Message]) -> Deferred[None]:
-        return self._connection.ask(lambda: self._groups.apply(events))
+        return self._connection.ask(lambda: apply(self._connection, events))
 
     def members(
         self, conversations: Sequence[str]

@@ -1,3 +1,5 @@
 """
 The store in one SQLite file.
+
+    events   events as the store applies them, by kind
 """

@@ -16,7 +16,8 @@ import msgspec
 
 from wsmsg.message.store.interface import HeadRow, Marked, Outcome
 from wsmsg.message.store.sqlite.cursors import CursorMoves
-from wsmsg.message.store.sqlite.groups import GROUPS, GroupRows, apply
+from wsmsg.message.store.sqlite.events import apply
+from wsmsg.message.store.sqlite.groups import GROUPS, GroupRows
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.model import (
     Cursor,

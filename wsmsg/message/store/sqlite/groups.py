@@ -13,18 +13,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wsmsg.events.group_change import GroupChange, decode_change
+from wsmsg.events.kind import InvalidContent
 from wsmsg.message.store.interface import GroupPage, MemberRow
-from wsmsg.model import (
-    FIRST_EVENT,
-    GROUP,
-    RECALL,
-    RECALLED,
-    GroupChange,
-    InvalidChange,
-    Message,
-    change_in,
-    recalled_in,
-)
+from wsmsg.model import Message
 from wsmsg.sqlite.file import SqliteFile, Unfit
 from wsmsg.sqlite.rows import ask, write
 
@@ -78,11 +70,6 @@ _UNLIST = f"""
         SELECT g.user, g.conversation {_NAMED} WHERE NOT g.joined
     )
 """
-_TAKE_BACK = f"""
-    UPDATE messages SET content = '', kind = {RECALLED}
-    WHERE conversation = ? AND seq = ? AND sender = ? AND kind < {FIRST_EVENT}
-"""
-
 _MEMBERS = """
     SELECT json_group_array(json_array(c.name, (
         SELECT json_group_array(user) FROM group_members
@@ -146,27 +133,13 @@ class GroupRows:
         return GroupPage(conversation, name, owner, bool(history), count, members)
 
 
-def apply(file: SqliteFile, events: Sequence[Message]) -> None:
+def change_members(file: SqliteFile, group: int, event: Message) -> None:
     """
-    Carry out events, inside of a transaction.
+    Apply a group change, inside of a transaction.
     """
-    for event in events:
-        row = file.row(
-            "SELECT id FROM conversations WHERE name = ?", (event.conversation,)
-        )
-        if row is None:
-            continue
-        if event.kind == GROUP:
-            _change(file, row[0], event)
-        elif event.kind == RECALL:
-            seq = recalled_in(event.content)
-            file.run(_TAKE_BACK, (row[0], seq, event.sender))
-
-
-def _change(file: SqliteFile, group: int, event: Message) -> None:
     try:
-        change = change_in(event.content)
-    except InvalidChange:
+        change = decode_change(event.content)
+    except InvalidContent:
         return
     if change.created:
         _make(file, group, event, change)

@@ -1,0 +1,172 @@
+"""
+Group change: a group is created, or members are added and removed.
+
+The content is a L{GroupChange} in JSON.  The seq of the event orders the change among
+the messages of the group: a new member reads from that seq on.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from wsmsg.errors import BadRequest, Conflict, Forbidden
+from wsmsg.events.kind import (
+    EventKind,
+    EventRequest,
+    Facts,
+    InvalidContent,
+    NewEvent,
+)
+from wsmsg.model import (
+    INT64_MAX,
+    group_conversation,
+    group_in,
+    group_of,
+    is_group,
+)
+from wsmsg.protocol import frames
+
+#: The kind of this event.
+GROUP = 1001
+#: The most users that one change may add and remove.
+GROUP_CHANGE_USERS = 1000
+#: The longest name of a group, in bytes of UTF-8.
+GROUP_NAME_BYTES = 256
+
+# The longest content: the most users that a change may name, and room.
+_CONTENT_CHARACTERS = 32 * 1024
+
+
+class GroupChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    The content of a group change.
+
+    @ivar created: this is the first message of the group, whose sender owns it.
+    @ivar name: the name of the group, for people; only where C{created}.
+    @ivar history: new members read from seq 1 on; only where C{created}.
+    @ivar add: users who become members.
+    @ivar remove: users who stop being members.
+    """
+
+    created: bool = False
+    name: str = ""
+    history: bool = False
+    add: tuple[int, ...] = ()
+    remove: tuple[int, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(GroupChange)
+
+
+def encode_change(change: GroupChange) -> str:
+    """
+    Return the content of the event that makes this change.
+    """
+    return msgspec.json.encode(change).decode()
+
+
+def decode_change(content: str) -> GroupChange:
+    """
+    Return the change that an event with this content makes.
+
+    @raise InvalidContent: the content is not a valid change.
+    """
+    try:
+        change = _decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
+        raise InvalidContent(f"not a group change: {str(e)[:100]}") from e
+    problem = change_problem(change)
+    if problem:
+        raise InvalidContent(problem)
+    return change
+
+
+def change_problem(change: GroupChange) -> str:
+    """
+    Return what is wrong with a change in itself; empty: nothing.
+    """
+    if len(change.add) + len(change.remove) > GROUP_CHANGE_USERS + change.created:
+        return f"more than {GROUP_CHANGE_USERS} users in one change"
+    if not all(0 < user <= INT64_MAX for user in (*change.add, *change.remove)):
+        return "a user is not between 1 and 2^63-1"
+    if change.created:
+        size = len(change.name.encode("utf-8", "surrogatepass"))
+        if not 0 < size <= GROUP_NAME_BYTES:
+            return f"the name has {size} bytes, and must have 1 to {GROUP_NAME_BYTES}"
+        if any(c < " " or "\x7f" <= c <= "\x9f" for c in change.name):
+            return "the name has control characters"
+        return "a new group cannot remove members" if change.remove else ""
+    if not change.add and not change.remove:
+        return "the change adds and removes no members"
+    if not set(change.add).isdisjoint(change.remove):
+        return "a user is both added and removed"
+    return ""
+
+
+def _created(frame: frames.CreateGroup, user: int) -> NewEvent:
+    members = dict.fromkeys((user, *frame.members))
+    change = GroupChange(True, frame.name, frame.history, tuple(members))
+    group = group_conversation(group_of(user, frame.client_id))
+    return _event(group, change)._replace(created=group)
+
+
+def _changed(frame: frames.ChangeGroup, user: int) -> NewEvent:
+    change = GroupChange(
+        add=tuple(dict.fromkeys(frame.add)), remove=tuple(dict.fromkeys(frame.remove))
+    )
+    return _event(group_conversation(frame.group), change)
+
+
+def _event(group: str, change: GroupChange) -> NewEvent:
+    problem = change_problem(change)
+    if problem:
+        raise BadRequest(problem)
+    return NewEvent(group, encode_change(change))
+
+
+def _validate(request: EventRequest) -> None:
+    group = group_in(request.conversation)
+    if len(request.content) > _CONTENT_CHARACTERS:
+        raise BadRequest(f"a group change has at most {_CONTENT_CHARACTERS} characters")
+    change = decode_change(request.content)
+    if not change.created:
+        return
+    if group != group_of(request.sender, request.client_id):
+        raise BadRequest("the group's number does not follow from this request")
+    if request.sender not in change.add:
+        raise BadRequest("the creator of a group must be a member of it")
+
+
+def _judge(request: EventRequest, facts: Facts) -> None:
+    conversation, sender = request.conversation, request.sender
+    change = decode_change(request.content)
+    owner = facts.owner(conversation)
+    if change.created:
+        if owner not in (None, sender):
+            raise Conflict("another user already created the group of this number")
+    elif sender != owner:
+        facts.check_member(conversation, sender)
+        if change.add or change.remove != (sender,):
+            raise Forbidden("only the owner can add and remove other members")
+    if change.add:
+        facts.check_size(conversation, frozenset(change.add))
+
+
+def _record_problem(conversation: str, content: str) -> str:
+    if not is_group(conversation):
+        return f"{conversation} is not a group, so it has no members to change"
+    decode_change(content)
+    return ""
+
+
+GROUP_KIND = EventKind(
+    kind=GROUP,
+    name="group change",
+    frames={frames.CreateGroup: _created, frames.ChangeGroup: _changed},
+    validate=_validate,
+    judge=_judge,
+    members_only=False,
+    needs_group=True,
+    record_problem=_record_problem,
+    member_change=decode_change,
+)

@@ -133,7 +133,7 @@ class PreflightTests(TestCase):
 
     def test_good(self) -> None:
         """
-        Checks that pass print nothing, and create the data folder, readable by its
+        Checks that pass print nothing, and create the data directory, readable by its
         owner only.
         """
         preflight("connect", free_settings(), self.data)
@@ -159,7 +159,7 @@ class PreflightTests(TestCase):
 
     def test_all_problems(self) -> None:
         """
-        Each listener, each probe and the data folder have a line each; probes do not
+        Each listener, each probe and the data directory have a line each; probes do not
         run without the folder.
         """
 
@@ -179,7 +179,7 @@ class PreflightTests(TestCase):
         self.data.write_text("a file")
         lines = self.refused(settings, probes=probes)[3:]
         self.assertEqual(len(lines), 3)
-        self.assertIn(f"cannot use the data folder {self.data}: ", lines[2])
+        self.assertIn(f"cannot use the data directory {self.data}: ", lines[2])
 
     def test_systemd(self) -> None:
         """

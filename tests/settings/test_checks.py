@@ -176,7 +176,7 @@ class RulesTests(Folder):
 
     def test_paths(self) -> None:
         """
-        A backend's file is in the data folder, unless the URL has a path.
+        A backend's file is in the data directory, unless the URL has a path.
         """
         data = Path("/data")
         self.assertEqual(sqlite_path("sqlite:", data, "j.db"), Path("/data/j.db"))

@@ -122,8 +122,8 @@ class SourcesTests(Folder):
 
     def test_data_dir(self) -> None:
         """
-        The data folder comes from the setting, from systemd, from XDG, or from the home
-        folder.
+        The data directory comes from the setting, from systemd, from XDG, or from the
+        home directory.
         """
         given = Common(data_dir="/srv/wsmsg")
         environ = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "XDG_STATE_HOME": "/x"}

@@ -3,5 +3,5 @@ Authentication of clients by JSON Web Tokens.
 
 identity    the user that a token identifies, and the type of authenticators
 jwt         the authenticator: checks tokens by the keys of the settings
-local_key   the key in the data folder, used if the settings name none
+local_key   the key in the data directory, used if the settings name none
 """

@@ -1,7 +1,7 @@
 """
 The key that signs tokens if the settings name none.
 
-Connect or C{wsmsg token}, whichever runs first, creates it in the data folder; both
+Connect or C{wsmsg token}, whichever runs first, creates it in the data directory; both
 read it from there.
 """
 
@@ -27,7 +27,7 @@ class TokenKeyUnusable(Exception):
 
 def local_key(data_dir: Path, *, make: bool = True) -> str:
     """
-    Return the HS256 key of a data folder.
+    Return the HS256 key of a data directory.
 
     If several processes find no key at the same time, one of them creates it and all
     return the same key.

@@ -12,7 +12,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     groups        wsmsg groups
     import_       wsmsg import
     main          the group of commands, its overview, and wsmsg completion
-    paths         default addresses and data folder; failure with one line
+    paths         default addresses and data directory; failure with one line
     status        wsmsg status
     token         wsmsg token; signing of tokens for other commands
     transfer      options and progress lines of export and import

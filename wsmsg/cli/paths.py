@@ -1,5 +1,5 @@
 """
-Default addresses and the data folder of this machine, and the failure of a command.
+Default addresses and the data directory of this machine, and the failure of a command.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def data_dir_option(command: Any) -> Any:
         "--data-dir",
         type=click.Path(file_okay=False, path_type=Path),
         envvar="WSMSG_COMMON__DATA_DIR",
-        help="The daemons' data folder.  [default: the daemons' default]",
+        help="The daemons' data directory.  [default: the daemons' default]",
     )(command)
 
 
 def data_dir_of(given: Path | None) -> Path:
     """
-    Return the data folder: the given one, or the daemons' default.
+    Return the data directory: the given one, or the daemons' default.
     """
     from wsmsg.settings.sources import resolve_data_dir
     from wsmsg.settings.values import Common

@@ -29,7 +29,7 @@ def make_token(user: int, key: str, expires_s: float, now_s: float) -> str:
 
 def local_token(user: int, data_dir: Path, expires_s: float = 3600.0) -> str:
     """
-    Make a token with the key in the data folder, and the key if it is missing.
+    Make a token with the key in the data directory, and the key if it is missing.
 
     @raise click.ClickException: the key cannot be used.
     """

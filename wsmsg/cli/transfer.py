@@ -40,7 +40,7 @@ def store_options(command: Any) -> Any:
         click.option(
             "--data-dir",
             type=click.Path(file_okay=False),
-            help="The data folder.  [default: as Message's]",
+            help="The data directory.  [default: as Message's]",
         ),
         click.option(
             "--store",

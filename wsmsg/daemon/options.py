@@ -52,7 +52,7 @@ class DaemonOptions(usage.Options):
         ["listen", None, None, "host:port of the public listener"],
         ["rpc-listen", None, None, "host:port of the gRPC listener; empty: none"],
         ["admin-listen", None, None, "host:port of health and metrics; empty: none"],
-        ["data-dir", None, None, "folder of the embedded files and the local key"],
+        ["data-dir", None, None, "directory of the embedded files and the local key"],
         ["node", None, None, "name of this daemon in the logs of its peers"],
         ["log-level", None, None, "debug, info, warn, error or critical"],
         ["log-format", None, None, "text or json"],
@@ -66,8 +66,8 @@ class DaemonOptions(usage.Options):
     ]
     longdesc = (
         "Without options the daemon listens on 127.0.0.1 only and keeps its data in "
-        "files under the data folder. Settings come from the --config file, then from "
-        "the environment (WSMSG_CONNECT__LISTEN=...), then from options; the later "
+        "files under the data directory. Settings come from the --config file, then "
+        "from the environment (WSMSG_CONNECT__LISTEN=...), then from options; a later "
         "source wins. `wsmsg check-config FILE` checks a file. SIGTERM stops the "
         "daemon in order, SIGHUP reloads the settings."
     )
@@ -87,7 +87,7 @@ class DaemonOptions(usage.Options):
     @property
     def data_dir(self) -> Path:
         """
-        The data folder of the daemon.
+        The data directory of the daemon.
         """
         return resolve_data_dir(self.settings, self._environ)
 

@@ -30,14 +30,14 @@ def preflight(
     probes: Iterable[tuple[str, Probe]] = (),
 ) -> None:
     """
-    Check that the listeners can be bound and that the data folder can be written.
+    Check that the listeners can be bound and that the data directory can be written.
 
     @param daemon: C{connect} or C{message}.
     @param probes: further checks, each with the beginning of its line on failure, such
         as C{cannot open the journal}.
     @raise SystemExit: with status 1, after a line on C{stderr} for each problem.
     """
-    folder = (f"cannot use the data folder {data_dir}", lambda: _write(data_dir))
+    folder = (f"cannot use the data directory {data_dir}", lambda: _write(data_dir))
     problems = [*_listeners(settings), *_failed(folder)]
     if data_dir.is_dir():
         # Without the folder, each file in it would only fail for the same reason.

@@ -320,7 +320,7 @@ class Assembly:
         try:
             key = local_key(self._daemon.data_dir, make=False)
         except TokenKeyUnusable:
-            key = ""  # Connect, which makes the key, uses another data folder
+            key = ""  # Connect, which makes the key, uses another data directory
         return Authenticator(token, key.encode("ascii")).authenticate
 
     def _now_ms(self) -> int:

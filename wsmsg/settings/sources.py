@@ -80,7 +80,7 @@ def table_of(settings_type: type[Common]) -> str:
 
 def resolve_data_dir(settings: Common, environ: Mapping[str, str] = os.environ) -> Path:
     """
-    Return the data folder of the daemons.
+    Return the data directory of the daemons.
     """
     if settings.data_dir:
         return Path(settings.data_dir).expanduser().absolute()

@@ -80,7 +80,7 @@ class Common(Section):
     """
     The keys that both daemons share.
 
-    @ivar data_dir: the folder of the embedded journal, the store and the local key;
+    @ivar data_dir: the directory of the embedded journal, the store and the local key;
         empty: C{$STATE_DIRECTORY}, else C{$XDG_STATE_HOME/wsmsg}, else
         C{~/.local/state/wsmsg}.
     @ivar node: the name of this daemon in the logs of its peers; empty: made of the

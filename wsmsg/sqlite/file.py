@@ -133,7 +133,7 @@ class Lock:
             os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
         except FileExistsError:
             raise Unavailable(
-                f"{self._kind} {self._path} cannot be used: {folder} is no folder"
+                f"{self._kind} {self._path} cannot be used: {folder} is not a directory"
             ) from None
         except BlockingIOError:
             holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()

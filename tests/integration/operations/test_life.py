@@ -112,7 +112,7 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_data_in_use(self) -> None:
         """
-        A second Message on the same data folder: status 1 and a line for each file
+        A second Message on the same data directory: status 1 and a line for each file
         that says who has it; the first is not disturbed.
         """
         message = self.installation.message
@@ -128,7 +128,7 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_unwritable_folder(self) -> None:
         """
-        A data folder that cannot be written: status 1 and one line with its name.
+        A data directory that cannot be written: status 1 and one line with its name.
         """
         file = self.folder / "file"
         file.write_text("")

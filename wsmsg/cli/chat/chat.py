@@ -71,8 +71,8 @@ def chat(
     From a pipe each line is a message (empty lines are skipped), and the exit status is
     0 only if all of them were accepted.
 
-    Without a token, the command signs one with the key in the data folder, like `wsmsg
-    token`; that works on the machine of the daemons.
+    Without a token, the command signs one with the key in the data directory, like
+    `wsmsg token`; that works on the machine of the daemons.
 
     \b
     Examples:

@@ -180,27 +180,29 @@ def plugins() -> Iterator[Finding]:
 
 def folder(path: Path) -> Iterator[Finding]:
     """
-    Check that the data folder can be used, and by its owner only.
+    Check that the data directory can be used, and by its owner only.
     """
     if not path.exists():
         parent = next(p for p in path.parents if p.exists())
         if os.access(parent, os.W_OK | os.X_OK):
             text = f"{path} does not exist yet; a daemon creates it"
-            yield Finding("ok", "data folder", text)
+            yield Finding("ok", "data directory", text)
         else:
             remedy = f"create it, or use --data-dir: {parent} is read-only"
-            yield Finding("problem", "data folder", f"{path} cannot be created", remedy)
+            yield Finding(
+                "problem", "data directory", f"{path} cannot be created", remedy
+            )
         return
     if not path.is_dir():
-        yield Finding("problem", "data folder", f"{path} is a file", "name another")
+        yield Finding("problem", "data directory", f"{path} is a file", "name another")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         remedy = f"chown it to the user of the daemons (you are uid {os.getuid()})"
-        yield Finding("problem", "data folder", f"{path} is not writable", remedy)
+        yield Finding("problem", "data directory", f"{path} is not writable", remedy)
     elif path.stat().st_mode & 0o022:
         text = f"{path}: other users can write to it"
-        yield Finding("warning", "data folder", text, f"chmod 700 {path}")
+        yield Finding("warning", "data directory", text, f"chmod 700 {path}")
     else:
-        yield Finding("ok", "data folder", str(path))
+        yield Finding("ok", "data directory", str(path))
     yield from _key(path / "token.key")
 
 

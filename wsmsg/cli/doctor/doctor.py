@@ -36,7 +36,7 @@ def doctor(
     """
     Find parts that are missing or unreachable, and print a remedy for each.
 
-    The doctor checks Python and the libraries, the plugins of twistd, the data folder,
+    The doctor checks Python, the libraries, the plugins of twistd, the data directory,
     the disk, the clock and both daemons; with --config also whether Kafka, MongoDB and
     Redis are reachable at the addresses in the file. It changes nothing. The exit
     status is 1 if there is a problem.

@@ -73,7 +73,7 @@ R = TypeVar("R")
 
 def check_sqlite(url: str) -> str:
     """
-    Check C{sqlite:} (a file in the data folder) or C{sqlite:///absolute/path}.
+    Check C{sqlite:} (a file in the data directory) or C{sqlite:///absolute/path}.
     """
     rest = _after(url, "sqlite", "sqlite: or sqlite:///path")
     if rest and (not rest.startswith("///") or rest.endswith("/")):
@@ -250,7 +250,7 @@ def sqlite_path(url: str, data_dir: Path, name: str) -> Path:
     """
     Return the path of the file of a C{sqlite:} URL.
 
-    @param name: the file in the data folder if the URL has no path.
+    @param name: the file in the data directory if the URL has no path.
     """
     rest = check_sqlite(url).removeprefix("sqlite:")
     return Path(rest[2:]) if rest else data_dir / name

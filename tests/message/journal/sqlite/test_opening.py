@@ -47,7 +47,7 @@ class OpenTests(JournalOnHand):
         snapshot = self.journal.dependency.snapshot()
         self.assertIs(snapshot.state, State.DOWN)
         self.assertIn(self.path, snapshot.last_error)
-        self.assertIn("is no folder", snapshot.last_error)
+        self.assertIn("is not a directory", snapshot.last_error)
 
     def test_comes_up_later(self) -> None:
         """

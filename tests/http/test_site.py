@@ -20,7 +20,7 @@ from wsmsg.settings.http import HttpSettings
 
 class SiteTests(NotesCase):
     """
-    L{wsmsg.http.site.QuietSite}.
+    L{QuietSite}.
     """
 
     def setUp(self) -> None:
@@ -36,7 +36,7 @@ class SiteTests(NotesCase):
 
     def connect(self) -> tuple[Any, Wire]:
         """
-        A connection.
+        Open a connection.
         """
         protocol = self.site.buildProtocol(None)
         wire = Wire()
@@ -45,7 +45,7 @@ class SiteTests(NotesCase):
 
     def answers(self, wire: Wire) -> list[tuple[int, Any]]:
         """
-        The statuses and documents that came back.
+        Return the statuses and the documents of the answers.
         """
         data, found = wire.value(), []
         while data:
@@ -60,7 +60,7 @@ class SiteTests(NotesCase):
 
     def post(self, body: bytes, path: str = "/api/v1/notes") -> bytes:
         """
-        A whole request, as curl makes it.
+        Return a request as curl sends it.
         """
         return (
             b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
@@ -70,7 +70,7 @@ class SiteTests(NotesCase):
 
     def test_whole(self) -> None:
         """
-        A connection carries one request after the other, in pieces or together.
+        A connection carries several requests, in pieces or together.
         """
         protocol, wire = self.connect()
         data = self.post(b'{"user": 1, "text": "a=b&c=%41"}')
@@ -83,8 +83,8 @@ class SiteTests(NotesCase):
 
     def test_too_large(self) -> None:
         """
-        A body over the limit is refused before it is kept, whether its length was said
-        or not, and what still comes is thrown away.
+        A body over the limit is refused before it is kept, whether its length is
+        declared or not; the rest of it is read and dropped.
         """
         self.serve(body_bytes=2000)
         chunked = (
@@ -111,8 +111,8 @@ class SiteTests(NotesCase):
 
     def test_slow(self) -> None:
         """
-        A request that does not come in within the time is refused, however steadily it
-        drips, in its head or its body.
+        A request that does not arrive in time is refused, even if its head or its body
+        arrives a byte at a time.
         """
         self.serve(receive_s=5)
         for begin in (b"", self.post(b" " * 99)[:-99]):
@@ -130,7 +130,7 @@ class SiteTests(NotesCase):
 
     def test_slow_second(self) -> None:
         """
-        A second request that begins behind a first one has a time of its own.
+        The next request on a connection has its own time to arrive.
         """
         self.serve(receive_s=5)
         protocol, wire = self.connect()
@@ -143,7 +143,7 @@ class SiteTests(NotesCase):
 
     def test_no_request(self) -> None:
         """
-        What follows a first line that is no request is not looked at.
+        Nothing after a malformed request line is parsed.
         """
         for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
             protocol, wire = self.connect()
@@ -154,7 +154,7 @@ class SiteTests(NotesCase):
 
     def test_idle(self) -> None:
         """
-        A connection on which nothing comes ends after a minute.
+        A connection without data is closed after a minute.
         """
         _, wire = self.connect()
         self.clock.advance(59)
@@ -164,7 +164,7 @@ class SiteTests(NotesCase):
 
     def test_connections(self) -> None:
         """
-        Over the number of connections a further one is refused, until one is gone.
+        Connections over the limit are refused, until one closes.
         """
         self.serve(connections=2)
         first, _ = self.connect()
@@ -197,7 +197,7 @@ class SiteTests(NotesCase):
 
     def test_nothing_is_left(self) -> None:
         """
-        A connection that is lost leaves no timer, wherever it was.
+        A lost connection leaves no timer behind.
         """
         for data in (b"", b"GET", self.post(b"{}")[:-1], self.post(b"{}")):
             protocol, _ = self.connect()
@@ -211,7 +211,7 @@ class SiteTests(NotesCase):
     @given(st.binary(max_size=200))
     def test_garbage(self, data: bytes) -> None:
         """
-        Whatever comes, there is no bug.
+        No bytes break a connection.
         """
         for before in (b"", b"POST /api/v1/notes HTTP/1.1\r\n"):
             protocol, _ = self.connect()

@@ -1,3 +1,15 @@
 """
-The HTTP layer that every listener of both daemons uses.
+HTTP, for the public, edge and admin listeners of both daemons.
+
+A listener is a site with routes; each request takes this way::
+
+    connection -> QuietSite, its limits -> Api -> Access -> Route -> Call -> Reply
+                                            `-> error document
+
+access    access control: keys, users' tokens, rates, requests in flight
+errors    error documents, and how they are written
+forms     values in requests and answers
+openapi   the description of an API, generated from its routes
+routes    routes, and the resource that serves them
+site      the HTTP server, and its limits
 """

@@ -38,12 +38,12 @@ _HEADER = 8192
 
 class AccessLevel(Enum):
     """
-    Which callers a route is for.
+    The callers that a route is for.
     """
 
-    #: Everybody, at any rate and while the daemon stops: health checks.
+    #: All callers, at any rate and while the daemon stops: health checks.
     UNLIMITED = "unlimited"
-    #: Everybody.
+    #: All callers.
     ANYBODY = "anybody"
     #: Services, which have a key.
     SERVICES = "services"

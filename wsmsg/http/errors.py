@@ -78,14 +78,14 @@ class PlainError(Answer):
 @attrs.frozen
 class Conventions:
     """
-    What a group of routes has in common.
+    Conventions that a group of routes shares.
 
     @ivar tag: the name of the group in the description of the API.
     @ivar error: the form of error documents.
-    @ivar headers: sent with every answer.
+    @ivar headers: headers of every answer.
     @ivar lenient: whether unknown arguments of the query are ignored; else they are
         errors.
-    @ivar end: what follows a document.
+    @ivar end: the bytes after a document.
     """
 
     tag: str = "wsmsg"

@@ -21,7 +21,7 @@ def request(
     body: bytes = b"", method: str = "POST", path: str = PATH, **headers: str
 ) -> bytes:
     """
-    A whole HTTP request.
+    Return an HTTP request.
     """
     lines = {"Host": "example.com", "Content-Length": str(len(body))}
     lines |= {k.replace("_", "-"): v for k, v in headers.items()}
@@ -44,9 +44,9 @@ class WebTests(SynchronousTestCase):
 
     def ask(self, data: bytes, wire: Wire | None = None) -> tuple[int, Any]:
         """
-        Send a request.
+        Make a request.
 
-        @return: status and JSON of the answer.
+        @return: the status and the JSON of the answer.
         """
         wire = wire or self.wire
         wire.send(data)
@@ -58,17 +58,17 @@ class WebTests(SynchronousTestCase):
 
     def test_online(self) -> None:
         """
-        Users are online who are here, or elsewhere as Message says; one connection
-        may ask again and again.
+        A user is online who has a session on this node, or on another node as Message
+        says; a connection serves several requests.
         """
         expected = {"status": {"1001": True, "1002": True, "1003": False}}
         for _ in range(3):
             got = self.ask(request(users(1001, 1002, 1003)))
             self.assertEqual(got, (200, expected))
 
-    def test_as_deployed(self) -> None:
+    def test_legacy_bytes(self) -> None:
         """
-        An answer is byte for byte that of the deployed Connect, with its headers.
+        An answer is byte for byte that of a legacy Connect, with its headers.
         """
         self.wire.send(request(users(1001, 1003)))
         head, _, body = self.wire.transport.written().partition(b"\r\n\r\n")
@@ -80,7 +80,7 @@ class WebTests(SynchronousTestCase):
 
     def test_no_request(self) -> None:
         """
-        What follows a first line that is no request is not looked at.
+        Nothing after a malformed request line is parsed.
         """
         for more in (b"\r\n", b"A: b\r\n\r\n\r\n"):
             wire = self.edge.connect()
@@ -91,8 +91,8 @@ class WebTests(SynchronousTestCase):
 
     def test_browser_asks_first(self) -> None:
         """
-        A browser that asks whether its page may ask is told so, on every path; other
-        answers tell it too.
+        A browser's preflight request is answered on every path; other answers have its
+        headers too.
         """
         for path in (PATH, "/health"):
             self.wire.send(request(method="OPTIONS", path=path))
@@ -106,7 +106,7 @@ class WebTests(SynchronousTestCase):
 
     def test_strings(self) -> None:
         """
-        Ids may be strings, as those above 2^53 have to be in JavaScript.
+        Ids may be strings, as JavaScript needs them above 2^53.
         """
         self.assertEqual(
             self.ask(request(users("1001", "9223372036854775807")))[1],
@@ -115,7 +115,7 @@ class WebTests(SynchronousTestCase):
 
     def test_bad_bodies(self) -> None:
         """
-        What is not a list of users gets 400 and the reason.
+        A body without a list of users is refused with the reason.
         """
         for body, reason in (
             (b"", "not JSON"),
@@ -147,7 +147,7 @@ class WebTests(SynchronousTestCase):
 
     def test_long_strings(self) -> None:
         """
-        A string that is longer than any id is no id, not the id it begins with.
+        A string that is longer than an id, or written differently, is not an id.
         """
         for user in ("0" * 19 + "1", "1001" + "0" * 20, "01001", "+1001", "1_001"):
             status, said = self.ask(request(users(user)))
@@ -155,7 +155,7 @@ class WebTests(SynchronousTestCase):
 
     def test_odd_token(self) -> None:
         """
-        A token that is no text is as wrong as any other.
+        A token that is not text is refused like any other invalid token.
         """
         wire = Edge(must_prove=True).connect()
         data = request(users(1), Authorization="X").replace(b": X", b": \xff\xfe")
@@ -163,8 +163,8 @@ class WebTests(SynchronousTestCase):
 
     def test_large_body(self) -> None:
         """
-        A body over the limit gets 413, before it is read, or where its length is
-        not said, when it is too long.
+        A body over the limit is refused before it is read if its length is declared,
+        otherwise once it exceeds the limit.
         """
         self.assertEqual(self.ask(request(Content_Length="100000000"))[0], 413)
         self.assertTrue(self.wire.transport.half_closed)
@@ -182,7 +182,7 @@ class WebTests(SynchronousTestCase):
 
     def test_health(self) -> None:
         """
-        Health says ok and the time, on both paths.
+        Health answers C{ok} and the time, on both paths.
         """
         self.edge.clock.advance(1700000000)
         for path in ("/healthz", "/health", "/healthz?verbose=1"):
@@ -193,14 +193,14 @@ class WebTests(SynchronousTestCase):
 
     def test_head(self) -> None:
         """
-        HEAD gets the head only.
+        HEAD is answered without a body.
         """
         self.wire.send(request(method="HEAD", path="/healthz"))
         self.assertTrue(self.wire.transport.written().endswith(b"\r\n\r\n"))
 
     def test_not_found(self) -> None:
         """
-        Other paths are 404, other methods 405, in JSON.
+        Other paths are 404, other methods 405, with a JSON document.
         """
         for path in ("/", "/nothing", PATH + "/", "/healthz/x", "/api/v1/connect/ws"):
             status, answer = self.ask(request(path=path))
@@ -210,7 +210,7 @@ class WebTests(SynchronousTestCase):
 
     def test_token(self) -> None:
         """
-        Where strangers can come, who asks has to prove who they are.
+        Beyond loopback, C{online_status} needs a token.
         """
         edge = Edge(must_prove=True)
 
@@ -226,7 +226,7 @@ class WebTests(SynchronousTestCase):
 
     def test_bug(self) -> None:
         """
-        A bug is a 500 that tells nothing, and is logged.
+        A bug is logged, and its answer has no details.
         """
         self.edge.upstream.fails = ZeroDivisionError("secret")
         self.assertEqual(
@@ -243,7 +243,7 @@ class WebTests(SynchronousTestCase):
 
     def test_client_leaves(self) -> None:
         """
-        A client that leaves before its answer takes the question with it.
+        A query is cancelled when its client leaves.
         """
         asked: list[Deferred[Any]] = []
 
@@ -260,7 +260,7 @@ class WebTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """
-        A connection that asks nothing more is closed.
+        A connection without further requests is closed.
         """
         self.ask(request(users(1001)))
         self.edge.clock.advance(9)
@@ -273,7 +273,7 @@ class WebTests(SynchronousTestCase):
 
     def test_close_all(self) -> None:
         """
-        When the daemon stops, what is left is ended.
+        All connections are ended when the daemon stops.
         """
         self.ask(request(users(1001)))
         self.edge.site.close_all()

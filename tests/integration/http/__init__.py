@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of HTTP with real daemons.
 """

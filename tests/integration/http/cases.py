@@ -25,7 +25,7 @@ class HttpTestCase(IntegrationTestCase):
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """
-        Ask Message for something below the API's root.
+        Make a request to Message's API.
         """
         headers = more.pop("headers", self.headers)
         return await ask(self.port, method, ROOT + path, body, headers=headers, **more)
@@ -40,7 +40,7 @@ class HttpTestCase(IntegrationTestCase):
 
     async def say(self, sender: int, to: int, content: str) -> Any:
         """
-        Have one user say something to another.
+        Send a message from one user to another.
         """
         body = {"client_id": content, "from": sender, "to": to, "content": content}
         answer = await self.ask("POST", "messages", body)

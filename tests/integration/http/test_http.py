@@ -18,7 +18,7 @@ from wsmsg.errors import Close
 
 class HttpTests(HttpTestCase):
     """
-    As it is on loopback: open.
+    HTTP on loopback, without keys.
     """
 
     message: ClassVar[dict[str, Any]] = {
@@ -30,8 +30,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_say(self) -> None:
         """
-        A message that a service sends in a user's name reaches the other user's
-        devices, and repeating the request sends nothing again.
+        A message that a service sends for a user reaches the other user's devices;
+        repeating the request sends nothing again.
         """
         anna, ben = self.user(), self.user()
         phone = await self.device(ben)
@@ -47,7 +47,7 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_read(self) -> None:
         """
-        A conversation that is read over HTTP counts as read for the user, and the
+        A conversation that is read over HTTP counts as read by the user, and the
         sender's devices are told.
         """
         anna, ben = self.user(), self.user()
@@ -70,8 +70,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_legacy_words(self) -> None:
         """
-        The legacy client finds its fields, null where there is nothing, and headers
-        for browsers.
+        A legacy client finds its fields, null instead of empty lists, and headers for
+        browsers.
         """
         answer = await self.ask("POST", "messages/unread", {"user_id": self.user()})
         self.assertEqual(answer.body.strip(), b'{"messages":null,"total":0}')
@@ -86,8 +86,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_kick(self) -> None:
         """
-        A service ends the session of one device, then all of the user's, and their
-        clients are told not to come back by themselves.
+        A service ends the session of one device, then all sessions of the user; the
+        clients do not reconnect by themselves.
         """
         anna, ben = self.user(), self.user()
         phone, tablet = await self.device(anna), await self.device(anna, "tablet")
@@ -111,8 +111,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_every_route(self) -> None:
         """
-        Each route of the description is there, and what it answers, to the first
-        example of a request and to an empty one, is as described.
+        Each route of the description exists, and answers the first example of a
+        request, and an empty request, as described.
         """
         answer = await self.ask("GET", "openapi.json")
         described = answer.document
@@ -148,7 +148,7 @@ class HttpTests(HttpTestCase):
 
     def arguments(self, operation: Any) -> str:
         """
-        The arguments that an operation has to have.
+        Return the required arguments of an operation.
         """
         query = [
             f"{p['name']}=1"
@@ -159,7 +159,7 @@ class HttpTests(HttpTestCase):
 
     def hold(self, described: Any, operation: Any, answer: Answer) -> None:
         """
-        Hold an answer against an operation's description.
+        Check an answer against the description of its operation.
         """
         told = (operation["operationId"], answer)
         self.assertLess(answer.status, 500, told)
@@ -179,7 +179,7 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_hostile_bodies(self) -> None:
         """
-        Whatever a body is, it is refused with a reason, and Message goes on.
+        Malformed bodies are refused with a reason, and Message goes on.
         """
         described = (await self.ask("GET", "openapi.json")).document
         posts = [
@@ -211,7 +211,7 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_hostile_fields(self) -> None:
         """
-        Each field of each form, absent or odd, is refused, or does no harm.
+        Each field of each form, absent or malformed, is refused or does no harm.
         """
         described = (await self.ask("GET", "openapi.json")).document
         nothing: tuple[Any, ...] = ([], {})
@@ -245,8 +245,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_huge_body(self) -> None:
         """
-        A body over the limit is refused while it is still being sent, and its sender
-        can read the refusal.
+        A body over the limit is refused while it is being sent, and its sender can read
+        the answer.
         """
         for head in (b"Content-Length: 30000000", b"Transfer-Encoding: chunked"):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -264,8 +264,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_slow_body(self) -> None:
         """
-        A body that drips is waited for no longer than the setting says, and nobody else
-        waits meanwhile.
+        A body that arrives slowly is refused after the time of the setting; other
+        requests do not wait.
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"POST /api/v1/messages HTTP/1.1\r\nContent-Length: 99\r\n\r\n")
@@ -280,7 +280,7 @@ class HttpTests(HttpTestCase):
 
     async def healthy(self) -> None:
         """
-        Message serves.
+        Check that Message serves.
         """
         answer = await ask(self.port, "GET", "/readyz")
         self.assertEqual(answer.status, 200)

@@ -1,5 +1,5 @@
 """
-API keys of Message's HTTP, with real daemons.
+Keys of Message's HTTP API, with real daemons.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.integration.http.cases import HttpTestCase
 
 class KeysTests(HttpTestCase):
     """
-    With keys.
+    HTTP with keys.
     """
 
     message: ClassVar[dict[str, Any]] = {
@@ -25,7 +25,7 @@ class KeysTests(HttpTestCase):
     @with_daemons
     async def test_keys(self) -> None:
         """
-        With a key a service calls, without one nobody does.
+        Services need a key.
         """
         path = f"users/{self.user()}/unread"
         self.assertEqual((await self.ask("GET", path)).status, 200)
@@ -38,8 +38,8 @@ class KeysTests(HttpTestCase):
     @with_daemons
     async def test_token(self) -> None:
         """
-        A user with the token for Connect reads and marks the own messages, not those of
-        others.
+        A user whose token is valid for Connect reads and marks the user's own messages,
+        not those of others.
         """
         anna, ben = self.user(), self.user()
         await self.say(anna, ben, "hello")
@@ -64,7 +64,7 @@ class KeysTests(HttpTestCase):
 
 class RateTests(HttpTestCase):
     """
-    With a rate that is soon reached.
+    HTTP with a low rate.
     """
 
     message: ClassVar[dict[str, Any]] = {
@@ -77,7 +77,8 @@ class RateTests(HttpTestCase):
     @with_daemons
     async def test_rate(self) -> None:
         """
-        Whoever asks too often is told when to come again; others are served.
+        Requests over the rate are answered with the time to retry; other callers are
+        served.
         """
         headers = {"Authorization": "Bearer 0123456789abcdef"}
 
@@ -96,7 +97,7 @@ class RateTests(HttpTestCase):
 
 class RotationTests(HttpTestCase):
     """
-    Keys in a file.
+    HTTP with keys in a settings file.
     """
 
     alone = True
@@ -104,8 +105,8 @@ class RotationTests(HttpTestCase):
     @with_daemons
     async def test_rotation(self) -> None:
         """
-        A reload puts a new key in the place of an old one, and one that is no key
-        changes nothing; no log has a key in it.
+        A reload replaces the keys; a settings file with an invalid key changes nothing;
+        no log has a key in it.
         """
         message = self.installation.message
         file = message.log.with_suffix(".toml")

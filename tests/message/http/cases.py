@@ -1,5 +1,5 @@
 """
-Message's HTTP API over doubles of the backends, in memory.
+Message's HTTP API over doubles of the backends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from wsmsg.model import Cursor, Message
 
 class DeliveringJournal(ManualJournal):
     """
-    What is appended is durable and stored at once, unless the test says otherwise.
+    A journal whose messages are durable and stored at once, unless the test says
+    otherwise.
     """
 
     def __init__(self, delivery: Numbering) -> None:
@@ -97,14 +98,14 @@ class ApiCase(HttpCase):
 
     def say(self, content: str, **more: Any) -> Any:
         """
-        Have 1 say something to 2.
+        Send a message from 1 to 2.
         """
         body = {"client_id": content, "from": 1, "to": 2, "content": content}
         return self.ask("POST", "messages", {**body, **more})
 
     def say_with(self, **more: Any) -> Any:
         """
-        The same with other fields.
+        Send a message from 1 to 2 with other fields.
         """
         body = {"client_id": "x", "from": 1, "to": 2, "content": "x"}
         return self.ask("POST", "messages", {**body, **more})

@@ -1,5 +1,5 @@
 """
-C{/dead-letters} on the admin listener, asked by anybody with anything.
+C{/dead-letters} on the admin listener.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsmsg.message.http.dead_letters import DeadLetterCalls
 
 class ReplayingJournal(ManualJournal):
     """
-    Remembers what was to be replayed.
+    A journal that records what is replayed.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,9 @@ class DeadLettersTests(SynchronousTestCase):
 
     def ask(self, *path: bytes, **fields: Any) -> tuple[int, Any]:
         """
-        @return: the status and the document.
+        Make a request.
+
+        @return: the status and the document of the answer.
         """
         self.journal = ReplayingJournal()
         request: Any = DummyRequest([b"dead-letters", *path])
@@ -54,14 +56,14 @@ class DeadLettersTests(SynchronousTestCase):
 
     def test_replay(self) -> None:
         """
-        The numbers of a good request are put back.
+        The dead letters of a request are replayed.
         """
         status, said = self.ask(b"replay", body=b'{"numbers": [3, 4]}')
         self.assertEqual((status, said), (200, {"replayed": [3, 4]}))
 
     def test_arguments(self) -> None:
         """
-        A position or a limit that is no number is told by its name.
+        A position or a limit that is not a number is refused by its name.
         """
         for name in ("after", "limit"):
             for value in (b"-1", b"x", b"1.5", b"\xff", "²".encode(), b"9" * 19):
@@ -77,7 +79,7 @@ class DeadLettersTests(SynchronousTestCase):
     @example(b'{"numbers": [' + b"9" * 5_000 + b"]}")
     def test_garbage(self, body: bytes) -> None:
         """
-        A body that asks for nothing replays nothing, and is told so briefly.
+        A body of another form replays nothing, and is refused with a short reason.
         """
         status, said = self.ask(b"replay", body=body)
         self.assertEqual((status, said["code"]), (400, "bad_request"))

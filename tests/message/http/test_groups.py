@@ -16,19 +16,19 @@ from wsmsg.model import Message, group_of
 
 class GroupCase(ApiCase):
     """
-    What is asked of groups.
+    Requests about groups.
     """
 
     def make(self, **more: object) -> Any:
         """
-        Ask for a group of 1, 2 and 3.
+        Create a group of 1, 2 and 3.
         """
         body = {"client_id": "c", "owner": 1, "name": "crew", "members": [2, 3]}
         return self.ask("POST", "groups", {**body, **more})
 
     def members(self, group: str, **args: Any) -> list[int]:
         """
-        Who is in it.
+        Return the members of a group.
         """
         _, page = self.ask("GET", f"groups/{group}/members", **args)
         return [m["user"] for m in page["members"]]
@@ -46,7 +46,8 @@ class GroupCallsTests(GroupCase):
 
     def test_make(self) -> None:
         """
-        A group is made once, whoever repeats the request, and can be asked for.
+        A request creates a group once, even if it is repeated, and the group can be
+        read.
         """
         status, group = self.make()
         self.assertEqual(status, 201)
@@ -60,7 +61,7 @@ class GroupCallsTests(GroupCase):
 
     def test_make_another(self) -> None:
         """
-        The same client id for another group is a conflict.
+        Another group with the same client id is a conflict.
         """
         self.make()
         status, problem = self.make(name="other")
@@ -68,7 +69,7 @@ class GroupCallsTests(GroupCase):
 
     def test_ids_as_strings(self) -> None:
         """
-        Users may be given as strings, and big ones are answered so.
+        Users may be given as strings, and large ids are answered as strings.
         """
         big = str(2**60)
         _, group = self.make(owner=big, members=["2"])
@@ -77,7 +78,7 @@ class GroupCallsTests(GroupCase):
 
     def test_bad_bodies(self) -> None:
         """
-        A body that is no request for a group is refused with the reason.
+        A request of another form is refused with the reason.
         """
         for more, word in (
             ({"name": ""}, "name"),
@@ -100,7 +101,7 @@ class GroupCallsTests(GroupCase):
 
     def test_add(self) -> None:
         """
-        Members are added in the owner's name; a repeated request is the same.
+        Members are added in the owner's name; a repeated request changes nothing.
         """
         self.make()
         body = {"client_id": "a", "users": [4, 3]}
@@ -111,7 +112,7 @@ class GroupCallsTests(GroupCase):
 
     def test_add_by_another(self) -> None:
         """
-        In another's name a service may do what the other may.
+        A service that acts as a member has the rights of that member.
         """
         self.make()
         body = {"client_id": "a", "users": [4], "by": 2}
@@ -120,7 +121,7 @@ class GroupCallsTests(GroupCase):
 
     def test_remove(self) -> None:
         """
-        A member is removed, or leaves; who is gone is gone when it is asked again.
+        A member is removed, or leaves; removing a user who is not a member succeeds.
         """
         self.make()
         self.assertEqual(self.ask("DELETE", f"{self.at}/members/3"), (204, None))
@@ -134,14 +135,14 @@ class GroupCallsTests(GroupCase):
 
     def test_remove_by_another(self) -> None:
         """
-        Only the owner removes others.
+        Only the owner removes other members.
         """
         self.make()
         self.assertEqual(self.ask("DELETE", f"{self.at}/members/3", by=2)[0], 403)
 
     def test_members_by_pages(self) -> None:
         """
-        Members are read page by page, each saying where the next begins.
+        Members are read page by page, each with the beginning of the next.
         """
         self.make(members=[2, 3, 4])
         seen, after = [], 0
@@ -156,7 +157,7 @@ class GroupCallsTests(GroupCase):
 
     def test_groups_of_a_user(self) -> None:
         """
-        A user's groups are listed, conversations of two are not.
+        A user's groups are listed, without conversations of two users.
         """
         self.make()
         row = Message("u:1:2", 1, "x", 9, "hi", 1, 5, 1)
@@ -171,7 +172,7 @@ class GroupCallsTests(GroupCase):
 
     def test_nowhere(self) -> None:
         """
-        What is not there, or not served, is told so.
+        Unknown groups are not found; unknown paths and methods are refused.
         """
         for method, path, status in (
             ("GET", "groups/5", 404),
@@ -187,8 +188,8 @@ class GroupCallsTests(GroupCase):
 
     def test_waits_for_the_store(self) -> None:
         """
-        The answer waits until the group can be asked for, but not for ever: then it
-        says that it is accepted.
+        The answer waits until the group can be read, but for a limited time: then it
+        says that the request is accepted.
         """
         self.journal.delivers = False
         waiting = self.begin(
@@ -202,7 +203,7 @@ class GroupCallsTests(GroupCase):
 
     def test_gone(self) -> None:
         """
-        When who asked is gone, nothing waits for them any more.
+        A request whose client has left leaves no timer behind.
         """
         self.journal.delivers = False
         waiting = self.begin(
@@ -213,7 +214,7 @@ class GroupCallsTests(GroupCase):
 
     def test_later(self) -> None:
         """
-        What is refused for a moment says when to come again.
+        A request that is refused for now is answered with the time to retry.
         """
         self.journal.refuses = True
         request = self.begin(
@@ -224,7 +225,7 @@ class GroupCallsTests(GroupCase):
 
     def test_bug(self) -> None:
         """
-        A bug is logged and answered without its innards.
+        A bug is logged, and its answer has no details.
         """
         self.store.groups = None  # type: ignore[assignment]
         status, problem = self.ask("GET", "groups/5")
@@ -238,7 +239,7 @@ class GroupCallsTests(GroupCase):
     )
     def test_anything(self, method: str, path: str, body: bytes) -> None:
         """
-        Whatever is asked, there is an answer, and no bug.
+        Every request is answered, and none shows a bug.
         """
         status, _ = self.ask(method, path.replace("\ud83d", "é"), body)
         self.assertIn(status, (200, 400, 404, 405))

@@ -1,5 +1,5 @@
 """
-Messages over HTTP: our own calls.
+Messages over HTTP.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class SayTests(ApiCase):
 
     def test_say(self) -> None:
         """
-        A message is answered when it is durable, with its id, and whoever repeats the
-        request is answered the same with 200; the same id for another is a conflict.
+        A message is answered when it is durable, with its id. A repeated request is
+        answered the same with 200; another message with the same client id is a
+        conflict.
         """
         status, accepted = self.say("hello")
         self.assertEqual(status, 201)
@@ -40,14 +41,14 @@ class SayTests(ApiCase):
 
     def test_not_stored_yet(self) -> None:
         """
-        Nobody waits for the store, only for the journal.
+        The answer does not wait until the message is stored.
         """
         self.journal.delivers = False
         self.assertEqual(self.say("hello")[0], 201)
 
     def test_refused_for_now(self) -> None:
         """
-        What the journal does not take now is answered with when to come again.
+        A message that the journal cannot accept now is answered with the time to retry.
         """
         self.journal.refuses = True
         request = self.begin(
@@ -58,7 +59,7 @@ class SayTests(ApiCase):
 
     def test_group(self) -> None:
         """
-        A member says something in a group, somebody else may not.
+        A member sends to a group, another user may not.
         """
         self.ask(
             "POST",
@@ -73,7 +74,7 @@ class SayTests(ApiCase):
 
     def test_bad_fields(self) -> None:
         """
-        Each field that is absent, odd, or one too many is refused, and named.
+        Each field that is absent, malformed or unknown is refused by its name.
         """
         for name in ("from", "to", "group", "kind", "client_id", "content"):
             for value in ODD:
@@ -106,7 +107,7 @@ class SayTests(ApiCase):
 
     def test_no_documents(self) -> None:
         """
-        What is no JSON, no UTF-8 or nested too deep is refused with the reason.
+        A body that is not JSON or not UTF-8, or that is nested too deeply, is refused.
         """
         half = rb'{"client_id": "a", "from": 1, "to": 2, "content": "\ud800"}'
         for body in (b"", b"{", b"7", b"null", b'"\xff"', b"[" * 99999, half):
@@ -127,7 +128,7 @@ class PageTests(ApiCase):
 
     def page(self, **args: Any) -> tuple[list[int], Any, Any]:
         """
-        The numbers on a page, and those of the ones behind and in front.
+        Return the seqs on a page, its C{next} and its C{previous}.
         """
         status, page = self.ask("GET", AT, **{"user": 2, **args})
         self.assertEqual((status, page["head"]), (200, 7))
@@ -135,7 +136,7 @@ class PageTests(ApiCase):
 
     def test_forwards(self) -> None:
         """
-        Pages follow one another by C{next} and have all messages once.
+        Pages follow one another by C{next}, and have each message once.
         """
         seen: list[int] = []
         after: Any = 0
@@ -146,7 +147,7 @@ class PageTests(ApiCase):
 
     def test_backwards(self) -> None:
         """
-        From the end pages follow one another by C{previous}.
+        Pages lead back from the end by C{previous}.
         """
         seen: list[list[int]] = []
         before: Any = 8
@@ -157,7 +158,7 @@ class PageTests(ApiCase):
 
     def test_between(self) -> None:
         """
-        With both bounds there is what is between them, and nothing where that is none.
+        With both bounds a page has the messages between them.
         """
         self.assertEqual(self.page(after=2, before=5), ([3, 4], 4, 3))
         self.assertEqual(self.page(after=2, before=3)[0], [])
@@ -169,7 +170,7 @@ class PageTests(ApiCase):
 
     def test_message(self) -> None:
         """
-        A message is shown as it was said.
+        A message is shown as it was sent.
         """
         _, page = self.ask("GET", AT, user=1, limit=1)
         (message,) = page["messages"]
@@ -180,7 +181,8 @@ class PageTests(ApiCase):
 
     def test_refused(self) -> None:
         """
-        Who is not in a conversation does not read it, and odd arguments are named.
+        A user who is not in a conversation cannot read it; malformed arguments are
+        refused by their names.
         """
         self.assertEqual(self.ask("GET", AT, user=3)[0], 403)
         self.assertEqual(self.ask("GET", AT)[0], 400)
@@ -195,7 +197,7 @@ class PageTests(ApiCase):
     @given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 9))
     def test_any_bounds(self, after: int, before: int, limit: int) -> None:
         """
-        Whatever is asked for, a page has numbers without a hole within its bounds.
+        A page has seqs without a gap within its bounds, whatever the bounds are.
         """
         some, _, _ = self.page(after=after, before=before, limit=limit)
         self.assertLessEqual(len(some), limit)

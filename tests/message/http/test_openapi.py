@@ -1,5 +1,5 @@
 """
-The description of Message's HTTP API.
+The OpenAPI description of Message's HTTP API.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ class DescriptionTests(ApiCase):
 
     def form(self, name: str) -> Any:
         """
-        What holds a document against a form of the description.
+        Return a validator of documents by a schema of the description.
         """
         root = {"$ref": f"#/components/schemas/{name}", **self.document}
         return OAS31Validator(root)
 
     def test_valid(self) -> None:
         """
-        The description is what OpenAPI 3.1 calls one.
+        The description is valid OpenAPI 3.1.
         """
         problems = list(OpenAPIV31SpecValidator(self.document).iter_errors())
         self.assertEqual(problems, [])
 
     def test_every_route(self) -> None:
         """
-        Each route is described, and nothing else; each says what it is for.
+        Each route is described, with a summary, and nothing else.
         """
         described = {
             (method.upper(), path)
@@ -57,7 +57,7 @@ class DescriptionTests(ApiCase):
 
     def test_readable(self) -> None:
         """
-        No markup of the code is left in it, and each form says what it is.
+        The description has no markup of the code, and each schema has a description.
         """
         self.assertEqual(re.findall(r"@\w+|[CL]\{", json.dumps(self.document)), [])
         for name, schema in self.document["components"]["schemas"].items():
@@ -65,8 +65,7 @@ class DescriptionTests(ApiCase):
 
     def test_fields_are_told(self) -> None:
         """
-        What is said of a field stands at the field, under the name that it has on the
-        wire.
+        A field has its description, under the name that it has in JSON.
         """
         schemas = self.document["components"]["schemas"]
         sender = schemas["NewMessage"]["properties"]["from"]
@@ -74,7 +73,7 @@ class DescriptionTests(ApiCase):
 
     def test_answers_are_as_described(self) -> None:
         """
-        What is answered has the form that the description says.
+        Answers have the schemas that the description names.
         """
         body = {"client_id": "c", "owner": 1, "name": "crew", "members": [2]}
         asked: list[tuple[str, str, Any, str]] = [
@@ -100,6 +99,6 @@ class DescriptionTests(ApiCase):
 
     def message(self, client_id: str) -> Any:
         """
-        A message, in our words; they do in the contract's as well.
+        A message, for C{messages} and C{messages/send}.
         """
         return {"client_id": client_id, "from": 1, "to": 2, "content": "x"}

@@ -1,5 +1,5 @@
 """
-Users over HTTP: conversations, what is unread, presence, sessions.
+Users over HTTP: conversations, unread counts, presence and sessions.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from wsmsg.rpc import rest_pb2
 
 class UserCallsTests(ApiCase):
     """
-    L{wsmsg.message.http.users.UserCalls}.
+    L{UserCalls}.
     """
 
     def link(self, node: str, *users: int) -> Any:
         """
-        A Connect with an open stream and these users.
+        Open a stream of a Connect with these users.
         """
         hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="x")
         link, _ = self.links.subscribe(hello, "own")
@@ -29,8 +29,8 @@ class UserCallsTests(ApiCase):
 
     def test_conversations(self) -> None:
         """
-        A user's conversations are listed page by page, with what is unread in each and
-        how far both are.
+        A user's conversations are listed page by page, with unread counts and the
+        positions of both users.
         """
         self.say("a")
         self.say("b")
@@ -50,8 +50,8 @@ class UserCallsTests(ApiCase):
 
     def test_unread(self) -> None:
         """
-        What is unread is counted in all and by conversation, and is less when some was
-        read.
+        Unread messages are counted in all and for each conversation; reading lowers the
+        counts.
         """
         self.say("a")
         self.say("b")
@@ -73,7 +73,7 @@ class UserCallsTests(ApiCase):
 
     def test_read_is_told(self) -> None:
         """
-        Whoever is in the conversation hears how far the reader is.
+        The other members of a conversation learn the position of the reader.
         """
         link = self.link("edge", 1)
         self.say("a")
@@ -86,7 +86,8 @@ class UserCallsTests(ApiCase):
 
     def test_read_refused(self) -> None:
         """
-        Nobody reads where they are not, and a body that says nothing sound is named.
+        A user cannot read a conversation of others; malformed fields are refused by
+        their names.
         """
         for name, status in (("u:1:2", 403), ("u:2:1", 400), ("x", 400), ("g:7", 403)):
             body = {"conversation": name, "seq": 1}
@@ -100,8 +101,8 @@ class UserCallsTests(ApiCase):
 
     def test_presence(self) -> None:
         """
-        Presence is told of each user that was asked for, in their order, wherever they
-        are.
+        The presence of each user of the request is shown, in the same order, whichever
+        Connect the user is on.
         """
         self.link("edge", 7)
         _, got = self.ask("GET", "presence", users="8, 7")
@@ -113,7 +114,7 @@ class UserCallsTests(ApiCase):
 
     def test_presence_refused(self) -> None:
         """
-        Nobody, too many and what is no user is refused.
+        No users, too many users and malformed ids are refused.
         """
         for users in ("", "x", "0", "1,,2", ",".join(["1"] * 1001)):
             self.assertEqual(self.ask("GET", "presence", users=users)[0], 400)
@@ -122,8 +123,8 @@ class UserCallsTests(ApiCase):
 
     def test_kick(self) -> None:
         """
-        All Connects are told to end a user's sessions, or that of one device, and the
-        answer says how many.
+        All Connects are told to end a user's sessions, or that of one device; the
+        answer has their number.
         """
         links = [self.link("one", 7), self.link("two")]
         answer = self.ask("DELETE", "users/7/sessions", reason="stolen")
@@ -138,7 +139,7 @@ class UserCallsTests(ApiCase):
 
     def test_kick_waits(self) -> None:
         """
-        A Connect whose stream is lost for a moment hears of it on the next.
+        A Connect whose stream is lost for a moment is told on the next stream.
         """
         link = self.link("one", 7)
         self.links.lost(link, "test")
@@ -150,7 +151,7 @@ class UserCallsTests(ApiCase):
 
     def test_kick_refused(self) -> None:
         """
-        Nobody without an id is ended, nor a device with an endless name.
+        Malformed users, and devices or reasons that are too long, are refused.
         """
         self.assertEqual(self.ask("DELETE", "users/0/sessions")[0], 404)
         self.assertEqual(self.ask("DELETE", "users/1/sessions/")[0], 400)
@@ -160,7 +161,7 @@ class UserCallsTests(ApiCase):
 
     def test_odd_users(self) -> None:
         """
-        A path with what can be no user leads nowhere.
+        A path with a malformed user is not found.
         """
         for user in ("0", "-1", "x", str(2**63), "1.5", "é"):
             for path in ("conversations", "unread", "groups"):

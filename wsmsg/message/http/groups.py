@@ -250,9 +250,7 @@ class GroupCalls:
         client_id = call.text("client_id")
         if not client_id:
             if not page.members or page.members[0].user != user:
-                return Reply(
-                    204
-                )  # there is no such member, which is what the request asks for
+                return Reply(204)  # the user is not a member anyway
             client_id = uuid.uuid4().hex
         change = GroupChange(remove=(user,))
         _check(client_id, change)

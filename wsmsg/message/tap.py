@@ -114,6 +114,9 @@ class Assembly:
         self._daemon = daemon
         self._reactor = reactor
         self._settings = settings
+        from wsmsg.message.cluster.message_ids import unix_ms
+
+        self._now_ms = unix_ms(reactor)
         self._journal = backends.journal()
         self._store = backends.store()
         self._presence = backends.presence()
@@ -322,6 +325,3 @@ class Assembly:
         except TokenKeyUnusable:
             key = ""  # Connect, which makes the key, uses another data directory
         return Authenticator(token, key.encode("ascii")).authenticate
-
-    def _now_ms(self) -> int:
-        return int(self._reactor.seconds() * 1000)

@@ -350,7 +350,8 @@ class UpstreamStream:
             self._results(batch.results)
         if batch.pushes:
             self._pushes(batch.pushes)
-        apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
+        if batch.receipts or batch.typing or batch.presence or batch.kicks:
+            apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
         if batch.number:
             life.number = batch.number
             self._acknowledge = True

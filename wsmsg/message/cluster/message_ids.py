@@ -13,11 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.interfaces import IReactorTime
+
 EPOCH_MS = 1_735_689_600_000
 _COUNTER_BITS = 12
 _NODE_BITS = 10
 #: How many Messages can give out ids at once.
 NUMBERS = 1 << _NODE_BITS
+
+
+def unix_ms(clock: IReactorTime) -> Callable[[], int]:
+    """
+    Return a function that gives the time of a clock in whole milliseconds.
+    """
+    return lambda: int(clock.seconds() * 1000)
 
 
 class MessageIds:

@@ -14,17 +14,15 @@ from typing import Any
 from wsmsg.errors import BadFrame
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol.frames import (
-    ChangeGroup,
     ClientFrame,
     Conversations,
-    CreateGroup,
     Delivered,
     Hello,
     Members,
     Ping,
     Read,
-    Recall,
     Send,
+    Submission,
     Sync,
     Typing,
     Watch,
@@ -141,18 +139,6 @@ def _watch(frame: Watch) -> None:
     _users(frame.users, "watch.users", WATCH_MAX)
 
 
-def _create_group(frame: CreateGroup) -> None:
-    _text(frame.client_id, "create_group.client_id", _ID_BYTES, 1)
-    _users(frame.members, "create_group.members", CHANGE_MAX)
-
-
-def _change_group(frame: ChangeGroup) -> None:
-    _text(frame.client_id, "change_group.client_id", _ID_BYTES, 1)
-    _number(frame.group, "change_group.group", 1, INT64_MAX)
-    _users(frame.add, "change_group.add", CHANGE_MAX)
-    _users(frame.remove, "change_group.remove", CHANGE_MAX)
-
-
 def _members(frame: Members) -> None:
     _text(frame.id, "members.id", _ID_BYTES, 1)
     _number(frame.group, "members.group", 1, INT64_MAX)
@@ -160,17 +146,40 @@ def _members(frame: Members) -> None:
     _number(frame.limit, "members.limit", 0, INT32_MAX)
 
 
-def _recall(frame: Recall) -> None:
-    _text(frame.client_id, "recall.client_id", _ID_BYTES, 1)
-    _text(frame.conversation, "recall.conversation", _NAME_BYTES, 1)
-    _number(frame.seq, "recall.seq", 1, INT64_MAX)
-
-
 def _ping(frame: Ping) -> None:
     _text(frame.nonce, "ping.nonce", _ID_BYTES)
 
 
+# The fields that submissions have in common.  What else an event's frame says is
+# validated where the event is made (L{wsmsg.events}).
+_FIELDS: dict[str, Callable[[Any, str], None]] = {
+    "client_id": lambda value, name: _text(value, name, _ID_BYTES, 1),
+    "conversation": lambda value, name: _text(value, name, _NAME_BYTES, 1),
+    "seq": lambda value, name: _number(value, name, 1, INT64_MAX),
+    "group": lambda value, name: _number(value, name, 1, INT64_MAX),
+    "members": lambda value, name: _users(value, name, CHANGE_MAX),
+    "add": lambda value, name: _users(value, name, CHANGE_MAX),
+    "remove": lambda value, name: _users(value, name, CHANGE_MAX),
+}
+
+
+def _by_fields(kind: type[Any]) -> Callable[[Any], None]:
+    tag = kind.__struct_config__.tag
+    checks = [
+        (field, f"{tag}.{field}", _FIELDS[field])
+        for field in kind.__struct_fields__
+        if field in _FIELDS
+    ]
+
+    def check(frame: Any) -> None:
+        for field, name, check_field in checks:
+            check_field(getattr(frame, field), name)
+
+    return check
+
+
 _CHECKS: dict[type[Any], Callable[[Any], None]] = {
+    **{k: _by_fields(k) for k in ClientFrame.__args__ if issubclass(k, Submission)},
     Hello: _hello,
     Send: _send,
     Delivered: _delivered,
@@ -179,19 +188,16 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     Conversations: _conversations,
     Typing: _typing,
     Watch: _watch,
-    Recall: _recall,
     Ping: _ping,
-    CreateGroup: _create_group,
-    ChangeGroup: _change_group,
     Members: _members,
 }
 
 
 def checked(frame: ClientFrame) -> ClientFrame:
     """
-    The frame, if all of its fields can be what they are.
+    Return the frame, if its fields are valid.
 
-    @raise BadFrame: one cannot; the reason names it.
+    @raise BadFrame: a field is not valid; the reason names it.
     """
     _CHECKS[type(frame)](frame)
     return frame

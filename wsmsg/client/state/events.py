@@ -155,7 +155,7 @@ def _recalled(frame: Deliver, common: dict[str, Any]) -> Stored | None:
 
 #: For each kind of event the function that makes what the program gets; it returns
 #: L{None} for a content that it does not understand, perhaps that of a newer server.
-_EVENTS: Mapping[int, Callable[[Deliver, dict[str, Any]], Stored | None]] = {
+EVENTS: Mapping[int, Callable[[Deliver, dict[str, Any]], Stored | None]] = {
     GROUP: _group_changed,
     RECALL: _recalled,
 }
@@ -174,8 +174,8 @@ def received(frame: Deliver, user: int) -> Stored:
         "client_id": frame.client_id,
         "mine": frame.sender == user,
     }
-    if frame.kind in _EVENTS:
-        event = _EVENTS[frame.kind](frame, common)
+    if frame.kind in EVENTS:
+        event = EVENTS[frame.kind](frame, common)
         if event is not None:
             return event
     return MessageReceived(**common, content=frame.content, kind=frame.kind)

@@ -39,16 +39,17 @@ async def _change_members(
 
 
 #: For each kind the function that applies its events; those of one kind in their order.
-_APPLY: Mapping[
-    int, Callable[[MongoConnection, Sequence[Message]], Awaitable[None]]
-] = {RECALL: _recall, GROUP: _change_members}
+APPLY: Mapping[int, Callable[[MongoConnection, Sequence[Message]], Awaitable[None]]] = {
+    RECALL: _recall,
+    GROUP: _change_members,
+}
 
 
 async def apply(connection: MongoConnection, events: Sequence[Message]) -> None:
     """
     Apply events, in a few round trips for each kind.
     """
-    for kind, apply_kind in _APPLY.items():
+    for kind, apply_kind in APPLY.items():
         some = [event for event in events if event.kind == kind]
         if some:
             await apply_kind(connection, some)

@@ -23,7 +23,7 @@ def _recall(file: SqliteFile, conversation: int, event: Message) -> None:
 
 
 #: For each kind the function that applies an event to the rows of a conversation.
-_APPLY: Mapping[int, Callable[[SqliteFile, int, Message], None]] = {
+APPLY: Mapping[int, Callable[[SqliteFile, int, Message], None]] = {
     GROUP: change_members,
     RECALL: _recall,
 }
@@ -37,5 +37,5 @@ def apply(file: SqliteFile, events: Sequence[Message]) -> None:
         row = file.row(
             "SELECT id FROM conversations WHERE name = ?", (event.conversation,)
         )
-        if row is not None and event.kind in _APPLY:
-            _APPLY[event.kind](file, row[0], event)
+        if row is not None and event.kind in APPLY:
+            APPLY[event.kind](file, row[0], event)

@@ -1,5 +1,5 @@
 """
-The benchmark: load over real WebSockets, and the floor that it is compared with.
+The benchmark: load over real WebSockets, compared with the floor, a bare echo server.
 
 ::
 
@@ -8,17 +8,13 @@ The benchmark: load over real WebSockets, and the floor that it is compared with
                        `-> load (a process of its own) -> peers -> WebSockets
                                `-> LoadResult -> report -> text, JSON
 
-    framing    RFC 6455 from the client's side, as cheap as Python allows
-    encoding   the few client frames of the load, made of templates
-    accounts   what was sent, accepted and delivered: lost, doubled, percentiles
-    schedule   when an open loop sends
-    plan       what a load process is told and what it answers
-    peers      one connection each: echo, sender, recipient, idle
-    load       runs one plan; C{python -m wsmsg.bench.load.load}
     floor      a bare Autobahn echo server; C{python -m wsmsg.bench.floor}
-    processes  starting and stopping the servers; their CPU and memory
-    scenarios  floor, saturation, latency, idle
-    report     the figures as a table, with the aims beside them
+    processes  start and stop of the servers; their CPU and memory
+    profiles   the daemons under cProfile
+    report     the figures as a table, with the aims
+    scenarios  the measurements: floor, saturation, latency, group, idle
+    stack      Kafka, MongoDB and Redis for the measurements
+    load       a package: the load generator
 
-Nothing here is imported by the daemons.
+The daemons import nothing of it.
 """

@@ -5,28 +5,19 @@ The Python client: asyncio, without Twisted.
 
     program -- Client -- Connection -- transport ==WebSocket== server
                   |          |
-                  +- Exchange (no I/O): outbound, inbound, cursors, listing, events
-                  +- Reconnect (no I/O)          PositionFile (disk)
+                  +- state.exchange (no I/O): outbound, inbound, cursors, listing
+                  +- state.reconnect (no I/O)          state.positions (disk)
 
-    client       what programs use; see its example
-    group_requests  its half that is about groups and recall
-    upkeep       keeps a connection up
-    connection   one connection from hello to its end
-    transport    the WebSocket; knows the library
-    exchange     both directions of the talk
-    outbound     what is sent, in which order, and what goes again
-    inbound      each message once, in order, without a hole
-    unnumbered   the same where the server keeps no numbers
-    cursors      telling how far we are
-    listing      asking what changed
-    history      reading what is stored
-    heartbeat    whether the server is there
-    reconnect    whether, when and where to come back
-    positions    what survives the program; saving: when it is written
-    waiting      the parts of the program that wait for the server
-    token_source where the token comes from
-    event_queue  what waits for the program
-    events       what the program is told
+    client        the class that programs use; see its example
+    connection    one connection, from hello to its end
+    groups        the methods of the client for groups and recall
+    history       stored messages and conversations, page by page
+    saving        times at which the position file is written
+    token_source  the token for each attempt to connect
+    transport     a WebSocket as frames; the only module that knows the library
+    upkeep        the connection, opened again whenever it is lost
+    waiters       futures of the program's calls that wait for the server
+    state         a package: the decisions, without I/O
 """
 
 from wsmsg.client.client import Client

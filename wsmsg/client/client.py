@@ -1,9 +1,9 @@
 """
 The client that programs use.
 
-It keeps one connection up and hides that it breaks: what was sent is sent again
-under the same id until the server has it, what was missed is asked for, and what
-comes twice is dropped::
+The client keeps one connection up and hides its losses: it sends each message again
+under the same id until the server has accepted it, asks for the messages it missed, and
+drops repeats::
 
     async with Client(url, token, device="bot") as client:
         await client.send(1002, "hello")
@@ -51,21 +51,25 @@ class Client(GroupRequests):
     """
     One user on one device.
 
-    All methods are for the event loop's thread.
+    All methods must be called in the event loop's thread.
 
     @param url: C{ws://host:21005/api/v1/connect/ws}, or C{wss}.
-    @param token_source: a token, or what gives one.
-    @param device: a newer login of the same user and device ends the older.
-    @param position_file: where the program's position and its unsent messages
-        survive it; L{None}: nowhere.
-    @param start: where a conversation begins that is not in that file: with its
-        first message, after what the user has on any device, or with what is new.
-    @param queued_messages: the most messages that wait for the program; what does
-        not fit is asked for again when there is room.
-    @param unsent: the most messages that wait to be accepted; one more is refused.
-    @param heartbeat_s: of silence, after which the server must give a sign of life.
+    @param token_source: a token, or a function that returns one.
+    @param device: the name of the device; a newer login of the same user and device
+        ends the older one.
+    @param position_file: the file that keeps the program's position and its unsent
+        messages across restarts; L{None}: they are not kept.
+    @param start: the point from which a conversation that is not in that file is read:
+        from its first message, after the last message that the user has on any device,
+        or from now on.
+    @param queued_messages: most messages in the queue of events; the client asks for
+        further messages when there is room.
+    @param unsent: most messages that wait to be accepted; a further one is refused.
+    @param heartbeat_s: seconds of silence after which the client pings the server;
+        L{None}: a little more than the server's own heartbeat.
+    @param reconnect: the policy of reconnecting; L{None}: the default policy.
     @param dial: opens connections; for tests.
-    @raise BadPositions: the position file is not one.
+    @raise BadPositions: the position file is not valid.
     """
 
     def __init__(
@@ -109,26 +113,28 @@ class Client(GroupRequests):
     @property
     def state(self) -> StateChanged:
         """
-        Whether there is a connection, as the last such event said it.
+        The state of the connection, as the last event about it.
         """
         return self._upkeep.state
 
     @property
     def user(self) -> int:
         """
-        Who we are; 0 before the first connection.
+        The id of the user; 0 before the first connection.
         """
         return self._exchange.user
 
     @property
     def limits(self) -> frames.Limits | None:
-        """What the server takes; L{None} before the first connection."""
+        """
+        The limits of the server; L{None} before the first connection.
+        """
         return self._exchange.limits
 
     @property
     def unsent(self) -> int:
         """
-        How many messages are not accepted and not refused yet.
+        The number of messages that are neither accepted nor refused yet.
         """
         return len(self._exchange.outbound)
 
@@ -143,28 +149,29 @@ class Client(GroupRequests):
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None:
-            self._taken = None  # the program failed over it, so it comes again
+            self._taken = None  # the program failed on it, so it is not processed
         await self.close()
 
     def start(self) -> None:
         """
-        Begin to connect, and go on for ever; does not wait.
+        Start to connect, and reconnect until the client is closed.  This method does
+        not wait.
         """
         self._upkeep.start()
 
     async def connect(self) -> None:
         """
-        Begin to connect, and wait until the server knows us.
+        Start to connect, and wait until the server has authenticated the user.
 
-        @raise WsmsgError: it does not want us, and trying again would not help.
+        @raise WsmsgError: the server refuses the user, and a retry would not help.
         """
         self.start()
         await self._upkeep.until(lambda: isinstance(self.state, Connected))
 
     async def caught_up(self) -> None:
         """
-        Wait until we are connected and what was missed is with the program, or waits
-        for it.
+        Wait until the client is connected and all missed messages are with the program
+        or in the queue of events.
 
         @raise WsmsgError: the client is closed.
         """
@@ -172,8 +179,8 @@ class Client(GroupRequests):
 
     async def close(self) -> None:
         """
-        End the connection and stop; whatever still waits for an answer is refused.
-        The last event that was taken counts as done.
+        Close the connection and stop; calls that still wait for an answer fail.  The
+        last event that the program took counts as processed.
         """
         self._upkeep.closing()
         self._done_with_taken()
@@ -189,16 +196,19 @@ class Client(GroupRequests):
         kind: int = TEXT,
     ) -> SendAccepted:
         """
-        Have a message accepted, however often the connection breaks meanwhile.
+        Send a message, and wait until the server has accepted it, across lost
+        connections.
 
-        If this is cancelled (by a timeout, say) the message is withdrawn, unless it
-        was on its way already: then it goes on, as it may be there.
+        If this call is cancelled (by a timeout, say), the message is withdrawn, unless
+        it was already sent once: then the client continues, as the server may have it.
 
-        @param to: a user; or none, where C{group} is the group that it is for.
-        @param client_id: the same id makes it the same message; one is made if empty.
-        @return: when the server has it and cannot lose it any more.
-        @raise Overloaded: too many messages wait already.
-        @raise WsmsgError: the server refused it for good.
+        @param to: the user to send to; omit it for a group.
+        @param group: the group to send to.
+        @param client_id: a repeat with the same id is the same message; empty: a new
+            id.
+        @return: the acceptance: the server cannot lose the message any more.
+        @raise Overloaded: too many messages wait to be accepted.
+        @raise WsmsgError: the server refused the message for good.
         """
         client_id = client_id or uuid.uuid4().hex
         return await self._accepted(
@@ -207,15 +217,17 @@ class Client(GroupRequests):
 
     def events(self) -> Events:
         """
-        What happens, in order.  An event is done with when the next is asked for:
-        only then is a message called delivered, and only then does it not come again
-        after a crash.  It ends when the client is closed.
+        Iterate over the events, in order.
+
+        An event counts as processed when the program asks for the next one: only then
+        does the client report a message as delivered, and only then does the message
+        not come again after a crash.  The iteration ends when the client is closed.
         """
         return Events(self._next_event)
 
     def head(self, conversation: str) -> int:
         """
-        The last number of a conversation that we know of; 0: we know of none.
+        Return the last known number of a conversation; 0 if there is none.
         """
         return self._exchange.inbound.head(conversation)
 
@@ -223,22 +235,22 @@ class Client(GroupRequests):
         self, conversation: str, seq: int = 0, *, message_id: int = 0
     ) -> None:
         """
-        The user saw all up to this number; or this message, if it has none (of a
-        server that keeps no numbers, see C{limits.unnumbered}).
+        Report that the user has read all messages up to a number.  For a server without
+        numbers (see C{limits.unnumbered}), report one message by its id.
         """
         self._exchange.mark_read(conversation, seq, message_id)
         self._upkeep.moved()
 
     def typing(self, conversation: str) -> None:
         """
-        The user types; lost if there is no connection.
+        Report that the user is typing.  Without a connection the call has no effect.
         """
         self._exchange.typing(conversation)
         self._upkeep.moved()
 
     def watch(self, users: Iterable[int]) -> None:
         """
-        Have L{Presence} events of these users, and no others, from now on.
+        Subscribe to L{PresenceChanged} events of these users, in place of earlier ones.
         """
         self._exchange.watch(users)
         self._upkeep.moved()
@@ -252,9 +264,9 @@ class Client(GroupRequests):
         limit: int = 50,
     ) -> list[Stored]:
         """
-        What a conversation has, in its order, read anew from the server: those
-        after a number, or the last ones, or the last before a number.  They do not
-        count as delivered.
+        Read messages of a conversation from the server, in order: those after a number,
+        the last ones, or the last ones before a number.  They do not count as
+        delivered.
 
         @raise WsmsgError: the server refused, or the client is closed.
         """
@@ -265,7 +277,10 @@ class Client(GroupRequests):
 
     async def conversations(self) -> list[frames.Head]:
         """
-        All conversations of the user, oldest change first.
+        Read all conversations of the user from the server, least recently changed
+        first.
+
+        @raise WsmsgError: the server refused, or the client is closed.
         """
         return await HistoryReader(self._ask, lambda: self.user).conversations()
 

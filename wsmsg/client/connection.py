@@ -1,5 +1,5 @@
 """
-One connection's life: hello, welcome, then frames both ways until it ends.
+The life of one connection: hello, welcome, then frames both ways until it ends.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _log = logging.getLogger("wsmsg.client")
 
 class Connection:
     """
-    Carries between a link and the exchange.
+    Carries frames between a transport and the exchange.
 
-    @param before_write: called before frames are written, for what must be durable
-        before the server knows of it.
-    @param heartbeat_s: seconds of silence before the server is asked for a sign;
-        L{None}: a little more than the server's own.
+    @param before_write: called before frames are written, to save state that must be
+        durable before the server learns of it.
+    @param heartbeat_s: seconds of silence before the server is pinged; L{None}: a
+        little more than the server's own heartbeat.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Connection:
 
     def wake(self) -> None:
         """
-        The exchange may have something to write.
+        Check whether the exchange has frames to write.
         """
         self._wake.set()
 
     async def finish(self) -> None:
         """
-        Say the last words and close.
+        Write the last frames and close.
         """
         try:
             async with asyncio.timeout(_FINISH_S):
@@ -73,7 +73,7 @@ class Connection:
 
     async def run(self) -> Ended:
         """
-        Until it ends.
+        Run until the connection ends.
         """
         began = self._now()
         welcomed = False
@@ -102,7 +102,7 @@ class Connection:
                 writer.cancel()
                 await asyncio.gather(writer, return_exceptions=True)
             self._link.abort()
-        raise AssertionError("reading ends by losing the connection")
+        raise AssertionError("reading ends only with the connection")
 
     async def _greet(self) -> frames.Welcome:
         await self._link.send([self._exchange.hello()])
@@ -115,7 +115,7 @@ class Connection:
             except Lost as lost:
                 if refusal is None or lost.how.close_code != 1006:
                     raise
-                # The connection broke before its close frame was in.
+                # The connection was lost before its close frame arrived.
                 raise Lost(_refusal(refusal)) from None
             match frame:
                 case frames.Welcome():
@@ -130,7 +130,9 @@ class Connection:
     def _checked(self, welcome: frames.Welcome) -> frames.Welcome:
         saved = self._exchange.user
         if saved and saved != welcome.user:
-            reason = f"the token is of user {welcome.user}, the position of {saved}"
+            reason = (
+                f"the token is of user {welcome.user}, the position file of {saved}"
+            )
             raise Lost(Ended(reason=reason, close_code=Close.FORBIDDEN))
         return welcome
 
@@ -139,7 +141,7 @@ class Connection:
             try:
                 frame = await self._link.receive()
             except BadFrame as error:
-                _log.warning("a frame that we do not understand: %s", error.reason)
+                _log.warning("invalid frame from the server: %s", error.reason)
                 heartbeat.heard(self._now())
                 continue
             now = self._now()
@@ -152,7 +154,7 @@ class Connection:
             self._wake.set()
 
     def _told_to_move(self, frame: frames.Goaway) -> None:
-        _log.info("the server asks us to move: %s", frame.reason)
+        _log.info("the server asks the client to move: %s", frame.reason)
         at = self._now() + frame.after_ms / 1000
         self._reconnect.told_to_move(at, frame.alternatives)
 
@@ -166,7 +168,7 @@ class Connection:
                     return
                 move_at = self._reconnect.move_at
                 if move_at is not None and now >= move_at:
-                    self._leave("moved, as the server asked")
+                    self._leave("moved at the request of the server")
                     return
                 out: list[ClientFrame] = self._exchange.due(now)
                 if heartbeat.ask(now):
@@ -176,7 +178,7 @@ class Connection:
                     await self._link.send(out)
                 await self._until(heartbeat)
         except Lost:
-            return  # whoever reads learns it too
+            return  # the reader learns it, too
 
     def _leave(self, reason: str) -> None:
         self._left = Ended(reason=reason, close_code=Close.DRAIN)
@@ -184,7 +186,7 @@ class Connection:
 
     async def _until(self, heartbeat: HeartbeatTimer) -> None:
         """
-        Wait until there may be something to do.
+        Wait until there may be frames to write.
         """
         now = self._now()
         times = [
@@ -194,8 +196,8 @@ class Connection:
         ]
         at = min(t for t in times if t is not None)
         try:
-            # Not wait_for(), which in Python 3.11 may lose a cancellation.  A hair
-            # later than due: the loop's clock and its timers round apart.
+            # Not wait_for(), which may lose a cancellation in Python 3.11.  A little
+            # later than due, because the loop rounds its clock and timers apart.
             async with asyncio.timeout(max(0.0, at - now) + 0.001):
                 await self._wake.wait()
         except TimeoutError:

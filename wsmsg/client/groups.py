@@ -1,5 +1,5 @@
 """
-What programs ask of groups, and that a message is taken back.
+The methods of the client for groups, and for the recall of messages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsmsg.events.group_change import GROUP_CHANGE_USERS, GroupChange, change_pr
 from wsmsg.model import INT64_MAX, group_in
 from wsmsg.protocol import frames
 
-#: More than any server gives at once.
+#: More than any server returns at once.
 _PAGE = 10_000
 
 
@@ -27,7 +27,7 @@ class GroupMemberState:
     """
     A member of a group.
 
-    @ivar joined: the number of the change that made them one.
+    @ivar joined: the number of the change that added the member.
     """
 
     user: int
@@ -39,8 +39,8 @@ class GroupState:
     """
     A group with its members, by user.
 
-    @ivar history: whoever joins reads from number 1 on, not from where they joined.
-    @ivar count: how many members there are, whether all were asked for or not.
+    @ivar history: new members can read all messages, not only those after they joined.
+    @ivar count: the number of members, which may be more than were asked for.
     """
 
     group: int
@@ -53,20 +53,20 @@ class GroupState:
 
 class GroupRequests(ABC):
     """
-    The half of L{wsmsg.client.client.Client} that is about groups.  What changes
-    something is repeated like a send until it is accepted, whatever breaks meanwhile.
+    The methods of L{wsmsg.client.client.Client} for groups.  The client repeats a
+    change of a group until the server accepts it, like a send, across lost connections.
     """
 
     @abstractmethod
     async def _accepted(self, frame: frames.Submission) -> SendAccepted:
         """
-        Have it accepted.
+        Submit a request, and wait until the server accepts it.
         """
 
     @abstractmethod
     async def _ask(self, make: Callable[[str], Request]) -> Answer:
         """
-        Put a question.
+        Send a query, and wait for the answer.
         """
 
     async def create_group(
@@ -78,13 +78,14 @@ class GroupRequests(ABC):
         client_id: str = "",
     ) -> int:
         """
-        Make a group of us, its owner, and others.
+        Create a group that this user owns.
 
         @param members: at most 1,000; see L{add_members} for more.
-        @param history: whoever joins later reads from the first message on.
-        @param client_id: the same id makes the same group; one is made if empty.
+        @param history: new members can read all messages from the first one.
+        @param client_id: a repeat with the same id creates no second group; empty: a
+            new id.
         @return: the group's number.
-        @raise WsmsgError: the server refused it for good.
+        @raise WsmsgError: the server refused the request for good.
         """
         users = tuple(dict.fromkeys(members))
         _check(GroupChange(True, name, history, users))
@@ -100,15 +101,15 @@ class GroupRequests(ABC):
         client_id: str = "",
     ) -> SendAccepted:
         """
-        Add and remove members, at most 1,000 users together, at once.
+        Add and remove members in one change, at most 1,000 users together.
 
-        @raise WsmsgError: the server refused it for good.
+        @raise WsmsgError: the server refused the request for good.
         """
         change = GroupChange(
             add=tuple(dict.fromkeys(add)), remove=tuple(dict.fromkeys(remove))
         )
         _check(change)
-        _check_number(group, "a group")
+        _check_number(group, "the number of a group")
         frame = frames.ChangeGroup(
             client_id or _made_up(), group, change.add, change.remove
         )
@@ -116,39 +117,45 @@ class GroupRequests(ABC):
 
     async def add_members(self, group: int, users: Iterable[int]) -> None:
         """
-        Add any number of members, a thousand at a time; only the owner may.
+        Add any number of members, a thousand in each change; only the owner may.
+
+        @raise WsmsgError: the server refused a change for good.
         """
         for some in _thousands(users):
             await self.change_group(group, add=some)
 
     async def remove_members(self, group: int, users: Iterable[int]) -> None:
         """
-        Remove any number of members, a thousand at a time; only the owner may.
+        Remove any number of members, a thousand in each change; only the owner may.
+
+        @raise WsmsgError: the server refused a change for good.
         """
         for some in _thousands(users):
             await self.change_group(group, remove=some)
 
     async def leave(self, group: int) -> SendAccepted:
         """
-        Be a member no more.
+        Leave a group.
+
+        @raise WsmsgError: the server refused the request for good.
         """
         return await self.change_group(group, remove=[await self._self()])
 
     @abstractmethod
     async def _self(self) -> int:
         """
-        Who we are, once that is known.
+        Return the id of this user, once it is known.
         """
 
     async def members(self, group: int, *, limit: int = INT64_MAX) -> GroupState:
         """
-        A group that we are in, and its members.
+        Read a group of this user with its members.
 
-        @param limit: the most members to ask for.
+        @param limit: most members to read.
         @raise WsmsgError: the server refused, or the client is closed.
         """
         found: dict[int, GroupMemberState] = {}
-        _check_number(group, "a group")
+        _check_number(group, "the number of a group")
         while True:
             after = max(found, default=0)
             most = min(limit - len(found), _PAGE)
@@ -156,7 +163,7 @@ class GroupRequests(ABC):
                 partial(frames.Members, group=group, after=after, limit=most)
             )
             if not isinstance(answer, frames.Group):
-                raise Internal("the server answered something else")
+                raise Internal("the server sent an answer of another kind")
             for member in answer.members:
                 found[member.user] = GroupMemberState(member.user, member.joined)
             more = answer.more or len(found) < answer.count
@@ -175,11 +182,12 @@ class GroupRequests(ABC):
         self, conversation: str, seq: int, *, client_id: str = ""
     ) -> SendAccepted:
         """
-        Take a message of ours back: its content is gone, and everybody is told.
+        Recall a message of this user: its content is deleted, and all members are
+        notified.
 
-        @raise WsmsgError: it is not ours, or the time for it is over.
+        @raise WsmsgError: the message is of another user, or the time limit is over.
         """
-        _check_number(seq, "a number of a message")
+        _check_number(seq, "the number of a message")
         frame = frames.Recall(client_id or _made_up(), conversation, seq)
         return await self._accepted(frame)
 

@@ -1,5 +1,5 @@
 """
-Reading what is stored: old messages and all conversations, page by page.
+Stored messages and conversations, read page by page.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from wsmsg.errors import Internal
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 
-#: Puts a question, made from an id, and waits for the answer.
+#: Sends a query, made for an id, and waits for the answer.
 Ask = Callable[[Callable[[str], Request]], Awaitable[Answer]]
 
 
 class HistoryReader:
     """
-    @param user: gives who reads, to know which messages are their own.
+    Reads pages with queries.
+
+    @param user: returns the id of this user, to recognize the user's own messages.
     """
 
     def __init__(self, ask: Ask, user: Callable[[], int]) -> None:
@@ -30,7 +32,7 @@ class HistoryReader:
         self, conversation: str, after: int, limit: int, before: int = INT64_MAX
     ) -> list[Stored]:
         """
-        The first messages with higher numbers, and lower ones than C{before}.
+        Read the first messages after a number, up to C{before}.
         """
         found: list[Stored] = []
         while len(found) < limit:
@@ -41,14 +43,14 @@ class HistoryReader:
             after = page.messages[-1].seq
             if after >= before:
                 break
-        # In a group the numbers may begin late, and jump.
+        # In a group the numbers may start above 1, and skip.
         return [message for message in found[:limit] if message.seq < before]
 
     async def before(
         self, conversation: str, before: int | None, limit: int
     ) -> list[Stored]:
         """
-        The last messages with lower numbers; of all where C{before} is L{None}.
+        Read the last messages before a number; the last of all if C{before} is L{None}.
         """
         if before is None:
             before = (await self._page(conversation, 0, 1)).head + 1
@@ -57,7 +59,7 @@ class HistoryReader:
 
     async def conversations(self) -> list[frames.Head]:
         """
-        All of the user's, oldest change first.
+        Read all conversations of the user, least recently changed first.
         """
         found: dict[str, frames.Head] = {}
         since, after, more = 0, "", True
@@ -66,9 +68,9 @@ class HistoryReader:
                 partial(frames.Conversations, since=since, after=after)
             )
             if not isinstance(answer, frames.Heads):
-                raise Internal("the server answered something else")
+                raise Internal("the server sent an answer of another kind")
             for head in answer.heads:
-                found.pop(head.conversation, None)  # it changed again meanwhile
+                found.pop(head.conversation, None)  # it changed again during the list
                 found[head.conversation] = head
             if answer.heads:
                 since, after = answer.heads[-1].time, answer.heads[-1].conversation
@@ -80,5 +82,5 @@ class HistoryReader:
             lambda i: frames.Sync(i, conversation, after=after, limit=limit)
         )
         if not isinstance(answer, frames.Page):
-            raise Internal("the server answered something else")
+            raise Internal("the server sent an answer of another kind")
         return answer

@@ -1,5 +1,6 @@
 """
-When the position is written: before what must be durable is sent, else soon.
+Times at which the position file is written: before frames that depend on it, else soon
+after a change.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.positions import BadPositions, PositionFile, Saved
 
-#: Changes of so long are one write.
+#: Seconds in which changes are collected for one write.
 _SAVE_S = 0.2
 
 _log = logging.getLogger("wsmsg.client")
@@ -19,7 +20,7 @@ _log = logging.getLogger("wsmsg.client")
 
 class Saving:
     """
-    Keeps the file like the exchange.
+    Keeps the position file in step with the exchange.
 
     @param path: L{None}: there is no file.
     """
@@ -30,15 +31,15 @@ class Saving:
 
     def load(self) -> Saved:
         """
-        What an earlier run left.
+        Read the state that an earlier run saved.
 
-        @raise BadPositions: it cannot be understood.
+        @raise BadPositions: the file is not valid.
         """
         return self._file.load() if self._file else Saved()
 
     def soon(self, exchange: Exchange) -> None:
         """
-        Something changed.
+        Write the file soon, after a change.
         """
         if self._file is not None and self._due is None:
             loop = asyncio.get_running_loop()
@@ -46,14 +47,15 @@ class Saving:
 
     def before_write(self, exchange: Exchange) -> None:
         """
-        Frames are about to be written: a message must keep its id from then on.
+        Write the file before frames are sent, since a message keeps its id from then
+        on.
         """
         if exchange.outbound.changed:
             self.now(exchange)
 
     def now(self, exchange: Exchange) -> None:
         """
-        Write what changed.
+        Write the changes at once.
         """
         if self._due is not None:
             self._due.cancel()
@@ -69,4 +71,4 @@ class Saving:
                 unsent=exchange.outbound,
             )
         except BadPositions as error:
-            _log.error("the position is not saved: %s", error)
+            _log.error("cannot save the position file: %s", error)

@@ -1,5 +1,5 @@
 """
-Where a client's token comes from.
+The token for each attempt to connect.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from wsmsg.client.state.reconnect import Ended
 from wsmsg.client.transport import Lost
 from wsmsg.errors import Unauthenticated
 
-#: Gives a token; asked before every attempt to connect, so it may give a fresh one.
+#: A token, or a function that returns one.  The client calls the function before every
+#: attempt to connect.
 TokenSource = str | Callable[[], "str | Awaitable[str]"]
 
 _log = logging.getLogger("wsmsg.client")
@@ -19,10 +20,10 @@ _log = logging.getLogger("wsmsg.client")
 
 async def token_of(source: TokenSource) -> str:
     """
-    A token for the next attempt.
+    Return a token for the next attempt.
 
-    @raise Lost: there is none; a source that raises L{Unauthenticated} says that
-        there will be none, any other failure is tried again.
+    @raise Lost: there is none.  If the source raises L{Unauthenticated}, there will be
+        none; after any other failure the client tries again.
     """
     if isinstance(source, str):
         return source

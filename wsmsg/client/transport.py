@@ -35,11 +35,11 @@ CodecName = Literal["protobuf", "json"]
 
 _CODECS: dict[str, ProtobufCodec | JsonCodec] = {"protobuf": PROTOBUF, "json": JSON}
 
-#: A page has many messages; this bounds what a broken server can make us hold.
+#: Limit of a frame: room for a page of messages, and a bound for a broken server.
 _MAX_BYTES = 64 * 2**20
 
 _CLOSE_S = 1.0
-#: Characters of a refusal that the reason of the failure quotes.
+#: Characters of a refusal that the reason quotes.
 _DETAIL = 200
 
 _NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
@@ -47,9 +47,9 @@ _NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
 
 class Lost(Exception):
     """
-    There is no connection, or none any more.
+    There is no connection, or it is lost.
 
-    @ivar how: for the decision what to do about it.
+    @ivar how: the end of the connection, for the decision to reconnect.
     """
 
     def __init__(self, how: Ended) -> None:
@@ -59,32 +59,32 @@ class Lost(Exception):
 
 class ClientTransport(Protocol):
     """
-    A connection that is open.
+    An open connection.
     """
 
     async def send(self, frames: list[ClientFrame]) -> None:
         """
         Write frames; waits while the server does not read.
 
-        @raise Lost: the connection is gone.
+        @raise Lost: the connection is lost.
         """
 
     async def receive(self) -> ServerFrame:
         """
-        The next frame.
+        Return the next frame.
 
-        @raise Lost: there is none, because the connection is gone.
-        @raise BadFrame: it cannot be understood.
+        @raise Lost: the connection is lost.
+        @raise BadFrame: the frame is not valid.
         """
 
     async def close(self, reason: str) -> None:
         """
-        End it in good order, within a second.
+        Close the connection with the closing handshake, within a second.
         """
 
     def abort(self) -> None:
         """
-        End it at once; whoever receives learns that it is lost.
+        Close the connection at once; L{receive} raises L{Lost}.
         """
 
 
@@ -130,14 +130,14 @@ def websocket_dial(
     codec: CodecName, *, open_timeout_s: float = 10.0, tls: ssl.SSLContext | None = None
 ) -> Dial:
     """
-    Open WebSockets that speak this codec.
+    Return a function that opens WebSockets with this codec.
 
-    @param tls: for C{wss}; L{None}: the certificates that the machine trusts.
+    @param tls: for C{wss}; L{None}: trust the certificate authorities of the machine.
     """
     spoken = _CODECS[codec]
 
     async def dial(url: str, token: str) -> ClientTransport:
-        # The library takes no ssl of None for wss, and none at all for ws.
+        # The library accepts no ssl=None for wss, and no ssl at all for ws.
         extra: dict[str, Any] = {"ssl": tls} if tls else {}
         try:
             connection = await connect(
@@ -149,7 +149,7 @@ def websocket_dial(
                 proxy=None if _is_local(url) else True,
                 open_timeout=open_timeout_s,
                 close_timeout=_CLOSE_S,
-                ping_interval=None,  # the session is pinged, not the socket
+                ping_interval=None,  # the client pings the session, not the socket
                 max_size=_MAX_BYTES,
                 **extra,
             )
@@ -167,9 +167,9 @@ def websocket_dial(
 def _closed(error: ConnectionClosed) -> Ended:
     if error.rcvd is None:
         if error.sent is not None and error.sent.code != Close.DONE:
-            # We could not go on with what came, and would not the next time.
+            # The data is invalid, and would be so the next time.
             return Ended(reason=str(error), close_code=error.sent.code)
-        return Ended(reason="the connection broke")
+        return Ended(reason="the connection was lost")
     code = error.rcvd.code
     name = _NAMES.get(code, "closed")
     said = f": {error.rcvd.reason}" if error.rcvd.reason else ""
@@ -192,7 +192,7 @@ def _refused(url: str, error: Exception) -> Ended:
         case OSError() | EOFError() | WebSocketException():
             return Ended(reason=f"{url}: {_plain(error)}")
         case _:
-            # A certificate file, a resolver, a proxy: still no connection.
+            # For example a certificate file, a resolver or a proxy.
             return Ended(reason=f"{url}: {type(error).__name__}: {error}")
 
 
@@ -211,7 +211,8 @@ def _detail(body: bytes) -> str:
 
 def _plain(error: Exception) -> str:
     """
-    One line; asyncio puts the failures of several addresses into one text.
+    Return an error in one line; asyncio puts the failures of several addresses into one
+    text.
     """
     if isinstance(error, ConnectionRefusedError) or "refused" in str(error):
         return "connection refused"
@@ -232,12 +233,12 @@ async def within(
     seconds: float, receiving: Coroutine[Any, Any, ServerFrame]
 ) -> ServerFrame:
     """
-    What is received in time.
+    Return the result of a receive within a time limit.
 
-    @raise Lost: nothing was.
+    @raise Lost: nothing arrived in time.
     """
     try:
         async with asyncio.timeout(seconds):
             return await receiving
     except TimeoutError:
-        raise Lost(Ended(reason=f"the server said nothing for {seconds} s")) from None
+        raise Lost(Ended(reason=f"the server sent nothing for {seconds} s")) from None

@@ -1,5 +1,6 @@
 """
-Keeping one connection up, until the program ends it or the server does not want us.
+The connection, opened again until the program closes the client or the server refuses
+it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ _log = logging.getLogger("wsmsg.client")
 
 class Upkeep:
     """
-    The connection after the connection.
+    Opens a connection after each that was lost.
 
-    @param on_end: called once when there will be none any more.
-    @ivar state: whether there is one, as the last such event said it.
+    @param on_end: called once when there will be no further connection.
+    @ivar state: the state of the connection, as the last event about it.
     """
 
     def __init__(
@@ -54,16 +55,18 @@ class Upkeep:
 
     def start(self) -> None:
         """
-        Begin to connect, and go on for ever; does not wait.
+        Start to connect, and reconnect until the client is closed.  This method does
+        not wait.
         """
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """
-        Wait until something is the case.
+        Wait until a condition is true.
 
-        @raise WsmsgError: there is no connection any more, and it is not.
+        @raise WsmsgError: there will be no further connection, and the condition is
+            false.
         """
         while not reached():
             self.check()
@@ -71,21 +74,23 @@ class Upkeep:
 
     async def change(self) -> None:
         """
-        Wait until something came, or the state is another.
+        Wait until something arrives, or the state changes.
         """
         self._changed.clear()
         await self._changed.wait()
 
     def check(self) -> None:
         """
-        @raise WsmsgError: there will be no connection any more.
+        Raise if there will be no further connection.
+
+        @raise WsmsgError: the reason.
         """
         if isinstance(self.state, Closed):
             raise self.state.error or Unavailable("the client is closed")
 
     def moved(self) -> None:
         """
-        The program changed something.
+        Check for frames to write, after the program changed something.
         """
         if self._connection is not None:
             self._connection.wake()
@@ -93,13 +98,13 @@ class Upkeep:
 
     def closing(self) -> None:
         """
-        The program wants no more connections after this one.
+        Open no further connection after this one.
         """
         self._closing = True
 
     async def close(self) -> None:
         """
-        End the connection and stop.
+        Close the connection and stop.
         """
         if self._connection is not None:
             await self._connection.finish()
@@ -129,7 +134,7 @@ class Upkeep:
         except Exception as error:  # noqa: BLE001 (the guard of the task)
             _log.exception("the client failed")
             self._end(
-                Closed(f"a bug of the client: {error!r}", Unavailable(str(error)))
+                Closed(f"a bug in the client: {error!r}", Unavailable(str(error)))
             )
 
     async def _connect_once(self, url: str) -> Ended:
@@ -152,7 +157,7 @@ class Upkeep:
 
     def _received(self) -> None:
         """
-        Frames came in.
+        Process received frames.
         """
         if not isinstance(self.state, Connected) and self._exchange.connected:
             self.state = self._exchange.connected

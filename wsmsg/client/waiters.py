@@ -1,5 +1,5 @@
 """
-The parts of the program that wait for the server, as futures.
+Futures of the program's calls that wait for the server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wsmsg.errors import WsmsgError
 
 class Waiting:
     """
-    Who waits for which send to be settled and which question to be answered.
+    The calls that wait for a send to be settled or for an answer.
     """
 
     def __init__(self) -> None:
@@ -41,15 +41,15 @@ class Waiting:
 
     def waits_for(self, client_id: str) -> bool:
         """
-        Whether anybody waits for this send.
+        Return L{True} if a call waits for this send.
         """
         return client_id in self._sends
 
     def settled(self, client_id: str, outcome: SendAccepted | WsmsgError) -> bool:
         """
-        A send is settled.
+        Settle a send.
 
-        @return: whether anybody waited for it.
+        @return: L{True} if a call waited for it.
         """
         waiting = self._sends.get(client_id, [])
         for future in waiting:
@@ -58,9 +58,9 @@ class Waiting:
 
     async def answer(self, request_id: str) -> Answer:
         """
-        Wait for the answer to a question.
+        Wait for the answer to a query.
 
-        @raise WsmsgError: that is the answer.
+        @raise WsmsgError: the answer is an error.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[request_id] = future
@@ -71,7 +71,7 @@ class Waiting:
 
     def answered(self, request_id: str, answer: Answer) -> None:
         """
-        A question is answered.
+        Process the answer to a query.
         """
         future = self._answers.get(request_id)
         if future is not None:
@@ -79,7 +79,7 @@ class Waiting:
 
     def fail(self, error: WsmsgError) -> None:
         """
-        Nobody will get an answer any more.
+        Fail all calls that wait.
         """
         for sends in self._sends.values():
             for send in sends:
@@ -92,7 +92,7 @@ def _resolve(future: asyncio.Future[Any], outcome: object) -> None:
     if future.done():
         return
     if isinstance(outcome, WsmsgError):
-        # Each has its own: a traceback grows on an exception that many raise.
+        # A copy for each: a traceback grows on an exception that is raised often.
         error = type(outcome)(outcome.reason, outcome.retry_after_ms)
         future.set_exception(error)
     else:

@@ -49,10 +49,10 @@ class ScriptTests(SynchronousTestCase):
         A text that cannot be played is refused with the line.
         """
         for text, reason in (
-            ("Ada: a\nBen: b\nCy: c", "f, line 3: Cy is the third"),
+            ("Ada: a\nBen: b\nCy: c", "f, line 3: Cy is a third"),
             ("Ada: a\nhello", "f, line 2: is not like"),
             ("Ada:", "f, line 1"),
-            ("Ada: a", "two must talk"),
+            ("Ada: a", "two speakers"),
         ):
             with self.assertRaisesRegex(BadScript, reason):
                 parse_script(text, "f")

@@ -1,3 +1,17 @@
 """
-The client's decisions, without I/O.
+The decisions of the client, without I/O.
+
+::
+
+    cursors      progress in each conversation, to report to the server
+    event_queue  the bounded queue of events for the program
+    events       events that the program receives
+    exchange     both directions of the protocol; uses the modules above and below
+    heartbeat    liveness of the connection
+    inbound      received messages: each once, in order, without a gap
+    listing      queries for changed conversations
+    outbound     sends: order, window, repeats
+    positions    the position file
+    reconnect    decision to reconnect: when, and to which address
+    unnumbered   received messages of a server without numbers
 """

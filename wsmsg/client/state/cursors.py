@@ -1,9 +1,9 @@
 """
-How far we are in each conversation, told to the server: only the last number counts,
-so however many messages were taken it is one frame, and nothing is told twice.
+Progress in each conversation, reported to the server.  Only the last number counts, so
+a report is one frame for any number of messages, and no number is reported twice.
 
-The server does not answer these frames.  What was told on a connection that broke is
-told again on the next.
+The server does not answer these frames.  After a lost connection, the client repeats
+the reports of that connection on the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Key = tuple[str, Literal["delivered", "read"]]
 
 class CursorState:
     """
-    Delivered and read, by conversation.
+    The delivered and read numbers, by conversation.
     """
 
     def __init__(self) -> None:
@@ -27,25 +27,25 @@ class CursorState:
 
     def resume(self, conversation: str, seq: int) -> None:
         """
-        An earlier run took all up to this number, and most likely said so.
+        Start from the number that an earlier run reached and most likely reported.
         """
         self._known[conversation, "delivered"] = seq
 
     def delivered(self, conversation: str, seq: int) -> None:
         """
-        All up to this number is with the program.
+        The program has all messages up to this number.
         """
         self._raise_to((conversation, "delivered"), seq)
 
     def read(self, conversation: str, seq: int) -> None:
         """
-        All up to this number was seen.
+        The user has read all messages up to this number.
         """
         self._raise_to((conversation, "read"), seq)
 
     def heard(self, head: Head) -> None:
         """
-        The server says where it thinks that we are.
+        Apply the numbers that the server has.
         """
         for key, seq in self._keys(head):
             if seq >= self._known.get(key, 0):
@@ -56,7 +56,7 @@ class CursorState:
 
     def due(self, limit: int) -> list[Delivered | Read]:
         """
-        What is to be told now, at most so many frames.
+        Return the frames to write now, up to a limit.
         """
         frames: list[Delivered | Read] = []
         while self._untold and len(frames) < limit:
@@ -71,13 +71,13 @@ class CursorState:
     @property
     def waiting(self) -> bool:
         """
-        Whether something is to be told.
+        L{True} if there is something to report.
         """
         return bool(self._untold)
 
     def lost(self) -> None:
         """
-        The connection is gone; what was told on it may not have been heard.
+        Repeat the reports of a lost connection, which the server may not have received.
         """
         self._untold.update(self._told)
         self._told.clear()

@@ -1,9 +1,10 @@
 """
-The events that wait for the program: bounded, whatever the program does.
+The queue of events for the program, bounded whatever the program does.
 
-A program that only sends never takes one.  So news replaces older news of the same
-kind, the oldest goes where there is no end of it, and messages, which must not be
-lost, are not put here while there is no room: they are asked for again later.
+A program that only sends never takes an event.  So a newer event replaces an older one
+of the same kind where only the newest matters, and drops the oldest one otherwise.
+Messages, which must not be lost, are not queued while there is no room: the client asks
+for them later.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class EventQueue:
     """
     Events in their order.
 
-    @param messages: the most messages that wait; as many other events may.
+    @param messages: most messages in the queue; as many other events fit.
     """
 
     def __init__(self, messages: int) -> None:
@@ -40,13 +41,13 @@ class EventQueue:
     @property
     def room(self) -> int:
         """
-        How many messages may still be put.
+        The number of messages that still fit.
         """
         return self._limit - self._messages
 
     def put(self, event: Event) -> None:
         """
-        Queue an event; a receipt, presence or typing replaces the one before it.
+        Queue an event; a receipt, presence or typing event replaces the one before it.
         """
         if isinstance(event, Stored):
             self._messages += 1
@@ -62,7 +63,7 @@ class EventQueue:
 
     def take(self) -> Event | None:
         """
-        The oldest event; L{None} where none waits.
+        Remove and return the oldest event; L{None} if there is none.
         """
         if not self._waiting:
             return None
@@ -88,7 +89,7 @@ class EventQueue:
 
 class Events:
     """
-    Events one by one; for one reader.
+    An iterator over the events, for one reader.
     """
 
     def __init__(self, take: Callable[[], Awaitable[Event | None]]) -> None:

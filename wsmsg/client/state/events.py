@@ -1,5 +1,5 @@
 """
-What a client tells the program that uses it.
+Events that a client gives to the program.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _NAMED = 10
 @attrs.frozen
 class SendAccepted:
     """
-    The server has the message and will not lose it.
+    The server has accepted a message and will not lose it.
 
-    @ivar time_ms: when, by the server's clock, in unix milliseconds.
-    @ivar conversation: of the group, where that is what was asked for.
+    @ivar time_ms: the time of acceptance by the server's clock, in unix milliseconds.
+    @ivar conversation: the conversation of the new group, for a request to create one.
     """
 
     client_id: str
@@ -190,7 +190,7 @@ def _listed(users: Sequence[int]) -> str:
 @attrs.frozen
 class ReceiptReceived:
     """
-    Another member is so far in the conversation; both numbers are cumulative.
+    Another member has received and read messages up to these numbers.
     """
 
     conversation: str
@@ -202,7 +202,7 @@ class ReceiptReceived:
 @attrs.frozen
 class PresenceChanged:
     """
-    A watched user came or went.
+    A watched user came online or went offline.
 
     @ivar last_seen_ms: unix milliseconds; 0: never seen.
     """
@@ -215,7 +215,7 @@ class PresenceChanged:
 @attrs.frozen
 class TypingReceived:
     """
-    A user types in a conversation at this moment.
+    A user is typing in a conversation.
     """
 
     conversation: str
@@ -225,7 +225,7 @@ class TypingReceived:
 @attrs.frozen
 class Connected:
     """
-    The server knows us; what was missed follows.
+    The server has authenticated the user; missed messages follow.
     """
 
     user: int
@@ -235,9 +235,9 @@ class Connected:
 @attrs.frozen
 class Reconnecting:
     """
-    There is no connection; another attempt is made by itself.
+    There is no connection; the client will try again.
 
-    @ivar delay_s: seconds until that.
+    @ivar delay_s: seconds until the next attempt.
     """
 
     reason: str
@@ -247,9 +247,9 @@ class Reconnecting:
 @attrs.frozen
 class Closed:
     """
-    There is no connection and there will be none.
+    There is no connection, and the client will not try again.
 
-    @ivar error: why; L{None}: the program closed the client.
+    @ivar error: the reason; L{None}: the program closed the client.
     """
 
     reason: str
@@ -259,11 +259,11 @@ class Closed:
 @attrs.frozen
 class SendSettled:
     """
-    What became of a message (or of another request of the program) that nobody waits
-    for: an earlier run had left it unsent, or the wait for it was cancelled when it was
-    on its way.
+    The result of a message (or of another request of the program) for which no call
+    waits: an earlier run left it unsent, or the call was cancelled after it was sent.
 
-    @ivar accepted: L{None}: it was refused for good, as C{error} says.
+    @ivar accepted: L{None} if the server refused it for good, for the reason in
+        C{error}.
     """
 
     client_id: str

@@ -1,14 +1,9 @@
 """
-Both directions of the talk with the server, without any I/O.
+Both directions of the protocol with the server, without any I/O.
 
-::
-
-    program --send, mark_read, ...--> Exchange --due()--> frames to write
-    program <-------- events -------- Exchange <--receive()-- frames that came
-
-Whoever has the connection calls L{Exchange.receive} for each frame, writes what
-L{Exchange.due} gives, looks again when L{Exchange.next_due} says so, and calls
-L{Exchange.lost} when the connection is gone.  Times are seconds of one clock.
+The owner of the connection calls L{Exchange.receive} for each frame, writes the frames
+of L{Exchange.due}, checks again at the time of L{Exchange.next_due}, and calls
+L{Exchange.lost} when the connection is lost.  Times are seconds of one clock.
 """
 
 from __future__ import annotations
@@ -39,16 +34,16 @@ from wsmsg.errors import WsmsgError, from_code
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
-#: How far before the last list the next begins: a message is listed by the time when
-#: it was accepted, and may be stored, and so be seen, a good while after.
+#: Overlap of two lists: a message is listed by the time of its acceptance, but may be
+#: stored, and so become visible, later.
 _MARGIN_MS = 10 * 60 * 1000
 
-#: So often, and so many at once, the server is told how far we are.
+#: Interval and most frames of progress reports.
 _CURSOR_S = 0.1
 _CURSORS = 10
 _LAST_CURSORS = 100
 
-#: How long we wait for the C{resync} that follows a welcome without a list.
+#: Time limit for the C{resync} that follows a welcome without a list.
 _UNSYNCED_S = 3.0
 
 _log = logging.getLogger("wsmsg.client")
@@ -59,14 +54,13 @@ Answer = frames.Page | frames.Heads | frames.Group | WsmsgError
 
 class Exchange:
     """
-    What is between a program and the server, across connections.
+    The state between a program and the server, across connections.
 
     @param saved: of an earlier run.
-    @param start: where a conversation without a position begins.
-    @param on_settled: called once for each send with its client id and what became
-        of it.
-    @param on_answer: called once for each request with its id and the answer.
-    @ivar events: what waits for the program.
+    @param start: the point from which a conversation without a position is read.
+    @param on_settled: called once for each send, with its client id and the result.
+    @param on_answer: called once for each query, with its id and the answer.
+    @ivar events: the queue of events for the program.
     @ivar since_ms: the server's time of the last complete list.
     @ivar connected: L{None}: there is no connection.
     """
@@ -118,7 +112,7 @@ class Exchange:
     @property
     def caught_up(self) -> bool:
         """
-        Whether we are connected and miss nothing that we know of.
+        L{True} if the client is connected and misses no message that it knows of.
         """
         if self.connected is None:
             return False
@@ -127,13 +121,13 @@ class Exchange:
     @property
     def numbers(self) -> bool:
         """
-        Whether the server numbers messages, so that they can be asked for.
+        L{True} if the server numbers messages, so that the client can ask for them.
         """
         return self.limits is None or not self.limits.unnumbered
 
     def hello(self) -> frames.Hello:
         """
-        The first frame on a connection.
+        Return the first frame of a connection.
         """
         since = max(0, self.since_ms - _MARGIN_MS) if self.since_ms else 0
         return frames.Hello(
@@ -142,27 +136,28 @@ class Exchange:
 
     def send(self, frame: frames.Submission) -> None:
         """
-        Have it accepted; see L{Outbound.add} for what it raises.
+        Add a message to send; raises as L{Outbound.add} does.
         """
         self.outbound.add(frame)
 
     def ask(self, request: Request, now: float) -> None:
         """
-        Put a question; its id must not begin with C{i} or C{l}, which are ours.
+        Add a query; its id must not begin with C{i} or C{l}, which the exchange uses
+        itself.
         """
         self._requests[request.id] = request
         self._unasked[request.id] = now
 
     def forget(self, request_id: str) -> None:
         """
-        Nobody waits for the answer any more.
+        Forget a query whose answer is not needed any more.
         """
         self._requests.pop(request_id, None)
         self._unasked.pop(request_id, None)
 
     def took(self, event: Event) -> None:
         """
-        The program is done with an event.
+        Record that the program has processed an event.
         """
         if isinstance(event, Stored) and event.seq:
             self.inbound.took(event.conversation, event.seq)
@@ -170,7 +165,8 @@ class Exchange:
 
     def mark_read(self, conversation: str, seq: int, message_id: int) -> None:
         """
-        The user saw all up to this number; or, where it is 0, this message.
+        Record that the user has read all up to this number, or, if it is 0, this
+        message.
         """
         if seq:
             self._cursors.read(conversation, seq)
@@ -179,21 +175,21 @@ class Exchange:
 
     def typing(self, conversation: str) -> None:
         """
-        The user types; of no interest later, so only said while connected.
+        Report that the user is typing, if the client is connected.
         """
         if self.connected:
             self._typing[conversation] = None
 
     def watch(self, users: Iterable[int]) -> None:
         """
-        Tell of the presence of these users, and no others, from now on.
+        Subscribe to the presence of these users, in place of earlier ones.
         """
         self._watched = tuple(users)
         self._watch_due = True
 
     def lost(self) -> None:
         """
-        The connection is gone.
+        Record that the connection is lost.
         """
         self.connected = None
         self.outbound.lost()
@@ -206,13 +202,13 @@ class Exchange:
 
     def last_words(self) -> list[ClientFrame]:
         """
-        What should still be said before we leave.
+        Return the frames to write before the connection is closed.
         """
         return self._cursors_due(_LAST_CURSORS) if self.connected else []
 
     def due(self, now: float) -> list[ClientFrame]:
         """
-        What is to be written now.
+        Return the frames to write now.
         """
         if not self.connected:
             return []
@@ -247,7 +243,7 @@ class Exchange:
 
     def next_due(self, now: float) -> float | None:
         """
-        When L{due} will give more if nothing happens until then.
+        Return the time at which L{due} will return more if nothing happens until then.
         """
         if not self.connected:
             return None
@@ -262,7 +258,7 @@ class Exchange:
 
     def receive(self, frame: ServerFrame, now: float) -> None:
         """
-        A frame came.  C{goaway} is for whoever has the connection.
+        Process a frame, except C{goaway}, which is for the owner of the connection.
         """
         match frame:
             case frames.Deliver():
@@ -288,7 +284,7 @@ class Exchange:
             case frames.Typing(conversation, user):
                 self.events.put(TypingReceived(conversation, user))
             case frames.Resync(reason):
-                _log.info("the server asks us to sync: %s", reason)
+                _log.info("the server asks the client to sync: %s", reason)
                 if self.numbers:
                     self._list(now)
             case frames.Error():
@@ -355,7 +351,7 @@ class Exchange:
         elif frame.id in self._requests:
             self._answered(frame.id, error)
         else:
-            _log.warning("the server says %s: %s", frame.code, frame.reason)
+            _log.warning("the server reports %s: %s", frame.code, frame.reason)
             self.outbound.rejected(
                 frames.Rejected(frame.id, frame.code, frame.reason), now
             )

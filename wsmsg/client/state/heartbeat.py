@@ -1,8 +1,8 @@
 """
-Whether the server is still there.
+Liveness of the connection.
 
-A connection on which nothing came for a while is asked for a C{pong}; when nothing
-at all comes for as long again, it is dead, whatever the socket says.
+After a time of silence the client sends a C{ping}; if nothing at all arrives for as
+long again, the connection is dead, whatever the socket says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 class HeartbeatTimer:
     """
-    @param interval_s: of silence, before we ask and before we give up.
+    The timer of one connection.
+
+    @param interval_s: seconds of silence before a ping, and again before giving up.
     """
 
     def __init__(self, interval_s: float, now: float) -> None:
@@ -20,14 +22,14 @@ class HeartbeatTimer:
 
     def heard(self, now: float) -> None:
         """
-        Something came.
+        Record that something arrived.
         """
         self._heard_at = now
         self._asked_at = None
 
     def ask(self, now: float) -> bool:
         """
-        Whether a ping is due now; it is taken as sent.
+        Return L{True} if a ping is due now; it then counts as sent.
         """
         if self._asked_at is not None or now < self._heard_at + self._interval_s:
             return False
@@ -36,7 +38,7 @@ class HeartbeatTimer:
 
     def dead(self, now: float) -> bool:
         """
-        Whether to give up.
+        L{True} if the connection is dead.
         """
         asked = self._asked_at
         return asked is not None and now >= asked + self._interval_s
@@ -44,7 +46,7 @@ class HeartbeatTimer:
     @property
     def next_due(self) -> float:
         """
-        When to look again.
+        Return the time of the next check.
         """
         start = self._heard_at if self._asked_at is None else self._asked_at
         return start + self._interval_s

@@ -1,18 +1,19 @@
 """
-What we are to be given: each message once, in number order, with no hole.
+Received messages: each once, in the order of numbers, without a gap.
 
-For every conversation there is one number that matters, the last that was given to
-the program (C{seq}), and one that says how much there is (C{head})::
+Two numbers matter for each conversation: the last that the program was given (C{seq}),
+and the last that exists (C{head})::
 
-    deliver seq+1   give it, then what was held back behind it
+    deliver seq+1   give it to the program, then held messages behind it
     deliver <= seq  a repeat: drop it
-    deliver > seq+1 a gap: hold it back, ask sync after seq
-    head > seq      the same without a message to hold back
-    a page          whole up to its last message: what is missing in it is not for us
+    deliver > seq+1 a gap: hold the message, send sync after seq
+    head > seq      a gap without a message to hold
+    a page          complete up to its last message: numbers missing in it are not for
+                    this user
 
-Live and synced messages thus meet in one place, and it does not matter which of
-them is first.  A conversation that is behind waits its turn, because only so many
-syncs are open at once, and while the program does not take what it was given.
+Live and synced messages meet here, and either may arrive first.  A conversation that is
+behind waits for its turn, because the number of open syncs is limited, and because the
+program may not take the messages that it already has.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ import attrs
 from wsmsg.model import is_group
 from wsmsg.protocol.frames import Deliver, Head, Page, Sync
 
-#: Where a conversation begins that we have no position for: with its first message,
-#: after what the user has on some device already, or with what is new from now on.
+#: The point from which a conversation without a position is read: from its first
+#: message, after the last that the user has on any device, or from now on.
 Start = Literal["beginning", "delivered", "latest"]
 
 _HELD = 256
@@ -40,10 +41,10 @@ _log = logging.getLogger("wsmsg.client")
 @attrs.frozen
 class Position:
     """
-    Where the program is in a conversation.
+    The program's position in a conversation.
 
-    @ivar seq: the last number that it took.
-    @ivar head: the last number that we know of.
+    @ivar seq: the last number that the program processed.
+    @ivar head: the last known number.
     """
 
     seq: int
@@ -55,10 +56,10 @@ class _Inflow:
     """
     One conversation.
 
-    @ivar seq: the last number that was given; C{taken}: that the program is done with.
-    @ivar held: what came after a gap.
-    @ivar sync_id: of the open sync; empty: none is open.
-    @ivar queued: whether it waits for its turn to sync.
+    @ivar seq: the last number that the program was given; C{taken}: that it processed.
+    @ivar held: messages after a gap.
+    @ivar sync_id: of the open sync; empty if none is open.
+    @ivar queued: the conversation waits for its turn to sync.
     """
 
     seq: int
@@ -78,11 +79,11 @@ class Inbound:
     All conversations of the user.
 
     @param give: called with each message, in order.
-    @param room: how many messages the program may still be given now.
-    @param refill: nothing is asked for while there is room for fewer.
-    @param start: where a conversation without a position begins.
+    @param room: returns the number of messages that the program can be given now.
+    @param refill: nothing is asked for while there is room for fewer messages.
+    @param start: the point from which a conversation without a position is read.
     @param positions: of an earlier run.
-    @param listed: whether an earlier run had heard of all conversations.
+    @param listed: an earlier run knew all conversations.
     """
 
     def __init__(
@@ -116,35 +117,35 @@ class Inbound:
 
     def positions(self) -> dict[str, Position]:
         """
-        What an earlier run needs to be in order to go on from here.
+        Return the positions from which a later run can continue.
         """
         return {n: Position(i.taken, i.head) for n, i in self._inflows.items()}
 
     def head(self, conversation: str) -> int:
         """
-        The last number that we know of; 0: none.
+        Return the last known number; 0 if there is none.
         """
         inflow = self._inflows.get(conversation)
         return inflow.head if inflow else 0
 
     def took(self, conversation: str, seq: int) -> None:
         """
-        The program has this message and is done with it.
+        Record that the program has processed a message.
         """
         self._inflows[conversation].taken = seq
 
     @property
     def settled(self) -> bool:
         """
-        Whether nothing is missing of what we know to be there.
+        L{True} if no message that is known to exist is missing.
         """
         return not self._queue and not self._open
 
     def merge(self, heads: Iterable[Head], *, complete: bool) -> None:
         """
-        These conversations are known to be this long.
+        Apply the known lengths of conversations.
 
-        @param complete: with these all that changed was listed.
+        @param complete: the list of changed conversations ends with these.
         """
         for head in heads:
             inflow = self._inflows.get(head.conversation)
@@ -158,16 +159,16 @@ class Inbound:
 
     def delivered(self, message: Deliver) -> None:
         """
-        A message came by itself.
+        Process a message that arrived live.
         """
         self._arrived(message)
         self._look_at(message.conversation)
 
     def page(self, page: Page, now: float) -> bool:
         """
-        A page came.
+        Process a page.
 
-        @return: whether it is one of those that were asked for here.
+        @return: L{True} if it answers a sync of this object.
         """
         name = self._open.pop(page.id, None)
         if name is None:
@@ -179,7 +180,7 @@ class Inbound:
             inflow.head = max(inflow.head, page.head)
             self._walk(inflow, messages)
         elif inflow.held:
-            # It does not know yet of what we hold; asking at once gives the same.
+            # The page ends before the held messages; a repeat would give the same now.
             self._not_before = max(self._not_before, now + _STALE_S)
         else:
             inflow.head = inflow.seq
@@ -188,11 +189,11 @@ class Inbound:
 
     def refused(self, sync_id: str, retry_at: float | None) -> bool:
         """
-        A sync was answered with an error.
+        Process an error as the answer to a sync.
 
-        @param retry_at: when to ask again; L{None}: never, as of a group that we are
-            in no more: what we hold of it is all that we will get.
-        @return: whether it is one of those that were asked for here.
+        @param retry_at: the time to ask again; L{None}: never, as for a group that the
+            user has left: the held messages are all that will come.
+        @return: L{True} if it answers a sync of this object.
         """
         name = self._open.pop(sync_id, None)
         if name is None:
@@ -209,7 +210,7 @@ class Inbound:
 
     def _give_up(self, inflow: _Inflow) -> None:
         """
-        Nothing but what is held is to be had.
+        Give the held messages to the program, since no others will come.
         """
         while inflow.held and self._room() > 0:
             inflow.seq = min(inflow.held) - 1
@@ -218,7 +219,7 @@ class Inbound:
 
     def lost(self) -> None:
         """
-        The connection is gone and what was asked on it will not be answered.
+        Forget the open syncs of a lost connection.
         """
         self._open.clear()
         self._not_before = 0.0
@@ -228,7 +229,7 @@ class Inbound:
 
     def due(self, now: float) -> list[Sync]:
         """
-        What is to be asked now.
+        Return the queries to send now.
         """
         frames: list[Sync] = []
         while self._may_ask(now):
@@ -246,7 +247,7 @@ class Inbound:
 
     def next_due(self, now: float) -> float | None:
         """
-        When L{due} will give more if nothing happens until then.
+        Return the time at which L{due} will return more if nothing happens until then.
         """
         if not self._queue or len(self._open) >= _SYNCS:
             return None
@@ -281,7 +282,7 @@ class Inbound:
         before = inflow.seq
         for message in messages:
             if message.seq > before + 1 and inflow.seq >= before:
-                # Nothing there is for us; waiting would be for ever.
+                # No message there is for this user; a wait would never end.
                 if not is_group(message.conversation):
                     _log.warning(
                         "%s: the server has no message between %d and %d",
@@ -309,8 +310,8 @@ class Inbound:
 
     def _begin_live(self, message: Deliver) -> int | None:
         """
-        Where a conversation begins that we first hear of by a message; L{None}: that
-        is for the list to say, which is still to come.
+        Return the start of a conversation that a live message is the first sign of;
+        L{None} if the list of conversations, which is still to come, decides it.
         """
         if self._listed or self._start == "beginning":
             return 0

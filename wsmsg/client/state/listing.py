@@ -1,9 +1,10 @@
 """
-Asking which conversations changed, page by page.
+Queries for changed conversations, page by page.
 
-The server lists the oldest change first, and the next page goes on after the last
-conversation of the one before.  A list that was asked for while one is under
-way is made after it: what changed meanwhile may be on a page that we have already.
+The server lists the least recently changed conversation first, and the next page
+continues after the last conversation of the page before.  A list that is requested
+while another is in progress follows it: a conversation may have changed after the page
+it was on.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ _RETRY_S = 1.0
 
 class Listing:
     """
-    At most one list at a time.
+    The list in progress, at most one at a time.
 
-    @ivar as_of_ms: the server's time when the list that is under way was begun: it
-        says what changed until then.
+    @ivar as_of_ms: the server's time when the list began; the list has all changes
+        until then.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class Listing:
 
     def begin(self, since_ms: int, at: float, as_of_ms: int) -> None:
         """
-        List what changed since then, beginning at C{at}.
+        List the changes since a time, starting at C{at}.
         """
         if self._open:
             self._again = (since_ms, at, as_of_ms)
@@ -44,7 +45,7 @@ class Listing:
 
     def due(self, now: float) -> list[Conversations]:
         """
-        What is to be asked now.
+        Return the queries to send now.
         """
         if self._open or self._ask_at is None or self._ask_at > now:
             return []
@@ -54,21 +55,21 @@ class Listing:
 
     def next_due(self) -> float | None:
         """
-        When L{due} will give more if nothing happens until then.
+        Return the time at which L{due} will return more if nothing happens until then.
         """
         return None if self._open else self._ask_at
 
     def is_open(self, request_id: str) -> bool:
         """
-        Whether this is the request that we wait for.
+        Return L{True} if this is the id of the open query.
         """
         return bool(request_id) and request_id == self._open
 
     def page(self, heads: Sequence[Head], more: bool, now: float) -> bool:
         """
-        A page came.
+        Process a page.
 
-        @return: whether all that changed until C{as_of_ms} was listed by this.
+        @return: L{True} if the list until C{as_of_ms} is complete with it.
         """
         self._open, self._ask_at = "", None
         if more and heads:
@@ -83,12 +84,12 @@ class Listing:
 
     def refused(self, now: float, retry_after_s: float) -> None:
         """
-        It was answered with an error; it is asked again.
+        Process an error: the query is sent again.
         """
         self._open, self._ask_at = "", now + (retry_after_s or _RETRY_S)
 
     def lost(self) -> None:
         """
-        The connection is gone; the next welcome brings a list.
+        Stop the list of a lost connection; the next welcome starts another.
         """
         self._open, self._ask_at, self._again = "", None, None

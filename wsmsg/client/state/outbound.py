@@ -1,18 +1,18 @@
 """
-What we want accepted: in which order, how many at once, and what goes again.
+Sends: their order, the window, and repeats.
 
-Each message has a number of ours, from 0 up in the order of C{send}.  Those not on
-the way are in a heap by number, so what comes back - the connection was lost, or the
-server was busy - is again before everything newer.  Many may be on the way at once,
-and a sender's order stays all the same: a server that turns one away turns away what
-comes behind it for the time of its hint, and we, once one was turned away, send
-nothing until all that is on the way is answered and the hint is over::
+Each message has a local number, from 0 up in the order of C{send}.  Messages that are
+not in flight are in a heap by number, so a message that returns - after a lost
+connection, or because the server was busy - precedes all newer ones.  Many may be in
+flight at once, and the order is kept all the same: after the server has rejected a send
+temporarily, it rejects all sends behind it for the time of its hint, and the client
+sends nothing until all sends in flight are answered and that time is over::
 
     waiting --due--> in flight --accepted, rejected--> settled
        ^                 |
        `- lost, rejected with a hint
 
-A message that was in flight may have been accepted although we never heard of it:
+The server may have accepted a message that was in flight when the connection was lost;
 its client id makes the second send the same message.
 """
 
@@ -29,7 +29,7 @@ from wsmsg.protocol.frames import Limits, Rejected, Send, Submission
 
 Settled = Callable[[str, "SendAccepted | WsmsgError"], object]
 
-#: How long we wait where the server said that a send may be repeated, not when.
+#: Delay before a repeat if the server gives none.
 _NO_HINT_S = 1.0
 
 
@@ -42,10 +42,10 @@ class _Outgoing:
 
 class Outbound:
     """
-    The sends, changes of groups and recalls that are not settled.
+    The sends, group changes and recalls that are not settled.
 
-    @param limit: the most of them; one more is refused.
-    @param on_settled: called once for each with its client id and what became of it.
+    @param limit: most of them; a further one is refused.
+    @param on_settled: called once for each, with its client id and the result.
     """
 
     def __init__(self, limit: int, on_settled: Settled) -> None:
@@ -67,19 +67,19 @@ class Outbound:
 
     def __iter__(self) -> Iterator[Submission]:
         """
-        All that is not settled, in order.
+        Iterate over everything that is not settled, in order.
         """
         for outgoing in sorted(self._by_id.values(), key=lambda o: o.number):
             yield outgoing.frame
 
     def add(self, frame: Submission) -> None:
         """
-        Have a message sent when its turn comes; one with the id and the body of one
-        that is there already is that one.
+        Add a message to send in its turn; a repeat with the same id and body adds
+        nothing.
 
         @raise Conflict: another message with this id is not settled yet.
-        @raise TooLarge: the server told us that it would not take it.
-        @raise Overloaded: too many are not settled.
+        @raise TooLarge: the message exceeds the server's limit.
+        @raise Overloaded: too many messages are not settled.
         """
         known = self._by_id.get(frame.client_id)
         if known is not None:
@@ -89,9 +89,9 @@ class Outbound:
         if isinstance(frame, Send) and self._content_bytes:
             size = len(frame.content.encode("utf-8", "surrogatepass"))
             if size > self._content_bytes:
-                raise TooLarge(f"{size} bytes; the server takes {self._content_bytes}")
+                raise TooLarge(f"{size} bytes; the limit is {self._content_bytes}")
         if len(self._by_id) >= self._limit:
-            raise Overloaded(f"{self._limit} messages wait to be sent already")
+            raise Overloaded(f"{self._limit} messages are waiting to be sent")
         outgoing = _Outgoing(self._made, frame)
         self._made += 1
         self._by_id[frame.client_id] = outgoing
@@ -100,9 +100,9 @@ class Outbound:
 
     def withdraw(self, client_id: str) -> bool:
         """
-        Do not send it after all.
+        Remove a message.
 
-        @return: L{False}: it was on the way once, so it may be there already.
+        @return: L{False} if it was in flight once, so that the server may have it.
         """
         outgoing = self._by_id.get(client_id)
         if outgoing is None or outgoing.tried:
@@ -114,7 +114,7 @@ class Outbound:
 
     def welcomed(self, limits: Limits, now: float) -> None:
         """
-        A connection is there, and these are its limits.
+        Start to send on a new connection with these limits.
         """
         self._window = max(1, limits.window)
         self._content_bytes = limits.content_bytes
@@ -124,7 +124,7 @@ class Outbound:
 
     def lost(self) -> None:
         """
-        The connection is gone: what was on the way goes again.
+        Return the sends in flight on a lost connection to the queue.
         """
         in_flight, self._in_flight = self._in_flight, {}
         for outgoing in in_flight.values():
@@ -132,7 +132,7 @@ class Outbound:
 
     def due(self, now: float) -> list[Submission]:
         """
-        What is to be written now.  It is on the way from then on.
+        Return the frames to write now; they are in flight from then on.
         """
         frames: list[Submission] = []
         while self._may_send(now):
@@ -145,7 +145,7 @@ class Outbound:
 
     def next_due(self, now: float) -> float | None:
         """
-        When L{due} will give more if nothing happens until then.
+        Return the time at which L{due} will return more if nothing happens until then.
         """
         if not self._waiting or not self._has_room():
             return None
@@ -153,7 +153,7 @@ class Outbound:
 
     def accepted(self, client_id: str, time_ms: int, conversation: str = "") -> None:
         """
-        The server has it.
+        Settle a send that the server accepted.
         """
         if self._settle(client_id):
             accepted = SendAccepted(client_id, time_ms, conversation)
@@ -161,7 +161,8 @@ class Outbound:
 
     def rejected(self, frame: Rejected, now: float) -> None:
         """
-        The server does not take it, or not now.
+        Process a rejection: settle the send, or queue it again if the rejection is
+        temporary.
         """
         error = from_code(frame.code, frame.reason, frame.retry_after_ms)
         if error.retry or frame.retry_after_ms:
@@ -188,7 +189,7 @@ class Outbound:
         if outgoing is None:
             return
         self._wait(outgoing)
-        # All wait, not this one alone: a newer message must not overtake it.
+        # All sends wait, because a newer message must not overtake this one.
         self._turned_away = True
         self._not_before = max(self._not_before, now + (after_s or _NO_HINT_S))
 
@@ -208,9 +209,9 @@ class Outbound:
 
 class Pace:
     """
-    No more than C{per_s} in any second, so that the server need not refuse.
+    A rate limit of C{per_s} in any second, so that the server need not refuse.
 
-    @param per_s: 0: as many as you like.
+    @param per_s: 0: no limit.
     """
 
     def __init__(self, per_s: float, now: float = 0.0) -> None:
@@ -220,7 +221,7 @@ class Pace:
 
     def ready_at(self, now: float) -> float:
         """
-        When the next may go; not later than C{now}: at once.
+        Return the time of the next send; not later than C{now}: at once.
         """
         if not self._per_s:
             return now
@@ -230,6 +231,6 @@ class Pace:
 
     def spend(self) -> None:
         """
-        One went.
+        Count a send.
         """
         self._left -= 1

@@ -1,8 +1,7 @@
 """
-What survives the program: where it is in each conversation, and what it wanted sent.
+The position file: positions in all conversations, and unsent messages, across restarts.
 
-One JSON file, replaced as a whole, so that it is the old one or the new one whatever
-happens between::
+It is one JSON file that is replaced atomically::
 
     {"version": 1, "user": 1001, "since": 1700000000000,
      "conversations": {"u:1001:1002": [7, 9]},
@@ -10,8 +9,8 @@ happens between::
                  "kind": 1},
                 {"client_id": "...", "type": "change_group", "group": 5, "add": [7]}]}
 
-A conversation's numbers are the last that the program took and the last known.  What
-is unsent has the fields of its frame; without a type it is a message.
+A conversation has two numbers: the last that the program processed, and the last known
+one.  An unsent entry has the fields of its frame; without a type it is a message.
 """
 
 from __future__ import annotations
@@ -34,16 +33,18 @@ _VERSION = 1
 
 class BadPositions(Exception):
     """
-    The file is not what it should be; the text names it and says why.
+    The position file is not valid; the text has its name and the reason.
     """
 
 
 @attrs.frozen
 class Saved:
     """
-    @ivar user: whose file it is; 0: nobody's yet.
+    The content of the file.
+
+    @ivar user: the owner of the file; 0 if it has none yet.
     @ivar since: the server's time of the last list of conversations, in unix
-        milliseconds; 0: none.
+        milliseconds; 0 if there was none.
     """
 
     user: int = 0
@@ -71,7 +72,7 @@ class _File(msgspec.Struct):
 
 class PositionFile:
     """
-    The file, for the one program that uses it.
+    The file, for one program at a time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,9 +81,9 @@ class PositionFile:
 
     def load(self) -> Saved:
         """
-        What an earlier run left; nothing where there is no file.
+        Read the file; empty if there is none.
 
-        @raise BadPositions: it cannot be read, or is not a file of ours.
+        @raise BadPositions: it cannot be read, or is not a position file.
         """
         try:
             file = msgspec.json.decode(self.path.read_bytes(), type=_File)
@@ -110,7 +111,7 @@ class PositionFile:
         unsent: Iterable[Submission],
     ) -> None:
         """
-        Replace the file, unless it says the same already.
+        Replace the file if its content has changed.
 
         @raise BadPositions: it cannot be written.
         """
@@ -133,11 +134,11 @@ class PositionFile:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    # What people wrote is in it: nobody else may read it.
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # The file has the content of messages: only its owner may read it.
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    os.replace(new, path)

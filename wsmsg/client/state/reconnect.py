@@ -1,10 +1,9 @@
 """
-Whether to come back after a connection, when, and where to.
+The decision to reconnect after a lost connection: when, and to which address.
 
-Waits have full jitter: a wait is anything between nothing and a bound that doubles
-from attempt to attempt, so that clients that lost the same server do not return as
-one crowd.  A server that said C{goaway} has spread its clients itself: its time is
-taken as it is.
+Delays have full jitter: a delay is a random time below a bound that doubles from
+attempt to attempt, so that clients that lost the same server do not return at once.  A
+server that sends C{goaway} spreads its clients itself, and its delay is used as it is.
 """
 
 from __future__ import annotations
@@ -43,19 +42,19 @@ _BY_CLOSE: dict[int, type[WsmsgError]] = {
 
 _BY_STATUS: dict[int, type[WsmsgError]] = {401: Unauthenticated, 403: Forbidden}
 
-#: HTTP answers to the handshake below 500 that pass by themselves.
+#: HTTP statuses below 500 that are temporary.
 _PASSING = frozenset({408, 425, 429})
 
 
 @attrs.frozen(kw_only=True)
 class Ended:
     """
-    How a connection, or the attempt to have one, ended.
+    The end of a connection, or of an attempt to connect.
 
     @ivar reason: one line for a person.
-    @ivar close_code: of the WebSocket; 1006 where none came.
-    @ivar http_status: where the handshake was answered with something else than 101.
-    @ivar lived_s: how long the server had known us.
+    @ivar close_code: of the WebSocket; 1006 if there was none.
+    @ivar http_status: of an answer to the handshake other than 101.
+    @ivar lived_s: seconds since the server had authenticated the user.
     """
 
     reason: str
@@ -78,7 +77,7 @@ class Again:
 @attrs.frozen
 class Never:
     """
-    Do not come back.
+    Do not reconnect.
     """
 
     error: WsmsgError
@@ -86,11 +85,11 @@ class Never:
 
 class Reconnect:
     """
-    The decision, from connection to connection.
+    The policy of reconnecting.
 
-    @param url: where the server is unless it names other places.
-    @param first_s: the bound of the first wait; C{cap_s}: of any.
-    @param settled_s: a connection that lived so long ends a row of failures.
+    @param url: the server's address, unless the server names others.
+    @param first_s: the bound of the first delay; C{cap_s}: of any delay.
+    @param settled_s: a connection that lived for so long ends a series of failures.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class Reconnect:
 
     def told_to_move(self, at: float, alternatives: tuple[str, ...]) -> None:
         """
-        C{goaway} came: leave at this time, perhaps for one of these places.
+        Process C{goaway}: leave at this time, perhaps for one of these addresses.
         """
         self._move_at = at
         moved = (moved_url(self.url, other) for other in alternatives)
@@ -124,20 +123,20 @@ class Reconnect:
     @property
     def move_at(self) -> float | None:
         """
-        When to leave a connection that still stands.
+        The time at which to leave a connection that is still up.
         """
         return self._move_at
 
     def welcomed(self) -> None:
         """
-        The server knows us.
+        Record that the server has authenticated the user.
         """
         self._refusals = 0
         self._others = []
 
     def ended(self, how: Ended, now: float) -> Again | Never:
         """
-        A connection is over.
+        Decide after the end of a connection.
         """
         if how.lived_s >= self._settled_s:
             self._failures = self._bugs = 0
@@ -157,11 +156,11 @@ class Reconnect:
     def _final(self, how: Ended) -> WsmsgError | None:
         error = _error_of(how)
         if isinstance(error, Unauthenticated):
-            # The token may have expired while we were away: a fresh one is due once.
+            # The token may have expired meanwhile: try a fresh one once.
             self._refusals += 1
             return error if self._refusals > 1 else None
         if how.close_code == Close.BUG:
-            # A message of ours may be what it stumbles over.
+            # A message of this client may be the cause.
             self._bugs += 1
             return error if self._bugs > 1 else None
         return error
@@ -179,8 +178,9 @@ def _error_of(how: Ended) -> WsmsgError | None:
 
 def moved_url(url: str, alternative: str) -> str | None:
     """
-    The address that an alternative means: a whole URL, or C{host:port} for the same
-    path.  L{None}: it means none, or would send our token over a weaker connection.
+    Return the address that an alternative stands for: a URL, or C{host:port} for the
+    same path.  Return L{None} if it is invalid, or would send the token over a weaker
+    connection.
     """
     here = urlsplit(url)
     if "://" not in alternative:
@@ -189,7 +189,7 @@ def moved_url(url: str, alternative: str) -> str | None:
         there = urlsplit(alternative)
         if not there.hostname or there.port == 0:
             return None
-    except ValueError:  # brackets, a port that is none
+    except ValueError:  # invalid brackets or port
         return None
     if there.scheme not in ("ws", "wss") or (here.scheme, there.scheme) == (
         "wss",

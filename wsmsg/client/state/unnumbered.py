@@ -1,8 +1,9 @@
 """
-Messages without numbers, of a server that keeps none: nothing can be asked for again,
-so each is given when it comes, and one that comes twice is dropped.
+Received messages of a server without numbers: the client cannot ask for a message
+again, so it gives each to the program on arrival, and drops repeats.
 
-What was seen is told message by message, and again after a connection that broke.
+The client reports read messages one by one, and repeats a report after a lost
+connection.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TypeVar
 
 from wsmsg.protocol.frames import Deliver, Read
 
-#: Of so many messages it is remembered that they came.
+#: Number of messages that are remembered, to drop repeats.
 REMEMBERED = 10_000
-#: The most marks that wait for a connection; the oldest go first.
+#: Most reports that wait for a connection; the oldest are dropped first.
 MARKS = 10_000
 
 _K = TypeVar("_K", bound=Hashable)
@@ -25,9 +26,11 @@ _log = logging.getLogger("wsmsg.client")
 
 class Unnumbered:
     """
-    @param give: called with each message once, in the order in which they come.
-    @param room: how many messages the program may still be given now.
-    @ivar lost_count: how many came while there was no room; they are gone.
+    The messages of one user.
+
+    @param give: called with each message once, in the order of arrival.
+    @param room: returns the number of messages that the program can be given now.
+    @ivar lost_count: messages that arrived while there was no room; they are lost.
     """
 
     def __init__(
@@ -42,8 +45,8 @@ class Unnumbered:
 
     def delivered(self, message: Deliver) -> None:
         """
-        A message came.  The ids of such a server are not quite unique, so what was
-        said counts too.
+        Process a message.  The ids of such a server are not quite unique, so the
+        content is compared, too.
         """
         key = (
             message.message_id,
@@ -56,7 +59,7 @@ class Unnumbered:
         if self._room() <= 0:
             self.lost_count += 1
             _log.warning(
-                "message %d is lost: the program takes none, and the server keeps none",
+                "message %d is lost: the queue is full and the server keeps none",
                 message.message_id,
             )
             return
@@ -65,7 +68,7 @@ class Unnumbered:
 
     def read(self, conversation: str, message_id: int) -> None:
         """
-        The user saw this message.
+        Record that the user has read this message.
         """
         mark = conversation, message_id
         if mark not in self._told:
@@ -74,13 +77,13 @@ class Unnumbered:
     @property
     def waiting(self) -> bool:
         """
-        Whether something is to be told.
+        L{True} if there is something to report.
         """
         return bool(self._untold)
 
     def due(self, limit: int) -> list[Read]:
         """
-        What is to be told now, at most so many frames.
+        Return the frames to write now, up to a limit.
         """
         frames: list[Read] = []
         while self._untold and len(frames) < limit:
@@ -92,7 +95,8 @@ class Unnumbered:
 
     def lost(self) -> None:
         """
-        The connection is gone; the last that was told on it may not have been heard.
+        Repeat the last reports of a lost connection, which the server may not have
+        received.
         """
         again, self._told = self._told, {}
         for mark in [*again, *self._untold]:

@@ -42,7 +42,7 @@ class RecordingEdge:
     def users(self) -> Sequence[int]:
         return self.there
 
-    def here(self, user: int) -> bool:
+    def has_user(self, user: int) -> bool:
         return user in self.there
 
     def watched(self) -> Sequence[int]:
@@ -52,8 +52,8 @@ class RecordingEdge:
         self.told.append(("push", message, tuple(targets)))
         return sum(target in self.there for target in targets)
 
-    def renew(self, reason: str) -> None:
-        self.told.append(("renew", reason))
+    def reconnect_all(self, reason: str) -> None:
+        self.told.append(("reconnect_all", reason))
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
         self.told.append(("receipt", cursor, tuple(targets)))

@@ -192,7 +192,7 @@ class Registry:
     def users(self) -> list[int]:
         return list(self._sessions)
 
-    def here(self, user: int) -> bool:
+    def has_user(self, user: int) -> bool:
         return user in self._sessions
 
     def watched(self) -> list[int]:
@@ -237,7 +237,7 @@ class Registry:
             self.watchers.note_change(presence.user)
             self._notify_all(to_presence(presence), watching, shed=True)
 
-    def renew(self, reason: str) -> None:
+    def reconnect_all(self, reason: str) -> None:
         self.timers.move(
             self._all(self._sessions),
             reason,

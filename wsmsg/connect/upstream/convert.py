@@ -49,6 +49,6 @@ def apply_ephemeral(
         typing = push.typing
         edge.typing(typing.conversation, typing.user, tuple(push.targets))
     for presence in batch.presence:
-        watching.said(stream, presence_of(presence))
+        watching.reported(stream, presence_of(presence))
     for kick in batch.kicks:
         edge.kick(kick.user, kick.device, kick.reason)

@@ -1,11 +1,12 @@
 """
-The seams inside Connect.
+The contract between the sessions and the streams to Message.
 
 ::
 
-    websocket --frames--> session --IUpstream--> upstream --stream--> Message
-        ^                    |                       |
-        `-----ISessionPeer---'      registry <--IEdge+  (pushes, receipts, presence)
+    websocket --frames--> session --IUpstream--> upstream ==stream== Message
+                             ^                       |
+                             `------- IEdge ---------'
+                          (pushes, receipts, presence)
 """
 
 from __future__ import annotations
@@ -17,15 +18,12 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.auth.identity import Authenticate as Authenticate  # noqa: PLC0414
-from wsmsg.auth.identity import Identity as Identity  # noqa: PLC0414
 from wsmsg.model import ConversationHead, Cursor, Mark, Message, UserPresence
-from wsmsg.protocol.codec import ICodec as ICodec  # noqa: PLC0414
 
 
 class NewSend(NamedTuple):
     """
-    A send that a session's checks let through.
+    A send that has passed the checks of its session.
     """
 
     sender: int
@@ -38,11 +36,11 @@ class NewSend(NamedTuple):
 @attrs.frozen
 class SendAnswer:
     """
-    What became of a send.
+    The answer to a send.
 
-    @ivar time_ms: when it was accepted; 0: it was rejected, as C{code} says.
-    @ivar code: of L{wsmsg.errors.ERRORS}.
-    @ivar retry_after_ms: 0: do not send it again.
+    @ivar time_ms: the unix time at which the message was accepted; 0 for a rejection.
+    @ivar code: the reason of a rejection, one of L{wsmsg.errors.ERRORS}.
+    @ivar retry_after_ms: when the client may send it again; 0: it must not.
     """
 
     time_ms: int = 0
@@ -56,8 +54,8 @@ class GroupView:
     """
     A group with some of its members.
 
-    @ivar count: how many members there are in all.
-    @ivar members: pairs of user and the number at which they joined, by user.
+    @ivar count: the number of all members.
+    @ivar members: pairs of a user and the seq at which the user joined, by user.
     """
 
     name: str
@@ -67,13 +65,13 @@ class GroupView:
     members: Sequence[tuple[int, int]]
 
 
-#: Called exactly once for each send.
+#: Receives the answer to a send; called exactly once for each.
 OnAnswer = Callable[[SendAnswer], object]
 
 
 class IUpstream(Interface):
     """
-    Message, as the sessions see it: one thing, however many streams there are.
+    Message as the sessions see it: one object, however many streams there are.
     """
 
     up = Attribute("Whether at least one stream is up.")
@@ -85,9 +83,11 @@ class IUpstream(Interface):
 
     def send(new: NewSend, on_answer: OnAnswer) -> None:
         """
-        Have a message accepted.  It is queued at once; C{on_answer} is called once,
-        with a rejection C{unavailable} after C{send_timeout_s} or C{overloaded} at
-        once where too many sends wait.
+        Have Message accept a message.
+
+        The send is queued at once, and C{on_answer} is called once: with the answer
+        of Message, with C{unavailable} after C{send_timeout_s}, or at once with
+        C{overloaded} when too many sends wait for an answer.
 
         @type new: L{NewSend}
         @type on_answer: L{OnAnswer}
@@ -95,166 +95,178 @@ class IUpstream(Interface):
 
     def user_joined(user: int) -> Deferred[bool]:
         """
-        The user has a session here; called for each of several, too.
+        Report that the user has one more session on this node.
 
-        @return: a Deferred that fires with a bool: L{True} once every stream that
-            is up knows it, so that a head read from now on misses nothing that is
-            not pushed; L{False} when no stream was up or one was lost meanwhile
-            (the session is then told to resync when the stream is back).
+        @return: a Deferred that fires with L{True} once every Message whose stream is
+            up knows the user: it pushes each message whose number is above a head
+            that is read from now on.  It fires with L{False} when no stream is up or
+            one is lost meanwhile; the session is then told to resync when the stream
+            is back.
         """
 
     def user_left(user: int) -> None:
         """
-        The user's last session here is gone.
+        Report that the user has no session on this node any more.
         """
 
     def cursor(conversation: str, user: int, delivered: int, read: int) -> None:
         """
-        The user is so far in the conversation; 0: no news.
+        Report how far the user is in the conversation; 0 leaves a mark as it is.
         """
 
     def typing(conversation: str, user: int) -> None:
         """
-        The user types.  Shed when the streams are busy.
+        Report that the user is typing.  Dropped when the streams are busy.
         """
 
     def watch(users: Sequence[int]) -> None:
         """
-        Somebody here asks for the presence of these users.
+        Follow the presence of these users for a session on this node.
         """
 
     def unwatch(users: Sequence[int]) -> None:
         """
-        Nobody here asks for the presence of these users any more.
+        Stop following the presence of these users.
         """
 
 
 class IUpstreamReads(Interface):
     """
-    The reads of Message, and marks.  Each Deferred fails with
-    L{wsmsg.errors.WsmsgError}; while Message numbers no messages, with C{Unsupported}
-    for what it does not keep.
+    The reads of Message, and marks.  Each Deferred may fail with
+    L{wsmsg.errors.WsmsgError}, and with C{Unsupported} for what a Message that numbers
+    no messages does not keep.
     """
 
     def page(
         user: int, conversation: str, after: int, limit: int
     ) -> Deferred[tuple[Sequence[Message], int, bool]]:
         """
-        @return: a Deferred that fires with a tuple (messages, head, more), the
-            messages L{wsmsg.model.Message}s; fails with L{wsmsg.errors.WsmsgError}.
+        Read the messages of a conversation.
+
+        @param after: the seq behind which the page begins.
+        @return: a Deferred that fires with a tuple (messages, head, more) of
+            L{wsmsg.model.Message}s, the highest seq of the conversation, and whether
+            more messages follow.
         """
 
     def heads(
         user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
         """
-        @param after: go on with a list: the last conversation there was, its time
-            as C{since_ms}.
-        @return: a Deferred that fires with a tuple (heads, more), the heads
-            L{wsmsg.model.ConversationHead}s; fails with L{wsmsg.errors.WsmsgError}.
+        Read the conversations of the user that changed since a time.
+
+        @param after: the last conversation of the list before, to continue it; its
+            time is C{since_ms}.
+        @return: a Deferred that fires with a tuple (heads, more) of
+            L{wsmsg.model.ConversationHead}s and whether more follow.
         """
 
     def group(
         user: int, conversation: str, after: int, limit: int
     ) -> Deferred[GroupView]:
         """
-        @param user: who asks; only members are answered.
-        @param after: members with greater numbers than this user.
+        Read a group and its members.
+
+        @param user: the reader, who must be a member.
+        @param after: the user behind whom the list of members begins.
         @return: a Deferred that fires with a L{GroupView} of at most C{limit}
-            members; fails with L{wsmsg.errors.WsmsgError}.
+            members.
         """
 
     def presence(users: Sequence[int]) -> Deferred[list[UserPresence]]:
         """
-        @return: a Deferred that fires with a list of L{wsmsg.model.UserPresence}; fails
-            with L{wsmsg.errors.WsmsgError}.
+        Read the presence of users.
+
+        @return: a Deferred that fires with a list of L{wsmsg.model.UserPresence}.
         """
 
     def mark(user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         """
-        The user has seen these messages, whatever is before them.  May be repeated.
+        Mark single messages as seen, whatever the read cursor is.  Idempotent.
 
         @param marks: a sequence of L{wsmsg.model.Mark} of this user.
-        @return: a Deferred that fires with a list of bool, one a mark: whether there
-            is such a message to the user, and it is stored that it was seen; fails
-            with L{wsmsg.errors.WsmsgError}.
+        @return: a Deferred that fires with a list of bool, one for each mark: whether
+            the message exists, was sent to the user, and is stored as seen.
         """
 
     def unread(
         user: int, after: int, limit: int
     ) -> Deferred[tuple[Sequence[Message], int, bool]]:
         """
-        What the user was sent and has not seen.
+        Read the messages that the user was sent and has not seen.
 
-        @param after: messages with greater ids than this.
+        @param after: the message id behind which the list begins.
         @return: a Deferred that fires with a tuple (messages, total, more): the
-            L{wsmsg.model.Message}s by C{message_id}, how many are unread in all,
-            and whether there are any behind these; fails with
-            L{wsmsg.errors.WsmsgError}.
+            L{wsmsg.model.Message}s by C{message_id}, the number of all unread
+            messages, and whether more follow.
         """
 
 
 class IEdge(Interface):
     """
-    The sessions, as the streams see them.  None of these raises, blocks or waits:
-    when it returns, what it was given is in the outboxes (or given up, and the
-    session told to resync).
+    The sessions of this node, as the streams see them.
+
+    No method raises, blocks or waits.  When it returns, its frames are in the outboxes,
+    or were dropped and the session told to resync.
     """
 
     def users() -> Sequence[int]:
         """
-        @return: a list of all users that have a session here.
+        Return all users with a session on this node.
         """
 
-    def here(user: int) -> bool:
+    def has_user(user: int) -> bool:
         """
-        @return: whether this user has a session here.
+        Return whether the user has a session on this node.
         """
 
     def watched() -> Sequence[int]:
         """
-        @return: a list of all users whose presence a session here asks for.
+        Return all users whose presence a session on this node watches.
         """
 
     def push(message: Message, targets: Sequence[int]) -> int:
         """
-        Give a L{wsmsg.model.Message} to all sessions of these users.  One whose
-        number a session has had already is dropped there; one without a number, if
-        it had the same of late.
+        Deliver a L{wsmsg.model.Message} to all sessions of these users.
 
-        @return: how many sessions have it.
+        A session drops a message whose number it already received; one without a
+        number, if it received the same message recently.
+
+        @return: the number of sessions that have the message.
         """
 
     def receipt(cursor: Cursor, targets: Sequence[int]) -> None:
         """
-        Tell these users how far another is (L{wsmsg.model.Cursor}).
+        Show these users the L{wsmsg.model.Cursor} of another user.
         """
 
     def typing(conversation: str, user: int, targets: Sequence[int]) -> None:
         """
-        Tell these users that another types.
+        Show these users that another user is typing.
         """
 
     def presence(presence: UserPresence) -> None:
         """
-        Tell whoever watches this user (L{wsmsg.model.UserPresence}).
+        Send a L{wsmsg.model.UserPresence} to the sessions that watch the user.
         """
 
-    def renew(reason: str) -> None:
+    def reconnect_all(reason: str) -> None:
         """
-        What clients were told in their welcome is not so any more: have them come
-        again, over C{resync_spread_s}.
+        Ask all clients to reconnect, spread over C{resync_spread_s}, because what
+        their welcome said of the server's abilities has changed.
         """
 
     def kick(user: int, device: str, reason: str) -> None:
         """
-        End the session of a device of the user, or all of them if C{device} is empty.
-        Their clients are not to come back by themselves.
+        End the session of one device of the user, or of all devices if C{device} is
+        empty, with a close code that tells the client not to reconnect.
         """
 
     def resync(reason: str, opened_after_s: float) -> None:
         """
-        Tell all sessions that were opened at C{opened_after_s} (clock seconds) or
-        later that what they were pushed may be incomplete; spread over
-        C{resync_spread_s}.  0: all sessions.
+        Tell sessions that they may have missed pushes, spread over
+        C{resync_spread_s}.
+
+        @param opened_after_s: the clock time from which on these sessions were opened;
+            0: all sessions.
         """

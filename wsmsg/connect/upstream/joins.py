@@ -1,12 +1,13 @@
 """
-Who waits until every stream knows a user, and when the waiting ends.
+Barriers at which a login waits until every Message knows the user.
 
-Users who come between two frames share one L{JoinBarrier}.  It is given to every stream
-that is up; each stream tells when its Message has applied the delta that has them::
+Users who join between two frames share one L{JoinBarrier}.  Each stream that is up
+takes part in it, and reports when its Message has applied the presence delta that names
+them::
 
-    came --> the open arrival --+--> stream 1: delta 17 --applied--> .
-                                `--> stream 2: delta 4  --applied--> all: True
-                                                        --lost-----> all: False
+    user_joined --> the open barrier --+--> stream 1: delta 17 --applied--> .
+                                       `--> stream 2: delta 4  --applied--> all: True
+                                                               --lost-----> all: False
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from twisted.internet.defer import Deferred
 
 class JoinBarrier:
     """
-    Users who came at about the same time.
+    The logins of users who joined at about the same time.
 
-    @ivar closed: a stream has taken it; who comes now needs another.
+    @param streams: the number of streams that take part.
+    @ivar closed: whether a stream has written its delta: users who join from now on
+        need another barrier.
     """
 
     __slots__ = ("_missing", "_waiters", "closed")
@@ -32,25 +35,28 @@ class JoinBarrier:
         self._waiters: list[Deferred[bool]] = []
 
     def wait(self) -> Deferred[bool]:
+        """
+        @return: a Deferred that fires with whether every Message knows the users.
+        """
         waiter: Deferred[bool] = Deferred()
         self._waiters.append(waiter)
         return waiter
 
-    def applied(self) -> None:
+    def delta_applied(self) -> None:
         """
-        One more stream knows them.
+        One more Message knows the users.
         """
         self._missing -= 1
         if self._missing == 0:
-            self._tell(True)
+            self._fire(True)
 
-    def lost(self) -> None:
+    def stream_lost(self) -> None:
         """
-        A stream was lost before it knew them.
+        A stream was lost before its Message knew the users.
         """
-        self._tell(False)
+        self._fire(False)
 
-    def _tell(self, known: bool) -> None:
+    def _fire(self, known: bool) -> None:
         self.closed = True
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -61,61 +67,65 @@ class PresenceAcks:
     """
     The presence deltas of one stream that Message has not applied yet.
 
-    @ivar open: the logins that wait for the delta that is written next.
+    @ivar waiting: the barriers that wait for the delta that is written next.
     """
 
-    __slots__ = ("_since_s", "_written", "open")
+    __slots__ = ("_changed_since_s", "_written", "waiting")
 
     def __init__(self) -> None:
-        self.open: list[JoinBarrier] = []
-        self._since_s: float | None = None
+        self.waiting: list[JoinBarrier] = []
+        self._changed_since_s: float | None = None
         self._written: deque[tuple[int, float, list[JoinBarrier]]] = deque()
 
-    def changed(self, now_s: float) -> None:
+    def users_changed(self, now_s: float) -> None:
         """
-        There is something for the next delta.
+        Note that the next delta has something to say.
         """
-        if self._since_s is None:
-            self._since_s = now_s
+        if self._changed_since_s is None:
+            self._changed_since_s = now_s
 
-    def join(self, arrival: JoinBarrier) -> None:
-        self.open.append(arrival)
+    def join(self, barrier: JoinBarrier) -> None:
+        """
+        Let a barrier wait for the delta that is written next.
+        """
+        self.waiting.append(barrier)
 
-    def written(self, number: int, now_s: float) -> None:
+    def delta_written(self, number: int, now_s: float) -> None:
         """
-        All changes so far left in the delta of this number.
+        Note that the delta of this number says all changes so far.
         """
-        since_s = now_s if self._since_s is None else self._since_s
-        for arrival in self.open:
-            arrival.closed = True
-        self._written.append((number, since_s, self.open))
-        self.open, self._since_s = [], None
+        since_s = now_s if self._changed_since_s is None else self._changed_since_s
+        for barrier in self.waiting:
+            barrier.closed = True
+        self._written.append((number, since_s, self.waiting))
+        self.waiting, self._changed_since_s = [], None
 
     def applied(self, number: int) -> None:
         """
-        Message has applied all deltas up to this number.
+        Note that Message has applied all deltas up to this number.
         """
         written = self._written
         while written and written[0][0] <= number:
-            for arrival in written.popleft()[2]:
-                arrival.applied()
+            for barrier in written.popleft()[2]:
+                barrier.delta_applied()
 
-    def lost(self, now_s: float) -> float:
+    def stream_lost(self, now_s: float) -> float:
         """
-        The stream is gone.
+        Fail all barriers.
 
-        @return: since when there may be users of whom its Message does not know.
+        @return: the clock time since which users may have joined of whom Message does
+            not know.
         """
         times = [since_s for _, since_s, _ in self._written]
-        if self._since_s is not None:
-            times.append(self._since_s)
-        arrivals: Iterable[JoinBarrier] = [
-            arrival
-            for _, _, written in (*self._written, (0, 0.0, self.open))
-            for arrival in written
+        if self._changed_since_s is not None:
+            times.append(self._changed_since_s)
+        barriers: Iterable[JoinBarrier] = [
+            barrier
+            for _, _, written in (*self._written, (0, 0.0, self.waiting))
+            for barrier in written
         ]
         self._written.clear()
-        self.open, self._since_s = [], None
-        for arrival in arrivals:
-            arrival.lost()
+        self.waiting, self._changed_since_s = [], None
+        for barrier in barriers:
+            barrier.stream_lost()
         return min(times, default=now_s)

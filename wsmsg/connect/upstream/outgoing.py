@@ -1,5 +1,5 @@
 """
-What waits for the next frame in a form that cannot grow with repetition.
+What waits for the next frame, in forms that do not grow with repetition.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from wsmsg.rpc import rest_pb2
 
 class NetChange:
     """
-    Users who came and went since the last L{take}; the last word of each counts.
+    Users who were added or removed since the last L{pop}; the last change of each user
+    counts.
     """
 
     __slots__ = ("_changes",)
@@ -31,20 +32,23 @@ class NetChange:
     def remove(self, user: int) -> None:
         self._changes[user] = False
 
-    def take(self) -> tuple[list[int], list[int]]:
+    def pop(self) -> tuple[list[int], list[int]]:
         """
-        @return: who came, who went.
+        Clear the changes.
+
+        @return: the users who were added, and those who were removed.
         """
         changes, self._changes = self._changes, {}
-        came = [user for user, there in changes.items() if there]
-        return came, [user for user, there in changes.items() if not there]
+        added = [user for user, is_added in changes.items() if is_added]
+        return added, [user for user, is_added in changes.items() if not is_added]
 
 
 class CursorPool:
     """
-    Cursors that no stream has taken yet, the highest of each user and conversation.
+    Cursors that no stream has written yet, the highest of each user and conversation.
 
-    @ivar shed: how many were dropped at the limit, the oldest first.
+    @param limit: the most cursors; over it the oldest are dropped.
+    @ivar shed: the number of dropped cursors.
     """
 
     def __init__(self, limit: int) -> None:
@@ -58,7 +62,7 @@ class CursorPool:
     def __len__(self) -> int:
         return len(self._cursors)
 
-    def put(self, conversation: str, user: int, delivered: int, read: int) -> None:
+    def add(self, conversation: str, user: int, delivered: int, read: int) -> None:
         key = (conversation, user)
         known = self._cursors.get(key)
         if known is not None:
@@ -68,23 +72,26 @@ class CursorPool:
             self.shed += 1
         self._cursors[key] = (delivered, read)
 
-    def take_into(self, batch: rest_pb2.ConnectBatch, limit: int) -> None:
+    def move_into(self, batch: rest_pb2.ConnectBatch, limit: int) -> None:
         """
-        Move up to C{limit} of them into a frame.
+        Move up to C{limit} cursors into a frame.
         """
         if len(self._cursors) <= limit:
-            taken, self._cursors = self._cursors, {}
+            moved, self._cursors = self._cursors, {}
         else:
             keys = list(self._cursors)[:limit]
-            taken = {key: self._cursors.pop(key) for key in keys}
+            moved = {key: self._cursors.pop(key) for key in keys}
         add = batch.cursors.add
-        for (conversation, user), (delivered, read) in taken.items():
+        for (conversation, user), (delivered, read) in moved.items():
             add(conversation=conversation, user=user, delivered=delivered, read=read)
 
 
 class TypingPool:
     """
-    Who types where, each once; over the limit nobody is added.
+    Typing signals that no stream has written yet, one for each user and conversation.
+
+    @param limit: the most signals; further ones are dropped.
+    @ivar shed: the number of dropped signals.
     """
 
     def __init__(self, limit: int) -> None:
@@ -95,28 +102,32 @@ class TypingPool:
     def __bool__(self) -> bool:
         return bool(self._typing)
 
-    def put(self, conversation: str, user: int) -> None:
+    def add(self, conversation: str, user: int) -> None:
         if len(self._typing) < self._limit:
             self._typing[conversation, user] = None
         else:
             self.shed += 1
 
     def clear(self) -> None:
+        """
+        Drop all signals.
+        """
         self.shed += len(self._typing)
         self._typing.clear()
 
-    def take_into(self, batch: rest_pb2.ConnectBatch) -> None:
+    def move_into(self, batch: rest_pb2.ConnectBatch) -> None:
         """
-        Move all of them into a frame.
+        Move all signals into a frame.
         """
         typing, self._typing = self._typing, {}
         for conversation, user in typing:
             batch.typing.add(conversation=conversation, user=user)
 
 
-def chunks(users: Iterable[int], size: int) -> list[rest_pb2.PresenceDelta]:
+def snapshot_of(users: Iterable[int], size: int) -> list[rest_pb2.PresenceDelta]:
     """
-    A snapshot of all users, in parts of C{size}; at least one part.
+    Return a snapshot of all users, in parts of at most C{size} users; at least one
+    part.
     """
     everyone = list(users)
     delta, kind = rest_pb2.PresenceDelta, rest_pb2.PresenceDelta.Snapshot

@@ -1,14 +1,15 @@
 """
-Who is online, by the words of all Messages.
+The presence of watched users, merged from several Messages.
 
-Every Message is asked for the users that are watched here, and each says what its own
-streams tell it.  A user is online while any of them says so: a Message that lost its
-stream to a Connect which lives says that users are gone, and the others know better.
-The loss of a Message takes its words along, and means nothing by itself::
+Every Message is asked for the watched users, and reports what the Connects with streams
+to it say.  A user is online while any Message reports so.  A Message that lost its
+stream to a Connect which is alive reports its users as gone, and the other Messages
+know better.  The loss of a Message withdraws its reports, and means nothing by
+itself::
 
-    Message 1: online ---------------- lost its stream to the user's Connect: offline
-    Message 2: ------- online -------------------------------------------------------
-    told here: online
+    Message 1: online -------------- lost the stream of the user's Connect: offline
+    Message 2: ------- online -----------------------------------------------------
+    sent to clients: online
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from wsmsg.connect.upstream.interface import IEdge
 from wsmsg.errors import WsmsgError
 from wsmsg.model import UserPresence
 
-#: The interval of queries about users whom no Message reports by its streams.
+#: The interval of queries about users whose presence no stream reports.
 _REQUERY_S = 1.0
 _QUERY_USERS = 1000
 
@@ -32,124 +33,125 @@ _NOBODY: frozenset[Hashable] = frozenset()
 
 class WatchedPresence:
     """
-    The users that are watched here, which Messages say that they are online, and what
-    was told of them last: nothing is told twice.
+    The users that sessions watch, the Messages that report each of them as online, and
+    what was last sent of each: unchanged presence is not sent again.
 
     The sets of Messages are shared, as there are few different ones.
 
-    @ivar unbacked: users to be asked for again: those who are online by an answer to a
-        read, or by a Message that is lost, and by no Message's own streams; and those
-        about whom a read failed.
+    @ivar unreported: users to be queried again: those known to be online only by a
+        query or by a Message that was lost since, and those whose query failed.
     """
 
     def __init__(self, edge: IEdge) -> None:
-        self.unbacked: dict[int, None] = {}
+        self.unreported: dict[int, None] = {}
         self._edge = edge
-        self._by: dict[int, frozenset[Hashable]] = {}
+        self._reporters: dict[int, frozenset[Hashable]] = {}
         self._sets: dict[frozenset[Hashable], frozenset[Hashable]] = {}
-        self._told: dict[int, bool] = {}
+        self._sent: dict[int, bool] = {}
 
     def watch(self, users: Iterable[int]) -> None:
         for user in users:
-            self._by.setdefault(user, _NOBODY)
+            self._reporters.setdefault(user, _NOBODY)
 
     def unwatch(self, users: Iterable[int]) -> None:
         for user in users:
-            self._by.pop(user, None)
-            self._told.pop(user, None)
-            self.unbacked.pop(user, None)
+            self._reporters.pop(user, None)
+            self._sent.pop(user, None)
+            self.unreported.pop(user, None)
 
-    def said(self, by: Hashable, presence: UserPresence) -> None:
+    def reported(self, by: Hashable, presence: UserPresence) -> None:
         """
-        A Message says what its streams told it; what changes by that is told on.
+        Take the report of a Message, and send what it changes.
+
+        @param by: the stream to that Message.
         """
         user = presence.user
-        before = self._by.get(user)
+        before = self._reporters.get(user)
         if before is None:
-            return  # nobody watches any more
+            return  # no session watches the user any more
         after = before | {by} if presence.online else before - {by}
-        self._by[user] = self._sets.setdefault(after, after)
-        self.unbacked.pop(user, None)
+        self._reporters[user] = self._sets.setdefault(after, after)
+        self.unreported.pop(user, None)
         if presence.online or not after:
-            self._tell(presence)
+            self._send(presence)
 
-    def lost(self, by: Hashable) -> list[int]:
+    def stream_lost(self, by: Hashable) -> list[int]:
         """
-        The stream to a Message is gone.
+        Withdraw the reports of a Message.
 
-        @return: the users that only it said to be online.
+        @return: the users that no other Message reports as online.
         """
         alone = []
-        for user, those in self._by.items():
+        for user, those in self._reporters.items():
             if by in those:
                 left = those - {by}
-                self._by[user] = self._sets.setdefault(left, left)
+                self._reporters[user] = self._sets.setdefault(left, left)
                 if not left:
                     alone.append(user)
         self._sets.clear()
-        self.unbacked.update(dict.fromkeys(alone))
+        self.unreported.update(dict.fromkeys(alone))
         return alone
 
     def all_lost(self) -> None:
         """
-        No stream is left: what was told may not be so any more, and who watches from
-        now on is told nothing until somebody knows.
+        Forget what was sent, as it may have changed while no stream is up.  Sessions
+        that watch a user from now on are sent nothing until a Message answers.
         """
-        self._told.clear()
+        self._sent.clear()
 
-    def answered(self, found: Sequence[UserPresence]) -> list[UserPresence]:
+    def query_answered(self, found: Sequence[UserPresence]) -> list[UserPresence]:
         """
-        A read was answered with this, and whoever asked for it is told by the caller.
-        All who watch are told where they were told otherwise.
+        Correct the answer to a session's query, and send it to the other sessions that
+        were sent something else.
 
-        @return: the same, but for users of whom the streams know better: a read may be
-            older than what they say meanwhile.
+        @return: the answer, but for users whose presence the streams report: the query
+            may be older than the reports.
         """
-        return [self._answered(presence, is_news=False) for presence in found]
+        return [self._merge(presence, must_send=False) for presence in found]
 
-    def unanswered(self, users: Iterable[int]) -> None:
+    def query_failed(self, users: Iterable[int]) -> None:
         """
-        A read about these failed, and whoever asked knows nothing: they are to be asked
-        for again, and all who watch are told.
+        Have these users queried again, and sent to all sessions that watch them: the
+        session that asked knows nothing.
         """
         for user in users:
-            if user in self._by:
-                self._told.pop(user, None)
-                self.unbacked[user] = None
+            if user in self._reporters:
+                self._sent.pop(user, None)
+                self.unreported[user] = None
 
-    def tell(self, found: Sequence[UserPresence]) -> None:
+    def refreshed(self, found: Sequence[UserPresence]) -> None:
         """
-        The same, where nobody but those who watch is to be told.
+        Take the answer to a query of L{PresenceRefresh}, and send what it changes.
         """
         for presence in found:
-            self._answered(presence, is_news=True)
+            self._merge(presence, must_send=True)
 
-    def _answered(self, presence: UserPresence, *, is_news: bool) -> UserPresence:
+    def _merge(self, presence: UserPresence, *, must_send: bool) -> UserPresence:
         user = presence.user
-        by = self._by.get(user)
-        if by is None:
+        reporters = self._reporters.get(user)
+        if reporters is None:
             return presence
-        if by and not presence.online:
+        if reporters and not presence.online:
             presence = UserPresence(user, True)
-        if presence.online and not by:
-            self.unbacked[user] = None
+        if presence.online and not reporters:
+            self.unreported[user] = None
         else:
-            self.unbacked.pop(user, None)
-        if is_news or user in self._told:
-            self._tell(presence)
+            self.unreported.pop(user, None)
+        if must_send or user in self._sent:
+            self._send(presence)
         else:
-            self._told[user] = presence.online
+            self._sent[user] = presence.online
         return presence
 
-    def _tell(self, presence: UserPresence) -> None:
-        if self._told.get(presence.user) is not presence.online:
-            self._told[presence.user] = presence.online
+    def _send(self, presence: UserPresence) -> None:
+        if self._sent.get(presence.user) is not presence.online:
+            self._sent[presence.user] = presence.online
             self._edge.presence(presence)
 
 
 class PresenceRefresh:
     """
-    Queries about watched users whose presence the streams do not report.
+    Queries about watched users whose presence no stream reports.
 
     @param query: queries the presence of users, of one Message.
     """
@@ -186,20 +188,21 @@ class PresenceRefresh:
 
     def sweep(self, now_s: float) -> None:
         """
-        Query the users whom no Message reports by its streams, once a second.
+        Query the users whose presence no stream reports, once a second.
         """
-        if self._watching.unbacked and now_s >= self._queried_s + _REQUERY_S:
+        if self._watching.unreported and now_s >= self._queried_s + _REQUERY_S:
             self._queried_s = now_s
-            self.query(list(self._watching.unbacked))
+            self.query(list(self._watching.unreported))
 
     def query(self, users: Sequence[int]) -> None:
         """
-        Query the presence of these users, and tell those who watch them.
+        Query the presence of these users, and send what changed to the sessions that
+        watch them.
         """
         for at in range(0, len(users), _QUERY_USERS):
             found = self._query(users[at : at + _QUERY_USERS])
-            found.addCallbacks(self._watching.tell, self._failed)
+            found.addCallbacks(self._watching.refreshed, self._failed)
 
     def _failed(self, failure: Failure) -> None:
         failure.trap(WsmsgError)
-        self._log.debug("presence not known: {reason}", reason=failure.value)
+        self._log.debug("presence is not known: {reason}", reason=failure.value)

@@ -1,6 +1,9 @@
 """
-Which of the streams leads: its Message is the primary, which writes our users'
-presence for readers outside, and it has what any one of them may do.
+The choice of the stream that leads.
+
+The Message of that stream is the primary: it writes the presence of this node's users
+for readers outside.  The stream also carries what any one stream may carry: cursors
+and typing signals.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from wsmsg.connect.upstream.context import Stream
 
 class PrimaryChoice:
     """
-    The stream that leads.  It stays for as long as it is fit to, so that the primary
-    moves only when it must, and then at once: the lease on our users is short.
+    The stream that leads.
 
-    @param node: our name; different nodes choose differently.
+    It keeps the lead for as long as it is fit to, so that the primary moves only when
+    it must, and then at once: the lease on the users of this node is short.
+
+    @param node: the name of this Connect; different nodes choose differently.
     @ivar stream: L{None} while no stream is up.
     """
 
@@ -30,10 +35,10 @@ class PrimaryChoice:
 
     def review(self, up: Sequence[Stream], fit: Sequence[Stream]) -> None:
         """
-        Have the best one lead.
+        Give the lead to the best stream, unless the one that has it is fit.
 
-        @param up: the streams there are.
-        @param fit: those of them that are neither silent nor about to leave.
+        @param up: all streams that are up.
+        @param fit: those of them that are neither silent nor about to be closed.
         """
         before = self.stream
         if before not in up:
@@ -44,10 +49,10 @@ class PrimaryChoice:
         if before is not None:
             before.lead(False)
         if self.stream is not None and not self.stream.unnumbered:
-            self._log.info("{message} is our primary", message=self.stream.name)
+            self._log.info("{message} is the primary", message=self.stream.name)
             self.stream.lead(True)
 
     def _rank(self, stream: Stream) -> tuple[bool, bytes]:
-        # One that has our users, if there is one.
+        # Prefers a stream whose Message knows the users of this node.
         name = f"{self._node} {stream.name}".encode()
         return not stream.is_synced, hashlib.blake2b(name).digest()

@@ -85,11 +85,11 @@ class UpstreamReads:
     def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         found = self.query_presence(users)
         return found.addCallbacks(
-            self._watching.answered, self._presence_failed, errbackArgs=(users,)
+            self._watching.query_answered, self._presence_failed, errbackArgs=(users,)
         )
 
     def _presence_failed(self, failure: Failure, users: Sequence[int]) -> Failure:
-        self._watching.unanswered(users)
+        self._watching.query_failed(users)
         return failure
 
     def query_presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:

@@ -30,7 +30,7 @@ from wsmsg.connect.upstream.context import (
 from wsmsg.connect.upstream.convert import apply_ephemeral, rejection_of
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
-from wsmsg.connect.upstream.outgoing import NetChange, chunks
+from wsmsg.connect.upstream.outgoing import NetChange, snapshot_of
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
@@ -114,7 +114,7 @@ class UpstreamStream:
 
     def user_joined(self, user: int) -> None:
         self._users.add(user)
-        self._applied.changed(self._shared.clock.seconds())
+        self._applied.users_changed(self._shared.clock.seconds())
         self._flush_soon()
 
     def join(self, barrier: JoinBarrier) -> None:
@@ -125,7 +125,7 @@ class UpstreamStream:
 
     def user_left(self, user: int) -> None:
         self._users.remove(user)
-        self._applied.changed(self._shared.clock.seconds())
+        self._applied.users_changed(self._shared.clock.seconds())
         self._flush_soon()
 
     def watch(self, users: Iterable[int]) -> None:
@@ -221,7 +221,7 @@ class UpstreamStream:
         self._flush_soon = self._flush_later = _nothing
         if self._up:
             self._up = False
-            since_s = self._applied.lost(self._shared.clock.seconds())
+            since_s = self._applied.stream_lost(self._shared.clock.seconds())
             if self._resync is not None:
                 # They were to be told, and were not: the next stream has to.
                 since_s = min(since_s, self._resync[1])
@@ -253,7 +253,7 @@ class UpstreamStream:
             or self._shared.cursors
             or self._watched
             or self._shared.typing
-            or self._applied.open
+            or self._applied.waiting
             or self._lead is not None
         )
 
@@ -271,28 +271,28 @@ class UpstreamStream:
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
         self._fill_lead(batch)
-        if self._users or self._applied.open or self._probe:
+        if self._users or self._applied.waiting or self._probe:
             self._fill_presence(batch.presence)
         if self._watched:
-            came, went = self._watched.take()
-            batch.watch.add.extend(came)
-            batch.watch.remove.extend(went)
+            added, removed = self._watched.pop()
+            batch.watch.add.extend(added)
+            batch.watch.remove.extend(removed)
         if self._unsent:
             self._fill_sends(batch)
         if self._acknowledge:
             batch.pushed = self._life.number
             self._acknowledge = False
         if self._shared.cursors:
-            self._shared.cursors.take_into(batch, _FRAME_CURSORS)
+            self._shared.cursors.move_into(batch, _FRAME_CURSORS)
         if self._shared.typing:
-            self._shared.typing.take_into(batch)
+            self._shared.typing.move_into(batch)
 
     def _fill_presence(self, delta: rest_pb2.PresenceDelta) -> None:
-        came, went = self._users.take()
-        delta.online.extend(came)
-        delta.offline.extend(went)
+        added, removed = self._users.pop()
+        delta.online.extend(added)
+        delta.offline.extend(removed)
         delta.number = next(self._life.deltas)
-        self._applied.written(delta.number, self._shared.clock.seconds())
+        self._applied.delta_written(delta.number, self._shared.clock.seconds())
         self._probe = False
 
     def _fill_sends(self, batch: rest_pb2.ConnectBatch) -> None:
@@ -333,7 +333,7 @@ class UpstreamStream:
             since_s, life.incarnation, life.number = 0.0, welcome.incarnation, 0
         if users:
             self._resync = (reason, since_s)
-        self._snapshot.extend(chunks(users, SNAPSHOT_USERS))
+        self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS))
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._up = True
         self._owner.stream_up(self)

@@ -255,13 +255,13 @@ class Upstream(Service):
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
         if self._mode is not None:
             return
-        self._shared.cursors.put(conversation, user, delivered, read)
+        self._shared.cursors.add(conversation, user, delivered, read)
         if self._lead.stream is not None:
             self._lead.stream.pool_changed()
 
     def typing(self, conversation: str, user: int) -> None:
         if self._lead.stream is not None and self._mode is None:
-            self._shared.typing.put(conversation, user)
+            self._shared.typing.add(conversation, user)
             self._lead.stream.pool_changed()
 
     def _pool_changed(self) -> None:
@@ -301,7 +301,7 @@ class Upstream(Service):
             return
         self._set_mode(self._load_mode() if stream.unnumbered else None)
         self._log.info("{kind} is behind this node", kind=stream.kind)
-        self._shared.edge.renew(f"{stream.kind} is behind this node now")
+        self._shared.edge.reconnect_all(f"{stream.kind} is behind this node now")
 
     def _set_mode(self, mode: UnnumberedMode | None) -> None:
         self._mode = mode
@@ -321,7 +321,7 @@ class Upstream(Service):
         if stream in self._up:
             self._up.remove(stream)
         self._barrier = None
-        alone = self._watching.lost(stream)
+        alone = self._watching.stream_lost(stream)
         if self._up:
             self._refresh.query(alone)
         else:

@@ -144,7 +144,7 @@ class DeployedStreamTests(SynchronousTestCase):
         world.run(0.5)
         self.assertEqual(world.message().peers[-2:], ["auto", "wsmsg"])
         self.assertFalse(world.upstream.unnumbered)
-        renewed = [told for told in world.edge.told if told[0] == "renew"]
+        renewed = [told for told in world.edge.told if told[0] == "reconnect_all"]
         self.assertEqual(len(renewed), 2)
 
     def test_pinned(self) -> None:
@@ -159,7 +159,7 @@ class DeployedStreamTests(SynchronousTestCase):
         self.assertEqual(
             hello, rest_pb2.SubscribeRequest(connect_service_id="connect-1")
         )
-        self.assertEqual([t for t in world.edge.told if t[0] == "renew"], [])
+        self.assertEqual([t for t in world.edge.told if t[0] == "reconnect_all"], [])
 
     def world_hello(self, world: World) -> rest_pb2.SubscribeRequest:
         return world.message().stream.hello

@@ -135,7 +135,7 @@ class DeployedGrpcTests(TestCase):
         self.assertEqual(len(peer.streams), 1)
         (dependency,) = upstream.dependencies()
         self.assertEqual(dependency.snapshot().about, "a legacy Message")
-        self.assertEqual([t[0] for t in self.edge.told], ["renew"])
+        self.assertEqual([t[0] for t in self.edge.told], ["reconnect_all"])
 
     async def test_order(self) -> None:
         """

@@ -140,7 +140,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         client = self.house.known(1)
         self.upstream.unnumbered = False
-        self.house.registry.renew("it changed")
+        self.house.registry.reconnect_all("it changed")
         self.house.pass_time(10)
         goaway, *_ = client.heard()
         assert isinstance(goaway, frames.Goaway)

@@ -66,8 +66,8 @@ class LegacyReads:
         return fail(_unsupported())
 
     def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
-        here = self._edge.here
-        return succeed([UserPresence(user, here(user)) for user in users])
+        has_user = self._edge.has_user
+        return succeed([UserPresence(user, has_user(user)) for user in users])
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         return succeed([self._acknowledge(user, m.message_id) for m in marks])

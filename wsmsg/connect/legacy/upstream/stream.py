@@ -134,7 +134,7 @@ class LegacyUpstreamStream:
         pass
 
     def join(self, barrier: JoinBarrier) -> None:
-        barrier.applied()
+        barrier.delta_applied()
 
     def watch(self, users: Iterable[int]) -> None:
         pass

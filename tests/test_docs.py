@@ -31,6 +31,10 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 _EXAMPLE = re.compile(r"```json\n(.*?)```\n```textproto\n(.*?)```", re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PATH = re.compile(r"`((?:wsmsg|tests|tools|docs|deploy|protos)/[\w./@-]+)`")
+_KEY = re.compile(
+    r"`((?:http|http\.token|kafka|legacy|limits|log|retry|token|upstream)\.[a-z_]+)`"
+)
 _DECISION = re.compile(
     r"# (\d+)\. (.+)\n\nStatus: (.+)\n\n"
     r"## Context\n\n.+\n\n## Decision\n\n.+\n\n## Consequences\n\n.+",
@@ -183,6 +187,33 @@ class LinkTests(SynchronousTestCase):
                 if not target.exists() or (anchor and anchor not in anchors(target)):
                     broken.append(f"{page.name}: {link}")
         self.assertEqual(broken, [])
+
+
+class NameTests(SynchronousTestCase):
+    """
+    The files, packages and settings that the pages name.
+    """
+
+    def test_paths(self) -> None:
+        """
+        Each file or package that a page names is in the tree.
+        """
+        missing = []
+        for page in PAGES:
+            for name in _PATH.findall(page.read_text()):
+                if not (ROOT / name).exists():
+                    missing.append(f"{page.name}: {name}")
+        self.assertEqual(missing, [])
+
+    def test_settings(self) -> None:
+        """
+        Each setting that a page names is in the tables of the operations guide.
+        """
+        tables = (DOCS / "operations.md").read_text()
+        known = set(re.findall(r"^\| `([\w.]+)` \|", tables, re.M))
+        named = {key for page in PAGES for key in _KEY.findall(page.read_text())}
+        field_of_welcome = {"limits.unnumbered"}
+        self.assertEqual(sorted(named - known - field_of_welcome), [])
 
 
 class DecisionTests(SynchronousTestCase):

@@ -5,24 +5,26 @@ An instant-messaging backend that loses nothing, in two Twisted daemons.
 
     client --WebSocket--> connect --gRPC stream--> message --> journal, store
 
-    errors      whose fault, may they retry; gRPC, HTTP and close codes
+    errors      the table of errors, with their gRPC, HTTP and close codes
     model       messages, conversations, cursors: frozen values
-    frames      what clients and Connect say to each other, however spelled
-    fences      nothing overtakes what was turned away
-    dependency  the state of one thing that a daemon needs
-    retry       how long to wait before the next attempt
-    rates       how often somebody may do something
-    redis_connection    one to Redis, opened again; redis_listening hears there
-    tokens      who somebody is; auth_jwt: by JSON Web Tokens
-    codecs      the frames as protobuf and as JSON
+    events      the kinds of events: messages that change something
+    protocol    the client protocol: its frames and their encodings
+    stream      the gRPC stream between Connect and Message
     settings    the file, the environment and the options, checked at once
-    daemon      what makes a process a daemon
-    streams     a gRPC stream as a connection
+    auth        the identity of a user, by a token
+    flow        limits on the flow of work, and its batches
+    dependency  the state, retry and reopening of what a daemon needs
+    redis       connections to Redis
+    sqlite      a SQLite file, and its thread
+    http        the HTTP layer of every listener
+    monitoring  health, metrics, logs and the admin listener
+    daemon      the process around the parts of a daemon
     connect     the daemon at the edge
     message     the daemon at the core
     client      the Python client
+    transfer    export and import
     cli         the C{wsmsg} command
-    bench       load, and the floor it is compared with
+    bench       load, and reports about it
     rpc         generated from protos/, never edited
 """
 

@@ -10,11 +10,45 @@ the client must agree on::
       Connect                        Message             |
                                                          '--> client: received
 
-    table         the table of all event kinds, by number
-    kind          a row of the table, and what Message lends to its judgement
+    kind          a row of the table of kinds, and the facts that Message judges by
     group_change  a group is created, or its members change
     recall        a sender recalls a message
 
-The stores apply events by a table of their own (C{events} of each store), and the
-client turns them into values for a program (L{wsmsg.client.state.events}).
+The package itself has the table of all kinds.  The stores apply events by a table of
+their own (C{events} of each store), and the client turns them into values for a program
+(L{wsmsg.client.state.events}).
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wsmsg.events.group_change import GROUP_KIND
+from wsmsg.events.kind import EventKind, InvalidContent, MemberChange
+from wsmsg.events.recall import RECALL_KIND
+from wsmsg.model import Message
+
+#: All kinds of events, by their number.
+EVENT_KINDS: Mapping[int, EventKind] = {
+    row.kind: row for row in (GROUP_KIND, RECALL_KIND)
+}
+
+#: The kind of event that each client frame asks for.
+KIND_OF_FRAME: Mapping[type[Any], EventKind] = {
+    frame: row for row in EVENT_KINDS.values() for frame in row.frames
+}
+
+
+def member_change(message: Message) -> MemberChange | None:
+    """
+    Return the change of membership that a message makes; L{None}: none, or its content
+    is not valid, and then no store applies it either.
+    """
+    row = EVENT_KINDS.get(message.kind)
+    if row is None or row.member_change is None:
+        return None
+    try:
+        return row.member_change(message.content)
+    except InvalidContent:
+        return None

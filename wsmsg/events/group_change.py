@@ -3,6 +3,10 @@ Group change: a group is created, or members are added and removed.
 
 The content is a L{GroupChange} in JSON.  The seq of the event orders the change among
 the messages of the group: a new member reads from that seq on.
+
+The store creates the group, owned by the sender, unless an earlier message created it.
+Membership of a user follows the event with the highest seq that names the user; adding
+a user who is a member already has no effect.
 """
 
 from __future__ import annotations

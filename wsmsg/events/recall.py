@@ -1,9 +1,10 @@
 """
 Recall: a sender takes one of their messages back.
 
-The content is the seq of the message in decimal digits.  The store then deletes the
-content of that message and gives it the kind L{wsmsg.model.RECALLED}; the event tells
-all members to do the same.
+The content is the seq of the message in decimal digits.  The store deletes the content
+of the message of that seq in the same conversation, if it has the same sender and is no
+event, and gives it the kind L{wsmsg.model.RECALLED}.  Its identity, seq, id and time
+stay.  The event tells all members to do the same.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from itertools import groupby
 
 import msgspec
 
-from wsmsg.events.table import EVENT_KINDS
+from wsmsg.events import EVENT_KINDS
 from wsmsg.message.store.interface import IMessageStore, Outcome
 from wsmsg.model import RECALLED, Message
 from wsmsg.transfer.dump import group_line, member_line

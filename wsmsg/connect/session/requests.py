@@ -22,7 +22,7 @@ from wsmsg.connect.session.sends import (
 )
 from wsmsg.connect.upstream.interface import GroupView
 from wsmsg.errors import BadFrame, BadRequest, Internal, WsmsgError
-from wsmsg.events.table import KIND_OF_FRAME
+from wsmsg.events import KIND_OF_FRAME
 from wsmsg.model import group_conversation
 from wsmsg.protocol import frames
 

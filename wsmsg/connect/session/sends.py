@@ -21,7 +21,7 @@ from wsmsg.errors import (
     Unsupported,
     WsmsgError,
 )
-from wsmsg.events.table import KIND_OF_FRAME
+from wsmsg.events import KIND_OF_FRAME
 from wsmsg.model import (
     InvalidName,
     conversation_of,

@@ -22,7 +22,7 @@ import attrs
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
-from wsmsg.events.table import EVENT_KINDS, member_change
+from wsmsg.events import EVENT_KINDS, member_change
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.interface import (
     GroupRecipients,

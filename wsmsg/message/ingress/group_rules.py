@@ -16,7 +16,7 @@ import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from wsmsg.errors import Forbidden, TooLarge, WsmsgError
-from wsmsg.events.table import EVENT_KINDS, member_change
+from wsmsg.events import EVENT_KINDS, member_change
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import Message, is_group

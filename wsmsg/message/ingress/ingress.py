@@ -25,7 +25,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
-from wsmsg.events.table import EVENT_KINDS
+from wsmsg.events import EVENT_KINDS
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.interface import IMessageIds

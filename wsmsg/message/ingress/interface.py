@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from wsmsg.errors import BadRequest, Forbidden, TooLarge, WsmsgError
+from wsmsg.events import EVENT_KINDS
 from wsmsg.events.kind import InvalidContent
-from wsmsg.events.table import EVENT_KINDS
 from wsmsg.model import (
     FIRST_EVENT,
     InvalidName,

@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from wsmsg.errors import Unavailable, WsmsgError
-from wsmsg.events.table import EVENT_KINDS
+from wsmsg.events import EVENT_KINDS
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import (
     Answer,

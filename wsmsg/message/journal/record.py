@@ -7,8 +7,8 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from wsmsg.errors import BadRequest
+from wsmsg.events import EVENT_KINDS
 from wsmsg.events.kind import InvalidContent
-from wsmsg.events.table import EVENT_KINDS
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.model import InvalidName, Message, group_in, is_group, members_of
 from wsmsg.rpc.record_pb2 import Record

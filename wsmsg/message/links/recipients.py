@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from wsmsg.events.table import EVENT_KINDS, member_change
+from wsmsg.events import EVENT_KINDS, member_change
 from wsmsg.message.store.interface import IGroups
 from wsmsg.model import FIRST_EVENT, Message, is_group, members_of
 

@@ -164,18 +164,9 @@ class IMessages(IStoreRole):
 
     def apply(events: Sequence[Message]) -> Deferred[None]:
         """
-        Carry out stored messages of the kinds L{wsmsg.model.GROUP} and
-        L{wsmsg.model.RECALL}, in their order.  Repeating that, even after later
-        events, changes nothing: a user's membership follows the event with the highest
-        number that names the user.
-
-          - C{created}: the group exists, and its sender owns it.  No effect where an
-            earlier message created the group.
-          - C{add}, C{remove}: membership from this number on.  No effect on a user who
-            is a member already.
-          - a recall: the message of that number in the same conversation, if it has
-            the same sender and is no event, keeps its identity, number, id and time,
-            loses its content, and gets the kind L{wsmsg.model.RECALLED}.
+        Apply stored events in their order, each as the module of its kind in
+        L{wsmsg.events} says.  Applying events again, even after later ones, changes
+        nothing.
 
         @return: a Deferred that fires when the changes are durable.
         """

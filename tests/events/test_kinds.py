@@ -1,5 +1,5 @@
 """
-Tests of L{wsmsg.events.table}.
+Tests of L{wsmsg.events}: its table of kinds.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.client.state import events as client_events
 from wsmsg.connect.session.requests import REQUESTS
 from wsmsg.connect.session.sends import submit_event
+from wsmsg.events import EVENT_KINDS, KIND_OF_FRAME, member_change
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
-from wsmsg.events.table import EVENT_KINDS, KIND_OF_FRAME, member_change
 from wsmsg.message.store.mongo import events as mongo_events
 from wsmsg.message.store.sqlite import events as sqlite_events
 from wsmsg.model import FIRST_EVENT, RECALLED, TEXT, Message

@@ -188,7 +188,7 @@ class MessageNode:
         Return the part C{message} of C{/status}.
         """
         found: dict[str, object] = {
-            "links": self.core.links.nodes(),
+            "links": self.core.links.status(),
             "users": len(self.core.links.routes),
             "appends_in_flight": self.core.ingress.in_flight,
             "unsettled": self.reading.unsettled,

@@ -128,7 +128,7 @@ class HostileConnectTests(PeersTestCase):
             ([subscribe("x" * 100_000)], "over 128 characters"),
             ([subscribe("a\nb")], "not printable"),
             ([hello, Request(batch=Batch(pushed=99))], "99 was acknowledged"),
-            ([hello, presence([5], SNAPSHOT.MORE)], "never began"),
+            ([hello, presence([5], SNAPSHOT.MORE)], "has no beginning"),
         ):
             _, told = await hostile.ends(*said)
             self.assertIn(reason, told)

@@ -78,17 +78,17 @@ class ReadingTests(SynchronousTestCase):
             rest_pb2.SubscribeRequest(connect_service_id="n", incarnation="i"), "own"
         )
         link.opened(lambda: None, lambda reason: None)
-        self.links.presence(
+        self.links.apply_presence(
             link,
             rest_pb2.PresenceDelta(
                 number=1, online=[2], snapshot=rest_pb2.PresenceDelta.WHOLE
             ),
         )
-        link.take()
+        link.next_frame()
         return link
 
     def acknowledge(self, link: Link) -> None:
-        frame = link.take()
+        frame = link.next_frame()
         assert frame is not None
         link.acknowledged(frame.batch.number)
 

@@ -24,7 +24,7 @@ class UserCallsTests(ApiCase):
         link.opened(lambda: None, lambda reason: None)
         whole = rest_pb2.PresenceDelta.Snapshot.WHOLE
         delta = rest_pb2.PresenceDelta(number=1, snapshot=whole, online=users)
-        self.links.presence(link, delta)
+        self.links.apply_presence(link, delta)
         return link
 
     def test_conversations(self) -> None:
@@ -81,7 +81,7 @@ class UserCallsTests(ApiCase):
             "POST", "users/2/read", {"conversation": "u:1:2", "seq": "1"}
         )
         self.assertEqual((status, state["read"]), (200, 1))
-        (receipt,) = link.take().batch.receipts
+        (receipt,) = link.next_frame().batch.receipts
         self.assertEqual((receipt.cursor.user, receipt.cursor.read), (2, 1))
 
     def test_read_refused(self) -> None:
@@ -131,11 +131,11 @@ class UserCallsTests(ApiCase):
         self.assertEqual(answer, (200, {"connects": 2}))
         self.ask("DELETE", "users/7/sessions/phone")
         for link in links:
-            said = link.take().batch.kicks
+            said = link.next_frame().batch.kicks
             self.assertEqual([k.user for k in said], [7, 7])
             self.assertEqual([k.device for k in said], ["", "phone"])
             self.assertEqual(said[0].reason, "stolen")
-            self.assertIsNone(link.take())
+            self.assertIsNone(link.next_frame())
 
     def test_kick_waits(self) -> None:
         """
@@ -146,7 +146,7 @@ class UserCallsTests(ApiCase):
         answer = self.ask("DELETE", "users/7/sessions")
         self.assertEqual(answer, (200, {"connects": 0}))
         link.opened(lambda: None, lambda reason: None)
-        self.assertEqual(len(link.take().batch.kicks), 1)
+        self.assertEqual(len(link.next_frame().batch.kicks), 1)
         self.links.give_up_all()
 
     def test_kick_refused(self) -> None:

@@ -167,7 +167,7 @@ class AnyEventTests(SynchronousTestCase):
                     it.clock.advance(0.1)
             it.durable(lambda done: done.callback(None))
             answers = []
-            while (event := it.hostile.outbox.take()) is not None:
+            while (event := it.hostile.outbox.next_event()) is not None:
                 event.SerializeToString()
                 answers.append(event.WhichOneof("response_type"))
             failed = answers.count("failure")
@@ -177,10 +177,10 @@ class AnyEventTests(SynchronousTestCase):
             settled: list[None] = []
             message = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 1)
             it.peers.push([message], None, lambda: settled.append(None))
-            pushed = it.honest.outbox.take()
+            pushed = it.honest.outbox.next_event()
             assert pushed is not None
             self.assertEqual(pushed.push_event.target_user_id, 2)
-            self.assertIsNone(it.honest.outbox.take())
+            self.assertIsNone(it.honest.outbox.next_event())
             it.peers.lost(it.hostile, "gone")
             self.assertEqual(settled, [None])
             it.peers.hang_up_all("stopping")

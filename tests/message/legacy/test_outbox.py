@@ -69,7 +69,7 @@ class OutboxTests(SynchronousTestCase):
         What is written: users and message ids; 0, 0 for an answer.
         """
         found: list[tuple[int, int]] = []
-        while len(found) < n and (event := outbox.take()) is not None:
+        while len(found) < n and (event := outbox.next_event()) is not None:
             push = event.push_event
             found.append((push.target_user_id, push.message.message_id))
         return found
@@ -107,7 +107,7 @@ class OutboxTests(SynchronousTestCase):
         outbox.push([(hello, (1002,))], 0, lambda: None)
         confirm = rest_pb2.AckConfirmEvent(message_id=1795447837851827, confirmed=True)
         outbox.answer(Response(ack_confirm=confirm))
-        push, answer = outbox.take(), outbox.take()
+        push, answer = outbox.next_event(), outbox.next_event()
         assert push is not None and answer is not None
         self.assertEqual(
             push.SerializeToString().hex(),
@@ -166,7 +166,9 @@ class OutboxTests(SynchronousTestCase):
         self.push(outbox, 5)
         outbox.answer(Response())
         self.assertEqual((self.settled, outbox.missed), ([1, 3, 5], 7))
-        self.assertEqual((outbox.take(), outbox.held, outbox.held_bytes), (None, 0, 0))
+        self.assertEqual(
+            (outbox.next_event(), outbox.held, outbox.held_bytes), (None, 0, 0)
+        )
         self.assertEqual(len(self.broke), 1)
 
     def test_over_bytes(self) -> None:

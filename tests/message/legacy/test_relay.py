@@ -59,7 +59,7 @@ class LinksTests(SynchronousTestCase):
             lambda: settled.append(None),
             {("g:5", 4): frozenset({1, 7})},
         )
-        frame = self.link.take()
+        frame = self.link.next_frame()
         assert frame is not None
         pushed = [(p.message.seq, list(p.targets)) for p in frame.batch.pushes]
         self.assertEqual(pushed, [(1, [2]), (3, [1]), (4, [7])])
@@ -73,14 +73,14 @@ class LinksTests(SynchronousTestCase):
         """
         settled: list[None] = []
         self.links.push([said(1, kind=1002)], lambda: settled.append(None))
-        self.assertEqual((settled, self.link.take()), ([None], None))
+        self.assertEqual((settled, self.link.next_frame()), ([None], None))
 
     def test_no_presence(self) -> None:
         """
         Nobody counts as connected by it.
         """
         self.assertEqual(len(self.links.routes), 0)
-        self.assertEqual(self.links.nodes()[0]["everything"], True)
+        self.assertEqual(self.links.status()[0]["everything"], True)
 
 
 class RelayTests(RpcCase):
@@ -142,7 +142,7 @@ class RelayTests(RpcCase):
         """
         Whether C{b} has a stream to C{a}.
         """
-        return any(n["open"] for n in self.links.nodes())
+        return any(n["open"] for n in self.links.status())
 
     def given(self, peer: LegacyConnect) -> list[int]:
         """
@@ -150,7 +150,7 @@ class RelayTests(RpcCase):
         """
 
         def events() -> Iterator[int]:
-            while (event := peer.outbox.take()) is not None:
+            while (event := peer.outbox.next_event()) is not None:
                 yield event.push_event.message.message_id - 1000
 
         return list(events())
@@ -220,7 +220,7 @@ class RelayTests(RpcCase):
         async def check() -> None:
             self.b.incarnation = "life"
             peer = self.subscribed()
-            await self.until(self.links.nodes)
+            await self.until(self.links.status)
             await self.until(lambda: not self.connected())
             self.links.push([said(1)], lambda: None)
             self.assertEqual(self.given(peer), [])

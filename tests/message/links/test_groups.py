@@ -15,7 +15,7 @@ from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.links.recipients import MemberCache
-from wsmsg.message.links.typing import BELIEVED_S, GroupTyping
+from wsmsg.message.links.typing import CACHED_S, GroupTyping
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 
@@ -53,15 +53,15 @@ class GroupCase(SynchronousTestCase):
         link, _ = self.links.subscribe(hello, "own")
         link.opened(lambda: None, lambda _: None)
         whole = rest_pb2.PresenceDelta(number=1, online=users, snapshot=SNAPSHOT.WHOLE)
-        self.links.presence(link, whole)
-        link.take()
+        self.links.apply_presence(link, whole)
+        link.next_frame()
         return link
 
     def taken(self, link: Link) -> rest_pb2.PushBatch:
         """
         What goes out next.
         """
-        frame = link.take()
+        frame = link.next_frame()
         return rest_pb2.PushBatch() if frame is None else frame.batch
 
 
@@ -161,7 +161,7 @@ class TypingTests(GroupCase):
         self.assertEqual(self.typed(1), [[2], [2, 3]])
         self.assertEqual(self.typed(2), [[1], [3]])
         self.assertEqual(self.store.lookups, 1)
-        self.clock.advance(BELIEVED_S)
+        self.clock.advance(CACHED_S)
         del self.store.groups[CREW][2][3]
         self.assertEqual(self.typed(1), [[2], [2]])
         self.assertEqual(self.store.lookups, 2)

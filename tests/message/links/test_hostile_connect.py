@@ -153,10 +153,10 @@ class Given:
         self.hung_up: list[str] = []
         self.honest, _ = self.stream("honest")
         self.hostile, self.hostile_stream = self.stream("hostile")
-        self.links.presence(
+        self.links.apply_presence(
             self.honest, rest_pb2.PresenceDelta(online=[2], snapshot=SNAPSHOT.WHOLE)
         )
-        self.honest.take()
+        self.honest.next_frame()
 
     def stream(self, node: str) -> tuple[Link, LinkStream]:
         hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
@@ -176,7 +176,7 @@ class Given:
         What the hostile Connect is told about its sends.
         """
         found: list[rest_pb2.SendResult] = []
-        while (frame := self.hostile.take()) is not None:
+        while (frame := self.hostile.next_frame()) is not None:
             frame.SerializeToString()
             found += frame.batch.results
         return found
@@ -208,7 +208,7 @@ class AnyBatchTests(SynchronousTestCase):
             settled: list[bool] = []
             message = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 1)
             it.links.push([message], lambda: settled.append(True))
-            frame = it.honest.take()
+            frame = it.honest.next_frame()
             assert frame is not None
             (push,) = frame.batch.pushes
             self.assertIn(2, push.targets)
@@ -287,7 +287,7 @@ class BoundsTests(SynchronousTestCase):
         A part of a snapshot that never began ends the stream.
         """
         self.presence(SNAPSHOT.END)
-        self.assertIn("never began", self.it.hung_up[0])
+        self.assertIn("has no beginning", self.it.hung_up[0])
 
     def test_endless_watching(self) -> None:
         """

@@ -35,7 +35,7 @@ class LeaseTests(SynchronousTestCase):
         return link
 
     def users(self, link: Link, *users: int) -> None:
-        self.links.presence(
+        self.links.apply_presence(
             link,
             rest_pb2.PresenceDelta(number=1, online=users, snapshot=SNAPSHOT.WHOLE),
         )
@@ -52,7 +52,7 @@ class LeaseTests(SynchronousTestCase):
         self.users(link, 1, 2)
         self.links.renew_leases()
         self.assertEqual(self.told(), [])
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.assertEqual(self.told(), [("replace", "n", [1, 2])])
         self.links.renew_leases()
         self.assertEqual(self.told(), [("renew", "n")])
@@ -63,9 +63,9 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.told()
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.assertEqual(self.told(), [])
 
     def test_before_the_users_are_known(self) -> None:
@@ -73,7 +73,7 @@ class LeaseTests(SynchronousTestCase):
         Nobody is written off while the Connect still tells who it has.
         """
         link = self.stream()
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.links.renew_leases()
         self.assertEqual(self.told(), [])
         self.users(link, 1)
@@ -86,14 +86,14 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.told()
         for _ in range(int(SETTLED_S) - 1):
             self.clock.advance(1.0)
             self.links.renew_leases()
             self.assertEqual(self.told(), [("renew", "n")])
         self.clock.advance(1.0)
-        self.links.presence(link, rest_pb2.PresenceDelta(number=2, online=[2]))
+        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[2]))
         self.assertEqual(self.told(), [("change", "n", [2], [])])
         self.links.renew_leases()
         self.assertEqual(self.told(), [("replace", "n", [1, 2])])
@@ -107,18 +107,18 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.told()
         self.clock.advance(LATE_S)
         beat = rest_pb2.PresenceDelta(number=2)
-        self.links.presence(link, beat)  # that came while nobody read
+        self.links.apply_presence(link, beat)  # that came while nobody read
         self.links.renew_leases()
-        self.links.presence(link, rest_pb2.PresenceDelta(number=3, online=[2]))
+        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=3, online=[2]))
         self.assertEqual(self.told(), [])
         self.clock.advance(1.0)
         self.links.renew_leases()
         self.assertEqual(self.told(), [("replace", "n", [1, 2])])
-        self.links.presence(link, rest_pb2.PresenceDelta(number=4, offline=[1]))
+        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=4, offline=[1]))
         self.assertEqual(self.told(), [("change", "n", [], [1])])
 
     def test_stood_still_and_lost(self) -> None:
@@ -127,7 +127,7 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.told()
         self.clock.advance(LATE_S)
         self.links.renew_leases()
@@ -143,10 +143,10 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
-        self.links.lead(link, False)
+        self.links.set_primary(link, True)
+        self.links.set_primary(link, False)
         self.told()
-        self.links.presence(link, rest_pb2.PresenceDelta(number=2, online=[3]))
+        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[3]))
         self.links.renew_leases()
         self.links.lost(link, "gone")
         self.clock.advance(2)
@@ -159,7 +159,7 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.told()
         self.links.lost(link, "gone")
         self.links.renew_leases()
@@ -173,7 +173,7 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.links.lost(link, "gone")
         self.told()
         link = self.stream()
@@ -187,7 +187,7 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.lead(link, True)
+        self.links.set_primary(link, True)
         self.told()
         self.links.give_up_all()
         self.assertEqual(self.told(), [])
@@ -199,9 +199,9 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        link.take()
-        self.links.watch(link, rest_pb2.WatchDelta(add=[1, 2]))
-        frame = link.take()
+        link.next_frame()
+        self.links.apply_watch(link, rest_pb2.WatchDelta(add=[1, 2]))
+        frame = link.next_frame()
         assert frame is not None
         self.assertEqual(
             [(p.user, p.online) for p in frame.batch.presence], [(1, True)]

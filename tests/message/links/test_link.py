@@ -39,8 +39,8 @@ class LinkTests(SynchronousTestCase):
             [(message(s), [2]) for s in seqs], lambda: self.settled.append(name)
         )
 
-    def take(self) -> rest_pb2.PushBatch:
-        frame = self.link.take()
+    def next_batch(self) -> rest_pb2.PushBatch:
+        frame = self.link.next_frame()
         assert frame is not None
         return frame.batch
 
@@ -48,7 +48,7 @@ class LinkTests(SynchronousTestCase):
         """
         With nothing to say nothing is written.
         """
-        self.assertIsNone(self.link.take())
+        self.assertIsNone(self.link.next_frame())
 
     def test_gathered(self) -> None:
         """
@@ -56,7 +56,7 @@ class LinkTests(SynchronousTestCase):
         """
         self.push("a", 1)
         self.push("b", 2)
-        batch = self.take()
+        batch = self.next_batch()
         self.assertEqual(batch.number, 1)
         self.assertEqual([p.message.seq for p in batch.pushes], [1, 2])
         first = batch.pushes[0]
@@ -65,16 +65,16 @@ class LinkTests(SynchronousTestCase):
             (first.message.conversation, first.message.sender, first.message.content),
             ("u:1:2", 1, "hi"),
         )
-        self.assertIsNone(self.link.take())
+        self.assertIsNone(self.link.next_frame())
 
     def test_acknowledged(self) -> None:
         """
         What is acknowledged is settled, what is behind it not.
         """
         self.push("a", 1)
-        self.take()
+        self.next_batch()
         self.push("b", 2)
-        self.take()
+        self.next_batch()
         self.assertEqual(self.settled, [])
         self.link.acknowledged(1)
         self.assertEqual(self.settled, ["a"])
@@ -90,7 +90,7 @@ class LinkTests(SynchronousTestCase):
         self.link.typing(rest_pb2.Typing(conversation="u:1:2", user=1), [2])
         self.link.presence(rest_pb2.Presence(user=3, online=True))
         self.link.presence_applied(4)
-        batch = self.take()
+        batch = self.next_batch()
         self.assertEqual(batch.number, 0)
         self.assertEqual(batch.results[0].id, 7)
         self.assertEqual(batch.presence_applied, 4)
@@ -103,7 +103,7 @@ class LinkTests(SynchronousTestCase):
         self.link.lost()
         self.link.opened(self.wake, self.hung_up.append)
         self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
-        self.assertIsNone(self.link.take())
+        self.assertIsNone(self.link.next_frame())
 
     def test_replay(self) -> None:
         """
@@ -111,14 +111,14 @@ class LinkTests(SynchronousTestCase):
         """
         for seq in (1, 2, 3):
             self.push(str(seq), seq)
-            self.take()
+            self.next_batch()
         self.link.lost()
         self.push("4", 4)
         self.assertTrue(self.link.resumable(1))
         self.link.resume(1)
         self.link.opened(self.wake, self.hung_up.append)
         self.assertEqual(self.settled, ["1"])
-        batches = [self.take() for _ in range(3)]
+        batches = [self.next_batch() for _ in range(3)]
         self.assertEqual([b.number for b in batches], [2, 3, 4])
         self.assertEqual([b.pushes[0].message.seq for b in batches], [2, 3, 4])
 
@@ -128,7 +128,7 @@ class LinkTests(SynchronousTestCase):
         """
         for seq in (1, 2):
             self.push(str(seq), seq)
-            self.take()
+            self.next_batch()
         self.link.acknowledged(1)
         self.assertFalse(self.link.resumable(0))
         self.assertTrue(self.link.resumable(1))
@@ -140,7 +140,7 @@ class LinkTests(SynchronousTestCase):
         Over the bound everything is let go and settled, and the stream ends.
         """
         self.push("a", 1, 2, 3)
-        self.take()
+        self.next_batch()
         self.push("b", 4, 5, 6)
         self.assertEqual(self.settled, ["a", "b"])
         self.assertEqual(len(self.hung_up), 1)
@@ -164,13 +164,13 @@ class LinkTests(SynchronousTestCase):
         """
         self.link.receipt(Cursor("u:1:2", 1, 1, 0), [2])
         self.link.receipt(Cursor("u:1:2", 1, 2, 1), [2])
-        batch = self.take()
+        batch = self.next_batch()
         self.assertEqual(batch.number, 1)
         self.assertEqual([r.cursor.delivered for r in batch.receipts], [2])
         self.link.lost()
         self.link.resume(0)
         self.link.opened(self.wake, self.hung_up.append)
-        self.assertEqual(self.take().number, 1)
+        self.assertEqual(self.next_batch().number, 1)
 
     def test_frames_are_bounded(self) -> None:
         """
@@ -179,13 +179,13 @@ class LinkTests(SynchronousTestCase):
         link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
         link.push([(message(s), [2]) for s in range(1, 3001)], lambda: None)
         sizes = []
-        while (frame := link.take()) is not None:
+        while (frame := link.next_frame()) is not None:
             sizes.append(len(frame.batch.pushes))
         self.assertEqual(sum(sizes), 3000)
         self.assertLessEqual(max(sizes), 1024)
         link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
         link.push([(message(s, "x" * 200_000), [2]) for s in range(1, 7)], lambda: None)
-        self.assertEqual(len((link.take() or self.fail()).batch.pushes), 3)
+        self.assertEqual(len((link.next_frame() or self.fail()).batch.pushes), 3)
 
     def test_answers_in_parts(self) -> None:
         """
@@ -194,7 +194,7 @@ class LinkTests(SynchronousTestCase):
         result = rest_pb2.SendResult(id=1, code="bad_request", reason="x" * 100)
         self.link.results(self.stream, [result] * 10_000)
         sizes = []
-        while (frame := self.link.take()) is not None:
+        while (frame := self.link.next_frame()) is not None:
             sizes.append(len(frame.batch.results))
         self.assertEqual(sum(sizes), 10_000)
         self.assertGreater(len(sizes), 1)
@@ -208,7 +208,7 @@ class LinkTests(SynchronousTestCase):
             self.link.presence(rest_pb2.Presence(user=user, online=True))
         users: list[int] = []
         frames = 0
-        while (frame := self.link.take()) is not None:
+        while (frame := self.link.next_frame()) is not None:
             frames += 1
             users += [p.user for p in frame.batch.presence]
         self.assertEqual(users, list(range(1, 25_001)))
@@ -224,7 +224,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(self.hung_up, [])
         self.link.results(self.stream, [result])
         self.assertIn("answers to sends", self.hung_up[0])
-        self.assertIsNone(self.link.take())
+        self.assertIsNone(self.link.next_frame())
 
     def test_acknowledged_too_much(self) -> None:
         """
@@ -232,7 +232,7 @@ class LinkTests(SynchronousTestCase):
         cut, and nothing is resumed.
         """
         self.push("a", 1)
-        self.take()
+        self.next_batch()
         self.link.acknowledged(2)
         self.assertEqual(self.settled, ["a"])
         self.assertIn("batch 2 was acknowledged", self.hung_up[0])

@@ -98,11 +98,11 @@ class LinksTests(SynchronousTestCase):
             "own",
         )
         link.opened(lambda: None, self.hung_up.append)
-        self.links.lead(link, primary)
+        self.links.set_primary(link, primary)
         return link, resumed
 
     def users(self, link: Link, *users: int, number: int = 1) -> None:
-        self.links.presence(
+        self.links.apply_presence(
             link,
             rest_pb2.PresenceDelta(
                 number=number, online=users, snapshot=SNAPSHOT.WHOLE
@@ -110,7 +110,7 @@ class LinksTests(SynchronousTestCase):
         )
 
     def batch(self, link: Link) -> rest_pb2.PushBatch:
-        frame = link.take()
+        frame = link.next_frame()
         assert frame is not None
         return frame.batch
 
@@ -162,7 +162,7 @@ class LinksTests(SynchronousTestCase):
             [([1], SNAPSHOT.BEGIN), ([2], SNAPSHOT.MORE), ([3], SNAPSHOT.END)], 1
         ):
             self.assertEqual(self.links.routes.users("n"), set())
-            self.links.presence(
+            self.links.apply_presence(
                 link, rest_pb2.PresenceDelta(number=number, online=users, snapshot=part)
             )
         self.assertEqual(self.links.routes.users("n"), {1, 2, 3})
@@ -173,7 +173,7 @@ class LinksTests(SynchronousTestCase):
         The middle of a list that never began ends the stream.
         """
         link, _ = self.subscribe()
-        self.links.presence(
+        self.links.apply_presence(
             link, rest_pb2.PresenceDelta(number=1, snapshot=SNAPSHOT.MORE)
         )
         self.assertEqual(len(self.hung_up), 1)
@@ -228,7 +228,7 @@ class LinksTests(SynchronousTestCase):
         self.assertFalse(resumed)
         self.assertEqual(settled, [1])
         self.assertEqual(self.links.routes.of(2), set())
-        self.assertIsNone(again.take())
+        self.assertIsNone(again.next_frame())
 
     def test_second_stream(self) -> None:
         """
@@ -250,17 +250,17 @@ class LinksTests(SynchronousTestCase):
         """
         a, _ = self.subscribe("a")
         b, _ = self.subscribe("b")
-        self.links.watch(a, rest_pb2.WatchDelta(add=[7]))
+        self.links.apply_watch(a, rest_pb2.WatchDelta(add=[7]))
         self.users(b, 7)
         [told] = self.batch(a).presence
         self.assertEqual((told.user, told.online), (7, True))
         self.clock.advance(5)
-        self.links.presence(b, rest_pb2.PresenceDelta(number=2, offline=[7]))
+        self.links.apply_presence(b, rest_pb2.PresenceDelta(number=2, offline=[7]))
         [told] = self.batch(a).presence
         self.assertEqual((told.user, told.online, told.last_seen_ms), (7, False, 5000))
-        self.links.watch(a, rest_pb2.WatchDelta(remove=[7]))
+        self.links.apply_watch(a, rest_pb2.WatchDelta(remove=[7]))
         self.users(b, 7, number=3)
-        self.assertIsNone(a.take())
+        self.assertIsNone(a.next_frame())
 
     def test_only_the_primary_writes(self) -> None:
         """
@@ -315,4 +315,4 @@ class LinksTests(SynchronousTestCase):
         self.links.lost(link, "test")
         self.links.give_up_all()
         self.assertEqual(settled, [1])
-        self.assertEqual(self.links.nodes(), [])
+        self.assertEqual(self.links.status(), [])

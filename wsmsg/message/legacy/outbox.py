@@ -154,7 +154,7 @@ class LegacyConnectOutbox:
 
     # -- what goes out
 
-    def take(self) -> Response | None:
+    def next_event(self) -> Response | None:
         """
         The next event to write; L{None}: nothing waits.  What was taken before has
         been written.

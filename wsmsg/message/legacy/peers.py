@@ -196,7 +196,7 @@ class LegacyConnects:
 
     # -- what is told of them
 
-    def nodes(self) -> list[dict[str, object]]:
+    def status(self) -> list[dict[str, object]]:
         """
         What C{/status} tells of the streams.
         """

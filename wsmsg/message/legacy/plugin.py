@@ -161,7 +161,7 @@ class LegacyPlugin:
         """
         Return the keys C{legacy} and C{legacy_relay} of C{/status}.
         """
-        found: dict[str, object] = {"legacy": self.connects.nodes()}
+        found: dict[str, object] = {"legacy": self.connects.status()}
         if self._relay is not None:
             found["legacy_relay"] = self._relay.status()
         return found

@@ -72,7 +72,7 @@ class LegacyConnectStream:
             self._context.set_details(self._reason)
 
     def _take(self) -> rest_pb2.MessageStreamResponse | None:
-        return self._peer.outbox.take()
+        return self._peer.outbox.next_event()
 
     def _hang_up(self, reason: str, *, overrun: bool) -> None:
         status = grpc.StatusCode

@@ -1,3 +1,19 @@
 """
-Message's ends of the streams from the Connect nodes.
+The links to Connects: which users each Connect has, and the frames that wait for it.
+
+::
+
+    Connect == stream == Link --> Routes, Leases, CursorWriter, Ingress
+                          ^
+    JournalReader --> Links.push
+
+cursors     the way of cursors into the store
+interface   what other packages use
+leases      the presence of users, written by the primary of their Connect
+link        one Connect: its unacknowledged pushes and its waiting frames
+links       all links: streams, routes, presence, pushes
+recipients  the recipients of a message; members of groups, cached
+routes      the nodes that reach each user
+stream      the gRPC stream that carries a link
+typing      typing in groups
 """

@@ -1,16 +1,19 @@
 """
-What we write about the users of the Connects whose primary we are.
+The presence that this Message writes for the users of Connects whose primary it is.
 
-A Connect has one primary, and moves it when its stream is lost.  The old one may
-still live, think that it is the primary, and have news of that Connect on its way.
-Nobody can lock it out, so this makes what it does harmless:
+Each Connect has one primary, and chooses another one when it loses its stream to that.
+The old primary may still run, believe that it is the primary, and have presence of
+that Connect in flight.  No lock can exclude it, so this module makes its writes
+harmless:
 
-  - it renews only what has a stream; so the lease of a Connect that moved is the
-    new one's, and L{IPresence.forget} lets alone what another has written since;
-  - the new one writes the whole list at once, and a second time when the old one
-    must have noticed: whatever that wrote in between is gone then;
-  - one that stood still until its leases were over first hears what came meanwhile.
-    If it is the primary of a Connect even so, it writes the whole list again.
+  - a primary renews only leases of Connects that have a stream to it.  The lease of a
+    Connect that moved is therefore the one of the new primary, and
+    L{IPresence.forget} leaves alone what another Message has written since;
+  - the new primary writes the list of all users at once, and again after the time
+    within which the old one notices the loss.  The second write replaces what the old
+    primary wrote in between;
+  - a Message that stalled until its leases expired first reads what has come
+    meanwhile.  If it is still the primary of a Connect, it writes all users again.
 """
 
 from __future__ import annotations
@@ -25,18 +28,18 @@ from twisted.python.failure import Failure
 from wsmsg.message.links.link import Link
 from wsmsg.message.presence.interface import LEASE_S, IPresence
 
-#: By then an old primary has found its stream lost, and given the link up.
+#: After this time an old primary has lost its stream and given up the link.
 SETTLED_S = 6.0
 
-#: A renewal that is so late comes from a Message that stood still.
+#: A renewal that is this late comes from a Message that stalled.
 LATE_S = 0.75 * LEASE_S
 
 
 class Leases:
     """
-    The leases of the Connects whose primary we are.
+    The leases of the Connects whose primary this Message is.
 
-    @param users: who is at a node, as we know.
+    @param users: returns the users at a node.
     """
 
     _log = Logger()
@@ -50,92 +53,98 @@ class Leases:
         self._presence = presence
         self._clock = clock
         self._users = users
-        self._unsettled: dict[str, float] = {}
-        #: Those whose lease may be over, until all users are written again.
-        self._untold: set[str] = set()
+        #: When to write the users of a node for the second time.
+        self._rewrites: dict[str, float] = {}
+        #: Nodes whose leases may have expired, until all users are written again.
+        self._expired: set[str] = set()
         self._renewed_s = clock.seconds()
 
-    def lead(self, link: Link, primary: bool) -> None:
+    def set_primary(self, link: Link, primary: bool) -> None:
         """
-        The Connect says whether we are its primary.
+        Become the primary of a Connect, or cease to be.
         """
         if primary == link.primary:
             return
         link.primary = primary
-        self._let_go(link.node)
+        self._discard(link.node)
         self._log.info(
             "{which} the primary of {node}",
             which="now" if primary else "no longer",
             node=link.node,
         )
         if primary:
-            self._unsettled[link.node] = self._clock.seconds() + SETTLED_S
-            if link.known:
-                self._write(link)
+            self._rewrites[link.node] = self._clock.seconds() + SETTLED_S
+            if link.is_synced:
+                self._write_all(link)
 
-    def replaced(self, link: Link) -> None:
+    def users_replaced(self, link: Link) -> None:
         """
-        All users of the Connect are known.
+        Write all users of a Connect, which has sent the whole list.
         """
-        link.known = True
+        link.is_synced = True
         if link.primary:
-            self._write(link)
+            self._write_all(link)
 
-    def changed(
+    def users_changed(
         self, link: Link, online: Sequence[int], offline: Sequence[int]
     ) -> None:
-        untold = link.node in self._untold or self._is_late(self._clock.seconds())
-        if link.primary and not untold:
-            self._note(self._presence.change(link.node, online, offline))
+        """
+        Write the users who came online at a Connect or went offline.
+        """
+        expired = link.node in self._expired or self._is_late(self._clock.seconds())
+        if link.primary and not expired:
+            self._ignore_failure(self._presence.change(link.node, online, offline))
 
     def renew(self, links: Iterable[Link]) -> None:
         """
-        Say which of these Connects live; called once a second.
+        Renew the leases of those Connects that have a stream.  Called once a second.
         """
         now_s = self._clock.seconds()
         is_late = self._is_late(now_s)
         self._renewed_s = now_s
         for link in links:
-            if not (link.primary and link.open and link.known):
+            if not (link.primary and link.open and link.is_synced):
                 continue
             if is_late:
-                self._untold.add(link.node)
-            elif link.node in self._untold or self._is_due(link.node, now_s):
-                self._write(link)
+                self._expired.add(link.node)
+            elif link.node in self._expired or self._take_rewrite(link.node, now_s):
+                self._write_all(link)
             else:
-                self._note(self._presence.renew(link.node))
+                self._ignore_failure(self._presence.renew(link.node))
 
     def forget(self, link: Link) -> None:
         """
-        The Connect is gone, as far as we know.
+        End the lease of a Connect whose link is given up.
         """
-        self._let_go(link.node)
+        self._discard(link.node)
         if link.primary:
-            self._note(self._presence.forget(link.node))
+            self._ignore_failure(self._presence.forget(link.node))
 
     def _is_late(self, now_s: float) -> bool:
         return now_s - self._renewed_s >= LATE_S
 
-    def _is_due(self, node: str, now_s: float) -> bool:
+    def _take_rewrite(self, node: str, now_s: float) -> bool:
         """
-        Whether all users are to be written once more; said once.
+        Return whether the second write of all users is due, and forget it if so.
         """
-        if self._unsettled.get(node, now_s + 1) > now_s:
+        if self._rewrites.get(node, now_s + 1) > now_s:
             return False
-        del self._unsettled[node]
+        del self._rewrites[node]
         return True
 
-    def _let_go(self, node: str) -> None:
-        self._unsettled.pop(node, None)
-        self._untold.discard(node)
+    def _discard(self, node: str) -> None:
+        self._rewrites.pop(node, None)
+        self._expired.discard(node)
 
-    def _write(self, link: Link) -> None:
-        self._untold.discard(link.node)
-        self._note(self._presence.replace(link.node, list(self._users(link.node))))
+    def _write_all(self, link: Link) -> None:
+        self._expired.discard(link.node)
+        users = list(self._users(link.node))
+        self._ignore_failure(self._presence.replace(link.node, users))
 
-    def _note(self, changed: Deferred[None]) -> None:
-        changed.addErrback(self._failed)
+    def _ignore_failure(self, written: Deferred[None]) -> None:
+        written.addErrback(self._log_failure)
 
-    def _failed(self, failure: Failure) -> None:
-        # Its Dependency has said that it is down; leases end what it could not be told.
+    def _log_failure(self, failure: Failure) -> None:
+        # The Dependency of the presence backend reports the failure, and leases end
+        # what could not be written.
         self._log.debug("presence not written: {reason}", reason=failure.value)

@@ -1,17 +1,17 @@
 """
-Message's end of the stream to one life of a Connect.
+Message's end of the stream to one incarnation of a Connect.
 
-What is pushed gets the number of the batch it leaves in; Connect acknowledges
-cumulatively.  What is not acknowledged is kept, bounded, so that the same life of
-Connect can have it again on a new stream::
+Each frame with pushes has a number, and Connect acknowledges these numbers
+cumulatively.  The link keeps unacknowledged frames, within a bound, and sends them
+again when the same incarnation of Connect resumes on a new stream::
 
-    push -> waiting -> take() -> unacknowledged -> acknowledged() -> settled
-                          ^            |
-                          `-- resume() +--> replayed before anything new
+    push -> waiting -> next_frame() -> unacknowledged -> acknowledged() -> settled
+                          ^                  |
+                          `---- resume() ----+ replayed before anything new
 
-Over the bound the link is I{broken}: everything is let go at once and counts as
-settled, and Connect, when it subscribes again, is told C{resumed=false} and makes
-its sessions sync.  So a push is never lost silently.
+Over the bound the link I{breaks}: it drops everything, all of which counts as settled.
+When Connect subscribes again, Message answers C{resumed=false}, and Connect makes its
+sessions sync.  So no push is lost silently.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FRAME_PUSHES = 1024
 _FRAME_BYTES = 512 * 1024
 _FRAME_RESULTS = 4096
 _FRAME_PRESENCE = 10_000
-# The most that wait for a frame; of more the first are dropped.
+# The most kicks that wait for a frame; beyond it, the oldest are dropped.
 _KICKS = 10_000
 _PUSH_OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8
@@ -45,9 +45,9 @@ _TARGET_BYTES = 8
 @attrs.define
 class _Sent:
     """
-    A batch that Connect has not acknowledged.
+    A frame that Connect has not acknowledged.
 
-    @ivar upto: how many pushes the link had sent in all with this one.
+    @ivar upto: the number of pushes in this frame and all before it.
     """
 
     number: int
@@ -75,12 +75,15 @@ class Countdown:
 
 class Link:
     """
-    What waits for, and what was sent to, one life of a Connect.
+    The frames that wait for one incarnation of a Connect, and the unacknowledged ones.
 
-    @ivar broken: why nothing can be resumed any more; empty while it can.
-    @ivar primary: whether we write the presence of its users.
-    @ivar known: whether this stream told all of its users.
-    @ivar everything: whether it is another Message's, which is pushed all there is.
+    @ivar broken: the reason why nothing can be resumed any more; empty while the link
+        works.
+    @ivar primary: whether this Message writes the presence of the users of Connect.
+    @ivar is_synced: whether the current stream has sent all users of Connect.
+    @ivar everything: whether the peer is another Message, which receives every push.
+    @ivar watched: the users whose presence Connect watches.
+    @ivar snapshot: the users of an unfinished snapshot; L{None}: there is none.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Link:
     ) -> None:
         self.node = node
         self.incarnation = incarnation
-        self.primary = self.known = self.everything = False
+        self.primary = self.is_synced = self.everything = False
         self.broken = ""
         self.watched: set[int] = set()
         self.snapshot: list[int] | None = None
@@ -120,14 +123,14 @@ class Link:
     @property
     def open(self) -> bool:
         """
-        Whether a stream carries it now.
+        Whether the link has a stream.
         """
         return self._wake is not None
 
     def resumable(self, resume_from: int) -> bool:
         """
-        Whether a Connect that has batch C{resume_from} misses nothing if it is
-        given what is unacknowledged.
+        Return whether the unacknowledged frames are all that a Connect misses that
+        has received frame C{resume_from}.
         """
         first = self._unacknowledged[0].number if self._unacknowledged else None
         oldest = self._number if first is None else first - 1
@@ -135,9 +138,9 @@ class Link:
 
     def resume(self, resume_from: int) -> None:
         """
-        Give again all batches after this one, before anything new.
+        Replay all frames after this one before anything new.
         """
-        self.primary = False  # it says so again, or has moved it
+        self.primary = False  # Connect names its primary again
         self.acknowledged(resume_from)
         self._replay = deque(self._unacknowledged)
 
@@ -145,11 +148,11 @@ class Link:
         self, wake: Callable[[], object], hang_up: Callable[[str], object]
     ) -> int:
         """
-        A stream carries it from now on.
+        Use a new stream.
 
-        @param wake: called when there is something to L{take}.
-        @param hang_up: called with a reason to end the stream.
-        @return: the stream's number, for L{results}.
+        @param wake: called when L{next_frame} has a frame.
+        @param hang_up: ends the stream; called with the reason.
+        @return: the number of the stream, for L{results}.
         """
         self._wake, self._hang_up = wake, hang_up
         self._stream += 1
@@ -158,8 +161,8 @@ class Link:
 
     def lost(self) -> None:
         """
-        The stream is gone.  Answers and ephemeral news of it are worth nothing on
-        another one: Connect sends again what was not answered.
+        Drop what is of no use without the stream, which is gone: answers (Connect
+        sends again what was not answered), typing and presence.
         """
         self._wake = self._hang_up = None
         self._results.clear()
@@ -167,11 +170,11 @@ class Link:
         self._presence.clear()
         self._presence_applied = 0
         self.snapshot = None
-        self.known = False
+        self.is_synced = False
 
     def hang_up(self, reason: str) -> None:
         """
-        End the stream, if there is one.
+        End the stream, if the link has one.
         """
         if self._hang_up is not None:
             self._hang_up(reason)
@@ -181,7 +184,7 @@ class Link:
     @property
     def held(self) -> int:
         """
-        How many pushes are not acknowledged, sent or not.
+        The number of pushes that are not acknowledged, sent or not.
         """
         return self._queued - self._acknowledged
 
@@ -189,7 +192,7 @@ class Link:
         self, pushes: Sequence[tuple[Message, Sequence[int]]], settled: Settled
     ) -> None:
         """
-        Queue messages with the users here whom they reach.
+        Queue messages with the users of this Connect who receive them.
 
         @param settled: called once, when all of them are settled.
         """
@@ -205,11 +208,11 @@ class Link:
                 f"{self.held} pushes ({self._held_bytes} bytes) not acknowledged"
             )
         else:
-            self._news()
+            self._wake_stream()
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
         """
-        Queue how far a user is; only the last of several matters.
+        Queue a cursor.  It replaces one of the same user and conversation.
         """
         if self.broken:
             return
@@ -217,67 +220,68 @@ class Link:
         if len(self._receipts) > self._limit_records:
             self.break_off(f"{len(self._receipts)} receipts not taken")
         else:
-            self._news()
+            self._wake_stream()
 
     def results(self, stream: int, results: Sequence[rest_pb2.SendResult]) -> None:
         """
-        Queue answers to sends of this stream; on another they would mean others.
+        Queue answers to the sends of a stream.  They are dropped if the link has
+        another stream by now, where the ids mean other sends.
         """
         if not self.open or stream != self._stream:
             return
         self._results.extend(results)
         if len(self._results) > MOST_RESULTS:
-            # It sends and does not read.  Nobody misses what goes with the stream:
-            # what was not answered is sent again on the next.
+            # Connect writes but does not read.  Dropping the answers loses nothing:
+            # Connect sends again what was not answered.
             self._results.clear()
             self.hang_up(f"over {MOST_RESULTS} answers to sends not taken")
         else:
-            self._news()
+            self._wake_stream()
 
     def typing(self, typing: rest_pb2.Typing, targets: Sequence[int]) -> None:
         """
-        Queue that somebody types; dropped when the stream is behind.
+        Queue typing; drop it if too much of it waits already.
         """
         if self.open and len(self._typing) < _FRAME_PUSHES:
             self._typing.append(rest_pb2.TypingPush(typing=typing, targets=targets))
-            self._news()
+            self._wake_stream()
 
     def presence(self, presence: rest_pb2.Presence) -> None:
         """
-        Queue a watched user's presence; only the last of several matters.
+        Queue the presence of a watched user.  It replaces an older one.
         """
         if self.open:
             self._presence[presence.user] = presence
-            self._news()
+            self._wake_stream()
 
     def kick(self, kick: rest_pb2.Kick) -> None:
         """
-        Queue that sessions are to end; without a stream it waits for the next.
+        Queue the end of sessions.  Without a stream, the kick waits for the next one.
         """
         self._kicks.append(kick)
-        self._news()
+        self._wake_stream()
 
     def presence_applied(self, number: int) -> None:
         """
-        Queue that presence is applied up to this delta.
+        Queue the confirmation that presence is applied up to this delta.
         """
         self._presence_applied = number
-        self._news()
+        self._wake_stream()
 
     # -- what goes out
 
-    def take(self) -> Response | None:
+    def next_frame(self) -> Response | None:
         """
-        The next frame to write; L{None}: nothing waits.
+        Return the next frame to write; L{None}: there is none.
         """
         if self._replay:
             return self._replay.popleft().frame
-        if not self._has_news():
+        if not self._has_frame():
             return None
         frame = Response()
         batch = frame.batch
-        n_bytes = self._take_pushes(batch)
-        self._take_receipts(batch)
+        n_bytes = self._add_pushes(batch)
+        self._add_receipts(batch)
         if batch.pushes or batch.receipts:
             self._number += 1
             batch.number = self._number
@@ -298,10 +302,11 @@ class Link:
 
     def acknowledged(self, number: int) -> None:
         """
-        Connect has all batches up to this one in its sessions' outboxes.
+        Settle all frames up to this one: Connect has put them into the outboxes of its
+        sessions.
         """
         if number > self._number:
-            # What else it says that it has cannot be believed either.
+            # The earlier acknowledgements of this Connect are not reliable either.
             self.break_off(
                 f"batch {number} was acknowledged, and {self._number} is the last"
             )
@@ -315,7 +320,8 @@ class Link:
 
     def break_off(self, reason: str) -> None:
         """
-        Let go of everything: nothing of it can be resumed, all of it is settled.
+        Drop everything, and end the stream.  All pushes count as settled, and nothing
+        can be resumed.
         """
         self.broken = reason
         self._waiting.clear()
@@ -329,7 +335,7 @@ class Link:
             settled()
         self.hang_up(reason)
 
-    def _has_news(self) -> bool:
+    def _has_frame(self) -> bool:
         return bool(
             self._waiting
             or self._results
@@ -340,11 +346,11 @@ class Link:
             or self._kicks
         )
 
-    def _news(self) -> None:
+    def _wake_stream(self) -> None:
         if self._wake is not None:
             self._wake()
 
-    def _take_pushes(self, batch: rest_pb2.PushBatch) -> int:
+    def _add_pushes(self, batch: rest_pb2.PushBatch) -> int:
         waiting, add, n_bytes = self._waiting, batch.pushes.add, 0
         for _ in range(min(len(waiting), _FRAME_PUSHES)):
             message, targets = waiting.popleft()
@@ -355,7 +361,7 @@ class Link:
                 break
         return n_bytes
 
-    def _take_receipts(self, batch: rest_pb2.PushBatch) -> None:
+    def _add_receipts(self, batch: rest_pb2.PushBatch) -> None:
         for cursor, targets in self._receipts.values():
             receipt = batch.receipts.add(targets=targets)
             receipt.cursor.conversation = cursor.conversation

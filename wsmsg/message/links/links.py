@@ -1,9 +1,9 @@
 """
-All links of this Message: who is connected where, and what goes to whom.
+All links of this Message: the users at each Connect, and the pushes to them.
 
-A link outlives its stream for a grace time.  Within it the same life of Connect
-finds its unacknowledged pushes and its users' routes as they were; after it they
-are given up, and the users count as gone.
+A link outlives its stream for a grace time.  If the same incarnation of Connect returns
+within that time, it resumes with its unacknowledged pushes and the routes of its users.
+Afterwards Message gives up the link, and the users count as offline.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wsmsg.settings.values import MessageSettings
 
 _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
-#: The most users that one Connect may say to have, and to watch.
+#: The most users that one Connect may have, and the most that it may watch.
 MOST_USERS = 1_000_000
 
 
@@ -34,8 +34,12 @@ class Links:
     """
     The links, by the node id of their Connect.
 
-    @param grace_s: seconds that a link outlives its stream.
-    @ivar push_listeners: called with every push, whoever is connected.
+    @param grace_s: for how many seconds a link outlives its stream.
+    @param limit_records: the most unacknowledged pushes of a link.
+    @param limit_bytes: the most bytes of these.
+    @ivar push_listeners: called with every push.
+    @ivar pushed: the number of messages pushed so far.
+    @ivar cut: the number of links that broke because Connect was too slow.
     """
 
     _log = Logger()
@@ -76,9 +80,9 @@ class Links:
         self, hello: rest_pb2.SubscribeRequest, own_incarnation: str
     ) -> tuple[Link, bool]:
         """
-        A stream of this Connect begins.  What it had before ends.
+        Begin a stream of a Connect, and end the one that it had before.
 
-        @return: the link, and whether it goes on where C{hello} says it was.
+        @return: the link, and whether the stream resumes where C{hello} says.
         """
         node = hello.connect_service_id
         link = self._links.get(node)
@@ -111,10 +115,10 @@ class Links:
 
     def lost(self, link: Link, reason: str) -> None:
         """
-        The stream that carried the link is gone.
+        Keep a link that has lost its stream for the grace time.
         """
         if self._links.get(link.node) is not link or not link.open:
-            return  # another stream took its place already
+            return  # another stream has replaced it
         link.lost()
         self._log.info(
             "link of {node} lost, kept for {seconds} s: {reason}",
@@ -128,24 +132,24 @@ class Links:
 
     def hang_up_all(self, reason: str) -> None:
         """
-        End every stream.
+        End the streams of all links.
         """
         for link in list(self._links.values()):
             link.hang_up(reason)
 
     def give_up_all(self) -> None:
         """
-        Let go of every link, for good.  The Connects may live, so what others may
-        know of their users is left to their leases.
+        Give up all links.  The presence of their users is left to expire with the
+        leases, as the Connects may still run.
         """
         for link in list(self._links.values()):
             self._cancel_expiry(link.node)
             self._discard(link)
             self.routes.forget(link.node)
 
-    def nodes(self) -> list[dict[str, object]]:
+    def status(self) -> list[dict[str, object]]:
         """
-        What C{/status} tells of the links.
+        Return the part C{links} of C{/status}.
         """
         return [
             {
@@ -176,7 +180,7 @@ class Links:
 
     def _forget(self, link: Link) -> None:
         self._discard(link)
-        self._gone(self.routes.forget(link.node))
+        self._users_left(self.routes.forget(link.node))
         self._leases.forget(link)
 
     def _discard(self, link: Link) -> None:
@@ -188,52 +192,53 @@ class Links:
 
     def kick(self, user: int, device: str, reason: str) -> int:
         """
-        Have sessions end, wherever they are.
+        End sessions of a user on all Connects.
 
-        @param device: empty: all of the user's.
-        @return: how many Connects hear of it now.
+        @param device: the device whose session ends; empty: all of them.
+        @return: the number of Connects that are told now.
         """
         kick = rest_pb2.Kick(user=user, device=device, reason=reason)
         for link in self._links.values():
             link.kick(kick)
         return sum(link.open for link in self._links.values())
 
-    # -- who is where
+    # -- routes and presence
 
-    def presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
+    def apply_presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
         """
-        Connect says which users it has; a snapshot counts once its end is in.
+        Apply a change of the users at a Connect.  A snapshot, which may span several
+        deltas, is applied when it is complete.
         """
         node = link.node
         if self._too_many(link, delta):
-            link.hang_up(f"it says that it has over {MOST_USERS} users")
+            link.hang_up(f"Connect claims to have over {MOST_USERS} users")
             return
         if delta.snapshot == _SNAPSHOT.NONE:
-            came, went = self.routes.change(node, delta.online, delta.offline)
-            self._leases.changed(link, delta.online, delta.offline)
+            joined, left = self.routes.change(node, delta.online, delta.offline)
+            self._leases.users_changed(link, delta.online, delta.offline)
         else:
             users = self._snapshot(link, delta)
             if users is None:
                 return
-            came, went = self.routes.replace(node, users)
-            self._leases.replaced(link)
-        self._came(came)
-        self._gone(went)
+            joined, left = self.routes.replace(node, users)
+            self._leases.users_replaced(link)
+        self._users_joined(joined)
+        self._users_left(left)
         link.presence_applied(delta.number)
 
-    def lead(self, link: Link, primary: bool) -> None:
+    def set_primary(self, link: Link, primary: bool) -> None:
         """
-        Connect says whether we are the one that writes its users' presence.
+        Note whether Connect has chosen this Message to write the presence of its users.
         """
-        self._leases.lead(link, primary)
+        self._leases.set_primary(link, primary)
 
-    def watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
+    def apply_watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
         """
-        Connect asks for the presence of more or fewer users.  It is told at once
-        which of them are here.
+        Add and remove users whose presence Connect watches.  Connect is told at once
+        which of the added users are online here.
         """
         if len(link.watched) + len(delta.add) > MOST_USERS:
-            link.hang_up(f"it watches over {MOST_USERS} users")
+            link.hang_up(f"Connect watches over {MOST_USERS} users")
             return
         for user in delta.add:
             link.watched.add(user)
@@ -246,7 +251,8 @@ class Links:
 
     def renew_leases(self) -> None:
         """
-        Say that the Connects whose presence is ours live; called once a second.
+        Renew the leases of the Connects whose primary this Message is.  Called once a
+        second.
         """
         self._leases.renew(self._links.values())
 
@@ -263,7 +269,7 @@ class Links:
         if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.WHOLE):
             link.snapshot = []
         if link.snapshot is None:
-            link.hang_up("a snapshot of users that never began")
+            link.hang_up("a snapshot of users that has no beginning")
             return None
         link.snapshot.extend(delta.online)
         if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.MORE):
@@ -278,20 +284,20 @@ class Links:
             if not watchers:
                 del self._watchers[user]
 
-    def _came(self, users: Iterable[int]) -> None:
+    def _users_joined(self, users: Iterable[int]) -> None:
         for user in users:
-            self._tell_watchers(rest_pb2.Presence(user=user, online=True))
+            self._notify_watchers(rest_pb2.Presence(user=user, online=True))
 
-    def _gone(self, users: Iterable[int]) -> None:
+    def _users_left(self, users: Iterable[int]) -> None:
         now_ms = int(self._clock.seconds() * 1000)
         for user in users:
-            self._tell_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
+            self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
 
-    def _tell_watchers(self, presence: rest_pb2.Presence) -> None:
+    def _notify_watchers(self, presence: rest_pb2.Presence) -> None:
         for node in self._watchers.get(presence.user, ()):
             self._links[node].presence(presence)
 
-    # -- what goes to whom
+    # -- pushes
 
     def push(
         self,
@@ -300,11 +306,11 @@ class Links:
         in_groups: GroupRecipients | None = None,
     ) -> None:
         """
-        Push messages to whoever of their members is connected.
+        Push messages to the connected members of their conversations.
 
-        @param settled: called once, when all links have settled all of them; at
-            once, if nobody is connected.
-        @param in_groups: who is to have those that are in groups.
+        @param settled: called once, when all links and listeners have settled all of
+            them; at once if nobody is connected.
+        @param in_groups: the recipients of the messages that are in groups.
         """
         of = self.routes.of
         per_node: dict[str, list[Push]] = {}
@@ -313,7 +319,7 @@ class Links:
             targets: dict[str, list[int]] = {}
             if in_groups and is_group(message.conversation):
                 members = in_groups[message.conversation, message.seq]
-                # Messages between two changes of a group share one set.
+                # Messages between two changes of a group share one set of members.
                 if id(members) not in connected:
                     connected[id(members)] = self._connected(members)
                 targets = connected[id(members)]
@@ -323,11 +329,12 @@ class Links:
                         targets.setdefault(node, []).append(user)
             for node, users in targets.items():
                 per_node.setdefault(node, []).append((message, users))
-        said: list[Push] | None = None
+        visible: list[Push] | None = None
         for node in [n for n, link in self._links.items() if link.everything]:
-            said = pushes_of(messages, in_groups) if said is None else said
-            if said:
-                per_node[node] = said
+            if visible is None:
+                visible = pushes_of(messages, in_groups)
+            if visible:
+                per_node[node] = visible
         self.pushed += len(messages)
         countdown = Countdown(len(per_node) + len(self.push_listeners) + 1, settled)
         for listener in self.push_listeners:
@@ -344,8 +351,8 @@ class Links:
 
     def receipt(self, cursor: Cursor) -> None:
         """
-        Tell the members of a conversation how far one of them is (their own other
-        devices as well); of a group only their own devices.
+        Send a user's cursor to both users of a conversation of two; in a group, only to
+        the user's own devices.
         """
         conversation = cursor.conversation
         group = is_group(conversation)
@@ -355,28 +362,28 @@ class Links:
 
     def typing(self, typing: rest_pb2.Typing) -> None:
         """
-        Tell the other member of a conversation of two that one types.
+        Send typing to the other user of a conversation of two.
         """
         try:
             members = members_of(typing.conversation)
         except InvalidName:
-            return  # nobody can hear of it
+            return  # there is no such conversation
         others = [u for u in members if u != typing.user]
         for node, users in self._by_node(others):
             self._links[node].typing(typing, users)
 
     def typing_in_group(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
         """
-        Tell the other members of a group that one types.
+        Send typing to the other members of a group.
         """
         others = members.difference((typing.user,))
         for node, users in self._connected(others).items():
             self._links[node].typing(typing, users)
 
     def _connected(self, users: Collection[int]) -> dict[str, list[int]]:
-        # Sets, as there may be ten thousand of them on either side.
-        there = {n: self.routes.users(n).intersection(users) for n in self._links}
-        return {node: list(some) for node, some in there.items() if some}
+        # Intersect sets: there may be ten thousand users on either side.
+        connected = {n: self.routes.users(n).intersection(users) for n in self._links}
+        return {node: list(some) for node, some in connected.items() if some}
 
     def _by_node(self, members: Iterable[int]) -> Iterable[tuple[str, list[int]]]:
         targets: dict[str, list[int]] = {}

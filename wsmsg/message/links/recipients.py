@@ -1,9 +1,10 @@
 """
-Who is to have a group's messages: decided by what was stored, in its order.
+The recipients of a message.
 
-The owner of a group's partition sees all of its changes go by, so it asks the store
-for the members once and follows the changes from there.  Where a change is met again,
-later ones may have been carried out already: then the store is asked again.
+The members of a group are those of the stored changes, in their order.  The owner of
+the partition of a group delivers all of its changes, so it asks the store for the
+members once and applies the changes from then on.  When a change is delivered again,
+the store may have applied later changes already: the owner then asks the store again.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ Push = tuple[Message, Sequence[int]]
 
 class MemberCache:
     """
-    The members of groups whose messages went by lately.
+    The members of recently used groups.
 
-    @param limit: the most members of all groups together; the groups that were not
-        used for longest are forgotten beyond it.
+    @param limit: the most members of all groups together.  Beyond it, the least
+        recently used groups are forgotten.
     """
 
     def __init__(self, store: IGroups, *, limit: int) -> None:
@@ -40,15 +41,16 @@ class MemberCache:
 
     def cached(self, conversation: str) -> frozenset[int] | None:
         """
-        The members of a group, if they are known.
+        Return the members of a group, if they are cached.
         """
         return self._groups.get(conversation)
 
     async def load(self, conversations: Iterable[str]) -> dict[str, frozenset[int]]:
         """
-        The members of these groups; the store is asked once for those not known.
+        Return the members of these groups.  One call reads those from the store that
+        are not cached; it does not cache them.
 
-        @raise Unavailable: the store is not there.
+        @raise Unavailable: the store is down.
         """
         known = {c: self._groups.get(c) for c in conversations}
         missing = [c for c, members in known.items() if members is None]
@@ -60,7 +62,7 @@ class MemberCache:
 
     def remember(self, groups: Mapping[str, frozenset[int]]) -> None:
         """
-        Remember the members of these groups.
+        Cache the members of these groups.
         """
         for conversation, members in groups.items():
             old = self._groups.get(conversation)
@@ -72,7 +74,7 @@ class MemberCache:
 
     def forget(self, conversations: Iterable[str]) -> None:
         """
-        Know no more of these groups.
+        Remove these groups from the cache.
         """
         for conversation in conversations:
             members = self._groups.pop(conversation, None)
@@ -81,7 +83,7 @@ class MemberCache:
 
     def clear(self) -> None:
         """
-        Know no more of any group.
+        Empty the cache.
         """
         self._groups.clear()
         self.size = 0
@@ -91,10 +93,11 @@ def recipients_forward(
     stored: Sequence[Message], now: dict[str, frozenset[int]]
 ) -> GroupRecipients:
     """
-    Who is to have each message of a group: who is a member when it was said.  A change
-    also goes to those whom it removes.
+    Return the recipients of each message in a group: the members at that seq.  A change
+    of the group is also for the users whom it removes.
 
-    @param now: the members before the first message; moved on to those after the last.
+    @param now: the members before the first message.  It is changed to the members
+        after the last one.
     """
     found = {}
     for message in stored:
@@ -114,8 +117,8 @@ def recipients_backward(
     stored: Sequence[Message], now: Mapping[str, Collection[int]]
 ) -> GroupRecipients:
     """
-    The same, where only the members after the last message are known: who was added
-    among these messages does not have what was said before that.
+    Return the same as L{recipients_forward}, from the members after the last message: a
+    user who was added by one of the messages does not receive those before it.
     """
     found = {}
     later: dict[str, set[int]] = {}
@@ -135,7 +138,7 @@ def recipients_backward(
 
 def groups_in(messages: Iterable[Message]) -> set[str]:
     """
-    The conversations among theirs that are groups.
+    Return the groups in which these messages are.
     """
     return {m.conversation for m in messages if is_group(m.conversation)}
 

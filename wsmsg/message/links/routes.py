@@ -1,5 +1,5 @@
 """
-Which streams reach which users.
+The streams that reach each user.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ _NOBODY: frozenset[str] = frozenset()
 
 class Routes:
     """
-    user -> nodes that reach the user, in memory, fed by the links.
+    Maps each user to the nodes that reach the user, in memory; the links keep it up to
+    date.
 
-    A user costs one dict entry on each side: the sets of nodes are shared, as there
-    are few different ones.
+    A user costs one entry of a dict on each side: equal sets of nodes are shared, as
+    there are few different ones.
     """
 
     def __init__(self) -> None:
@@ -23,17 +24,20 @@ class Routes:
         self._shared: dict[frozenset[str], frozenset[str]] = {}
 
     def __len__(self) -> int:
+        """
+        Return the number of users that any node reaches.
+        """
         return len(self._nodes_of)
 
     def of(self, user: int) -> frozenset[str]:
         """
-        The nodes that reach the user.
+        Return the nodes that reach the user.
         """
         return self._nodes_of.get(user, _NOBODY)
 
     def users(self, node: str) -> set[int]:
         """
-        The users that this node reaches (not to be changed).
+        Return the users that a node reaches.  The caller must not change the set.
         """
         return self._users_of.get(node, set())
 
@@ -41,20 +45,21 @@ class Routes:
         self, node: str, online: Iterable[int], offline: Iterable[int]
     ) -> tuple[list[int], list[int]]:
         """
-        Users came to and left a node.
+        Add users to a node and remove others.
 
-        @return: who is now reached and was not, and who is no longer.
+        @return: the users whom no node reached before, and those whom none reaches any
+            more.
         """
         users = self._users_of.setdefault(node, set())
-        came = [u for u in online if u not in users and self._add(u, node)]
+        joined = [u for u in online if u not in users and self._add(u, node)]
         users.update(online)
-        went = [u for u in offline if u in users and self._remove(u, node)]
+        left = [u for u in offline if u in users and self._remove(u, node)]
         users.difference_update(offline)
-        return came, went
+        return joined, left
 
     def replace(self, node: str, users: Iterable[int]) -> tuple[list[int], list[int]]:
         """
-        The node reaches these users and no others.
+        Let a node reach these users and no others.
 
         @return: as L{change}.
         """
@@ -63,9 +68,9 @@ class Routes:
 
     def forget(self, node: str) -> list[int]:
         """
-        The node is gone.
+        Remove a node.
 
-        @return: who is no longer reached.
+        @return: the users whom no node reaches any more.
         """
         users = self._users_of.pop(node, set())
         return [u for u in users if self._remove(u, node)]
@@ -76,14 +81,14 @@ class Routes:
         return not old
 
     def _remove(self, user: int, node: str) -> bool:
-        left = self._nodes_of.get(user, _NOBODY) - {node}
-        if left:
-            self._nodes_of[user] = self._share(left)
+        nodes = self._nodes_of.get(user, _NOBODY) - {node}
+        if nodes:
+            self._nodes_of[user] = self._share(nodes)
             return False
         self._nodes_of.pop(user, None)
         return True
 
     def _share(self, nodes: frozenset[str]) -> frozenset[str]:
-        if len(self._shared) > 1024:  # nodes came and went for a long time
+        if len(self._shared) > 1024:  # sets of nodes that left have piled up
             self._shared.clear()
         return self._shared.setdefault(nodes, nodes)

@@ -1,12 +1,12 @@
 """
-Message's end of one gRPC stream: batches to and from a link.
+Message's end of the gRPC stream of a Connect, which carries batches to and from a link.
 
 ::
 
-    Connect --ConnectBatch--> Links, Ingress, Cursors
-    Connect <--PushBatch----- Link.take
+    Connect --ConnectBatch--> Links, Ingress, CursorWriter, GroupTyping
+    Connect <--PushBatch----- Link.next_frame
 
-One task reads, one writes; when either ends, the stream ends.
+One task reads and one task writes; when either of them ends, the stream ends.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from wsmsg.stream.convert import cursor_of
 @attrs.define
 class StreamContext:
     """
-    What all streams of this Message share.
+    The parts and settings that all streams of a Message share.
 
-    @ivar incarnation: the name of this life of this Message.
-    @ivar draining: sends are left unanswered from now on, so that Connect takes them
-        to another Message or gives them again to the next life of this one.
+    @ivar incarnation: the id of this run of this Message.
+    @ivar draining: whether sends are left unanswered, so that Connect gives them to
+        another Message, or to the next incarnation of this one.
     """
 
     node: str
@@ -56,7 +56,7 @@ class StreamContext:
 
     def welcome(self, resumed: bool) -> rest_pb2.MessageStreamResponse:
         """
-        The first frame of each stream.
+        Return the first frame of a stream.
         """
         response = rest_pb2.MessageStreamResponse()
         welcome = response.welcome
@@ -128,7 +128,7 @@ class ConnectStreams:
 
 class LinkStream:
     """
-    One stream of a Connect, while it lasts.
+    One stream of a Connect.
     """
 
     _log = Logger()
@@ -148,10 +148,12 @@ class LinkStream:
         """
         Carry batches both ways until the stream ends.
 
-        @return: why it ended.
+        @return: the reason why it ended.
         """
         await self._context.write(self._core.welcome(self._resumed))
-        writer = BatchWriter(self._link.take, self._context.write, spacing_s=SPACING_S)
+        writer = BatchWriter(
+            self._link.next_frame, self._context.write, spacing_s=SPACING_S
+        )
         writing = asyncio.ensure_future(writer.run())
         self._reader = asyncio.ensure_future(self._read())
         self._number = self._link.opened(writer.flush_soon, self._hang_up)
@@ -166,7 +168,7 @@ class LinkStream:
             self._reader.cancel()
             writing.cancel()
             await asyncio.gather(self._reader, writing, return_exceptions=True)
-        return self._reason or "Connect ended it"
+        return self._reason or "Connect ended the stream"
 
     def _hang_up(self, reason: str) -> None:
         self._reason = self._reason or reason
@@ -188,13 +190,13 @@ class LinkStream:
             return
         batch, core, link = request.batch, self._core, self._link
         if batch.HasField("primary"):
-            core.links.lead(link, batch.primary)
+            core.links.set_primary(link, batch.primary)
         if batch.HasField("presence"):
-            core.links.presence(link, batch.presence)
+            core.links.apply_presence(link, batch.presence)
         if batch.HasField("watch"):
-            core.links.watch(link, batch.watch)
+            core.links.apply_watch(link, batch.watch)
         if batch.sends and not core.draining:
-            core.ingress.accept(map(_proposal, batch.sends), self._reply)
+            core.ingress.accept(map(_send_request, batch.sends), self._reply)
         if batch.pushed:
             link.acknowledged(batch.pushed)
         if batch.cursors:
@@ -209,7 +211,7 @@ class LinkStream:
         self._link.results(self._number, [_result(p, a) for p, a in answers])
 
 
-def _proposal(send: rest_pb2.SendRequest) -> SendRequest:
+def _send_request(send: rest_pb2.SendRequest) -> SendRequest:
     return SendRequest(
         send.id,
         send.sender,

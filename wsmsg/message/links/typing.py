@@ -1,8 +1,9 @@
 """
-Telling a group's members that one of them types.
+Typing in groups.
 
-Any Message may be told so, and only the one that has the group's partition knows its
-members anyway.  Others ask the store and believe the answer for some seconds.
+A Connect sends typing to any Message, but only the Message that owns the partition of
+the group has its members in memory.  The others ask the store, and use the answer for
+some seconds.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from wsmsg.message.store.interface import IGroups
 from wsmsg.model import InvalidName, group_in
 from wsmsg.rpc import rest_pb2
 
-#: How long members that were asked for are believed.
-BELIEVED_S = 5.0
+#: How long members that the store returned are used.
+CACHED_S = 5.0
 
 _LOADING = 100
 _GROUPS = 10_000
@@ -27,10 +28,10 @@ _GROUPS = 10_000
 
 class GroupTyping:
     """
-    Typing in groups.
+    Sends typing to the members of groups.
 
-    @param known: the members of the groups whose messages pass here.
-    @param limit: the most members that are remembered of other groups.
+    @param delivered: the members of the groups whose messages this Message delivers.
+    @param limit: the most members of other groups that are cached.
     """
 
     _log = Logger()
@@ -38,31 +39,31 @@ class GroupTyping:
     def __init__(
         self,
         store: IGroups,
-        known: MemberCache,
+        delivered: MemberCache,
         links: Links,
         clock: IReactorTime,
         *,
         limit: int = 200_000,
     ) -> None:
-        self._known = known
+        self._delivered = delivered
         self._links = links
         self._clock = clock
-        self._asked = MemberCache(store, limit=limit)
+        self._others = MemberCache(store, limit=limit)
         self._until: dict[str, float] = {}
         self._loading: set[str] = set()
 
     def typed(self, typing: rest_pb2.Typing) -> None:
         """
-        A user types in a group; who is no member is not believed.
+        Send typing to the members of its group, unless its user is not a member.
         """
         conversation = typing.conversation
-        members = self._known.cached(conversation)
+        members = self._delivered.cached(conversation)
         if members is None:
-            members = self._believed(conversation)
+            members = self._cached(conversation)
         if members is not None:
-            self._tell(typing, members)
+            self._send(typing, members)
         elif conversation not in self._loading and len(self._loading) < _LOADING:
-            # Whoever types says so again: nothing waits here.
+            # Clients repeat typing, so nothing waits here for the members.
             try:
                 group_in(conversation)
             except InvalidName:
@@ -72,29 +73,29 @@ class GroupTyping:
                 lambda failure: self._log.failure("typing in a group", failure)
             )
 
-    def _believed(self, conversation: str) -> frozenset[int] | None:
+    def _cached(self, conversation: str) -> frozenset[int] | None:
         if self._until.get(conversation, 0.0) > self._clock.seconds():
-            return self._asked.cached(conversation)
+            return self._others.cached(conversation)
         self._until.pop(conversation, None)
-        self._asked.forget([conversation])
+        self._others.forget([conversation])
         return None
 
     async def _load(self, typing: rest_pb2.Typing) -> None:
         conversation = typing.conversation
         try:
-            asked = await self._asked.load([conversation])
+            found = await self._others.load([conversation])
         except Unavailable:
             return
         finally:
             self._loading.discard(conversation)
-        self._asked.remember(asked)
-        self._until[conversation] = self._clock.seconds() + BELIEVED_S
+        self._others.remember(found)
+        self._until[conversation] = self._clock.seconds() + CACHED_S
         while len(self._until) > _GROUPS:
             oldest = next(iter(self._until))
             del self._until[oldest]
-            self._asked.forget([oldest])
-        self._tell(typing, asked[conversation])
+            self._others.forget([oldest])
+        self._send(typing, found[conversation])
 
-    def _tell(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
+    def _send(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
         if typing.user in members:
             self._links.typing_in_group(typing, members)

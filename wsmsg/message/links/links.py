@@ -32,7 +32,8 @@ MOST_USERS = 1_000_000
 
 class Links:
     """
-    The links, by the node id of their Connect.
+    The links, by the node id of their Connect.  See also
+    L{wsmsg.message.links.interface.ILinks}.
 
     @param grace_s: for how many seconds a link outlives its stream.
     @param limit_records: the most unacknowledged pushes of a link.
@@ -193,9 +194,6 @@ class Links:
     def kick(self, user: int, device: str, reason: str) -> int:
         """
         End sessions of a user on all Connects.
-
-        @param device: the device whose session ends; empty: all of them.
-        @return: the number of Connects that are told now.
         """
         kick = rest_pb2.Kick(user=user, device=device, reason=reason)
         for link in self._links.values():
@@ -307,10 +305,6 @@ class Links:
     ) -> None:
         """
         Push messages to the connected members of their conversations.
-
-        @param settled: called once, when all links and listeners have settled all of
-            them; at once if nobody is connected.
-        @param in_groups: the recipients of the messages that are in groups.
         """
         of = self.routes.of
         per_node: dict[str, list[Push]] = {}

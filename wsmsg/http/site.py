@@ -30,26 +30,21 @@ _http: Any = http
 
 class Limits(Protocol):
     """
-    Limits of a listener.
+    Limits of a listener: L{wsmsg.settings.http.HttpSettings} has them.
+
+    @ivar body_bytes: the length of a body.
+    @ivar receive_s: the time in which a request has to arrive.
+    @ivar connections: the number of connections.
     """
 
     @property
-    def body_bytes(self) -> int:
-        """
-        The length of a body.
-        """
+    def body_bytes(self) -> int: ...
 
     @property
-    def receive_s(self) -> float:
-        """
-        The time in which a request has to arrive.
-        """
+    def receive_s(self) -> float: ...
 
     @property
-    def connections(self) -> int:
-        """
-        The number of connections.
-        """
+    def connections(self) -> int: ...
 
 
 @attrs.frozen

@@ -1,5 +1,5 @@
 """
-Who gets a connection, and how many there may be.
+The public port, and the limits on connections.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PortTests(SynchronousTestCase):
 
     def assert_answer(self, wire: Wire, status: int) -> bytes:
         """
-        The connection is answered with this status, and ends.
+        Check that the connection is answered with this status, and ends.
         """
         answer = wire.transport.written()
         self.assertEqual(answer.split()[1:2], [str(status).encode()], answer)
@@ -39,7 +39,7 @@ class PortTests(SynchronousTestCase):
 
     def test_websocket(self) -> None:
         """
-        A request for the WebSocket's path gets one, in whatever pieces it comes.
+        A request for the path of WebSockets opens one, in whatever pieces it arrives.
         """
         for size in (1, 10, 1000):
             wire = self.edge.connect()
@@ -51,7 +51,7 @@ class PortTests(SynchronousTestCase):
 
     def test_frames_behind_the_head(self) -> None:
         """
-        What comes in one piece with the head is not lost.
+        Frames that arrive together with the head are not lost.
         """
         wire = self.edge.connect()
         wire.send(upgrade() + b"\x82\x81\x00\x00\x00\x00x")
@@ -59,7 +59,7 @@ class PortTests(SynchronousTestCase):
 
     def test_http(self) -> None:
         """
-        Everything else is HTTP; nothing of the sniffing stays.
+        All other requests are HTTP; nothing of the sniffer remains on the connection.
         """
         for data in (HEALTH, HEALTH.replace(b"/healthz", b"/x"), HEALTH + HEALTH):
             wire = self.edge.connect()
@@ -74,7 +74,7 @@ class PortTests(SynchronousTestCase):
 
     def test_long_head(self) -> None:
         """
-        A head that does not end is refused at 8 KiB.
+        A head that does not end within 8 KiB is refused.
         """
         wire = self.edge.connect()
         wire.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 8100)
@@ -87,7 +87,7 @@ class PortTests(SynchronousTestCase):
 
     def test_not_http(self) -> None:
         """
-        What cannot be HTTP is refused at its first byte.
+        Bytes that cannot be HTTP are refused at the first one.
         """
         wire = self.edge.connect()
         wire.send(b"\x16\x03\x01\x02\x00")
@@ -95,7 +95,7 @@ class PortTests(SynchronousTestCase):
 
     def test_slow_head(self) -> None:
         """
-        A head that trickles in is cut off, however steadily it trickles.
+        A head that arrives a byte at a time is cut off.
         """
         wire = self.edge.connect()
         wire.send(b"GET / HTTP/1.1\r\n")
@@ -132,7 +132,7 @@ class LimitTests(SynchronousTestCase):
 
     def refused(self, wire: Wire, status: int) -> None:
         """
-        The connection is refused as soon as it asks for something.
+        Check that the connection is refused once it makes a request.
         """
         wire.send(upgrade())
         answer = wire.transport.written()
@@ -145,7 +145,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_connections(self) -> None:
         """
-        Over the limit of connections new ones get 503, until one is gone.
+        Connections over the limit get 503, until one closes.
         """
         edge = self.edge(connections=2)
         first = edge.open()
@@ -161,7 +161,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """
-        Over the limit of an address it gets 429, others come in.
+        Connections over the limit of their address get 429; other addresses do not.
         """
         edge = self.edge(connections_per_address=1)
         edge.open()
@@ -173,7 +173,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_handshakes(self) -> None:
         """
-        Over the limit of handshakes a second they get 429; HTTP goes on.
+        Handshakes over the limit of a second get 429; HTTP is served all the same.
         """
         edge = self.edge(handshakes_per_s=2)
         edge.open()
@@ -186,9 +186,22 @@ class LimitTests(SynchronousTestCase):
         edge.advance(1)
         edge.open()
 
+    def test_legacy(self) -> None:
+        """
+        A client that offers no subprotocol is refused with the error document of the
+        legacy contract.
+        """
+        edge = self.edge(connections=1)
+        edge.open()
+        wire = edge.connect()
+        wire.send(upgrade(""))
+        body = wire.transport.written().partition(b"\r\n\r\n")[2]
+        expected = {"error": "no room for more", "code": "unavailable"}
+        self.assertEqual(json.loads(body), expected)
+
     def test_many_refused(self) -> None:
         """
-        Connections that wait to be refused are bounded too, in number and time.
+        Connections that wait for their refusal are bounded, in number and in time.
         """
         edge = self.edge(connections=1)
         edge.open()
@@ -203,7 +216,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_changed(self) -> None:
         """
-        The limits change while it runs; nobody who is here is sent away.
+        The limits can change at any time; open connections stay.
         """
         edge = self.edge(connections=1)
         edge.open()
@@ -225,7 +238,7 @@ class OriginsTests(SynchronousTestCase):
 
     def test_patterns(self) -> None:
         """
-        A star stands for part of a host or a port, and for nothing beyond.
+        A star stands for part of a host or a port, and for nothing else.
         """
         origins = Origins(["http://localhost:*", "https://*.example.com", "null"])
         for good in (
@@ -250,7 +263,7 @@ class OriginsTests(SynchronousTestCase):
 
     def test_everything_and_nothing(self) -> None:
         """
-        A star alone allows everything, no patterns nothing.
+        A star alone allows all origins, no pattern allows none.
         """
         self.assertTrue(Origins(["*"]).allow("https://anywhere"))
         self.assertFalse(Origins([]).allow("https://anywhere"))

@@ -4,18 +4,17 @@ HTTP on the public port: C{online_status} and health.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import attrs
+import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
 from wsmsg.auth.identity import Authenticate, parse_user
 from wsmsg.connect.edge.admission import Admission
-from wsmsg.connect.edge.online_status import OnlineStatus, check_users
+from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.errors import BadRequest, Unauthenticated
 from wsmsg.http.access import OPEN, AccessLevel, Caller
 from wsmsg.http.errors import CORS, NATIVE, PLAIN
@@ -39,6 +38,16 @@ class HealthView(Answer):
 
     status: str
     time: int
+
+
+class OnlineStatusForm(msgspec.Struct):
+    """
+    The users of a request for their online status.
+
+    @ivar user_ids: at most 1000 users; above 2^53 they may be strings.
+    """
+
+    user_ids: list[int | str]
 
 
 class OnlineStatusView(Answer):
@@ -78,6 +87,7 @@ class EdgeCalls:
             "POST",
             "connect/online_status",
             self.online_status,
+            body=OnlineStatusForm,
             responses={200: OnlineStatusView},
             access=AccessLevel.USERS,
             conventions=PLAIN,
@@ -95,7 +105,8 @@ class EdgeCalls:
         """
         Tell which users are online.
         """
-        status = await self._online.of(_user_ids(call.body))
+        users = [_parse(user) for user in call.body_as(OnlineStatusForm).user_ids]
+        status = await self._online.of(users)
         shown = {str(user): online for user, online in status.items()}
         return Reply(200, OnlineStatusView(status=shown))
 
@@ -148,26 +159,8 @@ def _header(request: Request, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _user_ids(body: bytes) -> list[int]:
-    """
-    Return the users of C{{"user_ids": [1001]}}; above 2^53 they may be strings.
-    """
+def _parse(user: int | str) -> int:
     try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadRequest("the body is not JSON") from None
-    users = asked.get("user_ids") if isinstance(asked, dict) else None
-    if not isinstance(users, list):
-        raise BadRequest('the body has to be {"user_ids": [...]}')
-    users = [_number(user) for user in users]
-    check_users(users)
-    return users
-
-
-def _number(user: Any) -> Any:
-    if isinstance(user, str):
-        try:
-            return parse_user(user)
-        except Unauthenticated:
-            return user  # check_users refuses it
-    return user
+        return user if isinstance(user, int) else parse_user(user)
+    except Unauthenticated as e:
+        raise BadRequest(f"user_ids: {e.reason}") from e

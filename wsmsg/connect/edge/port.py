@@ -1,9 +1,9 @@
 """
 One TCP port for WebSockets and HTTP.
 
-The head of the first request is read here, bounded in bytes and in time; it says who
-gets the connection.  The transport is handed over with what was read, so nothing of
-this module stays behind::
+The L{Sniffer} reads the head of the first request, bounded in bytes and in time, and
+decides by it which protocol serves the connection.  It hands over the transport with
+the bytes that it read, and nothing of this module remains on the connection::
 
     transport --- Sniffer ---.--> WebSocketConnection   GET /api/v1/connect/ws
                              `--> twisted.web           everything else
@@ -27,17 +27,18 @@ WEBSOCKET_PATH = b"/api/v1/connect/ws"
 HEAD_BYTES = 8192
 HEAD_S = 5.0
 
-#: Refused connections that may wait to be told so; those over it are just closed.
+#: The most refused connections that wait for their answer; others are closed at once.
 _REFUSALS = 64
 _END = b"\r\n\r\n"
 
-#: Makes a protocol for an address; it calls L{Admission.left} when it is lost.
+#: Makes a protocol for an address.  When the protocol loses its connection, it calls
+#: L{Admission.left}.
 Build = Callable[[str], IProtocol]
 
 
 class Sniffer(Protocol):
     """
-    Reads a request's head, then hands its transport on.
+    Reads the head of a request, then hands over its transport.
     """
 
     _log = Logger()
@@ -125,9 +126,8 @@ class Port(ServerFactory):
     """
     The factory behind the public port.
 
-    @param build_websocket:
-    L{wsmsg.connect.websocket.connection.WebSocketConnections.build}.
-    @param build_http: L{wsmsg.http.site.QuietSite.build}.
+    @param build_websocket: makes the protocol of a WebSocket.
+    @param build_http: makes the protocol of HTTP: L{wsmsg.http.site.QuietSite.build}.
     """
 
     noisy = False
@@ -161,7 +161,7 @@ class Port(ServerFactory):
 
     def left(self, address: str, was_refused: bool) -> None:
         """
-        A connection went that was never handed over.
+        Forget a connection that was lost before it was handed over.
         """
         if was_refused:
             self._refusals -= 1

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 
-from wsmsg.http.forms import Answer, Form
+from wsmsg.http.forms import Form
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.journal.interface import DeadLetter, IJournal
 
@@ -23,47 +23,12 @@ _MOST = 1000
 T = TypeVar("T")
 
 
-class DeadLetterView(Answer):
-    """
-    A record that Message could not process.
-
-    @ivar size: the length of the value in bytes.
-    """
-
-    number: int
-    partition: int
-    offset: int
-    reason: str
-    time_ms: int
-    size: int
-    value_base64: str
-
-
-class DeadLetterPage(Answer):
-    """
-    Some dead letters, by number.
-
-    @ivar more: whether there are some with greater numbers.
-    """
-
-    dead_letters: list[DeadLetterView]
-    more: bool
-
-
 class NewReplay(Form):
     """
-    The body of a request for a replay.
+    Dead letters to replay.
     """
 
     numbers: list[int]
-
-
-class Replayed(Answer):
-    """
-    The numbers of the dead letters that are in the journal again.
-    """
-
-    replayed: list[int]
 
 
 class DeadLetterCalls:
@@ -78,16 +43,16 @@ class DeadLetterCalls:
         """
         Return the routes.
         """
+        after = Argument("after", "Return dead letters with numbers above this.")
+        limit = Argument("limit", "The size of the page; at most 1000.")
+        ok = {200: dict}
         return [
             Route(
                 "GET",
                 "dead-letters",
                 self.list,
-                query=[
-                    Argument("after", "Those with greater numbers than this."),
-                    Argument("limit", "The size of the page; at most 1000."),
-                ],
-                responses={200: DeadLetterPage},
+                query=[after, limit],
+                responses=ok,
                 root="/",
             ),
             Route(
@@ -95,7 +60,7 @@ class DeadLetterCalls:
                 "dead-letters/replay",
                 self.replay,
                 body=NewReplay,
-                responses={200: Replayed},
+                responses=ok,
                 root="/",
             ),
         ]
@@ -106,11 +71,8 @@ class DeadLetterCalls:
         """
         after, limit = call.number("after", 0), call.limit(_PAGE, _MOST)
         letters = await self._journal.dead_letters(after, limit + 1)
-        page = DeadLetterPage(
-            dead_letters=[_view(letter) for letter in letters[:limit]],
-            more=len(letters) > limit,
-        )
-        return Reply(200, page)
+        shown = [_document(letter) for letter in letters[:limit]]
+        return Reply(200, {"dead_letters": shown, "more": len(letters) > limit})
 
     async def replay(self, call: Call) -> Reply:
         """
@@ -118,24 +80,24 @@ class DeadLetterCalls:
         """
         numbers = call.body_as(NewReplay).numbers
         replayed = await _uncancelled(self._journal.replay(numbers))
-        return Reply(200, Replayed(replayed=list(replayed)))
+        return Reply(200, {"replayed": list(replayed)})
 
 
-def _view(letter: DeadLetter) -> DeadLetterView:
-    return DeadLetterView(
-        number=letter.number,
-        partition=letter.partition,
-        offset=letter.offset,
-        reason=letter.reason,
-        time_ms=letter.time_ms,
-        size=len(letter.value),
-        value_base64=base64.b64encode(letter.value).decode(),
-    )
+def _document(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "number": letter.number,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "reason": letter.reason,
+        "time_ms": letter.time_ms,
+        "size": len(letter.value),
+        "value_base64": base64.b64encode(letter.value).decode(),
+    }
 
 
 def _uncancelled(running: Deferred[T]) -> Deferred[T]:
     """
-    Wait for something that continues if the client leaves, which cancels the wait.
+    Wait for an operation that continues if the client leaves, which cancels the wait.
     """
     done: Deferred[T] = Deferred()
     running.addCallbacks(done.callback, done.errback)

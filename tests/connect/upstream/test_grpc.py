@@ -185,7 +185,7 @@ class UpstreamGrpcTests(TestCase):
             await answer
         self.assertEqual(new.came, ["one", "two", "three"])
         self.assertEqual(new.hellos[0].resume_incarnation, "m1")
-        self.assertIn(("resync", "Message lost what we had", 0.0), self.edge.told)
+        self.assertIn(("resync", "Message restarted", 0.0), self.edge.told)
 
     async def test_resume(self) -> None:
         """

@@ -82,7 +82,7 @@ class PendingSendsTests(SynchronousTestCase):
         """
         a = self.up()
         answers = send(self.sends, "one")
-        self.sends.lost(a, 0)
+        self.sends.stream_lost(a, 0)
         b = self.up()
         self.sends.answer(a, a.given[0].number, SendAnswer(1), 0)
         self.assertEqual(answers, [])
@@ -101,7 +101,7 @@ class PendingSendsTests(SynchronousTestCase):
         send(self.sends, "two", "u:1:2")
         send(self.sends, "three", "u:1:3")
         self.assertEqual((a.texts(), b.texts()), (["one", "two"], ["three"]))
-        self.sends.lost(a, 0)
+        self.sends.stream_lost(a, 0)
         self.assertEqual(b.texts(), ["three", "one", "two"])
 
     def test_who_takes_answers_fails(self) -> None:
@@ -195,7 +195,7 @@ class PendingSendsTests(SynchronousTestCase):
             elif step == "expire":
                 sends.expire(now_s - 20, now_s)
             elif up and step == "lose":
-                sends.lost(up.pop(n % len(up)), 0)
+                sends.stream_lost(up.pop(n % len(up)), 0)
             elif up and (stream := up[n % len(up)]).given:
                 sends.answer(stream, stream.given[0].number, SendAnswer(1), 0)
             self.check(sends, up)

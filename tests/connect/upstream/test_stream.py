@@ -194,7 +194,9 @@ class PushTests(SynchronousTestCase):
         world = World()
         world.edge.there = [1]
         world.start("a:1")
-        self.assertEqual(world.edge.told, [("resync", "Message is new here", 0.0)])
+        self.assertEqual(
+            world.edge.told, [("resync", "Message is new to this node", 0.0)]
+        )
         world.edge.told.clear()
         world.message().stream.say(number=True)
         world.message().resumes = True
@@ -245,7 +247,7 @@ class PushTests(SynchronousTestCase):
         stream = world.message().stream
         self.assertEqual(world.edge.told, [])
         stream.apply()
-        self.assertEqual(world.edge.told, [("resync", "Message lost what we had", 0.0)])
+        self.assertEqual(world.edge.told, [("resync", "Message restarted", 0.0)])
         stream.say(number=1)
         self.assertEqual(stream.take().pushed, 1)
 

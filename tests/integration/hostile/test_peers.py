@@ -329,9 +329,9 @@ _SAID: tuple[tuple[list[Any], str], ...] = (
     ([_welcome(), _welcome()], "welcome was not expected"),
     ([_welcome(), _batch(number=5)], "push batch 5 came after 0"),
     ([_welcome(), _batch(number=1), _batch(number=1)], "push batch 1 came after 1"),
-    ([_welcome(incarnation="")], "without an incarnation"),
-    ([_welcome(incarnation="x" * 10_000)], "without an incarnation, or with a long"),
-    ([_welcome(incarnation="other", resumed=True)], "says that it resumes"),
+    ([_welcome(incarnation="")], "incarnation is empty or too long"),
+    ([_welcome(incarnation="x" * 10_000)], "incarnation is empty or too long"),
+    ([_welcome(incarnation="other", resumed=True)], "resumes a stream of another"),
     ([_welcome(), b"\xff\xff"], "no MessageStreamResponse"),
     (
         [

@@ -1,3 +1,13 @@
 """
-Sources of the addresses of Message nodes.
+Discovery of the addresses of Message nodes.
+
+::
+
+    setting "discovery" --> interface.discovery_of --> static | dns | redis
+                                                          `--> addresses --> upstream
+
+    interface  the contract of a discovery, and the choice by URL
+    static     addresses that the settings list
+    dns        addresses of a host or a service in the DNS
+    redis      addresses that Messages put into a list in Redis
 """

@@ -34,10 +34,10 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
-#: How long a stream stays after its address is gone from discovery; a reload that
-#: names others does not wait for it.
+#: How long a stream stays after discovery no longer finds its address; not after a
+#: reload that changed the discovery.
 LINGER_S = 30.0
-#: How long after that its sends may still be answered.
+#: How long after that a stream stays for answers to its sends.
 DRAIN_S = 2.0
 
 DiscoveryOf = Callable[[ConnectSettings, Any], IDiscovery]
@@ -89,8 +89,8 @@ class Peers:
 
     def on_peers(self, added: Listener, removed: Listener) -> None:
         """
-        Call these with the dependency of each Message that is found, and of each
-        that is no longer there; with that of discovery, too.
+        Call C{added} with the dependency of each Message that discovery finds, and
+        C{removed} when it disappears; also with the dependency of discovery itself.
         """
         self._added, self._removed = added, removed
 
@@ -118,7 +118,7 @@ class Peers:
 
     def stop(self) -> Deferred[Any]:
         """
-        Look no more, write what is left on all streams, and close them.
+        Stop discovery, write what is left on all streams, and close them.
         """
         stopping = [self._discovery.stop()]
         stopping += [peer.stop() for peer in (*self._peers.values(), *self._leaving)]
@@ -126,13 +126,13 @@ class Peers:
 
     def dependencies(self) -> list[Dependency]:
         """
-        One for each Message that is found, by address.
+        Return the dependency of each Message that discovery finds, by address.
         """
         return [peer.dependency for _, peer in sorted(self._peers.items())]
 
     def is_leaving(self, stream: Stream) -> bool:
         """
-        Whether its address is not found any more.
+        Return whether discovery does not find the stream's Message any more.
         """
         return any(peer.stream is stream for peer in self._leaving)
 
@@ -173,7 +173,7 @@ class Peers:
 
     def sweep(self, now_s: float) -> None:
         """
-        Called some times a second: end what has left.
+        Close the streams whose time is over; called several times a second.
         """
         for peer, due_s in list(self._leaving.items()):
             stream = peer.stream
@@ -194,13 +194,13 @@ class Peers:
             self._leaving[peer] = due_s
             self._removed(peer.dependency)
         added = [
-            self._again(address)
+            self._take_back(address)
             or UpstreamPeer(address, self, self._owner, self._shared)
             for address in sorted(addresses - self._peers.keys())
         ]
         self._peers.update((peer.address, peer) for peer in added)
         for peer in self._peers.values():
-            # Of several each is dispensable; see C{up}.
+            # One of several may be missing; see Upstream.up.
             peer.dependency.required = len(self._peers) == 1
         for peer in added:
             self._added(peer.dependency)
@@ -208,9 +208,9 @@ class Peers:
         self.sweep(self._clock.seconds())
         self._changed()
 
-    def _again(self, address: str) -> UpstreamPeer | None:
+    def _take_back(self, address: str) -> UpstreamPeer | None:
         """
-        The one that was leaving, if its stream lives.
+        Take back a Message that was leaving, if its stream is up.
         """
         for peer in self._leaving:
             if peer.address == address and peer.stream is not None:

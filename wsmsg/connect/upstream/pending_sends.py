@@ -1,11 +1,11 @@
 """
-Sends that have no answer yet: which stream has them, in what order, how long still.
+Sends that have no answer yet: their streams, their order, and their time limit.
 
 Each conversation has a I{route}: the stream that its sends go to, for as long as the
-stream lives, so that the sends of one sender keep their order.  When a stream is
-lost, what it had not answered goes to others in the original order, before anything
-new.  With no stream up the sends stay here, bounded, until one is or until they are
-too old.
+stream is up, so that the sends of one sender keep their order.  When a stream is lost,
+its unanswered sends go to other streams in the original order, before any new send.
+While no stream is up, sends wait here, bounded in number, until one is or until they
+are too old.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 
-#: Routes without unanswered sends that are remembered, so that a conversation stays
-#: with its stream.
+#: The most routes without unanswered sends that are kept, so that a conversation stays
+#: on its stream.
 _IDLE_ROUTES = 50_000
 
 
 class SendStream(Protocol):
     """
-    A stream, as its sends see it.
+    The part of a stream that its sends use.
 
-    @ivar unanswered: how many sends it has; kept by L{PendingSends}.
+    @ivar unanswered: the number of its unanswered sends, kept by L{PendingSends}.
     """
 
     unanswered: int
 
     def enqueue(self, send: PendingSend) -> None:
         """
-        Write it, after those it was given before.
+        Write a send, behind those that were enqueued before.
         """
 
 
 class StickyRoute:
     """
-    The way of one conversation.
+    The route of one conversation.
 
     @ivar stream: L{None} while no stream is up.
-    @ivar unanswered: how many of its sends have no answer.
+    @ivar unanswered: the number of unanswered sends of the conversation.
     """
 
     __slots__ = ("stream", "unanswered")
@@ -60,9 +60,10 @@ class PendingSend:
     """
     A send that has no answer yet.
 
-    @ivar number: unique in this life of Connect, so that an answer from an earlier
-        stream cannot be taken for another send's.
-    @ivar since_s: when it came.
+    @ivar number: unique in this life of Connect, so that an answer on an earlier
+        stream cannot be taken for the answer to another send.
+    @ivar since_s: the clock time at which the session made it.
+    @ivar answered: whether C{on_answer} was called.
     """
 
     __slots__ = ("answered", "new", "number", "on_answer", "route", "since_s")
@@ -87,10 +88,10 @@ class PendingSends:
     """
     All sends that have no answer, oldest first.
 
-    @ivar limit: the most of them; more are refused as C{overloaded}.
-    @ivar streams: the streams that are up.
-    @ivar closed: nothing new is taken.
-    @param retry_after_ms: the hint to who is refused.
+    @ivar limit: the most sends; further ones are rejected as C{overloaded}.
+    @ivar streams: the streams that take new conversations.
+    @ivar closed: whether new sends are rejected because the node is stopping.
+    @param retry_after_ms: the hint that goes with a rejection.
     """
 
     _log = Logger()
@@ -114,17 +115,17 @@ class PendingSends:
 
     def send(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> None:
         """
-        Give a send to its stream, or keep it until there is one.
+        Enqueue a send on its stream, or keep it until a stream is up.
         """
-        if self._fences and self._fence(new, on_answer, now_s):
+        if self._fences and self._is_fenced(new, on_answer, now_s):
             return
         if self.closed:
-            self._refuse(new, on_answer, now_s, "unavailable", "this node is stopping")
+            self._reject(new, on_answer, now_s, "unavailable", "this node is stopping")
             return
         if len(self._pending) >= self.limit:
             self.overloaded += 1
             reason = "too many sends wait for an answer"
-            self._refuse(new, on_answer, now_s, "overloaded", reason)
+            self._reject(new, on_answer, now_s, "overloaded", reason)
             return
         route = self._route(new.conversation)
         send = PendingSend(next(self._numbers), new, on_answer, route, now_s)
@@ -139,8 +140,8 @@ class PendingSends:
         self, stream: SendStream, number: int, answer: SendAnswer, now_s: float
     ) -> None:
         """
-        A stream has the answer to a send.  One that was answered already, or has
-        gone to another stream, is left alone.
+        Pass on the answer of a stream to a send.  An answer is ignored when the send
+        was answered already, or has moved to another stream.
         """
         send = self._pending.get(number)
         if send is None or send.route.stream is not stream:
@@ -150,7 +151,7 @@ class PendingSends:
         else:
             self.rejected += 1
             if answer.retry_after_ms:
-                # Message refuses what is behind it; another Message would not.
+                # This Message rejects later sends as well; another one would not.
                 key = (send.new.conversation, send.new.sender)
                 self._fences.raise_for(key, now_s, answer.retry_after_ms)
         del self._pending[number]
@@ -160,8 +161,8 @@ class PendingSends:
 
     def expire(self, before_s: float, now_s: float) -> None:
         """
-        Answer all that came at C{before_s} or earlier, and what the same senders
-        said after it in the same conversations: none of it may overtake.
+        Reject all sends made at C{before_s} or earlier, and later ones of the same
+        senders in the same conversations: none of them may overtake.
         """
         first = next(iter(self._pending.values()), None)
         if first is None or first.since_s > before_s:
@@ -177,13 +178,13 @@ class PendingSends:
 
     def give_up(self, now_s: float, reason: str) -> None:
         """
-        Answer everything that still waits.
+        Reject all sends that still wait.
         """
         self._give_up(list(self._pending.values()), now_s, reason)
 
     def stream_up(self, stream: SendStream, now_s: float) -> None:
         """
-        A stream is up, or is wanted again: what waits for one is given to it.
+        Use a stream for new conversations, and for the sends that wait for a stream.
         """
         self.streams.append(stream)
         waiting = [s for s in self._pending.values() if s.route.stream is None]
@@ -191,15 +192,15 @@ class PendingSends:
 
     def stop_using(self, stream: SendStream) -> None:
         """
-        Choose this stream for nothing new.
+        Use a stream for no new conversation; what it has stays with it.
         """
         if stream in self.streams:
             self.streams.remove(stream)
         self._forget_routes(stream)
 
-    def lost(self, stream: SendStream, now_s: float) -> None:
+    def stream_lost(self, stream: SendStream, now_s: float) -> None:
         """
-        A stream is gone: what it did not answer goes to others.
+        Move the unanswered sends of a lost stream to other streams.
         """
         self.stop_using(stream)
         moving = [s for s in self._pending.values() if s.route.stream is stream]
@@ -210,7 +211,7 @@ class PendingSends:
 
     def when_idle(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when nothing is unanswered.
+        @return: a Deferred that fires when no send is unanswered.
         """
         return self._idle.wait(not self._pending)
 
@@ -249,12 +250,13 @@ class PendingSends:
             route.stream.unanswered += 1
             route.stream.enqueue(send)
         if behind:
-            self._turn_back(behind)
+            self._reject_behind(behind)
 
-    def _turn_back(self, behind: list[tuple[PendingSend, int]]) -> None:
+    def _reject_behind(self, behind: list[tuple[PendingSend, int]]) -> None:
         """
-        Refuse sends that are behind one which a stream has refused, and would have
-        refused as well.  Last of all: who is told may send something.
+        Reject sends that follow one which their lost stream had rejected, as it would
+        have rejected them.  Called after all else, because a session may make a send
+        when it gets the answer.
         """
         for send, _ in behind:
             del self._pending[send.number]
@@ -262,12 +264,12 @@ class PendingSends:
             send.route.unanswered -= 1
         self.rejected += len(behind)
         for send, hint_ms in behind:
-            self._tell(send.on_answer, _behind(hint_ms))
+            self._call(send.on_answer, _behind(hint_ms))
         if not self._pending:
             self._idle.fire()
 
     def _forget_routes(self, stream: SendStream | None) -> None:
-        # Those with unanswered sends stay: they hold these sends together.
+        # A route with unanswered sends stays, because it keeps them on one stream.
         self._routes = {
             conversation: route
             for conversation, route in self._routes.items()
@@ -277,7 +279,7 @@ class PendingSends:
     def _give_up(self, sends: list[PendingSend], now_s: float, reason: str) -> None:
         for send in sends:
             del self._pending[send.number]
-            self._turn_away(send.new, now_s)
+            self._raise_fence(send.new, now_s)
         self.expired += len(sends)
         answer = SendAnswer(
             code="unavailable", reason=reason, retry_after_ms=self._retry_after_ms
@@ -293,32 +295,32 @@ class PendingSends:
         route.unanswered -= 1
         if route.stream is not None:
             route.stream.unanswered -= 1
-        self._tell(send.on_answer, answer)
+        self._call(send.on_answer, answer)
 
-    def _refuse(
+    def _reject(
         self, new: NewSend, on_answer: OnAnswer, now_s: float, code: str, reason: str
     ) -> None:
-        self._turn_away(new, now_s)
+        self._raise_fence(new, now_s)
         answer = SendAnswer(
             code=code, reason=reason, retry_after_ms=self._retry_after_ms
         )
-        self._tell(on_answer, answer)
+        self._call(on_answer, answer)
 
-    def _turn_away(self, new: NewSend, now_s: float) -> None:
+    def _raise_fence(self, new: NewSend, now_s: float) -> None:
         key = (new.conversation, new.sender)
         self._fences.raise_for(key, now_s, self._retry_after_ms)
 
-    def _fence(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
+    def _is_fenced(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
         hint_ms = self._fences.remaining_ms((new.conversation, new.sender), now_s)
         if hint_ms:
-            self._tell(on_answer, _behind(hint_ms))
+            self._call(on_answer, _behind(hint_ms))
         return bool(hint_ms)
 
-    def _tell(self, on_answer: OnAnswer, answer: SendAnswer) -> None:
+    def _call(self, on_answer: OnAnswer, answer: SendAnswer) -> None:
         try:
             on_answer(answer)
         except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("an answer to a send could not be taken")
+            self._log.failure("passing on the answer to a send failed")
 
 
 def _behind(hint_ms: int) -> SendAnswer:

@@ -57,7 +57,7 @@ class UpstreamReads:
         items: int = 64,
         limit: int = 10_000,
     ) -> None:
-        self.asked = self.failed = self.repeated = 0
+        self.asked = self.failed = 0
         self._streams = streams
         self._watching = watching
         self._calls = calls
@@ -72,7 +72,7 @@ class UpstreamReads:
         query = rest_pb2.PageQuery(
             user=user, conversation=conversation, after=after, limit=limit
         )
-        return self._ask(rest_pb2.QueryItem(page=query))
+        return self._enqueue(rest_pb2.QueryItem(page=query))
 
     def heads(
         self, user: int, since_ms: int, limit: int, after: str = ""
@@ -80,7 +80,7 @@ class UpstreamReads:
         query = rest_pb2.HeadsQuery(
             user=user, since_ms=since_ms, limit=limit, after=after
         )
-        return self._ask(rest_pb2.QueryItem(heads=query))
+        return self._enqueue(rest_pb2.QueryItem(heads=query))
 
     def presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         found = self.query_presence(users)
@@ -98,7 +98,7 @@ class UpstreamReads:
         told since.
         """
         query = rest_pb2.PresenceQuery(users=users)
-        return self._ask(rest_pb2.QueryItem(presence=query))
+        return self._enqueue(rest_pb2.QueryItem(presence=query))
 
     def group(
         self, user: int, conversation: str, after: int, limit: int
@@ -106,7 +106,7 @@ class UpstreamReads:
         query = rest_pb2.GroupQuery(
             user=user, conversation=conversation, after=after, limit=limit
         )
-        return self._ask(rest_pb2.QueryItem(group=query))
+        return self._enqueue(rest_pb2.QueryItem(group=query))
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         query = rest_pb2.MarkQuery(
@@ -118,13 +118,13 @@ class UpstreamReads:
                 for m in marks
             ],
         )
-        return self._ask(rest_pb2.QueryItem(mark=query))
+        return self._enqueue(rest_pb2.QueryItem(mark=query))
 
     def unread(
         self, user: int, after: int, limit: int
     ) -> Deferred[tuple[Sequence[Message], int, bool]]:
         query = rest_pb2.UnreadQuery(user=user, after=after, limit=limit)
-        return self._ask(rest_pb2.QueryItem(unread=query))
+        return self._enqueue(rest_pb2.QueryItem(unread=query))
 
     def stats(self) -> dict[str, int]:
         """
@@ -132,18 +132,18 @@ class UpstreamReads:
         """
         return {"reads": self.asked, "reads_failed": self.failed}
 
-    def _ask(self, item: rest_pb2.QueryItem) -> Deferred[Any]:
+    def _enqueue(self, item: rest_pb2.QueryItem) -> Deferred[Any]:
         if not self._streams():
-            return fail(Unavailable("no Message is there", _RETRY_MS))
+            return fail(Unavailable("no Message is connected", _RETRY_MS))
         if len(self._waiting) >= self._limit:
             return fail(Overloaded("too many reads wait for an answer", _RETRY_MS))
         waiting = _Waiting(item, Deferred())
         self._waiting.append(waiting)
         self.asked += 1
-        self._call()
+        self._call_message()
         return waiting.answered
 
-    def _call(self) -> None:
+    def _call_message(self) -> None:
         while self._waiting and self._in_flight < self._calls:
             n = min(len(self._waiting), self._items)
             batch = [self._waiting.popleft() for _ in range(n)]
@@ -159,26 +159,25 @@ class UpstreamReads:
             results = [_result(answer) for answer in response.answers]
         except WsmsgError as e:
             results = [Failure(e)] * len(batch)
-        except Exception:  # noqa: BLE001 - a guard: somebody waits for each answer
+        except Exception:  # noqa: BLE001 - a guard: a session waits for each answer
             results = [Failure()] * len(batch)
         finally:
             self._in_flight -= 1
         for waiting, result in zip(batch, results, strict=True):
             self.failed += isinstance(result, Failure)
             waiting.answered.callback(result)
-        self._call()
+        self._call_message()
 
     async def _response(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
         streams = self._streams()
         if not streams:
-            raise Unavailable("no Message is there", _RETRY_MS)
+            raise Unavailable("no Message is connected", _RETRY_MS)
         try:
             return await streams[0](request)
         except Unavailable:
             others = [query for query in self._streams() if query != streams[0]]
             if not others:
                 raise
-        self.repeated += 1
         return await others[0](request)
 
 

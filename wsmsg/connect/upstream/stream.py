@@ -1,14 +1,14 @@
 """
-One stream to one Message, from its welcome to its loss; no gRPC in here.
+The protocol of one stream to one Message, from its welcome to its loss, without gRPC.
 
-What is written, in this order: the snapshot of our users (in parts); what an earlier
-stream left unanswered, as the first sends of all; then, frame by frame, whatever
-queued meanwhile.  Each presence delta has a number, and Message answers it when it is
-applied.  An empty one is our heartbeat: silence is answered with it, and silence
-after that is a lost peer, though TCP and HTTP/2 may still live.
+Connect writes, in this order: a snapshot of its users, in parts; the sends that an
+earlier stream left unanswered; then, frame by frame, what was queued meanwhile.  Each
+presence delta has a number, and Message answers when it has applied the delta.  An
+empty delta is the heartbeat: Connect sends one to a silent Message, and drops a Message
+that stays silent, though its TCP connection may be alive.
 
-What is read: push batches, numbered without a hole in one life of Message, each
-acknowledged when all of it is in the outboxes of the sessions.
+Message writes push batches, numbered without a gap in one life of Message.  Connect
+acknowledges a batch when all of it is in the outboxes of the sessions.
 """
 
 from __future__ import annotations
@@ -37,29 +37,27 @@ from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import NAME_CHARACTERS, QUERY
 from wsmsg.stream.convert import message_of
 
-#: Users in one part of a snapshot.
+#: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
 _FRAME_SENDS = 512
 _FRAME_BYTES = 512 * 1024
 _FRAME_CURSORS = 2048
-#: A peer that says nothing for so many heartbeats is lost.
+#: A Message that is silent for so many heartbeats is lost.
 _SILENT_BEATS = 3
-#: A peer that says nothing for so many may be lost; its lease on us must not run out
-#: before another takes over.
+#: A Message that is silent for so many may be lost.  Another must become the primary
+#: before its lease on the users of this node runs out.
 _SUSPECT_BEATS = 2
-#: So that a dead peer is found in 5 s, whatever it said about itself.
+#: The longest heartbeat interval, so that a dead Message is found in 5 s.
 _LONGEST_BEAT_S = 1.5
-#: A session's opening is noted a moment before its user is told.
+#: A session records its opening a moment before it reports its user.
 _SLACK_S = 1.0
 
 
 class UpstreamStream:
     """
-    One stream, while it lasts: the protocol over a L{Transport}.
+    The protocol over a L{Transport} (L{wsmsg.connect.upstream.context.Stream}).
 
-    @ivar name: C{host:port} of the Message, for the log.
-    @ivar unanswered: how many sends it has; kept by L{PendingSends}.
-    @ivar transport: L{None} before it is made.
+    @ivar transport: L{None} before L{makeConnection}.
     """
 
     _log = Logger()
@@ -96,19 +94,13 @@ class UpstreamStream:
     def is_synced(self) -> bool:
         return self._up and not self._snapshot and not self._snapshot_number
 
-    # -- what others tell it
+    # -- called by Upstream
 
     def lead(self, primary: bool) -> None:
-        """
-        Its Message is the one that writes our users' presence, or not any more.
-        """
         self._lead = primary
         self._flush_soon()
 
     def enqueue(self, send: PendingSend) -> None:
-        """
-        Write a send, after those it was given before.
-        """
         self._unsent.append(send)
         self._flush_soon()
 
@@ -118,9 +110,6 @@ class UpstreamStream:
         self._flush_soon()
 
     def join(self, barrier: JoinBarrier) -> None:
-        """
-        Tell it when Message knows of all who came until the next frame.
-        """
         self._applied.join(barrier)
 
     def user_left(self, user: int) -> None:
@@ -139,17 +128,9 @@ class UpstreamStream:
         self._flush_soon()
 
     def pool_changed(self) -> None:
-        """
-        There is something for any stream to take that may wait a moment.
-        """
         self._flush_later()
 
     def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
-        """
-        Have reads answered by this Message.
-
-        @return: a Deferred that fails with L{wsmsg.errors.WsmsgError}.
-        """
         if self.transport is None:
             return fail(Unavailable("the stream is closed", 500))
         return self.transport.query(
@@ -157,27 +138,15 @@ class UpstreamStream:
         )
 
     def drop(self, reason: str) -> None:
-        """
-        End it now, because it cannot be trusted or is not wanted.
-        """
         if self.transport is not None:
             self.transport.abortConnection(reason)
 
     def is_silent(self, now_s: float) -> bool:
-        """
-        Whether nothing was heard for so long that something seems to be wrong.
-        """
         if not self._heartbeat_s:
             return False
         return now_s - self._heard_s >= _SUSPECT_BEATS * self._heartbeat_s
 
     def check_liveness(self, now_s: float, *, was_stalled: bool) -> None:
-        """
-        Called some times a second: a silent peer is asked, then given up.
-
-        @param was_stalled: this process did not run for a while, so what looks like
-            silence of Message may be its own.
-        """
         if not self._heartbeat_s:
             return
         if was_stalled:
@@ -189,7 +158,7 @@ class UpstreamStream:
             self._probe = True
             self._flush_soon()
 
-    # -- the transport tells it
+    # -- called by the transport
 
     def makeConnection(self, transport: Transport) -> None:
         self.transport = transport
@@ -198,9 +167,9 @@ class UpstreamStream:
 
     def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
         """
-        A message came; the first is the welcome.
+        Read a message; the first is the welcome.
 
-        @param message: L{None}: what came is none.
+        @param message: L{None} for bytes that could not be decoded.
         """
         self._heard_s = self._shared.clock.seconds()
         self._shared.counters.frames_read += 1
@@ -213,7 +182,7 @@ class UpstreamStream:
             case "welcome" if not self._up:
                 self._welcome(message.welcome)
             case None:
-                pass  # something that a newer Message may say
+                pass  # a type of message that only a newer Message has
             case other:
                 self._protocol_error(f"{other} was not expected")
 
@@ -223,16 +192,17 @@ class UpstreamStream:
             self._up = False
             since_s = self._applied.stream_lost(self._shared.clock.seconds())
             if self._resync is not None:
-                # They were to be told, and were not: the next stream has to.
+                # The sessions were to resync, and did not: the next stream has to
+                # tell them.
                 since_s = min(since_s, self._resync[1])
             self._life.unknown_since_s = since_s - _SLACK_S
         self._owner.stream_lost(self, reason.getErrorMessage())
 
     def drain(self) -> rest_pb2.MessageStreamRequest | None:
         """
-        The next frame; L{None}: there is nothing to say.
+        Return the next frame; L{None} when there is nothing to write.
         """
-        if not self._up or not (self._snapshot or self._has_news()):
+        if not self._up or not (self._snapshot or self._has_output()):
             return None
         request = rest_pb2.MessageStreamRequest()
         if self._snapshot:
@@ -244,7 +214,7 @@ class UpstreamStream:
 
     # -- frames out
 
-    def _has_news(self) -> bool:
+    def _has_output(self) -> bool:
         return bool(
             self._unsent
             or self._acknowledge
@@ -300,7 +270,7 @@ class UpstreamStream:
         for _ in range(min(len(unsent), _FRAME_SENDS)):
             send = unsent.popleft()
             if send.answered:
-                continue  # it got too old while it waited
+                continue  # rejected while it waited, because it was too old
             sender, client_id, conversation, content, kind = send.new
             add(
                 id=send.number,
@@ -319,17 +289,20 @@ class UpstreamStream:
     def _welcome(self, welcome: rest_pb2.LinkWelcome) -> None:
         life = self._life
         if welcome.resumed and welcome.incarnation != life.incarnation:
-            self._protocol_error("another life of Message says that it resumes")
+            self._protocol_error("a welcome resumes a stream of another incarnation")
             return
         if not 0 < len(welcome.incarnation) <= NAME_CHARACTERS:
-            self._protocol_error("a welcome without an incarnation, or with a long one")
+            self._protocol_error("a welcome whose incarnation is empty or too long")
             return
         edge, first = self._shared.edge, not life.incarnation
         users = edge.users()
         if welcome.resumed:
-            reason, since_s = "Message was away for a moment", life.unknown_since_s
+            reason, since_s = (
+                "the stream to Message was interrupted",
+                life.unknown_since_s,
+            )
         else:
-            reason = "Message is new here" if first else "Message lost what we had"
+            reason = "Message is new to this node" if first else "Message restarted"
             since_s, life.incarnation, life.number = 0.0, welcome.incarnation, 0
         if users:
             self._resync = (reason, since_s)
@@ -362,7 +335,7 @@ class UpstreamStream:
         if 0 < self._snapshot_number <= number:
             self._snapshot_number = 0
             if self._resync is not None:
-                # Not before: what is stored between a sync and the moment when
+                # Not earlier: a message stored between a sync and the moment when
                 # Message knows the user would be neither synced nor pushed.
                 (reason, since_s), self._resync = self._resync, None
                 self._shared.counters.resyncs += 1
@@ -391,5 +364,5 @@ class UpstreamStream:
 
 def _nothing() -> None:
     """
-    What an unconnected stream does when it is woken.
+    Write nothing, as the stream is not connected.
     """

@@ -122,7 +122,7 @@ class Upstream(Service):
             endpoint=endpoint,
             discovery=discovery,
             mode=self._load_mode if unnumbered_mode else None,
-            changed=self._look_around,
+            changed=self._review,
         )
         self._up: list[Stream] = []
         self._lead = PrimaryChoice(node)
@@ -139,11 +139,11 @@ class Upstream(Service):
         """
         self._peers.on_peers(added, removed)
 
-    # -- life
+    # -- start and stop
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        # In a turn of the reactor: gRPC wants the loop to run.
+        # In a turn of the reactor, because gRPC needs a running loop.
         self._beginning = self._clock.callLater(0, self._begin)
 
     def _begin(self) -> None:
@@ -154,9 +154,9 @@ class Upstream(Service):
 
     def drain(self, limit_s: float) -> Deferred[None]:
         """
-        Take no new sends and wait for the answers to those there are.
+        Reject new sends, and wait for the answers to the others.
 
-        @return: a Deferred that fires when each has its answer, at the limit
+        @return: a Deferred that fires when each send has its answer, after the limit
             C{unavailable}; never fails.
         """
         self.sends.closed = True
@@ -171,7 +171,7 @@ class Upstream(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        L{drain}, if that was not done, then write what is left and close.
+        L{drain}, if that was not done, then write what is left and close the streams.
         """
         super().stopService()  # type: ignore[no-untyped-call]
         drained = self.drain(self._settings.stop_s / 4)
@@ -189,7 +189,7 @@ class Upstream(Service):
 
     def apply_settings(self, settings: ConnectSettings) -> None:
         """
-        Go on with other settings; what did not change is not touched.
+        Apply changed settings; what did not change is not touched.
         """
         self._settings = settings
         self.sends.limit = settings.limits.waiting_sends
@@ -201,7 +201,7 @@ class Upstream(Service):
     @property
     def up(self) -> bool:
         """
-        Whether at least one stream is up.
+        True while at least one stream is up.
         """
         return bool(self._up)
 
@@ -278,7 +278,7 @@ class Upstream(Service):
         for stream in self._up:
             stream.unwatch(users)
 
-    # -- what the peers call
+    # -- called by the peers
 
     def stream_up(self, stream: Stream) -> None:
         self._switch_mode(stream)
@@ -287,7 +287,7 @@ class Upstream(Service):
         watched = self._shared.edge.watched()
         self._watching.watch(watched)
         stream.watch(watched)
-        self._look_around()
+        self._review()
 
     def _switch_mode(self, stream: Stream) -> None:
         """
@@ -327,8 +327,8 @@ class Upstream(Service):
         else:
             self._refresh.all_lost()
             self._shared.typing.clear()
-        self.sends.lost(stream, self._clock.seconds())
-        self._look_around()
+        self.sends.stream_lost(stream, self._clock.seconds())
+        self._review()
 
     def limit_reached(self, reason: str) -> None:
         give_up, self._give_up = self._give_up, None
@@ -336,11 +336,11 @@ class Upstream(Service):
             # Not from inside ClientService's machine, which then could not stop.
             self._clock.callLater(0, give_up, f"no attempt is left, {reason}")
 
-    # -- what comes and goes
+    # -- the choice of streams
 
-    def _look_around(self) -> None:
+    def _review(self) -> None:
         """
-        Something came, went, or may not be what it was.
+        Review the lead and the routes after a change, and a few times a second.
         """
         now_s = self._clock.seconds()
         fit = [
@@ -353,15 +353,15 @@ class Upstream(Service):
 
     def _assign_streams(self, now_s: float) -> None:
         """
-        New conversations go to those that stay, if there are any.
+        Use the streams that stay for new conversations; if there are none, all.
         """
         leaving = [s for s in self._up if self._peers.is_leaving(s)]
         for stream in self._up:
-            taken = stream in self.sends.streams
+            used = stream in self.sends.streams
             wanted = stream not in leaving or len(leaving) == len(self._up)
-            if taken and not wanted:
+            if used and not wanted:
                 self.sends.stop_using(stream)
-            elif wanted and not taken:
+            elif wanted and not used:
                 self.sends.stream_up(stream, now_s)
 
     def _query_methods(self) -> Sequence[Query]:
@@ -381,7 +381,7 @@ class Upstream(Service):
         for stream in list(self._up):
             stream.check_liveness(now_s, was_stalled=was_stalled)
         self._peers.sweep(now_s)
-        self._look_around()
+        self._review()
         if self._up and self._mode is None:
             self._refresh.sweep(now_s)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.http.cases import NotesCase
-from wsmsg.http.access import REMEMBERED, Access, AccessLevel
+from wsmsg.http.access import MOST_RATES, Access, AccessLevel
 from wsmsg.settings.http import HttpSettings
 
 KEYS = ["0123456789abcdef", "fedcba9876543210"]
@@ -109,7 +109,7 @@ class LimitTests(NotesCase):
         Only the addresses that asked last are remembered, however many ask.
         """
         self.configure(requests_per_s=1, requests_burst=1)
-        for n in range(REMEMBERED + 5):
+        for n in range(MOST_RATES + 5):
             self.address = f"2001:db8::{n:x}"
             self.assertEqual(self.ask(*GET)[0], 204)
         self.assertEqual(self.ask(*GET)[0], 429)

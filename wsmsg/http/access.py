@@ -29,11 +29,11 @@ from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 
-#: The number of keys and addresses whose rates are remembered.
-REMEMBERED = 10_000
+#: The most keys and addresses whose rates are kept.
+MOST_RATES = 10_000
 
-_BUSY_MS = 1000
-_HEADER = 8192
+_WAIT_MS = 1000
+_HEADER_CHARACTERS = 8192
 
 
 class AccessLevel(Enum):
@@ -125,12 +125,12 @@ class Access:
             yield OPEN
             return
         if self.draining:
-            raise Unavailable("this daemon is stopping", _BUSY_MS)
+            raise Unavailable("this daemon is stopping", _WAIT_MS)
         key, token = self._credentials(request)
         self._check_rate(key, request)
         if self.in_flight >= self.settings.requests_in_flight:
             self.rejected += 1
-            raise Unavailable(f"{self.in_flight} requests are being answered", _BUSY_MS)
+            raise Unavailable(f"{self.in_flight} requests are being answered", _WAIT_MS)
         caller = self._caller(key, token, level)
         self.in_flight += 1
         try:
@@ -140,7 +140,7 @@ class Access:
 
     def _credentials(self, request: Any) -> tuple[int, str]:
         # The number of the key, from 1, and no token; or 0 and what may be a token.
-        header = (request.getHeader("authorization") or "")[:_HEADER].strip()
+        header = (request.getHeader("authorization") or "")[:_HEADER_CHARACTERS].strip()
         scheme, _, rest = header.partition(" ")
         bearer = rest.strip() if scheme.lower() == "bearer" else header
         given = bearer.encode("utf-8", "surrogateescape")
@@ -158,7 +158,7 @@ class Access:
         if bucket is None:
             bucket = TokenBucket(now, settings.requests_burst)
         self._buckets[name] = bucket  # the first is the one unused for longest
-        if len(self._buckets) > REMEMBERED:
+        if len(self._buckets) > MOST_RATES:
             del self._buckets[next(iter(self._buckets))]
         if not bucket.take(now, settings.requests_per_s, settings.requests_burst):
             self.rejected += 1

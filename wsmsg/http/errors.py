@@ -136,8 +136,8 @@ def raw_error(
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """
-    Encode a whole answer, for a connection that no HTTP server reads, or reads no
-    further.  The connection has to be closed after it.
+    Encode an answer, head and body, for a connection that no HTTP server reads, or
+    that it reads no further.  The connection has to be closed after it.
 
     @param status: the HTTP status, if it is not the error's own.
     """

@@ -28,7 +28,7 @@ from wsmsg.http.forms import parse_int
 ROOT = "/api/v1/"
 
 _JSON = "application/json; charset=utf-8"
-_REASON = 200
+_REASON_CHARACTERS = 200
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ class Call:
         try:
             return msgspec.json.decode(self.body, type=form)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as e:
-            raise BadRequest(f"the body: {str(e)[:_REASON]}") from e
+            raise BadRequest(f"the body: {str(e)[:_REASON_CHARACTERS]}") from e
 
 
 Answering = Callable[[Call], Awaitable[Reply]]
@@ -216,8 +216,8 @@ class Api(Resource):
     All routes of one listener.
 
     @param unmatched: the conventions for a path that no route has.
-    @ivar calls: requests that came, but for those that no limit applies to.
-    @ivar failed: how many of them were answered with a status from 400 on.
+    @ivar calls: requests so far, without those that no limit applies to.
+    @ivar failed: those of them that were answered with a status from 400 on.
     """
 
     isLeaf = True
@@ -346,5 +346,5 @@ def _encode(
         return document.body
     if isinstance(document, msgspec.Struct):
         return msgspec.json.encode(document) + conventions.end
-    # For people: indented, and whatever a part of a daemon reports has a text.
+    # For people: indented, and values of other types as text.
     return json.dumps(document, indent=2, default=str).encode() + b"\n"

@@ -1,8 +1,8 @@
 """
 The HTTP server: limits on what a connection may cost.
 
-A request is bounded before it is kept: its body in bytes, and the whole of it in the
-time until it has arrived, even if it arrives a byte at a time.
+A request is bounded before it is kept: its body in bytes, and head and body in the time
+until both have arrived, even if they arrive a byte at a time.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     """
     A connection, with a time limit for the arrival of each request.
 
-    @ivar address: of the other end, if the site was told.
+    @ivar address: of the other end, if L{QuietSite.build} was given it.
     """
 
     address = ""
@@ -128,7 +128,7 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
 
     def request_arrived(self) -> None:
         """
-        Stop the timer: the whole request is here.
+        Stop the timer: the request has arrived.
         """
         self._answering = True
         self._cancel()

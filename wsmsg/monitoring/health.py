@@ -89,8 +89,8 @@ class Health:
         """
         True while a dependency is not up, whether it is required or not.
         """
-        gone = (State.CONNECTING, State.DOWN)
-        return any(d.state in gone for d in self._dependencies)
+        down = (State.CONNECTING, State.DOWN)
+        return any(d.state in down for d in self._dependencies)
 
     @property
     def dependencies(self) -> tuple[Snapshot, ...]:

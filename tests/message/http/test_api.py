@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.http.cases import believing
 from tests.http.wire import Wire
 from tests.message.http.cases import ApiCase
 from wsmsg.message.http.api import PublicHttp
@@ -29,7 +30,7 @@ class PublicHttpTests(ApiCase):
             health,
             self.clock,
             MessageSettings(),
-            lambda _: None,
+            believing,
             self.legacy_routes,
         )
 

@@ -140,8 +140,8 @@ def edge_site(
     """
     Make the HTTP side of the public port.
 
-    @param authenticate: checks the token of whoever asks for C{online_status}; L{None}:
-        nobody needs one, since the port is on loopback.
+    @param authenticate: checks the tokens of requests for C{online_status}; L{None}:
+        they need no token, since the port is on loopback.
     """
     routes = EdgeCalls(online, clock).routes()
     gate = admit_all if authenticate is None else TokenGate(authenticate)

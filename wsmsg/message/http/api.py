@@ -5,10 +5,11 @@ The public HTTP listener of Message: health, and the API for services below C{/a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 
+from wsmsg.auth.identity import Authenticate
 from wsmsg.http.access import Access
 from wsmsg.http.openapi import Description
 from wsmsg.http.routes import Api, Route
@@ -23,6 +24,7 @@ from wsmsg.message.store.interface import IMessageStore
 from wsmsg.monitoring.admin import health_routes
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics
+from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.values import MessageSettings
 
 
@@ -50,9 +52,9 @@ class PublicHttp:
         self,
         services: ApiServices,
         health: Health,
-        clock: Any,
+        clock: IReactorTime,
         settings: MessageSettings,
-        make_authenticate: Callable[..., Any],
+        make_authenticate: Callable[[TokenSettings], Authenticate],
         more: Sequence[Route] = (),
     ) -> None:
         self._access = Access(settings.http, clock, make_authenticate)

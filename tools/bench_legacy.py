@@ -1,11 +1,10 @@
 """
-What a message costs Message in CPU over a deployed Connect's stream of single events,
-beside our own stream, and what a deployed Connect beside ours costs ours.
+Benchmark of Message with a legacy Connect, against the same load over our own stream.
 
-One Message takes the same open loop of sends over three arrangements, in turns: C{ours}
-(a link with batches both ways), C{deployed} (a stream of single events both ways) and
-C{beside} (the load of C{ours}, while a deployed Connect is subscribed and gets all of
-it as well).  Run C{python -m tools.bench_legacy [--rate N] [--seconds N] [--rounds N]}.
+One Message gets the same open loop of sends in three arrangements, in turns: C{ours}
+(a link with batches both ways), C{legacy} (a stream of single events both ways) and
+C{both} (the load of C{ours}, while a legacy Connect is subscribed and gets all pushes
+as well).  Run C{python -m tools.bench_legacy [--rate N] [--seconds N] [--rounds N]}.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ _WARM_S = 1.0
 
 class Load:
     """
-    One way of talking to Message.
+    The load over one kind of stream to Message.
 
-    @ivar late: seconds from when each message was due to when it was pushed back.
+    @ivar late: seconds from the time when each message was due to its push.
     """
 
     def __init__(self, first_user: int) -> None:
@@ -53,11 +52,11 @@ class Load:
         self.due: dict[str, float] = {}
         self.late: list[float] = []
         self.sent = 0
-        self.writing = asyncio.Lock()  # a stream bears one write at a time
+        self.writing = asyncio.Lock()  # gRPC allows one write at a time
 
     def content(self) -> tuple[int, str]:
         """
-        A sender, and what it says next.
+        Return a sender and the content of its next message.
         """
         self.sent += 1
         content = f"{self.first_user}-{self.sent}".ljust(200, ".")
@@ -66,7 +65,7 @@ class Load:
 
     def came(self, content: str) -> None:
         """
-        It was pushed.
+        Record the push of a message.
         """
         due = self.due.pop(content, None)
         if due is not None:
@@ -79,18 +78,18 @@ class Load:
 
     async def send(self, call: Any, n: int) -> None:
         """
-        Give so many messages.
+        Send C{n} messages.
         """
 
     async def read(self, call: Any) -> None:
         """
-        Take what is pushed, until cancelled.
+        Receive pushes until cancelled.
         """
 
 
 class Ours(Load):
     """
-    Our own stream: batches, acknowledged cumulatively.
+    A link: batches, acknowledged cumulatively.
     """
 
     async def open(self, call: Any) -> None:
@@ -136,9 +135,9 @@ class Ours(Load):
                     await call.write(Request(batch=done))
 
 
-class Deployed(Load):
+class Legacy(Load):
     """
-    A deployed Connect's stream: an event a message, each way.
+    The stream of a legacy Connect: one event a message, each way.
     """
 
     async def open(self, call: Any) -> None:
@@ -164,7 +163,7 @@ class Deployed(Load):
 @asynccontextmanager
 async def stream(address: str, load: Load) -> AsyncIterator[Any]:
     """
-    A stream on which the load is subscribed and read.
+    Open a stream, subscribe the load and read its pushes.
     """
     options = channel_options(5.0)
     async with grpc.aio.insecure_channel(address, options=options) as channel:
@@ -185,41 +184,43 @@ async def stream(address: str, load: Load) -> AsyncIterator[Any]:
 
 async def run(load: Load, call: Any, rate: int, seconds: float) -> int:
     """
-    Give messages at this rate for so long, then wait until all came back.
+    Send at this rate for this time, then wait until all messages were pushed.
 
-    @return: how many were given.
+    @return: how many were sent.
     """
-    begun, given = time.perf_counter(), 0
+    begun, count = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - begun) < seconds:
-        due = int(elapsed * rate) - given
+        due = int(elapsed * rate) - count
         if due:
             await load.send(call, due)
-            given += due
+            count += due
         await asyncio.sleep(_BATCH_S)
     async with asyncio.timeout(60):
         while load.due:
             await asyncio.sleep(0.01)
-    return given
+    return count
 
 
 async def measure(
-    address: str, pid: int, load: Load, beside: Load | None, options: Any
+    address: str, pid: int, load: Load, other: Load | None, options: Any
 ) -> tuple[float, float, float]:
     """
-    @return: CPU microseconds a message, p50 and p99 of the time until it was pushed.
+    Measure one arrangement.
+
+    @return: CPU microseconds a message, p50 and p99 of the time to its push in ms.
     """
     async with AsyncExitStack() as stack:
         call = await stack.enter_async_context(stream(address, load))
-        if beside is not None:
-            await stack.enter_async_context(stream(address, beside))
+        if other is not None:
+            await stack.enter_async_context(stream(address, other))
         await run(load, call, options.rate, _WARM_S)
         load.late.clear()
         before = cpu_s(pid)
-        given = await run(load, call, options.rate, options.seconds)
+        count = await run(load, call, options.rate, options.seconds)
         used = cpu_s(pid) - before
     late = sorted(load.late)
     return (
-        used / given * 1e6,
+        used / count * 1e6,
         late[len(late) // 2] * 1e3,
         late[int(len(late) * 0.99)] * 1e3,
     )
@@ -227,7 +228,7 @@ async def measure(
 
 def message(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     """
-    A Message with a folder of its own.
+    Start a Message with a directory of its own.
     """
     names = ("LISTEN", "RPC_LISTEN", "ADMIN_LISTEN")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WSMSG_")}
@@ -245,7 +246,7 @@ def message(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
 
 async def bench(options: Any) -> None:
     """
-    Measure all arrangements in turns, and print what came of it.
+    Measure all arrangements in turns and print the figures.
     """
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     ports = [s.getsockname()[1] for s in sockets]
@@ -261,10 +262,10 @@ async def bench(options: Any) -> None:
                     await channel.channel_ready()
             users = 1_000_000
             for _ in range(options.rounds):
-                for name in ("ours", "deployed", "beside"):
+                for name in ("ours", "legacy", "both"):
                     users += 10_000
-                    load = Deployed(users) if name == "deployed" else Ours(users)
-                    other = Deployed(users + 5000) if name == "beside" else None
+                    load = Legacy(users) if name == "legacy" else Ours(users)
+                    other = Legacy(users + 5000) if name == "both" else None
                     figures = await measure(address, process.pid, load, other, options)
                     found.setdefault(name, []).append(figures)
                     print(f"{name:9} CPU {figures[0]:6.0f} us a message,", end=" ")
@@ -277,14 +278,14 @@ async def bench(options: Any) -> None:
 
 def report(found: dict[str, list[tuple[float, float, float]]]) -> None:
     """
-    Medians and ratios.
+    Print medians and ratios.
     """
     cpu = {name: median(f[0] for f in figures) for name, figures in found.items()}
     p50 = {name: median(f[1] for f in figures) for name, figures in found.items()}
-    print(f"single events cost {cpu['deployed'] / cpu['ours']:.2f} times our stream")
-    extra = cpu["beside"] - cpu["ours"]
-    print(f"a deployed Connect beside ours: {extra:+.0f} us of CPU a message for it;")
-    print(f"a message of ours takes {p50['beside'] / p50['ours']:.2f} times as long")
+    print(f"single events cost {cpu['legacy'] / cpu['ours']:.2f} times our stream")
+    extra = cpu["both"] - cpu["ours"]
+    print(f"a legacy Connect as well: {extra:+.0f} us of CPU a message,")
+    print(f"and a message takes {p50['both'] / p50['ours']:.2f} times as long")
 
 
 def main() -> None:

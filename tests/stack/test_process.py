@@ -126,7 +126,7 @@ class StackTests(SynchronousTestCase):
         with self.assertRaises(StackError) as caught:
             self._stack().up(["kafka", "mongo"])
         told = str(caught.exception)
-        self.assertIn("kafka is not installed: its jars, its storage", told)
+        self.assertIn("kafka is not installed: the jars, the storage", told)
         self.assertIn("mongo is not installed", told)
         self.assertIn("make stack-install", told)
 
@@ -230,7 +230,7 @@ class StackTests(SynchronousTestCase):
         with self.assertRaises(StackError) as caught:
             run(command, cwd=ROOT)
         self.assertIn(
-            "no server mysql; there are kafka, mongo, redis", str(caught.exception)
+            "unknown server: mysql; known: kafka, mongo, redis", str(caught.exception)
         )
 
     def test_free_ports(self) -> None:

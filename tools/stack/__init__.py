@@ -1,20 +1,24 @@
 """
 Kafka, a server with MongoDB's protocol, and Redis on loopback, without containers::
 
-    python -m tools.stack install     whatever is missing, into the cache
-    python -m tools.stack up          start, wait until a client's operation succeeded
-    python -m tools.stack down        end what was started
+    python -m tools.stack install     install missing servers into the cache
+    python -m tools.stack up          start them; wait until each accepts a write
+    python -m tools.stack down        stop them
     python -m tools.stack --help      kill, restart, status, env, wipe
 
-Every command may be given again.  Only processes that a pid file of ours names are
-ended.  What is installed is in the cache (C{~/.cache/wsmsg-stack}, or
-C{$WSMSG_STACK_CACHE}), what the servers keep in a folder below C{/tmp}
+Each command may be repeated.  The tools stop only processes that one of their pid
+files names.  Installed files are in the cache (C{~/.cache/wsmsg-stack}, or
+C{$WSMSG_STACK_CACHE}), the servers' data in a directory below C{/tmp}
 (C{$WSMSG_STACK_DATA}, or C{--data}): nothing is in the checkout.
 
-  - C{__main__}: the commands
-  - C{stack}: the three together: ports, start, stop
-  - C{server}: the life of any server; C{kafka}, C{mongo}, C{redis}: the three kinds
-  - C{process}: a process known by its pid file
-  - C{packages}: programs from Debian, and what to say where they are missing
-  - C{certificates}: a certificate for tests of TLS
+    __main__      the commands
+    stack         the three servers together: ports, start, stop
+    server        the lifecycle that all servers share
+    kafka         Apache Kafka
+    mongo         the server with MongoDB's protocol
+    redis         Redis
+    process       a process that is known by its pid file
+    packages      programs from Debian, and the error if one is missing
+    ports         free ports of loopback
+    certificates  a certificate for tests of TLS
 """

@@ -1,5 +1,5 @@
 """
-The commands of the stack.
+The command C{python -m tools.stack}.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _ALL = list(KINDS)
 
 def main(arguments: Sequence[str]) -> int:
     """
-    @return: the exit status: 1 where something could not be done, with the reason.
+    Run a command.
+
+    @return: the exit status; 1 after a failure, whose reason is on standard error.
     """
     options = _options().parse_intermixed_args(arguments)
     began = time.monotonic()
@@ -43,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
 def _do(options: argparse.Namespace) -> None:
     unknown = set(options.server) - set(_ALL)
     if unknown:
-        raise StackError(f"no server {' '.join(unknown)}; there are {', '.join(_ALL)}")
+        raise StackError(
+            f"unknown server: {' '.join(unknown)}; known: {', '.join(_ALL)}"
+        )
     names = [n for n in _ALL if n in options.server] if options.server else _ALL
     if options.installed:
         absent = lacking(default_cache())
@@ -62,7 +66,7 @@ def _do(options: argparse.Namespace) -> None:
             stack.down(names)
         case "kill":
             if not options.server:
-                raise StackError(f"kill which? one or more of {', '.join(_ALL)}")
+                raise StackError(f"name the servers to kill: {', '.join(_ALL)}")
             stack.kill(names)
         case "restart":
             stack.restart(names)
@@ -83,19 +87,20 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         choices=["install", "up", "down", "kill", "restart", "status", "env", "wipe"],
-        help="kill: SIGKILL, the data stays; wipe: down, and the data goes",
+        help="kill: SIGKILL, the data stays; wipe: down, and remove the data",
+    )
+    parser.add_argument("server", nargs="*", help=f"{', '.join(_ALL)}; none: all three")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_data(),
+        help="directory of the servers' data",
     )
     parser.add_argument(
-        "server", nargs="*", help=f"of {', '.join(_ALL)}; none: all three"
+        "--free-ports", action="store_true", help="use free ports, not the default ones"
     )
     parser.add_argument(
-        "--data", type=Path, default=default_data(), help="the servers' folder"
-    )
-    parser.add_argument(
-        "--free-ports", action="store_true", help="not the usual ports, but free ones"
-    )
-    parser.add_argument(
-        "--installed", action="store_true", help="leave out what is not installed"
+        "--installed", action="store_true", help="skip servers that are not installed"
     )
     return parser
 

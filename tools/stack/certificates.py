@@ -1,5 +1,5 @@
 """
-A certificate for loopback that signs itself, for tests of TLS.
+A self-signed certificate for loopback, for tests of TLS.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from tools.stack.packages import run
 
 class Certificate(NamedTuple):
     """
-    @ivar certificate: PEM; it is its own authority, so clients get it as C{cafile}.
-    @ivar both: the key and the certificate in one file, as Kafka wants them.
+    The files of a certificate.
+
+    @ivar certificate: PEM; self-signed, so clients use it as C{cafile}.
+    @ivar both: the key and the certificate in one file, as Kafka needs them.
     """
 
     certificate: Path
@@ -23,7 +25,7 @@ class Certificate(NamedTuple):
 
 def certificate_in(folder: Path) -> Certificate:
     """
-    The certificate of a folder, made when it is not there yet.
+    Return the certificate in a directory; create it if it is missing.
     """
     made = Certificate(*(folder / name for name in ("cert.pem", "key.pem", "both.pem")))
     if not made.both.exists():

@@ -1,10 +1,9 @@
 """
 Apache Kafka: one node that is broker and controller, from the jars of Maven Central.
 
-It has three listeners: C{kafka} in the clear for anybody, C{kafka_sasl} where clients
-show a name and a password (PLAIN), and C{kafka_ssl} with TLS.  Who comes in the clear
-or by TLS may do all, and so may L{USER}; L{GUEST} may do nothing until somebody gives
-them rights.
+The broker has three listeners: C{kafka} without encryption or login, C{kafka_sasl} with
+a name and a password (PLAIN), and C{kafka_ssl} with TLS.  Clients without a login may
+do everything, and so may L{USER}; L{GUEST} may do nothing until a test grants it.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ _FILES = Path(__file__).parent / "kafka_files"
 _PROGRAMS = ("java", "mvn", "openssl")
 _HEAP = "256m"
 
-#: One node keeps everything once, groups are formed and given up fast, and a broker
-#: that was killed is back within seconds: it has to wait for its session to end.
+#: One replica of everything, short times for groups to form and expire, and a short
+#: broker session: a killed broker comes back only when its old session has expired.
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -64,7 +63,7 @@ log.segment.bytes=67108864
 
 class Kafka(Server):
     """
-    One broker.  An option is a broker setting, C{key=value}.
+    One broker.  Its options are broker settings, C{key=value}.
     """
 
     name = "kafka"
@@ -79,14 +78,14 @@ class Kafka(Server):
     @property
     def certificate(self) -> Path:
         """
-        The authority that clients of C{kafka_ssl} believe.
+        The authority that clients of C{kafka_ssl} trust.
         """
         return certificate_in(self.folder / "tls").certificate
 
     @classmethod
     def lacking(cls, cache: Path) -> list[str]:
         home = cache / "kafka"
-        files = {"its jars": home / "lib.done", "its storage": home / "storage.done"}
+        files = {"the jars": home / "lib.done", "the storage": home / "storage.done"}
         lacking = [what for what, path in files.items() if not path.exists()]
         return lacking + missing(("java", "openssl"))
 
@@ -98,10 +97,10 @@ class Kafka(Server):
         home = cache / "kafka"
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "lib.done").exists():
-            say("kafka: fetching its jars with Maven")
+            say("kafka: fetching the jars with Maven")
             _fetch(home)
         if not (home / "storage.done").exists():
-            say("kafka: preparing an empty storage and an archive of its classes")
+            say("kafka: preparing an empty storage and an archive of the classes")
             _format(home)
             _archive_classes(cache)
             (home / "storage.done").touch()
@@ -175,12 +174,12 @@ def _settings(folder: Path, ports: dict[str, int]) -> str:
 
 def _java(home: Path, folder: Path, arguments: list[str]) -> list[str]:
     archive = home / "classes.jsa"
-    # A file that is there is used; one that is not is made where -XX says so.
+    # Java uses an existing archive; -XX:ArchiveClassesAtExit creates one.
     shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
     return [
         "java",
         *(f"-Xms{_HEAP}", f"-Xmx{_HEAP}", "-XX:+UseSerialGC"),
-        # It lives for minutes: the second compiler costs more than it saves by then.
+        # The broker lives for minutes: the second compiler costs more than it saves.
         "-XX:TieredStopAtLevel=1",
         *shared,
         "-XX:+ExitOnOutOfMemoryError",
@@ -203,14 +202,14 @@ def _fetch(home: Path) -> None:
 
 def _format(home: Path) -> None:
     """
-    An empty storage, which every new broker gets a copy of: it saves a start of Java.
+    Make an empty storage.  Each new broker gets a copy, which saves a start of Java.
     """
     work = home / "format"
     for folder in (work, home / "storage"):
         shutil.rmtree(folder, ignore_errors=True)
     (work / "data").mkdir(parents=True)
     text = _settings(work, Kafka.PORTS)
-    # Neither the certificate nor the passwords are known yet, nor needed.
+    # The certificate and the passwords are not known yet, and not needed.
     text = text.replace("authorizer.class.name=", "#")
     (work / "server.properties").write_text(text)
     tool = _java(home, work, ["kafka.tools.StorageTool"])
@@ -222,8 +221,8 @@ def _format(home: Path) -> None:
 
 def _archive_classes(cache: Path) -> None:
     """
-    An archive of the classes that a broker loads, from one that is started for it.
-    With it a start takes half as long.
+    Archive the classes that a broker loads, from a broker that is started for this.
+    The archive halves the time of a start.
     """
     from tools.stack.ports import free_ports
 

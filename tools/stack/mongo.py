@@ -1,11 +1,11 @@
 """
-A server with MongoDB's protocol: SecantusDB, which is in the registries of packages as
-MongoDB itself is not.  For tests only: the store is made for MongoDB.
+A server with MongoDB's protocol: SecantusDB.  Package registries carry it, and do not
+carry MongoDB.  It is for tests only: the store is made for MongoDB.
 
-It is a crate, which takes minutes to compile, and a wheel, which takes seconds to
-install and is ten times slower in use: tests of the store that take 23 s with the crate
-are not through in 240 s with the wheel.  So the crate is compiled where there are
-compilers, once, and the wheel is for where there are none.
+SecantusDB is available as a crate, which takes minutes to compile, and as a wheel,
+which takes seconds to install and is ten times slower in use: tests of the store that
+take 23 s with the crate are not finished after 240 s with the wheel.  So C{install}
+compiles the crate once where there are compilers, and installs the wheel elsewhere.
 C{$WSMSG_STACK_MONGO_KIND} chooses C{crate} or C{wheel}.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CRATE = "0.5.3-beta.196"
 WHEEL = "0.7.0b3"
 
-#: Its own profile is for the fastest server; ours is compiled to be tested with.
+#: The crate's own profile makes the fastest server; this one compiles faster.
 _QUICKER = {
     "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
     "CARGO_PROFILE_RELEASE_DEBUG": "0",
@@ -41,10 +41,10 @@ Kind = Literal["crate", "wheel"]
 
 class Mongo(Server):
     """
-    One server.  Options are as on its command line.
+    One server.  Its options are those of its command line.
 
-    @ivar with_users: whether clients must be L{USER}, or L{GUEST} who has no rights.
-    @ivar with_tls: whether it takes connections with TLS only.
+    @ivar with_users: clients must log in as L{USER}, or L{GUEST}, who may do nothing.
+    @ivar with_tls: the server accepts connections with TLS only.
     """
 
     name = "mongo"
@@ -56,14 +56,14 @@ class Mongo(Server):
     @property
     def certificate(self) -> Path:
         """
-        The authority that clients believe, L{with_tls}.
+        The authority that clients trust, L{with_tls}.
         """
         return certificate_in(self.folder / "tls").certificate
 
     @property
     def url(self) -> str:
         """
-        With all that a client who may do anything needs.
+        The URL for a client with all permissions.
         """
         who = f"{USER}:{PASSWORD}@" if self.with_users else ""
         tls = f"?tls=true&tlsCAFile={self.certificate}" if self.with_tls else ""
@@ -86,7 +86,7 @@ class Mongo(Server):
         except StackError as e:
             if _chosen():
                 raise
-            say(f"mongo: {e}\nmongo: so the wheel, which is slower")
+            say(f"mongo: {e}\nmongo: installing the wheel instead, which is slower")
             _install_wheel(cache, say)
 
     def command(self) -> list[str]:
@@ -98,7 +98,7 @@ class Mongo(Server):
         command = [str(program(self.cache, kind)), "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--cache-size", "512M"]
         command += ["--storage-path", str(self.folder / "data")]
-        # Without this a SIGKILL loses writes that were acknowledged with j: true.
+        # Without this, SIGKILL loses writes that were acknowledged with j: true.
         command += ["--sync-on-commit", "--log-level", "WARNING"]
         if kind == "crate":
             command += ["--log-file-max", "16MB"]
@@ -116,7 +116,7 @@ class Mongo(Server):
 
     def _make_users(self) -> None:
         """
-        Users are made by whoever comes while it asks nobody who they are.
+        Create the users while the server runs without logins.
         """
         self.process.start(self._without_users(), cwd=self.folder, detached=False)
         try:
@@ -155,8 +155,7 @@ class Mongo(Server):
 
 def kind_in_use(cache: Path) -> Kind:
     """
-    Which of the two is started: the one that is chosen, else the better one that is
-    installed.
+    Return the kind to start: the chosen one, else the better of those installed.
     """
     chosen = _chosen()
     if chosen:
@@ -166,7 +165,7 @@ def kind_in_use(cache: Path) -> Kind:
 
 def kind_to_install() -> Kind:
     """
-    Which of the two C{install} makes sure of.
+    Return the kind that C{install} installs.
     """
     return _chosen() or ("wheel" if missing(_COMPILERS) else "crate")
 

@@ -1,5 +1,5 @@
 """
-Programs that the servers need, from Debian; and what to say where they are missing.
+Programs that the servers need, from Debian, and the error if one is missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-#: What a program is in, for Debian.
+#: The Debian package of each program.
 PACKAGES = {
     "java": "default-jre-headless",
     "mvn": "maven",
@@ -26,22 +26,22 @@ Say = Callable[[str], object]
 
 class StackError(Exception):
     """
-    A server that cannot be installed, started or used; the text is for a person.
+    A server cannot be installed, started or used.  The text is for a person.
     """
 
 
 def missing(programs: Sequence[str]) -> list[str]:
     """
-    The programs that are not on the PATH.
+    Return the programs that are not on the PATH.
     """
     return [p for p in programs if shutil.which(p) is None]
 
 
 def need(programs: Sequence[str], say: Say) -> None:
     """
-    Have these programs: as root, with apt-get, they are installed.
+    Require these programs; as root, install missing ones with apt-get.
 
-    @raise StackError: names what is missing and the package that has it.
+    @raise StackError: a program is missing; names its package.
     """
     absent = missing(programs)
     if absent and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -53,8 +53,8 @@ def need(programs: Sequence[str], say: Say) -> None:
         run([*install, *packages], environment=quiet)
         absent = missing(programs)
     if absent:
-        told = ", ".join(f"{p} (Debian: {PACKAGES[p]})" for p in absent)
-        raise StackError(f"not on the PATH: {told}")
+        names = ", ".join(f"{p} (Debian: {PACKAGES[p]})" for p in absent)
+        raise StackError(f"not on the PATH: {names}")
 
 
 def run(
@@ -65,9 +65,9 @@ def run(
     limit_s: float = 1200,
 ) -> str:
     """
-    What a command writes.
+    Run a command and return its output.
 
-    @raise StackError: where it failed, with the end of what it wrote.
+    @raise StackError: the command failed; has the end of its output.
     """
     try:
         done = subprocess.run(

@@ -1,5 +1,5 @@
 """
-Ports of loopback.
+Free ports of loopback.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from tools.stack.server import HOST
 
 def free_ports(listeners: Iterable[str]) -> dict[str, int]:
     """
-    A port for each listener that nobody has now, below those that the kernel gives to
-    who connects.
+    Return an unused port for each listener, below the range from which the kernel
+    takes ports for outgoing connections.
     """
     sockets: dict[str, socket.socket] = {}
     try:

@@ -1,5 +1,5 @@
 """
-A process that outlives whoever started it, and is known by its pid file.
+A process that outlives the one that started it, and is known by its pid file.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 class Process:
     """
-    One program, started and ended any number of times.
+    One program, which may be started and stopped repeatedly.
 
-    The pid file has the pid and when the kernel started it, so that another process
-    which has got the same pid meanwhile is left alone.
+    The pid file has the pid and the start time from the kernel, so that another process
+    with the same pid is left alone.
 
-    @param log: where what it writes is added.
+    @param log: file to which its output is appended.
     """
 
     def __init__(self, pid_file: Path, log: Path) -> None:
@@ -30,13 +30,13 @@ class Process:
     @property
     def pid(self) -> int | None:
         """
-        Its pid; L{None} where it does not run, or is not the one that was started.
+        The pid; L{None} if the process does not run, or is another one.
         """
         pid = self._pid_or_rest()
         return None if pid is None or _state(pid) == "Z" else pid
 
     def _pid_or_rest(self) -> int | None:
-        # Of several threads the first may be over while others hold the port.
+        # The first thread may have ended while others still hold the port.
         try:
             pid, began = map(int, self._pid_file.read_text().split())
         except (OSError, ValueError):
@@ -52,10 +52,10 @@ class Process:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """
-        Start it.
+        Start the program.
 
-        @param detached: whether it survives the end of the terminal or of the group
-            of processes that started it.
+        @param detached: it survives the end of the terminal, and of the process group
+            that started it.
         """
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
@@ -73,9 +73,9 @@ class Process:
 
     def ended(self, within_s: float) -> bool:
         """
-        Wait for its end, for so long at the most.
+        Wait for the end of the process, at most C{within_s}.
 
-        @return: whether it has ended.
+        @return: whether the process has ended.
         """
         pid = self._pid_or_rest()
         if pid is None:
@@ -96,7 +96,7 @@ class Process:
 
     def stop(self, limit_s: float = 10) -> None:
         """
-        SIGTERM, and SIGKILL where that did not end it in time.
+        Send SIGTERM, and SIGKILL if that does not end the process in time.
         """
         if self._signal(signal.SIGTERM) and not self.ended(limit_s):
             self.kill()
@@ -104,7 +104,7 @@ class Process:
 
     def kill(self) -> None:
         """
-        SIGKILL.
+        Send SIGKILL.
         """
         if self._signal(signal.SIGKILL):
             self.ended(10)
@@ -112,19 +112,19 @@ class Process:
 
     def suspend(self) -> None:
         """
-        SIGSTOP: it holds its port and its connections, and never answers.
+        Send SIGSTOP: the process keeps its port and connections, and never answers.
         """
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """
-        SIGCONT.
+        Send SIGCONT.
         """
         self._signal(signal.SIGCONT)
 
     def log_end(self, lines: int = 8) -> str:
         """
-        The end of its log.
+        Return the end of its log.
         """
         try:
             text = self._log.read_text(errors="replace")
@@ -150,7 +150,7 @@ def _state(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    # From the third field on; the second, the name, may have blanks and brackets in it.
+    # From the third field on; the second, the name, may contain spaces and brackets.
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

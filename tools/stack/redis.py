@@ -1,8 +1,8 @@
 """
 Redis, from the distribution.
 
-Whoever comes without a name may do all; L{USER} too, with a password; C{reader} may
-only read, and L{GUEST} nothing but log in.  C{redis_tls} is the same with TLS.
+Clients without a login may do everything, as may L{USER}, with a password; C{reader}
+may only read, and L{GUEST} may only log in.  C{redis_tls} is the same with TLS.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _PROGRAMS = ("redis-server", "openssl")
 
 READER = "reader"
 
-#: What a server that was told not to take writes answers to one.
+#: Answers to a write by a server that is configured to refuse writes.
 _AS_TOLD = ("READONLY", "OOM", "NOREPLICAS")
 
 
 class Redis(Server):
     """
-    One server.  Options are as on its command line: C{--maxmemory 1mb} and so on.
+    One server.  Its options are those of its command line, such as C{--maxmemory 1mb}.
     """
 
     name = "redis"
@@ -35,7 +35,7 @@ class Redis(Server):
     @property
     def certificate(self) -> Path:
         """
-        The authority that clients of C{redis_tls} believe.
+        The authority that clients of C{redis_tls} trust.
         """
         return certificate_in(self.folder / "tls").certificate
 
@@ -70,12 +70,12 @@ class Redis(Server):
 
     def operate(self, limit_s: float) -> None:
         """
-        C{SET}, as L{USER}; or the refusal that its options ask for.
+        Send C{SET} as L{USER}; a refusal that the options ask for counts too.
         """
         with socket.create_connection((HOST, self.port), limit_s) as s:
             with s.makefile("rwb") as lines:
-                for said in (f"AUTH {USER} {PASSWORD}", "SET stack:ready 1 PX 1000"):
-                    lines.write(said.encode() + b"\r\n")
+                for command in (f"AUTH {USER} {PASSWORD}", "SET stack:ready 1 PX 1000"):
+                    lines.write(command.encode() + b"\r\n")
                     lines.flush()
                     answer = lines.readline().decode().strip()
                     if answer != "+OK" and not answer.lstrip("-").startswith(_AS_TOLD):

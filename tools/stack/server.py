@@ -1,5 +1,5 @@
 """
-The life of any server of the stack: installed, started, used, ended.
+The lifecycle that all servers of the stack share: install, start, use, stop.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from tools.stack.process import Process
 
 HOST = "127.0.0.1"
 
-#: Who may do all, who may do nothing, and the password of both, in every server that
-#: knows users.
+#: A user with all permissions, one without any, and the password of both, in every
+#: server that has users.
 USER, GUEST, PASSWORD = "wsmsg", "guest", "pass-of-the-test-stack"
 
 
 class Server:
     """
-    One server with a folder of its own.  All its methods block.
+    One server with a directory of its own.  All methods block.
 
-    @cvar PORTS: its listeners, with the ports that they have by default.
-    @cvar FIRST: the listener that needs neither password nor certificate.
-    @param cache: where what was installed is.
-    @param folder: for its data, its log and its pid; made when it is missing.
-    @param ports: of its listeners.
-    @param options: further options for the program, of its own spelling.
+    @cvar PORTS: the listeners and their default ports.
+    @cvar FIRST: the listener that needs neither a password nor a certificate.
+    @param cache: directory of the installed files.
+    @param folder: directory for data, log and pid file; created if it is missing.
+    @param ports: by listener.
+    @param options: further options, in the program's own form.
     """
 
     name: ClassVar[str]
@@ -51,44 +51,44 @@ class Server:
         self.log = folder / f"{self.name}.log"
         self.process = Process(folder / f"{self.name}.pid", self.log)
 
-    # What each kind says of itself.
+    # Each kind of server implements these.
 
     @classmethod
     def lacking(cls, cache: Path) -> list[str]:
         """
-        What is not installed; empty: it can be started.
+        Return the parts that are not installed; empty if the server can start.
         """
         raise NotImplementedError
 
     @classmethod
     def install(cls, cache: Path, say: Say) -> None:
         """
-        Have all that it needs.
+        Install whatever the server needs.
 
-        @raise StackError: what is missing and cannot be had.
+        @raise StackError: a part cannot be installed.
         """
         raise NotImplementedError
 
     def command(self) -> list[str]:
         """
-        How it is started.
+        Return the command line.
         """
         raise NotImplementedError
 
     def prepare(self) -> None:
         """
-        What must be there before it starts; called before every start.
+        Make the files that the server needs; called before every start.
         """
 
     def operate(self, limit_s: float) -> None:
         """
-        One write of a client.
+        Write something as a client.
 
-        @raise Exception: where it was not acknowledged.
+        @raise Exception: the server did not acknowledge the write.
         """
         raise NotImplementedError
 
-    # What all have in common.
+    # All servers share these.
 
     @property
     def port(self) -> int:
@@ -104,7 +104,7 @@ class Server:
 
     def start(self, *, detached: bool = True) -> None:
         """
-        Start it where it does not run; it is not ready when this returns.
+        Start the server unless it runs; do not wait until it is ready.
         """
         if self.running:
             return
@@ -121,9 +121,10 @@ class Server:
 
     def wait_ready(self, limit_s: float = 60) -> None:
         """
-        Wait until a client's operation succeeds.
+        Wait until a write by a client succeeds.
 
-        @raise StackError: it died, or is not ready in time; has the end of its log.
+        @raise StackError: the server ended, or is not ready in time; has the end of its
+            log.
         """
         due = time.monotonic() + limit_s
         reason = "never answered"
@@ -143,7 +144,7 @@ class Server:
 
     def up(self, *, detached: bool = True, limit_s: float = 60) -> None:
         """
-        Start it and wait until it is ready.
+        Start the server and wait until it is ready.
         """
         self.start(detached=detached)
         self.wait_ready(limit_s)
@@ -153,13 +154,13 @@ class Server:
 
     def kill(self) -> None:
         """
-        SIGKILL; the data stays.
+        Send SIGKILL; the data stays.
         """
         self.process.kill()
 
     def wipe(self) -> None:
         """
-        End it and remove its folder.
+        Stop the server and remove its directory.
         """
         self.process.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

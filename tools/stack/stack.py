@@ -1,5 +1,5 @@
 """
-The three servers together: where they are, which ports they have, start and end.
+The three servers together: their directories and ports, start and stop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KINDS: dict[str, type[Server]] = {k.name: k for k in (Kafka, Mongo, Redis)}
 
 def default_cache() -> Path:
     """
-    Where what is installed is kept.
+    Return the directory of the installed files.
     """
     given = os.environ.get("WSMSG_STACK_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -36,7 +36,7 @@ def default_cache() -> Path:
 
 def default_data() -> Path:
     """
-    Where the servers keep what they have.
+    Return the directory of the servers' data.
     """
     given = os.environ.get("WSMSG_STACK_DATA")
     temporary = Path(tempfile.gettempdir())
@@ -45,7 +45,7 @@ def default_data() -> Path:
 
 def lacking(cache: Path) -> dict[str, list[str]]:
     """
-    The servers that are not installed, with what is missing of them.
+    Return the servers that are not installed, each with its missing parts.
     """
     all_of_them = {name: kind.lacking(cache) for name, kind in KINDS.items()}
     return {name: what for name, what in all_of_them.items() if what}
@@ -53,29 +53,29 @@ def lacking(cache: Path) -> dict[str, list[str]]:
 
 def install(cache: Path, say: Say) -> None:
     """
-    Have all three; whoever comes second waits for the first.
+    Install all three servers; a second process waits for the first.
 
-    @raise StackError: tells of every one that could not be had.
+    @raise StackError: a server could not be installed; lists each of them.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache):
-        mistakes = []
+        problems = []
         for name, kind in KINDS.items():
             began = time.monotonic()
             try:
                 kind.install(cache, say)
             except StackError as e:
-                mistakes.append(f"{name}: {e}")
+                problems.append(f"{name}: {e}")
             else:
                 say(f"{name}: installed ({time.monotonic() - began:.1f} s)")
-    if mistakes:
-        raise StackError("\n".join(mistakes))
+    if problems:
+        raise StackError("\n".join(problems))
 
 
 class Stack:
     """
-    One set of the three.  Its ports are kept beside its data, so that all commands
-    mean the same servers.
+    One set of the three servers.  A file in its data directory has its ports, so that
+    all commands use the same servers.
     """
 
     def __init__(self, cache: Path, data: Path, say: Say) -> None:
@@ -89,7 +89,7 @@ class Stack:
 
     def take_free_ports(self) -> None:
         """
-        Have ports that nobody has, where this stack has none of its own yet.
+        Choose free ports, unless this stack has ports already.
         """
         if not self._ports_file.exists():
             self._ports = free_ports(self._ports)
@@ -101,14 +101,14 @@ class Stack:
 
     def up(self, names: Sequence[str]) -> None:
         """
-        Start them together and wait until each is ready.
+        Start servers together and wait until each is ready.
 
-        @raise StackError: tells of every one that is not.
+        @raise StackError: a server is not ready; lists each of them.
         """
         self.data.mkdir(parents=True, exist_ok=True)
         self._ports_file.write_text(json.dumps(self._ports) + "\n")
         began = time.monotonic()
-        mistakes = []
+        problems = []
         started = []
         for name in names:
             server = self.server(name)
@@ -116,17 +116,17 @@ class Stack:
                 server.start()
                 started.append(server)
             except StackError as e:
-                mistakes.append(str(e))
+                problems.append(str(e))
         for server in started:
             try:
                 server.wait_ready()
             except StackError as e:
-                mistakes.append(str(e))
+                problems.append(str(e))
             else:
                 seconds = time.monotonic() - began
                 self._say(f"{server.name}: ready at {server.address} ({seconds:.1f} s)")
-        if mistakes:
-            raise StackError("\n".join(mistakes))
+        if problems:
+            raise StackError("\n".join(problems))
 
     def down(self, names: Sequence[str]) -> None:
         for name in names:
@@ -139,7 +139,7 @@ class Stack:
 
     def kill(self, names: Sequence[str]) -> None:
         """
-        SIGKILL; the data stays.
+        Send SIGKILL; the data stays.
         """
         for name in names:
             self.server(name).kill()
@@ -151,14 +151,14 @@ class Stack:
 
     def wipe(self) -> None:
         """
-        End them and remove what they kept.
+        Stop the servers and remove their data.
         """
         self.down([name for name in KINDS if self.server(name).running])
         shutil.rmtree(self.data, ignore_errors=True)
 
     def status(self) -> Iterator[str]:
         """
-        A line for each.
+        Return a line for each server.
         """
         absent = lacking(self._cache)
         for name in KINDS:
@@ -177,18 +177,19 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """
-        What tests read, see L{tests.stack.servers}; empty for what does not run.
+        Return the variables that tests read (L{tests.stack.servers}); empty for a
+        server that does not run.
         """
-        told = {}
+        variables = {}
         for name, kind in KINDS.items():
             server = self.server(name)
             for listener in kind.PORTS:
                 here = f"{HOST}:{server.ports[listener]}" if server.running else ""
-                told[f"WSMSG_STACK_{listener.upper()}"] = here
+                variables[f"WSMSG_STACK_{listener.upper()}"] = here
             certificate = server.folder / "tls" / "cert.pem"
             if certificate.exists():
-                told[f"WSMSG_STACK_{name.upper()}_CERTIFICATE"] = str(certificate)
-        return told
+                variables[f"WSMSG_STACK_{name.upper()}_CERTIFICATE"] = str(certificate)
+        return variables
 
 
 @contextmanager

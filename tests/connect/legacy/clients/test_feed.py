@@ -80,7 +80,7 @@ class PushTests(FeedTestCase):
         self.store.fails = None
         self.house.pass_time(0.05)
         self.assertEqual(self.heard(), [])
-        self.house.pass_time(0.1)
+        self.house.pass_time(0.2)
         self.assertEqual(self.heard(), [2, 3, 4])
 
     def test_forbidden(self) -> None:

@@ -46,7 +46,7 @@ def _port(reactor: Any) -> Any:
 
     from wsmsg.auth.identity import Identity
     from wsmsg.connect.edge.admission import Admission
-    from wsmsg.connect.edge.heartbeat import Sweep
+    from wsmsg.connect.edge.heartbeat import HeartbeatSweep
     from wsmsg.connect.edge.http import edge_site
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.port import Port
@@ -107,7 +107,7 @@ def _port(reactor: Any) -> Any:
         clock=reactor,
     )
     admission = Admission(limits, reactor)
-    sweep = Sweep(settings.heartbeat_s, reactor)
+    sweep = HeartbeatSweep(settings.heartbeat_s, reactor)
     sweep.start()
     due = LoopingCall(registry.timers.sweep)
     due.start(0.1, now=False)

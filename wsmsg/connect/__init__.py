@@ -1,49 +1,28 @@
 """
-The daemon at the edge: it holds the clients' connections, and nothing that matters.
+Connect: the daemon that holds the clients' connections.  It stores nothing.
 
 ::
 
-    client == websocket --frames--> session --IUpstream--> upstream == Message
-                  ^                    |                       |
-                  `----- outbox <------'       registry <------'
-                                          (pushes, receipts, presence)
+                  edge          websocket        session         upstream
+    client == port ----------> connection ----> session ------> streams == Message
+                `-- http, rpc      ^               |               |
+                                   `--- outbox <---+-- registry <--'
+                                                       (pushes, receipts, presence)
 
-The port: who gets a connection, and what it may cost
-    port, admission     one TCP port; how many connections, how fast
-    websocket           a WebSocket, by Autobahn; websocket_factory, _handshake,
-                        _options; whole_frames, framing
-    web, rpc, online    HTTP and gRPC for those who ask who is online
-    heartbeat, tcp      who fell silent
-    origins             which browsers may come
+A message of a client passes from left to right: the port hands the TCP connection to a
+WebSocket connection, which passes frames to its session.  The session checks them and
+passes sends and queries to the upstream, which has a gRPC stream to each Message that
+discovery finds.  What Message pushes goes through the registry to the sessions of its
+recipients, and through their outboxes to the clients.
 
-Sessions: no I/O
-    session             one client's conversation: life, login, requests, intake,
-                        blocks, output, pushes
-    outbox              what it has not read
-    registry, node      all of them; due and spread: what they wait for; counts
+tap        the command line, and the composition of all parts
+node       ordered shutdown, new settings, status and metrics
+plugins    the interface of optional parts
 
-Deployed clients: small clients of ours, in here
-    legacy              what they share; legacy_session is one's conversation
-    legacy_sends        what they sent, until it is accepted; mark_pool: have seen
-    legacy_feed         what they are given, in order; legacy_outbox
-    legacy_watch        whose presence they are told
-
-Deployed Connects: beside them in their Redis
-    deployed_redis      tells who is here, as deployed_redis_ledger says, by
-                        deployed_redis_scripts; deployed_redis_beside: put together
-    deployed_redis_inbox    hears what they hand on, read by deployed_redis_forward
-
-Upstream: Message, as the sessions see it
-    upstream            all Messages; upstream_peer is one, upstream_stream one stream
-    upstream_endpoint   finds out of which kind a Message is, and dials it
-    deployed            a stream to a deployed one; deployed_acks, deployed_repeats:
-                        what it cannot keep; deployed_wire
-    pending, arrivals   sends without an answer; users that Message does not know yet
-    queries, deltas     reads; what waits for the next frame
-    discovery           where the Messages are; discovery_static
-    wire                between values and protobuf
-
-The whole
-    tap, service        the options and the tree; stop, reload, tell
-    interfaces          the seams between these
+edge       the clients' port, admission, heartbeat, HTTP and gRPC
+websocket  WebSocket connections, on Autobahn
+session    sessions and their registry, without I/O
+upstream   the streams to all Messages
+discovery  the addresses of the Messages
+legacy     plug-ins for clients, Messages and Connects of the legacy system
 """

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from wsmsg.auth.jwt import Authenticator, BadTokenSettings
 from wsmsg.connect.edge.admission import Admission
-from wsmsg.connect.edge.heartbeat import Sweep
+from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.rpc import ConnectRpc
 from wsmsg.connect.plugins import Plugins
 from wsmsg.connect.session.registry import Registry
@@ -45,7 +45,7 @@ class ConnectNode:
     clock: IReactorTime
     registry: Registry
     upstream: Upstream
-    heartbeat: Sweep
+    heartbeat: HeartbeatSweep
     admission: Admission
     authenticator: Authenticator
     connections: WebSocketConnections

@@ -24,7 +24,7 @@ from wsmsg.settings.values import ConnectSettings
 if TYPE_CHECKING:
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
-    from wsmsg.connect.edge.heartbeat import Sweep
+    from wsmsg.connect.edge.heartbeat import HeartbeatSweep
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.legacy.clients.clients import LegacyClients
     from wsmsg.connect.node import ConnectNode
@@ -101,7 +101,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.auth.local_key import local_key
     from wsmsg.connect.edge.admission import Admission
-    from wsmsg.connect.edge.heartbeat import Sweep
+    from wsmsg.connect.edge.heartbeat import HeartbeatSweep
     from wsmsg.connect.edge.online_status import OnlineStatus
     from wsmsg.connect.edge.rpc import ConnectRpc
     from wsmsg.connect.node import ConnectNode
@@ -117,7 +117,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     if settings.legacy.redis:
         _add_legacy_redis(daemon, reactor, registry, upstream, plugins)
     admission = Admission(settings.limits, reactor)
-    heartbeat = Sweep(settings.heartbeat_s, reactor)
+    heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
     online = OnlineStatus(registry, upstream)
     return ConnectNode(
         settings=settings,
@@ -180,7 +180,10 @@ def _legacy_upstream(
 
 
 def _connections(
-    context: SessionContext, admission: Admission, heartbeat: Sweep, plugins: Plugins
+    context: SessionContext,
+    admission: Admission,
+    heartbeat: HeartbeatSweep,
+    plugins: Plugins,
 ) -> WebSocketConnections:
     """
     Build the factory of WebSockets, with the subprotocols that clients may choose.

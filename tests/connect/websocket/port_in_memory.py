@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.edge.admission import Admission
-from wsmsg.connect.edge.heartbeat import Sweep
+from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.edge.http import edge_site
 from wsmsg.connect.edge.online_status import OnlineStatus
 from wsmsg.connect.edge.port import Port
@@ -147,7 +147,7 @@ class Edge:
         self.clock = Clock()
         self.settings = ConnectSettings.model_validate(settings)
         self.admission = Admission(self.settings.limits, self.clock)
-        self.sweep = Sweep(self.settings.heartbeat_s, self.clock)
+        self.sweep = HeartbeatSweep(self.settings.heartbeat_s, self.clock)
         self.sweep.start()
         self.sessions: list[RecordingSession] = []
         self.websockets = WebSocketConnections(

@@ -1,3 +1,16 @@
 """
-Connect's listeners: the clients' port, HTTP and gRPC.
+The edge of a Connect: the clients' port, HTTP, and gRPC.
+
+::
+
+    TCP --> port --.--> WebSocket connection    GET /api/v1/connect/ws
+                   `--> http                    everything else
+
+port           one TCP port for WebSockets and HTTP
+admission      limits on connections and handshakes
+heartbeat      one timer that finds every silent connection
+http           the HTTP calls: online_status and health
+rpc            the gRPC calls: OnlineStatus, health, reflection
+online_status  the answer to both: presence of users, here or elsewhere
+interface      the parts that WebSocket connections use
 """

@@ -1,5 +1,6 @@
 """
-How many connections there may be, and how fast new ones.
+Limits on connections: their total number, their number by address, and handshakes per
+second.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _WARN_S = 10.0
 
 class Admission:
     """
-    Counts connections, in all and by address, and handshakes a second.
+    Counts connections and handshakes, and refuses those above the limits.
 
-    @ivar connections: how many there are.
-    @ivar refused: how many were refused, by reason: C{connections}, C{address},
+    @ivar connections: the number of open connections.
+    @ivar refused: refused connections by reason: C{connections}, C{address},
         C{handshakes}.
     """
 
@@ -39,7 +40,7 @@ class Admission:
 
     def apply_settings(self, limits: LimitSettings) -> None:
         """
-        Go by other limits from now on; who is here stays.
+        Apply new limits to new connections; open ones stay.
         """
         self._limits = limits
 
@@ -59,11 +60,12 @@ class Admission:
             lambda: self.connections,
         )
 
-    def came(self, address: str) -> WsmsgError | None:
+    def admit(self, address: str) -> WsmsgError | None:
         """
-        A connection came from an address.
+        Count a new connection from an address, unless a limit is reached.
 
-        @return: why it cannot stay; L{None}: it may, and is counted until L{left}.
+        @return: the reason to refuse the connection, or L{None}: it counts until
+            L{release}.
         """
         here = self._by_address.get(address, 0)
         if self.connections >= self._limits.connections:
@@ -76,9 +78,9 @@ class Admission:
         self.connections += 1
         return None
 
-    def left(self, address: str) -> None:
+    def release(self, address: str) -> None:
         """
-        A connection that was counted is gone.
+        Count a connection that was admitted as gone.
         """
         self.connections -= 1
         here = self._by_address[address] - 1
@@ -87,11 +89,11 @@ class Admission:
         else:
             del self._by_address[address]
 
-    def handshake(self) -> WsmsgError | None:
+    def admit_handshake(self) -> WsmsgError | None:
         """
-        A client wants to open a WebSocket.
+        Count a WebSocket handshake, unless there are too many at once.
 
-        @return: why it may not now.
+        @return: the reason to refuse the handshake, or L{None}.
         """
         rate = self._limits.handshakes_per_s
         if self._bucket.take(self._clock.seconds(), rate, rate):
@@ -108,7 +110,7 @@ class Admission:
         if self._warned_at is None or now - self._warned_at >= _WARN_S:
             self._warned_at = now
             self._log.warn(
-                "refusing connections: {reason} ({connections} here, refused so far: "
+                "refusing connections: {reason} ({connections} open, refused so far: "
                 "{refused})",
                 reason=reason,
                 connections=self.connections,

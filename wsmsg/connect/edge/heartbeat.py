@@ -1,15 +1,14 @@
 """
-One timer that finds every connection that fell silent.
+One timer that finds every silent connection.
 
-The connections are dealt into buckets, and each tick looks at one bucket, so the
-work is even and an idle connection has no timer of its own.  A connection counts
-how often it was looked at since it last heard something; as looks are what counts,
-a reactor that was held up for seconds ends nobody: what waits in the sockets is
-read before the next looks.
+Connections are dealt into buckets.  Each step of the timer serves one bucket, so the
+load is even and an idle connection has no timer of its own.  A connection counts its
+I{ticks} since it last received data.  Since ticks count, not seconds, a reactor that
+was stalled for seconds ends no connection: it reads what waits in the sockets before
+the next ticks.
 
-With a heartbeat of h seconds a look comes every h / 4: a ping leaves after h to
-1.25 h of silence, and a connection that stays silent ends at most 2.25 h after its
-last byte.
+With a heartbeat of h seconds, a connection gets a tick every h / 4 seconds.  It sends a
+ping after h to 1.25 h of silence, and ends at most 2.25 h after its last byte.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-#: Looks in one heartbeat.
-LOOKS = 4
-#: The look at which a silent connection is pinged, and that at which it is dead.
-PING_LOOK = LOOKS + 1
-DEAD_LOOK = 2 * LOOKS + 1
+#: Ticks in one heartbeat.
+TICKS = 4
+#: The tick at which a silent connection sends a ping, and that at which it is dead.
+PING_TICK = TICKS + 1
+DEAD_TICK = 2 * TICKS + 1
 _BUCKETS = 5
 
 
-class Swept(Protocol):
+class Ticking(Protocol):
     """
-    What L{Sweep} looks at.
+    A connection that L{HeartbeatSweep} serves.
     """
 
-    def looked_at(self) -> None:
+    def tick(self) -> None:
         """
-        A quarter of a heartbeat is over.  Never raises.
+        Note that a quarter of a heartbeat is over.  Never raises.
         """
 
 
-class Sweep:
+class HeartbeatSweep:
     """
-    Looks at each connection four times a heartbeat.
+    Gives each connection four ticks in a heartbeat.
 
-    @param heartbeat_s: seconds of silence before a ping, and again before the end.
+    @ivar heartbeat_s: seconds of silence before a ping, and again before the end.
     """
 
     _log = Logger()
@@ -51,7 +50,7 @@ class Sweep:
     def __init__(self, heartbeat_s: float, clock: IReactorTime) -> None:
         self.heartbeat_s = heartbeat_s
         self._clock = clock
-        self._buckets: list[set[Swept]] = [set() for _ in range(_BUCKETS)]
+        self._buckets: list[set[Ticking]] = [set() for _ in range(_BUCKETS)]
         self._next = 0
         self._filling = 0
         self._loop: LoopingCall | None = None
@@ -59,24 +58,24 @@ class Sweep:
     def __len__(self) -> int:
         return sum(map(len, self._buckets))
 
-    def looks(self, seconds: float) -> int:
+    def ticks(self, seconds: float) -> int:
         """
-        The look from which on at least so many seconds are over.
+        Return the number of ticks after which at least these seconds are over.
         """
-        look_s = self.heartbeat_s / LOOKS
-        return int(-(-seconds // look_s)) + 1
+        tick_s = self.heartbeat_s / TICKS
+        return int(-(-seconds // tick_s)) + 1
 
     def start(self) -> None:
         """
-        Look from now on.
+        Start the timer.
         """
-        self._loop = LoopingCall.withCount(self._tick)
+        self._loop = LoopingCall.withCount(self._serve)
         self._loop.clock = self._clock
-        self._loop.start(self.heartbeat_s / LOOKS / _BUCKETS, now=False)
+        self._loop.start(self.heartbeat_s / TICKS / _BUCKETS, now=False)
 
     def stop(self) -> None:
         """
-        Look no more.
+        Stop the timer.
         """
         loop, self._loop = self._loop, None
         if loop is not None:
@@ -84,7 +83,7 @@ class Sweep:
 
     def apply_settings(self, heartbeat_s: float) -> None:
         """
-        Go by another heartbeat from now on.
+        Apply a new heartbeat, to open connections too.
         """
         if heartbeat_s != self.heartbeat_s:
             running = self._loop is not None
@@ -93,31 +92,31 @@ class Sweep:
             if running:
                 self.start()
 
-    def add(self, one: Swept) -> int:
+    def add(self, one: Ticking) -> int:
         """
-        Look at this one too.
+        Add a connection.
 
-        @return: its bucket, which L{discard} wants to know.
+        @return: its bucket, which L{discard} takes.
         """
         self._filling = bucket = (self._filling + 1) % _BUCKETS
         self._buckets[bucket].add(one)
         return bucket
 
-    def discard(self, one: Swept, bucket: int) -> None:
+    def discard(self, one: Ticking, bucket: int) -> None:
         """
-        Look at this one no more.
+        Remove a connection.
         """
         self._buckets[bucket].discard(one)
 
-    def all(self) -> list[Swept]:
+    def all(self) -> list[Ticking]:
         """
-        All that are looked at.
+        Return all connections.
         """
         return [one for bucket in self._buckets for one in bucket]
 
-    def _tick(self, due: int) -> None:
+    def _serve(self, due: int) -> None:
         for _ in range(min(due, _BUCKETS)):
             self._next = (self._next + 1) % _BUCKETS
             for one in list(self._buckets[self._next]):
-                with self._log.failuresHandled("looking at a connection"):
-                    one.looked_at()
+                with self._log.failuresHandled("a tick of a connection"):
+                    one.tick()

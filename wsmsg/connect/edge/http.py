@@ -150,7 +150,7 @@ def edge_site(
         clock,
         lambda: _LIMITS,
         idle_s=IDLE_S,
-        on_closed=lambda channel: admission.left(channel.address),
+        on_closed=lambda channel: admission.release(channel.address),
     )
 
 

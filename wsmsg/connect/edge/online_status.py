@@ -1,5 +1,5 @@
 """
-Who is online, for those who ask from outside.
+Presence of users, for callers of the HTTP and gRPC APIs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.model import INT64_MAX, UserPresence
 
-#: The most users that one question may name.
+#: The maximum of users in one call.
 MOST_USERS = 1000
 
 
@@ -42,8 +42,8 @@ class OnlineStatus:
     Answers from the sessions of this node, and from Message for all others.
 
     @param here: the users that have a session on this node.
-    @param upstream: Message; while it cannot be asked, only who is here counts as
-        online.
+    @param upstream: Message; while no stream is up, only users with a session here
+        count as online.
     """
 
     _log = Logger()
@@ -54,8 +54,9 @@ class OnlineStatus:
 
     async def of(self, users: Sequence[int]) -> dict[int, bool]:
         """
-        @return: for each user, in their order, whether they are online.
-        @raise BadRequest: too many, or not users.
+        Return for each user, in the given order, whether the user is online.
+
+        @raise BadRequest: there are too many users, or some are not user ids.
         """
         check_users(users)
         status = {user: user in self._here for user in users}
@@ -68,14 +69,18 @@ class OnlineStatus:
         try:
             found = await self._upstream.reads.presence(users)
         except WsmsgError as e:
-            self._log.warn("who is online elsewhere is not known: {e}", e=e.reason)
+            self._log.warn(
+                "cannot read the presence of users elsewhere: {e}", e=e.reason
+            )
             return {}
         return {p.user: p.online for p in found if p.online}
 
 
 def check_users(users: Iterable[object]) -> None:
     """
-    @raise BadRequest: these are too many, or not all ids of users.
+    Check the users of a call.
+
+    @raise BadRequest: there are too many users, or some are not user ids.
     """
     for count, user in enumerate(users, 1):
         if count > MOST_USERS:

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.connect.edge.admission import Admission
-from wsmsg.connect.edge.heartbeat import Sweep
+from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.http.errors import handshake_conventions, raw_error
 
@@ -32,7 +32,7 @@ _REFUSALS = 64
 _END = b"\r\n\r\n"
 
 #: Makes a protocol for an address.  When the protocol loses its connection, it calls
-#: L{Admission.left}.
+#: L{Admission.release}.
 Build = Callable[[str], IProtocol]
 
 
@@ -43,14 +43,14 @@ class Sniffer(Protocol):
 
     _log = Logger()
 
-    __slots__ = ("_address", "_bucket", "_head", "_looks", "_port", "_refused")
+    __slots__ = ("_address", "_bucket", "_head", "_port", "_refused", "_ticks")
 
     def __init__(self, port: Port, address: str, refused: WsmsgError | None) -> None:
         self._port = port
         self._address = address
         self._refused = refused
         self._head = b""
-        self._looks = self._bucket = 0
+        self._ticks = self._bucket = 0
 
     def connectionMade(self) -> None:
         self._bucket = self._port.sweep.add(self)
@@ -64,11 +64,11 @@ class Sniffer(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._port.sweep.discard(self, self._bucket)
-        self._port.left(self._address, self._refused is not None)
+        self._port.connection_lost(self._address, self._refused is not None)
 
-    def looked_at(self) -> None:
-        self._looks += 1
-        if self._looks >= self._port.head_looks:
+    def tick(self) -> None:
+        self._ticks += 1
+        if self._ticks >= self._port.head_ticks:
             self._abort()
 
     def _data_received(self, data: bytes) -> None:
@@ -84,7 +84,7 @@ class Sniffer(Protocol):
             error = BadRequest(f"the head is over {HEAD_BYTES} bytes")
             self._answer(raw_error(error, 431))
         elif self._wants_websocket():
-            refused = self._port.admission.handshake()
+            refused = self._port.admission.admit_handshake()
             if refused is None:
                 self._hand_over(self._port.build_websocket)
             else:
@@ -135,7 +135,7 @@ class Port(ServerFactory):
     def __init__(
         self,
         admission: Admission,
-        sweep: Sweep,
+        sweep: HeartbeatSweep,
         *,
         build_websocket: Build,
         build_http: Build,
@@ -147,23 +147,23 @@ class Port(ServerFactory):
         self._refusals = 0
 
     @property
-    def head_looks(self) -> int:
-        return self.sweep.looks(HEAD_S)
+    def head_ticks(self) -> int:
+        return self.sweep.ticks(HEAD_S)
 
     def buildProtocol(self, addr: IAddress | None) -> Sniffer | None:
         address = getattr(addr, "host", "") or "local"
-        refused = self.admission.came(address)
+        refused = self.admission.admit(address)
         if refused is not None:
             if self._refusals >= _REFUSALS:
                 return None
             self._refusals += 1
         return Sniffer(self, address, refused)
 
-    def left(self, address: str, was_refused: bool) -> None:
+    def connection_lost(self, address: str, was_refused: bool) -> None:
         """
         Forget a connection that was lost before it was handed over.
         """
         if was_refused:
             self._refusals -= 1
         else:
-            self.admission.left(address)
+            self.admission.release(address)

@@ -17,7 +17,8 @@ from wsmsg.errors import WsmsgError
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.stream.server import GrpcServer
 
-#: An id takes at most ten bytes; the rest is room for a clear refusal.
+#: An id takes at most ten bytes.  The rest lets a request with too many users in, so
+#: that it gets a clear error.
 REQUEST_BYTES = 20 * MOST_USERS
 
 _CALLS = 100
@@ -51,7 +52,7 @@ class ConnectRpc(GrpcServer, rest_pb2_grpc.ConnectServiceServicer):
         self, request: rest_pb2.OnlineStatusRequest, context: Any
     ) -> rest_pb2.OnlineStatusResponse:
         """
-        Which of these users are online.
+        Return which of these users are online.
         """
         try:
             status = await self._status(list(request.user_ids))

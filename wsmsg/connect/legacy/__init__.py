@@ -1,13 +1,8 @@
 """
-Support of the legacy Go system in Connect: plug-ins that only the tap imports.
+Plug-ins of Connect for the legacy system.  Only the tap imports them, when they are
+needed.
 
-::
-
-    legacy client == clients --> session, upstream of wsmsg
-    upstream of wsmsg --> upstream == legacy Message
-    sessions of wsmsg <-> redis == Redis of the legacy Connects
-
-    clients   sessions of legacy clients
-    upstream  streams to legacy Messages
-    redis     presence and forwarded messages, shared with legacy Connects
+clients   sessions of legacy clients
+upstream  streams to a legacy Message
+redis     the Redis that legacy Connects share
 """

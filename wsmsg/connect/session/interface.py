@@ -41,6 +41,8 @@ class ISessionPeer(Interface):
         """
         Send a close frame after everything that was written, and end the connection.
         Called at most once; L{ISession.lost} follows.
+
+        @param reason: cut to the 123 bytes that fit into a close frame.
         """
 
     def pause() -> None:

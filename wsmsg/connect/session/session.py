@@ -14,7 +14,7 @@ A session that accepts no more input for now blocks its inbox, and so its client
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -36,9 +36,6 @@ from wsmsg.protocol.frames import Accepted, Goaway, Hello, Rejected, Welcome
 #: The minimum wait that a sender over the rate is told: the sends that are under way
 #: from the client must meet the fence too, or they overtake those that were rejected.
 _LEAST_HINT_MS = 500
-
-#: Bytes of reason that fit into a close frame (RFC 6455 section 5.5).
-_REASON_BYTES: Final = 123
 
 
 @implementer(ISession)
@@ -303,8 +300,7 @@ class Session(Input):
             code=code.name,
             reason=reason,
         )
-        short = reason.encode("utf-8", "replace")[:_REASON_BYTES]
-        self.peer.close(code, short.decode("utf-8", "ignore"))
+        self.peer.close(code, reason)
 
     def note_loss(self, reason: str) -> None:
         name = reason.upper()

@@ -1,10 +1,10 @@
 """
-Autobahn's options and first values as attributes of a class.
+Autobahn's options and initial values, as attributes of a class.
 
-Autobahn gives each connection a copy of some seventy values.  Where the class has
-them, a connection needs none of its own: options are not copied where they are there
-already (that is Autobahn's rule), and what the handshake leaves in a connection can
-be dropped, because the class answers in its place.
+Autobahn gives each connection a copy of about seventy values.  If the class has them,
+a connection needs none of its own: Autobahn does not copy options that exist already,
+and the values that the handshake leaves in a connection can be deleted, because
+lookups then find those of the class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import txaio
 
 from wsmsg.errors import Close
 
-# As Any: what Autobahn declares contradicts what it lets subclasses do.
+# As Any: Autobahn's annotations contradict what it lets subclasses do.
 _autobahn: Any = autobahn.twisted.websocket
 _protocol: Any = autobahn.websocket.protocol
 _types: Any = autobahn.websocket.types
@@ -28,7 +28,7 @@ CLOSED: int = _protocol.WebSocketProtocol.STATE_CLOSED
 CONNECTING: int = _protocol.WebSocketProtocol.STATE_CONNECTING
 OPEN: int = _protocol.WebSocketProtocol.STATE_OPEN
 
-#: What Autobahn sets in a connection that is open.
+#: The attributes that Autobahn sets in an open connection.
 AUTOBAHN_SLOTS = (
     "_isMessageCompressed",
     "closedByMe",
@@ -56,10 +56,12 @@ AUTOBAHN_SLOTS = (
     "wasNotCleanReason",
 )
 
+_REASON_BYTES = 123
+
 
 def deny(status: int, reason: str) -> Exception:
     """
-    What C{onConnect} raises to refuse.
+    Return the exception that C{onConnect} raises to refuse a handshake.
     """
     denied: Exception = _types.ConnectionDeny(status, reason)
     return denied
@@ -67,7 +69,7 @@ def deny(status: int, reason: str) -> Exception:
 
 def close_name(code: int) -> str:
     """
-    A close code as logs and counts have it.
+    Return the name of a close code, as in logs and metrics.
     """
     try:
         return Close(code).name.lower()
@@ -75,9 +77,18 @@ def close_name(code: int) -> str:
         return str(code)
 
 
+def close_reason(reason: str) -> bytes:
+    """
+    Return as much of a reason as fits into a close frame (RFC 6455 section 5.5),
+    without half a character at the end.
+    """
+    short = reason.encode("utf-8", "replace")[:_REASON_BYTES]
+    return short.decode("utf-8", "ignore").encode()
+
+
 class _Unheard:
     """
-    Stands where Autobahn has a Deferred that nobody waits for.
+    Stands in for a Deferred of Autobahn's that nobody waits for.
     """
 
     __slots__ = ()
@@ -90,7 +101,7 @@ class _Unheard:
 
 class AutobahnOptions(_autobahn.WebSocketServerProtocol):  # type: ignore[misc]
     """
-    Autobahn's options and first values, one for all connections.
+    Autobahn's options and initial values, shared by all connections.
     """
 
     __slots__ = ()
@@ -131,5 +142,5 @@ class AutobahnOptions(_autobahn.WebSocketServerProtocol):  # type: ignore[misc]
     @staticmethod
     def perMessageCompressionAccept(offers: object) -> None:
         """
-        None: its memory is the client's to choose.
+        Accept no compression: the client would choose how much memory it takes.
         """

@@ -1,13 +1,13 @@
 """
 One WebSocket, by Autobahn.
 
-Autobahn does the handshake and takes frames apart.  What it keeps for each connection
-and we do not need is not kept: its options are attributes of a class
-(L{wsmsg.connect.websocket.autobahn}), what it sets during the handshake is dropped once
-that is over (C{_forget}); L{wsmsg.connect.edge.heartbeat} has its timers.
-What is written is whole frames that were made elsewhere, straight to the transport.
+Autobahn performs the handshake and parses unusual frames.  To save memory, a connection
+keeps little of Autobahn's state: the options are attributes of a class
+(L{wsmsg.connect.websocket.autobahn}), the values that only the handshake needs are
+deleted after it (C{_on_open}), and L{wsmsg.connect.edge.heartbeat} replaces the timers.
+Sessions write complete frames, which go straight to the transport.
 
-Autobahn owns C{log}, C{factory}, C{state} and C{peer} of a connection.
+Autobahn owns the attributes C{log}, C{factory}, C{state} and C{peer} of a connection.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wsmsg.connect.edge.heartbeat import DEAD_LOOK, PING_LOOK
-from wsmsg.connect.edge.tcp_info import progress
+from wsmsg.connect.edge.interface import DEAD_TICK, PING_TICK
 from wsmsg.connect.session.interface import ISession, ISessionPeer
 from wsmsg.connect.websocket.autobahn import (
     AUTOBAHN_SLOTS,
@@ -29,9 +28,11 @@ from wsmsg.connect.websocket.autobahn import (
     OPEN,
     AutobahnOptions,
     close_name,
+    close_reason,
 )
-from wsmsg.connect.websocket.fast_frames import BINARY, PONG, is_utf8, whole_frame
+from wsmsg.connect.websocket.fast_frames import BINARY, PONG, is_utf8, usual_frame
 from wsmsg.connect.websocket.handshake import agree, refuse
+from wsmsg.connect.websocket.tcp_info import tcp_progress
 from wsmsg.errors import Close
 
 if TYPE_CHECKING:
@@ -39,10 +40,9 @@ if TYPE_CHECKING:
 
 PING = b"\x89\x00"
 _MOST_PIECES = 64
-#: Fragments, pings and pongs that a client may send between two looks: each is work,
-#: and none of them is a frame whose rate the session limits.
+#: The maximum of fragments, pings and pongs between two ticks: each costs work, and
+#: the session does not limit their rate.
 _MOST_SMALL = 1024
-_REASON_BYTES = 123
 
 
 @implementer(ISessionPeer, IPushProducer)
@@ -50,12 +50,12 @@ class WebSocketConnection(AutobahnOptions):
     """
     One WebSocket.
 
-    @ivar address: of the other end, for the limits and the log.
+    @ivar address: the address of the client, for limits and logs.
     """
 
     _log = Logger()
 
-    # All that there is while a connection is open; see _forget.
+    # Everything that an open connection keeps; see _on_open.
     __slots__ = (
         "_acknowledged",
         "_binary",
@@ -63,7 +63,7 @@ class WebSocketConnection(AutobahnOptions):
         "_busy",
         "_full",
         "_held",
-        "_looks",
+        "_ticks",
         "_session",
         "_small",
         "_why",
@@ -76,11 +76,11 @@ class WebSocketConnection(AutobahnOptions):
     message_data: list[bytes] | None
 
     def __init__(self, address: str) -> None:
-        # Autobahn's own makes Deferreds and an observer that nobody uses.
+        # Autobahn's own __init__ makes Deferreds and an observer that nobody uses.
         self.address = address
         self._session: ISession | None = None
         self._why = ""
-        self._looks = self._bucket = self._acknowledged = self._small = 0
+        self._ticks = self._bucket = self._acknowledged = self._small = 0
         self._binary = self._busy = self._full = self._held = False
 
     @property
@@ -131,20 +131,22 @@ class WebSocketConnection(AutobahnOptions):
 
     def _data_received(self, data: bytes) -> None:
         if self.state == OPEN:
-            self._looks = 0
+            self._ticks = 0
         elif self.failedByMe:
             return
         self.data += data
         if self.data:
             self.consumeData()
 
-    def _take_whole_frames(self, data: bytes) -> bytes:
+    def _take_usual_frames(self, data: bytes) -> bytes:
         """
-        @return: what is left for Autobahn.
+        Process the usual frames at the front of C{data}.
+
+        @return: the rest, which is for Autobahn.
         """
         at, limit = 0, self.factory.frame_bytes
         while not self.inside_message and not self._held and self.state == OPEN:
-            frame = whole_frame(data, at, limit)
+            frame = usual_frame(data, at, limit)
             if frame is None:
                 break
             first, payload, at = frame
@@ -156,11 +158,11 @@ class WebSocketConnection(AutobahnOptions):
 
     def _connection_lost(self, reason: Failure) -> None:
         factory = self.factory
-        if self._held and self._hears_all:
+        if self._held and self._reads_to_end:
             self._held = False
             self.consumeData()
         factory.sweep.discard(self, self._bucket)
-        factory.admission.left(self.address)
+        factory.admission.release(self.address)
         factory.countConnections -= 1
         self.state = CLOSED
         self._lose(self._why or reason.getErrorMessage())
@@ -169,7 +171,7 @@ class WebSocketConnection(AutobahnOptions):
 
     def onConnect(self, request: Any) -> str | None:
         agreed = agree(self.factory, request)
-        # Goes with all else that only the handshake needs.
+        # Deleted by _on_open with everything else that only the handshake needs.
         self.__dict__["agreed"] = agreed
         return agreed.subprotocol.name or None
 
@@ -181,7 +183,7 @@ class WebSocketConnection(AutobahnOptions):
 
     def consumeData(self) -> None:
         """
-        Take apart what was received, until the session wants no more for now.
+        Parse what was received, until the session pauses the connection.
         """
         if self.state == CONNECTING:
             self.processHandshake()
@@ -193,9 +195,9 @@ class WebSocketConnection(AutobahnOptions):
             while not self._held and not self.failedByMe and self.state != CLOSED:
                 if self.current_frame is None:
                     before, self.data = self.data, b""
-                    self.data = self._take_whole_frames(before) + self.data
+                    self.data = self._take_usual_frames(before) + self.data
                 frame = self.current_frame
-                # One without a payload is over with its header.
+                # A frame without payload ends with its header.
                 more = self.data or (frame is not None and not frame.length)
                 if self._held or not more or not self.processData():
                     break
@@ -206,7 +208,8 @@ class WebSocketConnection(AutobahnOptions):
 
     def onMessageFrame(self, payload: list[bytes]) -> None:
         """
-        One frame of a message came.  However many it has, few pieces are kept.
+        Keep one frame of a message.  However many frames there are, few pieces are
+        kept.
         """
         pieces = self.message_data
         assert pieces is not None
@@ -218,12 +221,12 @@ class WebSocketConnection(AutobahnOptions):
 
     def onMessageEnd(self) -> None:
         pieces, self.message_data = self.message_data, None
-        if pieces is not None and (self.state == OPEN or self._hears_all):
+        if pieces is not None and (self.state == OPEN or self._reads_to_end):
             self._on_message(b"".join(pieces), self.message_is_binary)
 
     def onPing(self, payload: bytes) -> None:
-        # Over a full transport pongs would pile up (RFC 6455 section 5.5.3 asks for
-        # one to the latest ping only).
+        # A full transport would pile up pongs.  RFC 6455 section 5.5.3 demands one to
+        # the latest ping only.
         if not self._flooded() and not self._full:
             self.sendPong(payload)
 
@@ -231,13 +234,13 @@ class WebSocketConnection(AutobahnOptions):
         self._flooded()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        pass  # connectionLost says it
+        pass  # connectionLost reports it.
 
     def failHandshake(
         self, reason: str, code: int = 400, responseHeaders: Any = None
     ) -> None:
         """
-        Refuse to become a WebSocket, in JSON.
+        Refuse the handshake, with a JSON document.
         """
         refuse(self, code, reason, responseHeaders or ())
         self.dropConnection()
@@ -248,7 +251,7 @@ class WebSocketConnection(AutobahnOptions):
         return done
 
     def dropConnection(self, abort: bool = False) -> None:
-        self._looks = 0
+        self._ticks = 0
         super().dropConnection(abort and not self.wasClean)
         self._lose(self._why or "dropped")
 
@@ -266,8 +269,8 @@ class WebSocketConnection(AutobahnOptions):
         if self.state != OPEN:
             return
         self._why = code.name.lower()
-        self._looks = -9 * self.factory.closing_looks if self._hears_all else 0
-        self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
+        self._ticks = -9 * self.factory.closing_ticks if self._reads_to_end else 0
+        self._send_close(int(code), reason)
         if self._held:
             self.resume()
 
@@ -279,46 +282,48 @@ class WebSocketConnection(AutobahnOptions):
     def resume(self) -> None:
         if not self._held:
             return
-        self._held, self._looks = False, 0
+        self._held, self._ticks = False, 0
         self.transport.resumeProducing()
         if self.data:
             self.dataReceived(b"")
 
-    # -------------------------------------------------------- called by Sweep
+    # -------------------------------------------------------- called by the heartbeat
 
-    def looked_at(self) -> None:
-        self._looks += 1
+    def tick(self) -> None:
+        self._ticks += 1
         self._small = 0
         if self.state != OPEN:
-            if self._looks >= self.factory.closing_looks:
+            if self._ticks >= self.factory.closing_ticks:
                 self.abort(self._why or "close timeout")
-        elif self._looks == PING_LOOK:
+        elif self._ticks == PING_TICK:
             self.transport.write(PING)
             self._moves()
-        elif self._looks >= DEAD_LOOK:
+        elif self._ticks >= DEAD_TICK:
             if self._moves():
-                self._looks = PING_LOOK
+                self._ticks = PING_TICK
             else:
                 self.abort(Close.NO_PONG.name.lower())
 
-    # -------------------------------------------------------------------- ours
+    # ---------------------------------------------------------------- internals
 
     def _on_open(self) -> None:
         subprotocol, identity, claimed_user = self.__dict__["agreed"]
         self._binary = subprotocol.is_binary
-        self._forget()
+        # Delete what only the handshake needed: everything that is not in __slots__.
+        # Autobahn then finds the initial values of the class instead.
+        del self.__dict__
         self._session = subprotocol.open(self, identity, claimed_user)
         self.transport.registerProducer(self, True)
 
     def _moves(self) -> bool:
         """
-        Whether a client that we did not hear is there all the same.
+        Return whether a client that sends nothing is alive all the same.
 
-        Its answer to a ping cannot be here while the ping is still under way behind
-        other data, and not while we do not read; then it is enough that the other
-        end's kernel takes what we write.
+        The pong cannot have arrived while the ping is still queued behind other data,
+        or while the connection is not read.  Then it suffices that the client's kernel
+        accepts what is written.
         """
-        now = progress(self.transport)
+        now = tcp_progress(self.transport)
         if now is None:
             return self._held
         before, self._acknowledged = self._acknowledged, now.acknowledged
@@ -326,19 +331,12 @@ class WebSocketConnection(AutobahnOptions):
             return now.acknowledged > before
         return self._held
 
-    def _say_goodbye(self, code: int, reason: bytes) -> None:
+    def _send_close(self, code: int, reason: str) -> None:
         self.factory.writes.flush(self.transport)
-        self.sendCloseFrame(code, reason)
-
-    def _forget(self) -> None:
-        """
-        Drop what only the handshake needed: all that is not in C{__slots__}.  What
-        Autobahn still asks for then has its first value, from the class.
-        """
-        del self.__dict__
+        self.sendCloseFrame(code, close_reason(reason))
 
     def _on_message(self, data: bytes, binary: bool) -> None:
-        if binary is not self._binary and not self._hears_all:
+        if binary is not self._binary and not self._reads_to_end:
             want = "binary" if self._binary else "text"
             self._end(Close.UNSUPPORTED, f"this subprotocol has {want} messages")
         elif not self._binary and not is_utf8(data):
@@ -347,15 +345,18 @@ class WebSocketConnection(AutobahnOptions):
             self._session.received(data, binary)
 
     @property
-    def _hears_all(self) -> bool:
+    def _reads_to_end(self) -> bool:
         """
-        Whether all that it sent is taken, and so its end waited for ten times as long.
+        The session takes every message that the client has sent
+        (L{ISession.reads_to_end}), so a closing handshake may take ten times as long.
         """
         return self._session is not None and self._session.reads_to_end
 
     def _flooded(self) -> bool:
         """
-        Count one more, and say whether it is too many.
+        Count a small frame, and close the connection if there are too many.
+
+        @return: whether there are too many.
         """
         self._small += 1
         if self._small == _MOST_SMALL:
@@ -364,19 +365,19 @@ class WebSocketConnection(AutobahnOptions):
 
     def _end(self, code: int, reason: str) -> None:
         """
-        The client broke the rules of RFC 6455: say so, and hear it no more.
+        Close the connection because the client violated RFC 6455; read no more.
         """
         self.failedByMe, self._why = True, close_name(code)
-        self._looks, self._held = 0, False
-        self._say_goodbye(int(code), reason.encode()[:_REASON_BYTES])
+        self._ticks, self._held = 0, False
+        self._send_close(int(code), reason)
         self._lose(self._why)
-        # The client's own closing ends it; closing now could reset the connection
-        # before our reason is read.
+        # The client closes the connection.  Closing it here could reset it before the
+        # client has read the reason.
         self.transport.loseWriteConnection()
 
     def _fail(self, doing: str) -> None:
         """
-        A bug of ours, for the log; the client may reconnect.
+        Log a bug, and end the connection; the client may reconnect.
         """
         self._log.failure("{doing} at {address}", doing=doing, address=self.address)
         if self.state == OPEN:
@@ -386,7 +387,7 @@ class WebSocketConnection(AutobahnOptions):
 
     def abort(self, why: str) -> None:
         """
-        End it at once.
+        End the connection at once.
         """
         self._why = why
         self.state = CLOSED

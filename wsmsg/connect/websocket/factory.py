@@ -1,5 +1,5 @@
 """
-What all WebSockets of a Connect share.
+The parts that all WebSockets of a Connect share.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.identity import Authenticate
-from wsmsg.connect.edge.admission import Admission
-from wsmsg.connect.edge.heartbeat import Sweep
+from wsmsg.connect.edge.interface import Admission, HeartbeatSweep
 from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import deny
 from wsmsg.connect.websocket.connection import WebSocketConnection
@@ -22,9 +21,9 @@ from wsmsg.settings.values import ConnectSettings
 
 class WebSocketConnections(WebSocketServerFactory):
     """
-    What all WebSockets share.
+    Makes the WebSocket connections of a Connect, and holds what they share.
 
-    @ivar closing_looks: looks that a closing handshake may take.
+    @ivar closing_ticks: the ticks that a closing handshake may take.
     """
 
     noisy = False
@@ -35,13 +34,13 @@ class WebSocketConnections(WebSocketServerFactory):
         clock: IReactorTime,
         *,
         admission: Admission,
-        sweep: Sweep,
+        sweep: HeartbeatSweep,
         subprotocols: Sequence[Subprotocol],
         authenticate: Authenticate,
         soon: Soon,
     ) -> None:
         """
-        @param soon: calls a function when this turn of the reactor is over.
+        @param soon: calls a function at the end of the reactor turn.
         """
         super().__init__(server="", reactor=clock)  # type: ignore[no-untyped-call]
         self.admission = admission
@@ -53,15 +52,15 @@ class WebSocketConnections(WebSocketServerFactory):
 
     def apply_settings(self, settings: ConnectSettings) -> None:
         """
-        Go by other settings from now on, for connections that are open too.
+        Apply new settings, to open connections too.
         """
         self.frame_bytes = settings.limits.frame_bytes
         self.origins = Origins(settings.origins)
-        self.closing_looks = self.sweep.looks(settings.close_timeout_s)
+        self.closing_ticks = self.sweep.ticks(settings.close_timeout_s)
 
     def build(self, address: str) -> WebSocketConnection:
         """
-        The protocol for a connection that begins with a handshake.
+        Return the protocol for a connection that begins with a handshake.
         """
         connection = WebSocketConnection(address)
         connection.factory = self
@@ -71,7 +70,7 @@ class WebSocketConnections(WebSocketServerFactory):
         """
         End all connections at once.
 
-        @return: how many there were.
+        @return: their number.
         """
         left = [c for c in self.sweep.all() if isinstance(c, WebSocketConnection)]
         for connection in left:

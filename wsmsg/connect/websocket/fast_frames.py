@@ -1,9 +1,9 @@
 """
-The frames that nearly all frames are: whole, masked, of a message's one fragment.
+A parser for the usual frames: complete, masked, and a message of one fragment.
 
-Autobahn takes any stream of bytes apart, and needs some 20 us a frame for it.  Where
-a frame is all there, it is taken here in a few; whatever else comes (fragments, pieces,
-closes, pings, what RFC 6455 section 5.2 forbids) is left to Autobahn untouched.
+Autobahn parses any stream of bytes, and takes some 20 us for a frame.  This parser
+takes a few, for a frame that is complete.  It leaves everything else to Autobahn:
+fragments, partial frames, closes, pings, and what RFC 6455 section 5.2 forbids.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ PONG = 0x8A
 _LONGER = 126
 
 
-def whole_frame(data: bytes, at: int, limit: int) -> tuple[int, bytes, int] | None:
+def usual_frame(data: bytes, at: int, limit: int) -> tuple[int, bytes, int] | None:
     """
-    Take a frame, if it is one of those.
+    Parse a frame, if it is a usual one.
 
-    @param at: where in C{data} it begins.
-    @param limit: the longest payload in bytes.
-    @return: its first byte, its payload and where the next one begins.
+    @param at: the position in C{data} where the frame begins.
+    @param limit: the maximum length of the payload in bytes.
+    @return: the first byte, the payload, and the position of the next frame; or
+        L{None}.
     """
     if len(data) - at < 6:
         return None
@@ -45,7 +46,8 @@ def whole_frame(data: bytes, at: int, limit: int) -> tuple[int, bytes, int] | No
 
 def is_utf8(data: bytes) -> bool:
     """
-    Whether a text message may be this (RFC 6455 section 8.1).
+    Return whether the bytes are valid UTF-8, as a text message must be (RFC 6455
+    section 8.1).
     """
     if data.isascii():
         return True

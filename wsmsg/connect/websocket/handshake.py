@@ -1,5 +1,5 @@
 """
-Who may open a WebSocket, and how the others are told.
+The check of a handshake, and the answer to one that is refused.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _CODES = {e.http_status: e.code for e in reversed(ERRORS.values())}
 
 class Agreed(NamedTuple):
     """
-    What a handshake settles.
+    The result of a handshake.
 
-    @ivar identity: of the token in the headers, if there was one.
-    @ivar claimed_user: who the C{User-ID} header names, if there was one.
+    @ivar identity: the identity that a token in the headers proves, if there is one.
+    @ivar claimed_user: the user that a C{User-ID} header claims, if there is one.
     """
 
     subprotocol: Subprotocol
@@ -42,7 +42,7 @@ def agree(factory: WebSocketConnections, request: Any) -> Agreed:
     Check origin, subprotocol and token.
 
     @param request: Autobahn's C{ConnectionRequest}.
-    @raise ConnectionDeny: no WebSocket for this request.
+    @raise ConnectionDeny: the handshake is refused.
     """
     try:
         return _agree(factory, request)
@@ -59,11 +59,11 @@ def refuse(
     connection: Any, status: int, reason: str, headers: Iterable[tuple[str, str]]
 ) -> None:
     """
-    Answer a handshake that fails.
+    Answer a handshake that is refused.
     """
     more = dict(headers)
     if status == 426 and not more:
-        status = 400  # a plain GET; with headers it is about the protocol's version
+        status = 400  # A plain GET.  With headers, it is about the protocol's version.
     error = from_code(_CODES.get(status, "bad_request"), reason)
     conventions = handshake_conventions(connection.http_request_data)
     answer = raw_error(error, status, conventions=conventions, headers=more)

@@ -1,5 +1,5 @@
 """
-Which web pages may open a WebSocket here (RFC 6455 section 10.2).
+The web pages that may open a WebSocket (RFC 6455 section 10.2).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ class Origins:
     """
     Patterns of C{Origin} headers.
 
-    A C{*} stands for any part of a host or a port, C{:*} at the end for any port and
-    none, and C{*} alone for everything.
+    A C{*} matches any part of a host or a port, C{:*} at the end any port or none, and
+    C{*} alone everything.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
@@ -27,7 +27,7 @@ class Origins:
 
     def allow(self, origin: str) -> bool:
         """
-        Whether pages from there may come.
+        Return whether pages from this origin may open a WebSocket.
         """
         return self._all or self._pattern.fullmatch(origin) is not None
 

@@ -1,11 +1,11 @@
 """
-What is written to a connection in one turn of the reactor leaves together, at its end.
+Writes to a connection that leave together, at the end of the reactor turn.
 
-Twisted's C{transport.write} arms the selector, lets the reactor turn, writes and
-disarms it: three times the cost of the C{send} itself.  A message makes two or three
-frames, mostly in the same turn and to sockets that take them at once; so they are
-joined and given to the kernel directly, and only what it does not take goes the long
-way, with the back-pressure that belongs to it.
+Twisted's C{transport.write} arms the selector, waits for the next turn of the reactor,
+writes, and disarms the selector: three times the cost of the C{send} itself.  A message
+causes two or three frames, mostly in the same turn and to sockets that accept them at
+once.  So L{TurnWrites} joins them and passes them to the kernel directly.  Only what
+the kernel does not accept goes to C{transport.write}, with its back-pressure.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-#: So many frames of one connection are not kept for the end of the turn.
+#: The number of frames of one connection that are written before the end of the turn.
 _MOST_PIECES = 16
-#: The most that is offered to the kernel directly.
+#: The maximum of bytes that are passed to the kernel directly.
 _MOST_BYTES = 65536
 
-#: Has a function called when the present turn of the reactor is over.
+#: Calls a function at the end of the reactor turn.
 Soon = Callable[[Callable[[], None]], object]
 
 
 class TurnWrites:
     """
-    The writes of one turn, for all connections.
+    The writes of one reactor turn, of all connections.
     """
 
     def __init__(self, soon: Soon) -> None:
@@ -33,7 +33,7 @@ class TurnWrites:
 
     def write(self, transport: Any, data: bytes) -> None:
         """
-        Write whole frames, at the latest when this turn is over.
+        Write complete frames, at the latest at the end of the turn.
         """
         waiting = self._waiting
         pieces = waiting.get(transport)
@@ -52,7 +52,7 @@ class TurnWrites:
 
     def flush(self, transport: Any) -> None:
         """
-        Write what waits for this connection now: something else is to follow it.
+        Write the frames of one connection now, because something else will follow.
         """
         pieces = self._waiting.pop(transport, None)
         if pieces:
@@ -69,8 +69,8 @@ def _write(transport: Any, pieces: list[bytes]) -> None:
     if len(data) > _MOST_BYTES or not _is_idle(transport):
         transport.write(data)
         return
-    # The number of bytes that were taken, or an exception: the connection is lost,
-    # and the transport will find out by itself.
+    # Returns the number of bytes that the kernel accepted, or an exception: then the
+    # connection is lost, and the transport will notice.
     taken = transport.writeSomeData(data)
     if not isinstance(taken, int):
         transport.write(data)
@@ -80,9 +80,10 @@ def _write(transport: Any, pieces: list[bytes]) -> None:
 
 def _is_idle(transport: Any) -> bool:
     """
-    Whether nothing waits in the transport, so that writing past it keeps the order.
-    What waits there is in Twisted's C{dataBuffer} and C{_tempDataBuffer}; a transport
-    of another kind, as in tests, has neither.
+    Return whether nothing waits in the transport, so that bypassing it keeps the order.
+
+    Twisted keeps what waits in C{dataBuffer} and C{_tempDataBuffer}.  A transport of
+    another kind, as in tests, has neither, and is never bypassed.
     """
     return (
         getattr(transport, "_tempDataBuffer", True) == []

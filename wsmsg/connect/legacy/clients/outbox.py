@@ -33,7 +33,7 @@ class LegacyOutbox(Outbox):
     @property
     def is_idle(self) -> bool:
         """
-        Whether the next frame goes straight to the transport.
+        True if the next frame goes straight to the transport.
         """
         return not self._paused and not self._waiting and not self._closed
 

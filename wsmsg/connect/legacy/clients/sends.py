@@ -148,7 +148,7 @@ class HeldSends:
     @property
     def is_full_of_bytes(self) -> bool:
         """
-        Whether the memory limit of all held messages is reached.
+        True if the memory limit of all held messages is reached.
         """
         return self.size >= self._context.settings.legacy.held_bytes
 

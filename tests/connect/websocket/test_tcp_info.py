@@ -16,7 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.connect.websocket.port_in_memory import Edge
-from wsmsg.connect.edge.tcp_info import TcpProgress, progress
+from wsmsg.connect.websocket.tcp_info import TcpProgress, tcp_progress
 
 reactor: Any = installed
 
@@ -68,7 +68,7 @@ class ProgressTests(TestCase):
         await self.listening.stopListening()
 
     def now(self) -> TcpProgress:
-        got = progress(self.server.transport)
+        got = tcp_progress(self.server.transport)
         assert got is not None
         return got
 
@@ -124,7 +124,7 @@ class NoProgressTests(SynchronousTestCase):
         """
         There is no telling.
         """
-        self.assertIs(progress(StringTransport()), None)
+        self.assertIs(tcp_progress(StringTransport()), None)
 
 
 class Reporting:

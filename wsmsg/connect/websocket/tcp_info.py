@@ -1,5 +1,5 @@
 """
-What the kernel knows about the other end of a TCP connection.
+The kernel's knowledge about the other end of a TCP connection (C{TCP_INFO}).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import struct
 import sys
 from typing import Any, NamedTuple
 
-# In Linux's struct tcp_info (linux/tcp.h): packets sent and not acknowledged, bytes
-# acknowledged since the start, bytes not sent yet.
+# Offsets in Linux's struct tcp_info (linux/tcp.h): packets sent and not acknowledged,
+# bytes acknowledged since the start, bytes not sent yet.
 _UNACKED = 24
 _BYTES_ACKED = 120
 _NOT_SENT = 144
@@ -19,20 +19,22 @@ _SIZE = 192
 
 class TcpProgress(NamedTuple):
     """
-    How far what was written has come.
+    Progress of the written data.
 
-    @ivar acknowledged: bytes that the other end's kernel has, since the start.
-    @ivar pending: whether something is still under way.
+    @ivar acknowledged: bytes that the other end's kernel has received, since the start.
+    @ivar pending: whether some data is still under way.
     """
 
     acknowledged: int
     pending: bool
 
 
-def progress(transport: Any) -> TcpProgress | None:
+def tcp_progress(transport: Any) -> TcpProgress | None:
     """
+    Return the progress of what was written to a transport.
+
     @param transport: a Twisted TCP transport, or another.
-    @return: L{None} where there is no telling: not Linux, not TCP.
+    @return: L{None} where the kernel does not tell: not Linux, or not TCP.
     """
     if not sys.platform.startswith("linux"):
         return None

@@ -3,34 +3,33 @@ The daemon at the core: it accepts, numbers, stores and pushes messages.
 
 ::
 
-    Connect == stream --> ingress --append--> IJournal --> reading
-                  ^          `--find--.                       |
-                  |                   v                    delivery
-                links <-- routes    IMessageStore <--insert--'
-                  `--- settling --commit--> IJournal
+    Connect -- stream --> links --> ingress --append--> journal (IJournal)
+                            ^          |                   |
+                            |          `--find--.          v
+                            |                   v       delivery
+                            |                 store <--insert--'|
+                            `-------------- push ---------------'
 
-The way of a message
-    ingress             from a send to a durable record; message_ids
-    reading             from the journal to the recipients, a batch at a time
-    delivery            numbers and stores
-    links, link         who is connected where, and what each has not acknowledged
-    routes              user to streams
-    settling            what may be committed
+    Connect, HTTP -- queries --> store, presence
 
-What clients ask beside it
-    queries, cursors    pages, heads, presence; how far users are
+The packages::
 
-Wires
-    rpc, stream, web    gRPC, one stream of it, HTTP; dead_letters for the command
+    ingress   from a send to a durable record
+    journal   the durable log: IJournal; kafka
+    delivery  from a record to a numbered, stored and pushed message; commits
+    store     messages, groups, cursors, marks: IMessageStore; sqlite, mongo
+    links     the Connects: streams, routes, pushes, cursors, typing
+    queries   reads on behalf of users, read marks
+    presence  the presence of users, shared by all Messages: IPresence
+    cluster   the list of Messages, and message ids
+    http      the HTTP API for services
+    legacy    the plug-in for peers of the legacy system
 
-Backends
-    interfaces          IJournal, IMessageStore, IPresence
-    journal_sqlite      the embedded journal; journal_file, records
-    store_sqlite        the embedded store; store_file, sqlite_rows
-    presence_memory     presence in this process
-    sqlite, worker      a file that one process owns; a thread that is asked for
-    reopening           batches; opening again what broke
+The modules::
 
-The whole
-    tap, service        the options and the tree; stop, reload, tell
+    tap        the command line, and the composition of a Message
+    node       start, stop, reload, status and metrics of all parts
+    rpc        the gRPC services
+    query_rpc  queries in protobuf
+    backends   the adapters that the settings name
 """

@@ -118,7 +118,7 @@ class MessageRpc(
 
     async def stop(self, grace_s: float) -> None:
         """
-        End all streams, let queries that run finish within the grace.
+        End all streams, and let running queries finish within the grace time.
         """
         self._streams.hang_up_all("Message is stopping")
         if self._loaded is not None:
@@ -129,7 +129,7 @@ class MessageRpc(
 
     async def MessageStream(self, request_iterator: Any, context: Context) -> None:
         """
-        The stream of one Connect.
+        Serve one stream until it ends.
         """
         first = await self._first(context)
         match first.WhichOneof("request_type"):
@@ -149,7 +149,7 @@ class MessageRpc(
         self, request: rest_pb2.SendWSMessageRequest, context: Context
     ) -> rest_pb2.SendWSMessageResponse:
         """
-        A message, answered once it is durable.
+        Accept a message of an unversioned peer; answer once it is durable.
         """
         return await _on_loop(self._unversioned().send(request))
 
@@ -157,7 +157,7 @@ class MessageRpc(
         self, request: rest_pb2.GetHistoryRequest, context: Context
     ) -> rest_pb2.GetHistoryResponse:
         """
-        A page of old messages.
+        Read a page of old messages for an unversioned peer.
         """
         try:
             return await _on_loop(self._unversioned().history(request))
@@ -169,7 +169,7 @@ class MessageRpc(
         self, request: rest_pb2.QueryRequest, context: Context
     ) -> rest_pb2.QueryResponse:
         """
-        Many reads in one call.
+        Answer many queries in one call.
         """
         return await _on_loop(self._queries.answer(request))
 

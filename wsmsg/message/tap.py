@@ -111,11 +111,11 @@ class Assembly:
         settings: MessageSettings,
         backends: Backends,
     ) -> None:
+        from wsmsg.message.cluster.message_ids import unix_ms
+
         self._daemon = daemon
         self._reactor = reactor
         self._settings = settings
-        from wsmsg.message.cluster.message_ids import unix_ms
-
         self._now_ms = unix_ms(reactor)
         self._journal = backends.journal()
         self._store = backends.store()

@@ -1,3 +1,7 @@
 """
-Registry of Message nodes and the ids that they hand out.
+This Message among the others: its entry in their list, and the ids that it gives out.
+
+interface    what other packages use
+message_ids  ids that are unique among all Messages
+registry     the list of Messages in Redis
 """

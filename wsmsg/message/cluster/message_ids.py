@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 EPOCH_MS = 1_735_689_600_000
 _COUNTER_BITS = 12
 _NODE_BITS = 10
-#: How many Messages can give out ids at once.
+#: The most Messages that can give out ids at the same time.
 NUMBERS = 1 << _NODE_BITS
 
 
@@ -31,15 +31,16 @@ def unix_ms(clock: IReactorTime) -> Callable[[], int]:
 
 class MessageIds:
     """
-    The ids that one Message gives out.
+    The message ids of one Message.  Provides
+    L{wsmsg.message.cluster.interface.IMessageIds}.
 
-    @param now_ms: gives unix milliseconds.
+    @param now_ms: returns unix milliseconds.
     @param node_number: 0 to 1023, different for each Message of an installation.
     """
 
     def __init__(self, now_ms: Callable[[], int], node_number: int = 0) -> None:
         self._now_ms = now_ms
-        self._node = _placed(node_number)
+        self._node = _shifted(node_number)
         self._ms = 0
         self._counter = 0
 
@@ -49,15 +50,15 @@ class MessageIds:
 
     def renumber(self, node_number: int) -> None:
         """
-        Be another node from now on.
+        Use another node number from now on.
         """
-        self._node = _placed(node_number)
-        # The ids of this millisecond may be above those to come.
+        self._node = _shifted(node_number)
+        # The ids given out in this millisecond may be above those with the new number.
         self._ms, self._counter = self._ms + 1, 0
 
     def next(self) -> int:
         """
-        An id above all that were given before.
+        Return an id above all ids returned before.
         """
         now = self._now_ms() - EPOCH_MS
         if now > self._ms:
@@ -69,7 +70,7 @@ class MessageIds:
         return self._ms << (_COUNTER_BITS + _NODE_BITS) | self._node | self._counter
 
 
-def _placed(node_number: int) -> int:
+def _shifted(node_number: int) -> int:
     if not 0 <= node_number < NUMBERS:
         raise ValueError(f"node number {node_number} is not in 0 to {NUMBERS - 1}")
     return node_number << _COUNTER_BITS

@@ -1,15 +1,17 @@
 """
-The list of Messages in Redis, which Connects read, and the numbers in message ids.
+The list of Messages in Redis, which Connects read, and the node numbers in message ids.
 
 ============ ======================================================================
 key          value (after the prefix)
 ============ ======================================================================
-C{messages}  sorted set: the gRPC address of each Message by the end of its lease (ms)
-C{number:n}  who gives out message ids with this number; a lease too
+C{messages}  sorted set: the gRPC address of each Message, scored by the end of its
+             lease (ms)
+C{number:n}  the Message that gives out message ids with node number n; with a lease
 ============ ======================================================================
 
-Each Message renews its own every second and clears away addresses whose lease is over,
-so that whoever reads the set needs no clock; where nobody lives the set expires.
+Each Message renews its own leases every second and removes the addresses whose lease
+has expired, so that readers of the set need no clock.  Without any Message the set
+expires.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
 from wsmsg.settings.urls.redis import RedisUrl
 
 LEASE_S = 5.0
-#: Longer, since ids of two Messages with one number may be equal.
+#: Longer, as two Messages with one number could give out equal ids.
 _NUMBER_S = 60.0
 _RENEWAL_S = 1.0
 
@@ -40,7 +42,7 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local all = KEYS[1] .. 'messages'
 """
 
-#: address, lease (ms): all addresses there are.
+#: Arguments: address, lease (ms).  Returns all addresses.
 _ENLIST = RedisScript(
     _NOW
     + """
@@ -51,8 +53,8 @@ return redis.call('ZRANGE', all, 0, -1)
 """
 )
 
-#: who, lease (ms), a number, of how many: the number that is ours, this if it can be;
-#: -1: there is none.
+#: Arguments: owner, lease (ms), wanted number, count of numbers.  Returns the
+#: number that the owner has now, the wanted one if possible; -1: all are taken.
 _NUMBER = RedisScript(
     """
 for i = 0, ARGV[4] - 1 do
@@ -68,7 +70,7 @@ return -1
 """
 )
 
-#: who, address, number: what is ours is there no more.
+#: Arguments: owner, address, number.  Removes the leases of the owner.
 _LEAVE = RedisScript(
     """
 redis.call('ZREM', KEYS[1] .. 'messages', ARGV[2])
@@ -81,12 +83,14 @@ return 1
 
 class RedisRegistry:
     """
-    This Message's place in the list.
+    The entry of this Message in the list.  Provides
+    L{wsmsg.message.cluster.interface.IMessageList}.
 
-    @param address: where Connects reach it.
-    @param number: that of its message ids, until Redis says that it is another's.
-    @param renumber: told the number from which on it shall be; L{None}: the number
-        was chosen by the operator and stays.
+    @param address: the address at which Connects reach this Message.
+    @param number: the node number in message ids, until Redis says that another
+        Message has it.
+    @param renumber: called with the number to use from now on; L{None}: the operator
+        chose the number, and it stays.
     """
 
     _log = Logger()
@@ -108,7 +112,7 @@ class RedisRegistry:
         self._listeners: list[OthersListener] = []
         self._address = address
         self._renumber = renumber
-        self._who = uuid.uuid4().hex
+        self._owner = uuid.uuid4().hex
         self._redis = RedisConnection(
             url,
             reactor,
@@ -123,7 +127,7 @@ class RedisRegistry:
 
     def start(self) -> None:
         """
-        Be in the list from now on, whenever Redis is there.
+        Be in the list from now on, whenever Redis is up.
         """
         self._redis.start()
 
@@ -137,8 +141,8 @@ class RedisRegistry:
             self._renewing.stop()
         left: Deferred[Any] = succeed(None)
         if self._redis.up:
-            left = self._redis.run(_LEAVE, self._who, self._address, self.number)
-        left.addErrback(lambda _: None)  # then the lease runs out
+            left = self._redis.run(_LEAVE, self._owner, self._address, self.number)
+        left.addErrback(lambda _: None)  # the lease expires
         return left.addCallback(lambda _: self._redis.stop())
 
     def on_others(self, listener: OthersListener) -> None:
@@ -151,7 +155,7 @@ class RedisRegistry:
             listener(self._others)
 
     def _check(self, ask: Ask) -> Deferred[Any]:
-        # What shows that Redis serves us is what we need of it.
+        # Renewing the lease shows that Redis can do what the list needs.
         lease_ms = int(LEASE_S * 1000)
         asked = ask(
             "EVALSHA", _ENLIST.sha, 1, self._redis.url.prefix, self._address, lease_ms
@@ -171,18 +175,18 @@ class RedisRegistry:
 
     def _renew(self) -> Deferred[Any]:
         lease_ms = int(_NUMBER_S * 1000)
-        asked = self._redis.run(_NUMBER, self._who, lease_ms, self.number, NUMBERS)
-        # A failure is a loss of Redis, and told as that.
+        asked = self._redis.run(_NUMBER, self._owner, lease_ms, self.number, NUMBERS)
+        # The connection reports a failure as a loss of Redis.
         return asked.addCallbacks(self._numbered, lambda _: None)
 
     def _numbered(self, number: int) -> None:
         if number == self.number or self._renumber is None:
             return
         if number < 0:
-            self._log.warn("all {n} numbers of message ids are taken", n=NUMBERS)
+            self._log.warn("all {n} node numbers of message ids are taken", n=NUMBERS)
             return
         self._log.info(
-            "message ids have the number {number}, as {taken} is another Message's",
+            "message ids use node number {number}, as another Message has {taken}",
             number=number,
             taken=self.number,
         )

@@ -93,12 +93,12 @@ class CursorWriter:
         batch = [self._waiting.pop(k) for k in keys]
         try:
             batch = await self._of_members(batch)
-            risen = await self._store.move_cursors(batch)
+            raised = await self._store.move_cursors(batch)
         except Unavailable:
             for cursor in batch:
                 self._waiting.setdefault((cursor.conversation, cursor.user), cursor)
             return False
-        for cursor in risen:
+        for cursor in raised:
             self._receipt(cursor)
         return True
 

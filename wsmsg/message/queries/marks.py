@@ -1,5 +1,5 @@
 """
-What users have seen, message by message: gathered, stored in batches, told to others.
+Read marks of single messages, on their way into the store.
 
 ::
 
@@ -26,22 +26,23 @@ from wsmsg.message.store.interface import IReadMarks
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message
 
 _BATCH = 1000
-# The most users of a batch whose messages have to be looked for.
+# The most users in a batch whose messages have to be located in the store.
 _LOOKUPS = 16
 _LINGER_S = 0.01
 # The store has messages to insert as well.
 _MOST_REST_S = 0.5
-# What is not known yet is looked for so often, so far apart.
+# An early mark is tried so often, at this interval.
 _SEARCHES = 5
 _SEARCH_S = 1.0
 _RETRY_MS = 500
 
-#: A user and the id of a message that the user has seen.
+#: A user, and the id of a message that the user has read.
 _Key = tuple[int, int]
 
 
 @attrs.define(eq=False)
-class _Asked:
+class _Call:
+    # The marks of one call of Marks.mark.
     user: int
     marks: Sequence[Mark]
     answered: Deferred[list[bool]] = attrs.field(factory=Deferred)
@@ -50,20 +51,20 @@ class _Asked:
 
 class Marks:
     """
-    They wait a moment for company, and what comes while one batch is being stored makes
-    the next.
+    Stores marks in batches.
 
-    An acknowledgement by an id alone may overtake the storing of its message.  It is
-    answered as not known, remembered for some seconds, and stored when the message is.
+    A mark that has only a message id may arrive before the message is stored.  Such an
+    I{early} mark is answered as unknown, kept for some seconds, and stored when its
+    message is.
 
-    @param receipt: told of each cursor that rose; L{Links.receipt}.
-    @param limit: marks that may wait; with more, all of a call are refused.
-    @param places: the most messages whose places are remembered.
-    @param early: the most acknowledgements that are remembered for messages that are
-        not there yet; of more the oldest are forgotten and counted.
-    @ivar marked: how many were stored.
-    @ivar unknown: how many were for nothing that is known.
-    @ivar forgotten: how many were remembered in vain.
+    @param receipt: called with each cursor that rose; L{Links.receipt}.
+    @param limit: the most marks that wait; a call that exceeds it is refused.
+    @param places: the most messages whose places are kept in memory.
+    @param early: the most early marks.  Beyond it, the oldest are forgotten and
+        counted.
+    @ivar marked: the number of marks stored.
+    @ivar unknown: the number of marks for messages that do not exist.
+    @ivar forgotten: the number of early marks whose message never came.
     """
 
     _log = Logger()
@@ -87,7 +88,7 @@ class Marks:
         self._most_early = early
         self._early: dict[int, dict[int, int]] = {}
         self._n_early = 0
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[_Call] = deque()
         self._n_waiting = 0
         self._loop = BatchLoop(
             self._store_batch,
@@ -100,25 +101,25 @@ class Marks:
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:
         """
-        A user has seen these messages.  May be repeated.
+        Mark messages as read by a user.  A call may be repeated.
 
-        @param marks: by conversation and number, or by C{message_id} alone, which is
-            cheap for what was pushed here lately.  The C{user} in them does not count.
-        @return: a Deferred that fires with a list of bool, one a mark: whether there is
-            such a message to the user and it is stored that it was seen.
-        @raise Unavailable: (as failure) the store is not there; nobody tries again but
-            who asked.
-        @raise Overloaded: (as failure) too many wait.
+        @param marks: each has a conversation and a seq, or only a C{message_id}, which
+            is cheap for messages that this Message has pushed recently.  The C{user}
+            in the marks is ignored.
+        @return: a Deferred that fires with one bool for each mark: whether there is
+            such a message to the user, and the mark is stored.
+        @raise Unavailable: (as failure) the store is down; only the caller may retry.
+        @raise Overloaded: (as failure) too many marks wait.
         """
         if not marks:
             return succeed([])
         if self._n_waiting + len(marks) > self._limit:
             return fail(Overloaded("too many marks wait to be stored", _RETRY_MS))
-        return self._wait(_Asked(user, marks))
+        return self._enqueue(_Call(user, marks))
 
     def pushed(self, messages: Iterable[Message]) -> None:
         """
-        These are stored, and given to whoever is there.
+        Note messages that are stored and pushed, and store the early marks for them.
         """
         self._places.add(messages)
         if self._early:
@@ -129,13 +130,13 @@ class Marks:
 
     def idle(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when none waits to be stored.
+        @return: a Deferred that fires when no mark waits.
         """
         return self._loop.when_idle()
 
     def stop(self) -> None:
         """
-        Look no more for messages that are not there.
+        Forget the early marks.
         """
         self._early.clear()
         self._n_early = 0
@@ -145,67 +146,68 @@ class Marks:
 
     # -- storing
 
-    def _wait(self, asked: _Asked) -> Deferred[list[bool]]:
-        asked.unplaced = any(self._place(m) is None for m in asked.marks)
-        self._waiting.append(asked)
-        self._n_waiting += len(asked.marks)
+    def _enqueue(self, call: _Call) -> Deferred[list[bool]]:
+        call.unplaced = any(self._place_of(m) is None for m in call.marks)
+        self._waiting.append(call)
+        self._n_waiting += len(call.marks)
         self._loop.wake()
-        return asked.answered
+        return call.answered
 
-    def _next(self) -> list[_Asked]:
-        batch: list[_Asked] = []
+    def _next_batch(self) -> list[_Call]:
+        batch: list[_Call] = []
         size = 0
         unplaced: set[int] = set()
         while self._waiting:
-            asked = self._waiting[0]
-            size += len(asked.marks)
-            unplaced |= {asked.user} if asked.unplaced else set()
+            call = self._waiting[0]
+            size += len(call.marks)
+            unplaced |= {call.user} if call.unplaced else set()
             if batch and (size > _BATCH or len(unplaced) > _LOOKUPS):
                 break
             batch.append(self._waiting.popleft())
-            self._n_waiting -= len(asked.marks)
+            self._n_waiting -= len(call.marks)
         return batch
 
     async def _store_batch(self) -> bool:
-        batch = self._next()
+        batch = self._next_batch()
         try:
-            answers, risen = await self._stored(batch)
+            answers, raised = await self._stored(batch)
         except WsmsgError as e:
-            for asked in batch:
-                asked.answered.errback(Failure(e))
+            for call in batch:
+                call.answered.errback(Failure(e))
             return True
-        except Exception:  # noqa: BLE001 - a guard: somebody waits for each answer
+        except Exception:  # noqa: BLE001 - a guard: each call waits for its answer
             self._log.failure("storing marks")
-            for asked in batch:
-                asked.answered.errback(Failure(Internal("marks could not be stored")))
+            for call in batch:
+                call.answered.errback(Failure(Internal("marks could not be stored")))
             return True
-        for cursor in risen:
+        for cursor in raised:
             self._receipt(cursor)
-        for asked, known in zip(batch, answers, strict=True):
-            self._count(asked, known)
-            asked.answered.callback(known)
+        for call, known in zip(batch, answers, strict=True):
+            self._count(call, known)
+            call.answered.callback(known)
         return True
 
     async def _stored(
-        self, batch: Sequence[_Asked]
+        self, batch: Sequence[_Call]
     ) -> tuple[list[list[bool]], Sequence[Cursor]]:
         found = await self._located(batch)
         marks: list[Mark] = []
-        for asked in batch:
-            for m in asked.marks:
-                place = self._place(m) or found.get((asked.user, m.message_id), ("", 0))
-                marks.append(Mark(asked.user, m.message_id, *place))
-        told = await self._store.mark(marks)
-        known = iter(told.known)
-        return [[next(known) for _ in asked.marks] for asked in batch], told.raised
+        for call in batch:
+            for m in call.marks:
+                key = (call.user, m.message_id)
+                place = self._place_of(m) or found.get(key, ("", 0))
+                marks.append(Mark(call.user, m.message_id, *place))
+        stored = await self._store.mark(marks)
+        known = iter(stored.known)
+        return [[next(known) for _ in call.marks] for call in batch], stored.raised
 
-    async def _located(self, batch: Sequence[_Asked]) -> dict[_Key, Place]:
+    async def _located(self, batch: Sequence[_Call]) -> dict[_Key, Place]:
         wanted: dict[int, dict[int, None]] = {}
-        for asked in batch:
-            if asked.unplaced:
-                for m in asked.marks:
-                    if 0 < m.message_id <= INT64_MAX and self._place(m) is None:
-                        wanted.setdefault(asked.user, {})[m.message_id] = None
+        for call in batch:
+            if call.unplaced:
+                for m in call.marks:
+                    if 0 < m.message_id <= INT64_MAX and self._place_of(m) is None:
+                        wanted.setdefault(call.user, {})[m.message_id] = None
         asking: list[Deferred[Any]] = [
             self._store.located(user, list(ids)) for user, ids in wanted.items()
         ]
@@ -217,21 +219,21 @@ class Marks:
             found.update(((user, i), place) for i, place in answer.items())
         return found
 
-    def _place(self, mark: Mark) -> Place | None:
+    def _place_of(self, mark: Mark) -> Place | None:
         if mark.conversation and mark.seq:
             return mark.conversation, mark.seq
         return self._places.get(mark.message_id)
 
-    # -- what is not there yet
+    # -- early marks
 
-    def _count(self, asked: _Asked, known: Sequence[bool]) -> None:
-        for mark, stored in zip(asked.marks, known, strict=True):
+    def _count(self, call: _Call, known: Sequence[bool]) -> None:
+        for mark, stored in zip(call.marks, known, strict=True):
             self.marked += stored
             self.unknown += not stored
             if stored:
-                self._drop(asked.user, mark.message_id)
+                self._forget(call.user, mark.message_id)
             elif not mark.conversation and 0 < mark.message_id <= INT64_MAX:
-                self._remember(asked.user, mark.message_id)
+                self._remember(call.user, mark.message_id)
 
     def _remember(self, user: int, message_id: int) -> None:
         users = self._early.setdefault(message_id, {})
@@ -241,12 +243,12 @@ class Marks:
         self._n_early += 1
         if self._n_early > self._most_early:
             oldest = next(iter(self._early))
-            self._drop(next(iter(self._early[oldest])), oldest)
+            self._forget(next(iter(self._early[oldest])), oldest)
             self.forgotten += 1
         if self._search is None:
-            self._search = self._clock.callLater(_SEARCH_S, self._look_again)
+            self._search = self._clock.callLater(_SEARCH_S, self._retry_early)
 
-    def _drop(self, user: int, message_id: int) -> None:
+    def _forget(self, user: int, message_id: int) -> None:
         users = self._early.get(message_id, {})
         if user in users:
             del users[user]
@@ -254,13 +256,13 @@ class Marks:
             if not users:
                 del self._early[message_id]
 
-    def _look_again(self) -> None:
+    def _retry_early(self) -> None:
         self._search = None
         by_user: dict[int, list[Mark]] = {}
         for message_id, users in list(self._early.items()):
             for user in list(users):
                 if not users[user]:
-                    self._drop(user, message_id)
+                    self._forget(user, message_id)
                     self.forgotten += 1
                     continue
                 users[user] -= 1
@@ -268,10 +270,10 @@ class Marks:
         for user, marks in by_user.items():
             self._repeat(user, marks)
         if self._early:
-            self._search = self._clock.callLater(_SEARCH_S, self._look_again)
+            self._search = self._clock.callLater(_SEARCH_S, self._retry_early)
 
     def _repeat(self, user: int, marks: Sequence[Mark]) -> None:
-        # What fails stays remembered.
+        # Marks that fail stay among the early ones.
         again = self.mark(user, marks)
         again.addErrback(lambda failure: failure.trap(Unavailable, Overloaded))
         again.addErrback(

@@ -1,5 +1,5 @@
 """
-Where messages are by their ids, of those that were pushed not long ago.
+The places of recent messages by their ids.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from collections.abc import Iterable
 
 from wsmsg.model import Message
 
-#: The conversation and the number.
+#: A conversation and a seq.
 Place = tuple[str, int]
 
 
 class RecentMessages:
     """
-    The places of the last messages, in two generations: when the younger one is full
-    it becomes the older one, and that is forgotten.  So keeping a message costs one
-    entry of a dict, whatever is forgotten for it.
+    Maps the ids of the last messages to their places.
 
-    @param limit: the most that are kept; half as many always are.
+    There are two generations: when the younger one is full, it becomes the older one,
+    and the older one is dropped.  So adding a message costs one entry of a dict, and
+    dropping costs nothing.
+
+    @param limit: the most messages that are kept; at least half as many are.
     """
 
     def __init__(self, limit: int) -> None:
@@ -31,7 +33,7 @@ class RecentMessages:
 
     def add(self, messages: Iterable[Message]) -> None:
         """
-        These were pushed.
+        Add messages.
         """
         young = self._young
         for m in messages:
@@ -41,6 +43,6 @@ class RecentMessages:
 
     def get(self, message_id: int) -> Place | None:
         """
-        Where the message is, if that is known.
+        Return the place of a message, if it is known.
         """
         return self._young.get(message_id) or self._old.get(message_id)

@@ -75,7 +75,7 @@ class BatchWriterTests(TestCase):
             await turns()
             self.assertEqual(writes.batches, [[1], [2, 3, 4]])
             self.assertEqual(writes.most_in_flight, 1)
-            writer.end()
+            writer.finish()
             await running
 
         return soon(scenario())
@@ -90,7 +90,7 @@ class BatchWriterTests(TestCase):
             writer = BatchWriter(writes.drain, writes.write)
             writes.queue.append(1)
             writer.flush_soon()
-            writer.end()
+            writer.finish()
             await writer.run()
             self.assertEqual(writes.batches, [[1]])
 
@@ -110,7 +110,7 @@ class BatchWriterTests(TestCase):
             writer.flush_soon()
             await turns()
             writes.queue.append(2)
-            writer.end()
+            writer.finish()
             writes.gate.set()
             await running
             self.assertEqual(writes.batches, [[1], [2]])
@@ -144,7 +144,7 @@ class BatchWriterTests(TestCase):
             while len(writes.batches) < 2:
                 await asyncio.sleep(0.001)
             self.assertEqual(writes.batches, [[1, 2], [3]])
-            writer.end()
+            writer.finish()
             await running
 
         return soon(scenario())
@@ -172,7 +172,7 @@ class BatchWriterTests(TestCase):
                 await asyncio.sleep(0.001)
             self.assertGreaterEqual(times[1] - times[0], 0.009)
             self.assertGreaterEqual(times[2] - times[1], 0.009)
-            writer.end()
+            writer.finish()
             await running
 
         return soon(scenario())

@@ -147,7 +147,7 @@ class StreamEndpointTests(TestCase):
         sends = [rest_pb2.SendRequest(id=1), rest_pb2.SendRequest(id=2)]
         recorder.queue.append(Request(batch=rest_pb2.ConnectBatch(sends=sends)))
         recorder.transport.loseConnection()
-        self.assertEqual(await recorder.lost, "closed by us")
+        self.assertEqual(await recorder.lost, "closed by this node")
         numbers = [r.batch.number for r in recorder.received[1:]]
         self.assertEqual(numbers, [0, 2])
 
@@ -304,7 +304,7 @@ class StreamEndpointTests(TestCase):
         recorder.fails = True
         recorder.queue.append(Request(batch=rest_pb2.ConnectBatch()))
         recorder.transport.flush_soon()
-        self.assertIn("a bug of ours", await recorder.lost)
+        self.assertIn("a bug of wsmsg", await recorder.lost)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     async def test_reconnects(self) -> None:
@@ -344,5 +344,7 @@ class StreamEndpointTests(TestCase):
         recorder = await endpoint.connect(Recorders())
         proxy.swallow()
         span = Span()
-        self.assertEqual(await recorder.lost, "the peer is silent (no ping answer)")
+        self.assertEqual(
+            await recorder.lost, "the peer is silent (no answer to a ping)"
+        )
         span.check(5.0)

@@ -1,5 +1,6 @@
 """
-Our values, and how the stream and the queries between Connect and Message spell them.
+Conversion between the values of the model and the messages of the stream and of
+queries.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ from wsmsg.rpc import rest_pb2
 
 
 def message_of(m: rest_pb2.ChatMessage) -> Message:
-    """
-    A message as it is on the wire.
-    """
     return Message(
         m.conversation,
         m.sender,
@@ -41,7 +39,7 @@ def head_of(h: rest_pb2.Head) -> ConversationHead:
 
 def write_message(to: rest_pb2.ChatMessage, message: Message) -> None:
     """
-    Spell a message on the wire.
+    Fill in a protobuf message.
     """
     to.conversation = message.conversation
     to.seq = message.seq

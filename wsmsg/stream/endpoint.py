@@ -32,10 +32,10 @@ from wsmsg.stream.transport import StreamTransport, ended
 @attrs.frozen
 class _Open:
     """
-    What a successful attempt has opened.
+    The open call of a successful attempt.
 
-    @ivar first: what the peer said first; L{None}: it said nothing.
-    @ivar reading: the read that is under way, where it said nothing.
+    @ivar first: the first message of the peer; L{None} if it has sent none.
+    @ivar reading: the pending read, if the peer has sent no message.
     """
 
     channel: grpc.aio.Channel
@@ -48,9 +48,9 @@ class _Open:
 @attrs.frozen
 class StreamAddress:
     """
-    Where a stream goes.
+    The address of a stream's peer.
 
-    @ivar welcomed: whether the peer gave a welcome.
+    @ivar welcomed: whether the peer sent a welcome.
     """
 
     target: str
@@ -60,18 +60,19 @@ class StreamAddress:
 @implementer(IStreamClientEndpoint)
 class StreamEndpoint:
     """
-    A peer's stream, as something that C{ClientService} can connect to.
+    The stream of a peer.
 
     @param target: C{host:port}.
     @param method: the full name of the stream's method.
-    @param request: the type of the messages that go to the peer.
-    @param response: the type of those that come.
+    @param request: the type of the messages to the peer.
+    @param response: the type of the messages from the peer.
     @param hello: makes the first message.
-    @param welcomed: whether this, the first message that came, is a welcome.
-    @param quiet_s: a peer may give no welcome: one that keeps the stream open for so
-        long, and is there (L{StreamTransport.echo}), has taken it; 0: it may not.
-    @param speaks: whether a peer that gives no welcome may begin with this.
-    @param echo: the method whose answer, whatever it is, shows that the peer is there.
+    @param welcomed: returns whether the first message of the peer is a welcome.
+    @param quiet_s: accepts a peer without a welcome, if it keeps the stream open for so
+        long and answers a call (L{StreamTransport.echo}); 0: a welcome is required.
+    @param speaks: returns whether the first message of a peer without a welcome is one
+        that such a peer may send.
+    @param echo: the method that is called to see whether the peer answers at all.
     """
 
     def __init__(
@@ -107,8 +108,9 @@ class StreamEndpoint:
         """
         Make one attempt.
 
-        @return: a Deferred that fires with the protocol once the peer's welcome was
-            given to it, or fails with L{StreamFailed} when all is closed again.
+        @return: a Deferred that fires with the protocol once the protocol has the
+            peer's welcome, or fails with L{StreamFailed} when everything that the
+            attempt opened is closed again.
         """
         attempt = asyncio.ensure_future(self._attempt())
         opened: Deferred[_Open] = Deferred.fromFuture(attempt)
@@ -144,7 +146,7 @@ class StreamEndpoint:
         return await self._begun(channel, call, first)
 
     async def _listen(self, channel: grpc.aio.Channel, call: Any) -> _Open:
-        # Not cancelled by a timeout: that would end the call.
+        # A timeout must not cancel the read, as that would end the call.
         reading = asyncio.ensure_future(call.read())
         try:
             done, _ = await asyncio.wait((reading,), timeout=self._quiet_s)
@@ -168,7 +170,7 @@ class StreamEndpoint:
         first = opened.first
         welcomed = opened.reading is None and self._welcomed(first)
         protocol: Any = factory.buildProtocol(StreamAddress(self._target, welcomed))
-        if protocol is None:  # nobody wants it any more
+        if protocol is None:  # the stream is not wanted any more
             closed = Deferred.fromFuture(asyncio.ensure_future(_close(opened)))
             return closed.addCallback(_not_wanted)
         transport = StreamTransport(
@@ -182,8 +184,8 @@ class StreamEndpoint:
         protocol.makeConnection(transport)
         if opened.reading is None:
             protocol.messageReceived(first)
-        # Its first step is in a later turn of the loop: by then ClientService has
-        # the protocol, and a loss finds it ready.
+        # The transport takes its first step in a later turn of the loop.  By then
+        # ClientService has the protocol and can be told of a loss.
         transport.start()
         return protocol
 
@@ -196,4 +198,4 @@ async def _close(opened: _Open) -> None:
 
 
 def _not_wanted(_: object) -> None:
-    raise StreamFailed("not wanted any more")
+    raise StreamFailed("the stream is not wanted any more")

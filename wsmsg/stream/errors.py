@@ -1,5 +1,5 @@
 """
-Why streams and calls fail, in our own words.
+The failures of streams and calls, as errors of wsmsg and in plain words.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from wsmsg.errors import WsmsgError, from_code
 
 class StreamFailed(Exception):
     """
-    An attempt to open a stream failed; its text is the reason, for a person.
+    An attempt to open a stream failed; the text is the reason, for an operator.
     """
 
 
 class StreamLost(Exception):
     """
-    A stream that was open is gone; its text is the reason, for a person.
+    An open stream was lost; the text is the reason, for an operator.
     """
 
 
@@ -34,13 +34,13 @@ _BY_STATUS = {
 
 def to_error(error: grpc.aio.AioRpcError) -> WsmsgError:
     """
-    What a failed call means in our own terms.
+    Convert the error of a failed call.
     """
     code = _BY_STATUS.get(error.code().name, "unavailable")
     return from_code(code, explain(error), 500 if code == "unavailable" else 0)
 
 
-# What grpc wraps into sentences of its own, and what a person wants to read.
+# Parts of gRPC's messages, and what an operator should read instead.
 _PLAIN = (
     (re.compile(r"connection refused", re.I), "connection refused"),
     (re.compile(r"no route to host", re.I), "no route to host"),
@@ -49,18 +49,21 @@ _PLAIN = (
     (re.compile(r"socket closed|broken pipe", re.I), "the peer closed the connection"),
     (
         re.compile(r"keepalive|ping timeout", re.I),
-        "the peer is silent (no ping answer)",
+        "the peer is silent (no answer to a ping)",
     ),
-    (re.compile(r"(name|dns) resolution|domain name", re.I), "the name is not known"),
+    (
+        re.compile(r"(name|dns) resolution|domain name", re.I),
+        "the host name cannot be resolved",
+    ),
 )
 
 
 def explain(error: BaseException) -> str:
     """
-    Why a call failed, in plain words.
+    Return the reason of a failure, in plain words.
     """
     if not isinstance(error, grpc.aio.AioRpcError):
-        return "it was cancelled" if not str(error) else str(error)
+        return "the call was cancelled" if not str(error) else str(error)
     details = error.details() or ""
     for pattern, plain in _PLAIN:
         if pattern.search(details):

@@ -1,9 +1,9 @@
 """
-Signs of life of a peer that gives none by itself.
+Unary calls that find out whether a peer is alive, and what it serves.
 
-A unary call is made beside the stream and on the same connection, and any answer will
-do, also a refusal.  It says that the peer lives, and that what was written on the
-stream before has come to it.
+L{echo} is made on the connection of a stream, and any answer will do, also an error.
+The answer shows that the peer is alive, and that it has received what was written on
+the stream before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wsmsg.stream.options import channel_options
 #: The standard health check; servers without it answer C{UNIMPLEMENTED}.
 HEALTH = "/grpc.health.v1.Health/Check"
 
-#: With these no peer has answered.
+#: The codes with which gRPC itself reports that no peer has answered.
 _SILENCE = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -31,20 +31,20 @@ _SILENCE = frozenset(
 
 async def echo(channel: grpc.aio.Channel, method: str, timeout_s: float) -> None:
     """
-    Wait until the peer answers anything.
+    Wait until the peer answers a call, in whatever way.
 
-    @param method: the full name of what is called, with an empty request.
-    @raise StreamFailed: it did not.
+    @param method: the full name of the method to call, with an empty request.
+    @raise StreamFailed: the peer did not answer.
     """
     await _status(channel, method, timeout_s)
 
 
 async def serves(target: str, method: str, timeout_s: float) -> bool:
     """
-    Whether the server at C{target} knows a method that takes an empty request.
+    Return whether the server at C{target} implements a method.
 
-    @param method: its full name.
-    @raise StreamFailed: there is no answer, and why.
+    @param method: the full name of a method that accepts an empty request.
+    @raise StreamFailed: there is no answer; with the reason.
     """
     channel = grpc.aio.insecure_channel(target, options=channel_options(0))
     try:

@@ -1,6 +1,6 @@
 """
-A gRPC server of ours: with the standard health service and reflection, and on a port
-that is its own.
+The base of the daemons' gRPC servers, with the standard health service and reflection,
+on a port of its own.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class GrpcServer(ABC):
     """
     One server; a subclass adds its services in L{add_to}.
 
-    @ivar health: the health service, to be told of readiness
-        (L{wsmsg.monitoring.grpc_health.follow_readiness}).
-    @ivar address: where it listens, once it does.
-    @ivar services: full names of what is served, for health and reflection.
+    @ivar health: the health service, which
+        L{wsmsg.monitoring.grpc_health.follow_readiness} keeps up to date.
+    @ivar address: C{host:port}, once the server listens.
+    @ivar services: the full names of the services, for health and reflection.
     """
 
     services: Sequence[str] = ()
@@ -39,14 +39,14 @@ class GrpcServer(ABC):
     @abstractmethod
     def add_to(self, server: grpc.aio.Server) -> None:
         """
-        Add the services of this server.
+        Add the services of the subclass.
         """
 
     @abstractmethod
     def options(self) -> Sequence[tuple[str, int]]:
         """
-        Channel arguments.  A second server on the port must be an error, not a silent
-        share of its calls: C{grpc.so_reuseport} has to be 0 among them.
+        Return the channel arguments.  C{grpc.so_reuseport} must be 0 among them, so
+        that a second server on the port fails instead of silently sharing the calls.
         """
 
     async def start(self, listen: str) -> None:
@@ -54,7 +54,7 @@ class GrpcServer(ABC):
         Serve.  The asyncio loop must be running.
 
         @param listen: C{host:port}.
-        @raise OSError: the address cannot be had.
+        @raise OSError: the server cannot listen on the address.
         """
         server = grpc.aio.server(options=self.options())
         self.add_to(server)
@@ -73,7 +73,9 @@ class GrpcServer(ABC):
 
     async def stop(self, grace_s: float) -> None:
         """
-        Take no more calls; those that run may finish within the grace.
+        Refuse new calls, and let running calls finish.
+
+        @param grace_s: how long they may take.
         """
         server, self._server = self._server, None
         if server is not None:
@@ -82,6 +84,8 @@ class GrpcServer(ABC):
 
 def on_loop(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
     """
-    Run a coroutine of asyncio's, for those who wait in Twisted's way.
+    Run a coroutine on the asyncio loop.
+
+    @return: a Deferred that fires with its result.
     """
     return Deferred.fromFuture(asyncio.ensure_future(coroutine))

@@ -28,19 +28,19 @@ from wsmsg.stream.probe import HEALTH, echo
 
 class IStreamProtocol(Protocol):
     """
-    What speaks over a L{StreamTransport}.
+    The protocol over a L{StreamTransport}.
     """
 
     def makeConnection(self, transport: Any) -> None: ...
 
     def messageReceived(self, message: Any) -> None:
         """
-        A message came; the first of all is the peer's welcome, if it gives one.
+        Read a message; the first one is the peer's welcome, if it sends one.
         """
 
     def drain(self) -> Message | None:
         """
-        What should be written now, or L{None}; asked again after each write.
+        Return the next message to write, or L{None}; called again after each write.
         """
 
     def connectionLost(self, reason: Failure) -> None: ...
@@ -48,11 +48,11 @@ class IStreamProtocol(Protocol):
 
 class StreamTransport:
     """
-    One open call: the transport of the protocol that speaks over it.
+    One open call, as the transport of a protocol.
 
-    @param reading: the read that is under way already.
-    @param echo: what L{echo} calls.
-    @cvar finish_s: how long L{loseConnection} lets the peer take what is left.
+    @param reading: the read that is pending already.
+    @param echo: the method that L{echo} calls.
+    @cvar finish_s: how long L{loseConnection} waits for the peer to take what is left.
     """
 
     finish_s = 1.0
@@ -82,24 +82,24 @@ class StreamTransport:
 
     def start(self) -> None:
         """
-        Carry messages both ways from now on.
+        Begin to read and to write.
         """
         self._running = asyncio.ensure_future(self._run())
 
     def loseConnection(self) -> None:
         """
-        Write what the protocol still has, say that it was all, and close when the
-        peer has taken it or after L{finish_s}.
+        Write what the protocol still has, half-close, and close when the peer has
+        taken it or after L{finish_s}.
         """
         if self._finishing is None:
             loop = asyncio.get_running_loop()
-            self._why = self._why or "closed by us"
+            self._why = self._why or "closed by this node"
             self._finishing = loop.call_later(self.finish_s, self._call.cancel)
-            self._writer.end()
+            self._writer.finish()
 
-    def abortConnection(self, reason: str = "aborted by us") -> None:
+    def abortConnection(self, reason: str = "aborted by this node") -> None:
         """
-        Close now; the protocol's C{connectionLost} gets the reason.
+        Close now, and pass the reason to the protocol's C{connectionLost}.
         """
         self._why = reason
         self._call.cancel()
@@ -108,7 +108,7 @@ class StreamTransport:
         self, method: str, request: Message, answer: type[Message], timeout_s: float
     ) -> Deferred[Any]:
         """
-        Make a unary call beside the stream.
+        Make a unary call on the connection of the stream.
 
         @return: a Deferred that fires with the answer or fails with L{WsmsgError}.
         """
@@ -123,10 +123,11 @@ class StreamTransport:
 
     def echo(self, timeout_s: float) -> Deferred[None]:
         """
-        See whether the peer is there: whatever it answers to a call beside the
-        stream, it has received all that was written on the stream before.
+        Make a unary call on the connection of the stream, to which any answer will
+        do: the peer is alive, and has received all that was written on the stream
+        before.
 
-        @return: a Deferred that fires when it answered, or fails with
+        @return: a Deferred that fires when the peer answered, or fails with
             L{StreamFailed}.
         """
         return Deferred.fromFuture(
@@ -144,12 +145,16 @@ class StreamTransport:
             self._call.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             await self._channel.close()
-        with self._log.failuresHandled("telling a protocol of its loss"):
+        with self._log.failuresHandled(
+            "reporting the loss of a stream to its protocol"
+        ):
             self._protocol.connectionLost(Failure(StreamLost(self._why or why)))
 
     async def _read(self) -> str:
         """
-        @return: why there is nothing more to read.
+        Read until the end.
+
+        @return: the reason of the end.
         """
         call, eof = self._call, grpc.aio.EOF
         received = self._protocol.messageReceived
@@ -158,8 +163,8 @@ class StreamTransport:
                 try:
                     received(message)
                 except Exception:  # noqa: BLE001 - a guard
-                    self._log.failure("a stream's message could not be taken")
-                    self._why = "a message could not be taken (a bug of ours)"
+                    self._log.failure("processing a message of a stream failed")
+                    self._why = "processing a message failed (a bug of wsmsg)"
                     return self._why
             return await ended(call)
         except (grpc.RpcError, asyncio.CancelledError, asyncio.InvalidStateError) as e:
@@ -174,10 +179,10 @@ class StreamTransport:
             await self._writer.run()
             await self._call.done_writing()
         except (grpc.RpcError, asyncio.InvalidStateError):
-            return  # the reader learns why
+            return  # the reader gets the reason
         except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("a frame could not be made or written")
-            self.abortConnection("a frame could not be written (a bug of ours)")
+            self._log.failure("making or writing a frame failed")
+            self.abortConnection("writing a frame failed (a bug of wsmsg)")
 
 
 async def ended(call: Any) -> str:

@@ -100,7 +100,7 @@ class MemoryStream:
 
     def loseConnection(self) -> None:
         self.last = self.take()
-        self._clock.callLater(0, self.lose, "closed by us")
+        self._clock.callLater(0, self.lose, "closed by this node")
 
     def abortConnection(self, reason: str) -> None:
         self.dropped = reason

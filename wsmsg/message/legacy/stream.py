@@ -60,7 +60,7 @@ class LegacyConnectStream:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._peers.leaving(self._peer)
             if not writing.done():
-                self._writer.end()
+                self._writer.finish()
                 await asyncio.wait({writing}, timeout=_LAST_WORDS_S)
         finally:
             for task in tasks:

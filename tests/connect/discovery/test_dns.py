@@ -17,7 +17,7 @@ from tests.connect.discovery.discovery_contract import (
     until_state,
 )
 from tests.connect.discovery.dns_server import HOST, SERVICE, DnsPlace
-from wsmsg.connect.discovery.dns import AGAIN_S, LEAST_S, MOST_S, DnsDiscovery
+from wsmsg.connect.discovery.dns import MAX_TTL_S, MIN_TTL_S, RETRY_S, DnsDiscovery
 from wsmsg.connect.discovery.static import StaticDiscovery
 from wsmsg.dependency.state import State
 from wsmsg.settings.urls.address import Address
@@ -117,7 +117,7 @@ class ServerTests(TestCase):
         await place.put()
         await until_state(discovery.dependency, State.CONNECTING)
         reason = discovery.dependency.snapshot().last_error
-        self.assertIn("message.test: it has no address", reason)
+        self.assertIn("message.test: the host has no address", reason)
         self.assertIn("going on with the 1 known before", reason)
         self.assertEqual(len(told.all), 1)
 
@@ -130,7 +130,7 @@ class ServerTests(TestCase):
         while not discovery.dependency.snapshot().last_error:
             await _turn(place.reactor)
         reason = discovery.dependency.snapshot().last_error
-        self.assertEqual(reason, f"the service {SERVICE} is at no host")
+        self.assertEqual(reason, f"the service {SERVICE} has no host")
         self.assertEqual(told.all, [])
 
     async def test_service_that_is_not_here(self) -> None:
@@ -142,7 +142,7 @@ class ServerTests(TestCase):
         discovery, _ = self.looking(place)
         while not discovery.dependency.snapshot().last_error:
             await _turn(place.reactor)
-        self.assertIn("is at no host", discovery.dependency.snapshot().last_error)
+        self.assertIn("has no host", discovery.dependency.snapshot().last_error)
 
     async def test_half_an_answer(self) -> None:
         """
@@ -225,7 +225,7 @@ class AgeTests(SynchronousTestCase):
             f"dns:{HOST}:1", self.clock, resolver_of=lambda url: self.answers
         )
 
-    def asked_after(self, seconds: float) -> None:
+    def queried_after(self, seconds: float) -> None:
         """
         It is asked again after this time, and not before.
         """
@@ -240,13 +240,13 @@ class AgeTests(SynchronousTestCase):
         An answer is believed for its TTL, within bounds; the same again is not news.
         """
         self.discovery.start(self.told.append)
-        self.asked_after(5)
+        self.queried_after(5)
         self.answers.ttl = 0
-        self.asked_after(5)
-        self.asked_after(LEAST_S)
+        self.queried_after(5)
+        self.queried_after(MIN_TTL_S)
         self.answers.ttl = 86400
-        self.asked_after(LEAST_S)
-        self.asked_after(MOST_S)
+        self.queried_after(MIN_TTL_S)
+        self.queried_after(MAX_TTL_S)
         self.assertEqual(self.told, [frozenset({"10.0.0.1:1"})])
         self.successResultOf(self.discovery.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -257,7 +257,7 @@ class AgeTests(SynchronousTestCase):
         """
         self.discovery.start(self.told.append)
         self.answers.failure = error.DNSQueryTimeoutError(1)
-        self.asked_after(5)
+        self.queried_after(5)
         snapshot = self.discovery.dependency.snapshot()
         self.assertEqual(
             snapshot.last_error,
@@ -266,7 +266,7 @@ class AgeTests(SynchronousTestCase):
         )
         self.assertEqual((snapshot.losses, snapshot.state), (1, State.CONNECTING))
         self.answers.failure, self.answers.addresses = None, ["10.0.0.2"]
-        self.asked_after(AGAIN_S)
+        self.queried_after(RETRY_S)
         self.assertEqual(self.told[-1], frozenset({"10.0.0.2:1"}))
         self.assertIs(self.discovery.dependency.state, State.UP)
         self.successResultOf(self.discovery.stop())

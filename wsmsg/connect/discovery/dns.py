@@ -1,10 +1,10 @@
 """
-Addresses that the DNS names: those of a host (A, AAAA), or of a service (SRV).
+Addresses of a host (A, AAAA) or of a service (SRV) in the DNS.
 
-It is asked again when what it said is too old (its TTL, within bounds).  An answer
-without any address counts as a failure: a zone that is broken must not cost the
-streams that live.  Priorities and weights of SRV records mean nothing here, as there
-is a stream to every Message anyway.
+L{DnsDiscovery} queries again when the TTL of an answer ends, within bounds.  An answer
+without any address counts as a failure, so that a broken zone does not end the streams
+that are up.  Priorities and weights of SRV records are ignored, because Connect has a
+stream to every Message anyway.
 """
 
 from __future__ import annotations
@@ -33,40 +33,40 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.settings.urls.address import Address
 from wsmsg.settings.urls.dns import DnsUrl, read_dns_url
 
-#: What is known for less is not asked again, whatever the TTL.
-LEAST_S = 1.0
-#: What is known for longer is asked again, whatever the TTL.
-MOST_S = 30.0
-#: After a failure; what is known stays meanwhile.
-AGAIN_S = 2.0
+#: The least time between two queries, whatever the TTL.
+MIN_TTL_S = 1.0
+#: The longest time between two queries, whatever the TTL.
+MAX_TTL_S = 30.0
+#: The time between a failure and the next query; the addresses stay meanwhile.
+RETRY_S = 2.0
 
 _TIMEOUTS_S = (1, 2)
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _HOSTS = "/etc/hosts"
-#: The most addresses that are believed.
-_MOST = 256
+#: The most addresses in an answer; one with more counts as a failure.
+_MOST_ADDRESSES = 256
 
 
 class _Found(NamedTuple):
     """
-    What the DNS said.
+    The addresses of an answer.
 
-    @ivar ttl_s: how long it is to be believed.
-    @ivar missing: why it may not be all; empty: it is.
+    @ivar ttl_s: how long the answer is valid.
+    @ivar missing: why addresses may be missing; empty: none are.
     """
 
     addresses: frozenset[str]
-    ttl_s: float = MOST_S
+    ttl_s: float = MAX_TTL_S
     missing: str = ""
 
 
 class _NoAnswer(Exception):
     """
-    The DNS gave no address; says why.
+    The DNS has no address; the text says why.
     """
 
 
-#: Makes what is asked, of the servers that the URL names.
+#: Makes the resolver, for the servers that the URL names.
 ResolverOf = Callable[[DnsUrl], Any]
 
 
@@ -75,9 +75,9 @@ class DnsDiscovery:
     """
     The addresses behind C{dns:name:port} or C{dns:_service._proto.name}.
 
-    @param resolver_of: made anew for each question, so that a machine which is given
-        other servers asks those.
-    @raise ValueError: the URL is wrong; with a sentence for the operator.
+    @param resolver_of: called before each query, so that a change of the machine's name
+        servers takes effect.
+    @raise ValueError: the URL is wrong; the text says why, for the operator.
     """
 
     _log = Logger()
@@ -89,69 +89,69 @@ class DnsDiscovery:
         self.dependency = Dependency(f"discovery {url}", reactor, required=False)
         self._reactor = reactor
         self._resolver_of = resolver_of or self._system_resolver
-        self._changed: Changed | None = None
+        self._on_changed: Changed | None = None
         self._known: frozenset[str] = frozenset()
         self._next: IDelayedCall | None = None
-        self._looking: Deferred[None] | None = None
+        self._querying: Deferred[None] | None = None
         self._stopping = False
 
     def start(self, changed: Changed) -> None:
-        self._changed = changed
-        self._look()
+        self._on_changed = changed
+        self._query()
 
     def stop(self) -> Deferred[None]:
         self._stopping = True
         if self._next is not None and self._next.active():
             self._next.cancel()
-        looking = self._looking or succeed(None)
+        querying = self._querying or succeed(None)
         stopped: Deferred[None] = Deferred()
-        looking.addBoth(lambda _: stopped.callback(None))
+        querying.addBoth(lambda _: stopped.callback(None))
         return stopped.addCallback(lambda _: self.dependency.stopped())
 
-    # -- a look
+    # -- queries in time
 
-    def _look(self) -> None:
+    def _query(self) -> None:
         self._next = None
         if not self.dependency.up:
             self.dependency.attempting()
-        looking: Deferred[Any] = Deferred.fromCoroutine(self._find())
-        looking.addCallbacks(self._found, self._failed)
-        self._looking = looking.addErrback(self._bug)
+        querying: Deferred[Any] = Deferred.fromCoroutine(self._find())
+        querying.addCallbacks(self._found, self._failed)
+        self._querying = querying.addErrback(self._bug)
 
     def _found(self, found: _Found) -> None:
         if self._stopping:
             return
         if found.missing:
-            # What was not answered may be what is known.
-            self._missed(found.missing)
-            self._tell(self._known | found.addresses)
+            # An address that is missing may be one of those known before.
+            self._retry(found.missing)
+            self._report(self._known | found.addresses)
             return
-        self._again(min(max(found.ttl_s, LEAST_S), MOST_S))
+        self._schedule(min(max(found.ttl_s, MIN_TTL_S), MAX_TTL_S))
         self.dependency.succeeded()
-        self._tell(found.addresses)
+        self._report(found.addresses)
 
     def _failed(self, failure: Failure) -> None:
         if self._stopping:
             return
         if not failure.check(_NoAnswer):
-            self._log.failure("asking the DNS", failure)
-        self._missed(failure.getErrorMessage())
+            self._log.failure("querying the DNS", failure)
+        self._retry(failure.getErrorMessage())
 
-    def _missed(self, reason: str) -> None:
+    def _retry(self, reason: str) -> None:
         if self._known:
             reason = f"{reason}; going on with the {len(self._known)} known before"
-        self._again(AGAIN_S)
+        self._schedule(RETRY_S)
         self.dependency.lost(reason)
-        if not self._stopping:  # whoever was told may have stopped us
-            self.dependency.failed(reason, AGAIN_S)
+        if not self._stopping:  # a listener of the dependency may have stopped this
+            self.dependency.failed(reason, RETRY_S)
 
     def _bug(self, failure: Failure) -> None:
-        self._log.failure("telling what the DNS said", failure)
+        self._log.failure("reporting the addresses in the DNS", failure)
 
-    def _again(self, delay_s: float) -> None:
-        self._next = self._reactor.callLater(delay_s, self._look)
+    def _schedule(self, delay_s: float) -> None:
+        self._next = self._reactor.callLater(delay_s, self._query)
 
-    def _tell(self, addresses: frozenset[str]) -> None:
+    def _report(self, addresses: frozenset[str]) -> None:
         if self._stopping or addresses == self._known:
             return
         self._log.info(
@@ -160,10 +160,10 @@ class DnsDiscovery:
             addresses=", ".join(sorted(addresses)),
         )
         self._known = addresses
-        if self._changed is not None:
-            self._changed(addresses)
+        if self._on_changed is not None:
+            self._on_changed(addresses)
 
-    # -- what is asked
+    # -- one query
 
     async def _find(self) -> _Found:
         url, resolver = self.url, self._resolver_of(self.url)
@@ -173,9 +173,10 @@ class DnsDiscovery:
             found = await self._host(resolver, url.name, url.port)
             if not found.addresses:
                 raise _NoAnswer(found.missing)
-        if len(found.addresses) > _MOST:
+        count = len(found.addresses)
+        if count > _MOST_ADDRESSES:
             raise _NoAnswer(
-                f"{url.name} has {len(found.addresses)} addresses, the limit is {_MOST}"
+                f"{url.name} has {count} addresses, the limit is {_MOST_ADDRESSES}"
             )
         return found
 
@@ -186,13 +187,15 @@ class DnsDiscovery:
             raise _NoAnswer(f"no SRV records of {name}: {answer}")
         records = [record for record in answer if record.type == dns.SRV]
         targets = {(str(r.payload.target), r.payload.port) for r in records}
-        # A dot as the target means: not here (RFC 2782).
-        wanted = sorted(t for t in targets if t[0].strip(".") and t[1])[:_MOST]
+        # A dot as the target means that the service is not available (RFC 2782).
+        wanted = sorted(t for t in targets if t[0].strip(".") and t[1])[
+            :_MOST_ADDRESSES
+        ]
         hosts_of = [self._host(resolver, *target) for target in wanted]
         found = await gatherResults([Deferred.fromCoroutine(h) for h in hosts_of])
         if not any(one.addresses for one in found):
             missing = ", ".join(one.missing for one in found if one.missing)
-            raise _NoAnswer(missing or f"the service {name} is at no host")
+            raise _NoAnswer(missing or f"the service {name} has no host")
         return _Found(
             frozenset().union(*(one.addresses for one in found)),
             min([*(float(r.ttl) for r in records), *(one.ttl_s for one in found)]),
@@ -201,7 +204,7 @@ class DnsDiscovery:
 
     async def _host(self, resolver: Any, name: str, port: int) -> _Found:
         """
-        What a host has; perhaps nothing.
+        Return the addresses of a host, if it has any.
         """
         answers = await _answers(
             [
@@ -214,10 +217,10 @@ class DnsDiscovery:
         failed = [a for a in answers if isinstance(a, str)]
         missing = ""
         if failed or not addresses:
-            missing = f"{name}: {failed[0] if failed else 'it has no address'}"
+            missing = f"{name}: {failed[0] if failed else 'the host has no address'}"
         return _Found(
             frozenset(str(Address(host, port)) for host in addresses),
-            min((float(r.ttl) for r in records), default=MOST_S),
+            min((float(r.ttl) for r in records), default=MAX_TTL_S),
             missing,
         )
 
@@ -231,13 +234,15 @@ class DnsDiscovery:
         return resolve.ResolverChain([hosts.Resolver(_HOSTS), asked])
 
 
-async def _answers(asked: Sequence[Deferred[Any]]) -> list[list[Any] | str]:
+async def _answers(queries: Sequence[Deferred[Any]]) -> list[list[Any] | str]:
     """
-    @return: of each question the records of the answer, none where the DNS says that
-        there are none, or why there is no answer.
+    Wait for all queries.
+
+    @return: for each query the records of the answer (none, if the DNS says that none
+        exist), or the reason why there is no answer.
     """
     answers: list[list[Any] | str] = []
-    for good, result in await DeferredList(asked, consumeErrors=True):
+    for good, result in await DeferredList(queries, consumeErrors=True):
         if good:
             answers.append(list(result[0]))
         elif result.check(DNSNameError, DNSNotImplementedError):
@@ -260,8 +265,8 @@ def _text(record: Any) -> str:
 
 def _servers() -> list[tuple[str, int]]:
     """
-    The name servers of this machine; that on loopback where none is named
-    (resolv.conf(5)).
+    Return the name servers of this machine, or the one on loopback if resolv.conf(5)
+    names none.
     """
     try:
         lines = _RESOLV_CONF.read_text("utf-8", "replace").splitlines()

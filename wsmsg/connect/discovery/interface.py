@@ -1,7 +1,5 @@
 """
-Where the Messages are.
-
-One module for each way to find out, named for it; L{discovery_of} chooses by URL.
+The contract of a discovery, and the choice of one by URL.
 """
 
 from __future__ import annotations
@@ -16,20 +14,20 @@ from wsmsg.dependency.retry import retry_policy
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
 from wsmsg.settings.values import ConnectSettings
 
-#: Told all addresses (C{host:port}) whenever they have changed.
+#: Receives all addresses (C{host:port}) after each change.
 Changed = Callable[[frozenset[str]], object]
 
 
 class IDiscovery(Interface):
     """
-    Finds the Messages and goes on looking.  While it cannot look, what it found last
-    stays.
+    Finds the addresses of the Messages, and watches them for changes.  While a
+    discovery cannot look, the addresses that it found last stay valid.
     """
 
     dependency = Attribute(
         """
-        The L{wsmsg.dependency.state.Dependency} that tells its state, not required;
-        L{None} where nothing can be missing.
+        The L{wsmsg.dependency.state.Dependency} with the state of the source, which is
+        not required; L{None} for a source that cannot fail.
         """
     )
 
@@ -37,25 +35,26 @@ class IDiscovery(Interface):
         """
         Begin to look.
 
-        @param changed: called with all addresses there are, first as soon as they
-            are known (perhaps at once), then after each change.
+        @param changed: called with all addresses as soon as they are known (perhaps
+            at once), then after each change.
         """
 
     def stop() -> Deferred[None]:
         """
-        Look no more.
+        Stop looking.
 
-        @return: a Deferred that fires when nothing is left; never fails.
+        @return: a Deferred that fires when no connection and no timer is left; never
+            fails.
         """
 
 
 def discovery_of(settings: ConnectSettings, reactor: Any) -> IDiscovery:
     """
-    The discovery that the URL in the settings means.
+    Return the discovery that the setting C{discovery} names.
 
-    @raise ValueError: with a sentence for the operator.
+    @raise ValueError: the URL is wrong; the text says why, for the operator.
     """
-    # By name, so that a way which is not used costs no import.
+    # Imported here, so that a discovery which is not used costs no import.
     url = settings.discovery
     if url.startswith("dns:"):
         from wsmsg.connect.discovery.dns import DnsDiscovery

@@ -1,10 +1,10 @@
 """
 Addresses that Messages put into a list in Redis, each under a lease.
 
-The list is read every second, and that is what shows that Redis is there.  A Message
-that died leaves the list when its lease ends; while Redis is away what is known stays.
-So it does for a while when Redis comes back without a list (it lost its data): the
-Messages that live are in it again a moment later.
+L{RedisDiscovery} reads the list every second, which also shows that Redis is up.  A
+Message that died leaves the list when its lease ends.  While Redis is down the known
+addresses stay.  They also stay for a while after Redis returns, because it may have
+lost its data: the Messages that are alive renew their entries a moment later.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.redis.connection import Ask, RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
 
-#: After Redis has come back, so long nobody is thought to be gone.
+#: For so long after the return of Redis no known address is dropped.
 SETTLING_S = 5.0
 
 
 @implementer(IDiscovery)
 class RedisDiscovery:
     """
-    What is in the list C{messages}.
+    The addresses in the list C{messages}.
     """
 
     _log = Logger()
@@ -43,9 +43,9 @@ class RedisDiscovery:
         self._found: frozenset[str] = frozenset()
         self._settled: IDelayedCall | None = None
         self._redis = RedisConnection(
-            url, reactor, retry=retry, dependency=self.dependency, check=self._look
+            url, reactor, retry=retry, dependency=self.dependency, check=self._read_list
         )
-        self.dependency.on_change(self._came_or_went)
+        self.dependency.on_change(self._state_changed)
 
     def start(self, changed: Changed) -> None:
         self._changed = changed
@@ -55,16 +55,16 @@ class RedisDiscovery:
         self._changed = None
         return self._redis.stop()
 
-    def _look(self, ask: Ask) -> Deferred[Any]:
+    def _read_list(self, ask: Ask) -> Deferred[Any]:
         asked = ask("ZRANGE", f"{self._redis.url.prefix}messages", 0, -1)
-        return asked.addCallback(self._listed)
+        return asked.addCallback(self._list_read)
 
-    def _listed(self, found: list[str]) -> None:
+    def _list_read(self, found: list[str]) -> None:
         self._found = frozenset(found)
         if self.dependency.up:
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         addresses = self._found
         if self._settled is not None:
             addresses |= self._known
@@ -73,19 +73,19 @@ class RedisDiscovery:
         self._log.info(
             "{dependency}: {addresses}",
             dependency=self.dependency.name,
-            addresses=", ".join(sorted(addresses)) or "nobody",
+            addresses=", ".join(sorted(addresses)) or "none",
         )
         self._known = addresses
         self._changed(addresses)
 
-    def _came_or_went(self, dependency: Dependency) -> None:
+    def _state_changed(self, dependency: Dependency) -> None:
         if self._settled is not None:
             self._settled.cancel()
             self._settled = None
         if dependency.up and self._known:
             self._settled = self._reactor.callLater(SETTLING_S, self._settle)
         if dependency.up:
-            self._tell()
+            self._report()
 
     def _settle(self) -> None:
         self._settled = None

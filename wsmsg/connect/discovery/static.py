@@ -1,5 +1,5 @@
 """
-Addresses that the settings name.
+Addresses that the settings list.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from wsmsg.settings.urls.backends import static_targets
 @implementer(IDiscovery)
 class StaticDiscovery:
     """
-    The addresses in C{static:host:port,host:port}; they never change.
+    The addresses in C{static:host:port,host:port}, which never change.
 
-    @raise ValueError: the URL is wrong; with a sentence for the operator.
+    @raise ValueError: the URL is wrong; the text says why, for the operator.
     """
 
     dependency: Dependency | None = None

@@ -1,5 +1,5 @@
 """
-Nothing overtakes what was turned away.
+Fences that keep the order of a sender's messages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from wsmsg.flow.send_fence import SendFences
 
 class FencesTests(SynchronousTestCase):
     """
-    Who was turned away stays away until shortly before the hint is over.
+    L{SendFences}.
     """
 
     def setUp(self) -> None:
@@ -19,7 +19,7 @@ class FencesTests(SynchronousTestCase):
 
     def test_stands(self) -> None:
         """
-        A fence stands for most of the hint's time, and tells what is left of it.
+        A fence lasts for most of the hint's time, and returns the rest of the hint.
         """
         self.fences.raise_for("a", 10, 1000)
         self.assertEqual(self.fences.remaining_ms("a", 10), 1001)
@@ -31,7 +31,7 @@ class FencesTests(SynchronousTestCase):
 
     def test_not_longer(self) -> None:
         """
-        Who is turned away again by the fence itself does not wait longer for it.
+        A refusal by the fence itself does not make the fence last longer.
         """
         self.fences.raise_for("a", 10, 1000)
         self.fences.raise_for("a", 10.7, 1000)
@@ -39,7 +39,7 @@ class FencesTests(SynchronousTestCase):
 
     def test_cleared(self) -> None:
         """
-        Fences that are over are cleared though nobody asks for them again.
+        Expired fences are removed even if no request comes under their keys.
         """
         for n in range(100):
             self.fences.raise_for(str(n), n, 1000)

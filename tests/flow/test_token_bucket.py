@@ -1,5 +1,5 @@
 """
-Rates: a burst, then a steady stream.
+Rates with bursts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_burst(self) -> None:
         """
-        Someone who was quiet may do as much as the burst at once, and no more.
+        After a pause, as many calls as the burst are allowed at once.
         """
         bucket = TokenBucket(0.0, 3)
         self.assertEqual(
@@ -27,7 +27,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_refill(self) -> None:
         """
-        A token is back when its time has come, and not just before.
+        A token is refilled at its time, and not before.
         """
         bucket = TokenBucket(0.0, 1)
         self.assertTrue(bucket.take(0.0, 2, 1))
@@ -37,7 +37,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_no_hoard(self) -> None:
         """
-        A long silence saves no more than the burst.
+        A long pause allows no more than the burst.
         """
         bucket = TokenBucket(0.0, 2)
         taken = [bucket.take(1e6, 10, 2) for _ in range(3)]
@@ -45,7 +45,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_lower_burst(self) -> None:
         """
-        A smaller burst holds from the next call on.
+        A smaller burst applies from the next call on.
         """
         bucket = TokenBucket(0.0, 100)
         taken = [bucket.take(0.0, 1, 2) for _ in range(3)]
@@ -53,7 +53,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     def test_clock_back(self) -> None:
         """
-        A clock that was set back gives no tokens and takes none.
+        A clock that is set back neither adds tokens nor removes any.
         """
         bucket = TokenBucket(100.0, 2)
         self.assertTrue(bucket.take(50.0, 1, 2))
@@ -68,7 +68,7 @@ class TokenBucketTests(SynchronousTestCase):
     )
     def test_bound(self, rate: int, burst: int, steps: list[float]) -> None:
         """
-        However it is asked, nobody gets more than the burst and the rate's share.
+        No sequence of calls is allowed more than the burst and the rate's share.
         """
         bucket, now, taken = TokenBucket(0.0, burst), 0.0, 0
         for step in steps:

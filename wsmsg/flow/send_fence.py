@@ -1,12 +1,12 @@
 """
-Nothing overtakes what was turned away.
+Fences that keep the order of a sender's messages when one of them is refused for now.
 
-A client may have many sends on their way.  If the first of them is refused for a
-moment (overloaded, no Message in time, too many) and the next, which was behind it on
-the wire, is accepted, then the sender's order is lost: the first comes again after
-the second.  So whoever was turned away stays away, with all that they send, until
-shortly before the hint that they were given is over.  A client that sends again what
-was refused, in its order, when the hint is over, keeps its order.
+A client may have many sends in flight.  If Connect or Message refuses one of them for
+now (overloaded, unavailable, over a rate) and accepts the next one, the messages change
+places: the client repeats the first after the second.  A refusal therefore raises a
+fence, which refuses everything that follows under the same key until shortly before the
+retry hint expires.  A client that repeats the refused sends in their order after the
+hint keeps its order.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-#: What of the hint's time a fence stands: what is sent again must find it gone.
+#: The part of a hint's time for which its fence lasts: a client that repeats its sends
+#: after the hint must not meet the fence.
 _PART = 0.8
 
 
 class SendFences(Generic[Key]):
     """
-    Who is turned away, and for how long.  A fence that is over costs nothing: the
-    next that is raised or asked for clears it.
+    The fences, by key.  An expired fence costs nothing: the next call for its key, or
+    the next fence, removes it.
     """
 
     __slots__ = ("_until",)
@@ -39,8 +40,8 @@ class SendFences(Generic[Key]):
 
     def raise_for(self, key: Key, now_s: float, retry_after_ms: int) -> None:
         """
-        All that comes under this key is to be refused for the time of the hint; a
-        fence that stands stays as it is.
+        Refuse everything under this key for the time of a hint.  A fence that exists is
+        not changed.
         """
         if self.remaining_ms(key, now_s) == 0:
             self._clear(now_s)
@@ -48,7 +49,7 @@ class SendFences(Generic[Key]):
 
     def remaining_ms(self, key: Key, now_s: float) -> int:
         """
-        @return: the hint for what comes under this key now; 0: it may come in.
+        @return: the hint for a request under this key; 0: it is not refused.
         """
         until = self._until.get(key)
         if until is None:
@@ -59,7 +60,7 @@ class SendFences(Generic[Key]):
         return int((until - now_s) / _PART * 1000) + 1
 
     def _clear(self, now_s: float) -> None:
-        # Hints differ little, so the oldest are over first, nearly.
+        # Hints are of similar length: the oldest fences expire first, nearly.
         while self._until:
             key = next(iter(self._until))
             if self._until[key] > now_s:

@@ -1,5 +1,5 @@
 """
-How often somebody may do something.
+A limit on a rate, with bursts.
 """
 
 from __future__ import annotations
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 class TokenBucket:
     """
-    Tokens that come back at a steady rate, up to a burst.
+    Tokens that are refilled at a steady rate, up to a burst.
 
-    Rate and burst are given with each call, so that they can change live; the
-    bucket itself is two numbers.
+    The caller passes rate and burst with each call, so that settings can change them;
+    the bucket keeps two numbers.
 
     @param now: seconds, of the clock that later calls use.
-    @param tokens: how many there are at first: the burst.
+    @param tokens: the number of tokens at first: the burst.
     """
 
     __slots__ = ("_at", "_tokens")
@@ -24,10 +24,11 @@ class TokenBucket:
 
     def take(self, now: float, rate: float, burst: float) -> bool:
         """
-        Take a token if there is one.
+        Take a token, if there is one.
 
-        @param rate: tokens a second.
-        @param burst: the most tokens that there can be.
+        @param rate: the tokens a second.
+        @param burst: the most tokens in the bucket.
+        @return: whether there was one.
         """
         tokens = (
             self._tokens + (now - self._at) * rate if now > self._at else (self._tokens)
@@ -43,7 +44,7 @@ class TokenBucket:
 
     def wait_s(self, now: float, rate: float) -> float:
         """
-        Seconds until there is a token; 0: there is one.
+        Return the seconds until there is a token; 0: there is one.
         """
         missing = 1.0 - self._tokens - max(0.0, now - self._at) * rate
         return max(0.0, missing / rate)

@@ -25,7 +25,7 @@ class SayTests(ApiCase):
 
     def test_say(self) -> None:
         """
-        A message is answered when it is durable, with its id. A repeated request is
+        A message is answered when it is durable, with its id.  A repeated request is
         answered the same with 200; another message with the same client id is a
         conflict.
         """

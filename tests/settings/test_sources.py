@@ -166,9 +166,9 @@ class ChangesTests(TestCase):
         Keys that need a restart keep their values when others change.
         """
         old = MessageSettings()
-        new = MessageSettings(journal="sqlite:///x/y", content_bytes=5)
+        new = MessageSettings(journal="sqlite:///x/y", page=5)
         kept = with_live_changes(old, new)
-        self.assertEqual((kept.journal, kept.content_bytes), ("sqlite:", 5))
+        self.assertEqual((kept.journal, kept.page), ("sqlite:", 5))
 
     def test_restart_keys_exist(self) -> None:
         """

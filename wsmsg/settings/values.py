@@ -218,6 +218,7 @@ class MessageSettings(Common):
         "advertise",
         "node_number",
         "keepalive_s",
+        "content_bytes",  # records of a kafka: journal are sized by it
         "heads_cached",
         "members_cached",
         "legacy.http",

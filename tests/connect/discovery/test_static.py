@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 from wsmsg.connect.discovery.dns import DnsDiscovery
 from wsmsg.connect.discovery.interface import IDiscovery, discovery_of
 from wsmsg.connect.discovery.static import StaticDiscovery
+from wsmsg.dependency.retry import retry_policy
 from wsmsg.settings.values import ConnectSettings
 
 
@@ -54,6 +55,7 @@ class StaticDiscoveryTests(SynchronousTestCase):
             ("dns:_wsmsg._tcp.message.test", DnsDiscovery),
         ):
             settings = ConnectSettings(discovery=url)
-            self.assertIsInstance(discovery_of(settings, Clock()), kind)
+            retry = retry_policy(settings.retry)
+            self.assertIsInstance(discovery_of(settings, Clock(), retry), kind)
         settings = ConnectSettings.model_construct(discovery="nonsense:a:1")
-        self.assertRaises(ValueError, discovery_of, settings, Clock())
+        self.assertRaises(ValueError, discovery_of, settings, Clock(), retry)

@@ -18,6 +18,7 @@ from wsmsg.connect.discovery.interface import Changed, IDiscovery
 from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
+from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.model import Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
@@ -291,7 +292,10 @@ class World:
         verifyObject(IUpstream, self.upstream)
         self.answers: dict[str, SendAnswer] = {}
 
-    def _discover(self, settings: ConnectSettings, reactor: Any) -> MemoryDiscovery:
+    def _discover(
+        self, settings: ConnectSettings, reactor: Any, retry: RetryPolicy
+    ) -> MemoryDiscovery:
+        self.discovery_retry = retry
         self.discovery = MemoryDiscovery(settings.discovery)
         return self.discovery
 

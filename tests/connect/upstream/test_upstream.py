@@ -333,3 +333,4 @@ class ReloadTests(SynchronousTestCase):
         )
         world.run(1.5)
         self.assertGreater(world.message().attempts, 4)
+        self.assertEqual(world.discovery_retry(1), 0.1)

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.dependency.retry import retry_policy
+from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
 from wsmsg.settings.values import ConnectSettings
 
@@ -48,10 +48,13 @@ class IDiscovery(Interface):
         """
 
 
-def discovery_of(settings: ConnectSettings, reactor: Any) -> IDiscovery:
+def discovery_of(
+    settings: ConnectSettings, reactor: Any, retry: RetryPolicy
+) -> IDiscovery:
     """
     Return the discovery that the setting C{discovery} names.
 
+    @param retry: the policy of the current settings.
     @raise ValueError: the URL is wrong; the text says why, for the operator.
     """
     # Imported here, so that a discovery which is not used costs no import.
@@ -67,7 +70,7 @@ def discovery_of(settings: ConnectSettings, reactor: Any) -> IDiscovery:
         return RedisDiscovery(
             read_redis_url(url, password),
             reactor,
-            retry=retry_policy(settings.retry),
+            retry=retry,
         )
     from wsmsg.connect.discovery.static import StaticDiscovery
 

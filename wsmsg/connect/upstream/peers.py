@@ -40,7 +40,7 @@ LINGER_S = 30.0
 #: How long after that a stream stays for answers to its sends.
 DRAIN_S = 2.0
 
-DiscoveryOf = Callable[[ConnectSettings, Any], IDiscovery]
+DiscoveryOf = Callable[[ConnectSettings, Any, RetryPolicy], IDiscovery]
 Listener = Callable[[Dependency], object]
 
 
@@ -78,7 +78,7 @@ class Peers:
         self._mode = mode
         self._clock: IReactorTime = shared.clock
         self._discovery_of = discovery
-        self._discovery = discovery(settings, shared.clock)
+        self._discovery = discovery(settings, shared.clock, self._retry)
         self._changed = changed
         self._peers: dict[str, UpstreamPeer] = {}
         self._leaving: dict[UpstreamPeer, float] = {}
@@ -112,7 +112,7 @@ class Peers:
         self._ending.append(self._discovery.stop())
         if self._discovery.dependency is not None:
             self._removed(self._discovery.dependency)
-        self._discovery = self._discovery_of(settings, self._clock)
+        self._discovery = self._discovery_of(settings, self._clock, self._retry)
         self._linger_s = 0.0
         self.start()
 
@@ -140,6 +140,10 @@ class Peers:
 
     def retry_policy(self) -> RetryPolicy:
         return self._policy
+
+    def _retry(self, failures: int) -> float | None:
+        # The policy of the current settings, for an object that outlives a reload.
+        return self._policy(failures)
 
     def endpoint(
         self, address: str, hello: Hello, *, welcoming: bool

@@ -101,7 +101,6 @@ class Ingress:
         """
         Apply the limits of sends and of groups.
         """
-        self.content_bytes = settings.content_bytes
         self.limit = settings.appends_in_flight
         self.rules.apply_settings(settings)
 

@@ -72,7 +72,6 @@ class StreamContext:
         """
         Apply the settings of the streams, of the links and of the ingress.
         """
-        self.content_bytes = settings.content_bytes
         self.ingress.apply_settings(settings)
         self.links.apply_settings(settings)
 

@@ -1,0 +1,123 @@
+"""
+Live settings of Message, changed by a reload.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.daemon import live_settings
+from tests.daemon.live_keys import log_keys, retry_keys, token_keys
+from tests.daemon.live_settings import (
+    LiveKey,
+    RunningTree,
+    read,
+    used,
+)
+from wsmsg.daemon.lifecycle import RootService
+from wsmsg.errors import WsmsgError
+
+_LEGACY = "wsmsg.message.legacy"
+
+
+class MessageTree(RunningTree):
+    """
+    The parts of a running Message.
+    """
+
+    def __init__(self, root: RootService) -> None:
+        super().__init__(root)
+        self.node = self.owner("files")
+        self.core = self.node.core
+        self.access = self.owner("calls")._access
+        (self.legacy,) = self.node.plugins
+
+    def token_rules(self) -> Any:
+        """
+        Return the rules for users' tokens.
+        """
+        # The authenticator is made for the first token.
+        try:
+            self.access._check_token("no token", None)
+        except WsmsgError:
+            pass
+        return self.access._authenticate.__self__._rules
+
+
+def http(value: Any, key: str, *modules: str) -> LiveKey:
+    """
+    A key that the HTTP server reads whenever it needs it.
+    """
+    return read(value, lambda t: t.access.settings, key, *modules)
+
+
+def site(value: Any, name: str) -> LiveKey:
+    """
+    A limit of connections and requests.
+    """
+    return read(
+        value, lambda t: t.owner("http")._factory.limits(), name, "wsmsg.http.site"
+    )
+
+
+def legacy(value: Any, name: str, module: str) -> LiveKey:
+    """
+    A limit of the streams of legacy Connects.
+    """
+    return read(
+        value, lambda t: t.legacy.connects.settings, name, f"{_LEGACY}.{module}"
+    )
+
+
+class MessageSettingsTests(live_settings.LiveSettingsCase):
+    """
+    Message with embedded backends.
+    """
+
+    keys: ClassVar[dict[str, LiveKey]] = {
+        "stop_s": used(
+            9.0, lambda t: t.root._stop_s(), lambda t: t.node.settings.stop_s
+        ),
+        **log_keys(),
+        **retry_keys(lambda t: t.daemon.retry),
+        "appends_in_flight": used(9, lambda t: t.core.ingress.limit),
+        "read_batch": used(9, lambda t: t.node.reading.batch),
+        "unsettled_records": used(9, lambda t: t.node.reading.limit_unsettled),
+        "link_records": used(9, lambda t: t.core.links.limit_records),
+        "link_bytes": used(9, lambda t: t.core.links.limit_bytes),
+        "link_grace_s": used(9.0, lambda t: t.core.links.grace_s),
+        "page": used(9, lambda t: t.node.queries.page_limit),
+        "group_members": used(9, lambda t: t.core.ingress.rules.group_members),
+        "recall_s": used(9.0, lambda t: t.core.ingress.rules.recall_s),
+        "http.keys": used(
+            ["0123456789abcdef"], lambda t: [key.decode() for key in t.access._keys]
+        ),
+        "http.requests_per_s": http(9, "requests_per_s", "wsmsg.http.access"),
+        "http.requests_burst": http(9, "requests_burst", "wsmsg.http.access"),
+        "http.requests_in_flight": http(9, "requests_in_flight", "wsmsg.http.access"),
+        "http.connections": site(9, "connections"),
+        "http.body_bytes": site(9999, "body_bytes"),
+        "http.receive_s": site(9.0, "receive_s"),
+        "http.unread": read(
+            9, lambda t: t.daemon.current, "http.unread", "wsmsg.message.tap"
+        ),
+        **token_keys("http.token", MessageTree.token_rules),
+        "legacy.records": legacy(9, "records", "outbox"),
+        "legacy.record_bytes": legacy(9, "record_bytes", "outbox"),
+        "legacy.unsettled": legacy(9, "unsettled", "outbox"),
+        "legacy.unsettled_s": legacy(9.0, "unsettled_s", "outbox"),
+        "legacy.sends": legacy(9, "sends", "sends"),
+        "legacy.send_bytes": legacy(9, "send_bytes", "sends"),
+        "legacy.send_s": legacy(9.0, "send_s", "sends"),
+        "legacy.acks": legacy(9, "acks", "acks"),
+        "legacy.history": legacy(9, "history", "calls"),
+        "legacy.history_depth": used(9, lambda t: t.legacy._history.depth),
+    }
+
+    def tap(self) -> Any:
+        from wsmsg.message import tap
+
+        return tap
+
+    def tree_of(self, root: RootService) -> RunningTree:
+        return MessageTree(root)

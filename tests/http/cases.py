@@ -190,11 +190,11 @@ class NoteCalls:
 
 
 def _get(pattern: str, answer: Any, **more: Any) -> Route:
-    return Route("GET", pattern, answer, responses={204: None}, **more)
+    return Route(f"GET {pattern}", answer, {204: None}, **more)
 
 
 def _post(pattern: str, answer: Any, **more: Any) -> Route:
-    return Route("POST", pattern, answer, body=NewNote, responses={201: Note}, **more)
+    return Route(f"POST {pattern}", answer, {201: Note}, body=NewNote, **more)
 
 
 class NotesCase(HttpCase):

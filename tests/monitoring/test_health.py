@@ -162,7 +162,7 @@ class PageTests(TestCase):
             self.health,
             self.metrics,
             self.clock,
-            [page("odd", _fail), Route("GET", "echo", _echo, **_ECHO)],
+            [page("odd", _fail), Route("GET echo", _echo, **_ECHO)],
         )
 
     def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:

@@ -41,11 +41,7 @@ class Description:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         own = Route(
-            "GET",
-            "openapi.json",
-            self.openapi,
-            responses={200: OpenApi},
-            access=AccessLevel.ANYBODY,
+            "GET openapi.json", self.openapi, {200: OpenApi}, access=AccessLevel.ANYBODY
         )
         self.routes = [*routes, own]
         self._document: OpenApi | None = None
@@ -98,7 +94,7 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
         "summary": _text(getdoc(route.answer) or ""),
         "tags": [route.conventions.tag],
         "parameters": [
-            *(_in_path(part) for part in re.findall(r"{(\w+)}", route.pattern)),
+            *(_in_path(part) for part in re.findall(r"{(\w+)}", route.path)),
             *(_in_query(argument) for argument in route.query),
         ],
         "responses": {

@@ -141,16 +141,16 @@ class Route:
     """
     A method and a path, and the call that answers them.
 
-    @ivar pattern: the path below C{root}; a part in braces matches any one part.
+    @ivar target: the method, and the path below C{root}, as C{GET users/{user}}; a part
+        in braces matches any one part.
     @ivar responses: status to the form of the answer; L{None}: no body.
     @ivar body: the form of the request's body.
     @ivar query: the arguments that it accepts.
     """
 
-    method: str
-    pattern: str
+    target: str
     answer: Answering
-    responses: Mapping[int, type | None] = attrs.field(kw_only=True)
+    responses: Mapping[int, type | None]
     body: type | None = attrs.field(default=None, kw_only=True)
     query: Sequence[Argument] = attrs.field(default=(), kw_only=True)
     access: AccessLevel = attrs.field(default=AccessLevel.SERVICES, kw_only=True)
@@ -163,8 +163,12 @@ class Route:
         return self.path.split("/")[1:]
 
     @property
+    def method(self) -> str:
+        return self.target.partition(" ")[0]
+
+    @property
     def path(self) -> str:
-        return self.root + self.pattern
+        return self.root + self.target.partition(" ")[2]
 
     def match(self, path: Sequence[str]) -> Mapping[str, str] | None:
         """

@@ -28,10 +28,9 @@ def page(name: str, answer: Answering, *statuses: int, form: type = dict) -> Rou
     @param form: of the answers.
     """
     return Route(
-        "GET",
-        name,
+        f"GET {name}",
         answer,
-        responses=dict.fromkeys(statuses or (200,), form),
+        dict.fromkeys(statuses or (200,), form),
         access=AccessLevel.UNLIMITED,
         conventions=_LENIENT,
         root="/",

@@ -73,10 +73,9 @@ class EdgeCalls:
         """
         health = [
             Route(
-                "GET",
-                name,
+                f"GET {name}",
                 self.health,
-                responses={200: HealthView},
+                {200: HealthView},
                 access=AccessLevel.UNLIMITED,
                 conventions=PLAIN,
                 root="/",
@@ -84,11 +83,10 @@ class EdgeCalls:
             for name in ("healthz", "health")
         ]
         online_status = Route(
-            "POST",
-            "connect/online_status",
+            "POST connect/online_status",
             self.online_status,
+            {200: OnlineStatusView},
             body=OnlineStatusForm,
-            responses={200: OnlineStatusView},
             access=AccessLevel.USERS,
             conventions=PLAIN,
         )

@@ -47,21 +47,9 @@ class DeadLetterCalls:
         limit = Argument("limit", "The size of the page; at most 1000.")
         ok = {200: dict}
         return [
+            Route("GET dead-letters", self.list, ok, query=[after, limit], root="/"),
             Route(
-                "GET",
-                "dead-letters",
-                self.list,
-                query=[after, limit],
-                responses=ok,
-                root="/",
-            ),
-            Route(
-                "POST",
-                "dead-letters/replay",
-                self.replay,
-                body=NewReplay,
-                responses=ok,
-                root="/",
+                "POST dead-letters/replay", self.replay, ok, body=NewReplay, root="/"
             ),
         ]
 

@@ -149,40 +149,27 @@ class GroupCalls:
         )
         return [
             Route(
-                "POST",
-                "groups",
-                self.create,
-                body=NewGroup,
-                responses={201: GroupDetails, **group},
+                "POST groups", self.create, {201: GroupDetails, **group}, body=NewGroup
             ),
-            Route("GET", "groups/{group}", self.show, responses={200: GroupDetails}),
+            Route("GET groups/{group}", self.show, {200: GroupDetails}),
             Route(
-                "GET",
-                "groups/{group}/members",
+                "GET groups/{group}/members",
                 self.members,
+                {200: GroupMemberList},
                 query=[after, _PAGING],
-                responses={200: GroupMemberList},
             ),
+            Route("POST groups/{group}/members", self.add, group, body=NewMembers),
             Route(
-                "POST",
-                "groups/{group}/members",
-                self.add,
-                body=NewMembers,
-                responses=group,
-            ),
-            Route(
-                "DELETE",
-                "groups/{group}/members/{user}",
+                "DELETE groups/{group}/members/{user}",
                 self.remove,
+                {202: None, 204: None},
                 query=[by, once],
-                responses={202: None, 204: None},
             ),
             Route(
-                "GET",
-                "users/{user}/groups",
+                "GET users/{user}/groups",
                 self.groups_of,
+                {200: GroupList},
                 query=[onwards, _PAGING],
-                responses={200: GroupList},
             ),
         ]
 

@@ -105,16 +105,15 @@ class MessageCalls:
         """
         return [
             Route(
-                "POST",
-                "messages",
+                "POST messages",
                 self.send,
+                {201: AcceptedMessage, 200: AcceptedMessage},
                 body=NewMessage,
-                responses={201: AcceptedMessage, 200: AcceptedMessage},
             ),
             Route(
-                "GET",
-                "conversations/{conversation}/messages",
+                "GET conversations/{conversation}/messages",
                 self.page,
+                {200: MessagePage},
                 query=[
                     Argument(
                         "user",
@@ -131,7 +130,6 @@ class MessageCalls:
                         "limit", "The size of the page; at most the setting page."
                     ),
                 ],
-                responses={200: MessagePage},
             ),
         ]
 

@@ -1,4 +1,4 @@
 """
-Tests of Connect; doubles of what is around its sessions in
+Tests of Connect.  The doubles around its sessions are in
 L{tests.connect.session.doubles}.
 """

@@ -1,5 +1,5 @@
 """
-Connect's gRPC surface, over real connections to loopback.
+Connect's gRPC server, over real connections to loopback.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 def on_loop(awaitable: Awaitable[T]) -> Deferred[T]:
     """
-    Wait for something of asyncio's in a test of Twisted's.
+    Await something of asyncio's in a test of Twisted's.
     """
     return Deferred.fromFuture(asyncio.ensure_future(awaitable))
 
@@ -57,7 +57,7 @@ class ConnectRpcTests(TestCase):
 
     async def status(self, *users: int) -> dict[int, bool]:
         """
-        Ask for these users.
+        Return the online status of these users.
         """
         request = rest_pb2.OnlineStatusRequest(user_ids=users)
         answer = await on_loop(self.stub.OnlineStatus(request, timeout=60))
@@ -65,7 +65,7 @@ class ConnectRpcTests(TestCase):
 
     async def refused(self, *users: int) -> grpc.aio.AioRpcError:
         """
-        Ask for these users, in vain.
+        Ask for these users, and return the error.
         """
         d = Deferred.fromCoroutine(self.status(*users))
         error: grpc.aio.AioRpcError = await self.assertFailure(d, grpc.aio.AioRpcError)
@@ -73,7 +73,7 @@ class ConnectRpcTests(TestCase):
 
     async def test_online(self) -> None:
         """
-        Users are online who are here, or elsewhere as Message says.
+        Users are online if they have a session here, or elsewhere according to Message.
         """
         self.assertEqual(
             await self.status(1001, 1002, 1003), {1001: True, 1002: True, 1003: False}
@@ -83,7 +83,7 @@ class ConnectRpcTests(TestCase):
 
     async def test_alone(self) -> None:
         """
-        Without Message, or while it fails, those here are told.
+        While Message is away or fails, users with a session here are online.
         """
         self.upstream.up = False
         self.assertEqual(await self.status(1001, 1002), {1001: True, 1002: False})
@@ -93,7 +93,7 @@ class ConnectRpcTests(TestCase):
 
     async def test_bad(self) -> None:
         """
-        Ids that are no users, and too many of them, are refused with the reason.
+        Invalid user ids, and too many of them, are refused with the reason.
         """
         for users, reason in (((0,), "not a user id"), ((-5,), "-5")):
             error = await self.refused(*users)
@@ -106,7 +106,7 @@ class ConnectRpcTests(TestCase):
 
     async def test_bug(self) -> None:
         """
-        A bug is INTERNAL without details, and is logged.
+        A bug is answered with INTERNAL without details, and is logged.
         """
         self.upstream.fails = ZeroDivisionError("secret")
         error = await self.refused(1002)
@@ -116,7 +116,7 @@ class ConnectRpcTests(TestCase):
 
     async def test_port_in_use(self) -> None:
         """
-        A port that another server has is an error that names it.
+        A port that another server uses is an error that names it.
         """
         second = ConnectRpc(OnlineStatus(set(), self.upstream))
         starting: Deferred[Any] = on_loop(second.start(self.rpc.address))
@@ -125,7 +125,7 @@ class ConnectRpcTests(TestCase):
 
     async def test_health(self) -> None:
         """
-        The health service says what it was told.
+        The health service reports the status that it was given.
         """
         health: Any = self.rpc.health
         await on_loop(health.set("", health_pb2.HealthCheckResponse.SERVING))

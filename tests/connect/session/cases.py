@@ -1,5 +1,5 @@
 """
-What tests of sessions have in common.
+Assertions that tests of sessions and codecs share.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from wsmsg.protocol.frames import Error
 
 class SessionTestCase(SynchronousTestCase):
     """
-    Knows how a client's ears are checked.
+    A test with assertions on the answers that a client receives.
     """
 
     def assert_error(self, client: Client, code: str, request: str = "") -> Error:
         """
-        The client heard exactly one C{error}, of this code.
+        Check that the client received exactly one C{error}, with this code.
         """
         (error,) = client.heard()
         assert isinstance(error, Error), error
@@ -30,7 +30,7 @@ class SessionTestCase(SynchronousTestCase):
 
     def assert_rejected(self, client: Client, code: str) -> frames.Rejected:
         """
-        The client heard exactly one C{rejected}, of this code.
+        Check that the client received exactly one C{rejected}, with this code.
         """
         (rejected,) = client.heard()
         assert isinstance(rejected, frames.Rejected), rejected
@@ -40,12 +40,12 @@ class SessionTestCase(SynchronousTestCase):
 
 class CodecTestCase(SynchronousTestCase):
     """
-    Says that a codec must refuse something.
+    A test with an assertion on what a codec refuses.
     """
 
     def assert_bad(self, codec: Any, data: bytes, *words: str) -> None:
         """
-        The codec refuses it, and says why in a few words.
+        Check that the codec refuses the data, with a short reason.
         """
         with self.assertRaises(BadFrame) as caught:
             codec.decode(data)

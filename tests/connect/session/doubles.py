@@ -1,5 +1,5 @@
 """
-Doubles of what is around sessions: the connection, Message, the clock.
+Doubles of everything around sessions: the connection, the upstream, the clock.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NOW_S = 1_700_000_000.0
 
 def unframed(data: bytes) -> bytes:
     """
-    The payload of one WebSocket message of a server.
+    Return the payload of one WebSocket message of a server.
     """
     size, at = data[1], 2
     if size == 126:
@@ -52,7 +52,7 @@ def unframed(data: bytes) -> bytes:
 @implementer(ISessionPeer)
 class FakePeer:
     """
-    A connection that remembers.
+    A connection that records the calls of its session.
 
     @ivar written: what the session wrote, framed.
     @ivar closed: the code and the reason of the close.
@@ -83,7 +83,7 @@ class FakePeer:
     @property
     def code(self) -> Close | None:
         """
-        Why the session closed the connection, if it did.
+        The code with which the session closed the connection, or L{None}.
         """
         return self.closed[0] if self.closed else None
 
@@ -91,10 +91,10 @@ class FakePeer:
 @implementer(IUpstream, IUpstreamReads)
 class FakeUpstream:
     """
-    Message, answering when the test says so.
+    An upstream that answers when the test tells it to.
 
-    @ivar joined_d: what the next C{user_joined} gives; L{None}: C{True} at once.
-    @ivar asked: queries that wait for an answer.
+    @ivar joined_d: the result of the next C{user_joined}; L{None}: C{True} at once.
+    @ivar asked: the queries that wait for an answer.
     """
 
     def __init__(self) -> None:
@@ -175,14 +175,14 @@ class FakeUpstream:
 
     def named(self, name: str) -> list[tuple[Any, ...]]:
         """
-        The calls of this name, without it.
+        Return the arguments of all calls with this name.
         """
         return [call[1:] for call in self.calls if call[0] == name]
 
 
 def authenticate(token: str, claimed_user: int | None) -> Identity:
     """
-    A token is a user's number in words of its own: C{token-1001}.
+    Accept tokens that name their user: C{token-1001}.
     """
     if not token.startswith("token-"):
         raise Unauthenticated("the token is forged")
@@ -191,7 +191,7 @@ def authenticate(token: str, claimed_user: int | None) -> Identity:
 
 class House:
     """
-    A node with sessions in it.
+    A node with sessions.
     """
 
     def __init__(self, **limits: Any) -> None:
@@ -217,7 +217,7 @@ class House:
         codec: ICodec = codec_json.CODEC,
     ) -> Client:
         """
-        One that has connected.
+        Connect a client.
         """
         return Client(self, identity, codec)
 
@@ -225,7 +225,7 @@ class House:
         self, user: int, device: str = "phone", *, codec: ICodec = codec_json.CODEC
     ) -> Client:
         """
-        One that was welcomed; the welcome is read.
+        Connect a client and log it in; its welcome has been read.
         """
         client = self.client(codec=codec)
         client.say(Hello(f"token-{user}", device))
@@ -235,7 +235,7 @@ class House:
 
     def pass_time(self, seconds: float) -> None:
         """
-        Go on in time, then sweep.
+        Advance the clock, then sweep.
         """
         self.clock.advance(seconds)
         self.registry.timers.sweep()
@@ -243,7 +243,7 @@ class House:
 
 class Client:
     """
-    The other end of a session.
+    The client's end of a session.
     """
 
     def __init__(self, house: House, identity: Identity | None, codec: ICodec) -> None:
@@ -268,7 +268,7 @@ class Client:
 
     def heard(self) -> list[ServerFrame]:
         """
-        What came since the last time.
+        Return the frames received since the last call.
         """
         written, self.peer.written = self.peer.written, []
         return [self.codec.decode_server(unframed(data)) for data in written]
@@ -289,7 +289,7 @@ def message(
     client_id: str = "c1",
 ) -> Message:
     """
-    A stored message of two users.
+    Return a stored message of two users.
     """
     low, high = sorted((sender, to))
     name = f"u:{low}:{high}"

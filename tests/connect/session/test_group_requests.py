@@ -1,5 +1,5 @@
 """
-What a client that was welcomed may ask for groups, and that a message is taken back.
+Requests of a welcomed client that concern groups, and recalls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsmsg.rpc import client_pb2 as pb
 
 class GroupTests(SessionTestCase):
     """
-    Groups: made, changed, talked in, read.
+    Groups: created, changed, sent to, read.
     """
 
     def setUp(self) -> None:
@@ -31,7 +31,7 @@ class GroupTests(SessionTestCase):
 
     def test_send(self) -> None:
         """
-        A message to a group goes up under the group's conversation.
+        A message to a group is sent in the conversation of the group.
         """
         self.client.say(Send("c1", group=5, content="hi"))
         ((new, _),) = self.house.upstream.sends
@@ -39,8 +39,8 @@ class GroupTests(SessionTestCase):
 
     def test_create(self) -> None:
         """
-        Whoever makes a group is its first member, and learns its conversation when
-        it is accepted.
+        A user who creates a group is its first member, and is told its conversation
+        when the request is accepted.
         """
         self.client.say(CreateGroup("c1", "Us", (7, 8, 7, 1001), True))
         ((new, on_answer),) = self.house.upstream.sends
@@ -56,7 +56,7 @@ class GroupTests(SessionTestCase):
 
     def test_create_again(self) -> None:
         """
-        A request that is repeated, on whatever connection, is the same message.
+        A request that is repeated, on any connection, is the same message.
         """
         self.client.say(CreateGroup("c1", "Us", (7,)))
         other = self.house.known(1001, "laptop")
@@ -66,8 +66,8 @@ class GroupTests(SessionTestCase):
 
     def test_change(self) -> None:
         """
-        Members are added and removed with a message of the group; the one who asks
-        leaves by removing themself.
+        Members are added and removed by a message of the group; a user leaves by
+        removing themself.
         """
         self.client.say(ChangeGroup("c1", 5, (7, 7), (8,)))
         self.client.say(ChangeGroup("c2", 5, remove=(1001,)))
@@ -83,7 +83,7 @@ class GroupTests(SessionTestCase):
 
     def test_refused_above(self) -> None:
         """
-        What Message refuses is rejected with the id of the request.
+        A request that Message refuses is rejected with its id.
         """
         self.client.say(ChangeGroup("c1", 5, (7,)))
         self.house.upstream.sends[0][1](SendAnswer(0, "forbidden", "not the owner"))
@@ -91,7 +91,7 @@ class GroupTests(SessionTestCase):
 
     def test_recall(self) -> None:
         """
-        A recall goes up as a message that says which one it takes back.
+        A recall is sent as a message that names the recalled one.
         """
         self.client.say(frames.Recall("c1", "u:7:1001", 17))
         self.client.say(frames.Recall("c2", "g:5", 3))
@@ -109,7 +109,7 @@ class GroupTests(SessionTestCase):
 
     def test_problems(self) -> None:
         """
-        What cannot be is rejected with the reason, and goes nowhere.
+        An invalid request is rejected with the reason, and not passed on.
         """
         many = tuple(range(1, 1002))
         for frame, code, word in (
@@ -134,7 +134,8 @@ class GroupTests(SessionTestCase):
 
     def test_not_understood(self) -> None:
         """
-        Numbers that no group, user or message has are errors that name the field.
+        A number that no group, user or message can have is an error that names the
+        field.
         """
         for frame, field in (
             (ChangeGroup("c", 0, (1,)), "change_group.group"),
@@ -169,7 +170,7 @@ class GroupTests(SessionTestCase):
 
     def test_larger_than_content(self) -> None:
         """
-        A change may name a thousand users, however short messages have to be.
+        A change may name a thousand users, however short messages must be.
         """
         house = House(content_bytes=8)
         client = house.known(1001)
@@ -179,7 +180,7 @@ class GroupTests(SessionTestCase):
 
     def test_members(self) -> None:
         """
-        Members come page by page, with what the group is.
+        Members are sent page by page, with the description of the group.
         """
         house = House(page=2)
         client = house.known(1001)
@@ -199,7 +200,8 @@ class GroupTests(SessionTestCase):
 
     def test_members_short(self) -> None:
         """
-        Where Message gives fewer than it was asked for, there are more all the same.
+        If Message returns fewer members than it was asked for, the page still says that
+        there are more.
         """
         self.client.say(frames.Members("m1", 5))
         view = GroupView("Us", 7, False, 2, [(7, 1)])
@@ -210,7 +212,7 @@ class GroupTests(SessionTestCase):
 
     def test_members_refused(self) -> None:
         """
-        Who is no member is told so, with the id of the request.
+        A user who is not a member is told so, with the id of the request.
         """
         self.client.say(frames.Members("m1", 5))
         self.house.upstream.asked.pop().errback(Forbidden("not in g:5"))
@@ -218,7 +220,8 @@ class GroupTests(SessionTestCase):
 
     def test_cursors_typing_sync(self) -> None:
         """
-        Cursors, typing and reads of a group go up; who is in it only Message knows.
+        Cursors, typing and reads of a group are passed on, because only Message knows
+        its members.
         """
         self.client.say(
             frames.Delivered("g:5", 3),
@@ -251,8 +254,8 @@ class PushTests(SessionTestCase):
 
     def test_jumps(self) -> None:
         """
-        P4: numbers may begin anywhere and jump, when somebody joins or comes again;
-        what was pushed before is dropped still.
+        Seqs may start anywhere and jump, when a user joins or joins again; repeats are
+        still dropped (P4).
         """
         house = House()
         client = house.known(1001)
@@ -264,7 +267,7 @@ class PushTests(SessionTestCase):
 
     def test_shared(self) -> None:
         """
-        All who are not the sender are given the very same bytes.
+        All recipients but the sender get the same bytes object.
         """
         house = House()
         clients = [house.known(user) for user in range(1, 6)]
@@ -283,7 +286,8 @@ class HostileTests(SessionTestCase):
 
     def test_huge(self) -> None:
         """
-        Sixty thousand members in one frame are refused before they are looked at.
+        Sixty thousand members in one frame are refused before they are checked one by
+        one.
         """
         house = House()
         client = house.known(1001, codec=codec_protobuf.CODEC)

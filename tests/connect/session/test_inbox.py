@@ -1,5 +1,5 @@
 """
-The intake: frames that must wait keep their order.
+The inbox: frames that wait keep their order.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from tests.connect.session.doubles import FakePeer
 from wsmsg.connect.session.inbox import RATE, WINDOW, Inbox
 
 
-class IntakeTests(SynchronousTestCase):
+class InboxTests(SynchronousTestCase):
     """
     L{Inbox}.
     """
@@ -23,7 +23,7 @@ class IntakeTests(SynchronousTestCase):
 
     def process(self, data: bytes) -> None:
         """
-        For the intake.
+        Record a frame that the inbox passes on.
         """
         self.taken.append(data)
         if data == self.block_after:
@@ -31,21 +31,21 @@ class IntakeTests(SynchronousTestCase):
 
     def put(self, text: str) -> None:
         """
-        Put a frame for each letter.
+        Receive a frame for each letter.
         """
         for letter in text:
             self.inbox.receive(letter.encode())
 
     def test_free(self) -> None:
         """
-        With nothing in the way a frame is taken at once.
+        While nothing blocks, a frame is processed at once.
         """
         self.assertEqual(self.inbox.receive(b"a"), 0)
         self.assertEqual((self.taken, self.peer.pauses), ([b"a"], 0))
 
     def test_two_blocks(self) -> None:
         """
-        Frames wait until nothing blocks any more, then come in their order.
+        Frames wait until nothing blocks any more, then are processed in order.
         """
         self.inbox.block(RATE)
         self.inbox.block(WINDOW)
@@ -71,7 +71,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_size(self) -> None:
         """
-        What waits is told, and even an empty frame counts.
+        The size of the queue is returned, and even an empty frame counts.
         """
         self.inbox.block(WINDOW)
         self.assertEqual(self.inbox.receive(b""), 64)
@@ -79,7 +79,7 @@ class IntakeTests(SynchronousTestCase):
 
     def test_closed(self) -> None:
         """
-        After the end nothing is taken and the connection is left alone.
+        After the end nothing is processed, and the connection is left alone.
         """
         self.inbox.block(WINDOW)
         self.put("ab")

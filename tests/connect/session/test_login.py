@@ -1,5 +1,5 @@
 """
-From a connection's opening to its welcome.
+Login: from the opening of a connection to its welcome.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from wsmsg.protocol.frames import Hello, Resync, Welcome
 
 class LoginTests(SessionTestCase):
     """
-    From opening to welcome.
+    From the opening to the welcome.
     """
 
     def test_welcome(self) -> None:
         """
-        A client with a good token is welcomed with its limits and conversations.
+        A client with a valid token is welcomed with its limits and conversations.
         """
         house = House(window=7)
         house.upstream.heads_d = Deferred()
@@ -46,7 +46,7 @@ class LoginTests(SessionTestCase):
 
     def test_since(self) -> None:
         """
-        The conversations are those since the client's last sync.
+        The welcome has the conversations that changed since the client's last sync.
         """
         house = House(page=9)
         house.client().say(Hello("token-1001", since=77))
@@ -54,7 +54,7 @@ class LoginTests(SessionTestCase):
 
     def test_header_identity(self) -> None:
         """
-        A client whose headers proved who it is says hello without a token.
+        A client whose headers prove its user sends hello without a token.
         """
         client = House().client(Identity(1001))
         client.say(Hello())
@@ -64,7 +64,7 @@ class LoginTests(SessionTestCase):
 
     def test_two_identities(self) -> None:
         """
-        A token in hello of another user than that of the headers ends it.
+        A token in hello of another user than that of the headers ends the connection.
         """
         client = House().client(Identity(1001))
         client.say(Hello("token-1002"))
@@ -73,7 +73,7 @@ class LoginTests(SessionTestCase):
 
     def test_forged(self) -> None:
         """
-        A forged token is answered with an error and 4501, and nothing is left.
+        A forged token is answered with an error and 4501, and nothing remains.
         """
         house = House()
         client = house.client()
@@ -85,7 +85,7 @@ class LoginTests(SessionTestCase):
 
     def test_no_token(self) -> None:
         """
-        A client without any token is not let in.
+        A client without any token is refused.
         """
         client = House().client()
         client.say(Hello())
@@ -93,7 +93,7 @@ class LoginTests(SessionTestCase):
 
     def test_only_hello(self) -> None:
         """
-        Anything but hello before the welcome ends the connection with 4500.
+        Any other frame than hello before the welcome ends the connection with 4500.
         """
         client = House().client()
         client.say(frames.Ping("x"))
@@ -102,7 +102,7 @@ class LoginTests(SessionTestCase):
 
     def test_garbage_first(self) -> None:
         """
-        A first frame that cannot be understood ends the connection with 4500.
+        A first frame that cannot be decoded ends the connection with 4500.
         """
         client = House().client()
         client.raw(b"\xff")
@@ -111,7 +111,7 @@ class LoginTests(SessionTestCase):
 
     def test_no_hello(self) -> None:
         """
-        Who says no hello in time is closed, and not a moment earlier.
+        A client that sends no hello in time is closed, and not a moment earlier.
         """
         house = House()
         client = house.client()
@@ -122,7 +122,7 @@ class LoginTests(SessionTestCase):
 
     def test_hello_in_time(self) -> None:
         """
-        Who was welcomed is not closed for saying no hello.
+        A client that was welcomed is not closed for a missing hello.
         """
         house = House()
         client = house.known(1001)
@@ -131,7 +131,7 @@ class LoginTests(SessionTestCase):
 
     def test_frames_meanwhile(self) -> None:
         """
-        What a client says while its login is checked waits, in its order.
+        Frames that arrive during the login wait, and are answered in order.
         """
         house = House()
         house.upstream.joined_d = Deferred()
@@ -147,7 +147,7 @@ class LoginTests(SessionTestCase):
 
     def test_flood_meanwhile(self) -> None:
         """
-        A client cannot fill memory while its login is checked.
+        A client cannot fill the memory during its login.
         """
         house = House()
         house.upstream.joined_d = Deferred()
@@ -159,7 +159,7 @@ class LoginTests(SessionTestCase):
 
     def test_pushes_meanwhile(self) -> None:
         """
-        What is pushed before the welcome comes after it.
+        A push during the login arrives after the welcome.
         """
         house = House()
         house.upstream.joined_d = Deferred()
@@ -174,7 +174,8 @@ class LoginTests(SessionTestCase):
 
     def test_many_pushes_meanwhile(self) -> None:
         """
-        What is pushed before the welcome and is too much is told to be missing.
+        If too much is pushed during the login, the client is told that pushes are
+        missing.
         """
         house = House(outbox_soft_bytes=500)
         house.upstream.joined_d = Deferred()
@@ -190,8 +191,8 @@ class LoginTests(SessionTestCase):
 
     def test_no_stream(self) -> None:
         """
-        With no Message there the client is welcomed, told that it is not in sync,
-        and told to sync once there is one.
+        While no Message is up, a client is welcomed as not in sync, and is told to sync
+        once one is up.
         """
         house = House()
         house.upstream.up = False
@@ -207,7 +208,7 @@ class LoginTests(SessionTestCase):
 
     def test_heads_fail(self) -> None:
         """
-        Where the conversations cannot be read, the client is told to ask for them.
+        If the conversations cannot be read, the client is told to ask for them.
         """
         house = House()
         house.upstream.heads_d = Deferred()
@@ -223,7 +224,8 @@ class LoginTests(SessionTestCase):
 
     def test_never_checked(self) -> None:
         """
-        A login that Message never answers ends with a code that says reconnect.
+        A login that Message never answers ends with a code that lets the client
+        reconnect.
         """
         house = House()
         house.upstream.joined_d = Deferred()
@@ -236,7 +238,7 @@ class LoginTests(SessionTestCase):
 
     def test_lost_while_checking(self) -> None:
         """
-        A client that goes before its welcome leaves nothing behind.
+        A client that disconnects before its welcome leaves nothing behind.
         """
         house = House()
         house.upstream.joined_d = Deferred()
@@ -250,7 +252,7 @@ class LoginTests(SessionTestCase):
 
     def test_bug_in_login(self) -> None:
         """
-        A bug of ours at login ends this session with 1011, and is logged.
+        A bug during a login ends this session with 1011, and is logged.
         """
         house = House()
         house.upstream.heads_d = Deferred()

@@ -1,5 +1,5 @@
 """
-The outbox: what a slow client costs, and what it gets.
+The outbox: the cost of a slow client, and what it receives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wsmsg.settings.values import LimitSettings
 
 class Owner:
     """
-    Remembers what its outbox says.
+    Records what its outbox reports.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Owner:
 
 class OutboxTests(SynchronousTestCase):
     """
-    L{Outbox}, soft mark 20 bytes, hard mark 50.
+    L{Outbox}, with the soft mark at 20 bytes and the hard mark at 50.
     """
 
     def setUp(self) -> None:
@@ -47,13 +47,13 @@ class OutboxTests(SynchronousTestCase):
 
     def written(self) -> bytes:
         """
-        All that the transport got.
+        Return everything that was written to the transport.
         """
         return b"".join(self.peer.written)
 
     def test_straight_through(self) -> None:
         """
-        While the transport takes bytes, nothing waits.
+        While the transport accepts data, nothing waits.
         """
         self.outbox.push(b"a" * 100, False)
         self.outbox.reply(b"b" * 100)
@@ -62,7 +62,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        What waited comes before what was put later.
+        Frames that waited are written before later ones.
         """
         self.outbox.pauseProducing()
         self.outbox.pauseProducing()
@@ -79,7 +79,9 @@ class OutboxTests(SynchronousTestCase):
         outbox = self.outbox
 
         class Full(FakePeer):
-            """Full after each write."""
+            """
+            A connection that is full after each write.
+            """
 
             def write_encoded(self, data: bytes) -> None:
                 super().write_encoded(data)
@@ -96,7 +98,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_shed(self) -> None:
         """
-        Over the soft mark typing is dropped and counted, messages are not.
+        Above the soft mark typing is dropped and counted, messages are not.
         """
         self.outbox.pauseProducing()
         self.assertTrue(self.outbox.push(b"x" * 20, True))
@@ -108,8 +110,8 @@ class OutboxTests(SynchronousTestCase):
 
     def test_demoted(self) -> None:
         """
-        Over the hard mark nothing pushed is taken until all that waits is written,
-        and the owner hears of both once.
+        Above the hard mark pushes are refused until the queue is written; the owner is
+        told once of each.
         """
         self.outbox.pauseProducing()
         self.assertTrue(self.outbox.push(b"m" * 50, False))
@@ -123,7 +125,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_replies_while_demoted(self) -> None:
         """
-        A demoted client still gets its answers, up to twice the hard mark.
+        A demoted client still gets replies, up to twice the hard mark.
         """
         self.outbox.pauseProducing()
         self.outbox.push(b"m" * 50, False)
@@ -134,7 +136,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_replies_demote(self) -> None:
         """
-        Answers alone can be too much for pushes to be taken.
+        Replies alone can demote a client.
         """
         self.outbox.pauseProducing()
         self.assertTrue(self.outbox.reply(b"r" * 51))
@@ -143,7 +145,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_finish(self) -> None:
         """
-        At the end what waits is written, or forgotten, and nothing more is taken.
+        At the end the queue is written or dropped, and nothing more is accepted.
         """
         self.outbox.pauseProducing()
         self.outbox.push(b"m", False)
@@ -156,7 +158,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_stop_producing(self) -> None:
         """
-        A transport that is gone gets nothing, and memory is given back.
+        A transport that is gone gets nothing, and the memory is released.
         """
         self.outbox.pauseProducing()
         self.outbox.push(b"m", False)
@@ -176,8 +178,8 @@ class OutboxTests(SynchronousTestCase):
     )
     def test_any_history(self, steps: list[tuple[str, int, bool | None]]) -> None:
         """
-        Whatever happens, what was taken is written once and in order, and what
-        waits is bounded.
+        In any sequence of events, accepted frames are written once and in order, and
+        the queue is bounded.
         """
         self.setUp()
         taken: list[bytes] = []

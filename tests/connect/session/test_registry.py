@@ -1,5 +1,5 @@
 """
-The registry: who is here, and who gets what.
+The registry: the sessions of users, and what is pushed to them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from wsmsg.protocol import protobuf as codec_protobuf
 from wsmsg.protocol.frames import Deliver, Hello, Watch
 
 
-class ComingTests(SynchronousTestCase):
+class RegistrationTests(SynchronousTestCase):
     """
     Users, devices and sessions.
     """
 
     def test_interface(self) -> None:
         """
-        The streams find what they need.
+        The registry provides the interface that streams use.
         """
         verifyObject(IEdge, House().registry)
 
     def test_devices(self) -> None:
         """
-        A user is here from their first device until their last has gone.
+        A user is online from the first device's login until the last device has gone.
         """
         house = House()
         phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
@@ -46,8 +46,8 @@ class ComingTests(SynchronousTestCase):
 
     def test_replaced(self) -> None:
         """
-        A newer login of a device takes the place of the older, without the user
-        being gone for a moment.
+        A newer login of a device replaces the older one, and the user never counts as
+        gone.
         """
         house = House()
         old, other = house.known(1001, "phone"), house.known(1001, "laptop")
@@ -61,8 +61,8 @@ class ComingTests(SynchronousTestCase):
 
     def test_kicked(self) -> None:
         """
-        The sessions of a user end that a service ends, or that of one device, with a
-        reason that fits into a close frame; others stay.
+        A kick ends the sessions of a user, or that of one device, with its reason;
+        others stay.
         """
         house = House()
         phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
@@ -79,7 +79,7 @@ class ComingTests(SynchronousTestCase):
 
     def test_cap(self) -> None:
         """
-        One device too many is refused, and may come back; the others stay.
+        One device too many is refused and may retry; the others stay.
         """
         house = House(connections_per_user=2)
         first, second = house.known(1001, "a"), house.known(1001, "b")
@@ -109,7 +109,7 @@ class ComingTests(SynchronousTestCase):
 
     def test_live_limits(self) -> None:
         """
-        A limit that was changed holds from then on.
+        A changed limit applies to the next login.
         """
         house = House(connections_per_user=1)
         house.known(1001, "a")
@@ -123,7 +123,7 @@ class ComingTests(SynchronousTestCase):
 
 class PushTests(SynchronousTestCase):
     """
-    What many are told at once.
+    Pushes to many sessions at once.
     """
 
     def test_targets(self) -> None:
@@ -144,7 +144,7 @@ class PushTests(SynchronousTestCase):
 
     def test_client_id(self) -> None:
         """
-        Only the sender's own devices see the sender's id of a message.
+        Only the sender's own devices see the client id of a message.
         """
         house = House()
         sender, other = house.known(1002), house.known(1001)
@@ -154,7 +154,7 @@ class PushTests(SynchronousTestCase):
 
     def test_shared_bytes(self) -> None:
         """
-        All recipients with one codec share one object.
+        All recipients with one codec share one bytes object.
         """
         house = House()
         codecs = [codec_json.CODEC, codec_protobuf.CODEC] * 3
@@ -164,7 +164,7 @@ class PushTests(SynchronousTestCase):
 
     def test_receipt(self) -> None:
         """
-        A receipt tells how far another is.
+        A receipt says how far another user has read.
         """
         house = House()
         client = house.known(1001)
@@ -174,7 +174,7 @@ class PushTests(SynchronousTestCase):
 
     def test_typing(self) -> None:
         """
-        Typing tells who types where.
+        Typing names the user and the conversation.
         """
         house = House()
         client = house.known(1001)
@@ -183,7 +183,7 @@ class PushTests(SynchronousTestCase):
 
     def test_broken_session(self) -> None:
         """
-        A bug met by one session keeps nothing from the others.
+        A bug that meets one session does not affect the others.
         """
         house = House()
         broken, sound = house.known(1001), house.known(1002)
@@ -197,7 +197,7 @@ class PushTests(SynchronousTestCase):
 
     def test_framing(self) -> None:
         """
-        A message of any length has the header that RFC 6455 asks for.
+        A message of any length has the header that RFC 6455 demands.
         """
         for size, header in (
             (0, "8100"),
@@ -213,7 +213,7 @@ class PushTests(SynchronousTestCase):
 
     def test_seen_bounded(self) -> None:
         """
-        A session forgets the conversations that were quiet the longest.
+        A session forgets the conversations that were silent the longest.
         """
         seen = DeliveredSeqs()
         seen.note("first", 5)
@@ -232,7 +232,7 @@ def _client_ids(client: Client) -> list[str]:
 
 class WatchTests(SynchronousTestCase):
     """
-    Presence of others.
+    Presence of other users.
     """
 
     def setUp(self) -> None:
@@ -241,13 +241,13 @@ class WatchTests(SynchronousTestCase):
 
     def changed(self, user: int, online: bool) -> None:
         """
-        Message says that a user's presence changed.
+        Have Message report a change of presence.
         """
         self.house.registry.presence(model.UserPresence(user, online, 9))
 
     def test_now_and_then(self) -> None:
         """
-        A watcher hears how it is, and each change of it.
+        A watcher is told the presence now, and each change.
         """
         self.client.say(Watch((7, 8, 7)))
         self.assertEqual(self.house.upstream.named("watch"), [([7, 8],)])
@@ -265,7 +265,7 @@ class WatchTests(SynchronousTestCase):
 
     def test_change_beats_answer(self) -> None:
         """
-        An answer that was on its way while the presence changed is not believed.
+        A change that arrives before the answer of the query wins over it.
         """
         self.client.say(Watch((7,)))
         self.changed(7, False)
@@ -274,7 +274,7 @@ class WatchTests(SynchronousTestCase):
 
     def test_replaces(self) -> None:
         """
-        A watch replaces the one before; only what is new or over is told upstream.
+        A watch replaces the one before; only the differences are sent upstream.
         """
         self.client.say(Watch((7, 8)), Watch((8, 9)), Watch(()))
         self.assertEqual(self.house.upstream.named("watch"), [([7, 8],), ([9],)])
@@ -284,7 +284,7 @@ class WatchTests(SynchronousTestCase):
 
     def test_two_watchers(self) -> None:
         """
-        A user is watched until the last who watches has gone.
+        A user is watched until the last watcher has gone.
         """
         other = self.house.known(1002)
         self.client.say(Watch((7,)))
@@ -308,7 +308,7 @@ class WatchTests(SynchronousTestCase):
 
     def test_unavailable(self) -> None:
         """
-        With Message away a watcher hears at least who is here.
+        While Message is away, a watcher is told at least who is online on this node.
         """
         self.house.known(7)
         self.client.say(Watch((7, 8)))

@@ -1,5 +1,5 @@
 """
-What a client that was welcomed may ask for.
+Requests of a welcomed client.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class SendTests(SessionTestCase):
 
     def test_accepted(self) -> None:
         """
-        A send goes up with its conversation, and is accepted when Message says so.
+        A send is passed on with its conversation, and is accepted when Message accepts
+        it.
         """
         house = House()
         client = house.known(1001)
@@ -48,7 +49,7 @@ class SendTests(SessionTestCase):
 
     def test_problems(self) -> None:
         """
-        A send that cannot be is rejected with the reason, and goes nowhere.
+        An invalid send is rejected with the reason, and not passed on.
         """
         house = House(content_bytes=8)
         client = house.known(1001)
@@ -69,8 +70,8 @@ class SendTests(SessionTestCase):
 
     def test_window(self) -> None:
         """
-        A client with more sends unanswered than its window is not read, until some
-        are answered; one that keeps to its window always is.
+        A client with more unanswered sends than its window is not read until some are
+        answered; a client within its window always is.
         """
         house = House(window=4)
         client = house.known(1001)
@@ -91,7 +92,7 @@ class SendTests(SessionTestCase):
 
     def test_rate(self) -> None:
         """
-        Over the rate a send is rejected with the time after which to try again.
+        Above the rate a send is rejected with the time after which to retry.
         """
         house = House(sends_per_s=10, sends_burst=2)
         client = house.known(1001)
@@ -130,12 +131,12 @@ class SendTests(SessionTestCase):
 
 class RequestTests(SessionTestCase):
     """
-    What else a client may ask.
+    Other requests than sends.
     """
 
     def test_cursors(self) -> None:
         """
-        What is read is delivered as well.
+        A message that is read counts as delivered too.
         """
         house = House()
         client = house.known(1001)
@@ -147,7 +148,7 @@ class RequestTests(SessionTestCase):
 
     def test_not_a_member(self) -> None:
         """
-        Nobody moves, reads or types in the conversation of others.
+        Nobody marks, reads or types in the conversation of others.
         """
         house = House()
         client = house.known(1001)
@@ -172,7 +173,7 @@ class RequestTests(SessionTestCase):
 
     def test_typing(self) -> None:
         """
-        Typing goes up in the user's own name.
+        Typing is passed on with the user's own id.
         """
         house = House()
         house.known(1001).say(frames.Typing("u:7:1001", user=7))
@@ -198,7 +199,7 @@ class RequestTests(SessionTestCase):
 
     def test_sync(self) -> None:
         """
-        A page has the messages in order; only one's own bear the client id.
+        A page has the messages in order; only the user's own have a client id.
         """
         house = House(page=50)
         client = house.known(1001)
@@ -214,7 +215,8 @@ class RequestTests(SessionTestCase):
 
     def test_large_page(self) -> None:
         """
-        A page of long messages is cut to what an outbox holds, and says so.
+        A page of long messages is cut to the size of the outbox, and says that there
+        are more.
         """
         house = House(outbox_hard_bytes=4 * 3000)
         client = house.known(1001)
@@ -251,7 +253,7 @@ class RequestTests(SessionTestCase):
 
     def test_query_meets_bug(self) -> None:
         """
-        A bug behind a query is logged, and told without its details.
+        A bug behind a query is logged, and answered without details.
         """
         house = House()
         client = house.known(1001)
@@ -263,7 +265,7 @@ class RequestTests(SessionTestCase):
 
     def test_queries_bounded(self) -> None:
         """
-        A client with many queries unanswered is not read before one is answered.
+        A client with too many unanswered queries is not read until one is answered.
         """
         house = House()
         client = house.known(1001)
@@ -282,8 +284,8 @@ class RequestTests(SessionTestCase):
 
     def test_conversations(self) -> None:
         """
-        Conversations are told under the request's id, and a list goes on after
-        its last.
+        Conversations are sent with the id of the request, and a list continues after
+        its last entry.
         """
         house = House()
         client = house.known(1001)
@@ -300,7 +302,7 @@ class RequestTests(SessionTestCase):
 
     def test_bug_in_request(self) -> None:
         """
-        A bug met by one client's frame ends its session only, with 1011.
+        A bug that a frame triggers ends only its session, with 1011.
         """
         house = House()
         client, other = house.known(1001), house.known(1002)

@@ -17,12 +17,12 @@ from wsmsg.protocol.frames import Resync, Send
 
 class BadFrameTests(SessionTestCase):
     """
-    Frames that cannot be understood, after the welcome.
+    Frames that cannot be decoded, after the welcome.
     """
 
     def test_one(self) -> None:
         """
-        One bad frame is told, and the session goes on.
+        One bad frame is answered with an error, and the session goes on.
         """
         client = House().known(1001)
         client.raw(b"{")
@@ -48,7 +48,7 @@ class BadFrameTests(SessionTestCase):
 
     def test_text_for_binary(self) -> None:
         """
-        Text where binary is due is a bad frame, and so is the reverse.
+        A text message in place of a binary one is a bad frame, and so is the reverse.
         """
         house = House()
         client = house.known(1001, codec=codec_protobuf.CODEC)
@@ -66,8 +66,8 @@ class BackPressureTests(SessionTestCase):
 
     def test_frame_rate(self) -> None:
         """
-        A client over its rate of frames is not read until it has tokens again, and
-        loses nothing.
+        A client over its frame rate is not read until it has tokens again, and loses
+        nothing.
         """
         house = House(frames_per_s=4, frames_burst=3)
         client = house.known(1001)
@@ -84,7 +84,7 @@ class BackPressureTests(SessionTestCase):
 
     def test_slow_client(self) -> None:
         """
-        A client that does not read gets no pushes over the hard mark, is not read
+        A client that does not read gets no pushes above the hard mark, is not read
         itself, and is told to sync when it has caught up.
         """
         house = House(outbox_hard_bytes=1000)
@@ -107,8 +107,8 @@ class BackPressureTests(SessionTestCase):
 
     def test_too_slow(self) -> None:
         """
-        A client that does not catch up in time is closed with a code that says
-        reconnect, and is not waited for.
+        A client that does not catch up in time is closed at once, with a code that lets
+        it reconnect.
         """
         house = House(outbox_hard_bytes=1000, outbox_drain_s=10)
         client = house.known(1001)
@@ -123,7 +123,7 @@ class BackPressureTests(SessionTestCase):
 
     def test_shed(self) -> None:
         """
-        A client that reads slowly misses typing first, and it is counted.
+        A client that reads slowly misses typing first, which is counted.
         """
         house = House(outbox_soft_bytes=200)
         client = house.known(1001)
@@ -138,7 +138,7 @@ class BackPressureTests(SessionTestCase):
 
     def test_greedy(self) -> None:
         """
-        A client that asks and does not read is closed before it costs much.
+        A client that asks and does not read is closed before it takes much memory.
         """
         house = House(outbox_hard_bytes=1000)
         client = house.known(1001)
@@ -157,7 +157,7 @@ class PushTests(SessionTestCase):
 
     def test_repeat(self) -> None:
         """
-        A message comes once, however often it is pushed.
+        A message is sent once, however often it is pushed.
         """
         house = House()
         client = house.known(1001)
@@ -169,7 +169,7 @@ class PushTests(SessionTestCase):
 
     def test_each_conversation(self) -> None:
         """
-        Numbers of one conversation say nothing about another.
+        The seqs of different conversations are independent.
         """
         house = House()
         client = house.known(1001)
@@ -179,7 +179,7 @@ class PushTests(SessionTestCase):
 
     def test_missed_is_no_repeat(self) -> None:
         """
-        What a slow client did not get is not taken for a repeat later.
+        A message that a slow client missed is not taken for a repeat later.
         """
         house = House(outbox_hard_bytes=1)
         client = house.known(1001)
@@ -193,7 +193,7 @@ class PushTests(SessionTestCase):
 
 class EndTests(SessionTestCase):
     """
-    How a session ends.
+    The end of a session.
     """
 
     def test_lost(self) -> None:
@@ -214,7 +214,7 @@ class EndTests(SessionTestCase):
 
     def test_goaway(self) -> None:
         """
-        A client asked to move has its sends answered before it is closed.
+        A client that is asked to move has its sends answered before it is closed.
         """
         house = House()
         client = house.known(1001)
@@ -230,7 +230,7 @@ class EndTests(SessionTestCase):
 
     def test_goaway_idle(self) -> None:
         """
-        A client asked to move that waits for nothing is closed at once.
+        A client that is asked to move and waits for nothing is closed at once.
         """
         client = House().known(1001)
         client.session.goaway("stopping", 300, ())

@@ -1,5 +1,5 @@
 """
-What becomes due: syncs, moves, deadlines.
+Timers: syncs, moves and deadlines.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from wsmsg.protocol.frames import Goaway, Hello, Resync
 
 class ResyncTests(SynchronousTestCase):
     """
-    Telling many to sync.
+    Requests to sync, to many clients.
     """
 
     def test_spread(self) -> None:
         """
-        All are told once, evenly over the time that is set for it.
+        Every client is told once, evenly over the time of the setting.
         """
         house = House()
         clients = [house.known(i) for i in range(1, 13)]
@@ -38,7 +38,7 @@ class ResyncTests(SynchronousTestCase):
 
     def test_some(self) -> None:
         """
-        Only those who came during the loss are told where that is enough.
+        Where that suffices, only sessions opened during the loss are told.
         """
         house = House()
         before = house.known(1)
@@ -50,7 +50,7 @@ class ResyncTests(SynchronousTestCase):
 
     def test_before_welcome(self) -> None:
         """
-        One who is not welcomed yet is told right after the welcome.
+        A client that is not welcomed yet is told right after its welcome.
         """
         house = House()
         house.upstream.joined_d = Deferred()
@@ -65,7 +65,7 @@ class ResyncTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """
-        Who has gone meanwhile is not told.
+        A client that has gone meanwhile is not told.
         """
         house = House()
         client = house.known(1)
@@ -82,8 +82,8 @@ class DrainTests(SynchronousTestCase):
 
     def test_paced(self) -> None:
         """
-        Clients are asked to move a few at a time, then closed with 1012, and the
-        drain ends when the last has gone.
+        Clients are asked to move a few at a time, then closed with 1012; the drain ends
+        when the last has gone.
         """
         house = House()
         clients = [house.known(i) for i in range(1, 9)]
@@ -104,13 +104,13 @@ class DrainTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        With nobody there it is done at once.
+        Without clients a drain ends at once.
         """
         self.assertIsNone(self.successResultOf(House().registry.drain("stopping")))
 
     def test_late(self) -> None:
         """
-        One who says hello while the node stops is sent away.
+        A client that logs in while the node stops is sent away.
         """
         house = House()
         house.registry.drain("stopping")
@@ -119,14 +119,14 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(client.peer.code, Close.DRAIN)
 
 
-class DueTests(SynchronousTestCase):
+class TimerTests(SynchronousTestCase):
     """
-    Lists that wait for their time.
+    L{Deadlines} and L{PacedQueue}.
     """
 
     def test_deadlines(self) -> None:
         """
-        Things come out at their time, once, and not when dropped or moved.
+        Items are returned when they are due, once, and not if they were dropped.
         """
         deadlines: Deadlines[str] = Deadlines()
         for i, name in enumerate("abcd"):
@@ -141,7 +141,8 @@ class DueTests(SynchronousTestCase):
 
     def test_spread(self) -> None:
         """
-        All come out by the end, and with no time to spread at once.
+        All items are returned by the end; at once if there is no time to spread them
+        over.
         """
         spread: PacedQueue[int] = PacedQueue()
         spread.add(range(10), 100.0, 2.0)

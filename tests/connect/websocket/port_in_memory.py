@@ -1,5 +1,5 @@
 """
-The public port in memory, with sessions that only remember.
+The public port in memory, with sessions that only record.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KEY = base64.b64encode(b"0123456789abcdef").decode()
 
 class RecordingTransport(StringTransport):
     """
-    A TCP transport that remembers what was asked of it.
+    A TCP transport that records the calls of its protocol.
     """
 
     aborted = half_closed = False
@@ -60,7 +60,7 @@ class RecordingTransport(StringTransport):
 
     def written(self) -> bytes:
         """
-        What was written since this was asked last.
+        Return what was written since the last call.
         """
         data: bytes = self.value()
         self.clear()
@@ -69,7 +69,7 @@ class RecordingTransport(StringTransport):
 
 class RecordingOutbox:
     """
-    Remembers what the transport told it.
+    Records the calls of the transport.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class RecordingOutbox:
 @implementer(ISession)
 class RecordingSession:
     """
-    Remembers what it was given; C{on_received} may do more.
+    Records what it receives; C{on_received} may do more.
     """
 
     reads_to_end = False
@@ -111,7 +111,7 @@ class RecordingSession:
 
 class FixedUpstream:
     """
-    Message, as far as presence goes.
+    An upstream with fixed presence.
     """
 
     def __init__(self, online: Sequence[int] = (), up: bool = True) -> None:
@@ -130,7 +130,7 @@ class FixedUpstream:
 
 def authenticate(token: str, claimed_user: int | None) -> Identity:
     """
-    Believes C{good:<user>}.
+    Accept tokens like C{good:1001}.
     """
     good, _, user = token.removeprefix("Bearer ").partition(":")
     if good != "good" or (claimed_user and claimed_user != int(user)):
@@ -140,7 +140,7 @@ def authenticate(token: str, claimed_user: int | None) -> Identity:
 
 class Edge:
     """
-    All of the public port but the reactor.
+    The whole public port except the reactor.
     """
 
     def __init__(self, must_prove: bool = False, **settings: Any) -> None:
@@ -179,7 +179,7 @@ class Edge:
 
     def subprotocol(self, codec: ICodec) -> Subprotocol:
         """
-        A subprotocol whose sessions only record.
+        Return a subprotocol whose sessions only record.
         """
 
         def open_session(peer: Any, identity: Any, claimed: Any) -> ISession:
@@ -189,7 +189,7 @@ class Edge:
 
     def open_session(self, *args: Any) -> RecordingSession:
         """
-        A session that records.
+        Open a session that records.
         """
         session = RecordingSession(*args)
         self.sessions.append(session)
@@ -197,13 +197,13 @@ class Edge:
 
     def connect(self, host: str = "10.0.0.1") -> Wire:
         """
-        A TCP connection.
+        Open a TCP connection.
         """
         return Wire(self, host)
 
     def open(self, subprotocol: str = "wsmsg.v1.protobuf", **headers: str) -> Wire:
         """
-        A connection with its handshake done.
+        Open a connection and complete its handshake.
         """
         wire = self.connect()
         wire.send(upgrade(subprotocol, **headers))
@@ -213,7 +213,7 @@ class Edge:
 
     def advance(self, seconds: float) -> None:
         """
-        Let time pass in small steps.
+        Advance the clock in small steps.
         """
         for _ in range(round(seconds * 10)):
             self.clock.advance(0.1)
@@ -234,7 +234,7 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """
-        Have the server read these bytes.
+        Send bytes to the server.
         """
         self.transport.protocol.dataReceived(data)
 
@@ -246,14 +246,14 @@ class Wire:
 
     def lose(self) -> None:
         """
-        The connection is gone.
+        Lose the connection.
         """
         self.transport.protocol.connectionLost(Failure(ConnectionDone()))
 
 
 def upgrade(subprotocol: str = "wsmsg.v1.protobuf", **headers: str) -> bytes:
     """
-    The request that asks for a WebSocket.
+    Return the request for a WebSocket.
     """
     lines = {
         "Host": "example.com",
@@ -271,7 +271,7 @@ def upgrade(subprotocol: str = "wsmsg.v1.protobuf", **headers: str) -> bytes:
 
 def masked(payload: bytes, opcode: int = 2, fin: bool = True) -> bytes:
     """
-    One frame of a client (RFC 6455 section 5.2).
+    Return one frame of a client (RFC 6455 section 5.2).
     """
     mask = b"\x01\x02\x03\x04"
     first = bytes([(0x80 if fin else 0) | opcode])
@@ -288,7 +288,7 @@ def masked(payload: bytes, opcode: int = 2, fin: bool = True) -> bytes:
 
 def close_of(data: bytes) -> tuple[int, str]:
     """
-    Code and reason of the close frame that C{data} is.
+    Return code and reason of a close frame.
     """
     assert data[0] == 0x88 and data[1] == len(data) - 2, data
     return int.from_bytes(data[2:4], "big"), data[4:].decode()

@@ -1,5 +1,5 @@
 """
-How a WebSocket ends, and how a silent one is found.
+The end of a WebSocket, and the detection of silent clients.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PONG = masked(b"", 10)
 
 class CloseTests(SynchronousTestCase):
     """
-    How a WebSocket ends.
+    The end of a WebSocket.
     """
 
     def setUp(self) -> None:
@@ -26,7 +26,8 @@ class CloseTests(SynchronousTestCase):
 
     def test_by_session(self) -> None:
         """
-        A session's close says its code and reason, and ends when it is answered.
+        A close by the session sends its code and reason, and ends when the client
+        answers.
         """
         self.session.peer.close(Close.REPLACED, "newer login")
         self.assertEqual(close_of(self.transport.written()), (4503, "newer login"))
@@ -51,7 +52,7 @@ class CloseTests(SynchronousTestCase):
 
     def test_not_answered(self) -> None:
         """
-        A close that is not answered in time ends in an abort.
+        A close that the client does not answer in time ends in an abort.
         """
         self.session.peer.close(Close.DRAIN, "stopping")
         self.edge.advance(1)
@@ -72,7 +73,7 @@ class CloseTests(SynchronousTestCase):
 
     def test_by_client(self) -> None:
         """
-        A client's close is answered; the session hears of it at once.
+        A close by the client is answered, and its session is told at once.
         """
         self.wire.message((1000).to_bytes(2, "big") + b"bye", 8)
         self.assertEqual(close_of(self.transport.written()), (1000, ""))
@@ -84,8 +85,8 @@ class CloseTests(SynchronousTestCase):
 
     def test_by_client_without_code(self) -> None:
         """
-        So is one that says nothing, as browsers close: it is answered at once, not with
-        the next frame.
+        A close frame without a code, as browsers send it, is answered at once and not
+        with the next frame.
         """
         self.wire.message(b"", 8)
         self.assertEqual(close_of(self.transport.written())[0], 1000)
@@ -94,7 +95,7 @@ class CloseTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        A connection that is just gone ends its session, and nothing is left of it.
+        A connection that is lost ends its session, and nothing of it is left.
         """
         self.wire.lose()
         self.assertEqual(len(self.session.losses), 1)
@@ -106,7 +107,7 @@ class CloseTests(SynchronousTestCase):
 
 class HeartbeatTests(SynchronousTestCase):
     """
-    How a silent client is found.
+    The detection of silent clients.
     """
 
     def setUp(self) -> None:
@@ -117,7 +118,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_ping(self) -> None:
         """
-        A client that was silent for the heartbeat is pinged once.
+        A client that is silent for the heartbeat is sent one ping.
         """
         self.edge.advance(1.9)
         self.assertEqual(self.transport.written(), b"")
@@ -126,7 +127,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_pong(self) -> None:
         """
-        A client that answers pings stays.
+        A client that answers pings stays connected.
         """
         for _ in range(10):
             self.edge.advance(2.6)
@@ -136,7 +137,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_busy(self) -> None:
         """
-        A client that sends is not pinged.
+        A client that sends data is not pinged.
         """
         for _ in range(10):
             self.edge.advance(1.9)
@@ -145,8 +146,8 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_dead(self) -> None:
         """
-        A client that stays silent is gone within five seconds of its last byte, and
-        its session knows.
+        A client that stays silent is gone within five seconds of its last byte, and its
+        session is told.
         """
         self.wire.message(b"x")
         self.edge.advance(3.9)
@@ -159,7 +160,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_stalled_reactor(self) -> None:
         """
-        A reactor that stood still for a minute ends nobody who is there.
+        A reactor that was stalled for a minute ends no live connection.
         """
         for _ in range(3):
             self.edge.clock.advance(60)
@@ -168,7 +169,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_paused(self) -> None:
         """
-        A client that we do not read is not dead for its silence.
+        A client that the server does not read is not dead for its silence.
         """
         self.session.peer.pause()
         self.edge.advance(20)
@@ -176,7 +177,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_many(self) -> None:
         """
-        Of many connections each is pinged at its time, and there is one timer.
+        Each of many connections is pinged in time, with a single timer.
         """
         wires = [self.edge.open() for _ in range(50)]
         self.edge.advance(2.6)
@@ -186,7 +187,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_changed(self) -> None:
         """
-        The heartbeat changes while it runs.
+        The heartbeat can change while the daemon runs.
         """
         self.edge.sweep.apply_settings(1.0)
         self.edge.advance(1.3)

@@ -1,5 +1,5 @@
 """
-What goes through an open WebSocket.
+Messages over an open WebSocket.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from wsmsg.connect.session.outbox import framed
 
 def broken(*args: object) -> Any:
     """
-    A bug.
+    Raise an unexpected error.
     """
     return 1 / 0
 
 
 class MessageTests(SynchronousTestCase):
     """
-    What goes through an open WebSocket.
+    Messages over an open WebSocket.
     """
 
     def setUp(self) -> None:
@@ -34,7 +34,7 @@ class MessageTests(SynchronousTestCase):
 
     def assert_closed(self, code: int, wire: Wire | None = None) -> None:
         """
-        The client is told the close code, and the session that it is over.
+        Check that the client is told the close code, and the session that it has ended.
         """
         wire = wire or self.wire
         self.assertEqual(close_of(wire.transport.written())[0], code)
@@ -44,7 +44,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_received(self) -> None:
         """
-        Messages arrive whole and in their order, however the bytes are cut.
+        Messages arrive complete and in order, however the bytes are cut.
         """
         sent = [b"", b"a", b"b" * 125, b"c" * 126, b"d" * 999]
         stream = b"".join(map(masked, sent))
@@ -56,7 +56,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_fragments(self) -> None:
         """
-        A message in fragments is one message, with control frames in between.
+        A message in fragments is one message, also with control frames in between.
         """
         self.wire.message(b"one ", 2, fin=False)
         self.wire.message(b"hello", 9)
@@ -70,7 +70,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_empty_frames(self) -> None:
         """
-        Frames without a payload are answered, and end a message, when they come.
+        Frames without payload are answered, and end a message, as soon as they arrive.
         """
         self.wire.message(b"", 9)
         self.assertEqual(self.transport.written(), b"\x8a\x00")
@@ -80,8 +80,8 @@ class MessageTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """
-        A frame over the limit, or fragments that are together, close with 1009
-        before they are read.
+        A frame over the limit, or fragments that are together, close with 1009 before
+        they are read.
         """
         self.wire.send(masked(b"x" * 1001)[:20])
         self.assert_closed(1009)
@@ -93,8 +93,9 @@ class MessageTests(SynchronousTestCase):
 
     def test_flood(self) -> None:
         """
-        Pings, pongs or fragments by the thousand, which no session could limit, end
-        the connection before they hold up others; as many over a longer time do not.
+        Pings, pongs or fragments by the thousand, whose rate no session limits, end the
+        connection before they delay others; the same number over a longer time does
+        not.
         """
         for opcode, fin in ((9, True), (10, True), (0, False)):
             wire = self.edge.open()
@@ -113,8 +114,8 @@ class MessageTests(SynchronousTestCase):
 
     def test_burst(self) -> None:
         """
-        Whole messages by the thousand are no flood, wherever the network cuts them:
-        how many there may be is the session's to say.
+        Complete messages by the thousand are no flood, wherever the network cuts them:
+        the session limits their rate.
         """
         burst = masked(b"x" * 300, 2) * 5000
         for at in range(0, len(burst), 4093):
@@ -124,7 +125,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_limit_changes(self) -> None:
         """
-        The limit of a frame changes for connections that are open.
+        The limit of a frame can change for open connections.
         """
         limits = self.edge.settings.limits.model_copy(update={"frame_bytes": 2000})
         self.edge.websockets.apply_settings(
@@ -135,7 +136,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_after_an_error(self) -> None:
         """
-        After a close for an error nothing more is heard.
+        After a close for an error nothing more is processed.
         """
         self.wire.send(masked(b"x" * 5000)[:1500])
         self.wire.send(masked(b"good"))
@@ -145,7 +146,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_wrong_kind(self) -> None:
         """
-        Text where binary is due, and the other way round, closes with 1003.
+        A text message in place of a binary one, and the reverse, closes with 1003.
         """
         self.wire.message(b"text", 1)
         self.assert_closed(1003)
@@ -155,7 +156,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """
-        Text arrives as it is; what is not UTF-8 closes with 1007.
+        A text message arrives unchanged; invalid UTF-8 closes with 1007.
         """
         wire = self.edge.open("wsmsg.v1.json")
         wire.message('{"é": 1}'.encode(), 1)
@@ -186,7 +187,7 @@ class MessageTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=60), max_size=6))
     def test_garbage(self, chunks: list[bytes]) -> None:
         """
-        No bytes break anything but their own connection.
+        Garbage ends only its own connection.
         """
         wire = self.edge.open()
         for chunk in chunks:
@@ -207,7 +208,7 @@ class MessageTests(SynchronousTestCase):
     )
     def test_odd_frames(self, frames: list[tuple[int, bool, bytes]]) -> None:
         """
-        Nor do frames in any order.
+        Frames in any order end at most their own connection.
         """
         wire = self.edge.open("wsmsg.v1.json")
         for opcode, fin, payload in frames:
@@ -227,7 +228,7 @@ class MessageTests(SynchronousTestCase):
     )
     def test_however_cut(self, frames: list[tuple[int, int]], spoilt: int) -> None:
         """
-        A stream means the same whether it comes whole or a byte at a time.
+        A stream means the same whether it arrives at once or byte by byte.
         """
         stream = b"".join(masked(b"x" * n, opcode) for opcode, n in frames)
         if spoilt and len(stream) > spoilt:
@@ -245,7 +246,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_written(self) -> None:
         """
-        What a session writes goes out as it is.
+        The data that a session writes is sent unchanged.
         """
         data = framed(self.session.codec, b"hello")
         self.session.peer.write_encoded(data)
@@ -253,7 +254,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """
-        When the transport is full the outbox is told, and pings are not answered.
+        A full transport pauses the outbox, and pings are not answered.
         """
         self.transport.protocol.pauseProducing()
         self.wire.message(b"", 9)
@@ -265,8 +266,8 @@ class MessageTests(SynchronousTestCase):
 
     def test_pause(self) -> None:
         """
-        A paused connection gives its session nothing, also not what was read
-        already; resumed, it goes on where it was.
+        A paused connection passes nothing to its session, not even what was read
+        before; resumed, it continues where it was.
         """
         self.session.on_received = lambda data: self.session.peer.pause()
         self.wire.send(masked(b"1") + masked(b"2") + masked(b"3"))
@@ -281,7 +282,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_pause_and_resume_at_once(self) -> None:
         """
-        A session may pause and resume while it is given a message.
+        A session may pause and resume while it processes a message.
         """
 
         def blink(data: bytes) -> None:

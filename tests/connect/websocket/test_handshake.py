@@ -1,5 +1,5 @@
 """
-Who may open a WebSocket.
+The handshake of a WebSocket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wsmsg.connect.session.interface import ISessionPeer
 
 def body_of(answer: bytes) -> Any:
     """
-    The JSON of an HTTP answer.
+    Return the JSON of an HTTP answer.
     """
     head, _, body = answer.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
@@ -29,14 +29,14 @@ def body_of(answer: bytes) -> Any:
 
 def broken(*args: object) -> Any:
     """
-    A bug.
+    Raise an unexpected error.
     """
     return 1 / 0
 
 
 class HandshakeTests(SynchronousTestCase):
     """
-    Who may open a WebSocket.
+    The handshake of a WebSocket.
     """
 
     def setUp(self) -> None:
@@ -44,7 +44,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def refused(self, request: bytes, status: int) -> Any:
         """
-        The request is answered with an HTTP error and the connection ends.
+        Check that the request is answered with an HTTP error and the connection ends.
         """
         wire = self.edge.connect()
         wire.send(request)
@@ -59,7 +59,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """
-        A client that offers a known subprotocol gets it and a session.
+        A client that offers a known subprotocol gets that subprotocol and a session.
         """
         wire = self.edge.connect()
         wire.send(upgrade("chat, wsmsg.v1.json, wsmsg.v1.protobuf"))
@@ -82,7 +82,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """
-        The connection is what sessions and transports want.
+        The connection provides the interfaces that sessions and transports use.
         """
         wire = self.edge.open()
         verifyObject(ISessionPeer, wire.transport.protocol)
@@ -108,7 +108,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_token(self) -> None:
         """
-        A good token in the header makes a session that knows its user.
+        A valid token in the headers opens a session with a known user.
         """
         self.edge.open(Authorization="Bearer good:1001", User_ID="1001")
         (session,) = self.edge.sessions
@@ -117,7 +117,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_bad_tokens(self) -> None:
         """
-        A token that is not believed, or is of another user, gets 401.
+        A token that is invalid, or of another user, is refused with 401.
         """
         for headers in (
             {"Authorization": "Bearer forged"},
@@ -131,7 +131,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_origins(self) -> None:
         """
-        Browsers may come from the pages that the settings allow, others get 403.
+        Browsers may connect from the pages that the settings allow; others get 403.
         """
         self.edge.open(Origin="http://localhost:3000")
         self.edge.sessions.clear()
@@ -143,7 +143,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_origins_change(self) -> None:
         """
-        Origins change while it runs.
+        The allowed origins can change while the daemon runs.
         """
         self.edge.websockets.apply_settings(
             self.edge.settings.model_copy(update={"origins": ("*",)})
@@ -152,7 +152,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_broken(self) -> None:
         """
-        A handshake that breaks the rules is refused with the rule it breaks.
+        An invalid handshake is refused with the rule that it breaks.
         """
         good = upgrade()
         for change, status in (
@@ -167,7 +167,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_session_breaks(self) -> None:
         """
-        A bug while a session is made closes with 1011 and is logged.
+        A bug while a session opens closes with 1011, and is logged.
         """
         self.patch(self.edge, "open_session", broken)
         wire = self.edge.connect()
@@ -178,7 +178,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_authenticate_breaks(self) -> None:
         """
-        A bug in the handshake is a 500 that tells nothing.
+        A bug in the handshake is a 500 without details.
         """
         self.edge.websockets.authenticate = broken
         body = self.refused(upgrade(Authorization="x"), 500)
@@ -188,7 +188,7 @@ class HandshakeTests(SynchronousTestCase):
     @given(st.binary(max_size=300))
     def test_garbage(self, garbage: bytes) -> None:
         """
-        Garbage in the head of a handshake never breaks anything.
+        Garbage in the head of a handshake never breaks the port.
         """
         wire = self.edge.connect()
         wire.send(b"GET /api/v1/connect/ws HTTP/1.1\r\n" + garbage + b"\r\n\r\n")
@@ -198,7 +198,7 @@ class HandshakeTests(SynchronousTestCase):
     @given(st.text(max_size=100))
     def test_odd_headers(self, text: str) -> None:
         """
-        Odd tokens, origins, users and subprotocols are refused, nothing worse.
+        Odd tokens, origins, users and subprotocols are refused, and cause no bug.
         """
         odd = text.replace("\r", "").replace("\n", "")
         for name in ("Authorization", "Origin", "User_ID", "Sec_WebSocket_Protocol"):

@@ -1,5 +1,5 @@
 """
-What is known of the other end of a TCP connection, on real sockets.
+Progress of written data on real sockets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ reactor: Any = installed
 
 class Accepted(Protocol):
     """
-    Tells of its connection and of its end.
+    A server protocol that reports its connection and its end.
     """
 
     def __init__(self, made: Deferred[Accepted]) -> None:
@@ -39,7 +39,7 @@ class Accepted(Protocol):
 
 class ProgressTests(TestCase):
     """
-    L{progress}.
+    L{tcp_progress}.
     """
 
     if not sys.platform.startswith("linux"):
@@ -74,7 +74,7 @@ class ProgressTests(TestCase):
 
     async def until(self, condition: Any) -> None:
         """
-        Let the reactor turn until it is so.
+        Run the reactor until the condition holds.
         """
         while not condition():
             turned: Deferred[None] = Deferred()
@@ -83,7 +83,7 @@ class ProgressTests(TestCase):
 
     async def test_taken(self) -> None:
         """
-        What the other end's kernel took is acknowledged, read or not.
+        Data that the other end's kernel has received is acknowledged, read or not.
         """
         before = self.now()
         self.server.transport.write(b"hello")  # type: ignore[union-attr]
@@ -93,7 +93,7 @@ class ProgressTests(TestCase):
 
     async def test_not_read(self) -> None:
         """
-        What the other end has no room for is pending until it reads.
+        Data that the other end has no room for is pending until it reads.
         """
         size = 8 * 2**20
         self.server.transport.write(b"x" * size)  # type: ignore[union-attr]
@@ -117,19 +117,19 @@ class ProgressTests(TestCase):
 
 class NoProgressTests(SynchronousTestCase):
     """
-    Transports that know nothing of the kind.
+    Transports that are not TCP.
     """
 
     def test_not_tcp(self) -> None:
         """
-        There is no telling.
+        The progress is unknown.
         """
         self.assertIs(tcp_progress(StringTransport()), None)
 
 
 class Reporting:
     """
-    A socket whose kernel says what the test wants.
+    A socket whose kernel reports what the test sets.
     """
 
     def __init__(self) -> None:
@@ -159,8 +159,8 @@ class SilentButThereTests(SynchronousTestCase):
 
     def test_slow_link(self) -> None:
         """
-        A client that is still taking what was sent before the ping stays, until it
-        takes no more.
+        A client that is still receiving what was sent before the ping stays, until it
+        receives no more.
         """
         self.socket.unacked = 1
         for _ in range(10):
@@ -172,7 +172,7 @@ class SilentButThereTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        A client whose machine takes pings that nobody answers is dead.
+        A client whose kernel receives pings that the client does not answer is dead.
         """
         for _ in range(48):
             self.edge.advance(0.1)
@@ -181,8 +181,8 @@ class SilentButThereTests(SynchronousTestCase):
 
     def test_held(self) -> None:
         """
-        A client that we do not read stays while its machine is there, and is found
-        dead in time when it is not.
+        A client that the server does not read stays while its machine is up, and is
+        found dead in time when it is not.
         """
         self.session.peer.pause()
         self.edge.advance(20)

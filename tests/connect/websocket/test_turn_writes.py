@@ -1,5 +1,5 @@
 """
-What is written in one turn leaves together.
+Writes of one reactor turn leave together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wsmsg.connect.websocket.turn_writes import TurnWrites
 
 class Kernel:
     """
-    A transport over a kernel that takes so many bytes at once.
+    A transport over a kernel that accepts a fixed number of bytes at once.
     """
 
     def __init__(self, takes: int | Exception = 10**6) -> None:
@@ -42,7 +42,7 @@ class Kernel:
 
 class TurnWritesTests(SynchronousTestCase):
     """
-    The writes of one turn.
+    The writes of one reactor turn.
     """
 
     def setUp(self) -> None:
@@ -56,7 +56,7 @@ class TurnWritesTests(SynchronousTestCase):
 
     def test_together(self) -> None:
         """
-        Frames of one turn leave in one piece, each connection's in their order.
+        Frames of one turn leave in one piece, in order for each connection.
         """
         a, b = Kernel(), Kernel()
         for data in (b"1", b"2"):
@@ -71,7 +71,7 @@ class TurnWritesTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """
-        What the kernel does not take waits in the transport, and what comes after
+        Data that the kernel does not accept waits in the transport, and later data
         waits behind it.
         """
         a = Kernel(takes=3)
@@ -88,7 +88,7 @@ class TurnWritesTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        A connection that is lost is left to its transport; the others are written.
+        A lost connection is left to its transport; the others are written.
         """
         a, gone, b = Kernel(takes=ConnectionLost()), Kernel(), Kernel()
         gone.connected = 0
@@ -101,7 +101,8 @@ class TurnWritesTests(SynchronousTestCase):
 
     def test_flushed(self) -> None:
         """
-        What must follow the frames of this turn can have them written first.
+        Frames of this turn can be written at once, before something that must follow
+        them.
         """
         a = Kernel()
         self.writes.write(a, b"1")
@@ -113,7 +114,7 @@ class TurnWritesTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        A flood within a turn is not kept for its end, nor is what is large.
+        Neither a flood within a turn nor large data is kept until its end.
         """
         a = Kernel()
         for n in range(40):

@@ -38,7 +38,7 @@ class ResyncTests(SynchronousTestCase):
 
     def test_some(self) -> None:
         """
-        Where that suffices, only sessions opened during the loss are told.
+        Only sessions opened during the loss are told, if that suffices.
         """
         house = House()
         before = house.known(1)

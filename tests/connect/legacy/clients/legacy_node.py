@@ -1,5 +1,5 @@
 """
-A node with deployed clients in it.
+A node with legacy clients.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ACCEPTED = SendAnswer(time_ms=5)
 
 def ws(**fields: Any) -> bytes:
     """
-    A C{WSMessage}; C{sender} is its C{from}.
+    Return an encoded C{WSMessage}; C{sender} is its C{from}.
     """
     sender = fields.pop("sender", 0)
     said = WSMessage(**fields)
@@ -33,7 +33,7 @@ def ws(**fields: Any) -> bytes:
 
 class LegacyClient:
     """
-    The other end of a session.
+    The client's end of a session.
     """
 
     def __init__(self, house: LegacyHouse, user: int) -> None:
@@ -49,7 +49,7 @@ class LegacyClient:
 
     def acknowledge(self, message_id: int) -> None:
         """
-        Say that a message was shown.
+        Acknowledge a message.
         """
         self.raw(ws(message_id=message_id, message_type=ACKNOWLEDGEMENT))
 
@@ -61,20 +61,20 @@ class LegacyClient:
 
     def heard(self) -> list[Any]:
         """
-        The C{WSMessage}s that came since the last time.
+        Return the C{WSMessage}s received since the last call.
         """
         written, self.peer.written = self.peer.written, []
         return [WSMessage.FromString(unframed(data)) for data in written]
 
     def texts(self) -> list[str]:
         """
-        The contents of those that are texts.
+        Return the contents of the texts among them.
         """
         return [m.content for m in self.heard() if m.message_type == TEXT]
 
     def presence(self) -> list[tuple[int, str]]:
         """
-        Who came and left.
+        Return the users among them who joined and left.
         """
         return [
             (getattr(m, "from"), m.content)
@@ -91,9 +91,7 @@ class LegacyClient:
 
 class LegacyHouse(House):
     """
-    Its deployed clients are at hand.
-
-    @ivar stored: what C{page} reads, by conversation.
+    A node that serves legacy clients.
     """
 
     def __init__(self, *, legacy: dict[str, Any] | None = None, **limits: Any) -> None:
@@ -105,9 +103,9 @@ class LegacyHouse(House):
         )
         self.legacy = LegacyClients(self.context)
 
-    def deployed(self, user: int) -> LegacyClient:
+    def connect(self, user: int) -> LegacyClient:
         """
-        One that is connected, and has heard who is online: nobody.
+        Connect a client, and tell it that nobody is online.
         """
         return LegacyClient(self, user)
 
@@ -125,7 +123,7 @@ class LegacyHouse(House):
     @property
     def sent(self) -> list[str]:
         """
-        The contents of the sends that Message has and did not answer.
+        The contents of the sends that Message has not answered.
         """
         return [new.content for new, _ in self.upstream.sends]
 
@@ -142,7 +140,7 @@ def text(
     seq: int, sender: int = 7, to: int = 8, *, kind: int = TEXT, **more: Any
 ) -> model.Message:
     """
-    A stored message of two users, whose content is its number.
+    Return a stored message of two users, whose content is its seq.
     """
     return model.Message(
         conversation=more.get("conversation", model.conversation_of(sender, to)),
@@ -158,7 +156,7 @@ def text(
 
 def own_client(house: House, user: int) -> Any:
     """
-    A client of our own, welcomed.
+    Return a welcomed client of the current protocol.
     """
     client = house.client()
     client.say(Hello(f"token-{user}", "phone"))

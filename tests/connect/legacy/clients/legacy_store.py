@@ -1,5 +1,5 @@
 """
-A store that a deployed client's session reads, and what tests with it share.
+A store that the session of a legacy client reads, and a test case with both.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ NOW_MS = int(NOW_S * 1000)
 
 class Stored:
     """
-    The store, as a house's upstream reads it.
+    The store, as the upstream of a node reads it.
 
-    @ivar fails: what reads fail with.
+    @ivar fails: the error with which reads fail.
     @ivar seen: ids of messages that are not unread.
-    @ivar pages: what pages were asked for.
-    @ivar unreads: behind which messages the unread were asked for.
+    @ivar pages: the pages that were read.
+    @ivar unreads: the ids after which the unread messages were read.
     """
 
     def __init__(self, house: LegacyHouse, *messages: Message) -> None:
@@ -77,33 +77,33 @@ class Stored:
 
 def texts(numbers: Sequence[int], **more: Any) -> list[Message]:
     """
-    Messages with these numbers from 7 to 8, sent now.
+    Return messages with these seqs from 7 to 8, sent now.
     """
     return [text(n, time_ms=NOW_MS + n, **more) for n in numbers]
 
 
 class FeedTestCase(SynchronousTestCase):
     """
-    Has a client of user 8, and a store.
+    A test with a client of user 8 and a store.
     """
 
     def begin(self, stored: Sequence[Message] = (), **legacy: Any) -> None:
         """
-        The client comes.
+        Connect the client.
         """
         self.house = LegacyHouse(legacy=legacy, page=3)
         self.store = Stored(self.house, *stored)
-        self.client = self.house.deployed(8)
+        self.client = self.house.connect(8)
 
     def push(self, *messages: Message, stored: bool = True) -> None:
         """
-        Store and push to the client.
+        Store messages and push them to the client.
         """
         self.store.messages += messages if stored else ()
         self.house.push(*messages, to=8)
 
     def heard(self, client: LegacyClient | None = None) -> list[int]:
         """
-        The numbers of what the client heard since the last time.
+        Return the seqs of the messages received since the last call.
         """
         return [int(content) for content in (client or self.client).texts()]

@@ -1,5 +1,5 @@
 """
-A deployed client is given each message once and in order, whatever happened.
+A legacy client gets each message once and in order, whatever happened.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from wsmsg.events.recall import RECALL
 
 class PushTests(FeedTestCase):
     """
-    What is pushed.
+    Pushed messages.
     """
 
     def test_live(self) -> None:
         """
-        Messages come as they are pushed, without a read; a repeat is dropped.
+        Messages reach the client as they are pushed, without a read; a repeat is
+        dropped.
         """
         self.begin()
         self.push(*texts([4, 5, 5, 4, 6]))
@@ -29,7 +30,7 @@ class PushTests(FeedTestCase):
 
     def test_gap(self) -> None:
         """
-        What was skipped is read and comes first, over several pages, each once.
+        Skipped messages are read and come first, over several pages, each once.
         """
         self.begin()
         self.push(*texts([1]))
@@ -39,7 +40,7 @@ class PushTests(FeedTestCase):
 
     def test_not_for_it(self) -> None:
         """
-        Its user's own messages and events are not given, and leave no gap behind.
+        The user's own messages and events are not sent, and leave no gap.
         """
         self.begin()
         own = text(2, sender=8, to=7)
@@ -50,7 +51,7 @@ class PushTests(FeedTestCase):
 
     def test_recalled(self) -> None:
         """
-        What was taken back before it could be read is not given.
+        A message that was recalled before it could be read is not sent.
         """
         self.begin()
         self.push(text(1))
@@ -60,7 +61,7 @@ class PushTests(FeedTestCase):
 
     def test_to_oneself(self) -> None:
         """
-        What a user says to themself they hear.
+        A user receives what they send to themself.
         """
         self.begin()
         self.push(text(1, sender=8, to=8))
@@ -68,8 +69,8 @@ class PushTests(FeedTestCase):
 
     def test_unreadable(self) -> None:
         """
-        While nothing can be read what was skipped waits, and so do later ones; then
-        all come.
+        While nothing can be read, skipped messages wait and later ones wait behind
+        them; then all are sent.
         """
         self.begin()
         self.push(text(1))
@@ -85,7 +86,7 @@ class PushTests(FeedTestCase):
 
     def test_forbidden(self) -> None:
         """
-        What the user may not read any more is passed over, and counted.
+        Messages that the user may no longer read are passed over and counted.
         """
         self.begin()
         self.push(text(1))
@@ -99,7 +100,7 @@ class PushTests(FeedTestCase):
 
     def test_hidden(self) -> None:
         """
-        A number that the user is not to see is no reason to wait.
+        A seq that is hidden from the user is no reason to wait.
         """
         self.begin()
         self.push(text(1))
@@ -109,7 +110,7 @@ class PushTests(FeedTestCase):
 
     def test_not_stored_yet(self) -> None:
         """
-        What is pushed and cannot be found is looked for again.
+        A pushed message that is not stored yet is read again later.
         """
         self.begin()
         self.push(text(1))
@@ -121,8 +122,8 @@ class PushTests(FeedTestCase):
 
     def test_slow(self) -> None:
         """
-        A client that reads slowly misses nothing: what it did not take is read for it
-        when it does.
+        A client that reads slowly misses nothing: messages that it did not take are
+        read when it does.
         """
         self.begin()
         self.client.session.outbox.pauseProducing()
@@ -139,7 +140,7 @@ class PushTests(FeedTestCase):
 
     def test_too_slow(self) -> None:
         """
-        One that takes nothing at all is closed, as others are.
+        A client that reads nothing at all is closed, as others are.
         """
         self.begin()
         self.client.session.outbox.pauseProducing()
@@ -151,12 +152,13 @@ class PushTests(FeedTestCase):
 
 class ResyncTests(FeedTestCase):
     """
-    What was pushed may be incomplete.
+    Resyncs, after pushes may have been lost.
     """
 
     def test_known(self) -> None:
         """
-        What was missed in a conversation is read, from where the client was.
+        Missed messages of a conversation are read, from the last one that the client
+        got.
         """
         self.begin()
         self.push(*texts([5, 6]))
@@ -168,8 +170,8 @@ class ResyncTests(FeedTestCase):
 
     def test_unknown(self) -> None:
         """
-        In a conversation that was silent until then all is given that was said since
-        the client connected, and no more.
+        In a conversation that was silent before, all messages sent since the client
+        connected are read, and no older ones.
         """
         before = [text(n, time_ms=NOW_MS - 60_000) for n in (1, 2, 3)]
         self.begin()
@@ -179,8 +181,8 @@ class ResyncTests(FeedTestCase):
 
     def test_where_it_was(self) -> None:
         """
-        Where the conversations were when the client came is known, so what is older
-        is not given, however young.
+        The heads of conversations at the time of connecting are known, so older
+        messages are not sent, however young.
         """
         self.begin([text(n, time_ms=NOW_MS - 500) for n in (1, 2)])
         self.store.messages += texts([3])
@@ -189,7 +191,7 @@ class ResyncTests(FeedTestCase):
 
     def test_many(self) -> None:
         """
-        However many conversations changed, each is looked at.
+        However many conversations changed, each is read.
         """
         self.begin()
         for other in range(100, 110):
@@ -199,7 +201,7 @@ class ResyncTests(FeedTestCase):
 
     def test_in_vain(self) -> None:
         """
-        When nothing can be read it is tried again.
+        A read that fails is repeated.
         """
         self.begin()
         self.store.messages += texts([1])
@@ -211,7 +213,7 @@ class ResyncTests(FeedTestCase):
 
     def test_gone(self) -> None:
         """
-        For a client that went nothing is read any more.
+        Nothing is read for a client that has gone.
         """
         self.begin()
         self.store.fails = Unavailable("not now")

@@ -1,5 +1,5 @@
 """
-Marks are kept until they are stored.
+Acknowledgements are kept until they are stored.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LINGER_S = 0.02
 
 def mark(n: int, user: int = 2) -> Mark:
     """
-    A mark of a message with this id.
+    Return a mark of a message with this id.
     """
     return Mark(user, n, "u:1:2", n)
 
 
 class MarkPoolTests(SynchronousTestCase):
     """
-    Gathered, given again, bounded, drained.
+    Marks: gathered, repeated, bounded, drained.
     """
 
     def setUp(self) -> None:
@@ -45,7 +45,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def assert_quiet(self) -> None:
         """
-        Nothing is left once it is drained.
+        Check that nothing is left after a drain.
         """
         self.pool.drain(0)
         self.clock.advance(0)
@@ -53,20 +53,20 @@ class MarkPoolTests(SynchronousTestCase):
 
     def asked(self) -> list[tuple[Any, ...]]:
         """
-        What Message was asked so far.
+        Return what Message was asked so far.
         """
         return self.upstream.named("mark")
 
     def answer(self, *answers: Any) -> None:
         """
-        Message answers what was asked longest ago.
+        Answer the oldest call to Message.
         """
         for answer in answers:
             self.upstream.asked.pop(0).callback(answer)
 
     def test_stored(self) -> None:
         """
-        Marks that come within a moment are given to Message together, once each.
+        Marks that are put within a moment are passed to Message together, once each.
         """
         self.assertTrue(self.pool.put(2, mark(1)))
         self.assertTrue(self.pool.put(2, mark(1)))
@@ -82,7 +82,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_meanwhile(self) -> None:
         """
-        What comes while some are being stored makes the next round.
+        Marks that are put during a round make the next round.
         """
         self.pool.put(2, mark(1))
         self.clock.advance(LINGER_S)
@@ -93,8 +93,8 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """
-        What cannot be stored now is given again by the policy, for as long as it
-        takes, with what came since.
+        Marks that cannot be stored now are repeated by the policy for as long as it
+        takes, with newer ones.
         """
         self.pool.put(2, mark(1))
         delay_s = LINGER_S
@@ -111,8 +111,8 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_came_again_in_flight(self) -> None:
         """
-        A mark that comes once more while it is being stored counts once when it has
-        to be given again.
+        A mark that is put again while it is being stored counts once when it has to be
+        repeated.
         """
         self.pool.put(2, mark(1))
         self.clock.advance(LINGER_S)
@@ -125,7 +125,8 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_one_user_refused(self) -> None:
         """
-        Marks that Message will never take are told of, and those of others are stored.
+        Marks that Message refuses for good are reported, and those of others are
+        stored.
         """
         self.pool.put(2, mark(1))
         self.pool.put(3, mark(1, 3))
@@ -136,7 +137,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        Marks of no message to the user are told of, and not given again.
+        Marks of a message that does not exist are reported, and not repeated.
         """
         self.pool.put(2, mark(1))
         self.pool.put(2, mark(2))
@@ -147,7 +148,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_bug(self) -> None:
         """
-        A failure that nobody expects is logged, and the next marks are stored.
+        An unexpected failure is logged, and the next marks are stored.
         """
         self.pool.put(2, mark(1))
         self.clock.advance(LINGER_S)
@@ -160,7 +161,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_too_many(self) -> None:
         """
-        More than may be kept are dropped and counted; what is in flight counts too.
+        Marks above the limit are dropped and counted; those in flight count too.
         """
         for n in (1, 2):
             self.pool.put(2, mark(n))
@@ -173,7 +174,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_drain(self) -> None:
         """
-        Who stops waits until all is stored.
+        A drain waits until all marks are stored.
         """
         self.pool.put(2, mark(1))
         drained = self.pool.drain(5)
@@ -186,13 +187,14 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_drain_nothing(self) -> None:
         """
-        Where nothing waits stopping takes no time.
+        A drain without marks ends at once.
         """
         self.successResultOf(self.pool.drain(5))
 
     def test_drain_in_vain(self) -> None:
         """
-        What is not stored in the time for it is given up and counted, in flight or not.
+        Marks that are not stored within the limit are given up and counted, in flight
+        or not.
         """
         self.pool.put(2, mark(1))
         self.clock.advance(LINGER_S)
@@ -206,7 +208,7 @@ class MarkPoolTests(SynchronousTestCase):
 
     def test_drain_while_away(self) -> None:
         """
-        While Message is away a drain ends in time too.
+        While Message is away a drain ends at its limit too.
         """
         self.pool.put(2, mark(1))
         self.clock.advance(LINGER_S)

@@ -1,5 +1,5 @@
 """
-Whom a deployed client is told of.
+Presence for legacy clients.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def present(
     house: LegacyHouse, *heads: ConversationHead, online: tuple[int, ...] = ()
 ) -> None:
     """
-    Users who come have these conversations, and these others are online.
+    Set the conversations of a user who connects, and who is online.
     """
     up: Any = house.upstream
     up.heads = lambda *_: succeed((heads, False))
@@ -27,13 +27,13 @@ def present(
 
 class PresenceTests(SynchronousTestCase):
     """
-    Who is told of whom.
+    Presence for legacy clients.
     """
 
     def test_partners(self) -> None:
         """
-        On connect a client hears which of its partners are there, then who comes and
-        goes, each change once.
+        A client that connects is told which of its partners are online, then each
+        change once.
         """
         house = LegacyHouse()
         heads = (
@@ -42,7 +42,7 @@ class PresenceTests(SynchronousTestCase):
             ConversationHead("g:4", 1, 0),
         )
         present(house, *heads, online=(9,))
-        client = house.deployed(8)
+        client = house.connect(8)
         self.assertEqual(house.upstream.named("watch"), [([7, 9],)])
         self.assertEqual(client.presence(), [(9, "online")])
         house.registry.presence(UserPresence(9, True))
@@ -53,17 +53,19 @@ class PresenceTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         """
-        It is from who came to the client, with the time.
+        A presence message is from the user who joined to the client's user, with the
+        time.
         """
         house = LegacyHouse()
         present(house, ConversationHead("u:7:8", 3, 0), online=(7,))
-        (said,) = house.deployed(8).heard()
+        (said,) = house.connect(8).heard()
         self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
         self.assertEqual(said.timestamp, int(house.clock.seconds()))
 
     def test_acknowledged(self) -> None:
         """
-        Each has an id of its own, and a client that acknowledges it marks nothing.
+        Each presence message has an id of its own, and its acknowledgement marks
+        nothing.
         """
         house = LegacyHouse()
         present(
@@ -72,7 +74,7 @@ class PresenceTests(SynchronousTestCase):
             ConversationHead("u:8:9", 3, 0),
             online=(7, 9),
         )
-        client = house.deployed(8)
+        client = house.connect(8)
         one, two = (said.message_id for said in client.heard())
         self.assertTrue(0 < one < two)
         client.acknowledge(one)
@@ -82,11 +84,11 @@ class PresenceTests(SynchronousTestCase):
 
     def test_new_partner(self) -> None:
         """
-        Whoever they begin to talk with is watched too.
+        A user with whom a new conversation begins is watched too.
         """
         house = LegacyHouse()
         present(house)
-        client = house.deployed(8)
+        client = house.connect(8)
         house.push(text(1), to=8)
         client.say(9, "hello")
         self.assertEqual(house.upstream.named("watch"), [([7],), ([9],)])
@@ -95,22 +97,23 @@ class PresenceTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        No more are watched than the settings allow; those of late come first.
+        No more users are watched than the settings allow; the most recent partners come
+        first.
         """
         house = LegacyHouse(watch=2)
         present(house, *(ConversationHead(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
-        client = house.deployed(8)
+        client = house.connect(8)
         client.say(30, "hello")
         self.assertEqual(house.upstream.named("watch"), [([22, 23],)])
 
     def test_unknown(self) -> None:
         """
-        Where the conversations cannot be read at first they are read later.
+        If the conversations cannot be read at first, they are read later.
         """
         house = LegacyHouse()
         up: Any = house.upstream
         up.heads = lambda *_: fail(Unavailable("not now"))
-        client = house.deployed(8)
+        client = house.connect(8)
         present(house, ConversationHead("u:7:8", 3, 0), online=(7,))
         client.session.resync("a Message is there")
         self.assertEqual(client.presence(), [(7, "online")])

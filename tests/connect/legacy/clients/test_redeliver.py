@@ -1,5 +1,5 @@
 """
-With C{legacy.redeliver} a deployed client is given on connect what it has not seen.
+With C{legacy.redeliver}, a legacy client that connects gets its unread messages.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from wsmsg.errors import Forbidden, Unavailable
 
 class RedeliverTests(FeedTestCase):
     """
-    With C{legacy.redeliver}.
+    The setting C{legacy.redeliver}.
     """
 
     def test_off(self) -> None:
         """
-        Without the setting a client that comes back is given nothing.
+        Without the setting, a client that returns gets no old messages.
         """
         self.begin(texts([1, 2]))
         self.assertEqual(self.heard(), [])
 
     def test_on(self) -> None:
         """
-        What is unread is given on connect, over several pages, oldest first, as it was
-        the first time.
+        Unread messages are sent on connecting, over several pages, the oldest first,
+        unchanged.
         """
         self.begin(texts(range(1, 9)), redeliver=True)
         heard = self.client.heard()
@@ -33,7 +33,7 @@ class RedeliverTests(FeedTestCase):
 
     def test_seen(self) -> None:
         """
-        What was seen is not given, nor what the user said.
+        Messages that were read, and the user's own, are not sent again.
         """
         self.begin()
         self.store.messages += [*texts([1, 2, 3]), text(4, sender=8, to=7)]
@@ -47,15 +47,15 @@ class RedeliverTests(FeedTestCase):
                 }
             )
         )
-        self.assertEqual(self.heard(self.house.deployed(8)), [1, 3])
+        self.assertEqual(self.heard(self.house.connect(8)), [1, 3])
 
     def test_as_it_reads(self) -> None:
         """
-        The next page is not read before the client has taken what there was.
+        The next page is not read before the client has taken the last one.
         """
         self.begin(texts(range(1, 9)), redeliver=True)
         self.store.fails = Unavailable("not now")
-        client = self.house.deployed(8)
+        client = self.house.connect(8)
         client.session.outbox.pauseProducing()
         self.store.fails = None
         self.house.pass_time(5)
@@ -65,7 +65,7 @@ class RedeliverTests(FeedTestCase):
 
     def test_in_turns(self) -> None:
         """
-        A page that is too much at once is given in parts.
+        A page that is too large at once is sent in parts.
         """
         long = "1" * 70_000
         many = [text(n, content=f"{n}{long}") for n in (1, 2, 3)]
@@ -75,12 +75,12 @@ class RedeliverTests(FeedTestCase):
 
     def test_live_meanwhile(self) -> None:
         """
-        What is said while the unread is given comes after it, once.
+        Messages pushed while unread ones are sent come after them, once.
         """
         self.begin(texts([1, 2]), redeliver=True)
         self.heard()
         self.store.fails = Unavailable("not now")
-        client = self.house.deployed(8)
+        client = self.house.connect(8)
         self.push(*texts([3, 4]))
         self.assertEqual(self.heard(client), [])
         self.store.fails = None
@@ -91,7 +91,7 @@ class RedeliverTests(FeedTestCase):
 
     def test_impossible(self) -> None:
         """
-        Where it cannot be asked for what is unread, what is said is given all the same.
+        If the unread messages cannot be read, new messages are sent all the same.
         """
         self.begin()
         self.store.fails = Forbidden("there is no such thing")
@@ -104,7 +104,7 @@ class RedeliverTests(FeedTestCase):
                 }
             )
         )
-        client = self.house.deployed(8)
+        client = self.house.connect(8)
         self.store.fails = None
         self.push(*texts([3]))
         self.house.pass_time(1.1)

@@ -1,5 +1,5 @@
 """
-What deployed clients sent is kept until it is accepted, in its order.
+Sends of legacy clients are held until they are accepted, in order.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _FORBIDDEN = SendAnswer(code="forbidden", reason="not a member")
 
 class HeldSendsTests(SynchronousTestCase):
     """
-    A client that sends, while Message takes it or does not.
+    A client that sends, while Message accepts or refuses.
     """
 
     def test_accepted(self) -> None:
         """
-        What is accepted is forgotten.
+        An accepted message is released.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a", "b")
         self.assertEqual(house.sent, ["a", "b"])
         self.assertEqual(house.legacy.held.count, 2)
@@ -38,10 +38,10 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_one_identity(self) -> None:
         """
-        A message that is given again is the same message; another has another id.
+        A message that is sent again keeps its id; another message has another.
         """
         house = LegacyHouse()
-        house.deployed(7).say(8, "a", "a")
+        house.connect(7).say(8, "a", "a")
         first, second = (new for new, _ in house.upstream.sends)
         house.answer(UNAVAILABLE, UNAVAILABLE)
         house.pass_time(1)
@@ -51,11 +51,11 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_refused_for_now(self) -> None:
         """
-        What is refused for a moment is given again when the hint says, no sooner, and
-        before what came meanwhile.
+        A message that is refused for now is sent again when the hint allows, no sooner,
+        and before later ones.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a", "b")
         house.answer(UNAVAILABLE, UNAVAILABLE)
         client.say(8, "c")
@@ -68,8 +68,8 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_refused_at_once(self) -> None:
         """
-        Where a send is refused before it is even given away, nothing behind it is
-        given, until the hint is over.
+        If a message is refused while it is being sent, nothing behind it is sent until
+        the hint allows.
         """
         house = LegacyHouse(window=2)
         tried: list[str] = []
@@ -82,7 +82,7 @@ class HeldSendsTests(SynchronousTestCase):
         up: Any = house.upstream
         up.up = False
         up.send = send
-        house.deployed(7).say(8, *"abcd")
+        house.connect(7).say(8, *"abcd")
         up.up = True
         house.pass_time(0.1)
         self.assertEqual(tried, ["a", "b"])
@@ -92,10 +92,10 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_waits_for_all(self) -> None:
         """
-        Nothing is given again while something behind it is on its way.
+        Nothing is sent again while a later message is in flight.
         """
         house = LegacyHouse()
-        house.deployed(7).say(8, "a", "b")
+        house.connect(7).say(8, "a", "b")
         house.answer(UNAVAILABLE)
         house.pass_time(5)
         self.assertEqual(house.sent, ["b"])
@@ -105,10 +105,10 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_other_conversations(self) -> None:
         """
-        What one conversation cannot do now does not hold up another.
+        A refusal in one conversation does not delay another.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a")
         house.answer(UNAVAILABLE)
         client.say(9, "b")
@@ -116,10 +116,11 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_refused_for_good(self) -> None:
         """
-        What can never be accepted is dropped with a warning, and the next goes on.
+        A message that is refused for good is dropped with a warning, and the next is
+        sent.
         """
         house = LegacyHouse()
-        house.deployed(7).say(8, "a", "b")
+        house.connect(7).say(8, "a", "b")
         with capturedLogs() as logs:
             house.answer(_FORBIDDEN, ACCEPTED)
         (warning,) = [e for e in logs if e["log_level"] is LogLevel.warn]
@@ -131,11 +132,11 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_no_message(self) -> None:
         """
-        While no Message is there nothing is given; then all of it is.
+        While no Message is up nothing is sent; then everything is.
         """
         house = LegacyHouse()
         house.upstream.up = False
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a", "b")
         house.pass_time(60)
         self.assertEqual(house.sent, [])
@@ -145,25 +146,25 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_survives_connection(self) -> None:
         """
-        What a client sent is accepted though its connection is gone; what it sends
-        after coming back comes after it.
+        Messages are accepted although their connection is gone; those sent after a
+        reconnect come after them.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a")
         house.answer(UNAVAILABLE)
         client.drop()
-        house.deployed(7).say(8, "b")
+        house.connect(7).say(8, "b")
         house.pass_time(1)
         self.assertEqual(house.sent, ["a", "b"])
 
     def test_given_up(self) -> None:
         """
-        What is refused for longer than the settings say is given up, with a warning
-        and a count; what is younger stays.
+        A message that is refused for longer than the setting is given up, with a
+        warning and a count; younger ones stay.
         """
         house = LegacyHouse(legacy={"send_keep_s": 10})
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a")
         house.answer(UNAVAILABLE)
         house.upstream.up = False
@@ -181,21 +182,21 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_window(self) -> None:
         """
-        Not more than a window of a conversation is with Message at a time.
+        At most a window of a conversation is in flight.
         """
         house = LegacyHouse(window=2)
-        house.deployed(7).say(8, "a", "b", "c")
+        house.connect(7).say(8, "a", "b", "c")
         self.assertEqual(house.sent, ["a", "b"])
         house.answer(ACCEPTED)
         self.assertEqual(house.sent, ["b", "c"])
 
     def test_full(self) -> None:
         """
-        A user of whom too much waits is not read, until a quarter of it is gone; others
-        are.
+        A user with too many held messages is not read until a quarter of them is gone;
+        others are.
         """
         house = LegacyHouse(legacy={"user_sends": 4})
-        client, other = house.deployed(7), house.deployed(9)
+        client, other = house.connect(7), house.connect(9)
         client.say(8, "a", "b", "c")
         self.assertTrue(client.peer.reading)
         client.say(8, "d")
@@ -211,10 +212,10 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_full_of_bytes(self) -> None:
         """
-        When all that is kept is too large, whoever sends is not read.
+        While all held messages take too much memory, no client that sends is read.
         """
         house = LegacyHouse(legacy={"held_bytes": 5000})
-        one, two = house.deployed(7), house.deployed(9)
+        one, two = house.connect(7), house.connect(9)
         one.say(8, "x" * 4500)
         self.assertTrue(one.peer.reading)
         two.say(8, "x" * 500)
@@ -225,10 +226,10 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_drained(self) -> None:
         """
-        Stopping waits until all is accepted.
+        Stopping waits until everything is accepted.
         """
         house = LegacyHouse()
-        house.deployed(7).say(8, "a")
+        house.connect(7).say(8, "a")
         drained = house.legacy.drain(5)
         self.assertNoResult(drained)
         house.answer(ACCEPTED)
@@ -237,10 +238,10 @@ class HeldSendsTests(SynchronousTestCase):
 
     def test_drained_late(self) -> None:
         """
-        Stopping waits no longer than it may; what is left is given up and counted.
+        Stopping waits no longer than its limit; what is left is given up and counted.
         """
         house = LegacyHouse()
-        house.deployed(7).say(8, "a", "b")
+        house.connect(7).say(8, "a", "b")
         drained = house.legacy.drain(5)
         house.clock.advance(4.9)
         self.assertNoResult(drained)
@@ -257,12 +258,12 @@ class HeldSendsTests(SynchronousTestCase):
     )
     def test_order(self, says: list[tuple[int, bool]], fates: list[str]) -> None:
         """
-        Whatever is refused whenever, each conversation keeps its order and nothing is
+        Whatever is refused and when, each conversation keeps its order, and nothing is
         accepted twice or lost.
         """
         house = LegacyHouse(window=3)
         fence = Fenced(house)
-        client = house.deployed(7)
+        client = house.connect(7)
         for n, (to, _) in enumerate(says):
             client.say(to, str(n))
         for fate in fates:
@@ -281,8 +282,8 @@ class HeldSendsTests(SynchronousTestCase):
 
 class Fenced:
     """
-    A Message that, as ours does, refuses what is on the wire behind something refused,
-    and what comes shortly after it.
+    A Message that, like ours, also refuses what is in flight behind a refused message,
+    and what arrives shortly after it.
     """
 
     def __init__(self, house: LegacyHouse) -> None:

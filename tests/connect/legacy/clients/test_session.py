@@ -1,5 +1,5 @@
 """
-A session of a deployed client: what it says, who is beside it, how it ends.
+The session of a legacy client: its messages, other sessions of its user, its end.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from wsmsg.protocol.legacy import HEARTBEAT, MANAGING, TEXT
 
 class SaidTests(SynchronousTestCase):
     """
-    What a client says.
+    Messages of a client.
     """
 
     def test_send(self) -> None:
         """
-        A text is sent as the authenticated user, whoever it says to be from.
+        A text is sent as the authenticated user, whatever its C{from} says.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.raw(ws(sender=99, to=8, content="hi", message_type=TEXT, message_id=5))
         ((new, _),) = house.upstream.sends
         self.assertEqual(new, NewSend(7, new.client_id, "u:7:8", "hi", TEXT))
@@ -43,29 +43,30 @@ class SaidTests(SynchronousTestCase):
 
     def test_group(self) -> None:
         """
-        A text to a group goes there.
+        A text to a group is sent to the group.
         """
         house = LegacyHouse()
-        house.deployed(7).raw(ws(group_id=4, content="hi", message_type=TEXT))
+        house.connect(7).raw(ws(group_id=4, content="hi", message_type=TEXT))
         self.assertEqual(house.upstream.sends[0][0].conversation, "g:4")
 
     def test_text_frames(self) -> None:
         """
-        A text message with the same bytes is taken, though they are no UTF-8.
+        A WebSocket text message with the same bytes is accepted, although they are not
+        UTF-8.
         """
         house = LegacyHouse()
         said = ws(to=8, content="hi", message_type=TEXT, timestamp=1795447835)
         with self.assertRaises(UnicodeDecodeError):
             said.decode()
-        house.deployed(7).raw(said, binary=False)
+        house.connect(7).raw(said, binary=False)
         self.assertEqual(house.sent, ["hi"])
 
     def test_nothing_follows(self) -> None:
         """
-        A heartbeat and what is said about the connection change nothing.
+        Heartbeats and messages about the connection have no effect.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.raw(ws(message_type=HEARTBEAT))
         client.raw(ws(message_type=MANAGING, content="whatever"))
         self.assertEqual((house.sent, client.heard()), ([], []))
@@ -73,11 +74,11 @@ class SaidTests(SynchronousTestCase):
 
     def test_skipped(self) -> None:
         """
-        What cannot be is skipped and counted, with a warning now and then; the client
-        and others go on.
+        Invalid messages are skipped and counted, with a warning now and then; the
+        client and others go on.
         """
         house = LegacyHouse(content_bytes=5)
-        client = house.deployed(7)
+        client = house.connect(7)
         bad = [
             b"\xff\xff\xff",
             b"",
@@ -101,8 +102,7 @@ class SaidTests(SynchronousTestCase):
 
     def test_acknowledgement(self) -> None:
         """
-        An acknowledgement marks the message; where it is is known for what was given
-        just now.
+        An acknowledgement marks the message; the place of a recent message is known.
         """
         house = LegacyHouse()
         marks: list[Mark] = []
@@ -113,7 +113,7 @@ class SaidTests(SynchronousTestCase):
             return succeed([True] * len(some))
 
         up.mark = mark
-        client = house.deployed(8)
+        client = house.connect(8)
         house.push(text(5), to=8)
         client.acknowledge(105)
         client.acknowledge(105)
@@ -123,25 +123,25 @@ class SaidTests(SynchronousTestCase):
 
     def test_foreign_acknowledgement(self) -> None:
         """
-        An acknowledgement of a message that is not the user's is skipped.
+        An acknowledgement of a message to another user is skipped.
         """
         house = LegacyHouse()
         up: Any = house.upstream
         up.mark = lambda user, some: succeed([False])
-        client = house.deployed(8)
+        client = house.connect(8)
         client.acknowledge(1)
         house.pass_time(0.1)
         self.assertEqual(house.legacy.counters.skipped, 1)
 
     def test_acknowledged_while_away(self) -> None:
         """
-        An acknowledgement that cannot be stored now is stored later, also when the
-        client is gone by then.
+        An acknowledgement that cannot be stored now is stored later, even if the client
+        is gone by then.
         """
         house = LegacyHouse()
         up: Any = house.upstream
         up.mark = lambda user, some: fail(Unavailable("no Message is there"))
-        client = house.deployed(8)
+        client = house.connect(8)
         client.acknowledge(1)
         house.pass_time(0.1)
         client.drop()
@@ -152,11 +152,11 @@ class SaidTests(SynchronousTestCase):
 
     def test_rate(self) -> None:
         """
-        Where our own client would be refused for its rate, a deployed one is read
-        slower; nothing of it is lost.
+        A legacy client over its rate is read more slowly instead of being refused;
+        nothing is lost.
         """
         house = LegacyHouse(sends_per_s=10, sends_burst=5)
-        client = house.deployed(7)
+        client = house.connect(7)
         many = [str(n) for n in range(20)]
         client.say(8, *many)
         self.assertEqual(house.sent, many[:5])
@@ -171,10 +171,10 @@ class SaidTests(SynchronousTestCase):
 
     def test_rate_of_user(self) -> None:
         """
-        The rate is the user's, with however many logins.
+        The rate is the user's, over any number of logins.
         """
         house = LegacyHouse(sends_per_s=10, sends_burst=5)
-        clients = [house.deployed(7) for _ in range(4)]
+        clients = [house.connect(7) for _ in range(4)]
         for client in clients:
             client.say(8, *"abcdefghij")
         for _ in range(10):
@@ -186,10 +186,10 @@ class SaidTests(SynchronousTestCase):
 
     def test_frame_rate(self) -> None:
         """
-        Frames of all kinds have a rate as well.
+        Frames of all kinds have a rate too.
         """
         house = LegacyHouse(frames_per_s=10, frames_burst=5)
-        client = house.deployed(7)
+        client = house.connect(7)
         for _ in range(6):
             client.raw(ws(message_type=HEARTBEAT))
         self.assertFalse(client.peer.reading)
@@ -199,25 +199,25 @@ class SaidTests(SynchronousTestCase):
 
 class TogetherTests(SynchronousTestCase):
     """
-    Several clients.
+    Several clients of one user.
     """
 
     def test_two_logins(self) -> None:
         """
-        Two logins of a user live side by side, and both hear.
+        Two logins of a user coexist, and both receive messages.
         """
         house = LegacyHouse()
-        one, two = house.deployed(8), house.deployed(8)
+        one, two = house.connect(8), house.connect(8)
         house.push(text(1), to=8)
         self.assertEqual((one.texts(), two.texts()), (["1"], ["1"]))
         self.assertEqual((one.peer.code, two.peer.code), (None, None))
 
     def test_with_own(self) -> None:
         """
-        A user's deployed client and one of our own hear the same.
+        A user's legacy client and a client of the current protocol receive the same.
         """
         house = LegacyHouse()
-        ours, theirs = own_client(house, 8), house.deployed(8)
+        ours, theirs = own_client(house, 8), house.connect(8)
         house.push(text(1), to=8)
         (deliver,) = ours.heard()
         assert isinstance(deliver, Deliver)
@@ -226,10 +226,10 @@ class TogetherTests(SynchronousTestCase):
 
     def test_too_many(self) -> None:
         """
-        The limit of connections of a user holds.
+        The limit of connections of a user applies.
         """
         house = LegacyHouse(connections_per_user=2)
-        clients = [house.deployed(8) for _ in range(3)]
+        clients = [house.connect(8) for _ in range(3)]
         self.assertEqual(
             [c.peer.code for c in clients], [None, None, Close.RATE_LIMITED]
         )
@@ -237,10 +237,10 @@ class TogetherTests(SynchronousTestCase):
 
     def test_nothing_else(self) -> None:
         """
-        Receipts, typing and requests to sync are not for deployed clients.
+        Receipts, typing and resyncs are not sent to legacy clients.
         """
         house = LegacyHouse()
-        client = house.deployed(8)
+        client = house.connect(8)
         house.registry.typing("u:7:8", 7, [8])
         client.session.resync("why not")
         self.assertEqual(client.peer.written, [])
@@ -248,15 +248,15 @@ class TogetherTests(SynchronousTestCase):
 
 class EndTests(SynchronousTestCase):
     """
-    How it ends.
+    The end of a session.
     """
 
     def test_waiting_taken(self) -> None:
         """
-        What was read when the connection ended, and waited for its turn, is sent.
+        Messages that were read and waited when the connection ended are sent.
         """
         house = LegacyHouse(sends_per_s=1, sends_burst=1)
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a", "b", "c")
         self.assertEqual(house.sent, ["a"])
         client.drop()
@@ -265,11 +265,11 @@ class EndTests(SynchronousTestCase):
 
     def test_drain(self) -> None:
         """
-        When the node stops the client is closed, and what it sent before it heard of
-        that is still taken.
+        A node that stops closes the client, and still accepts messages that the client
+        sent before it learned of that.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a")
         house.registry.drain("stopping")
         house.pass_time(2)
@@ -281,19 +281,20 @@ class EndTests(SynchronousTestCase):
 
     def test_renewed(self) -> None:
         """
-        When our own clients are asked to come again for a new welcome it stays.
+        A legacy client stays when clients of the current protocol are asked to
+        reconnect for a new welcome.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.session.goaway("another kind of Message", 5, ())
         self.assertIsNone(client.peer.code)
 
     def test_after_the_end(self) -> None:
         """
-        A client that goes on sending after it was closed cannot fill us.
+        A client that goes on sending after the close cannot fill the memory.
         """
         house = LegacyHouse(legacy={"user_sends": 2, "held_bytes": 1200})
-        client = house.deployed(7)
+        client = house.connect(7)
         client.session.close(Close.DRAIN, "stopping")
         client.say(8, *"abcdef")
         self.assertEqual(house.sent, ["a", "b", "c"])
@@ -301,10 +302,11 @@ class EndTests(SynchronousTestCase):
 
     def test_nothing_left(self) -> None:
         """
-        When all have gone, and all was accepted, nothing of them is kept.
+        After all clients have gone and all messages are accepted, nothing is left of
+        them.
         """
         house = LegacyHouse()
-        client = house.deployed(7)
+        client = house.connect(7)
         client.say(8, "a")
         house.answer(UNAVAILABLE)
         client.drop()
@@ -326,9 +328,9 @@ class EndTests(SynchronousTestCase):
             waiting.append(Deferred())
             return waiting[-1]
 
-        client = house.deployed(8)
+        client = house.connect(8)
         up.heads = heads
-        client = house.deployed(9)
+        client = house.connect(9)
         waiting.pop().callback(((), False))
         client.drop()
         waiting.pop().callback(([ConversationHead("u:7:9", 1, 0)], False))

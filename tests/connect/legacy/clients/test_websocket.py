@@ -1,5 +1,5 @@
 """
-What a WebSocket does otherwise where its client is a deployed one.
+Differences in a WebSocket whose session reads to the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NO_TEXT = b"\x30\x9b\xb8\x91"
 
 class LegacyWebSocketTests(SynchronousTestCase):
     """
-    A WebSocket to a session that says so.
+    A WebSocket whose session reads to the end.
     """
 
     legacy = True
@@ -27,13 +27,13 @@ class LegacyWebSocketTests(SynchronousTestCase):
 
     def heard(self) -> list[bytes]:
         """
-        What the session was given.
+        Return the messages that the session received.
         """
         return [data for data, _ in self.session.messages]
 
     def test_text(self) -> None:
         """
-        A text message is taken like a binary one, whatever its bytes are.
+        A text message is accepted like a binary one, whatever its bytes are.
         """
         self.wire.message(_NO_TEXT, 1)
         self.wire.send(masked(_NO_TEXT[:2], 1, False) + masked(_NO_TEXT[2:], 0))
@@ -42,8 +42,8 @@ class LegacyWebSocketTests(SynchronousTestCase):
 
     def test_after_close(self) -> None:
         """
-        What the client sent before it heard that we close is taken, until it says that
-        it has heard.
+        Messages that the client sent before it learned of the close are accepted, until
+        it answers the close.
         """
         self.session.peer.close(Close.DRAIN, "stopping")
         self.wire.send(masked(b"on its way") + masked(b"as well", 1))
@@ -54,7 +54,8 @@ class LegacyWebSocketTests(SynchronousTestCase):
 
     def test_long_goodbye(self) -> None:
         """
-        It has long to say that it has heard, as much may be on its way; not for ever.
+        The client has long to answer the close, since much may be under way, but not
+        for ever.
         """
         self.session.peer.close(Close.DRAIN, "stopping")
         for _ in range(9):
@@ -66,7 +67,8 @@ class LegacyWebSocketTests(SynchronousTestCase):
 
     def test_lost_while_held(self) -> None:
         """
-        What was read and not looked at when the connection is lost is taken.
+        Messages that were read and not processed when the connection is lost are
+        accepted.
         """
         self.session.on_received = lambda data: self.session.peer.pause()
         self.wire.send(masked(b"one") + masked(b"two") + masked(b"three") + b"\x82")
@@ -79,7 +81,7 @@ class LegacyWebSocketTests(SynchronousTestCase):
 
     def test_closed_while_held(self) -> None:
         """
-        The same where we close a connection that was not read.
+        The same holds for a paused connection that the server closes.
         """
         self.session.on_received = lambda data: self.session.peer.pause()
         self.wire.send(masked(b"one") + masked(b"two"))
@@ -90,12 +92,12 @@ class LegacyWebSocketTests(SynchronousTestCase):
 
 class OwnWebSocketTests(SynchronousTestCase):
     """
-    The same with clients of our own, which say again what was not accepted.
+    A WebSocket of the current protocol, whose client repeats what was not accepted.
     """
 
     def test_after_close(self) -> None:
         """
-        Nothing is taken after we closed.
+        Nothing is accepted after the server's close.
         """
         edge = Edge()
         wire = edge.open()

@@ -1,10 +1,11 @@
 """
-Every way to fail that crosses a wire: whose fault it is, whether to try again,
-and the code that gRPC, HTTP, the client protocol and a WebSocket close give it.
+Errors that cross a wire: their codes in gRPC, in HTTP, in the client protocol and in
+WebSocket close frames, and whether a request may be repeated.
 
-Adapters turn a library's exceptions into these at their edge; nobody else sees
-the library's own.  Close codes from 4000 to 4499 ask the client to reconnect,
-those from 4500 to 4999 not to (RFC 6455 section 7.4.2 leaves both ranges to us).
+An adapter turns the exceptions of its library into these errors, so that no other
+module sees the library's own.  Close codes from 4000 to 4499 ask the client to
+reconnect, those from 4500 to 4999 ask it not to (RFC 6455 section 7.4.2 leaves both
+ranges to applications).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import ClassVar
 
 class Close(IntEnum):
     """
-    The close codes that we send, by name.
+    The close codes that Connect sends, by name.
     """
 
     DONE = 1000
@@ -39,15 +40,16 @@ class Close(IntEnum):
 
 class WsmsgError(Exception):
     """
-    A failure with a name that the other side understands.
+    A failure with a name that the peer understands.
 
     @cvar code: the name, as C{rejected} and C{error} frames carry it.
-    @cvar grpc_code: name of the C{grpc.StatusCode}.
-    @cvar http_status: for an HTTP answer.
-    @cvar close: how the connection ends where this ends it; L{None}: it goes on.
-    @cvar retry: whether the same request may be made again later.
+    @cvar grpc_code: the name of the C{grpc.StatusCode}.
+    @cvar http_status: the status of an HTTP response.
+    @cvar close: the close code of a connection that this error ends; L{None}: the
+        connection stays open.
+    @cvar retry: whether the same request may be repeated later.
     @ivar reason: one sentence for a person.
-    @ivar retry_after_ms: when to try again; 0: not at all, or no hint.
+    @ivar retry_after_ms: the time until a repeat, in milliseconds; 0: no hint.
     """
 
     code: ClassVar[str] = "internal"
@@ -64,13 +66,13 @@ class WsmsgError(Exception):
 
 class Internal(WsmsgError):
     """
-    A bug of ours.
+    A bug in the server.
     """
 
 
 class BadFrame(WsmsgError):
     """
-    The frame cannot be understood.
+    The frame cannot be decoded, or a field of it is not valid.
     """
 
     code = "bad_frame"
@@ -81,7 +83,7 @@ class BadFrame(WsmsgError):
 
 class BadRequest(WsmsgError):
     """
-    The frame was understood, and what it asks for cannot be.
+    The frame is valid, but asks for something impossible.
     """
 
     code = "bad_request"
@@ -92,7 +94,7 @@ class BadRequest(WsmsgError):
 
 class Unauthenticated(WsmsgError):
     """
-    No token, or none that we believe.
+    The token is missing or not valid.
     """
 
     code = "unauthenticated"
@@ -103,7 +105,7 @@ class Unauthenticated(WsmsgError):
 
 class Forbidden(WsmsgError):
     """
-    We know who asks, and they may not.
+    The user is known, and does not have the right.
     """
 
     code = "forbidden"
@@ -114,7 +116,7 @@ class Forbidden(WsmsgError):
 
 class Stale(WsmsgError):
     """
-    No C{hello} in time.
+    The client did not send C{hello} in time.
     """
 
     code = "stale"
@@ -125,7 +127,7 @@ class Stale(WsmsgError):
 
 class Replaced(WsmsgError):
     """
-    A newer login of the same device took the session's place.
+    A newer login of the same device replaced the session.
     """
 
     code = "replaced"
@@ -147,7 +149,7 @@ class Kicked(WsmsgError):
 
 class TooLarge(WsmsgError):
     """
-    Longer than the limit.
+    The content or the frame is longer than the limit.
     """
 
     code = "too_large"
@@ -158,7 +160,7 @@ class TooLarge(WsmsgError):
 
 class Conflict(WsmsgError):
     """
-    The sender used this client id already, for another message.
+    The sender has used this client id for another message.
     """
 
     code = "conflict"
@@ -169,7 +171,7 @@ class Conflict(WsmsgError):
 
 class NotFound(WsmsgError):
     """
-    There is no such thing, or not for who asks.
+    The object does not exist, or the user may not know of it.
     """
 
     code = "not_found"
@@ -180,7 +182,7 @@ class NotFound(WsmsgError):
 
 class Unsupported(WsmsgError):
     """
-    The deployed Message behind this server has no such thing.
+    The legacy Message behind this server has no such feature.
     """
 
     code = "unsupported"
@@ -191,7 +193,7 @@ class Unsupported(WsmsgError):
 
 class RateLimited(WsmsgError):
     """
-    More often than the limit.
+    The client exceeds the rate limit.
     """
 
     code = "rate_limited"
@@ -203,7 +205,7 @@ class RateLimited(WsmsgError):
 
 class Overloaded(WsmsgError):
     """
-    We have as much in flight as we allow ourselves.
+    As many requests are in flight as the limit allows.
     """
 
     code = "overloaded"
@@ -215,7 +217,7 @@ class Overloaded(WsmsgError):
 
 class Unavailable(WsmsgError):
     """
-    Something that we need is not there.
+    A dependency of the server is not available.
     """
 
     code = "unavailable"
@@ -249,14 +251,15 @@ ERRORS: dict[str, type[WsmsgError]] = {
 
 def from_code(code: str, reason: str, retry_after_ms: int = 0) -> WsmsgError:
     """
-    The error that a peer named; one we do not know is L{Internal}.
+    Return the error that a peer named; an unknown name is L{Internal}.
     """
     return ERRORS.get(code, Internal)(reason, retry_after_ms)
 
 
 def closing(error: WsmsgError) -> Close:
     """
-    How a connection ends where this error leaves it nothing to do, as at a login.
+    Return the close code of a connection that cannot go on after this error, for
+    example because its login failed.
     """
     if error.close is not None:
         return error.close
@@ -267,11 +270,11 @@ def closing(error: WsmsgError) -> Close:
 
 def reconnect_allowed(close_code: int) -> bool:
     """
-    Whether a client whose connection ended with this code should come back.
+    Return whether a client should reconnect after this close code.
     """
     return close_code not in _FINAL and not 4500 <= close_code <= 4999
 
 
 # 1002 protocol error, 1003 unsupported, 1007 invalid data, 1008 policy, 1009 too
-# big, 1010 missing extension: the same client would only meet them again.
+# big, 1010 missing extension: the same client would get the same answer again.
 _FINAL = frozenset({1000, 1002, 1003, 1007, 1008, 1009, 1010})

@@ -1,9 +1,10 @@
 """
-What both daemons talk about: messages, conversations, cursors.
+Values that both daemons share: messages, conversations, cursors.
 
-A conversation of two users is named C{u:<low>:<high>} (a user may talk to
-themself: C{u:7:7}), that of a group C{g:<group>}.  Users and groups are positive
-int64.  Within a conversation messages are numbered 1, 2, 3 ... (I{seq}).
+A conversation of two users is named C{u:<low>:<high>}, that of a group C{g:<group>}.  A
+user may have a conversation with themself: C{u:7:7}.  The ids of users and groups are
+positive int64.  Messages of a conversation are numbered 1, 2, 3 ...; the number is the
+message's I{seq}.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ INT64_MAX = 2**63 - 1
 
 #: The kind of a message that is plain text.
 TEXT = 1
-#: Kinds from here on are made by the server; a client cannot send them.
+#: Kinds from here on are events (L{wsmsg.events}), which a client cannot just send.
 FIRST_EVENT = 1000
-#: What a message is once it was taken back; it has no content any more.
+#: The kind of a message that its sender recalled; its content is gone.
 RECALLED = 1003
 
 
 class MessageIdentity(NamedTuple):
     """
-    What makes a message the same message, by whatever route it comes.
+    The identity of a message: a repeated send has the same one.
     """
 
     conversation: str
@@ -36,11 +37,11 @@ class MessageIdentity(NamedTuple):
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """
-    What a person sent.
+    A message of a user, or an event.
 
-    @ivar seq: its number in the conversation; 0 while it has none.
-    @ivar message_id: positive, unique, rising with the time of acceptance.
-    @ivar time_ms: when it was accepted, in unix milliseconds.
+    @ivar message_id: positive and unique; it rises with the time of acceptance.
+    @ivar time_ms: the time of acceptance, in unix milliseconds.
+    @ivar seq: the number in the conversation; 0: not numbered yet.
     """
 
     conversation: str
@@ -58,8 +59,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     def same_body(self, other: Message) -> bool:
         """
-        Whether C{other}, of the same identity, says the same thing, or did before it
-        was taken back: what it said is not known any more.
+        Return whether C{other}, of the same identity, has the same content and kind.
+        If one of them was recalled, its content is unknown, and they count as the same.
         """
         if RECALLED in (self.kind, other.kind):
             return True
@@ -67,7 +68,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     def numbered(self, seq: int) -> Message:
         """
-        This message at its place in the conversation.
+        Return this message with its number in the conversation.
         """
         return Message(
             self.conversation,
@@ -83,12 +84,12 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
     """
-    How far a user is in a conversation.  Both are cumulative and only rise.
+    A user's position in a conversation.  Both seqs are cumulative and never decrease.
 
-    @ivar delivered: all up to this seq is on a device of the user.
-    @ivar read: all up to this seq was seen.
-    @ivar seen: what was seen above C{read}: (first, last) seq of each range.  Only
-        where a whole store is moved; elsewhere it is not told.
+    @ivar delivered: all messages up to this seq are on a device of the user.
+    @ivar read: the user has seen all messages up to this seq.
+    @ivar seen: the ranges of seqs above C{read} that the user has seen: the first and
+        last seq of each.  Set only by export and import.
     """
 
     conversation: str
@@ -100,10 +101,11 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
     """
-    A user has seen one message, whatever is before it.
+    The acknowledgement that a user has seen one message, but not those before it.
 
-    @ivar message_id: 0, if C{conversation} and C{seq} say which it is.
-    @ivar conversation: with C{seq}, where they are known; else they are looked up.
+    @ivar message_id: 0 if C{conversation} and C{seq} name the message.
+    @ivar conversation: empty if unknown, as C{seq} is 0 then; the message is looked up
+        by its id.
     """
 
     user: int
@@ -114,11 +116,11 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 class ConversationHead(msgspec.Struct, frozen=True):
     """
-    Where a conversation is, for one of its members.
+    The end of a conversation, and the cursors in it, for one of its members.
 
-    @ivar head: the last seq there is.
-    @ivar time_ms: when it was given.
-    @ivar others: in a conversation of two, how far the other member is.
+    @ivar head: the last seq.
+    @ivar time_ms: when that message was stored, in unix milliseconds.
+    @ivar others: the cursor of the other member, in a conversation of two.
     """
 
     conversation: str
@@ -131,9 +133,9 @@ class ConversationHead(msgspec.Struct, frozen=True):
 
 class UserPresence(msgspec.Struct, frozen=True, gc=False):
     """
-    What others may know about a user being there.
+    A user's presence, as other users see it.
 
-    @ivar last_seen_ms: unix milliseconds; 0: never seen.
+    @ivar last_seen_ms: unix milliseconds; 0: none is known, or the user is online.
     """
 
     user: int
@@ -143,21 +145,22 @@ class UserPresence(msgspec.Struct, frozen=True, gc=False):
 
 class InvalidName(ValueError):
     """
-    No conversation can have this name.
+    The name of a conversation is not valid.
     """
 
 
 def conversation_of(user: int, other: int) -> str:
     """
-    The name of the conversation of two users.
+    Return the name of the conversation of two users.
     """
     return f"u:{user}:{other}" if user <= other else f"u:{other}:{user}"
 
 
 def group_of(creator: int, client_id: str) -> int:
     """
-    The number of the group that this request makes: the same for a repeated request,
-    and unlike that of any other as far as 63 bits of SHA-256 can tell.
+    Return the number of the group that a request creates.  A repeated request has the
+    same number; other requests have other numbers, as far as 63 bits of SHA-256 can
+    tell them apart.
     """
     digest = sha256(b"%d:%s" % (creator, client_id.encode())).digest()
     return int.from_bytes(digest[:8], "big") >> 1 or 1
@@ -165,47 +168,49 @@ def group_of(creator: int, client_id: str) -> int:
 
 def group_conversation(group: int) -> str:
     """
-    The name of a group's conversation.
+    Return the name of a group's conversation.
     """
     return f"g:{group}"
 
 
 def is_group(conversation: str) -> bool:
     """
-    Whether it can only be the name of a group's conversation; see L{group_in}.
+    Return whether a name begins like that of a group's conversation; L{group_in} checks
+    the rest.
     """
     return conversation.startswith("g:")
 
 
 def group_in(conversation: str) -> int:
     """
-    The group whose conversation has this name.
+    Return the number of the group whose conversation has this name.
 
-    @raise InvalidName: it is not that of a group.
+    @raise InvalidName: this is not the name of a group's conversation.
     """
     digits = conversation[2:]
     if is_group(conversation) and digits.isascii() and digits.isdecimal():
         group = int(digits[:20])
         if 0 < group <= INT64_MAX and digits == str(group):
             return group
-    raise InvalidName(f"{conversation!r} is no conversation of a group")
+    raise InvalidName(f"{conversation!r} is not the conversation of a group")
 
 
 @lru_cache(maxsize=65536)
 def members_of(conversation: str) -> tuple[int, ...]:
     """
-    The users of a conversation of two, low before high; one, if it is with oneself.
+    Return the users of a conversation of two, the lower id first; only one user if the
+    conversation is with themself.
 
-    @raise InvalidName: the name is not that of a conversation of two.
+    @raise InvalidName: this is not the name of a conversation of two.
     """
     kind, _, rest = conversation.partition(":")
     low, _, high = rest.partition(":")
     # isdecimal() takes digits of other scripts as well; names are compared as text.
     if kind != "u" or not (low + high).isascii() or not (low + high).isdecimal():
-        raise InvalidName(f"{conversation!r} is no conversation of two users")
+        raise InvalidName(f"{conversation!r} is not a conversation of two users")
     if not low or not high or len(high) > 19:
-        raise InvalidName(f"{conversation!r} is no conversation of two users")
+        raise InvalidName(f"{conversation!r} is not a conversation of two users")
     a, b = int(low), int(high)
     if not 0 < a <= b <= INT64_MAX or conversation != f"u:{a}:{b}":
-        raise InvalidName(f"{conversation!r} is no conversation of two users")
+        raise InvalidName(f"{conversation!r} is not a conversation of two users")
     return (a,) if a == b else (a, b)

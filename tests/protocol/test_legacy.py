@@ -22,8 +22,8 @@ from wsmsg.protocol.legacy import (
     CODEC,
     LegacyAcknowledgement,
     LegacyHeartbeat,
-    presence,
-    understood,
+    decode_message,
+    encode_presence,
 )
 from wsmsg.rpc.rest_pb2 import WSMessage
 
@@ -68,7 +68,7 @@ class RecordedTests(SynchronousTestCase):
         """
         A text is a send to whom it names; who it claims to be from does not count.
         """
-        frame = understood(bytes.fromhex(_SAID))
+        frame = decode_message(bytes.fromhex(_SAID))
         self.assertEqual(frame, frames.Send("", 1002, 0, "hello from 1001"))
 
     def test_heard(self) -> None:
@@ -81,7 +81,7 @@ class RecordedTests(SynchronousTestCase):
         """
         An acknowledgement is of the message it names.
         """
-        frame = understood(bytes.fromhex(_ACKNOWLEDGED))
+        frame = decode_message(bytes.fromhex(_ACKNOWLEDGED))
         self.assertEqual(frame, LegacyAcknowledgement(_ID))
 
 
@@ -95,14 +95,16 @@ class UnderstoodTests(SynchronousTestCase):
         Types 2 and 3 ask for nothing.
         """
         for kind in (2, 3):
-            self.assertIsInstance(understood(ws(message_type=kind)), LegacyHeartbeat)
+            self.assertIsInstance(
+                decode_message(ws(message_type=kind)), LegacyHeartbeat
+            )
 
     def test_unknown_fields(self) -> None:
         """
         Fields that a later contract may have are passed over.
         """
         later = ws(to=5, content="x", message_type=1) + bytes.fromhex("f80601")
-        self.assertEqual(understood(later), frames.Send("", 5, 0, "x"))
+        self.assertEqual(decode_message(later), frames.Send("", 5, 0, "x"))
 
     def test_bad(self) -> None:
         """
@@ -110,17 +112,17 @@ class UnderstoodTests(SynchronousTestCase):
         """
         for data, words in (
             (b"", "message_type 0"),
-            (b"\xff\xff", "no WSMessage"),
+            (b"\xff\xff", "not a protobuf WSMessage"),
             (ws(message_type=10), "message_type 10"),
             (ws(message_type=-1), "message_type -1"),
-            (ws(message_type=1, to=-1), "to is below zero"),
-            (ws(message_type=1, group_id=-(2**63)), "group_id is below zero"),
+            (ws(message_type=1, to=-1), "to is negative"),
+            (ws(message_type=1, group_id=-(2**63)), "group_id is negative"),
             (ws(message_type=4), "message_id"),
             (ws(message_type=4, message_id=-9), "message_id"),
-            (b"\x2a\x01\xff\x38\x01", "no WSMessage"),
+            (b"\x2a\x01\xff\x38\x01", "not a protobuf WSMessage"),
         ):
             with self.assertRaises(BadFrame) as caught:
-                understood(data)
+                decode_message(data)
             self.assertIn(words, caught.exception.reason)
 
     @given(st.binary(max_size=200))
@@ -129,7 +131,7 @@ class UnderstoodTests(SynchronousTestCase):
         No bytes do anything but be understood or refused.
         """
         try:
-            frame = understood(data)
+            frame = decode_message(data)
         except BadFrame as e:
             self.assertLess(len(e.reason), 200)
         else:
@@ -148,7 +150,7 @@ class UnderstoodTests(SynchronousTestCase):
         No number in a field makes a send out of what is none, or another one.
         """
         try:
-            frame = understood(
+            frame = decode_message(
                 ws(to=to, group_id=group, message_type=kind, content=content)
             )
         except BadFrame:
@@ -202,12 +204,12 @@ class HeardTests(SynchronousTestCase):
         """
         Somebody who came is type 10, from who came and to the client.
         """
-        said = WSMessage.FromString(presence(7, online=True, to=8, time_s=9))
+        said = WSMessage.FromString(encode_presence(7, online=True, to=8, time_s=9))
         self.assertEqual((getattr(said, "from"), said.to), (7, 8))
         self.assertEqual(
             (said.content, said.timestamp, said.message_type), ("online", 9, 10)
         )
-        said = WSMessage.FromString(presence(7, online=False, to=8, time_s=9))
+        said = WSMessage.FromString(encode_presence(7, online=False, to=8, time_s=9))
         self.assertEqual(said.content, "offline")
 
     @given(server_frames)

@@ -1,5 +1,5 @@
 """
-What a spelling of the client protocol is.
+The interface of an encoding of the client protocol.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
 class ICodec(Interface):
     """
-    One spelling of the client protocol.  L{wsmsg.connect.session.outbox.framed} puts
+    One encoding of the client protocol.  L{wsmsg.connect.session.outbox.framed} puts
     the WebSocket header of a server before what C{encode} gives.
     """
 
@@ -21,22 +21,22 @@ class ICodec(Interface):
 
     def decode(data: bytes) -> ClientFrame:
         """
-        @return: the L{wsmsg.protocol.frames.ClientFrame} that the payload of a message
-        holds.
-        @raise wsmsg.errors.BadFrame: it holds none; the reason names the field.
+        @param data: the payload of a WebSocket message.
+        @raise wsmsg.errors.BadFrame: the payload is not a valid frame; the reason names
+            the field.
         """
 
     def encode(frame: ServerFrame) -> bytes:
         """
-        @return: the payload of a message.
+        @return: the payload of a WebSocket message.
         """
 
     def encode_client(frame: ClientFrame) -> bytes:
         """
-        C{decode} backwards, for clients.
+        The reverse of C{decode}, for clients.
         """
 
     def decode_server(data: bytes) -> ServerFrame:
         """
-        C{encode} backwards, for clients.
+        The reverse of C{encode}, for clients.
         """

@@ -1,9 +1,42 @@
 """
 The frames of the client protocol, in the one form that all codecs share.
 
-What each means is in C{docs/protocol.md}; the numbers on the wire are in
-C{protos/wsmsg/rpc/client.proto}.  A codec makes these of bytes and bytes of these;
-everything behind it sees only these.  Times are unix milliseconds.
+A session in JSON, C{->} from the client, C{<-} from the server::
+
+    -> {"type": "hello", "token": "...", "device": "phone", "since": 1767225600000}
+       # since: the time of the last welcome whose heads the client has synced
+    <- {"type": "welcome", "user": 1001, "session": "...", "heartbeat_s": 2.0,
+        "limits": {...}, "time": 1767225660000,
+        "heads": [{"conversation": "u:1001:1002", "head": 17, "read": 15, ...}]}
+       # the conversations that changed since then; the client has messages up to 15:
+    -> {"type": "sync", "id": "q1", "conversation": "u:1001:1002", "after": 15}
+    <- {"type": "page", "id": "q1", "conversation": "u:1001:1002", "head": 17,
+        "messages": [{"type": "deliver", "seq": 16, ...}, {...}]}
+
+    -> {"type": "send", "client_id": "5f0c8d3e", "to": 1002, "content": "Good morning"}
+    <- {"type": "accepted", "client_id": "5f0c8d3e", "time": 1767225661000}
+       # durable; the client repeats unanswered sends, with the same client_id
+    <- {"type": "deliver", "conversation": "u:1001:1002", "seq": 18, "from": 1001,
+        "client_id": "5f0c8d3e", "content": "Good morning", ...}
+       # the sender's devices get their own messages, too
+    <- {"type": "receipt", "conversation": "u:1001:1002", "user": 1002, "delivered": 18}
+    <- {"type": "deliver", "conversation": "u:1001:1002", "seq": 19, "from": 1002, ...}
+    -> {"type": "read", "conversation": "u:1001:1002", "seq": 19}
+
+    -> {"type": "create_group", "client_id": "7d", "name": "Crew", "members": [1002]}
+    <- {"type": "accepted", "client_id": "7d", "conversation": "g:8140...", ...}
+    -> {"type": "recall", "client_id": "7e", "conversation": "u:1001:1002", "seq": 18}
+    <- {"type": "rejected", "client_id": "7e", "code": "rate_limited",
+        "retry_after_ms": 500, "reason": "too many sends"}
+
+    -> {"type": "ping", "nonce": "1"}
+    <- {"type": "pong", "nonce": "1"}
+    <- {"type": "goaway", "reason": "stopping", "after_ms": 640}
+       # the server closes soon: reconnect, here or elsewhere
+
+C{docs/protocol.md} describes each frame; C{protos/wsmsg/rpc/client.proto} has the field
+numbers of the protobuf form.  A codec turns bytes into these values and back, and all
+other modules see only these values.  Times are unix milliseconds.
 """
 
 from __future__ import annotations
@@ -14,7 +47,7 @@ import msgspec
 
 from wsmsg.model import INT64_MAX
 
-#: What both spellings can hold; a codec refuses a number beyond it.
+#: The numbers that both encodings can hold; a codec refuses any other.
 Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 
@@ -59,7 +92,8 @@ class Delivered(Frame, frozen=True):
 
 class Read(Frame, frozen=True):
     """
-    Where C{seq} is 0, C{message_id} was seen, and nothing is said of those before.
+    All messages up to C{seq} were seen.  If C{seq} is 0, only the message with this
+    C{message_id} was.
     """
 
     conversation: str
@@ -76,8 +110,8 @@ class Sync(Frame, frozen=True):
 
 class Conversations(Frame, frozen=True):
     """
-    C{after} goes on with a list: the last conversation there was, its time as
-    C{since}.
+    C{after} continues a list: it is the last conversation of the list so far, and
+    C{since} is the time of that conversation.
     """
 
     id: str
@@ -88,7 +122,7 @@ class Conversations(Frame, frozen=True):
 
 class Typing(Frame, frozen=True):
     """
-    From a client the user is 0; to one it is who types.
+    C{user} is 0 from a client; from the server it is the user who types.
     """
 
     conversation: str
@@ -134,7 +168,7 @@ class ChangeGroup(Submission, frozen=True, gc=True, tag="change_group"):
 
 class Members(Frame, frozen=True):
     """
-    C{after} goes on with a list: the last user there was.
+    C{after} continues a list: it is the last user of the list so far.
     """
 
     id: str
@@ -145,10 +179,10 @@ class Members(Frame, frozen=True):
 
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """
-    What the server takes from this connection.
+    The limits of this connection.
 
-    @ivar unnumbered: messages have no numbers, and there is nothing that needs them:
-        sync, heads, receipts, groups, recall.
+    @ivar unnumbered: messages have no seqs, and so there is no sync, and there are no
+        heads, receipts, groups and recalls.
     """
 
     content_bytes: Int64
@@ -193,7 +227,7 @@ class Welcome(Frame, frozen=True, gc=True):
 
 class Accepted(Frame, frozen=True):
     """
-    C{conversation} is that of the group which the request made.
+    C{conversation} is that of the group which the request created.
     """
 
     client_id: str
@@ -210,7 +244,7 @@ class Rejected(Frame, frozen=True):
 
 class Deliver(Frame, frozen=True, rename={"sender": "from"}):
     """
-    A message.  C{client_id} is there only for the sender's own devices.
+    A message.  Only the sender's own devices get the C{client_id}.
     """
 
     conversation: str

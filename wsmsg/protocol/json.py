@@ -1,9 +1,9 @@
 """
 The client protocol as JSON: one object a text message, C{{"type": "send", ...}}.
 
-A browser's numbers are exact up to 2^53.  So an integer that may be larger is
-spelled as a string when it is, and both spellings are read.  Fields that we do not
-know are ignored; a field given twice counts as given last, but not C{type}.
+A browser's numbers are exact up to 2^53.  So an integer above that is written as a
+string, and both forms are read.  Unknown fields are ignored.  Of a field that is given
+twice the last value counts, except for C{type}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsmsg.errors import BadFrame
 from wsmsg.protocol import frames
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
-from wsmsg.protocol.validation import checked
+from wsmsg.protocol.validation import check_frame
 
 _EXACT = 2**53
 _REASON = 200
@@ -32,27 +32,30 @@ _server: Callable[[bytes], ServerFrame] = msgspec.json.Decoder(
 ).decode
 
 
-def _spelled(value: Any) -> Any:
+def _with_string_ids(value: Any) -> Any:
     """
-    The frame with its large numbers as strings.  Structs do not check the types of
-    their fields when they are made, so the frame can hold them.
+    Return the frame with its large numbers as strings.  Structs do not check the types
+    of their fields when they are created, so the frame can hold strings.
     """
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return str(value) if value > _EXACT or value < -_EXACT else value
     if isinstance(value, tuple):
-        return tuple(map(_spelled, value))
+        return tuple(map(_with_string_ids, value))
     if isinstance(value, msgspec.Struct):
         return type(value)(
-            *(_spelled(getattr(value, name)) for name in value.__struct_fields__)
+            *(
+                _with_string_ids(getattr(value, name))
+                for name in value.__struct_fields__
+            )
         )
     return value
 
 
-def _spelled_deliver(frame: frames.Deliver) -> Any:
+def _deliver_with_string_ids(frame: frames.Deliver) -> Any:
     """
-    L{_spelled} for the one frame that is sent the most.
+    L{_with_string_ids} for the most frequent frame.
     """
     if frame.message_id <= _EXACT and frame.sender <= _EXACT:
         return frame
@@ -69,23 +72,22 @@ def _spelled_deliver(frame: frames.Deliver) -> Any:
     )
 
 
-#: Frames without a number that gets large: times and numbers in a conversation
-#: would take millennia.
+#: Frames without a number that gets large: times and seqs would take millennia.
 _SMALL = frozenset({frames.Accepted, frames.Rejected, frames.Pong, frames.Error})
 
 
-def _bytes(frame: ServerFrame | ClientFrame) -> bytes:
+def _encoded(frame: ServerFrame | ClientFrame) -> bytes:
     if isinstance(frame, frames.Deliver):
-        return _encode(_spelled_deliver(frame))
+        return _encode(_deliver_with_string_ids(frame))
     if type(frame) in _SMALL:
         return _encode(frame)
-    return _encode(_spelled(frame))
+    return _encode(_with_string_ids(frame))
 
 
 def _reason(error: Exception) -> str:
     """
-    What a client's author needs: msgspec names the field, as C{$.to}.  It may quote
-    the frame, so it is cut.
+    Return a reason for the author of a client: msgspec names the field, as C{$.to}.
+    The text may quote the frame, so it is cut.
     """
     if isinstance(error, RecursionError):
         return "the JSON is nested too deeply"
@@ -113,13 +115,13 @@ class JsonCodec:
             frame = _client(data)
         except (ValueError, RecursionError) as e:
             raise BadFrame(_reason(e)) from None
-        return checked(frame)
+        return check_frame(frame)
 
     def encode(self, frame: ServerFrame) -> bytes:
-        return _bytes(frame)
+        return _encoded(frame)
 
     def encode_client(self, frame: ClientFrame) -> bytes:
-        return _bytes(frame)
+        return _encoded(frame)
 
     def decode_server(self, data: bytes) -> ServerFrame:
         try:

@@ -1,15 +1,15 @@
 """
-The deployed clients' one kind of message: one C{WSMessage} of
-C{protos/wsmsg/rpc/rest.proto} a WebSocket message, without a subprotocol.
+The protocol of legacy clients: each WebSocket message is one C{WSMessage} of
+C{protos/wsmsg/rpc/rest.proto}, without a subprotocol.
 
-A type says what it is::
+C{message_type} tells the messages apart::
 
-    from the client   1 a text, 2 a heartbeat, 3 managing the connection,
-                      4 an acknowledgement of one message
-    to the client     1 a text, 10 somebody came or left
+    from the client   1 text, 2 heartbeat, 3 connection management,
+                      4 acknowledgement of one message
+    to the client     1 text, 10 presence of a user
 
-They know no client ids, no numbers and no answers; what of our frames they have no
-word for becomes no bytes at all (L{LegacyCodec.encode}).
+Legacy clients have no client ids, no seqs and no answers.  A frame that has no
+counterpart here is encoded as no bytes at all (L{LegacyCodec.encode}).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from wsmsg.rpc.rest_pb2 import WSMessage
 
 TEXT = 1
 HEARTBEAT = 2
-MANAGING = 3
+CONNECTION = 3
 ACKNOWLEDGEMENT = 4
 PRESENCE = 10
 
@@ -38,7 +38,7 @@ OFFLINE = "offline"
 
 class LegacyAcknowledgement(frames.Frame, frozen=True):
     """
-    The client has shown one message to its user.
+    The acknowledgement of one message that the client has shown to its user.
     """
 
     message_id: int
@@ -46,48 +46,48 @@ class LegacyAcknowledgement(frames.Frame, frozen=True):
 
 class LegacyHeartbeat(frames.Frame, frozen=True):
     """
-    The client is there; or it says something about its connection, which nothing
-    follows from.
+    A sign that the client is alive: a heartbeat, or a message about its connection,
+    which has no other effect.
     """
 
 
 LegacyFrame = frames.Send | LegacyAcknowledgement | LegacyHeartbeat
 
 
-def understood(data: bytes) -> LegacyFrame:
+def decode_message(data: bytes) -> LegacyFrame:
     """
-    What a deployed client said.
+    Decode a message of a legacy client.
 
-    @raise BadFrame: nothing that anybody could want; the reason names the field.
+    @raise BadFrame: the message is not valid; the reason names the field.
     """
     try:
-        said: Any = WSMessage.FromString(data)
+        message: Any = WSMessage.FromString(data)
     except DecodeError:
-        raise BadFrame("it is no WSMessage") from None
-    kind = said.message_type
+        raise BadFrame("not a protobuf WSMessage") from None
+    kind = message.message_type
     if kind == TEXT:
-        return _send(said)
+        return _send(message)
     if kind == ACKNOWLEDGEMENT:
-        if said.message_id <= 0:
-            raise BadFrame("message_id of an acknowledgement is not over zero")
-        return LegacyAcknowledgement(said.message_id)
-    if kind in (HEARTBEAT, MANAGING):
+        if message.message_id <= 0:
+            raise BadFrame("message_id of an acknowledgement is not positive")
+        return LegacyAcknowledgement(message.message_id)
+    if kind in (HEARTBEAT, CONNECTION):
         return LegacyHeartbeat()
-    raise BadFrame(f"message_type {kind} is none that clients send")
+    raise BadFrame(f"message_type {kind} is not a type that clients send")
 
 
-def _send(said: Any) -> frames.Send:
-    if not 0 <= said.to <= INT64_MAX:
-        raise BadFrame("to is below zero")
-    if not 0 <= said.group_id <= INT64_MAX:
-        raise BadFrame("group_id is below zero")
-    return frames.Send("", said.to, said.group_id, said.content)
+def _send(message: Any) -> frames.Send:
+    if not 0 <= message.to <= INT64_MAX:
+        raise BadFrame("to is negative")
+    if not 0 <= message.group_id <= INT64_MAX:
+        raise BadFrame("group_id is negative")
+    return frames.Send("", message.to, message.group_id, message.content)
 
 
 def _text(frame: frames.Deliver) -> bytes:
     """
-    A message; none for whoever sent it (only they see its client id), unless they
-    sent it to themself.
+    Encode a message; no bytes for its sender, who alone sees the client id, unless the
+    sender sent it to themself.
     """
     if frame.kind >= FIRST_EVENT:
         return b""
@@ -101,8 +101,8 @@ def _text(frame: frames.Deliver) -> bytes:
         to = int(high) if int(low) == sender else int(low)
     if frame.client_id and to != sender:
         return b""
-    # Whatever kind our own clients gave it: here that would mean something else.
-    return _spelled(
+    # The kind that other clients gave it would mean something else here.
+    return _encoded(
         sender,
         frame.content,
         TEXT,
@@ -113,7 +113,7 @@ def _text(frame: frames.Deliver) -> bytes:
     )
 
 
-def _spelled(
+def _encoded(
     sender: int,
     content: str,
     kind: int,
@@ -123,7 +123,7 @@ def _spelled(
     group_id: int = 0,
     message_id: int = 0,
 ) -> bytes:
-    said = WSMessage(
+    message = WSMessage(
         message_id=message_id,
         to=to,
         group_id=group_id,
@@ -131,25 +131,25 @@ def _spelled(
         timestamp=time_s,
         message_type=kind,
     )
-    setattr(said, "from", sender)
-    return said.SerializeToString()
+    setattr(message, "from", sender)
+    return message.SerializeToString()
 
 
-def presence(
+def encode_presence(
     user: int, *, online: bool, to: int, time_s: int, message_id: int = 0
 ) -> bytes:
     """
-    That somebody came or left, for the client of the user C{to}.
+    Encode the presence of a user, for a client of the user C{to}.
     """
     content = ONLINE if online else OFFLINE
-    return _spelled(user, content, PRESENCE, time_s, to=to, message_id=message_id)
+    return _encoded(user, content, PRESENCE, time_s, to=to, message_id=message_id)
 
 
 @implementer(ICodec)
 class LegacyCodec:
     """
-    The spelling of those who offer no subprotocol.  Text messages with the same bytes
-    are taken as well as binary ones; what we send is binary.
+    The encoding for clients that offer no subprotocol.  It accepts binary messages, and
+    text messages with the same bytes; the server sends binary messages.
     """
 
     __slots__ = ()
@@ -159,32 +159,32 @@ class LegacyCodec:
     binary = True
 
     def decode(self, data: bytes) -> ClientFrame:
-        frame = understood(data)
+        frame = decode_message(data)
         if isinstance(frame, frames.Send):
             return frame
-        raise BadFrame("our own clients have no such frame")
+        raise BadFrame("this message has no counterpart in the client protocol")
 
     def encode(self, frame: ServerFrame) -> bytes:
         """
-        @return: no bytes for what deployed clients do not know.  That somebody came
-            or left is not yet for anybody, as C{to} is missing.
+        @return: no bytes for a frame that legacy clients do not know.  The C{to} of a
+            presence message is still missing.
         """
         if isinstance(frame, frames.Deliver):
             return _text(frame)
         if isinstance(frame, frames.Presence):
             time_s = frame.last_seen // 1000
-            return presence(frame.user, online=frame.online, to=0, time_s=time_s)
+            return encode_presence(frame.user, online=frame.online, to=0, time_s=time_s)
         return b""
 
     def encode_client(self, frame: ClientFrame) -> bytes:
         if not isinstance(frame, frames.Send):
-            raise BadFrame("deployed clients have no such frame")
+            raise BadFrame("legacy clients have no such frame")
         return WSMessage(
             to=frame.to, group_id=frame.group, content=frame.content, message_type=TEXT
         ).SerializeToString()
 
     def decode_server(self, data: bytes) -> ServerFrame:
-        raise BadFrame("what deployed clients are told is not of our frames")
+        raise BadFrame("messages to legacy clients cannot be decoded to frames")
 
 
 CODEC = LegacyCodec()

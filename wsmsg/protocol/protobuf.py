@@ -1,10 +1,10 @@
 """
 The client protocol as protobuf: one C{ClientFrame} or C{ServerFrame} of
-C{protos/wsmsg/rpc/client.proto} a binary message.
+C{protos/wsmsg/rpc/client.proto} in each binary message.
 
-Fields that we do not know are ignored, as protobuf has it; a frame of a kind that
-we do not know is refused.  The frames that are sent the most are written field by
-field, which costs half of what keyword arguments do.
+Unknown fields are ignored, as protobuf defines it; an unknown kind of frame is refused.
+The most frequent frames are written field by field, which costs half as much as keyword
+arguments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wsmsg.errors import BadFrame
 from wsmsg.protocol import frames as f
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
-from wsmsg.protocol.validation import CHANGE_MAX, WATCH_MAX, checked, listed
+from wsmsg.protocol.validation import CHANGE_MAX, WATCH_MAX, check_count, check_frame
 from wsmsg.rpc import client_pb2 as pb
 
 # ------------------------------------------------------------ protobuf to frames
@@ -27,14 +27,14 @@ from wsmsg.rpc import client_pb2 as pb
 
 def _plain(kind: type[Any]) -> Callable[[Any], Any]:
     """
-    For a frame whose fields all are simple and named as in the proto.
+    Return the reader of a frame whose fields are simple and named as in the proto.
     """
     names = kind.__struct_fields__
 
-    def made(m: Any) -> Any:
+    def read(m: Any) -> Any:
         return kind(*[getattr(m, name) for name in names])
 
-    return made
+    return read
 
 
 def _send(m: Any) -> f.Send:
@@ -42,17 +42,17 @@ def _send(m: Any) -> f.Send:
 
 
 def _watch(m: Any) -> f.Watch:
-    return f.Watch(tuple(listed(m.users, "watch.users", WATCH_MAX)))
+    return f.Watch(tuple(check_count(m.users, "watch.users", WATCH_MAX)))
 
 
 def _create_group(m: Any) -> f.CreateGroup:
-    members = tuple(listed(m.members, "create_group.members", CHANGE_MAX))
+    members = tuple(check_count(m.members, "create_group.members", CHANGE_MAX))
     return f.CreateGroup(m.client_id, m.name, members, m.history)
 
 
 def _change_group(m: Any) -> f.ChangeGroup:
-    add = tuple(listed(m.add, "change_group.add", CHANGE_MAX))
-    remove = tuple(listed(m.remove, "change_group.remove", CHANGE_MAX))
+    add = tuple(check_count(m.add, "change_group.add", CHANGE_MAX))
+    remove = tuple(check_count(m.remove, "change_group.remove", CHANGE_MAX))
     return f.ChangeGroup(m.client_id, m.group, add, remove)
 
 
@@ -142,7 +142,7 @@ _FROM_SERVER = _readers(
 
 def _fill_plain(kind: type[Any]) -> Callable[[Any, Any], None]:
     """
-    L{_plain} backwards; lists of simple values too.
+    Return the writer of such a frame; lists of simple values are allowed.
     """
     names = kind.__struct_fields__
 
@@ -250,7 +250,7 @@ _TO_SERVER = _fillers(ClientFrame.__args__)
 _TO_CLIENT = _fillers(ServerFrame.__args__)
 
 
-def _bytes(m: Any, frame: Any, fillers: dict[type[Any], Any]) -> bytes:
+def _encoded(m: Any, frame: Any, fillers: dict[type[Any], Any]) -> bytes:
     name, fill = fillers[type(frame)]
     fill(getattr(m, name), frame)
     data: bytes = m.SerializeToString()
@@ -278,13 +278,13 @@ class ProtobufCodec:
         if name is None:
             raise BadFrame("a ClientFrame without a frame in it that is known here")
         frame: ClientFrame = _FROM_CLIENT[name](getattr(m, name))
-        return checked(frame)
+        return check_frame(frame)
 
     def encode(self, frame: ServerFrame) -> bytes:
-        return _bytes(pb.ServerFrame(), frame, _TO_CLIENT)
+        return _encoded(pb.ServerFrame(), frame, _TO_CLIENT)
 
     def encode_client(self, frame: ClientFrame) -> bytes:
-        return _bytes(pb.ClientFrame(), frame, _TO_SERVER)
+        return _encoded(pb.ClientFrame(), frame, _TO_SERVER)
 
     def decode_server(self, data: bytes) -> ServerFrame:
         try:

@@ -1,8 +1,9 @@
 """
-What every client frame must be, whatever codec it came in.
+Validation of client frames, whatever codec decoded them.
 
-Sizes are checked against the frame's own bytes by whoever reads it; these bound
-what a field may say: ids, names, numbers.  What a user B{may} do is not here.
+The checks bound the fields of a frame: ids, names, numbers.  The reader of the frame
+has checked its size.  Whether the user B{may} do what the frame asks for is checked
+elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ INT32_MAX = 2**31 - 1
 #: The most users that a C{watch} may name, whatever the limits of the node.
 WATCH_MAX = 10000
 
-#: The most users that a change of a group may name to be understood at all.
+#: The most users that a frame about a group may name, whatever the limit of a change.
 CHANGE_MAX = 10000
 
 _ID_BYTES = 64
@@ -46,14 +47,16 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 def _text(value: str, name: str, limit: int, least: int = 0) -> None:
     """
-    Refuse what is too short, too long in UTF-8, or has control characters.
+    Check the length of a text in UTF-8, and that it has no control characters.
+
+    @raise BadFrame: it is too short or too long, or has control characters.
     """
     size = len(value)
     if size > limit or not value.isascii():
         size = len(value.encode("utf-8"))
     if not least <= size <= limit:
-        raise BadFrame(f"{name} is {size} bytes, and must be {least} to {limit}")
-    # isprintable() is quick and true of most; the pattern knows why it was not.
+        raise BadFrame(f"{name} has {size} bytes, and must have {least} to {limit}")
+    # isprintable() is quick and true of most texts; the pattern decides about the rest.
     if not value.isprintable() and _CONTROL.search(value):
         raise BadFrame(f"{name} has control characters")
 
@@ -72,7 +75,7 @@ def _hello(frame: Hello) -> None:
 
 def _send(frame: Send) -> None:
     client_id = frame.client_id
-    # The commonest frame: what is right of most is seen without a call.
+    # The most frequent frame: valid values are recognized without a call.
     if not (
         0 < len(client_id) <= _ID_BYTES
         and client_id.isascii()
@@ -117,11 +120,11 @@ def _typing(frame: Typing) -> None:
     _number(frame.user, "typing.user", 0, INT64_MAX)
 
 
-def listed(users: Sequence[int], name: str, limit: int) -> Sequence[int]:
+def check_count(users: Sequence[int], name: str, limit: int) -> Sequence[int]:
     """
-    These, if they are not too many.
+    Return these users.
 
-    @raise BadFrame: they are.
+    @raise BadFrame: there are too many.
     """
     if len(users) > limit:
         raise BadFrame(f"{name} has more than {limit} users")
@@ -129,7 +132,7 @@ def listed(users: Sequence[int], name: str, limit: int) -> Sequence[int]:
 
 
 def _users(users: Sequence[int], name: str, limit: int) -> None:
-    listed(users, name, limit)
+    check_count(users, name, limit)
     if users:
         _number(min(users), name, 1, INT64_MAX)
         _number(max(users), name, 1, INT64_MAX)
@@ -193,7 +196,7 @@ _CHECKS: dict[type[Any], Callable[[Any], None]] = {
 }
 
 
-def checked(frame: ClientFrame) -> ClientFrame:
+def check_frame(frame: ClientFrame) -> ClientFrame:
     """
     Return the frame, if its fields are valid.
 

@@ -13,7 +13,7 @@ from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
-from wsmsg.message.ingress.group_rules import BELIEVED_MS, Lately
+from wsmsg.message.ingress.group_rules import BELIEVED_MS, Expiring
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
 
@@ -265,7 +265,7 @@ class GroupIngressTests(GroupCase):
 
 class LatelyTests(SynchronousTestCase):
     """
-    L{Lately}.
+    L{Expiring}.
     """
 
     def test_forgets(self) -> None:
@@ -274,7 +274,7 @@ class LatelyTests(SynchronousTestCase):
         not kept longer than that, nor over the bound.
         """
         now = [0]
-        lately: Lately[str, int] = Lately(lambda: now[0], 10, limit=3)
+        lately: Expiring[str, int] = Expiring(lambda: now[0], 10, limit=3)
         lately.put(["a", "b"], 1)
         now[0] = 5
         lately.put(["a"], 2)

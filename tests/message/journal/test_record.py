@@ -85,9 +85,9 @@ class RecordTests(SynchronousTestCase):
         reaches the store or the links.
         """
         for name in ("x", "u:2:1", "u:0:1", "u:1", "u:1:2:3", "u:1:" + "9" * 99):
-            self.assert_problem(record(conversation=name), "no conversation")
+            self.assert_problem(record(conversation=name), "is not a conversation")
         for name in ("g:", "g:0", "g:07", "g:-1", "g:x", "g:" + "9" * 19):
-            self.assert_problem(record(conversation=name), "no conversation")
+            self.assert_problem(record(conversation=name), "is not the conversation")
         self.assert_problem(record(conversation="u:2:3"), "not in")
 
     def test_groups(self) -> None:

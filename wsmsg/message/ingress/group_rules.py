@@ -36,7 +36,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Lately(Generic[K, V]):
+class Expiring(Generic[K, V]):
     """
     A map whose entries expire; over its limit it drops the oldest.
     """
@@ -115,10 +115,12 @@ class GroupRules:
         self.recall_s = recall_s
         self.now_ms = now_ms
         self._store = store
-        self._members: Lately[tuple[str, int], bool] = Lately(now_ms, BELIEVED_MS)
-        self._changed: Lately[tuple[str, int], bool] = Lately(now_ms, _CHANGED_MS)
-        self._created: Lately[str, Message] = Lately(now_ms, _CREATED_MS, limit=_BIG)
-        self._reserved: Lately[str, frozenset[int]] = Lately(
+        self._members: Expiring[tuple[str, int], bool] = Expiring(now_ms, BELIEVED_MS)
+        self._changed: Expiring[tuple[str, int], bool] = Expiring(now_ms, _CHANGED_MS)
+        self._created: Expiring[str, Message] = Expiring(
+            now_ms, _CREATED_MS, limit=_BIG
+        )
+        self._reserved: Expiring[str, frozenset[int]] = Expiring(
             now_ms, _CHANGED_MS, limit=_BIG
         )
 

@@ -22,7 +22,7 @@ from wsmsg.connect.upstream.interface import NewSend
 from wsmsg.errors import Close, Unavailable
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
-from wsmsg.protocol.legacy import HEARTBEAT, MANAGING, TEXT
+from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT, TEXT
 
 
 class SaidTests(SynchronousTestCase):
@@ -68,7 +68,7 @@ class SaidTests(SynchronousTestCase):
         house = LegacyHouse()
         client = house.connect(7)
         client.raw(ws(message_type=HEARTBEAT))
-        client.raw(ws(message_type=MANAGING, content="whatever"))
+        client.raw(ws(message_type=CONNECTION, content="whatever"))
         self.assertEqual((house.sent, client.heard()), ([], []))
         self.assertEqual(house.legacy.counters.skipped, 0)
 

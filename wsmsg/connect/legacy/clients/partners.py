@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from wsmsg.connect.session.outbox import framed
 from wsmsg.errors import WsmsgError
 from wsmsg.model import InvalidName, UserPresence, is_group, members_of
-from wsmsg.protocol.legacy import CODEC, presence
+from wsmsg.protocol.legacy import CODEC, encode_presence
 
 if TYPE_CHECKING:
     from wsmsg.connect.legacy.clients.session import LegacySession
@@ -104,7 +104,7 @@ class Partners:
         # Clients identify a message by its id, and may acknowledge this one as well.
         self._last_id = max(self._last_id + 1, int(now_s * 1_000_000))
         session.feed.note_unmarked(self._last_id)
-        data = presence(
+        data = encode_presence(
             change.user,
             online=change.online,
             to=session.user,

@@ -35,7 +35,7 @@ from wsmsg.protocol.legacy import (
     ONLINE,
     LegacyAcknowledgement,
     LegacyFrame,
-    understood,
+    decode_message,
 )
 from wsmsg.rpc.rest_pb2 import WSMessage
 
@@ -96,7 +96,7 @@ class LegacySession(Session):
         if not self._frames.take(now, limits.frames_per_s, limits.frames_burst):
             self.limit_rate()
         try:
-            self._dispatch(understood(data), data)
+            self._dispatch(decode_message(data), data)
         except WsmsgError as e:
             if isinstance(e, BadFrame):
                 registry.counts.bad_frames += 1
@@ -164,7 +164,7 @@ class LegacySession(Session):
         does not know that it would have to repeat it.
         """
         try:
-            frame = understood(data)
+            frame = decode_message(data)
             if not isinstance(frame, Send) or not self.user:
                 return
             # The client stops when it learns of the close, so only memory is limited.

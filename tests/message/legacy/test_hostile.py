@@ -67,7 +67,7 @@ class HostileTests(LegacyCase):
             self.assertEqual(warned["node"], "connect-1")
             code, reason = await self.ending(frozen)
             self.assertEqual(code, "RESOURCE_EXHAUSTED")
-            self.assertIn("not taken", reason)
+            self.assertIn("not read", reason)
 
         return self.check(check)
 

@@ -1,9 +1,9 @@
 """
-What users of one deployed peer have seen: marked, and confirmed to the peer.
+The acknowledgements of one legacy Connect: stored as read marks, then confirmed.
 
-One batch is marked at a time, and what comes meanwhile makes the next.  While the
-store is away they wait, bounded in number and time.  One that overtakes the storing of
-what it is for is remembered where marks are stored (L{wsmsg.message.queries.marks}).
+Acknowledgements are stored in batches, one at a time.  While the store is down they
+wait, bounded in number and time.  L{wsmsg.message.queries.marks} keeps those that
+arrive before their message is stored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wsmsg.message.queries.interface import Marking
 from wsmsg.model import INT64_MAX, Mark
 from wsmsg.rpc import rest_pb2
 
-#: Told of an acknowledgement, and whether it is confirmed.
+#: Called with an acknowledgement, and whether it is confirmed.
 Confirm = Callable[[rest_pb2.MessageAckRequest, bool], object]
 
 _BATCH = 500
@@ -33,7 +33,8 @@ _BATCH = 500
 
 class AckBounds(Protocol):
     """
-    What may wait; see C{DeployedSettings}.
+    The limits of waiting acknowledgements; see
+    L{wsmsg.settings.legacy.MessageLegacySettings}.
     """
 
     @property
@@ -53,8 +54,9 @@ class LegacyConnectAcks:
     """
     The acknowledgements of one stream.
 
-    @ivar confirmed: how many were.
-    @ivar unknown: how many were for no message to that user, or came to nothing.
+    @ivar confirmed: the number of confirmed acknowledgements.
+    @ivar unknown: the number of acknowledgements that were for no message to their
+        user, or that could not be stored.
     """
 
     _log = Logger()
@@ -72,7 +74,7 @@ class LegacyConnectAcks:
         self._marking = marking
         self._clock = clock
         self._bounds = bounds
-        self._tell = confirm
+        self._confirm = confirm
         self._waiting: deque[_Ack] = deque()
         self._count = 0
         self._loop = BatchLoop(
@@ -88,19 +90,19 @@ class LegacyConnectAcks:
 
     def ack(self, request: rest_pb2.MessageAckRequest) -> None:
         """
-        A user of the peer has seen a message.
+        Store an acknowledgement: a user of the peer has read a message.
         """
         possible = (
             0 < request.user_id <= INT64_MAX and 0 < request.message_id <= INT64_MAX
         )
         if not possible or self._count >= self._bounds().acks:
             self.unknown += 1
-            self._tell(request, False)
+            self._confirm(request, False)
             return
         self._count += 1
-        self._wait(_Ack(request, self._clock.seconds()))
+        self._enqueue(_Ack(request, self._clock.seconds()))
 
-    def _wait(self, ack: _Ack) -> None:
+    def _enqueue(self, ack: _Ack) -> None:
         self._waiting.append(ack)
         self._loop.wake()
 
@@ -113,7 +115,7 @@ class LegacyConnectAcks:
 
     async def _mark(self, acks: Sequence[_Ack]) -> list[_Ack]:
         """
-        @return: those that are to be given again.
+        @return: the acknowledgements that are to be tried again.
         """
         by_user: dict[int, list[_Ack]] = {}
         for ack in acks:
@@ -131,7 +133,7 @@ class LegacyConnectAcks:
                     self._done(ack, known)
                 continue
             if not answer.check(WsmsgError):
-                self._log.failure("marking what was seen", answer)
+                self._log.failure("storing acknowledgements", answer)
             for ack in some:
                 if ack.since_s > too_old_s:
                     again.append(ack)
@@ -143,4 +145,4 @@ class LegacyConnectAcks:
         self._count -= 1
         self.confirmed += known
         self.unknown += not known
-        self._tell(ack.request, known)
+        self._confirm(ack.request, known)

@@ -1,5 +1,5 @@
 """
-The deployed contract's unary calls, in our terms; gRPC is left to the caller.
+The unary gRPC calls of the legacy system.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.message.ingress.interface import Answer, IIngress
-from wsmsg.message.legacy.convert import proposal_of, spell
+from wsmsg.message.legacy.convert import send_request_of, write_message
 from wsmsg.message.legacy.history import History
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
@@ -20,7 +20,7 @@ class LegacyCalls:
     """
     C{SendWSMessage} and C{GetHistoryMessages}.
 
-    @param settings: those that count now.
+    @param settings: returns the current settings.
     """
 
     def __init__(
@@ -41,21 +41,23 @@ class LegacyCalls:
         self, request: rest_pb2.SendWSMessageRequest
     ) -> rest_pb2.SendWSMessageResponse:
         """
-        Answered with success when the message is durable, else with the reason.
+        Accept a message.
+
+        @return: success once the message is durable, or the reason of the failure.
         """
         self._ref += 1
         client_id = f"d:{self._incarnation}:u:{self._ref}"
         try:
-            proposal = proposal_of(request.msg, self._ref, client_id)
+            sent = send_request_of(request.msg, self._ref, client_id)
         except WsmsgError as e:
             return rest_pb2.SendWSMessageResponse(message=e.reason)
         answered: Deferred[int | WsmsgError] = Deferred(lambda _: None)
 
         def reply(answers: Sequence[Answer]) -> None:
-            if not answered.called:  # else who asked is gone
+            if not answered.called:  # else the caller is gone
                 answered.callback(answers[0][1])
 
-        self._ingress.accept([proposal], reply)
+        self._ingress.accept([sent], reply)
         answer = await answered
         if isinstance(answer, WsmsgError):
             return rest_pb2.SendWSMessageResponse(message=answer.reason)
@@ -65,9 +67,9 @@ class LegacyCalls:
         self, request: rest_pb2.GetHistoryRequest
     ) -> rest_pb2.GetHistoryResponse:
         """
-        A page of a group, or of all that a user may read, oldest first.
+        Read a page of a group, or of all conversations of a user, oldest first.
 
-        @raise WsmsgError: there can be no such page.
+        @raise WsmsgError: there is no such page.
         """
         settings = self._settings()
         size = min(request.size, settings.history)
@@ -84,5 +86,5 @@ class LegacyCalls:
             total=min(page.total, 2**31 - 1), page=request.page, size=size
         )
         for message in page.messages:
-            spell(message, response.messages.add())
+            write_message(message, response.messages.add())
         return response

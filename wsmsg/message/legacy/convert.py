@@ -1,8 +1,8 @@
 """
-What a deployed peer's messages are in our words, and ours in its.
+Conversion of messages between the legacy protocol and values.
 
-It has no client ids, no conversations and no numbers: a message goes C{from} one user
-C{to} another, or to a C{group_id}.
+The legacy protocol has no client ids, no conversations and no seqs: a message goes
+C{from} one user C{to} another, or to a C{group_id}.
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ from wsmsg.rpc import rest_pb2
 NEW_MESSAGE = "new_message"
 
 
-def proposal_of(message: rest_pb2.WSMessage, ref: int, client_id: str) -> SendRequest:
+def send_request_of(
+    message: rest_pb2.WSMessage, ref: int, client_id: str
+) -> SendRequest:
     """
-    What a deployed peer wants to have accepted.  Who it says is the sender is, as
-    whoever reaches this listener is trusted; what else it says of itself (id, time,
-    C{ack_id}) is not looked at.
+    Return the send request of a message from a legacy peer.
 
-    @raise BadRequest: it cannot be a message to anyone.
+    The sender in it is trusted, as every peer that reaches the gRPC listener is.  The
+    id, the time and the C{ack_id} in it are ignored.
+
+    @raise BadRequest: the message has no valid sender or recipient, or is not text.
     """
     if message.message_type != TEXT:
         raise BadRequest(f"message_type {message.message_type} is not text (1)")
     sender, to, group = getattr(message, "from"), message.to, message.group_id
     if not 0 < sender <= INT64_MAX:
-        raise BadRequest(f"from is {sender}, which is no user")
+        raise BadRequest(f"from is {sender}, which is not a user")
     if group < 0:
-        raise BadRequest(f"group_id is {group}, which is no group")
+        raise BadRequest(f"group_id is {group}, which is not a group")
     if group:
         conversation = group_conversation(group)
     elif not 0 < to <= INT64_MAX:
-        raise BadRequest(f"to is {to}, which is no user, and there is no group_id")
+        raise BadRequest(f"to is {to}, which is not a user, and there is no group_id")
     else:
         conversation = conversation_of(sender, to)
     return SendRequest(ref, sender, client_id, conversation, message.content, TEXT)
 
 
-def spell(message: Message, to: rest_pb2.WSMessage) -> None:
+def write_message(message: Message, to: rest_pb2.WSMessage) -> None:
     """
-    Write one of ours as a deployed peer knows it.  Every kind that people send is
-    text to it: it knows no other that could be shown.
+    Write a message in the legacy protocol.  Every kind of content becomes text, the
+    only type that legacy clients can show.
     """
     to.message_id = message.message_id
     setattr(to, "from", message.sender)

@@ -1,10 +1,10 @@
 """
-Old messages by page and size, as the deployed contract has them.
+Old messages by page and size, as the legacy contract has them.
 
-Pages of one conversation go by its numbers.  Pages of all that a user may read go over
-all conversations of the user, both sides of each, oldest first by message id.  Since
-numbers are what is counted, events and what was taken back leave a page shorter, and
-never move a message to another page.
+Pages of one conversation follow its seqs.  Pages of a user merge all conversations of
+the user, both sides of each, by message id, oldest first.  A page counts seqs, so
+events and recalled messages make a page shorter, but never move a message to another
+page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class HistoryPage:
     A page of old messages.
 
     @ivar messages: oldest first.
-    @ivar total: how many numbers there are over all pages.
+    @ivar total: the number of seqs on all pages.
     """
 
     messages: Sequence[Message]
@@ -46,10 +46,10 @@ class HistoryPage:
 @attrs.define
 class _Source:
     """
-    What of one conversation a user may read.
+    The part of a conversation that a user may read.
 
-    @ivar first: the first number.
-    @ivar head: the last.
+    @ivar first: the first seq.
+    @ivar head: the last seq.
     """
 
     conversation: str
@@ -61,8 +61,8 @@ class History:
     """
     Reads pages.
 
-    @ivar depth: how many messages of several conversations may come before the end of
-        a page, as they all have to be read.
+    @ivar depth: the most messages of several conversations up to the end of a page,
+        all of which have to be read.
     """
 
     def __init__(self, store: IConversations, *, depth: int) -> None:
@@ -71,10 +71,10 @@ class History:
 
     async def of_user(self, user: int, page: int, size: int) -> HistoryPage:
         """
-        All that a user may read.
+        Read a page of all conversations of a user.
 
         @param page: from 1.
-        @raise WsmsgError: it cannot be read.
+        @raise WsmsgError: there is no such page, or the store is down.
         """
         _check_id(user, "user_id")
         begin = _begin(page, size)
@@ -97,10 +97,10 @@ class History:
         self, group: int, user: int, page: int, size: int
     ) -> HistoryPage:
         """
-        What was said in a group.
+        Read a page of a group.
 
-        @param user: who reads, a member; 0: the peer itself, which may read all.
-        @raise WsmsgError: it cannot be read.
+        @param user: a member, who reads; 0: the peer itself, which may read all.
+        @raise WsmsgError: the user may not read the group, or the store is down.
         """
         _check_id(group, "group_id")
         begin = _begin(page, size)
@@ -117,8 +117,8 @@ class History:
             raise NotFound(f"there is no group {group}")
         source = _Source(conversation, first, head)
         messages = await self._slice(source, begin, size)
-        said = [m for m in messages if m.kind < FIRST_EVENT]
-        return HistoryPage(said, max(0, head - first + 1))
+        visible = [m for m in messages if m.kind < FIRST_EVENT]
+        return HistoryPage(visible, max(0, head - first + 1))
 
     async def _sources(self, user: int) -> list[_Source]:
         sources: list[_Source] = []
@@ -202,4 +202,4 @@ def _begin(page: int, size: int) -> int:
 
 def _check_id(number: int, name: str) -> None:
     if not 0 < number <= INT64_MAX:
-        raise BadRequest(f"{name} is {number}, which cannot be one")
+        raise BadRequest(f"{name} is {number}, which is not a valid id")

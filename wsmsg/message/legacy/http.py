@@ -1,5 +1,5 @@
 """
-The HTTP of the deployed Message, and what of it was left to us.
+The HTTP contract of the legacy Message: its routes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LegacyHttpCalls:
     """
     The calls below C{messages/}, and C{/health}.
 
-    @param most_unread: the most messages in one answer of C{unread}, as it is now.
+    @param most_unread: returns the most messages in one answer of C{unread}.
     """
 
     def __init__(
@@ -123,22 +123,22 @@ class LegacyHttpCalls:
 
     async def health(self, call: Call) -> Reply:
         """
-        Say that the daemon answers.
+        Return that the daemon answers.
         """
         now = int(self._clock.seconds())
         return Reply(200, LegacyHealthView(status="ok", time=now))
 
     async def send(self, call: Call) -> Reply:
         """
-        Send a message, once for each request.
+        Send a message.  Each request sends one, a repeated request sends another.
         """
         form = call.body_as(LegacySendForm)
         sender = parse_int(form.sender, "from")
         kind = form.message_type or TEXT
         if not 0 < kind < FIRST_EVENT or kind in SIGNAL_TYPES:
-            raise BadRequest(f"message_type {kind} is no message to somebody")
+            raise BadRequest(f"message_type {kind} is not a message of a person")
         check_text("content", form.content)
-        # With both, as a Connect fills in both, the group counts.
+        # A legacy Connect fills in both; the group counts then.
         to = 0 if form.group_id else form.to
         conversation = conversation_for(sender, to, form.group_id)
         await self._submit.submit(
@@ -156,17 +156,17 @@ class LegacyHttpCalls:
         if form.size > _MOST:
             raise BadRequest(f"size is {form.size}, and must be at most {_MOST}")
         if form.page > INT64_MAX // _MOST:
-            raise BadRequest("there are not so many pages")
+            raise BadRequest("page is too large")
         if group:
             found = await self._history.of_group(group, user, form.page, form.size)
         else:
             found = await self._history.of_user(user, form.page, form.size)
         read = await self._read(user, found.messages)
-        some = [
+        views = [
             view(m, READ if m.message_id in read else UNREAD) for m in found.messages
         ]
         page = LegacyHistoryView(
-            messages=some or None,
+            messages=views or None,
             total=found.total,
             page=form.page,
             size=form.size,
@@ -175,17 +175,17 @@ class LegacyHttpCalls:
 
     async def unread(self, call: Call) -> Reply:
         """
-        Tell what a user has not read.
+        List the unread messages of a user.
         """
         user = parse_int(call.body_as(LegacyUnreadForm).user_id, "user_id")
         call.caller.check_user(user)
         messages, total = await self._store.unread(user, 0, self._most_unread())
-        some = [view(m, UNREAD) for m in _bounded(messages)] or None
-        return Reply(200, LegacyUnreadView(messages=some, total=total))
+        views = [view(m, UNREAD) for m in _bounded(messages)] or None
+        return Reply(200, LegacyUnreadView(messages=views, total=total))
 
     async def mark_read(self, call: Call) -> Reply:
         """
-        Say what a user has read, whatever is before it.
+        Mark single messages as read by a user.
         """
         form = call.body_as(LegacyMarkReadForm)
         user = parse_int(form.user_id, "user_id")
@@ -194,35 +194,36 @@ class LegacyHttpCalls:
         if len(ids) > _MARKS:
             raise BadRequest(f"{len(ids)} message_ids in one request; at most {_MARKS}")
         marks = [(given, mark_in(user, given)) for given in ids]
-        sound = [(given, mark) for given, mark in marks if mark is not None]
+        valid = [(given, mark) for given, mark in marks if mark is not None]
         failed = [given for given, mark in marks if mark is None]
-        known = await self._mark(user, [mark for _, mark in sound]) if sound else []
-        failed += [g for (g, _), good in zip(sound, known, strict=True) if not good]
+        known = await self._mark(user, [mark for _, mark in valid]) if valid else []
+        failed += [g for (g, _), good in zip(valid, known, strict=True) if not good]
         n = len(ids) - len(failed)
-        word = f"{n} marked as read"
+        text = f"{n} marked as read"
         if failed:
-            word += f", {len(failed)} not known"
-        return Reply(200, LegacyMarkedRead(success=True, message=word, failed=failed))
+            text += f", {len(failed)} not known"
+        return Reply(200, LegacyMarkedRead(success=True, message=text, failed=failed))
 
     async def _read(self, user: int, messages: Sequence[Message]) -> set[int]:
         """
-        The ids of those that whoever they are for has seen; in a group, C{user}.
+        Return the ids of the messages that their recipient has read; in a group, that
+        C{user} has read.
         """
         readers = [(m, reader_of(m, user)) for m in messages]
         keys = list({(m.conversation, reader) for m, reader in readers})
         cursors = await self._store.cursors(keys) if keys else {}
-        seen: set[int] = set()
+        read: set[int] = set()
         above: dict[int, list[int]] = {}
         for m, reader in readers:
             cursor = cursors.get((m.conversation, reader))
             if cursor is not None and m.seq <= cursor.read:
-                seen.add(m.message_id)
+                read.add(m.message_id)
             elif m.sender != reader:
                 above.setdefault(reader, []).append(m.message_id)
         for reader, ids in above.items():
-            unseen = await self._store.located(reader, ids)
-            seen.update(i for i in ids if i not in unseen)
-        return seen
+            unread = await self._store.located(reader, ids)
+            read.update(i for i in ids if i not in unread)
+        return read
 
 
 def _bounded(messages: Sequence[Message]) -> Iterator[Message]:

@@ -1,9 +1,10 @@
 """
-What the deployed Message says and is told over HTTP, field by field.
+The HTTP contract of the legacy Message: its bodies.
 
-C{id} is opaque there; ours says where the message is, so that marking it takes no
-look-up: the conversation and the number in URL-safe base64.  An id can only mark what
-the user may read, whoever made it.  A message id in decimal digits is taken as well.
+C{id} is opaque to clients.  It holds the place of the message, so that marking needs no
+look-up: the conversation and the seq in URL-safe base64.  An id, even a forged one, can
+only mark a message that the user may read.  C{mark-read} also accepts a message id in
+decimal digits.
 """
 
 from __future__ import annotations
@@ -26,27 +27,27 @@ from wsmsg.model import (
     members_of,
 )
 
-UNREAD, READ, TAKEN_BACK = 0, 1, 2
+UNREAD, READ, RECALLED_STATUS = 0, 1, 2
 
-#: The messages on a page of history, where nothing else is said.
+#: The default size of a page of history.
 PAGE = 20
 _ID_CHARACTERS = 128
 
 
-class Asking(msgspec.Struct, kw_only=True):
+class LegacyForm(msgspec.Struct, kw_only=True):
     """
-    What a deployed peer says; more fields than these do no harm.
+    The body of a request.  Unknown fields are ignored.
     """
 
 
-class LegacySendForm(Asking):
+class LegacySendForm(LegacyForm):
     """
     A message to send.
 
-    @ivar sender: who sends it.
-    @ivar to: a user; 0: it is for the group.
+    @ivar sender: the user who sends the message.
+    @ivar to: the recipient; 0: the message is for the group.
     @ivar message_type: 1: text.
-    @ivar ack_id: is not kept.
+    @ivar ack_id: ignored.
     """
 
     sender: Id = msgspec.field(name="from", default=0)
@@ -59,18 +60,18 @@ class LegacySendForm(Asking):
 
 class LegacySent(Answer):
     """
-    It is durable, and will be delivered.
+    The message is durable, and will be delivered.
     """
 
     success: bool
     message: str
 
 
-class LegacyHistoryForm(Asking):
+class LegacyHistoryForm(LegacyForm):
     """
-    Which page of a user's messages, or of a group's.
+    A page of the messages of a user, or of a group.
 
-    @ivar group_id: 0: all that the user said and was told.
+    @ivar group_id: 0: all messages to and from the user.
     @ivar page: from 1.
     @ivar size: messages on a page; at most 1000.
     """
@@ -83,10 +84,10 @@ class LegacyHistoryForm(Asking):
 
 class LegacyMessageView(Answer):
     """
-    A message, as the contract has it.
+    A message.
 
-    @ivar id: for C{mark-read}.
-    @ivar status: 0 unread, 1 read, 2 taken back.
+    @ivar id: the id for C{mark-read}.
+    @ivar status: 0 unread, 1 read, 2 recalled.
     """
 
     id: str
@@ -105,7 +106,7 @@ class LegacyHistoryView(Answer):
     """
     A page of messages, oldest first.
 
-    @ivar total: how many places there are on all pages.
+    @ivar total: the number of messages on all pages, hidden ones included.
     """
 
     messages: list[LegacyMessageView] | None
@@ -114,9 +115,9 @@ class LegacyHistoryView(Answer):
     size: int
 
 
-class LegacyUnreadForm(Asking):
+class LegacyUnreadForm(LegacyForm):
     """
-    Of whom.
+    The user whose unread messages are listed.
     """
 
     user_id: Id = 0
@@ -124,21 +125,21 @@ class LegacyUnreadForm(Asking):
 
 class LegacyUnreadView(Answer):
     """
-    What a user has not read, oldest first.
+    The unread messages of a user, oldest first.
 
-    @ivar messages: null: nothing.
-    @ivar total: how many in all, though not all may be given at once.
+    @ivar messages: null: there are none.
+    @ivar total: the number of all unread messages; C{messages} may have fewer.
     """
 
     messages: list[LegacyMessageView] | None
     total: int
 
 
-class LegacyMarkReadForm(Asking):
+class LegacyMarkReadForm(LegacyForm):
     """
-    What a user has read.
+    The messages that a user has read.
 
-    @ivar message_ids: each the C{id} of a message, or its C{message_id}.
+    @ivar message_ids: each is the C{id} of a message, or its C{message_id}.
     """
 
     user_id: Id = 0
@@ -147,9 +148,9 @@ class LegacyMarkReadForm(Asking):
 
 class LegacyMarkedRead(Answer):
     """
-    What became of it.
+    The result of C{mark-read}.
 
-    @ivar failed: ids that are of no message to the user; they were skipped.
+    @ivar failed: ids of no message to the user; they are skipped.
     """
 
     success: bool
@@ -170,7 +171,7 @@ class LegacyHealthView(Answer):
 
 def reader_of(message: Message, user: int) -> int:
     """
-    Whom a message is for; in a group, C{user}.
+    Return the recipient of a message; in a group, C{user}.
     """
     if is_group(message.conversation):
         return user
@@ -180,7 +181,7 @@ def reader_of(message: Message, user: int) -> int:
 
 def view(message: Message, status: int) -> LegacyMessageView:
     """
-    A message, as the contract has it.
+    Return the view of a message.
     """
     conversation, sender = message.conversation, message.sender
     group = group_in(conversation) if is_group(conversation) else 0
@@ -193,7 +194,7 @@ def view(message: Message, status: int) -> LegacyMessageView:
         group_id=group,
         content=message.content,
         msg_type=TEXT if recalled else message.kind,
-        status=TAKEN_BACK if recalled else status,
+        status=RECALLED_STATUS if recalled else status,
         created_at=_date(message.time_ms - message.time_ms % 1000),
         updated_at=_date(message.time_ms),
     )
@@ -207,7 +208,7 @@ def _date(time_ms: int) -> str:
 
 def id_of(message: Message) -> str:
     """
-    The id that a message has in the contract.
+    Return the C{id} of a message.
     """
     text = f"{message.conversation}/{message.seq}"
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -215,7 +216,7 @@ def id_of(message: Message) -> str:
 
 def mark_in(user: int, given: Id) -> Mark | None:
     """
-    The mark that an id asks for; L{None}, if it can be of no message.
+    Return the mark that an id stands for; L{None} if it is no valid id.
     """
     text = str(given)
     if text.isascii() and text.isdecimal():

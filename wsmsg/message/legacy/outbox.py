@@ -1,16 +1,16 @@
 """
-What waits for one deployed peer's stream, bounded; decisions only.
+The events that wait for the stream of one legacy Connect; it does no I/O.
 
-A push is kept as the message and the users that it is for, and becomes one event a
-user when the stream takes it.  Answers (failures, confirmations) and pushes take
-turns, so that neither waits for all of the other::
+The outbox keeps a push as the message and its recipients, and makes one event for each
+recipient when the stream asks for it.  Answers (failures, confirmations) and pushes
+take turns, so that neither waits for all of the others::
 
-    push, answer -> waiting -> take() -> the next take(): written -> settled
+    push, answer -> waiting -> next_event() -> the next call: written -> settled
 
-A peer that does not read holds up nobody else.  Only its newest pushes, so many and
-for so long, keep the journal from being committed; those before count as settled
-although they were not written.  Over the bound of what is held the outbox is
-I{broken}: everything in it is let go, and its stream ends.
+A peer that does not read delays nobody else.  Only its newest pushes, limited in number
+and age, keep the journal from being committed; older ones count as settled although
+they are not written.  Above the limit of held events the outbox I{breaks}: it drops
+everything, and its stream ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wsmsg.message.legacy.convert import NEW_MESSAGE, spell
+from wsmsg.message.legacy.convert import NEW_MESSAGE, write_message
 from wsmsg.message.links.interface import Push, Settled
 from wsmsg.model import Message
 from wsmsg.rpc import rest_pb2
@@ -32,7 +32,8 @@ _TARGET_BYTES = 8
 
 class OutboxBounds(Protocol):
     """
-    What may be held for a stream; see C{DeployedSettings}.
+    The limits of what is held for a stream; see
+    L{wsmsg.settings.legacy.MessageLegacySettings}.
     """
 
     @property
@@ -52,12 +53,12 @@ class LegacyConnectOutbox:
     """
     The events to one stream.
 
-    @param wake: called when there is something to L{take}.
+    @param wake: called when L{next_event} has an event.
     @param broke: called with the reason when the outbox breaks.
-    @ivar broken: why nothing goes in any more; empty while it does.
-    @ivar written: how many events of pushes were written.
-    @ivar missed: how many were let go.
-    @ivar early: how many pushes were settled before they were written.
+    @ivar broken: the reason why the outbox is broken; empty while it is not.
+    @ivar written: the number of written push events.
+    @ivar missed: the number of dropped push events.
+    @ivar early: the number of pushes that were settled before they were written.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class LegacyConnectOutbox:
         self._wake = wake
         self._broke = broke
         self._pushes: deque[Push] = deque()
-        self._at = 0  # the next of the first push's users
+        self._at = 0  # the index of the next recipient of the first push
         self._answers: deque[tuple[Response, int]] = deque()
         self._markers: deque[tuple[int, float, Settled]] = deque()
         self._queued = self._done = self._counted = 0
@@ -84,7 +85,7 @@ class LegacyConnectOutbox:
     @property
     def held(self) -> int:
         """
-        How many pushes and answers are not written.
+        The number of pushes and answers that are not written.
         """
         return len(self._pushes) + len(self._answers)
 
@@ -96,7 +97,7 @@ class LegacyConnectOutbox:
 
     def push(self, pushes: Sequence[Push], now_s: float, settled: Settled) -> None:
         """
-        Queue messages with the users that they are for.
+        Queue messages with their recipients.
 
         @param settled: called once, when all of them are settled.
         """
@@ -126,7 +127,7 @@ class LegacyConnectOutbox:
 
     def settle_late(self, now_s: float) -> None:
         """
-        Let nothing that waits for too long hold up the journal any more.
+        Settle the pushes that have waited for longer than the limit.
         """
         oldest_s = now_s - self._bounds().unsettled_s
         upto = 0
@@ -138,7 +139,7 @@ class LegacyConnectOutbox:
 
     def break_off(self, reason: str) -> None:
         """
-        Let go of everything; all of it is settled.
+        Drop everything; all pushes count as settled.
         """
         if self.broken:
             return
@@ -156,8 +157,8 @@ class LegacyConnectOutbox:
 
     def next_event(self) -> Response | None:
         """
-        The next event to write; L{None}: nothing waits.  What was taken before has
-        been written.
+        Return the next event to write; L{None}: there is none.  The event that the last
+        call returned has been written.
         """
         if self._taken:
             self._was_written()
@@ -174,7 +175,7 @@ class LegacyConnectOutbox:
         response = Response()
         event = response.push_event
         event.target_user_id = targets[self._at]
-        spell(message, event.message)
+        write_message(message, event.message)
         event.event_type = NEW_MESSAGE
         return response
 
@@ -199,7 +200,7 @@ class LegacyConnectOutbox:
         bounds = self._bounds()
         if self.held <= bounds.records and self._bytes <= bounds.record_bytes:
             return False
-        reason = f"{self.held} events ({self._bytes} bytes) not taken"
+        reason = f"{self.held} events ({self._bytes} bytes) not read"
         self.break_off(reason)
         self._broke(reason)
         return True

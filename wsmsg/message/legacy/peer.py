@@ -1,5 +1,5 @@
 """
-One stream of a deployed Connect: what its frames mean.
+One stream of a legacy Connect: the meaning of its events.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from wsmsg.rpc import rest_pb2
 from wsmsg.settings.legacy import MessageLegacySettings
 from wsmsg.stream.contract import NAME_CHARACTERS, SIGNAL_TYPES
 
-#: What is counted of each stream: name, and what it is for people.
+#: The counts of each stream: name and description.
 COUNTS = {
     "pushed": "Push events written",
-    "missed": "Push events not given",
+    "missed": "Push events dropped",
     "early": "Pushes settled before they were written",
     "accepted": "Sends accepted",
-    "failed": "Sends refused for good",
-    "kept": "Sends refused for a moment and kept",
+    "failed": "Sends rejected for good",
+    "kept": "Sends rejected temporarily and kept",
     "confirmed": "Acknowledgements confirmed",
-    "unknown": "Acknowledgements of nothing",
-    "push_failures": "Pushes that their side could not give",
-    "ignored": "Frames that were nothing to us",
+    "unknown": "Acknowledgements of unknown messages",
+    "push_failures": "Pushes that the peer could not deliver",
+    "ignored": "Events ignored",
 }
 
 
@@ -39,7 +39,7 @@ class HangUp(Protocol):
     """
     Ends a stream.
 
-    @param overrun: the peer does not read; else we are stopping.
+    @param overrun: whether the peer does not read; else this Message is stopping.
     """
 
     def __call__(self, reason: str, *, overrun: bool) -> object: ...
@@ -47,15 +47,15 @@ class HangUp(Protocol):
 
 class InvalidPeer(Exception):
     """
-    It says something that no deployed Connect can mean; the text says what.
+    The peer violates the protocol; the text tells how.
     """
 
 
 class LegacyConnectOwner(Protocol):
     """
-    What all streams share.
+    The parts that all streams share.
 
-    @ivar cut: streams that were ended, as nobody read them.
+    @ivar cut: the number of streams ended because the peer did not read.
     """
 
     ingress: IIngress
@@ -68,17 +68,17 @@ class LegacyConnectOwner(Protocol):
 
     def subscribed(self, peer: LegacyConnect) -> None:
         """
-        It wants to be pushed.
+        Push messages to this peer from now on.
         """
 
 
 class LegacyConnect:
     """
-    One stream of a deployed Connect.
+    One stream of a legacy Connect.
 
-    @ivar name: what it calls itself; empty before it subscribed.
-    @ivar ignored: how many frames were nothing to us.
-    @ivar push_failures: how many pushes its side could not give to a session.
+    @ivar name: the name that the peer gives itself; empty until it subscribes.
+    @ivar ignored: the number of events that Message ignored.
+    @ivar push_failures: the number of pushes that the peer could not deliver.
     """
 
     _log = Logger()
@@ -118,9 +118,9 @@ class LegacyConnect:
 
     def received(self, request: rest_pb2.MessageStreamRequest) -> None:
         """
-        The peer said something.
+        Handle an event from the peer.
 
-        @raise InvalidPeer: it cannot go on.
+        @raise InvalidPeer: the stream must end.
         """
         match request.WhichOneof("request_type"):
             case "send_message":
@@ -134,11 +134,11 @@ class LegacyConnect:
             case "batch":
                 raise InvalidPeer("a batch on a stream without a link_version")
             case _:
-                self.ignored += 1  # something that a later version may say
+                self.ignored += 1  # an event of a later version
 
     def counts(self) -> dict[str, int]:
         """
-        What happened on the stream, by the names in L{COUNTS}.
+        Return the counts of the stream, by the names in L{COUNTS}.
         """
         return {
             "pushed": self.outbox.written,
@@ -164,10 +164,12 @@ class LegacyConnect:
             )
         if self.name and self.name != name:
             self._log.warn(
-                "deployed {node} calls itself {name} now", node=self.name, name=name
+                "legacy Connect {node} calls itself {name} now",
+                node=self.name,
+                name=name,
             )
         elif not self.name:
-            self._log.info("deployed {node} subscribed", node=name)
+            self._log.info("legacy Connect {node} subscribed", node=name)
         self.name = name
         self._owner.subscribed(self)
 
@@ -178,7 +180,7 @@ class LegacyConnect:
             self.sends.send(message)
 
     def _push_result(self, result: rest_pb2.PushResultRequest) -> None:
-        # It says nothing of a push: only written ones are told, and not which.
+        # A result does not tell which push it is for.
         self.push_results += 1
         if not result.success:
             self.push_failures += 1
@@ -186,7 +188,8 @@ class LegacyConnect:
     def _failed(self, message: rest_pb2.WSMessage, reason: str) -> None:
         if self.outbox.broken:
             self._log.warn(
-                "a send of {sender} failed after deployed {node} was gone: {reason}",
+                "a send of {sender} failed after legacy Connect {node} was gone:"
+                " {reason}",
                 sender=getattr(message, "from"),
                 node=self.name or "(not subscribed)",
                 reason=reason,
@@ -209,8 +212,8 @@ class LegacyConnect:
     def _broke(self, reason: str) -> None:
         self._owner.cut += 1
         self._log.warn(
-            "stream of deployed {node} ended as it does not read: {reason}; {pushes}"
-            " pushes were not given and stay unread",
+            "stream of legacy Connect {node} ended, as it does not read: {reason};"
+            " {pushes} pushes were dropped and stay unread",
             node=self.name or "(not subscribed)",
             reason=reason,
             pushes=self.outbox.missed,

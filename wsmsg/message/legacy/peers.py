@@ -1,17 +1,10 @@
 """
-The deployed Connects on streams of this Message: what all of them are pushed, what is
-counted of them.
+All legacy Connects with a stream to this Message.
 
-::
-
-    DeployedStream --> DeployedPeer --> DeployedSends --> IIngress
-                            |       --> DeployedAcks ---> Marks
-                            `-- DeployedOutbox <-- DeployedPeers.push <-- Links
-
-Such a Connect does not say who is connected to it: each subscribed stream is pushed
-everything.  What it calls itself is only for people.  Two streams of one name are two
-peers, and neither learns of the other: a deployed Connect never dials again, so that a
-stream which somebody else's subscribe ended would be ended for good.
+A legacy Connect does not tell which users it has, so Message pushes everything to each
+subscribed stream.  The name of a legacy Connect is only for people: two streams with
+one name are two peers, and neither ends the other.  A legacy Connect never dials again,
+so a stream that another subscribe ended would be lost for good.
 """
 
 from __future__ import annotations
@@ -34,10 +27,10 @@ from wsmsg.settings.legacy import MessageLegacySettings
 
 class LegacyConnects:
     """
-    All of them.
+    The streams of all legacy Connects.
 
-    @ivar settings: may be replaced; it counts from then on.
-    @ivar cut: streams that were ended, as nobody read them.
+    @ivar settings: the current settings; they apply to open streams as well.
+    @ivar cut: the number of streams ended because the peer did not read.
     @ivar on_subscribed: called with C{True} when the first stream has subscribed, and
         with C{False} when the last subscribed stream is gone.
     """
@@ -65,7 +58,7 @@ class LegacyConnects:
         self._numbers = 0
         self._peers: list[LegacyConnect] = []
         self._subscribed: list[LegacyConnect] = []
-        self._left: list[LegacyConnect] = []
+        self._ended: list[LegacyConnect] = []
         self._past: dict[str, int] = {}
 
     @property
@@ -80,7 +73,7 @@ class LegacyConnects:
 
     def opened(self, wake: Callable[[], object], hang_up: HangUp) -> LegacyConnect:
         """
-        A stream of a deployed Connect begins.
+        Begin a stream.
         """
         self._numbers += 1
         peer = LegacyConnect(self, self._numbers, wake=wake, hang_up=hang_up)
@@ -89,51 +82,53 @@ class LegacyConnects:
 
     def subscribed(self, peer: LegacyConnect) -> None:
         """
-        It wants to be pushed; once is enough.
+        Push messages to a peer from now on.
         """
         if peer not in self._subscribed and not peer.outbox.broken:
             self._subscribed.append(peer)
             if len(self._subscribed) == 1:
-                self._tell_subscribed(True)
+                self._notify_subscribed(True)
 
     def leaving(self, peer: LegacyConnect) -> None:
         """
-        It is given nothing new.
+        Push no further messages to a peer.
         """
         if peer in self._subscribed:
             self._subscribed.remove(peer)
             if not self._subscribed:
-                self._tell_subscribed(False)
+                self._notify_subscribed(False)
 
-    def _tell_subscribed(self, subscribed: bool) -> None:
+    def _notify_subscribed(self, subscribed: bool) -> None:
         for listener in self.on_subscribed:
             listener(subscribed)
 
     def lost(self, peer: LegacyConnect, reason: str) -> None:
         """
-        The stream is gone.  What it sent and is not accepted yet still will be.
+        Forget a stream that has ended.  Its sends and acknowledgements in progress
+        continue.
         """
         self.leaving(peer)
         self._peers.remove(peer)
         waiting = peer.outbox.held
         peer.outbox.break_off("the stream is gone")
         self._log.info(
-            "stream of deployed {node} gone: {reason}; {events} events were not given",
+            "stream of legacy Connect {node} gone: {reason}; {events} events dropped",
             node=peer.name or "(not subscribed)",
             reason=reason,
             events=waiting,
         )
-        self._left.append(peer)
+        self._ended.append(peer)
         self._sweep()
 
     def hang_up_all(self, reason: str) -> None:
         """
-        End every stream; what still waits to be accepted has failed, and is told so.
+        End all streams.  Sends that wait to be retried fail, and the peers learn it.
         """
-        for peer in [*self._peers, *self._left]:
+        for peer in [*self._peers, *self._ended]:
             if peer.sends.held:
                 self._log.warn(
-                    "{sends} sends of deployed {node} were not accepted: {reason}",
+                    "{sends} sends of legacy Connect {node} were not accepted:"
+                    " {reason}",
                     sends=peer.sends.held,
                     node=peer.name,
                     reason=reason,
@@ -144,8 +139,8 @@ class LegacyConnects:
 
     def tick(self) -> None:
         """
-        To be called once a second: nothing that waits for too long holds up the
-        journal, and who is gone for good is forgotten.
+        Settle pushes that have waited for too long, and forget the streams that ended.
+        Called once a second.
         """
         now_s = self.clock.seconds()
         for peer in self._subscribed:
@@ -153,19 +148,19 @@ class LegacyConnects:
         self._sweep()
 
     def _sweep(self) -> None:
-        for peer in list(self._left):
+        for peer in list(self._ended):
             if not len(peer.sends) and not len(peer.acks):
-                self._left.remove(peer)
-                self._add(self._past, peer)
-        # Streams that come and go may leave no more behind than one may hold.
-        while len(self._left) > 1 and (
-            sum(len(p.sends) for p in self._left) > self.settings.sends
+                self._ended.remove(peer)
+                self._add_counts(self._past, peer)
+        # The streams that ended may together hold no more sends than one stream may.
+        while len(self._ended) > 1 and (
+            sum(len(p.sends) for p in self._ended) > self.settings.sends
         ):
-            peer = self._left.pop(0)
+            peer = self._ended.pop(0)
             peer.sends.give_up("too many messages wait")
-            self._add(self._past, peer)
+            self._add_counts(self._past, peer)
 
-    # -- what goes to them
+    # -- pushes
 
     def push(
         self,
@@ -176,7 +171,7 @@ class LegacyConnects:
         """
         Push messages to every stream that is subscribed.
 
-        @param settled: called once, when all of it is written or given up.
+        @param settled: called once, when all of them are written or dropped.
         """
         if not self._subscribed:
             settled()
@@ -185,7 +180,7 @@ class LegacyConnects:
 
     def push_to(self, pushes: Sequence[Push], settled: Settled) -> None:
         """
-        Push messages to these users, on every stream that is subscribed.
+        Push messages to their recipients, on every stream that is subscribed.
         """
         now_s = self.clock.seconds()
         peers = list(self._subscribed)
@@ -194,11 +189,11 @@ class LegacyConnects:
             peer.outbox.push(pushes, now_s, countdown)
         countdown()
 
-    # -- what is told of them
+    # -- status and metrics
 
     def status(self) -> list[dict[str, object]]:
         """
-        What C{/status} tells of the streams.
+        Return the part C{legacy} of C{/status}.
         """
         return [
             {
@@ -212,27 +207,28 @@ class LegacyConnects:
 
     def counts(self) -> dict[str, int]:
         """
-        What all streams did, those that are gone among them.
+        Return the counts of all streams so far, by the names in
+        L{wsmsg.message.legacy.peer.COUNTS}.
         """
         total = {name: self._past.get(name, 0) for name in COUNTS}
-        for peer in (*self._peers, *self._left):
-            self._add(total, peer)
+        for peer in (*self._peers, *self._ended):
+            self._add_counts(total, peer)
         return total
 
     def held(self) -> int:
         """
-        The events that wait on all streams.
+        Return the number of events that wait on all streams.
         """
         return sum(peer.outbox.held for peer in self._peers)
 
     def sends_held(self) -> int:
         """
-        The sends that wait to be given again.
+        Return the number of sends that wait to be retried.
         """
-        return sum(peer.sends.held for peer in _all(self._peers, self._left))
+        return sum(peer.sends.held for peer in _all(self._peers, self._ended))
 
     @staticmethod
-    def _add(total: dict[str, int], peer: LegacyConnect) -> None:
+    def _add_counts(total: dict[str, int], peer: LegacyConnect) -> None:
         for name, n in peer.counts().items():
             total[name] = total.get(name, 0) + n
 

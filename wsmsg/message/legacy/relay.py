@@ -1,15 +1,15 @@
 """
-What other Messages deliver, for the deployed Connects on streams of this one.
+The relay of pushes from other Messages to the legacy Connects of this one.
 
-A record is pushed by the Message that owns its part of the journal, and a deployed
-Connect has a stream to one Message only.  So a Message with such a Connect subscribes
-to all others, as a Connect with every user would, and writes what they push to its own
-deployed streams::
+The Message that owns a partition of the journal pushes its records, but a legacy
+Connect has a stream to only one Message.  So a Message with a legacy Connect subscribes
+to all other Messages, as a Connect with every user would, and writes their pushes to
+the streams of its legacy Connects::
 
-    journal --> Message A --Links--> [everything] --> Message B --> deployed Connect
+    journal --> Message A --Links--> [everything] --> Message B --> legacy Connect
 
-What comes this way is given to deployed streams and to nobody else, so that nothing
-goes round; what was written to all of them is acknowledged.
+Relayed pushes go to legacy streams and nowhere else, so nothing circulates.  A push is
+acknowledged when it is written to all of these streams.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wsmsg.rpc import rest_pb2
 from wsmsg.stream.contract import LINK_VERSION, MESSAGE_STREAM, SPACING_S
 from wsmsg.stream.endpoint import StreamEndpoint
 
-#: An address that is missing from the list for so long is left.
+#: After an address has been missing from the list for so long, its stream ends.
 MISSING_S = 5.0
 _WELCOME_S = 5.0
 
@@ -37,7 +37,7 @@ EndpointOf = Callable[[str, Hello], IStreamClientEndpoint]
 
 def grpc_endpoint(address: str, hello: Hello, keepalive_s: float) -> StreamEndpoint:
     """
-    The way to another Message.
+    Return the endpoint of a stream to another Message.
     """
     return StreamEndpoint(
         address,
@@ -54,21 +54,21 @@ def grpc_endpoint(address: str, hello: Hello, keepalive_s: float) -> StreamEndpo
 
 class LegacyRelay:
     """
-    The streams to all other Messages, while there is a deployed Connect here.
+    The streams to all other Messages, while a legacy Connect is subscribed here.
 
-    @param node: this Message.
+    @param node: the name of this Message.
     """
 
     def __init__(
         self,
-        deployed: LegacyConnects,
+        connects: LegacyConnects,
         clock: IReactorTime,
         endpoint: EndpointOf,
         *,
         node: str,
         backoff: Backoff,
     ) -> None:
-        self._deployed = deployed
+        self._connects = connects
         self._clock = clock
         self._endpoint = endpoint
         self._node = node
@@ -78,11 +78,11 @@ class LegacyRelay:
         self._peers: dict[str, RelayPeer] = {}
         self._leaving: set[Deferred[Any]] = set()
         self._stopped = False
-        deployed.on_subscribed.append(lambda _: self._dial())
+        connects.on_subscribed.append(lambda _: self._dial())
 
     def listed(self, addresses: frozenset[str]) -> None:
         """
-        These are all other Messages now.
+        Set the addresses of all other Messages.
         """
         now_s = self._clock.seconds()
         for address in addresses:
@@ -99,7 +99,7 @@ class LegacyRelay:
 
     def status(self) -> dict[str, Any]:
         """
-        The part C{legacy_relay} of C{/status}.
+        Return the part C{legacy_relay} of C{/status}.
         """
         return {"messages": [peer.status() for peer in self._peers.values()]}
 
@@ -113,17 +113,18 @@ class LegacyRelay:
 
     def subscribe(self) -> rest_pb2.SubscribeRequest:
         """
-        Who we are.  No Connect's name has a colon.
+        Return the first frame of a stream.  Its name has a colon, which no name of a
+        Connect has.
         """
         return rest_pb2.SubscribeRequest(
             connect_service_id=f"message:{self._node}",
             link_version=LINK_VERSION,
-            incarnation=self._deployed.incarnation,
+            incarnation=self._connects.incarnation,
             everything=True,
         )
 
     def _dial(self) -> None:
-        wanted = self._deployed.subscribers > 0 and not self._stopped
+        wanted = self._connects.subscribers > 0 and not self._stopped
         addresses = self._addresses if wanted else frozenset[str]()
         for address in self._peers.keys() - addresses:
             self._leave(self._peers.pop(address))
@@ -133,7 +134,7 @@ class LegacyRelay:
                 self._clock,
                 self._endpoint,
                 subscribe=self.subscribe,
-                push=self._deployed.push_to,
+                push=self._connects.push_to,
                 backoff=self._backoff,
             )
             self._peers[address] = peer

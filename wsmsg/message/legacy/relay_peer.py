@@ -1,5 +1,5 @@
 """
-One other Message, whose pushes are written to the deployed streams of this one.
+The stream to one other Message, whose pushes the relay needs.
 """
 
 from __future__ import annotations
@@ -25,31 +25,33 @@ from wsmsg.stream.convert import message_of
 from wsmsg.stream.dialler import StreamDialler
 
 Hello = Callable[[], rest_pb2.MessageStreamRequest]
-#: Takes messages with the users that they are for, and what to call when all of them
-#: are settled.
+#: Called with messages and their recipients, and a callable for when all of them are
+#: settled.
 PushTo = Callable[[Sequence[Push], Settled], object]
 
 
 @attrs.define(eq=False)
 class ResumePoint:
     """
-    One life of the other Message: what came of it, and what of that is settled.
+    The position in the stream of one incarnation of the other Message.
 
-    @ivar number: the last batch that came.
-    @ivar settled: all up to this one are.
-    @ivar told: up to which one it was told so.
+    @ivar number: the last batch received.
+    @ivar settled: the last batch such that it and all before it are settled.
+    @ivar acknowledged: the last batch acknowledged.
+    @ivar open: the batches that are received and not settled.
+    @ivar done: the settled batches behind one that is not settled.
     """
 
     incarnation: str = ""
     number: int = 0
     settled: int = 0
-    told: int = 0
+    acknowledged: int = 0
     open: deque[int] = attrs.field(factory=deque)
     done: set[int] = attrs.field(factory=set)
 
     def settle(self, number: int) -> None:
         """
-        A batch is settled.
+        Settle a batch.
         """
         self.done.add(number)
         while self.open and self.open[0] in self.done:
@@ -59,11 +61,11 @@ class ResumePoint:
 
 class RelayStream:
     """
-    One stream to it, while it lasts.
+    One stream to the other Message.
     """
 
     def __init__(self, peer: RelayPeer, push: PushTo) -> None:
-        self.life = ResumePoint()
+        self.position = ResumePoint()
         self.transport: Any = None
         self._peer = peer
         self._push = push
@@ -73,7 +75,7 @@ class RelayStream:
 
     def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
         """
-        A welcome, or a batch; anything else is for Connects.
+        Handle a welcome or a batch; other frames are only for Connects.
         """
         if message is None:
             self._peer.broken(self, "a frame that cannot be decoded")
@@ -83,16 +85,16 @@ class RelayStream:
             self._batch(message.batch)
 
     def _batch(self, batch: rest_pb2.PushBatch) -> None:
-        life, number = self.life, batch.number
-        if number != life.number + 1:
-            self._peer.broken(self, f"batch {number} came after {life.number}")
+        position, number = self.position, batch.number
+        if number != position.number + 1:
+            self._peer.broken(self, f"batch {number} came after {position.number}")
             return
-        life.number = number
-        life.open.append(number)
+        position.number = number
+        position.open.append(number)
 
         def settled() -> None:
-            life.settle(number)
-            self._peer.settled(life)
+            position.settle(number)
+            self._peer.settled(position)
 
         pushes = [(message_of(p.message), tuple(p.targets)) for p in batch.pushes]
         self._peer.received += len(pushes)
@@ -100,14 +102,14 @@ class RelayStream:
 
     def drain(self) -> rest_pb2.MessageStreamRequest | None:
         """
-        What is settled and was not told.
+        Return the acknowledgement to write; L{None}: there is none.
         """
-        life = self.life
-        if life.settled <= life.told:
+        position = self.position
+        if position.settled <= position.acknowledged:
             return None
-        life.told = life.settled
+        position.acknowledged = position.settled
         return rest_pb2.MessageStreamRequest(
-            batch=rest_pb2.ConnectBatch(pushed=life.settled)
+            batch=rest_pb2.ConnectBatch(pushed=position.settled)
         )
 
     def connectionLost(self, reason: Failure) -> None:
@@ -116,9 +118,9 @@ class RelayStream:
 
 class RelayPeer:
     """
-    One other Message, dialled, and dialled again.
+    One other Message, dialled until the stream is up, and again when it is lost.
 
-    @ivar received: how many messages came.
+    @ivar received: the number of messages received.
     """
 
     def __init__(
@@ -133,31 +135,31 @@ class RelayPeer:
     ) -> None:
         self.address = address
         self.received = 0
-        name = f"message {address}, for deployed Connects here"
+        name = f"message {address}, for legacy Connects here"
         self.dependency = Dependency(name, clock, required=False)
         self._endpoint = endpoint
         self._subscribe = subscribe
         self._push = push
         self._backoff = backoff
-        self._life = ResumePoint()
+        self._position = ResumePoint()
         self._stream: RelayStream | None = None
         self._dialler = StreamDialler(self, self.dependency, clock)
 
     def start(self) -> None:
         """
-        Dial.
+        Begin to dial.
         """
         self._dialler.start()
 
     def stop(self) -> Deferred[Any]:
         """
-        Close, dial no more.
+        Close the stream, and dial no more.
         """
         return self._dialler.stop()
 
     def status(self) -> dict[str, object]:
         """
-        What C{/status} tells of it.
+        Return the entry of this peer in C{/status}.
         """
         state = str(self.dependency.state)
         return {"message": self.address, "state": state, "received": self.received}
@@ -178,34 +180,34 @@ class RelayPeer:
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
         hello = self._subscribe()
-        hello.resume_incarnation = self._life.incarnation
-        hello.resume_from = self._life.number
+        hello.resume_incarnation = self._position.incarnation
+        hello.resume_from = self._position.number
         return rest_pb2.MessageStreamRequest(subscribe=hello)
 
     # -- called by the stream
 
     def welcomed(self, stream: RelayStream, welcome: rest_pb2.LinkWelcome) -> None:
         if welcome.incarnation == self._subscribe().incarnation:
-            # It is this Message, by another address: nothing comes of that.
+            # The address is one of this Message: there is nothing to relay.
             self._dialler.leave()
             stream.transport.loseConnection()
             return
-        if not welcome.resumed or welcome.incarnation != self._life.incarnation:
-            # What was pushed meanwhile stays unread.
-            self._life = ResumePoint(welcome.incarnation)
-        stream.life = self._life
-        # What it resumes from counts as acknowledged.
-        stream.life.told = stream.life.number
+        if not welcome.resumed or welcome.incarnation != self._position.incarnation:
+            # The pushes in between are lost; their messages stay unread.
+            self._position = ResumePoint(welcome.incarnation)
+        stream.position = self._position
+        # The batch that the stream resumes from counts as acknowledged.
+        stream.position.acknowledged = stream.position.number
         self._stream = stream
         self._dialler.stream_up()
         stream.transport.flush_soon()
 
-    def settled(self, life: ResumePoint) -> None:
-        if self._stream is not None and self._stream.life is life:
+    def settled(self, position: ResumePoint) -> None:
+        if self._stream is not None and self._stream.position is position:
             self._stream.transport.flush_later()
 
     def broken(self, stream: RelayStream, reason: str) -> None:
-        self._life = ResumePoint()  # nothing of it can be resumed
+        self._position = ResumePoint()  # nothing of it can be resumed
         stream.transport.abortConnection(f"protocol error: {reason}")
 
     def lost(self, stream: RelayStream, reason: str) -> None:

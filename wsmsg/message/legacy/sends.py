@@ -1,10 +1,10 @@
 """
-What one deployed peer sends, until it is accepted or refused for good.
+The sends of one legacy Connect, until they are accepted or rejected for good.
 
-The peer gives a message once and never again, so what is refused for a moment
-(overloaded, unavailable) is kept here and given again, in order: nothing overtakes
-what the same sender said before in the same conversation.  What is kept is bounded in
-number, bytes and time; over it the peer is told of the failure.
+A legacy Connect sends a message once and never again.  So a send that is rejected
+temporarily (overloaded, unavailable) is held here and retried, in order: no message
+overtakes an earlier one of the same sender in the same conversation.  Held sends are
+bounded in number, bytes and time; beyond that, the send fails and the peer learns it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from wsmsg.dependency.retry import Backoff
 from wsmsg.errors import WsmsgError
 from wsmsg.message.ingress.interface import Answer, IIngress, SendRequest
-from wsmsg.message.legacy.convert import proposal_of
+from wsmsg.message.legacy.convert import send_request_of
 from wsmsg.rpc import rest_pb2
 
 _OVERHEAD_BYTES = 300
 
-#: Told of a message that was refused for good, and why.
+#: Called with a message that is rejected for good, and the reason.
 Failed = Callable[[rest_pb2.WSMessage, str], object]
 
 
 class SendBounds(Protocol):
     """
-    What may be kept; see C{DeployedSettings}.
+    The limits of held sends; see L{wsmsg.settings.legacy.MessageLegacySettings}.
     """
 
     @property
@@ -46,28 +46,28 @@ class SendBounds(Protocol):
 @attrs.define
 class _Send:
     message: rest_pb2.WSMessage
-    proposal: SendRequest
+    request: SendRequest
     since_s: float
-    again: bool = False
+    was_held: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
-        return self.proposal.conversation, self.proposal.sender
+        return self.request.conversation, self.request.sender
 
     @property
     def n_bytes(self) -> int:
-        return len(self.proposal.content) + _OVERHEAD_BYTES
+        return len(self.request.content) + _OVERHEAD_BYTES
 
 
 class LegacyConnectSends:
     """
     The sends of one stream.
 
-    @param name: unique to the life of this Message and the stream; client ids are
-        made of it.
-    @ivar accepted: how many were.
-    @ivar failed: how many never will be.
-    @ivar kept: how many were refused for a moment, at least once.
+    @param name: the prefix of the client ids; unique to this incarnation of Message and
+        the stream.
+    @ivar accepted: the number of accepted sends.
+    @ivar failed: the number of failed sends.
+    @ivar kept: the number of sends that were held at least once.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class LegacyConnectSends:
         self._clock = clock
         self._bounds = bounds
         self._name = name
-        self._tell = failed
+        self._on_failed = failed
         self._ref = 0
         self._under_way: dict[int, _Send] = {}
         self._held: dict[int, _Send] = {}
@@ -102,21 +102,21 @@ class LegacyConnectSends:
     @property
     def held(self) -> int:
         """
-        How many wait to be given again.
+        The number of sends that wait to be retried.
         """
         return len(self._held)
 
     def send(self, message: rest_pb2.WSMessage) -> None:
         """
-        The peer gives a message.
+        Send a message of the peer.
         """
         self._ref += 1
         try:
-            proposal = proposal_of(message, self._ref, f"{self._name}:{self._ref}")
+            request = send_request_of(message, self._ref, f"{self._name}:{self._ref}")
         except WsmsgError as e:
             self._fail(message, e.reason)
             return
-        send = _Send(message, proposal, self._clock.seconds())
+        send = _Send(message, request, self._clock.seconds())
         bounds = self._bounds()
         if len(self) >= bounds.sends or self._bytes + send.n_bytes > bounds.send_bytes:
             self._fail(message, f"{len(self)} messages of this stream wait already")
@@ -125,32 +125,32 @@ class LegacyConnectSends:
         if self._holding and send.key in self._holding:
             self._hold(send)
         else:
-            self._give([send])
+            self._submit([send])
 
     def give_up(self, reason: str) -> None:
         """
-        Give nothing again any more; what waits has failed, and so will what is refused
-        for a moment from now on.
+        Stop retrying: all held sends fail, and so does every send that is rejected
+        temporarily from now on.
         """
         self._given_up = reason
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for send in self._in_order():
-            self._drop(send)
+            self._release(send)
             self._bytes -= send.n_bytes
             self._fail(send.message, reason)
 
-    # -- the way in
+    # -- submission
 
-    def _give(self, sends: Sequence[_Send]) -> None:
-        self._under_way.update((s.proposal.ref, s) for s in sends)
-        self._ingress.accept([s.proposal for s in sends], self._answered)
+    def _submit(self, sends: Sequence[_Send]) -> None:
+        self._under_way.update((s.request.ref, s) for s in sends)
+        self._ingress.accept([s.request for s in sends], self._answered)
 
     def _answered(self, answers: Sequence[Answer]) -> None:
         hint_ms = 0
-        for proposal, answer in answers:
-            send = self._under_way.pop(proposal.ref)
+        for request, answer in answers:
+            send = self._under_way.pop(request.ref)
             if isinstance(answer, int):
                 self.accepted += 1
                 self._bytes -= send.n_bytes
@@ -165,37 +165,37 @@ class LegacyConnectSends:
         elif self._timer is None:
             self._failures += 1
             delay_s = max(hint_ms / 1000, self._backoff(self._failures))
-            self._timer = self._clock.callLater(delay_s, self._again)
+            self._timer = self._clock.callLater(delay_s, self._retry_held)
 
     def _hold(self, send: _Send) -> None:
-        self._held[send.proposal.ref] = send
+        self._held[send.request.ref] = send
         self._holding[send.key] += 1
-        self.kept += not send.again
-        send.again = True
+        self.kept += not send.was_held
+        send.was_held = True
 
-    def _again(self) -> None:
+    def _retry_held(self) -> None:
         self._timer = None
         too_old_s = self._clock.seconds() - self._bounds().send_s
         again = []
         for send in self._in_order():
-            self._drop(send)
+            self._release(send)
             if send.since_s <= too_old_s:
                 self._bytes -= send.n_bytes
-                self._fail(send.message, "it could not be accepted in time")
+                self._fail(send.message, "the message could not be accepted in time")
             else:
                 again.append(send)
         if again:
-            self._give(again)
+            self._submit(again)
 
     def _in_order(self) -> list[_Send]:
         return [self._held[ref] for ref in sorted(self._held)]
 
-    def _drop(self, send: _Send) -> None:
-        del self._held[send.proposal.ref]
+    def _release(self, send: _Send) -> None:
+        del self._held[send.request.ref]
         self._holding[send.key] -= 1
         if not self._holding[send.key]:
             del self._holding[send.key]
 
     def _fail(self, message: rest_pb2.WSMessage, reason: str) -> None:
         self.failed += 1
-        self._tell(message, reason)
+        self._on_failed(message, reason)

@@ -1,8 +1,8 @@
 """
-Message's end of one gRPC stream to a deployed Connect: single events both ways.
+The gRPC stream of one legacy Connect: single events both ways.
 
-One task reads and another one writes, and neither waits for the other: deployed peers
-stop reading under load while they go on writing.
+One task reads and another one writes, and neither waits for the other: under load,
+legacy peers stop reading while they continue to write.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from wsmsg.stream.batch_writer import BatchWriter
 #: C{grpc.aio.ServicerContext}; gRPC has no types.
 Context = Any
 
-#: How long a peer may take to read the last that there is for it.
-_LAST_WORDS_S = 1.0
+#: How long a peer may take to read the last events.
+_LAST_EVENTS_S = 1.0
 
 
 class LegacyConnectStream:
     """
-    One stream, while it lasts.
+    One stream of a legacy Connect.
     """
 
     _log = Logger()
@@ -37,7 +37,7 @@ class LegacyConnectStream:
     def __init__(self, peers: LegacyConnects, context: Context) -> None:
         self._peers = peers
         self._context = context
-        self._writer = BatchWriter(self._take, context.write)
+        self._writer = BatchWriter(self._next_event, context.write)
         self._peer = peers.opened(self._writer.flush_soon, self._hang_up)
         self._reader: asyncio.Task[None] | None = None
         self._status = grpc.StatusCode.OK
@@ -45,14 +45,14 @@ class LegacyConnectStream:
 
     async def run(self, first: rest_pb2.MessageStreamRequest) -> None:
         """
-        Serve it until it ends.
+        Serve the stream until it ends.
 
-        @param first: what was read already.
+        @param first: the first event, which has been read.
         """
         tasks: list[asyncio.Task[None]] = []
         try:
-            # gRPC sends it with the first write; where that is cancelled on its way,
-            # the status cannot be sent any more and the peer would wait for ever.
+            # gRPC sends the metadata with the first write.  If that is cancelled on its
+            # way, gRPC cannot send the status any more, and the peer waits forever.
             await self._context.send_initial_metadata(())
             self._reader = asyncio.ensure_future(self._read(first))
             writing = asyncio.ensure_future(self._writer.run())
@@ -61,7 +61,7 @@ class LegacyConnectStream:
             self._peers.leaving(self._peer)
             if not writing.done():
                 self._writer.finish()
-                await asyncio.wait({writing}, timeout=_LAST_WORDS_S)
+                await asyncio.wait({writing}, timeout=_LAST_EVENTS_S)
         finally:
             for task in tasks:
                 task.cancel()
@@ -71,7 +71,7 @@ class LegacyConnectStream:
             self._context.set_code(self._status)
             self._context.set_details(self._reason)
 
-    def _take(self) -> rest_pb2.MessageStreamResponse | None:
+    def _next_event(self) -> rest_pb2.MessageStreamResponse | None:
         return self._peer.outbox.next_event()
 
     def _hang_up(self, reason: str, *, overrun: bool) -> None:
@@ -99,12 +99,12 @@ class LegacyConnectStream:
         except InvalidPeer as e:
             self._end(grpc.StatusCode.INVALID_ARGUMENT, str(e))
         except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("an event of deployed {node}", node=self._peer.name)
-            self._end(grpc.StatusCode.INTERNAL, "an event could not be taken")
+            self._log.failure("an event of legacy Connect {node}", node=self._peer.name)
+            self._end(grpc.StatusCode.INTERNAL, "an event could not be handled")
 
 
 def _why(*tasks: asyncio.Task[None]) -> str:
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
             return str(error)
-    return "it ended it"
+    return "the peer ended the stream"

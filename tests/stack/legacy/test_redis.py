@@ -38,7 +38,7 @@ class TellingTests(BesideCase):
         """
         redis = await opened(self, redis_at(self.url))
         session = Known(1001)
-        redis.joined(session)
+        redis.session_added(session)
         await self.settled(1001)
         (key,) = await self.connections(1001)
         self.assertEqual(key, f"conn:1001:conn-1001-{NOW_S}")
@@ -55,7 +55,7 @@ class TellingTests(BesideCase):
             },
         )
         self.assertTrue(7100 < await self.other.ask("TTL", key) <= 7200)
-        redis.left(session)
+        redis.session_removed(session)
         await self.settled()
         self.assertEqual(await self.connections(1001), [])
 
@@ -67,9 +67,9 @@ class TellingTests(BesideCase):
         here = await opened(self, redis_at(self.url))
         there = await opened(self, redis_at(self.url, "there"))
         phone, laptop, tablet = Known(7), Known(7), Known(7)
-        here.joined(phone)
-        here.joined(laptop)
-        there.joined(tablet)
+        here.session_added(phone)
+        here.session_added(laptop)
+        there.session_added(tablet)
 
         async def all_told() -> bool:
             return len(await self.connections(7)) == 3
@@ -80,7 +80,7 @@ class TellingTests(BesideCase):
             (there, tablet, 1),
             (here, laptop, 0),
         ):
-            redis.left(session)
+            redis.session_removed(session)
 
             async def told(left: int = left) -> bool:
                 return len(await self.connections(7)) == left
@@ -96,11 +96,11 @@ class TellingTests(BesideCase):
         key = await self.theirs(7, 5)
         redis = await opened(self, redis_at(self.url))
         session, other = Known(7), Known(8)
-        redis.joined(session)
-        redis.joined(other)
+        redis.session_added(session)
+        redis.session_added(other)
         await self.settled(7, 8)
-        redis.left(session)
-        redis.left(other)
+        redis.session_removed(session)
+        redis.session_removed(other)
         await self.settled(7)
         self.assertEqual(await self.connections(7), [key])
 
@@ -111,13 +111,13 @@ class TellingTests(BesideCase):
         """
         redis = await opened(self, redis_at(self.url))
         session, other = Known(7), Known(8)
-        redis.joined(session)
-        redis.joined(other)
+        redis.session_added(session)
+        redis.session_added(other)
         await self.settled(7, 8)
         now_s = int((await self.other.ask("TIME"))[0])
         await self.theirs(7, now_s - 30)
-        redis.left(session)
-        redis.left(other)
+        redis.session_removed(session)
+        redis.session_removed(other)
         await self.settled(7)
 
     async def test_same_second(self) -> None:
@@ -127,14 +127,14 @@ class TellingTests(BesideCase):
         key = await self.theirs(7, NOW_S)
         redis = await opened(self, redis_at(self.url))
         session = Known(7)
-        redis.joined(session)
+        redis.session_added(session)
 
         async def both() -> bool:
             return len(await self.connections(7)) == 2
 
         await until(both)
         self.assertEqual(await self.other.ask("HGET", key, "serverID"), "connect-1")
-        redis.left(session)
+        redis.session_removed(session)
 
         async def theirs() -> bool:
             return await self.connections(7) == [key]
@@ -150,8 +150,8 @@ class TellingTests(BesideCase):
         redis = redis_at(self.url)
         await up(redis)
         for user in range(1, 701):
-            redis.joined(Known(user))
-        redis.joined(Known(9))
+            redis.session_added(Known(user))
+        redis.session_added(Known(9))
 
         async def all_told() -> bool:
             return len(await self.online()) == 700
@@ -160,7 +160,7 @@ class TellingTests(BesideCase):
         await redis.stop()
         self.assertEqual(await self.online(), {"9"})
         self.assertEqual(len(await self.other.ask("KEYS", "conn:*")), 1)
-        self.assertEqual(await self.other.ask("KEYS", "wsmsg:beside:node*"), [])
+        self.assertEqual(await self.other.ask("KEYS", "wsmsg:bridge:node*"), [])
 
 
 @needs("redis")
@@ -177,7 +177,7 @@ class ForwardedTests(BesideCase):
             self.url,
             REACTOR,
             node="here",
-            give=self.give,
+            deliver=self.give,
             content_bytes=lambda: 1000,
             retry=soon,
         )
@@ -206,7 +206,7 @@ class ForwardedTests(BesideCase):
             self.assertEqual(await self.publish(json.dumps(forwarded(user_id=user))), 1)
             await self.more
         self.assertEqual([f.user for f in self.heard], [1002, 1001])
-        self.assertEqual((self.inbox.given, self.inbox.unneeded), (1, 1))
+        self.assertEqual((self.inbox.delivered, self.inbox.unneeded), (1, 1))
 
     async def test_hostile(self) -> None:
         """
@@ -225,7 +225,7 @@ class ForwardedTests(BesideCase):
             await self.publish(text)
         await self.publish(json.dumps(forwarded()))
         await self.more
-        self.assertEqual(self.inbox.bad, len(nonsense))
+        self.assertEqual(self.inbox.invalid, len(nonsense))
         self.assertEqual(len(self.heard), 1)
         self.assertEqual(self.inbox.dependency.snapshot().losses, 0)
 

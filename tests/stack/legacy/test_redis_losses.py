@@ -25,13 +25,13 @@ class LossTests(BesideCase):
         redis = await opened(self, redis_at(self.url))
         sessions = [Known(user) for user in (1, 2, 3)]
         for session in sessions:
-            redis.joined(session)
+            redis.session_added(session)
         await self.settled(1, 2, 3)
         gone = lost(redis)
         self.own.kill()
         await gone
-        redis.left(sessions[0])
-        redis.joined(Known(4))
+        redis.session_removed(sessions[0])
+        redis.session_added(Known(4))
         await self.own.start()
         await self.back()
         await self.settled(2, 3, 4)
@@ -41,7 +41,7 @@ class LossTests(BesideCase):
         So it is where only the data were lost, while the connection stood.
         """
         redis = await opened(self, redis_at(self.url))
-        redis.joined(Known(1))
+        redis.session_added(Known(1))
         await self.settled(1)
         await self.other.ask("FLUSHALL")
         await self.settled(1)
@@ -57,13 +57,13 @@ class LossTests(BesideCase):
         self.other = await asking(self, self.url)
         redis = await opened(self, redis_at(self.url))
         session = Known(1)
-        redis.joined(session)
-        redis.joined(Known(2))
+        redis.session_added(session)
+        redis.session_added(Known(2))
         await self.settled(1, 2)
         gone = lost(redis)
         own.kill()
         await gone
-        redis.left(session)
+        redis.session_removed(session)
         await own.start()
         await self.back()
         await self.settled(2)
@@ -76,19 +76,19 @@ class LossTests(BesideCase):
         """
         redis = redis_at(self.url, timeout_s=0.3)
         await up(redis)
-        redis.joined(Known(1))
+        redis.session_added(Known(1))
         await self.settled(1)
         gone = lost(redis)
         self.own.suspend()
         self.addCleanup(self.own.resume)
-        redis.joined(Known(2))
+        redis.session_added(Known(2))
         await gone
         self.assertIn("no answer", redis.dependency.snapshot().last_error)
         await redis.stop()
         self.own.resume()
         await self.back()
         again = await opened(self, redis_at(self.url))
-        again.joined(Known(3))
+        again.session_added(Known(3))
         await self.settled(3)
 
     async def test_killed(self) -> None:
@@ -99,11 +99,11 @@ class LossTests(BesideCase):
         await opened(self, redis_at(self.url, "there"))
         dead = redis_at(self.url)
         await up(dead)
-        dead.joined(Known(1))
+        dead.session_added(Known(1))
         await self.settled(1)
         # As a kill does: nothing is taken out.
         await dead._redis.stop()
-        await self.other.ask("ZADD", "wsmsg:beside:nodes", 1, "here")
+        await self.other.ask("ZADD", "wsmsg:bridge:nodes", 1, "here")
         await self.settled()
         self.assertEqual(await self.connections(1), [])
 
@@ -115,7 +115,7 @@ class LossTests(BesideCase):
             redis = redis_at(place(url_of(self.own, user), "wsmsg"))
             self.addCleanup(redis.stop)
             redis.start()
-            redis.joined(Known(1))
+            redis.session_added(Known(1))
 
             async def said(
                 redis: LegacyRedisPresence = redis, reason: str = reason
@@ -132,7 +132,7 @@ class LossTests(BesideCase):
         redis = redis_at(place(url_of(self.own, "later"), "wsmsg"))
         self.addCleanup(redis.stop)
         redis.start()
-        redis.joined(Known(1))
+        redis.session_added(Known(1))
 
         async def said() -> bool:
             error = redis.dependency.snapshot().last_error

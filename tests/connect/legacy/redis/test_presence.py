@@ -10,8 +10,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.connect.legacy.redis.forward import (
-    BadForward,
     Forward,
+    InvalidForward,
     read_forward,
 )
 from wsmsg.connect.legacy.redis.ledger import REFRESH_S, PresenceLedger
@@ -24,14 +24,14 @@ def names(ledger: PresenceLedger, now_s: float = 0.0, limit: int = 100) -> list[
     """
     What is told now.
     """
-    return [entry.name for _, entry in ledger.take(now_s, limit)]
+    return [entry.name for _, entry in ledger.next_writes(now_s, limit)]
 
 
-def parted(ledger: PresenceLedger, limit: int = 100) -> list[str]:
+def removals(ledger: PresenceLedger, limit: int = 100) -> list[str]:
     """
     What is removed now.
     """
-    return [entry.name for entry in ledger.part(limit)]
+    return [entry.name for entry in ledger.next_removals(limit)]
 
 
 def forwarded(**fields: Any) -> dict[str, Any]:
@@ -82,28 +82,28 @@ class LedgerTests(SynchronousTestCase):
         """
         A session is told when it comes, and removed when it goes.
         """
-        self.ledger.joined("a", 7, "legacy", 100.9)
+        self.ledger.add("a", 7, "legacy", 100.9)
         self.assertEqual(names(self.ledger), ["conn-7-100"])
         self.assertEqual(names(self.ledger), [])
-        self.ledger.left("a")
-        self.assertEqual(parted(self.ledger), ["conn-7-100"])
+        self.ledger.remove("a")
+        self.assertEqual(removals(self.ledger), ["conn-7-100"])
         self.assertEqual((len(self.ledger), self.ledger.waiting), (0, 0))
 
     def test_never_told(self) -> None:
         """
         A session that came and went before anything was written is never mentioned.
         """
-        self.ledger.joined("a", 7, "legacy", 100)
-        self.ledger.left("a")
-        self.ledger.left("a")
-        self.assertEqual(names(self.ledger) + parted(self.ledger), [])
+        self.ledger.add("a", 7, "legacy", 100)
+        self.ledger.remove("a")
+        self.ledger.remove("a")
+        self.assertEqual(names(self.ledger) + removals(self.ledger), [])
 
     def test_refreshed(self) -> None:
         """
         What was told is told again after a minute, the oldest first, in pieces.
         """
         for at, key in enumerate("abc"):
-            self.ledger.joined(key, at + 1, "legacy", 100)
+            self.ledger.add(key, at + 1, "legacy", 100)
             names(self.ledger, at)
         self.assertEqual(names(self.ledger, REFRESH_S - 0.1), [])
         self.assertEqual(names(self.ledger, REFRESH_S), ["conn-1-100"])
@@ -116,58 +116,58 @@ class LedgerTests(SynchronousTestCase):
         before is not removed yet.
         """
         for key in "ab":
-            self.ledger.joined(key, 7, "legacy", 100)
+            self.ledger.add(key, 7, "legacy", 100)
         self.assertEqual(names(self.ledger), ["conn-7-100", "conn-7-101"])
-        self.ledger.left("a")
-        self.ledger.joined("c", 7, "legacy", 100)
+        self.ledger.remove("a")
+        self.ledger.add("c", 7, "legacy", 100)
         self.assertEqual(names(self.ledger), ["conn-7-102"])
 
     def test_refused(self) -> None:
         """
         A name that another Connect has is left to it; the session takes the next.
         """
-        self.ledger.joined("a", 7, "legacy", 100)
+        self.ledger.add("a", 7, "legacy", 100)
         names(self.ledger)
-        self.ledger.refused("conn-7-100")
+        self.ledger.name_taken("conn-7-100")
         self.assertEqual(names(self.ledger), ["conn-7-101"])
-        self.ledger.left("a")
-        self.assertEqual(parted(self.ledger), ["conn-7-101"])
+        self.ledger.remove("a")
+        self.assertEqual(removals(self.ledger), ["conn-7-101"])
 
     def test_refused_late(self) -> None:
         """
         A refused name of a session that has gone is not removed.
         """
-        self.ledger.joined("a", 7, "legacy", 100)
+        self.ledger.add("a", 7, "legacy", 100)
         names(self.ledger)
-        self.ledger.left("a")
-        self.ledger.refused("conn-7-100")
-        self.ledger.refused("conn-7-100")
-        self.assertEqual(parted(self.ledger) + names(self.ledger), [])
+        self.ledger.remove("a")
+        self.ledger.name_taken("conn-7-100")
+        self.ledger.name_taken("conn-7-100")
+        self.assertEqual(removals(self.ledger) + names(self.ledger), [])
 
     def test_anew(self) -> None:
         """
         After a loss all are told again, and those that went are still removed.
         """
-        self.ledger.joined("a", 1, "legacy", 100)
-        self.ledger.joined("b", 2, "legacy", 100)
+        self.ledger.add("a", 1, "legacy", 100)
+        self.ledger.add("b", 2, "legacy", 100)
         names(self.ledger)
-        self.ledger.left("a")
-        self.ledger.anew()
+        self.ledger.remove("a")
+        self.ledger.write_all_again()
         self.assertEqual(names(self.ledger), ["conn-2-100"])
-        gone = self.ledger.part(9)
-        self.ledger.unparted(gone)
-        self.assertEqual(parted(self.ledger), ["conn-1-100"])
+        gone = self.ledger.next_removals(9)
+        self.ledger.removal_failed(gone)
+        self.assertEqual(removals(self.ledger), ["conn-1-100"])
 
     def test_many_gone(self) -> None:
         """
         While Redis is away no more is remembered than may be; the oldest expire.
         """
         for at in range(5):
-            self.ledger.joined(at, at + 1, "legacy", 100)
+            self.ledger.add(at, at + 1, "legacy", 100)
         names(self.ledger)
         for at in range(5):
-            self.ledger.left(at)
-        self.assertEqual(parted(self.ledger), [f"conn-{u}-100" for u in (3, 4, 5)])
+            self.ledger.remove(at)
+        self.assertEqual(removals(self.ledger), [f"conn-{u}-100" for u in (3, 4, 5)])
         self.assertEqual(self.ledger.forgotten, 2)
 
 
@@ -211,7 +211,9 @@ class ForwardTests(SynchronousTestCase):
         }
         for name, bad in values.items():
             for value in bad:
-                with self.assertRaises(BadForward, msg=f"{name}={value!r}") as caught:
+                with self.assertRaises(
+                    InvalidForward, msg=f"{name}={value!r}"
+                ) as caught:
                     read(**{name: value})
                 self.assertLess(len(str(caught.exception)), 300)
 
@@ -233,5 +235,5 @@ class ForwardTests(SynchronousTestCase):
             b"\x00",
             whole.replace("hello", "\\ud800"),
         ):
-            with self.assertRaises(BadForward):
+            with self.assertRaises(InvalidForward):
                 read_forward(text, "here", CONTENT_BYTES)

@@ -1,10 +1,10 @@
 """
-What deployed Connects hand to us through Redis: the channel C{connect_forward:<node>}.
+The messages that legacy Connects forward to this node: the channel
+C{connect_forward:<node>} in their Redis.
 
-Whatever our Message stores is pushed to us with its number, so what is handed to us
-beside that is only counted.  A deployed Message promises less, as its stream may lose
-what it pushes: there it is given to the user's sessions, each of which drops what it
-has had by the other way.
+A Message of wsmsg pushes every message that it stores with a number, so forwards are
+only counted.  The stream of a legacy Message may lose pushes, so forwards are delivered
+to the sessions of the user.  Each session drops a message that it received already.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from twisted.logger import Logger
 
 from wsmsg.connect.legacy.redis.forward import (
     LIMIT_BYTES,
-    BadForward,
     Forward,
+    InvalidForward,
     read_forward,
 )
 from wsmsg.dependency.retry import RetryPolicy
@@ -27,22 +27,23 @@ from wsmsg.redis.connection import Ask, RedisConnection
 from wsmsg.redis.subscriber import Subscriber
 from wsmsg.settings.urls.redis import RedisUrl
 
-#: At most one warning in so long.
+#: The least time between two warnings.
 _WARN_S = 10.0
 
-#: Gives it to the sessions of its user; whether it did.
-Give = Callable[[Forward], bool]
+#: Delivers a forward to the sessions of its user; returns whether it did.
+Deliver = Callable[[Forward], bool]
 
 
 class ForwardInbox:
     """
-    Listens from L{start} to L{stop}.
+    The subscriber to the channel, from L{start} to L{stop}.
 
-    @param node: our name, as deployed Connects have it from our connections.
-    @param content_bytes: asked for the longest content, each time.
-    @ivar given: how many were given to sessions.
-    @ivar unneeded: how many come by our own stream, or are for who is not here.
-    @ivar bad: how many could not be understood.
+    @param node: the name of this Connect, which legacy Connects find in its entries.
+    @param content_bytes: returns the longest content, in bytes; called each time.
+    @ivar delivered: the number of forwards that were delivered to sessions.
+    @ivar unneeded: the number of forwards that Message pushes as well, or whose user
+        has no session on this node.
+    @ivar invalid: the number of invalid forwards.
     """
 
     _log = Logger()
@@ -53,7 +54,7 @@ class ForwardInbox:
         reactor: Any,
         *,
         node: str,
-        give: Give,
+        deliver: Deliver,
         content_bytes: Callable[[], int],
         retry: RetryPolicy,
         timeout_s: float = 2.0,
@@ -61,20 +62,20 @@ class ForwardInbox:
         self.dependency = Dependency(
             f"legacy forwards {url.place}", reactor, required=False
         )
-        self.given = self.unneeded = self.bad = 0
+        self.delivered = self.unneeded = self.invalid = 0
         self._reactor = reactor
         self._node = node
-        self._give = give
+        self._deliver = deliver
         self._content_bytes = content_bytes
         self._warned_s = -_WARN_S
-        self._unwarned = 0
+        self._silent = 0
         self._redis = RedisConnection(
             url,
             reactor,
             retry=retry,
             dependency=self.dependency,
             check=self._subscribe,
-            line=lambda: Subscriber(self._heard, LIMIT_BYTES),
+            line=lambda: Subscriber(self._received, LIMIT_BYTES),
             timeout_s=timeout_s,
         )
 
@@ -83,46 +84,47 @@ class ForwardInbox:
 
     def stop(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when nothing is left; never fails.
+        @return: a Deferred that fires when no connection and no timer is left; never
+            fails.
         """
         return self._redis.stop()
 
     def stats(self) -> dict[str, int]:
         """
-        What came since the start, by name.
+        Return the counters since the start, by name.
         """
         return {
-            "forwards_given": self.given,
+            "forwards_delivered": self.delivered,
             "forwards_unneeded": self.unneeded,
-            "forwards_bad": self.bad,
+            "forwards_invalid": self.invalid,
         }
 
     def _subscribe(self, ask: Ask) -> Deferred[Any]:
-        # Each second: who has it already is told so, and whom Redis forgot has it.
+        # Repeated each second, in case Redis has lost the subscription.
         return ask("SUBSCRIBE", f"connect_forward:{self._node}")
 
-    def _heard(self, text: str | bytes) -> None:
+    def _received(self, text: str | bytes) -> None:
         try:
             forward = read_forward(text, self._node, self._content_bytes())
-        except BadForward as e:
-            self._refuse(str(e))
+        except InvalidForward as e:
+            self._warn(str(e))
             return
-        with self._log.failuresHandled("giving what was forwarded"):
-            if self._give(forward):
-                self.given += 1
+        with self._log.failuresHandled("delivering a forward"):
+            if self._deliver(forward):
+                self.delivered += 1
             else:
                 self.unneeded += 1
 
-    def _refuse(self, reason: str) -> None:
-        self.bad += 1
+    def _warn(self, reason: str) -> None:
+        self.invalid += 1
         now_s = self._reactor.seconds()
         if now_s - self._warned_s < _WARN_S:
-            self._unwarned += 1
+            self._silent += 1
             return
         self._log.warn(
-            "{dependency}: not understood, nor {n} before it: {reason}",
+            "{dependency}: a forward is invalid, after {n} without a warning: {reason}",
             dependency=self.dependency.name,
-            n=self._unwarned,
+            n=self._silent,
             reason=reason,
         )
-        self._warned_s, self._unwarned = now_s, 0
+        self._warned_s, self._silent = now_s, 0

@@ -1,14 +1,14 @@
 """
-What a deployed Connect's Redis is to be told of the sessions here, and when.
+The ledger of what has to be written to the Redis of legacy Connects, and when.
 
 ::
 
-    joined --> untold --take--> told --REFRESH_S--> told again
-                 ^                |
-                 `---- anew ------+--left--> parting --part--> gone
+    added --> unwritten --next_writes--> written --REFRESH_S--> written again
+                 ^                          |
+                 `--- write_all_again ------+--remove--> removing --next_removals-->
 
-Whatever is known to be lost there is told anew; what was told stands by its name, so
-that to say it twice does no harm.
+After a loss in Redis everything is written again.  An entry has a name, so writing it
+twice does no harm.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ import attrs
 
 K = TypeVar("K")
 
-#: What is told is told again after so long: theirs may have removed a user of ours.
+#: An entry is written again after so long: a legacy Connect may have removed the user.
 REFRESH_S = 60.0
 
 
 @attrs.define(eq=False)
 class LedgerEntry:
     """
-    A session, as their Redis has it.
+    A session, as it is in Redis.
 
-    @ivar since_s: when it began, in unix seconds; with the user it makes the name, so
-        a session that came in the same second as another is a second later.
-    @ivar told_s: when it was told last, in clock seconds; -1: Redis does not know it.
+    @ivar since_s: when the session began, in unix seconds.  With the user it makes the
+        name, so a session that began in the same second as another of the user is
+        given a later second.
+    @ivar written_s: when it was written last, in clock seconds; -1: never.
     """
 
     user: int
     client_type: str
     since_s: int
-    told_s: float = -1.0
+    written_s: float = -1.0
 
     @property
     def name(self) -> str:
@@ -49,120 +50,119 @@ class PresenceLedger:
     """
     All sessions of a Connect.
 
-    @param limit: of how many that have gone it is remembered that Redis must be told;
-        over it the oldest are left to expire.
-    @ivar forgotten: how many were left to expire.
+    @param limit: the most removals that are kept; over it the oldest are dropped, and
+        their entries expire in Redis.
+    @ivar forgotten: the number of dropped removals.
     """
 
     def __init__(self, limit: int) -> None:
         self.forgotten = 0
         self._limit = limit
-        self._untold: dict[object, LedgerEntry] = {}
-        # By the time of the last telling: the first is due first.
-        self._told: dict[object, LedgerEntry] = {}
-        self._parting: dict[str, LedgerEntry] = {}
-        self._named: dict[str, object] = {}
+        self._unwritten: dict[object, LedgerEntry] = {}
+        # In the order of the last write, so the first entry is due first.
+        self._written: dict[object, LedgerEntry] = {}
+        self._removing: dict[str, LedgerEntry] = {}
+        self._keys: dict[str, object] = {}
 
     def __len__(self) -> int:
-        return len(self._untold) + len(self._told)
+        return len(self._unwritten) + len(self._written)
 
     @property
     def waiting(self) -> int:
         """
-        How much is to be written that is not a repetition.
+        The number of writes and removals that are due, without repeated writes.
         """
-        return len(self._untold) + len(self._parting)
+        return len(self._unwritten) + len(self._removing)
 
-    def joined(self, key: object, user: int, client_type: str, since_s: float) -> None:
+    def add(self, key: object, user: int, client_type: str, since_s: float) -> None:
         """
-        A session is here.
+        Add a session.
 
-        @param key: what it is known by, to L{left}; hashable.
+        @param key: a hashable that names the session for L{remove}.
         """
         entry = LedgerEntry(user, client_type, int(since_s))
-        self._name(key, entry)
-        self._untold[key] = entry
+        self._give_name(key, entry)
+        self._unwritten[key] = entry
 
-    def left(self, key: object) -> None:
+    def remove(self, key: object) -> None:
         """
-        A session ended; one that is not known is no matter.
+        Remove a session; an unknown one is ignored.
         """
-        entry = self._untold.pop(key, None) or self._told.pop(key, None)
+        entry = self._unwritten.pop(key, None) or self._written.pop(key, None)
         if entry is None:
             return
-        if entry.told_s < 0:
-            del self._named[entry.name]
+        if entry.written_s < 0:
+            del self._keys[entry.name]
             return
-        self._part(entry)
+        self._add_removal(entry)
 
-    def take(self, now_s: float, limit: int) -> list[tuple[object, LedgerEntry]]:
+    def next_writes(self, now_s: float, limit: int) -> list[tuple[object, LedgerEntry]]:
         """
-        What is to be told now; it counts as told.
+        Return the entries to write now, which count as written.
         """
-        taken = [(key, self._untold[key]) for key in _first(self._untold, limit)]
-        for key, _ in taken:
-            del self._untold[key]
-        for key in _first(self._told, limit - len(taken)):
-            if self._told[key].told_s > now_s - REFRESH_S:
+        keys = _first(self._unwritten, limit)
+        entries = [(key, self._unwritten.pop(key)) for key in keys]
+        for key in _first(self._written, limit - len(entries)):
+            if self._written[key].written_s > now_s - REFRESH_S:
                 break
-            taken.append((key, self._told.pop(key)))
-        for key, entry in taken:
-            entry.told_s = now_s
-            self._told[key] = entry
-        return taken
+            entries.append((key, self._written.pop(key)))
+        for key, entry in entries:
+            entry.written_s = now_s
+            self._written[key] = entry
+        return entries
 
-    def part(self, limit: int) -> list[LedgerEntry]:
+    def next_removals(self, limit: int) -> list[LedgerEntry]:
         """
-        What is to be removed now; it counts as removed.
+        Return the entries to remove now, which count as removed.
         """
-        parted = [self._parting.pop(name) for name in _first(self._parting, limit)]
-        for entry in parted:
-            del self._named[entry.name]
-        return parted
+        entries = [self._removing.pop(name) for name in _first(self._removing, limit)]
+        for entry in entries:
+            del self._keys[entry.name]
+        return entries
 
-    def unparted(self, entries: Iterable[LedgerEntry]) -> None:
+    def removal_failed(self, entries: Iterable[LedgerEntry]) -> None:
         """
-        These may not have been removed after all.
+        Have these removed again.
         """
         for entry in entries:
-            if entry.name not in self._named:
-                self._part(entry)
+            if entry.name not in self._keys:
+                self._add_removal(entry)
 
-    def refused(self, name: str) -> None:
+    def name_taken(self, name: str) -> None:
         """
-        This name is somebody else's: the session takes the next.
+        Give the session of this name the next name: another Connect has this one.
         """
-        key = self._named.get(name)
-        entry = self._told.pop(key, None)
-        if entry is None:  # it left meanwhile
-            if self._parting.pop(name, None) is not None:
-                del self._named[name]
+        key = self._keys.get(name)
+        entry = self._written.pop(key, None)
+        if entry is None:  # the session ended meanwhile
+            if self._removing.pop(name, None) is not None:
+                del self._keys[name]
             return
-        del self._named[name]
+        del self._keys[name]
         entry.since_s += 1
-        entry.told_s = -1.0
-        self._name(key, entry)
-        self._untold[key] = entry
+        entry.written_s = -1.0
+        self._give_name(key, entry)
+        self._unwritten[key] = entry
 
-    def anew(self) -> None:
+    def write_all_again(self) -> None:
         """
-        Redis may know nothing of what it was told.
+        Have everything written again, as Redis may have lost it.
         """
-        self._untold = {**self._told, **self._untold}
-        self._told = {}
+        self._unwritten = {**self._written, **self._unwritten}
+        self._written = {}
 
-    def _name(self, key: object, entry: LedgerEntry) -> None:
-        while entry.name in self._named:
+    def _give_name(self, key: object, entry: LedgerEntry) -> None:
+        while entry.name in self._keys:
             entry.since_s += 1
-        self._named[entry.name] = key
+        self._keys[entry.name] = key
 
-    def _part(self, entry: LedgerEntry) -> None:
-        if len(self._parting) >= self._limit:
-            (oldest,) = _first(self._parting, 1)
-            del self._parting[oldest], self._named[oldest]
+    def _add_removal(self, entry: LedgerEntry) -> None:
+        if len(self._removing) >= self._limit:
+            (oldest,) = _first(self._removing, 1)
+            del self._removing[oldest], self._keys[oldest]
             self.forgotten += 1
-        self._parting[entry.name] = entry
-        self._named[entry.name] = None
+        self._removing[entry.name] = entry
+        self._keys[entry.name] = None
 
 
 def _first(entries: Mapping[K, LedgerEntry], limit: int) -> list[K]:

@@ -1,9 +1,9 @@
 """
-Our sessions in the Redis of deployed Connects, as theirs are there.
+The sessions of this node in the Redis of legacy Connects, in their format.
 
-A login never waits for it: what is to be told is noted, and written in batches, each
-as soon as the one before is done.  After every loss of the connection, or of the data,
-all of it is told anew.
+A login never waits for this Redis: changes go into a ledger and are written in batches,
+each as soon as the one before is done.  After a loss of the connection or of the data
+everything is written again.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from wsmsg.errors import Unavailable
 from wsmsg.redis.connection import Ask, RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
 
-#: As theirs.
+#: How long Redis keeps a connection, as legacy Connects set it.
 KEPT_S = 2 * 3600
-#: Sessions in one call: Redis does nothing else meanwhile (2 ms).
-_TOLD = 100
-_REMOVED = 25
-#: Of so many sessions that have gone it is remembered that Redis must be told.
-_PARTING = 100_000
-#: The longest that taking our users out may hold up the end.
+#: The most sessions in one call, which blocks Redis for 2 ms.
+_WRITES = 100
+_REMOVALS = 25
+#: The most ended sessions whose removal is kept while Redis is down.
+_KEPT_REMOVALS = 100_000
+#: The longest time in which L{LegacyRedisPresence.stop} removes the sessions.
 _STOP_S = 5.0
 
 
-class Listed(Protocol):
+class ListedSession(Protocol):
     """
-    What is told of a session.
+    The part of a session that is written.
     """
 
     user: int
@@ -49,11 +49,14 @@ class Listed(Protocol):
 
 class LegacyRedisPresence:
     """
-    Writes who is here, until L{stop}, which takes all of it out again.
+    Writes the sessions of this node until L{stop}, which removes them.
 
-    @param node: our name, as the others see it; one that another Connect has or had
-        takes over what that one told.
-    @param now_s: unix seconds.
+    @param node: the name of this Connect.  What another Connect wrote under the same
+        name is removed.
+    @param now_s: returns the unix time in seconds.
+    @ivar written: the number of sessions that were written.
+    @ivar removed: the number of sessions that were removed.
+    @ivar cleared: the number of sessions of dead Connects that were removed.
     """
 
     _log = Logger()
@@ -71,8 +74,8 @@ class LegacyRedisPresence:
         self.dependency = Dependency(
             f"legacy redis {url.place}", reactor, required=False
         )
-        self.ledger = PresenceLedger(_PARTING)
-        self.told = self.removed = self.cleared = 0
+        self.ledger = PresenceLedger(_KEPT_REMOVALS)
+        self.written = self.removed = self.cleared = 0
         self._reactor = reactor
         self._node = node
         self._life = uuid.uuid4().hex
@@ -91,32 +94,32 @@ class LegacyRedisPresence:
             scripts=scripts.ALL,
             timeout_s=timeout_s,
         )
-        self.dependency.on_change(self._came_or_went)
+        self.dependency.on_change(self._state_changed)
 
     def start(self) -> None:
         self._redis.start()
 
-    def joined(self, session: Listed) -> None:
+    def session_added(self, session: ListedSession) -> None:
         """
-        A session is here.
+        Have a new session written.
         """
         kind = session.codec.subprotocol or "legacy"
-        self.ledger.joined(session, session.user, kind, self._now_s())
-        self._soon()
+        self.ledger.add(session, session.user, kind, self._now_s())
+        self._schedule()
 
-    def left(self, session: Listed) -> None:
+    def session_removed(self, session: ListedSession) -> None:
         """
-        A session ended.
+        Have a session removed that ended.
         """
-        self.ledger.left(session)
-        self._soon()
+        self.ledger.remove(session)
+        self._schedule()
 
     def stats(self) -> dict[str, int]:
         """
-        What was done since the start, and what waits, by name.
+        Return the counters since the start and the present sizes, by name.
         """
         return {
-            "redis_told": self.told,
+            "redis_written": self.written,
             "redis_removed": self.removed,
             "redis_cleared": self.cleared,
             "redis_waiting": self.ledger.waiting,
@@ -125,54 +128,57 @@ class LegacyRedisPresence:
 
     def stop(self) -> Deferred[None]:
         """
-        Take everything of ours out, if Redis lets us within 5 s, and close.
+        Remove all sessions of this node, if Redis allows that within 5 s, and close.
 
-        @return: a Deferred that fires when nothing is left; never fails.
+        @return: a Deferred that fires when no connection and no timer is left; never
+            fails.
         """
         self._stopping = True
         if self._round is not None:
             self._round.cancel()
             self._round = None
-        done = Deferred.fromCoroutine(self._take_out())
+        done = Deferred.fromCoroutine(self._remove_all())
         done.addTimeout(_STOP_S, self._reactor)
-        done.addErrback(self._left_there)
+        done.addErrback(self._remove_failed)
         return done.addCallback(lambda _: self._redis.stop())
 
-    def _left_there(self, failure: Failure) -> None:
+    def _remove_failed(self, failure: Failure) -> None:
         self._log.warn(
-            "{dependency}: what we told is left there: {reason}",
+            "{dependency}: the sessions of this node stay there: {reason}",
             dependency=self.dependency.name,
             reason=failure.getErrorMessage() or repr(failure.value),
         )
 
-    # -- when
+    # -- the time to write
 
     def _check(self, ask: Ask) -> Deferred[Any]:
         prefix = self._redis.url.prefix
         asked = ask("EVALSHA", scripts.BEAT.sha, 1, prefix, self._node, self._life)
-        return asked.addCallback(self._seen)
+        return asked.addCallback(self._checked)
 
-    def _seen(self, reply: list[str]) -> None:
+    def _checked(self, reply: list[str]) -> None:
         life, *dead = reply
         self._dead = [node for node in dead if node != self._node]
         if life != self._life and self._swept and self._redis.up:
             why = (
-                f"another Connect is {self._node!r} as well" if life else "it was lost"
+                f"another Connect has the name {self._node!r} as well"
+                if life
+                else "the data was lost"
             )
             self._log.warn(
-                "{dependency}: what we told is told again: {reason}",
+                "{dependency}: all sessions are written again: {reason}",
                 dependency=self.dependency.name,
                 reason=why,
             )
-            self.ledger.anew()
-        self._soon()
+            self.ledger.write_all_again()
+        self._schedule()
 
-    def _came_or_went(self, dependency: Dependency) -> None:
+    def _state_changed(self, dependency: Dependency) -> None:
         if dependency.up:
-            self.ledger.anew()
-            self._soon()
+            self.ledger.write_all_again()
+            self._schedule()
 
-    def _soon(self) -> None:
+    def _schedule(self) -> None:
         if self._round or self._writing or self._stopping or not self._redis.up:
             return
         self._round = self._reactor.callLater(0, self._begin)
@@ -181,19 +187,19 @@ class LegacyRedisPresence:
         self._round = None
         self._writing = Deferred.fromCoroutine(self._write())
         self._writing.addErrback(self._failed)
-        self._writing.addCallback(self._written)
+        self._writing.addCallback(self._round_done)
 
     def _failed(self, failure: Failure) -> None:
-        # The connection is lost as well then, and all is told anew.
+        # The connection is lost as well, and everything will be written again.
         if not failure.check(Unavailable, CancelledError):
-            self._log.failure("telling the Redis of deployed Connects", failure)
+            self._log.failure("writing to the Redis of legacy Connects", failure)
 
-    def _written(self, _: None) -> None:
+    def _round_done(self, _: None) -> None:
         self._writing = None
         if self.ledger.waiting:
-            self._soon()
+            self._schedule()
 
-    # -- what
+    # -- the writing
 
     async def _write(self) -> None:
         if not self._swept:
@@ -207,15 +213,15 @@ class LegacyRedisPresence:
             self.cleared += await self._sweep(node)
 
     async def _write_some(self) -> int:
-        taken = self.ledger.take(self._reactor.seconds(), _TOLD)
-        parted = self.ledger.part(_REMOVED)
+        writes = self.ledger.next_writes(self._reactor.seconds(), _WRITES)
+        removals = self.ledger.next_removals(_REMOVALS)
         calls = []
-        if taken:
-            calls.append(self._enter([entry for _, entry in taken]))
-        if parted:
-            calls.append(self._leave(parted))
+        if writes:
+            calls.append(self._enter([entry for _, entry in writes]))
+        if removals:
+            calls.append(self._leave(removals))
         await gather(calls)
-        return len(taken) + len(parted)
+        return len(writes) + len(removals)
 
     def _enter(self, entries: list[LedgerEntry]) -> Deferred[Any]:
         words: list[object] = []
@@ -226,9 +232,9 @@ class LegacyRedisPresence:
         return asked.addCallback(self._entered, len(entries))
 
     def _entered(self, refused: list[str], count: int) -> None:
-        self.told += count - len(refused)
-        for told in refused:
-            self.ledger.refused(told.partition(":")[2])
+        self.written += count - len(refused)
+        for taken in refused:
+            self.ledger.name_taken(taken.partition(":")[2])
 
     def _leave(self, entries: list[LedgerEntry]) -> Deferred[Any]:
         words: list[object] = []
@@ -236,23 +242,23 @@ class LegacyRedisPresence:
             words += (e.user, e.name)
         asked = self._redis.run(scripts.LEAVE, self._node, *words)
         return asked.addCallbacks(
-            lambda _: self._left(len(entries)),
-            lambda failure: self._unparted(failure, entries),
+            lambda _: self._entries_removed(len(entries)),
+            lambda failure: self._leave_failed(failure, entries),
         )
 
-    def _left(self, count: int) -> None:
+    def _entries_removed(self, count: int) -> None:
         self.removed += count
 
-    def _unparted(self, failure: Failure, entries: list[LedgerEntry]) -> Failure:
-        self.ledger.unparted(entries)
+    def _leave_failed(self, failure: Failure, entries: list[LedgerEntry]) -> Failure:
+        self.ledger.removal_failed(entries)
         return failure
 
     async def _sweep(self, node: str) -> int:
         """
-        Take out all that a Connect has told.
+        Remove all sessions that a Connect has written.
         """
         total = 0
-        while count := int(await self._redis.run(scripts.SWEEP, node, _REMOVED)):
+        while count := int(await self._redis.run(scripts.SWEEP, node, _REMOVALS)):
             total += count
         if total:
             self._log.info(
@@ -263,10 +269,10 @@ class LegacyRedisPresence:
             )
         return total
 
-    async def _take_out(self) -> None:
+    async def _remove_all(self) -> None:
         if self._writing is not None:
             await self._writing
         if self._redis.up:
-            while parted := self.ledger.part(_REMOVED):
-                await self._leave(parted)
+            while removals := self.ledger.next_removals(_REMOVALS):
+                await self._leave(removals)
             await self._sweep(self._node)

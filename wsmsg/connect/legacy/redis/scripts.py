@@ -1,51 +1,54 @@
 """
-What the Redis of deployed Connects is told by ours, each as one program of the server.
+The Lua scripts that write to the Redis of legacy Connects.
 
 ======================================== =============================================
-theirs, names as they have them          value
+legacy keys                              value
 ======================================== =============================================
 C{conn:<user>:conn-<user>-<unix s>}      hash, a connection; expires after 2 h
 C{online_users}                          set of users; never expires
 ======================================== =============================================
 
 ======================================== =============================================
-ours, after our prefix                   value
+keys of wsmsg, after its prefix          value
 ======================================== =============================================
-C{beside:nodes}                          our Connects, each with a lease of 15 s
-C{beside:node:<node>}                    set, the connections that a Connect has told:
-                                         C{<user>:<connection>}
-C{beside:life:<node>}                    the life of a Connect that told them
-C{beside:user:<user>}                    set, the connections of a user at our
-                                         Connects; C{theirs} among them: the user
-                                         was in C{online_users} before
+C{bridge:nodes}                          the Connects of wsmsg, each with a lease of
+                                         15 s
+C{bridge:node:<node>}                    set, the connections that a Connect has
+                                         written, as C{<user>:<connection>}
+C{bridge:life:<node>}                    the life of the Connect that wrote them
+C{bridge:user:<user>}                    set, the connections of a user at Connects of
+                                         wsmsg; also C{legacy}, if the user was in
+                                         C{online_users} before
 ======================================== =============================================
 
-A connection is removed only where it says that it is ours.  A user leaves
-C{online_users} when no connection of theirs at any of our Connects is left, unless
-they were there before us, or a connection of theirs elsewhere began within the last
-minute: its name is its second, so it can be looked for without a search.
+A script removes a connection only if the connection names its Connect.  It removes a
+user from C{online_users} with the user's last connection at a Connect of wsmsg, unless
+the user was in the set before, or has a connection at a legacy Connect that began
+within the last minute.  The name of a connection is its second, so the script finds it
+without a search.
 
-Ours are kept for 30 days, so that what a dead Connect left behind is found by the
-next one that lives: by its lease, which the server's clock ends.
+The keys of wsmsg are kept for 30 days, so that another Connect can remove what a dead
+Connect left behind.  A Connect is dead when its lease has run out by the clock of the
+server.
 
-Every script is given the node, then what it says.
+The first argument of each script is the node.
 """
 
 from __future__ import annotations
 
 from wsmsg.redis.connection import RedisScript
 
-#: For how long a Connect that does not show itself keeps what it told, in seconds.
+#: The lease of a Connect, in seconds: how long its connections outlive it.
 LEASE_S = 15
-#: How old a connection elsewhere may be for it to be found, in seconds.
+#: The greatest age of a connection at a legacy Connect that is found, in seconds.
 WINDOW_S = 60
 
 _HEAD = """
 local prefix, node = KEYS[1], ARGV[1]
-local kept, life_of = 2592000, prefix .. 'beside:life:' .. node
-local nodes, index = prefix .. 'beside:nodes', prefix .. 'beside:node:' .. node
+local kept, life_of = 2592000, prefix .. 'bridge:life:' .. node
+local nodes, index = prefix .. 'bridge:nodes', prefix .. 'bridge:node:' .. node
 local function conn(user, id) return 'conn:' .. user .. ':' .. id end
-local function at(user) return prefix .. 'beside:user:' .. user end
+local function at(user) return prefix .. 'bridge:user:' .. user end
 """
 
 _DEPART = f"""
@@ -59,16 +62,16 @@ local function elsewhere(user)
   return redis.call('EXISTS', unpack(keys)) > 0
 end
 local function left(user)
-  local place, theirs = at(user), false
+  local place, has_legacy = at(user), false
   for _, id in ipairs(redis.call('SMEMBERS', place)) do
-    if id == 'theirs' then
-      theirs = true
+    if id == 'legacy' then
+      has_legacy = true
     elseif redis.call('EXISTS', conn(user, id)) == 1 then
       return
     end
   end
   redis.call('DEL', place)
-  if not theirs and not elsewhere(user) then
+  if not has_legacy and not elsewhere(user) then
     redis.call('SREM', 'online_users', user)
   end
 end
@@ -81,9 +84,10 @@ local function depart(user, id)
 end
 """
 
-#: Then the heartbeat (unix s), how long a connection is kept (s), and for each the
-#: user, the connection, the client's type and when it began (unix s).
-#: Gives those, as C{user:connection}, whose name is somebody else's.
+#: Writes connections.  Arguments: the heartbeat (unix s), how long a connection is kept
+#: (s), and for each connection the user, the name, the client's type and the beginning
+#: (unix s).  Returns the connections whose names another Connect has, as
+#: C{user:connection}.
 ENTER = RedisScript(
     _HEAD
     + """
@@ -101,9 +105,9 @@ for i = 4, #ARGV, 4 do
     redis.call('EXPIRE', key, ARGV[3])
     redis.call('SADD', index, user .. ':' .. id)
     if redis.call('SADD', 'online_users', user) == 1 then
-      redis.call('SREM', place, 'theirs')
+      redis.call('SREM', place, 'legacy')
     elseif redis.call('EXISTS', place) == 0 then
-      redis.call('SADD', place, 'theirs')
+      redis.call('SADD', place, 'legacy')
     end
     redis.call('SADD', place, id)
     redis.call('EXPIRE', place, kept)
@@ -114,7 +118,7 @@ return refused
 """
 )
 
-#: Then for each the user and the connection.
+#: Removes connections.  Arguments: for each the user and the name.
 LEAVE = RedisScript(
     _HEAD
     + _DEPART
@@ -127,8 +131,8 @@ return 1
 """
 )
 
-#: Then the most connections to remove.  Takes away what this node has told; gives
-#: how many were removed: 0: nothing of it is left.
+#: Removes what the node has written.  Argument: the most connections to remove.
+#: Returns the number of removed connections; 0 when none is left.
 SWEEP = RedisScript(
     _HEAD
     + _DEPART
@@ -143,8 +147,8 @@ return #told
 """
 )
 
-#: Then this life of the node.  Renews its lease; gives the life that was known, and
-#: some Connects of ours whose lease is over.
+#: Renews the lease of the node.  Argument: this life of the node.  Returns the life
+#: that was known before, and some Connects of wsmsg whose lease has run out.
 BEAT = RedisScript(
     _HEAD
     + f"""

@@ -1,5 +1,5 @@
 """
-Standing beside deployed Connects: telling them who is here, hearing what they hand on.
+The bridge to legacy Connects: both connections to their Redis.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from wsmsg.settings.urls.redis import read_redis_url
 @attrs.frozen
 class LegacyRedisBridge:
     """
-    Both connections to their Redis.
+    The plug-in that shares presence and messages with legacy Connects.
     """
 
-    redis: LegacyRedisPresence
+    presence: LegacyRedisPresence
     inbox: ForwardInbox
 
     def start(self) -> None:
-        self.redis.start()
+        self.presence.start()
         self.inbox.start()
 
     async def stop(self) -> None:
         """
-        Take our users out first: nothing is handed to who is not there.
+        Remove the users of this node first, so that no message is forwarded to them.
         """
-        await self.redis.stop()
+        await self.presence.stop()
         await self.inbox.stop()
 
     def dependencies(self) -> list[Dependency]:
-        return [self.redis.dependency, self.inbox.dependency]
+        return [self.presence.dependency, self.inbox.dependency]
 
     @property
     def name(self) -> str:
@@ -50,31 +50,32 @@ class LegacyRedisBridge:
 
     def sweep(self) -> None:
         """
-        Nothing is due: both connections have timers of their own.
+        Do nothing: both connections have timers of their own.
         """
 
     def drain(self, limit_s: float) -> Deferred[None]:
         """
-        Nothing to finish: L{stop} removes this node's users.
+        Do nothing: L{stop} removes the users of this node.
         """
         return succeed(None)
 
     def register_metrics(self, metrics: Metrics) -> None:
         """
-        Have the counts read by each scrape.
+        Have the counters read by each scrape.
         """
         metrics.gauges(
             "wsmsg_connect_legacy_redis",
-            "What legacy Connects are told and hand over; see docs/operations.md",
+            "Entries written for legacy Connects, and messages they forward; see "
+            "docs/operations.md",
             self.status,
             label="what",
         )
 
     def status(self) -> dict[str, int]:
         """
-        What was done since the start, by name.
+        Return the counters since the start, by name.
         """
-        return {**self.redis.stats(), **self.inbox.stats()}
+        return {**self.presence.stats(), **self.inbox.stats()}
 
 
 def legacy_redis_bridge(
@@ -87,27 +88,27 @@ def legacy_redis_bridge(
     unnumbered: Callable[[], bool],
 ) -> LegacyRedisBridge:
     """
-    What the setting C{legacy.redis} asks for; nothing of it has begun.
+    Return the bridge that the setting C{legacy.redis} asks for, not started.
 
-    @param unnumbered: whether our Message is a deployed one.
+    @param unnumbered: returns whether Message numbers no messages.
     """
     url = read_redis_url(settings.redis, settings.redis_password.get_secret_value())
 
-    def give(forward: Forward) -> bool:
+    def deliver(forward: Forward) -> bool:
         if not unnumbered() or forward.user not in registry:
             return False
-        # Who has had it by the stream does not get it again, whichever was first.
+        # A session drops what it already received by the stream.
         registry.push(forward.message, (forward.user,))
         return True
 
-    redis = LegacyRedisPresence(url, reactor, node=node, retry=retry)
-    registry.observe(redis.joined, redis.left)
+    presence = LegacyRedisPresence(url, reactor, node=node, retry=retry)
+    registry.observe(presence.session_added, presence.session_removed)
     inbox = ForwardInbox(
         url,
         reactor,
         node=node,
-        give=give,
+        deliver=deliver,
         content_bytes=lambda: registry.settings.limits.content_bytes,
         retry=retry,
     )
-    return LegacyRedisBridge(redis, inbox)
+    return LegacyRedisBridge(presence, inbox)

@@ -27,7 +27,7 @@ class FencesTests(SynchronousTestCase):
         self.assertEqual(self.fences.remaining_ms("a", 10.4), 501)
         self.assertGreater(self.fences.remaining_ms("a", 10.79), 0)
         self.assertEqual(self.fences.remaining_ms("a", 10.81), 0)
-        self.assertFalse(self.fences)
+        self.assertFalse(self.fences.ends)
 
     def test_not_longer(self) -> None:
         """

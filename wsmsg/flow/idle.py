@@ -12,12 +12,14 @@ class IdleWaiters:
     The Deferreds of those who wait until the owner of this is idle.
 
     The owner calls L{fire} whenever it becomes idle.
+
+    @ivar waiters: the Deferreds; usually there are none.
     """
 
-    __slots__ = ("_waiters",)
+    __slots__ = ("waiters",)
 
     def __init__(self) -> None:
-        self._waiters: list[Deferred[None]] = []
+        self.waiters: list[Deferred[None]] = []
 
     def wait(self, is_idle: bool) -> Deferred[None]:
         """
@@ -27,14 +29,14 @@ class IdleWaiters:
         if is_idle:
             return succeed(None)
         waiter: Deferred[None] = Deferred()
-        self._waiters.append(waiter)
+        self.waiters.append(waiter)
         return waiter
 
     def fire(self) -> None:
         """
         Fire all Deferreds, those that were added so far.
         """
-        if self._waiters:
-            waiters, self._waiters = self._waiters, []
+        if self.waiters:
+            waiters, self.waiters = self.waiters, []
             for waiter in waiters:
                 waiter.callback(None)

@@ -25,18 +25,18 @@ class SendFences(Generic[Key]):
     """
     The fences, by key.  An expired fence costs nothing: the next call for its key, or
     the next fence, removes it.
+
+    @ivar ends: by key, the time at which its fence ends, in seconds of the clock; empty
+        while there is no fence, which is the usual case.
     """
 
-    __slots__ = ("_until",)
+    __slots__ = ("ends",)
 
     def __init__(self) -> None:
-        self._until: dict[Key, float] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._until)
+        self.ends: dict[Key, float] = {}
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self.ends)
 
     def raise_for(self, key: Key, now_s: float, retry_after_ms: int) -> None:
         """
@@ -45,24 +45,24 @@ class SendFences(Generic[Key]):
         """
         if self.remaining_ms(key, now_s) == 0:
             self._clear(now_s)
-            self._until[key] = now_s + retry_after_ms / 1000 * _PART
+            self.ends[key] = now_s + retry_after_ms / 1000 * _PART
 
     def remaining_ms(self, key: Key, now_s: float) -> int:
         """
         @return: the hint for a request under this key; 0: it is not refused.
         """
-        until = self._until.get(key)
+        until = self.ends.get(key)
         if until is None:
             return 0
         if until <= now_s:
-            del self._until[key]
+            del self.ends[key]
             return 0
         return int((until - now_s) / _PART * 1000) + 1
 
     def _clear(self, now_s: float) -> None:
         # Hints are of similar length: the oldest fences expire first, nearly.
-        while self._until:
-            key = next(iter(self._until))
-            if self._until[key] > now_s:
+        while self.ends:
+            key = next(iter(self.ends))
+            if self.ends[key] > now_s:
                 return
-            del self._until[key]
+            del self.ends[key]

@@ -34,13 +34,23 @@ class InboxTests(SynchronousTestCase):
         Receive a frame for each letter.
         """
         for letter in text:
-            self.inbox.receive(letter.encode())
+            self.receive(letter.encode())
+
+    def receive(self, data: bytes) -> None:
+        """
+        Process or queue a frame, as a session does.
+        """
+        if self.inbox.paused:
+            self.inbox.queue(data)
+        else:
+            self.process(data)
 
     def test_free(self) -> None:
         """
         While nothing blocks, a frame is processed at once.
         """
-        self.assertEqual(self.inbox.receive(b"a"), 0)
+        self.assertFalse(self.inbox.paused)
+        self.receive(b"a")
         self.assertEqual((self.taken, self.peer.pauses), ([b"a"], 0))
 
     def test_two_blocks(self) -> None:
@@ -74,8 +84,8 @@ class InboxTests(SynchronousTestCase):
         The size of the queue is returned, and even an empty frame counts.
         """
         self.inbox.block(WINDOW)
-        self.assertEqual(self.inbox.receive(b""), 64)
-        self.assertEqual(self.inbox.receive(b"abc"), 131)
+        self.assertEqual(self.inbox.queue(b""), 64)
+        self.assertEqual(self.inbox.queue(b"abc"), 131)
 
     def test_closed(self) -> None:
         """

@@ -45,17 +45,18 @@ class Inbox:
     The frames of one session, passed on in order, as fast as the session allows.
 
     @ivar blocks: the reasons for which no frame is processed now, or 0.
+    @ivar paused: whether frames are to be queued; the session processes them otherwise.
     """
 
     __slots__ = (
         "_closed",
         "_owner",
-        "_paused",
         "_peer",
         "_replaying",
         "_size",
         "_waiting",
         "blocks",
+        "paused",
     )
 
     def __init__(self, owner: InboxOwner, peer: ISessionPeer) -> None:
@@ -63,20 +64,17 @@ class Inbox:
         self._owner = owner
         self._peer = peer
         self._closed = False
-        self._paused = False
+        self.paused = False
         self._replaying = False
         self._size = 0
         self._waiting: deque[bytes] | None = None
 
-    def receive(self, data: bytes) -> int:
+    def queue(self, data: bytes) -> int:
         """
-        Process a frame now, or queue it while the session is blocked.
+        Queue a frame that came while the session is blocked.
 
         @return: the size of the queue in bytes.
         """
-        if not self._paused:
-            self._owner.process(data)
-            return 0
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(data)
@@ -98,8 +96,8 @@ class Inbox:
         Stop processing frames and reading from the client.
         """
         self.blocks |= reason
-        if not self._paused and not self._closed:
-            self._paused = True
+        if not self.paused and not self._closed:
+            self.paused = True
             self._peer.pause()
 
     def unblock(self, reason: int) -> None:
@@ -108,7 +106,7 @@ class Inbox:
         from the client again.
         """
         self.blocks &= ~reason
-        if self.blocks or self._replaying or not self._paused:
+        if self.blocks or self._replaying or not self.paused:
             return
         self._replaying = True
         try:
@@ -120,7 +118,7 @@ class Inbox:
             self._replaying = False
         if not self.blocks and not self._closed:
             self._waiting = None
-            self._paused = False
+            self.paused = False
             self._peer.resume()
 
     def remove_all(self) -> list[bytes]:
@@ -134,5 +132,5 @@ class Inbox:
         """
         Drop the queue; nothing is processed any more.
         """
-        self._closed, self._paused = True, True
+        self._closed, self.paused = True, True
         self._waiting, self._size = None, 0

@@ -72,7 +72,9 @@ class Input(Output):
         if binary is not self.codec.binary:
             due = "binary" if self.codec.binary else "text"
             self._bad_frame(BadFrame(f"frames are {due} messages here"))
-        elif self.inbox.receive(data) > 4 * max(65536, self.limits.frame_bytes):
+        elif not self.inbox.paused:
+            self.process(data)
+        elif self.inbox.queue(data) > 4 * max(65536, self.limits.frame_bytes):
             reason = "too much was sent while it was not read"
             self.close(Close.RATE_LIMITED, reason)
 

@@ -148,7 +148,7 @@ class Session(Input):
         bucket, fences = self.send_bucket, registry.send_fences
         if bucket is None:
             bucket = self.shared_bucket(now)
-        wait_ms = fences.remaining_ms(self.user, now) if fences else 0
+        wait_ms = fences.remaining_ms(self.user, now) if fences.ends else 0
         if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
             wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
             wait_ms = max(wait_ms, _LEAST_HINT_MS)

@@ -117,7 +117,7 @@ class PendingSends:
         """
         Enqueue a send on its stream, or keep it until a stream is up.
         """
-        if self._fences and self._is_fenced(new, on_answer, now_s):
+        if self._fences.ends and self._is_fenced(new, on_answer, now_s):
             return
         if self.closed:
             self._reject(new, on_answer, now_s, "unavailable", "this node is stopping")
@@ -156,7 +156,7 @@ class PendingSends:
                 self._fences.raise_for(key, now_s, answer.retry_after_ms)
         del self._pending[number]
         self._finish(send, answer)
-        if not self._pending:
+        if self._idle.waiters and not self._pending:
             self._idle.fire()
 
     def expire(self, before_s: float, now_s: float) -> None:
@@ -237,7 +237,7 @@ class PendingSends:
             return
         behind: list[tuple[PendingSend, int]] = []
         for send in sends:
-            if self._fences:
+            if self._fences.ends:
                 key = (send.new.conversation, send.new.sender)
                 hint_ms = self._fences.remaining_ms(key, now_s)
                 if hint_ms:

@@ -27,12 +27,11 @@ from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.links.interface import (
     GroupRecipients,
     MemberCache,
-    groups_in,
     recipients_backward,
     recipients_forward,
 )
 from wsmsg.message.store.interface import IConversations, Outcome
-from wsmsg.model import Message, MessageIdentity
+from wsmsg.model import Message, MessageIdentity, groups_in
 
 _ROUNDS = 20
 

@@ -179,7 +179,7 @@ class JournalReader:
         self._tell_caught_up()
 
     def _tell_caught_up(self) -> None:
-        if self._reading and not self.unsettled:
+        if self._caught_up.waiters and self._reading and not self.unsettled:
             self._caught_up.fire()
 
     async def _wait_for_room(self) -> None:

@@ -238,7 +238,7 @@ class Ingress:
     # -- checks
 
     def _fence(self, request: SendRequest) -> WsmsgError | None:
-        if not self._fences:
+        if not self._fences.ends:
             return None
         key = (request.conversation, request.sender)
         hint_ms = self._fences.remaining_ms(key, self._now_ms() / 1000)
@@ -320,7 +320,7 @@ class Ingress:
         self._answer(answers, reply)
         for request, its_reply in repeated:  # answered by the result of the first
             self.accept([request], its_reply)
-        if not self.in_flight:
+        if self._idle.waiters and not self.in_flight:
             self._idle.fire()
 
     def _trim(self) -> None:

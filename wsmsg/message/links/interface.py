@@ -11,7 +11,6 @@ from wsmsg.message.links.recipients import (
     GroupRecipients,
     MemberCache,
     Push,
-    groups_in,
     recipients_backward,
     recipients_forward,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "Push",
     "PushListener",
     "Settled",
-    "groups_in",
     "recipients_backward",
     "recipients_forward",
 ]

@@ -136,13 +136,6 @@ def recipients_backward(
     return found
 
 
-def groups_in(messages: Iterable[Message]) -> set[str]:
-    """
-    Return the groups in which these messages are.
-    """
-    return {m.conversation for m in messages if is_group(m.conversation)}
-
-
 def is_visible(message: Message) -> bool:
     """
     Return whether people see the message: it is neither an event nor recalled.

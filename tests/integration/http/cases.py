@@ -38,7 +38,7 @@ class HttpTestCase(IntegrationTestCase):
         self.assertEqual(answer.status, 200, answer)
         return answer.document
 
-    async def say(self, sender: int, to: int, content: str) -> Any:
+    async def send(self, sender: int, to: int, content: str) -> Any:
         """
         Send a message from one user to another.
         """

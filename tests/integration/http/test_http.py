@@ -28,14 +28,14 @@ class HttpTests(HttpTestCase):
     }
 
     @with_daemons
-    async def test_say(self) -> None:
+    async def test_send(self) -> None:
         """
         A message that a service sends for a user reaches the other user's devices;
         repeating the request sends nothing again.
         """
         anna, ben = self.user(), self.user()
         phone = await self.device(ben)
-        first = await self.say(anna, ben, "hello")
+        first = await self.send(anna, ben, "hello")
         heard = await phone.hears("deliver", content="hello")
         self.assertEqual(heard.message_id, int(first["message_id"]))
         body = {"client_id": "hello", "from": anna, "to": ben, "content": "hello"}
@@ -53,7 +53,7 @@ class HttpTests(HttpTestCase):
         anna, ben = self.user(), self.user()
         phone = await self.device(anna)
         for content in ("a", "b"):
-            await self.say(anna, ben, content)
+            await self.send(anna, ben, content)
         messages = await self.unread(ben, 2)
         self.assertEqual([m["content"] for m in messages], ["a", "b"])
         await self.post(

@@ -42,7 +42,7 @@ class KeysTests(HttpTestCase):
         not those of others.
         """
         anna, ben = self.user(), self.user()
-        await self.say(anna, ben, "hello")
+        await self.send(anna, ben, "hello")
         (message,) = await self.unread(ben, 1)
         token = {"Authorization": self.installation.token(ben)}
         ids = {"user_id": ben, "message_ids": [message["id"]]}

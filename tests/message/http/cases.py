@@ -96,14 +96,14 @@ class ApiCase(HttpCase):
         self.routes = routes_of(self.behind, self.legacy_routes)
         self.api = Api(self.routes, self.access.admit)
 
-    def say(self, content: str, **more: Any) -> Any:
+    def send(self, content: str, **more: Any) -> Any:
         """
         Send a message from 1 to 2.
         """
         body = {"client_id": content, "from": 1, "to": 2, "content": content}
         return self.ask("POST", "messages", {**body, **more})
 
-    def say_with(self, **more: Any) -> Any:
+    def send_with(self, **more: Any) -> Any:
         """
         Send a message from 1 to 2 with other fields.
         """

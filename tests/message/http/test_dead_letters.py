@@ -58,8 +58,8 @@ class DeadLettersTests(SynchronousTestCase):
         """
         The dead letters of a request are replayed.
         """
-        status, said = self.ask(b"replay", body=b'{"numbers": [3, 4]}')
-        self.assertEqual((status, said), (200, {"replayed": [3, 4]}))
+        status, document = self.ask(b"replay", body=b'{"numbers": [3, 4]}')
+        self.assertEqual((status, document), (200, {"replayed": [3, 4]}))
 
     def test_arguments(self) -> None:
         """
@@ -67,9 +67,9 @@ class DeadLettersTests(SynchronousTestCase):
         """
         for name in ("after", "limit"):
             for value in (b"-1", b"x", b"1.5", b"\xff", "²".encode(), b"9" * 19):
-                status, said = self.ask(args={name: value})
-                self.assertEqual((status, said["code"]), (400, "bad_request"))
-                self.assertIn(name, said["detail"])
+                status, document = self.ask(args={name: value})
+                self.assertEqual((status, document["code"]), (400, "bad_request"))
+                self.assertIn(name, document["detail"])
         self.assertEqual(self.ask(args={"after": b"9" * 18})[0], 200)
 
     @given(st.binary(max_size=100))
@@ -81,7 +81,7 @@ class DeadLettersTests(SynchronousTestCase):
         """
         A body of another form replays nothing, and is refused with a short reason.
         """
-        status, said = self.ask(b"replay", body=body)
-        self.assertEqual((status, said["code"]), (400, "bad_request"))
-        self.assertLess(len(said["detail"]), 300)
+        status, document = self.ask(b"replay", body=body)
+        self.assertEqual((status, document["code"]), (400, "bad_request"))
+        self.assertLess(len(document["detail"]), 300)
         self.assertEqual(self.journal.replayed, [])

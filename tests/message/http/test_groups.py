@@ -201,7 +201,7 @@ class GroupCallsTests(GroupCase):
         self.assertEqual(self.end(waiting)[0], 202)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_gone(self) -> None:
+    def test_client_leaves(self) -> None:
         """
         A request whose client has left leaves no timer behind.
         """
@@ -212,7 +212,7 @@ class GroupCallsTests(GroupCase):
         waiting.processingFailed(Exception("gone"))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_later(self) -> None:
+    def test_refused_for_now(self) -> None:
         """
         A request that is refused for now is answered with the time to retry.
         """

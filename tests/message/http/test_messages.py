@@ -18,24 +18,24 @@ AT = "conversations/u:1:2/messages"
 ODD: tuple[Any, ...] = (None, -1, 2**63, 2**80, 1.5, True, [], {}, "x", "-1", "١")
 
 
-class SayTests(ApiCase):
+class SendTests(ApiCase):
     """
     C{POST messages}.
     """
 
-    def test_say(self) -> None:
+    def test_send(self) -> None:
         """
         A message is answered when it is durable, with its id.  A repeated request is
         answered the same with 200; another message with the same client id is a
         conflict.
         """
-        status, accepted = self.say("hello")
+        status, accepted = self.send("hello")
         self.assertEqual(status, 201)
         self.assertEqual(accepted["conversation"], "u:1:2")
         self.assertTrue(accepted["message_id"])
         self.assertTrue(accepted["time_ms"])
-        self.assertEqual(self.say("hello"), (200, accepted))
-        status, problem = self.say_with(client_id="hello", content="bye")
+        self.assertEqual(self.send("hello"), (200, accepted))
+        status, problem = self.send_with(client_id="hello", content="bye")
         self.assertEqual((status, problem["code"]), (409, "conflict"))
         self.assertEqual(len(self.journal.appends), 1)
 
@@ -44,7 +44,7 @@ class SayTests(ApiCase):
         The answer does not wait until the message is stored.
         """
         self.journal.delivers = False
-        self.assertEqual(self.say("hello")[0], 201)
+        self.assertEqual(self.send("hello")[0], 201)
 
     def test_refused_for_now(self) -> None:
         """
@@ -67,9 +67,9 @@ class SayTests(ApiCase):
             {"client_id": "c", "owner": 1, "name": "crew", "members": [2]},
         )
         group = str(group_of(1, "c"))
-        status, accepted = self.say("hello", to=0, group=group)
+        status, accepted = self.send("hello", to=0, group=group)
         self.assertEqual((status, accepted["conversation"]), (201, f"g:{group}"))
-        status, problem = self.say("hi", to=0, group=group, **{"from": 9})
+        status, problem = self.send("hi", to=0, group=group, **{"from": 9})
         self.assertEqual((status, problem["code"]), (403, "forbidden"))
 
     def test_bad_fields(self) -> None:
@@ -80,7 +80,7 @@ class SayTests(ApiCase):
             for value in ODD:
                 if name in ("client_id", "content") and isinstance(value, str):
                     continue  # any text will do
-                status, problem = self.say_with(**{name: value})
+                status, problem = self.send_with(**{name: value})
                 self.assertEqual(status, 400, (name, value))
                 self.assertIn(name, problem["detail"], value)
         for more, word in (
@@ -95,10 +95,10 @@ class SayTests(ApiCase):
             ({"content": "\0"}, "U+0000"),
             ({"colour": 1}, "colour"),
         ):
-            status, problem = self.say_with(**more)
+            status, problem = self.send_with(**more)
             self.assertEqual(status, 400, more)
             self.assertIn(word, problem["detail"])
-        self.assertEqual(self.say_with(content="y" * 101)[0], 413)
+        self.assertEqual(self.send_with(content="y" * 101)[0], 413)
         whole = {"client_id": "a", "from": 1, "to": 2, "content": "x"}
         for name in ("client_id", "from", "to", "content"):
             body = {k: v for k, v in whole.items() if k != name}
@@ -124,7 +124,7 @@ class PageTests(ApiCase):
     def setUp(self) -> None:
         super().setUp()
         for n in range(1, 8):
-            self.assertEqual(self.say(str(n))[0], 201)
+            self.assertEqual(self.send(str(n))[0], 201)
 
     def page(self, **args: Any) -> tuple[list[int], Any, Any]:
         """

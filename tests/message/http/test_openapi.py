@@ -63,7 +63,7 @@ class DescriptionTests(ApiCase):
         for name, schema in self.document["components"]["schemas"].items():
             self.assertTrue(schema["description"].strip(), name)
 
-    def test_fields_are_told(self) -> None:
+    def test_fields_described(self) -> None:
         """
         A field has its description, under the name that it has in JSON.
         """

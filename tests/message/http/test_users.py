@@ -32,9 +32,9 @@ class UserCallsTests(ApiCase):
         A user's conversations are listed page by page, with unread counts and the
         positions of both users.
         """
-        self.say("a")
-        self.say("b")
-        self.say("c", to=3)
+        self.send("a")
+        self.send("b")
+        self.send("c", to=3)
         self.ask("POST", "users/2/read", {"conversation": "u:1:2", "seq": 1})
         seen, after = [], ""
         while after is not None:
@@ -53,9 +53,9 @@ class UserCallsTests(ApiCase):
         Unread messages are counted in all and for each conversation; reading lowers the
         counts.
         """
-        self.say("a")
-        self.say("b")
-        self.say("c", **{"from": 3})
+        self.send("a")
+        self.send("b")
+        self.send("c", **{"from": 3})
         _, counts = self.ask("GET", "users/2/unread")
         self.assertEqual(counts["total"], 3)
         self.assertEqual(
@@ -71,12 +71,12 @@ class UserCallsTests(ApiCase):
         self.assertEqual(len(counts["conversations"]), 1)
         self.assertEqual(self.ask("GET", "users/9/unread")[1]["total"], 0)
 
-    def test_read_is_told(self) -> None:
+    def test_receipt(self) -> None:
         """
         The other members of a conversation learn the position of the reader.
         """
         link = self.link("edge", 1)
-        self.say("a")
+        self.send("a")
         status, state = self.ask(
             "POST", "users/2/read", {"conversation": "u:1:2", "seq": "1"}
         )
@@ -106,11 +106,11 @@ class UserCallsTests(ApiCase):
         """
         self.link("edge", 7)
         _, got = self.ask("GET", "presence", users="8, 7")
-        told = [(p["user"], p["online"]) for p in got["presence"]]
-        self.assertEqual(told, [(8, False), (7, True)])
+        shown = [(p["user"], p["online"]) for p in got["presence"]]
+        self.assertEqual(shown, [(8, False), (7, True)])
         _, got = self.ask("POST", "presence", {"users": ["7", 9]})
-        told = [(p["user"], p["online"]) for p in got["presence"]]
-        self.assertEqual(told, [(7, True), (9, False)])
+        shown = [(p["user"], p["online"]) for p in got["presence"]]
+        self.assertEqual(shown, [(7, True), (9, False)])
 
     def test_presence_refused(self) -> None:
         """
@@ -131,10 +131,10 @@ class UserCallsTests(ApiCase):
         self.assertEqual(answer, (200, {"connects": 2}))
         self.ask("DELETE", "users/7/sessions/phone")
         for link in links:
-            said = link.next_frame().batch.kicks
-            self.assertEqual([k.user for k in said], [7, 7])
-            self.assertEqual([k.device for k in said], ["", "phone"])
-            self.assertEqual(said[0].reason, "stolen")
+            kicks = link.next_frame().batch.kicks
+            self.assertEqual([k.user for k in kicks], [7, 7])
+            self.assertEqual([k.device for k in kicks], ["", "phone"])
+            self.assertEqual(kicks[0].reason, "stolen")
             self.assertIsNone(link.next_frame())
 
     def test_kick_waits(self) -> None:

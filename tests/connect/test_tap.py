@@ -1,5 +1,5 @@
 """
-Tests for L{wsmsg.connect.tap}.
+The composition of a Connect: the modules that it loads.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-_BUILD = """
+#: Runs a Connect for a moment, then prints the modules that were imported.
+_RUN = """
 import json, sys
 from wsmsg.daemon.reactor import install_asyncio
 install_asyncio()
+from twisted.internet import reactor
 from wsmsg.connect.tap import Options, makeService
 options = Options()
 options.parseOptions(sys.argv[1:])
-makeService(options)
+service = makeService(options)
+service.startService()
+def stop():
+    service.stopService().addBoth(lambda _: reactor.stop())
+reactor.callLater(0.5, stop)
+reactor.run()
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -29,15 +36,19 @@ class ImportTests(SynchronousTestCase):
 
     def modules(self, *options: str) -> list[str]:
         """
-        Build the tree of a Connect in a process of its own.
+        Run a Connect in a process of its own, without a Message.
 
         @return: the modules that were imported.
         """
-        command = [sys.executable, "-c", _BUILD, f"--data-dir={self.mktemp()}"]
+        command = [
+            *(sys.executable, "-c", _RUN, f"--data-dir={self.mktemp()}"),
+            *("--listen=127.0.0.1:0", "--rpc-listen=", "--admin-listen="),
+            "--discovery=static:127.0.0.1:1",
+        ]
         done = subprocess.run(
             [*command, *options], check=True, capture_output=True, text=True, timeout=60
         )
-        modules: list[str] = json.loads(done.stdout)
+        modules: list[str] = json.loads(done.stdout.splitlines()[-1])
         return modules
 
     def test_no_legacy(self) -> None:
@@ -51,8 +62,9 @@ class ImportTests(SynchronousTestCase):
 
     def test_legacy_redis(self) -> None:
         """
-        The setting C{legacy.redis} loads the part that uses it, and only that.
+        The setting C{legacy.redis} loads the plug-in that uses it, and only that.
         """
         modules = self.modules("--set=legacy.redis=redis://127.0.0.1:1/0")
         self.assertIn("wsmsg.connect.legacy.redis.presence", modules)
         self.assertNotIn("wsmsg.connect.legacy.clients", modules)
+        self.assertNotIn("wsmsg.connect.legacy.upstream", modules)

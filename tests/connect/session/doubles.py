@@ -221,7 +221,7 @@ class House:
         """
         return Client(self, identity, codec)
 
-    def known(
+    def log_in(
         self, user: int, device: str = "phone", *, codec: ICodec = codec_json.CODEC
     ) -> Client:
         """

@@ -27,7 +27,7 @@ class GroupTests(SessionTestCase):
 
     def setUp(self) -> None:
         self.house = House()
-        self.client: Client = self.house.known(1001)
+        self.client: Client = self.house.log_in(1001)
 
     def test_send(self) -> None:
         """
@@ -59,7 +59,7 @@ class GroupTests(SessionTestCase):
         A request that is repeated, on any connection, is the same message.
         """
         self.client.say(CreateGroup("c1", "Us", (7,)))
-        other = self.house.known(1001, "laptop")
+        other = self.house.log_in(1001, "laptop")
         other.say(CreateGroup("c1", "Us", (7,)))
         first, again = (new for new, _ in self.house.upstream.sends)
         self.assertEqual(first, again)
@@ -154,7 +154,7 @@ class GroupTests(SessionTestCase):
         Changes and recalls count like messages, in the rate and in the window.
         """
         house = House(window=2, sends_per_s=1, sends_burst=3)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(
             CreateGroup("a", "Us"),
             ChangeGroup("b", 5, (7,)),
@@ -173,7 +173,7 @@ class GroupTests(SessionTestCase):
         A change may name a thousand users, however short messages must be.
         """
         house = House(content_bytes=8)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(ChangeGroup("c", 5, tuple(range(2**62, 2**62 + 1000))))
         ((new, _),) = house.upstream.sends
         self.assertEqual(len(decode_change(new.content).add), 1000)
@@ -183,7 +183,7 @@ class GroupTests(SessionTestCase):
         Members are sent page by page, with the description of the group.
         """
         house = House(page=2)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Members("m1", 5))
         self.assertEqual(house.upstream.named("group"), [(1001, "g:5", 0, 3)])
         view = GroupView("Us", 1001, True, 3, [(7, 1), (8, 1), (1001, 1)])
@@ -258,7 +258,7 @@ class PushTests(SessionTestCase):
         still dropped (P4).
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         for seq in (5, 6, 6, 5, 30, 6, 31, 30):
             house.registry.push(self.message(seq), [1001])
         heard = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
@@ -270,7 +270,7 @@ class PushTests(SessionTestCase):
         All recipients but the sender get the same bytes object.
         """
         house = House()
-        clients = [house.known(user) for user in range(1, 6)]
+        clients = [house.log_in(user) for user in range(1, 6)]
         house.registry.push(self.message(5), range(1, 6))
         written = [client.peer.written[0] for client in clients]
         self.assertEqual(len({id(data) for data in written}), 2)
@@ -290,7 +290,7 @@ class HostileTests(SessionTestCase):
         one.
         """
         house = House()
-        client = house.known(1001, codec=codec_protobuf.CODEC)
+        client = house.log_in(1001, codec=codec_protobuf.CODEC)
         users = [1] * 60_000
         for frame in (
             pb.ClientFrame(create_group=pb.CreateGroup(client_id="c", members=users)),

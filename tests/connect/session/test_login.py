@@ -125,7 +125,7 @@ class LoginTests(SessionTestCase):
         A client that was welcomed is not closed for a missing hello.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         house.pass_time(1000)
         self.assertIsNone(client.peer.code)
 
@@ -196,7 +196,7 @@ class LoginTests(SessionTestCase):
         """
         house = House()
         house.upstream.up = False
-        client = house.known(1001)
+        client = house.log_in(1001)
         house.pass_time(100)
         self.assertEqual(client.heard(), [])
         house.upstream.up = True

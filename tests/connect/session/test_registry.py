@@ -35,7 +35,7 @@ class RegistrationTests(SynchronousTestCase):
         A user is online from the first device's login until the last device has gone.
         """
         house = House()
-        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
+        phone, laptop = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
         self.assertEqual(house.registry.users(), [1001])
         phone.hang_up()
         self.assertIn(1001, house.registry)
@@ -50,8 +50,8 @@ class RegistrationTests(SynchronousTestCase):
         gone.
         """
         house = House()
-        old, other = house.known(1001, "phone"), house.known(1001, "laptop")
-        new = house.known(1001, "phone")
+        old, other = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
+        new = house.log_in(1001, "phone")
         self.assertEqual(old.peer.code, Close.REPLACED)
         self.assertIsNone(other.peer.code)
         old.hang_up()
@@ -65,8 +65,8 @@ class RegistrationTests(SynchronousTestCase):
         others stay.
         """
         house = House()
-        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
-        other = house.known(1002, "phone")
+        phone, laptop = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
+        other = house.log_in(1002, "phone")
         house.registry.kick(1001, "tablet", "why")
         house.registry.kick(1003, "", "why")
         self.assertEqual([phone.peer.code, laptop.peer.code], [None, None])
@@ -75,14 +75,14 @@ class RegistrationTests(SynchronousTestCase):
         house.registry.kick(1001, "", "why")
         self.assertEqual([laptop.peer.code, other.peer.code], [Close.KICKED, None])
         self.assertNotIn(1001, house.registry)
-        house.known(1001, "phone")
+        house.log_in(1001, "phone")
 
     def test_cap(self) -> None:
         """
         One device too many is refused and may retry; the others stay.
         """
         house = House(connections_per_user=2)
-        first, second = house.known(1001, "a"), house.known(1001, "b")
+        first, second = house.log_in(1001, "a"), house.log_in(1001, "b")
         third = house.client()
         third.say(Hello("token-1001", "c"))
         (error,) = third.heard()
@@ -91,7 +91,7 @@ class RegistrationTests(SynchronousTestCase):
         self.assertEqual(third.peer.code, Close.RATE_LIMITED)
         self.assertEqual([first.peer.code, second.peer.code], [None, None])
         third.hang_up()
-        house.known(1001, "b")
+        house.log_in(1001, "b")
         self.assertEqual(second.peer.code, Close.REPLACED)
 
     def test_count(self) -> None:
@@ -99,7 +99,7 @@ class RegistrationTests(SynchronousTestCase):
         A connection counts until it is lost, whether it was closed before or not.
         """
         house = House()
-        client, stranger = house.known(1001), house.client()
+        client, stranger = house.log_in(1001), house.client()
         self.assertEqual(house.registry.count, 2)
         client.session.close(Close.BUG, "")
         self.assertEqual(house.registry.count, 2)
@@ -112,12 +112,12 @@ class RegistrationTests(SynchronousTestCase):
         A changed limit applies to the next login.
         """
         house = House(connections_per_user=1)
-        house.known(1001, "a")
+        house.log_in(1001, "a")
         limits = house.settings.limits.model_copy(update={"connections_per_user": 2})
         house.registry.apply_settings(
             house.settings.model_copy(update={"limits": limits})
         )
-        house.known(1001, "b")
+        house.log_in(1001, "b")
         self.assertEqual(len(house.registry.sessions_of(1001)), 2)
 
 
@@ -132,10 +132,10 @@ class PushTests(SynchronousTestCase):
         """
         house = House()
         clients = [
-            house.known(1001, "phone"),
-            house.known(1001, "laptop"),
-            house.known(1002),
-            house.known(1003),
+            house.log_in(1001, "phone"),
+            house.log_in(1001, "laptop"),
+            house.log_in(1002),
+            house.log_in(1003),
         ]
         house.registry.push(message(1002, 1001, 1), [1001, 1002, 9])
         self.assertEqual([len(c.heard()) for c in clients], [1, 1, 1, 0])
@@ -147,7 +147,7 @@ class PushTests(SynchronousTestCase):
         Only the sender's own devices see the client id of a message.
         """
         house = House()
-        sender, other = house.known(1002), house.known(1001)
+        sender, other = house.log_in(1002), house.log_in(1001)
         house.registry.push(message(1002, 1001, 1, client_id="mine"), [1001, 1002])
         self.assertEqual(_client_ids(sender), ["mine"])
         self.assertEqual(_client_ids(other), [""])
@@ -158,7 +158,7 @@ class PushTests(SynchronousTestCase):
         """
         house = House()
         codecs = [codec_json.CODEC, codec_protobuf.CODEC] * 3
-        clients = [house.known(i + 1, codec=c) for i, c in enumerate(codecs)]
+        clients = [house.log_in(i + 1, codec=c) for i, c in enumerate(codecs)]
         house.registry.push(message(99, 1, 1), [1, 2, 3, 4, 5, 6])
         self.assertEqual(len({id(c.peer.written[0]) for c in clients}), 2)
 
@@ -167,7 +167,7 @@ class PushTests(SynchronousTestCase):
         A receipt says how far another user has read.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         cursor = model.Cursor("u:7:1001", 7, delivered=4, read=3)
         house.registry.receipt(cursor, [1001, 1002])
         self.assertEqual(client.heard(), [frames.Receipt("u:7:1001", 7, 3, 4)])
@@ -177,7 +177,7 @@ class PushTests(SynchronousTestCase):
         Typing names the user and the conversation.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         house.registry.typing("u:7:1001", 7, [1001])
         self.assertEqual(client.heard(), [frames.Typing("u:7:1001", 7)])
 
@@ -186,7 +186,7 @@ class PushTests(SynchronousTestCase):
         A bug that meets one session does not affect the others.
         """
         house = House()
-        broken, sound = house.known(1001), house.known(1002)
+        broken, sound = house.log_in(1001), house.log_in(1002)
         house_write = broken.peer.write_encoded
         broken.peer.write_encoded = None  # type: ignore[assignment,method-assign]
         house.registry.push(message(7, 1002, 1), [1001, 1002])
@@ -237,7 +237,7 @@ class WatchTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.house = House(watch=3)
-        self.client = self.house.known(1001)
+        self.client = self.house.log_in(1001)
 
     def changed(self, user: int, online: bool) -> None:
         """
@@ -286,7 +286,7 @@ class WatchTests(SynchronousTestCase):
         """
         A user is watched until the last watcher has gone.
         """
-        other = self.house.known(1002)
+        other = self.house.log_in(1002)
         self.client.say(Watch((7,)))
         other.say(Watch((7,)))
         self.client.hang_up()
@@ -310,7 +310,7 @@ class WatchTests(SynchronousTestCase):
         """
         While Message is away, a watcher is told at least who is online on this node.
         """
-        self.house.known(7)
+        self.house.log_in(7)
         self.client.say(Watch((7, 8)))
         self.house.upstream.asked[0].errback(Unavailable("away"))
         self.assertEqual(self.client.heard(), [frames.Presence(7, True)])

@@ -27,7 +27,7 @@ class SendTests(SessionTestCase):
         it.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(Send("c1", to=7, content="hi", kind=0))
         (new, on_answer) = house.upstream.sends[0]
         self.assertEqual(tuple(new), (1001, "c1", "u:7:1001", "hi", 1))
@@ -40,7 +40,7 @@ class SendTests(SessionTestCase):
         A send that Message refuses is rejected with its code and hint.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(Send("c1", to=7))
         house.upstream.sends[0][1](SendAnswer(0, "overloaded", "busy", 250))
         expected = frames.Rejected("c1", "overloaded", "busy", 250)
@@ -52,7 +52,7 @@ class SendTests(SessionTestCase):
         An invalid send is rejected with the reason, and not passed on.
         """
         house = House(content_bytes=8)
-        client = house.known(1001)
+        client = house.log_in(1001)
         for frame, code in (
             (Send("c", content="x"), "bad_request"),
             (Send("c", to=1, group=1), "bad_request"),
@@ -74,7 +74,7 @@ class SendTests(SessionTestCase):
         answered; a client within its window always is.
         """
         house = House(window=4)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.peer.pauses = 0
         client.say(*(Send(f"c{i}", to=7) for i in range(4)))
         self.assertEqual(client.peer.pauses, 0)
@@ -95,7 +95,7 @@ class SendTests(SessionTestCase):
         Above the rate a send is rejected with the time after which to retry.
         """
         house = House(sends_per_s=10, sends_burst=2)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(*(Send(f"c{i}", to=7) for i in range(3)))
         rejected = self.assert_rejected(client, "rate_limited")
         self.assertEqual(rejected.retry_after_ms, 500)
@@ -112,7 +112,7 @@ class SendTests(SessionTestCase):
         The devices of a user share the user's rate.
         """
         house = House(sends_per_s=1, sends_burst=2)
-        phone, laptop = house.known(1001, "phone"), house.known(1001, "laptop")
+        phone, laptop = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
         phone.say(Send("c1", to=7), Send("c2", to=7))
         laptop.say(Send("c3", to=7))
         self.assert_rejected(laptop, "rate_limited")
@@ -122,7 +122,7 @@ class SendTests(SessionTestCase):
         An answer for a client that has gone is dropped.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(Send("c1", to=7))
         client.hang_up()
         house.upstream.accept()
@@ -139,7 +139,7 @@ class RequestTests(SessionTestCase):
         A message that is read counts as delivered too.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Delivered("u:7:1001", 4), frames.Read("u:7:1001", 3))
         self.assertEqual(
             house.upstream.named("cursor"),
@@ -151,7 +151,7 @@ class RequestTests(SessionTestCase):
         Nobody marks, reads or types in the conversation of others.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         for frame, request in (
             (frames.Delivered("u:7:8", 1), ""),
             (frames.Read("u:7:8", 1), ""),
@@ -167,7 +167,7 @@ class RequestTests(SessionTestCase):
         """
         A name that no conversation can have is a bad request.
         """
-        client = House().known(1001)
+        client = House().log_in(1001)
         client.say(frames.Sync("s", "u:1001:7"))
         self.assert_error(client, "bad_request", "s")
 
@@ -176,14 +176,14 @@ class RequestTests(SessionTestCase):
         Typing is passed on with the user's own id.
         """
         house = House()
-        house.known(1001).say(frames.Typing("u:7:1001", user=7))
+        house.log_in(1001).say(frames.Typing("u:7:1001", user=7))
         self.assertEqual(house.upstream.named("typing"), [("u:7:1001", 1001)])
 
     def test_ping(self) -> None:
         """
         A ping is answered with its nonce.
         """
-        client = House().known(1001)
+        client = House().log_in(1001)
         client.say(frames.Ping("n"))
         self.assertEqual(client.heard(), [frames.Pong("n")])
 
@@ -192,7 +192,7 @@ class RequestTests(SessionTestCase):
         A second hello is refused and changes nothing.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(Hello("token-1002"))
         self.assert_error(client, "bad_frame")
         self.assertEqual(house.registry.users(), [1001])
@@ -202,7 +202,7 @@ class RequestTests(SessionTestCase):
         A page has the messages in order; only the user's own have a client id.
         """
         house = House(page=50)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001", after=2, limit=1000))
         self.assertEqual(house.upstream.named("page"), [(1001, "u:7:1001", 2, 50)])
         rows = [message(7, 1001, 3), message(1001, 7, 4)]
@@ -219,7 +219,7 @@ class RequestTests(SessionTestCase):
         are more.
         """
         house = House(outbox_hard_bytes=4 * 3000)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         rows = [message(7, 1001, i, content="x" * 1000) for i in range(1, 9)]
         house.upstream.asked[0].callback((rows, 8, False))
@@ -233,7 +233,7 @@ class RequestTests(SessionTestCase):
         A page has at least one message, however long it is.
         """
         house = House(outbox_hard_bytes=4000)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         rows = [message(7, 1001, i, content="x" * 2000) for i in (1, 2)]
         house.upstream.asked[0].callback((rows, 2, False))
@@ -246,7 +246,7 @@ class RequestTests(SessionTestCase):
         A query that fails is answered with its id and the reason.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         house.upstream.asked[0].errback(Overloaded("busy"))
         self.assert_error(client, "overloaded", "s")
@@ -256,7 +256,7 @@ class RequestTests(SessionTestCase):
         A bug behind a query is logged, and answered without details.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         house.upstream.asked[0].errback(RuntimeError("secret"))
         error = self.assert_error(client, "internal", "s")
@@ -268,7 +268,7 @@ class RequestTests(SessionTestCase):
         A client with too many unanswered queries is not read until one is answered.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(9)))
         self.assertEqual(len(house.upstream.asked), QUERIES_MAX)
         self.assertFalse(client.peer.reading)
@@ -288,7 +288,7 @@ class RequestTests(SessionTestCase):
         its last entry.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         house.upstream.heads_d = Deferred()
         client.say(frames.Conversations("q", since=5))
         house.upstream.heads_d.callback(
@@ -305,7 +305,7 @@ class RequestTests(SessionTestCase):
         A bug that a frame triggers ends only its session, with 1011.
         """
         house = House()
-        client, other = house.known(1001), house.known(1002)
+        client, other = house.log_in(1001), house.log_in(1002)
         house.upstream.cursor = None  # type: ignore[assignment,method-assign]
         client.say(frames.Read("u:7:1001", 1))
         self.assertEqual(client.peer.code, Close.BUG)

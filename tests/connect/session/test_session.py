@@ -24,7 +24,7 @@ class BadFrameTests(SessionTestCase):
         """
         One bad frame is answered with an error, and the session goes on.
         """
-        client = House().known(1001)
+        client = House().log_in(1001)
         client.raw(b"{")
         self.assert_error(client, "bad_frame")
         client.say(frames.Ping())
@@ -35,7 +35,7 @@ class BadFrameTests(SessionTestCase):
         Many bad frames end the connection with 4500, without a traceback.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         with capturedLogs() as logs:
             for _ in range(BAD_FRAMES):
                 self.assertIsNone(client.peer.code)
@@ -51,10 +51,10 @@ class BadFrameTests(SessionTestCase):
         A text message in place of a binary one is a bad frame, and so is the reverse.
         """
         house = House()
-        client = house.known(1001, codec=codec_protobuf.CODEC)
+        client = house.log_in(1001, codec=codec_protobuf.CODEC)
         client.session.received(b"{}", False)
         self.assertIn("binary", self.assert_error(client, "bad_frame").reason)
-        client = house.known(1002)
+        client = house.log_in(1002)
         client.session.received(b'{"type": "ping"}', True)
         self.assertIn("text", self.assert_error(client, "bad_frame").reason)
 
@@ -70,7 +70,7 @@ class BackPressureTests(SessionTestCase):
         nothing.
         """
         house = House(frames_per_s=4, frames_burst=3)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(*(frames.Ping(str(i)) for i in range(6)))
         self.assertEqual(len(client.heard()), 3)
         self.assertFalse(client.peer.reading)
@@ -88,7 +88,7 @@ class BackPressureTests(SessionTestCase):
         itself, and is told to sync when it has caught up.
         """
         house = House(outbox_hard_bytes=1000)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.session.outbox.pauseProducing()
         for seq in range(1, 30):
             house.registry.push(message(7, 1001, seq), [1001])
@@ -111,7 +111,7 @@ class BackPressureTests(SessionTestCase):
         it reconnect.
         """
         house = House(outbox_hard_bytes=1000, outbox_drain_s=10)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.session.outbox.pauseProducing()
         for seq in range(1, 30):
             house.registry.push(message(7, 1001, seq), [1001])
@@ -126,7 +126,7 @@ class BackPressureTests(SessionTestCase):
         A client that reads slowly misses typing first, which is counted.
         """
         house = House(outbox_soft_bytes=200)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.session.outbox.pauseProducing()
         for _ in range(10):
             house.registry.typing("u:7:1001", 7, [1001])
@@ -141,7 +141,7 @@ class BackPressureTests(SessionTestCase):
         A client that asks and does not read is closed before it takes much memory.
         """
         house = House(outbox_hard_bytes=1000)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.session.outbox.pauseProducing()
         client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(4)))
         rows = [message(7, 1001, 1, content="x" * 900)]
@@ -160,7 +160,7 @@ class PushTests(SessionTestCase):
         A message is sent once, however often it is pushed.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         for seq in (1, 2, 1, 2, 3):
             house.registry.push(message(7, 1001, seq), [1001])
         seqs = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
@@ -172,7 +172,7 @@ class PushTests(SessionTestCase):
         The seqs of different conversations are independent.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         house.registry.push(message(7, 1001, 5), [1001])
         house.registry.push(message(8, 1001, 1), [1001])
         self.assertEqual(len(client.heard()), 2)
@@ -182,7 +182,7 @@ class PushTests(SessionTestCase):
         A message that a slow client missed is not taken for a repeat later.
         """
         house = House(outbox_hard_bytes=1)
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.session.outbox.pauseProducing()
         house.registry.push(message(7, 1001, 1), [1001])
         client.session.outbox.resumeProducing()
@@ -201,7 +201,7 @@ class EndTests(SessionTestCase):
         A client that hangs up is gone for everyone.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(frames.Watch((7,)))
         client.hang_up()
         client.hang_up()
@@ -217,7 +217,7 @@ class EndTests(SessionTestCase):
         A client that is asked to move has its sends answered before it is closed.
         """
         house = House()
-        client = house.known(1001)
+        client = house.log_in(1001)
         client.say(Send("c1", to=7))
         client.session.goaway("stopping", 300, ("b:1",))
         self.assertEqual(client.heard(), [frames.Goaway("stopping", 300, ("b:1",))])
@@ -232,6 +232,6 @@ class EndTests(SessionTestCase):
         """
         A client that is asked to move and waits for nothing is closed at once.
         """
-        client = House().known(1001)
+        client = House().log_in(1001)
         client.session.goaway("stopping", 300, ())
         self.assertEqual(client.peer.code, Close.DRAIN)

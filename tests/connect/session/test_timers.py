@@ -25,7 +25,7 @@ class ResyncTests(SynchronousTestCase):
         Every client is told once, evenly over the time of the setting.
         """
         house = House()
-        clients = [house.known(i) for i in range(1, 13)]
+        clients = [house.log_in(i) for i in range(1, 13)]
         house.registry.resync("a loss", 0.0)
         told = []
         for _ in range(4):
@@ -41,9 +41,9 @@ class ResyncTests(SynchronousTestCase):
         Only sessions opened during the loss are told, if that suffices.
         """
         house = House()
-        before = house.known(1)
+        before = house.log_in(1)
         house.pass_time(10)
-        after = house.known(2)
+        after = house.log_in(2)
         house.registry.resync("a loss", NOW_S + 5)
         house.pass_time(10)
         self.assertEqual([len(before.heard()), len(after.heard())], [0, 1])
@@ -68,7 +68,7 @@ class ResyncTests(SynchronousTestCase):
         A client that has gone meanwhile is not told.
         """
         house = House()
-        client = house.known(1)
+        client = house.log_in(1)
         house.registry.resync("a loss", 0.0)
         client.hang_up()
         house.pass_time(10)
@@ -86,7 +86,7 @@ class DrainTests(SynchronousTestCase):
         when the last has gone.
         """
         house = House()
-        clients = [house.known(i) for i in range(1, 9)]
+        clients = [house.log_in(i) for i in range(1, 9)]
         stranger = house.client()
         drained = house.registry.drain("stopping")
         self.assertEqual(stranger.peer.code, Close.DRAIN)
@@ -158,6 +158,6 @@ class TimerTests(SynchronousTestCase):
         Sessions leave no timers on the clock.
         """
         house = House()
-        house.known(1001).hang_up()
+        house.log_in(1001).hang_up()
         self.assertIsInstance(house.clock, Clock)
         self.assertEqual(house.clock.getDelayedCalls(), [])

@@ -47,7 +47,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         A send goes to a user or a group; one of another kind than text is refused.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         client.say(frames.Send("a", to=2, content="x"), frames.Send("b", group=5))
         sent = [new.conversation for new, _ in self.upstream.sends]
         self.assertEqual(sent, ["u:1:2", "g:5"])
@@ -59,7 +59,7 @@ class UnnumberedSessionTests(SessionTestCase):
         Making and changing groups and taking back are rejected, and the connection
         goes on.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         for frame in (
             frames.CreateGroup("a", "Us", (2,)),
             frames.ChangeGroup("b", 5, (2,)),
@@ -74,7 +74,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         What reads is refused with the id of the request.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         client.say(frames.Sync("q", "u:1:2"))
         self.upstream.asked.pop().errback(Unsupported("no"))
         self.assert_error(client, "unsupported", "q")
@@ -83,7 +83,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         Delivered says nothing; read is told of by message id, one by one.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77))
         self.assertEqual(self.upstream.named("mark"), [(1, (Mark(1, 77),))])
         client.say(frames.Read("u:1:2", 5), frames.Read("u:1:2", 5, 78))
@@ -95,7 +95,7 @@ class UnnumberedSessionTests(SessionTestCase):
         With numbers one message alone can be marked as well.
         """
         self.upstream.unnumbered = False
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77), frames.Read("u:1:2", 9, 78))
         self.assertEqual(self.upstream.named("mark"), [(1, (Mark(1, 77),))])
         self.assertEqual(self.upstream.named("cursor"), [("u:1:2", 1, 9, 9)])
@@ -106,7 +106,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         A mark that cannot be kept is told of, and no more.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77))
         self.upstream.asked.pop().errback(Unsupported("no"))
         self.assert_error(client, "unsupported")
@@ -115,7 +115,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         A message that is pushed again is dropped; another with its id is not.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         push = self.house.registry.push
         having = [
             push(message(5), (1,)),
@@ -138,7 +138,7 @@ class UnnumberedSessionTests(SessionTestCase):
         When what is behind the node changes, clients are asked to come again, and
         may come back to this node.
         """
-        client = self.house.known(1)
+        client = self.house.log_in(1)
         self.upstream.unnumbered = False
         self.house.registry.reconnect_all("it changed")
         self.house.pass_time(10)
@@ -147,15 +147,15 @@ class UnnumberedSessionTests(SessionTestCase):
         self.assertEqual(goaway.reason, "it changed")
         assert client.peer.code is not None
         self.assertEqual(client.peer.code.name, "DRAIN")
-        again = self.house.known(1)
+        again = self.house.log_in(1)
         self.assertIsNone(again.peer.closed)
 
     def test_watch(self) -> None:
         """
         Who is here is online, and nobody else is known to be.
         """
-        client = self.house.known(1)
-        self.house.known(2)
+        client = self.house.log_in(1)
+        self.house.log_in(2)
         self.upstream.presence = lambda users: succeed(  # type: ignore[method-assign]
             [UserPresence(user, user in self.house.registry) for user in users]
         )

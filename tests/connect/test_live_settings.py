@@ -80,10 +80,10 @@ def admission(value: Any, name: str) -> LiveKey:
 
 def closing_s(tree: ConnectTree) -> float:
     """
-    Return 9 if the looks of a closing handshake are those of 9 s.
+    Return 9 if the ticks of a closing handshake are those of 9 s.
     """
     node = tree.node
-    return 9.0 if node.connections.closing_looks == node.heartbeat.looks(9.0) else 0.0
+    return 9.0 if node.connections.closing_ticks == node.heartbeat.ticks(9.0) else 0.0
 
 
 def discovery_url(tree: ConnectTree) -> str:

@@ -149,9 +149,11 @@ class LiveSettingsCase(TestCase):
         self.file = folder / "wsmsg.toml"
         self.write(self.first)
         options = self.tap().Options()
-        any_port = [f"--{n}listen=127.0.0.1:0" for n in ("", "rpc-", "admin-")]
+        # No live setting is used by a gRPC server.
+        listen = [f"--{n}listen=127.0.0.1:0" for n in ("", "admin-")]
+        listen.append("--rpc-listen=")
         paths = [f"--config={self.file}", f"--data-dir={folder / 'data'}"]
-        options.parseOptions([*paths, *any_port])
+        options.parseOptions([*paths, *listen])
         self._restore_process()
         root: Any = self.tap().build(options, clock)
         root.startService()

@@ -116,7 +116,7 @@ class DeployedStreamTests(SynchronousTestCase):
         self.assertEqual(self.stream().dropped, "")
         world.run(3.5)
         reasons = [s.dropped for s in world.message().streams]
-        self.assertIn("it took nothing that was written for 4.", reasons[0])
+        self.assertIn("the Message took nothing that was written for 4.", reasons[0])
 
     def test_answers_nothing(self) -> None:
         """

@@ -8,9 +8,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.connect.legacy.upstream.acks import ACKS, Acks
-from wsmsg.connect.legacy.upstream.convert import ack_event, pushed, same, send_event
-from wsmsg.connect.legacy.upstream.repeats import Repeats
+from wsmsg.connect.legacy.upstream.acks import ACKS, AckQueue
+from wsmsg.connect.legacy.upstream.convert import (
+    ack_event,
+    is_from,
+    message_of,
+    send_event,
+)
+from wsmsg.connect.legacy.upstream.repeats import RepeatFilter
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
 from wsmsg.model import INT64_MAX
 from wsmsg.rpc import rest_pb2
@@ -67,7 +72,7 @@ class WireTests(SynchronousTestCase):
         event = rest_pb2.MessagePushEvent(
             target_user_id=2, message=ws(1, 2, timestamp=17)
         )
-        message = pushed(event)
+        message = message_of(event)
         assert message is not None
         self.assertEqual((message.seq, message.time_ms), (0, 17_000))
         self.assertEqual((message.conversation, message.kind), ("u:1:2", 1))
@@ -89,10 +94,10 @@ class WireTests(SynchronousTestCase):
             rest_pb2.WSMessage(),
         ):
             event = rest_pb2.MessagePushEvent(target_user_id=2, message=message)
-            self.assertIsNone(pushed(event), message)
+            self.assertIsNone(message_of(event), message)
         for target in (0, -1):
             event = rest_pb2.MessagePushEvent(target_user_id=target, message=ws(1, 2))
-            self.assertIsNone(pushed(event))
+            self.assertIsNone(message_of(event))
 
     def test_odd_times_and_types(self) -> None:
         """
@@ -101,7 +106,7 @@ class WireTests(SynchronousTestCase):
         for timestamp, kind in ((-5, -1), (INT64_MAX, 2**31 - 1), (0, 0)):
             message = ws(1, 2, timestamp=timestamp, message_type=kind)
             event = rest_pb2.MessagePushEvent(target_user_id=2, message=message)
-            found = pushed(event)
+            found = message_of(event)
             assert found is not None
             self.assertTrue(0 <= found.time_ms <= INT64_MAX)
             self.assertEqual(found.kind, 1)
@@ -111,9 +116,9 @@ class WireTests(SynchronousTestCase):
         A failed message is known by sender, place, content and time.
         """
         new = NewSend(1, "c", "u:1:2", "hi", 1)
-        self.assertTrue(same(new, 9, ws(1, 2, timestamp=9)))
+        self.assertTrue(is_from(new, 9, ws(1, 2, timestamp=9)))
         for other in (ws(2, 1, timestamp=9), ws(1, 2, "ho"), ws(1, 2, timestamp=8)):
-            self.assertFalse(same(new, 9, other))
+            self.assertFalse(is_from(new, 9, other))
 
 
 class AcksTests(SynchronousTestCase):
@@ -125,22 +130,22 @@ class AcksTests(SynchronousTestCase):
         """
         An acknowledgement that waits is written once, however often it was asked.
         """
-        acks = Acks()
+        acks = AckQueue()
         acks.add(1, 5)
         acks.add(1, 5)
         acks.add(2, 5)
-        taken = [acks.take(0), acks.take(0), acks.take(0)]
+        taken = [acks.pop(0), acks.pop(0), acks.pop(0)]
         self.assertEqual(taken, [(1, 5), (2, 5), None])
 
     def test_early(self) -> None:
         """
         One that came too early is said again, later and later, and then no more.
         """
-        acks = Acks()
+        acks = AckQueue()
         acks.add(1, 5)
         now = 0.0
         waits = []
-        while acks.take(now):
+        while acks.pop(now):
             acks.answered(5, False, now)
             began = now
             while not acks.sweep(now) and now < began + 20:
@@ -152,35 +157,35 @@ class AcksTests(SynchronousTestCase):
         """
         What was not confirmed when the stream was lost is said on the next.
         """
-        acks = Acks()
+        acks = AckQueue()
         for message_id in (5, 6):
             acks.add(1, message_id)
-            acks.take(0)
+            acks.pop(0)
         acks.answered(5, True, 0)
-        acks.lost()
-        self.assertEqual([acks.take(0), acks.take(0)], [(1, 6), None])
+        acks.stream_lost()
+        self.assertEqual([acks.pop(0), acks.pop(0)], [(1, 6), None])
 
     def test_bounded(self) -> None:
         """
         However many are asked for or never confirmed, so many are kept.
         """
-        acks = Acks()
+        acks = AckQueue()
         for message_id in range(1, ACKS + 11):
             acks.add(1, message_id)
         self.assertEqual((len(acks), acks.shed), (ACKS, 10))
         for _ in range(2):
-            while acks.take(0):
+            while acks.pop(0):
                 pass
             for message_id in range(1, ACKS + 11):
                 acks.add(2, message_id)
-        acks.lost()
+        acks.stream_lost()
         self.assertLessEqual(len(acks), ACKS)
 
     def test_not_asked(self) -> None:
         """
         A confirmation of nothing that was said is nothing.
         """
-        acks = Acks()
+        acks = AckQueue()
         acks.answered(5, False, 0)
         acks.answered(0, True, 0)
         self.assertFalse(acks.sweep(100))
@@ -193,7 +198,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.sent: list[tuple[NewSend, OnAnswer]] = []
-        self.repeats = Repeats(lambda new, answer: self.sent.append((new, answer)))
+        self.repeats = RepeatFilter(lambda new, answer: self.sent.append((new, answer)))
         self.answers: list[SendAnswer] = []
 
     def say(self, content: str = "hi") -> None:

@@ -1,31 +1,31 @@
 """
-Acknowledgements for a deployed Message: which are to be written, which it has not
+Acknowledgements for a legacy Message: those to be written, and those it has not
 confirmed.
 
-It confirms each, also one that it could do nothing with because it had not stored the
-message yet; there such a message would never be read.  So that one is said again, some
-times, later and later.
+A legacy Message answers each acknowledgement.  An acknowledgement that comes before the
+message is stored has no effect, and the answer says so.  Connect repeats it a few
+times, at growing intervals.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-#: The most acknowledgements that wait, and that are remembered until confirmed.
+#: The most acknowledgements that wait, and the most that are kept until confirmed.
 ACKS = 10_000
-#: After so long an acknowledgement that came too early is said again.
-AGAIN_S = (0.5, 2.0, 8.0)
+#: The delays before an acknowledgement that came too early is repeated.
+REPEAT_S = (0.5, 2.0, 8.0)
 
 Ack = tuple[int, int]
 
 
-class Acks:
+class AckQueue:
     """
-    Pairs of user and message id, each once while it is under way.
+    Pairs of a user and a message id, each at most once while it waits.
 
-    @ivar shed: those that were given up because there were too many.
-    @ivar confirmed: those that were.
-    @ivar early: how often one came before its message was stored.
+    @ivar shed: the number of acknowledgements dropped because too many waited.
+    @ivar confirmed: the number of confirmed acknowledgements.
+    @ivar early: how often an acknowledgement came before its message was stored.
     """
 
     def __init__(self) -> None:
@@ -33,23 +33,23 @@ class Acks:
         self._waiting: dict[Ack, int] = {}
         self._written: dict[int, deque[tuple[int, int, float]]] = {}
         self._count = 0
-        self._again: deque[tuple[float, Ack, int]] = deque()
+        self._repeats: deque[tuple[float, Ack, int]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, user: int, message_id: int, tries: int = 0) -> None:
         """
-        One more is to be written.
+        Have an acknowledgement written.
         """
         if len(self._waiting) >= ACKS:
             del self._waiting[next(iter(self._waiting))]
             self.shed += 1
         self._waiting[user, message_id] = tries
 
-    def take(self, now_s: float) -> Ack | None:
+    def pop(self, now_s: float) -> Ack | None:
         """
-        The one that is written next.
+        Return the acknowledgement to write next, which counts as written.
         """
         ack = next(iter(self._waiting), None)
         if ack is None:
@@ -64,7 +64,9 @@ class Acks:
 
     def answered(self, message_id: int, confirmed: bool, now_s: float) -> None:
         """
-        The oldest of those for this message was confirmed, or came too early.
+        Take the answer to the oldest written acknowledgement of a message.
+
+        @param confirmed: L{False} when it came before the message was stored.
         """
         found = self._forget(message_id)
         if confirmed:
@@ -73,26 +75,26 @@ class Acks:
         self.early += 1
         if found is not None:
             user, tries, _ = found
-            if tries < len(AGAIN_S) and len(self._again) < ACKS:
-                due_s = now_s + AGAIN_S[tries]
-                self._again.append((due_s, (user, message_id), tries + 1))
+            if tries < len(REPEAT_S) and len(self._repeats) < ACKS:
+                due_s = now_s + REPEAT_S[tries]
+                self._repeats.append((due_s, (user, message_id), tries + 1))
 
     def sweep(self, now_s: float) -> bool:
         """
-        Say again what is due for it.
+        Have those written again whose repetition is due.
 
-        @return: whether something is.
+        @return: whether there are any.
         """
-        due = [again for again in self._again if again[0] <= now_s]
+        due = [repeat for repeat in self._repeats if repeat[0] <= now_s]
         if due:
-            self._again = deque(again for again in self._again if again[0] > now_s)
+            self._repeats = deque(r for r in self._repeats if r[0] > now_s)
         for _, (user, message_id), tries in due:
             self.add(user, message_id, tries)
         return bool(due)
 
-    def lost(self) -> None:
+    def stream_lost(self) -> None:
         """
-        The stream is gone: what was not confirmed is said again on the next.
+        Have all unconfirmed acknowledgements written on the next stream.
         """
         for message_id, written in self._written.items():
             for user, tries, _ in written:

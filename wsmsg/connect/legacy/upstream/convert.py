@@ -1,5 +1,5 @@
 """
-Our values and the single events of a deployed Message.
+Conversion between values and the events of the legacy stream protocol.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_TIME_S = INT64_MAX // 1000
 
 def send_event(new: NewSend, time_s: int) -> Request:
     """
-    What a user says, as a C{send_message}.
+    Return the C{send_message} of a send.
     """
     message = rest_pb2.WSMessage(
         content=new.content, timestamp=time_s, message_type=TEXT
@@ -43,7 +43,7 @@ def send_event(new: NewSend, time_s: int) -> Request:
 
 def ack_event(user: int, message_id: int, time_s: int) -> Request:
     """
-    A user has seen a message.
+    Return the acknowledgement that a user has seen a message.
     """
     return Request(
         ack=rest_pb2.MessageAckRequest(
@@ -52,18 +52,19 @@ def ack_event(user: int, message_id: int, time_s: int) -> Request:
     )
 
 
-def taken_event(user: int) -> Request:
+def push_result_event(user: int) -> Request:
     """
-    A message that was pushed to this user is in the outbox of a session.
+    Return the report that a message pushed to this user is in the outbox of a session.
     """
     return Request(
         push_result=rest_pb2.PushResultRequest(success=True, target_user_id=user)
     )
 
 
-def pushed(event: rest_pb2.MessagePushEvent) -> Message | None:
+def message_of(event: rest_pb2.MessagePushEvent) -> Message | None:
     """
-    The message of a C{push_event}; L{None}: it has none that a client could be shown.
+    Return the message of a C{push_event}; L{None} if it has none that a client could be
+    shown.
     """
     message = event.message
     conversation = _conversation(message)
@@ -83,9 +84,9 @@ def pushed(event: rest_pb2.MessagePushEvent) -> Message | None:
     )
 
 
-def same(new: NewSend, time_s: int, message: rest_pb2.WSMessage) -> bool:
+def is_from(new: NewSend, time_s: int, message: rest_pb2.WSMessage) -> bool:
     """
-    Whether this is what L{send_event} made of a send.
+    Return whether L{send_event} made this message of a send.
     """
     return (
         new.sender == _sender(message)
@@ -101,7 +102,7 @@ def _sender(message: Any) -> int:
 
 def _conversation(message: rest_pb2.WSMessage) -> str:
     """
-    Where it was said; empty: nowhere that can be.
+    Return the conversation of a message; empty if it names none.
     """
     sender = _sender(message)
     if sender <= 0:

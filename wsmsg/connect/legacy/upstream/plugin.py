@@ -15,9 +15,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import implementer
 
-from wsmsg.connect.legacy.upstream.acks import Acks
+from wsmsg.connect.legacy.upstream.acks import AckQueue
 from wsmsg.connect.legacy.upstream.endpoint import legacy_endpoint
-from wsmsg.connect.legacy.upstream.repeats import Repeats
+from wsmsg.connect.legacy.upstream.repeats import RepeatFilter
 from wsmsg.connect.legacy.upstream.stream import LegacyCounters, LegacyUpstreamStream
 from wsmsg.connect.upstream.context import Stream, StreamOwner, UpstreamContext
 from wsmsg.connect.upstream.endpoint import Hello
@@ -41,7 +41,7 @@ class LegacyReads:
     """
 
     def __init__(
-        self, edge: IEdge, acks: Acks, pool_changed: Callable[[], object]
+        self, edge: IEdge, acks: AckQueue, pool_changed: Callable[[], object]
     ) -> None:
         self._edge = edge
         self._acks = acks
@@ -90,9 +90,9 @@ class LegacyUpstream:
         self, context: UpstreamContext, pool_changed: Callable[[], object]
     ) -> None:
         self._context = context
-        self._acks = Acks()
+        self._acks = AckQueue()
         self._counters = LegacyCounters()
-        self._repeats = Repeats(self._send)
+        self._repeats = RepeatFilter(self._send)
         self.reads: IUpstreamReads = LegacyReads(context.edge, self._acks, pool_changed)
 
     def endpoint(
@@ -129,7 +129,7 @@ class LegacyUpstream:
     def stats(self) -> dict[str, int]:
         acks, counters = self._acks, self._counters
         return {
-            "sends_repeated": self._repeats.met,
+            "sends_repeated": self._repeats.repeated,
             "failures": counters.failures,
             "odd_events": counters.odd_events,
             "acks_waiting": len(acks),

@@ -1,9 +1,9 @@
 """
-Sends that clients repeat, where Message cannot tell them from new ones.
+Detection of sends that clients repeat.
 
-A client whose connection broke says again what has no answer.  A deployed Message has
-no client ids, and would give a repeat to the recipient twice, so this Connect
-remembers what it was given of late.
+A client whose connection broke repeats its unanswered sends.  A legacy Message has no
+client ids and would deliver a repeated send twice, so Connect remembers the sends that
+it made recently.
 """
 
 from __future__ import annotations
@@ -15,58 +15,58 @@ import attrs
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
 
-#: Of so many sends it is remembered that they were accepted.
+#: The most accepted sends that are remembered.
 REMEMBERED = 20_000
 
 _Key = tuple[str, int, str]
 
 
 @attrs.define(slots=True)
-class _Said:
+class _FirstSend:
     content: str
     time_ms: int = 0
     waiting: list[OnAnswer] = attrs.Factory(list)
 
 
-class Repeats:
+class RepeatFilter:
     """
-    What was sent of late, by its identity.
+    The recent sends, by conversation, sender and client id.
 
-    @param send: sends what was not.
-    @ivar met: how many repeats there were.
+    @param send: makes a send that is new.
+    @ivar repeated: the number of repeated sends.
     """
 
     def __init__(self, send: Callable[[NewSend, OnAnswer], None]) -> None:
-        self.met = 0
+        self.repeated = 0
         self._send = send
-        self._waiting: dict[_Key, _Said] = {}
-        self._accepted: dict[_Key, _Said] = {}
+        self._waiting: dict[_Key, _FirstSend] = {}
+        self._accepted: dict[_Key, _FirstSend] = {}
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
         """
-        Send it, or answer as the first of its identity is answered.
+        Make a new send, or answer a repeated one as the first is answered.
         """
         key = new.conversation, new.sender, new.client_id
-        said = self._accepted.get(key) or self._waiting.get(key)
-        if said is None:
-            said = self._waiting[key] = _Said(new.content, 0, [on_answer])
+        first = self._accepted.get(key) or self._waiting.get(key)
+        if first is None:
+            self._waiting[key] = _FirstSend(new.content, 0, [on_answer])
             self._send(new, partial(self._answered, key))
             return
-        self.met += 1
-        if said.content != new.content:
+        self.repeated += 1
+        if first.content != new.content:
             reason = "the client id was used for another message"
             on_answer(SendAnswer(code="conflict", reason=reason))
-        elif said.time_ms:
-            on_answer(SendAnswer(said.time_ms))
+        elif first.time_ms:
+            on_answer(SendAnswer(first.time_ms))
         else:
-            said.waiting.append(on_answer)
+            first.waiting.append(on_answer)
 
     def _answered(self, key: _Key, answer: SendAnswer) -> None:
-        said = self._waiting.pop(key)
-        waiting, said.waiting = said.waiting, []
+        first = self._waiting.pop(key)
+        waiting, first.waiting = first.waiting, []
         if answer.time_ms:
-            said.time_ms = answer.time_ms
-            self._accepted[key] = said
+            first.time_ms = answer.time_ms
+            self._accepted[key] = first
             if len(self._accepted) > REMEMBERED:
                 del self._accepted[next(iter(self._accepted))]
         for on_answer in waiting:

@@ -1,15 +1,15 @@
 """
-One stream to a deployed Message: single events, one at a time, and no word of it.
+The protocol of one stream to a legacy Message, which writes and reads single events.
 
-It says nothing about what it was sent, so we ask whether it is there: a call beside
-the stream (an I{echo}) is answered only after all that was written before it has
-arrived.  That makes a send accepted, and it is the heartbeat::
+A legacy Message does not answer sends.  So Connect makes a unary call on the connection
+of the stream (an I{echo}), which is answered only after all earlier events of the
+stream have arrived.  The answer makes the sends accepted, and is the heartbeat::
 
     send --written--> arriving --echo--> accepted
-    nothing written or answered for C{stalled_s}: the stream is dropped, and dialled
-    again; what had not arrived is written again
+    nothing written or answered for C{stalled_s}: Connect drops the stream and dials
+    again; sends that had not arrived are written again
 
-Whatever is being written, it is read: its pushes never wait for our sends.
+Reading does not depend on writing: pushes never wait for sends.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.connect.legacy.upstream.acks import Acks
+from wsmsg.connect.legacy.upstream.acks import AckQueue
 from wsmsg.connect.legacy.upstream.convert import (
     Request,
     ack_event,
-    pushed,
-    same,
+    is_from,
+    message_of,
+    push_result_event,
     send_event,
-    taken_event,
 )
 from wsmsg.connect.upstream.context import StreamOwner, Transport, UpstreamContext
 from wsmsg.connect.upstream.interface import SendAnswer
@@ -40,14 +40,15 @@ from wsmsg.errors import Unsupported
 from wsmsg.model import is_group
 from wsmsg.rpc import rest_pb2
 
-#: After so much silence it is asked whether it is there.
+#: The silence after which Connect makes an echo.
 BEAT_S = 1.0
-#: It pushes all messages to all streams, also ours.  When it did so before, and says
-#: nothing at all for so many times C{stalled_s} although it was sent some, it hangs.
+#: A legacy Message pushes each message to all streams, also to the stream that sent it.
+#: If it did so before and writes nothing for so many times C{stalled_s} although it was
+#: sent messages, it hangs.
 MUTE = 4
-#: The most push results that wait; theirs is the loss if there are more.
+#: The most push results that wait; over it the oldest are dropped.
 RESULTS = 10_000
-_REASON = 200
+_REASON_CHARACTERS = 200
 
 
 @attrs.define
@@ -65,7 +66,10 @@ class LegacyCounters:
 
 class LegacyUpstreamStream:
     """
-    One stream, while it lasts, with what L{wsmsg.connect.upstream.stream} has.
+    The protocol over a L{Transport} (L{wsmsg.connect.upstream.context.Stream}).
+
+    @param stalled_s: the time after which a Message that takes or answers nothing is
+        dropped.
     """
 
     _log = Logger()
@@ -78,7 +82,7 @@ class LegacyUpstreamStream:
         name: str,
         owner: StreamOwner,
         shared: UpstreamContext,
-        acks: Acks,
+        acks: AckQueue,
         counters: LegacyCounters,
         *,
         stalled_s: float,
@@ -113,18 +117,15 @@ class LegacyUpstreamStream:
         """
         return self._up
 
-    # -- what others tell it
+    # -- called by Upstream
 
     def enqueue(self, send: PendingSend) -> None:
-        """
-        Write a send, after those it was given before.
-        """
         self._unsent.append(send)
         self._flush_soon()
 
     def lead(self, primary: bool) -> None:
         """
-        Nothing that it would understand; nor are the next.
+        Do nothing: the legacy protocol has no equivalent of this, nor of what follows.
         """
 
     def user_joined(self, user: int) -> None:
@@ -143,36 +144,20 @@ class LegacyUpstreamStream:
         pass
 
     def pool_changed(self) -> None:
-        """
-        There are acknowledgements to write.
-        """
         self._flush_soon()
 
     def query(self, request: rest_pb2.QueryRequest) -> Deferred[rest_pb2.QueryResponse]:
-        """
-        It cannot be asked.
-        """
-        return fail(Unsupported("this Message answers no queries"))
+        return fail(Unsupported("a legacy Message answers no queries"))
 
     def drop(self, reason: str) -> None:
-        """
-        End it now.
-        """
         if self.transport is not None:
             self.transport.abortConnection(reason)
 
     def is_silent(self, now_s: float) -> bool:
-        """
-        Whether it is late with a sign of life.
-        """
         asked_s = self._echo_since_s
         return bool(asked_s) and now_s - asked_s >= self._stalled_s / 2
 
     def check_liveness(self, now_s: float, *, was_stalled: bool) -> None:
-        """
-        Called some times a second: a peer that takes nothing or answers nothing is
-        given up.
-        """
         if not self._up:
             return
         if was_stalled:
@@ -186,14 +171,14 @@ class LegacyUpstreamStream:
             (self._expecting_s, MUTE, "pushed and confirmed nothing"),
         ):
             if since_s and now_s - since_s >= times * self._stalled_s:
-                self.drop(f"it {what} for {now_s - since_s:.1f} s")
+                self.drop(f"the Message {what} for {now_s - since_s:.1f} s")
                 return
         if now_s - self._heard_s >= BEAT_S:
             self._echo()
         if self._acks.sweep(now_s):
             self._flush_soon()
 
-    # -- the transport tells it
+    # -- called by the transport
 
     def makeConnection(self, transport: Transport) -> None:
         self.transport = transport
@@ -206,7 +191,9 @@ class LegacyUpstreamStream:
 
     def messageReceived(self, message: rest_pb2.MessageStreamResponse | None) -> None:
         """
-        An event came.
+        Read an event.
+
+        @param message: L{None} for bytes that could not be decoded.
         """
         self._heard_s = self._shared.clock.seconds()
         self._expecting_s = 0.0
@@ -228,19 +215,22 @@ class LegacyUpstreamStream:
                 pass
             case "welcome":
                 self._owner.late_welcome()
-                self.drop("it gave a welcome after all: it is no deployed Message")
+                self.drop(
+                    "the Message sent a welcome after all: it is not a legacy one"
+                )
             case other:
                 self._protocol_error(f"{other} was not expected")
 
     def connectionLost(self, reason: Failure) -> None:
         self._flush_soon = _nothing
         self._up = False
-        self._acks.lost()
+        self._acks.stream_lost()
         self._owner.stream_lost(self, reason.getErrorMessage())
 
     def drain(self) -> Request | None:
         """
-        The next event; L{None}: there is nothing to say.  The one before is written.
+        Return the next event; L{None} when there is nothing to write.  The event before
+        is written by now.
         """
         self._written()
         for _ in self._makers:
@@ -255,17 +245,17 @@ class LegacyUpstreamStream:
     # -- events out
 
     def _next_result(self) -> Request | None:
-        return taken_event(self._results.popleft()) if self._results else None
+        return push_result_event(self._results.popleft()) if self._results else None
 
     def _next_ack(self) -> Request | None:
         now_s = self._shared.clock.seconds()
-        ack = self._acks.take(now_s)
+        ack = self._acks.pop(now_s)
         return None if ack is None else ack_event(*ack, int(now_s))
 
     def _next_send(self) -> Request | None:
         while self._unsent:
             send = self._unsent.popleft()
-            if not send.answered:  # it may have got too old while it waited
+            if not send.answered:  # else it was too old, and was rejected
                 self._writing = send
                 return send_event(send.new, int(send.since_s))
         return None
@@ -294,7 +284,7 @@ class LegacyUpstreamStream:
         arrived, self._echoed = self._echoed, []
         self._echo_since_s = 0.0
         if not self._up:
-            return  # what had not arrived went to another stream
+            return  # sends that had not arrived went to another stream
         self._heard_s = now_s = self._shared.clock.seconds()
         answer = SendAnswer(int(now_s * 1000))
         for send in arrived:
@@ -305,12 +295,12 @@ class LegacyUpstreamStream:
     def _silent(self, failure: Failure) -> None:
         self._echo_since_s = 0.0
         if self._up:
-            self.drop(f"it did not answer: {failure.getErrorMessage()}")
+            self.drop(f"the Message did not answer: {failure.getErrorMessage()}")
 
     # -- events in
 
     def _push(self, event: rest_pb2.MessagePushEvent) -> None:
-        message = pushed(event)
+        message = message_of(event)
         if message is None:
             self._odd_event(event)
             return
@@ -318,7 +308,7 @@ class LegacyUpstreamStream:
         self._shared.counters.pushes += 1
         target = event.target_user_id
         if not self._shared.edge.push(message, (target,)):
-            return  # the user is not here: another Connect may have them
+            return  # the user may be on another Connect
         if len(self._results) >= RESULTS:
             self._results.popleft()
         self._results.append(target)
@@ -327,10 +317,10 @@ class LegacyUpstreamStream:
     def _odd_event(self, event: rest_pb2.MessagePushEvent) -> None:
         self._counters.odd_events += 1
         if not self._odd:
-            self._odd = True  # it is said once a stream
+            self._odd = True  # logged once for each stream
             self._log.warn(
-                "{peer}: a push is passed over, as nobody can have said it: to {user}, "
-                "id {message_id}, type {kind}",
+                "{peer}: a push is skipped, as it has no message of a person: to "
+                "{user}, id {message_id}, type {kind}",
                 peer=self.name,
                 user=event.target_user_id,
                 message_id=event.message.message_id,
@@ -339,7 +329,7 @@ class LegacyUpstreamStream:
 
     def _failed(self, event: rest_pb2.MessageFailureEvent) -> None:
         self._counters.failures += 1
-        reason = event.failure_reason[:_REASON] or "no reason given"
+        reason = event.failure_reason[:_REASON_CHARACTERS] or "no reason given"
         send = self._find(event.original_message)
         if send is None:
             self._log.warn(
@@ -350,13 +340,13 @@ class LegacyUpstreamStream:
                 reason=reason,
             )
             return
-        answer = SendAnswer(code="bad_request", reason=f"Message refused it: {reason}")
+        answer = SendAnswer(code="bad_request", reason=f"Message rejected it: {reason}")
         self._shared.sends.answer(self, send.number, answer, self._heard_s)
 
     def _find(self, message: rest_pb2.WSMessage) -> PendingSend | None:
         writing: Sequence[PendingSend] = [self._writing] if self._writing else []
         for send in (*self._echoed, *self._arriving, *writing):
-            if not send.answered and same(send.new, int(send.since_s), message):
+            if not send.answered and is_from(send.new, int(send.since_s), message):
                 return send
         return None
 
@@ -366,11 +356,11 @@ class LegacyUpstreamStream:
 
 
 def _is_pushed(send: PendingSend) -> bool:
-    # Of a group it is not known whether anybody else is in it.
+    # A group may have no other member, and Connect does not know.
     return not is_group(send.new.conversation)
 
 
 def _nothing() -> Any:
     """
-    What an unconnected stream does when it is woken.
+    Write nothing, as the stream is not connected.
     """

@@ -1,5 +1,5 @@
 """
-Backends that a test answers by hand.
+Doubles of the backends, which a test controls by hand.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_GROUP: tuple[GroupChange, int, dict[int, int]] = (GroupChange(), 0, {})
 @implementer(IJournal)
 class ManualJournal:
     """
-    A journal whose appends are durable when the test says so.
+    A journal whose appends become durable when the test says so.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class ManualJournal:
 
     def give(self, *messages: Message | None) -> None:
         """
-        Answer the open read; L{None} is a record that cannot be decoded.
+        Answer the open read; L{None} stands for a record that cannot be decoded.
         """
         entries = []
         for message in messages:
@@ -105,7 +105,7 @@ class ManualJournal:
 
 def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
     """
-    Rules with bounds that a test can reach.
+    Return group rules with limits that a test can reach.
     """
     return GroupRules(store, now_ms, group_members=5, recall_s=60)
 
@@ -113,17 +113,18 @@ def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
 @implementer(IMessageStore)
 class MemoryStore:
     """
-    A store in a dict, to which a test can do what other owners do.
+    A store in a dict, in which a test can also act as another Message.
 
-    @ivar refuse: contents that it never takes.
+    @ivar refuse: contents that the store never accepts.
     @ivar rivals: messages that another owner stores just before the next insert.
-    @ivar inserts: how many batches it was given.
-    @ivar fail_apply: whether events are not carried out.
-    @ivar applied: the events that it was given, by batch.
-    @ivar groups: what made each, its owner, and when members joined.
-    @ivar lookups: how often it was asked for members.
-    @ivar located_for: the users for whom messages were looked for by their ids.
-    @ivar marks: the marks that it was given, by batch.
+    @ivar inserts: the number of batches inserted.
+    @ivar fail_apply: whether events are not applied.
+    @ivar applied: the events applied, by batch.
+    @ivar groups: the change that created each group, its owner, and the seq at which
+        each member joined.
+    @ivar lookups: the number of times that members were read.
+    @ivar located_for: the users for whom messages were located by id.
+    @ivar marks: the marks stored, by batch.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 """
-A Message's gRPC surface over loopback, for tests of all that uses it.
+The gRPC services of a Message over loopback, for tests of everything that uses them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Request = rest_pb2.MessageStreamRequest
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
     """
-    An asyncio coroutine as trial waits for it.
+    Return a Deferred that trial can wait for.
     """
     return Deferred.fromFuture(asyncio.ensure_future(coroutine))
 

@@ -1,5 +1,5 @@
 """
-Message's gRPC surface, over loopback.
+Tests for L{wsmsg.message.rpc}, over loopback.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Request = rest_pb2.MessageStreamRequest
 
 class RpcTests(RpcCase):
     """
-    A Connect that speaks to a real server.
+    A Connect with a stream to a real server.
     """
 
     async def refusal(self, *requests: Request) -> grpc.aio.AioRpcError:
@@ -40,7 +40,7 @@ class RpcTests(RpcCase):
 
     def test_a_send(self) -> Deferred[Any]:
         """
-        A send on the stream is answered once it is durable, on the same stream.
+        A send is answered on its stream once it is durable.
         """
 
         async def check() -> None:
@@ -71,7 +71,7 @@ class RpcTests(RpcCase):
 
     def test_a_push(self) -> Deferred[Any]:
         """
-        Who is announced is acknowledged, and is pushed to.
+        A user who is announced is acknowledged, and receives pushes.
         """
 
         async def check() -> None:
@@ -98,7 +98,7 @@ class RpcTests(RpcCase):
 
     def test_queries(self) -> Deferred[Any]:
         """
-        Queries are answered in one call.
+        Several queries are answered in one call.
         """
 
         async def check() -> None:
@@ -118,7 +118,7 @@ class RpcTests(RpcCase):
 
     def test_bad_beginnings(self) -> Deferred[Any]:
         """
-        A stream that does not begin with a good subscribe is refused with a reason.
+        A stream that does not begin with a valid subscribe is rejected with a reason.
         """
 
         async def check() -> None:
@@ -139,7 +139,7 @@ class RpcTests(RpcCase):
 
     def test_not_a_batch(self) -> Deferred[Any]:
         """
-        A second subscribe on a stream ends it, and its link is given up.
+        A second subscribe ends the stream.
         """
 
         async def check() -> None:
@@ -157,8 +157,8 @@ class RpcTests(RpcCase):
 
     def test_draining(self) -> Deferred[Any]:
         """
-        A Message that stops leaves sends unanswered, ends its streams and refuses
-        new ones.
+        A Message that stops leaves sends unanswered, ends its streams and rejects new
+        ones.
         """
 
         async def check() -> None:
@@ -187,7 +187,7 @@ class RpcTests(RpcCase):
 
     def test_port_in_use(self) -> Deferred[Any]:
         """
-        A port that another server has is an error, not shared silently.
+        A port that another server uses is an error, and is not shared silently.
         """
 
         async def check() -> None:

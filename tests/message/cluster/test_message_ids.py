@@ -1,5 +1,5 @@
 """
-Message ids.
+Tests for L{wsmsg.message.cluster.message_ids}.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 
 class MessageIdsTests(SynchronousTestCase):
     """
-    Positive, unique, rising.
+    Message ids are positive, unique and rising.
     """
 
     @given(st.lists(st.integers(-50, 50), min_size=1, max_size=200))
     def test_rise(self, steps: list[int]) -> None:
         """
-        Ids rise and fit an int64 whatever the clock does.
+        Ids rise and fit into an int64, whatever the clock does.
         """
         now = EPOCH_MS + 1000
 
@@ -37,14 +37,14 @@ class MessageIdsTests(SynchronousTestCase):
 
     def test_many_in_a_millisecond(self) -> None:
         """
-        More ids than the counter holds are still different.
+        Ids differ even if one millisecond needs more of them than the counter has.
         """
         ids = MessageIds(lambda: EPOCH_MS + 1)
         self.assertEqual(len({ids.next() for _ in range(10_000)}), 10_000)
 
     def test_nodes_differ(self) -> None:
         """
-        Two nodes never give the same id, at the same time as well.
+        Two nodes never give out the same id, not even at the same time.
         """
         a, b = (MessageIds(lambda: EPOCH_MS + 1, n) for n in (1, 2))
         self.assertFalse(
@@ -53,13 +53,13 @@ class MessageIdsTests(SynchronousTestCase):
 
     def test_node_out_of_range(self) -> None:
         """
-        A node number that does not fit is refused.
+        A node number that is out of range is rejected.
         """
         self.assertRaises(ValueError, MessageIds, lambda: 0, 1024)
 
     def test_renumber(self) -> None:
         """
-        Ids go on rising when the node is given another number.
+        Ids continue to rise when the node gets another number.
         """
         ids = MessageIds(lambda: EPOCH_MS + 1000, 1000)
         last = ids.next()

@@ -1,5 +1,5 @@
 """
-How far users are.
+Tests for L{wsmsg.message.links.cursors}.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def cursor(
 
 class CursorsTests(SynchronousTestCase):
     """
-    Gathered, stored, told.
+    Cursors are stored in batches and sent to the members.
     """
 
     def setUp(self) -> None:
@@ -38,7 +38,8 @@ class CursorsTests(SynchronousTestCase):
 
     def test_stored_and_told(self) -> None:
         """
-        A cursor is stored, then the members hear of it; what is read is delivered.
+        A cursor is stored and then sent to the members; a read message counts as
+        delivered.
         """
         self.cursors.move([cursor(2, read=3)])
         self.assertEqual(self.told, [])
@@ -48,7 +49,8 @@ class CursorsTests(SynchronousTestCase):
 
     def test_gathered_while_down(self) -> None:
         """
-        What comes while the store is down is merged, and stored when it is back.
+        Cursors that arrive while the store is down are merged, and stored when it is up
+        again.
         """
         self.store.down = True
         self.cursors.move([cursor(2, delivered=3)])
@@ -64,7 +66,7 @@ class CursorsTests(SynchronousTestCase):
 
     def slow(self, seconds: float) -> None:
         """
-        From now on it takes the store this long to move cursors.
+        Let the store take this long for each move of cursors.
         """
         move = partial(MemoryStore.move_cursors, self.store)
 
@@ -75,8 +77,8 @@ class CursorsTests(SynchronousTestCase):
 
     def test_rest(self) -> None:
         """
-        A store that took long is left alone for three times as long, and what comes
-        meanwhile is one move.
+        After a slow move the writer rests for three times as long, and then stores all
+        cursors that arrived meanwhile in one move.
         """
         self.slow(0.1)
         self.cursors.move([cursor(2, 1)])
@@ -93,7 +95,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_rest_is_bounded(self) -> None:
         """
-        However long the store took, the next ones wait for half a second at the most.
+        The writer rests for at most half a second.
         """
         self.slow(9)
         self.cursors.move([cursor(2, 1)])
@@ -104,8 +106,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_no_rest(self) -> None:
         """
-        A store that is quick is asked as soon as there was a moment for company, as is
-        one that has rested.
+        The writer does not rest after a quick move, nor when the rest is over already.
         """
         for number, (seconds, pause) in enumerate(
             ((0.005, 0), (0.005, 0), (0.1, 0.3), (0.005, 0)), 1
@@ -118,7 +119,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        Over the limit further cursors are dropped and counted.
+        Cursors above the limit are dropped and counted.
         """
         self.store.down = True
         for other in range(2, 6):
@@ -131,7 +132,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_not_a_member(self) -> None:
         """
-        A cursor of somebody who is not in the conversation is dropped.
+        A cursor of a user who is not in the conversation is dropped.
         """
         self.cursors.move([cursor(3, 1), cursor(1, 1, conversation="nonsense")])
         self.assertEqual(self.told, [])

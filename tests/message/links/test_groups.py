@@ -1,5 +1,5 @@
 """
-What links carry of groups: pushes, receipts, typing.
+Pushes, receipts, typing and cursors of groups.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from wsmsg.rpc import rest_pb2
 
 class GroupCase(SynchronousTestCase):
     """
-    A crew of 1, 2 and 3, where 3 joined with number 4; 1 and 2 are at one Connect, 2
-    and 3 at another, and 9 who is no member at both.
+    A crew of users 1, 2 and 3, where 3 joined with seq 4. One Connect has 1 and 2,
+    another has 2 and 3, and both have 9, who is not a member.
     """
 
     def setUp(self) -> None:
@@ -47,7 +47,7 @@ class GroupCase(SynchronousTestCase):
 
     def subscribe(self, node: str, *users: int) -> Link:
         """
-        A Connect with these users.
+        Make the link of a Connect with these users.
         """
         hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
         link, _ = self.links.subscribe(hello, "own")
@@ -59,7 +59,7 @@ class GroupCase(SynchronousTestCase):
 
     def taken(self, link: Link) -> rest_pb2.PushBatch:
         """
-        What goes out next.
+        Return the next batch.
         """
         frame = link.next_frame()
         return rest_pb2.PushBatch() if frame is None else frame.batch
@@ -72,7 +72,7 @@ class PushTests(GroupCase):
 
     def test_one_push_a_connect(self) -> None:
         """
-        Each Connect gets a message once, with all members that it has.
+        Each Connect gets a message once, with all of its users who receive it.
         """
         settled: list[None] = []
         members = frozenset({1, 2, 3})
@@ -87,10 +87,10 @@ class PushTests(GroupCase):
         self.two.acknowledged(1)
         self.assertEqual(settled, [None])
 
-    def test_audiences_differ(self) -> None:
+    def test_recipients_differ(self) -> None:
         """
-        Of one batch each message goes to those whose it is, in order, also beside
-        those of two users.
+        Each message of a batch goes to its own recipients, in order, also among
+        messages of conversations of two.
         """
         batch = [message(7, CREW), message(8, CREW), message(1, "u:2:9")]
         audiences = {(CREW, 7): frozenset({1, 2}), (CREW, 8): frozenset({1})}
@@ -102,7 +102,7 @@ class PushTests(GroupCase):
 
     def test_nobody(self) -> None:
         """
-        A group of which nobody is connected is settled at once.
+        A message to a group without connected members is settled at once.
         """
         settled: list[None] = []
         self.links.push(
@@ -114,7 +114,7 @@ class PushTests(GroupCase):
 
     def test_targets_count(self) -> None:
         """
-        Pushes to very many count with their targets towards the link's bound.
+        The recipients of a push count towards the limit of the link.
         """
         users = range(1000, 11_000)
         self.subscribe("big", *users)
@@ -125,7 +125,7 @@ class PushTests(GroupCase):
 
     def test_receipt(self) -> None:
         """
-        How far somebody is in a group is told to their own devices only.
+        A cursor in a group is sent only to the user's own devices.
         """
         self.links.receipt(Cursor(CREW, 2, 5, 5))
         for link in (self.one, self.two):
@@ -145,7 +145,7 @@ class TypingTests(GroupCase):
 
     def typed(self, user: int, conversation: str = CREW) -> list[list[int]]:
         """
-        Somebody types; who is told at each Connect.
+        Let a user type, and return the users who learn it at each Connect.
         """
         self.typing.typed(rest_pb2.Typing(conversation=conversation, user=user))
         return [
@@ -155,7 +155,7 @@ class TypingTests(GroupCase):
 
     def test_others_are_told(self) -> None:
         """
-        The connected members are told, not who types; the store is asked once in
+        Typing is sent to the other connected members, and the store is read once in
         some seconds.
         """
         self.assertEqual(self.typed(1), [[2], [2, 3]])
@@ -168,7 +168,8 @@ class TypingTests(GroupCase):
 
     def test_known(self) -> None:
         """
-        Where the group's messages pass, its members are known already.
+        The members of a group whose messages this Message delivers are in memory
+        already.
         """
         self.known.remember({CREW: frozenset({1, 2})})
         self.assertEqual(self.typed(1), [[2], [2]])
@@ -176,7 +177,8 @@ class TypingTests(GroupCase):
 
     def test_strangers(self) -> None:
         """
-        Who is no member types unheard, as in a group that cannot be.
+        Typing of a user who is not a member is dropped, as is typing in a group that
+        cannot exist.
         """
         self.assertEqual(self.typed(9), [[], []])
         self.assertEqual(self.typed(1, "g:5"), [[], []])
@@ -184,7 +186,7 @@ class TypingTests(GroupCase):
 
     def test_store_down(self) -> None:
         """
-        Without the store nobody is told, and the next time it is asked again.
+        While the store is down typing is dropped; the next one reads the members again.
         """
         self.store.down = True
         self.assertEqual(self.typed(1), [[], []])
@@ -199,7 +201,8 @@ class CursorTests(GroupCase):
 
     def test_members_only(self) -> None:
         """
-        A stranger's cursor in a group is not stored, and tells the stranger nothing.
+        A cursor of a user who is not a member of the group is not stored, and not
+        answered.
         """
         cursors = CursorWriter(self.store, self.links.receipt, self.clock)
         cursors.move(

@@ -1,5 +1,5 @@
 """
-A Connect that says anything at all, in memory: nothing of it harms another's users.
+Tests of Message with a Connect that sends anything at all, in memory.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ queries = st.builds(
 
 class Given:
     """
-    A Message with an honest Connect, which has the user 2, and another that is not.
+    A Message with an honest Connect, which has user 2, and a hostile one.
     """
 
     def __init__(self) -> None:
@@ -167,13 +167,13 @@ class Given:
 
     def say(self, request: rest_pb2.MessageStreamRequest) -> None:
         """
-        The hostile Connect says something.
+        Send a batch from the hostile Connect.
         """
         self.hostile_stream._received(request)
 
     def answers(self) -> list[rest_pb2.SendResult]:
         """
-        What the hostile Connect is told about its sends.
+        Return the answers to the sends of the hostile Connect.
         """
         found: list[rest_pb2.SendResult] = []
         while (frame := self.hostile.next_frame()) is not None:
@@ -184,15 +184,15 @@ class Given:
 
 class AnyBatchTests(SynchronousTestCase):
     """
-    Whatever protobuf allows.
+    Batches and queries with any content that protobuf allows.
     """
 
     @settings(max_examples=150, deadline=None)
     @given(st.lists(requests, min_size=1, max_size=6))
     def test_batches(self, said: list[rest_pb2.MessageStreamRequest]) -> None:
         """
-        No batch is a bug; each send in it is answered once, with a code that we
-        have; and who is at another Connect is pushed to as before.
+        No batch causes a bug: each send in it is answered once, with a known code, and
+        users at the other Connect receive pushes as before.
         """
         with capturedLogs() as logs:
             it = Given()
@@ -223,7 +223,7 @@ class AnyBatchTests(SynchronousTestCase):
     @given(st.lists(queries, max_size=5))
     def test_queries(self, items: list[rest_pb2.QueryItem]) -> None:
         """
-        Every question gets an answer, or an error with a code that we have.
+        Each query is answered, or fails with a known code.
         """
         with capturedLogs() as logs:
             it = Given()
@@ -242,7 +242,7 @@ class AnyBatchTests(SynchronousTestCase):
 
 class BoundsTests(SynchronousTestCase):
     """
-    What one Connect may say about its users is bounded.
+    The users of one Connect are bounded.
     """
 
     def setUp(self) -> None:
@@ -251,7 +251,7 @@ class BoundsTests(SynchronousTestCase):
 
     def presence(self, *kinds: Any, online: int = 4) -> None:
         """
-        Deltas of so many further users each.
+        Send deltas, each with further users.
         """
         first = 100
         for kind in kinds:
@@ -264,7 +264,7 @@ class BoundsTests(SynchronousTestCase):
 
     def test_endless_snapshot(self) -> None:
         """
-        A snapshot that never ends is cut at the bound, and none of it counts.
+        A snapshot that exceeds the limit ends the stream, and is not applied.
         """
         self.presence(SNAPSHOT.BEGIN, SNAPSHOT.MORE)
         self.assertEqual(self.it.hung_up, [])
@@ -274,7 +274,7 @@ class BoundsTests(SynchronousTestCase):
 
     def test_endless_deltas(self) -> None:
         """
-        Users without end are cut at the bound.
+        Deltas that exceed the limit end the stream.
         """
         self.presence(SNAPSHOT.NONE, SNAPSHOT.NONE)
         self.assertEqual(self.it.hung_up, [])
@@ -284,15 +284,15 @@ class BoundsTests(SynchronousTestCase):
 
     def test_part_of_no_snapshot(self) -> None:
         """
-        A part of a snapshot that never began ends the stream.
+        A part of a snapshot without a beginning ends the stream.
         """
         self.presence(SNAPSHOT.END)
         self.assertIn("has no beginning", self.it.hung_up[0])
 
     def test_endless_watching(self) -> None:
         """
-        Watched users without end are cut at the bound, and are forgotten with the
-        link.
+        Watching more users than the limit ends the stream; the link forgets them when
+        it ends.
         """
         for first in (100, 110):
             watch = rest_pb2.WatchDelta(add=range(first, first + 10))

@@ -1,5 +1,5 @@
 """
-Which Message writes the users of a Connect, and what a move of that leaves behind.
+Tests for L{wsmsg.message.links.leases}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wsmsg.rpc import rest_pb2
 
 class LeaseTests(SynchronousTestCase):
     """
-    One Message of several, with one Connect.
+    One of several Messages, with one Connect.
     """
 
     def setUp(self) -> None:
@@ -44,9 +44,10 @@ class LeaseTests(SynchronousTestCase):
         told, self.presence.told = self.presence.told, []
         return told
 
-    def test_becomes(self) -> None:
+    def test_becomes_primary(self) -> None:
         """
-        A Message that becomes the primary writes all users at once, then renews.
+        A Message that becomes the primary writes all users at once, and then renews the
+        lease.
         """
         link = self.stream()
         self.users(link, 1, 2)
@@ -57,9 +58,9 @@ class LeaseTests(SynchronousTestCase):
         self.links.renew_leases()
         self.assertEqual(self.told(), [("renew", "n")])
 
-    def test_said_again(self) -> None:
+    def test_named_again(self) -> None:
         """
-        To be told twice is nothing new.
+        A Connect that names the same primary again changes nothing.
         """
         link = self.stream()
         self.users(link, 1)
@@ -68,9 +69,9 @@ class LeaseTests(SynchronousTestCase):
         self.links.set_primary(link, True)
         self.assertEqual(self.told(), [])
 
-    def test_before_the_users_are_known(self) -> None:
+    def test_not_synced(self) -> None:
         """
-        Nobody is written off while the Connect still tells who it has.
+        No lease is written while Connect is still sending its users.
         """
         link = self.stream()
         self.links.set_primary(link, True)
@@ -79,10 +80,10 @@ class LeaseTests(SynchronousTestCase):
         self.users(link, 1)
         self.assertEqual(self.told(), [("replace", "n", [1])])
 
-    def test_written_twice(self) -> None:
+    def test_second_write(self) -> None:
         """
-        When an old primary must have given up, the users are written once more: what
-        it said last is gone then.
+        The new primary writes all users again after the old one must have noticed the
+        loss: this replaces what the old primary wrote last.
         """
         link = self.stream()
         self.users(link, 1)
@@ -100,10 +101,10 @@ class LeaseTests(SynchronousTestCase):
         self.links.renew_leases()
         self.assertEqual(self.told(), [("renew", "n")])
 
-    def test_stood_still(self) -> None:
+    def test_stalled(self) -> None:
         """
-        A Message that stood still first hears whether it is the primary even now; then
-        it writes all users, as their lease may be over.
+        A Message that stalled first reads whether it is still the primary. If so, it
+        writes all users, as their lease may have expired.
         """
         link = self.stream()
         self.users(link, 1)
@@ -121,9 +122,10 @@ class LeaseTests(SynchronousTestCase):
         self.links.apply_presence(link, rest_pb2.PresenceDelta(number=4, offline=[1]))
         self.assertEqual(self.told(), [("change", "n", [], [1])])
 
-    def test_stood_still_and_lost(self) -> None:
+    def test_stalled_and_lost(self) -> None:
         """
-        One whose Connect went to another meanwhile writes nothing about it.
+        A Message that stalled, and whose Connect chose another primary meanwhile,
+        writes nothing.
         """
         link = self.stream()
         self.users(link, 1)
@@ -136,10 +138,10 @@ class LeaseTests(SynchronousTestCase):
         self.links.renew_leases()
         self.assertEqual(self.told(), [])
 
-    def test_ceases(self) -> None:
+    def test_ceases_to_be_primary(self) -> None:
         """
-        A Message that is not the primary any more writes nothing, and forgets nothing
-        when the Connect goes.
+        A Message that is no longer the primary writes nothing, and does not end the
+        lease when the Connect is gone.
         """
         link = self.stream()
         self.users(link, 1)
@@ -154,8 +156,8 @@ class LeaseTests(SynchronousTestCase):
 
     def test_stream_lost(self) -> None:
         """
-        What has no stream is not renewed, so that the lease is another's that has;
-        a Connect that stays away is forgotten.
+        The lease of a Connect without a stream is not renewed, as another Message may
+        be its primary now; it is ended when the link is given up.
         """
         link = self.stream()
         self.users(link, 1)
@@ -169,7 +171,7 @@ class LeaseTests(SynchronousTestCase):
 
     def test_back_as_another(self) -> None:
         """
-        A Connect that is back says itself whether we are still its primary.
+        A Connect that resumes names its primary again.
         """
         link = self.stream()
         self.users(link, 1)
@@ -183,7 +185,7 @@ class LeaseTests(SynchronousTestCase):
 
     def test_message_stops(self) -> None:
         """
-        A Message that stops says nothing about the users of Connects that live.
+        A Message that stops does not end the leases of Connects that still run.
         """
         link = self.stream()
         self.users(link, 1)
@@ -195,7 +197,7 @@ class LeaseTests(SynchronousTestCase):
 
     def test_watch(self) -> None:
         """
-        Who watches is told at once who is here.
+        A Connect that watches a user learns at once that the user is online here.
         """
         link = self.stream()
         self.users(link, 1)

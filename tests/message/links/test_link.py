@@ -1,5 +1,5 @@
 """
-Message's end of a stream: numbers, acknowledgement, replay, bounds.
+Tests for L{wsmsg.message.links.link}: numbers, acknowledgement, replay, bounds.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from wsmsg.rpc import rest_pb2
 
 def message(seq: int, content: str = "hi") -> Message:
     """
-    The message with this number from 1 to 2.
+    Return a message with this seq from user 1 to user 2.
     """
     return Message("u:1:2", 1, f"c{seq}", seq * 100, content, 1, 5, seq)
 
 
 class LinkTests(SynchronousTestCase):
     """
-    One life of a Connect.
+    The link to one incarnation of a Connect.
     """
 
     def setUp(self) -> None:
@@ -46,13 +46,13 @@ class LinkTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        With nothing to say nothing is written.
+        An idle link has no frame.
         """
         self.assertIsNone(self.link.next_frame())
 
     def test_gathered(self) -> None:
         """
-        What waits leaves in one batch, with its number, and says everything.
+        One frame has a number and everything that waits.
         """
         self.push("a", 1)
         self.push("b", 2)
@@ -69,7 +69,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_acknowledged(self) -> None:
         """
-        What is acknowledged is settled, what is behind it not.
+        Acknowledged pushes are settled, later ones are not.
         """
         self.push("a", 1)
         self.next_batch()
@@ -84,7 +84,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_answers_need_no_number(self) -> None:
         """
-        Answers and ephemeral news leave without a number and are not kept.
+        A frame that has only answers, typing and presence has no number, and is not
+        kept.
         """
         self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
         self.link.typing(rest_pb2.Typing(conversation="u:1:2", user=1), [2])
@@ -98,7 +99,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_answers_of_another_stream(self) -> None:
         """
-        An answer that comes after its stream is gone is not given to the next one.
+        An answer to a send of an ended stream is not sent on the next one.
         """
         self.link.lost()
         self.link.opened(self.wake, self.hung_up.append)
@@ -107,7 +108,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_replay(self) -> None:
         """
-        A stream that goes on gets what it has not got, then what is new.
+        A stream that resumes replays the missed frames, then sends new ones.
         """
         for seq in (1, 2, 3):
             self.push(str(seq), seq)
@@ -124,7 +125,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_not_resumable(self) -> None:
         """
-        A number that was never given, or is forgotten, cannot be gone on from.
+        A stream cannot resume from a number that was never sent, or that is settled
+        already.
         """
         for seq in (1, 2):
             self.push(str(seq), seq)
@@ -137,7 +139,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_too_much_unacknowledged(self) -> None:
         """
-        Over the bound everything is let go and settled, and the stream ends.
+        Above the limit the link drops and settles everything, and its stream ends.
         """
         self.push("a", 1, 2, 3)
         self.next_batch()
@@ -152,7 +154,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_too_many_bytes(self) -> None:
         """
-        The bound in bytes holds as well.
+        The limit in bytes applies as well.
         """
         link = Link("n", "i", limit_records=100, limit_bytes=1000)
         link.push([(message(1, "x" * 900), [2])], lambda: None)
@@ -160,7 +162,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_receipts_are_cumulative(self) -> None:
         """
-        Only the last of a user's cursors leaves, and it is replayed like a push.
+        Only the last cursor of a user is sent, and it is replayed like a push.
         """
         self.link.receipt(Cursor("u:1:2", 1, 1, 0), [2])
         self.link.receipt(Cursor("u:1:2", 1, 2, 1), [2])
@@ -174,7 +176,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_frames_are_bounded(self) -> None:
         """
-        A long backlog leaves in several frames.
+        A long backlog is sent in several frames.
         """
         link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
         link.push([(message(s), [2]) for s in range(1, 3001)], lambda: None)
@@ -189,7 +191,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_answers_in_parts(self) -> None:
         """
-        However many answers wait, no frame gets larger than a stream takes.
+        Many answers are sent in several frames.
         """
         result = rest_pb2.SendResult(id=1, code="bad_request", reason="x" * 100)
         self.link.results(self.stream, [result] * 10_000)
@@ -201,8 +203,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_presence_in_parts(self) -> None:
         """
-        However many watched users come at once, no frame gets too large, and each of
-        them is told.
+        The presence of many watched users is sent in several frames, without loss.
         """
         for user in range(1, 25_001):
             self.link.presence(rest_pb2.Presence(user=user, online=True))
@@ -216,7 +217,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_answers_not_taken(self) -> None:
         """
-        A Connect that sends and never reads is cut before its answers fill memory.
+        The stream of a Connect that sends and never reads ends before its answers fill
+        the memory.
         """
         self.patch(link, "MOST_RESULTS", 10)
         result = rest_pb2.SendResult(id=1, time_ms=5)
@@ -228,8 +230,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_acknowledged_too_much(self) -> None:
         """
-        A Connect that acknowledges what it was never sent cannot be believed: it is
-        cut, and nothing is resumed.
+        The link breaks if Connect acknowledges a frame that was never sent.
         """
         self.push("a", 1)
         self.next_batch()

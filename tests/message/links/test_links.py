@@ -1,5 +1,5 @@
 """
-All links of a Message: routes, grace, watchers, who gets what.
+Tests for L{wsmsg.message.links.links}: routes, grace time, watchers, pushes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 @implementer(IPresence)
 class RecordingPresence:
     """
-    A presence that writes down what it is told.
+    A presence that records its calls.
     """
 
     def __init__(self) -> None:
@@ -62,14 +62,14 @@ class RecordingPresence:
 
 def message(seq: int, conversation: str = "u:1:2") -> Message:
     """
-    The message with this number.
+    Return a message with this seq.
     """
     return Message(conversation, 1, f"c{seq}", seq, "hi", 1, 5, seq)
 
 
 class LinksTests(SynchronousTestCase):
     """
-    Connects that come, go and come back.
+    Connects that join, leave and resume.
     """
 
     def setUp(self) -> None:
@@ -116,13 +116,13 @@ class LinksTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        The double is what it stands for.
+        The double provides the interface.
         """
         verifyObject(IPresence, self.presence)
 
-    def test_nobody_there(self) -> None:
+    def test_nobody_connected(self) -> None:
         """
-        A message for nobody who is connected is settled at once.
+        A message whose recipients are not connected is settled at once.
         """
         settled: list[int] = []
         self.links.push([message(1)], lambda: settled.append(1))
@@ -130,7 +130,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_one_push_a_connect(self) -> None:
         """
-        A Connect that has several recipients gets one push with all of them.
+        A Connect with several recipients gets one push with all of them.
         """
         link, _ = self.subscribe()
         self.users(link, 1, 2, 3)
@@ -155,7 +155,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_snapshot_in_parts(self) -> None:
         """
-        A list of users in several parts counts when its end is in.
+        A snapshot in several parts is applied when it is complete.
         """
         link, _ = self.subscribe()
         for number, (users, part) in enumerate(
@@ -170,7 +170,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_snapshot_without_beginning(self) -> None:
         """
-        The middle of a list that never began ends the stream.
+        A part of a snapshot without a beginning ends the stream.
         """
         link, _ = self.subscribe()
         self.links.apply_presence(
@@ -178,9 +178,10 @@ class LinksTests(SynchronousTestCase):
         )
         self.assertEqual(len(self.hung_up), 1)
 
-    def test_back_in_time(self) -> None:
+    def test_resumed_in_time(self) -> None:
         """
-        Within the grace time the same life of a Connect finds its users and pushes.
+        Within the grace time the same incarnation of a Connect resumes with its users
+        and pushes.
         """
         link, resumed = self.subscribe()
         self.assertFalse(resumed)
@@ -196,9 +197,9 @@ class LinksTests(SynchronousTestCase):
         self.assertEqual(self.batch(again).pushes[0].message.seq, 1)
         self.assertEqual(self.batch(again).pushes[0].message.seq, 2)
 
-    def test_back_too_late(self) -> None:
+    def test_too_late_to_resume(self) -> None:
         """
-        After the grace time the users are gone, their pushes settled, and the Connect
+        After the grace time the users are offline, the pushes settled, and Connect
         starts anew.
         """
         link, _ = self.subscribe()
@@ -215,9 +216,9 @@ class LinksTests(SynchronousTestCase):
         _, resumed = self.subscribe(resume=0)
         self.assertFalse(resumed)
 
-    def test_another_life(self) -> None:
+    def test_another_incarnation(self) -> None:
         """
-        A Connect that was restarted gets nothing of its last life.
+        A Connect that has restarted gets nothing of its last incarnation.
         """
         link, _ = self.subscribe()
         self.users(link, 2)
@@ -232,8 +233,8 @@ class LinksTests(SynchronousTestCase):
 
     def test_second_stream(self) -> None:
         """
-        A second stream of the same life takes the first one's place; the first
-        one's end then changes nothing.
+        A second stream of the same incarnation replaces the first one; the end of the
+        first one then changes nothing.
         """
         link, _ = self.subscribe()
         self.users(link, 2)
@@ -245,8 +246,8 @@ class LinksTests(SynchronousTestCase):
 
     def test_watchers(self) -> None:
         """
-        A Connect hears when somebody whom it watches comes and goes, and no more
-        when it does not.
+        A Connect learns when a user whom it watches comes online or goes offline, until
+        it stops watching.
         """
         a, _ = self.subscribe("a")
         b, _ = self.subscribe("b")
@@ -264,7 +265,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_only_the_primary_writes(self) -> None:
         """
-        The presence of a Connect is written by the Message that it chose.
+        Only the Message that Connect has chosen writes the presence of its users.
         """
         link, _ = self.subscribe(primary=False)
         self.users(link, 2)
@@ -277,7 +278,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """
-        A Connect that does not acknowledge is cut off; others go on.
+        The link of a Connect that does not acknowledge breaks; others continue.
         """
         slow, _ = self.subscribe("slow")
         quick, _ = self.subscribe("quick")
@@ -294,7 +295,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_receipts_and_typing(self) -> None:
         """
-        A receipt goes to all members, typing to the others.
+        A cursor is sent to both members, typing to the other one.
         """
         link, _ = self.subscribe()
         self.users(link, 1, 2)
@@ -306,7 +307,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_give_up_all(self) -> None:
         """
-        A Message that stops lets go of everything.
+        A Message that stops gives up all links.
         """
         link, _ = self.subscribe()
         self.users(link, 2)

@@ -1,5 +1,5 @@
 """
-Who is to have what is said in groups.
+Tests for L{wsmsg.message.links.recipients}, and of their use in delivery.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from wsmsg.model import RECALLED, Message
 
 def said(client_id: str, *, sender: int = 1, conversation: str = CREW) -> Message:
     """
-    A message in the crew that has no number yet.
+    Return a message in the crew that has no seq yet.
     """
     return Message(conversation, sender, client_id, 7, "hi", 1, 5)
 
 
-class AudienceTests(SynchronousTestCase):
+class RecipientsTests(SynchronousTestCase):
     """
     Batches with messages in groups.
     """
@@ -35,22 +35,22 @@ class AudienceTests(SynchronousTestCase):
 
     def make(self) -> Numbering:
         """
-        A delivery that remembers nothing yet.
+        Make a delivery with an empty cache.
         """
         return Numbering(self.store, lambda: 5, heads_cached=10, members_cached=100)
 
     def deliver(self, *messages: Message) -> NumberedBatch:
         """
-        Have a batch stored.
+        Store a batch.
         """
         entries = [JournalEntry(0, i, m, b"") for i, m in enumerate(messages)]
         return self.successResultOf(
             Deferred.fromCoroutine(self.delivery.store(entries))
         )
 
-    def audiences(self, *messages: Message) -> list[set[int]]:
+    def recipients(self, *messages: Message) -> list[set[int]]:
         """
-        Who is to have each message of a batch.
+        Return the recipients of each message of a batch.
         """
         delivered = self.deliver(*messages)
         of = delivered.audiences
@@ -58,8 +58,8 @@ class AudienceTests(SynchronousTestCase):
 
     def test_place_in_the_batch(self) -> None:
         """
-        Each message goes to who is a member at its place; a change also to those who
-        come and go with it.
+        Each message goes to the members at its seq; a change also goes to the users
+        whom it adds or removes.
         """
         batch = [
             made(2),
@@ -70,15 +70,15 @@ class AudienceTests(SynchronousTestCase):
             said("c"),
         ]
         self.assertEqual(
-            self.audiences(*batch),
+            self.recipients(*batch),
             [{1, 2}, {1, 2}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 3}],
         )
-        self.assertEqual(self.audiences(said("d")), [{1, 3}])
+        self.assertEqual(self.recipients(said("d")), [{1, 3}])
 
     def test_asked_once(self) -> None:
         """
-        The store is asked for a group's members once, not for each batch, and
-        nothing is carried out for messages that are no events.
+        The members of a group are read once from the store, not for each batch, and
+        messages that are not events are not applied.
         """
         self.deliver(made(2))
         self.delivery = self.make()
@@ -90,7 +90,7 @@ class AudienceTests(SynchronousTestCase):
 
     def test_two_users_cost_nothing(self) -> None:
         """
-        A batch of conversations of two asks nothing more of the store than before.
+        A batch of conversations of two causes no further reads.
         """
         delivered = self.deliver(said("a", conversation="u:1:2"))
         self.assertEqual(delivered.audiences, {})
@@ -98,8 +98,8 @@ class AudienceTests(SynchronousTestCase):
 
     def test_given_again(self) -> None:
         """
-        When the store fails before a change is carried out, the batch that is given
-        again carries it out, and who came late does not have what was said before.
+        If the store fails before it applies a change, the repeated batch applies it,
+        and a user who joined later does not receive earlier messages.
         """
         self.deliver(made(2))
         batch = [said("a"), changed(50, add=[3]), said("b")]
@@ -108,38 +108,39 @@ class AudienceTests(SynchronousTestCase):
         failing = Deferred.fromCoroutine(self.delivery.store(entries))
         self.failureResultOf(failing, Unavailable)
         self.store.fail_apply = False
-        self.assertEqual(self.audiences(*batch), [{1, 2}, {1, 2, 3}, {1, 2, 3}])
+        self.assertEqual(self.recipients(*batch), [{1, 2}, {1, 2, 3}, {1, 2, 3}])
 
     def test_old_change_again(self) -> None:
         """
-        A change that is met again after later ones does not bring back what it said.
+        A change that is delivered again after later ones does not undo these.
         """
         old = changed(50, remove=[2])
         self.deliver(made(2), old, changed(51, add=[2]))
-        self.assertEqual(self.audiences(old)[0], {1, 2})
-        self.assertEqual(self.audiences(said("a")), [{1, 2}])
+        self.assertEqual(self.recipients(old)[0], {1, 2})
+        self.assertEqual(self.recipients(said("a")), [{1, 2}])
 
     def test_removed_hears_of_it_again(self) -> None:
         """
-        Who was removed has the change that says so, also when it is given again.
+        A removed user receives the change that removed them, also when it is delivered
+        again.
         """
         batch = [changed(50, remove=[2]), said("a")]
         self.deliver(made(2))
         self.deliver(*batch)
-        self.assertEqual(self.audiences(*batch), [{1, 2}, {1}])
+        self.assertEqual(self.recipients(*batch), [{1, 2}, {1}])
 
     def test_forgotten(self) -> None:
         """
-        When partitions went elsewhere, members are asked for again.
+        Members are read again after the partitions have moved to another Message.
         """
         self.deliver(made(2))
         self.store.groups[CREW][2][9] = 5
         self.delivery.forget()
-        self.assertEqual(self.audiences(said("a")), [{1, 2, 9}])
+        self.assertEqual(self.recipients(said("a")), [{1, 2, 9}])
 
     def test_forgotten_meanwhile(self) -> None:
         """
-        What a batch under way has learned is forgotten with the rest.
+        Members that a batch in progress has read are forgotten as well.
         """
         self.deliver(made(2))
         members = self.store.members
@@ -150,12 +151,12 @@ class AudienceTests(SynchronousTestCase):
 
         self.delivery.forget()
         self.store.members = revoked  # type: ignore[method-assign, assignment]
-        self.assertEqual(self.audiences(said("a")), [{1, 2}])
+        self.assertEqual(self.recipients(said("a")), [{1, 2}])
         self.assertIsNone(self.delivery.members.cached(CREW))
 
     def test_recall(self) -> None:
         """
-        A recall is carried out before anybody is told, and goes to all members.
+        A recall is applied before it is pushed, and goes to all members.
         """
         self.deliver(made(2), said("a"))
         delivered = self.deliver(Message(CREW, 1, "r", 8, "2", RECALL, 5))
@@ -165,15 +166,14 @@ class AudienceTests(SynchronousTestCase):
         self.assertEqual(self.delivery.events, 2)
 
 
-class MembersTests(SynchronousTestCase):
+class MemberCacheTests(SynchronousTestCase):
     """
-    What is remembered of groups.
+    The cache of members.
     """
 
     def test_bound(self) -> None:
         """
-        The groups that were used last are kept, as long as all of their members are
-        within the bound.
+        The cache keeps the groups that were used last, within the limit of members.
         """
         members = MemberCache(MemoryStore(), limit=10)
         members.remember({"g:1": frozenset(range(4)), "g:2": frozenset(range(3))})

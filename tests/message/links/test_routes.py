@@ -1,5 +1,5 @@
 """
-Which streams reach which users.
+Tests for L{wsmsg.message.links.routes}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STEPS = st.lists(st.tuples(st.sampled_from("ab"), _USERS, _USERS), max_size=20)
 
 class RoutesTests(SynchronousTestCase):
     """
-    Users, the nodes that reach them, and when that begins and ends.
+    Users and the nodes that reach them.
     """
 
     def setUp(self) -> None:
@@ -24,7 +24,8 @@ class RoutesTests(SynchronousTestCase):
 
     def test_first_and_last(self) -> None:
         """
-        A user is reached from the first node that has them to the last that had.
+        A user is reached from the first node that adds them until the last one removes
+        them.
         """
         self.assertEqual(self.routes.change("a", [1], []), ([1], []))
         self.assertEqual(self.routes.change("b", [1], []), ([], []))
@@ -36,7 +37,7 @@ class RoutesTests(SynchronousTestCase):
 
     def test_replace(self) -> None:
         """
-        A snapshot takes out whom it does not name.
+        A snapshot removes the users that it does not name.
         """
         self.routes.change("a", [1, 2], [])
         came, went = self.routes.replace("a", [2, 3])
@@ -45,7 +46,7 @@ class RoutesTests(SynchronousTestCase):
 
     def test_forget(self) -> None:
         """
-        With a node go those whom no other reaches.
+        Removing a node removes the users whom no other node reaches.
         """
         self.routes.change("a", [1, 2], [])
         self.routes.change("b", [2], [])
@@ -56,7 +57,7 @@ class RoutesTests(SynchronousTestCase):
     @given(_STEPS)
     def test_model(self, steps: list[tuple[str, list[int], list[int]]]) -> None:
         """
-        Whatever comes and goes, both directions agree with a plain model.
+        After any changes, both directions agree with a plain model.
         """
         routes = Routes()
         model: dict[str, set[int]] = {"a": set(), "b": set()}

@@ -1,5 +1,5 @@
 """
-What users have seen, message by message.
+Tests for L{wsmsg.message.queries.marks} and L{wsmsg.message.queries.recent}.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from wsmsg.model import Cursor, Mark
 
 def by_id(seq: int, user: int = 2) -> Mark:
     """
-    A mark of a message that L{said} made, by its id alone.
+    Return a mark of a message that L{said} made, by its id alone.
     """
     return Mark(user, seq + 100)
 
 
 def by_place(seq: int, user: int = 2) -> Mark:
     """
-    A mark of a message that L{said} made, by where it is.
+    Return a mark of a message that L{said} made, by its place.
     """
     return Mark(user, seq + 100, "u:1:2", seq)
 
 
 class MarksTests(SynchronousTestCase):
     """
-    Gathered, stored, told; by id and by place, early and late.
+    Marks by id and by place, early and late.
     """
 
     def setUp(self) -> None:
@@ -45,14 +45,14 @@ class MarksTests(SynchronousTestCase):
 
     def assert_quiet(self) -> None:
         """
-        Nothing is left of the marks once they are stopped.
+        Check that nothing is left of the marks once they are stopped.
         """
         self.marks.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def keep(self, *seqs: int) -> None:
         """
-        The store has these messages.
+        Store these messages.
         """
         for seq in seqs:
             message = said(seq)
@@ -60,7 +60,7 @@ class MarksTests(SynchronousTestCase):
 
     def asked(self, *marks: Mark, user: int = 2) -> list[bool]:
         """
-        The answer, a moment later.
+        Return the answer to a call after the linger time.
         """
         answer = self.marks.mark(user, marks)
         self.assertNoResult(answer)
@@ -69,7 +69,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_stored_and_told(self) -> None:
         """
-        A mark is stored and answered, and the others hear how far the user is.
+        A mark is stored and answered, and the new cursor is sent.
         """
         self.keep(1, 2)
         self.assertEqual(self.asked(by_place(1)), [True])
@@ -79,13 +79,13 @@ class MarksTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        No marks are answered at once.
+        A call without marks is answered at once.
         """
         self.assertEqual(self.successResultOf(self.marks.mark(2, [])), [])
 
     def test_gathered(self) -> None:
         """
-        What comes within a moment, from any number of users, is one batch.
+        Marks of any number of users that arrive within the linger time make one batch.
         """
         self.keep(1, 2, 3)
         answers = [
@@ -100,7 +100,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_as_the_user(self) -> None:
         """
-        Marks are those of the user who gives them, whoever they name.
+        Marks belong to the user of the call, whatever user they name.
         """
         self.keep(1)
         self.assertEqual(self.asked(by_place(1, user=2), user=3), [False])
@@ -108,7 +108,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_pushed_lately(self) -> None:
         """
-        The store is not searched for what was pushed a moment ago.
+        The store is not searched for messages that were pushed recently.
         """
         self.keep(1)
         self.marks.pushed([said(1)])
@@ -117,7 +117,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_searched(self) -> None:
         """
-        What was pushed long ago, or by another Message, is found by its id.
+        Messages that were pushed long ago, or by another Message, are located by id.
         """
         self.keep(1, 2)
         self.assertEqual(self.asked(by_id(1), by_id(2)), [True, True])
@@ -126,14 +126,14 @@ class MarksTests(SynchronousTestCase):
 
     def test_place_wrong(self) -> None:
         """
-        A place where another message is does not count.
+        A mark with the place of another message is unknown.
         """
         self.keep(1, 2)
         self.assertEqual(self.asked(Mark(2, 101, "u:1:2", 2)), [False])
 
     def test_store_down(self) -> None:
         """
-        While the store is away whoever asks is told so, by id or by place.
+        While the store is down, marks by id and by place fail.
         """
         self.store.down = True
         for mark in (by_id(1), by_place(1)):
@@ -146,7 +146,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_too_many(self) -> None:
         """
-        More marks than may wait are refused, and those that wait are stored.
+        Marks above the limit are rejected, and those that wait are stored.
         """
         self.keep(1)
         waiting = self.marks.mark(2, [by_place(1)] * 3)
@@ -156,7 +156,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """
-        Who stops can wait for what is still to be stored.
+        A caller can wait until all marks are stored.
         """
         self.successResultOf(self.marks.idle())
         self.keep(1)
@@ -168,8 +168,8 @@ class MarksTests(SynchronousTestCase):
 
     def test_overtakes_the_storing(self) -> None:
         """
-        An acknowledgement that comes before its message is stored is not known, and is
-        stored as soon as the message is pushed.
+        A mark that arrives before its message is answered as unknown, and stored as
+        soon as the message is pushed.
         """
         self.assertEqual(self.asked(by_id(1)), [False])
         self.keep(1)
@@ -179,7 +179,8 @@ class MarksTests(SynchronousTestCase):
 
     def test_overtakes_the_storing_by_another(self) -> None:
         """
-        It is stored within a second or two if another Message stores what it is for.
+        An early mark is stored within two seconds if another Message stores its
+        message.
         """
         self.assertEqual(self.asked(by_id(1)), [False])
         self.clock.advance(1)
@@ -192,7 +193,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_early_while_down(self) -> None:
         """
-        A store that is away when the message is pushed does not lose what came early.
+        An early mark is not lost if the store is down when its message is pushed.
         """
         self.assertEqual(self.asked(by_id(1)), [False])
         self.store.down = True
@@ -206,7 +207,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_never_there(self) -> None:
         """
-        An acknowledgement of what never comes is forgotten after some seconds.
+        An early mark whose message never comes is forgotten after some seconds.
         """
         self.assertEqual(self.asked(by_id(1)), [False])
         for _ in range(6):
@@ -217,7 +218,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_too_many_early(self) -> None:
         """
-        Of more than may be remembered the oldest is forgotten, and counted.
+        Above the limit of early marks, the oldest is forgotten and counted.
         """
         self.assertEqual(self.asked(by_id(1), by_id(2), by_id(3)), [False] * 3)
         self.assertEqual(self.marks.forgotten, 1)
@@ -228,7 +229,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_not_an_id(self) -> None:
         """
-        What no message can have for an id is not looked for.
+        The store is not searched for an id that no message can have.
         """
         marks = [Mark(2, 0), Mark(2, -1), Mark(2, 2**63)]
         self.assertEqual(self.asked(*marks), [False] * 3)
@@ -236,14 +237,14 @@ class MarksTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
-class PlacesTests(SynchronousTestCase):
+class RecentMessagesTests(SynchronousTestCase):
     """
-    Where recent messages are.
+    The places of recent messages.
     """
 
     def test_bounded(self) -> None:
         """
-        The last are known, those long ago are forgotten.
+        The last messages are kept, older ones are dropped.
         """
         places = RecentMessages(8)
         for seq in range(1, 101):

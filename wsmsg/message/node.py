@@ -218,11 +218,11 @@ class MessageNode:
             lambda: ingress.repeats,
         )
         yield "records_read", "Journal records read", lambda: reading.read
-        yield "stored", "Messages stored", lambda: reading.delivery.stored
+        yield "stored", "Messages stored", lambda: reading.numbering.stored
         yield (
             "events",
             "Group changes and recalls applied",
-            lambda: reading.delivery.events,
+            lambda: reading.numbering.events,
         )
         yield (
             "dead_letters",

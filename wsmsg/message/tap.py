@@ -292,7 +292,7 @@ class Assembly:
             backoff=self._daemon.backoff,
             batch=self._settings.read_batch,
             limit_unsettled=self._settings.unsettled_records,
-            stored=self._marks.pushed,
+            on_stored=self._marks.pushed,
         )
 
     def _http(self) -> PublicHttp:

@@ -1,5 +1,5 @@
 """
-Which part of the journal may be committed.
+The part of the journal that may be committed.
 """
 
 from __future__ import annotations
@@ -13,47 +13,47 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsmsg.message.delivery.commits import CommitTracker
 
 
-class SettlingTests(SynchronousTestCase):
+class CommitTests(SynchronousTestCase):
     """
     Only a contiguous settled prefix is committed.
     """
 
     def setUp(self) -> None:
         self.commits: list[Mapping[int, int]] = []
-        self.settling = CommitTracker(self.commits.append)
+        self.tracker = CommitTracker(self.commits.append)
 
     def test_in_order(self) -> None:
         """
-        A later batch that is settled first waits for the one before it.
+        A batch that is settled early is committed after the batch before it.
         """
-        first = self.settling.begin({0: 10}, 10)
-        second = self.settling.begin({0: 15}, 5)
+        first = self.tracker.begin({0: 10}, 10)
+        second = self.tracker.begin({0: 15}, 5)
         second()
         self.assertEqual(self.commits, [])
-        self.assertEqual(self.settling.unsettled, 15)
+        self.assertEqual(self.tracker.unsettled, 15)
         first()
         self.assertEqual(self.commits, [{0: 15}])
-        self.assertEqual(self.settling.unsettled, 0)
+        self.assertEqual(self.tracker.unsettled, 0)
 
     def test_partitions(self) -> None:
         """
-        Each partition's position is its own.
+        Each partition has a position of its own.
         """
-        self.settling.begin({0: 1, 1: 7}, 3)()
+        self.tracker.begin({0: 1, 1: 7}, 3)()
         self.assertEqual(self.commits, [{0: 1, 1: 7}])
 
     @given(st.permutations(range(8)))
     def test_any_order(self, order: list[int]) -> None:
         """
-        Commits only rise, and end at the end.
+        Commits never go back, and reach the end when all batches are settled.
         """
         commits: list[Mapping[int, int]] = []
-        settling = CommitTracker(commits.append)
-        settles = [settling.begin({0: i + 1}, 1) for i in range(8)]
+        tracker = CommitTracker(commits.append)
+        settles = [tracker.begin({0: i + 1}, 1) for i in range(8)]
         done: set[int] = set()
         for i in order:
             settles[i]()
             done.add(i)
             prefix = next((k for k in range(8) if k not in done), 8)
             self.assertEqual(commits[-1][0] if commits else 0, prefix)
-        self.assertEqual(settling.unsettled, 0)
+        self.assertEqual(tracker.unsettled, 0)

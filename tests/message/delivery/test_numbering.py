@@ -22,31 +22,31 @@ def message(
     client_id: str, conversation: str = "u:1:2", content: str = "hi"
 ) -> Message:
     """
-    A message from 1 that has no number yet.
+    A message from user 1 without a seq.
     """
     return Message(conversation, 1, client_id, 7, content, 1, 5)
 
 
 def entries(*messages: Message) -> list[JournalEntry]:
     """
-    Journal entries of these messages.
+    Return journal entries of these messages.
     """
     return [JournalEntry(0, i, m, b"") for i, m in enumerate(messages)]
 
 
-class DeliveryTests(SynchronousTestCase):
+class NumberingTests(SynchronousTestCase):
     """
-    What becomes of batches of records.
+    Batches of journal records, numbered and stored.
     """
 
     def setUp(self) -> None:
         self.store = MemoryStore()
-        self.delivery = Numbering(self.store, lambda: 5, heads_cached=10)
+        self.numbering = Numbering(self.store, lambda: 5, heads_cached=10)
 
     def deliver(self, *messages: Message, by: Numbering | None = None) -> NumberedBatch:
-        delivery = by or self.delivery
+        numbering = by or self.numbering
         return self.successResultOf(
-            Deferred.fromCoroutine(delivery.store(entries(*messages)))
+            Deferred.fromCoroutine(numbering.store(entries(*messages)))
         )
 
     def seqs(self, delivered: NumberedBatch) -> list[tuple[str, int]]:
@@ -54,7 +54,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_doubles(self) -> None:
         """
-        The doubles are what they stand for.
+        The test doubles provide the interfaces that they stand for.
         """
         verifyObject(IMessageStore, self.store)
         verifyObject(IJournal, ManualJournal())
@@ -69,7 +69,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_one_round_trip(self) -> None:
         """
-        New messages of conversations that are known cost one insert.
+        New messages of cached conversations cost one insert.
         """
         self.deliver(message("a"))
         before = self.store.inserts
@@ -78,15 +78,15 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_repeat_in_a_batch(self) -> None:
         """
-        A record that is there twice is stored and given once.
+        A record that is in a batch twice is stored and pushed once.
         """
         delivered = self.deliver(message("a"), message("a"), message("b"))
         self.assertEqual(self.seqs(delivered), [("a", 1), ("b", 2)])
 
     def test_repeat_of_a_stored_one(self) -> None:
         """
-        A record that was stored before is given again under its number, so that a
-        push that was lost with the last life is made good.
+        A record that was stored before is pushed again with its seq, in case the push
+        was lost when Message died.
         """
         self.deliver(message("a"), message("b"))
         again = Numbering(self.store, lambda: 5, heads_cached=10)
@@ -96,7 +96,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_conflict(self) -> None:
         """
-        A client id used for another message goes to the dead letters, the first
+        A message with the client id of another one becomes a dead letter; the first one
         stays.
         """
         self.deliver(message("a"))
@@ -110,7 +110,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_another_owner(self) -> None:
         """
-        A number that another owner took is not used, and nothing is skipped.
+        A seq that another owner took is not used again, and no seq is skipped.
         """
         self.deliver(message("a"))
         self.store.rivals = [message("x").numbered(2), message("y").numbered(3)]
@@ -119,7 +119,8 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What the store never takes becomes a dead letter; what is behind it has no hole.
+        A message that the store refuses becomes a dead letter, and leaves no hole in
+        the seqs.
         """
         self.store.refuse = {"bad"}
         delivered = self.deliver(
@@ -134,24 +135,24 @@ class DeliveryTests(SynchronousTestCase):
         """
         entry = JournalEntry(0, 0, None, b"?", "no record")
         delivered = self.successResultOf(
-            Deferred.fromCoroutine(self.delivery.store([entry]))
+            Deferred.fromCoroutine(self.numbering.store([entry]))
         )
         self.assertEqual(delivered.dead_letters, [(entry, "no record")])
 
     def test_store_down(self) -> None:
         """
-        With the store down the batch can be given again.
+        A batch that failed because the store was down can be stored again.
         """
         self.deliver(message("a"))
         self.store.down = True
-        failing = Deferred.fromCoroutine(self.delivery.store(entries(message("b"))))
+        failing = Deferred.fromCoroutine(self.numbering.store(entries(message("b"))))
         self.failureResultOf(failing, Unavailable)
         self.store.down = False
         self.assertEqual(self.seqs(self.deliver(message("b"))), [("b", 2)])
 
     def test_forget(self) -> None:
         """
-        What is forgotten while heads are looked up is looked up as well.
+        Heads that are dropped while others are being read are read as well.
         """
         self.deliver(message("a"))
         heads, asked = self.store.heads, []
@@ -159,7 +160,7 @@ class DeliveryTests(SynchronousTestCase):
         def slow(conversations: list[str]) -> Deferred[dict[str, int]]:
             asked.append(sorted(conversations))
             if len(asked) == 1:
-                self.delivery.forget()
+                self.numbering.forget()
             return heads(conversations)
 
         self.store.heads = slow  # type: ignore[method-assign,assignment]
@@ -169,7 +170,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_bounded_heads(self) -> None:
         """
-        More conversations than are cached are numbered right all the same.
+        More conversations than the cache holds are numbered correctly.
         """
         small = Numbering(self.store, lambda: 5, heads_cached=1)
         for round_ in ("a", "b"):
@@ -193,7 +194,7 @@ class DeliveryTests(SynchronousTestCase):
     )
     def test_two_owners(self, steps: list[tuple[int, list[tuple[int, str]]]]) -> None:
         """
-        Whatever two owners store in turns, numbers have no hole and no repeat.
+        Whatever two owners store in turn, the seqs have no hole and no repeat.
         """
         store = MemoryStore()
         owners = [Numbering(store, lambda: 5, heads_cached=2) for _ in range(2)]

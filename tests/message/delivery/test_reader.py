@@ -37,7 +37,7 @@ def message(n: int, content: str = "hi") -> Message:
     return Message("u:1:2", 1, f"c{n}", n, content, 1, 5)
 
 
-class ReadingTests(SynchronousTestCase):
+class ReaderTests(SynchronousTestCase):
     """
     Read, store, push, settle, commit.
     """
@@ -53,7 +53,7 @@ class ReadingTests(SynchronousTestCase):
             limit_records=100,
             limit_bytes=10**6,
         )
-        self.reading = JournalReader(
+        self.reader = JournalReader(
             self.journal,
             Numbering(self.store, lambda: 5, heads_cached=100),
             self.links,
@@ -63,11 +63,11 @@ class ReadingTests(SynchronousTestCase):
             batch=10,
             limit_unsettled=3,
         )
-        self.reading.start()
+        self.reader.start()
         self.addCleanup(self.stop)
 
     def stop(self) -> None:
-        stopped = Deferred.fromCoroutine(self.reading.stop())
+        stopped = Deferred.fromCoroutine(self.reader.stop())
         self.journal.stop()
         self.successResultOf(stopped)
         self.links.give_up_all()
@@ -94,7 +94,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_nobody_connected(self) -> None:
         """
-        What is stored and has nobody to go to is committed.
+        A message that is stored is committed at once if no recipient is connected.
         """
         self.journal.give(message(1), message(2))
         self.assertEqual(self.journal.commits, [{0: 2}])
@@ -102,7 +102,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_settled_before_commit(self) -> None:
         """
-        The journal forgets a record only when its push is acknowledged.
+        A record is committed only when its push is acknowledged.
         """
         link = self.connect()
         self.journal.give(message(1))
@@ -112,7 +112,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_reads_on(self) -> None:
         """
-        The next batch is read while the pushes of the last are on their way.
+        The next batch is read while the pushes of the last one are in flight.
         """
         self.connect()
         self.journal.give(message(1))
@@ -120,7 +120,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_room(self) -> None:
         """
-        With too many records unsettled reading waits until some are settled.
+        Reading waits while too many records are unsettled.
         """
         link = self.connect()
         self.journal.give(message(1), message(2), message(3))
@@ -130,8 +130,8 @@ class ReadingTests(SynchronousTestCase):
 
     def test_store_down(self) -> None:
         """
-        While the store is down records wait for it, with one line in the log; they are
-        delivered in the moment in which it is up.
+        While the store is down records wait for it, with one line in the log, and are
+        delivered as soon as it is up.
         """
         self.store.down = True
         with capturedLogs() as logs:
@@ -141,7 +141,7 @@ class ReadingTests(SynchronousTestCase):
             self.store.down = False
         self.assertEqual(len(self.store.messages), 1)
         self.assertEqual(self.journal.commits, [{0: 1}])
-        waits = [e for e in logs if e.get("log_source") is self.reading]
+        waits = [e for e in logs if e.get("log_source") is self.reader]
         self.assertEqual(
             [formatEvent(e) for e in waits],
             ["records wait for the store: the store is down"],
@@ -149,8 +149,8 @@ class ReadingTests(SynchronousTestCase):
 
     def test_fails_while_up(self) -> None:
         """
-        Where the store refuses though it is up, its records are given to it again after
-        longer and longer delays.
+        A batch that the store refuses although it is up is repeated after growing
+        delays.
         """
         insert, calls = self.store.insert, []
 
@@ -168,8 +168,8 @@ class ReadingTests(SynchronousTestCase):
 
     def test_dead_letters_down(self) -> None:
         """
-        A record that cannot be put into the dead letters while the journal is away is
-        put there once the journal is up, and is not committed before.
+        A dead letter that cannot be written while the journal is down is written once
+        it is up, and its record is not committed before.
         """
         self.journal.dependency.lost("gone")
         self.journal.give(None)
@@ -181,7 +181,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_undecodable(self) -> None:
         """
-        A record that nobody can read goes to the dead letters and blocks nothing.
+        A record that cannot be decoded becomes a dead letter and does not block others.
         """
         self.journal.give(message(1), None, message(2))
         self.assertEqual([r for _, r in self.journal.letters], ["cannot be decoded"])
@@ -190,7 +190,7 @@ class ReadingTests(SynchronousTestCase):
 
     def test_a_bug(self) -> None:
         """
-        A failure that nobody foresaw is logged and tried again; the loop lives.
+        An unexpected exception is logged and the batch is repeated; the loop goes on.
         """
         insert = self.store.insert
 
@@ -206,12 +206,12 @@ class ReadingTests(SynchronousTestCase):
 
     def test_caught_up(self) -> None:
         """
-        Whoever stops can wait until all that was read is settled.
+        A daemon that stops can wait until all records that were read are settled.
         """
         link = self.connect()
-        self.successResultOf(self.reading.caught_up())
+        self.successResultOf(self.reader.caught_up())
         self.journal.give(message(1))
-        caught_up = self.reading.caught_up()
+        caught_up = self.reader.caught_up()
         self.assertNoResult(caught_up)
         self.acknowledge(link)
         self.successResultOf(caught_up)
@@ -227,7 +227,7 @@ class ReadingTests(SynchronousTestCase):
 @implementer(IWorker)
 class InlineWorker:
     """
-    A worker without a thread, which is done when it is asked.
+    A worker without a thread, which runs each call at once.
     """
 
     def do(self, f: Any, *args: Any) -> Deferred[Any]:
@@ -254,7 +254,7 @@ class OutageTests(SynchronousTestCase):
             workers=(InlineWorker(), InlineWorker()),
         )
         self.journal = ManualJournal()
-        self.reading = JournalReader(
+        self.reader = JournalReader(
             self.journal,
             Numbering(self.store, lambda: 5, heads_cached=100),
             Links(
@@ -271,10 +271,10 @@ class OutageTests(SynchronousTestCase):
             limit_unsettled=100,
         )
         self.store.start()
-        self.reading.start()
+        self.reader.start()
 
     def tearDown(self) -> None:
-        stopped = Deferred.fromCoroutine(self.reading.stop())
+        stopped = Deferred.fromCoroutine(self.reader.stop())
         self.journal.stop()
         self.successResultOf(stopped)
         self.successResultOf(self.store.stop())
@@ -282,7 +282,7 @@ class OutageTests(SynchronousTestCase):
 
     def fill_disk(self) -> None:
         """
-        Let the file take no more, and not be opened again.
+        Let the file be full, so that it cannot be opened again either.
         """
         db = self.store._writer._file._db
         assert db is not None
@@ -316,5 +316,5 @@ class OutageTests(SynchronousTestCase):
                 self.clock.advance(0.01)
                 self.assertLess(self.clock.seconds(), 3 + 2.5)
         self.assertLessEqual(self.clock.seconds() - up_s[0], 0.05)
-        waits = [e for e in logs if e.get("log_source") is self.reading]
+        waits = [e for e in logs if e.get("log_source") is self.reader]
         self.assertEqual(len(waits), 1)

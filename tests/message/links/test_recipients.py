@@ -53,7 +53,7 @@ class RecipientsTests(SynchronousTestCase):
         Return the recipients of each message of a batch.
         """
         delivered = self.deliver(*messages)
-        of = delivered.audiences
+        of = delivered.recipients
         return [set(of[m.conversation, m.seq]) for m in delivered.messages]
 
     def test_place_in_the_batch(self) -> None:
@@ -93,7 +93,7 @@ class RecipientsTests(SynchronousTestCase):
         A batch of conversations of two causes no further reads.
         """
         delivered = self.deliver(said("a", conversation="u:1:2"))
-        self.assertEqual(delivered.audiences, {})
+        self.assertEqual(delivered.recipients, {})
         self.assertEqual((self.store.lookups, self.store.applied), (0, []))
 
     def test_given_again(self) -> None:
@@ -160,7 +160,7 @@ class RecipientsTests(SynchronousTestCase):
         """
         self.deliver(made(2), said("a"))
         delivered = self.deliver(Message(CREW, 1, "r", 8, "2", RECALL, 5))
-        self.assertEqual(delivered.audiences, {(CREW, 3): {1, 2}})
+        self.assertEqual(delivered.recipients, {(CREW, 3): {1, 2}})
         (again,) = self.deliver(said("a")).messages
         self.assertEqual((again.kind, again.content), (RECALLED, ""))
         self.assertEqual(self.delivery.events, 2)

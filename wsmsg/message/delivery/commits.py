@@ -1,5 +1,5 @@
 """
-Which part of the journal is settled.
+The part of the journal that is settled, and so may be committed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class _Open:
 
 class CommitTracker:
     """
-    Batches of records that were read, and the contiguous prefix of them that is
-    settled: only that may be committed.
+    Tracks the batches that were read, and the contiguous prefix of them that is
+    settled.  Only that prefix may be committed.
 
-    @param commit: called with a mapping of partition to the offset after its last
-        settled record, whenever the prefix grows.
-    @ivar unsettled: records that were read and are not in the prefix.
+    @param commit: called whenever the prefix grows, with the offset after the last
+        settled record of each partition.
+    @ivar unsettled: the number of records that were read and are not in the prefix.
     """
 
     def __init__(self, commit: Callable[[Mapping[int, int]], object]) -> None:
@@ -34,10 +34,10 @@ class CommitTracker:
 
     def begin(self, positions: Mapping[int, int], n_records: int) -> Callable[[], None]:
         """
-        A batch was read.
+        Track a batch that was read.
 
-        @param positions: partition to the offset after the batch's last record.
-        @return: to be called once, when all of it is settled.
+        @param positions: the offset after the batch's last record, by partition.
+        @return: a callable for when all of the batch is settled; to be called once.
         """
         batch = _Open(positions, n_records)
         self._batches.append(batch)

@@ -1,16 +1,17 @@
 """
-Numbering and storing: the decisions, over the store alone.
+Numbering: gives messages their seqs and stores them.  All decisions, and no I/O but the
+calls of the store.
 
-The store's unique identities and numbers are the fence; this is optimistic in front
-of it.  A batch gets the next numbers of its conversations from a cache of heads and
-is inserted in one go.  Only where the store says that a message was there already,
-or that another owner took a number, is the conversation's head read again and what
-is left of it numbered anew.  Since the store keeps a prefix of each conversation's
-run, no hole can come of it, and each sender's order stays.
+The store's unique identities and seqs are the fence, and this is the optimistic part in
+front of it.  A batch gets the next seqs of its conversations from a cache of heads and
+is inserted at once.  Only if the store reports that a message is a repeat, or that
+another owner took a seq, the heads of these conversations are read again, and the rest
+of the batch is numbered anew.  Since the store inserts a prefix of each conversation's
+messages, no hole can arise, and the order of each sender stays.
 
-What changes a group or takes a message back is carried out once it is stored, before
-anybody is told of it.  If the store fails in between, the batch is given again, all of
-it is found stored, and is carried out then.
+Events are applied once they are stored, before anything is pushed.  If the store fails
+in between, the batch is processed again: all of it is found stored, and its events are
+applied then.
 """
 
 from __future__ import annotations
@@ -33,28 +34,29 @@ from wsmsg.message.links.interface import (
 from wsmsg.message.store.interface import IConversations, Outcome
 from wsmsg.model import Message, MessageIdentity, groups_in
 
+# So many times a batch is numbered anew before the attempt fails.
 _ROUNDS = 20
 
 
 @attrs.frozen
 class NumberedBatch:
     """
-    What became of a batch of entries.
+    The result of a batch of journal entries.
 
-    @ivar messages: stored, with their numbers, rising within each conversation;
-        those that were stored before are among them once more.
-    @ivar dead_letters: entries that nobody will ever see, with the reason.
-    @ivar audiences: who is to have the messages that are in groups.
+    @ivar messages: the stored messages, with their seqs, rising within each
+        conversation; messages that were stored before are included.
+    @ivar dead_letters: entries that cannot be delivered, each with the reason.
+    @ivar recipients: the recipients of the messages that are in groups.
     """
 
     messages: Sequence[Message]
     dead_letters: Sequence[tuple[JournalEntry, str]]
-    audiences: GroupRecipients = attrs.field(factory=dict)
+    recipients: GroupRecipients = attrs.field(factory=dict)
 
 
 class HeadCache:
     """
-    The last numbers of recent conversations, the most recent C{limit} of them.
+    The last seqs of the C{limit} most recently used conversations.
     """
 
     def __init__(self, limit: int) -> None:
@@ -66,22 +68,22 @@ class HeadCache:
 
     def next(self, conversation: str) -> int:
         """
-        Take the next number of a conversation that is in here.
+        Take the next seq of a cached conversation.
         """
         seq = self._heads[conversation] + 1
         self._heads[conversation] = seq
         self._heads.move_to_end(conversation)
         return seq
 
-    def learn(self, heads: Iterable[tuple[str, int]]) -> None:
+    def update(self, heads: Iterable[tuple[str, int]]) -> None:
         """
-        Conversations and their last numbers, as the store has them.
+        Cache the last seqs of conversations, as the store has them.
         """
         self._heads.update(heads)
 
     def trim(self) -> None:
         """
-        Forget what is over the limit; not while numbers are being taken.
+        Drop the conversations over the limit.  Not to be called while seqs are taken.
         """
         while len(self._heads) > self._limit:
             self._heads.popitem(last=False)
@@ -96,13 +98,13 @@ class HeadCache:
 @attrs.define
 class _Run:
     """
-    One batch on its way.
+    A batch in progress.
 
-    @ivar left: what is not decided yet, in the journal's order.
-    @ivar again: groups with a change that was stored before.
+    @ivar remaining: the messages that are not stored yet, in the journal's order.
+    @ivar again: groups with a change of members that was stored before.
     """
 
-    left: dict[MessageIdentity, tuple[JournalEntry, Message]]
+    remaining: dict[MessageIdentity, tuple[JournalEntry, Message]]
     stored: list[Message]
     dead_letters: list[tuple[JournalEntry, str]]
     again: set[str] = attrs.field(factory=set)
@@ -110,11 +112,12 @@ class _Run:
 
 class Numbering:
     """
-    Stores batches of journal entries under the next numbers of their conversations.
+    Stores batches of journal entries under the next seqs of their conversations.
 
-    @ivar repeats: records that were stored before.
-    @ivar events: changes of groups and recalls that were carried out.
-    @param members_cached: members of groups that are remembered.
+    @ivar stored: messages that were inserted.
+    @ivar repeats: records whose message was stored before.
+    @ivar events: events that were applied.
+    @param members_cached: the most members of groups that are cached.
     """
 
     _log = Logger()
@@ -141,35 +144,36 @@ class Numbering:
         """
         Number and store the messages of these entries.
 
-        @raise Unavailable: the store is not there; the same entries may be given
-            again, and what was stored of them is found then.
+        @raise Unavailable: the store is not available.  The same entries may be given
+            again; messages that were stored already are found then.
         """
         run = self._begin(entries)
         self._storing = True
         try:
             for _ in range(_ROUNDS):
-                if not run.left:
+                if not run.remaining:
                     break
                 await self._round(run)
             else:
-                raise Unavailable("another Message keeps taking the same numbers")
-            audiences = await self._carry_out(run)
+                raise Unavailable("another Message keeps taking the same seqs")
+            recipients = await self._apply_events(run)
         except BaseException:
-            self._outdated = True  # what was stored is not known
+            self._outdated = True  # it is unknown what was stored
             raise
         finally:
             self._storing = False
             if self._outdated:
                 self.forget()
         self._heads.trim()
-        return NumberedBatch(run.stored, run.dead_letters, audiences)
+        return NumberedBatch(run.stored, run.dead_letters, recipients)
 
     def forget(self) -> None:
         """
-        What is remembered of conversations may not be true any more: others store
-        messages of them, or did.
+        Clear the caches, which may be outdated: other Messages store messages of the
+        same conversations, or did.
         """
-        self._outdated = self._storing  # what the batch under way adds goes after it
+        # A batch in progress fills the caches again: then they are cleared after it.
+        self._outdated = self._storing
         self._heads.clear()
         self.members.clear()
 
@@ -180,22 +184,23 @@ class Numbering:
             if message is None:
                 run.dead_letters.append((entry, entry.problem))
                 continue
-            first = run.left.setdefault(message.identity, (entry, message))
+            first = run.remaining.setdefault(message.identity, (entry, message))
             if first[0] is not entry:
                 self._repeat(run, entry, message, first[1])
         return run
 
     async def _round(self, run: _Run) -> None:
-        # Again after each wait: L{forget} may have come in between.
+        # In a loop: forget() may be called while the heads are being read.
         while missing := {
-            i.conversation for i in run.left if i.conversation not in self._heads
+            i.conversation for i in run.remaining if i.conversation not in self._heads
         }:
-            self._heads.learn((await self._store.heads(list(missing))).items())
+            self._heads.update((await self._store.heads(list(missing))).items())
         take = self._heads.next
-        numbered = [m.numbered(take(i.conversation)) for i, (_, m) in run.left.items()]
+        numbered = [
+            m.numbered(take(i.conversation)) for i, (_, m) in run.remaining.items()
+        ]
         outcomes = await self._store.insert(numbered, self._now_ms())
-        entries = run.left
-        run.left = {}
+        entries, run.remaining = run.remaining, {}
         repeated = False
         for message, outcome in zip(numbered, outcomes, strict=True):
             identity = message.identity
@@ -211,39 +216,40 @@ class Numbering:
                 run.dead_letters.append((entry, "the store refuses this message"))
                 continue
             repeated = repeated or outcome is Outcome.REPEATED
-            run.left[identity] = (entry, original)
+            run.remaining[identity] = (entry, original)
         if repeated:
-            await self._settle_repeats(run)
+            await self._find_repeats(run)
 
-    async def _settle_repeats(self, run: _Run) -> None:
-        for identity, stored in (await self._store.find(list(run.left))).items():
-            entry, message = run.left.pop(identity)
+    async def _find_repeats(self, run: _Run) -> None:
+        found = await self._store.find(list(run.remaining))
+        for identity, stored in found.items():
+            entry, message = run.remaining.pop(identity)
             self._repeat(run, entry, message, stored)
             run.stored.append(stored)
             if member_change(stored) is not None:
                 run.again.add(stored.conversation)
-        # A repeat has a lower number than what follows it in its conversation.
-        run.stored.sort(key=_by_number)
+        # A repeat has a lower seq than the messages after it in its conversation.
+        run.stored.sort(key=_by_seq)
 
-    async def _carry_out(self, run: _Run) -> GroupRecipients:
-        stored, known = run.stored, self.members
+    async def _apply_events(self, run: _Run) -> GroupRecipients:
+        stored, cache = run.stored, self.members
         events = [m for m in stored if m.kind in EVENT_KINDS]
         groups = groups_in(stored)
-        now = await known.load(groups - run.again) if groups else {}
+        now = await cache.load(groups - run.again) if groups else {}
         if events:
             await self._store.apply(events)
             self.events += len(events)
         if not groups:
             return {}
-        known.forget(run.again)
-        again = await known.load(run.again) if run.again else {}
-        audiences = {
+        cache.forget(run.again)
+        again = await cache.load(run.again) if run.again else {}
+        recipients = {
             **recipients_forward(stored, now),
             **recipients_backward(stored, again),
         }
-        known.remember(now)
-        known.remember(again)
-        return audiences
+        cache.remember(now)
+        cache.remember(again)
+        return recipients
 
     def _repeat(
         self, run: _Run, entry: JournalEntry, message: Message, first: Message
@@ -261,5 +267,5 @@ class Numbering:
             run.dead_letters.append((entry, reason))
 
 
-def _by_number(message: Message) -> tuple[str, int]:
+def _by_seq(message: Message) -> tuple[str, int]:
     return message.conversation, message.seq

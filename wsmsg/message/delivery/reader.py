@@ -1,9 +1,9 @@
 """
 The loop that takes records from the journal to their recipients.
 
-A batch at a time: read, store, push.  The next batch is read while the pushes of those
-before are still on their way, as long as not too many records are unsettled; only the
-settled prefix is committed.
+It reads a batch, has it stored, and pushes it.  It reads the next batch while pushes of
+earlier batches are in flight, unless too many records are unsettled, and commits the
+settled prefix only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.commits import CommitTracker
-from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
+from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
@@ -35,10 +35,13 @@ class JournalReader:
     """
     Reads the journal until it is stopped.
 
-    @param store: the store's state: while it is not up, records wait for it.
-    @param backoff: the delays where a call fails though the store or journal is up.
-    @param limit_unsettled: at so many unsettled records reading waits.
-    @param stored: told of what is stored and goes to those who are there.
+    @param store: the state of the store; records wait while the store is not up.
+    @param backoff: the delays after a failure while the store or the journal is up.
+    @param batch: the most records of a batch.
+    @param limit_unsettled: reading waits while so many records are unsettled.
+    @param on_stored: called with the messages of each batch once they are stored.
+    @ivar read: the number of records that were read.
+    @ivar dead_letters: the number of records that became dead letters.
     """
 
     _log = Logger()
@@ -46,7 +49,7 @@ class JournalReader:
     def __init__(
         self,
         journal: IJournal,
-        delivery: Numbering,
+        numbering: Numbering,
         links: ILinks,
         clock: IReactorTime,
         *,
@@ -54,31 +57,31 @@ class JournalReader:
         backoff: Backoff,
         batch: int,
         limit_unsettled: int,
-        stored: Callable[[Sequence[Message]], object] | None = None,
+        on_stored: Callable[[Sequence[Message]], object] | None = None,
     ) -> None:
         self.dead_letters = 0
         self.read = 0
         self._journal = journal
-        self.delivery = delivery
+        self.numbering = numbering
         self._links = links
-        self._stored = stored
+        self._on_stored = on_stored
         self._clock = clock
         self._store = store
         self._backoff = backoff
         self.batch = batch
         self.limit_unsettled = limit_unsettled
-        self._settling = CommitTracker(self._commit)
+        self._commits = CommitTracker(self._commit)
         self._running = False
         self._waiting: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
         self._caught_up = IdleWaiters()
         self._reading = False
         self._done: Deferred[None] | None = None
-        journal.on_revoked(delivery.forget)
+        journal.on_revoked(numbering.forget)
 
     @property
     def unsettled(self) -> int:
-        return self._settling.unsettled
+        return self._commits.unsettled
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -91,19 +94,19 @@ class JournalReader:
         self._running = True
         self._done = Deferred.fromCoroutine(self._run())
         self._done.addErrback(
-            lambda failure: self._log.failure("reading the journal ended", failure)
+            lambda failure: self._log.failure("the loop of the reader ended", failure)
         )
 
     def caught_up(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when the journal has nothing more to read and
-            nothing that was read is unsettled.
+        @return: a Deferred that fires when the journal has no more records and all that
+            were read are settled.
         """
         return self._caught_up.wait(self._reading and not self.unsettled)
 
     async def stop(self) -> None:
         """
-        End the loop; the journal must be stopping too, as that ends a read.
+        End the loop.  The journal must be stopping too, as that ends a pending read.
         """
         self._running = False
         for waiting in (self._waiting, self._room):
@@ -118,7 +121,7 @@ class JournalReader:
                 await self._wait_for_room()
                 reading = self._journal.read(self.batch)
                 self._reading = not reading.called
-                self._tell_caught_up()
+                self._check_caught_up()
                 entries = await reading
                 self._reading = False
                 if entries and self._running:
@@ -128,23 +131,23 @@ class JournalReader:
 
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
-        settled = self._settling.begin(_positions(entries), len(entries))
-        delivered = await self._retried(
-            partial(self.delivery.store, entries), self._store
+        settled = self._commits.begin(_positions(entries), len(entries))
+        stored = await self._retried(
+            partial(self.numbering.store, entries), self._store
         )
-        if delivered.dead_letters:
-            dead_letter = partial(self._dead_letter, delivered)
+        if stored.dead_letters:
+            dead_letter = partial(self._dead_letter, stored.dead_letters)
             await self._retried(dead_letter, self._journal.dependency)
-        if self._stored is not None:
-            self._stored(delivered.messages)
-        self._links.push(delivered.messages, settled, delivered.audiences)
+        if self._on_stored is not None:
+            self._on_stored(stored.messages)
+        self._links.push(stored.messages, settled, stored.recipients)
 
     async def _retried(self, call: Callable[[], Awaitable[T]], needed: Dependency) -> T:
         """
         Repeat a call until it succeeds.
 
-        @param needed: what the call needs: while that is not up, the call waits for it.
-        @raise CancelledError: the reader stops.
+        @param needed: the dependency of the call, which waits while it is not up.
+        @raise CancelledError: the reader is being stopped.
         """
         failures = 0
         while True:
@@ -153,16 +156,16 @@ class JournalReader:
             except Unavailable as e:
                 reason = e.reason
             except Exception:  # noqa: BLE001 - a guard
-                # A bug of ours must neither end the loop nor lose the records.
+                # A bug must neither end the loop nor lose the records.
                 self._log.failure("a batch of records cannot be delivered")
                 reason = "see the failure above"
             failures += 1
             await self._pause(needed, self._backoff(failures), reason)
 
-    async def _dead_letter(self, delivered: NumberedBatch) -> None:
-        await self._journal.dead_letter(delivered.dead_letters)
-        self.dead_letters += len(delivered.dead_letters)
-        for entry, reason in delivered.dead_letters:
+    async def _dead_letter(self, letters: Sequence[tuple[JournalEntry, str]]) -> None:
+        await self._journal.dead_letter(letters)
+        self.dead_letters += len(letters)
+        for entry, reason in letters:
             self._log.warn(
                 "record {offset} of partition {partition} is in the dead letters:"
                 " {reason}",
@@ -176,16 +179,16 @@ class JournalReader:
         if self._room is not None and self.unsettled < self.limit_unsettled:
             room, self._room = self._room, None
             room.callback(None)
-        self._tell_caught_up()
+        self._check_caught_up()
 
-    def _tell_caught_up(self) -> None:
+    def _check_caught_up(self) -> None:
         if self._caught_up.waiters and self._reading and not self.unsettled:
             self._caught_up.fire()
 
     async def _wait_for_room(self) -> None:
         if self.unsettled < self.limit_unsettled:
             return
-        self._log.warn("{n} records unsettled, reading waits", n=self.unsettled)
+        self._log.warn("{n} records are unsettled, reading waits", n=self.unsettled)
         self._room = Deferred()
         await self._room
 

@@ -197,7 +197,7 @@ class MoveTests(Folder):
         self.export()
         self.stored_there(said(1, "another"))
         told = self.bad("import", "--data-dir", str(self.there), self.file)
-        self.assertIn("Error: line 2: message 1 of u:1:2: in the store another", told)
+        self.assertIn("Error: line 2: message 1 of u:1:2: another message", told)
 
     def test_altered(self) -> None:
         """

@@ -104,7 +104,7 @@ class MovingCase(TestCase):
         """
         Put records into a store.
         """
-        keeping = Importer(store, impatience(), lambda: 50)
+        importer = Importer(store, impatience(), lambda: 50)
         for batch in batches_of(*records):
-            await keeping.keep(batch)
-        return keeping
+            await importer.write_batch(batch)
+        return importer

@@ -131,7 +131,7 @@ class CompareTests(MovingCase):
         found = await self.compared(records, talk(2))
         self.assertEqual((found.missing, found.different, found.more), (2, 0, 1))
         self.assertEqual(
-            found.told,
+            found.details,
             [
                 "line 4: message 3 of u:1:2 is not in the store",
                 "line 5: message 1 of u:1:3 is not in the store",
@@ -147,7 +147,7 @@ class CompareTests(MovingCase):
         found = await self.compared(records, talk(2))
         self.assertEqual((found.missing, found.different, found.more), (0, 2, 0))
         self.assertEqual(
-            found.told,
+            found.details,
             [
                 "line 3: message 2 of u:1:2 has another content in the store",
                 "line 4: cursor 1 of u:1:2 has another read in the store",
@@ -167,4 +167,4 @@ class CompareTests(MovingCase):
         Of many differences some are told and all are counted.
         """
         found = await self.compared(lines_for(talk(100, "u:3:4")), talk(1))
-        self.assertEqual((found.missing, len(found.told)), (100, 20))
+        self.assertEqual((found.missing, len(found.details)), (100, 20))

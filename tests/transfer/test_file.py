@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.transfer.cases import file_of, lines_for, talk
 from wsmsg.model import Cursor, Message
 from wsmsg.transfer import file as lines
-from wsmsg.transfer.file import BadFile, LineReader, LineWriter, lines_of, whole_part
+from wsmsg.transfer.file import BadFile, LineReader, LineWriter, intact_part, lines_of
 from wsmsg.transfer.records import CursorLine, GroupLine, MemberLine, Record
 
 #: A group with two members, and a conversation.
@@ -114,7 +114,7 @@ class ResumedTests(SynchronousTestCase):
         whole = file_of(*records)
         for count in (0, 1, 2, 300, 501, 502, 503, 1002, 1003, 1104, len(whole)):
             cut = [*whole[:count], b'{"type":"mess']
-            hashed, size = whole_part(cut)
+            hashed, size = intact_part(cut)
             kept = b"".join(cut)[:size]
             writer = LineWriter(hashed)
             if not size:
@@ -127,8 +127,8 @@ class ResumedTests(SynchronousTestCase):
         """
         Of what is no export nothing is kept.
         """
-        self.assertEqual(whole_part([b"hello\n", b"you\n"])[1], 0)
-        self.assertEqual(whole_part([])[1], 0)
+        self.assertEqual(intact_part([b"hello\n", b"you\n"])[1], 0)
+        self.assertEqual(intact_part([])[1], 0)
 
 
 class BadFileTests(SynchronousTestCase):
@@ -167,7 +167,7 @@ class BadFileTests(SynchronousTestCase):
         for first in (b"hello\n", b"{}\n", b"\n", b'{"type":"end"}\n'):
             self.assert_bad([first], "line 1: ")
         first = file_of(*RECORDS)[1]
-        self.assert_bad([first], "line 1: it is no export of wsmsg")
+        self.assert_bad([first], "line 1: not an export of wsmsg")
 
     def test_bad_marks(self) -> None:
         """
@@ -182,7 +182,7 @@ class BadFileTests(SynchronousTestCase):
             ((8, 8), (5, 5)),
         ):
             record = CursorLine("u:1:2", 1, 3, 2, seen)
-            self.assert_bad(file_of(record), "line 2: ", "ranges that rise")
+            self.assert_bad(file_of(record), "line 2: ", "do not rise above the cursor")
 
     def test_other_version(self) -> None:
         """
@@ -215,8 +215,10 @@ class BadFileTests(SynchronousTestCase):
         Records that are not in their order, or come twice, are told.
         """
         file = file_of(*RECORDS)
-        self.assert_bad([*file[:2], file[1], *file[2:]], "line 3: ", "in order")
-        self.assert_bad([file[0], file[2], file[1], *file[3:]], "line 3: ", "in order")
+        self.assert_bad([*file[:2], file[1], *file[2:]], "line 3: ", "not sort after")
+        self.assert_bad(
+            [file[0], file[2], file[1], *file[3:]], "line 3: ", "not sort after"
+        )
 
     def test_altered(self) -> None:
         """
@@ -260,8 +262,10 @@ class BadFileTests(SynchronousTestCase):
         Two files in one are not taken for one.
         """
         file = file_of(*RECORDS)
-        self.assert_bad([*file, *file], "line 14: there is more after the end")
-        self.assert_bad([file[0], *file], "line 2: it begins again")
+        self.assert_bad(
+            [*file, *file], "line 14: lines follow the last line of the export"
+        )
+        self.assert_bad([file[0], *file], "line 2: a second header")
 
     def test_end_without_a_check(self) -> None:
         """
@@ -280,4 +284,4 @@ class BadFileTests(SynchronousTestCase):
         file = file_of(*RECORDS)[0] + b"x" * 5000
         pieces = list(lines_of(io.BytesIO(file)))
         self.assertLessEqual(max(map(len, pieces)), 1000)
-        self.assert_bad(pieces, "line 2: it is too long")
+        self.assert_bad(pieces, "line 2: too long")

@@ -151,10 +151,10 @@ def _begun(out: BinaryIO) -> Any:
     """
     Begin the file, or continue after its complete part.
     """
-    from wsmsg.transfer.file import LineWriter, lines_of, whole_part
+    from wsmsg.transfer.file import LineWriter, intact_part, lines_of
 
     if out.readable():
-        hashed, size = whole_part(lines_of(out))
+        hashed, size = intact_part(lines_of(out))
         out.seek(size)
         out.truncate()
         if size:

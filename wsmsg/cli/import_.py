@@ -84,18 +84,18 @@ def _import(
     settings: MessageSettings, stream: BinaryIO, known: tuple[Any, ...], as_json: bool
 ) -> None:
     progress = ProgressLine("imported")
-    reader, keeping = run(lambda r: _keep(settings, r, stream, progress), known)
+    reader, importer = run(lambda r: _keep(settings, r, stream, progress), known)
     counts = reader.counts
     summary = {
         **msgspec.to_builtins(counts),
         "sha256": reader.sha256,
-        "written": keeping.written,
-        "already_there": keeping.there,
+        "written": importer.written,
+        "already_there": importer.there,
         "seconds": round(progress.seconds, 3),
     }
     text = (
         f"imported {counts.messages} messages in {counts.conversations} "
-        f"conversations ({keeping.there} messages existed already), "
+        f"conversations ({importer.there} messages existed already), "
         f"{counts.groups} groups, {counts.cursors} cursors\n"
         f"sha256 {reader.sha256}"
     )
@@ -115,19 +115,19 @@ async def _keep(
     # What is no export at all is told before a store is made or opened.
     first = next(batches, None)
     store = store_of(settings, reactor)
-    keeping = Importer(
+    importer = Importer(
         store, retrying(settings, reactor), lambda: int(time.time() * 1000)
     )
     try:
         await up(store)
         if first is not None:
-            await keeping.keep(first)
+            await importer.write_batch(first)
         for batch in batches:
-            await keeping.keep(batch)
+            await importer.write_batch(batch)
             progress.at(reader.counts.messages, reader.counts.conversations)
     finally:
         await store.stop()
-    return reader, keeping
+    return reader, importer
 
 
 def _verify(
@@ -143,10 +143,10 @@ def _verify(
         "missing": difference.missing,
         "different": difference.different,
         "more_in_store": difference.more,
-        "differences": difference.told,
+        "differences": difference.details,
         "seconds": round(progress.seconds, 3),
     }
-    lines = list(difference.told)
+    lines = list(difference.details)
     lines.append(
         f"{counts.messages} messages in {counts.conversations} conversations: "
         f"{difference.missing} records of the file are missing in the store, "

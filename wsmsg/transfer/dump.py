@@ -1,5 +1,5 @@
 """
-From a store to records, in batches of bounded size.
+Reads a store as records, in batches of bounded size.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ LIMIT = 500
 
 class Dump:
     """
-    All of a store.
+    Reads all records of a store.
 
-    @param archive: opened.
+    @param archive: open.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Dump:
 
     async def records(self, last: Key = ("", 0, 0)) -> AsyncIterator[list[Record]]:
         """
-        All records, in their order.
+        Return all records, in the order of their keys.
 
-        @param last: only those with greater keys.
+        @param last: only records with greater keys.
         """
         name, archive = last[0], self._archive
-        # A text that is less, with not much between the two.
+        # A text that sorts before the name, with little between the two.
         after = name[:-1]
         while extents := await self._ask(archive.conversations, after, self._limit):
             wanted = [extent for extent in extents if extent.conversation >= name]
@@ -73,7 +73,7 @@ class Dump:
         found = await self._messages([Span(name, 0, head) for name, head in extents])
         async for cursors in self._cursors(extents):
             found += cursors
-        # Conversations of two: not many more cursors than there are names.
+        # Conversations of two users: at most two cursors for each.
         return sorted(found, key=lambda record: record.key)
 
     async def _messages(self, spans: list[Span]) -> list[Record]:
@@ -95,7 +95,7 @@ class Dump:
         names, after = list(heads), ("", 0)
         ask, archive, limit = self._ask, self._archive, self._limit
         while found := await ask(archive.cursors_in, names, after, limit):
-            # Beside a store in use one may have passed the head that was read.
+            # In a store in use, a cursor may have passed the head that was read.
             yield [cursor_line(c, heads[c.conversation]) for c in found]
             if len(found) < limit:
                 return
@@ -104,8 +104,8 @@ class Dump:
 
 def packed(extents: Sequence[StoreExtent], limit: int) -> Iterator[list[StoreExtent]]:
     """
-    Neighbours whose messages are at most C{limit} in all; one that has more, or is a
-    group, is alone.
+    Group neighbouring conversations that have at most C{limit} messages together.  A
+    longer conversation, and each group, is alone.
     """
     some: list[StoreExtent] = []
     size = 0
@@ -122,7 +122,7 @@ def packed(extents: Sequence[StoreExtent], limit: int) -> Iterator[list[StoreExt
 
 def message_line(m: Message) -> MessageLine:
     """
-    A message as a record.
+    Return a message as a record.
     """
     return MessageLine(
         m.conversation,
@@ -138,23 +138,23 @@ def message_line(m: Message) -> MessageLine:
 
 def group_line(page: GroupPage) -> GroupLine:
     """
-    A group as a record.
+    Return a group as a record.
     """
     return GroupLine(page.conversation, page.name, page.owner, page.history, page.count)
 
 
 def member_line(conversation: str, member: MemberRow) -> MemberLine:
     """
-    A member as a record.
+    Return a member as a record.
     """
     return MemberLine(conversation, member.user, member.joined)
 
 
 def cursor_line(c: Cursor, head: int = INT64_MAX) -> CursorLine:
     """
-    A cursor as a record, not past this number.
+    Return a cursor as a record, cut off at the head.
     """
-    # What the cursor has reached meanwhile may still be said of what is above it.
+    # The ranges may overlap what the cursor has reached meanwhile.
     read, seen = advance(ReadRanges(c.read), c.seen) if c.seen else (c.read, ())
     return CursorLine(
         c.conversation,

@@ -1,14 +1,14 @@
 """
-The file that a store is moved in: JSON lines, written and read in batches.
+The file of an export: JSON lines, written and read in batches.
 
-The first line says what it is, the last one how much there was.  Between them are
-records in one order: by conversation (by code points), and within one its messages by
-number, then for a group its name and its members by user, then cursors by user.
+The first line names the format, the last one has the counts.  Between them are records
+in one order: by conversation (by code points); within one, its messages by number, then
+for a group its properties and its members by user, then cursors by user.
 
-After at most some hundred records stands a line with the SHA-256 of the lines of all
-records so far, each with its newline.  So a reader takes nothing that was cut or
-altered, can say between which lines it was, and holds one batch at a time.  Of two
-stores with the same content the hash is the same, whatever they are kept in.
+After at most some hundred records, a line has the SHA-256 of the lines of all records
+so far, each with its newline.  A reader therefore accepts nothing that was cut or altered,
+can name the lines between which it was, and holds one batch at a time.  Two stores with
+the same content have the same hash, whatever their backends.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ from wsmsg.transfer.records import (
     check,
 )
 
-#: Of the format that is written, and the only one that is read.
+#: The version of the format, the only one that is read.
 VERSION = 1
 
 #: A batch ends with the record that reaches one of these.
 _RECORDS = 500
 _BYTES = 2**20
 
-#: A line may not be longer: the longest content there may be, with all of it escaped,
-#: is shorter.
+#: Limit of a line in bytes, above the longest content with every character escaped.
 LONGEST_LINE = 64 * 2**20
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
@@ -48,16 +47,16 @@ _encode = msgspec.json.Encoder().encode
 
 class BadFile(Exception):
     """
-    The file is not what an export wrote; the text names the line.
+    The file is not as an export wrote it; the text names the line.
     """
 
 
 @attrs.frozen
 class Batch:
     """
-    Records of one or more conversations that were found whole.
+    Records whose hash was verified.
 
-    @ivar first_line: of the first of them, counted from 1; the others follow it.
+    @ivar first_line: number of the first record's line, from 1; the others follow it.
     """
 
     first_line: int
@@ -66,9 +65,9 @@ class Batch:
 
 class Hashed:
     """
-    The hash and the counts of records, one after the other.
+    The running hash and counts of records.
 
-    @ivar last: the key of the last of them.
+    @ivar last: the key of the last record.
     """
 
     def __init__(self) -> None:
@@ -82,11 +81,13 @@ class Hashed:
 
     def add(self, record: Record, line: bytes) -> None:
         """
+        Add the next record.
+
         @param line: with its newline.
-        @raise ValueError: it does not come after the one before.
+        @raise ValueError: the record does not sort after the previous one.
         """
         if record.key <= self.last:
-            raise ValueError("it is not in order after the record before it")
+            raise ValueError("it does not sort after the record before it")
         self.counts.add(record, new=record.conversation != self.last[0])
         self.last = record.key
         self._hash.update(line)
@@ -96,7 +97,7 @@ class LineWriter:
     """
     Makes the bytes of a file.
 
-    @param hashed: what is in the file already.
+    @param hashed: the records that are in the file already.
     """
 
     def __init__(self, hashed: Hashed | None = None) -> None:
@@ -114,25 +115,25 @@ class LineWriter:
     @property
     def last(self) -> Key:
         """
-        The key of the last record; less than any where there is none.
+        The key of the last record; less than any key if there is none.
         """
         return self._hashed.last
 
     def begin(self, time_ms: int) -> bytes:
         """
-        What the file begins with.
+        Return the first line.
         """
         return _line(HeaderLine(VERSION, time_ms))
 
     def write(self, records: Iterable[Record]) -> bytes:
         """
-        The next records, with checks where they are due.
+        Return the lines of the next records, with checks where they are due.
         """
         return b"".join(self._lines(records))
 
     def end(self) -> bytes:
         """
-        What the file ends with.
+        Return the last lines.
         """
         check = self._check() if self._records else b""
         return check + _line(EndLine(self.counts, self.sha256))
@@ -160,7 +161,7 @@ class LineReader:
     """
     Reads a file that L{LineWriter} wrote.
 
-    @ivar number: of the line that was read last.
+    @ivar number: number of the last line that was read.
     """
 
     def __init__(self) -> None:
@@ -179,9 +180,9 @@ class LineReader:
 
     def batches(self, lines: Iterable[bytes]) -> Iterator[Batch]:
         """
-        The records of all lines.  Nothing comes of a batch that was altered.
+        Return the records in batches; a batch that was altered is not returned.
 
-        @raise BadFile: with the reason; also where the last line is missing.
+        @raise BadFile: the file was altered, or its last line is missing.
         """
         for line in lines:
             self.number += 1
@@ -195,9 +196,9 @@ class LineReader:
     def _taken(self, line: bytes) -> Batch | None:
         decoded = self._decoded(line)
         if self._ended:
-            raise self._bad("there is more after the end")
+            raise self._bad("lines follow the last line of the export")
         if isinstance(decoded, HeaderLine) is self._began:
-            what = "it begins again" if self._began else "it is no export of wsmsg"
+            what = "a second header" if self._began else "not an export of wsmsg"
             raise self._bad(what)
         match decoded:
             case HeaderLine():
@@ -213,12 +214,12 @@ class LineReader:
     def _decoded(self, line: bytes) -> Line:
         if not line.endswith(b"\n"):
             long = len(line) >= LONGEST_LINE
-            raise self._bad("it is too long" if long else "it was cut: it has no end")
+            raise self._bad("too long" if long else "cut off: it has no newline")
         try:
             return _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             if not self._began:
-                raise self._bad(f"it is no export of wsmsg: {e}") from None
+                raise self._bad(f"not an export of wsmsg: {e}") from None
             raise self._bad(str(e)) from None
 
     def _begin(self, header: HeaderLine) -> None:
@@ -237,7 +238,7 @@ class LineReader:
             raise self._bad(str(e)) from None
         self._held.append(record)
         if len(self._held) > _RECORDS:
-            raise self._bad("a line with a hash should have come before it")
+            raise self._bad("a line with a hash is missing before it")
 
     def _checked(self, seen: CheckLine) -> Batch:
         held, self._held = self._held, []
@@ -245,7 +246,7 @@ class LineReader:
         if seen.sha256 != self.sha256:
             raise BadFile(
                 f"something between line {first} and line {self.number} was altered: "
-                "the hash is not theirs"
+                "the hash does not match"
             )
         return Batch(first, held)
 
@@ -253,23 +254,23 @@ class LineReader:
         if self._held:
             raise self._bad("the hash of the records before it is missing")
         if end.sha256 != self.sha256:
-            raise self._bad("its hash is not that of the records")
+            raise self._bad("its hash differs from that of the records")
         if end.counts != self.counts:
-            raise self._bad("its counts are not those of the records")
+            raise self._bad("its counts differ from those of the records")
         self._ended = True
 
     def _bad(self, reason: str) -> BadFile:
         return BadFile(f"line {self.number}: {reason}")
 
 
-def whole_part(lines: Iterable[bytes]) -> tuple[Hashed, int]:
+def intact_part(lines: Iterable[bytes]) -> tuple[Hashed, int]:
     """
-    What a file that was cut has whole.
+    Find the intact part of a file that was cut off.
 
-    @return: its records so far, and after how many bytes a writer goes on; no bytes
-        where nothing is whole.
+    @return: its records, and the number of bytes after which a writer continues; 0 if
+        nothing is intact.
     """
-    reader, hashed, whole, size = LineReader(), Hashed(), 0, 0
+    reader, hashed, intact, size = LineReader(), Hashed(), 0, 0
 
     def measured() -> Iterator[bytes]:
         nonlocal size
@@ -281,15 +282,15 @@ def whole_part(lines: Iterable[bytes]) -> tuple[Hashed, int]:
         for batch in reader.batches(measured()):
             for record in batch.records:
                 hashed.add(record, _line(record))
-            whole = size
+            intact = size
     except BadFile:
         pass
-    return hashed, whole
+    return hashed, intact
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
     """
-    The lines of a stream, in bounded memory whatever is in it.
+    Return the lines of a stream, in bounded memory whatever its content.
     """
     while line := stream.readline(LONGEST_LINE):
         yield line

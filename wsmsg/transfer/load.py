@@ -1,10 +1,10 @@
 """
-From records to a store.
+Writes records into a store.
 
-Everything that is asked of the store may be asked again, so whatever ended an import,
-it is finished by running it again.  What is there already is compared.  Groups come of
-the messages that changed them, as they did at first; the records of groups and members
-are held against what came of it.
+Every call to the store may be repeated, so an import that was interrupted is completed
+by running it again; records that are there already are compared.  Groups follow from
+the messages that changed them, as they did at first; the records of groups and members are
+compared with the result.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from wsmsg.transfer.records import (
 )
 from wsmsg.transfer.retrying import RetryUntil
 
-#: A message and the line that it is on.
+#: The number of a line, and the message on it.
 _Placed = tuple[int, Message]
 
 
 class CannotImport(Exception):
     """
-    The store has something else; the text names the line.
+    The store has a conflicting record; the text names the line.
     """
 
 
@@ -42,8 +42,8 @@ class Importer:
     """
     Writes batches into a store.
 
-    @ivar written: messages that were not there before.
-    @ivar there: messages that were there already, the same.
+    @ivar written: messages that were not in the store before.
+    @ivar there: the same messages that were in the store already.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Importer:
         self._now_ms = now_ms
         self._last: tuple[str, int] = ("", 0)
 
-    async def keep(self, batch: Batch) -> None:
+    async def write_batch(self, batch: Batch) -> None:
         """
-        Durable when it is over.
+        Write a batch; it is durable when this returns.
 
-        @raise CannotKeep: the store has something else.
-        @raise Unavailable: the store stayed away.
+        @raise CannotImport: the store has a conflicting record.
+        @raise Unavailable: the store stayed away for too long.
         """
         placed = list(enumerate(batch.records, batch.first_line))
         messages = [(n, r.message) for n, r in placed if isinstance(r, MessageLine)]
@@ -89,17 +89,21 @@ class Importer:
             self.written += len(waiting) - len(left)
             if not left:
                 return
-            again = await self._look_at(left)
+            again = await self._compare_stored(left)
             if len(again) == len(waiting):
                 line, message = again[0]
                 raise CannotImport(
-                    f"{_where(line, message)} was neither taken nor found"
+                    f"{_where(line, message)} was neither stored nor found"
                 )
             waiting = again
 
-    async def _look_at(self, left: Sequence[tuple[_Placed, Outcome]]) -> list[_Placed]:
+    async def _compare_stored(
+        self, left: Sequence[tuple[_Placed, Outcome]]
+    ) -> list[_Placed]:
         """
-        @return: those that are not there and have to be tried again.
+        Compare messages that were not inserted with the stored ones.
+
+        @return: messages that are not in the store, to be inserted again.
         """
         identities = [m.identity for (_, m), _ in left]
         found = await self._ask(self._store.find, identities)
@@ -112,8 +116,8 @@ class Importer:
                 self.there += 1
             elif outcome is Outcome.TAKEN:
                 raise CannotImport(
-                    f"{_where(line, message)}: in the store another message has this "
-                    "number"
+                    f"{_where(line, message)}: another message in the store has "
+                    "this number"
                 )
             elif outcome is Outcome.REFUSED:
                 raise CannotImport(f"{_where(line, message)}: the store refuses it")
@@ -133,20 +137,20 @@ class Importer:
             found = [member_line(name, member) for member in page.members]
         elif page is not None:
             found = [group_line(page)]
-        if found != expected and not await self._went_on(name):
+        if found != expected and not await self._has_later_messages(name):
             raise CannotImport(_group_problem(some, found))
 
-    async def _went_on(self, conversation: str) -> bool:
+    async def _has_later_messages(self, conversation: str) -> bool:
         """
-        Whether the store has more of a conversation than the file.
+        Return whether the store has later messages of a conversation than the file.
         """
         heads = await self._ask(self._store.heads, [conversation])
         return (conversation, heads[conversation]) > self._last
 
 
-def same(message: Message, there: Message) -> bool:
+def is_same(message: Message, there: Message) -> bool:
     """
-    Whether the store's is this message, be it that one of them was recalled since.
+    Return whether the stored message is this one; either may have been recalled since.
     """
     if message == there:
         return True
@@ -160,7 +164,7 @@ def _lasting(m: Message) -> tuple[object, ...]:
 
 
 def _check_same(line: int, message: Message, there: Message) -> None:
-    if same(message, there):
+    if is_same(message, there):
         return
     what = [
         name
@@ -181,7 +185,7 @@ def _runs(
     placed: Sequence[tuple[int, Record]],
 ) -> Iterator[list[tuple[int, Record]]]:
     """
-    Groups by themselves, and neighbouring members of one group together.
+    Return each group alone, and neighbouring members of one group together.
     """
     asked = [p for p in placed if isinstance(p[1], GroupLine | MemberLine)]
     for _, some in groupby(asked, key=lambda p: (type(p[1]), p[1].conversation)):
@@ -195,13 +199,13 @@ def _group_problem(some: Sequence[tuple[int, Record]], found: Sequence[Record]) 
         for placed, other in zip(some, there, strict=False)
         if placed[1] != other
     )
-    what = "nothing" if instead is None else _spelt(instead)
+    what = "nothing" if instead is None else _described(instead)
     return (
-        f"line {line}: what came of the changes of {record.conversation} is not as in "
-        f"the file, which has {_spelt(record)}; the store has {what}"
+        f"line {line}: the changes of {record.conversation} lead to another result than "
+        f"in the file, which has {_described(record)}; the store has {what}"
     )
 
 
-def _spelt(record: Record) -> str:
+def _described(record: Record) -> str:
     values = msgspec.structs.asdict(record).items()
     return ", ".join(f"{name} {value}" for name, value in values)

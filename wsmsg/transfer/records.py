@@ -1,5 +1,5 @@
 """
-The lines of a file that a store is moved in, by their types.
+The types of the lines of an export.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wsmsg.model import (
 )
 
 _Positive = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
-_Whole = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+_Natural = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 _Id = Annotated[str, msgspec.Meta(min_length=1)]
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -30,17 +30,19 @@ Key = tuple[str, int, int]
 
 class _Line(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
     """
-    Any line of the file.
+    A line of the file.
     """
 
 
 class HeaderLine(_Line, frozen=True, tag="store"):
     """
-    @ivar time_ms: when the export began, in unix milliseconds.
+    The first line.
+
+    @ivar time_ms: start of the export in unix milliseconds.
     """
 
-    version: _Whole
-    time_ms: _Whole = 0
+    version: _Natural
+    time_ms: _Natural = 0
 
 
 class MessageLine(_Line, frozen=True, tag="message", gc=False):
@@ -54,7 +56,7 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False):
     client_id: _Id
     message_id: _Positive
     kind: _Positive
-    time_ms: _Whole
+    time_ms: _Natural
     content: str
 
     @property
@@ -77,16 +79,16 @@ class MessageLine(_Line, frozen=True, tag="message", gc=False):
 
 class GroupLine(_Line, frozen=True, tag="group", gc=False):
     """
-    What came of the changes of a group.
+    A group, as its changes left it.
 
-    @ivar members: how many there are.
+    @ivar members: number of members.
     """
 
     conversation: str
     name: str
     owner: _Positive
     history: bool
-    members: _Whole
+    members: _Natural
 
     @property
     def key(self) -> Key:
@@ -109,16 +111,16 @@ class MemberLine(_Line, frozen=True, tag="member", gc=False):
 
 class CursorLine(_Line, frozen=True, tag="cursor", gc=False, omit_defaults=True):
     """
-    How far a user is.
+    The cursor of a user in a conversation.
 
-    @ivar seen: ranges of numbers above C{read} that were seen as well; only where
-        there are any.
+    @ivar seen: ranges of numbers above C{read} that were read as well; omitted if there
+        are none.
     """
 
     conversation: str
     user: _Positive
-    delivered: _Whole
-    read: _Whole
+    delivered: _Natural
+    read: _Natural
     seen: tuple[tuple[_Positive, _Positive], ...] = ()
 
     @property
@@ -142,20 +144,20 @@ class CheckLine(_Line, frozen=True, tag="check"):
 
 class RecordCounts(msgspec.Struct, kw_only=True):
     """
-    How much of what there is.
+    Number of records by type.
     """
 
-    conversations: _Whole = 0
-    messages: _Whole = 0
-    groups: _Whole = 0
-    members: _Whole = 0
-    cursors: _Whole = 0
+    conversations: _Natural = 0
+    messages: _Natural = 0
+    groups: _Natural = 0
+    members: _Natural = 0
+    cursors: _Natural = 0
 
     def add(self, record: Record, *, new: bool) -> None:
         """
-        One more.
+        Count a record.
 
-        @param new: it is the first of its conversation.
+        @param new: the record is the first of its conversation.
         """
         self.conversations += new
         match record:
@@ -184,14 +186,16 @@ Line = HeaderLine | Record | CheckLine | EndLine
 
 def check(record: Record) -> None:
     """
-    @raise ValueError: a store could not have it.
+    Check that a store could contain a record.
+
+    @raise ValueError: it could not.
     """
     name = record.conversation
     try:
         if is_group(name):
             group_in(name)
         elif isinstance(record, GroupLine | MemberLine):
-            raise ValueError(f"{name} is no conversation of a group")
+            raise ValueError(f"{name} is not the conversation of a group")
         else:
             members_of(name)
     except InvalidName as e:
@@ -199,4 +203,4 @@ def check(record: Record) -> None:
     if isinstance(record, CursorLine):
         seen = ReadRanges(record.read, record.seen)
         if advance(ReadRanges(record.read), record.seen) != seen:
-            raise ValueError("what was seen is not ranges that rise above the cursor")
+            raise ValueError("the ranges that were read do not rise above the cursor")

@@ -1,5 +1,5 @@
 """
-Asking a store that may be away for a while.
+Repeats calls to a store that is away for a while.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 class RetryUntil:
     """
-    Asks again as long as the store is unavailable; every call may be repeated.
+    Repeats a call while the store is unavailable; every call must be repeatable.
 
-    @param seconds: for so long, from the first failure in a row on.
-    @param tell: takes a line of progress.
+    @param seconds: time limit, from the first of consecutive failures.
+    @param tell: prints a line of progress.
     """
 
     def __init__(
@@ -40,7 +40,9 @@ class RetryUntil:
 
     async def ask(self, f: Callable[..., Deferred[T]], *args: object) -> T:
         """
-        @raise Unavailable: it stayed away for too long.
+        Call C{f} until the store answers.
+
+        @raise Unavailable: the store stayed away for too long.
         """
         until_s: float | None = None
         failures = 0

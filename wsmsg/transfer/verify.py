@@ -1,5 +1,5 @@
 """
-Whether a store has what a file has: both are in the same order, and read side by side.
+Compares a store with a file: both are in the same order and are read in step.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from wsmsg.transfer.dump import Dump
 from wsmsg.transfer.file import Batch
 from wsmsg.transfer.records import GroupLine, MessageLine, Record
 
-#: So many differences are told one by one.
-_TOLD = 20
+#: The number of differences that are described one by one.
+_DETAILS = 20
 
 
 @attrs.define
 class Difference:
     """
-    What a comparison found.
+    The result of a comparison.
 
     @ivar missing: records that the store does not have.
-    @ivar different: records that are not the same there.
+    @ivar different: records that the store has with other content.
     @ivar more: records that only the store has.
-    @ivar told: the first of the missing and different ones, a sentence each.
+    @ivar details: a sentence for each of the first missing and different records.
     """
 
     missing: int = 0
     different: int = 0
     more: int = 0
-    told: list[str] = attrs.field(factory=list)
+    details: list[str] = attrs.field(factory=list)
 
-    def tell(self, line: int, record: Record, what: str) -> None:
-        if len(self.told) < _TOLD:
-            self.told.append(f"line {line}: {_named(record)} {what}")
+    def add_detail(self, line: int, record: Record, what: str) -> None:
+        if len(self.details) < _DETAILS:
+            self.details.append(f"line {line}: {_named(record)} {what}")
 
 
 async def compare(batches: Iterable[Batch], walk: Dump) -> Difference:
     """
-    Hold a file against a store.
+    Compare a store with a file.
 
-    @raise BadFile: the file is not whole.
+    @raise BadFile: the file was cut or altered.
     """
     difference = Difference()
     stored = _each(walk)
@@ -54,11 +54,11 @@ async def compare(batches: Iterable[Batch], walk: Dump) -> Difference:
                 there = await anext(stored, None)
             if there is None or there.key != record.key:
                 difference.missing += 1
-                difference.tell(line, record, "is not in the store")
+                difference.add_detail(line, record, "is not in the store")
                 continue
             if there != record:
                 difference.different += 1
-                difference.tell(line, record, _how(record, there))
+                difference.add_detail(line, record, _how(record, there))
             there = await anext(stored, None)
     while there is not None:
         difference.more += 1

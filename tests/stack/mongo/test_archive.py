@@ -88,10 +88,10 @@ class ThereAndBackTests(TestCase):
         records = await self.embedded()
         store = await self.place.store()
         for written in (len(_TALKS), 0):
-            keeping = Importer(store, impatience(), lambda: 50)
+            importer = Importer(store, impatience(), lambda: 50)
             for batch in batches_of(*records):
-                await keeping.keep(batch)
-            self.assertEqual(keeping.written, written)
+                await importer.write_batch(batch)
+            self.assertEqual(importer.written, written)
             archive = await self.place.archive()
             self.assertEqual(await walked(archive, 500), records)
             self.assertEqual(file_of(*await walked(archive, 500)), file_of(*records))
@@ -140,21 +140,21 @@ class AwayTests(TestCase):
         self.addCleanup(store.stop)
         await up(store)
         lost: Deferred[str] = Deferred()
-        keeping = Importer(
+        importer = Importer(
             store,
             RetryUntil(REACTOR, 60, lost.callback, backoff=lambda failures: 0.5),
             lambda: 50,
         )
         talks = talk(1200)
         first, *rest = batches_of(*lines_for(talks))
-        await keeping.keep(first)
+        await importer.write_batch(first)
         own.kill()
-        keeping_on = Deferred.fromCoroutine(keeping.keep(rest[0]))
+        importing = Deferred.fromCoroutine(importer.write_batch(rest[0]))
         self.assertIn("waiting for the store", await lost)
         await own.start()
-        await keeping_on
+        await importing
         for batch in rest[1:]:
-            await keeping.keep(batch)
+            await importer.write_batch(batch)
         page, head = await store.page("u:1:2", 0, 2000)
         self.assertEqual((page, head), (talks, 1200))
 

@@ -1,5 +1,5 @@
 """
-Moving a store: to a file of JSON lines, and from it into any other store.
+Export and import: a store as a file of JSON lines, and from it into any other store.
 
 ::
 

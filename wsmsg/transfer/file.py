@@ -6,9 +6,9 @@ in one order: by conversation (by code points); within one, its messages by numb
 for a group its properties and its members by user, then cursors by user.
 
 After at most some hundred records, a line has the SHA-256 of the lines of all records
-so far, each with its newline.  A reader therefore accepts nothing that was cut or altered,
-can name the lines between which it was, and holds one batch at a time.  Two stores with
-the same content have the same hash, whatever their backends.
+so far, each with its newline.  So a reader accepts nothing that was cut or altered, can
+name the lines between which it was, and holds one batch at a time.  Two stores with the
+same content have the same hash, whatever their backends.
 """
 
 from __future__ import annotations

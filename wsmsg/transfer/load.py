@@ -3,8 +3,8 @@ Writes records into a store.
 
 Every call to the store may be repeated, so an import that was interrupted is completed
 by running it again; records that are there already are compared.  Groups follow from
-the messages that changed them, as they did at first; the records of groups and members are
-compared with the result.
+the messages that changed them, as they did at first; the records of groups and members
+are compared with the result.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def _group_problem(some: Sequence[tuple[int, Record]], found: Sequence[Record]) 
     )
     what = "nothing" if instead is None else _described(instead)
     return (
-        f"line {line}: the changes of {record.conversation} lead to another result than "
-        f"in the file, which has {_described(record)}; the store has {what}"
+        f"line {line}: the changes of {record.conversation} lead to another result "
+        f"than in the file, which has {_described(record)}; the store has {what}"
     )
 
 

@@ -1,5 +1,5 @@
 """
-Deployed Connects on real streams over loopback: what their tests share.
+Legacy Connects on real streams over loopback, for tests that need some.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Request = rest_pb2.MessageStreamRequest
 
 def text(sender: int = 1, to: int = 2, content: str = "hi", **more: Any) -> Any:
     """
-    A message as a deployed client makes it.
+    Return a message as a legacy client makes it.
     """
     fields = {"from": sender, "to": to, "content": content, "message_type": 1, **more}
     return rest_pb2.WSMessage(**fields)
@@ -33,7 +33,7 @@ def text(sender: int = 1, to: int = 2, content: str = "hi", **more: Any) -> Any:
 
 def send(*args: Any, **more: Any) -> Request:
     """
-    The event of a deployed Connect that bears it.
+    Return the event in which a legacy Connect sends such a message.
     """
     msg = text(*args, **more)
     return Request(send_message=rest_pb2.SendWSMessageRequest(msg=msg))
@@ -41,7 +41,7 @@ def send(*args: Any, **more: Any) -> Request:
 
 def ack(message_id: int, user: int, ack_id: str = "") -> Request:
     """
-    A user has seen a message.
+    Return the acknowledgement of a message by a user.
     """
     fields: dict[str, Any] = {"ack_id": ack_id}
     return Request(
@@ -51,14 +51,14 @@ def ack(message_id: int, user: int, ack_id: str = "") -> Request:
 
 def subscribe(name: str = "connect-1") -> Request:
     """
-    What it says first.
+    Return the first event of a legacy Connect.
     """
     return Request(subscribe=rest_pb2.SubscribeRequest(connect_service_id=name))
 
 
 def said(number: int, conversation: str = "u:1:2", sender: int = 1, **more: Any) -> Any:
     """
-    A message of ours that is stored.
+    Return a stored message.
     """
     fields: dict[str, Any] = {"content": f"m{number}", "kind": 1, **more}
     return Message(
@@ -74,7 +74,7 @@ def said(number: int, conversation: str = "u:1:2", sender: int = 1, **more: Any)
 
 class LegacyCase(RpcCase):
     """
-    What tests of streams share.
+    A Message with the legacy plug-in.
     """
 
     settings = MessageSettings()
@@ -120,7 +120,7 @@ class LegacyCase(RpcCase):
 
     async def opened(self, stub: Any, *requests: Request) -> Any:
         """
-        A stream on which this was written and taken.
+        Open a stream, and write these events on it.
         """
         before = self.legacy.streams
         call = stub.MessageStream()
@@ -133,7 +133,7 @@ class LegacyCase(RpcCase):
 
     async def subscribed(self, stub: Any, name: str = "connect-1") -> Any:
         """
-        A stream that is subscribed.
+        Open a stream that is subscribed.
         """
         before = self.legacy.subscribers
         call = await self.opened(stub, subscribe(name))
@@ -142,25 +142,25 @@ class LegacyCase(RpcCase):
 
     async def until(self, true: Callable[[], object]) -> None:
         """
-        Let the loop turn until something is so.
+        Wait until a condition holds.
         """
         async with asyncio.timeout(15):
             while not true():
                 await asyncio.sleep(0)
 
-    def push(self, *messages: Message, audiences: Any = None) -> list[None]:
+    def push(self, *messages: Message, in_groups: Any = None) -> list[None]:
         """
-        Push them as the reading does.
+        Push messages as the journal reader does.
 
         @return: has one item once they are settled.
         """
         settled: list[None] = []
-        self.links.push(messages, lambda: settled.append(None), audiences)
+        self.links.push(messages, lambda: settled.append(None), in_groups)
         return settled
 
     async def ending(self, call: Any) -> tuple[str, str]:
         """
-        How a stream ended: its code and reason.
+        Return the code and the reason with which a stream ended.
         """
         try:
             while await call.read() is not grpc.aio.EOF:

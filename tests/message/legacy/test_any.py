@@ -1,5 +1,5 @@
 """
-A deployed Connect that says anything at all, in memory.
+Tests of Message with a legacy Connect that sends anything at all, in memory.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ requests = st.one_of(
 
 class Given:
     """
-    A Message with an honest deployed Connect, and another that is not.
+    A Message with an honest legacy Connect and a hostile one.
     """
 
     def __init__(self) -> None:
@@ -115,13 +115,13 @@ class Given:
 
     def peer(self) -> LegacyConnect:
         """
-        A stream that a test reads by hand.
+        Make a stream that a test reads by hand.
         """
         return self.peers.opened(lambda: None, lambda reason, *, overrun: None)
 
     def durable(self, how: Any) -> None:
         """
-        Answer all appends.
+        Make all appends durable.
         """
         for _, done in self.journal.appends:
             if not done.called:
@@ -130,23 +130,23 @@ class Given:
 
 def away(done: Deferred[None]) -> None:
     """
-    The journal is not there.
+    Whether the journal is down.
     """
     done.errback(Unavailable("away"))
 
 
 class AnyEventTests(SynchronousTestCase):
     """
-    Whatever protobuf allows.
+    Events with any content that protobuf allows.
     """
 
     @settings(max_examples=200, deadline=None)
     @given(st.lists(requests, min_size=1, max_size=8), st.booleans())
     def test_events(self, said: list[Any], lost: bool) -> None:
         """
-        No event is a bug.  Each send is accepted, ignored or told as failed, also when
-        the journal was away for a moment; each acknowledgement is answered; and who is
-        honest is pushed to as before, and hears of nothing else.
+        No event causes a bug. Each send is accepted, ignored or reported as failed,
+        also when the journal was down for a moment; each acknowledgement is answered;
+        and the honest Connect receives pushes as before, and nothing else.
         """
         with capturedLogs() as logs:
             it = Given()

@@ -1,5 +1,5 @@
 """
-Old messages by page and size, over a store in a file.
+Tests for L{wsmsg.message.legacy.history}, over a store in a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def said(
     conversation: str, sender: int, seq: int, message_id: int, kind: int = 1
 ) -> Message:
     """
-    A message that is stored.
+    Return a stored message.
     """
     return Message(
         conversation, sender, f"c{seq}", message_id, f"m{message_id}", kind, 5, seq
@@ -43,7 +43,7 @@ class MergingTests(SynchronousTestCase):
     )
     def test_pages(self, others: list[int], size: int, page: int) -> None:
         """
-        The pages of a user together are all messages, both sides, oldest first.
+        The pages of a user together hold all messages, both sides, oldest first.
         """
         store = MemoryStore()
         seqs: dict[int, int] = {}
@@ -62,7 +62,7 @@ class MergingTests(SynchronousTestCase):
 
     def test_depth(self) -> None:
         """
-        A page that ends too deep in several conversations is refused; in one it is not.
+        A page that ends too deep is refused for several conversations, but not for one.
         """
         store = MemoryStore()
         history = History(store, depth=3)
@@ -81,7 +81,7 @@ class MergingTests(SynchronousTestCase):
 
 class StoreTests(TestCase):
     """
-    On the embedded store, groups among it.
+    Pages over the embedded store, with groups.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -107,15 +107,15 @@ class StoreTests(TestCase):
 
     async def ids(self, user: int, page: int = 1, size: int = 10) -> list[int]:
         """
-        The messages on a page of a user.
+        Return the ids of the messages on a page of a user.
         """
         found = await self.history.of_user(user, page, size)
         return [m.message_id for m in found.messages]
 
     async def test_what_a_user_reads(self) -> None:
         """
-        A member of a group reads from where they joined; events are left out, and
-        counted; who has nothing has nothing.
+        A member reads a group from the seq at which they joined; events are left out,
+        but counted; a user without messages reads an empty page.
         """
         self.assertEqual(await self.ids(1), [20, 25, 40])
         self.assertEqual(await self.ids(3), [25, 40])
@@ -126,7 +126,7 @@ class StoreTests(TestCase):
 
     async def test_groups(self) -> None:
         """
-        A group is read by its members, from where they may.
+        Members read a group from the seq at which they may.
         """
         page = await self.history.of_group(5, 3, 1, 10)
         self.assertEqual([m.message_id for m in page.messages], [40])
@@ -140,9 +140,9 @@ class StoreTests(TestCase):
             Deferred.fromCoroutine(self.history.of_group(6, 0, 1, 10)), NotFound
         )
 
-    async def test_taken_back(self) -> None:
+    async def test_recalled(self) -> None:
         """
-        What was taken back is not there.
+        A recalled message is left out.
         """
         recalled = said("u:1:4", 4, 1, 50, kind=RECALLED)
         await self.store.insert([recalled], 100)
@@ -150,7 +150,7 @@ class StoreTests(TestCase):
 
     async def test_bad_pages(self) -> None:
         """
-        A page or a size below 1, and users that can be none, are refused.
+        A page or a size below 1 and an invalid user are refused.
         """
         for user, page, size in ((1, 0, 1), (1, -1, 1), (1, 1, 0), (0, 1, 1)):
             await self.assertFailure(

@@ -1,5 +1,5 @@
 """
-Deployed Connects that are broken, over loopback.
+Tests of Message with broken legacy Connects, over loopback.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wsmsg.settings.values import MessageSettings
 
 class HostileTests(LegacyCase):
     """
-    Peers that are broken; others who are there go on.
+    Broken peers, next to others that work.
     """
 
     settings = MessageSettings(
@@ -34,9 +34,9 @@ class HostileTests(LegacyCase):
 
     def test_never_reads(self) -> Deferred[Any]:
         """
-        For a peer that never reads a bounded number of events is held, then its stream
-        is ended, which is told with how many pushes it did not get; meanwhile its sends
-        are taken, and another peer gets everything, in order.
+        For a peer that never reads, Message holds a bounded number of events, then ends
+        its stream and logs how many pushes it dropped. Meanwhile the sends of the peer
+        are accepted, and another peer receives everything, in order.
         """
 
         async def check(stub: Any) -> None:
@@ -82,7 +82,7 @@ class HostileTests(LegacyCase):
 
     def test_never_reads_answers(self) -> Deferred[Any]:
         """
-        A peer that writes and never reads its answers is ended as well.
+        The stream of a peer that writes and never reads its answers ends as well.
         """
 
         async def check(stub: Any) -> None:
@@ -98,8 +98,8 @@ class HostileTests(LegacyCase):
 
     def test_bad_names(self) -> Deferred[Any]:
         """
-        A name that can be none, a subscribe of ours in the middle, or a batch ends the
-        stream with a reason.
+        An invalid name, a subscribe with a link version in mid-stream and a batch end
+        the stream with a reason.
         """
 
         async def check(stub: Any) -> None:
@@ -123,7 +123,7 @@ class HostileTests(LegacyCase):
 
     def test_no_event(self) -> Deferred[Any]:
         """
-        What is no event at all ends the stream; an event of later versions is nothing.
+        Bytes that are no event end the stream; an event of a later version is ignored.
         """
 
         async def check(stub: Any) -> None:
@@ -143,8 +143,8 @@ class HostileTests(LegacyCase):
 
     def test_fields(self) -> Deferred[Any]:
         """
-        With each field absent, zero, negative or huge, and any type, a send is taken,
-        ignored or told as failed, and the stream goes on.
+        With each field absent, zero, negative or huge, and any type, a send is
+        accepted, ignored or reported as failed, and the stream continues.
         """
 
         async def check(stub: Any) -> None:

@@ -1,5 +1,5 @@
 """
-The HTTP of the deployed Message.
+Tests for L{wsmsg.message.legacy.http} and L{wsmsg.message.legacy.http_forms}.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ContractTests(ApiCase):
 
     def post(self, name: str, body: object, **more: Any) -> Any:
         """
-        Ask, and let what is to be stored be stored.
+        Make a request, and deliver what it appends.
         """
         request = self.begin("POST", f"messages/{name}", body, **more)
         self.clock.advance(1)
@@ -42,20 +42,20 @@ class ContractTests(ApiCase):
 
     def send(self, content: str, sender: int = 1, to: int = 2, **more: Any) -> Any:
         """
-        Send as a deployed peer does.
+        Send a message as a legacy peer does.
         """
         return self.send_with(**{"from": sender, "to": to, "content": content, **more})
 
     def send_with(self, **more: Any) -> Any:
         """
-        The same with other fields.
+        Send a message with other fields.
         """
         body = {"from": 1, "to": 2, "group_id": 0, "content": "x"}
         return self.post("send", {**body, "message_type": 1, "ack_id": "", **more})
 
     def unread(self, user: int) -> list[Any]:
         """
-        What a user has not read.
+        Return the unread messages of a user.
         """
         status, answer = self.post("unread", {"user_id": user})
         self.assertEqual(status, 200)
@@ -64,8 +64,7 @@ class ContractTests(ApiCase):
 
     def test_send(self) -> None:
         """
-        A message is really sent, once for each request, and fields that are not of the
-        contract do no harm.
+        A message is sent once for each request, and unknown fields are ignored.
         """
         for _ in range(2):
             answer = self.send("hello", colour="red")
@@ -74,7 +73,7 @@ class ContractTests(ApiCase):
 
     def test_send_least(self) -> None:
         """
-        Only who, whom and what has to be there.
+        Only the sender, the recipient and the content are required.
         """
         status, _ = self.post("send", {"from": 1, "to": 2, "content": "x"})
         self.assertEqual(status, 200)
@@ -82,7 +81,7 @@ class ContractTests(ApiCase):
 
     def test_send_to_group(self) -> None:
         """
-        With a group the user that is named beside it does not count.
+        A message with a group ignores the user in C{to}.
         """
         self.ask(
             "POST",
@@ -101,7 +100,7 @@ class ContractTests(ApiCase):
 
     def test_send_refused(self) -> None:
         """
-        What cannot be sent is refused in the words of the deployed daemons.
+        An invalid send is refused with the error document of the legacy system.
         """
         for name in ("from", "to", "group_id", "content", "message_type"):
             for value in ODD:
@@ -126,8 +125,8 @@ class ContractTests(ApiCase):
 
     def test_unread(self) -> None:
         """
-        What is unread has the fields of the contract, dates of RFC 3339 in UTC, and is
-        null where there is nothing.
+        Unread messages have the fields of the contract, with dates of RFC 3339 in UTC;
+        the list is null if it is empty.
         """
         self.assertEqual(
             self.post("unread", {"user_id": 2}), (200, {"messages": None, "total": 0})
@@ -153,7 +152,7 @@ class ContractTests(ApiCase):
 
     def test_bounded(self) -> None:
         """
-        One answer has no more than the setting allows, and says how many there are.
+        One answer has at most as many messages as the setting allows, and the total.
         """
         self.configure(unread=2)
         for n in range(3):
@@ -164,8 +163,8 @@ class ContractTests(ApiCase):
 
     def test_mark_read(self) -> None:
         """
-        What is marked is unread no more; ids of nothing, of others' messages and of no
-        sense are skipped and named, and all that is sound counts.
+        Marked messages are no longer unread. Unknown ids, ids of messages to others and
+        malformed ids are skipped and named, and all valid ones count.
         """
         for n in range(3):
             self.send(str(n))
@@ -185,7 +184,7 @@ class ContractTests(ApiCase):
 
     def test_mark_by_message_id(self) -> None:
         """
-        The number of a message, as the WebSocket has it, is an id as well.
+        C{mark-read} accepts the message id that a WebSocket client knows.
         """
         self.send("a")
         (message,) = self.unread(2)
@@ -196,7 +195,7 @@ class ContractTests(ApiCase):
 
     def test_mark_nothing(self) -> None:
         """
-        Marking nothing is no mistake; who marks has to be said.
+        Marking no messages succeeds; the user is required.
         """
         nothing: tuple[Any, ...] = ([], None)
         for ids in nothing:
@@ -212,9 +211,9 @@ class ContractTests(ApiCase):
             body = {"user_id": 2, "message_ids": odd}
             self.assertEqual(self.post("mark-read", body)[0], 400, odd)
 
-    def test_store_is_away(self) -> None:
+    def test_store_down(self) -> None:
         """
-        While the store is away the answer says to come again, and nothing counts.
+        While the store is down, requests fail as unavailable, and nothing is marked.
         """
         self.send("a")
         (message,) = self.unread(2)
@@ -228,8 +227,8 @@ class ContractTests(ApiCase):
 
     def test_history(self) -> None:
         """
-        History has both sides of the conversations, oldest first, by pages, and says
-        what was read by whom it was for.
+        History has both sides of the conversations, oldest first, by pages, and tells
+        which messages their recipient has read.
         """
         self.send("a")
         self.send("b", sender=2, to=1)
@@ -250,7 +249,7 @@ class ContractTests(ApiCase):
 
     def test_history_refused(self) -> None:
         """
-        Pages that there cannot be are refused.
+        Invalid pages are refused.
         """
         body = {"user_id": 1, "group_id": 0, "page": 1, "size": 20}
         for name in body:
@@ -263,8 +262,8 @@ class ContractTests(ApiCase):
 
     def test_other_methods(self) -> None:
         """
-        A browser that asks first is answered, and another method is refused, in the
-        contract's words.
+        A preflight request of a browser is answered, and another method is refused with
+        the error document of the legacy system.
         """
         request = self.begin("OPTIONS", "messages/unread")
         self.assertEqual(request.responseCode, 204)
@@ -284,8 +283,8 @@ class ContractTests(ApiCase):
 
     def test_keys(self) -> None:
         """
-        With keys in the settings, services need one; users read what they have not
-        read, and mark it, with their own token.
+        With keys in the settings, services need one; users list and mark their unread
+        messages with their own token.
         """
         self.configure(keys=["0123456789abcdef"])
         own = ("messages/unread", "messages/mark-read")
@@ -323,7 +322,7 @@ class IdTests(ApiCase):
     @given(st.text() | st.integers() | st.binary().map(lambda b: b.decode("latin-1")))
     def test_anything(self, given: Any) -> None:
         """
-        Whatever an id is, it is one or none.
+        Any text is a valid id or none.
         """
         mark = mark_in(2, given)
         self.assertTrue(mark is None or mark.user == 2)

@@ -1,5 +1,5 @@
 """
-What waits for one deployed Connect, by hand.
+Tests for L{wsmsg.message.legacy.outbox}.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from wsmsg.settings.legacy import MessageLegacySettings
 
 def said(number: int, content: str = "hi") -> Message:
     """
-    A message that is stored.
+    Return a stored message.
     """
     return Message("u:1:2", 1, f"c{number}", number, content, 1, 5000, number)
 
 
 class OutboxTests(SynchronousTestCase):
     """
-    Events for one stream.
+    The events for one stream.
     """
 
     def setUp(self) -> None:
@@ -37,7 +37,7 @@ class OutboxTests(SynchronousTestCase):
 
     def outbox(self, **bounds: Any) -> LegacyConnectOutbox:
         """
-        One with these bounds.
+        Make an outbox with these limits.
         """
         settings = MessageLegacySettings(**bounds)
         return LegacyConnectOutbox(
@@ -54,7 +54,7 @@ class OutboxTests(SynchronousTestCase):
         to: Any = (2,),
     ) -> None:
         """
-        Push messages; the first one's number is noted when they are settled.
+        Push messages; the seq of the first one is noted when they are settled.
         """
         outbox.push(
             [(said(n), to) for n in numbers],
@@ -66,7 +66,7 @@ class OutboxTests(SynchronousTestCase):
         self, outbox: LegacyConnectOutbox, n: int = 10**6
     ) -> list[tuple[int, int]]:
         """
-        What is written: users and message ids; 0, 0 for an answer.
+        Return the written events as users and message ids; 0, 0 for an answer.
         """
         found: list[tuple[int, int]] = []
         while len(found) < n and (event := outbox.next_event()) is not None:
@@ -76,7 +76,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_settled_when_written(self) -> None:
         """
-        A push is settled when its last event was written, not when it is taken.
+        A push is settled when its last event is written, not when that is handed out.
         """
         outbox = self.outbox()
         self.push(outbox, 1, to=(2, 3))
@@ -91,7 +91,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_recorded(self) -> None:
         """
-        A push and a confirmation are, byte for byte, what the deployed Message writes.
+        A push and a confirmation are, byte for byte, those of the legacy Message.
         """
         outbox = self.outbox()
         hello = Message(
@@ -119,7 +119,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_nothing_to_push(self) -> None:
         """
-        A push of nothing is settled at once.
+        An empty push is settled at once.
         """
         outbox = self.outbox()
         outbox.push([], 0, lambda: self.settled.append(1))
@@ -139,7 +139,7 @@ class OutboxTests(SynchronousTestCase):
     def test_newest_hold_up(self) -> None:
         """
         Only the newest pushes keep the journal from being committed, and each only for
-        a while; all of them are still given.
+        a while; all of them are still written.
         """
         outbox = self.outbox(unsettled=2, unsettled_s=5)
         for n in range(1, 5):
@@ -155,7 +155,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_over_records(self) -> None:
         """
-        Over the bound everything is let go and settled, once, and counted.
+        Above the limit everything is dropped, settled once, and counted.
         """
         outbox = self.outbox(records=3, unsettled=10)
         self.push(outbox, 1, 2, to=(2, 3))
@@ -173,7 +173,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_over_bytes(self) -> None:
         """
-        Bytes are bounded too, of pushes and of answers.
+        The bytes of pushes and answers are limited as well.
         """
         outbox = self.outbox(record_bytes=10_000)
         outbox.push([(said(1, "x" * 10_000), (2,))], 0, lambda: None)
@@ -188,8 +188,8 @@ class OutboxTests(SynchronousTestCase):
     @given(st.lists(st.one_of(st.integers(1, 4), st.just(0), st.just(-1))))
     def test_any_order(self, steps: Sequence[int]) -> None:
         """
-        Whatever is pushed and taken in whatever order, each push is settled once, in
-        order, and nothing is held in the end.
+        In any order of pushes and writes, each push is settled once, in order, and
+        nothing is held in the end.
         """
         self.setUp()
         outbox = self.outbox(unsettled=3)

@@ -1,5 +1,5 @@
 """
-What is held for one deployed Connect, by hand: its sends, its acknowledgements.
+Tests for L{wsmsg.message.legacy.sends} and L{wsmsg.message.legacy.acks}.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Gate:
 
     def answer(self, *answers: int | WsmsgError) -> None:
         """
-        Answer what was asked first.
+        Answer the oldest call.
         """
         proposals, reply = self.asked.pop(0)
         reply(list(zip(proposals, answers, strict=True)))
@@ -42,7 +42,7 @@ class Gate:
 
 class SendsTests(SynchronousTestCase):
     """
-    What a peer sends.
+    The sends of one peer.
     """
 
     def setUp(self) -> None:
@@ -53,7 +53,7 @@ class SendsTests(SynchronousTestCase):
 
     def made(self, **bounds: Any) -> LegacyConnectSends:
         """
-        Sends with these bounds.
+        Make sends with these limits.
         """
         settings = MessageLegacySettings(**bounds)
         gate: Any = self.gate
@@ -68,13 +68,13 @@ class SendsTests(SynchronousTestCase):
 
     def asked(self) -> list[list[str]]:
         """
-        The contents that wait for an answer, by call.
+        Return the contents that wait for an answer, by call.
         """
         return [[p.content for p in proposals] for proposals, _ in self.gate.asked]
 
     def test_ids(self) -> None:
         """
-        No two sends have one client id, and each is within the bounds of one.
+        Every send has a client id of its own, of a valid length.
         """
         for _ in range(2):
             self.sends.send(text())
@@ -84,8 +84,8 @@ class SendsTests(SynchronousTestCase):
 
     def test_kept_in_order(self) -> None:
         """
-        What is refused for a moment is given again with the same id when the hint is
-        over, and before what the same sender says after it; others do not wait.
+        A send that is rejected temporarily is retried with the same id after the hint,
+        before later ones of the same sender; sends of others do not wait.
         """
         self.sends.send(text(content="a"))
         first = self.gate.asked[0][0][0]
@@ -108,7 +108,7 @@ class SendsTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What is refused for good fails with the reason.
+        A send that is rejected for good fails with the reason.
         """
         self.sends.send(text(content="a"))
         self.gate.answer(Forbidden("no member"))
@@ -117,7 +117,7 @@ class SendsTests(SynchronousTestCase):
 
     def test_too_late(self) -> None:
         """
-        What could not be accepted for long has failed.
+        A send that could not be accepted for too long fails.
         """
         self.sends = self.made(send_s=3)
         self.sends.send(text(content="a"))
@@ -130,8 +130,8 @@ class SendsTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """
-        What waits is bounded in number and in bytes; what is too much fails, and room
-        that comes back is room.
+        Held sends are limited in number and in bytes. A send above the limit fails, and
+        sends that end make room again.
         """
         self.sends = self.made(sends=2)
         for content in "abc":
@@ -148,7 +148,8 @@ class SendsTests(SynchronousTestCase):
 
     def test_give_up(self) -> None:
         """
-        What is given up fails; what is on its way may still be accepted.
+        Held sends fail when the owner gives up; a send in progress may still be
+        accepted.
         """
         self.sends.send(text(content="a"))
         self.gate.answer(Unavailable("away"))
@@ -162,7 +163,7 @@ class SendsTests(SynchronousTestCase):
 
 class AcksTests(SynchronousTestCase):
     """
-    What users of a peer have seen.
+    The acknowledgements of one peer.
     """
 
     def setUp(self) -> None:
@@ -173,7 +174,7 @@ class AcksTests(SynchronousTestCase):
 
     def made(self, marking: Any, **bounds: Any) -> LegacyConnectAcks:
         """
-        Acknowledgements with these bounds.
+        Make acknowledgements with these limits.
         """
         settings = MessageLegacySettings(**bounds)
         return LegacyConnectAcks(
@@ -191,13 +192,14 @@ class AcksTests(SynchronousTestCase):
 
     def ack(self, message_id: int, user: int = 2) -> None:
         """
-        A user has seen a message.
+        Acknowledge a message for a user.
         """
         self.acks.ack(rest_pb2.MessageAckRequest(message_id=message_id, user_id=user))
 
     def test_batches(self) -> None:
         """
-        What comes while one batch is marked makes the next, a call a user.
+        Acknowledgements that arrive during a batch make the next one, with one call for
+        each user.
         """
         for n in (1, 2, 3):
             self.ack(n)
@@ -211,10 +213,10 @@ class AcksTests(SynchronousTestCase):
         self.assertEqual((self.acks.confirmed, self.acks.unknown), (3, 1))
         self.assertEqual(len(self.acks), 0)
 
-    def test_store_away(self) -> None:
+    def test_store_down(self) -> None:
         """
-        While the store is away they wait and are given again; after long they are not
-        confirmed.
+        While the store is down acknowledgements wait and are retried; after a long time
+        they are not confirmed.
         """
         self.acks = self.made(self.mark, send_s=10)
         self.ack(1)
@@ -233,7 +235,7 @@ class AcksTests(SynchronousTestCase):
 
     def test_bug(self) -> None:
         """
-        A bug where marks are stored is told in the log, and loses nothing else.
+        A bug in the storing of marks is logged, and loses no other acknowledgement.
         """
         self.ack(1)
         self.asked.pop()[2].errback(ValueError("a bug"))
@@ -244,7 +246,8 @@ class AcksTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """
-        More than may wait are not confirmed, nor is what can be no message of a user.
+        Acknowledgements above the limit are not confirmed, nor are those with invalid
+        ids.
         """
         self.acks = self.made(self.mark, acks=2)
         for n in (1, 2, 3):

@@ -1,5 +1,5 @@
 """
-What one Message delivers, on the deployed streams of another: over loopback.
+Tests for L{wsmsg.message.legacy.relay}, over loopback.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wsmsg.settings.legacy import MessageLegacySettings
 
 def said(number: int, conversation: str = "u:1:2", kind: int = 1) -> Message:
     """
-    A message that is stored.
+    Return a stored message.
     """
     return Message(
         conversation, 1, f"c{number}", 1000 + number, "hi", kind, 5000, number
@@ -50,8 +50,8 @@ class LinksTests(SynchronousTestCase):
 
     def test_everything(self) -> None:
         """
-        It pushes all that is for people to the other Message, with those whom it is
-        for, whoever is connected; settled when that acknowledges it.
+        Links pushes all visible messages with their recipients to the other Message,
+        whoever is connected, and settles them when it acknowledges.
         """
         settled: list[None] = []
         self.links.push(
@@ -67,9 +67,9 @@ class LinksTests(SynchronousTestCase):
         self.link.acknowledged(frame.batch.number)
         self.assertEqual(settled, [None])
 
-    def test_nothing_for_people(self) -> None:
+    def test_nothing_visible(self) -> None:
         """
-        Where there is nothing to say, nothing waits.
+        A push without visible messages is settled at once.
         """
         settled: list[None] = []
         self.links.push([said(1, kind=1002)], lambda: settled.append(None))
@@ -77,7 +77,7 @@ class LinksTests(SynchronousTestCase):
 
     def test_no_presence(self) -> None:
         """
-        Nobody counts as connected by it.
+        A link of another Message makes no user count as connected.
         """
         self.assertEqual(len(self.links.routes), 0)
         self.assertEqual(self.links.status()[0]["everything"], True)
@@ -85,12 +85,12 @@ class LinksTests(SynchronousTestCase):
 
 class RelayTests(RpcCase):
     """
-    The Message with deployed streams, C{b}, and the one that delivers, C{a}.
+    Message C{b}, which has the legacy Connects, and Message C{a}, which delivers.
     """
 
     def check(self, test: Callable[[], Coroutine[Any, Any, None]]) -> Deferred[Any]:
         """
-        Run a test between the two.
+        Run a test with both Messages.
         """
 
         async def on_both() -> None:
@@ -123,7 +123,7 @@ class RelayTests(RpcCase):
 
     def subscribed(self) -> LegacyConnect:
         """
-        A deployed stream at C{b}, which is read by hand.
+        Make a legacy stream at C{b} that a test reads by hand.
         """
         peer = self.b.opened(lambda: None, lambda reason, *, overrun: None)
         hello = rest_pb2.SubscribeRequest(connect_service_id="connect-1")
@@ -132,7 +132,7 @@ class RelayTests(RpcCase):
 
     async def until(self, true: Callable[[], object]) -> None:
         """
-        Let the loop turn until something is so.
+        Wait until a condition holds.
         """
         async with asyncio.timeout(10):
             while not true():
@@ -140,13 +140,13 @@ class RelayTests(RpcCase):
 
     def connected(self) -> bool:
         """
-        Whether C{b} has a stream to C{a}.
+        Return whether C{b} has a stream to C{a}.
         """
         return any(n["open"] for n in self.links.status())
 
     def given(self, peer: LegacyConnect) -> list[int]:
         """
-        The numbers of what the deployed stream is given now.
+        Return the seqs of the events that the legacy stream has now.
         """
 
         def events() -> Iterator[int]:
@@ -157,8 +157,8 @@ class RelayTests(RpcCase):
 
     def test_relayed(self) -> Deferred[Any]:
         """
-        What the other Message delivers is written to the deployed streams here, once,
-        and is settled there when it was.
+        Messages that the other Message delivers are written to the legacy streams here,
+        once, and settled there when they are written.
         """
 
         async def check() -> None:
@@ -179,7 +179,8 @@ class RelayTests(RpcCase):
 
     def test_only_while_wanted(self) -> Deferred[Any]:
         """
-        There is a stream to the other while there is a deployed one here.
+        The stream to the other Message is open only while a legacy Connect is
+        subscribed here.
         """
 
         async def check() -> None:
@@ -194,7 +195,7 @@ class RelayTests(RpcCase):
 
     def test_resumed(self) -> Deferred[Any]:
         """
-        When the stream between the two is lost, nothing is, and nothing is twice.
+        When the stream between the Messages is lost, no push is lost or repeated.
         """
 
         async def check() -> None:
@@ -214,7 +215,7 @@ class RelayTests(RpcCase):
 
     def test_ourselves(self) -> Deferred[Any]:
         """
-        A Message that finds itself in the list leaves itself alone.
+        A Message that finds itself in the list does not relay to itself.
         """
 
         async def check() -> None:
@@ -230,13 +231,13 @@ class RelayTests(RpcCase):
 
 class ListTests(SynchronousTestCase):
     """
-    Who is dialled.
+    The Messages that the relay dials.
     """
 
     @contextmanager
     def relay(self) -> Iterator[LegacyRelay]:
         """
-        One with a clock by hand, whose attempts never end.
+        Make a relay with a manual clock, whose attempts never end.
         """
         self.clock = Clock()
         self.dialled: list[str] = []
@@ -268,8 +269,8 @@ class ListTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """
-        Who is missing from the list for a while is left; who is only missing until a
-        list that was lost is there again is not.
+        The relay leaves a Message that is missing from the list for a while, but not
+        one that is only missing until the list is back.
         """
         with self.relay() as relay:
             relay.listed(frozenset({"a:1", "c:1"}))

@@ -1,5 +1,5 @@
 """
-What deployed Connects say and are told, over loopback.
+Tests of the streams and calls of legacy Connects, over loopback.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from wsmsg.rpc import rest_pb2
 
 class StreamTests(LegacyCase):
     """
-    What a deployed Connect says and is told.
+    The events of a legacy Connect, and those that it receives.
     """
 
     def test_push(self) -> Deferred[Any]:
         """
         A message reaches the other member on each subscribed stream, as the contract
-        spells it, and is settled when all streams have it.
+        has it, and is settled when it is written to all streams.
         """
 
         async def check(stub: Any) -> None:
@@ -52,10 +52,10 @@ class StreamTests(LegacyCase):
 
         return self.check(check)
 
-    def test_who_is_told(self) -> Deferred[Any]:
+    def test_recipients(self) -> Deferred[Any]:
         """
-        The sender hears only what they say to themself; all other members of a group
-        hear what is said in it; events and what was taken back reach nobody.
+        The sender receives only messages to themself; all other members of a group
+        receive its messages; nobody receives events and recalled messages.
         """
 
         async def check(stub: Any) -> None:
@@ -66,7 +66,7 @@ class StreamTests(LegacyCase):
                 said(3, kind=1003, content=""),
                 said(4, "g:5", 7),
                 said(5, kind=7),
-                audiences={("g:5", 4): frozenset({7, 8, 9})},
+                in_groups={("g:5", 4): frozenset({7, 8, 9})},
             )
             events = [(await call.read()).push_event for _ in range(4)]
             told = [
@@ -81,8 +81,8 @@ class StreamTests(LegacyCase):
 
     def test_send(self) -> Deferred[Any]:
         """
-        A message goes in as any other, before and after subscribe, and nothing is
-        answered; equal ones are different messages.
+        A send is accepted before and after subscribe, without an answer; two equal
+        sends are two messages.
         """
 
         async def check(stub: Any) -> None:
@@ -106,7 +106,7 @@ class StreamTests(LegacyCase):
 
     def ingress_saw(self) -> list[Message]:
         """
-        What was given to the journal, which takes it at once.
+        Return the messages that were appended, and make them durable.
         """
         for _, done in self.journal.appends:
             if not done.called:
@@ -133,8 +133,8 @@ class StreamTests(LegacyCase):
 
     def test_push_results(self) -> Deferred[Any]:
         """
-        What their side reports of pushes is counted and changes nothing: our own link
-        settles by its own acknowledgement, and theirs by what was written.
+        Push results are counted and change nothing: links settle by acknowledgement,
+        legacy streams by writing.
         """
 
         async def check(stub: Any) -> None:
@@ -162,8 +162,9 @@ class StreamTests(LegacyCase):
 
     def test_subscribes(self) -> Deferred[Any]:
         """
-        Subscribing twice, by the same name or another, is subscribing once; the name of
-        another that lives, deployed or ours, takes nothing from it.
+        Subscribing twice, by the same name or another one, has the effect of
+        subscribing once. A subscribe with the name of another Connect, legacy or not,
+        takes nothing from it.
         """
 
         async def check(stub: Any) -> None:
@@ -187,8 +188,8 @@ class StreamTests(LegacyCase):
 
     def test_end(self) -> Deferred[Any]:
         """
-        A peer that ends its side still gets its answers; what waits for one that is
-        gone is settled.
+        A peer that ends its side still receives its answers; events that wait for a
+        peer that is gone are settled.
         """
 
         async def check(stub: Any) -> None:
@@ -204,8 +205,8 @@ class StreamTests(LegacyCase):
 
     def test_stopping(self) -> Deferred[Any]:
         """
-        A Message that stops tells what it has not accepted, and ends the streams; it
-        takes no new ones.
+        A Message that stops reports the sends that it has not accepted, ends the
+        streams, and rejects new ones.
         """
 
         async def check(stub: Any) -> None:
@@ -229,7 +230,7 @@ class StreamTests(LegacyCase):
 
     def test_unary(self) -> Deferred[Any]:
         """
-        The unary send succeeds once its message is durable, else it says why not.
+        The unary send succeeds once its message is durable; else it returns the reason.
         """
 
         async def check(stub: Any) -> None:
@@ -249,8 +250,8 @@ class StreamTests(LegacyCase):
 
     def test_history(self) -> Deferred[Any]:
         """
-        A page of old messages is in the contract's words; one that cannot be is an
-        error with a reason.
+        A page of old messages follows the contract; an invalid page is an error with a
+        reason.
         """
 
         async def check(stub: Any) -> None:

@@ -93,8 +93,8 @@ class PushTests(GroupCase):
         messages of conversations of two.
         """
         batch = [message(7, CREW), message(8, CREW), message(1, "u:2:9")]
-        audiences = {(CREW, 7): frozenset({1, 2}), (CREW, 8): frozenset({1})}
-        self.links.push(batch, lambda: None, audiences)
+        in_groups = {(CREW, 7): frozenset({1, 2}), (CREW, 8): frozenset({1})}
+        self.links.push(batch, lambda: None, in_groups)
         pushes = self.taken(self.one).pushes
         self.assertEqual([list(p.targets) for p in pushes], [[1, 2], [1], [2, 9]])
         pushes = self.taken(self.two).pushes

@@ -101,7 +101,7 @@ class SqliteFileTests(SynchronousTestCase):
         """
         self.path = "/proc/wsmsg/journal.db"
         self.file = SqliteFile(self.path, JOURNAL)
-        self.assertIn("folder /proc/wsmsg: No such file", self.reason())
+        self.assertIn("directory /proc/wsmsg: No such file", self.reason())
 
     def test_is_a_folder(self) -> None:
         """

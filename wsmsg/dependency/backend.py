@@ -19,7 +19,7 @@ class BackendContext:
     """
     The surroundings of one backend.
 
-    @ivar data_dir: the folder of embedded backends that have no path of their own.
+    @ivar data_dir: the directory of embedded backends that have no path of their own.
     @ivar dependency: the state that the backend reports.
     @ivar retry: the delays between attempts to open the backend.
     @ivar backoff: the delays between attempts to dial one connection of several.

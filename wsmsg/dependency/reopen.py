@@ -1,5 +1,5 @@
 """
-Keep something open that blocks: attempts, waits by the policy, tells the dependency.
+Keeps one thing open: attempts, delays by the retry policy, and the reported state.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 class Broken(Unavailable):
     """
-    What is not there, and will not be by trying again: an operator has to act.
+    A failure that further attempts cannot cure: an operator has to act.
     """
 
 
 class KeptOpen:
     """
-    One thing that is opened, lost and opened again until L{stop}.
+    Opens one thing, and opens it again whenever it is lost, until L{stop}.
 
-    @param open_: one attempt; it closes what an earlier one left.
+    @param open_: makes one attempt, which closes whatever an earlier one left open.
     """
 
     _log = Logger()
@@ -57,7 +57,7 @@ class KeptOpen:
 
     def start(self) -> None:
         """
-        Begin with the first attempt.
+        Make the first attempt.
         """
         self._next = None
         self._dependency.attempting()
@@ -66,7 +66,7 @@ class KeptOpen:
 
     def stop(self) -> Deferred[None]:
         """
-        Attempt nothing more, and let nothing more be asked.
+        Make no further attempt, and refuse all calls.
 
         @return: a Deferred that fires when no attempt is under way.
         """
@@ -78,19 +78,19 @@ class KeptOpen:
         self._attempt.addCallback(lambda _: over.callback(None))
         return over
 
-    def ask(self, worker: IWorker, f: Callable[..., T], *args: Any) -> Deferred[T]:
+    def run(self, worker: IWorker, f: Callable[..., T], *args: Any) -> Deferred[T]:
         """
-        Have work done if the thing is up; a failure L{Unavailable} means that the
-        thing is lost.
+        Run a call on a worker if the thing is up.  A failure L{Unavailable} of the call
+        means that the thing is lost.
         """
         if not self.up:
             return fail(self.refusal())
-        asked: Deferred[T] = worker.do(f, *args)
-        return asked.addErrback(self._lost)
+        called: Deferred[T] = worker.do(f, *args)
+        return called.addErrback(self._lost)
 
     def lost(self, error: Unavailable) -> None:
         """
-        It is gone: told by the thing itself, and not because something was asked.
+        Report that the thing is lost, where no failed call of L{run} showed it.
         """
         if self.up:
             self._dependency.lost(error.reason)
@@ -98,7 +98,7 @@ class KeptOpen:
 
     def refusal(self) -> Unavailable:
         """
-        Why nothing can be asked now.
+        Return the failure of calls that are made while the thing is not up.
         """
         seen = self._dependency.snapshot()
         why = f": {seen.last_error}" if seen.last_error else ""
@@ -128,6 +128,6 @@ class KeptOpen:
         self._failures += 1
         delay_s = None if isinstance(error, Broken) else self._retry(self._failures)
         self._dependency.failed(error.reason, delay_s)
-        # Whoever was told may have stopped it.
+        # A listener of the dependency may have stopped this.
         if delay_s is not None and not self._stopping:
             self._next = self._clock.callLater(delay_s, self.start)

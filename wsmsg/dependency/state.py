@@ -1,8 +1,8 @@
 """
-The state of one thing that a daemon needs, told the same way everywhere.
+The state of one thing that a daemon needs.
 
-Whoever dials the thing reports here what happened; the log, C{/readyz}, the
-metrics and C{wsmsg status} read it from here, so they cannot disagree::
+Whoever dials the thing reports here what happens.  The log, C{/readyz}, the metrics
+and C{wsmsg status} read the state from here, so they cannot disagree::
 
     connecting --succeeded--> up --lost--> connecting
         | failed: stays, with the reason and the time of the next attempt
@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 class State(StrEnum):
     """
-    Where a dependency is.
+    The state of a dependency.
     """
 
     CONNECTING = "connecting"
@@ -36,12 +36,13 @@ class Snapshot:
     """
     A dependency at one moment, as C{/readyz} and C{wsmsg status} show it.
 
-    @ivar required: whether the daemon is not ready without it.
-    @ivar attempts: since it was last up.
-    @ivar losses: how often it went from up to not up.
-    @ivar since_s: when it came to this state, in unix seconds.
-    @ivar next_try_s: when the next attempt is due, in unix seconds, if one is.
-    @ivar about: what it turned out to be, where it may be one of several things.
+    @ivar required: the daemon is not ready without it.
+    @ivar attempts: the number of attempts since it was last up.
+    @ivar losses: the number of changes from up to not up.
+    @ivar since_s: the time of the last change of state, in unix seconds.
+    @ivar next_try_s: the time of the next attempt, in unix seconds; L{None}: there is
+        none.
+    @ivar about: a description, where the thing may be one of several kinds.
     """
 
     name: str
@@ -57,11 +58,11 @@ class Snapshot:
 
 class Dependency:
     """
-    One thing that a daemon needs: a Message, the journal, the store, the presence.
+    One thing that a daemon needs: another daemon, the journal, the store, the presence.
 
-    @param name: what an operator calls it, as C{message 127.0.0.1:22004}.
+    @param name: the name for operators, such as C{message 127.0.0.1:22004}.
     @param clock: for the times in the snapshot; its seconds are unix seconds.
-    @param required: whether the daemon is not ready without it.
+    @param required: the daemon is not ready without it.
     @ivar state: written by this object alone, as is C{up}.
     @ivar up: whether the state is L{State.UP}.
     @ivar about: as in L{Snapshot}.
@@ -102,8 +103,8 @@ class Dependency:
         Wait for the dependency.
 
         @return: a Deferred that fires at once if it is up, else when it comes up, after
-            the listeners of L{on_change}.  It may be cancelled; where the dependency
-            never comes up, it never fires.
+            the listeners of L{on_change}.  It may be cancelled; if the dependency never
+            comes up, it never fires.
         """
         if self.up:
             return succeed(None)
@@ -113,13 +114,13 @@ class Dependency:
 
     def on_change(self, listener: Callable[[Dependency], object]) -> None:
         """
-        Call C{listener} with this after each change of state.
+        Call C{listener} with this object after each change of state.
         """
         self._listeners.append(listener)
 
     def attempting(self) -> None:
         """
-        An attempt begins.
+        Report that an attempt begins.
         """
         self._attempts += 1
         self._next_try = None
@@ -131,7 +132,7 @@ class Dependency:
 
     def succeeded(self) -> None:
         """
-        The thing is there and answered.
+        Report that the thing is there and answered.
         """
         attempts, self._attempts, self._next_try = self._attempts, 0, None
         if self.state is State.UP:
@@ -147,10 +148,10 @@ class Dependency:
 
     def failed(self, reason: str, delay_s: float | None) -> None:
         """
-        An attempt failed; or, where none was made since it was lost, the next one is
-        due.
+        Report that an attempt failed; or, where none was made since the loss, that the
+        next one is due.
 
-        @param delay_s: seconds until the next; L{None}: there will be none.
+        @param delay_s: seconds until the next attempt; L{None}: there will be none.
         """
         self._last_error = reason
         if delay_s is None:
@@ -184,7 +185,7 @@ class Dependency:
 
     def lost(self, reason: str) -> None:
         """
-        What was up is gone.
+        Report that the thing was up and is gone.
         """
         if self.state is not State.UP:
             return
@@ -200,7 +201,7 @@ class Dependency:
 
     def stopped(self) -> None:
         """
-        We do not want it any more.
+        Report that the daemon does not need the thing any more.
         """
         self._next_try = None
         self._become(State.STOPPED)

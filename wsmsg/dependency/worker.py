@@ -1,9 +1,9 @@
 """
-One thread for one thing that blocks, asked for whole pieces of work.
+A thread for one thing whose calls block.
 
-A hop between a thread and the reactor costs as much as forty messages, so what is
-asked for is a batch, and what was finished before the reactor turns crosses back in
-one hop.
+A hop between a thread and the reactor costs as much as forty messages.  So callers ask
+for work in batches, and all results that are ready before the reactor's next turn cross
+back in one hop.
 """
 
 from __future__ import annotations
@@ -28,26 +28,25 @@ _Job = tuple[Callable[..., Any], tuple[Any, ...], "Deferred[Any]"]
 
 class TimeAndThreads(IReactorTime, IReactorFromThreads):
     """
-    What is asked of a reactor: its clock, and to be called from threads.
+    The parts of a reactor that a worker needs: its clock, and calls from threads.
     """
 
 
 class IWorker(Interface):
     """
-    Does one piece of work after the other, in the order in which they were asked
-    for.
+    Runs calls one after the other, in the order of L{do}.
     """
 
     def do(f: Callable[..., T], *args: Any) -> Deferred[T]:
         """
-        Call C{f(*args)} when all that was asked for before is done.
+        Call C{f(*args)} after all earlier calls.
 
-        @return: a Deferred that fires with what it returned or raised.
+        @return: a Deferred that fires with the result or the failure.
         """
 
     def quit() -> Deferred[None]:
         """
-        Do what was asked for, and nothing after that.
+        Finish the calls that were asked for, and accept no more.
 
         @return: a Deferred that fires when nothing of the worker is left.
         """
@@ -56,9 +55,9 @@ class IWorker(Interface):
 @implementer(IWorker)
 class Worker:
     """
-    A thread of its own, which lives from the first piece of work to L{quit}.
+    A thread that lives from the first call to L{quit}.
 
-    @param name: of the thread, for debuggers and C{ps}.
+    @param name: the name of the thread, for debuggers and C{ps}.
     """
 
     def __init__(self, name: str, reactor: IReactorFromThreads) -> None:
@@ -72,9 +71,9 @@ class Worker:
 
     def do(self, f: Callable[..., T], *args: Any) -> Deferred[T]:
         if self._over is not None:
-            raise RuntimeError(f"worker {self._name} was told to quit")
+            raise RuntimeError(f"worker {self._name} has quit")
         if self._thread is None:
-            # A daemon: a disk that hangs must not keep the process from ending.
+            # A daemon thread: a disk that hangs must not keep the process alive.
             self._thread = Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         done: Deferred[T] = Deferred()
@@ -96,11 +95,11 @@ class Worker:
             except BaseException:  # noqa: BLE001 - the top of a thread
                 result = Failure()
             self._finished.append((done, result))
-            # Cleared before the reactor looks into the deque, so none is left there.
+            # _arrive clears the flag before it reads the deque, so no result stays.
             if not self._crossing:
                 self._crossing = True
                 self._reactor.callFromThread(self._arrive)
-            # What a slow next piece of work would keep alive.
+            # A slow next call would keep these alive.
             del job, f, args, done, result
         self._reactor.callFromThread(self._ended)
 

@@ -15,9 +15,9 @@ The daemon at the core: it accepts, numbers, stores and pushes messages.
 The packages::
 
     ingress   from a send to a durable record
-    journal   the durable log: IJournal; kafka
+    journal   the durable log: IJournal; sqlite, kafka
     delivery  from a record to a numbered, stored and pushed message; commits
-    store     messages, groups, cursors, marks: IMessageStore; sqlite, mongo
+    store     messages, groups, read marks: IMessageStore; sqlite, mongo
     links     the Connects: streams, routes, pushes, cursors, typing
     queries   reads on behalf of users, read marks
     presence  the presence of users, shared by all Messages: IPresence
@@ -31,5 +31,5 @@ The modules::
     node       start, stop, reload, status and metrics of all parts
     rpc        the gRPC services
     query_rpc  queries in protobuf
-    backends   the adapters that the settings name
+    backends   the table of backends, and the adapters that the settings choose
 """

@@ -153,7 +153,7 @@ class Backends:
     """
     Makes the backends that the settings choose; starts none of them.
 
-    @param data_dir: the folder of embedded backends.
+    @param data_dir: the directory of embedded backends.
     """
 
     def __init__(

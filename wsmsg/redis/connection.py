@@ -1,16 +1,16 @@
 """
-One connection to a Redis that is opened again whenever it was lost.
+One connection to a Redis, opened again whenever it is lost.
 
-Each attempt is a connection of its own: the host is looked up again (after a failover
-it has another address), it logs in, loads the scripts, and shows by a check that it
-serves us.  The check is repeated every second: a dead socket is noticed by it, and a
-server that began to refuse writes.  Whatever the server refuses is a loss, with the
-reason; so it is dialled again, perhaps elsewhere, until it serves.
+Each attempt makes a new connection: it looks the host up again, whose address may have
+changed in a failover, logs in, loads the scripts, and checks that the server serves us.
+The check is repeated each second, so that a dead socket shows, and a server that begins
+to refuse writes.  Any error reply counts as a loss, with the reason; the connection is
+dialled again, perhaps to another server, until one serves.
 
 txredisapi's own reconnection is not used: it ends for good when a login fails, and
 calls that are made meanwhile wait for ever.
 
-Importing this imports the reactor.
+Importing this module imports the reactor.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from wsmsg.dependency.tls import trust_root
 from wsmsg.errors import Unavailable
 from wsmsg.settings.urls.redis import RedisUrl
 
-#: One command and its words, to the reply.
-Ask = Callable[..., "Deferred[Any]"]
-#: Fires when the server does what is wanted of it; fails when it refuses.
-Check = Callable[[Ask], "Deferred[Any]"]
+#: Sends the words of one command; fires with the reply.
+Execute = Callable[..., "Deferred[Any]"]
+#: Sends commands to see whether the server serves us; fails if it does not.
+Check = Callable[[Execute], "Deferred[Any]"]
 
 _BEAT_S = 1.0
 
-#: By the first word of a refusal, what it means to an operator.
+#: Errors of the server, by their first word, in terms of an operator.
 _REFUSALS = {
     "WRONGPASS": "the user or the password is wrong",
     "NOAUTH": "it wants a user or a password",
@@ -54,15 +54,15 @@ _REFUSALS = {
     "OOM": "it is full and takes no writes",
     "MISCONF": "it cannot write its data and takes no writes",
     "NOREPLICAS": "it has too few replicas and takes no writes",
-    "LOADING": "it is reading its data",
+    "LOADING": "it is loading its data",
     "MASTERDOWN": "it has lost its primary",
-    "WRONGTYPE": "somebody else uses our keys, choose another prefix",
+    "WRONGTYPE": "another program uses our keys, choose another prefix",
 }
 
 
 class RedisScript:
     """
-    A program that the server runs as one.
+    A Lua script, which the server runs as one atomic step.
     """
 
     def __init__(self, source: str) -> None:
@@ -70,20 +70,21 @@ class RedisScript:
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-def ping(ask: Ask) -> Deferred[Any]:
+def ping(execute: Execute) -> Deferred[Any]:
     """
-    The check that needs no right.
+    The check that needs no permission.
     """
-    return ask("PING")
+    return execute("PING")
 
 
 class RedisConnection:
     """
-    Opened by L{start}, kept open until L{stop}.
+    A connection that is opened by L{start} and kept open until L{stop}.
 
-    @param scripts: loaded before anything is asked.
-    @param line: what speaks with the server.
-    @param timeout_s: how long an attempt, and each reply, may take.
+    @param check: run at each attempt, and each second while the connection is up.
+    @param scripts: loaded at each attempt.
+    @param protocol: makes the protocol of each connection.
+    @param timeout_s: the limit for an attempt, and for each reply.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class RedisConnection:
         dependency: Dependency,
         check: Check = ping,
         scripts: Sequence[RedisScript] = (),
-        line: Callable[[], WatchedRedisProtocol] | None = None,
+        protocol: Callable[[], WatchedRedisProtocol] | None = None,
         timeout_s: float = 2.0,
     ) -> None:
         self.url = url
@@ -103,9 +104,9 @@ class RedisConnection:
         self._reactor = reactor
         self._check = check
         self._scripts = scripts
-        self._lines = _Lines.forProtocol(line or WatchedRedisProtocol)
+        self._factory = _QuietFactory.forProtocol(protocol or WatchedRedisProtocol)
         self._timeout_s = timeout_s
-        self._line: WatchedRedisProtocol | None = None
+        self._protocol: WatchedRedisProtocol | None = None
         self._attempt: Deferred[Any] = succeed(None)
         self._kept = KeptOpen(self._open, reactor, retry, dependency)
         self._beat = LoopingCall(self._beats)
@@ -113,13 +114,13 @@ class RedisConnection:
 
     def start(self) -> None:
         """
-        Begin with the first attempt.
+        Make the first attempt.
         """
         self._kept.start()
 
     def stop(self) -> Deferred[None]:
         """
-        Close it; what was asked and has no reply fails.
+        Close the connection; commands without a reply fail.
 
         @return: a Deferred that fires when nothing is left; never fails.
         """
@@ -127,32 +128,32 @@ class RedisConnection:
         if self._beat.running:
             self._beat.stop()
         self._attempt.cancel()
-        line, self._line = self._line, None
-        if line is not None:
-            ends.append(line.end())
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            ends.append(protocol.end())
         return gather(ends).addCallback(lambda _: self.dependency.stopped())
 
     @property
     def up(self) -> bool:
-        return self._line is not None
+        return self._protocol is not None
 
-    def ask(self, *words: object) -> Deferred[Any]:
+    def execute(self, *words: object) -> Deferred[Any]:
         """
-        One command.  Several that are asked in one turn of the reactor leave together,
-        and are carried out in their order.
+        Send one command.  Commands of one turn of the reactor leave together, and the
+        server executes them in their order.
 
-        @return: a Deferred that fires with the reply, or fails with L{Unavailable}:
-            then the connection is lost as well.
+        @return: a Deferred that fires with the reply.
+        @raise Unavailable: (as failure) the connection is lost.
         """
-        if self._line is None:
+        if self._protocol is None:
             return fail(self._kept.refusal())
-        return self._asked(self._line, *words)
+        return self._sent(self._protocol, *words)
 
     def run(self, script: RedisScript, *args: object) -> Deferred[Any]:
         """
-        Run a script, which is given the prefix as its only key.
+        Run a script, with the prefix of the URL as its only key.
         """
-        return self.ask("EVALSHA", script.sha, 1, self.url.prefix, *args)
+        return self.execute("EVALSHA", script.sha, 1, self.url.prefix, *args)
 
     # -- an attempt
 
@@ -161,27 +162,29 @@ class RedisConnection:
         return self._attempt.addErrback(self._unavailable)
 
     async def _connect(self) -> None:
-        opening: Deferred[Any] = self._endpoint().connect(self._lines)
-        line: WatchedRedisProtocol = await opening.addTimeout(
+        opening: Deferred[Any] = self._endpoint().connect(self._factory)
+        protocol: WatchedRedisProtocol = await opening.addTimeout(
             self._timeout_s, self._reactor
         )
-        ask = partial(self._asked, line)
+        execute = partial(self._sent, protocol)
         try:
             if self.url.password:
                 login = (self.url.user, self.url.password)
-                await ask("AUTH", *(word for word in login if word))
+                await execute("AUTH", *(word for word in login if word))
             if self.url.db:
-                await ask("SELECT", self.url.db)
-            loads = [ask("SCRIPT", "LOAD", script.source) for script in self._scripts]
+                await execute("SELECT", self.url.db)
+            loads = [
+                execute("SCRIPT", "LOAD", script.source) for script in self._scripts
+            ]
             await gather(loads)
-            await self._check(ask)
-            if line.problem:
-                raise Unavailable(self._told(line.problem))
+            await self._check(execute)
+            if protocol.problem:
+                raise Unavailable(self._at_place(protocol.problem))
         except BaseException:
-            line.transport.abortConnection()
+            protocol.transport.abortConnection()
             raise
-        self._line = line
-        line.on_loss(lambda: self._lost(line, self._told(line.problem)))
+        self._protocol = protocol
+        protocol.on_loss(lambda: self._lost(protocol, self._at_place(protocol.problem)))
         self._beat.start(_BEAT_S, now=False)
 
     def _endpoint(self) -> IStreamClientEndpoint:
@@ -202,46 +205,46 @@ class RedisConnection:
     # -- while it is up
 
     def _beats(self) -> Deferred[Any]:
-        # What fails has been told by then.
-        return self._check(self.ask).addErrback(lambda _: None)
+        # A failure has been reported as a loss by then.
+        return self._check(self.execute).addErrback(lambda _: None)
 
-    def _asked(self, line: WatchedRedisProtocol, *words: object) -> Deferred[Any]:
-        asked: Deferred[Any] = line.execute_command(*words)
-        asked.addTimeout(self._timeout_s, self._reactor)
-        return asked.addErrback(self._refused, line)
+    def _sent(self, protocol: WatchedRedisProtocol, *words: object) -> Deferred[Any]:
+        reply: Deferred[Any] = protocol.execute_command(*words)
+        reply.addTimeout(self._timeout_s, self._reactor)
+        return reply.addErrback(self._refused, protocol)
 
-    def _refused(self, failure: Failure, line: WatchedRedisProtocol) -> Failure:
-        if line.problem:
-            reason = self._told(line.problem)
+    def _refused(self, failure: Failure, protocol: WatchedRedisProtocol) -> Failure:
+        if protocol.problem:
+            reason = self._at_place(protocol.problem)
         else:
             reason = self._reason(failure)
-        self._lost(line, reason)
+        self._lost(protocol, reason)
         return Failure(Unavailable(reason))
 
-    def _lost(self, line: WatchedRedisProtocol, reason: str) -> None:
-        if line is not self._line:
+    def _lost(self, protocol: WatchedRedisProtocol, reason: str) -> None:
+        if protocol is not self._protocol:
             return
-        self._line = None
+        self._protocol = None
         if self._beat.running:
             self._beat.stop()
-        line.transport.abortConnection()
+        protocol.transport.abortConnection()
         self._kept.lost(Unavailable(reason))
 
     def _reason(self, failure: Failure) -> str:
         error = failure.value
         if isinstance(error, Unavailable):
             return error.reason
-        return self._told(self._said(failure))
+        return self._at_place(self._meaning(failure))
 
-    def _told(self, said: str) -> str:
+    def _at_place(self, said: str) -> str:
         return f"redis {self.url.place}: {said}"
 
-    def _said(self, failure: Failure) -> str:
+    def _meaning(self, failure: Failure) -> str:
         error = failure.value
         if isinstance(error, ResponseError):
             text = str(error).strip()
             meaning = _REFUSALS.get(text.partition(" ")[0])
-            return f"{meaning} ({text})" if meaning else f"it refused ({text})"
+            return f"{meaning} ({text})" if meaning else f"it refuses ({text})"
         if isinstance(error, TimeoutError):
             return f"no answer within {self._timeout_s:g} s"
         if isinstance(error, OSError) and error.strerror:
@@ -251,9 +254,9 @@ class RedisConnection:
 
 class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
     """
-    One connection, which logs in when it is told to.
+    The protocol of one connection, which does not log in by itself.
 
-    @ivar problem: why it was lost; empty: it was not.
+    @ivar problem: the reason of the loss; empty while the connection is open.
     """
 
     def __init__(self) -> None:
@@ -264,7 +267,7 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
 
     def on_loss(self, call: Callable[[], object]) -> None:
         """
-        Have this called when the connection is lost.
+        Have C{call} called when the connection is lost, at once if it is already.
         """
         self._on_loss = call
         if self.problem:
@@ -272,7 +275,9 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
 
     def end(self) -> Deferred[None]:
         """
-        @return: a Deferred that fires when the connection is closed.
+        Close the connection.
+
+        @return: a Deferred that fires when it is closed.
         """
         self.transport.abortConnection()
         return self._gone
@@ -285,9 +290,9 @@ class WatchedRedisProtocol(RedisProtocol):  # type: ignore[misc]
         self._gone.callback(None)
 
 
-class _Lines(Factory):
+class _QuietFactory(Factory):
     """
-    Makes them without a word in the log for each.
+    Makes protocols without a log line for each.
     """
 
     noisy = False

@@ -1,5 +1,5 @@
 """
-A connection to Redis that hears what is published, and bounds what it reads.
+A connection to Redis that receives published messages of bounded size.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from wsmsg.redis.connection import WatchedRedisProtocol
 
 class Subscriber(WatchedRedisProtocol):
     """
-    Subscribe by asking C{SUBSCRIBE}, as often as one likes.
+    The protocol of a connection that subscribes by C{SUBSCRIBE}, once or more.
 
-    @param heard: called with each message: text, or bytes where it is no UTF-8; never
-        raises.
-    @param limit_bytes: a longer message is dropped while it is read, and told as
+    @param heard: called with each message: text, or bytes that are not UTF-8; must not
+        raise.
+    @param limit_bytes: a longer message is dropped while it arrives, and reported as
         C{""}.
     """
 

@@ -1,3 +1,6 @@
 """
 SQLite files, each owned by one process.
+
+file  one file: its lock, its schema, and its connection
+rows  many rows in one statement
 """

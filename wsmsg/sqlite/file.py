@@ -1,10 +1,9 @@
 """
-What the embedded journal and the embedded store share: one SQLite file, which one
-process owns.
+One SQLite file that one process owns, as the embedded journal and store use it.
 
-The owner holds an C{flock} on C{<path>.lock} and has its pid in it, so a second
-process is told who has the file.  The kernel drops the lock with the process, however
-it ends.  SQLite's own locks would not do: they are only held for a transaction.
+The owner holds an C{flock} on C{<path>.lock} and writes its pid there, so that a second
+process can say who has the file.  The kernel drops the lock with the process, however
+it ends.  SQLite's own locks would not do: they are held only for a transaction.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ import attrs
 from wsmsg.dependency.reopen import Broken
 from wsmsg.errors import Unavailable
 
-#: For C{UPSERT}, C{json_group_array} and C{->>} as we use them.
+#: The first version with C{UPSERT}, C{json_group_array} and C{->>} as used here.
 NEEDED = (3, 38, 0)
 
-# Sixteen megabytes: a page that many batches touch is copied into the file once.
+# Sixteen megabytes: a page that many batches change is copied into the file once.
 _CHECKPOINT_PAGES = 4000
 _BUSY_S = 2.0
 _MAGIC = b"SQLite format 3\x00"
 
 
-# What sqlite3 raises for values: a broken constraint, a text or a number too big for
-# SQLite, a text that is no Unicode.
+# The exceptions of sqlite3 for values: a violated constraint, a text or a number too
+# big for SQLite, a text with surrogates.
 _UNFIT = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
 
 
@@ -50,12 +49,12 @@ class InUse(Unavailable):
 @attrs.frozen
 class Schema:
     """
-    What kind of file it is.
+    The kind of a file, and its tables.
 
-    @ivar kind: what an operator calls it.
-    @ivar application_id: SQLite's number for the kind, in the file's header.
-    @ivar scripts: the first makes the tables of version 1; each further one makes
-        those of the next version of them.
+    @ivar kind: the name for operators.
+    @ivar application_id: SQLite's number for the kind, in the header of the file.
+    @ivar scripts: the first script creates the tables of version 1; each further script
+        migrates them to the next version.
     """
 
     kind: str
@@ -72,7 +71,7 @@ class Schema:
 
 def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
     """
-    @raise Broken: Python came with a SQLite that is too old.
+    @raise Broken: the SQLite of this Python is too old.
     """
     if version < NEEDED:
         needed, has = (".".join(map(str, v)) for v in (NEEDED, version))
@@ -81,10 +80,10 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Non
 
 def check_free(path: str, schema: Schema) -> None:
     """
-    Find out before the daemon begins whether the file could be opened.  No thread,
-    no lock and no SQLite handle is left, so the process may fork after it.
+    Check before the daemon starts whether the file could be opened.  No thread, no lock
+    and no SQLite handle is left, so the process may fork afterwards.
 
-    @raise Unavailable: in one line why not.
+    @raise Unavailable: it could not, with the reason in one line.
     """
     check_version()
     lock = Lock(path, schema.kind)
@@ -112,7 +111,7 @@ def user_of(path: str, schema: Schema) -> str:
 
 class Lock:
     """
-    The right to use the file of this path.
+    The right to use the file of a path.
     """
 
     def __init__(self, path: str, kind: str) -> None:
@@ -122,7 +121,7 @@ class Lock:
 
     def acquire(self) -> None:
         """
-        @raise Unavailable: another has it, or the folder cannot be written to.
+        @raise Unavailable: another process has it, or the directory cannot be written.
         """
         folder = os.path.dirname(os.path.abspath(self._path))
         try:
@@ -144,7 +143,7 @@ class Lock:
         except OSError as e:
             self.release()
             raise Unavailable(
-                f"{self._kind} {self._path} cannot be used: folder {folder}: "
+                f"{self._kind} {self._path} cannot be used: directory {folder}: "
                 f"{e.strerror}"
             ) from e
 
@@ -158,11 +157,11 @@ class SqliteFile:
     """
     One connection to a file.  Only one thread at a time may use it.
 
-    All methods raise L{Unavailable} where SQLite cannot do its work, L{Broken} where
-    it never will with this file, and L{Unfit} where the request itself is invalid.
+    Its methods raise L{Unavailable} where SQLite cannot do its work, L{Broken} where
+    it never will with this file, and L{Unfit} where the values are at fault.
 
-    @param reads: never writes, and leaves lock and tables to another connection of
-        this process.
+    @param reads: the connection never writes, and leaves the lock and the tables to
+        another connection of this process.
     """
 
     def __init__(self, path: str, schema: Schema, *, reads: bool = False) -> None:
@@ -174,7 +173,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """
-        Open it, made new if there is none; what was open before is closed.
+        Open the file, or create it.  An open connection is closed first.
         """
         self.close()
         check_version()
@@ -191,20 +190,20 @@ class SqliteFile:
 
     def close(self) -> None:
         """
-        Close it, if it is open; never fails.
+        Close the connection, if it is open; never fails.
         """
         db, self._db = self._db, None
         if db is not None:
             try:
                 db.close()
             except sqlite3.Error:
-                # The last checkpoint could not be made; the next opening makes it.
+                # The last checkpoint failed; the next opening makes it.
                 pass
         self._lock.release()
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """
-        Execute one statement; outside of L{transaction} it is one by itself.
+        Execute one statement; outside of L{transaction} it is a transaction of its own.
         """
         db = self._db
         if db is None:
@@ -218,7 +217,7 @@ class SqliteFile:
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """
-        The first row of the result, or L{None}.
+        Return the first row of the result, or L{None}.
         """
         found = self.run(sql, parameters)
         with self._translated_errors():
@@ -226,7 +225,7 @@ class SqliteFile:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
         """
-        The rows of the result, as far as they are asked for.
+        Iterate over the rows of the result; further rows are not computed.
         """
         found = self.run(sql, parameters)
         with self._translated_errors(), closing(found):
@@ -235,7 +234,7 @@ class SqliteFile:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """
-        All that is run inside is kept, or nothing of it if something is raised.
+        Keep all changes of the block, or none if it raises.
         """
         self.run("BEGIN IMMEDIATE")
         try:
@@ -247,7 +246,7 @@ class SqliteFile:
             raise
 
     def _create(self) -> None:
-        # People's messages: SQLite gives its other files the mode of this one.
+        # Private messages: SQLite gives its other files the mode of this one.
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as e:
@@ -260,7 +259,7 @@ class SqliteFile:
             self._path,
             timeout=_BUSY_S,
             isolation_level=None,
-            # Tests have no threads; with them it is always the worker's.
+            # Tests work in one thread; a daemon always in that of its worker.
             check_same_thread=False,
         )
         mode = self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -292,7 +291,7 @@ class SqliteFile:
                     self.run(statement)
             if not version:
                 self.run(f"PRAGMA application_id = {schema.application_id}")
-            # Written each time: this is how a full or read-only disk is noticed.
+            # Written each time, so that a full or read-only disk shows.
             self.run(f"PRAGMA user_version = {schema.version}")
 
     @contextmanager
@@ -311,8 +310,8 @@ class SqliteFile:
 
 
 def _check_header(path: str, schema: Schema) -> None:
-    # https://www.sqlite.org/fileformat2.html section 1.3; what is in the write-ahead
-    # log only is found when the file is opened.
+    # https://www.sqlite.org/fileformat2.html section 1.3.  A header that is only in
+    # the write-ahead log is checked when the file is opened.
     where = f"{schema.kind} {path}"
     try:
         with open(path, "rb") as f:
@@ -322,11 +321,11 @@ def _check_header(path: str, schema: Schema) -> None:
     except OSError as e:
         raise Unavailable(f"{where} cannot be used: {e.strerror}") from e
     if not os.access(path, os.W_OK):
-        raise Unavailable(f"{where} cannot be used: it may not be written to")
+        raise Unavailable(f"{where} cannot be used: it is not writable")
     if not header:
         return
     if len(header) < 100 or not header.startswith(_MAGIC):
-        raise Broken(f"{where} is damaged: it is no SQLite file")
+        raise Broken(f"{where} is damaged: it is not a SQLite file")
     _check_kind(
         path,
         schema,

@@ -2,9 +2,9 @@
 Many rows in one statement.
 
 Python gives up its interpreter lock at each step of a statement and may wait some
-milliseconds to have it back, so a batch that is one statement is much faster than a
-statement a row.  The rows are bound to a C{VALUES} table; so that SQLite compiles only
-a few statements, its size is a power of two, and what is too much of it is NULL.
+milliseconds to get it back, so one statement for a batch is much faster than one for
+each row.  The rows are bound to a C{VALUES} table.  Its size is a power of two, and
+rows beyond the batch are NULL, so that SQLite compiles only a few statements.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from wsmsg.model import INT64_MAX
 from wsmsg.sqlite.file import SqliteFile, Unfit
 
-#: The most rows in one statement: beyond it nothing is gained.
+#: The most rows in one statement: more bring no speed.
 MOST = 256
 
 
@@ -24,7 +24,7 @@ def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, list[Any]]]:
     """
     Cut rows of one width into tables.
 
-    @return: pairs of the size of the table, as L{statement} wants it, and its values.
+    @return: pairs of the size of a table, as L{statement} takes it, and its values.
     """
     for i in range(0, len(rows), MOST):
         some = rows[i : i + MOST]
@@ -37,36 +37,36 @@ def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, list[Any]]]:
 @cache
 def statement(sql: str, size: int, width: int) -> str:
     """
-    C{sql} with a table of so many rows in place of C{{rows}}.  Its columns are
-    C{column1} and so on; in rows that are too much all of them are NULL.
+    Return C{sql} with a table of C{size} rows in place of C{{rows}}.  Its columns are
+    C{column1} and so on; in rows beyond the batch all of them are NULL.
     """
     row = "(" + ", ".join("?" * width) + ")"
     return sql.format(rows="(VALUES " + ", ".join([row] * size) + ")")
 
 
-def ask(
+def select(
     file: SqliteFile, sql: str, keys: Sequence[tuple[Any, ...]], decoder: Any
 ) -> list[Any]:
     """
-    What is stored for these keys.
+    Read what is stored for these keys.
 
-    @param sql: with C{{rows}} in place of the keys; gives one row, a JSON array.
-    @param decoder: of that array.
+    @param sql: with C{{rows}} in place of the keys; returns one row, a JSON array.
+    @param decoder: decodes that array.
     """
     try:
-        return list(_answers(file, sql, keys, decoder))
+        return list(_selected(file, sql, keys, decoder))
     except Unfit:
-        # What cannot be stored is not stored.
+        # A key that cannot be stored has no rows.
         keys = [key for key in keys if storable(key)]
-        return list(_answers(file, sql, keys, decoder))
+        return list(_selected(file, sql, keys, decoder))
 
 
 def write(file: SqliteFile, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
     """
-    Change what is stored.
+    Write rows.
 
     @param sql: with C{{rows}} in place of the rows.
-    @return: how many rows of the file it changed.
+    @return: the number of rows of the file that changed.
     """
     written = 0
     for size, values in chunks(rows):
@@ -76,7 +76,7 @@ def write(file: SqliteFile, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
 
 def storable(row: Iterable[Any]) -> bool:
     """
-    Whether SQLite can hold these values.
+    Return L{True} if SQLite can hold these values.
     """
     for value in row:
         if isinstance(value, int):
@@ -90,7 +90,7 @@ def storable(row: Iterable[Any]) -> bool:
     return True
 
 
-def _answers(
+def _selected(
     file: SqliteFile, sql: str, keys: Sequence[tuple[Any, ...]], decoder: Any
 ) -> Iterator[Any]:
     for size, values in chunks(keys):

@@ -129,9 +129,9 @@ class DoctorTests(SynchronousTestCase):
         for name, error, words in (
             ("journal", "no broker can be reached (_TRANSPORT: a:9092)", "start Kafka"),
             ("journal", "the broker refuses our credentials (X)", "kafka.password"),
-            ("journal", "we have no right to group g", "kafka-acls"),
-            ("journal", "we may not WRITE topic t", "kafka-acls"),
-            ("journal", "topic t is not there; make it", "kafka.create_topics"),
+            ("journal", "the user has no right to group g", "kafka-acls"),
+            ("journal", "the user may not WRITE topic t", "kafka-acls"),
+            ("journal", "topic t does not exist; create it", "kafka.create_topics"),
             (
                 "journal",
                 "topic t has 3 partitions and must have 4",

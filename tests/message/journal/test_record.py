@@ -106,7 +106,7 @@ class RecordTests(SynchronousTestCase):
         An id, a time or a kind that cannot be is a problem.
         """
         for field in ("message_id", "time_ms", "kind"):
-            self.assert_problem(record(**{field: -1}), "cannot be")
+            self.assert_problem(record(**{field: -1}), "impossible")
 
     def test_cannot_be_written(self) -> None:
         """

@@ -82,7 +82,7 @@ class KafkaJournalPlace:
         without the wait for its session to end.
         """
         assert self._last is not None
-        self._last._partitions.went(self._last._partitions.positions())
+        self._last._partitions.revoke(self._last._partitions.positions())
         await self._last.stop()
         return await self.open()
 

@@ -181,7 +181,7 @@ class RefusedTests(KafkaCase):
         place = kafka_place(create_topics=False)
         reason = await self.refused(place)
         self.assertIn(f"topic {place.topic}", reason)
-        self.assertIn("is not there", reason)
+        self.assertIn("does not exist", reason)
 
     async def test_credentials(self) -> None:
         """

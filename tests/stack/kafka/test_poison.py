@@ -16,7 +16,7 @@ from tests.integration.installation import Installation
 from tests.stack.cluster import Cluster
 from tests.stack.servers import kafka_address, needs
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.message.journal.kafka.dead_letters import letter_of
+from wsmsg.message.journal.kafka.dead_letters import dead_letter_record
 from wsmsg.message.journal.record import encode
 from wsmsg.model import Message, conversation_of
 from wsmsg.rpc.record_pb2 import Record
@@ -101,7 +101,7 @@ class PoisonTests(IntegrationTestCase):
 
         conversation = conversation_of(one, other)
         mended = encode(Message(conversation, one, "mended", 1, "late", 1, 5))
-        letter = letter_of(
+        letter = dead_letter_record(
             topic, JournalEntry(0, 5000, None, mended, ""), "was too new"
         )
         self.produce(

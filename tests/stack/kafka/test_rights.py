@@ -45,4 +45,4 @@ class GroupRightsTests(KafkaCase):
             answer.result(10)
         await first.stop()
         reason = await self.refused(place)
-        self.assertIn(f"we have no right to group {place.settings.group}", reason)
+        self.assertIn(f"the user has no right to group {place.settings.group}", reason)

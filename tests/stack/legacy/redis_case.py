@@ -97,13 +97,13 @@ class BesideCase(TestCase):
         """
         Return the users who are online, as legacy Connects see it.
         """
-        return set(await self.other.ask("SMEMBERS", "online_users"))
+        return set(await self.other.execute("SMEMBERS", "online_users"))
 
     async def connections(self, user: int) -> list[str]:
         """
         Names of the connections of a user, as legacy peers do Connects find them.
         """
-        return sorted(await self.other.ask("KEYS", f"conn:{user}:*"))
+        return sorted(await self.other.execute("KEYS", f"conn:{user}:*"))
 
     async def settled(self, *users: int) -> None:
         """
@@ -121,10 +121,10 @@ class BesideCase(TestCase):
         """
         name = f"conn-{user}-{since_s}"
         key = f"conn:{user}:{name}"
-        await self.other.ask("HSET", key, "userID", user, "connID", name)
-        await self.other.ask("HSET", key, "serverID", server)
-        await self.other.ask("EXPIRE", key, 7200)
-        await self.other.ask("SADD", "online_users", user)
+        await self.other.execute("HSET", key, "userID", user, "connID", name)
+        await self.other.execute("HSET", key, "serverID", server)
+        await self.other.execute("EXPIRE", key, 7200)
+        await self.other.execute("SADD", "online_users", user)
         return key
 
     async def back(self) -> None:

@@ -138,7 +138,7 @@ class MessagesTests(LegacyTestCase):
             await pairs[0].users[1].heard.count(10)
             await second.start()
             await second.ready()
-            await second.until_logged("are ours now")
+            await second.until_logged("assigned partitions")
             await asyncio.sleep(2)  # both have conversations for a while
             await second.kill()
             await talking

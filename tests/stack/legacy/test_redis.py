@@ -42,7 +42,7 @@ class TellingTests(BesideCase):
         await self.settled(1001)
         (key,) = await self.connections(1001)
         self.assertEqual(key, f"conn:1001:conn-1001-{NOW_S}")
-        words = await self.other.ask("HGETALL", key)
+        words = await self.other.execute("HGETALL", key)
         self.assertEqual(
             dict(zip(words[::2], words[1::2], strict=True)),
             {
@@ -54,7 +54,7 @@ class TellingTests(BesideCase):
                 "lastHeartbeat": str(NOW_S),
             },
         )
-        self.assertTrue(7100 < await self.other.ask("TTL", key) <= 7200)
+        self.assertTrue(7100 < await self.other.execute("TTL", key) <= 7200)
         redis.session_removed(session)
         await self.settled()
         self.assertEqual(await self.connections(1001), [])
@@ -114,7 +114,7 @@ class TellingTests(BesideCase):
         redis.session_added(session)
         redis.session_added(other)
         await self.settled(7, 8)
-        now_s = int((await self.other.ask("TIME"))[0])
+        now_s = int((await self.other.execute("TIME"))[0])
         await self.theirs(7, now_s - 30)
         redis.session_removed(session)
         redis.session_removed(other)
@@ -133,7 +133,7 @@ class TellingTests(BesideCase):
             return len(await self.connections(7)) == 2
 
         await until(both)
-        self.assertEqual(await self.other.ask("HGET", key, "serverID"), "connect-1")
+        self.assertEqual(await self.other.execute("HGET", key, "serverID"), "connect-1")
         redis.session_removed(session)
 
         async def theirs() -> bool:
@@ -159,8 +159,8 @@ class TellingTests(BesideCase):
         await until(all_told)
         await redis.stop()
         self.assertEqual(await self.online(), {"9"})
-        self.assertEqual(len(await self.other.ask("KEYS", "conn:*")), 1)
-        self.assertEqual(await self.other.ask("KEYS", "wsmsg:bridge:node*"), [])
+        self.assertEqual(len(await self.other.execute("KEYS", "conn:*")), 1)
+        self.assertEqual(await self.other.execute("KEYS", "wsmsg:bridge:node*"), [])
 
 
 @needs("redis")
@@ -195,7 +195,7 @@ class ForwardedTests(BesideCase):
         """
         Hand it to us, as they do; how many heard it.
         """
-        return int(await self.other.ask("PUBLISH", "connect_forward:here", text))
+        return int(await self.other.execute("PUBLISH", "connect_forward:here", text))
 
     async def test_forwarded(self) -> None:
         """

@@ -62,7 +62,7 @@ class BesideTests(IntegrationTestCase):
         """
         Ask their Redis.
         """
-        return await self.redis.ask(*words).asFuture(asyncio.get_running_loop())
+        return await self.redis.execute(*words).asFuture(asyncio.get_running_loop())
 
     async def online(self, *users: int) -> None:
         """
@@ -157,7 +157,7 @@ class HandingOn(LegacyPeersTestCase):
         text = json.dumps({**forwarded(user_id=message.to), "message": said})
 
         async def heard() -> bool:
-            asked = self.redis.ask("PUBLISH", "connect_forward:here", text)
+            asked = self.redis.execute("PUBLISH", "connect_forward:here", text)
             return bool(await asked.asFuture(asyncio.get_running_loop()))
 
         await eventually("somebody heard it", heard)

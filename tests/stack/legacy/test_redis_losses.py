@@ -43,7 +43,7 @@ class LossTests(BesideCase):
         redis = await opened(self, redis_at(self.url))
         redis.session_added(Known(1))
         await self.settled(1)
-        await self.other.ask("FLUSHALL")
+        await self.other.execute("FLUSHALL")
         await self.settled(1)
         self.assertEqual(redis.dependency.snapshot().losses, 0)
         self.assertEqual(len(self.flushLoggedErrors()), 0)
@@ -103,7 +103,7 @@ class LossTests(BesideCase):
         await self.settled(1)
         # As a kill does: nothing is taken out.
         await dead._redis.stop()
-        await self.other.ask("ZADD", "wsmsg:bridge:nodes", 1, "here")
+        await self.other.execute("ZADD", "wsmsg:bridge:nodes", 1, "here")
         await self.settled()
         self.assertEqual(await self.connections(1), [])
 
@@ -142,5 +142,5 @@ class LossTests(BesideCase):
         rights = "+@read +@write +@scripting +@connection +@pubsub +time"
         places = "~conn:* ~online_users ~wsmsg:* &connect_forward:*"
         words = ["on", f">{PASSWORD}", *places.split(), *rights.split()]
-        await self.other.ask("ACL", "SETUSER", "later", *words)
+        await self.other.execute("ACL", "SETUSER", "later", *words)
         await self.settled(1)

@@ -58,7 +58,7 @@ class RelayTests(IntegrationTestCase):
             await daemon.start()
         for daemon in (one, two):
             await daemon.ready()
-            await daemon.until_logged("are ours now")  # each has a share
+            await daemon.until_logged("assigned partitions")  # each has a share
         connects = [await self.legacy(daemon) for daemon in (one, two)]
         for daemon in (one, two):
             await eventually("it relays", partial(self.relaying, daemon), 30)

@@ -113,9 +113,9 @@ class LeaseTests(TestCase):
         """
         await opened(self, registry_at(self.url, "127.0.0.1:1"))
         other = await asking(self, self.url)
-        now = int((await other.ask("TIME"))[0]) * 1000
+        now = int((await other.execute("TIME"))[0]) * 1000
         key = f"{self.url.prefix}messages"
-        await other.ask("ZADD", key, now + 1500, "127.0.0.2:1")
+        await other.execute("ZADD", key, now + 1500, "127.0.0.2:1")
         discovery = discovery_at(self.url)
         self.addCleanup(discovery.stop)
         discovery.start(self.told.changed)
@@ -129,10 +129,10 @@ class LeaseTests(TestCase):
         registry = await opened(self, registry_at(self.url, "127.0.0.1:1"))
         other = await asking(self, self.url)
         key = f"{self.url.prefix}messages"
-        left_ms = await other.ask("PTTL", key)
+        left_ms = await other.execute("PTTL", key)
         self.assertTrue(0 < left_ms <= 5000, left_ms)
         await registry.stop()
-        self.assertEqual(await other.ask("EXISTS", key), 0)
+        self.assertEqual(await other.execute("EXISTS", key), 0)
 
     async def test_reader(self) -> None:
         """
@@ -183,7 +183,7 @@ class NumberTests(TestCase):
         # Asked after what the registry has asked itself.
         await deferLater(REACTOR, 0)
         other = await asking(self, url)
-        await other.ask("PING")
+        await other.execute("PING")
         return registry, told.result if told.called else number  # type: ignore[return-value]
 
     async def test_taken(self) -> None:

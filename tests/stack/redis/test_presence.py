@@ -130,11 +130,11 @@ class SharedTests(TestCase):
         await presence.change("b", [], [3])
         await presence.forget("b")
         other = await asking(self, place(url_of(own)))
-        keys = set(await other.ask("KEYS", "*")) - {"stack:ready"}
+        keys = set(await other.execute("KEYS", "*")) - {"stack:ready"}
         self.assertGreaterEqual(len(keys), 6)
         for key in keys:
             self.assertTrue(key.startswith("ours:"), key)
-            self.assertGreater(await other.ask("PTTL", key), 0, key)
+            self.assertGreater(await other.execute("PTTL", key), 0, key)
 
     async def test_dead_message(self) -> None:
         """
@@ -202,7 +202,7 @@ class FaultTests(TestCase):
         A Redis that lost all it had is told again who is there.
         """
         presence = await self.told()
-        await self.other.ask("FLUSHALL")
+        await self.other.execute("FLUSHALL")
         self.assertEqual(await online(presence, 7), [False])
         await presence.renew("a")
         self.assertEqual(await online(presence, 7), [True])
@@ -212,7 +212,7 @@ class FaultTests(TestCase):
         A Redis that forgot our scripts gets them again.
         """
         presence = await self.told()
-        await self.other.ask("SCRIPT", "FLUSH")
+        await self.other.execute("SCRIPT", "FLUSH")
         with self.assertRaises(Unavailable):
             await presence.renew("a")
         await until_state(presence.dependency, State.UP)
@@ -235,9 +235,9 @@ class FaultTests(TestCase):
         takes them.
         """
         presence = await self.told()
-        await self.other.ask("REPLICAOF", "127.0.0.1", "1")
+        await self.other.execute("REPLICAOF", "127.0.0.1", "1")
         await self.failures.until(presence.dependency, "it is read-only (READONLY ")
-        await self.other.ask("REPLICAOF", "NO", "ONE")
+        await self.other.execute("REPLICAOF", "NO", "ONE")
         await until_state(presence.dependency, State.UP)
 
     async def test_full(self) -> None:
@@ -245,9 +245,9 @@ class FaultTests(TestCase):
         A Redis that is full is told as that, and served by again once it is not.
         """
         presence = await self.told()
-        await self.other.ask("CONFIG", "SET", "maxmemory", "1")
+        await self.other.execute("CONFIG", "SET", "maxmemory", "1")
         await self.failures.until(presence.dependency, "it is full and takes no writes")
-        await self.other.ask("CONFIG", "SET", "maxmemory", "0")
+        await self.other.execute("CONFIG", "SET", "maxmemory", "0")
         await until_state(presence.dependency, State.UP)
         await presence.renew("a")
         self.assertEqual(await online(presence, 7), [True])
@@ -260,7 +260,7 @@ class FaultTests(TestCase):
         presence = self.presence(url)
         await self.failures.until(presence.dependency, "password is wrong (WRONGPASS")
         self.assertNotIn("wrong-one", presence.dependency.snapshot().last_error)
-        await self.other.ask("ACL", "SETUSER", USER, ">wrong-one")
+        await self.other.execute("ACL", "SETUSER", USER, ">wrong-one")
         await until_state(presence.dependency, State.UP)
 
     async def test_missing_right(self) -> None:
@@ -272,7 +272,7 @@ class FaultTests(TestCase):
         reader = self.presence(place(url_of(self.own, READER)))
         await self.failures.until(reader.dependency, "the user lacks a right (NOPERM")
         rights = ("+@read", "+@write", "+@scripting", "+@connection", "+time")
-        await self.other.ask("ACL", "SETUSER", GUEST, *rights)
+        await self.other.execute("ACL", "SETUSER", GUEST, *rights)
         await until_state(presence.dependency, State.UP)
         await presence.replace("a", [7])
         await presence.change("a", [8], [7])
@@ -282,7 +282,7 @@ class FaultTests(TestCase):
         """
         A Redis that wants a password of somebody without one is told as that.
         """
-        await self.other.ask("ACL", "SETUSER", "default", "off")
+        await self.other.execute("ACL", "SETUSER", "default", "off")
         presence = self.presence(self.url)
         await self.failures.until(presence.dependency, "it wants a user or a password")
 
@@ -293,9 +293,9 @@ class FaultTests(TestCase):
         presence = self.presence(place(url_of(self.own, USER)))
         await until_state(presence.dependency, State.UP)
         for _ in range(5):
-            await self.other.ask("CLIENT", "KILL", "USER", USER)
+            await self.other.execute("CLIENT", "KILL", "USER", USER)
             await until_state(presence.dependency, State.CONNECTING)
-            await self.other.ask("CLIENT", "KILL", "USER", USER)
+            await self.other.execute("CLIENT", "KILL", "USER", USER)
             await until_state(presence.dependency, State.UP)
         await presence.replace("a", [7])
 

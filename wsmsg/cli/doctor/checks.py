@@ -48,9 +48,13 @@ _REMEDIES = (
         *("journal", "no right"),
         "grant the user that right (kafka-acls.sh), or correct kafka.group",
     ),
-    ("journal", "we may not", "grant the user the right to the topic (kafka-acls.sh)"),
     (
-        *("journal", "is not there"),
+        "journal",
+        "the user may not",
+        "grant the user the right to the topic (kafka-acls.sh)",
+    ),
+    (
+        *("journal", "does not exist"),
         "create the topic (kafka-topics.sh), or set kafka.create_topics = true",
     ),
     (

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from wsmsg.connect.discovery.interface import Changed, IDiscovery
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.redis.connection import Ask, RedisConnection
+from wsmsg.redis.connection import Execute, RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
 
 #: For so long after the return of Redis no known address is dropped.
@@ -55,8 +55,8 @@ class RedisDiscovery:
         self._changed = None
         return self._redis.stop()
 
-    def _read_list(self, ask: Ask) -> Deferred[Any]:
-        asked = ask("ZRANGE", f"{self._redis.url.prefix}messages", 0, -1)
+    def _read_list(self, execute: Execute) -> Deferred[Any]:
+        asked = execute("ZRANGE", f"{self._redis.url.prefix}messages", 0, -1)
         return asked.addCallback(self._list_read)
 
     def _list_read(self, found: list[str]) -> None:

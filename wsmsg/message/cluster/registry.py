@@ -28,7 +28,7 @@ from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.cluster.interface import OthersListener
 from wsmsg.message.cluster.message_ids import NUMBERS
-from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
+from wsmsg.redis.connection import Execute, RedisConnection, RedisScript
 from wsmsg.settings.urls.redis import RedisUrl
 
 LEASE_S = 5.0
@@ -154,10 +154,10 @@ class RedisRegistry:
         if self._others is not None:
             listener(self._others)
 
-    def _check(self, ask: Ask) -> Deferred[Any]:
+    def _check(self, execute: Execute) -> Deferred[Any]:
         # Renewing the lease shows that Redis can do what the list needs.
         lease_ms = int(LEASE_S * 1000)
-        asked = ask(
+        asked = execute(
             "EVALSHA", _ENLIST.sha, 1, self._redis.url.prefix, self._address, lease_ms
         )
         return asked.addCallback(self._listed)

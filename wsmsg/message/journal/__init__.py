@@ -1,3 +1,12 @@
 """
-The durable log of accepted messages.
+The journal: the durable log of accepted messages.
+
+::
+
+    ingress --append--> journal --read--> delivery --commit--> journal
+
+interface  IJournal, and the values that it returns
+record     the bytes of a record
+kafka/     the journal in Kafka, for many Messages
+sqlite/    the embedded journal, for one Message
 """

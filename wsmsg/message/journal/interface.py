@@ -1,10 +1,10 @@
 """
-What Message needs of its backends.
+The interface of the journal.
 
-Each interface has one contract suite (C{tests/contracts.py}) that every backend
-passes.  All methods that touch a backend take whole batches and return Deferreds;
-all of them fail with L{wsmsg.errors.Unavailable} when the backend is not there, and
-then it is not known whether they were carried out: every call may be repeated.
+Every backend passes one contract suite (C{tests/contracts.py}).  All methods that reach
+a backend take batches and return Deferreds.  Each of them fails with
+L{wsmsg.errors.Unavailable} while the backend is away; the call may have been carried
+out then, and may be repeated.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from wsmsg.model import Message
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     """
-    One record read from the journal.
+    A record that was read from the journal.
 
-    @ivar partition: records of one conversation are all in one partition.
-    @ivar offset: its place there; rises, perhaps with holes.
-    @ivar message: without a number; L{None} where the record cannot be decoded.
-    @ivar value: the record as it was stored, for the dead letters.
+    @ivar partition: all records of a conversation are in one partition.
+    @ivar offset: the place in the partition; rises, perhaps with gaps.
+    @ivar message: without a number; L{None} if the record cannot be decoded.
+    @ivar value: the bytes of the record, for the dead letters.
     @ivar problem: why C{message} is L{None}.
     """
 
@@ -41,9 +41,9 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
 @attrs.frozen
 class DeadLetter:
     """
-    A record that could not be processed, kept with its reason.
+    A record that could not be delivered, kept with the reason.
 
-    @ivar number: its own number, for C{wsmsg dead-letters}.
+    @ivar number: the number of the letter, for C{wsmsg dead-letters}.
     """
 
     number: int
@@ -71,51 +71,47 @@ class Backlog:
 
 class IJournal(Interface):
     """
-    The durable log: what is in it was accepted.
+    The durable log: a message that is in it was accepted.
     """
 
     dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} that tells its state."
+        "The L{wsmsg.dependency.state.Dependency} that tells the state."
     )
     spacing_s = Attribute(
-        "What two appends are to be apart to be cheap, in seconds; 0: they cost by the "
-        "record."
+        "The seconds that appends should be apart; 0: their cost depends on the number "
+        "of records alone."
     )
 
     def start() -> None:
         """
-        Open it and keep it open; failures go to C{dependency} and are retried.
-
-        @return: L{None}; it does not wait.
+        Open the journal and keep it open; failures go to C{dependency} and are retried.
         """
 
     def stop() -> Deferred[None]:
         """
-        Finish what is in flight, write the last commit, close.
+        Finish the appends in flight, write the last commit, and close.
 
         @return: a Deferred that fires when nothing is left; never fails.
         """
 
     def append(messages: Sequence[Message]) -> Deferred[None]:
         """
-        Make these durable, in their order.
+        Make messages durable, in their order.
 
-        @param messages: a sequence of L{Message}.
-        @return: a Deferred that fires with L{None} once B{all} are durable.
+        @return: a Deferred that fires once B{all} are durable.
         @raise Unavailable: (as failure) some may be durable, some not.
         """
 
     def read(limit: int) -> Deferred[list[JournalEntry]]:
         """
-        The next entries after those read before (at first: after the last commit),
-        in the order of each partition.
+        Read the next entries after those that were read before, or at first after the
+        last commit, in the order of each partition.
 
         Only one read may be open at a time.
 
-        @param limit: the most entries to give.
-        @return: a Deferred that fires with a non-empty list of L{JournalEntry} when
-        there
-            are some; with an empty one when the journal is stopping.
+        @param limit: the most entries to return.
+        @return: a Deferred that fires with a non-empty list of L{JournalEntry} as soon
+            as there is one; with an empty list when the journal stops.
         """
 
     def rewind() -> None:
@@ -125,45 +121,45 @@ class IJournal(Interface):
 
     def commit(positions: Mapping[int, int]) -> None:
         """
-        All entries below these offsets are settled and need never be read again.
+        Note that all entries below these offsets are settled, and need not be read
+        again.  They are written with the next append, or soon.
 
-        @param positions: mapping of partition to the offset after the last settled.
-        @return: L{None}; it is written with the next append or soon by itself.
+        @param positions: for each partition the offset after the last settled entry.
         """
 
     def on_revoked(forget: Callable[[], object]) -> None:
         """
-        Have this called when partitions were taken away from this process: what is
-        remembered of conversations may not be true any more.  What was read of those
-        partitions may still be settled; committing it is then without effect.  It is
-        called again before anything is read of partitions that came.
+        Call C{forget} when partitions were revoked from this process, and before
+        anything is read of newly assigned ones: cached facts about their conversations
+        may be out of date.  Records that were read of revoked partitions may still be
+        settled; their commit has no effect.
         """
 
     def counts() -> Mapping[str, int]:
         """
-        @return: C{lag}: records in the partitions of this process that are not
-            settled; C{in_flight}: records that are being appended; C{partitions}: how
-            many of them are read by this process.
+        @return: C{lag}: unsettled records in the partitions of this process;
+            C{in_flight}: records that are being appended; C{partitions}: the number of
+            partitions that this process reads.
         """
 
     def dead_letter(letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         """
         Put entries into the dead letters.
 
-        @param letters: a sequence of pairs (L{JournalEntry}, reason).
-        @return: a Deferred that fires with L{None} when that is durable.
+        @param letters: pairs of an entry and the reason.
+        @return: a Deferred that fires when they are durable.
         """
 
     def dead_letters(after: int, limit: int) -> Deferred[list[DeadLetter]]:
         """
-        @return: a Deferred that fires with a list of L{DeadLetter} with numbers
-            above C{after}, in their order.
+        @return: a Deferred that fires with dead letters with numbers above C{after}, in
+            order.
         """
 
     def replay(numbers: Sequence[int]) -> Deferred[list[int]]:
         """
-        Append the dead letters of these numbers to the journal again and take them
-        out of the dead letters, both or neither.
+        Append the dead letters of these numbers to the journal and remove them from the
+        dead letters, both or neither.
 
-        @return: a Deferred that fires with the numbers that were there.
+        @return: a Deferred that fires with the numbers that existed.
         """

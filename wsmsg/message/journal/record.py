@@ -1,5 +1,5 @@
 """
-Messages as the journal keeps them: L{wsmsg.rpc.record_pb2.Record}.
+The bytes of a record: L{wsmsg.rpc.record_pb2.Record}.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.model import InvalidName, Message, group_in, is_group, members_of
 from wsmsg.rpc.record_pb2 import Record
 
-#: The newest version of a record that this code understands, and writes.
+#: The version of the records that this code writes, and the newest that it reads.
 VERSION = 1
 
 _REASON = 200
@@ -21,9 +21,9 @@ _REASON = 200
 
 def encode(message: Message) -> bytes:
     """
-    The record of an accepted message, which has no number yet.
+    Return the record of an accepted message, which has no number yet.
 
-    @raise BadRequest: a text is no Unicode or a number no int64.
+    @raise BadRequest: a text is not valid Unicode, or a number is not an int64.
     """
     try:
         return Record(
@@ -37,18 +37,20 @@ def encode(message: Message) -> bytes:
             time_ms=message.time_ms,
         ).SerializeToString()
     except ValueError as e:
-        # UnicodeEncodeError is one, and so is what protobuf says to a big number.
-        raise BadRequest(f"the message cannot be written down: {e}") from e
+        # A UnicodeEncodeError, or the error of protobuf for a number out of range.
+        raise BadRequest(f"the message cannot be encoded: {e}") from e
 
 
 def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
     """
-    The entry of a record, with its problem where it cannot be understood.
+    Return the entry of a record, with its problem if it cannot be decoded.
     """
     try:
         record = Record.FromString(value)
     except DecodeError:
-        return JournalEntry(partition, offset, None, value, "the record is no protobuf")
+        return JournalEntry(
+            partition, offset, None, value, "the record is not a protobuf"
+        )
     problem = _record_problem(record)
     if problem:
         return JournalEntry(partition, offset, None, value, problem)
@@ -68,7 +70,7 @@ def _record_problem(record: Record) -> str:
     if record.version > VERSION:
         return (
             f"the record has version {record.version}, "
-            f"and this wsmsg understands up to {VERSION}"
+            f"and this wsmsg reads up to {VERSION}"
         )
     if not record.version:
         return "the record has no version"
@@ -81,7 +83,7 @@ def _record_problem(record: Record) -> str:
     if problem:
         return problem
     if record.message_id <= 0 or record.time_ms < 0 or record.kind < 0:
-        return "the record has a message id, a time or a kind that cannot be"
+        return "the record has an impossible message id, time or kind"
     return ""
 
 

@@ -1,5 +1,5 @@
 """
-What keeps the presence of users for readers outside.
+The interface of presence.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.model import UserPresence
 
-#: For how long a Connect is believed after it last showed that it lives, in seconds.
-#: With what a look takes it is still within the 5 s of P9; and where a primary falls
-#: silent, up to a second after it last renewed, another is one before that is over
-#: (C{_SUSPECT_BEATS} of Connect's streams: 3 s).
+#: The length of a lease in seconds.  With the time of a look-up it is still within the
+#: 5 s of P9.  Where a primary falls silent, up to a second after its last renewal,
+#: another Message becomes primary before the lease ends (C{_SUSPECT_BEATS} of Connect's
+#: streams: 3 s).
 LEASE_S = 4.5
 
 
 class IPresence(Interface):
     """
-    User state for readers outside, under a lease for each Connect.
+    The presence of users for readers outside, under a lease for each Connect.
     """
 
     dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} that tells its state."
+        "The L{wsmsg.dependency.state.Dependency} that tells the state."
     )
 
     def start() -> None:
         """
-        Open it and keep it open.
+        Open the backend and keep it open.
         """
 
     def stop() -> Deferred[None]:
@@ -39,7 +39,7 @@ class IPresence(Interface):
 
     def replace(node: str, users: Sequence[int]) -> Deferred[None]:
         """
-        These users, and no others, are at this Connect.
+        Set the users of a Connect.
 
         @return: a Deferred that fires with L{None}.
         """
@@ -48,28 +48,29 @@ class IPresence(Interface):
         node: str, online: Sequence[int], offline: Sequence[int]
     ) -> Deferred[None]:
         """
-        Users came to and left a Connect.
+        Add users to a Connect, and remove others.
 
         @return: a Deferred that fires with L{None}.
         """
 
     def renew(node: str) -> Deferred[None]:
         """
-        The Connect lives; without this for its lease its users are gone.
+        Renew the lease of a Connect; when it expires, the users of the Connect are
+        offline.
 
         @return: a Deferred that fires with L{None}.
         """
 
     def forget(node: str) -> Deferred[None]:
         """
-        The Connect is gone, and its users with it; unless another Message than this
-        one was the last to write it, which then is its primary.
+        Remove a Connect with its users, unless another Message wrote it last: that one
+        is its primary now.
 
         @return: a Deferred that fires with L{None}.
         """
 
     def look_up(users: Sequence[int]) -> Deferred[list[UserPresence]]:
         """
-        @return: a Deferred that fires with a list of L{wsmsg.model.UserPresence}, one a
-            user, in their order.
+        @return: a Deferred that fires with one L{wsmsg.model.UserPresence} for each
+            user, in order.
         """

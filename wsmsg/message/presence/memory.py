@@ -1,8 +1,8 @@
 """
-Presence in the memory of this process: L{IPresence} without anything to install.
+Presence in the memory of this process: L{IPresence} without a server.
 
-Whether a lease holds is a question of the time at which one asks, so there is no
-timer; a Connect that died is cleared away by the first call after its lease.
+A lease is checked when somebody asks, so there is no timer; the first call after a
+lease has expired removes its Connect.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Lease:
     """
     The users of one Connect.
 
-    @ivar renewed_s: when it last showed that it lives, in clock seconds.
+    @ivar renewed_s: the time of the last renewal, in clock seconds.
     """
 
     renewed_s: float
@@ -35,12 +35,12 @@ class _Lease:
 @implementer(IPresence)
 class MemoryPresence:
     """
-    Who is at which Connect, and when those who left were last seen.
+    The users of each Connect, and when those who left were last seen.
 
     @param clock: its seconds are unix seconds.
-    @param lease_s: how long a Connect is believed after it last showed that it lives.
-    @param last_seen_limit: of how many users who left the time is kept; over it those
-        who left first are as if they never were there.
+    @param lease_s: the length of a lease.
+    @param last_seen_limit: the number of offline users whose last time is kept; beyond
+        it, the users who left first count as never seen.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class MemoryPresence:
     def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
         lease = self._renewed(node)
         there = set(users)
-        self._come(lease, there - lease.users)
-        self._leave(lease, lease.users - there, lease.renewed_s)
+        self._add(lease, there - lease.users)
+        self._remove(lease, lease.users - there, lease.renewed_s)
         return succeed(None)
 
     def change(
         self, node: str, online: Sequence[int], offline: Sequence[int]
     ) -> Deferred[None]:
         lease = self._renewed(node)
-        self._come(lease, set(online) - lease.users)
-        self._leave(lease, lease.users.intersection(offline), lease.renewed_s)
+        self._add(lease, set(online) - lease.users)
+        self._remove(lease, lease.users.intersection(offline), lease.renewed_s)
         return succeed(None)
 
     def renew(self, node: str) -> Deferred[None]:
@@ -93,7 +93,7 @@ class MemoryPresence:
         self._expire()
         lease = self._leases.pop(node, None)
         if lease is not None:
-            self._leave(lease, set(lease.users), self._clock.seconds())
+            self._remove(lease, set(lease.users), self._clock.seconds())
         return succeed(None)
 
     def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
@@ -114,19 +114,19 @@ class MemoryPresence:
         return lease
 
     def _expire(self) -> None:
-        # There are a few Connects, and none of them is late most of the time.
+        # There are only a few Connects, and rarely has a lease expired.
         oldest_s = self._clock.seconds() - self._lease_s
         for node in [n for n, x in self._leases.items() if x.renewed_s <= oldest_s]:
             lease = self._leases.pop(node)
-            self._leave(lease, set(lease.users), lease.renewed_s)
+            self._remove(lease, set(lease.users), lease.renewed_s)
 
-    def _come(self, lease: _Lease, users: Iterable[int]) -> None:
+    def _add(self, lease: _Lease, users: Iterable[int]) -> None:
         for user in users:
             lease.users.add(user)
             self._places[user] = self._places.get(user, 0) + 1
             self._last_seen.pop(user, None)
 
-    def _leave(self, lease: _Lease, users: Iterable[int], seen_s: float) -> None:
+    def _remove(self, lease: _Lease, users: Iterable[int], seen_s: float) -> None:
         for user in users:
             lease.users.discard(user)
             self._places[user] -= 1

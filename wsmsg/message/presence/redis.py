@@ -1,10 +1,10 @@
 """
 Presence in Redis: L{IPresence} for many Messages, under one lease for each Connect.
 
-What Redis has been told is also here: so what could not be written while Redis was
-away, or was lost with it, is told again as soon as it is back.  Of what another
-Message tells about the same Connect nothing is changed; whoever told all users last is
-believed.
+This process keeps a copy of what it wrote.  Writes that failed while Redis was away, or
+were lost with it, are made again as soon as it is back.  What another Message writes
+about the same Connect stays as it is: the last one to write all users of a Connect
+owns it.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.message.presence import scripts
 from wsmsg.message.presence.interface import LEASE_S, IPresence
 from wsmsg.model import UserPresence
-from wsmsg.redis.connection import Ask, RedisConnection, RedisScript
+from wsmsg.redis.connection import Execute, RedisConnection, RedisScript
 from wsmsg.settings.urls.redis import RedisUrl, read_redis_url
 
-#: Of how many users one call tells: Redis does nothing else meanwhile (some ms).
+#: The most users in one call: Redis does nothing else meanwhile (some ms).
 _CHUNK = 1000
-#: Keys are told again after this part of the time for which they are kept.
-_AGAIN = 3
+#: Keys are written again after this part of the time for which they are kept.
+_REFRESH = 3
 
 
 @attrs.define(kw_only=True)
-class _Told:
+class _Written:
     """
-    The users of one Connect.
+    The users of one Connect, as this process wrote them.
 
-    @ivar renewed_s: when it last showed that it lives, in clock seconds.
-    @ivar life: the name of the last telling; empty: Redis may not have it.
-    @ivar told_s: when all users were last told.
+    @ivar renewed_s: the time of the last renewal, in clock seconds.
+    @ivar life: the name of the last full write; empty: Redis may lack it.
+    @ivar written_s: the time of the last full write.
     """
 
     renewed_s: float
     users: set[int] = attrs.Factory(set)
     life: str = ""
-    told_s: float = 0.0
+    written_s: float = 0.0
 
 
 @implementer(IPresence)
 class RedisPresence:
     """
-    Who is at which Connect, and when those who left were last seen.
+    The users of each Connect, and when those who left were last seen.
 
-    @param lease_s: how long a Connect is believed after it last showed that it lives.
-    @param kept_s: for how long it is known when a user was last seen.
-    @param clock: of the leases here; the reactor's unless given.
-    @param now_ms: what Redis takes for the time; L{None}: its own.
+    @param lease_s: the length of a lease.
+    @param kept_s: for how long the time is kept at which a user was last seen.
+    @param clock: for the leases kept here; the reactor unless given.
+    @param now_ms: the time that Redis uses; L{None}: its own.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class RedisPresence:
         self._lease_s = lease_s
         self._kept_s = kept_s
         self._now_ms = now_ms or (lambda: 0)
-        self._told: dict[str, _Told] = {}
+        self._written: dict[str, _Written] = {}
         self._redis = RedisConnection(
             url,
             reactor,
@@ -94,59 +94,59 @@ class RedisPresence:
         self._redis.start()
 
     def stop(self) -> Deferred[None]:
-        self._told.clear()
+        self._written.clear()
         return self._redis.stop()
 
     def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
-        told = self._known(node)
-        told.users = set(users)
-        return self._tell(node, told)
+        written = self._known(node)
+        written.users = set(users)
+        return self._write_all(node, written)
 
     def change(
         self, node: str, online: Sequence[int], offline: Sequence[int]
     ) -> Deferred[None]:
-        told = self._known(node)
-        told.users.update(online)
-        told.users.difference_update(offline)
-        if self._must_tell(told):
-            return self._tell(node, told)
-        return self._change(node, told, online, offline)
+        written = self._known(node)
+        written.users.update(online)
+        written.users.difference_update(offline)
+        if self._must_write_all(written):
+            return self._write_all(node, written)
+        return self._change(node, written, online, offline)
 
     def renew(self, node: str) -> Deferred[None]:
         return self.change(node, [], [])
 
     def forget(self, node: str) -> Deferred[None]:
-        told = self._told.pop(node, None)
-        if told is None or not told.life:
+        written = self._written.pop(node, None)
+        if written is None or not written.life:
             return succeed(None)
-        return self._run(scripts.FORGET, node, told.life).addCallback(_nothing)
+        return self._run(scripts.FORGET, node, written.life).addCallback(_nothing)
 
     def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         found = gather(self._run(scripts.LOOK_UP, *chunk) for chunk in _chunks(users))
         return found.addCallback(_presence, users)
 
-    # -- what Redis is told
+    # -- writing
 
-    def _known(self, node: str) -> _Told:
+    def _known(self, node: str) -> _Written:
         now_s = self._clock.seconds()
         silent_s = now_s - self._lease_s
-        for name in [n for n, t in self._told.items() if t.renewed_s <= silent_s]:
-            del self._told[name]
-        told = self._told.setdefault(node, _Told(renewed_s=now_s))
-        told.renewed_s = now_s
-        return told
+        for name in [n for n, t in self._written.items() if t.renewed_s <= silent_s]:
+            del self._written[name]
+        written = self._written.setdefault(node, _Written(renewed_s=now_s))
+        written.renewed_s = now_s
+        return written
 
-    def _must_tell(self, told: _Told) -> bool:
-        old_s = self._clock.seconds() - told.told_s
-        return not told.life or old_s > self._kept_s / _AGAIN
+    def _must_write_all(self, written: _Written) -> bool:
+        old_s = self._clock.seconds() - written.written_s
+        return not written.life or old_s > self._kept_s / _REFRESH
 
-    def _tell(self, node: str, told: _Told) -> Deferred[None]:
-        life = told.life = uuid.uuid4().hex
-        told.told_s = self._clock.seconds()
-        chunks = list(_chunks(list(told.users))) or [[]]
+    def _write_all(self, node: str, written: _Written) -> Deferred[None]:
+        life = written.life = uuid.uuid4().hex
+        written.written_s = self._clock.seconds()
+        chunks = list(_chunks(list(written.users))) or [[]]
         calls = [
             self._run(
-                scripts.TELL,
+                scripts.REPLACE,
                 node,
                 life,
                 int(at == 0),
@@ -155,15 +155,19 @@ class RedisPresence:
             )
             for at, chunk in enumerate(chunks)
         ]
-        # A 0 among the replies: a newer telling has taken this one's place.
+        # A 0 among the replies: a newer full write has replaced this one.
         return gather(calls).addCallbacks(
-            _nothing, self._untold, errbackArgs=(told, life)
+            _nothing, self._write_failed, errbackArgs=(written, life)
         )
 
     def _change(
-        self, node: str, told: _Told, online: Sequence[int], offline: Sequence[int]
+        self,
+        node: str,
+        written: _Written,
+        online: Sequence[int],
+        offline: Sequence[int],
     ) -> Deferred[None]:
-        life = told.life
+        life = written.life
         calls = [
             self._run(scripts.CHANGE, node, life, len(chunk), *chunk)
             for chunk in _chunks(online)
@@ -175,27 +179,31 @@ class RedisPresence:
         if not calls:
             calls = [self._run(scripts.CHANGE, node, life, 0)]
         changed = gather(calls)
-        changed.addErrback(self._untold, told, life)
-        return changed.addCallback(self._changed, node, told, life)
+        changed.addErrback(self._write_failed, written, life)
+        return changed.addCallback(self._changed, node, written, life)
 
     def _changed(
-        self, replies: list[int], node: str, told: _Told, life: str
+        self, replies: list[int], node: str, written: _Written, life: str
     ) -> Deferred[None]:
-        if 0 not in replies or told.life != life or self._told.get(node) is not told:
+        if (
+            0 not in replies
+            or written.life != life
+            or self._written.get(node) is not written
+        ):
             return succeed(None)
-        return self._tell(node, told)
+        return self._write_all(node, written)
 
-    def _untold(self, failure: Failure, told: _Told, life: str) -> Failure:
-        if told.life == life:
-            told.life = ""
+    def _write_failed(self, failure: Failure, written: _Written, life: str) -> Failure:
+        if written.life == life:
+            written.life = ""
         return failure
 
     def _run(self, script: RedisScript, *args: object) -> Deferred[Any]:
         lease_ms = int(self._lease_s * 1000)
         return self._redis.run(script, lease_ms, self._kept_s, self._now_ms(), *args)
 
-    def _check(self, ask: Ask) -> Deferred[Any]:
-        return ask("EVALSHA", scripts.PROBE.sha, 1, self._redis.url.prefix)
+    def _check(self, execute: Execute) -> Deferred[Any]:
+        return execute("EVALSHA", scripts.PROBE.sha, 1, self._redis.url.prefix)
 
 
 def make_presence(context: BackendContext) -> RedisPresence:
@@ -229,5 +237,5 @@ def _chunks(users: Sequence[int]) -> Iterable[Sequence[int]]:
 
 def _nothing(_: object) -> None:
     """
-    That it was done is all that there is to tell.
+    Replace the replies with L{None}.
     """

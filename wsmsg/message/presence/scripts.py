@@ -1,24 +1,24 @@
 """
-What Redis is asked about presence, and how the keys hang together.
+The Lua scripts of presence in Redis, and the keys.
 
 ==================== ================================================================
 key (after a prefix) value
 ==================== ================================================================
 C{node:<node>}       hash, a Connect: C{life}, C{prev}, C{renewed} (ms)
-C{life:<life>}       when a life that is over ended (ms)
-C{user:<user>}       hash: the life of each Connect at which the user is, by its name;
-                     by the empty name, when the user last left (ms)
+C{life:<life>}       the time (ms) at which a past life ended
+C{user:<user>}       hash: by the name of each Connect of the user, the life; by the
+                     empty name, the time (ms) at which the user last left
 ==================== ================================================================
 
-A life is one telling of all users of a Connect.  A user is there if a Connect with a
-lease that holds has the user's life as its own (C{prev} counts while a telling takes
-several calls).  So a dead Connect takes all its users along, and a new telling takes
-those that it does not name, without touching a key of theirs.  Whoever writes a user
-clears away what is over.
+A life is one full write of the users of a Connect.  A user is online if a Connect with
+a valid lease has the user's life as its own (C{prev} counts while a full write takes
+several calls).  So a dead Connect takes all its users offline, and a new full write
+takes offline the users that it does not name, without touching their keys.  Each write
+to a user removes the lives that are over.
 
-Every key expires a while after it was last written.  The time is the server's, so
-that Messages whose clocks differ agree.  Arguments are the lease (ms), how long keys
-are kept (s), the time (ms; 0: the server's), then those of the script.
+Every key expires some time after its last write.  All times are those of the server, so
+that Messages whose clocks differ agree.  The arguments of each script are the lease
+(ms), how long keys are kept (s), the time (ms; 0: the server's), then its own.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ local function ended(old, ms)
 end
 """
 
-#: name, life, whether it is the first call, whether it is the last, users: a life
-#: begins.  0: another began meanwhile.
-TELL = RedisScript(
+#: Begins a life.  Arguments: name, life, 1 in the first call, 1 in the last, users.
+#: Returns 0 if another life began meanwhile.
+REPLACE = RedisScript(
     _ALL
     + _WRITE
     + """
@@ -125,8 +125,9 @@ return 1
 """
 )
 
-#: name, life, how many came, those, who left: 1: done; 0: the life is not known; 2:
-#: somebody else tells of this Connect.
+#: Changes the users of a life.  Arguments: name, life, the number of users that came,
+#: those, the users that left.  Returns 1; 0 if the life is unknown; 2 if another
+#: Message writes this Connect.
 CHANGE = RedisScript(
     _ALL
     + _WRITE
@@ -141,7 +142,7 @@ return 1
 """
 )
 
-#: name, life: the Connect is gone, if it is this life of it.
+#: Removes a Connect if it has this life.  Arguments: name, life.
 FORGET = RedisScript(
     _ALL
     + _WRITE
@@ -155,8 +156,8 @@ return 1
 """
 )
 
-#: users: the time, then for each when they were last seen (0: never; -1: they are
-#: here), with spaces between.
+#: Returns the time, then for each user the time at which they were last seen (0: never;
+#: -1: online), separated by spaces.  Arguments: users.
 LOOK_UP = RedisScript(
     _ALL
     + """
@@ -178,7 +179,7 @@ return table.concat(found, ' ')
 """
 )
 
-#: Whether writes are taken.
+#: Fails if the server takes no writes.
 PROBE = RedisScript("return redis.call('SET', KEYS[1] .. 'probe', '1', 'PX', 5000)")
 
-ALL = (TELL, CHANGE, FORGET, LOOK_UP, PROBE)
+ALL = (REPLACE, CHANGE, FORGET, LOOK_UP, PROBE)

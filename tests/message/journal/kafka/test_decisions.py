@@ -18,15 +18,15 @@ from wsmsg.message.journal.kafka.config import (
 from wsmsg.message.journal.kafka.dead_letters import (
     DeadLetterLine,
     dead_letter,
-    letter_of,
-    living,
+    dead_letter_record,
+    live_offsets,
 )
 from wsmsg.message.journal.kafka.errors import (
     Causes,
     Meaning,
     commit_meaning,
+    describe,
     meaning,
-    told,
 )
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
@@ -60,16 +60,16 @@ class PartitionsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.partitions = Partitions()
-        self.partitions.came({0: 10, 1: None})
+        self.partitions.assign({0: 10, 1: None})
 
     def test_settled_is_due_once(self) -> None:
         """
         What is settled is committed, and not again.
         """
-        self.partitions.handed(entries(0, 10, 11))
+        self.partitions.handed_out(entries(0, 10, 11))
         self.partitions.settle({0: 12})
-        self.assertEqual(self.partitions.due(), {0: 12})
-        self.assertEqual(self.partitions.due(), {})
+        self.assertEqual(self.partitions.take_due(), {0: 12})
+        self.assertEqual(self.partitions.take_due(), {})
 
     def test_never_back(self) -> None:
         """
@@ -77,67 +77,67 @@ class PartitionsTests(SynchronousTestCase):
         """
         self.partitions.settle({0: 12})
         self.partitions.settle({0: 11})
-        self.assertEqual(self.partitions.due(), {0: 12})
+        self.assertEqual(self.partitions.take_due(), {0: 12})
 
     def test_foreign(self) -> None:
         """
         What is settled of a partition that was taken away is not committed.
         """
-        self.partitions.handed(entries(0, 10))
-        self.partitions.went([0])
+        self.partitions.handed_out(entries(0, 10))
+        self.partitions.revoke([0])
         self.partitions.settle({0: 11})
-        self.assertEqual(self.partitions.due(), {})
+        self.assertEqual(self.partitions.take_due(), {})
 
     def test_back_again(self) -> None:
         """
         A partition that comes back is where others left it, whatever of the time
         before is settled late.
         """
-        self.partitions.handed(entries(0, 10, 11))
-        self.partitions.went([0])
-        self.partitions.came({0: 20})
+        self.partitions.handed_out(entries(0, 10, 11))
+        self.partitions.revoke([0])
+        self.partitions.assign({0: 20})
         self.partitions.settle({0: 12})
-        self.assertEqual(self.partitions.due(), {})
+        self.assertEqual(self.partitions.take_due(), {})
         self.partitions.settle({0: 21})
-        self.assertEqual(self.partitions.due(), {0: 21})
+        self.assertEqual(self.partitions.take_due(), {0: 21})
 
     def test_unknown_start(self) -> None:
         """
         Where the last commit is not known, the first record tells where we began.
         """
         self.partitions.settle({1: 99})
-        self.assertEqual(self.partitions.due(), {})
-        self.partitions.handed(entries(1, 5))
+        self.assertEqual(self.partitions.take_due(), {})
+        self.partitions.handed_out(entries(1, 5))
         self.partitions.settle({1: 6})
-        self.assertEqual(self.partitions.due(), {1: 6})
+        self.assertEqual(self.partitions.take_due(), {1: 6})
 
     def test_open(self) -> None:
         """
         A partition is open while something that was read of it is not settled.
         """
-        self.assertFalse(self.partitions.open([0, 1]))
-        self.partitions.handed(entries(0, 10, 12))
-        self.assertTrue(self.partitions.open([0]))
-        self.assertFalse(self.partitions.open([1]))
+        self.assertFalse(self.partitions.has_unsettled([0, 1]))
+        self.partitions.handed_out(entries(0, 10, 12))
+        self.assertTrue(self.partitions.has_unsettled([0]))
+        self.assertFalse(self.partitions.has_unsettled([1]))
         self.partitions.settle({0: 13})
-        self.assertFalse(self.partitions.open([0]))
+        self.assertFalse(self.partitions.has_unsettled([0]))
 
     def test_failed_commit(self) -> None:
         """
         A commit that failed is due again.
         """
         self.partitions.settle({0: 12})
-        self.partitions.due()
-        self.partitions.not_written([0, 7])
-        self.assertEqual(self.partitions.due(), {0: 12})
+        self.partitions.take_due()
+        self.partitions.commit_failed([0, 7])
+        self.assertEqual(self.partitions.take_due(), {0: 12})
 
     def test_rewound(self) -> None:
         """
         A rewind goes to what is settled.
         """
-        self.partitions.handed(entries(0, 10, 11, 12))
+        self.partitions.handed_out(entries(0, 10, 11, 12))
         self.partitions.settle({0: 11})
-        self.assertEqual(self.partitions.rewound(), {0: 11})
+        self.assertEqual(self.partitions.rewind(), {0: 11})
 
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=30))
     def test_commits_only_rise(self, steps: list[tuple[bool, int]]) -> None:
@@ -145,14 +145,14 @@ class PartitionsTests(SynchronousTestCase):
         Whatever comes late, the commits of one ownership rise.
         """
         partitions = Partitions()
-        partitions.came({0: 0})
+        partitions.assign({0: 0})
         last = 0
         for settles, position in steps:
             if settles:
                 partitions.settle({0: position})
             else:
-                partitions.not_written([0])
-            for offset in partitions.due().values():
+                partitions.commit_failed([0])
+            for offset in partitions.take_due().values():
                 self.assertGreaterEqual(offset, last)
                 last = offset
 
@@ -179,10 +179,10 @@ class ProblemsTests(SynchronousTestCase):
         An operator reads our words and the library's.
         """
         self.assertEqual(
-            told("_AUTHENTICATION", "x"),
+            describe("_AUTHENTICATION", "x"),
             "the broker refuses our credentials (_AUTHENTICATION: x)",
         )
-        self.assertEqual(told("STRANGE", "x"), "x (STRANGE)")
+        self.assertEqual(describe("STRANGE", "x"), "x (STRANGE)")
 
     def test_causes(self) -> None:
         """
@@ -278,7 +278,7 @@ class LettersTests(SynchronousTestCase):
         A letter says where its record was and why it is here.
         """
         entry = JournalEntry(3, 7, None, b"\xff", "why")
-        written = letter_of("t", entry, "why \ud800")
+        written = dead_letter_record("t", entry, "why \ud800")
         assert isinstance(written.value, bytes)
         headers = [(n, v) for n, v in written.headers or [] if isinstance(v, bytes)]
         letter = dead_letter(41, written.value, headers, 5)
@@ -311,4 +311,4 @@ class LettersTests(SynchronousTestCase):
             DeadLetterLine(3, b"b", False),
             DeadLetterLine(5, b"c", True),
         ]
-        self.assertEqual(living(lines), [2, 5])
+        self.assertEqual(live_offsets(lines), [2, 5])

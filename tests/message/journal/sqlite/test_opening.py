@@ -144,7 +144,7 @@ class DamageTests(JournalOnHand):
         self.assertEqual(
             [e.message is None for e in entries], [False, True, True, True, True, False]
         )
-        self.assertIn("no protobuf", entries[1].problem)
+        self.assertIn("not a protobuf", entries[1].problem)
         self.assertIn("version 9", entries[2].problem)
         self.assertIn("no version", entries[3].problem)
         self.assertIn("no conversation", entries[4].problem)

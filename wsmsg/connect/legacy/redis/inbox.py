@@ -23,7 +23,7 @@ from wsmsg.connect.legacy.redis.forward import (
 )
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.redis.connection import Ask, RedisConnection
+from wsmsg.redis.connection import Execute, RedisConnection
 from wsmsg.redis.subscriber import Subscriber
 from wsmsg.settings.urls.redis import RedisUrl
 
@@ -75,7 +75,7 @@ class ForwardInbox:
             retry=retry,
             dependency=self.dependency,
             check=self._subscribe,
-            line=lambda: Subscriber(self._received, LIMIT_BYTES),
+            protocol=lambda: Subscriber(self._received, LIMIT_BYTES),
             timeout_s=timeout_s,
         )
 
@@ -99,9 +99,9 @@ class ForwardInbox:
             "forwards_invalid": self.invalid,
         }
 
-    def _subscribe(self, ask: Ask) -> Deferred[Any]:
+    def _subscribe(self, execute: Execute) -> Deferred[Any]:
         # Repeated each second, in case Redis has lost the subscription.
-        return ask("SUBSCRIBE", f"connect_forward:{self._node}")
+        return execute("SUBSCRIBE", f"connect_forward:{self._node}")
 
     def _received(self, text: str | bytes) -> None:
         try:

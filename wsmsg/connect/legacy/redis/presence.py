@@ -24,7 +24,7 @@ from wsmsg.dependency.gather import gather
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
-from wsmsg.redis.connection import Ask, RedisConnection
+from wsmsg.redis.connection import Execute, RedisConnection
 from wsmsg.settings.urls.redis import RedisUrl
 
 #: How long Redis keeps a connection, as legacy Connects set it.
@@ -151,9 +151,9 @@ class LegacyRedisPresence:
 
     # -- the time to write
 
-    def _check(self, ask: Ask) -> Deferred[Any]:
+    def _check(self, execute: Execute) -> Deferred[Any]:
         prefix = self._redis.url.prefix
-        asked = ask("EVALSHA", scripts.BEAT.sha, 1, prefix, self._node, self._life)
+        asked = execute("EVALSHA", scripts.BEAT.sha, 1, prefix, self._node, self._life)
         return asked.addCallback(self._checked)
 
     def _checked(self, reply: list[str]) -> None:

@@ -1,7 +1,7 @@
 """
-What we ask of Kafka's client library, from our settings: decisions, no I/O.
+The configuration of the Kafka library's clients, from the settings; no I/O.
 
-Names are those of librdkafka's C{CONFIGURATION.md}.
+The names are those of librdkafka's C{CONFIGURATION.md}.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wsmsg.settings.values import MessageSettings
 
 Config = dict[str, Any]
 
-#: More than a record has beside its content: names, ids, numbers.
+#: The most bytes of a record besides its content: names, ids, numbers.
 _BESIDE_CONTENT = 4096
 _LINGER_MS = 1
 
@@ -25,10 +25,10 @@ _LINGER_MS = 1
 @attrs.frozen(kw_only=True)
 class KafkaPlace:
     """
-    Where a journal is and how it is to be used.
+    The brokers and the topic of a journal, and how to use them.
 
     @ivar record_bytes: the longest record that must fit.
-    @ivar client: what brokers call this process in their logs.
+    @ivar client: the name of this process in the logs of the brokers.
     """
 
     brokers: tuple[Address, ...]
@@ -44,7 +44,7 @@ class KafkaPlace:
 
 def place_of(settings: MessageSettings) -> KafkaPlace:
     """
-    The place that the settings name.
+    Return the place that the settings name.
     """
     url = kafka_url(settings.journal)
     return KafkaPlace(
@@ -58,15 +58,14 @@ def place_of(settings: MessageSettings) -> KafkaPlace:
 
 def record_bytes(content_bytes: int) -> int:
     """
-    The longest record of a message with so much content.
+    Return the length of the longest record of a message with this content.
     """
     return content_bytes + _BESIDE_CONTENT
 
 
 def connection(place: KafkaPlace) -> Config:
     """
-    What every client of these brokers needs: where they are, who we are, how soon a
-    lost one is dialled again.
+    Configure any client: the brokers, the login, the delays of reconnection.
     """
     config: Config = {
         "bootstrap.servers": ",".join(map(str, place.brokers)),
@@ -78,7 +77,7 @@ def connection(place: KafkaPlace) -> Config:
         "socket.connection.setup.timeout.ms": 5000,
         "socket.keepalive.enable": True,
         "log.connection.close": False,
-        # A topic that was just made is there at once.
+        # A topic that was just created is visible soon.
         "topic.metadata.propagation.max.ms": 1000,
     }
     config.update(_security(place.settings))
@@ -106,7 +105,8 @@ def _security(settings: KafkaSettings) -> Config:
 
 def producer(place: KafkaPlace) -> Config:
     """
-    Every record once and in its order, durable on all replicas in sync.
+    Configure a producer: each record once and in order, durable on all replicas in
+    sync.
     """
     return {
         **connection(place),
@@ -114,12 +114,12 @@ def producer(place: KafkaPlace) -> Config:
         "enable.idempotence": True,
         "delivery.timeout.ms": int(place.settings.delivery_timeout_s * 1000),
         "request.timeout.ms": int(place.settings.delivery_timeout_s * 1000),
-        # We gather ourselves (IJournal.spacing_s); this holds one batch together.
+        # Appends gathers records (IJournal.spacing_s); this keeps a batch together.
         "linger.ms": _LINGER_MS,
-        # As Java's clients have it, so that others who write choose the same.
+        # The default of Java's clients: other writers choose the same partition.
         "partitioner": "murmur2_random",
         "message.max.bytes": place.record_bytes + _BESIDE_CONTENT,
-        # We count what is in flight ourselves, and refuse before this does.
+        # KafkaProducer counts the records in flight, and refuses before the library.
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 256 * 1024,
     }
@@ -127,7 +127,7 @@ def producer(place: KafkaPlace) -> Config:
 
 def consumer(place: KafkaPlace) -> Config:
     """
-    A member of the group that commits by hand, and never skips what it cannot find.
+    Configure a member of the group that commits by hand and never skips records.
     """
     settings = place.settings
     config: Config = {
@@ -152,7 +152,7 @@ def consumer(place: KafkaPlace) -> Config:
 
 def reader(place: KafkaPlace) -> Config:
     """
-    Of no group: reads a partition that it names from a place that it names.
+    Configure a consumer outside of the group, for positions that it chooses.
     """
     return {
         **connection(place),
@@ -167,7 +167,7 @@ def reader(place: KafkaPlace) -> Config:
 
 def group_asker(place: KafkaPlace) -> Config:
     """
-    Asks as the group, without becoming a member of it.
+    Configure a client that asks about the group without becoming a member.
     """
     return {
         **connection(place),
@@ -179,8 +179,9 @@ def group_asker(place: KafkaPlace) -> Config:
 
 def replayer(place: KafkaPlace) -> Config:
     """
-    A producer with transactions.  All who share the group share its name, so only one
-    of them replays at a time: who comes later ends the transaction of who was before.
+    Configure a producer with transactions.  All Messages of a group share its name, so
+    only one of them replays at a time: a later one aborts the transaction of an
+    earlier.
     """
     config = producer(place)
     config["transactional.id"] = f"{place.settings.group}-replay"

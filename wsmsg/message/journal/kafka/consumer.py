@@ -1,11 +1,11 @@
 """
-One consumer of Kafka's library, and the thread that it lives in.
+One consumer of the Kafka library, in a thread of its own.
 
-The thread waits for a record, takes what comes within a moment behind it (an append
-comes in pieces, by partitions), and crosses to the reactor with the whole batch.  It
-goes on when the reactor wants more; while that takes long the partitions are paused,
-and it polls on, as the group would give it up otherwise.  What the reactor has to say
-(commits, a rewind, the end) is picked up between two polls.
+The thread waits for a record, gathers those that follow within a moment (the records of
+one append arrive partition by partition), and hands the batch to the reactor.  It
+continues when the reactor wants more.  If that takes long, the thread pauses the
+partitions and keeps polling, as the group would expel it otherwise.  Between two polls
+it carries out the requests of the reactor: commits, a rewind, the end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ from twisted.logger import Logger
 
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import Config
-from wsmsg.message.journal.kafka.errors import Meaning, commit_meaning, meaning, told
+from wsmsg.message.journal.kafka.errors import (
+    Meaning,
+    commit_meaning,
+    describe,
+    meaning,
+)
 from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.owner import ConsumerOwner, Settled
 from wsmsg.message.journal.record import decode
@@ -40,9 +45,9 @@ _BATCH = 1000
 
 
 @attrs.define
-class _Asked:
+class _Requests:
     """
-    What the reactor wants done, until the thread has done it.
+    The requests of the reactor that the thread has not carried out yet.
     """
 
     commits: dict[int, int] = attrs.field(factory=dict)
@@ -51,11 +56,11 @@ class _Asked:
 
 class KafkaConsumer:
     """
-    Reads as a member of the group from L{start} to L{close}.
+    Reads as a member of the group, from L{start} to L{close}.
 
-    @param gather_s: how long the records behind the first one are waited for.
-    @param going_s: how long the owner may take to tell what is settled.
-    @ivar ends: by partition, where it ends as far as we know.
+    @param gather_s: how long to wait for the records behind a first one.
+    @param revoke_s: how long the owner may take to say what is settled.
+    @ivar ends: the known end of each assigned partition.
     """
 
     _log = Logger()
@@ -68,7 +73,7 @@ class KafkaConsumer:
         owner: ConsumerOwner,
         *,
         gather_s: float,
-        going_s: float,
+        revoke_s: float,
     ) -> None:
         self.ends: dict[int, int] = {}
         self.ruined = False
@@ -76,10 +81,10 @@ class KafkaConsumer:
         self._reactor = reactor
         self._owner = owner
         self._gather_s = gather_s
-        self._going_s = going_s
+        self._revoke_s = revoke_s
         self._wanted = Event()
         self._wanted.set()
-        self._asked = _Asked()
+        self._requests = _Requests()
         self._closing = False
         self._final: Mapping[int, int] = {}
         self._ours: set[int] = set()
@@ -104,29 +109,32 @@ class KafkaConsumer:
     def start(self) -> None:
         self._thread.start()
 
-    def want(self) -> None:
+    def want_more(self) -> None:
         """
-        More may arrive.
+        Let further records arrive.
         """
         self._wanted.set()
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """
-        Write these soon.
+        Commit these positions soon.
         """
-        asked, self._asked = self._asked, _Asked(rewind=self._asked.rewind)
-        self._asked.commits = {**asked.commits, **positions}
+        # The thread may take the requests at any moment: they are replaced as one.
+        old, self._requests = self._requests, _Requests(rewind=self._requests.rewind)
+        self._requests.commits = {**old.commits, **positions}
 
     def rewind(self, epoch: int, positions: Mapping[int, int]) -> None:
         """
-        Read from these positions again, and say so by the epoch.
+        Read from these positions again; the records arrive with the new epoch.
         """
-        self._asked.rewind = (epoch, positions)
+        self._requests.rewind = (epoch, positions)
         self._wanted.set()
 
     def close(self, positions: Mapping[int, int]) -> Deferred[None]:
         """
-        Write the last commit, leave the group, end the thread.
+        Make the last commit, leave the group, end the thread.
+
+        @return: a Deferred that fires when the thread is over.
         """
         self._final = positions
         self._closing = True
@@ -144,20 +152,20 @@ class KafkaConsumer:
                 on_lost=self._on_lost,
             )
             while not self._closing:
-                self._chores()
-                self._turn()
+                self._do_requests()
+                self._poll()
         except Exception as e:  # noqa: BLE001 - the top of a thread
             self._log.failure("the consumer's thread")
             self._reactor.callFromThread(self._broken, repr(e))
         self._leave()
         self._reactor.callFromThread(self._ended.callback, None)
 
-    def _turn(self) -> None:
+    def _poll(self) -> None:
         if self._wanted.is_set() or self._wanted.wait(_POLL_S):
             self._pause(False)
             self._fetch(_POLL_S)
         else:
-            # The reader has enough: only what keeps us in the group.
+            # The reader has enough: poll only to stay in the group.
             self._pause(True)
             self._fetch(0)
 
@@ -179,21 +187,21 @@ class KafkaConsumer:
             self._wanted.clear()
             self._reactor.callFromThread(self._owner.arrived, self._epoch, entries)
 
-    def _chores(self) -> None:
-        asked, self._asked = self._asked, _Asked()
-        if asked.commits:
-            self._commit(asked.commits, wait=False)
-        if asked.rewind is not None:
-            self._epoch, positions = asked.rewind
+    def _do_requests(self) -> None:
+        requests, self._requests = self._requests, _Requests()
+        if requests.commits:
+            self._commit(requests.commits, wait=False)
+        if requests.rewind is not None:
+            self._epoch, positions = requests.rewind
             for partition, offset in positions.items():
                 if partition in self._ours:
                     self._seek(partition, offset)
         errors, self._errors[:] = list(self._errors), []
         for error in errors:
             self._judge(error, None)
-        self._measure()
+        self._read_ends()
 
-    def _measure(self) -> None:
+    def _read_ends(self) -> None:
         for partition in tuple(self._ours):
             low_high = self._client.get_watermark_offsets(
                 self._place(partition), cached=True
@@ -215,9 +223,11 @@ class KafkaConsumer:
             case Meaning.GAP if message is not None:
                 self._gap(message.partition() or 0, text)
             case Meaning.RUINED:
-                self._reactor.callFromThread(self._broken, told(name, text))
+                self._reactor.callFromThread(self._broken, describe(name, text))
             case Meaning.LOST:
-                self._reactor.callFromThread(self._owner.lost, told(name, text), False)
+                self._reactor.callFromThread(
+                    self._owner.lost, describe(name, text), False
+                )
             case _:
                 self._log.debug("{name}: {text}", name=name, text=text)
 
@@ -228,8 +238,8 @@ class KafkaConsumer:
 
     def _gap(self, partition: int, text: str) -> None:
         self._log.error(
-            "topic {topic}, partition {partition}: what was not read yet is not there"
-            " any more (retention?); reading goes on with the oldest record: {text}",
+            "topic {topic}, partition {partition}: unread records are gone "
+            "(retention?); reading continues with the oldest record: {text}",
             topic=self._topic,
             partition=partition,
             text=text,
@@ -238,7 +248,7 @@ class KafkaConsumer:
 
     def _seek(self, partition: int, offset: int) -> None:
         """
-        By taking the partition anew: a seek fails until the first fetch was begun.
+        Assign the partition anew: a seek fails until the first fetch has begun.
         """
         place = self._place(partition)
         self._client.incremental_unassign([place])
@@ -272,9 +282,9 @@ class KafkaConsumer:
         level(
             "partitions {partitions} are not committed: {reason}",
             partitions=sorted(partitions),
-            reason=told(error.name(), error.str()),
+            reason=describe(error.name(), error.str()),
         )
-        self._reactor.callFromThread(self._owner.uncommitted, partitions)
+        self._reactor.callFromThread(self._owner.commit_failed, partitions)
 
     def _leave(self) -> None:
         try:
@@ -288,7 +298,7 @@ class KafkaConsumer:
             return TopicPartition(self._topic, partition)
         return TopicPartition(self._topic, partition, offset)
 
-    # What the group says; in the thread, within a poll
+    # Callbacks of the group; in the thread, within a poll
 
     def _on_assign(self, client: Consumer, places: list[TopicPartition]) -> None:
         positions: dict[int, int | None] = dict.fromkeys(p.partition for p in places)
@@ -304,22 +314,22 @@ class KafkaConsumer:
                 ]
             except KafkaException as e:
                 self._log.warn(
-                    "where to read on is not known yet: {reason}",
-                    reason=told(e.args[0].name(), e.args[0].str()),
+                    "the committed positions are not known yet: {reason}",
+                    reason=describe(e.args[0].name(), e.args[0].str()),
                 )
         client.incremental_assign(starts)
         self._ours.update(positions)
         if self._paused and places:
             client.pause([self._place(p) for p in positions])
         if positions:
-            self._reactor.callFromThread(self._owner.came, positions)
+            self._reactor.callFromThread(self._owner.assigned, positions)
 
     def _on_revoke(self, client: Consumer, places: list[TopicPartition]) -> None:
         partitions = frozenset(p.partition for p in places)
         if not self._closing and partitions:
             settled = Settled()
-            self._reactor.callFromThread(self._owner.going, partitions, settled)
-            self._commit(settled.wait(self._going_s + 1), wait=True)
+            self._reactor.callFromThread(self._owner.revoking, partitions, settled)
+            self._commit(settled.wait(self._revoke_s + 1), wait=True)
         self._drop(partitions)
         client.incremental_unassign(places)
 
@@ -327,7 +337,7 @@ class KafkaConsumer:
         partitions = frozenset(p.partition for p in places)
         self._drop(partitions)
         client.incremental_unassign(places)
-        self._reactor.callFromThread(self._owner.went, partitions)
+        self._reactor.callFromThread(self._owner.revoked, partitions)
 
     def _drop(self, partitions: frozenset[int]) -> None:
         self._ours -= partitions

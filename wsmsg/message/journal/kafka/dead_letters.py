@@ -1,15 +1,15 @@
 """
 The dead letters, in a topic of their own.
 
-A letter's key is the place that its record came from, C{topic/partition/offset}, so a
-record that becomes a dead letter twice is one letter; its value is the record as it
-was, its headers say C{reason}, C{topic}, C{partition} and C{offset} (of where it was).
-Its number is its offset in this topic, plus one: the topic has one partition.  A letter
-is taken out by a record with its key and no value.  The topic is compacted by key, so
-Kafka forgets both in time, and what is not taken out is kept for ever.
+The key of a letter is the place of its record, C{topic/partition/offset}, so a record
+that becomes a dead letter twice is one letter.  Its value is the unchanged record, and
+its headers are C{reason}, C{topic}, C{partition} and C{offset}.  Its number is its
+offset in this topic plus one; the topic has one partition.  A record with the key and
+no value removes the letter.  The topic is compacted by key, so in time Kafka forgets
+both; letters that are not removed are kept for ever.
 
-A replay is a transaction over both topics: the record in the one and the end of its
-letter in the other are seen both or neither.
+A replay is a transaction over both topics: the appended record and the removed letter
+become visible together or not at all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from confluent_kafka import (
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.interface import DeadLetter, JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace, reader, replayer
-from wsmsg.message.journal.kafka.errors import told
+from wsmsg.message.journal.kafka.errors import describe
 from wsmsg.message.journal.kafka.log import QUIET
 from wsmsg.message.journal.kafka.producer import Headers, Outgoing
 from wsmsg.message.journal.record import decode
@@ -43,9 +43,9 @@ _HEADERS = ("reason", "topic", "partition", "offset")
 
 class DeadLetterLine(NamedTuple):
     """
-    What is in one place of the topic.
+    One record of the topic.
 
-    @ivar live: a letter, not the end of one.
+    @ivar live: the record is a letter, not the removal of one.
     """
 
     offset: int
@@ -53,9 +53,9 @@ class DeadLetterLine(NamedTuple):
     live: bool
 
 
-def letter_of(topic: str, entry: JournalEntry, reason: str) -> Outgoing:
+def dead_letter_record(topic: str, entry: JournalEntry, reason: str) -> Outgoing:
     """
-    The record of a dead letter.
+    Return the record of a dead letter.
     """
     place = f"{topic}/{entry.partition}/{entry.offset}"
     said = (reason, topic, str(entry.partition), str(entry.offset))
@@ -66,9 +66,9 @@ def letter_of(topic: str, entry: JournalEntry, reason: str) -> Outgoing:
     return Outgoing(place.encode(), entry.value, headers, 0)
 
 
-def living(lines: Iterable[DeadLetterLine]) -> list[int]:
+def live_offsets(lines: Iterable[DeadLetterLine]) -> list[int]:
     """
-    The places of the letters that were not taken out, rising.
+    Return the offsets of the letters that were not removed, rising.
     """
     last: dict[bytes, int] = {}
     for line in lines:
@@ -86,7 +86,7 @@ def dead_letter(
     time_ms: int,
 ) -> DeadLetter:
     """
-    A letter, as somebody wrote it: what is missing in it is 0 or empty.
+    Read a letter, whoever wrote it: missing headers are 0 or empty.
     """
     said = {name: (given or b"") for name, given in headers}
 
@@ -106,7 +106,7 @@ def dead_letter(
 
 class KafkaDeadLetters:
     """
-    Reads and replays.  All of it blocks, and only one thread may use it.
+    Lists and replays letters.  All methods block, and only one thread may use them.
     """
 
     def __init__(self, place: KafkaPlace) -> None:
@@ -114,7 +114,7 @@ class KafkaDeadLetters:
 
     def after(self, number: int, limit: int) -> list[DeadLetter]:
         """
-        Letters with greater numbers, in their order.
+        Return letters with greater numbers, in order.
 
         @raise Unavailable: the brokers do not answer.
         """
@@ -122,17 +122,17 @@ class KafkaDeadLetters:
 
     def replay(self, numbers: Sequence[int]) -> list[int]:
         """
-        Write the records of these letters to the messages again, and take the letters
-        out, in one transaction.
+        Append the records of these letters to the messages, and remove the letters, in
+        one transaction.
 
-        @return: the numbers that were there.
+        @return: the numbers that existed.
         @raise Unavailable: the brokers do not answer, or another Message replays.
         """
         return _guarded(lambda: self._replay(numbers)) if numbers else []
 
     def _replay(self, numbers: Sequence[int]) -> list[int]:
         client = Producer({**replayer(self._place), "logger": QUIET})
-        begin(client)  # from here on what is read stays true
+        begin(client)  # from here on no other replay changes what is read
         wanted = frozenset(numbers)
         found = self._found(min(wanted) - 1, len(wanted), wanted)
         if not found:
@@ -163,7 +163,7 @@ class KafkaDeadLetters:
         self, after: int, limit: int, wanted: frozenset[int] | None
     ) -> list[tuple[DeadLetter, bytes]]:
         """
-        Two passes: one for what is alive, without its bytes, and one for the bytes.
+        Read twice: first which letters are live, without their values, then the values.
         """
         client = Consumer({**reader(self._place), "logger": QUIET})
         try:
@@ -173,7 +173,7 @@ class KafkaDeadLetters:
             )
             alive = [
                 offset
-                for offset in living(lines)
+                for offset in live_offsets(lines)
                 if wanted is None or offset + 1 in wanted
             ][: max(limit, 0)]
             if not alive:
@@ -192,7 +192,7 @@ class KafkaDeadLetters:
 
     def _messages(self, client: Consumer, start: int) -> Iterator[Message]:
         """
-        From a place on to the end as it was at first.
+        Iterate from an offset to the present end.
         """
         topic = self._place.dead_letters
         low, high = client.get_watermark_offsets(
@@ -234,8 +234,8 @@ def _letter(message: Message) -> DeadLetter:
 
 def begin(client: Producer) -> None:
     """
-    Be the one who replays: nobody else's transaction can end from here on.  A broker
-    that has just come may not know yet that it is the one to ask.
+    Become the only one that replays: from here on no transaction of another can end.  A
+    broker that has just started may not know yet that it coordinates; then try again.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -250,8 +250,8 @@ def begin(client: Producer) -> None:
 
 def commit(client: Producer) -> None:
     """
-    End the transaction.  One that is not through in time goes on, and nothing but
-    another call of the same can be asked for meanwhile; whoever replays next finds it
+    End the transaction.  If that takes longer than the limit, it continues in the
+    broker, and the client accepts nothing but the same call; the next replay finds it
     ended, one way or the other.
     """
     for attempt in range(_ATTEMPTS):
@@ -273,5 +273,5 @@ def _guarded(f: Callable[[], list]) -> list:  # type: ignore[type-arg]
         return f()
     except KafkaException as e:
         error = e.args[0]
-        reason = told(error.name(), error.str())
+        reason = describe(error.name(), error.str())
         raise Unavailable(f"the dead letters cannot be reached: {reason}") from e

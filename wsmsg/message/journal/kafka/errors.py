@@ -1,5 +1,5 @@
 """
-What Kafka's errors mean for us, by their names in librdkafka: decisions, no I/O.
+The meaning of Kafka's errors, by their names in librdkafka; no I/O.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from enum import Enum, auto
 
 class Meaning(Enum):
     """
-    What to do about an error that a client reported by itself.
+    The consequence of an error that a client reported by itself.
     """
 
-    #: It mends itself, or says nothing; for debugging only.
+    #: Harmless, or it passes; for debugging only.
     PASSING = auto()
-    #: The journal is not there: say so, and look until it is again.
+    #: The journal is away: report it, and check until it is back.
     LOST = auto()
-    #: The client is of no use any more: make a new one.
+    #: The client is useless: make a new one.
     RUINED = auto()
-    #: What was committed is not there any more.
+    #: The record at the committed position is gone.
     GAP = auto()
-    #: A commit for a partition that is not ours any more.
+    #: A commit for a partition that another member has.
     FOREIGN = auto()
 
 
@@ -53,14 +53,16 @@ _FOREIGN = frozenset(
     }
 )
 
-#: What a broker says to one record alone; the others are not affected.
+#: Errors of one record, which do not affect the others.
 _TOO_LARGE = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"})
 
 
 def meaning(name: str, *, fatal: bool = False) -> Meaning:
     """
-    @param name: as C{KafkaError.name()} gives it.
-    @param fatal: as C{KafkaError.fatal()} gives it.
+    Return what an error means.
+
+    @param name: C{KafkaError.name()}.
+    @param fatal: C{KafkaError.fatal()}.
     """
     if fatal or name in ("_FATAL", "_FENCED", "UNSUPPORTED_ASSIGNOR", "INVALID_CONFIG"):
         return Meaning.RUINED
@@ -73,14 +75,14 @@ def meaning(name: str, *, fatal: bool = False) -> Meaning:
 
 def commit_meaning(name: str) -> Meaning:
     """
-    The same of an error to a commit.
+    Return what an error of a commit means.
     """
     return Meaning.FOREIGN if name in _FOREIGN else meaning(name)
 
 
 def too_large(name: str) -> bool:
     """
-    Whether a record was refused for its size.
+    Return L{True} if a record was refused for its size.
     """
     return name in _TOO_LARGE
 
@@ -90,28 +92,28 @@ _WORDS = {
     "_TRANSPORT": "no broker can be reached",
     "_TIMED_OUT": "no broker answered in time",
     "_MSG_TIMED_OUT": "no broker took the record within the delivery timeout",
-    "_PURGE_QUEUE": "given up with a record before it",
-    "_PURGE_INFLIGHT": "given up with a record before it",
+    "_PURGE_QUEUE": "given up with an earlier record",
+    "_PURGE_INFLIGHT": "given up with an earlier record",
     "_AUTHENTICATION": "the broker refuses our credentials",
     "SASL_AUTHENTICATION_FAILED": "the broker refuses our credentials",
     "_SSL": "TLS with the broker failed",
     "_RESOLVE": "the name of a broker cannot be resolved",
-    "UNKNOWN_TOPIC_OR_PART": "the topic is not there, or we may not see it",
-    "_UNKNOWN_TOPIC": "the topic is not there, or we may not see it",
-    "TOPIC_AUTHORIZATION_FAILED": "we have no right to this topic",
-    "GROUP_AUTHORIZATION_FAILED": "we have no right to this group",
-    "CLUSTER_AUTHORIZATION_FAILED": "we have no right to write idempotently",
-    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": "we have no right to this transaction",
+    "UNKNOWN_TOPIC_OR_PART": "the topic does not exist, or the user may not see it",
+    "_UNKNOWN_TOPIC": "the topic does not exist, or the user may not see it",
+    "TOPIC_AUTHORIZATION_FAILED": "the user has no right to this topic",
+    "GROUP_AUTHORIZATION_FAILED": "the user has no right to this group",
+    "CLUSTER_AUTHORIZATION_FAILED": "the user has no right to write idempotently",
+    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": "the user has no right to transactions",
     "NOT_ENOUGH_REPLICAS": "too few replicas are in sync",
-    "_FENCED": "another Message took over",
+    "_FENCED": "another Message has taken over",
 }
 
 
-def told(name: str, text: str) -> str:
+def describe(name: str, text: str) -> str:
     """
-    An error for an operator: in our words where we have some, with the library's.
+    Word an error for an operator: in plain terms where known, with the library's text.
 
-    @param text: the library's own, which may name the broker and the cause.
+    @param text: the library's text, which may name the broker and the cause.
     """
     words = _WORDS.get(name)
     if words is None:
@@ -121,7 +123,7 @@ def told(name: str, text: str) -> str:
 
 class Causes:
     """
-    The last causes that clients told of, since the library fails with no more than
+    The last causes that clients reported: the library itself fails with no more than
     "timed out" when it could not even connect.
     """
 
@@ -132,14 +134,14 @@ class Causes:
 
     def note(self, name: str, text: str) -> None:
         if name in self._SPEAKING:
-            self._last[name] = told(name, text)
+            self._last[name] = describe(name, text)
 
     def clear(self) -> None:
         self._last.clear()
 
     def why(self, otherwise: str) -> str:
         """
-        The most telling cause; what failed by itself if there is none.
+        Return the most telling cause, or C{otherwise} if there is none.
         """
         for name in self._SPEAKING:
             if name in self._last:

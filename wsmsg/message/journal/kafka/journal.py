@@ -1,15 +1,15 @@
 """
 The journal in a topic of Apache Kafka: L{IJournal} for many Messages.
 
-A record's key is its conversation, so that all of one are in one partition, in order.
-All Messages are one consumer group: each reads partitions of its own, and takes over
-those of one that is gone, from their last commit.  The client library knows the
-protocol; producing, consuming, the topics and the dead letters have a module each
-(C{kafka_*}), and here is how they go together::
+The key of a record is its conversation, so that all records of a conversation are in
+one partition, in order.  All Messages form one consumer group: each reads partitions of
+its own, and takes over those of a lost Message from their last commit.  The client
+library speaks the protocol; this module joins the producer, the consumer, the topics
+and the dead letters::
 
     append -> KafkaProducer ............ acknowledged -> answered
     KafkaConsumer -> on hand -> read ... settled -> Partitions -> commit
-    KafkaTopics: whether it can be used -> Reopening -> dependency
+    KafkaTopics: checks -> KeptOpen -> dependency
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from wsmsg.errors import BadRequest, TooLarge, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace, consumer, producer
 from wsmsg.message.journal.kafka.consumer import KafkaConsumer
-from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters, letter_of
+from wsmsg.message.journal.kafka.dead_letters import (
+    KafkaDeadLetters,
+    dead_letter_record,
+)
 from wsmsg.message.journal.kafka.owner import Settled
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
@@ -40,8 +43,8 @@ from wsmsg.message.journal.record import encode
 from wsmsg.model import Message
 
 _COMMIT_S = 0.2
-#: Records are waited for, behind a first one, for this part of the time between two
-#: appends: what one of them wrote arrives within a millisecond or two.
+#: The consumer waits for further records behind a first one for this part of the time
+#: between two appends: the records of one append arrive within a millisecond or two.
 _GATHER = 5
 _AT_LEAST_S = 0.1
 #: With fewer records on hand than this the consumer is asked for more.
@@ -53,7 +56,7 @@ class KafkaJournal:
     """
     The journal at C{place}.
 
-    @param reactor: for the time, and for the threads to come back to.
+    @param reactor: for the time, and for calls from threads.
     """
 
     _log = Logger()
@@ -75,7 +78,7 @@ class KafkaJournal:
         self._letters = KafkaDeadLetters(place)
         self._retry = retry
         self._tried_s = reactor.seconds()
-        self._reopening = KeptOpen(self._open, reactor, self._delay_s, dependency)
+        self._kept = KeptOpen(self._open, reactor, self._delay_s, dependency)
         self._producer: KafkaProducer | None = None
         self._consumer: KafkaConsumer | None = None
         self._ending: list[Deferred[None]] = []
@@ -83,20 +86,20 @@ class KafkaJournal:
         self._on_hand: deque[JournalEntry] = deque()
         self._epoch = 0
         self._reader: tuple[int, Deferred[list[JournalEntry]]] | None = None
-        self._going: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
+        self._revoking: list[tuple[frozenset[int], Settled, IDelayedCall]] = []
         self._committing: IDelayedCall | None = None
         self._forget: list[Callable[[], object]] = []
         self._stopping = StopOnce(self._stop)
 
     def start(self) -> None:
-        self._reopening.start()
+        self._kept.start()
 
     def stop(self) -> Deferred[None]:
         return self._stopping()
 
     def append(self, messages: Sequence[Message]) -> Deferred[None]:
-        if not self._reopening.up or self._producer is None:
-            return fail(self._reopening.refusal())
+        if not self._kept.up or self._producer is None:
+            return fail(self._kept.refusal())
         try:
             values = [encode(m) for m in messages]
         except BadRequest as e:
@@ -128,17 +131,17 @@ class KafkaJournal:
         self._on_hand.clear()
         self._epoch += 1
         if self._consumer is not None:
-            # What is on its way is of the epoch before, and dropped: read that again.
-            self._consumer.rewind(self._epoch, self._partitions.rewound())
+            # Records on their way are of the epoch before and dropped: read them again.
+            self._consumer.rewind(self._epoch, self._partitions.rewind())
 
     def commit(self, positions: Mapping[int, int]) -> None:
         self._partitions.settle(positions)
         if self._committing is None and not self._stopping.begun:
             self._committing = self._reactor.callLater(_COMMIT_S, self._commit)
-        for partitions, settled, timeout in list(self._going):
-            if not self._partitions.open(partitions):
+        for partitions, settled, timeout in list(self._revoking):
+            if not self._partitions.has_unsettled(partitions):
                 timeout.cancel()
-                self._gone(partitions, settled)
+                self._end_revoking(partitions, settled)
 
     def on_revoked(self, forget: Callable[[], object]) -> None:
         self._forget.append(forget)
@@ -157,25 +160,28 @@ class KafkaJournal:
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
-        if not self._reopening.up or self._producer is None:
-            return fail(self._reopening.refusal())
+        if not self._kept.up or self._producer is None:
+            return fail(self._kept.refusal())
         if not letters:
             return succeed(None)
         return self._producer.send(
             self._place.dead_letters,
-            [letter_of(self._place.topic, entry, why) for entry, why in letters],
+            [
+                dead_letter_record(self._place.topic, entry, why)
+                for entry, why in letters
+            ],
         )
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
-        return self._ask(self._letters.after, after, limit)
+        return self._call(self._letters.after, after, limit)
 
     def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
-        return self._ask(self._letters.replay, list(numbers))
+        return self._call(self._letters.replay, list(numbers))
 
-    def _ask(self, f: Callable[..., list], *args: object) -> Deferred:  # type: ignore[type-arg]
-        # What fails here says nothing of the journal itself.
-        if not self._reopening.up:
-            return fail(self._reopening.refusal())
+    def _call(self, f: Callable[..., list], *args: object) -> Deferred:  # type: ignore[type-arg]
+        # A failure here does not mean that the journal is lost.
+        if not self._kept.up:
+            return fail(self._kept.refusal())
         return self._worker.do(f, *args)
 
     # Opening and closing
@@ -185,7 +191,7 @@ class KafkaJournal:
         return Deferred.fromCoroutine(self._opened())
 
     def _delay_s(self, failures: int) -> float | None:
-        # An attempt waits for brokers itself, and is there when they come.
+        # An attempt waits for brokers itself, and succeeds when they appear.
         delay_s = self._retry(failures)
         if delay_s is None:
             return None
@@ -212,7 +218,7 @@ class KafkaJournal:
                 self._reactor,
                 self,
                 gather_s=self.spacing_s / _GATHER,
-                going_s=self._place.settings.revoke_s,
+                revoke_s=self._place.settings.revoke_s,
             )
             self._consumer.start()
 
@@ -220,25 +226,25 @@ class KafkaJournal:
         if isinstance(client, KafkaProducer):
             self._ending.append(client.close(0))
         elif client is not None:
-            self._ending.append(client.close(self._partitions.due()))
-            self.went(frozenset(self._partitions.positions()))
+            self._ending.append(client.close(self._partitions.take_due()))
+            self.revoked(frozenset(self._partitions.positions()))
 
     def _lost(self, reason: str, ruined: bool) -> None:
-        self._reopening.lost(Unavailable(reason))
+        self._kept.lost(Unavailable(reason))
 
     async def _stop(self) -> None:
-        await self._reopening.stop()
+        await self._kept.stop()
         if self._committing is not None:
             self._committing.cancel()
             self._committing = None
-        for partitions, settled, timeout in list(self._going):
+        for partitions, settled, timeout in list(self._revoking):
             timeout.cancel()
-            self._gone(partitions, settled)
+            self._end_revoking(partitions, settled)
         if self._producer is not None:
             seconds = self._place.settings.delivery_timeout_s
             self._ending.append(self._producer.close(seconds))
         if self._consumer is not None:
-            self._ending.append(self._consumer.close(self._partitions.due()))
+            self._ending.append(self._consumer.close(self._partitions.take_due()))
         for ended in self._ending:
             await ended
         await self._worker.quit()
@@ -254,68 +260,66 @@ class KafkaJournal:
             return
         (limit, reader), self._reader = self._reader, None
         some = [self._on_hand.popleft() for _ in range(min(limit, len(self._on_hand)))]
-        self._partitions.handed(some)
-        self._want()
+        self._partitions.handed_out(some)
+        self._want_more()
         reader.callback(some)
 
-    def _want(self) -> None:
+    def _want_more(self) -> None:
         if self._consumer is not None and len(self._on_hand) < _ON_HAND:
-            self._consumer.want()
+            self._consumer.want_more()
 
     def _commit(self) -> None:
         self._committing = None
-        due = self._partitions.due()
+        due = self._partitions.take_due()
         if due and self._consumer is not None:
             self._consumer.commit(due)
 
-    # What the consumer tells (kafka_consumer.Owner)
+    # L{wsmsg.message.journal.kafka.owner.ConsumerOwner}
 
     def arrived(self, epoch: int, entries: list[JournalEntry]) -> None:
         if not self._stopping.begun and epoch == self._epoch:
             self._on_hand.extend(self._partitions.ours(entries))
-        self._want()
+        self._want_more()
         self._serve()
 
-    def came(self, positions: Mapping[int, int | None]) -> None:
-        self._partitions.came(positions)
-        self._log.info(
-            "partitions {partitions} are ours now", partitions=sorted(positions)
-        )
-        self._forgetting()
+    def assigned(self, positions: Mapping[int, int | None]) -> None:
+        self._partitions.assign(positions)
+        self._log.info("assigned partitions {partitions}", partitions=sorted(positions))
+        self._call_forget()
 
-    def going(self, partitions: frozenset[int], settled: Settled) -> None:
+    def revoking(self, partitions: frozenset[int], settled: Settled) -> None:
         self._drop(partitions)
-        if self._stopping.begun or not self._partitions.open(partitions):
-            self._gone(partitions, settled)
+        if self._stopping.begun or not self._partitions.has_unsettled(partitions):
+            self._end_revoking(partitions, settled)
             return
         timeout = self._reactor.callLater(
-            self._place.settings.revoke_s, self._gone, partitions, settled
+            self._place.settings.revoke_s, self._end_revoking, partitions, settled
         )
-        self._going.append((partitions, settled, timeout))
+        self._revoking.append((partitions, settled, timeout))
 
-    def went(self, partitions: frozenset[int]) -> None:
+    def revoked(self, partitions: frozenset[int]) -> None:
         self._drop(partitions)
-        self._partitions.went(partitions)
+        self._partitions.revoke(partitions)
         self._log.info(
-            "partitions {partitions} are not ours any more",
+            "revoked partitions {partitions}",
             partitions=sorted(partitions),
         )
-        self._forgetting()
+        self._call_forget()
 
-    def uncommitted(self, partitions: frozenset[int]) -> None:
-        self._partitions.not_written(partitions)
+    def commit_failed(self, partitions: frozenset[int]) -> None:
+        self._partitions.commit_failed(partitions)
 
     def lost(self, reason: str, ruined: bool) -> None:
         self._lost(reason, ruined)
 
-    def _gone(self, partitions: frozenset[int], settled: Settled) -> None:
-        self._going = [each for each in self._going if each[1] is not settled]
-        settled.tell(self._partitions.due(partitions))
-        self.went(partitions)
+    def _end_revoking(self, partitions: frozenset[int], settled: Settled) -> None:
+        self._revoking = [each for each in self._revoking if each[1] is not settled]
+        settled.set(self._partitions.take_due(partitions))
+        self.revoked(partitions)
 
     def _drop(self, partitions: frozenset[int]) -> None:
         self._on_hand = deque(e for e in self._on_hand if e.partition not in partitions)
 
-    def _forgetting(self) -> None:
+    def _call_forget(self) -> None:
         for forget in self._forget:
             forget()

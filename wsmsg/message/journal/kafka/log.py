@@ -1,8 +1,8 @@
 """
-What the Kafka library writes to its log, in ours.
+Forwards the log of the Kafka library.
 
-Its lines about lost connections are many, and the dependency tells the same once; so
-they are for developers only.
+The library writes many lines about lost connections, which the dependency reports once;
+so all of them are for developers only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 
 from twisted.logger import Logger
 
-_log = Logger("wsmsg.message.kafka")
+_log = Logger("wsmsg.message.journal.kafka")
 
 
 class _ToOurs(logging.Handler):

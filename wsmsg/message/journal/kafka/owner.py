@@ -1,5 +1,5 @@
 """
-Who owns a consumer of Kafka's library, as the consumer sees them.
+The callbacks of a consumer.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from wsmsg.message.journal.interface import JournalEntry
 
 class Settled:
     """
-    What the reactor answers when partitions are about to go.
+    The answer of the reactor about partitions that are being revoked.
 
-    @ivar positions: what is settled of them.
+    @ivar positions: the settled positions.
     """
 
     def __init__(self) -> None:
         self.positions: Mapping[int, int] = {}
         self._event = Event()
 
-    def tell(self, positions: Mapping[int, int]) -> None:
+    def set(self, positions: Mapping[int, int]) -> None:
         self.positions = positions
         self._event.set()
 
@@ -33,38 +33,38 @@ class Settled:
 
 class ConsumerOwner(Protocol):
     """
-    Who owns a consumer; all of it is called in the reactor, in the order in which it
-    happened.
+    The owner of a consumer.  All methods are called in the reactor, in the order of the
+    events.
     """
 
-    def came(self, positions: Mapping[int, int | None]) -> None:
+    def assigned(self, positions: Mapping[int, int | None]) -> None:
         """
-        Partitions were given to us, committed up to there.
-        """
-
-    def going(self, partitions: frozenset[int], settled: Settled) -> None:
-        """
-        Partitions are taken away: tell soon what is settled.
+        Partitions were assigned, with their committed positions.
         """
 
-    def went(self, partitions: frozenset[int]) -> None:
+    def revoking(self, partitions: frozenset[int], settled: Settled) -> None:
         """
-        Partitions were lost, and nothing can be committed any more.
+        Partitions are being revoked: set soon what is settled.
+        """
+
+    def revoked(self, partitions: frozenset[int]) -> None:
+        """
+        Partitions were lost; their positions cannot be committed any more.
         """
 
     def arrived(self, epoch: int, entries: list[JournalEntry]) -> None:
         """
-        Records, of the time since so many rewinds.
+        Records arrived, read in this epoch; the epoch counts rewinds.
         """
 
-    def uncommitted(self, partitions: frozenset[int]) -> None:
+    def commit_failed(self, partitions: frozenset[int]) -> None:
         """
-        These could not be committed.
+        The positions of these partitions could not be committed.
         """
 
     def lost(self, reason: str, ruined: bool) -> None:
         """
         The brokers do not serve us.
 
-        @param ruined: whether this consumer is of no use any more.
+        @param ruined: the consumer is useless, and another is needed.
         """

@@ -1,11 +1,11 @@
 """
-The partitions that are ours: what was read of each, and what is settled; no I/O.
+The assigned partitions: which records were read, and which are settled; no I/O.
 
-A partition may be taken away and come back while records that were read before are
-still on their way.  Their settling counts only for what it is: within a partition all
-that was read was read without a hole from where it was committed, so a position that
-was settled is settled whoever owns the partition.  But it never moves a partition that
-is not ours, and never moves one back.
+A partition may be revoked and assigned again while records that were read before are
+still on their way.  When those are settled, that counts: within a partition all records
+were read without a gap from the committed position, so a settled position is settled
+whoever has the partition.  But it never moves a partition that is not assigned here,
+and never moves one back.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from wsmsg.message.journal.interface import JournalEntry
 @attrs.define
 class _Partition:
     """
-    @ivar settled: all below was settled; L{None}: nothing was read of it.
-    @ivar read: what the next record is at, at least.
-    @ivar written: what the last commit was.
+    @ivar settled: all records below are settled; L{None}: none was read.
+    @ivar read: the lowest offset of the next record.
+    @ivar written: the position of the last commit.
     """
 
     settled: int | None
@@ -32,7 +32,7 @@ class _Partition:
 
 class Partitions:
     """
-    Of one member of the group.
+    The partitions of one member of the group.
     """
 
     def __init__(self) -> None:
@@ -44,28 +44,28 @@ class Partitions:
     def __len__(self) -> int:
         return len(self._ours)
 
-    def came(self, positions: Mapping[int, int | None]) -> None:
+    def assign(self, positions: Mapping[int, int | None]) -> None:
         """
-        These are ours now.
+        Add partitions.
 
-        @param positions: what each was committed to; L{None}: that is not known.
+        @param positions: the committed position of each; L{None}: unknown.
         """
         for partition, position in positions.items():
             self._ours[partition] = _Partition(position, position, position)
 
-    def went(self, partitions: Iterable[int]) -> None:
+    def revoke(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             self._ours.pop(partition, None)
 
     def ours(self, entries: Collection[JournalEntry]) -> list[JournalEntry]:
         """
-        Those of the entries that are of our partitions.
+        Return the entries of assigned partitions.
         """
         return [e for e in entries if e.partition in self._ours]
 
-    def handed(self, entries: Iterable[JournalEntry]) -> None:
+    def handed_out(self, entries: Iterable[JournalEntry]) -> None:
         """
-        These were given to the reader.
+        Note that the reader got these entries.
         """
         for entry in entries:
             mine = self._ours.get(entry.partition)
@@ -76,16 +76,17 @@ class Partitions:
 
     def settle(self, positions: Mapping[int, int]) -> None:
         """
-        All below these positions is settled.
+        Note that all records below these positions are settled.
         """
         for partition, position in positions.items():
             mine = self._ours.get(partition)
             if mine is not None and mine.settled is not None:
                 mine.settled = max(mine.settled, position)
 
-    def open(self, partitions: Iterable[int]) -> bool:
+    def has_unsettled(self, partitions: Iterable[int]) -> bool:
         """
-        Whether something that was given of these is not settled.
+        Return L{True} if a record of these partitions was handed out and is not
+        settled.
         """
         for partition in partitions:
             mine = self._ours.get(partition)
@@ -93,9 +94,10 @@ class Partitions:
                 return True
         return False
 
-    def due(self, among: Collection[int] | None = None) -> dict[int, int]:
+    def take_due(self, among: Collection[int] | None = None) -> dict[int, int]:
         """
-        What is to be committed, of all or of some; it counts as committed then.
+        Return the positions to commit, of all or of some partitions, and note them as
+        committed.
         """
         positions: dict[int, int] = {}
         for partition, mine in self._ours.items():
@@ -105,19 +107,19 @@ class Partitions:
                 positions[partition] = mine.written = mine.settled
         return positions
 
-    def not_written(self, partitions: Iterable[int]) -> None:
+    def commit_failed(self, partitions: Iterable[int]) -> None:
         """
-        The commits of these failed; they are due again.
+        Note that the commits of these partitions failed, and are due again.
         """
         for partition in partitions:
             if partition in self._ours:
                 self._ours[partition].written = None
 
-    def rewound(self) -> dict[int, int]:
+    def rewind(self) -> dict[int, int]:
         """
-        What was given and is not settled is to be given again.
+        Return to the settled positions, where any record was handed out.
 
-        @return: where to read on, for each of which something was given.
+        @return: the positions to read from.
         """
         positions: dict[int, int] = {}
         for partition, mine in self._ours.items():
@@ -127,6 +129,6 @@ class Partitions:
 
     def positions(self) -> dict[int, int | None]:
         """
-        What is settled, of all.
+        Return the settled position of each partition.
         """
         return {partition: mine.settled for partition, mine in self._ours.items()}

@@ -1,9 +1,9 @@
 """
-One producer of Kafka's library, and the thread that hears of its deliveries.
+One producer of the Kafka library, and the thread that receives its acknowledgements.
 
-Records go to the library from the reactor's thread, which takes microseconds and never
-waits.  The library tells of each delivery in the thread that polls it; what it told in
-one poll crosses to the reactor in one hop.
+The reactor's thread gives records to the library, which takes microseconds and never
+waits.  The library reports each delivery in the thread that polls it; the reports of
+one poll cross to the reactor in one hop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from wsmsg.errors import Overloaded, TooLarge, Unavailable, WsmsgError
 from wsmsg.message.journal.kafka.config import Config
-from wsmsg.message.journal.kafka.errors import Meaning, meaning, told, too_large
+from wsmsg.message.journal.kafka.errors import Meaning, describe, meaning, too_large
 from wsmsg.message.journal.kafka.log import QUIET
 
 _POLL_S = 0.1
@@ -32,7 +32,7 @@ class Outgoing(NamedTuple):
     """
     A record to be written.
 
-    @ivar partition: -1: by the key.
+    @ivar partition: -1: chosen by the key.
     """
 
     key: bytes | None
@@ -43,7 +43,7 @@ class Outgoing(NamedTuple):
 
 class _Append:
     """
-    Records that are answered for together.
+    Records that are answered together.
     """
 
     __slots__ = ("count", "done", "error", "left", "size")
@@ -57,11 +57,11 @@ class _Append:
 
 class KafkaProducer:
     """
-    Writes records until it is closed, or is ruined: then nothing that it was given
-    and that is not delivered will be, as far as we can tell, and a new one is needed.
+    Writes records until it is closed or ruined.  A ruined producer delivers none of the
+    records that were not acknowledged, as far as can be known; a new one is needed.
 
-    @param lost: called in the reactor with why, and whether this one is ruined.
-    @param most_records: that may be on their way; more are refused.
+    @param lost: called in the reactor with the reason, and whether this one is ruined.
+    @param most_records: the limit of records in flight; more are refused.
     @param most_bytes: the same in bytes.
     """
 
@@ -93,8 +93,8 @@ class KafkaProducer:
 
     def prepare(self, topics: Sequence[str]) -> None:
         """
-        Blocks: asks for the topics, without which the first record waits for half a
-        second; then begins to hear of deliveries.
+        Start the thread and fetch the metadata of the topics, without which the first
+        record would wait for half a second.  Blocks.
         """
         self._thread.start()
         for topic in topics:
@@ -102,29 +102,29 @@ class KafkaProducer:
 
     def send(self, topic: str, records: Sequence[Outgoing]) -> Deferred[None]:
         """
-        @return: a Deferred that fires when all are durable.
-        @raise Unavailable: (as failure) some may be, some not.
+        @return: a Deferred that fires when all records are durable.
+        @raise Unavailable: (as failure) some may be durable, some not.
         """
         size = sum(len(r.value or b"") for r in records)
         if self.ruined or self._closing:
-            return fail(Unavailable("the journal is being opened again"))
+            return fail(Unavailable("the journal is being reopened"))
         records_left = self._most[0] - self.in_flight
         if self.in_flight and (
             len(records) > records_left or self._bytes + size > self._most[1]
         ):
             return fail(
-                Overloaded(f"{self.in_flight} records are on their way already", 500)
+                Overloaded(f"{self.in_flight} records are in flight already", 500)
             )
         append = _Append(len(records), size)
         self._open.add(append)
         self.in_flight += len(records)
         self._bytes += size
-        self._give(topic, records, append)
+        self._produce(topic, records, append)
         return append.done
 
     def close(self, timeout_s: float) -> Deferred[None]:
         """
-        Finish what is on its way, within this time, and end the thread.
+        Finish the records in flight within this time, and end the thread.
         """
         self._close_s = timeout_s
         self._closing = True
@@ -134,7 +134,7 @@ class KafkaProducer:
 
     def ruin(self, why: str) -> None:
         """
-        Give up what is on its way: nothing may overtake what failed.
+        Give up the records in flight: no later record may overtake one that failed.
         """
         if self.ruined:
             return
@@ -143,7 +143,9 @@ class KafkaProducer:
         for append in list(self._open):
             self._answer(append, Unavailable(why))
 
-    def _give(self, topic: str, records: Sequence[Outgoing], append: _Append) -> None:
+    def _produce(
+        self, topic: str, records: Sequence[Outgoing], append: _Append
+    ) -> None:
         produce = self._client.produce
         given = 0
 
@@ -163,11 +165,11 @@ class KafkaProducer:
                     produce(topic, value, key, partition, delivered, headers=headers)
                 given += 1
         except BufferError:
-            self.ruin("more records are on their way than the library takes")
+            self.ruin("more records are in flight than the library takes")
         except KafkaException as e:
             error = e.args[0]
             if too_large(error.name()) and not given:
-                self._answer(append, TooLarge(told(error.name(), error.str())))
+                self._answer(append, TooLarge(describe(error.name(), error.str())))
             else:
                 self._failed(error)
 
@@ -202,7 +204,7 @@ class KafkaProducer:
             if error is None:
                 self._answer(append, None)
             elif too_large(error.name()):
-                self._answer(append, TooLarge(told(error.name(), error.str())))
+                self._answer(append, TooLarge(describe(error.name(), error.str())))
             else:
                 self._failed(error)
         for told_error in errors:
@@ -213,11 +215,11 @@ class KafkaProducer:
         if what is Meaning.RUINED:
             self._failed(error)
         elif what is Meaning.LOST:
-            self._lost(told(error.name(), error.str()), self.ruined)
+            self._lost(describe(error.name(), error.str()), self.ruined)
 
     def _failed(self, error: KafkaError) -> None:
         if not self.ruined:
-            why = told(error.name(), error.str())
+            why = describe(error.name(), error.str())
             self.ruin(why)
             self._lost(why, True)
 
@@ -234,6 +236,6 @@ class KafkaProducer:
 
     def _over(self) -> None:
         for append in list(self._open):
-            self._answer(append, Unavailable("the journal was closed before"))
+            self._answer(append, Unavailable("the journal was closed first"))
         if not self._ended.called:
             self._ended.callback(None)

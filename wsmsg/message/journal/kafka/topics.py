@@ -1,8 +1,8 @@
 """
-Whether the topics are there and as they must be; they are made where that is wished.
+Checks that the topics are as they must be, and creates them if the settings say so.
 
-What is wrong is an operator's to mend, while we look again and again: it is told with
-the topic's name, and nothing is read or written until then.
+Only an operator can correct a wrong topic.  The check repeats until then, reports the
+problem with the name of the topic, and nothing is read or written.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from confluent_kafka.cimpl import NewTopic
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.kafka.config import KafkaPlace, connection, group_asker
-from wsmsg.message.journal.kafka.errors import Causes, told
+from wsmsg.message.journal.kafka.errors import Causes, describe
 from wsmsg.message.journal.kafka.log import QUIET
 
 _ANSWER_S = 3.0
-#: The first question of a look is asked so often in that time.
+#: The first request of a check is made so often in that time.
 _ASKED = 3
-#: A refusal comes at once; who waits longer waits for a coordinator.
+#: A refusal comes at once; a longer wait would be for a coordinator.
 _GROUP_S = 0.5
 _NO_RIGHT = "GROUP_AUTHORIZATION_FAILED"
 _FOREVER = "-1"
@@ -39,9 +39,10 @@ _FOREVER = "-1"
 @attrs.frozen
 class WantedTopics:
     """
-    A topic that must be there.
+    A topic that must exist.
 
-    @ivar config: what it is made with.
+    @ivar rights: the operations that the user must be allowed.
+    @ivar config: the configuration of a topic that is created.
     """
 
     name: str
@@ -53,10 +54,11 @@ class WantedTopics:
 @attrs.frozen
 class FoundTopics:
     """
-    A topic that is there.
+    A topic that exists.
 
-    @ivar rights: what we may do with it; L{None}: the broker does not say.
-    @ivar most_bytes: of a record; 0: the broker does not say.
+    @ivar rights: the operations that the user is allowed; L{None}: the broker does not
+        say.
+    @ivar most_bytes: the limit of a record; 0: the broker does not say.
     """
 
     partitions: int
@@ -66,7 +68,8 @@ class FoundTopics:
 
 def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
     """
-    Messages, and dead letters in one partition: their offset there is their number.
+    Return the topic of messages, and that of dead letters.  The latter has one
+    partition: the offset of a letter gives its number.
     """
     size = {"max.message.bytes": str(max(place.record_bytes + 4096, 1048588))}
     rights = ("READ", "WRITE")
@@ -83,7 +86,7 @@ def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
 
 def topic_problem(wanted: WantedTopics, found: FoundTopics, record_bytes: int) -> str:
     """
-    Why a topic cannot be used; empty: it can.
+    Return what is wrong with a topic, or C{""}.
     """
     if found.partitions != wanted.partitions:
         return (
@@ -93,19 +96,20 @@ def topic_problem(wanted: WantedTopics, found: FoundTopics, record_bytes: int) -
     if found.rights is not None:
         missing = [right for right in wanted.rights if right not in found.rights]
         if missing:
-            return f"we may not {' or '.join(missing)} topic {wanted.name}"
+            rights = " or ".join(missing)
+            return f"the user may not {rights} topic {wanted.name}"
     if 0 < found.most_bytes < record_bytes:
         return (
             f"topic {wanted.name} takes records of {found.most_bytes} bytes "
-            f"(max.message.bytes) and ours may have {record_bytes}"
+            f"(max.message.bytes), and a message may have {record_bytes}"
         )
     return ""
 
 
 class KafkaTopics:
     """
-    Asks the brokers, by a client of its own each time: one that lost its broker asks
-    the new one late.  Only one thread may use it.
+    Checks with a new client each time: one that lost its broker is slow to turn to
+    another.  Only one thread may use it.
     """
 
     def __init__(self, place: KafkaPlace) -> None:
@@ -114,7 +118,7 @@ class KafkaTopics:
 
     def check(self) -> None:
         """
-        @raise Unavailable: no broker answers, or what it has is of no use.
+        @raise Unavailable: no broker answers, or a topic cannot be used.
         """
         self._causes.clear()
         admin = self._client()
@@ -123,7 +127,7 @@ class KafkaTopics:
         except KafkaException as e:
             admin.poll(0)
             name, text = e.args[0].name() or "", e.args[0].str() or ""
-            raise Unavailable(self._causes.why(told(name, text))) from e
+            raise Unavailable(self._causes.why(describe(name, text))) from e
 
     def _client(self) -> AdminClient:
         config = connection(self._place)
@@ -139,12 +143,12 @@ class KafkaTopics:
         found = self._describe(admin, [w.name for w in wanted])
         missing = [w for w in wanted if w.name not in found]
         if missing:
-            self._make(admin, missing)
+            self._create(admin, missing)
             found = self._describe(admin, [w.name for w in wanted])
         self._sizes(admin, found)
         for each in wanted:
             if each.name not in found:
-                raise Unavailable(f"topic {each.name} is not there")
+                raise Unavailable(f"topic {each.name} does not exist")
             problem = topic_problem(each, found[each.name], self._place.record_bytes)
             if problem:
                 raise Unavailable(problem)
@@ -153,8 +157,8 @@ class KafkaTopics:
     def _describe(
         self, admin: AdminClient, names: Sequence[str]
     ) -> dict[str, FoundTopics]:
-        # A question that was asked of a broker that hung may wait for its controller
-        # to the end, though it serves again: the next one does not.
+        # A request to a broker that hung may wait for its controller to the end, though
+        # the broker serves again; the next request does not.
         for _ in range(_ASKED - 1):
             try:
                 return self._described(admin, names)
@@ -179,19 +183,19 @@ class KafkaTopics:
                 if e.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                     continue
                 if e.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
-                    raise Unavailable(f"we may not DESCRIBE topic {name}") from e
+                    raise Unavailable(f"the user may not DESCRIBE topic {name}") from e
                 raise
             found[name] = FoundTopics(
                 len(topic.partitions), _rights(topic.authorized_operations)
             )
         return found
 
-    def _make(self, admin: AdminClient, missing: Sequence[WantedTopics]) -> None:
+    def _create(self, admin: AdminClient, missing: Sequence[WantedTopics]) -> None:
         settings = self._place.settings
         if not settings.create_topics:
             names = " and ".join(w.name for w in missing)
             raise Unavailable(
-                f"topic {names} is not there; make it with "
+                f"topic {names} does not exist; create it with "
                 f"{missing[0].partitions} partitions, or set kafka.create_topics"
             )
         answers = admin.create_topics(
@@ -211,12 +215,12 @@ class KafkaTopics:
                 answer.result()
             except KafkaException as e:
                 if e.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                    why = told(e.args[0].name(), e.args[0].str())
-                    raise Unavailable(f"topic {name} cannot be made: {why}") from e
+                    why = describe(e.args[0].name(), e.args[0].str())
+                    raise Unavailable(f"topic {name} cannot be created: {why}") from e
 
     def _sizes(self, admin: AdminClient, found: dict[str, FoundTopics]) -> None:
         """
-        The longest record of each; who may not ask for it goes without.
+        Fill in the longest record of each topic, where the user may ask for it.
         """
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in found]
         if not resources:
@@ -230,8 +234,8 @@ class KafkaTopics:
             found[resource.name] = attrs.evolve(found[resource.name], most_bytes=size)
 
     def _check_group(self) -> None:
-        # Not by an admin client: it aborts the process (an assertion in librdkafka)
-        # when a coordinator is not there in time.
+        # Not with an admin client, which aborts the process (an assertion in
+        # librdkafka) when no coordinator is there in time.
         client = Consumer(
             {**group_asker(self._place), "error_cb": self._noted, "logger": QUIET}
         )
@@ -239,15 +243,15 @@ class KafkaTopics:
             client.committed([TopicPartition(self._place.topic, 0)], timeout=_GROUP_S)
             refused = False
         except KafkaException as e:
-            # A new group has no coordinator yet; the consumer tells what stays wrong.
-            refused = e.args[0].name() == _NO_RIGHT or self._told_of(client)
+            # A new group has no coordinator yet; the consumer reports lasting errors.
+            refused = e.args[0].name() == _NO_RIGHT or self._reports_refusal(client)
         finally:
             client.close()
         if refused:
             group = self._place.settings.group
-            raise Unavailable(f"we have no right to group {group}")
+            raise Unavailable(f"the user has no right to group {group}")
 
-    def _told_of(self, client: Consumer) -> bool:
+    def _reports_refusal(self, client: Consumer) -> bool:
         message = client.poll(0)
         error = message.error() if message is not None else None
         return error is not None and error.name() == _NO_RIGHT

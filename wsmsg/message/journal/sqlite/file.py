@@ -1,10 +1,10 @@
 """
-The file of the embedded journal, as the journal's thread sees it.
+The file of the embedded journal, as the thread of the journal uses it.
 
-A row of C{batches} is what was committed at once: the offset of its first record, how
-many there are, and the records one after the other, each with its length before it as
-four bytes, big-endian.  What is settled is the greater of C{position} and the last
-batch's C{settled}: with the latter a commit costs an append nothing.
+A row of C{batches} is one commit: the offset of its first record, the number of
+records, and the records one after the other, each behind its length in four bytes,
+big-endian.  The settled position is the greater of C{position} and the C{settled} of
+the last batch: by the latter, an append commits the position at no cost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsmsg.sqlite.file import Schema, SqliteFile
 #: The embedded journal has one partition.
 PARTITION = 0
 
-#: The most records in a row: a reader that lags reads whole rows.
+#: The most records in a row: a reader that lags reads row by row.
 _ROW = 1024
 
 _FIRST = """
@@ -55,8 +55,8 @@ JOURNAL = Schema(
 @attrs.frozen
 class JournalExtent:
     """
-    What a journal holds: everything below C{settled} is settled, and C{end} is the
-    offset that the next record gets.
+    The extent of a journal: all records below C{settled} are settled, and C{end} is the
+    offset of the next record.
     """
 
     settled: int
@@ -65,7 +65,7 @@ class JournalExtent:
 
 class JournalFile:
     """
-    Batches, positions and dead letters.  Only one thread may use it.
+    Batches, positions and dead letters.  Only one thread may use them.
     """
 
     def __init__(self, path: str) -> None:
@@ -91,8 +91,8 @@ class JournalFile:
         """
         Make records durable.
 
-        @param settled: everything below this offset is settled.
-        @return: the offset of the first.
+        @param settled: all records below this offset are settled.
+        @return: the offset of the first record.
         """
         first = self._end
         if len(values) <= _ROW:
@@ -106,7 +106,7 @@ class JournalFile:
 
     def settle(self, settled: int) -> None:
         """
-        Remember what is settled, and remove it.
+        Store the settled position, and delete the batches below it.
         """
         with self._file.transaction():
             self._file.run("UPDATE position SET settled = ?", (settled,))
@@ -117,9 +117,11 @@ class JournalFile:
 
     def read(self, offset: int, limit: int) -> list[JournalEntry]:
         """
-        At most C{limit} entries from an offset on.
+        Return at most C{limit} entries from an offset on.
         """
         entries: list[JournalEntry] = []
+        # The subquery finds the batch that the offset is in by the primary key; without
+        # it, the condition on first + count alone would scan all batches.
         rows = self._file.rows(
             "SELECT first, count, records FROM batches WHERE first + count > ?1 AND "
             "first >= (SELECT coalesce(max(first), 0) FROM batches WHERE first <= ?1) "
@@ -167,7 +169,7 @@ class JournalFile:
         """
         Move dead letters to the end of the batches.
 
-        @return: the numbers that were there, and the new end.
+        @return: the numbers that existed, and the new end.
         """
         wanted = msgspec.json.encode(list(numbers)).decode()
         found = "FROM dead_letters WHERE number IN (SELECT value FROM json_each(?))"
@@ -212,6 +214,6 @@ def _split(records: bytes, count: int) -> list[bytes | None]:
 def _entry(offset: int, value: bytes | None) -> JournalEntry:
     if value is None:
         return JournalEntry(
-            PARTITION, offset, None, b"", "its batch in the file is cut short"
+            PARTITION, offset, None, b"", "its batch in the file is truncated"
         )
     return decode(PARTITION, offset, value)

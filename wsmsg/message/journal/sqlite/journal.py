@@ -1,11 +1,10 @@
 """
-The journal in a file of this machine: L{IJournal} without anything to install.
+The journal in a file of this machine: L{IJournal} without a server.
 
-Appends that arrive while a commit is in flight go together into the next one, so
-under load one C{fsync} makes hundreds of messages durable, and without load a message
-waits for nobody.  The reader gets what was just appended from memory (the I{tail});
-from the file it reads after a restart, after L{SqliteJournal.rewind} and when it lags
-by more than the tail holds.
+Appends that arrive while a commit is in flight go together into the next one.  Under
+load one C{fsync} makes hundreds of messages durable; without load a message waits for
+no other.  The reader gets recent records from memory (the I{tail}), and reads the file
+after a restart, after L{SqliteJournal.rewind}, and when it lags behind the tail.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class SqliteJournal:
     """
     The journal in the file C{path}.
 
-    @param reactor: for the time, and for the thread to come back to.
-    @param worker: does what blocks; a thread unless a test gives another.
+    @param reactor: for the time, and for calls from the thread.
+    @param worker: makes the blocking calls; a thread unless a test gives another.
     @param tail_records: the most records that are kept in memory for the reader.
     @param tail_bytes: the same in bytes.
     """
@@ -64,7 +63,7 @@ class SqliteJournal:
         self._file = JournalFile(path)
         self._clock = reactor
         self._worker = worker or Worker("wsmsg-journal", reactor)
-        self._reopening = KeptOpen(self._open, reactor, retry, dependency)
+        self._kept = KeptOpen(self._open, reactor, retry, dependency)
         self._tail = Tail(tail_records, tail_bytes)
         self._stopping = StopOnce(self._stop)
         self._queue: list[_Append] = []
@@ -79,14 +78,14 @@ class SqliteJournal:
         dependency.on_change(self._changed)
 
     def start(self) -> None:
-        self._reopening.start()
+        self._kept.start()
 
     def stop(self) -> Deferred[None]:
         return self._stopping()
 
     def append(self, messages: Sequence[Message]) -> Deferred[None]:
-        if not self._reopening.up:
-            return fail(self._reopening.refusal())
+        if not self._kept.up:
+            return fail(self._kept.refusal())
         try:
             values = [encode(m) for m in messages]
         except BadRequest as e:
@@ -119,7 +118,7 @@ class SqliteJournal:
 
     def on_revoked(self, forget: Callable[[], object]) -> None:
         """
-        The one partition is never taken away: nobody is called.
+        Do nothing: the one partition is never revoked.
         """
 
     def counts(self) -> Mapping[str, int]:
@@ -132,13 +131,13 @@ class SqliteJournal:
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
-        return self._reopening.ask(self._worker, self._file.dead_letter, letters)
+        return self._kept.run(self._worker, self._file.dead_letter, letters)
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
-        return self._reopening.ask(self._worker, self._file.dead_letters, after, limit)
+        return self._kept.run(self._worker, self._file.dead_letters, after, limit)
 
     def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
-        return self._reopening.ask(
+        return self._kept.run(
             self._worker, self._file.replay, list(numbers), self._settled
         ).addCallback(self._exhumed)
 
@@ -155,16 +154,16 @@ class SqliteJournal:
         self._end = extent.end
 
     def _changed(self, _: Dependency) -> None:
-        if self._reopening.up:
+        if self._kept.up:
             self._settle_soon()
             self._serve()
 
     async def _stop(self) -> None:
-        up = self._reopening.up
+        up = self._kept.up
         if up and self._queue:
-            # Behind the one in flight; the thread keeps the order.
+            # After the append in flight: the thread keeps the order.
             self._flush()
-        await self._reopening.stop()
+        await self._kept.stop()
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
@@ -190,7 +189,7 @@ class SqliteJournal:
             else [value for _, some, _ in appends for value in some]
         )
         self._appending = True
-        self._reopening.ask(
+        self._kept.run(
             self._worker, self._file.append, values, self._settled
         ).addCallbacks(
             lambda first: self._appended(first, appends, values),
@@ -217,7 +216,7 @@ class SqliteJournal:
 
     def _exhumed(self, found: tuple[list[int], int]) -> list[int]:
         numbers, self._end = found
-        # They are in the file only, and the tail has no holes.
+        # These records are only in the file, and the tail has no gaps.
         self._tail.clear()
         self._serve()
         return numbers
@@ -232,26 +231,26 @@ class SqliteJournal:
         entries = self._tail.read(at, limit)
         if entries:
             self._give(entries)
-        elif self._reopening.up:
+        elif self._kept.up:
             self._loading = True
-            self._reopening.ask(self._worker, self._file.read, at, limit).addCallbacks(
+            self._kept.run(self._worker, self._file.read, at, limit).addCallbacks(
                 self._loaded, self._not_loaded, (at, self._end)
             )
 
     def _loaded(self, entries: list[JournalEntry], at: int, end: int) -> None:
         self._loading = False
         if self._next != at:
-            # A rewind came in between.
+            # There was a rewind in between.
             self._serve()
         elif entries:
             self._give(entries)
         else:
-            # Settled meanwhile, so it is not there any more.
+            # The records were settled meanwhile, and deleted.
             self._next = end
             self._serve()
 
     def _not_loaded(self, failure: Failure) -> None:
-        # It is read again when the file is open again.
+        # The journal reads again when the file is open again.
         self._loading = False
         if not isinstance(failure.value, Unavailable):
             self._log.failure("journal: bug", failure)
@@ -270,10 +269,10 @@ class SqliteJournal:
 
     def _settle(self) -> None:
         self._settling = None
-        if not self._reopening.up:
+        if not self._kept.up:
             return
         settled = self._settled
-        self._reopening.ask(self._worker, self._file.settle, settled).addCallbacks(
+        self._kept.run(self._worker, self._file.settle, settled).addCallbacks(
             self._settled_to, lambda _: None, (settled,)
         )
 

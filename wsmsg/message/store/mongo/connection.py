@@ -80,7 +80,7 @@ class MongoConnection:
         self._backoff = backoff
         self._pool: Pool | None = None
         self._ping: IDelayedCall | None = None
-        self._reopening = KeptOpen(
+        self._kept = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )
         self._stopping = StopOnce(self._stop)
@@ -88,7 +88,7 @@ class MongoConnection:
         self._closed: Deferred[Any] = succeed(None)
 
     def start(self) -> None:
-        self._reopening.start()
+        self._kept.start()
 
     def stop(self) -> Deferred[None]:
         return self._stopping()
@@ -99,7 +99,7 @@ class MongoConnection:
 
         @raise Unavailable: (as failure) it is not, or is lost.
         """
-        if not self._reopening.up:
+        if not self._kept.up:
             return self._refuse()
         return Deferred.fromCoroutine(self._watched(work))
 
@@ -112,7 +112,7 @@ class MongoConnection:
         """
         pool = self._pool
         if pool is None:
-            raise self._reopening.refusal()
+            raise self._kept.refusal()
         try:
             return await self._say(pool, command, limit_s or self._url.timeout_s)
         except _LOST:
@@ -125,7 +125,7 @@ class MongoConnection:
         """
         pool = self._pool
         if pool is None:
-            raise self._reopening.refusal()
+            raise self._kept.refusal()
         session = pool.start_session()
         try:
             return await self._all(pool, find, session)
@@ -139,7 +139,7 @@ class MongoConnection:
         except Unavailable as e:
             # What still comes from an older way says nothing of this one.
             if pool is self._pool:
-                self._reopening.lost(e)
+                self._kept.lost(e)
             raise
 
     async def _all(self, pool: Pool, find: Document, session: Any) -> list[Document]:
@@ -159,7 +159,7 @@ class MongoConnection:
 
     def _refuse(self) -> Deferred[Any]:
         refused: Deferred[Any] = Deferred()
-        refused.errback(self._reopening.refusal())
+        refused.errback(self._kept.refusal())
         return refused
 
     async def _open(self) -> None:
@@ -219,7 +219,7 @@ class MongoConnection:
 
     def _look(self) -> None:
         self._ping = None
-        if self._reopening.up:
+        if self._kept.up:
             looking = self.ask(self._pinged)
             looking.addErrback(lambda failure: failure.trap(Unavailable))
             looking.addErrback(lambda f: self._log.failure("a look at MongoDB", f))
@@ -228,7 +228,7 @@ class MongoConnection:
         assert self._pool is not None
         pool = self._pool
         await self._told(pool, {"ping": 1}, self._url.timeout_s)
-        if pool is self._pool and self._reopening.up:
+        if pool is self._pool and self._kept.up:
             self._ping = self._reactor.callLater(_PING_S, self._look)
 
     async def _told(
@@ -294,7 +294,7 @@ class MongoConnection:
             self._closed = pool.abort()
 
     async def _stop(self) -> None:
-        stopping = self._reopening.stop()
+        stopping = self._kept.stop()
         for asked in list(self._asked):
             asked.cancel()
         await stopping

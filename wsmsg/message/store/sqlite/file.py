@@ -28,7 +28,7 @@ from wsmsg.model import (
     members_of,
 )
 from wsmsg.sqlite.file import Schema, SqliteFile, Unfit
-from wsmsg.sqlite.rows import MOST, ask, storable, write
+from wsmsg.sqlite.rows import MOST, select, storable, write
 
 _FIRST = """
     CREATE TABLE conversations (
@@ -148,12 +148,14 @@ class StoreReader:
     def find(
         self, identities: Sequence[MessageIdentity]
     ) -> dict[MessageIdentity, Message]:
-        found = (_message(row) for row in ask(self._file, _FIND, identities, _messages))
+        found = (
+            _message(row) for row in select(self._file, _FIND, identities, _messages)
+        )
         return {m.identity: m for m in found}
 
     def heads(self, conversations: Sequence[str]) -> dict[str, int]:
         heads = dict.fromkeys(conversations, 0)
-        for name, head in ask(self._file, _HEADS, [(c,) for c in heads], _heads):
+        for name, head in select(self._file, _HEADS, [(c,) for c in heads], _heads):
             heads[name] = head or 0
         return heads
 
@@ -196,7 +198,7 @@ class StoreReader:
                 None if delivered is None else Cursor(name, user, delivered, read),
                 head,
             )
-            for name, user, delivered, read, head in ask(
+            for name, user, delivered, read, head in select(
                 self._file, _CURSORS, keys, _cursors
             )
         }

@@ -18,7 +18,7 @@ from wsmsg.events.kind import InvalidContent
 from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.model import Message
 from wsmsg.sqlite.file import SqliteFile, Unfit
-from wsmsg.sqlite.rows import ask, write
+from wsmsg.sqlite.rows import select, write
 
 #: What version 2 of the store's tables has more than version 1.
 GROUPS = """
@@ -113,12 +113,12 @@ class GroupRows:
 
     def members(self, conversations: Sequence[str]) -> dict[str, frozenset[int]]:
         keys = [(c,) for c in dict.fromkeys(conversations)]
-        return dict(ask(self._file, _MEMBERS, keys, _members))
+        return dict(select(self._file, _MEMBERS, keys, _members))
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], int]:
-        found = ask(self._file, _READABLE_FROM, keys, _readable)
+        found = select(self._file, _READABLE_FROM, keys, _readable)
         return {(name, user): first for name, user, first in found}
 
     def group(self, conversation: str, after: int, limit: int) -> GroupPage | None:

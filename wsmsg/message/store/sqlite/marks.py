@@ -21,7 +21,7 @@ from wsmsg.message.store.read_ranges import (
 )
 from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
 from wsmsg.sqlite.file import SqliteFile, Unfit
-from wsmsg.sqlite.rows import ask, storable, write
+from wsmsg.sqlite.rows import select, storable, write
 
 #: What version 3 of the store's tables has more than version 2.
 SEEN = """
@@ -154,7 +154,7 @@ class SeenRows:
         What was seen above the cursors; nothing for who has seen nothing there.
         """
         found: dict[_Key, Ranges] = {}
-        for name, user, first, last in ask(self._file, _SEEN, keys, _seen):
+        for name, user, first, last in select(self._file, _SEEN, keys, _seen):
             found[name, user] = (*found.get((name, user), ()), (first, last))
         return found
 
@@ -162,7 +162,7 @@ class SeenRows:
         """
         The message ids of those messages that are there.
         """
-        found = ask(self._file, _PLACED, list(dict.fromkeys(places)), _placed)
+        found = select(self._file, _PLACED, list(dict.fromkeys(places)), _placed)
         return {(name, seq): message_id for name, seq, message_id in found}
 
     def unread(self, user: int, after_id: int, limit: int) -> tuple[list[Message], int]:

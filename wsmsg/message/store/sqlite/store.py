@@ -56,13 +56,13 @@ class SqliteStore:
         )
         self._writing: IWorker = writing
         self._reading: IWorker = reading
-        self._reopening = KeptOpen(
+        self._kept = KeptOpen(
             lambda: Deferred.fromCoroutine(self._open()), reactor, retry, dependency
         )
         self._stopping = StopOnce(self._stop)
 
     def start(self) -> None:
-        self._reopening.start()
+        self._kept.start()
 
     def stop(self) -> Deferred[None]:
         return self._stopping()
@@ -72,86 +72,80 @@ class SqliteStore:
     ) -> Deferred[list[Outcome]]:
         if not messages:
             return succeed([])
-        return self._reopening.ask(
-            self._writing, self._writer.insert, messages, stored_ms
-        )
+        return self._kept.run(self._writing, self._writer.insert, messages, stored_ms)
 
     def find(
         self, identities: Sequence[MessageIdentity]
     ) -> Deferred[dict[MessageIdentity, Message]]:
-        return self._reopening.ask(self._reading, self._reader.find, identities)
+        return self._kept.run(self._reading, self._reader.find, identities)
 
     def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
-        return self._reopening.ask(self._reading, self._reader.heads, conversations)
+        return self._kept.run(self._reading, self._reader.heads, conversations)
 
     def page(
         self, conversation: str, after: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
-        return self._reopening.ask(
+        return self._kept.run(
             self._reading, self._reader.page, conversation, after, limit
         )
 
     def conversations_of(
         self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
-        return self._reopening.ask(
+        return self._kept.run(
             self._reading, self._reader.conversations_of, user, since_ms, limit, after
         )
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
-        return self._reopening.ask(self._writing, self._writer.move_cursors, cursors)
+        return self._kept.run(self._writing, self._writer.move_cursors, cursors)
 
     def cursors(
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
-        return self._reopening.ask(self._reading, self._reader.cursors, keys)
+        return self._kept.run(self._reading, self._reader.cursors, keys)
 
     def apply(self, events: Sequence[Message]) -> Deferred[None]:
-        return self._reopening.ask(self._writing, self._writer.apply, events)
+        return self._kept.run(self._writing, self._writer.apply, events)
 
     def members(
         self, conversations: Sequence[str]
     ) -> Deferred[dict[str, frozenset[int]]]:
-        return self._reopening.ask(
-            self._reading, self._reader.groups.members, conversations
-        )
+        return self._kept.run(self._reading, self._reader.groups.members, conversations)
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], int]]:
-        return self._reopening.ask(
-            self._reading, self._reader.groups.readable_from, keys
-        )
+        return self._kept.run(self._reading, self._reader.groups.readable_from, keys)
 
     def group(
         self, conversation: str, after: int, limit: int
     ) -> Deferred[GroupPage | None]:
-        return self._reopening.ask(
+        return self._kept.run(
             self._reading, self._reader.groups.group, conversation, after, limit
         )
 
     def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
         if not marks:
             return succeed(Marked([], []))
-        return self._reopening.ask(self._writing, self._writer.mark, marks)
+        return self._kept.run(self._writing, self._writer.mark, marks)
 
     def unread(
         self, user: int, after_id: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
         seen = self._reader.seen
-        return self._reopening.ask(self._reading, seen.unread, user, after_id, limit)
+        return self._kept.run(self._reading, seen.unread, user, after_id, limit)
 
     def unread_counts(
         self, user: int, conversations: Sequence[str]
     ) -> Deferred[dict[str, int]]:
         seen = self._reader.seen
-        return self._reopening.ask(self._reading, seen.counts, user, conversations)
+        return self._kept.run(self._reading, seen.counts, user, conversations)
 
     def located(
         self, user: int, message_ids: Sequence[int]
     ) -> Deferred[dict[int, tuple[str, int]]]:
         seen = self._reader.seen
-        return self._reopening.ask(self._reading, seen.located, user, message_ids)
+        return self._kept.run(self._reading, seen.located, user, message_ids)
 
     async def _open(self) -> None:
         # The reader last and closed first: the writer checks and makes the file.
@@ -160,7 +154,7 @@ class SqliteStore:
         await self._reading.do(self._reader.open)
 
     async def _stop(self) -> None:
-        await self._reopening.stop()
+        await self._kept.stop()
         await self._reading.do(self._reader.close)
         await self._writing.do(self._writer.close)
         await self._reading.quit()

@@ -1,5 +1,5 @@
 """
-What the contents of group changes and recalls may be, whoever thought them out.
+Contents of group changes and recalls, whatever a hostile peer makes of them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _users = st.lists(st.integers(-3, 2**64), max_size=4)
 
 class HostileContentTests(SynchronousTestCase):
     """
-    Contents that somebody thought out.
+    Contents from a hostile peer.
     """
 
     def check(self, content: str) -> None:
         """
-        It is a change that can be carried out, or refused; and nothing else fails.
+        Check that a content is a valid change or is refused, and that nothing else
+        fails.
         """
         group = group_conversation(group_of(1, "c"))
         proposal = SendRequest(0, 1, "c", group, content, GROUP)
@@ -43,7 +44,7 @@ class HostileContentTests(SynchronousTestCase):
     @given(st.text() | st.text("[]{}\"':,0129addremovecreatedtruefalse"))
     def test_any_text(self, content: str) -> None:
         """
-        Any text is refused or understood, as a change and as a recall.
+        Any text is refused or decoded, as a change and as a recall.
         """
         self.check(content)
         self.assertGreaterEqual(decode_recall(content), 0)
@@ -63,13 +64,13 @@ class HostileContentTests(SynchronousTestCase):
     )
     def test_any_fields(self, fields: dict[str, object]) -> None:
         """
-        Any fields are refused or understood.
+        Any fields are refused or decoded.
         """
         self.check(msgspec.json.encode(fields).decode())
 
     def test_edges(self) -> None:
         """
-        Deep, long, cut and lone things are refused.
+        Deeply nested, long and truncated contents are refused.
         """
         for content in ("[" * 10**6, '{"add":[' + "1," * 10**5, "\ud800", "\0", "null"):
             self.check(content)

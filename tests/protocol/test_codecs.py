@@ -1,5 +1,5 @@
 """
-Every codec spells every frame, and no bytes get past it unseen.
+Every codec encodes every frame, and refuses bytes that are no frame.
 """
 
 from __future__ import annotations
@@ -110,12 +110,12 @@ server_frames = st.one_of(
 
 class BothTests(CodecTestCase):
     """
-    What holds for every codec.
+    The behaviour that all codecs share.
     """
 
     def test_interface(self) -> None:
         """
-        A codec is what the rest of Connect takes it for.
+        A codec provides L{ICodec}.
         """
         for codec in CODECS:
             verifyObject(ICodec, codec)
@@ -123,7 +123,7 @@ class BothTests(CodecTestCase):
     @given(client_frames)
     def test_client_frames(self, frame: Any) -> None:
         """
-        What a client says is what we hear.
+        A frame of a client is decoded as it was encoded.
         """
         for codec in CODECS:
             self.assertEqual(codec.decode(codec.encode_client(frame)), frame)
@@ -131,7 +131,7 @@ class BothTests(CodecTestCase):
     @given(server_frames)
     def test_server_frames(self, frame: Any) -> None:
         """
-        What we say is what a client hears.
+        A frame of the server is decoded as it was encoded.
         """
         for codec in CODECS:
             self.assertEqual(codec.decode_server(codec.encode(frame)), frame)
@@ -139,7 +139,7 @@ class BothTests(CodecTestCase):
     @given(client_frames, st.data())
     def test_truncated(self, frame: Any, data: st.DataObject) -> None:
         """
-        A frame that was cut is refused or understood, and nothing else happens.
+        A truncated frame is refused or decoded, and nothing else fails.
         """
         for codec in CODECS:
             whole = codec.encode_client(frame)
@@ -149,7 +149,7 @@ class BothTests(CodecTestCase):
     @given(client_frames, st.data())
     def test_damaged(self, frame: Any, data: st.DataObject) -> None:
         """
-        A frame with other bytes in it is refused or understood.
+        A frame with changed bytes is refused or decoded.
         """
         for codec in CODECS:
             whole = bytearray(codec.encode_client(frame))
@@ -161,7 +161,7 @@ class BothTests(CodecTestCase):
     @given(st.binary(max_size=300))
     def test_noise(self, data: bytes) -> None:
         """
-        Any bytes are refused or understood.
+        Any bytes are refused or decoded.
         """
         for codec in CODECS:
             self._understood_or_refused(codec, data)
@@ -180,7 +180,7 @@ class BothTests(CodecTestCase):
 
     def test_fields(self) -> None:
         """
-        A field that cannot be what it is is refused by its name.
+        A field that is not valid is refused, and the reason names it.
         """
         long = "x" * 65
         for frame, field in (
@@ -225,7 +225,7 @@ class BothTests(CodecTestCase):
 
     def test_longest_id(self) -> None:
         """
-        An id of 64 bytes is let through, in any script.
+        An id of 64 bytes is accepted, in any script.
         """
         for client_id in ("x" * 64, "é" * 32):
             frame = frames.Send(client_id, to=1)

@@ -1,5 +1,5 @@
 """
-What only JSON can get wrong.
+Tests of L{wsmsg.protocol.json}: errors that only JSON can have.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from wsmsg.protocol import json as codec_json
 
 class JsonTests(CodecTestCase):
     """
-    What only JSON can get wrong.
+    Errors that only JSON can have.
     """
 
     def frame(self, **fields: Any) -> Any:
         """
-        What the codec makes of these fields.
+        Decode a frame of these fields.
         """
         return codec_json.CODEC.decode(json.dumps(fields).encode())
 
     def refuse(self, text: str | bytes, *words: str) -> None:
         """
-        The codec refuses this text.
+        Check that the codec refuses a text.
         """
         data = text if isinstance(text, bytes) else text.encode()
         self.assert_bad(codec_json.CODEC, data, *words)
 
     def test_large_numbers(self) -> None:
         """
-        A number that a browser cannot hold is a string, a smaller one a number.
+        A number that a browser cannot represent is a string, a smaller one a number.
         """
         frame = frames.Deliver("u:1:2", 3, 2**53 + 1, 2**53, "hi", 1, 5)
         told = json.loads(codec_json.CODEC.encode(frame))
@@ -62,7 +62,7 @@ class JsonTests(CodecTestCase):
 
     def test_out_of_range(self) -> None:
         """
-        A number that is no int64 is refused by its field.
+        A number that is not an int64 is refused, and the reason names the field.
         """
         for number in (2**63, "9223372036854775808", -(2**64), "9" * 5000):
             with self.assertRaises(BadFrame) as caught:
@@ -71,7 +71,7 @@ class JsonTests(CodecTestCase):
 
     def test_wrong_types(self) -> None:
         """
-        A field of another type is refused, and the reason says where.
+        A field of another type is refused, and the reason names the field.
         """
         for field, value in (
             ("to", True),
@@ -88,14 +88,14 @@ class JsonTests(CodecTestCase):
 
     def test_no_object(self) -> None:
         """
-        What is no object is refused.
+        A text that is not an object is refused.
         """
         for text in ("", "[]", '"send"', "5", "null", "NaN", "{", "{}x", "\ufeff{}"):
             self.refuse(text)
 
     def test_type(self) -> None:
         """
-        A frame without a type that we know is refused.
+        A frame without a known type is refused.
         """
         self.refuse("{}", "type")
         self.refuse('{"type": 5}', "type")
@@ -105,7 +105,7 @@ class JsonTests(CodecTestCase):
 
     def test_two_types(self) -> None:
         """
-        A frame that says to be two is refused.
+        A frame with two types is refused.
         """
         self.refuse(
             '{"type": "read", "type": "delivered", "conversation": "u:1:2", "seq": 1}'
@@ -113,13 +113,13 @@ class JsonTests(CodecTestCase):
 
     def test_not_a_number(self) -> None:
         """
-        NaN is no JSON, not even in a field that is ignored.
+        NaN is not JSON, not even in a field that is ignored.
         """
         self.refuse('{"type": "ping", "x": NaN}')
 
     def test_unknown_fields(self) -> None:
         """
-        Fields that we do not know are ignored, however many.
+        Unknown fields are ignored, however many there are.
         """
         extra = {f"field{i}": i for i in range(10000)}
         self.assertEqual(self.frame(type="ping", nonce="n", **extra), frames.Ping("n"))
@@ -133,7 +133,7 @@ class JsonTests(CodecTestCase):
 
     def test_invalid_utf8(self) -> None:
         """
-        What is not UTF-8 is refused.
+        A text that is not UTF-8 is refused.
         """
         for bad in (b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80"):
             self.refuse(
@@ -142,7 +142,7 @@ class JsonTests(CodecTestCase):
 
     def test_surrogates(self) -> None:
         """
-        Half a surrogate pair is refused, a whole one is a character.
+        Half of a surrogate pair is refused; a pair is a character.
         """
         for half in (
             r"\ud83d",

@@ -1,5 +1,5 @@
 """
-The deployed clients' spelling, byte for byte.
+The protocol of legacy clients, byte for byte.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ID = 1795447835846364
 
 def deliver(**more: object) -> frames.Deliver:
     """
-    The recorded message, as a frame.
+    Return the recorded message as a frame.
     """
     fields = {
         "conversation": "u:1001:1002",
@@ -54,45 +54,45 @@ def deliver(**more: object) -> frames.Deliver:
 
 class RecordedTests(SynchronousTestCase):
     """
-    The bytes of a recording.
+    Return the bytes of a recording.
     """
 
     def test_codec(self) -> None:
         """
-        It is a codec like the others.
+        The codec provides L{ICodec}.
         """
         verifyObject(ICodec, CODEC)
         self.assertEqual((CODEC.subprotocol, CODEC.binary), ("", True))
 
     def test_said(self) -> None:
         """
-        A text is a send to whom it names; who it claims to be from does not count.
+        A text is a send to the user it names; the sender that it claims does not count.
         """
         frame = decode_message(bytes.fromhex(_SAID))
         self.assertEqual(frame, frames.Send("", 1002, 0, "hello from 1001"))
 
     def test_heard(self) -> None:
         """
-        A message of two goes to the client as it was recorded.
+        A message of a conversation of two is encoded as it was recorded.
         """
         self.assertEqual(CODEC.encode(deliver()).hex(), _HEARD)
 
     def test_acknowledged(self) -> None:
         """
-        An acknowledgement is of the message it names.
+        An acknowledgement names one message.
         """
         frame = decode_message(bytes.fromhex(_ACKNOWLEDGED))
         self.assertEqual(frame, LegacyAcknowledgement(_ID))
 
 
-class UnderstoodTests(SynchronousTestCase):
+class DecodeTests(SynchronousTestCase):
     """
-    What clients say.
+    Messages from legacy clients.
     """
 
     def test_heartbeats(self) -> None:
         """
-        Types 2 and 3 ask for nothing.
+        Types 2 and 3 have no effect.
         """
         for kind in (2, 3):
             self.assertIsInstance(
@@ -101,14 +101,14 @@ class UnderstoodTests(SynchronousTestCase):
 
     def test_unknown_fields(self) -> None:
         """
-        Fields that a later contract may have are passed over.
+        Unknown fields are ignored.
         """
         later = ws(to=5, content="x", message_type=1) + bytes.fromhex("f80601")
         self.assertEqual(decode_message(later), frames.Send("", 5, 0, "x"))
 
     def test_bad(self) -> None:
         """
-        Whatever cannot be is refused with a reason.
+        A message that is not valid is refused with a reason.
         """
         for data, words in (
             (b"", "message_type 0"),
@@ -128,7 +128,7 @@ class UnderstoodTests(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_any_bytes(self, data: bytes) -> None:
         """
-        No bytes do anything but be understood or refused.
+        Any bytes are decoded or refused, and nothing else fails.
         """
         try:
             frame = decode_message(data)
@@ -147,7 +147,8 @@ class UnderstoodTests(SynchronousTestCase):
     )
     def test_any_fields(self, to: int, group: int, kind: int, content: str) -> None:
         """
-        No number in a field makes a send out of what is none, or another one.
+        No number in a field turns another message into a send, or one send into
+        another.
         """
         try:
             frame = decode_message(
@@ -160,28 +161,28 @@ class UnderstoodTests(SynchronousTestCase):
             self.assertTrue(kind == 1 and to >= 0 and group >= 0)
 
 
-class HeardTests(SynchronousTestCase):
+class EncodeTests(SynchronousTestCase):
     """
-    What clients are told.
+    Messages to legacy clients.
     """
 
     def test_group(self) -> None:
         """
-        A message of a group names the group and nobody else.
+        A message of a group names the group and no user.
         """
         said = WSMessage.FromString(CODEC.encode(deliver(conversation="g:44")))
         self.assertEqual((said.to, said.group_id), (0, 44))
 
     def test_other_way(self) -> None:
         """
-        Both members of a conversation of two can be its sender.
+        Both members of a conversation of two can be the sender.
         """
         said = WSMessage.FromString(CODEC.encode(deliver(sender=1002)))
         self.assertEqual((getattr(said, "from"), said.to), (1002, 1001))
 
     def test_own(self) -> None:
         """
-        A sender is told nothing of their own message, but of one to themself.
+        A sender does not get their own message, unless they sent it to themself.
         """
         self.assertEqual(CODEC.encode(deliver(client_id="mine")), b"")
         self.assertEqual(
@@ -192,8 +193,8 @@ class HeardTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """
-        Every kind of message is a text there, as the numbers mean something else; what
-        the server makes and what was recalled is not told.
+        Messages of every kind are texts, as the numbers of kinds differ; events and
+        recalled messages are not sent.
         """
         for kind in (2, 4, 10, 999):
             self.assertEqual(CODEC.encode(deliver(kind=kind)).hex(), _HEARD)
@@ -202,7 +203,7 @@ class HeardTests(SynchronousTestCase):
 
     def test_presence(self) -> None:
         """
-        Somebody who came is type 10, from who came and to the client.
+        Presence is type 10, from the user it is about and to the client.
         """
         said = WSMessage.FromString(encode_presence(7, online=True, to=8, time_s=9))
         self.assertEqual((getattr(said, "from"), said.to), (7, 8))
@@ -215,7 +216,7 @@ class HeardTests(SynchronousTestCase):
     @given(server_frames)
     def test_others(self, frame: frames.ServerFrame) -> None:
         """
-        Of all that our own clients are told, deployed ones get messages and presence.
+        Of all frames legacy clients get only messages and presence.
         """
         data = CODEC.encode(frame)
         if isinstance(frame, frames.Presence):

@@ -1,5 +1,5 @@
 """
-What only protobuf can get wrong.
+Tests of L{wsmsg.protocol.protobuf}: errors that only protobuf can have.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from wsmsg.rpc import client_pb2 as pb
 
 class ProtobufTests(CodecTestCase):
     """
-    What only protobuf can get wrong.
+    Errors that only protobuf can have.
     """
 
     def refuse(self, data: bytes, *words: str) -> None:
         """
-        The codec refuses these bytes.
+        Check that the codec refuses these bytes.
         """
         self.assert_bad(codec_protobuf.CODEC, data, *words)
 
     def test_empty(self) -> None:
         """
-        A frame with nothing in it, or only what we do not know, is refused.
+        A frame that is empty, or has only unknown fields, is refused.
         """
         self.refuse(b"", "without a frame")
         self.refuse(b"\x9a\x06\x02hi", "without a frame")
 
     def test_text(self) -> None:
         """
-        JSON where protobuf is due is refused.
+        JSON instead of protobuf is refused.
         """
         self.refuse(b'{"type": "ping"}', "protobuf")
 
@@ -47,14 +47,13 @@ class ProtobufTests(CodecTestCase):
 
     def test_wrong_type(self) -> None:
         """
-        A field of another wire type counts as one that we do not know, so what it
-        should have said is missing.
+        A field of another wire type counts as unknown, so its value is missing.
         """
         self.refuse(b"\x12\x04\x08\x05\x10\x02", "send.client_id")
 
     def test_unknown_fields(self) -> None:
         """
-        Ten thousand fields that we do not know are ignored.
+        Ten thousand unknown fields are ignored.
         """
         whole = pb.ClientFrame(ping=pb.Ping(nonce="n")).SerializeToString()
         frame = codec_protobuf.CODEC.decode(whole + b"\xa0\x06\x01" * 10000)
@@ -74,7 +73,7 @@ class ProtobufTests(CodecTestCase):
 
     def test_empty_values(self) -> None:
         """
-        A frame whose fields all have their default is still that frame.
+        A frame whose fields all have their defaults is still that frame.
         """
         frame = frames.Conversations("x")
         self.assertEqual(
@@ -91,14 +90,14 @@ class ProtobufTests(CodecTestCase):
 
 class FullSizeTests(SynchronousTestCase):
     """
-    Frames as large as a connection takes.
+    Frames of the largest size that a connection accepts.
     """
 
     @settings(max_examples=20)
     @given(st.integers(1, 65536))
     def test_watch(self, count: int) -> None:
         """
-        A watch of as many users as fit is refused over the bound, else taken.
+        A watch is refused if it names more users than the limit.
         """
         payload = b"\x0a" + _varint(count) + b"\x01" * count
         data = b"\x42" + _varint(len(payload)) + payload

@@ -60,7 +60,7 @@ class MemberChange(Protocol):
 
 class Facts(Protocol):
     """
-    What Message knows about the groups and messages that events refer to.
+    The facts that Message knows about the groups and messages of events.
     """
 
     @property
@@ -69,7 +69,7 @@ class Facts(Protocol):
 
     @property
     def recall_s(self) -> float:
-        """How long after sending a message can be recalled, in seconds."""
+        """The time after sending in which a message can be recalled, in seconds."""
 
     def owner(self, conversation: str) -> int | None:
         """

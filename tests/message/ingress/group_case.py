@@ -1,5 +1,5 @@
 """
-A crew whose members talk to an ingress.
+A group whose members send to an ingress.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsmsg.model import TEXT, Message, group_conversation, group_of
 
 class GroupCase(SynchronousTestCase):
     """
-    A crew of the owner 1 and of 2; at most five are in a group.
+    A group of its owner, user 1, and user 2; a group has at most five members.
     """
 
     def setUp(self) -> None:
@@ -61,7 +61,7 @@ class GroupCase(SynchronousTestCase):
         to: str = CREW,
     ) -> None:
         """
-        Say something, and have it durable if it gets so far.
+        Send a message, and make it durable if it reaches the journal.
         """
         self.offer(SendRequest(0, sender, client_id, to, content, kind))
         self.durable()
@@ -83,14 +83,14 @@ class GroupCase(SynchronousTestCase):
         remove: Sequence[int] = (),
     ) -> None:
         """
-        Ask for a change of the crew.
+        Request a change of the group.
         """
         change = GroupChange(add=tuple(add), remove=tuple(remove))
         self.send(client_id, encode_change(change), GROUP, sender=sender)
 
     def make(self, client_id: str, *users: int, sender: int = 1, **more: str) -> str:
         """
-        Ask for a group.
+        Request a new group.
         """
         change = GroupChange(True, more.get("name", "new"), add=(sender, *users))
         to = group_conversation(group_of(sender, client_id))
@@ -100,7 +100,7 @@ class GroupCase(SynchronousTestCase):
 
     def stored(self, seq: int, *, kind: int = TEXT, sender: int = 1) -> Message:
         """
-        A message of the crew that is stored.
+        Store a message of the group.
         """
         message = Message(CREW, sender, f"s{seq}", seq, "hi", kind, self.now, seq)
         self.store.messages[message.identity] = message

@@ -1,5 +1,5 @@
 """
-Gathering what goes into the journal.
+Tests of L{wsmsg.message.ingress.appends}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wsmsg.message.ingress.appends import Appended, Appends
 
 class AppendsTests(SynchronousTestCase):
     """
-    The first at once, those that come within the spacing together.
+    The first message is appended at once, those within the spacing together.
     """
 
     def setUp(self) -> None:
@@ -35,7 +35,7 @@ class AppendsTests(SynchronousTestCase):
 
     def test_gathers(self) -> None:
         """
-        What comes within the spacing is appended in one go, in its order.
+        Messages that arrive within the spacing are appended together, in their order.
         """
         for n in range(5):
             self.appends.add([message(n)])
@@ -50,7 +50,7 @@ class AppendsTests(SynchronousTestCase):
 
     def test_each_is_told(self) -> None:
         """
-        Each that was gathered hears of the batch: that it is durable, or why not.
+        Each caller learns whether the batch is durable, or why it may not be.
         """
         first, second, third = (self.appends.add([message(n)]) for n in range(3))
         self.journal.appends[0][1].callback(None)
@@ -64,7 +64,7 @@ class AppendsTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """
-        What the store had already is told with it.
+        The result includes the messages that the store had already.
         """
         known = message(0)
         self.successResultOf(self.store.insert([known.numbered(1)], 5))
@@ -74,7 +74,7 @@ class AppendsTests(SynchronousTestCase):
 
     def test_no_spacing(self) -> None:
         """
-        A journal that costs by the record is not waited for.
+        With a journal whose cost is by record, nothing waits.
         """
         self.journal.spacing_s = 0.0
         appends = Appends(self.journal, self.store, self.clock)

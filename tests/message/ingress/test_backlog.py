@@ -1,5 +1,5 @@
 """
-What a Message that was killed had accepted and had not stored.
+Messages that a killed Message had accepted and not stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsmsg.message.ingress.backlog import LONGEST_S, StartupBacklog
 
 class LaggingJournal(ManualJournal):
     """
-    A journal that has so many records to settle.
+    A journal with a number of records to settle.
     """
 
     def __init__(self, lag: int, partitions: int = 1, *, started: bool = True) -> None:
@@ -38,8 +38,8 @@ class EarlierTests(SynchronousTestCase):
 
     def test_settled(self) -> None:
         """
-        Once the journal had nothing to settle the store has it all, whatever comes
-        later.
+        Once the journal has nothing to settle, the store has the whole backlog,
+        whatever arrives later.
         """
         journal = LaggingJournal(3)
         backlog = StartupBacklog(journal, Clock())
@@ -51,8 +51,8 @@ class EarlierTests(SynchronousTestCase):
 
     def test_nothing_before(self) -> None:
         """
-        A journal that has nothing when it is opened had nothing before, whatever
-        comes until somebody asks.
+        A journal that opens with nothing to settle has no backlog, whatever arrives
+        before the first call.
         """
         journal = LaggingJournal(0, started=False)
         backlog = StartupBacklog(journal, Clock())
@@ -63,7 +63,7 @@ class EarlierTests(SynchronousTestCase):
 
     def test_no_partition_yet(self) -> None:
         """
-        A Message that was given no partition yet does not know.
+        A Message without partitions cannot know that there is no backlog.
         """
         journal = LaggingJournal(0, partitions=0)
         backlog = StartupBacklog(journal, Clock())
@@ -73,7 +73,7 @@ class EarlierTests(SynchronousTestCase):
 
     def test_for_ever(self) -> None:
         """
-        Under load that never ends it is believed for a while from the first question.
+        Under constant load the backlog ends some time after the first call.
         """
         clock = Clock()
         backlog = StartupBacklog(LaggingJournal(1), clock)
@@ -87,7 +87,7 @@ class EarlierTests(SynchronousTestCase):
 
 class RestartTests(GroupCase):
     """
-    Groups that were made before.
+    Groups that were created before this Message began.
     """
 
     def setUp(self) -> None:
@@ -97,8 +97,8 @@ class RestartTests(GroupCase):
 
     def test_group_not_stored_yet(self) -> None:
         """
-        Who speaks in a group of which the store does not know yet may try again, and
-        is a member once it does; the order of what they say stays.
+        A sender to a group that the store does not know yet is asked to try again, and
+        is a member once it does; the order of the messages stays.
         """
         self.send("a", to="g:8")
         self.send("b", to="g:8")
@@ -113,7 +113,8 @@ class RestartTests(GroupCase):
 
     def test_change_not_stored_yet(self) -> None:
         """
-        So may its owner who changes it, and who is no member is refused in the end.
+        So is its owner who changes it; a sender who is not a member is refused in the
+        end.
         """
         self.change("a", sender=3, add=[4])
         self.assertEqual(self.codes(), {"a": "unavailable"})

@@ -1,6 +1,5 @@
 """
-Who may say, change and take back what in groups; and what waits while that is found
-out.
+Rules for sends to groups and for events, and sends that wait for their judgement.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
 
 class GroupIngressTests(GroupCase):
     """
-    Saying something in a group, and changing it.
+    Sends to groups, and changes of groups.
     """
 
     # -- saying
 
     def test_members_only(self) -> None:
         """
-        Members speak in a group; what others say there reaches no journal.
+        Members send to a group; messages of others do not reach the journal.
         """
         self.send("a", sender=2)
         self.send("b", sender=3)
@@ -38,8 +37,8 @@ class GroupIngressTests(GroupCase):
 
     def test_believed_for_a_second(self) -> None:
         """
-        A member's next sends are not looked up, until a second is over; then one who
-        was removed by another Message is refused.
+        A member's next sends need no query for a second; after it, a user whom another
+        Message removed is refused.
         """
         self.send("a", sender=2)
         del self.store.groups[CREW][2][2]
@@ -54,8 +53,8 @@ class GroupIngressTests(GroupCase):
 
     def test_one_lookup_a_batch(self) -> None:
         """
-        However many speak in groups, a batch of them is looked up at once, and goes
-        to the journal at once.
+        A batch of sends to groups needs one query and one append, however many they
+        are.
         """
         self.store.groups["g:78"] = self.store.groups[CREW]
         batch = [
@@ -68,15 +67,15 @@ class GroupIngressTests(GroupCase):
 
     def test_two_users_are_not_looked_up(self) -> None:
         """
-        A message of two users is appended at once, as ever.
+        A message in a conversation of two is appended at once.
         """
         self.send("a", to="u:1:2")
         self.assertEqual((self.store.lookups, self.said()), (0, ["a"]))
 
     def test_order(self) -> None:
         """
-        While a sender's message is looked up, the next ones of the same conversation
-        wait behind it; other conversations do not.
+        While a sender's request is judged, the sender's next ones to the same
+        conversation wait; other conversations do not.
         """
         looking: Deferred[object] = Deferred()
         self.store.readable_from = lambda keys: looking  # type: ignore[assignment, method-assign, return-value]
@@ -94,7 +93,7 @@ class GroupIngressTests(GroupCase):
 
     def test_behind_a_recall(self) -> None:
         """
-        What is said behind a recall stays behind it.
+        A message that is sent after a recall stays behind it.
         """
         looking: Deferred[object] = Deferred()
         self.store.page = lambda *_: looking  # type: ignore[assignment, method-assign]
@@ -113,7 +112,7 @@ class GroupIngressTests(GroupCase):
 
     def test_bound(self) -> None:
         """
-        What waits to be looked up counts as in flight.
+        Requests that wait for their judgement count as in flight.
         """
         self.store.readable_from = lambda keys: Deferred()  # type: ignore[method-assign]
         self.offer(*(SendRequest(0, 1, f"c{i}", CREW, "hi", TEXT) for i in range(21)))
@@ -121,7 +120,7 @@ class GroupIngressTests(GroupCase):
 
     def test_store_down(self) -> None:
         """
-        Without the store nobody can tell who is a member: try again.
+        While the store is down senders to groups are asked to try again.
         """
         self.store.down = True
         self.send("a")
@@ -133,8 +132,7 @@ class GroupIngressTests(GroupCase):
 
     def test_repeated_after_leaving(self) -> None:
         """
-        What was accepted is accepted when it is sent again, also by somebody who is
-        no member any more.
+        A repeated message is accepted again, even if its sender is no longer a member.
         """
         message = self.stored(3, sender=9)
         self.send("s3", sender=9)
@@ -145,7 +143,7 @@ class GroupIngressTests(GroupCase):
 
     def test_make(self) -> None:
         """
-        Anybody makes a group, and may speak in it before it is stored.
+        Any user can create a group, and send to it before it is stored.
         """
         to = self.make("new", 5, sender=4)
         self.send("a", sender=4, to=to)
@@ -158,7 +156,8 @@ class GroupIngressTests(GroupCase):
 
     def test_make_again(self) -> None:
         """
-        The same request is the same group, another with its client id a conflict.
+        The same request creates the same group; another request with its client id is a
+        conflict.
         """
         self.make("new", 5)
         first = self.answers.pop("new")
@@ -170,7 +169,7 @@ class GroupIngressTests(GroupCase):
 
     def test_make_not_of_this_number(self) -> None:
         """
-        Nobody chooses the number of a group, or makes one that is there.
+        A user can neither choose the number of a group nor create an existing one.
         """
         self.make("a", to="g:5")
         self.assertEqual(self.code("a"), "bad_request")
@@ -181,7 +180,7 @@ class GroupIngressTests(GroupCase):
 
     def test_make_without_oneself(self) -> None:
         """
-        Who makes a group is in it.
+        The creator of a group must be a member of it.
         """
         change = encode_change(GroupChange(True, "x", add=(2,)))
         self.send("a", change, GROUP, to=group_conversation(group_of(1, "a")))
@@ -189,7 +188,8 @@ class GroupIngressTests(GroupCase):
 
     def test_owner(self) -> None:
         """
-        The owner adds and removes; members only leave; others change nothing.
+        The owner adds and removes members; members can only leave; others change
+        nothing.
         """
         self.change("a", add=[3])
         self.change("b", sender=2, add=[4])
@@ -203,7 +203,8 @@ class GroupIngressTests(GroupCase):
 
     def test_at_once(self) -> None:
         """
-        Who was added speaks at once, who was removed no more, before the store knows.
+        A user who was added can send at once, and one who was removed cannot, before
+        the store knows.
         """
         self.change("a", add=[3])
         self.send("b", sender=3)
@@ -217,8 +218,8 @@ class GroupIngressTests(GroupCase):
 
     def test_members_bound(self) -> None:
         """
-        A group has no more members than the setting says, also when they are added
-        by several changes that are on their way.
+        A group has no more members than the limit, even if several changes in flight
+        add them.
         """
         self.change("a", add=[3, 4])
         self.change("b", add=[5, 6])
@@ -238,8 +239,8 @@ class GroupIngressTests(GroupCase):
 
     def test_bad_changes(self) -> None:
         """
-        What changes nothing, cannot be understood, or is of a kind that only the
-        server makes, is refused.
+        A change without effect, a content that is not valid and an unknown kind of
+        event are refused.
         """
         for n, (content, kind) in enumerate(
             [
@@ -270,8 +271,8 @@ class LatelyTests(SynchronousTestCase):
 
     def test_forgets(self) -> None:
         """
-        What was said is true for its time, said again for the time from then, and is
-        not kept longer than that, nor over the bound.
+        An entry lasts for its time, counted anew when it is set again, and is kept
+        neither longer nor over the limit.
         """
         now = [0]
         lately: Expiring[str, int] = Expiring(lambda: now[0], 10, limit=3)

@@ -1,5 +1,5 @@
 """
-From a send to a durable record.
+Tests of L{wsmsg.message.ingress.ingress}.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wsmsg.model import Message
 
 class IngressTests(SynchronousTestCase):
     """
-    Accepting messages.
+    Requests on their way to a durable record.
     """
 
     def setUp(self) -> None:
@@ -75,7 +75,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_durable_first(self) -> None:
         """
-        Nobody hears `accepted' before the record is durable.
+        A send is accepted only when its record is durable.
         """
         self.send(1)
         self.assertEqual(self.answers, {})
@@ -86,7 +86,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        A batch goes to the journal in its order, with rising ids.
+        A batch is appended in its order, with rising ids.
         """
         self.ingress.accept(
             [SendRequest(i, 1, f"c{i}", "u:1:2", "hi", 0) for i in range(5)], self.reply
@@ -101,7 +101,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_repeat_after(self) -> None:
         """
-        A send that comes again gets the first one's answer and is not appended.
+        A repeated send gets the answer of the first one and is not appended.
         """
         self.send(1)
         self.durable()
@@ -111,7 +111,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_repeat_while_on_its_way(self) -> None:
         """
-        A send that comes again before the first is durable waits for it.
+        A send that is repeated before the first is durable waits for it.
         """
         self.send(1)
         self.send(2)
@@ -124,8 +124,8 @@ class IngressTests(SynchronousTestCase):
 
     def test_repeat_in_the_store(self) -> None:
         """
-        A send whose message was stored long ago gets that one's time; with another
-        body it is a conflict.
+        A send whose message was stored long ago gets the time of that message; with
+        another body it is a conflict.
         """
         stored = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 3)
         self.store.messages[stored.identity] = stored
@@ -137,7 +137,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_journal_fails(self) -> None:
         """
-        What may not be durable is refused, and may be sent again.
+        A send whose record may not be durable is refused, and may be repeated.
         """
         self.send(1)
         self.send(2)
@@ -150,7 +150,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_store_down(self) -> None:
         """
-        Without the store messages are accepted all the same: the journal has them.
+        Messages are accepted while the store is down, as the journal has them.
         """
         self.store.down = True
         self.send(1)
@@ -163,8 +163,8 @@ class IngressTests(SynchronousTestCase):
 
     def test_nothing_overtakes(self) -> None:
         """
-        What a sender says behind a send that was refused for a moment is refused as
-        well, until the hint is over; others are not concerned.
+        After a send is refused for a moment, the sender's next ones to the conversation
+        are refused too until the hint is over; other senders are not affected.
         """
         self.send(1)
         self.journal.appends[0][1].errback(Unavailable("down"))
@@ -183,7 +183,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_overloaded(self) -> None:
         """
-        Over the limit sends are refused at once, until there is room.
+        Sends over the limit are refused at once, until there is room.
         """
         self.ingress = self.make(limit=2)
         for ref in range(3):
@@ -197,7 +197,8 @@ class IngressTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """
-        What can never be stored is refused with its reason, and costs nothing.
+        A send that can never be stored is refused with the reason, and reaches no
+        backend.
         """
         self.send(1, client_id="")
         self.send(2, client_id="x" * 65)
@@ -221,7 +222,7 @@ class IngressTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """
-        Whoever stops can wait until nothing is on its way.
+        A daemon that stops can wait until no send is in flight.
         """
         self.successResultOf(self.ingress.idle())
         self.send(1)

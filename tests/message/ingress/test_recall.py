@@ -1,5 +1,5 @@
 """
-Taking back what was said.
+Recalls of messages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wsmsg.model import RECALLED, Message
 
 class RecallTests(GroupCase):
     """
-    A message may be taken back for a minute.
+    A message can be recalled for a minute.
     """
 
     def recall(self, client_id: str, seq: int, sender: int = 1) -> str:
@@ -24,7 +24,7 @@ class RecallTests(GroupCase):
 
     def test_recall(self) -> None:
         """
-        Senders take back what they said, until the time is over.
+        Senders can recall their messages until the time is over.
         """
         self.stored(3)
         self.assertEqual(self.recall("a", 3), "accepted")
@@ -35,7 +35,7 @@ class RecallTests(GroupCase):
 
     def test_recall_again(self) -> None:
         """
-        The same request has the same answer, long after.
+        A repeated recall gets the same answer, even long after.
         """
         self.stored(3)
         self.stored(4, kind=RECALL)
@@ -49,8 +49,8 @@ class RecallTests(GroupCase):
 
     def test_recall_of_others(self) -> None:
         """
-        Nobody takes back what others said, what is an event, what is gone already or
-        was never there.
+        A user can recall neither messages of others, nor events, recalled messages or
+        messages that do not exist.
         """
         self.stored(3, sender=2)
         self.stored(4, kind=GROUP)
@@ -64,7 +64,7 @@ class RecallTests(GroupCase):
 
     def test_sent_again_after_recall(self) -> None:
         """
-        A message that was taken back, sent again, is the one that was accepted.
+        A repeated send of a recalled message gets the answer of the first send.
         """
         gone = msgspec.structs.replace(self.stored(3), content="", kind=RECALLED)
         self.store.messages[gone.identity] = gone

@@ -1,10 +1,11 @@
 """
-Sends on their last step into the journal, gathered.
+The last step of sends into the journal, in batches.
 
-A batch is appended and its identities are looked up in the store at the same time.
-With a journal that is reached over a network each such step costs the same for one
-message and for many, so two of them are begun at least its C{spacing_s} apart: the
-first goes at once, and what comes within that time goes together.
+A batch is appended, and its identities are looked up in the store at the same time.  If
+the journal is reached over a network, each such step costs the same for one message as
+for many.  So two steps begin at least C{spacing_s} of the journal apart: the first
+message is appended at once, and those that arrive within that time are appended
+together.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _RETRY_AFTER_MS = 500
 @attrs.frozen
 class Appended:
     """
-    What became of messages.
+    The result of appending messages.
 
-    @ivar stored: those of their identities that the store had already.
-    @ivar problem: why they may not be durable; L{None}: all of them are.
+    @ivar stored: the messages of the same identities that the store had already.
+    @ivar problem: why the messages may not be durable; L{None}: all of them are.
     """
 
     stored: Mapping[MessageIdentity, Message]
@@ -40,9 +41,9 @@ class Appended:
 
 class Appends:
     """
-    Writes into the journal, in the order in which L{add} was called.
+    Appends to the journal, in the order in which L{add} was called.
 
-    @ivar backlog: what the journal had before.
+    @ivar backlog: the records that the journal had when this Message began.
     """
 
     _log = Logger()
@@ -61,8 +62,8 @@ class Appends:
 
     def add(self, messages: Sequence[Message]) -> Deferred[Appended]:
         """
-        @return: a Deferred that fires when these are in the journal, or may not be;
-            never fails.
+        @return: a Deferred that fires when these messages are in the journal, or when
+            it is uncertain that they are.  It never fails.
         """
         done: Deferred[Appended] = Deferred()
         self._gathered.append((messages, done))
@@ -88,7 +89,7 @@ class Appends:
         )
         finished.addErrback(
             lambda failure: self._log.failure(
-                "answering for {n} records", failure, n=len(messages)
+                "answering {n} appended records", failure, n=len(messages)
             )
         )
 
@@ -111,7 +112,7 @@ class Appends:
             try:
                 stored = await found
             except WsmsgError:
-                pass  # delivery will find repeats; the dependency says what is wrong
+                pass  # delivery finds repeats, and the dependency has logged the reason
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("looking up identities")
         for done in waiting:

@@ -1,9 +1,11 @@
 """
-Whether the store may lack what was accepted before this Message began.
+The backlog: records that were accepted before this Message began, and that the store
+may lack.
 
-A group is made by a record in the journal and known by the store.  A Message that was
-killed in between leaves the record to its next life, whose clients may well ask sooner
-than it is carried out: they must not be told for good that there is no such group.
+A record in the journal creates a group, and only the store knows the groups.  A Message
+that is killed in between leaves the record to its next run, whose clients may ask for
+the group before it is stored.  They must not be told for good that there is no such
+group.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.journal.interface import IJournal
 
-#: Under load the journal may never be without a record to settle: then so long.
+#: The longest time of the backlog, as under load the journal may never be settled.
 LONGEST_S = 30.0
 
 
 class StartupBacklog:
     """
-    What the journal had before.
+    The records that the journal had when this Message began.
     """
 
     def __init__(self, journal: IJournal, clock: IReactorTime) -> None:
@@ -27,13 +29,13 @@ class StartupBacklog:
         self._clock = clock
         self._until_s: float | None = None
         self._over = False
-        journal.dependency.on_change(self._look)
+        journal.dependency.on_change(self._check)
 
     def may_be_unstored(self) -> bool:
         """
-        Whether some of it may not be in the store: until the journal was seen with
-        nothing to settle, as it is when it is opened, and at most L{LONGEST_S} from
-        the first question on.
+        Return whether the store may lack some of these records.  The answer is yes
+        until the journal has nothing to settle, which is checked when it opens and at
+        each call, and at most for L{LONGEST_S} after the first call.
         """
         if self._over or not self._journal.dependency.up:
             return False
@@ -43,7 +45,7 @@ class StartupBacklog:
         self._over = self._settled() or now_s >= self._until_s
         return not self._over
 
-    def _look(self, dependency: Dependency) -> None:
+    def _check(self, dependency: Dependency) -> None:
         if dependency.up and self._settled():
             self._over = True
 

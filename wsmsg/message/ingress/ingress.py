@@ -176,7 +176,7 @@ class Ingress:
                 self._end_hold(held)
                 judged = zip(held, verdicts, strict=True)
                 for reply, some in groupby(judged, key=_reply_of):
-                    self._release([(p, v) for (p, _), v in some], reply)
+                    self._release([(r, v) for (r, _), v in some], reply)
         finally:
             self._judging = False
         if not self.in_flight:
@@ -187,9 +187,9 @@ class Ingress:
         judged: Sequence[tuple[SendRequest, int | WsmsgError | None]],
         reply: Reply,
     ) -> None:
-        answers = [(p, verdict) for p, verdict in judged if verdict is not None]
+        answers = [(r, verdict) for r, verdict in judged if verdict is not None]
         self._answer(answers, reply)
-        allowed = [p for p, verdict in judged if verdict is None]
+        allowed = [r for r, verdict in judged if verdict is None]
         self._admit(allowed, reply, judged=True)
 
     async def _verdicts(
@@ -197,21 +197,21 @@ class Ingress:
     ) -> list[int | WsmsgError | None]:
         try:
             # Asked before the rules: they may miss what is stored after this.
-            unstored = self._appends.backlog.may_be_unstored()
+            backlog = self._appends.backlog.may_be_unstored()
             problems = await self.rules.judge(requests)
             refused = [
-                MessageIdentity(p.conversation, p.sender, p.client_id)
-                for p, problem in zip(requests, problems, strict=True)
+                MessageIdentity(r.conversation, r.sender, r.client_id)
+                for r, problem in zip(requests, problems, strict=True)
                 if problem is not None
             ]
             # A message stays accepted, whatever has become of its sender since.
             known = await self._store.find(refused) if refused else {}
         except WsmsgError as e:
-            return [self._refuse_for_now(p, type(e)(e.reason)) for p in requests]
+            return [self._refuse_for_now(r, type(e)(e.reason)) for r in requests]
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("judging {n} sends", n=len(requests))
             why = "the store failed to look up groups"
-            return [self._refuse_for_now(p, Unavailable(why)) for p in requests]
+            return [self._refuse_for_now(r, Unavailable(why)) for r in requests]
         verdicts: list[int | WsmsgError | None] = []
         for request, problem in zip(requests, problems, strict=True):
             identity = MessageIdentity(
@@ -219,9 +219,8 @@ class Ingress:
             )
             if problem is not None and identity in known:
                 verdicts.append(self._repeat(request, known[identity]))
-            elif unstored and isinstance(problem, Forbidden):
-                why = "messages accepted earlier are still being stored"
-                later = Unavailable(why)
+            elif backlog and isinstance(problem, Forbidden):
+                later = Unavailable("messages accepted earlier are still being stored")
                 verdicts.append(self._refuse_for_now(request, later))
             else:
                 verdicts.append(problem)

@@ -32,6 +32,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 _EXAMPLE = re.compile(r"```json\n(.*?)```\n```textproto\n(.*?)```", re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"`((?:wsmsg|tests|tools|docs|deploy|protos)/[\w./@-]+)`")
+_FUNCTION = re.compile(r"`([\w/]+\.py):([\w.]+)`")
 _KEY = re.compile(
     r"`((?:http|http\.token|kafka|legacy|limits|log|retry|token|upstream)\.[a-z_]+)`"
 )
@@ -67,6 +68,30 @@ def anchors(page: Path) -> set[str]:
         plain = re.sub(r"[^\w\- ]", "", heading.lower())
         found.add(plain.replace(" ", "-"))
     return found
+
+
+def defined_in(name: str) -> set[str]:
+    """
+    The functions, classes and methods that a file below C{wsmsg} defines.
+    """
+    path = ROOT / "wsmsg" / name
+    if not path.exists():
+        return set()
+    tree = ast.parse(path.read_text())
+    found = _functions_of(tree)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found.add(node.name)
+            found |= {f"{node.name}.{method}" for method in _functions_of(node)}
+    return found
+
+
+def _functions_of(scope: ast.Module | ast.ClassDef) -> set[str]:
+    return {
+        node.name
+        for node in scope.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
 
 class TableTests(SynchronousTestCase):
@@ -204,6 +229,15 @@ class NameTests(SynchronousTestCase):
                 if not (ROOT / name).exists():
                     missing.append(f"{page.name}: {name}")
         self.assertEqual(missing, [])
+
+    def test_functions(self) -> None:
+        """
+        Each function and class that a page names by its file is defined there.
+        """
+        named = {name for page in PAGES for name in _FUNCTION.findall(page.read_text())}
+        self.assertGreater(len(named), 20)
+        missing = [f"{f}:{name}" for f, name in named if name not in defined_in(f)]
+        self.assertEqual(sorted(missing), [])
 
     def test_settings(self) -> None:
         """

@@ -185,7 +185,7 @@ class StreamEndpoint:
         if opened.reading is None:
             protocol.messageReceived(first)
         # The transport takes its first step in a later turn of the loop.  By then
-        # ClientService has the protocol and can be told of a loss.
+        # ClientService has the protocol and can handle its loss.
         transport.start()
         return protocol
 

@@ -59,13 +59,13 @@ class Stream(SendStream, Hashable, Protocol):
     @property
     def unnumbered(self) -> bool:
         """
-        Whether the Message numbers no messages (L{UnnumberedMode}).
+        True if the Message numbers no messages (L{UnnumberedMode}).
         """
 
     @property
     def is_synced(self) -> bool:
         """
-        Whether the Message knows all users of this node.
+        True once the Message knows all users of this node.
         """
 
     def lead(self, primary: bool) -> None:
@@ -223,7 +223,7 @@ class UpstreamCounters:
 @attrs.define
 class UpstreamContext:
     """
-    What all streams share.
+    The objects and settings that all streams share.
     """
 
     edge: IEdge

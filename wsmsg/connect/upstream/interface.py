@@ -100,7 +100,7 @@ class IUpstream(Interface):
         @return: a Deferred that fires with L{True} once every Message whose stream is
             up knows the user: it pushes each message whose number is above a head
             that is read from now on.  It fires with L{False} when no stream is up or
-            one is lost meanwhile; the session is then told to resync when the stream
+            one is lost meanwhile; the client is then asked to resync when the stream
             is back.
         """
 
@@ -207,7 +207,7 @@ class IEdge(Interface):
     The sessions of this node, as the streams see them.
 
     No method raises, blocks or waits.  When it returns, its frames are in the outboxes,
-    or were dropped and the session told to resync.
+    or were dropped and the client was asked to resync.
     """
 
     def users() -> Sequence[int]:

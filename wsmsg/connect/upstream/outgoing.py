@@ -1,5 +1,5 @@
 """
-What waits for the next frame, in forms that do not grow with repetition.
+Data that waits for the next frame, in forms that do not grow with repetition.
 """
 
 from __future__ import annotations

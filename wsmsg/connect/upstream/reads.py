@@ -94,8 +94,8 @@ class UpstreamReads:
 
     def query_presence(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         """
-        Return the presence of users as one Message has it, without what the streams
-        told since.
+        Return the presence of users as one Message has it, without the reports of the
+        streams since.
         """
         query = rest_pb2.PresenceQuery(users=users)
         return self._enqueue(rest_pb2.QueryItem(presence=query))

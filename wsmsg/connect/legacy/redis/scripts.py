@@ -77,10 +77,10 @@ local function left(user)
 end
 local function depart(user, id)
   local key = conn(user, id)
-  local ours = redis.pcall('HGET', key, 'serverID') == node
-  if ours then redis.call('DEL', key) end
+  local owned = redis.pcall('HGET', key, 'serverID') == node
+  if owned then redis.call('DEL', key) end
   local known = redis.call('SREM', at(user), id) == 1
-  if ours or known then left(user) end
+  if owned or known then left(user) end
 end
 """
 
@@ -137,13 +137,13 @@ SWEEP = RedisScript(
     _HEAD
     + _DEPART
     + """
-local told = redis.call('SPOP', index, ARGV[2])
-for _, one in ipairs(told) do
+local written = redis.call('SPOP', index, ARGV[2])
+for _, one in ipairs(written) do
   depart(string.match(one, '^(%d+):(.+)$'))
 end
 redis.call('DEL', life_of)
-if #told == 0 then redis.call('ZREM', nodes, node) end
-return #told
+if #written == 0 then redis.call('ZREM', nodes, node) end
+return #written
 """
 )
 

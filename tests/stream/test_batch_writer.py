@@ -1,5 +1,5 @@
 """
-The writer that both ends of a stream use.
+Tests of the writer at both ends of a stream.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def soon(awaitable: Awaitable[Any]) -> Deferred[Any]:
 
 class Writes:
     """
-    A queue of numbers and the batches in which they were written.
+    A queue of numbers, and the batches in which they were written.
     """
 
     def __init__(self) -> None:
@@ -50,12 +50,12 @@ async def turns(n: int = 5) -> None:
 
 class BatchWriterTests(TestCase):
     """
-    One write at a time, all that queued meanwhile in the next.
+    One write at a time; the next takes all that was queued meanwhile.
     """
 
     def test_batches(self) -> Deferred[None]:
         """
-        What queues while a write is in flight leaves together, after it.
+        Numbers queued during a write leave together after it.
         """
 
         async def scenario() -> None:
@@ -82,7 +82,7 @@ class BatchWriterTests(TestCase):
 
     def test_woken_before_it_runs(self) -> Deferred[None]:
         """
-        What was queued before the writer ran is written when it does.
+        Numbers queued before the writer runs are written once it does.
         """
 
         async def scenario() -> None:
@@ -98,7 +98,7 @@ class BatchWriterTests(TestCase):
 
     def test_end_writes_the_rest(self) -> Deferred[None]:
         """
-        Ending writes what waits behind the write in flight, then stops.
+        C{finish} writes what waits behind the pending write, then stops.
         """
 
         async def scenario() -> None:
@@ -123,7 +123,7 @@ class BatchWriterTests(TestCase):
 
     def test_flush_timer(self) -> Deferred[None]:
         """
-        What may wait leaves with what may not, or alone after its patience.
+        Output that may wait leaves with the next write, or alone after a delay.
         """
 
         async def scenario() -> None:
@@ -179,7 +179,7 @@ class BatchWriterTests(TestCase):
 
     def test_write_fails(self) -> Deferred[None]:
         """
-        A write that fails ends the writer with its reason.
+        A failed write ends the writer with its reason.
         """
 
         async def scenario() -> None:

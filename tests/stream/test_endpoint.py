@@ -1,5 +1,5 @@
 """
-Streams over real gRPC on loopback.
+Tests of streams over real gRPC on loopback.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def soon(awaitable: Awaitable[Any]) -> Deferred[Any]:
 
 class Recorder:
     """
-    A protocol that remembers.
+    A protocol that records its messages.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Recorder:
 
 class Recorders(Factory):
     """
-    Makes them and keeps them.
+    A factory of L{Recorder}s.
     """
 
     noisy = False
@@ -85,7 +85,7 @@ def welcome() -> Response:
 
 async def echo(context: Any) -> None:
     """
-    Welcomes, then answers each frame with a push batch of the same size.
+    Send a welcome, then answer each frame with a push batch of the same size.
     """
     await context.read()
     await context.write(welcome())
@@ -96,7 +96,7 @@ async def echo(context: Any) -> None:
 
 class StreamEndpointTests(TestCase):
     """
-    Attempts that succeed, that fail, and streams that are lost.
+    Attempts that succeed and that fail, and streams that are lost.
     """
 
     async def serve(self, behaviour: Behaviour, port: int = 0) -> int:
@@ -137,7 +137,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_carries(self) -> None:
         """
-        The welcome opens a stream, frames go both ways, closing says goodbye.
+        The welcome opens a stream, frames go both ways, and the peer sees the end.
         """
         port = await self.serve(echo)
         recorder = await self.endpoint(port).connect(Recorders())
@@ -153,7 +153,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_refused(self) -> None:
         """
-        Where nobody listens the reason is that the connection was refused.
+        If nothing listens, the reason is that the connection was refused.
         """
         port = await self.serve(echo)
         await soon(self.server.stop(0))
@@ -161,7 +161,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_calls_of_a_lost_stream(self) -> None:
         """
-        A call beside a stream that is gone fails as one whose answer does not come.
+        A call on the connection of a lost stream fails as unavailable.
         """
         port = await self.serve(echo)
         recorder = await self.endpoint(port).connect(Recorders())
@@ -173,7 +173,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_silent(self) -> None:
         """
-        A peer that takes the stream and says nothing is a failed attempt.
+        An attempt fails if the peer takes the stream and sends nothing.
         """
         began, ended = asyncio.Event(), asyncio.Event()
 
@@ -195,7 +195,8 @@ class StreamEndpointTests(TestCase):
 
     async def test_ends_early(self) -> None:
         """
-        A peer that ends the stream before its welcome gives its reason.
+        An attempt fails with the peer's reason if the peer ends the stream before its
+        welcome.
         """
 
         async def refuse(context: Any) -> None:
@@ -214,7 +215,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_not_a_welcome(self) -> None:
         """
-        A peer whose first message is something else is a failed attempt.
+        An attempt fails if the first message of the peer is not a welcome.
         """
 
         async def push(context: Any) -> None:
@@ -228,7 +229,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_no_such_service(self) -> None:
         """
-        A server of something else is told apart from one that is missing.
+        A server without the service has another reason than a missing server.
         """
         port = await self.serve(echo)
         endpoint = self.endpoint(port)
@@ -264,7 +265,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_not_wanted(self) -> None:
         """
-        A stream for which no protocol is made is closed, and the attempt failed.
+        A stream without a protocol is closed, and the attempt fails.
         """
         ended: Deferred[None] = Deferred()
 
@@ -288,7 +289,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_aborted(self) -> None:
         """
-        A stream that we abort is lost with our reason.
+        C{abortConnection} passes its reason to the protocol.
         """
         port = await self.serve(echo)
         recorder = await self.endpoint(port).connect(Recorders())
@@ -297,7 +298,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_protocol_fails(self) -> None:
         """
-        A protocol that fails at a message loses its stream, and the bug is logged.
+        A protocol that raises loses its stream, and the bug is logged.
         """
         port = await self.serve(echo)
         recorder = await self.endpoint(port).connect(Recorders())
@@ -309,7 +310,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_reconnects(self) -> None:
         """
-        A stream that the peer loses is replaced once the peer is back.
+        A lost stream is replaced once the peer is back.
         """
         from twisted.internet import reactor
 
@@ -335,7 +336,7 @@ class StreamEndpointTests(TestCase):
 
     async def test_half_open(self) -> None:
         """
-        A peer whose network swallows everything is found in at most 5 s.
+        It takes at most 5 s to notice that the network drops all packets to a peer.
         """
         port = await self.serve(echo)
         proxy = await soon(Proxy.open(port))

@@ -1,5 +1,5 @@
 """
-Streams to peers that give no welcome, over real gRPC on loopback.
+Tests of streams to peers that send no welcome, over real gRPC on loopback.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def silent(context: Any) -> None:
 
 class QuietTests(TestCase):
     """
-    What counts as an answer where none is due.
+    Acceptance of a stream without a welcome.
     """
 
     timeout = 30
@@ -57,8 +57,8 @@ class QuietTests(TestCase):
 
     async def test_quiet(self) -> None:
         """
-        A peer that keeps the stream and answers calls has taken it; what it says
-        later is heard, and it can be asked whether it is there.
+        A peer that keeps the stream open and answers calls has taken the stream; later
+        messages are read, and echoes are answered.
         """
         go_on = asyncio.Event()
 
@@ -82,7 +82,8 @@ class QuietTests(TestCase):
 
     async def test_welcomes_all_the_same(self) -> None:
         """
-        A welcome in time is one, and an event of theirs opens the stream as well.
+        A welcome in time is one, and an event of the legacy protocol opens the stream
+        as well.
         """
         event = rest_pb2.MessagePushEvent(target_user_id=7)
         pushed = rest_pb2.MessageStreamResponse(push_event=event)
@@ -98,7 +99,7 @@ class QuietTests(TestCase):
 
     async def test_refused(self) -> None:
         """
-        One that ends the stream, or begins with something else, has not taken it.
+        A peer that ends the stream, or begins with something else, has not taken it.
         """
 
         async def ends(context: Any) -> None:
@@ -116,7 +117,7 @@ class QuietTests(TestCase):
 
     async def test_frozen(self) -> None:
         """
-        One that answers nothing is not taken for a quiet one.
+        A peer that answers nothing is not taken for a quiet one.
         """
         sockets: list[Any] = []
 
@@ -134,7 +135,7 @@ class QuietTests(TestCase):
 
     async def test_serves(self) -> None:
         """
-        Whether a method is served shows without a word that means anything.
+        A probe shows whether a method is served, without any effect.
         """
         port = await self.serve(silent)
         self.assertFalse(await soon(serves(f"127.0.0.1:{port}", _QUERY, 5.0)))

@@ -1,5 +1,5 @@
 """
-What every L{IDiscovery} does.
+The contract tests of L{IDiscovery}.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from wsmsg.dependency.state import Dependency, State
 
 class Place(Protocol):
     """
-    Where a discovery looks, and what it finds there.
+    A source of addresses, and the discovery that reads it.
 
-    @ivar fixed: what is there can neither change nor be missing.
+    @ivar fixed: whether its addresses can neither change nor be missing.
     """
 
     fixed: bool
 
     def discovery(self) -> IDiscovery:
         """
-        A new one that looks here.
+        Return a new discovery that reads this source.
         """
 
     async def put(self, *addresses: str) -> None:
         """
-        These are there from now on, and no others.
+        Replace the addresses by these.
         """
 
     async def fail(self) -> None:
         """
-        It cannot be asked from now on.
+        Make the source fail.
         """
 
     async def heal(self) -> None:
         """
-        It can be asked again.
+        Make the source work again.
         """
 
 
-class Told:
+class Reports:
     """
-    What a discovery tells, and who waits for it.
+    The reports of a discovery.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Told:
 
     async def until(self, *addresses: str) -> None:
         """
-        Wait until these are the last that were told.
+        Wait until these are the addresses of the last report.
         """
         wanted = frozenset(addresses)
         if not self.all or self.all[-1] != wanted:
@@ -91,10 +91,10 @@ def make_discovery_tests(
     make_place: Callable[[TestCase], Awaitable[Place]],
 ) -> type[TestCase]:
     """
-    The behaviour that every L{IDiscovery} has.
+    Return tests of the behaviour that every L{IDiscovery} has.
 
-    @param make_place: makes a place in which C{a:1} is, wherever such a thing can be
-        had (addresses are of hosts by number: C{127.0.0.1:1}).
+    @param make_place: makes a source with the address C{a:1} if its addresses are
+        configured (hosts are written as numbers: C{127.0.0.1:1}).
     """
 
     class DiscoveryTests(TestCase):
@@ -103,7 +103,7 @@ def make_discovery_tests(
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = await make_place(self)
             self.discovery = self.place.discovery()
-            self.told = Told()
+            self.reports = Reports()
             self.addCleanup(self.discovery.stop)
 
         async def begun(self) -> None:
@@ -111,12 +111,12 @@ def make_discovery_tests(
             Start, and wait for the first address.
             """
             await self.place.put("127.0.0.1:1")
-            self.discovery.start(self.told.changed)
-            await self.told.until("127.0.0.1:1")
+            self.discovery.start(self.reports.changed)
+            await self.reports.until("127.0.0.1:1")
 
         async def test_interface(self) -> None:
             """
-            It is what it says it is, and needs nothing that is required.
+            A discovery provides its interface, and its dependency is not required.
             """
             verifyObject(IDiscovery, self.discovery)
             dependency = self.discovery.dependency
@@ -124,16 +124,16 @@ def make_discovery_tests(
 
         async def test_finds(self) -> None:
             """
-            What is there is told once it is known, and then the discovery is up.
+            Addresses are reported once they are known, and then the discovery is up.
             """
             await self.begun()
-            self.assertEqual(self.told.all, [frozenset({"127.0.0.1:1"})])
+            self.assertEqual(self.reports.all, [frozenset({"127.0.0.1:1"})])
             if self.discovery.dependency is not None:
                 await until_state(self.discovery.dependency, State.UP)
 
         async def test_stopped(self) -> None:
             """
-            After it has stopped nothing is told, and nothing of it is left.
+            After it has stopped a discovery reports nothing and leaves nothing behind.
             """
             await self.begun()
             await self.discovery.stop()
@@ -142,28 +142,28 @@ def make_discovery_tests(
 
         async def test_stopped_at_once(self) -> None:
             """
-            It can be stopped while it looks for the first time.
+            A discovery can be stopped during its first look.
             """
             await self.place.put("127.0.0.1:1")
-            self.discovery.start(self.told.changed)
+            self.discovery.start(self.reports.changed)
             await self.discovery.stop()
 
         async def test_come_and_go(self) -> None:
             """
-            Addresses that come and go are told, all of them each time.
+            Each change of the addresses is reported, with all addresses.
             """
             await self.begun()
             if self.place.fixed:
                 return
             await self.place.put("127.0.0.1:1", "127.0.0.2:1")
-            await self.told.until("127.0.0.1:1", "127.0.0.2:1")
+            await self.reports.until("127.0.0.1:1", "127.0.0.2:1")
             await self.place.put("127.0.0.2:1")
-            await self.told.until("127.0.0.2:1")
+            await self.reports.until("127.0.0.2:1")
 
         async def test_fails_and_heals(self) -> None:
             """
-            While it cannot look, what was found stays, and it says why; then it goes
-            on by itself.
+            During a failure the addresses stay, with the reason shown; afterwards the
+            discovery goes on by itself.
             """
             await self.begun()
             if self.place.fixed:
@@ -171,23 +171,23 @@ def make_discovery_tests(
             await self.place.fail()
             await until_state(self.discovery.dependency, State.CONNECTING, State.DOWN)
             self.assertTrue(self.discovery.dependency.snapshot().last_error)
-            self.assertEqual(self.told.all, [frozenset({"127.0.0.1:1"})])
+            self.assertEqual(self.reports.all, [frozenset({"127.0.0.1:1"})])
             await self.place.heal()
             await until_state(self.discovery.dependency, State.UP)
             await self.place.put("127.0.0.3:1")
-            await self.told.until("127.0.0.3:1")
+            await self.reports.until("127.0.0.3:1")
 
         async def test_nobody_can_be_asked(self) -> None:
             """
-            Started while it cannot look, it tells nothing, then what it finds.
+            A discovery that starts during a failure reports its addresses afterwards.
             """
             if self.place.fixed:
                 return
             await self.place.put("127.0.0.1:1")
             await self.place.fail()
-            self.discovery.start(self.told.changed)
+            self.discovery.start(self.reports.changed)
             await self.place.heal()
-            await self.told.until("127.0.0.1:1")
-            self.assertEqual(self.told.all, [frozenset({"127.0.0.1:1"})])
+            await self.reports.until("127.0.0.1:1")
+            self.assertEqual(self.reports.all, [frozenset({"127.0.0.1:1"})])
 
     return DiscoveryTests

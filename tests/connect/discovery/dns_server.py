@@ -1,5 +1,5 @@
 """
-A DNS of our own on loopback.
+A DNS server on loopback, for tests.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SERVICE = "_wsmsg._tcp.message.test"
 
 class Zone(common.ResolverBase):
     """
-    What the server says.
+    The contents of the server.
 
     @ivar records: by name and type, as (payload, ttl).
-    @ivar broken: every question fails.
-    @ivar broken_types: questions of these types fail.
+    @ivar broken: whether every query fails.
+    @ivar broken_types: the types whose queries fail.
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class Zone(common.ResolverBase):
 
 class DnsPlace:
     """
-    A DNS server, and what is in it.
+    A DNS server, as a source of addresses.
 
-    @ivar service: whether it is the service that is asked for, not the host.
+    @ivar service: whether the discovery looks up the service, not the host.
     """
 
     fixed = False

@@ -1,5 +1,5 @@
 """
-Addresses that the DNS names, asked of a real server on loopback.
+Tests of addresses in the DNS, with a real server on loopback.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from twisted.names import dns, error
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.connect.discovery.discovery_contract import (
-    Told,
+    Reports,
     make_discovery_tests,
     until_state,
 )
@@ -50,92 +50,91 @@ async def _service(case: TestCase) -> DnsPlace:
 
 class StaticContract(make_discovery_tests(_static)):  # type: ignore[misc]
     """
-    C{static:}.
+    The contract for C{static:}.
     """
 
 
 class HostContract(make_discovery_tests(_host)):  # type: ignore[misc]
     """
-    C{dns:name:port}.
+    The contract for C{dns:name:port}.
     """
 
 
 class ServiceContract(make_discovery_tests(_service)):  # type: ignore[misc]
     """
-    C{dns:_service._proto.name}.
+    The contract for C{dns:_service._proto.name}.
     """
 
 
 class ServerTests(TestCase):
     """
-    What a real server may say.
+    Answers of a real server.
     """
 
-    def looking(self, place: DnsPlace) -> tuple[DnsDiscovery, Told]:
-        discovery, told = place.discovery(), Told()
+    def looking(self, place: DnsPlace) -> tuple[DnsDiscovery, Reports]:
+        discovery, reports = place.discovery(), Reports()
         self.addCleanup(discovery.stop)
-        discovery.start(told.changed)
-        return discovery, told
+        discovery.start(reports.changed)
+        return discovery, reports
 
     async def test_both_families(self) -> None:
         """
-        A host's IPv4 and IPv6 addresses are all Messages.
+        The IPv4 and IPv6 addresses of a host are all Messages.
         """
         place = DnsPlace(self)
         await place.put("127.0.0.1:1", "[::1]:1")
-        _, told = self.looking(place)
-        await told.until("127.0.0.1:1", "[::1]:1")
+        _, reports = self.looking(place)
+        await reports.until("127.0.0.1:1", "[::1]:1")
 
     async def test_ports_of_a_service(self) -> None:
         """
-        Each instance of a service has the port that its record names.
+        Each instance of a service has the port in its record.
         """
         place = DnsPlace(self, service=True)
         await place.put("127.0.0.1:10", "127.0.0.2:20", "[::1]:30")
-        _, told = self.looking(place)
-        await told.until("127.0.0.1:10", "127.0.0.2:20", "[::1]:30")
+        _, reports = self.looking(place)
+        await reports.until("127.0.0.1:10", "127.0.0.2:20", "[::1]:30")
 
     async def test_many(self) -> None:
         """
-        An answer too long for a datagram is asked for again over TCP.
+        An answer that is too long for a datagram is fetched over TCP.
         """
         place = DnsPlace(self)
         addresses = [f"127.0.0.{n}:1" for n in range(1, 61)]
         await place.put(*addresses)
-        _, told = self.looking(place)
-        await told.until(*addresses)
+        _, reports = self.looking(place)
+        await reports.until(*addresses)
 
     async def test_no_such_name(self) -> None:
         """
-        A name that the DNS does not have is a failure with a reason, and drops
-        nothing that was known.
+        An unknown name is a failure with a reason, and drops no known address.
         """
         place = DnsPlace(self)
         await place.put("127.0.0.1:1")
-        discovery, told = self.looking(place)
-        await told.until("127.0.0.1:1")
+        discovery, reports = self.looking(place)
+        await reports.until("127.0.0.1:1")
         await place.put()
         await until_state(discovery.dependency, State.CONNECTING)
         reason = discovery.dependency.snapshot().last_error
         self.assertIn("message.test: the host has no address", reason)
         self.assertIn("going on with the 1 known before", reason)
-        self.assertEqual(len(told.all), 1)
+        self.assertEqual(len(reports.all), 1)
 
     async def test_no_such_service(self) -> None:
         """
-        A service that is nowhere is a failure that names it.
+        An unknown service is a failure that names it.
         """
         place = DnsPlace(self, service=True)
-        discovery, told = self.looking(place)
+        discovery, reports = self.looking(place)
         while not discovery.dependency.snapshot().last_error:
             await _turn(place.reactor)
         reason = discovery.dependency.snapshot().last_error
         self.assertEqual(reason, f"the service {SERVICE} has no host")
-        self.assertEqual(told.all, [])
+        self.assertEqual(reports.all, [])
 
     async def test_service_that_is_not_here(self) -> None:
         """
-        A service with a dot as its host is at no host.
+        A service with a dot as its host has no host.
         """
         place = DnsPlace(self, service=True)
         place.zone.records[SERVICE, dns.SRV] = [(dns.Record_SRV(0, 0, 1, b""), 1)]
@@ -146,24 +145,24 @@ class ServerTests(TestCase):
 
     async def test_half_an_answer(self) -> None:
         """
-        While only one family can be asked, what is new in it counts, and nothing of
-        the other is dropped.
+        If only one address family can be queried, its new addresses count, and no
+        address of the other is dropped.
         """
         place = DnsPlace(self)
         await place.put("127.0.0.1:1", "[::1]:1")
-        discovery, told = self.looking(place)
-        await told.until("127.0.0.1:1", "[::1]:1")
+        discovery, reports = self.looking(place)
+        await reports.until("127.0.0.1:1", "[::1]:1")
         place.zone.broken_types = {dns.AAAA}
         await place.put("127.0.0.2:1")
-        await told.until("127.0.0.1:1", "[::1]:1", "127.0.0.2:1")
+        await reports.until("127.0.0.1:1", "[::1]:1", "127.0.0.2:1")
         await until_state(discovery.dependency, State.CONNECTING)
         self.assertIn("SERVFAIL", discovery.dependency.snapshot().last_error)
         place.zone.broken_types = set()
-        await told.until("127.0.0.2:1")
+        await reports.until("127.0.0.2:1")
 
     async def test_server_fails(self) -> None:
         """
-        A server that fails is told as such.
+        The failure of a server is shown as such.
         """
         place = DnsPlace(self)
         await place.fail()
@@ -184,7 +183,7 @@ def _turn(reactor: Any) -> Deferred[None]:
 
 class _Answers:
     """
-    A resolver that answers what it is told to.
+    A resolver with scripted answers.
     """
 
     def __init__(self) -> None:
@@ -214,20 +213,20 @@ class _Answers:
 
 class AgeTests(SynchronousTestCase):
     """
-    When the DNS is asked again.
+    The time between two queries.
     """
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.answers = _Answers()
-        self.told: list[frozenset[str]] = []
+        self.reports: list[frozenset[str]] = []
         self.discovery = DnsDiscovery(
             f"dns:{HOST}:1", self.clock, resolver_of=lambda url: self.answers
         )
 
     def queried_after(self, seconds: float) -> None:
         """
-        It is asked again after this time, and not before.
+        Assert that the next query is made after this time, and not before.
         """
         asked = self.answers.asked
         self.clock.advance(seconds - 0.01)
@@ -237,9 +236,10 @@ class AgeTests(SynchronousTestCase):
 
     def test_ttl(self) -> None:
         """
-        An answer is believed for its TTL, within bounds; the same again is not news.
+        An answer is valid for its TTL, within bounds; the same answer is not reported
+        again.
         """
-        self.discovery.start(self.told.append)
+        self.discovery.start(self.reports.append)
         self.queried_after(5)
         self.answers.ttl = 0
         self.queried_after(5)
@@ -247,15 +247,15 @@ class AgeTests(SynchronousTestCase):
         self.answers.ttl = 86400
         self.queried_after(MIN_TTL_S)
         self.queried_after(MAX_TTL_S)
-        self.assertEqual(self.told, [frozenset({"10.0.0.1:1"})])
+        self.assertEqual(self.reports, [frozenset({"10.0.0.1:1"})])
         self.successResultOf(self.discovery.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_failure(self) -> None:
         """
-        After a failure it is asked again soon, and the next answer counts.
+        A failure is followed by a query soon, whose answer counts.
         """
-        self.discovery.start(self.told.append)
+        self.discovery.start(self.reports.append)
         self.answers.failure = error.DNSQueryTimeoutError(1)
         self.queried_after(5)
         snapshot = self.discovery.dependency.snapshot()
@@ -267,18 +267,18 @@ class AgeTests(SynchronousTestCase):
         self.assertEqual((snapshot.losses, snapshot.state), (1, State.CONNECTING))
         self.answers.failure, self.answers.addresses = None, ["10.0.0.2"]
         self.queried_after(RETRY_S)
-        self.assertEqual(self.told[-1], frozenset({"10.0.0.2:1"}))
+        self.assertEqual(self.reports[-1], frozenset({"10.0.0.2:1"}))
         self.assertIs(self.discovery.dependency.state, State.UP)
         self.successResultOf(self.discovery.stop())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_too_many(self) -> None:
         """
-        A name with more addresses than anyone has Messages is not believed.
+        An answer with more addresses than the limit is a failure.
         """
         self.answers.addresses = [f"10.0.{n // 250}.{n % 250}" for n in range(300)]
-        self.discovery.start(self.told.append)
-        self.assertEqual(self.told, [])
+        self.discovery.start(self.reports.append)
+        self.assertEqual(self.reports, [])
         self.assertIn("limit is 256", self.discovery.dependency.snapshot().last_error)
         self.successResultOf(self.discovery.stop())
 
@@ -290,7 +290,7 @@ class UrlTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """
-        A host has a port, a service has none, and either may have its servers.
+        A host has a port, a service has none, and either may name servers.
         """
         for url, read in (
             ("dns:message:22004", DnsUrl("message", 22004, ())),
@@ -307,7 +307,7 @@ class UrlTests(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         """
-        Each mistake is told in words.
+        Each mistake is refused with a reason.
         """
         for url, reason in (
             ("dns:", "has no port and is not a service"),

@@ -1,5 +1,5 @@
 """
-Addresses that the settings name.
+Tests of addresses that the settings list.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ class StaticDiscoveryTests(SynchronousTestCase):
 
     def test_addresses(self) -> None:
         """
-        All addresses are told at once when it starts.
+        All addresses are reported at the start.
         """
         discovery = StaticDiscovery("static:one:22004, [::1]:22004")
         verifyObject(IDiscovery, discovery)
-        told: list[frozenset[str]] = []
-        discovery.start(told.append)
-        self.assertEqual(told, [frozenset({"one:22004", "[::1]:22004"})])
+        reports: list[frozenset[str]] = []
+        discovery.start(reports.append)
+        self.assertEqual(reports, [frozenset({"one:22004", "[::1]:22004"})])
         self.successResultOf(discovery.stop())
 
     def test_mistakes(self) -> None:
         """
-        A URL that names nobody, nonsense, or somebody twice is refused with a reason.
+        A URL without an address, with nonsense, or with one address twice is refused
+        with a reason.
         """
         for url, reason in (
             ("static:", "names no address"),
@@ -47,7 +48,7 @@ class StaticDiscoveryTests(SynchronousTestCase):
 
     def test_chosen_by_url(self) -> None:
         """
-        The URL's scheme chooses how to look.
+        The scheme of the URL chooses the discovery.
         """
         for url, kind in (
             ("static:a:1", StaticDiscovery),

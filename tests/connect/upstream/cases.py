@@ -1,5 +1,5 @@
 """
-What tests of an upstream with several Messages share.
+The case that tests of an upstream with several Messages share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ BOTH = ("a:1", "b:1")
 
 class ManyTestCase(SynchronousTestCase):
     """
-    One Connect, two Messages.
+    One Connect with two Messages.
     """
 
     def both(self) -> World:
@@ -26,7 +26,9 @@ class ManyTestCase(SynchronousTestCase):
 
     def streams(self, world: World) -> tuple[MemoryStream, MemoryStream]:
         """
-        @return: the stream of the primary and the other one, whose frames are taken.
+        Take all frames of both streams.
+
+        @return: the stream of the primary, and the other one.
         """
         a, b = (world.message(name).stream for name in BOTH)
         primary = [stream.apply().primary for stream in (a, b)]

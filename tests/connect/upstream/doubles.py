@@ -1,5 +1,6 @@
 """
-Message and its network, in memory, as Connect's upstream sees them.
+In-memory doubles of the sessions, of Message and of the network, for tests of
+Connect's upstream.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ Batch = rest_pb2.ConnectBatch
 @implementer(IEdge)
 class RecordingEdge:
     """
-    Sessions that only remember what they were told.
+    Sessions that record the calls to them.
     """
 
     def __init__(self) -> None:
         self.there: list[int] = []
         self.asked_for: list[int] = []
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def users(self) -> Sequence[int]:
         return self.there
@@ -50,36 +51,36 @@ class RecordingEdge:
         return self.asked_for
 
     def push(self, message: Message, targets: Sequence[int]) -> int:
-        self.told.append(("push", message, tuple(targets)))
+        self.calls.append(("push", message, tuple(targets)))
         return sum(target in self.there for target in targets)
 
     def reconnect_all(self, reason: str) -> None:
-        self.told.append(("reconnect_all", reason))
+        self.calls.append(("reconnect_all", reason))
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
-        self.told.append(("receipt", cursor, tuple(targets)))
+        self.calls.append(("receipt", cursor, tuple(targets)))
 
     def typing(self, conversation: str, user: int, targets: Sequence[int]) -> None:
-        self.told.append(("typing", conversation, user, tuple(targets)))
+        self.calls.append(("typing", conversation, user, tuple(targets)))
 
     def presence(self, presence: UserPresence) -> None:
-        self.told.append(("presence", presence))
+        self.calls.append(("presence", presence))
 
     def kick(self, user: int, device: str, reason: str) -> None:
-        self.told.append(("kick", user, device, reason))
+        self.calls.append(("kick", user, device, reason))
 
     def resync(self, reason: str, opened_after_s: float) -> None:
-        self.told.append(("resync", reason, opened_after_s))
+        self.calls.append(("resync", reason, opened_after_s))
 
 
 class MemoryStream:
     """
-    One stream, seen from Message: what came, and what to answer.
+    One stream as Message sees it.
 
     @ivar hello: the subscribe.
-    @ivar queries: what was asked, with the Deferreds that answer.
-    @ivar last: what Connect still had when it closed the stream.
-    @ivar echoes: calls that show whether Message is there.
+    @ivar queries: the requests of all queries, with the Deferreds that answer them.
+    @ivar last: the frames that Connect still had when it closed the stream.
+    @ivar echoes: the Deferreds that answer echoes.
     """
 
     def __init__(self, clock: Clock, hello: rest_pb2.SubscribeRequest) -> None:
@@ -123,13 +124,13 @@ class MemoryStream:
 
     def events(self) -> list[rest_pb2.MessageStreamRequest]:
         """
-        Take all that Connect has for a deployed Message.
+        Take all events that Connect has for a legacy Message.
         """
         return list(iter(self.protocol.drain, None))
 
     def frames(self) -> list[Batch]:
         """
-        Take all frames that Connect has for us.
+        Take all frames that Connect has for a Message of wsmsg.
         """
         frames = []
         while (request := self.protocol.drain()) is not None:
@@ -138,7 +139,7 @@ class MemoryStream:
 
     def take(self) -> Batch:
         """
-        Take all frames as one.
+        Take all frames, merged into one.
         """
         whole = Batch()
         for frame in self.frames():
@@ -147,7 +148,7 @@ class MemoryStream:
 
     def apply(self) -> Batch:
         """
-        Take all frames and say that their presence is applied.
+        Take all frames, and answer that their presence is applied.
         """
         whole = self.take()
         self.say(presence_applied=whole.presence.number)
@@ -155,7 +156,7 @@ class MemoryStream:
 
     def say(self, **batch: Any) -> None:
         """
-        Send a batch; C{number=True} numbers it.
+        Send a push batch; C{number=True} numbers it.
         """
         if batch.get("number") is True:
             self.numbers += 1
@@ -165,7 +166,7 @@ class MemoryStream:
 
     def accept(self, *numbers: int) -> None:
         """
-        Answer sends with C{accepted}.
+        Accept the sends of these numbers.
         """
         self.say(results=[rest_pb2.SendResult(id=n, time_ms=1000 + n) for n in numbers])
 
@@ -177,15 +178,16 @@ class MemoryStream:
 
 class MemoryMessage:
     """
-    A Message at an address: refuses until told otherwise.
+    A Message at an address, which refuses streams until C{refuses} is empty.
 
-    @ivar deployed: gives no welcome.
-    @ivar peers: what each attempt took it for, as the settings spell it.
+    @ivar unnumbered: whether it sends no welcome.
+    @ivar peers: for each attempt, the kind of Message that Connect expected, as a
+        value of the setting C{upstream.peer}.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.attempts = 0
-        self.deployed = False
+        self.unnumbered = False
         self.peers: list[str] = []
         self.refuses = "connection refused"
         self.incarnation = "m1"
@@ -203,7 +205,7 @@ class MemoryMessage:
         if self.refuses:
             raise StreamFailed(self.refuses)
         stream = MemoryStream(self._clock, hello.subscribe)
-        address = StreamAddress("memory", welcomed=not self.deployed)
+        address = StreamAddress("memory", welcomed=not self.unnumbered)
         stream.protocol = protocol = factory.buildProtocol(address)
         if protocol is None:
             raise StreamFailed("not wanted any more")
@@ -211,7 +213,7 @@ class MemoryMessage:
         if self.resumes:
             stream.numbers = hello.subscribe.resume_from
         protocol.makeConnection(stream)
-        if self.deployed:
+        if self.unnumbered:
             return protocol
         welcome = rest_pb2.LinkWelcome(
             incarnation=self.incarnation,
@@ -226,7 +228,7 @@ class MemoryMessage:
 @implementer(IStreamClientEndpoint)
 class MemoryEndpoint:
     """
-    The way to a L{MemoryMessage}.
+    The endpoint of a L{MemoryMessage}.
     """
 
     def __init__(self, message: MemoryMessage, hello: Any) -> None:
@@ -243,7 +245,7 @@ class MemoryEndpoint:
 @implementer(IDiscovery)
 class MemoryDiscovery:
     """
-    Knows the addresses that its URL names, and those it is told of.
+    Finds the addresses in its URL, and those that a test reports.
     """
 
     dependency: Dependency | None = None
@@ -315,7 +317,8 @@ class World:
 
     def start(self, *up: str) -> None:
         """
-        Start; the Messages at these addresses take streams and know our users.
+        Start, with the Messages at these addresses up and the users of the node known
+        to them.
         """
         for address in up:
             self.message(address).refuses = ""
@@ -326,7 +329,7 @@ class World:
 
     def run(self, seconds: float) -> None:
         """
-        Let time pass in small steps.
+        Advance the clock in small steps.
         """
         self.clock.pump([0.05] * round(seconds / 0.05))
 

@@ -1,5 +1,5 @@
 """
-Connect's upstream and a small Message, over real gRPC on loopback.
+Tests of Connect's upstream with a small Message, over real gRPC on loopback.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ class SmallMessage(
     rest_pb2_grpc.MessageServiceServicer, rest_pb2_grpc.QueryServiceServicer
 ):
     """
-    Accepts each send and pushes it to its sender; resumes its own life.
+    A Message that accepts each send and pushes it to its sender, and resumes streams
+    of its own incarnation.
 
-    @ivar holds: takes sends and answers none.
-    @ivar came: the client ids of all sends, in the order they came.
+    @ivar holds: whether it leaves sends unanswered.
+    @ivar came: the client ids of all sends, in the order of arrival.
     """
 
     def __init__(self, incarnation: str) -> None:
@@ -83,7 +84,7 @@ class SmallMessage(
 
 class UpstreamGrpcTests(TestCase):
     """
-    The whole way, with servers that stop, restart and fall silent.
+    Streams to servers that stop, restart and fall silent.
     """
 
     async def serve(self, message: SmallMessage, port: int = 0) -> int:
@@ -97,7 +98,7 @@ class UpstreamGrpcTests(TestCase):
 
     def kept_port(self) -> int:
         """
-        A port for servers that come and go.
+        Return a port that servers can leave and take again.
         """
         kept = KeptPort()
         self.addCleanup(kept.close)
@@ -135,18 +136,18 @@ class UpstreamGrpcTests(TestCase):
 
     async def test_there_and_back(self) -> None:
         """
-        A send is answered and pushed, a user is known, a read is answered.
+        A send is answered and pushed, a login is acknowledged, and a read is answered.
         """
         upstream = self.connect(await self.serve(SmallMessage("m1")))
         answer = await self.send("one")
         self.assertEqual(answer.time_ms, 7)
         self.assertTrue(await upstream.user_joined(5))
         self.assertEqual(await upstream.reads.page(1, "u:1:2", 0, 10), ([], 3, False))
-        self.assertEqual([t[0] for t in self.edge.told], ["resync", "push"])
+        self.assertEqual([t[0] for t in self.edge.calls], ["resync", "push"])
 
     async def test_connect_first(self) -> None:
         """
-        Sends made before Message was there are accepted when it is.
+        Sends made before Message is up are accepted once it is.
         """
         port = self.kept_port()
         upstream = self.connect(port)
@@ -168,7 +169,7 @@ class UpstreamGrpcTests(TestCase):
     async def test_restart(self) -> None:
         """
         A Message that restarts gets the unanswered sends first, in order, and all
-        sessions are told to sync.
+        sessions resync.
         """
         old, new = SmallMessage("m1"), SmallMessage("m2")
         old.holds = True
@@ -179,17 +180,17 @@ class UpstreamGrpcTests(TestCase):
         await soon(self.server.stop(0))
         await self.until(lambda: not self.upstream.up)
         answers.append(self.send("three"))
-        self.edge.told.clear()
+        self.edge.calls.clear()
         await self.serve(new, port)
         for answer in answers:
             await answer
         self.assertEqual(new.came, ["one", "two", "three"])
         self.assertEqual(new.hellos[0].resume_incarnation, "m1")
-        self.assertIn(("resync", "Message restarted", 0.0), self.edge.told)
+        self.assertIn(("resync", "Message restarted", 0.0), self.edge.calls)
 
     async def test_resume(self) -> None:
         """
-        A stream that is lost while Message lives is resumed after the last batch.
+        A lost stream to a Message that is alive is resumed after the last batch.
         """
         message = SmallMessage("m1")
         self.connect(await self.serve(message))
@@ -206,7 +207,7 @@ class UpstreamGrpcTests(TestCase):
 
     async def test_half_open(self) -> None:
         """
-        A Message whose network swallows everything is lost in at most 5 s.
+        Connect notices within 5 s that the network drops all packets to a Message.
         """
         port = await self.serve(SmallMessage("m1"))
         proxy = await soon(Proxy.open(port))

@@ -1,5 +1,5 @@
 """
-A Message that says anything at all, in memory: clients and other Messages stay well.
+Tests of a hostile Message: clients and other Messages stay well, whatever it writes.
 """
 
 from __future__ import annotations
@@ -115,15 +115,15 @@ answers = st.one_of(
 
 class AnyFrameTests(SynchronousTestCase):
     """
-    Whatever protobuf allows.
+    Any frame that protobuf allows.
     """
 
     @settings(max_examples=150, deadline=None)
     @given(st.lists(responses, min_size=1, max_size=6))
     def test_frames(self, said: list[Any]) -> None:
         """
-        No frame is a bug.  Each send is answered with something that a client can be
-        told, at the latest by the honest Message that comes next.
+        No frame leads to an unhandled error.  Each send is answered with something
+        that a client understands, at the latest by the next, honest Message.
         """
         with capturedLogs() as logs:
             world = World()
@@ -157,7 +157,7 @@ class AnyFrameTests(SynchronousTestCase):
 
     def assert_sayable(self, client_id: str, answer: Any) -> None:
         """
-        Both codecs can tell a client this answer, and its code is one of ours.
+        Assert that both codecs can encode an answer and that its code is known.
         """
         frame: Accepted | Rejected = Accepted(client_id, answer.time_ms)
         if not answer.time_ms:
@@ -172,8 +172,7 @@ class AnyFrameTests(SynchronousTestCase):
     @given(st.lists(answers, max_size=3))
     def test_answers(self, said: list[rest_pb2.QueryAnswer]) -> None:
         """
-        A read is answered, or fails with an error that has a name, whatever Message
-        makes of it.
+        A read is answered or fails with a L{WsmsgError}, whatever Message answers.
         """
         world = World()
         world.start("a:1")
@@ -188,12 +187,12 @@ class AnyFrameTests(SynchronousTestCase):
 
 class WelcomeTests(SynchronousTestCase):
     """
-    How a stream may begin.
+    Invalid beginnings of a stream.
     """
 
     def dropped(self, **welcome: Any) -> str:
         """
-        Why a stream that begins like this is dropped.
+        Return the reason for which a stream that begins like this is dropped.
         """
         world = World()
         world.message().refuses = ""
@@ -208,7 +207,7 @@ class WelcomeTests(SynchronousTestCase):
 
     def test_incarnation(self) -> None:
         """
-        A Message without a name for its life, or with an endless one, is no Message.
+        A welcome with an empty or endless incarnation is refused.
         """
         self.assertEqual(self.dropped(), "")
         self.assertIn("incarnation", self.dropped(incarnation=""))
@@ -216,6 +215,6 @@ class WelcomeTests(SynchronousTestCase):
 
     def test_resumes_nothing(self) -> None:
         """
-        A Message cannot resume what never was.
+        A Message cannot resume a stream that never was.
         """
         self.assertIn("resumes", self.dropped(resumed=True))

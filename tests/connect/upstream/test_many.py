@@ -1,5 +1,5 @@
 """
-Several Messages at one Connect, without any network.
+Tests of several Messages at one Connect, without any network.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from wsmsg.rpc import rest_pb2
 
 class PrimaryTests(ManyTestCase):
     """
-    One Message writes our users' presence, at any time.
+    One Message at a time is the primary.
     """
 
     def test_said_first(self) -> None:
         """
-        The primary is told so in its first frame, and keeps it while it is there.
+        The first frame to the primary says that it is, and it stays the primary while
+        it is up.
         """
         world = World("a:1,b:1")
         world.edge.there = [1]
@@ -30,7 +31,7 @@ class PrimaryTests(ManyTestCase):
 
     def test_lost(self) -> None:
         """
-        When the primary's stream is lost another is told at once.
+        After the loss of the primary's stream another Message is the primary at once.
         """
         world = self.both()
         primary, other = self.streams(world)
@@ -45,7 +46,7 @@ class PrimaryTests(ManyTestCase):
 
     def test_all_lost(self) -> None:
         """
-        When all were lost, the first that is back is the primary.
+        After the loss of all streams, the first Message that is back is the primary.
         """
         world = self.both()
         primary, other = self.streams(world)
@@ -59,8 +60,8 @@ class PrimaryTests(ManyTestCase):
 
     def test_silent(self) -> None:
         """
-        A primary that is silent gives way before its lease on us can run out, and
-        is told so in case that it lives.
+        A silent primary is replaced before its lease on the users can run out, and is
+        sent the news in case it is alive.
         """
         world = World("a:1,b:1")
         for name in BOTH:
@@ -82,7 +83,7 @@ class PrimaryTests(ManyTestCase):
 
     def test_leaving(self) -> None:
         """
-        A primary that discovery does not name any more is told to stop being it.
+        A primary that discovery no longer finds is replaced and informed.
         """
         world = self.both()
         primary, other = self.streams(world)
@@ -94,7 +95,7 @@ class PrimaryTests(ManyTestCase):
 
     def test_nodes_differ(self) -> None:
         """
-        Nodes that lose a Message do not all turn to the same other one.
+        Nodes that lose a Message do not all choose the same other one.
         """
         chosen: set[int] = set()
         for n in range(20):
@@ -112,7 +113,7 @@ def _but(name: str) -> str:
 
 class DiscoveryTests(ManyTestCase):
     """
-    Messages that come and go while Connect runs.
+    Messages that appear and disappear while Connect runs.
     """
 
     def test_comes(self) -> None:
@@ -134,7 +135,7 @@ class DiscoveryTests(ManyTestCase):
 
     def test_leaves(self) -> None:
         """
-        One that is not found any more keeps its stream for a while, with all users
+        A Message that is no longer found keeps its stream for a while, with all users
         and their pushes, but gets no new conversation.
         """
         world = self.both()
@@ -155,7 +156,7 @@ class DiscoveryTests(ManyTestCase):
 
     def test_leaves_and_ends(self) -> None:
         """
-        One that has left and ends its stream is not dialled again.
+        A Message that is no longer found and ends its stream is not dialled again.
         """
         world = self.both()
         leaving, stays = self.streams(world)
@@ -167,7 +168,7 @@ class DiscoveryTests(ManyTestCase):
 
     def test_flaps(self) -> None:
         """
-        One that was missing for a moment goes on with the stream that it has.
+        A Message that was missing for a moment keeps its stream.
         """
         world = self.both()
         leaving, stays = self.streams(world)
@@ -186,7 +187,7 @@ class DiscoveryTests(ManyTestCase):
 
     def test_only_the_leaving_lives(self) -> None:
         """
-        While nobody else is up, one that has left is still asked.
+        While no other stream is up, one to a Message that is no longer found is used.
         """
         world = World("a:1")
         world.start("a:1")
@@ -197,13 +198,13 @@ class DiscoveryTests(ManyTestCase):
 
 class FailoverTests(ManyTestCase):
     """
-    Sends whose Message dies.
+    Sends to a Message that dies.
     """
 
     def test_nothing_overtakes_what_was_refused(self) -> None:
         """
-        What is behind a send that one Message refused for a moment is refused too
-        when that Message dies, and not accepted by another.
+        Sends behind one that a Message rejected for a moment are rejected as well when
+        the Message dies, and not accepted by another one.
         """
         world = self.both()
         a, b = self.streams(world)

@@ -1,5 +1,5 @@
 """
-Who is here, as Connect tells its Messages, without any network.
+Tests of the users that Connect reports to its Messages, without any network.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ SNAPSHOT = rest_pb2.PresenceDelta
 
 class PresenceTests(SynchronousTestCase):
     """
-    Who is here: snapshots, deltas, and who waits for them.
+    Snapshots, deltas, and the logins that wait for them.
     """
 
     def test_snapshot_in_parts(self) -> None:
         """
-        Many users are told in parts, before anything else.
+        Many users are reported in parts, before anything else.
         """
         self.patch(upstream_stream, "SNAPSHOT_USERS", 2)
         world = World()
@@ -42,7 +42,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_deltas(self) -> None:
         """
-        Between two frames only the last word about each user is told.
+        Only the last of several changes of a user between two frames is reported.
         """
         world = World()
         world.start("a:1")
@@ -57,7 +57,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_second_session_then_none(self) -> None:
         """
-        A user who opens a second session and then closes both is told gone.
+        A user who opens a second session and then closes both is reported as gone.
         """
         world = World()
         world.edge.there = [1]
@@ -68,7 +68,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_came(self) -> None:
         """
-        Who comes waits until every stream has applied the delta with them.
+        A login waits until every stream has applied the delta with the user.
         """
         world = World("a:1,b:1")
         world.start("a:1", "b:1")
@@ -86,7 +86,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_came_and_lost(self) -> None:
         """
-        Who comes while no stream is up, or waits when one is lost, is told so.
+        A login learns that no stream is up, or that one was lost while it waited.
         """
         world = World("a:1,b:1")
         world.start()
@@ -104,7 +104,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_came_while_another_comes_up(self) -> None:
         """
-        A stream that came up between two users is waited for by the second.
+        The second of two logins waits for a stream that came up between them.
         """
         world = World("a:1,b:1")
         world.start("a:1")
@@ -121,7 +121,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_old_answers(self) -> None:
         """
-        An answer to a delta of an earlier stream, replayed, means nothing now.
+        A replayed answer to a delta of an earlier stream is ignored.
         """
         world = World()
         world.start("a:1")

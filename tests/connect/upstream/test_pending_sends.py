@@ -1,5 +1,5 @@
 """
-Sends without an answer: their streams, their order, their end.
+Tests of sends without an answer: their streams, their order and their time limit.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.connect.upstream.pending_sends import PendingSend, PendingSends
 
 
-class Carrier:
+class RecordingStream:
     """
-    A stream that keeps what it was given.
+    A stream that keeps its sends.
     """
 
     def __init__(self) -> None:
@@ -45,14 +45,14 @@ class PendingSendsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.sends = PendingSends(1000)
 
-    def up(self) -> Carrier:
-        stream = Carrier()
+    def up(self) -> RecordingStream:
+        stream = RecordingStream()
         self.sends.stream_up(stream, 0)
         return stream
 
     def test_sticky(self) -> None:
         """
-        A conversation stays with its stream, also when another is less busy.
+        A conversation stays on its stream, even if another is less busy.
         """
         a, b = self.up(), self.up()
         for n in range(3):
@@ -78,7 +78,7 @@ class PendingSendsTests(SynchronousTestCase):
 
     def test_answer_from_a_former_stream(self) -> None:
         """
-        Only the stream that has a send now can answer it.
+        Only the stream that a send is on can answer it.
         """
         a = self.up()
         answers = send(self.sends, "one")
@@ -90,9 +90,9 @@ class PendingSendsTests(SynchronousTestCase):
         self.sends.answer(b, b.given[0].number, SendAnswer(3), 0)
         self.assertEqual(answers, [SendAnswer(2)])
 
-    def test_retired(self) -> None:
+    def test_stopped_streams(self) -> None:
         """
-        A retired stream gets no new conversation, and keeps what it has not answered.
+        A stream that is used for nothing new keeps its unanswered sends.
         """
         a = self.up()
         send(self.sends, "one", "u:1:2")
@@ -106,7 +106,7 @@ class PendingSendsTests(SynchronousTestCase):
 
     def test_who_takes_answers_fails(self) -> None:
         """
-        A bug in one who takes an answer does not touch the others.
+        An error in the callback of one send does not affect the others.
         """
         a = self.up()
 
@@ -122,7 +122,7 @@ class PendingSendsTests(SynchronousTestCase):
 
     def test_sends_from_an_answer(self) -> None:
         """
-        Who gets an answer may send at once, also while many are given up.
+        A callback may make a send, even while many sends are rejected.
         """
         more: list[SendAnswer] = []
         for n in range(3):
@@ -137,8 +137,8 @@ class PendingSendsTests(SynchronousTestCase):
 
     def test_nothing_overtakes(self) -> None:
         """
-        With a send that got too old go those that its sender made after it in the
-        conversation, and for a moment those that come then; others stay.
+        A send that is too old is rejected together with later ones of its sender in
+        the conversation, and so are those made in the next moment; others stay.
         """
         first = send(self.sends, "first", now_s=0)
         second = send(self.sends, "second", now_s=6)
@@ -153,9 +153,9 @@ class PendingSendsTests(SynchronousTestCase):
         again = send(self.sends, "first", now_s=11)
         self.assertEqual(again, [])
 
-    def test_lanes_are_bounded(self) -> None:
+    def test_routes_are_bounded(self) -> None:
         """
-        Conversations without unanswered sends are forgotten when there are many.
+        The routes of conversations without unanswered sends are bounded.
         """
         self.patch(pending, "_IDLE_ROUTES", 10)
         self.sends = PendingSends(1000)
@@ -180,17 +180,18 @@ class PendingSendsTests(SynchronousTestCase):
     )
     def test_whatever_happens(self, steps: list[tuple[str, int]]) -> None:
         """
-        Each send is answered at most once, all that lives is with a living stream,
-        and each conversation's sends are on one stream in the order they were made.
+        Each send is answered at most once, each unanswered send is on a stream that is
+        up, and the sends of a conversation are on one stream in the order they were
+        made.
         """
         sends = PendingSends(1000)
-        up: list[Carrier] = []
+        up: list[RecordingStream] = []
         answers: list[list[SendAnswer]] = []
         for now_s, (step, n) in enumerate(steps):
             if step == "send":
                 answers.append(send(sends, str(now_s), f"u:1:{n + 1}", now_s))
             elif step == "up":
-                up.append(Carrier())
+                up.append(RecordingStream())
                 sends.stream_up(up[-1], 0)
             elif step == "expire":
                 sends.expire(now_s - 20, now_s)
@@ -202,7 +203,7 @@ class PendingSendsTests(SynchronousTestCase):
         sends.give_up(0, "the end")
         self.assertTrue(all(len(a) == 1 for a in answers))
 
-    def check(self, sends: PendingSends, up: list[Carrier]) -> None:
+    def check(self, sends: PendingSends, up: list[RecordingStream]) -> None:
         for s in sends._pending.values():
             self.assertIn(s.route.stream, up or [None])
         for stream in up:

@@ -1,5 +1,5 @@
 """
-Who is online, by the words of several Messages, without any network.
+Tests of presence merged from several Messages, without any network.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from wsmsg.rpc import rest_pb2
 
 class WatchTests(ManyTestCase):
     """
-    Who is online, by the words of several Messages.
+    Presence of watched users.
     """
 
-    def told(self, world: World) -> list[UserPresence]:
-        return [one[1] for one in world.edge.told if one[0] == "presence"]
+    def sent(self, world: World) -> list[UserPresence]:
+        return [one[1] for one in world.edge.calls if one[0] == "presence"]
 
     def test_all_are_asked(self) -> None:
         """
-        Every Message is asked; what both say is told once.
+        Every Message is asked; presence that two of them report is sent once.
         """
         world = self.both()
         a, b = self.streams(world)
@@ -32,16 +32,16 @@ class WatchTests(ManyTestCase):
             self.assertEqual((list(watch.add), list(watch.remove)), ([5], [6]))
         for stream in (a, b):
             stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(self.told(world), [UserPresence(5, True)])
+        self.assertEqual(self.sent(world), [UserPresence(5, True)])
         a.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=7)])
-        self.assertEqual(self.told(world), [UserPresence(5, True)])
+        self.assertEqual(self.sent(world), [UserPresence(5, True)])
         b.say(presence=[rest_pb2.Presence(user=5, last_seen_ms=8)])
-        self.assertEqual(self.told(world)[1:], [UserPresence(5, False, 8)])
+        self.assertEqual(self.sent(world)[1:], [UserPresence(5, False, 8)])
 
     def test_known_by_a_read(self) -> None:
         """
-        What a client's own read told it is not told again when the streams say it,
-        but to all who watch where another read says otherwise.
+        Presence that a client has read is not sent again when the streams report it;
+        another read with a different answer is sent to all who watch.
         """
         world = self.both()
         a, b = self.streams(world)
@@ -53,16 +53,16 @@ class WatchTests(ManyTestCase):
         self.assertEqual(found, [UserPresence(5, True), UserPresence(6, False, 4)])
         for stream in (a, b):
             stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(self.told(world), [])
+        self.assertEqual(self.sent(world), [])
         self.read(
             world, (a, b), [UserPresence(5, False, 3), UserPresence(6, True)], found
         )
         self.assertEqual(found, [UserPresence(5, True), UserPresence(6, True)])
-        self.assertEqual(self.told(world), [UserPresence(6, True)])
+        self.assertEqual(self.sent(world), [UserPresence(6, True)])
 
     def test_read_fails(self) -> None:
         """
-        When a client's read fails it is told as soon as somebody knows.
+        After a client's read failed, presence is sent as soon as a Message answers.
         """
         world = self.both()
         a, b = self.streams(world)
@@ -77,12 +77,12 @@ class WatchTests(ManyTestCase):
         world.run(1.5)
         (stream,) = [s for s in (a, b) if s.queries and not s.queries[-1][1].called]
         self.answer(stream, UserPresence(5, True))
-        self.assertEqual(self.told(world), [UserPresence(5, True)] * 2)
+        self.assertEqual(self.sent(world), [UserPresence(5, True)] * 2)
 
     def test_gone_for_a_while(self) -> None:
         """
-        When no Message was there for a while all that is known then is told, as who
-        came meanwhile was told nothing.
+        After a time without any Message all presence is sent again, as clients that
+        began to watch meanwhile were sent nothing.
         """
         world = World("a:1")
         world.start("a:1")
@@ -93,7 +93,7 @@ class WatchTests(ManyTestCase):
         stream.lose()
         world.run(3)
         world.message().stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(self.told(world), [UserPresence(5, True)] * 2)
+        self.assertEqual(self.sent(world), [UserPresence(5, True)] * 2)
 
     def read(
         self,
@@ -103,7 +103,7 @@ class WatchTests(ManyTestCase):
         found: list[UserPresence],
     ) -> None:
         """
-        A client asks for these users, and one of the Messages says this of them.
+        Have a client read the presence of these users, and one of the Messages answer.
         """
         before = {s: len(s.queries) for s in streams}
         asked = world.upstream.reads.presence([p.user for p in said])
@@ -114,19 +114,19 @@ class WatchTests(ManyTestCase):
 
     def test_late_word(self) -> None:
         """
-        A word about somebody who is not watched any more is nobody's news.
+        A report about a user whom nobody watches any more is ignored.
         """
         world = self.both()
         a, _ = self.streams(world)
         world.upstream.watch([5])
         world.upstream.unwatch([5])
         a.say(presence=[rest_pb2.Presence(user=5, online=True)])
-        self.assertEqual(self.told(world), [])
+        self.assertEqual(self.sent(world), [])
 
     def test_message_lost(self) -> None:
         """
-        With a Message its words go; whom only it said to be online is asked for, and
-        asked again until a stream tells or the user is gone.
+        A lost Message's reports are withdrawn.  Users whom only that Message reported
+        are queried until a stream reports them or they are gone.
         """
         world = self.both()
         a, b = self.streams(world)
@@ -142,14 +142,14 @@ class WatchTests(ManyTestCase):
         world.run(2.5)
         self.assertEqual(self.asked(b, before + 1), [5])
         self.answer(b, UserPresence(5, False, 9))
-        self.assertEqual(self.told(world)[-1], UserPresence(5, False, 9))
+        self.assertEqual(self.sent(world)[-1], UserPresence(5, False, 9))
         n_asked = len(b.queries)
         world.run(3)
         self.assertEqual(len(b.queries), n_asked)
 
     def test_old_answer(self) -> None:
         """
-        A read that is older than the word of a stream changes nothing.
+        A read that is older than a stream's report changes nothing.
         """
         world = World("a:1")
         world.edge.asked_for = [5]
@@ -157,14 +157,14 @@ class WatchTests(ManyTestCase):
         stream = world.message().stream
         stream.say(presence=[rest_pb2.Presence(user=5, online=True)])
         self.answer(stream, UserPresence(5, False, 3))
-        self.assertEqual(self.told(world), [UserPresence(5, True)])
+        self.assertEqual(self.sent(world), [UserPresence(5, True)])
 
     def asked(self, stream: MemoryStream, nth: int) -> list[int]:
         return list(stream.queries[nth][0].items[0].presence.users)
 
     def answer(self, stream: MemoryStream, *presence: UserPresence) -> None:
         """
-        Answer what was asked last.
+        Answer the last query.
         """
         found = rest_pb2.PresenceAnswer(
             presence=[

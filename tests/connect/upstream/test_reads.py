@@ -1,5 +1,5 @@
 """
-Reads of Message, without any network.
+Tests of reads of Message, without any network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wsmsg.rpc import rest_pb2
 
 class QueryTests(SynchronousTestCase):
     """
-    Reads.
+    Reads and marks.
     """
 
     def ask(self, world: World, n: int) -> list[Deferred[Any]]:
@@ -32,7 +32,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_batches(self) -> None:
         """
-        What is asked while all calls are in flight leaves together in the next.
+        Reads made while all calls are in flight leave together in the next call.
         """
         world = World()
         world.start("a:1")
@@ -48,7 +48,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_heads(self) -> None:
         """
-        Heads come with how far the other is.
+        Heads come with the cursors of the other users.
         """
         world = World()
         world.start("a:1")
@@ -82,7 +82,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_unread(self) -> None:
         """
-        Unread messages come with how many there are, and whether more follow.
+        Unread messages come with their total number and whether more follow.
         """
         world = World()
         world.start("a:1")
@@ -101,7 +101,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_nobody_there(self) -> None:
         """
-        With no Message a read fails at once.
+        Without any Message a read fails at once.
         """
         world = World()
         world.start()
@@ -109,7 +109,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_refused_by_message(self) -> None:
         """
-        One read that Message refuses fails alone, with Message's error.
+        A read that Message refuses fails alone, with Message's error.
         """
         world = World()
         world.start("a:1")
@@ -133,7 +133,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_another_is_asked(self) -> None:
         """
-        When one Message fails another is asked, once.
+        After one Message fails another one is asked, once.
         """
         world = World("a:1,b:1")
         world.start("a:1", "b:1")
@@ -147,7 +147,7 @@ class QueryTests(SynchronousTestCase):
 
     def test_too_many(self) -> None:
         """
-        Reads that wait are bounded.
+        The number of reads that wait is bounded.
         """
         world = World()
         world.start("a:1")

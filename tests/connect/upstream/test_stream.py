@@ -1,5 +1,5 @@
 """
-What goes over Connect's streams and what comes, without any network.
+Tests of the frames on Connect's streams, without any network.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def push(text: str, *targets: int) -> rest_pb2.Push:
 
 class SendTests(SynchronousTestCase):
     """
-    The way of sends over streams that come and go.
+    Sends over streams that are lost and replaced.
     """
 
     def test_answered(self) -> None:
         """
-        Sends leave together in their order and each gets its own answer.
+        Sends leave together in order, and each gets its own answer.
         """
         world = World()
         world.start("a:1")
@@ -49,7 +49,7 @@ class SendTests(SynchronousTestCase):
 
     def test_waits_for_a_stream(self) -> None:
         """
-        Sends made while no Message is there go to the first that comes, in order,
+        Sends made without any stream leave on the first one that is up, in order,
         before new ones and after the users.
         """
         world = World()
@@ -66,7 +66,7 @@ class SendTests(SynchronousTestCase):
 
     def test_moved(self) -> None:
         """
-        What a lost stream did not answer goes to another, in order, before new ones.
+        The unanswered sends of a lost stream go to another, in order, before new ones.
         """
         world = World("a:1,b:1")
         world.start("a:1", "b:1")
@@ -83,7 +83,7 @@ class SendTests(SynchronousTestCase):
 
     def test_sent_again_after_reconnecting(self) -> None:
         """
-        With one Message, what it did not answer is sent again to its next stream.
+        With one Message, unanswered sends are sent again on its next stream.
         """
         world = World()
         world.start("a:1")
@@ -115,7 +115,7 @@ class SendTests(SynchronousTestCase):
 
     def test_too_old_and_not_sent(self) -> None:
         """
-        A send that got too old while it waited is not sent any more.
+        A send that was rejected while it waited is not written any more.
         """
         world = World(send_timeout_s=1)
         world.start()
@@ -130,7 +130,7 @@ class SendTests(SynchronousTestCase):
 
     def test_too_many(self) -> None:
         """
-        Over the limit a send is refused at once as overloaded.
+        A send over the limit is rejected at once as overloaded.
         """
         world = World(limits={"waiting_sends": 2})
         world.start()
@@ -142,7 +142,7 @@ class SendTests(SynchronousTestCase):
 
     def test_frames_are_bounded(self) -> None:
         """
-        Many sends, or long ones, leave in several frames.
+        Many or long sends leave in several frames.
         """
         world = World()
         world.start("a:1")
@@ -154,12 +154,12 @@ class SendTests(SynchronousTestCase):
 
 class PushTests(SynchronousTestCase):
     """
-    What comes from Message.
+    Frames from Message.
     """
 
     def test_taken_and_acknowledged(self) -> None:
         """
-        A batch is given to the sessions, and acknowledged after that.
+        A batch is delivered to the sessions, and acknowledged after that.
         """
         world = World()
         world.start("a:1")
@@ -174,7 +174,7 @@ class PushTests(SynchronousTestCase):
             kicks=[rest_pb2.Kick(user=1, device="phone", reason="stolen")],
         )
         self.assertEqual(
-            world.edge.told,
+            world.edge.calls,
             [
                 ("push", Message("u:1:2", 0, "", 0, "hi", 0, 0, 1), (1, 2)),
                 ("receipt", Cursor("u:1:2", 2, 4, 3), (1,)),
@@ -188,16 +188,16 @@ class PushTests(SynchronousTestCase):
 
     def test_resumed(self) -> None:
         """
-        When Message resumes, pushes go on and only sessions that opened meanwhile
-        sync, once Message knows them.
+        After Message resumes, pushes go on, and only sessions that opened meanwhile
+        resync, once Message knows them.
         """
         world = World()
         world.edge.there = [1]
         world.start("a:1")
         self.assertEqual(
-            world.edge.told, [("resync", "Message is new to this node", 0.0)]
+            world.edge.calls, [("resync", "Message is new to this node", 0.0)]
         )
-        world.edge.told.clear()
+        world.edge.calls.clear()
         world.message().stream.say(number=True)
         world.message().resumes = True
         world.clock.advance(10)
@@ -207,16 +207,16 @@ class PushTests(SynchronousTestCase):
         self.assertEqual(stream.hello.resume_incarnation, "m1")
         self.assertEqual(stream.hello.resume_from, 1)
         stream.say(number=True, pushes=[push("meanwhile", 1)])
-        self.assertEqual([what for what, *_ in world.edge.told], ["push"])
+        self.assertEqual([what for what, *_ in world.edge.calls], ["push"])
         stream.apply()
-        _, (what, _, since_s) = world.edge.told
+        _, (what, _, since_s) = world.edge.calls
         self.assertEqual(what, "resync")
         self.assertTrue(1008 < since_s <= 1010, since_s)
 
     def test_resumed_with_users_unknown(self) -> None:
         """
-        Users whom the lost stream had not applied yet sync as well, though they
-        came before its loss was noticed.
+        Users whose delta the lost stream had not applied resync as well, though they
+        joined before the loss was noticed.
         """
         world = World()
         world.start("a:1")
@@ -229,56 +229,57 @@ class PushTests(SynchronousTestCase):
         world.message().stream.lose()
         world.clock.advance(0.1)
         world.message().stream.apply()
-        ((_, _, since_s),) = world.edge.told
+        ((_, _, since_s),) = world.edge.calls
         self.assertLessEqual(since_s, 1003)
 
     def test_not_resumed(self) -> None:
         """
-        When Message cannot resume, all sessions sync, and numbers begin again.
+        If Message cannot resume, all sessions resync, and numbers restart.
         """
         world = World()
         world.edge.there = [1]
         world.start("a:1")
         world.message().stream.say(number=True)
-        world.edge.told.clear()
+        world.edge.calls.clear()
         world.message().incarnation = "m2"
         world.message().stream.lose()
         world.run(0.2)
         stream = world.message().stream
-        self.assertEqual(world.edge.told, [])
+        self.assertEqual(world.edge.calls, [])
         stream.apply()
-        self.assertEqual(world.edge.told, [("resync", "Message restarted", 0.0)])
+        self.assertEqual(world.edge.calls, [("resync", "Message restarted", 0.0)])
         stream.say(number=1)
         self.assertEqual(stream.take().pushed, 1)
 
     def test_lost_before_the_resync(self) -> None:
         """
-        Sessions that should have synced, and were not told, sync after the next.
+        A resync that a stream did not live to send is sent after the next stream is
+        up.
         """
         world = World()
         world.edge.there = [1]
         world.message().refuses = ""
         world.start()
-        self.assertEqual(world.edge.told, [])
+        self.assertEqual(world.edge.calls, [])
         world.message().resumes = True
         world.message().stream.lose()
         world.run(0.2)
         world.message().stream.apply()
-        ((what, _, since_s),) = world.edge.told
+        ((what, _, since_s),) = world.edge.calls
         self.assertEqual(what, "resync")
         self.assertLessEqual(since_s, 0.0)
 
     def test_nobody_here(self) -> None:
         """
-        With no sessions nobody is told to sync.
+        Without any session no resync is sent.
         """
         world = World()
         world.start("a:1")
-        self.assertEqual(world.edge.told, [])
+        self.assertEqual(world.edge.calls, [])
 
     def test_newer_message(self) -> None:
         """
-        Something that only a newer Message says is passed over.
+        A type of message that only a newer Message has is ignored.
         """
         world = World()
         world.start("a:1")
@@ -289,12 +290,12 @@ class PushTests(SynchronousTestCase):
 
 class EphemeralTests(SynchronousTestCase):
     """
-    Cursors and typing.
+    Cursors and typing signals.
     """
 
     def test_cursors(self) -> None:
         """
-        Of several cursors of a user the highest is told, also after a loss.
+        The highest of several cursors of a user is written, also after a loss.
         """
         world = World()
         world.start("a:1")
@@ -309,7 +310,7 @@ class EphemeralTests(SynchronousTestCase):
 
     def test_typing(self) -> None:
         """
-        Typing is told once a frame, and is worth nothing after a loss.
+        A typing signal is written once a frame, and dropped after a loss.
         """
         world = World()
         world.start("a:1")

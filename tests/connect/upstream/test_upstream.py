@@ -1,5 +1,5 @@
 """
-How Connect dials its Messages, reloads and stops, without any network.
+Tests of dialling, reloading and stopping, without any network.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ def push(text: str, *targets: int) -> rest_pb2.Push:
 
 class DiallingTests(SynchronousTestCase):
     """
-    Messages that are not there, come, go, and come back.
+    Messages that are missing, appear, disappear, and return.
     """
 
     def test_waits_for_message(self) -> None:
         """
-        Connect started first goes on trying, and tells each attempt and reason.
+        Connect keeps dialling a missing Message, and shows each attempt and its
+        reason.
         """
         world = World()
         world.upstream.startService()
@@ -45,7 +46,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_lost_and_back(self) -> None:
         """
-        A lost stream is told with its reason, and replaced.
+        The loss of a stream is shown with its reason, and the stream is replaced.
         """
         world = World()
         world.start("a:1")
@@ -62,7 +63,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_limit_of_attempts(self) -> None:
         """
-        When no attempt is left and nothing is up, the daemon is told to end, once.
+        Without an attempt left or a stream up, the daemon is told once to end.
         """
         world = World(retry={"attempts": 3, "jitter": 0, "cap_s": 0.1})
         world.start()
@@ -77,7 +78,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_limit_counts_from_the_last_success(self) -> None:
         """
-        A loss is no failed attempt, and failures before a success do not count.
+        A loss is not a failed attempt, and failures before a success do not count.
         """
         world = World(retry={"attempts": 2, "jitter": 0, "cap_s": 0.1})
         world.start()
@@ -93,7 +94,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_one_of_two_missing(self) -> None:
         """
-        A Message that stays away does not end a Connect that has another.
+        A Message that stays away does not end a Connect that has another one.
         """
         world = World("a:1,b:1", retry={"attempts": 2, "jitter": 0})
         world.start("a:1")
@@ -107,7 +108,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_short_lives(self) -> None:
         """
-        A Message that drops each stream at once is dialled more and more slowly.
+        A Message that drops each stream at once is dialled at growing intervals.
         """
         world = World()
         world.start("a:1")
@@ -118,7 +119,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_subscribe(self) -> None:
         """
-        A subscribe says who we are.
+        A subscribe names the node and its incarnation.
         """
         world = World("a:1,b:1")
         world.start("a:1", "b:1")
@@ -130,7 +131,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_silent_peer(self) -> None:
         """
-        A peer that stays silent is asked, and given up in less than 5 s.
+        A silent peer is probed, and dropped within 5 s.
         """
         world = World()
         world.message().heartbeat_ms = 60000
@@ -145,7 +146,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_peer_answers(self) -> None:
         """
-        A peer that has nothing to say but answers lives on.
+        A peer that has nothing to write but answers probes is kept.
         """
         world = World()
         world.message().heartbeat_ms = 1000
@@ -157,9 +158,9 @@ class DiallingTests(SynchronousTestCase):
                 stream.say(presence_applied=number)
         self.assertEqual(world.message().attempts, 1)
 
-    def test_we_were_deaf(self) -> None:
+    def test_stalled(self) -> None:
         """
-        A pause of our own is not taken for the peer's silence.
+        A pause of this process is not taken for silence of the peer.
         """
         world = World()
         world.message().heartbeat_ms = 1000
@@ -169,7 +170,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_protocol_error(self) -> None:
         """
-        A batch out of its order drops the stream, and the next resumes before it.
+        A batch out of order drops the stream, and the next stream resumes before it.
         """
         world = World()
         world.start("a:1")
@@ -177,14 +178,14 @@ class DiallingTests(SynchronousTestCase):
         stream.say(number=1)
         stream.say(number=3, pushes=[push("lost", 1)])
         self.assertEqual(stream.dropped, "protocol error: push batch 3 came after 1")
-        self.assertEqual(world.edge.told, [])
+        self.assertEqual(world.edge.calls, [])
         world.run(0.4)
         hello = world.message().stream.hello
         self.assertEqual((hello.resume_incarnation, hello.resume_from), ("m1", 1))
 
     def test_false_resume(self) -> None:
         """
-        Another life of Message cannot resume what it never had.
+        Another life of Message cannot resume a stream that it never had.
         """
         world = World()
         world.start("a:1")
@@ -196,7 +197,7 @@ class DiallingTests(SynchronousTestCase):
 
     def test_targets_change(self) -> None:
         """
-        A reload that names other Messages moves the streams when what they carry is
+        A reload with other Messages closes the old streams when their sends are
         answered, or soon after, and nothing is lost.
         """
         world = World()
@@ -226,12 +227,12 @@ class DiallingTests(SynchronousTestCase):
 
 class StopTests(SynchronousTestCase):
     """
-    Stopping loses nothing.
+    Stopping without loss.
     """
 
     def test_drains(self) -> None:
         """
-        Stopping takes no new send, waits for the answers, then closes.
+        Stopping rejects new sends, waits for answers, then closes.
         """
         world = World()
         world.start("a:1")
@@ -253,7 +254,7 @@ class StopTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        What is not answered in the time to stop is answered unavailable.
+        Sends that are not answered in the time to stop are rejected as unavailable.
         """
         world = World()
         world.start("a:1")
@@ -301,12 +302,12 @@ class StopTests(SynchronousTestCase):
 
 class ReloadTests(SynchronousTestCase):
     """
-    What changes while streams live.
+    Settings that change while streams are up.
     """
 
     def test_limits(self) -> None:
         """
-        Timeouts and limits count from the reload on, and no stream is touched.
+        New timeouts and limits apply from the reload on, and no stream is touched.
         """
         world = World(send_timeout_s=50)
         world.start("a:1")
@@ -323,7 +324,7 @@ class ReloadTests(SynchronousTestCase):
 
     def test_retry(self) -> None:
         """
-        The next wait follows the new policy.
+        The next delay follows the new policy.
         """
         world = World(retry={"first_s": 1, "cap_s": 1, "jitter": 0})
         world.start()

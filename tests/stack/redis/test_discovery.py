@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.connect.discovery.discovery_contract import Told, make_discovery_tests
+from tests.connect.discovery.discovery_contract import Reports, make_discovery_tests
 from tests.message.sqlite_paths import REACTOR, soon
 from tests.stack.redis.places import asking, opened, place, url_of
 from tests.stack.servers import READER, Own, needs, own_redis
@@ -105,7 +105,7 @@ class LeaseTests(TestCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.url = place()
-        self.told = Told()
+        self.reports = Reports()
 
     async def test_dead(self) -> None:
         """
@@ -118,9 +118,9 @@ class LeaseTests(TestCase):
         await other.execute("ZADD", key, now + 1500, "127.0.0.2:1")
         discovery = discovery_at(self.url)
         self.addCleanup(discovery.stop)
-        discovery.start(self.told.changed)
-        await self.told.until("127.0.0.1:1", "127.0.0.2:1")
-        await self.told.until("127.0.0.1:1")
+        discovery.start(self.reports.changed)
+        await self.reports.until("127.0.0.1:1", "127.0.0.2:1")
+        await self.reports.until("127.0.0.1:1")
 
     async def test_last(self) -> None:
         """
@@ -142,8 +142,8 @@ class LeaseTests(TestCase):
         await opened(self, registry_at(place(url_of(own), "p"), "127.0.0.1:1"))
         reading = discovery_at(place(url_of(own, READER), "p"))
         self.addCleanup(reading.stop)
-        reading.start(self.told.changed)
-        await self.told.until("127.0.0.1:1")
+        reading.start(self.reports.changed)
+        await self.reports.until("127.0.0.1:1")
 
     async def test_data_lost(self) -> None:
         """
@@ -154,13 +154,13 @@ class LeaseTests(TestCase):
         await opened(self, registry_at(url, "127.0.0.1:1"))
         discovery = discovery_at(url)
         self.addCleanup(discovery.stop)
-        discovery.start(self.told.changed)
-        await self.told.until("127.0.0.1:1")
+        discovery.start(self.reports.changed)
+        await self.reports.until("127.0.0.1:1")
         own.kill()
         await own.start()
         await opened(self, registry_at(url, "127.0.0.2:1"))
-        await self.told.until("127.0.0.1:1", "127.0.0.2:1")
-        self.assertEqual(len(self.told.all), 2)
+        await self.reports.until("127.0.0.1:1", "127.0.0.2:1")
+        self.assertEqual(len(self.reports.all), 2)
 
 
 @needs("redis")

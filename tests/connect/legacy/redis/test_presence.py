@@ -1,5 +1,6 @@
 """
-What a deployed Connect's Redis is to be told, and what is taken from it: decisions.
+Tests of the entries for legacy Connects and of the messages that they forward, without
+Redis.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ CONTENT_BYTES = 1000
 
 def names(ledger: PresenceLedger, now_s: float = 0.0, limit: int = 100) -> list[str]:
     """
-    What is told now.
+    Return the names of the entries to write now.
     """
     return [entry.name for _, entry in ledger.next_writes(now_s, limit)]
 
 
 def removals(ledger: PresenceLedger, limit: int = 100) -> list[str]:
     """
-    What is removed now.
+    Return the names of the entries to remove now.
     """
     return [entry.name for entry in ledger.next_removals(limit)]
 
 
 def forwarded(**fields: Any) -> dict[str, Any]:
     """
-    As a deployed Connect makes it; L{None} leaves a field out.
+    Return a forward of a legacy Connect; L{None} leaves a field out.
     """
     said = {
         "message_id": 1795447835846364,
@@ -65,14 +66,14 @@ def forwarded(**fields: Any) -> dict[str, Any]:
 
 def read(**fields: Any) -> Forward:
     """
-    What is understood of L{forwarded}.
+    Validate the forward that L{forwarded} makes.
     """
     return read_forward(json.dumps(forwarded(**fields)), "here", CONTENT_BYTES)
 
 
 class LedgerTests(SynchronousTestCase):
     """
-    Which sessions are told, when, and by which names.
+    The sessions in L{PresenceLedger}, and their names.
     """
 
     def setUp(self) -> None:
@@ -80,7 +81,7 @@ class LedgerTests(SynchronousTestCase):
 
     def test_told_once(self) -> None:
         """
-        A session is told when it comes, and removed when it goes.
+        A session is written when it begins, and removed when it ends.
         """
         self.ledger.add("a", 7, "legacy", 100.9)
         self.assertEqual(names(self.ledger), ["conn-7-100"])
@@ -91,7 +92,7 @@ class LedgerTests(SynchronousTestCase):
 
     def test_never_told(self) -> None:
         """
-        A session that came and went before anything was written is never mentioned.
+        A session that ended before it was written is never mentioned.
         """
         self.ledger.add("a", 7, "legacy", 100)
         self.ledger.remove("a")
@@ -100,7 +101,7 @@ class LedgerTests(SynchronousTestCase):
 
     def test_refreshed(self) -> None:
         """
-        What was told is told again after a minute, the oldest first, in pieces.
+        An entry is written again after a minute, the oldest first, in batches.
         """
         for at, key in enumerate("abc"):
             self.ledger.add(key, at + 1, "legacy", 100)
@@ -112,8 +113,8 @@ class LedgerTests(SynchronousTestCase):
 
     def test_one_second(self) -> None:
         """
-        Logins of one user in one second have different names, also while the one
-        before is not removed yet.
+        Logins of one user in one second have different names, even if the entry before
+        is not yet removed.
         """
         for key in "ab":
             self.ledger.add(key, 7, "legacy", 100)
@@ -124,7 +125,7 @@ class LedgerTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A name that another Connect has is left to it; the session takes the next.
+        A name that another Connect has stays with it; the session takes the next one.
         """
         self.ledger.add("a", 7, "legacy", 100)
         names(self.ledger)
@@ -135,7 +136,7 @@ class LedgerTests(SynchronousTestCase):
 
     def test_refused_late(self) -> None:
         """
-        A refused name of a session that has gone is not removed.
+        The entry of an ended session is not removed if another Connect has its name.
         """
         self.ledger.add("a", 7, "legacy", 100)
         names(self.ledger)
@@ -146,7 +147,8 @@ class LedgerTests(SynchronousTestCase):
 
     def test_anew(self) -> None:
         """
-        After a loss all are told again, and those that went are still removed.
+        After a loss all entries are written again, and ended sessions are still
+        removed.
         """
         self.ledger.add("a", 1, "legacy", 100)
         self.ledger.add("b", 2, "legacy", 100)
@@ -160,7 +162,7 @@ class LedgerTests(SynchronousTestCase):
 
     def test_many_gone(self) -> None:
         """
-        While Redis is away no more is remembered than may be; the oldest expire.
+        The removals that wait for Redis are bounded; the oldest entries expire.
         """
         for at in range(5):
             self.ledger.add(at, at + 1, "legacy", 100)
@@ -173,12 +175,12 @@ class LedgerTests(SynchronousTestCase):
 
 class ForwardTests(SynchronousTestCase):
     """
-    What a deployed Connect hands on.
+    Messages that legacy Connects forward.
     """
 
     def test_direct(self) -> None:
         """
-        A message between two is understood, with empty fields left out or not.
+        A message between two users is valid, with or without its empty fields.
         """
         message = Message(
             "u:1001:1002", 1001, "", 1795447835846364, "hello", 1, 1795447835000
@@ -188,14 +190,14 @@ class ForwardTests(SynchronousTestCase):
 
     def test_group(self) -> None:
         """
-        So is one in a group, to a member.
+        A message in a group is valid.
         """
         self.assertEqual(read(group_id=9, to=None).message.conversation, "g:9")
 
     def test_hostile(self) -> None:
         """
-        Each field absent, zero, negative, huge or of another type is refused with a
-        reason, and nothing else happens.
+        A field that is absent, zero, negative, huge or of another type is refused with
+        a reason, and has no other effect.
         """
         values: dict[str, tuple[Any, ...]] = {
             "message_id": (None, 0, -1, 2**63, 10**400, "1", 1.5, True, [], {}),
@@ -219,7 +221,8 @@ class ForwardTests(SynchronousTestCase):
 
     def test_not_json(self) -> None:
         """
-        What is no JSON object, is cut, nests deeply, or is no UTF-8 is refused.
+        A forward that is no JSON object, truncated, deeply nested or no UTF-8 is
+        refused.
         """
         whole = json.dumps(forwarded())
         deep = "[" * 100_000 + "]" * 100_000

@@ -1,5 +1,5 @@
 """
-The stream to a deployed Message, and how it is dialled, by the clock.
+Tests of the stream to a legacy Message and of its dialling, by a manual clock.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from wsmsg.model import Mark
 from wsmsg.rpc import rest_pb2
 
 
-class DeployedWorld(World):
+class LegacyWorld(World):
     """
-    A world whose Messages are deployed ones.
+    A world whose Messages are legacy ones.
     """
 
     def __init__(self, addresses: str = "a:1", **settings: Any) -> None:
         super().__init__(addresses, **settings)
         for address in addresses.split(","):
-            self.message(address).deployed = True
+            self.message(address).unnumbered = True
 
     def start(self, *up: str) -> None:
         for address in up:
@@ -35,24 +35,24 @@ class DeployedWorld(World):
 
     def events(self, address: str = "a:1") -> list[Any]:
         """
-        Take all events that Connect has for it.
+        Take all events that Connect has for a Message.
         """
         return self.message(address).stream.events()
 
     def echo(self, address: str = "a:1") -> None:
         """
-        Answer whether it is there.
+        Answer the oldest echo.
         """
         self.message(address).stream.echoes.pop(0).callback(None)
 
 
-class DeployedStreamTests(SynchronousTestCase):
+class LegacyStreamTests(SynchronousTestCase):
     """
-    The stream, by the clock.
+    The stream, by a manual clock.
     """
 
     def setUp(self) -> None:
-        self.world = DeployedWorld()
+        self.world = LegacyWorld()
         self.world.edge.there = [1, 2]
 
     def stream(self) -> Any:
@@ -60,7 +60,8 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_accepted_when_it_has_it(self) -> None:
         """
-        A send is accepted when Message answered something after it was written.
+        A send is accepted when Message answers a call that was made after it was
+        written.
         """
         world = self.world
         world.start("a:1")
@@ -78,8 +79,8 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_lost_before_it_has_it(self) -> None:
         """
-        What had not arrived when the stream was lost is written again on the next,
-        before what is newer.
+        A send that had not arrived when the stream was lost is written again on the
+        next stream, before newer ones.
         """
         world = self.world
         world.start("a:1")
@@ -93,9 +94,10 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_away(self) -> None:
         """
-        While it is away sends wait, and are refused as unavailable in the end.
+        Sends wait while Message is missing, and are rejected as unavailable in the
+        end.
         """
-        world = DeployedWorld(upstream={"peer": "legacy"})
+        world = LegacyWorld(upstream={"peer": "legacy"})
         world.start()
         world.send("one")
         world.run(4.9)
@@ -106,7 +108,7 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_takes_nothing(self) -> None:
         """
-        An event that cannot be written for so long ends the stream.
+        An event that cannot be written for C{stalled_s} ends the stream.
         """
         world = self.world
         world.start("a:1")
@@ -120,7 +122,7 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_answers_nothing(self) -> None:
         """
-        A silent peer is asked each second, and given up when it does not answer.
+        A silent Message is probed each second, and dropped when it does not answer.
         """
         world = self.world
         world.start("a:1")
@@ -132,7 +134,7 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_late_welcome(self) -> None:
         """
-        A welcome that comes late ends the mistake: the next attempt waits for it.
+        After a late welcome the next attempt waits for the welcome.
         """
         world = self.world
         world.start("a:1")
@@ -140,52 +142,52 @@ class DeployedStreamTests(SynchronousTestCase):
         welcome = rest_pb2.LinkWelcome(incarnation="m1")
         response = rest_pb2.MessageStreamResponse(welcome=welcome)
         self.stream().protocol.messageReceived(response)
-        world.message().deployed = False
+        world.message().unnumbered = False
         world.run(0.5)
         self.assertEqual(world.message().peers[-2:], ["auto", "wsmsg"])
         self.assertFalse(world.upstream.unnumbered)
-        renewed = [told for told in world.edge.told if told[0] == "reconnect_all"]
+        renewed = [told for told in world.edge.calls if told[0] == "reconnect_all"]
         self.assertEqual(len(renewed), 2)
 
     def test_pinned(self) -> None:
         """
-        Where the settings name it, the subscribe is theirs alone, and the first
-        session is told already.
+        If the settings say that Message is a legacy one, the subscribe has only legacy
+        fields, and the first welcome says that messages have no numbers.
         """
-        world = DeployedWorld(upstream={"peer": "legacy"})
+        world = LegacyWorld(upstream={"peer": "legacy"})
         self.assertTrue(world.upstream.unnumbered)
         world.start("a:1")
         hello = self.world_hello(world)
         self.assertEqual(
             hello, rest_pb2.SubscribeRequest(connect_service_id="connect-1")
         )
-        self.assertEqual([t for t in world.edge.told if t[0] == "reconnect_all"], [])
+        self.assertEqual([t for t in world.edge.calls if t[0] == "reconnect_all"], [])
 
     def world_hello(self, world: World) -> rest_pb2.SubscribeRequest:
         return world.message().stream.hello
 
     def test_mixed(self) -> None:
         """
-        When one of ours comes up, a deployed one beside it is let go, and not used
-        again while that is found; its dependency says why.
+        A legacy Message is dropped when one of wsmsg is up, and not used again as long
+        as the other is found; its dependency says why.
         """
-        world = DeployedWorld("a:1,b:1")
-        world.message("b:1").deployed = False
+        world = LegacyWorld("a:1,b:1")
+        world.message("b:1").unnumbered = False
         world.start("a:1")
         self.assertTrue(world.upstream.unnumbered)
         world.message("b:1").refuses = ""
         world.run(3)
         self.assertFalse(world.upstream.unnumbered)
-        deployed, ours = world.upstream.dependencies()
-        self.assertIn("sends no welcome", deployed.snapshot().last_error)
-        self.assertIs(deployed.state, State.CONNECTING)
-        self.assertEqual(ours.snapshot().about, "wsmsg")
+        legacy, native = world.upstream.dependencies()
+        self.assertIn("sends no welcome", legacy.snapshot().last_error)
+        self.assertIs(legacy.state, State.CONNECTING)
+        self.assertEqual(native.snapshot().about, "wsmsg")
 
     def test_marks(self) -> None:
         """
-        Marks become acknowledgements, also those made while it is away.
+        Marks become acknowledgements, also those made while Message is missing.
         """
-        world = DeployedWorld(upstream={"peer": "legacy"})
+        world = LegacyWorld(upstream={"peer": "legacy"})
         marked = self.successResultOf(
             world.upstream.reads.mark(2, [Mark(2, 5), Mark(2, 0, "u:1:2", 3)])
         )
@@ -196,9 +198,9 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_reads(self) -> None:
         """
-        What reads fails, and says that there is no such thing.
+        Reads fail as unsupported.
         """
-        upstream: Upstream = DeployedWorld(upstream={"peer": "legacy"}).upstream
+        upstream: Upstream = LegacyWorld(upstream={"peer": "legacy"}).upstream
         asked: list[Deferred[Any]] = [
             upstream.reads.page(1, "u:1:2", 0, 10),
             upstream.reads.heads(1, 0, 10),
@@ -210,21 +212,22 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_presence(self) -> None:
         """
-        Who is here is online; who watches is told of those who come and go.
+        Users of this node are online, and their logins and logouts are sent to those
+        who watch them.
         """
         world = self.world
         world.start("a:1")
         found = self.successResultOf(world.upstream.reads.presence([1, 9]))
         self.assertEqual([(p.user, p.online) for p in found], [(1, True), (9, False)])
-        world.edge.told.clear()
+        world.edge.calls.clear()
         self.assertTrue(self.successResultOf(world.upstream.user_joined(2)))
         world.upstream.user_left(2)
-        told = [(p.user, p.online) for _, p in world.edge.told]
+        told = [(p.user, p.online) for _, p in world.edge.calls]
         self.assertEqual(told, [(2, True), (2, False)])
 
     def test_nothing_gathers(self) -> None:
         """
-        What it would not understand is not kept for it either.
+        Nothing is kept that a legacy Message would not understand.
         """
         world = self.world
         world.start("a:1")
@@ -236,8 +239,7 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        A failure of a send that is not accepted rejects it; of any other it is
-        counted.
+        A failure of an unaccepted send rejects the send; any other failure is counted.
         """
         world = self.world
         world.start("a:1")
@@ -257,7 +259,8 @@ class DeployedStreamTests(SynchronousTestCase):
 
     def test_odd_messages(self) -> None:
         """
-        What is no message of the stream ends it with a reason; odd pushes do not.
+        A message that does not belong on the stream ends it with a reason; an odd push
+        does not.
         """
         world = self.world
         world.start("a:1")

@@ -1,5 +1,5 @@
 """
-Connect's upstream and a scripted deployed Message, over real gRPC on loopback.
+Tests of Connect's upstream with a scripted legacy Message, over real gRPC on loopback.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def said(sender: int, to: int, content: str, **more: Any) -> Any:
     return WSMessage(**{"from": sender}, to=to, content=content, message_type=1, **more)
 
 
-class DeployedGrpcTests(TestCase):
+class LegacyGrpcTests(TestCase):
     """
-    The whole way to a Message that speaks in single events.
+    Streams to a Message that speaks in single events.
     """
 
     timeout = 300
@@ -92,12 +92,12 @@ class DeployedGrpcTests(TestCase):
         return answered
 
     def pushes(self) -> list[str]:
-        return [told[1].content for told in self.edge.told if told[0] == "push"]
+        return [told[1].content for told in self.edge.calls if told[0] == "push"]
 
     async def test_recording(self) -> None:
         """
-        What goes over the stream is what went in the recording: subscribe, the
-        message, its push, the push result, the acknowledgement, its confirmation.
+        The events on the stream are those of the recording: subscribe, the message,
+        its push, the push result, the acknowledgement, its confirmation.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port, peer="legacy")
@@ -110,7 +110,7 @@ class DeployedGrpcTests(TestCase):
         self.assertLessEqual(abs(message.timestamp - answer.time_ms / 1000), 10)
         result = await self.soon(peer.hears("push_result"))
         self.assertEqual((result.success, result.target_user_id), (True, 1002))
-        ((_, pushed, targets),) = [t for t in self.edge.told if t[0] == "push"]
+        ((_, pushed, targets),) = [t for t in self.edge.calls if t[0] == "push"]
         self.assertEqual((pushed.seq, pushed.sender, targets), (0, 1001, (1002,)))
         self.assertEqual(pushed.conversation, "u:1001:1002")
         mark = Mark(1002, pushed.message_id)
@@ -124,8 +124,8 @@ class DeployedGrpcTests(TestCase):
 
     async def test_recognised(self) -> None:
         """
-        A Message that gives no welcome is found to be a deployed one, once; log,
-        status and readiness say so.
+        A Message without a welcome is recognised as a legacy one, once; log, status
+        and readiness say so.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port)
@@ -135,11 +135,11 @@ class DeployedGrpcTests(TestCase):
         self.assertEqual(len(peer.streams), 1)
         (dependency,) = upstream.dependencies()
         self.assertEqual(dependency.snapshot().about, "a legacy Message")
-        self.assertEqual([t[0] for t in self.edge.told], ["reconnect_all"])
+        self.assertEqual([t[0] for t in self.edge.calls], ["reconnect_all"])
 
     async def test_order(self) -> None:
         """
-        Many sends of a conversation arrive in their order, and each is accepted.
+        Many sends of a conversation arrive in order, and each is accepted.
         """
         peer = await self.peer()
         self.connect(peer.rpc_port)
@@ -152,8 +152,8 @@ class DeployedGrpcTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        A Message that dies and comes back is dialled again; what was said meanwhile
-        waits and is accepted then.
+        A Message that dies and returns is dialled again; sends made meanwhile wait and
+        are accepted then.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port)
@@ -168,9 +168,9 @@ class DeployedGrpcTests(TestCase):
 
     async def test_frozen(self) -> None:
         """
-        A Message that does nothing any more, with all connections open, is noticed
-        in the time that the settings say and dialled again; nothing is called
-        accepted meanwhile, and all is when it does something again.
+        A Message that freezes with open connections is noticed in the time that the
+        settings say, and dialled again; no send is accepted meanwhile, and all are
+        afterwards.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port)
@@ -187,8 +187,8 @@ class DeployedGrpcTests(TestCase):
 
     async def test_stops_reading(self) -> None:
         """
-        A Message that reads its stream no more is noticed as soon as nothing can be
-        written, and dialled again; what it pushes meanwhile is given to sessions.
+        A Message that no longer reads its stream is noticed as soon as nothing can be
+        written, and dialled again; what it pushes meanwhile is delivered.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port)
@@ -208,8 +208,8 @@ class DeployedGrpcTests(TestCase):
 
     async def test_mute(self) -> None:
         """
-        A Message that takes what it is sent and pushes nothing any more, as it used
-        to do, is noticed and dialled again.
+        A Message that takes events but has stopped pushing is noticed and dialled
+        again.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port, stalled_s=0.5)
@@ -225,7 +225,7 @@ class DeployedGrpcTests(TestCase):
 
     async def test_absent(self) -> None:
         """
-        A push to a user who is not here gets no push result.
+        A push to a user who is not on this node gets no push result.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port)
@@ -238,8 +238,8 @@ class DeployedGrpcTests(TestCase):
 
     async def test_early_acknowledgement(self) -> None:
         """
-        An acknowledgement that overtakes the storing of its message is said again,
-        until it is confirmed.
+        An acknowledgement that comes before its message is stored is repeated until it
+        is confirmed.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port)
@@ -247,7 +247,7 @@ class DeployedGrpcTests(TestCase):
         peer.storing.close()
         await self.send("one")
         await self.until(self.pushes)
-        message_id = self.edge.told[-1][1].message_id
+        message_id = self.edge.calls[-1][1].message_id
         upstream.reads.mark(1002, [Mark(1002, message_id)])
         await self.until(lambda: upstream.stats()["acks_early"])
         peer.storing.open()
@@ -256,7 +256,7 @@ class DeployedGrpcTests(TestCase):
 
     async def test_failure(self) -> None:
         """
-        A failure of a send that is not accepted yet rejects it with the reason.
+        A failure of an unaccepted send rejects the send with the reason.
         """
         peer = await self.peer()
         upstream = self.connect(peer.rpc_port, stalled_s=10)
@@ -279,15 +279,16 @@ class DeployedGrpcTests(TestCase):
 
     async def test_mixed(self) -> None:
         """
-        A legacy Message together with one of wsmsg is not used, and readiness says why.
+        A legacy Message together with one of wsmsg is not used, and readiness says
+        why.
         """
         import grpc.aio
 
         peer = await self.peer()
         server = grpc.aio.server(options=server_options(1.0))
-        ours = SmallMessage("m1")
-        rest_pb2_grpc.add_MessageServiceServicer_to_server(ours, server)
-        rest_pb2_grpc.add_QueryServiceServicer_to_server(ours, server)
+        native = SmallMessage("m1")
+        rest_pb2_grpc.add_MessageServiceServicer_to_server(native, server)
+        rest_pb2_grpc.add_QueryServiceServicer_to_server(native, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await soon(server.start())
         self.addCleanup(lambda: soon(server.stop(0)))

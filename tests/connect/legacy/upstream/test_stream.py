@@ -1,5 +1,5 @@
 """
-What Connect keeps for a deployed Message, without any network.
+Tests of what Connect keeps for a legacy Message, without any network.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def ws(sender: int, to: int = 0, content: str = "hi", **more: Any) -> Any:
 
 class WireTests(SynchronousTestCase):
     """
-    The events as bytes, and what comes as our values.
+    The conversion of events.
     """
 
     def test_recorded_send(self) -> None:
         """
-        A send is the bytes of the recording.
+        A send has the bytes of the recording.
         """
         new = NewSend(1001, "c1", "u:1001:1002", "hello from 1001", 1)
         event = send_event(new, 1795447835)
@@ -46,7 +46,7 @@ class WireTests(SynchronousTestCase):
 
     def test_recorded_ack(self) -> None:
         """
-        An acknowledgement is the bytes of the recording.
+        An acknowledgement has the bytes of the recording.
         """
         event = ack_event(1002, 1795447835846364, 1795447835)
         self.assertEqual(
@@ -55,7 +55,7 @@ class WireTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """
-        A send goes to the other of two, to oneself, or to a group.
+        A send goes to the other of two users, to the sender, or to a group.
         """
         places = []
         for sender, conversation in ((2, "u:1:2"), (1, "u:1:2"), (7, "u:7:7")):
@@ -67,7 +67,7 @@ class WireTests(SynchronousTestCase):
 
     def test_pushed(self) -> None:
         """
-        What is pushed has no number; its time is told in milliseconds.
+        A pushed message has no number, and its time is in milliseconds.
         """
         event = rest_pb2.MessagePushEvent(
             target_user_id=2, message=ws(1, 2, timestamp=17)
@@ -79,7 +79,7 @@ class WireTests(SynchronousTestCase):
 
     def test_odd(self) -> None:
         """
-        What nobody can have said is nothing, however it is spelled.
+        A push without a message of a person is skipped, in all its forms.
         """
         for message in (
             ws(0, 2),
@@ -101,7 +101,7 @@ class WireTests(SynchronousTestCase):
 
     def test_odd_times_and_types(self) -> None:
         """
-        A time or a type that cannot be becomes one that can.
+        An impossible time or type is replaced by a possible one.
         """
         for timestamp, kind in ((-5, -1), (INT64_MAX, 2**31 - 1), (0, 0)):
             message = ws(1, 2, timestamp=timestamp, message_type=kind)
@@ -113,7 +113,7 @@ class WireTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """
-        A failed message is known by sender, place, content and time.
+        A failed message is recognised by sender, conversation, content and time.
         """
         new = NewSend(1, "c", "u:1:2", "hi", 1)
         self.assertTrue(is_from(new, 9, ws(1, 2, timestamp=9)))
@@ -123,12 +123,12 @@ class WireTests(SynchronousTestCase):
 
 class AcksTests(SynchronousTestCase):
     """
-    What L{Acks} keeps.
+    The acknowledgements in L{AckQueue}.
     """
 
     def test_once(self) -> None:
         """
-        An acknowledgement that waits is written once, however often it was asked.
+        An acknowledgement that waits is written once, however often it was added.
         """
         acks = AckQueue()
         acks.add(1, 5)
@@ -139,7 +139,7 @@ class AcksTests(SynchronousTestCase):
 
     def test_early(self) -> None:
         """
-        One that came too early is said again, later and later, and then no more.
+        An early acknowledgement is repeated a few times, at growing intervals.
         """
         acks = AckQueue()
         acks.add(1, 5)
@@ -155,7 +155,8 @@ class AcksTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        What was not confirmed when the stream was lost is said on the next.
+        Acknowledgements that were unconfirmed when the stream was lost are written on
+        the next.
         """
         acks = AckQueue()
         for message_id in (5, 6):
@@ -167,7 +168,7 @@ class AcksTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        However many are asked for or never confirmed, so many are kept.
+        The number of acknowledgements that wait or are unconfirmed is bounded.
         """
         acks = AckQueue()
         for message_id in range(1, ACKS + 11):
@@ -183,7 +184,7 @@ class AcksTests(SynchronousTestCase):
 
     def test_not_asked(self) -> None:
         """
-        A confirmation of nothing that was said is nothing.
+        A confirmation of an acknowledgement that was never written is ignored.
         """
         acks = AckQueue()
         acks.answered(5, False, 0)
@@ -193,7 +194,7 @@ class AcksTests(SynchronousTestCase):
 
 class RepeatsTests(SynchronousTestCase):
     """
-    What L{Repeats} keeps.
+    The sends in L{RepeatFilter}.
     """
 
     def setUp(self) -> None:
@@ -207,7 +208,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_waiting(self) -> None:
         """
-        One that is repeated while it waits is sent once, and both are answered.
+        A send that is repeated while it waits is made once, and both are answered.
         """
         self.say()
         self.say()
@@ -217,8 +218,8 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """
-        One that was accepted is answered in the same way again; with other words it
-        is a conflict.
+        A repeat of an accepted send gets the same answer; with another content it is a
+        conflict.
         """
         self.say()
         self.sent[0][1](SendAnswer(7))
@@ -230,7 +231,7 @@ class RepeatsTests(SynchronousTestCase):
 
     def test_rejected(self) -> None:
         """
-        One that was rejected is sent again.
+        A repeat of a rejected send is made again.
         """
         self.say()
         self.sent[0][1](SendAnswer(code="unavailable"))

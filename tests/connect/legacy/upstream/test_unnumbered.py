@@ -1,5 +1,5 @@
 """
-Sessions whose Message is a deployed one, which keeps no numbers.
+Tests of sessions whose Message is a legacy one, which numbers no messages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def message(message_id: int, text: str = "hi") -> Message:
 
 class UnnumberedSessionTests(SessionTestCase):
     """
-    What a client may ask for, and what it is told.
+    Requests and answers of a client.
     """
 
     def setUp(self) -> None:
@@ -31,8 +31,8 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_welcome(self) -> None:
         """
-        The welcome says that there are no numbers, in both spellings, and no
-        conversations are waited for.
+        The welcome says that messages have no numbers, in both codecs, and does not
+        wait for conversations.
         """
         for codec in (codec_json.CODEC, codec_protobuf.CODEC):
             client = self.house.client(codec=codec)
@@ -45,7 +45,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_send(self) -> None:
         """
-        A send goes to a user or a group; one of another kind than text is refused.
+        A send goes to a user or a group; a send of another kind than text is rejected.
         """
         client = self.house.log_in(1)
         client.say(frames.Send("a", to=2, content="x"), frames.Send("b", group=5))
@@ -56,8 +56,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_groups_and_recall(self) -> None:
         """
-        Making and changing groups and taking back are rejected, and the connection
-        goes on.
+        Changes of groups and recalls are rejected, and the connection goes on.
         """
         client = self.house.log_in(1)
         for frame in (
@@ -72,7 +71,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_reads(self) -> None:
         """
-        What reads is refused with the id of the request.
+        A read is refused with the id of the request.
         """
         client = self.house.log_in(1)
         client.say(frames.Sync("q", "u:1:2"))
@@ -81,7 +80,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_delivered_and_read(self) -> None:
         """
-        Delivered says nothing; read is told of by message id, one by one.
+        C{delivered} has no effect; C{read} marks single messages by their ids.
         """
         client = self.house.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77))
@@ -92,7 +91,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_read_by_id_of_a_numbered_message(self) -> None:
         """
-        With numbers one message alone can be marked as well.
+        With numbers, too, a single message can be marked.
         """
         self.upstream.unnumbered = False
         client = self.house.log_in(1)
@@ -104,7 +103,8 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_not_marked(self) -> None:
         """
-        A mark that cannot be kept is told of, and no more.
+        A mark that cannot be stored is answered with an error, and the connection goes
+        on.
         """
         client = self.house.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77))
@@ -113,7 +113,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_repeats(self) -> None:
         """
-        A message that is pushed again is dropped; another with its id is not.
+        A message that is pushed again is dropped; another message with its id is not.
         """
         client = self.house.log_in(1)
         push = self.house.registry.push
@@ -135,8 +135,8 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_renew(self) -> None:
         """
-        When what is behind the node changes, clients are asked to come again, and
-        may come back to this node.
+        Clients are asked to reconnect when the kind of Message changes, and may return
+        to this node.
         """
         client = self.house.log_in(1)
         self.upstream.unnumbered = False
@@ -152,7 +152,7 @@ class UnnumberedSessionTests(SessionTestCase):
 
     def test_watch(self) -> None:
         """
-        Who is here is online, and nobody else is known to be.
+        Users of this node are online, and no others are known to be.
         """
         client = self.house.log_in(1)
         self.house.log_in(2)

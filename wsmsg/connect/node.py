@@ -84,7 +84,9 @@ class ConnectNode:
         await emptied
         left = self.connections.abort_all("this node stopped")
         if left:
-            self._log.warn("{n} connections did not end by themselves", n=left)
+            self._log.warn(
+                "closed {n} connections that did not end by themselves", n=left
+            )
         self.site.close_all()
         await self.plugins.drain(until_s - self.clock.seconds())
 
@@ -121,7 +123,9 @@ class ConnectNode:
         try:
             self.authenticator.apply_settings(settings.token)
         except BadTokenSettings as e:
-            self._log.error("settings: token stays as it was: {reason}", reason=str(e))
+            self._log.error(
+                "settings: the token settings are unchanged: {reason}", reason=str(e)
+            )
 
     # -------------------------------------------------------- status and metrics
 

@@ -132,7 +132,7 @@ class WebTests(SynchronousTestCase):
             (users("x"), "not a user id"),
             (users(2**63), "not a user id"),
             (users("9" * 5000), "not a user id"),
-            (users(*range(1, 1002)), "over 1000"),
+            (users(*range(1, 1002)), "more than 1000"),
         ):
             status, answer = self.ask(request(body))
             self.assertEqual((status, answer["code"]), (400, "bad_request"))

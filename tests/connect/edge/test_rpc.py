@@ -100,7 +100,7 @@ class ConnectRpcTests(TestCase):
             self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT)
             self.assertIn(reason, error.details())
         error = await self.refused(*range(1, MOST_USERS + 2))
-        self.assertIn("over 1000", error.details())
+        self.assertIn("more than 1000", error.details())
         error = await self.refused(*range(1, 20000))
         self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
 

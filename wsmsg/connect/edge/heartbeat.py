@@ -118,5 +118,5 @@ class HeartbeatSweep:
         for _ in range(min(due, _BUCKETS)):
             self._next = (self._next + 1) % _BUCKETS
             for one in list(self._buckets[self._next]):
-                with self._log.failuresHandled("a tick of a connection"):
+                with self._log.failuresHandled("serving the heartbeat of a connection"):
                     one.tick()

@@ -122,7 +122,7 @@ class TokenGate:
         if level is AccessLevel.USERS:
             token = _header(request, b"authorization")
             if token is None:
-                raise Unauthenticated("the Authorization header has to have a token")
+                raise Unauthenticated("the Authorization header must have a token")
             claimed = _header(request, b"user-id")
             self.authenticate(token, None if claimed is None else parse_user(claimed))
         yield OPEN

@@ -84,7 +84,7 @@ def check_users(users: Iterable[object]) -> None:
     """
     for count, user in enumerate(users, 1):
         if count > MOST_USERS:
-            raise BadRequest(f"user_ids has over {MOST_USERS} entries")
+            raise BadRequest(f"user_ids has more than {MOST_USERS} entries")
         if type(user) is not int or not 0 < user <= INT64_MAX:
             shown = repr(user)[:40]
             raise BadRequest(f"user_ids has {shown}, which is not a user id")

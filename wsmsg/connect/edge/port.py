@@ -81,7 +81,7 @@ class Sniffer(Protocol):
             if not self._head[:1].isalpha():
                 self._answer(raw_error(BadRequest("this is not HTTP")))
         elif not 0 <= end <= HEAD_BYTES:
-            error = BadRequest(f"the head is over {HEAD_BYTES} bytes")
+            error = BadRequest(f"the head is longer than {HEAD_BYTES} bytes")
             self._answer(raw_error(error, 431))
         elif self._wants_websocket():
             refused = self._port.admission.admit_handshake()

@@ -71,11 +71,11 @@ class Input(Output):
             return
         if binary is not self.codec.binary:
             due = "binary" if self.codec.binary else "text"
-            self._bad_frame(BadFrame(f"frames are {due} messages here"))
+            self._bad_frame(BadFrame(f"this subprotocol has {due} messages"))
         elif not self.inbox.paused:
             self.process(data)
         elif self.inbox.queue(data) > 4 * max(65536, self.limits.frame_bytes):
-            reason = "too much was sent while it was not read"
+            reason = "too much data was sent while the session was not read"
             self.close(Close.RATE_LIMITED, reason)
 
     def process(self, data: bytes) -> None:
@@ -105,7 +105,7 @@ class Input(Output):
         elif isinstance(frame, Hello):
             self.greet(frame)
         else:
-            self._bad_frame(BadFrame("nothing but hello is heard before welcome"))
+            self._bad_frame(BadFrame("only hello is allowed before the welcome"))
 
     def _bad_frame(self, error: BadFrame) -> None:
         self.context.registry.counts.bad_frames += 1
@@ -115,7 +115,7 @@ class Input(Output):
             return
         self.reply(Error(error.code, error.reason))
         if self._bad >= BAD_FRAMES:
-            self.close(Close.BAD_FRAME, f"{self._bad} frames were not understood")
+            self.close(Close.BAD_FRAME, f"{self._bad} frames could not be decoded")
 
     def refuse(self, error: WsmsgError) -> None:
         """
@@ -129,7 +129,7 @@ class Input(Output):
         Log a bug, and end this session only.
         """
         self._log.failure(
-            "session {session} of {user} is broken",
+            "a bug ends session {session} of {user}",
             failure=failure,
             session=self.name,
             user=self.user,

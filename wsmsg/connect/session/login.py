@@ -63,7 +63,7 @@ async def make_welcome(session: Session, since_ms: int) -> Welcome:
             heads, synced = to_heads(rows), True
     except WsmsgError as e:
         _log.warn(
-            "session {session} of {user} begins without its conversations: {reason}",
+            "session {session} of {user} starts without its conversations: {reason}",
             session=session.name,
             user=session.user,
             reason=e.reason,

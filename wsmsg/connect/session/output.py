@@ -68,7 +68,7 @@ class Output(ABC):
         if self.closed:
             return
         if not self.outbox.reply(framed(self.codec, self.codec.encode(frame))):
-            self.close(Close.SLOW_CLIENT, "too slow for the answers to its requests")
+            self.close(Close.SLOW_CLIENT, "the client reads its replies too slowly")
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
         """
@@ -139,7 +139,7 @@ class Output(ABC):
         for data in early.frames:
             self.notify(data, shed=False)
         if early.is_incomplete:
-            self.resync("more was pushed than could wait for the welcome")
+            self.resync("too much was pushed before the welcome")
 
     def stop_output(self) -> None:
         """

@@ -282,7 +282,7 @@ class Registry:
         """
         Log a bug that met one session, and end that session; the others go on.
         """
-        self._log.failure("session of {user} is broken", user=session.user)
+        self._log.failure("a bug ends a session of {user}", user=session.user)
         session.close(Close.BUG, "internal error")
 
     # -------------------------------------------------------------------- drain

@@ -287,7 +287,7 @@ def hello(session: Session, frame: frames.Hello) -> None:
     """
     Refuse a second hello.
     """
-    refuse(session, BadFrame("hello was said already"))
+    refuse(session, BadFrame("hello was sent already"))
 
 
 #: The function for each kind of frame of a client that was welcomed.

@@ -116,7 +116,9 @@ def problem_with(frame: frames.Send, limit: int) -> WsmsgError | None:
     if not frame.to and not frame.group:
         return BadRequest("neither to nor group is set")
     if frame.kind >= model.FIRST_EVENT:
-        return BadRequest(f"kinds from {model.FIRST_EVENT} up are the server's")
+        return BadRequest(
+            f"kinds from {model.FIRST_EVENT} on are reserved for the server"
+        )
     # A character is one to four bytes, so the number of characters mostly decides.
     if len(content) * 4 > limit and len(content.encode("utf-8")) > limit:
         return TooLarge(f"content is longer than {limit} bytes")

@@ -130,7 +130,7 @@ class Session(Input):
 
     def drained(self) -> None:
         self.context.registry.timers.drained(self)
-        self.resync("the connection was too slow for what was sent to it")
+        self.resync("the connection was too slow for the pushes")
         self.inbox.unblock(SLOW)
 
     # -------------------------------------------------------- sends and queries

@@ -240,9 +240,9 @@ class SessionTimers:
         for session in self._opening.take(now):
             session.close(Close.STALE, "no hello in time")
         for session in self._checking.take(now):
-            session.close(Close.UNAVAILABLE, "the login could not be finished in time")
+            session.close(Close.UNAVAILABLE, "the login did not finish in time")
         for session in self._slow.take(now):
-            session.close(Close.SLOW_CLIENT, "too slow for what is sent to it")
+            session.close(Close.SLOW_CLIENT, "the client reads too slowly")
         for session in self._unsynced.take(now):
             session.recheck()
         for session in list(self._limited):

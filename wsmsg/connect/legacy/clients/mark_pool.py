@@ -114,7 +114,10 @@ class MarkPool:
         self._closed = True
         self._waiting.clear()
         if self._n:
-            self._log.warn("{n} marks as seen are not stored", n=self._n)
+            self._log.warn(
+                "gave up {n} acknowledgements of legacy clients that were not stored",
+                n=self._n,
+            )
             self.dropped += self._n
             self._n = 0
         self._loop.stop()

@@ -169,7 +169,7 @@ class LegacySession(Session):
                 return
             # The client stops when it learns of the close, so only memory is limited.
             if self._legacy.held.is_full_of_bytes:
-                raise Overloaded("too much waits to be accepted")
+                raise Overloaded("too many messages wait to be accepted")
             self._send(frame)
         except WsmsgError as e:
             self._legacy.skipped(self.user, e)

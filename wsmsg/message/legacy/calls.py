@@ -13,27 +13,26 @@ from wsmsg.message.ingress.interface import Answer, IIngress
 from wsmsg.message.legacy.convert import send_request_of, write_message
 from wsmsg.message.legacy.history import History
 from wsmsg.rpc import rest_pb2
-from wsmsg.settings.legacy import MessageLegacySettings
 
 
 class LegacyCalls:
     """
     C{SendWSMessage} and C{GetHistoryMessages}.
 
-    @param settings: returns the current settings.
+    @param most_history: returns the most messages in one page.
     """
 
     def __init__(
         self,
         ingress: IIngress,
         history: History,
-        settings: Callable[[], MessageLegacySettings],
+        most_history: Callable[[], int],
         *,
         incarnation: str,
     ) -> None:
         self._ingress = ingress
         self._history = history
-        self._settings = settings
+        self._most_history = most_history
         self._incarnation = incarnation
         self._ref = 0
 
@@ -71,9 +70,7 @@ class LegacyCalls:
 
         @raise WsmsgError: there is no such page.
         """
-        settings = self._settings()
-        size = min(request.size, settings.history)
-        self._history.depth = settings.history_depth
+        size = min(request.size, self._most_history())
         if request.group_id < 0 or request.user_id < 0:
             raise BadRequest("user_id or group_id is negative")
         if request.group_id:

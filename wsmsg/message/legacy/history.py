@@ -25,6 +25,7 @@ from wsmsg.model import (
     group_conversation,
     is_group,
 )
+from wsmsg.settings.legacy import MessageLegacySettings
 
 _CONVERSATIONS = 500
 _CHUNK = 200
@@ -68,6 +69,12 @@ class History:
     def __init__(self, store: IConversations, *, depth: int) -> None:
         self.depth = depth
         self._store = store
+
+    def apply_settings(self, settings: MessageLegacySettings) -> None:
+        """
+        Apply the depth.
+        """
+        self.depth = settings.history_depth
 
     async def of_user(self, user: int, page: int, size: int) -> HistoryPage:
         """

@@ -29,7 +29,7 @@ class LegacyConnects:
     """
     The streams of all legacy Connects.
 
-    @ivar settings: the current settings; they apply to open streams as well.
+    @ivar settings: the current settings.
     @ivar cut: the number of streams ended because the peer did not read.
     @ivar on_subscribed: called with C{True} when the first stream has subscribed, and
         with C{False} when the last subscribed stream is gone.
@@ -60,6 +60,12 @@ class LegacyConnects:
         self._subscribed: list[LegacyConnect] = []
         self._ended: list[LegacyConnect] = []
         self._past: dict[str, int] = {}
+
+    def apply_settings(self, settings: MessageLegacySettings) -> None:
+        """
+        Apply the limits to all streams, open ones included.
+        """
+        self.settings = settings
 
     @property
     def streams(self) -> int:

@@ -72,7 +72,7 @@ class LegacyPlugin:
         self._calls = LegacyCalls(
             core.ingress,
             self._history,
-            lambda: self.connects.settings,
+            lambda: self.connects.settings.history,
             incarnation=core.incarnation,
         )
         self._relay: LegacyRelay | None = None
@@ -154,8 +154,8 @@ class LegacyPlugin:
         """
         Apply the table C{legacy}.
         """
-        self.connects.settings = settings.legacy
-        self._history.depth = settings.legacy.history_depth
+        self.connects.apply_settings(settings.legacy)
+        self._history.apply_settings(settings.legacy)
 
     def status(self) -> dict[str, object]:
         """

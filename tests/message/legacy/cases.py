@@ -82,6 +82,7 @@ class LegacyCase(RpcCase):
 
     async def start(self) -> None:
         self.seen: dict[int, set[int]] = {}
+        self.loads = 0
         await super().start()
         self.plugin = LegacyPlugin(
             self.core,
@@ -97,6 +98,7 @@ class LegacyCase(RpcCase):
         """
         Serve legacy peers.
         """
+        self.loads += 1
         return self.plugin
 
     def mark(self, user: int, marks: Sequence[Mark]) -> Deferred[list[bool]]:

@@ -186,6 +186,26 @@ class StreamTests(LegacyCase):
 
         return self.check(check)
 
+    def test_only_while_subscribed(self) -> Deferred[Any]:
+        """
+        Message loads the plug-in once, for the first legacy peer, and Links calls it
+        only while a legacy Connect is subscribed.
+        """
+
+        async def check(stub: Any) -> None:
+            self.assertEqual((self.loads, self.links.push_listeners), (0, []))
+            one = await self.opened(stub, send())
+            self.assertEqual((self.loads, self.links.push_listeners), (1, []))
+            two = await self.subscribed(stub)
+            self.assertEqual(self.loads, 1)
+            self.assertEqual(self.links.push_listeners, [self.legacy.push])
+            for call in (one, two):
+                await call.done_writing()
+            await self.until(lambda: not self.legacy.streams)
+            self.assertEqual(self.links.push_listeners, [])
+
+        return self.check(check)
+
     def test_end(self) -> Deferred[Any]:
         """
         A peer that ends its side still receives its answers; events that wait for a

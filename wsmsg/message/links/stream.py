@@ -221,11 +221,11 @@ def _send_request(send: rest_pb2.SendRequest) -> SendRequest:
     )
 
 
-def _result(proposal: SendRequest, answer: int | WsmsgError) -> rest_pb2.SendResult:
+def _result(request: SendRequest, answer: int | WsmsgError) -> rest_pb2.SendResult:
     if isinstance(answer, int):
-        return rest_pb2.SendResult(id=proposal.ref, time_ms=answer)
+        return rest_pb2.SendResult(id=request.ref, time_ms=answer)
     return rest_pb2.SendResult(
-        id=proposal.ref,
+        id=request.ref,
         code=answer.code,
         reason=answer.reason,
         retry_after_ms=answer.retry_after_ms,

@@ -335,3 +335,16 @@ class ReloadTests(SynchronousTestCase):
         world.run(1.5)
         self.assertGreater(world.message().attempts, 4)
         self.assertEqual(world.discovery_retry(1), 0.1)
+
+    def test_before_start(self) -> None:
+        """
+        A reload before the streams are started starts no second discovery.
+        """
+        world = World()
+        world.upstream.apply_settings(
+            world.settings.model_copy(update={"discovery": "static:b:1"})
+        )
+        self.assertIsNone(world.discovery.changed)
+        world.start("b:1")
+        self.assertEqual(world.message("a:1").attempts, 0)
+        self.assertEqual(world.message("b:1").attempts, 1)

@@ -86,6 +86,7 @@ class Peers:
         self._linger_s = LINGER_S
         self._added: Listener = _ignore
         self._removed: Listener = _ignore
+        self._started = False
 
     def on_peers(self, added: Listener, removed: Listener) -> None:
         """
@@ -95,6 +96,7 @@ class Peers:
         self._added, self._removed = added, removed
 
     def start(self) -> None:
+        self._started = True
         if self._discovery.dependency is not None:
             self._added(self._discovery.dependency)
         self._discovery.start(self._found)
@@ -109,12 +111,14 @@ class Peers:
             self._rediscover(settings)
 
     def _rediscover(self, settings: ConnectSettings) -> None:
-        self._ending.append(self._discovery.stop())
-        if self._discovery.dependency is not None:
-            self._removed(self._discovery.dependency)
+        before = self._discovery
         self._discovery = self._discovery_of(settings, self._clock, self._retry)
-        self._linger_s = 0.0
-        self.start()
+        if self._started:
+            self._ending.append(before.stop())
+            if before.dependency is not None:
+                self._removed(before.dependency)
+            self._linger_s = 0.0
+            self.start()
 
     def stop(self) -> Deferred[Any]:
         """

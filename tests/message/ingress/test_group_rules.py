@@ -12,7 +12,7 @@ from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
-from wsmsg.message.ingress.group_rules import BELIEVED_MS, Expiring
+from wsmsg.message.ingress.group_rules import CONFIRMED_MS, Expiring
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
 
@@ -42,7 +42,7 @@ class GroupIngressTests(GroupCase):
         """
         self.send("a", sender=2)
         del self.store.groups[CREW][2][2]
-        self.now += BELIEVED_MS - 1
+        self.now += CONFIRMED_MS - 1
         self.send("b", sender=2)
         self.now += 1
         self.send("c", sender=2)
@@ -275,17 +275,17 @@ class LatelyTests(SynchronousTestCase):
         neither longer nor over the limit.
         """
         now = [0]
-        lately: Expiring[str, int] = Expiring(lambda: now[0], 10, limit=3)
-        lately.put(["a", "b"], 1)
+        entries: Expiring[str, int] = Expiring(lambda: now[0], 10, limit=3)
+        entries.put(["a", "b"], 1)
         now[0] = 5
-        lately.put(["a"], 2)
+        entries.put(["a"], 2)
         now[0] = 9
-        self.assertEqual((lately.get("a"), lately.get("b")), (2, 1))
+        self.assertEqual((entries.get("a"), entries.get("b")), (2, 1))
         now[0] = 10
-        self.assertEqual((lately.get("a"), lately.get("b")), (2, None))
-        lately.put(["c"], 3)
-        self.assertEqual(len(lately), 2)
-        lately.put(["d", "e"], 4)
-        self.assertEqual((len(lately), lately.get("a")), (3, None))
-        lately.drop("c")
-        self.assertIsNone(lately.get("c"))
+        self.assertEqual((entries.get("a"), entries.get("b")), (2, None))
+        entries.put(["c"], 3)
+        self.assertEqual(len(entries), 2)
+        entries.put(["d", "e"], 4)
+        self.assertEqual((len(entries), entries.get("a")), (3, None))
+        entries.drop("c")
+        self.assertIsNone(entries.get("c"))

@@ -61,8 +61,8 @@ class MessageView(Answer):
     A message in a conversation.
 
     @ivar seq: its number in the conversation.
-    @ivar kind: 1 is text.  Kinds from 1000 on are events of the server: 1001 changes a
-        group, 1002 recalls a message, 1003 is a recalled message.
+    @ivar kind: 1 is text.  Kinds from 1000 on are the server's, as the client protocol
+        lists them: events, and 1003, a recalled message.
     @ivar time_ms: the time of its acceptance, in unix milliseconds.
     """
 

@@ -23,7 +23,7 @@ from wsmsg.model import Message, is_group
 from wsmsg.settings.values import MessageSettings
 
 #: How long a membership that the store confirmed is remembered.
-BELIEVED_MS = 1000
+CONFIRMED_MS = 1000
 
 # How long an accepted change counts that the store does not know yet.
 _CHANGED_MS = 5000
@@ -115,7 +115,7 @@ class GroupRules:
         self.recall_s = recall_s
         self.now_ms = now_ms
         self._store = store
-        self._members: Expiring[tuple[str, int], bool] = Expiring(now_ms, BELIEVED_MS)
+        self._members: Expiring[tuple[str, int], bool] = Expiring(now_ms, CONFIRMED_MS)
         self._changed: Expiring[tuple[str, int], bool] = Expiring(now_ms, _CHANGED_MS)
         self._created: Expiring[str, Message] = Expiring(
             now_ms, _CREATED_MS, limit=_BIG
@@ -131,9 +131,10 @@ class GroupRules:
         self.group_members = settings.group_members
         self.recall_s = settings.recall_s
 
-    def believes(self, request: SendRequest) -> bool:
+    def is_confirmed_member(self, request: SendRequest) -> bool:
         """
-        Return whether the sender was a member within the last second.
+        Return whether the store confirmed within the last second that the sender is a
+        member.
         """
         return bool(self._members.get((request.conversation, request.sender)))
 

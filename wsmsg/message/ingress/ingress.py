@@ -142,7 +142,7 @@ class Ingress:
             self._append(fresh, reply)
         self._answer(at_once, reply)
 
-    def lately(self, identity: MessageIdentity) -> Message | None:
+    def recently_accepted(self, identity: MessageIdentity) -> Message | None:
         """
         Return the message of this identity, if it was accepted here a short while ago.
         """
@@ -156,7 +156,7 @@ class Ingress:
     def _must_be_judged(self, request: SendRequest) -> bool:
         event = request.kind >= FIRST_EVENT
         if event or is_group(request.conversation):
-            known = not event and self.rules.believes(request)
+            known = not event and self.rules.is_confirmed_member(request)
             if not known:
                 return True
         if not self._holding:

@@ -60,9 +60,9 @@ class SubmitAndWait:
 
     async def submit(self, request: SendRequest) -> tuple[Message, bool]:
         identity = _identity(request)
-        before = self._ingress.lately(identity)
+        before = self._ingress.recently_accepted(identity)
         await self._accept(request)
-        message = self._ingress.lately(identity)
+        message = self._ingress.recently_accepted(identity)
         if message is not None:
             return message, before is not None
         # The message was stored long ago.

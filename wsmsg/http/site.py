@@ -28,7 +28,7 @@ _server: Any = server
 _http: Any = http
 
 
-class Limits(Protocol):
+class SiteLimits(Protocol):
     """
     Limits of a listener: L{wsmsg.settings.http.HttpSettings} has them.
 
@@ -50,7 +50,7 @@ class Limits(Protocol):
 @attrs.frozen
 class FixedLimits:
     """
-    L{Limits} that no setting changes.
+    L{SiteLimits} that no setting changes.
     """
 
     body_bytes: int
@@ -192,7 +192,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         self,
         root: IResource,
         clock: IReactorTime,
-        limits: Callable[[], Limits],
+        limits: Callable[[], SiteLimits],
         *,
         idle_s: float = 60.0,
         on_closed: Callable[[CountedChannel], object] = lambda channel: None,

@@ -22,6 +22,9 @@ from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
+_CURSORS = 100_000
+_TYPING = 1000
+
 
 class Transport(Protocol):
     """
@@ -229,10 +232,10 @@ class UpstreamContext:
     edge: IEdge
     clock: IReactorTime
     sends: PendingSends
-    cursors: CursorPool
-    typing: TypingPool
-    watching: WatchedPresence
     query_timeout_s: float
+    watching: WatchedPresence
+    cursors: CursorPool = attrs.Factory(lambda: CursorPool(_CURSORS))
+    typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
 
     def stats(self) -> dict[str, int]:

@@ -40,7 +40,6 @@ from wsmsg.connect.upstream.interface import (
     OnAnswer,
 )
 from wsmsg.connect.upstream.joins import JoinBarrier
-from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
 from wsmsg.connect.upstream.peer import MIXED
 from wsmsg.connect.upstream.peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream.pending_sends import PendingSends
@@ -53,8 +52,6 @@ from wsmsg.settings.values import ConnectSettings
 _SWEEP_S = 0.25
 #: A process that did not run for so long cannot tell whether its peers were silent.
 _STALL_S = 1.0
-_CURSORS = 100_000
-_TYPING = 1000
 
 
 @implementer(IUpstream)
@@ -91,17 +88,11 @@ class Upstream(Service):
         self._settings = settings
         self._clock = clock
         self._give_up: Callable[[str], object] | None = give_up
+        self._watching = WatchedPresence(edge)
         self._shared = UpstreamContext(
-            edge=edge,
-            clock=clock,
-            sends=self.sends,
-            cursors=CursorPool(_CURSORS),
-            typing=TypingPool(_TYPING),
-            watching=WatchedPresence(edge),
-            query_timeout_s=settings.query_timeout_s,
+            edge, clock, self.sends, settings.query_timeout_s, self._watching
         )
         self.counters = self._shared.counters
-        self._watching = self._shared.watching
         self._queries = UpstreamReads(self._query_methods, self._watching)
         self._refresh = PresenceRefresh(
             self._watching, edge, self._queries.query_presence

@@ -133,7 +133,7 @@ class RecordTests(KafkaCase):
         await journal.dead_letter([(entries[0], entries[0].problem)])
         (letter,) = await journal.dead_letters(0, 10)
         self.assertEqual((letter.value, letter.offset), (b"\xff\xff", 0))
-        self.assertIn("no protobuf", letter.reason)
+        self.assertIn("not a protobuf", letter.reason)
 
     async def test_newer(self) -> None:
         """

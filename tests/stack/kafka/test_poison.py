@@ -96,7 +96,7 @@ class PoisonTests(IntegrationTestCase):
 
         letters = await self.letters(2)
         reasons = {letter["reason"] for letter in letters}
-        self.assertTrue(any("no protobuf" in r for r in reasons), reasons)
+        self.assertTrue(any("not a protobuf" in r for r in reasons), reasons)
         self.assertTrue(any("has version 99" in r for r in reasons), reasons)
 
         conversation = conversation_of(one, other)

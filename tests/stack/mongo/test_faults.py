@@ -237,7 +237,7 @@ class LoginTests(Stores):
         itself when the right was given.
         """
         denied = True
-        say = MongoConnection._say
+        say = MongoConnection._send
 
         async def said_no(way: Any, pool: Any, command: Any, *more: Any) -> Any:
             # The test server knows no such rights: MongoDB's own refusal.
@@ -247,7 +247,7 @@ class LoginTests(Stores):
                 way._check(command, reply)
             return await say(way, pool, command, *more)
 
-        self.patch(MongoConnection, "_say", said_no)
+        self.patch(MongoConnection, "_send", said_no)
         own = await own_mongo(self, with_users=True)
         login = f"{USER}:{PASSWORD}@{own.address}"
         store = self.store_at(read_mongo_url(f"mongodb://{login}/db?authSource=admin"))

@@ -30,14 +30,14 @@ class RoundTripTests(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         self.store = await mongo_store(self).open()
         self.asked: list[str] = []
-        say = MongoConnection._say
+        say = MongoConnection._send
 
         async def counted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
             if "ping" not in command:
                 self.asked.append(next(iter(command)))
             return await say(way, pool, command, *more)
 
-        self.patch(MongoConnection, "_say", counted)
+        self.patch(MongoConnection, "_send", counted)
         self.names = [f"u:{i}:{i + 1000}" for i in range(1, 201)]
         await self.store.insert(
             [

@@ -41,7 +41,7 @@ class RoundTripTests(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         self.store = await mongo_store(self).open()
         self.asked: list[tuple[str, int]] = []
-        say = MongoConnection._say
+        say = MongoConnection._send
 
         async def counted(way: Any, pool: Any, command: Any, *more: Any) -> Any:
             if "ping" not in command:
@@ -49,7 +49,7 @@ class RoundTripTests(TestCase):
                 self.asked.append((next(iter(command)), statements))
             return await say(way, pool, command, *more)
 
-        self.patch(MongoConnection, "_say", counted)
+        self.patch(MongoConnection, "_send", counted)
         self.names = [f"u:{i}:{i + 1}" for i in range(1, 301)]
 
     def batch(self, *numbers: int) -> list[Message]:
@@ -247,7 +247,7 @@ class OpeningTests(TestCase):
         of one operation is; nothing else may.
         """
         limits: dict[str, float] = {}
-        say = MongoConnection._say
+        say = MongoConnection._send
 
         async def noted(
             way: Any, pool: Any, command: Any, limit_s: float, *more: Any
@@ -255,7 +255,7 @@ class OpeningTests(TestCase):
             limits[next(iter(command))] = limit_s
             return await say(way, pool, command, limit_s, *more)
 
-        self.patch(MongoConnection, "_say", noted)
+        self.patch(MongoConnection, "_send", noted)
         await mongo_store(self).open()
         self.assertGreaterEqual(limits.pop("createIndexes"), 600)
         self.assertEqual(set(limits.values()), {5.0})

@@ -1,10 +1,9 @@
 """
-What moving a store needs beside L{wsmsg.message.store.interface.IMessageStore}: to read
-all of it, in an order of its own, in pieces of bounded size.
+The interface of a store that is read from beginning to end, for an export.
 
-Conversations come in the order of their names, by code points; within one, messages
-by number and cursors by user.  Every backend has the same order, so that two stores
-can be read side by side and compared.
+Conversations come in the order of their names, by code points; within one, messages by
+number and cursors by user.  The order is the same in all backends, so that two stores
+can be compared while they are read.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from wsmsg.model import Cursor, Message
 
 class StoreExtent(NamedTuple):
     """
-    A conversation and its last number.
+    A conversation and the number of its last message.
     """
 
     conversation: str
@@ -40,13 +39,13 @@ class Span(NamedTuple):
 
 class IStoreArchive(Interface):
     """
-    A whole store, to be read from its beginning to its end.
+    A store that is read in pieces of bounded size.
     """
 
     def open() -> Deferred[None]:
         """
-        Begin to read.  Where the backend can hold a moment still, what is read is
-        the store of this moment.
+        Begin to read.  Where the backend has snapshots, all reads see the store of this
+        moment.
 
         @raise Unavailable: (as failure) with the reason.
         """
@@ -58,9 +57,8 @@ class IStoreArchive(Interface):
 
     def conversations(after: str, limit: int) -> Deferred[list[StoreExtent]]:
         """
-        @return: a Deferred that fires with the L{StoreExtent}s of the conversations
-        that
-            have messages and names greater than C{after}, at most C{limit}.
+        @return: a Deferred that fires with at most C{limit} L{StoreExtent}s, of the
+            conversations that have messages and names greater than C{after}.
         """
 
     def messages(spans: Sequence[Span]) -> Deferred[list[Message]]:
@@ -73,12 +71,12 @@ class IStoreArchive(Interface):
         conversations: Sequence[str], after: tuple[str, int], limit: int
     ) -> Deferred[list[Cursor]]:
         """
-        @param after: only those whose (conversation, user) is greater.
-        @return: a Deferred that fires with the cursors of these conversations, with
-            what was C{seen} above them, at most C{limit}, in order.
+        @param after: return only cursors with greater (conversation, user).
+        @return: a Deferred that fires with at most C{limit} cursors of these
+            conversations, with their C{seen} ranges, in order.
         """
 
     def group(conversation: str, after: int, limit: int) -> Deferred[GroupPage | None]:
         """
-        The same as L{wsmsg.message.store.interface.IGroups.group}.
+        As L{wsmsg.message.store.interface.IGroups.group}.
         """

@@ -1,11 +1,12 @@
 """
-What of a conversation a user has seen: all up to the read cursor, and ranges above it.
+The messages of a conversation that a user has read: all up to the read cursor, and
+ranges above it.  No I/O.
 
-Clients of ours say how far they have read, others acknowledge single messages.  A
-number that was acknowledged makes a range or is joined to one; a range that the cursor
-reaches is swallowed by it.  Numbers that nobody has to see (the user's own messages,
-events, what was recalled) join what is on both sides of them, as far as one looked
-for them: not to look is never wrong, the cursor only rises later then.
+Clients of wsmsg move a cursor; legacy clients acknowledge single messages.  An
+acknowledged number makes a range or joins one, and the cursor absorbs a range that it
+reaches.  Numbers that need no reading (the user's own messages, events, recalled
+messages) join the ranges on both sides of them, as far as the store searched for them.
+A shorter search is never wrong: the cursor only rises later.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ from typing import NamedTuple
 
 from wsmsg.model import FIRST_EVENT
 
-#: Ranges, first and last number each; rising, and with a number between any two.
+#: Pairs of first and last number; rising, with at least one number between two ranges.
 Ranges = tuple[tuple[int, int], ...]
 
 #: The most ranges above one cursor.
 MOST = 500
-#: How far above a cursor one looks for what it may pass, at first and then.
+#: How far above a cursor the store searches for numbers that need no reading, step by
+#: step as long as the cursor reaches the end of a step.
 STEPS = (64, 1024, 16384)
-# The same around each number that is marked.
+# The same around each marked number.
 _AROUND = 16
 
 
 class ReadRanges(NamedTuple):
     """
-    What a user has seen.
+    The numbers that a user has read.
 
-    @ivar read: all up to this number.
-    @ivar ranges: more, above it.
+    @ivar read: all numbers up to this one.
+    @ivar ranges: further numbers above it.
     """
 
     read: int = 0
@@ -45,7 +47,7 @@ class ReadRanges(NamedTuple):
 
 def contains(ranges: Sequence[tuple[int, int]], seq: int) -> bool:
     """
-    Whether a number is in one of them.
+    Return L{True} if a number is in one of the ranges.
     """
     at = bisect_right(ranges, (seq, float("inf")))
     return at > 0 and seq <= ranges[at - 1][1]
@@ -53,7 +55,7 @@ def contains(ranges: Sequence[tuple[int, int]], seq: int) -> bool:
 
 def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
     """
-    As few ranges as have the same numbers.
+    Return the fewest ranges with the same numbers.
     """
     whole: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
@@ -66,11 +68,11 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 def scan_windows(read: int, seqs: Iterable[int], above: int) -> Ranges:
     """
-    Where to look for numbers that nobody has to see.
+    Return the windows to search for numbers that need no reading.
 
     @param read: the cursor.
-    @param seqs: what is marked.
-    @param above: how far to look above the cursor; one of L{STEPS}.
+    @param seqs: the marked numbers.
+    @param above: how far to search above the cursor; one of L{STEPS}.
     """
     wanted = [(read + 1, read + above)]
     for seq in seqs:
@@ -81,7 +83,7 @@ def scan_windows(read: int, seqs: Iterable[int], above: int) -> Ranges:
 
 def is_skippable(kind: int, sender: int, user: int, *, alone: bool) -> bool:
     """
-    Whether nobody waits for this user to see such a message.
+    Return L{True} if the user need not read such a message.
 
     @param alone: the conversation is that of the user with themself.
     """
@@ -96,12 +98,12 @@ def advance(
     most: int = MOST,
 ) -> ReadRanges:
     """
-    What was seen after some more was.
+    Return what a user has read after a change.
 
-    @param marked: ranges that were seen as well.
-    @param passed: numbers that nobody has to see.
-    @param most: the ranges that there may be; new ones that are too much, the highest,
-        are not taken.
+    @param marked: ranges that were read as well.
+    @param passed: numbers that need no reading.
+    @param most: the limit of ranges; the highest of the new ranges beyond it are
+        dropped.
     """
     marked = merged(marked)
     real = merged((*before.ranges, *marked))
@@ -113,7 +115,7 @@ def advance(
         elif _meets(real, first, last):
             left.append((first, last))
     while len(left) > most:
-        # Older ranges are never more than they may be.
+        # Only new ranges are dropped: the older ones were within the limit.
         new = [r for r in left if not _meets(before.ranges, *r)]
         if not new:
             break
@@ -123,7 +125,7 @@ def advance(
 
 def gaps(seen: ReadRanges) -> Iterator[tuple[int, int | None]]:
     """
-    What was not seen: first and last number each, without a last one at the end.
+    Iterate over the ranges that were not read; the last one has no end.
     """
     after = seen.read
     for first, last in seen.ranges:
@@ -134,6 +136,6 @@ def gaps(seen: ReadRanges) -> Iterator[tuple[int, int | None]]:
 
 
 def _meets(ranges: Sequence[tuple[int, int]], first: int, last: int) -> bool:
-    # Whether any number of the ranges is between these.
+    # Returns True if a number of the ranges is between these.
     at = bisect_right(ranges, (last, float("inf")))
     return at > 0 and ranges[at - 1][1] >= first

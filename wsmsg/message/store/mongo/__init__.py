@@ -1,3 +1,26 @@
 """
-The store in MongoDB.
+The store in MongoDB, for many Messages.
+
+::
+
+    store --> insert, heads, groups, events, cursors, marks, unread
+                 |  commands in the terms of documents
+                 v
+              connection --> pool (txmongo) --> MongoDB
+
+archive     the store, read from beginning to end
+backend     makes the store for the settings
+bulk_raise  raises numbers in many documents by one statement
+connection  keeps the pool open: commands with a limit of time
+cursors     the collection of cursors
+documents   the documents, and the commands that write and find them
+events      applies events, one function for each kind
+groups      groups and their members
+heads       the conversations: their heads, and when they changed
+insert      inserts messages, a prefix of each conversation
+marks       cursors with ranges of read messages above them
+pool        connections by txmongo, and what it lacks
+scram       the login by SCRAM-SHA-256
+store       IMessageStore: joins the other modules
+unread      the unread messages of a user
 """

@@ -1,9 +1,9 @@
 """
-The store in MongoDB, read as a whole.
+The store in MongoDB, read from beginning to end.
 
-There is no moment of the whole database without transactions that outlive it; of each
-conversation all is read up to the head that it had when it was come to, and no
-number is missing below that.  Importing this imports the reactor.
+MongoDB has no snapshot of a whole database that outlives a transaction.  Of each
+conversation all messages are read up to the head that it has when the export reaches
+it, and no number is missing below that.  Importing this module imports the reactor.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class MongoArchive:
 
     def start(self) -> None:
         """
-        Open it and keep it open; failures go to C{dependency} and are retried.
+        Open the database and keep it open; failures go to C{dependency} and are
+        retried.
         """
         self._connection.start()
 
@@ -151,7 +152,7 @@ def _check(place: str) -> Callable[[Run], Awaitable[None]]:
         if versions != [VERSION]:
             raise Broken(
                 f"the store in MongoDB {place} is of another version of wsmsg: its "
-                f"documents are of version {versions[0]}, here they are of {VERSION}"
+                f"documents have version {versions[0]}, and this wsmsg reads {VERSION}"
             )
 
     return check

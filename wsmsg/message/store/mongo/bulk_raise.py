@@ -1,11 +1,11 @@
 """
-Raising numbers in many documents at once, each document to values of its own.
+Raises numbers in many documents at once, each document to values of its own.
 
-A server commits each statement of an update by itself, and makes it durable; a
-statement a document is what makes a batch slow.  So documents that are there are raised
-by one statement for a hundred of them, a pipeline that looks up each one's values by
-its key, and those that are not are inserted.  What is believed of that may be wrong:
-the answers tell, and the rest is done in the other way.
+A server commits each statement of an update separately, and makes it durable, so one
+statement for each document would make a batch slow.  Existing documents are raised by
+one statement for a hundred of them: a pipeline that looks up the values of each
+document by its key.  Missing documents are inserted.  The guess of which documents
+exist may be wrong; the replies tell, and the rest is done the other way.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wsmsg.message.store.mongo.documents import (
 )
 
 _TRIES = 5
-# A server without a table for it looks for each document among all in a statement.
+# A server may search the values of a statement linearly for each document.
 _AT_ONCE = 100
 
 
@@ -40,11 +40,11 @@ async def raise_all(
     behind: str = "",
 ) -> None:
     """
-    Let these documents be there, and their fields be no less than this.
+    Make these documents exist, and raise their fields to at least these values.
 
-    @param documents: by C{_id}, which they also have within.
-    @param fields: those that are raised in a document that is there; numbers.
-    @param new: the keys of those that are probably not there.
+    @param documents: by C{_id}, which they also contain.
+    @param fields: the numbers to raise in an existing document.
+    @param new: the keys that probably do not exist.
     @param behind: raise only documents where this field is less than it should be.
     """
     making = [documents[key] for key in documents if key in new]
@@ -60,13 +60,13 @@ async def raise_all(
             return
         making = [documents[key] for key, there in other_way if not there]
         raising = [documents[key] for key, there in other_way if there]
-    raise Unavailable(f"MongoDB: {collection} come and go while they are raised")
+    raise Unavailable(f"MongoDB: {collection} changed all the time while being raised")
 
 
 async def _make(
     connection: MongoConnection, collection: str, documents: Sequence[Document]
 ) -> list[tuple[str, bool]]:
-    # Those that somebody else made.
+    # Returns the documents that another process created.
     reply = await connection.run({**insert(collection, documents), "ordered": False})
     errors = reply.get("writeErrors", ())
     check_errors(errors)
@@ -80,7 +80,7 @@ async def _raise(
     fields: Sequence[str],
     behind: str,
 ) -> list[tuple[str, bool]]:
-    # Those that are not there.
+    # Returns the documents that do not exist.
     statements = [raising(d, fields, behind) for d in chunks(documents, _AT_ONCE)]
     reply = await connection.run(update(collection, statements))
     check_errors(reply.get("writeErrors", ()))
@@ -96,10 +96,10 @@ def raising(
     documents: Sequence[Document], fields: Sequence[str], behind: str = ""
 ) -> Document:
     """
-    One statement that raises fields of documents that are there, as L{raise_all} does.
+    Return a statement that raises fields of existing documents, as L{raise_all} does.
     """
     keys = [d["_id"] for d in documents]
-    # Literals: a name might begin with a dollar sign.
+    # Literals, as a name may begin with a dollar sign.
     place = {"$indexOfArray": [{"$literal": keys}, "$_id"]}
 
     def wanted(field: str) -> Document:

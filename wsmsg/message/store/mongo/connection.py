@@ -1,10 +1,9 @@
 """
-The way to MongoDB: kept open, with a limit of time on everything, and with one place
-that tells whether it is there.
+The connection to MongoDB: kept open, with a limit of time on every command.
 
-A command that met a lost connection is sent once more: all commands of the store may
-be repeated.  What fails after that makes the whole way lost; it is opened anew by the
-retry policy, with a look at the login and at what the store wants to find.
+A command that meets a lost connection is sent once more: all commands of the store may
+be repeated.  If that fails, the whole pool counts as lost; it is reopened by the retry
+policy, which checks the login and prepares the store.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Document = dict[str, Any]
 
 class Run(Protocol):
     """
-    L{MongoConnection.run}.
+    The type of L{MongoConnection.run}.
     """
 
     def __call__(
@@ -41,14 +40,14 @@ class Run(Protocol):
     ) -> Awaitable[Document]: ...
 
 
-#: What MongoDB says of a user who may not.
+#: The codes of MongoDB for a missing permission.
 _RIGHTS = frozenset({13, 18, 8000})
 _NO_SUCH_COLLECTION = 26
 _LOST = (AutoReconnect, ConnectionFailure, ConnectionClosed)
-# How often an idle way is looked at: a server that is gone is told after this.
+# The interval of pings: the longest time after which a lost server shows.
 _PING_S = 1.0
-# The longest that a command waits for a new connection after it met a lost one.
-_AGAIN_S = 1.0
+# The longest time that a command waits for a new connection after it met a lost one.
+_RECONNECT_LIMIT_S = 1.0
 _ALL = 1_000_000
 
 
@@ -57,8 +56,8 @@ class MongoConnection:
     Commands to one database.
 
     @param reactor: the time, and threads for DNS.
-    @param backoff: between the attempts of one connection of several.
-    @param prepare: called with each new way, before it counts as up.
+    @param backoff: the delays between attempts of one connection of the pool.
+    @param prepare: called with each new pool, before it counts as up.
     """
 
     _log = Logger()
@@ -95,9 +94,9 @@ class MongoConnection:
 
     def ask(self, work: Callable[[], Awaitable[T]]) -> Deferred[T]:
         """
-        Do some work that asks by L{run}, if the way is open.
+        Run work that calls L{run}, if the pool is up.
 
-        @raise Unavailable: (as failure) it is not, or is lost.
+        @raise Unavailable: (as failure) the pool is not up, or is lost.
         """
         if not self._kept.up:
             return self._refuse()
@@ -105,23 +104,23 @@ class MongoConnection:
 
     async def run(self, command: Document, limit_s: float = 0) -> Document:
         """
-        Have the server carry out a command.
+        Run a command.
 
-        @param limit_s: how long it may take; 0: as long as one operation may.
-        @raise Unavailable: it did not, or it is not known.
+        @param limit_s: the limit of time; 0: that of one operation.
+        @raise Unavailable: the command failed, or its outcome is unknown.
         """
         pool = self._pool
         if pool is None:
             raise self._kept.refusal()
         try:
-            return await self._say(pool, command, limit_s or self._url.timeout_s)
+            return await self._send(pool, command, limit_s or self._url.timeout_s)
         except _LOST:
-            return await self._told(pool, command, limit_s or _AGAIN_S)
+            return await self._run_once(pool, command, limit_s or _RECONNECT_LIMIT_S)
 
     async def documents(self, find: Document) -> list[Document]:
         """
-        All that a C{find} command finds, in one round trip unless it is more than
-        16 MB.
+        Return all documents of a C{find} command, in one round trip unless they have
+        more than 16 MB.
         """
         pool = self._pool
         if pool is None:
@@ -137,7 +136,7 @@ class MongoConnection:
         try:
             return await work()
         except Unavailable as e:
-            # What still comes from an older way says nothing of this one.
+            # A late failure of an older pool does not concern this one.
             if pool is self._pool:
                 self._kept.lost(e)
             raise
@@ -146,14 +145,14 @@ class MongoConnection:
         command = {**find, "batchSize": _ALL, "readConcern": {"level": "local"}}
         limit_s = self._url.timeout_s
         try:
-            reply = await self._say(pool, command, limit_s, session)
+            reply = await self._send(pool, command, limit_s, session)
         except _LOST:
-            reply = await self._told(pool, command, _AGAIN_S, session)
+            reply = await self._run_once(pool, command, _RECONNECT_LIMIT_S, session)
         cursor = reply["cursor"]
         found: list[Document] = cursor["firstBatch"]
         while cursor["id"]:
             more = {"getMore": cursor["id"], "collection": find["find"]}
-            cursor = (await self._told(pool, more, limit_s, session))["cursor"]
+            cursor = (await self._run_once(pool, more, limit_s, session))["cursor"]
             found += cursor["nextBatch"]
         return found
 
@@ -166,8 +165,8 @@ class MongoConnection:
         self._close()
         url = self._url
         if url.srv:
-            url = await self._look_up()
-        # Not the pool of run() before it is ready.
+            url = await self._resolve()
+        # run() must not use the pool before it is ready.
         pool = Pool(url, self._backoff)
         try:
             await self._ready(pool, url)
@@ -182,9 +181,9 @@ class MongoConnection:
             self._pool = None
             self._closed = pool.abort()
             raise
-        self._ping = self._reactor.callLater(_PING_S, self._look)
+        self._ping = self._reactor.callLater(_PING_S, self._ping_soon)
 
-    async def _look_up(self) -> MongoUrl:
+    async def _resolve(self) -> MongoUrl:
         from twisted.internet.threads import deferToThreadPool
 
         pool = self._reactor.getThreadPool()
@@ -197,8 +196,8 @@ class MongoConnection:
             raise Unavailable(f"MongoDB {self._url.place}: {e}") from None
 
     async def _ready(self, pool: Pool, url: MongoUrl) -> None:
-        # A host alone that fails is not there; of a replica set each that is not the
-        # primary fails, and may name others: the limit of time is for those.
+        # A single host that fails is away.  In a replica set each host but the primary
+        # fails, and may name others: there only the limit of time decides.
         ready = pool.getprotocol()
         alone = len(url.hosts) == 1 and not url.replica_set
         self._asked.add(ready)
@@ -217,40 +216,40 @@ class MongoConnection:
             self._asked.discard(ready)
             pool.on_failure(lambda: None)
 
-    def _look(self) -> None:
+    def _ping_soon(self) -> None:
         self._ping = None
         if self._kept.up:
             looking = self.ask(self._pinged)
             looking.addErrback(lambda failure: failure.trap(Unavailable))
-            looking.addErrback(lambda f: self._log.failure("a look at MongoDB", f))
+            looking.addErrback(lambda f: self._log.failure("pinging MongoDB", f))
 
     async def _pinged(self) -> None:
         assert self._pool is not None
         pool = self._pool
-        await self._told(pool, {"ping": 1}, self._url.timeout_s)
+        await self._run_once(pool, {"ping": 1}, self._url.timeout_s)
         if pool is self._pool and self._kept.up:
-            self._ping = self._reactor.callLater(_PING_S, self._look)
+            self._ping = self._reactor.callLater(_PING_S, self._ping_soon)
 
-    async def _told(
+    async def _run_once(
         self, pool: Pool, command: Document, limit_s: float, session: Any = None
     ) -> Document:
         try:
-            return await self._say(pool, command, limit_s, session)
+            return await self._send(pool, command, limit_s, session)
         except _LOST as e:
             why = pool.problem or str(e) or type(e).__name__
             raise Unavailable(f"MongoDB {self._url.place}: {why}") from None
 
-    async def _say(
+    async def _send(
         self, pool: Pool, command: Document, limit_s: float, session: Any = None
     ) -> Document:
-        # The reply is looked at here: txmongo would put the command, with all that
-        # people wrote, into its exception.
-        said: Deferred[Document] = pool.command(
+        # The reply is checked here: txmongo would put the command, with the contents of
+        # messages, into its exception.
+        sent: Deferred[Document] = pool.command(
             self._url.database, dict(command), check=False, session=session
         )
-        self._asked.add(said)
+        self._asked.add(sent)
         try:
-            reply = await said.addTimeout(limit_s, self._reactor)
+            reply = await sent.addTimeout(limit_s, self._reactor)
         except CancelledError:
             raise Unavailable(f"MongoDB {self._url.place}: stopped") from None
         except TimeoutError:
@@ -259,9 +258,9 @@ class MongoConnection:
                 f" within {limit_s:g} s"
             ) from None
         except (BSONError, OverflowError, UnicodeError) as e:
-            raise ValueError(f"MongoDB cannot have this: {e}") from None
+            raise ValueError(f"MongoDB cannot store this: {e}") from None
         finally:
-            self._asked.discard(said)
+            self._asked.discard(sent)
         self._check(command, reply)
         return reply
 
@@ -271,7 +270,7 @@ class MongoConnection:
         if reply.get("ok"):
             if error:
                 raise Unavailable(
-                    f"MongoDB {self._url.place}: not kept by a majority:"
+                    f"MongoDB {self._url.place}: not stored by a majority:"
                     f" {error.get('errmsg')}"
                 )
             return

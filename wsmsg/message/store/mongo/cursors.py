@@ -1,5 +1,5 @@
 """
-How far users are.
+Cursors in MongoDB.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MongoCursors:
         self, cursors: Sequence[Cursor]
     ) -> dict[_Key, tuple[Cursor | None, Cursor]]:
         """
-        What there is and what is to be, of those cursors that move.
+        Return the present and the raised cursor, for each cursor that moves.
         """
         wanted = highest(cursors)
         if not wanted:
@@ -60,7 +60,7 @@ class MongoCursors:
         self, moves: Mapping[_Key, tuple[Cursor | None, Cursor]]
     ) -> list[Cursor]:
         """
-        Raise cursors above which nothing is marked.
+        Raise cursors that have no ranges above them.
         """
         documents = {}
         new = set()
@@ -76,7 +76,7 @@ class MongoCursors:
 
     async def cursors(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
         """
-        As the store is asked.
+        As L{wsmsg.message.store.interface.IReadMarks.cursors}.
         """
         return {
             key: msgspec.structs.replace(cursor, seen=()) if cursor.seen else cursor
@@ -85,7 +85,7 @@ class MongoCursors:
 
     async def standings(self, keys: Sequence[_Key]) -> dict[_Key, Cursor]:
         """
-        The same with what was seen above them.
+        Return cursors with the ranges above them.
         """
         ids = [
             member_key(*key)
@@ -101,7 +101,7 @@ class MongoCursors:
 
 def highest(cursors: Iterable[Cursor]) -> dict[_Key, Cursor]:
     """
-    Several moves of one cursor as one, by conversation and user.
+    Merge several moves of one cursor, by conversation and user.
     """
     wanted: dict[_Key, Cursor] = {}
     for c in cursors:
@@ -119,7 +119,7 @@ def highest(cursors: Iterable[Cursor]) -> dict[_Key, Cursor]:
 
 def rise(now: Cursor | None, to: Cursor, head: int) -> Cursor | None:
     """
-    The cursor after a move that neither falls nor passes the head; L{None} where it
+    Return the cursor after a move that neither falls nor passes the head; L{None} if it
     stays.
     """
     before = now or Cursor(to.conversation, to.user)

@@ -1,19 +1,19 @@
 """
-The store's documents in MongoDB, and the commands that write and find them::
+The documents of the store in MongoDB, and the commands that write and find them::
 
     messages       _id conversation/sender/client_id; unique (conversation, seq)
     conversations  _id name, head, updated, members (of a conversation of two)
     groups         _id conversation, name, owner, history, made
     members        _id conversation/user, joined (0: no member), changed
     cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
-    meta           what this database is
+    meta           the version of these documents
 
-Every key begins with the conversation, so all of it may be sharded by that.  Members
-of groups have documents of their own: in an array of the conversation's document ten
-thousand entries of an index would be written anew with each message.
+Every key begins with the conversation, so the whole database may be sharded by it.
+Members of groups have documents of their own: in an array of the conversation's
+document, ten thousand index entries would be written anew with each message.
 
-Large numbers come back as bson's own kind of C{int}, which other libraries do not
-know: whatever leaves the store is made an C{int} of Python's.
+Large numbers are read as a subclass of C{int} of bson, which other libraries do not
+know; all numbers that leave the store are converted to C{int}.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Document = dict[str, Any]
 #: The version of these documents.
 VERSION = 1
 
-#: Collection to its indexes: name, keys, whether unique.
+#: The indexes of each collection: name, keys, whether unique.
 INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
     "messages": [("by_number", ("conversation", "seq"), True)],
     "conversations": [("by_member", ("members", "updated", "_id"), False)],
@@ -47,10 +47,10 @@ INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
     "cursors": [("by_user", ("conversation", "user"), True)],
 }
 
-#: MongoDB takes documents of 16 MB, and commands of a little more.
+#: MongoDB accepts documents of 16 MB, and commands of a little more.
 MESSAGE_BYTES = 15 * 2**20
 COMMAND_BYTES = 12 * 2**20
-# What a message's document has beside its texts.
+# The bytes of a message's document besides its texts.
 _OVERHEAD = 300
 #: The most branches of one $or.
 BRANCHES = 500
@@ -61,7 +61,7 @@ _SAFE = {"w": "majority", "j": True}
 
 def insert(collection: str, documents: Sequence[Document]) -> Document:
     """
-    Insert in this order, up to the first that cannot be.
+    Insert in this order, up to the first document that fails.
     """
     return {
         "insert": collection,
@@ -73,7 +73,7 @@ def insert(collection: str, documents: Sequence[Document]) -> Document:
 
 def update(collection: str, updates: Sequence[Document]) -> Document:
     """
-    Do all of these that can be done; see L{change}.
+    Make all of these changes that can be made; see L{change}.
     """
     return {
         "update": collection,
@@ -85,14 +85,14 @@ def update(collection: str, updates: Sequence[Document]) -> Document:
 
 def change(q: Document, u: Document, *, upsert: bool = False) -> Document:
     """
-    One of the changes of L{update}.
+    Return one change of L{update}.
     """
     return {"q": q, "u": u, "upsert": upsert}
 
 
 def check_errors(errors: Sequence[Document]) -> None:
     """
-    Pass over duplicate keys.
+    Ignore duplicate keys.
 
     @raise Unavailable: there was another error.
     """
@@ -118,22 +118,22 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 def message_key(identity: MessageIdentity) -> str:
     """
-    The key of a message.  No storable conversation has a slash in its name, so two
-    identities never have one key.
+    Return the key of a message.  No storable conversation has a slash in its name, so
+    different identities have different keys.
     """
     return f"{identity.conversation}/{identity.sender}/{identity.client_id}"
 
 
 def member_key(conversation: str, user: int) -> str:
     """
-    The key of what is about one user in one conversation.
+    Return the key of a document about one user in one conversation.
     """
     return f"{conversation}/{user}"
 
 
 def to_document(m: Message, stored_ms: int) -> Document:
     """
-    A message as it is stored.
+    Return the document of a message.
     """
     return {
         "_id": message_key(m.identity),
@@ -151,7 +151,7 @@ def to_document(m: Message, stored_ms: int) -> Document:
 
 def to_message(d: Document) -> Message:
     """
-    A stored message.
+    Return the message of a document.
     """
     return Message(
         d["conversation"],
@@ -167,7 +167,7 @@ def to_message(d: Document) -> Message:
 
 def to_cursor(d: Document) -> Cursor:
     """
-    A stored cursor, with what was seen above it.
+    Return the cursor of a document, with the ranges above it.
     """
     seen = tuple((int(first), int(last)) for first, last in d.get("seen") or ())
     return Cursor(
@@ -177,7 +177,7 @@ def to_cursor(d: Document) -> Cursor:
 
 def cursor_document(c: Cursor) -> Document:
     """
-    A cursor as it is stored.
+    Return the document of a cursor.
     """
     document: Document = {
         "_id": member_key(c.conversation, c.user),
@@ -193,7 +193,7 @@ def cursor_document(c: Cursor) -> Document:
 
 def size_of(m: Message) -> int:
     """
-    At least the bytes that its document needs.
+    Return an upper bound of the bytes of a message's document.
     """
     texts = (m.content, m.client_id, m.client_id, m.conversation, m.conversation)
     return _OVERHEAD + sum(len(t) if t.isascii() else 4 * len(t) for t in texts)
@@ -201,7 +201,7 @@ def size_of(m: Message) -> int:
 
 def fits(m: Message) -> bool:
     """
-    Whether MongoDB can have this message at all.
+    Return L{True} if MongoDB can store the message.
     """
     return (
         m.seq > 0
@@ -214,14 +214,14 @@ def fits(m: Message) -> bool:
 
 def storable(conversation: str) -> bool:
     """
-    Whether a conversation of this name can be in the store.
+    Return L{True} if the store can have a conversation of this name.
     """
     return "/" not in conversation and storable_values((conversation,))
 
 
 def storable_values(values: Iterable[Any]) -> bool:
     """
-    Whether MongoDB has a form for these texts and whole numbers.
+    Return L{True} if MongoDB can represent these texts and integers.
     """
     for value in values:
         if isinstance(value, int):
@@ -237,7 +237,7 @@ def storable_values(values: Iterable[Any]) -> bool:
 
 def two_of(conversation: str) -> tuple[int, ...]:
     """
-    The members of a conversation of two; none if it is another one.
+    Return the members of a conversation of two; of another one, none.
     """
     try:
         return members_of(conversation)

@@ -1,5 +1,5 @@
 """
-Groups, their members, and messages that are taken back.
+Groups and their members in MongoDB.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wsmsg.message.store.mongo.documents import (
 from wsmsg.model import Message
 
 _TRIES = 20
-# One command takes no longer than it may with so many.
+# With at most so many changes a command stays within its limit of time.
 _AT_ONCE = 2000
 
 _Changes = Sequence[tuple[Message, GroupChange]]
@@ -39,10 +39,10 @@ _Key = tuple[str, int]
 @attrs.frozen
 class Membership:
     """
-    How a user stands with a group.
+    The membership of a user in a group.
 
-    @ivar joined: the number of the event that made them a member; 0: they are none.
-    @ivar changed: the highest number of the events that name them.
+    @ivar joined: the number of the event with which the user joined; 0: not a member.
+    @ivar changed: the highest number of the events that name the user.
     """
 
     joined: int = 0
@@ -167,7 +167,7 @@ class MongoGroups:
             for e, c in changes
         ]
         if updates:
-            # A duplicate was made by another at this moment, and there it is.
+            # On a duplicate key another process has just created the group.
             await write_updates(self._connection, "groups", updates)
 
     async def _made(self, conversations: Iterable[str]) -> Mapping[str, Document]:
@@ -190,9 +190,9 @@ class MongoGroups:
     async def _stand(
         self, before: Mapping[_Key, Membership], after: Mapping[_Key, Membership]
     ) -> bool:
-        # False: somebody else was there between reading and writing.
+        # Returns False if another process wrote between the read and the write.
         named = [_named(key, now) for key, now in after.items() if key not in before]
-        # All who move in one way are one change; of ten thousand these are few.
+        # Users that change alike share one statement; ten thousand make a few.
         alike: dict[tuple[int, Membership], list[str]] = {}
         for key, now in after.items():
             if key in before and now != before[key]:
@@ -222,10 +222,10 @@ def carried_out(
     changes: _Changes, before: Mapping[_Key, Membership], keys: Iterable[_Key]
 ) -> dict[_Key, Membership]:
     """
-    How users stand after some changes: each goes by the events above the highest one
-    that was carried out for them before.
+    Return the memberships after some changes: each follows the events above the highest
+    one that was applied to it before.
 
-    @param before: how they stood; who is not in it was never named.
+    @param before: the memberships before; users that were never named are missing.
     """
     now = {key: before.get(key, Membership()) for key in keys}
     for event, said in changes:
@@ -252,7 +252,7 @@ def _named(key: _Key, now: Membership) -> Document:
 
 
 def _moved(keys: Sequence[str], changed: int, now: Membership) -> Document:
-    # Only if nobody else changed it: then it is read and decided again.
+    # Matches only if no other process changed it; else it is read and decided again.
     return {
         "q": {"_id": {"$in": keys}, "changed": changed},
         "u": {"$set": {"joined": now.joined, "changed": now.changed}},

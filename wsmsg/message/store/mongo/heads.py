@@ -1,10 +1,10 @@
 """
-Conversations: their heads, and when they changed.
+Conversations in MongoDB: their heads, and when they changed.
 
-A head is the number of the last message, and the messages alone decide it.  What the
-conversation's document says is a hint that may be behind, where a process died after
-it inserted messages and before it said so here; whoever asks for a head looks beyond
-the hint, in one bounded piece of the index.
+A head is the number of the last message; the messages alone decide it.  The head in
+the document of the conversation is a hint.  It may be too low, if a process died after
+it inserted messages and before it updated the hint; so each read of a head also looks
+for messages beyond the hint, in one bounded piece of the index.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from wsmsg.model import INT64_MAX
 
 class MongoHeads:
     """
-    The collection of conversations, and what messages there are beyond it.
+    The collection of conversations, and the messages beyond its hints.
     """
 
     def __init__(self, connection: MongoConnection) -> None:
@@ -38,7 +38,8 @@ class MongoHeads:
 
     async def heads(self, conversations: Iterable[str]) -> dict[str, int]:
         """
-        The last number of each, 0 where there is none, in two round trips.
+        Return the number of the last message of each conversation, 0 if there is none,
+        in two round trips.
         """
         heads = dict.fromkeys(conversations, 0)
         names = [c for c in heads if storable(c)]
@@ -50,8 +51,8 @@ class MongoHeads:
 
     async def reaching(self, wanted: Mapping[str, int]) -> dict[str, int]:
         """
-        The last number of each, or a lower one that is not below the wanted one: then
-        it is known in one round trip.
+        Return the head of each conversation, or a lower number that is not below the
+        wanted one, for which one round trip is enough.
         """
         hints = {**dict.fromkeys(wanted, 0), **await self._hints(wanted)}
         low = {name: hints[name] for name in wanted if hints[name] < wanted[name]}
@@ -59,11 +60,10 @@ class MongoHeads:
 
     async def beyond(self, hints: Mapping[str, int]) -> dict[str, int]:
         """
-        The last numbers of those conversations that have a number above the given
-        one.
+        Return the heads of the conversations that have a number above the given one.
         """
         branches = [
-            # Both bounds, so that what is beyond the conversation is not read.
+            # Both bounds keep the scan of the index within the conversation.
             {"conversation": name, "seq": {"$gt": head, "$lte": INT64_MAX}}
             for name, head in hints.items()
         ]
@@ -91,16 +91,16 @@ class MongoHeads:
         self, heads: Mapping[str, int], stored_ms: int, new: Collection[str]
     ) -> None:
         """
-        These conversations have changed, and have these heads; one round trip.
+        Note that conversations changed and have these heads, in one round trip.
 
-        @param new: those that are probably not known.
+        @param new: the conversations that probably have no document.
         """
         await self._raise(heads, stored_ms, new=new)
 
     async def repair(self, conversations: Iterable[str], stored_ms: int) -> None:
         """
-        Let what is said of these conversations be true, and, where it was not, let
-        them count as changed now: nobody has been told of it before.
+        Correct the hints of these conversations.  A conversation whose hint was wrong
+        counts as changed now: nobody has seen the change before.
         """
         heads = await self.heads(conversations)
         known = {name: head for name, head in heads.items() if head}
@@ -120,7 +120,8 @@ class MongoHeads:
         self, user: int, since_ms: int, limit: int, after: str
     ) -> list[HeadRow]:
         """
-        As the store is asked; three round trips, two of them after each other.
+        As L{wsmsg.message.store.interface.IMessages.conversations_of}; three round
+        trips, two of them one after the other.
         """
         if limit <= 0 or not storable_values((user, since_ms, after)):
             return []
@@ -136,7 +137,7 @@ class MongoHeads:
             whose.append({"_id": {"$in": [g["conversation"] for g in groups]}})
         changed = {
             "updated": {"$gte": since_ms},
-            # No name is as small as an empty one.
+            # Every name is greater than the empty one.
             "$or": [{"updated": {"$gt": since_ms}}, {"_id": {"$gt": after}}],
         }
         found = await gather_lists(

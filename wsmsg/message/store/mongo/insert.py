@@ -1,13 +1,13 @@
 """
-Inserting numbered messages so that of each conversation a prefix is stored.
+Inserts numbered messages so that of each conversation a prefix is stored.
 
-MongoDB inserts in order and stops at the first document that it cannot take, so what is
-stored of a batch is at any moment a prefix of the batch, and so of each conversation
-in it: no reader ever sees a hole, not even between two commands.  Where it stops, all
-messages that are left are looked up, by identity and by number, and the conversations
-that cannot go on are taken out; the rest is inserted in the same way.  A batch costs
-two round trips, one of them to say that the conversations changed; a batch that was
-stored before, in part or wholly, a few more, however many conversations it has.
+MongoDB inserts in order and stops at the first document that fails, so at any moment a
+prefix of the batch is stored, and so a prefix of each conversation in it: no reader
+ever sees a gap, not even between two commands.  Where MongoDB stops, the remaining
+messages are looked up by identity and by number, and the conversations that cannot
+continue are removed; the rest is inserted in the same way.  A batch costs two round
+trips, one of them to update the conversations.  A batch that was stored before, in
+part or in full, costs a few more, however many conversations it has.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.model import Message
 
 _DUPLICATE = frozenset({11000, 11001})
-# Bad value, failed validation, document or key too large: it will be so for ever.
+# Bad value, failed validation, document or key too large: no retry can cure these.
 _REFUSED = frozenset({2, 22, 121, 10334, 17280, 17419, 17420})
 
 
 class InsertProgress:
     """
-    What became of the messages of a batch so far.
+    The outcomes of a batch so far.
 
-    @ivar left: indices of those that are not decided, in their order.
+    @ivar left: the indices of the undecided messages, in order.
     """
 
     def __init__(self, messages: Sequence[Message]) -> None:
@@ -54,13 +54,13 @@ class InsertProgress:
     @property
     def outcomes(self) -> list[Outcome]:
         """
-        One a message, when none is left.
+        One outcome for each message, when none is left.
         """
         return [o for o in self._outcomes if o is not None]
 
     def inserted(self, count: int) -> None:
         """
-        So many of those that were left, from the first on, are stored.
+        Note that the first C{count} of the undecided messages are stored.
         """
         for i in self.left[:count]:
             self._outcomes[i] = Outcome.INSERTED
@@ -68,7 +68,7 @@ class InsertProgress:
 
     def end(self, outcomes: dict[int, Outcome]) -> None:
         """
-        These cannot be stored: the first of each conversation ends it.
+        Note messages that cannot be stored; the first of a conversation ends it.
         """
         ended: set[str] = set()
         left = []
@@ -85,7 +85,7 @@ class InsertProgress:
 
     def begun(self) -> set[str]:
         """
-        The conversations of which the first message was stored.
+        Return the conversations whose first message was stored.
         """
         return {
             m.conversation
@@ -95,7 +95,7 @@ class InsertProgress:
 
     def heads(self) -> dict[str, int]:
         """
-        The conversations of which something was stored, and its last number.
+        Return the last stored number, by conversation.
         """
         return {
             m.conversation: m.seq
@@ -103,9 +103,9 @@ class InsertProgress:
             if outcome is Outcome.INSERTED
         }
 
-    def doubted(self) -> list[str]:
+    def contested(self) -> list[str]:
         """
-        The conversations in which somebody else stored something.
+        Return the conversations in which another process stored messages.
         """
         others = (Outcome.REPEATED, Outcome.TAKEN)
         return [
@@ -128,9 +128,11 @@ class MongoInserts:
         self, messages: Sequence[Message], stored_ms: int
     ) -> list[Outcome]:
         """
-        As the store is asked.
+        As L{wsmsg.message.store.interface.IMessages.insert}.
         """
         run = InsertProgress(messages)
+        # Each pass decides at least one message.  The insert is ordered: MongoDB stores
+        # run.left[:n] and stops, so no message is stored behind a gap.
         while run.left:
             some = list(_up_to(messages, run.left, COMMAND_BYTES))
             documents = [to_document(m, stored_ms) for m in some]
@@ -141,10 +143,10 @@ class MongoInserts:
         heads = run.heads()
         if heads:
             await self._heads.moved(heads, stored_ms, run.begun())
-        doubted = run.doubted()
-        if doubted:
-            # Who stored it may have died before saying that the conversation changed.
-            await self._heads.repair(doubted, stored_ms)
+        contested = run.contested()
+        if contested:
+            # The process that stored messages may have died before it moved the head.
+            await self._heads.repair(contested, stored_ms)
         return run.outcomes
 
     async def _stopped(

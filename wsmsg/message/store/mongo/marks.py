@@ -1,9 +1,9 @@
 """
-What users have seen, in MongoDB: cursors, and ranges of numbers above them.
+Read marks in MongoDB: cursors, and ranges of read messages above them.
 
-A cursor without ranges is raised by whoever knows a higher one, and the order does not
-matter.  Ranges are read, decided about and written only if nobody else wrote meanwhile;
-else it is done again with what is there then.
+A cursor without ranges is raised by whoever knows a higher one, in any order.  Ranges
+are read, changed, and written only if no other process wrote meanwhile; else the change
+is made again with the new ranges.
 """
 
 from __future__ import annotations
@@ -45,23 +45,22 @@ from wsmsg.message.store.read_ranges import (
 from wsmsg.model import Cursor, Mark, conversation_of, is_group
 
 _TRIES = 20
-# As for what is raised: a statement for many documents.
+# As in bulk_raise: one statement for many documents.
 _AT_ONCE = 100
 
 _Key = tuple[str, int]
-#: Conversation to ranges of numbers.
+#: Ranges of numbers by conversation.
 _Spans = dict[str, list[tuple[int, int]]]
 
 
 @attrs.frozen
 class CursorTarget:
     """
-    What was seen of one conversation by one user.
+    A change to the messages that one user has read in one conversation.
 
-    @ivar to: the cursor is to be no less than this, and what is C{seen} in it was
-        seen as well; all of that is there.
-    @ivar floor: up to this number nothing need be seen.
-    @ivar passing: whether the cursor is to go over what nobody has to see.
+    @ivar to: raise the cursor to at least this; its C{seen} ranges are known to exist.
+    @ivar floor: messages up to this number need no reading.
+    @ivar passing: whether the cursor may pass messages that need no reading.
     """
 
     to: Cursor
@@ -71,7 +70,7 @@ class CursorTarget:
 
 class FoundMarks:
     """
-    What is known of messages: their ids, and whom they are from.
+    The messages that were found: their ids and senders.
     """
 
     def __init__(self) -> None:
@@ -85,14 +84,14 @@ class FoundMarks:
 
     def has(self, mark: Mark) -> bool:
         """
-        Whether it is of a message that is there.
+        Return L{True} if the marked message exists.
         """
         facts = self._messages.get(mark.conversation, {}).get(mark.seq)
         return facts is not None and mark.message_id in (0, facts[0])
 
     def passed(self, name: str, user: int) -> list[int]:
         """
-        The numbers that this user need not see.
+        Return the numbers that this user need not read.
         """
         alone = name == conversation_of(user, user)
         return [
@@ -104,8 +103,8 @@ class FoundMarks:
 
 class MongoMarks:
     """
-    Changes of what users have seen: three round trips a batch, a few more where others
-    change the same, or the cursor rises far.
+    Changes of read marks, in three round trips for each batch, and a few more where
+    others change the same cursors, or a cursor rises far.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class MongoMarks:
 
     async def move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
         """
-        As the store is asked.
+        As L{wsmsg.message.store.interface.IReadMarks.move_cursors}.
         """
         moves = await self._cursors.moves(cursors)
         wants = {
@@ -128,20 +127,20 @@ class MongoMarks:
             for key, (now, to) in moves.items()
             if to.seen or (now is not None and now.seen)
         }
-        risen = await self._cursors.rise(
+        raised = await self._cursors.rise(
             {key: move for key, move in moves.items() if key not in wants}
         )
         if not wants:
-            return risen
+            return raised
         before = {key: now for key in wants if (now := moves[key][0]) is not None}
         found = FoundMarks()
         await self._look(found, _spans(wants, before))
         more, _ = await self._settle(wants, before, found)
-        return risen + more
+        return raised + more
 
     async def mark(self, marks: Sequence[Mark]) -> Marked:
         """
-        As the store is asked.
+        As L{wsmsg.message.store.interface.IReadMarks.mark}.
         """
         keys = {
             (m.conversation, m.user): None
@@ -167,17 +166,17 @@ class MongoMarks:
         for m, known in zip(marks, good, strict=True):
             if known:
                 there.setdefault((m.conversation, m.user), []).append((m.seq, m.seq))
-        risen, seen = await self._settle(_wants(there, floors), now, found)
+        raised, seen = await self._settle(_wants(there, floors), now, found)
         return Marked(
             [
                 known and m.seq in seen[m.conversation, m.user]
                 for m, known in zip(marks, good, strict=True)
             ],
-            risen,
+            raised,
         )
 
     async def _floors(self, keys: Sequence[_Key]) -> dict[_Key, int]:
-        # Up to which number users may not read; only of those who may read at all.
+        # The last number that a user may not read, for the users that may read at all.
         groups = [key for key in keys if is_group(key[0])]
         readable = await self._groups.readable_from(groups)
         floors = {key: first - 1 for key, first in readable.items()}
@@ -213,7 +212,7 @@ class MongoMarks:
         now: Mapping[_Key, Cursor],
         found: FoundMarks,
     ) -> tuple[list[Cursor], dict[_Key, ReadRanges]]:
-        risen: list[Cursor] = []
+        raised: list[Cursor] = []
         seen: dict[_Key, ReadRanges] = {}
         for _ in range(_TRIES):
             decided = await self._decide(wants, now, found)
@@ -223,13 +222,13 @@ class MongoMarks:
                 key: _cursor(wants[key].to, before[key], decided[key]) for key in wants
             }
             missed = await self._write(before, after)
-            risen += [
+            raised += [
                 _told(to)
                 for key, to in after.items()
                 if key not in missed and _told(to) != _told(before[key] or Cursor(*key))
             ]
             if not missed:
-                return risen, seen
+                return raised, seen
             now = await self._cursors.standings(list(missed))
             wants = {key: wants[key] for key in missed}
         raise Unavailable("other Messages keep changing what the same users have seen")
@@ -271,7 +270,7 @@ class MongoMarks:
         self, before: Mapping[_Key, Cursor | None], after: Mapping[_Key, Cursor]
     ) -> dict[_Key, None]:
         """
-        @return: those that somebody else wrote meanwhile.
+        @return: the keys that another process wrote meanwhile.
         """
         new, moved = [], []
         for key, to in after.items():
@@ -294,7 +293,7 @@ class MongoMarks:
             written += reply["n"]
         if written == len(new) + len(moved):
             return {}
-        # What was repeated after a lost connection is there already.
+        # A command that was repeated after a loss may have stored it already.
         there = await self._cursors.standings(list(after))
         return {
             key: None for key, to in after.items() if not _covers(there.get(key), to)
@@ -323,7 +322,7 @@ def _spans(wants: Mapping[_Key, CursorTarget], now: Mapping[_Key, Cursor]) -> _S
         read = _before(want, now.get(key)).read
         seqs = [seq for ends in want.to.seen for seq in ends]
         spans.setdefault(key[0], []).extend(scan_windows(read, seqs, STEPS[0]))
-        # Of what was seen before it is to be known as well whether it is there.
+        # The messages of earlier ranges are looked up as well.
         spans[key[0]] += [(seq, seq) for seq in seqs if seq <= read]
     return spans
 
@@ -351,7 +350,7 @@ def _covers(there: Cursor | None, to: Cursor) -> bool:
 
 
 def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:
-    # Only documents that are as they were read are found.
+    # Matches only documents that are as they were read.
     keys = [member_key(to.conversation, to.user) for _, to in moves]
     place = {"$indexOfArray": [{"$literal": keys}, "$_id"]}
 

@@ -1,8 +1,8 @@
 """
-Connections to MongoDB as txmongo makes them, and what it leaves out: why one could not
-be made, what became of a login, SCRAM-SHA-256, certificates by host.
+Connections to MongoDB by txmongo, and what txmongo lacks: the reason of a failed
+connection, the outcome of the login, SCRAM-SHA-256, certificates by host name.
 
-Importing this imports the reactor.
+Importing this module imports the reactor.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from wsmsg.dependency.tls import trust_root
 from wsmsg.message.store.mongo.scram import Refused, Scram
 from wsmsg.settings.urls.mongo import MongoUrl
 
-# txmongo takes its first delay for the longest that a connection may take to be made,
-# and to be greeted, as well.
+# txmongo uses its first delay as the limit for connecting, and for the hello, as well.
 _LEAST_DELAY_S = 1.0
 # After so many failures the delay is the longest.
 _MANY = 1000
@@ -40,11 +39,10 @@ class Pool(ConnectionPool):  # type: ignore[misc]
     """
     A few connections to one server or replica set.
 
-    @ivar refusal: why the server does not believe who we are; empty: it was not
-        asked, or does.
+    @ivar refusal: why the server refused the login; empty: it did not.
     @ivar problem: why the last connection that failed did.
-    @ivar failures: how many failed.
-    @ivar cause: what a connection knows of its end that its factory is not told.
+    @ivar failures: the number of connections that failed.
+    @ivar cause: the reason of a loss that only the connection knows, for its factory.
     """
 
     def __init__(self, url: MongoUrl, backoff: Backoff) -> None:
@@ -61,8 +59,8 @@ class Pool(ConnectionPool):  # type: ignore[misc]
             retry_delay=first_s,
             max_delay=max(first_s, backoff(_MANY)),
         )
-        # It dials each address by its number, which no certificate has, and then ends
-        # the good connections.  We look at the server ourselves.
+        # The pinger dials each host by its address, for which no certificate is valid,
+        # and then ends the good connections.  MongoConnection pings instead.
         getattr(self, "_ConnectionPool__pinger_discovery").stop()  # noqa: B009
         if url.user:
             self.authenticate(url.auth_source, url.user, url.password, url.mechanism)
@@ -72,13 +70,13 @@ class Pool(ConnectionPool):  # type: ignore[misc]
 
     def on_failure(self, call: Callable[[], object]) -> None:
         """
-        Have this called after each failure of a connection.
+        Call C{call} after each failure of a connection.
         """
         self._on_failure = call
 
     def abort(self) -> Deferred[None]:
         """
-        End all connections now, whatever is on its way.
+        Abort all connections at once, with the commands in flight.
 
         @return: a Deferred that fires in the next turn of the reactor.
         """
@@ -89,7 +87,7 @@ class Pool(ConnectionPool):  # type: ignore[misc]
         return ended
 
     def _watch(self, factory: Any) -> None:
-        # There is no other way to learn why: txmongo tells nobody.
+        # There is no other way to learn the reason: txmongo does not report it.
         for name in ("clientConnectionFailed", "clientConnectionLost"):
             setattr(factory, name, self._noting(getattr(factory, name)))
 
@@ -107,7 +105,7 @@ class Pool(ConnectionPool):  # type: ignore[misc]
 
 class _Protocol(MongoProtocol):  # type: ignore[misc]
     """
-    A connection that tells its pool what became of the login.
+    A connection that reports the outcome of the login to its pool.
     """
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -132,7 +130,7 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
             pool.refusal = str(e)
             raise
         except KeyError:
-            # txmongo's own methods look for what a refusal has not.
+            # txmongo's own methods expect keys that a refusal lacks.
             pool.refusal = "the login was refused"
             raise
         pool.refusal = ""
@@ -150,7 +148,7 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
         await super().authenticate(database, user, password, mechanism)
 
     async def _scram(self, database: str, scram: Scram) -> bool:
-        # False: neither this user nor this server has the mechanism.
+        # Returns False if the user or the server lacks the mechanism.
         reply = await self._say(
             {
                 "saslStart": 1,
@@ -172,7 +170,7 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
         if not reply["done"]:
             reply = await self._say({**turn, "payload": b""})
             if not _of(reply, "done"):
-                raise Refused("the login came to no end")
+                raise Refused("the login did not end")
         return True
 
     async def _say(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +183,7 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
 @implementer(IOpenSSLClientConnectionCreator)
 class _ByHost:
     """
-    TLS with whichever host is dialled: each has to show a certificate of its name.
+    TLS that checks the certificate for the name of the host that is dialled.
     """
 
     def __init__(self, url: MongoUrl) -> None:
@@ -196,7 +194,7 @@ class _ByHost:
                 self._key = PrivateCertificate.loadPEM(f.read())
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
-        # The host that txmongo's factory dials just now.
+        # The host that txmongo's factory is dialling.
         host = tlsProtocol.factory.wrappedFactory.connector.host
         creator = optionsForClientTLS(host, self._trust, self._key)
         made: Connection = creator.clientConnectionForTLS(tlsProtocol)
@@ -205,9 +203,9 @@ class _ByHost:
 
 def resolved(url: MongoUrl) -> MongoUrl:
     """
-    The same with the hosts that DNS tells now.  It blocks.
+    Return the URL with the hosts that DNS has now.  Blocks.
 
-    @raise pymongo.errors.PyMongoError: DNS does not tell.
+    @raise pymongo.errors.PyMongoError: DNS has none.
     """
     ((name, _),) = url.hosts
     found = parse_uri(f"mongodb+srv://{name}/")

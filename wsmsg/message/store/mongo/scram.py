@@ -1,6 +1,5 @@
 """
-How a user proves to MongoDB that they know the password: SCRAM-SHA-256 (RFC 5802,
-RFC 7677), which the driver does not have.
+The login by SCRAM-SHA-256 (RFC 5802, RFC 7677), which the driver lacks.
 """
 
 from __future__ import annotations
@@ -12,19 +11,19 @@ from hashlib import pbkdf2_hmac, sha256
 
 from pymongo.saslprep import saslprep
 
-#: The server chooses the work; less than this gives the password away.
+#: The server chooses the iterations; fewer than this would expose the password.
 _LEAST_ITERATIONS = 4096
 
 
 class Refused(Exception):
     """
-    The exchange cannot go on, and why.
+    The login failed, with the reason.
     """
 
 
 class Scram:
     """
-    One exchange, from the side of the client.
+    One login, from the side of the client.
 
     @param nonce: random, printable, without a comma.
     """
@@ -38,13 +37,13 @@ class Scram:
 
     def first(self) -> bytes:
         """
-        What the client says first.
+        Return the first message of the client.
         """
         return b"n,," + self._bare.encode()
 
     def proof(self, said: bytes) -> bytes:
         """
-        What the client says to the server's first answer.
+        Return the answer to the first message of the server.
         """
         parts = _parts(said)
         nonce = parts.get("r", "")
@@ -64,7 +63,9 @@ class Scram:
 
     def check(self, said: bytes) -> None:
         """
-        Whether the server knows the password as well, by its last answer.
+        Check by the last message of the server that it knows the password as well.
+
+        @raise Refused: it does not.
         """
         signature = b64decode(_parts(said).get("v", ""))
         if not hmac.compare_digest(signature, self._expected):

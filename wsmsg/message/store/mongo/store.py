@@ -1,15 +1,10 @@
 """
 The store in MongoDB: L{IMessageStore} for many Messages.
 
-What a batch does is in rooms of its own: L{wsmsg.message.store.mongo.insert},
-L{wsmsg.message.store.mongo.heads}, L{wsmsg.message.store.mongo.groups},
-L{wsmsg.message.store.mongo.cursors}, L{wsmsg.message.store.mongo.marks} and
-L{wsmsg.message.store.mongo.unread}; the documents are in
-L{wsmsg.message.store.mongo.documents}.
-
-All reads are from the primary with read concern I{local}: what a majority has
-acknowledged is in there, whereas I{majority} may for a moment after an election show
-less.  Importing this imports the reactor.
+This module has the simple reads; the other roles are in modules of their own.  All
+reads are from the primary with read concern I{local}: that includes all that a majority
+acknowledged, whereas I{majority} may show less for a moment after an election.
+Importing this module imports the reactor.
 """
 
 from __future__ import annotations
@@ -53,8 +48,8 @@ from wsmsg.message.store.mongo.unread import MongoUnread
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message, MessageIdentity
 from wsmsg.settings.urls.mongo import MongoUrl
 
-# The limit of an index of all that is there; after that it is asked for again, and a
-# server that is still at it goes on.
+# The limit of building an index; after that the command is sent again, and a server
+# that is still building continues.
 _INDEX_S = 600.0
 
 
@@ -63,8 +58,8 @@ class MongoStore:
     """
     The store in one database.
 
-    @param reactor: the time, and threads for DNS; connections are made by the
-        reactor that is installed.
+    @param reactor: the time, and threads for DNS; the connections are made by the
+        installed reactor.
     """
 
     def __init__(
@@ -193,7 +188,7 @@ class MongoStore:
         if not storable(conversation) or not storable_values((after,)):
             return [], 0
         limit = max(limit, 0)
-        # Numbers have no holes, so both bounds give as many as are asked for.
+        # Numbers have no gaps, so both bounds give as many messages as are wanted.
         between = {"$gt": after, "$lte": min(after + limit, INT64_MAX)}
         found = await gather_lists(
             [
@@ -221,7 +216,7 @@ class MongoStore:
         return messages, beyond.get(conversation, max(hint, last))
 
     async def _sparse(self, conversation: str, after: int, limit: int) -> list[Message]:
-        # A conversation that was brought from elsewhere may begin later than with 1.
+        # An imported conversation may begin later than with 1.
         wanted = {"conversation": conversation, "seq": {"$gt": after}}
         found = await self._connection.documents(
             find("messages", wanted, sort={"seq": 1}, limit=limit)
@@ -231,8 +226,8 @@ class MongoStore:
 
 async def prepare(run: Run) -> None:
     """
-    See that the database is one that this version can use and may write to, and that
-    it has the indexes.
+    Check that this version can use the database and may write to it, and create the
+    indexes.
 
     @raise Unavailable: in one sentence, what is missing.
     """
@@ -243,7 +238,7 @@ async def prepare(run: Run) -> None:
     )
     written = await run(update("meta", [opened]))
     for error in written.get("writeErrors", ()):
-        # Another Message may open a new database at this moment.
+        # Another Message may be preparing the same new database.
         if error["code"] != 11000:
             raise Unavailable(f"MongoDB: cannot write: {error.get('errmsg')}")
     meta = await run(find("meta", {"_id": "store"}))

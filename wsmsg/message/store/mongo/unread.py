@@ -1,8 +1,9 @@
 """
-What users have not seen, in MongoDB.
+Unread messages in MongoDB.
 
-Each piece of a conversation that a user has not seen, before and between what was
-marked, is a branch of its own, so that the index by number is read and no more.
+Each piece of a conversation that a user has not read, between and above the read
+ranges, is a branch of its own, so that the query reads only pieces of the index by
+number.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _PLACE = {"_id": 0, "conversation": 1, "seq": 1, "message_id": 1}
 
 class MongoUnread:
     """
-    Reads of messages that were not seen: a few round trips each.
+    Reads of unread messages, in a few round trips each.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class MongoUnread:
 
     async def _pieces(self, user: int, names: Sequence[str]) -> list[Document]:
         """
-        What to look for in these conversations, as far as the user is in them.
+        Return the pieces to read of these conversations, where the user is a member.
         """
         keys = [(name, user) for name in names if storable(name)]
         cursors, readable = await both(
@@ -183,7 +184,7 @@ def _pieces(name: str, user: int, seen: ReadRanges) -> list[Document]:
     return [
         {
             "conversation": name,
-            # Both bounds, so that what is beyond the conversation is not read.
+            # Both bounds keep the scan of the index within the conversation.
             "seq": {"$gte": first, "$lte": INT64_MAX if last is None else last},
             **others,
         }

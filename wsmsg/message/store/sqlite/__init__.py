@@ -1,5 +1,12 @@
 """
-The store in one SQLite file.
+The embedded store: a SQLite file on this machine, used by one Message.
 
-    events   events as the store applies them, by kind
+archive  one snapshot of the file, for an export
+backend  makes the store for the settings
+cursors  raises cursors, by cursors and by marks
+events   applies events, one function for each kind
+file     the tables, and the reader and the writer of messages
+groups   the rows of groups and members
+marks    the read ranges above cursors, and unread messages
+store    IMessageStore: one thread that reads, one that writes
 """

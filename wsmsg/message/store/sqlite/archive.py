@@ -1,5 +1,5 @@
 """
-The embedded store as a whole: one moment of it, read beside whoever uses the file.
+One snapshot of the embedded store, which a Message may use meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wsmsg.message.store.sqlite.file import STORE, StoreReader
 from wsmsg.model import Cursor, Message
 from wsmsg.sqlite.file import InUse, SqliteFile
 
-# max(seq) of each is one look into the index; a GROUP BY would read all of it.
+# max(seq) of a conversation is one step in the index; GROUP BY would scan all of it.
 _EXTENTS = """
     SELECT json_group_array(json_array(name, head)) FROM (
         SELECT name, (SELECT max(seq) FROM messages WHERE conversation = c.id) AS head
@@ -73,7 +73,7 @@ class ArchiveReader(StoreReader):
             raise Unavailable(f"there is no store {self._path}")
         owner = SqliteFile(self._path, STORE)
         try:
-            # Checks the file, and brings it to the tables of this version.
+            # Checks the file, and migrates it to the tables of this version.
             owner.open()
         except InUse:
             pass
@@ -81,11 +81,11 @@ class ArchiveReader(StoreReader):
             owner.close()
         super().open()
         self._file.run("BEGIN")
-        # A transaction begins with the first thing that it reads.
+        # The snapshot of a transaction is taken at its first read.
         (version,) = self._file.row("PRAGMA user_version")
         if version != STORE.version:
             raise Unavailable(
-                f"store {self._path} is used by a wsmsg of another version (its "
+                f"store {self._path} is used by another version of wsmsg (its "
                 f"schema is {version}, here it is {STORE.version}): stop that first"
             )
 
@@ -108,9 +108,9 @@ class ArchiveReader(StoreReader):
 @implementer(IStoreArchive)
 class SqliteArchive:
     """
-    The store in the file C{path}, as it is when this is opened.
+    The store in the file C{path}, as it is when this object is opened.
 
-    @param worker: does what blocks; it is told to quit at the end.
+    @param worker: makes the blocking calls; L{SqliteArchive.close} ends it.
     """
 
     def __init__(self, path: str, worker: IWorker) -> None:

@@ -1,5 +1,5 @@
 """
-Raising cursors in the file of the embedded store, by cursors and by marks.
+Raises cursors in the file of the embedded store, by cursors and by marks.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import msgspec
 from wsmsg.message.store.interface import Marked
 from wsmsg.message.store.read_ranges import ReadRanges, merged
 from wsmsg.message.store.sqlite.groups import GroupRows
-from wsmsg.message.store.sqlite.marks import ReadQuery, SeenRows, keep
+from wsmsg.message.store.sqlite.marks import ReadQuery, SeenRows, store_ranges
 from wsmsg.model import INT64_MAX, Cursor, InvalidName, Mark, is_group, members_of
 from wsmsg.sqlite.file import SqliteFile
 from wsmsg.sqlite.rows import write
 
 _Key = tuple[str, int]
-#: Cursors and heads of those conversations that are there.
+#: Returns cursors and heads, of the conversations that exist.
 _Heights = Callable[[Sequence[_Key]], dict[_Key, tuple[Cursor | None, int]]]
 
+# "WHERE true" keeps the parser from reading ON CONFLICT as the condition of a join.
 _MOVE = """
     INSERT INTO cursors (conversation, user, delivered, read)
     SELECT c.id, column2, column3, column4
@@ -32,8 +33,8 @@ _MOVE = """
 
 class CursorMoves:
     """
-    The changes of cursors and of what was seen above them.  Only the thread of the
-    file may use it.
+    The changes of cursors and of the ranges above them.  Only the thread of the file
+    may use it.
     """
 
     def __init__(
@@ -52,15 +53,15 @@ class CursorMoves:
         wanted: dict[_Key, Cursor] = {}
         for c in cursors:
             key = (c.conversation, c.user)
-            wanted[key] = _risen(wanted.get(key), c, INT64_MAX)
+            wanted[key] = _raised(wanted.get(key), c, INT64_MAX)
         moving: dict[_Key, tuple[Cursor | None, Cursor]] = {}
-        sights = []
+        queries = []
         for key, (now, head) in self._heights(list(wanted)).items():
-            moved = _risen(now, wanted[key], head)
+            moved = _raised(now, wanted[key], head)
             if moved != (now or Cursor(*key)) or moved.seen:
                 moving[key] = (now, moved)
                 if moved.seen or moved.read > (now.read if now else 0):
-                    sights.append(
+                    queries.append(
                         ReadQuery(
                             key,
                             now,
@@ -70,11 +71,11 @@ class CursorMoves:
                             passing=not moved.seen,
                         )
                     )
-        seen, ranges = self._look(sights)
+        seen, ranges = self._advance(queries)
         for key, after in seen.items():
             now, moved = moving[key]
             moving[key] = (now, _reaching(moved, after.read))
-        return self._keep(moving, ranges, seen)
+        return self._store(moving, ranges, seen)
 
     def mark(self, marks: Sequence[Mark]) -> Marked:
         places = [(m.conversation, m.seq) for m in marks]
@@ -93,24 +94,24 @@ class CursorMoves:
                 numbers.setdefault(key, []).append((m.seq, m.seq))
         heights = self._heights(list(numbers))
         now = {key: cursor for key, (cursor, _) in heights.items()}
-        sights = [
+        queries = [
             ReadQuery(key, *heights[key], floor=floors[key], marked=merged(marked))
             for key, marked in numbers.items()
         ]
-        seen, ranges = self._look(sights, always=True)
+        seen, ranges = self._advance(queries, always=True)
         moving = {
             key: (now[key], _reaching(now[key] or Cursor(*key), after.read))
             for key, after in seen.items()
         }
-        risen = self._keep(moving, ranges, seen)
+        raised = self._store(moving, ranges, seen)
         known = [
             good and m.seq in seen[m.conversation, m.user]
             for m, good in zip(marks, there, strict=True)
         ]
-        return Marked(known, risen)
+        return Marked(known, raised)
 
     def _floors(self, keys: Sequence[_Key]) -> dict[_Key, int]:
-        # Up to which number users may not read; only of those who may read at all.
+        # The last number that a user may not read, for the users that may read at all.
         groups = [key for key in keys if is_group(key[0])]
         floors = {key: n - 1 for key, n in self._groups.readable_from(groups).items()}
         for name, user in keys:
@@ -118,41 +119,41 @@ class CursorMoves:
                 floors[name, user] = 0
         return floors
 
-    def _look(
-        self, sights: Sequence[ReadQuery], *, always: bool = False
+    def _advance(
+        self, queries: Sequence[ReadQuery], *, always: bool = False
     ) -> tuple[dict[_Key, ReadRanges], dict[_Key, tuple[tuple[int, int], ...]]]:
-        # What was seen then, and the ranges before; without always only of those
-        # that have ranges, as a cursor alone goes no further than it is told.
-        ranges = self._seen.ranges([s.key for s in sights])
+        # Returns what was read after the change, and the ranges before it.  Unless
+        # always, queries without ranges are left out: their cursors need no search.
+        ranges = self._seen.ranges([q.key for q in queries])
         seen = {
-            s.key: self._seen.after(s, ranges.get(s.key, ()))
-            for s in sights
-            if always or s.marked or s.key in ranges
+            q.key: self._seen.advanced(q, ranges.get(q.key, ()))
+            for q in queries
+            if always or q.marked or q.key in ranges
         }
         return seen, ranges
 
-    def _keep(
+    def _store(
         self,
         moving: dict[_Key, tuple[Cursor | None, Cursor]],
         ranges: dict[_Key, tuple[tuple[int, int], ...]],
         seen: dict[_Key, ReadRanges],
     ) -> list[Cursor]:
-        risen, rows = [], []
+        raised, rows = [], []
         for key, (now, moved) in moving.items():
             moved = msgspec.structs.replace(moved, seen=())
             rose = moved != (now or Cursor(*key))
             if rose:
-                risen.append(moved)
+                raised.append(moved)
             if rose or now is None:
                 rows.append((*key, moved.delivered, moved.read))
         if rows or any(after.ranges != ranges.get(k, ()) for k, after in seen.items()):
             with self._file.transaction():
                 write(self._file, _MOVE, rows)
-                keep(self._file, ranges, seen.items())
-        return risen
+                store_ranges(self._file, ranges, seen.items())
+        return raised
 
 
-def _risen(now: Cursor | None, to: Cursor, head: int) -> Cursor:
+def _raised(now: Cursor | None, to: Cursor, head: int) -> Cursor:
     delivered, read, seen = (now.delivered, now.read, now.seen) if now else (0, 0, ())
     return Cursor(
         to.conversation,

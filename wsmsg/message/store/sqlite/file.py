@@ -1,10 +1,9 @@
 """
-The file of the embedded store, as the store's two threads see it.
+The file of the embedded store, as its two threads use it.
 
-Messages lie in the order in which they were stored, so a batch is written to few
-pages whatever its conversations are; identity and number are unique indexes.  A
-conversation's head is the last entry of the latter, nothing that each message would
-have to move.
+Messages lie in the order in which they were stored, so that a batch touches few pages
+whatever its conversations are.  Identity and number are unique indexes.  The head of a
+conversation is the last entry of the latter, so that no message has to update it.
 """
 
 from __future__ import annotations
@@ -70,7 +69,8 @@ STORE = Schema(
     scripts=(_FIRST, GROUPS, SEEN),
 )
 
-# A conversation that is not there yet gives NULL, which the table refuses.
+# One statement inserts a batch.  A conversation that does not exist yet gives NULL,
+# which violates NOT NULL: the batch fails as a whole and is inserted row by row.
 _INSERT = """
     INSERT INTO messages (conversation, sender, client_id, message_id, content, kind,
                           time_ms, seq, stored_ms)
@@ -85,7 +85,8 @@ _JSON = """
 """
 _HEAD = "(SELECT max(seq) FROM messages WHERE conversation = c.id)"
 
-# CROSS JOIN: SQLite keeps the order of the tables.
+# CROSS JOIN makes SQLite keep the order of the tables: it looks up each key by the
+# unique indexes, and never scans messages, whatever its statistics say.
 _FIND = f"""
     SELECT json_group_array({_JSON}) FROM {{rows}}
     CROSS JOIN conversations c ON c.name = column1
@@ -104,6 +105,8 @@ _PAGE = f"""
         ) m
     ) FROM conversations c WHERE c.name = ?1
 """
+# Only the last message of each of the user's conversations is read; the row value
+# (stored_ms, name) continues a list where the last page ended.
 _CONVERSATIONS_OF = f"""
     SELECT json_group_array(json_array(name, seq, stored_ms)) FROM (
         SELECT c.name, m.seq, m.stored_ms FROM members
@@ -131,7 +134,7 @@ _cursors = msgspec.json.Decoder(
 
 class StoreReader:
     """
-    All that only reads.  Only one thread may use it.
+    The reads.  Only one thread may use it.
     """
 
     def __init__(self, path: str, *, reads: bool = True) -> None:
@@ -174,7 +177,7 @@ class StoreReader:
     def conversations_of(
         self, user: int, since_ms: int, limit: int, after: str
     ) -> list[HeadRow]:
-        # No name is as small as an empty one.
+        # Every name is greater than the empty one.
         key = (user, since_ms, after, max(limit, 0))
         try:
             row = self._file.row(_CONVERSATIONS_OF, key)
@@ -191,7 +194,7 @@ class StoreReader:
         self, keys: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], tuple[Cursor | None, int]]:
         """
-        Cursors and heads, without what names a conversation that is not there.
+        Return cursors and heads, without the keys of conversations that do not exist.
         """
         return {
             (name, user): (
@@ -206,7 +209,7 @@ class StoreReader:
 
 class StoreWriter(StoreReader):
     """
-    All that changes the file.  Only one thread may use it.
+    The writes.  Only one thread may use it.
     """
 
     def __init__(self, path: str) -> None:
@@ -235,7 +238,7 @@ class StoreWriter(StoreReader):
     def _insert_all(self, rows: Sequence[tuple[Any, ...]]) -> None:
         new = [row[0] for row in rows if row[7] == 1]
         if not new and len(rows) <= MOST:
-            # A statement by itself is a transaction, and a step less each way.
+            # A single statement is a transaction, without BEGIN and COMMIT.
             write(self._file, _INSERT, rows)
             return
         with self._file.transaction():

@@ -1,10 +1,10 @@
 """
 Groups in the file of the embedded store.
 
-Who is a member now is also in C{members}, where the conversations of two users are,
-so that a user's conversations are one list.  C{changed} is the number of the last
-event that named the user: an event that is applied again, after later ones, is told
-by it.
+Current members are also in C{members}, next to the conversations of two users, so that
+the conversations of a user are one list.  C{changed} is the number of the last event
+that named the user, so that an event that is applied again, after later ones, has no
+effect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wsmsg.model import Message
 from wsmsg.sqlite.file import SqliteFile, Unfit
 from wsmsg.sqlite.rows import select, write
 
-#: What version 2 of the store's tables has more than version 1.
+#: The tables that version 2 of the store added.
 GROUPS = """
     CREATE TABLE groups (
         conversation INTEGER PRIMARY KEY,
@@ -42,7 +42,8 @@ _MAKE = """
     INSERT OR IGNORE INTO groups (conversation, name, owner, history, made)
     VALUES (?, ?, ?, ?, ?)
 """
-# The rows are (group, user, number of the event); joined is 0 for who is no member.
+# The rows are (group, user, number of the event).  A user whose C{joined} is 0 is not a
+# member; the condition on C{changed} makes an event that was applied before a no-op.
 _ADD = """
     INSERT INTO group_members (conversation, user, joined, changed)
     SELECT column1, column2, column3, column3 FROM {rows} WHERE column1 IS NOT NULL
@@ -61,6 +62,8 @@ _NAMED = """
     FROM {rows} CROSS JOIN group_members g
         ON g.conversation = column1 AND g.user = column2
 """
+# C{members} follows C{group_members}: add the named users that are members now, and
+# remove those that are not.
 _LIST = f"""
     INSERT OR IGNORE INTO members (user, conversation)
     SELECT g.user, g.conversation {_NAMED} WHERE g.joined
@@ -105,7 +108,7 @@ _some = msgspec.json.Decoder(list[tuple[int, int]])
 
 class GroupRows:
     """
-    What is read of groups.  Only the thread of the file may use it.
+    The reads of groups.  Only the thread of the file may use it.
     """
 
     def __init__(self, file: SqliteFile) -> None:

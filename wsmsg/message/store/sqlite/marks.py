@@ -1,7 +1,7 @@
 """
-What users have seen in the file of the embedded store, and what they have not.
+Read ranges in the file of the embedded store, and unread messages.
 
-Above a cursor there is a row for each range of numbers that were seen.
+Each range of read messages above a cursor is a row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
 from wsmsg.sqlite.file import SqliteFile, Unfit
 from wsmsg.sqlite.rows import select, storable, write
 
-#: What version 3 of the store's tables has more than version 2.
+#: The tables that version 3 of the store added.
 SEEN = """
     CREATE TABLE seen (
         conversation INTEGER NOT NULL,
@@ -46,7 +46,7 @@ _PLACED = """
     FROM {rows} CROSS JOIN conversations c ON c.name = column1
     CROSS JOIN messages m ON m.conversation = c.id AND m.seq = column2
 """
-# Without those that the user has to see.
+# The messages that need no reading: events, and the user's own.
 _PASSED = f"""
     SELECT json_group_array(m.seq) FROM conversations c
     CROSS JOIN messages m ON m.conversation = c.id AND m.seq BETWEEN ? AND ?
@@ -63,6 +63,8 @@ _DROP = """
         FROM {rows} CROSS JOIN conversations c ON c.name = column1
     )
 """
+# The conversations of a user, with the last number that needs no reading: the cursor,
+# or in a group without history the number before that of joining.
 # ?1: the user, ?2: the name of the conversation with themself.
 _MINE = """
     SELECT c.id, c.name, max(
@@ -75,6 +77,8 @@ _MINE = """
     LEFT JOIN group_members m ON m.conversation = c.id AND m.user = ?1
     WHERE members.user = ?1
 """
+# The range that may hold a message is the last one that begins at or before it: one
+# step in the primary key of C{seen}.  The message is unread if the range ends before.
 _UNREAD = f"""
     FROM mine CROSS JOIN messages m ON m.conversation = mine.id AND m.seq > mine.read
     WHERE m.kind < {FIRST_EVENT} AND (m.sender <> ?1 OR mine.name = ?2)
@@ -84,6 +88,7 @@ _UNREAD = f"""
             ORDER BY s.first DESC LIMIT 1
         ), 0) < m.seq
 """
+# MATERIALIZED: the count and the page both read the list, which is computed once.
 _LIST = f"""
     WITH mine AS ({_MINE}),
     unread AS MATERIALIZED (SELECT mine.name, m.id, m.message_id {_UNREAD})
@@ -122,14 +127,14 @@ _located = msgspec.json.Decoder(list[tuple[int, str, int]])
 @attrs.frozen
 class ReadQuery:
     """
-    What is asked about one user in one conversation.
+    A change to the messages that one user has read in one conversation.
 
-    @ivar now: the cursor; nothing where there is none yet.
-    @ivar head: the last number there is.
-    @ivar floor: up to this number nothing need be seen.
-    @ivar read: a cursor that was given.
-    @ivar marked: ranges that were seen as well; all of them are there.
-    @ivar passing: whether the cursor is to go over what nobody has to see.
+    @ivar now: the cursor; L{None}: there is none yet.
+    @ivar head: the number of the last message.
+    @ivar floor: messages up to this number need no reading.
+    @ivar read: the cursor that was given.
+    @ivar marked: ranges that were read as well; all of their messages exist.
+    @ivar passing: whether the cursor may pass messages that need no reading.
     """
 
     key: _Key
@@ -143,7 +148,7 @@ class ReadQuery:
 
 class SeenRows:
     """
-    What is read of it.  Only the thread of the file may use it.
+    The reads of ranges and of unread messages.  Only the thread of the file may use it.
     """
 
     def __init__(self, file: SqliteFile) -> None:
@@ -151,7 +156,7 @@ class SeenRows:
 
     def ranges(self, keys: Sequence[_Key]) -> dict[_Key, Ranges]:
         """
-        What was seen above the cursors; nothing for who has seen nothing there.
+        Return the ranges above the cursors, without keys that have none.
         """
         found: dict[_Key, Ranges] = {}
         for name, user, first, last in select(self._file, _SEEN, keys, _seen):
@@ -160,7 +165,7 @@ class SeenRows:
 
     def ids(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """
-        The message ids of those messages that are there.
+        Return the ids of the messages that exist.
         """
         found = select(self._file, _PLACED, list(dict.fromkeys(places)), _placed)
         return {(name, seq): message_id for name, seq, message_id in found}
@@ -185,30 +190,30 @@ class SeenRows:
         found = _located.decode(row[0]) if row else []
         return {message_id: (name, seq) for message_id, name, seq in found}
 
-    def after(self, sight: ReadQuery, ranges: Ranges) -> ReadRanges:
+    def advanced(self, query: ReadQuery, ranges: Ranges) -> ReadRanges:
         """
-        What a user has seen after all of this.
+        Return what the user has read after a change.
         """
-        now = sight.now.read if sight.now else 0
-        before = seen = ReadRanges(max(now, sight.read, sight.floor), ranges)
-        if not sight.passing:
-            return advance(before, sight.marked)
+        now = query.now.read if query.now else 0
+        before = seen = ReadRanges(max(now, query.read, query.floor), ranges)
+        if not query.passing:
+            return advance(before, query.marked)
         passed: set[int] = set()
-        seqs = [seq for marked in sight.marked for seq in marked]
+        seqs = [seq for marked in query.marked for seq in marked]
         for above in STEPS:
             reach = seen.read + above
             for first, last in scan_windows(seen.read, seqs, above):
-                last = min(last, sight.head)
-                if first <= last and (first, last) not in sight.marked:
-                    passed.update(self._passed(*sight.key, first, last))
-            seen = advance(before, sight.marked, passed)
+                last = min(last, query.head)
+                if first <= last and (first, last) not in query.marked:
+                    passed.update(self._passed(*query.key, first, last))
+            seen = advance(before, query.marked, passed)
             if seen.read < reach:
                 break
             seqs = []
         return seen
 
     def _passed(self, name: str, user: int, first: int, last: int) -> list[int]:
-        # Nobody is 0: what users say to themselves they have to see.
+        # User 0 does not exist: messages to oneself need reading.
         own = 0 if name == conversation_of(user, user) else user
         (found,) = self._file.row(_PASSED, (first, last, name, own))
         return _seqs.decode(found)
@@ -220,7 +225,7 @@ class SeenRows:
             return None
 
 
-def keep(
+def store_ranges(
     file: SqliteFile,
     before: Mapping[_Key, Ranges],
     after: Iterable[tuple[_Key, ReadRanges]],
@@ -228,13 +233,13 @@ def keep(
     """
     Store ranges, inside of a transaction.
     """
-    gone, come = [], []
+    dropped, added = [], []
     for key, seen in after:
         old, new = before.get(key, ()), seen.ranges
-        gone += [(*key, first) for first, last in old if (first, last) not in new]
-        come += [(*key, *r) for r in new if r not in old]
-    write(file, _DROP, gone)
-    write(file, _ADD, come)
+        dropped += [(*key, first) for first, last in old if (first, last) not in new]
+        added += [(*key, *r) for r in new if r not in old]
+    write(file, _DROP, dropped)
+    write(file, _ADD, added)
 
 
 def _json(value: object) -> str:

@@ -1,8 +1,8 @@
 """
-The store in a file of this machine: L{IMessageStore} without anything to install.
+The store in a file of this machine: L{IMessageStore} without a server.
 
-Two threads with a connection each: what only reads never waits behind a commit, and
-sees all that was committed before it was asked.
+It has two threads with a connection each: a read never waits behind a commit, and sees
+all that was committed before it was asked for.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class SqliteStore:
     """
     The store in the file C{path}.
 
-    @param reactor: for the time, and for the threads to come back to.
-    @param workers: do what blocks, one what writes and one what reads; threads unless
-        a test gives others.
+    @param reactor: for the time, and for calls from the threads.
+    @param workers: make the blocking calls, one the writes and one the reads; threads
+        unless a test gives others.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class SqliteStore:
         return self._kept.run(self._reading, seen.located, user, message_ids)
 
     async def _open(self) -> None:
-        # The reader last and closed first: the writer checks and makes the file.
+        # The reader opens last and closes first: the writer creates the file.
         await self._reading.do(self._reader.close)
         await self._writing.do(self._writer.open)
         await self._reading.do(self._reader.open)

@@ -184,5 +184,5 @@ class ReportTests(SynchronousTestCase):
         """
         whole = json.loads(as_json(report(floor=FLOOR, saturation=CHAT)))
         self.assertEqual(whole["measured"]["saturation"]["delivered"], 50_000)
-        first = whole["figures"]["beside the floor"][0]
+        first = whole["figures"]["compared with the floor"][0]
         self.assertEqual((first["value"], first["aim"]), (7.0, 14.0))

@@ -1,9 +1,9 @@
 """
 The floor: a bare Autobahn echo server on Twisted's asyncio reactor.
 
-It does nothing that Connect does not have to do as well, so what Connect costs
-beyond it is ours.  C{python -m wsmsg.bench.floor} listens on a free port of
-127.0.0.1 and writes C{port N} to standard output.
+The echo server does nothing that Connect does not have to do as well, so whatever
+Connect costs beyond it is our own cost.  C{python -m wsmsg.bench.floor} listens on a
+free port of 127.0.0.1 and writes C{port N} to standard output.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-The servers of a benchmark: real processes, with a folder and ports of their own.
+The servers of a benchmark: real processes, with a directory and ports of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RETRY_S = 0.1
 _STOP_S = 15.0
 _LOG_LINES = 15
 
-#: So high that a benchmark does not meet them.
+#: Limits so high that a benchmark does not reach them.
 _GENEROUS = {
     "SENDS_PER_S": "1000000",
     "SENDS_BURST": "1000000",
@@ -39,14 +39,14 @@ _GENEROUS = {
 
 class CannotStart(Exception):
     """
-    A server did not start; the reason ends with what it said last.
+    A server did not start; the reason ends with its last output.
     """
 
 
 @attrs.frozen(kw_only=True)
 class Server:
     """
-    Where the load goes, and whom it costs.
+    A server under load, and its processes.
 
     @ivar pids: the processes whose CPU and memory count, by name.
     @ivar secret: HS256 key for tokens; empty: the debug token is used.
@@ -63,7 +63,7 @@ class Server:
 @contextmanager
 def floor() -> Iterator[Server]:
     """
-    A bare Autobahn echo server, for as long as the context.
+    Run a bare Autobahn echo server while the context lasts.
     """
     command = [sys.executable, "-m", "wsmsg.bench.floor"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -83,15 +83,15 @@ def daemons(
     *,
     settings: Mapping[str, str],
     profile: Mapping[str, Path],
-    beside: Mapping[str, int] | None = None,
+    others: Mapping[str, int] | None = None,
 ) -> Iterator[Server]:
     """
-    C{twistd message} and C{twistd connect} in a new folder, ready, for as long as
-    the context.
+    Run C{twistd message} and C{twistd connect} in a new directory while the context
+    lasts; both are ready when it begins.
 
-    @param settings: environment variables beside those that are set here.
-    @param beside: processes that count as well, by name.
-    @param profile: the file that a daemon, by name, writes its cProfile to when it
+    @param settings: further environment variables.
+    @param others: further processes that count, by name.
+    @param profile: the file to which a daemon, by name, writes its cProfile when it
         ends.
     """
     ports = dict(
@@ -128,7 +128,7 @@ def daemons(
             pids={
                 "connect": pids["connect"],
                 "message": pids["message"],
-                **(beside or {}),
+                **(others or {}),
             },
             secret=secret,
         )
@@ -136,7 +136,7 @@ def daemons(
 
 def free_ports(count: int) -> list[int]:
     """
-    Ports of 127.0.0.1 that nobody listens on at the moment.
+    Return unused ports of 127.0.0.1.
     """
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -216,7 +216,7 @@ def _await_status(
 
 def _pause(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """
-    Let a moment pass, in which the process should not end.
+    Wait a moment; the process should not end meanwhile.
     """
     try:
         status = process.wait(_RETRY_S)

@@ -1,9 +1,8 @@
 """
-Where a daemon's time goes, of what cProfile wrote when it ended.
+The functions that use a daemon's time, from the cProfile that it wrote at its end.
 
-cProfile makes each Python call dearer and C calls hardly so: the order of things is
-to be believed, the share of small functions not quite.  It sees the reactor's
-thread only.
+cProfile makes Python calls much more expensive and C calls hardly so: trust the order
+of the functions, and not the shares of small ones.  It sees the reactor's thread only.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ class Row(msgspec.Struct, frozen=True):
     """
     One function.
 
-    @ivar own_s: seconds in itself.
-    @ivar total_s: and in what it called.
+    @ivar own_s: seconds in the function itself.
+    @ivar total_s: seconds including its callees.
     """
 
     name: str
@@ -31,11 +30,11 @@ class Row(msgspec.Struct, frozen=True):
 
 def rows(path: Path) -> list[Row]:
     """
-    All functions in a file of statistics, most own time first.
+    Return all functions in a file of statistics, most own time first.
 
-    @raise OSError: there is no such file.
+    @raise OSError: the file does not exist.
     """
-    # Documented, and unknown to the type stubs.
+    # Documented, but missing in the type stubs.
     stats = cast(dict[Any, Any], pstats.Stats(str(path)).stats)  # type: ignore[attr-defined]
     found = [
         Row(_name(where), calls, own_s, total_s)
@@ -53,7 +52,8 @@ def _name(where: tuple[str, int, str]) -> str:
 
 def as_text(title: str, found: list[Row], count: int = 30) -> str:
     """
-    The first by own time, and the first of our own by what they called as well.
+    Return a table of the first functions by own time, and of the first of our own by
+    total time.
     """
     whole_s = sum(row.own_s for row in found) or 1.0
     ours = [row for row in found if "/" in row.name]

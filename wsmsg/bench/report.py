@@ -1,7 +1,7 @@
 """
-The figures of a benchmark, with the aims beside them.
+The figures of a benchmark, with their aims.
 
-They are figures: nothing passes or fails by them.
+They are figures only: nothing passes or fails by them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import msgspec
 
 from wsmsg.bench.load.plan import LoadResult
 
-#: Connect and Message together, in CPU a message of the bare echo server.
+#: CPU a message of Connect and Message together, as a multiple of the echo server's.
 AIM_CPU = 14.0
-#: The same where journal and store are Kafka and MongoDB.
+#: The same with the journal in Kafka and the store in MongoDB.
 AIM_CPU_STACK = 20.0
-#: Milliseconds, of 99 in 100 messages at half of saturation.
+#: p99 in milliseconds at half of saturation.
 AIM_P99_MS = 25.0
 #: The same on Kafka and MongoDB.
 AIM_P99_STACK_MS = 50.0
-#: An idle connection at Connect, in memory of one at the bare echo server.
+#: Memory of an idle connection to Connect, as a multiple of the echo server's.
 AIM_MEMORY = 1.4
-#: A delivery to a member of a group at Connect, in CPU of an echo.
+#: CPU of a delivery to a member of a group at Connect, as a multiple of an echo's.
 AIM_GROUP = 1.5
 
 
@@ -31,17 +31,17 @@ _OURS = ("connect", "message")
 
 class Report(msgspec.Struct, kw_only=True):
     """
-    What was measured; what was not is L{None}.
+    The results of all measurements; L{None} for those that were not made.
 
-    @ivar servers: what Message stood on, by name; none: on files of its own.
-    @ivar floor: the echo server under the same load; C{floor_one} with one
-        connection that has many messages under way, where reads and writes cost
-        next to nothing; C{floor_idle} with idle ones.
+    @ivar servers: the servers that Message uses, by name; empty: files of its own.
+    @ivar floor: the echo server under the same load; C{floor_one}: with one connection
+        that has many messages in flight, where reads and writes cost next to nothing;
+        C{floor_idle}: with idle connections.
     @ivar saturation: Connect and Message in a closed loop.
     @ivar latency: the same in an open loop at C{rate}.
     @ivar floor_before: the echo server in an open loop at C{rate} over as many
-        connections, just before L{latency}; C{floor_after}: just after.  What the
-        machine itself adds to a p99 changes by the minute.
+        connections, just before L{latency}; C{floor_after}: just after.  The share of
+        the machine in a p99 changes by the minute.
     @ivar group: one group; C{group_floor}: the echo server with as many connections.
     @ivar chat_idle: Connect with idle connections.
     """
@@ -69,8 +69,8 @@ class Figure(msgspec.Struct, frozen=True):
     """
     One line of the table.
 
-    @ivar value: L{None}: what it is made of was not measured.
-    @ivar aim: the most that it should be, if there is an aim.
+    @ivar value: L{None} if a measurement that it needs was not made.
+    @ivar aim: upper limit to aim at, if there is one.
     """
 
     name: str
@@ -83,7 +83,7 @@ def cpu_us(
     result: LoadResult | None, names: Collection[str] | None = None
 ) -> float | None:
     """
-    CPU microseconds a message of all the processes that were read, or of some.
+    Return CPU microseconds a message of all measured processes, or of some.
     """
     if result is None:
         return None
@@ -95,7 +95,7 @@ def cpu_us(
 
 def idle_kib(result: LoadResult | None, name: str) -> float | None:
     """
-    KiB of resident memory of each connection, in the process with this name.
+    Return KiB of resident memory a connection, in the process with this name.
     """
     used = result.usage.get(name) if result is not None else None
     if result is None or used is None or not result.connections:
@@ -105,14 +105,14 @@ def idle_kib(result: LoadResult | None, name: str) -> float | None:
 
 def ratio(of: float | None, to: float | None) -> float | None:
     """
-    One as a multiple of the other, where both are known.
+    Return one figure as a multiple of the other, if both are known.
     """
     return of / to if of is not None and to else None
 
 
 def figures(report: Report) -> Iterator[tuple[str, list[Figure]]]:
     """
-    All lines, under their headings.
+    Return all lines, by heading.
     """
     if report.floor is not None or report.floor_idle is not None:
         yield "floor: a bare Autobahn echo server", _floor(report)
@@ -131,12 +131,12 @@ def figures(report: Report) -> Iterator[tuple[str, list[Figure]]]:
         yield heading, [*_group(report.group), *_group_floor(report)]
     if report.chat_idle is not None:
         yield f"idle: {report.idle} connections to Connect", _idle(report.chat_idle)
-    yield "beside the floor", ratios(report)
+    yield "compared with the floor", ratios(report)
 
 
 def ratios(report: Report) -> list[Figure]:
     """
-    What the aims are about.
+    Return the lines that have aims.
     """
     p99 = report.latency.latency.p99 if report.latency is not None else None
     aim, aim_ms = AIM_CPU, AIM_P99_MS
@@ -147,7 +147,9 @@ def ratios(report: Report) -> list[Figure]:
         Figure("CPU a message, connect + message", ours, "x", aim),
         *_with_servers(report),
         Figure("p99 at half of saturation", p99, "ms", aim_ms),
-        Figure("the same beside the echo's p99", ratio(p99, _echo_p99(report)), "x"),
+        Figure(
+            "the same, compared with the echo's p99", ratio(p99, _echo_p99(report)), "x"
+        ),
         Figure(
             "CPU of connect a delivery to a group",
             ratio(cpu_us(report.group, ["connect"]), cpu_us(report.group_floor)),
@@ -155,7 +157,7 @@ def ratios(report: Report) -> list[Figure]:
             AIM_GROUP,
         ),
         Figure(
-            "the same beside one connection's echo",
+            "the same, compared with one connection's echo",
             ratio(cpu_us(report.group, ["connect"]), cpu_us(report.floor_one)),
             "x",
         ),
@@ -268,7 +270,7 @@ def _echo_latency(report: Report) -> Iterator[Figure]:
 
 def _echo_p99(report: Report) -> float | None:
     """
-    The mean of the two, in ms.
+    Return the mean p99 of the two echo runs, in ms.
     """
     both = [report.floor_before, report.floor_after]
     known = [result.latency.p99 for result in both if result is not None]
@@ -277,7 +279,7 @@ def _echo_p99(report: Report) -> float | None:
 
 def _others(result: LoadResult) -> Figure:
     """
-    What else the machine did: the figures of a busy one mean little.
+    Return the CPU that anything else used: figures of a busy machine mean little.
     """
     cores = result.others_cpu_s / result.seconds if result.seconds else 0.0
     return Figure("busy with anything else", cores, "cores")
@@ -297,7 +299,7 @@ def _idle(result: LoadResult) -> list[Figure]:
 
 def _odd(result: LoadResult) -> Iterator[Figure]:
     """
-    What a good run has none of, where there is some.
+    Return the counts that are 0 in a good run, if they are not.
     """
     totals = result.totals
     for name in ("unanswered", "unordered", "holes"):
@@ -313,7 +315,7 @@ def _odd(result: LoadResult) -> Iterator[Figure]:
 
 def as_text(report: Report) -> str:
     """
-    The table that a person reads.
+    Return the table for people.
     """
     lines = []
     for heading, rows in figures(report):
@@ -338,7 +340,7 @@ def _number(value: float) -> str:
 
 def as_json(report: Report) -> bytes:
     """
-    All that was measured, and the figures that the table has.
+    Return all measurements, and the figures of the table, as JSON.
     """
     table = {
         heading: [msgspec.structs.asdict(row) for row in rows]

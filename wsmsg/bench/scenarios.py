@@ -1,18 +1,18 @@
 """
-What is measured, in which order, with which servers.
+The measurements in their order, each with its servers.
 
 ::
 
     floor       a bare echo server: CPU a message, memory an idle connection
     saturation  a closed loop against Connect and Message: throughput, CPU a message
-    latency     an open loop at half of that; before and after it the same
-                against the echo server, for the p99 of the machine itself
-    group       one group whose members are all connected, in a closed loop; before
-                it the echo server with as many connections
-    idle        memory of each connection that only stays
+    latency     an open loop at half of that; before and after it the same load on
+                the echo server, for the p99 of the machine itself
+    group       one group with all members connected, in a closed loop; before it the
+                echo server with as many connections
+    idle        memory of each idle connection
 
-Memory is read of servers that did nothing else before: what a process has freed
-it reuses, and connections would seem to cost less.
+Memory is read from servers that did nothing else before: a process reuses memory that
+it has freed, so its connections would seem to cost less.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from wsmsg.bench.report import Report
 NAMES = ("floor", "saturation", "latency", "group", "idle")
 
 _IDLE_S = 5.0
-#: Messages under way on the floor's one connection, and for how long.
+#: Messages in flight on the floor's one connection, and the seconds of the load.
 _ONE, _ONE_S = 50, 3.0
-#: An open loop runs at this share of what saturation did.
+#: The open loop runs at this share of the rate of saturation.
 _SHARE = 0.5
 
 
 class BenchFailed(Exception):
     """
-    There are no figures; the reason was told already or is the text.
+    There are no figures; the reason is the text, or was printed already.
     """
 
 
 @attrs.frozen(kw_only=True)
 class Choice:
     """
-    What the operator asked for.
+    The options of the operator.
 
-    @ivar rate: of the open loop; 0: half of what saturation did.
-    @ivar idle: connections that only stay.
-    @ivar members: of the group, all of them connected.
-    @ivar servers: what Message stands on, by name; none: on files of its own.
+    @ivar rate: rate of the open loop; 0: half of saturation.
+    @ivar idle: number of idle connections.
+    @ivar members: members of the group, all connected.
+    @ivar servers: the servers that Message uses, by name; empty: files of its own.
     """
 
     only: tuple[str, ...] = NAMES
@@ -70,7 +70,7 @@ class Choice:
     issuer: str = ""
 
 
-#: Makes the servers under test; a context, as they are stopped after it.
+#: Starts the servers under test; a context that stops them at its end.
 StartServers = Callable[[], AbstractContextManager[Server]]
 
 
@@ -78,8 +78,8 @@ class Bench:
     """
     Runs the scenarios, one after the other.
 
-    @param start: makes Connect and Message, or finds those that run.
-    @param tell: takes a line of progress.
+    @param start: starts Connect and Message, or finds running ones.
+    @param tell: prints a line of progress.
     """
 
     def __init__(
@@ -99,8 +99,10 @@ class Bench:
 
     def run(self) -> Report:
         """
+        Run the chosen scenarios.
+
         @raise BenchFailed: a load could not be run.
-        @raise CannotStart: a server could not.
+        @raise CannotStart: a server could not be started.
         """
         only = self._choice.only
         if "floor" in only:
@@ -143,7 +145,8 @@ class Bench:
                 self._tell(f"latency: open loop, {rate:.0f} messages a second")
                 self.report.rate = round(rate, 1)
                 self.report.floor_before = self._echo(rate)
-                # Other users: their conversations begin at 1, with nothing owed.
+                # Other users, so that their conversations begin at 1 with nothing
+                # undelivered.
                 self.report.latency = self._load(
                     server, "chat", rate=rate, first_user=self._after_pairs
                 )
@@ -237,10 +240,9 @@ class Bench:
 
 def run_load(plan: Plan) -> LoadResult:
     """
-    Run a plan in a process of its own, so that it has a core to itself where there
-    is one.
+    Run a plan in a process of its own, so that it has a core to itself if there is one.
 
-    @raise BenchFailed: it ended without a result, or took much too long.
+    @raise BenchFailed: the process ended without a result, or took much too long.
     """
     command = [sys.executable, "-m", "wsmsg.bench.load.load"]
     try:

@@ -1,6 +1,6 @@
 """
-The real servers that a benchmark's Message stands on: where they are, what they are
-called to use, and which processes they are.
+The real servers that Message uses in a benchmark: their addresses, the names that the
+benchmark uses in them, and their processes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import attrs
 from wsmsg.bench.load.proc import listener
 from wsmsg.bench.processes import CannotStart
 
-#: By setting: the server's name, its variable, where C{tools.stack} has it by default,
-#: its own default port, and the URL of a place that no other benchmark has.
+#: By setting: the server's name, its variable, its default port in C{tools.stack}, its
+#: own default port, and a URL with names that no other benchmark uses.
 _SERVERS = {
     "journal": (
         "kafka",
@@ -40,7 +40,7 @@ _SERVERS = {
     ),
 }
 
-#: What the settings of a server that the URL was made for are beside it.
+#: Further settings of a server whose URL the benchmark made.
 _MORE = {
     "kafka": {
         "WSMSG_MESSAGE__KAFKA__CREATE_TOPICS": "true",
@@ -59,10 +59,10 @@ _HINT = (
 @attrs.frozen
 class Backend:
     """
-    What one setting of Message names.
+    The server that one setting of Message names.
 
-    @ivar server: what it is called in the figures.
-    @ivar more: further variables of the environment.
+    @ivar server: its name in the figures.
+    @ivar more: further environment variables.
     """
 
     setting: str
@@ -81,11 +81,11 @@ def backends_of(
     run: str = "",
 ) -> list[Backend]:
     """
-    The servers to use.
+    Return the servers to use.
 
     @param given: URLs by setting, from the command line.
-    @param everything: use one for each setting, also where no URL was given.
-    @param run: tells the names of this benchmark from others'.
+    @param everything: use a server for each setting, even without a URL.
+    @param run: distinguishes the names of this benchmark from those of others.
     """
     run = run or secrets.token_hex(4)
     found = []
@@ -102,7 +102,7 @@ def backends_of(
 
 def settings_of(backends: list[Backend]) -> dict[str, str]:
     """
-    The environment that has Message use them.
+    Return the environment that makes Message use them.
     """
     settings = {}
     for backend in backends:
@@ -113,10 +113,10 @@ def settings_of(backends: list[Backend]) -> dict[str, str]:
 
 def pids_of(backends: list[Backend], given: Mapping[str, int]) -> dict[str, int]:
     """
-    The processes of those that are on this machine; others are not measured.
+    Return the processes of servers on this machine; others are not measured.
 
-    @param given: those that are known, by name.
-    @raise CannotStart: one of the servers is not there.
+    @param given: known processes, by name.
+    @raise CannotStart: a server does not run.
     """
     pids = {}
     for backend in backends:
@@ -140,7 +140,7 @@ def _look(backend: Backend) -> None:
 
 def _address(url: str, default: int) -> tuple[str, int]:
     """
-    The first of the addresses in a URL.
+    Return the first address in a URL.
     """
     rest = url.partition("://")[2]
     places = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]

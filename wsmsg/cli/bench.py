@@ -256,7 +256,7 @@ def bench(
                     _tell,
                     settings={**settings_of(backends), **settings},
                     profile=written,
-                    beside=pids_of(backends, pids),
+                    others=pids_of(backends, pids),
                 )
             return nullcontext(_running(url, pids, key_file, debug_token))
 

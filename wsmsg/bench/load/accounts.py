@@ -1,5 +1,5 @@
 """
-What was sent, what was answered, what arrived: the books of the load.
+Accounts of a load: messages that were sent, answered and delivered.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Account:
     """
     The messages of one sender to one recipient, by number.
 
-    @ivar sent: how many were sent.
-    @ivar answered: how many were accepted or rejected.
-    @ivar arrived: how many were delivered, and those rejected that never will be.
-    @ivar doubled: deliveries of what was delivered before.
-    @ivar unordered: first deliveries after a later message's.
+    @ivar sent: messages that were sent.
+    @ivar answered: messages that were accepted or rejected.
+    @ivar arrived: messages that were delivered, or rejected for good.
+    @ivar doubled: deliveries of a message that was delivered before.
+    @ivar unordered: first deliveries after that of a later message.
     @ivar holes: numbers that the conversation skipped.
     """
 
@@ -53,13 +53,13 @@ class Account:
     @property
     def in_flight(self) -> int:
         """
-        How many of the window are taken: not answered or not delivered.
+        Return the number of messages in flight: not answered or not delivered.
         """
         return self.sent - min(self.answered, self.arrived)
 
     def send(self, at_s: float) -> int:
         """
-        One more is sent, due at this time.
+        Record a send, due at this time.
 
         @return: its number.
         """
@@ -71,7 +71,7 @@ class Account:
 
     def accept(self, number: int) -> None:
         """
-        The server accepted it.
+        Record that the server accepted a message.
         """
         if number in self._unanswered:
             self._unanswered.discard(number)
@@ -79,7 +79,8 @@ class Account:
 
     def reject(self, number: int, code: str) -> None:
         """
-        The server refused it: it need not arrive, but may, if it was in doubt.
+        Record a rejection: the message need not arrive, but may if its fate was
+        unknown.
         """
         if number not in self._unanswered:
             return
@@ -92,11 +93,12 @@ class Account:
 
     def deliver(self, number: int, seq: int) -> float | None:
         """
-        It arrived.
+        Record a delivery.
 
         @param seq: its number in the conversation.
-        @return: when it was due; L{None}: it counts for nothing, for it was
-            delivered or rejected before.
+        @return: the time when it was due; L{None} if it does not count, as it was
+        delivered
+            or rejected before.
         """
         at_s = self._underway.pop(number, None)
         if at_s is None:
@@ -119,13 +121,13 @@ class Account:
     @property
     def settled(self) -> bool:
         """
-        Whether nothing more is to be waited for.
+        Return whether there is nothing left to wait for.
         """
         return not self._unanswered and len(self._underway) == len(self._rejected)
 
     def totals(self) -> Totals:
         """
-        The books as they are now.
+        Return the present totals.
         """
         underway = self._underway.keys() - self._rejected
         unanswered = len(self._unanswered)
@@ -143,48 +145,48 @@ class Account:
 
 class Ledger(Protocol):
     """
-    What a load needs to know of what was sent.
+    The accounts that a load needs while it runs.
     """
 
     @property
     def in_flight(self) -> int:
         """
-        How many of the window are taken.
+        Return the number of messages in flight.
         """
 
     @property
     def settled(self) -> bool:
         """
-        Whether nothing more is to be waited for.
+        Return whether there is nothing left to wait for.
         """
 
     def send(self, at_s: float) -> int:
         """
-        One more is sent, due at this time.
+        Record a send, due at this time.
 
         @return: its number.
         """
 
     def reject(self, number: int, code: str) -> None:
         """
-        The server refused it.
+        Record a rejection.
         """
 
     def totals(self) -> Totals:
         """
-        The books as they are now.
+        Return the present totals.
         """
 
 
 class Totals(msgspec.Struct):
     """
-    What became of all messages of a load.
+    The totals of a load.
 
-    @ivar rejected: how many by code.
+    @ivar rejected: number of rejections by code.
     @ivar unanswered: neither accepted nor rejected when the load ended.
     @ivar lost: accepted, and not delivered when the load ended.
     @ivar doubled: delivered again.
-    @ivar unordered: delivered after a later one of the same sender.
+    @ivar unordered: delivered after a later message of the same sender.
     @ivar holes: numbers skipped in conversations.
     """
 
@@ -200,7 +202,7 @@ class Totals(msgspec.Struct):
 
 def total(accounts: Sequence[Ledger]) -> Totals:
     """
-    The books of all pairs together.
+    Return the totals of all pairs together.
     """
     result = Totals()
     codes: Counter[str] = Counter()
@@ -216,7 +218,7 @@ def total(accounts: Sequence[Ledger]) -> Totals:
 
 class Percentiles(msgspec.Struct):
     """
-    How latencies lie, in milliseconds.
+    Percentiles of latencies, in milliseconds.
     """
 
     count: int = 0
@@ -228,8 +230,8 @@ class Percentiles(msgspec.Struct):
 
 def percentile(ordered: Sequence[float], share: float) -> float:
     """
-    The smallest of the values that at least C{share} of them do not exceed (the
-    nearest rank): always a value that was measured.
+    Return the smallest value that at least C{share} of the values do not exceed (the
+    nearest rank): always a measured value.
 
     @param ordered: rising, not empty.
     """
@@ -238,7 +240,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 
 def spread(seconds: array[float]) -> Percentiles:
     """
-    The percentiles of what was measured in seconds.
+    Return the percentiles of latencies in seconds.
     """
     if not seconds:
         return Percentiles()

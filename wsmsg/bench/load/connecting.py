@@ -1,5 +1,5 @@
 """
-Opening the load's connections, at a pace that the server is asked to bear.
+Opens the connections of a load, at the pace of its plan.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ AnyPeer = TypeVar("AnyPeer", bound=Peer)
 
 class LoadFailed(Exception):
     """
-    The load could not be run at all.
+    The load could not be run.
     """
 
 
 def raise_open_files(wanted: int) -> None:
     """
-    Let this process have so many open files.
+    Raise the limit of open files of this process.
 
     @raise LoadFailed: the hard limit is lower.
     """
@@ -53,9 +53,9 @@ class Connections:
     """
     The connections of one load.
 
-    @ivar peers: those that were opened.
-    @ivar closed: how many the server ended, by reason.
-    @ivar other_frames: how many frames the load has no use for, by name.
+    @ivar peers: open connections.
+    @ivar closed: number of connections that the server closed, by reason.
+    @ivar other_frames: number of frames that the load does not use, by name.
     """
 
     def __init__(self, plan: Plan, tell: Callable[[str], object]):
@@ -69,7 +69,7 @@ class Connections:
 
     def leave(self) -> None:
         """
-        Close all from our side.
+        Close all connections.
         """
         for peer in self.peers:
             peer.leave()
@@ -88,9 +88,9 @@ class Connections:
 
     async def open(self, peer: Peer) -> None:
         """
-        Connect it and wait until it may be used.
+        Connect a peer and wait until it may be used.
 
-        @raise OSError: it cannot be.
+        @raise OSError: it cannot connect.
         """
         plan = self._plan
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
@@ -100,9 +100,9 @@ class Connections:
 
     def make(self, kind: type[AnyPeer], user: int) -> AnyPeer:
         """
-        A peer that is not connected yet.
+        Make a peer that is not connected yet.
 
-        @param user: who it is, if it is a session.
+        @param user: its user, if it is a session.
         """
         plan = self._plan
         host = f"{plan.host}:{plan.port}"
@@ -127,7 +127,7 @@ class Connections:
         """
         Open connections at the plan's pace, a bounded number at once.
 
-        @raise LoadFailed: one of them could not be opened.
+        @raise LoadFailed: a connection could not be opened.
         """
         gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
         began = self._loop.time()

@@ -1,9 +1,9 @@
 """
-The client frames of the load, made of templates instead of by protobuf.
+The client frames of the load, made from templates and not by protobuf.
 
-A message has a number, counted by its sender, that is in its client id and in its
-content, in hex with a fixed width.  So each send differs from the one before in
-those digits only, and what comes back is found by searching for known bytes::
+A message has a number, counted by its sender, in its client id and in its content, in
+hex with a fixed width.  So sends differ in those digits only, and a search for known
+bytes finds the number of a received frame::
 
     client id   RUN(8) NUMBER(12)
     content     RUN(8) NUMBER(12) padding
@@ -21,7 +21,7 @@ from wsmsg.rpc import client_pb2
 RUN_CHARS = 8
 NUMBER_CHARS = 12
 
-#: The smallest content that holds a number.
+#: The smallest content with room for a number.
 SMALLEST = RUN_CHARS + NUMBER_CHARS
 
 # The first byte of a ServerFrame: its oneof field's number, length-delimited.
@@ -32,7 +32,7 @@ _CLIENT_ID_AT = 4 + RUN_CHARS
 
 def varint(value: int) -> bytes:
     """
-    A protobuf varint.
+    Encode a protobuf varint.
     """
     out = bytearray()
     while value > 0x7F:
@@ -44,7 +44,7 @@ def varint(value: int) -> bytes:
 
 def read_varint(data: bytes, at: int) -> int:
     """
-    The varint that begins there.
+    Decode the varint at an offset.
     """
     value = shift = 0
     while True:
@@ -64,8 +64,8 @@ class SendTemplate:
     """
     The sends of one sender to one recipient, or to a group.
 
-    @param run: 8 characters that tell this load from others.
-    @param to: the recipient; 0 where it is a group.
+    @param run: 8 characters that distinguish this load from others.
+    @param to: the recipient; 0 for a group.
     @param size: bytes of content, at least L{SMALLEST}.
     """
 
@@ -84,14 +84,14 @@ class SendTemplate:
 
     def payload(self, number: int) -> bytes:
         """
-        The C{ClientFrame} with the send of this number.
+        Make the C{ClientFrame} with the send of this number.
         """
         digits = b"%012x" % number
         return b"".join((self._before, digits, self._between, digits, self._after))
 
     def frame(self, number: int) -> bytes:
         """
-        The same as a masked WebSocket frame.
+        Make the same as a masked WebSocket frame.
         """
         return self._head + self._mask.apply(self.payload(number))
 
@@ -116,7 +116,7 @@ class EchoTemplate:
 
 def echo_number(data: bytes, start: int) -> int:
     """
-    The number of an echoed message.
+    Return the number of an echoed message.
     """
     at = start + RUN_CHARS
     return int(data[at : at + NUMBER_CHARS], 16)
@@ -124,9 +124,9 @@ def echo_number(data: bytes, start: int) -> int:
 
 def accepted_number(data: bytes, start: int) -> int:
     """
-    The number in an C{accepted} frame for one of our client ids.
+    Return the number in an C{accepted} frame for one of our client ids.
 
-    @raise ValueError: it is not for one of ours.
+    @raise ValueError: the client id is not ours.
     """
     if data[start + 3] != SMALLEST:
         raise ValueError("accepted for a client id that is not ours")
@@ -149,8 +149,8 @@ class DeliverScanner:
 
     def scan(self, data: bytes, start: int, end: int) -> tuple[int, int]:
         """
-        @return: the message's number and its seq; (-1, 0) where the frame is not a
-            message of this run and conversation.
+        Find the message's number and its seq; (-1, 0) if the frame is not a message of
+        this run and conversation.
         """
         at = data.find(self._content, start, end)
         seq_at = data.find(self._seq, start, end)
@@ -163,7 +163,7 @@ class DeliverScanner:
 
 def hello(token: str, device: str) -> bytes:
     """
-    The C{ClientFrame} that opens a session.
+    Make the C{ClientFrame} that opens a session.
     """
     said = client_pb2.Hello(token=token, device=device, client="wsmsg-bench/1")
     return client_pb2.ClientFrame(hello=said).SerializeToString()
@@ -171,14 +171,14 @@ def hello(token: str, device: str) -> bytes:
 
 def delivered(conversation: str, seq: int) -> bytes:
     """
-    The C{ClientFrame} that says how far a recipient is.
+    Make the C{ClientFrame} that reports how far a recipient is.
     """
     return _field(3, _field(1, conversation.encode()) + b"\x10" + varint(seq))
 
 
 def create_group(client_id: str, members: Sequence[int]) -> bytes:
     """
-    The C{ClientFrame} that makes a group of the sender and others.
+    Make the C{ClientFrame} that creates a group of the sender and others.
     """
     made = client_pb2.CreateGroup(client_id=client_id, name="bench", members=members)
     return client_pb2.ClientFrame(create_group=made).SerializeToString()
@@ -186,7 +186,7 @@ def create_group(client_id: str, members: Sequence[int]) -> bytes:
 
 def add(client_id: str, group: int, members: Sequence[int]) -> bytes:
     """
-    The C{ClientFrame} that adds users to a group.
+    Make the C{ClientFrame} that adds users to a group.
     """
     change = client_pb2.ChangeGroup(client_id=client_id, group=group, add=members)
     return client_pb2.ClientFrame(change_group=change).SerializeToString()
@@ -194,7 +194,7 @@ def add(client_id: str, group: int, members: Sequence[int]) -> bytes:
 
 def refusal(data: bytes) -> tuple[str, str]:
     """
-    @return: code and reason of a C{rejected}.
+    Return code and reason of a C{rejected}.
     """
     frame = client_pb2.ServerFrame.FromString(data).rejected
     return frame.code, frame.reason
@@ -202,7 +202,7 @@ def refusal(data: bytes) -> tuple[str, str]:
 
 def rejected(data: bytes) -> tuple[int, str, int]:
     """
-    @return: the number, the code and the milliseconds to wait of a C{rejected}.
+    Return the number, the code and the milliseconds to wait of a C{rejected}.
     """
     frame = client_pb2.ServerFrame.FromString(data).rejected
     number = int(frame.client_id[RUN_CHARS:] or "0", 16)
@@ -211,8 +211,8 @@ def rejected(data: bytes) -> tuple[int, str, int]:
 
 def describe(data: bytes) -> tuple[str, str]:
     """
-    @return: the name of a server frame that the load has no use for, and what it
-        says where it is an C{error}, C{resync} or C{goaway}.
+    Return the name of a server frame that the load does not use, with the text of an
+    C{error}, C{resync} or C{goaway}.
     """
     frame = client_pb2.ServerFrame.FromString(data)
     name = frame.WhichOneof("frame") or "unknown"

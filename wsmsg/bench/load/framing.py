@@ -1,9 +1,9 @@
 """
-WebSocket frames from the client's side (RFC 6455 section 5), without a library.
+WebSocket frames of a client (RFC 6455 section 5), without a library.
 
-A client's frames are masked, a server's are not.  The mask is one random key for
-the life of the process: that protects nobody, but the peer is our own server, and
-it has to unmask all the same.
+A client masks its frames, a server does not.  The mask is one random key for the life
+of the process: that protects nobody, but the peer is our own server, which has to
+unmask all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 
-#: The first byte of a whole binary message.
+#: The first byte of an unfragmented binary message.
 WHOLE_BINARY = 0x80 | BINARY
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -23,7 +23,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 class FramingError(Exception):
     """
-    The server sent what we do not take.
+    The server sent a frame that a client must not accept.
     """
 
 
@@ -42,13 +42,13 @@ class Mask:
 
     def frame(self, payload: bytes, opcode: int = BINARY) -> bytes:
         """
-        One whole frame.
+        Make a complete frame.
         """
         return self.head(len(payload), opcode) + self.apply(payload)
 
     def head(self, length: int, opcode: int = BINARY) -> bytes:
         """
-        What precedes a masked payload of this length, the key included.
+        Make the header of a masked payload of this length, including the key.
         """
         first = 0x80 | opcode
         if length < 126:
@@ -59,8 +59,8 @@ class Mask:
 
     def apply(self, payload: bytes) -> bytes:
         """
-        The payload, masked.  One operation on a long integer is many times as fast
-        as a loop over bytes.
+        Mask a payload.  One operation on a long integer is many times as fast as a loop
+        over bytes.
         """
         n = len(payload)
         key = self._keys.get(n)
@@ -72,9 +72,10 @@ class Mask:
 
 def split(data: bytes) -> Iterator[tuple[int, int, int]]:
     """
-    The whole frames in C{data}, as (first byte, start, end) of their payloads.
+    Return the complete frames in C{data}, as (first byte, start, end) of their
+    payloads.
 
-    What follows the last end is the beginning of a frame that is not all here.
+    The bytes after the last end are the beginning of an incomplete frame.
 
     @raise FramingError: a frame is masked or has reserved bits.
     """
@@ -98,7 +99,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def upgrade(host: str, path: str, headers: dict[str, str], key: str) -> bytes:
     """
-    The request that opens a WebSocket (RFC 6455 section 4.1).
+    Make the request that opens a WebSocket (RFC 6455 section 4.1).
     """
     lines = [
         f"GET {path} HTTP/1.1",
@@ -114,17 +115,17 @@ def upgrade(host: str, path: str, headers: dict[str, str], key: str) -> bytes:
 
 def new_key() -> str:
     """
-    A C{Sec-WebSocket-Key}.
+    Make a C{Sec-WebSocket-Key}.
     """
     return base64.b64encode(os.urandom(16)).decode()
 
 
 def check_upgraded(head: bytes, key: str) -> None:
     """
-    Whether this answer to L{upgrade} opens the WebSocket.
+    Check that this answer to L{upgrade} opens the WebSocket.
 
     @param head: the answer up to its blank line.
-    @raise FramingError: it does not; the reason holds the status line.
+    @raise FramingError: it does not; the reason has the status line.
     """
     status, *lines = head.decode("latin-1").split("\r\n")
     if status.split(" ")[1:2] != ["101"]:

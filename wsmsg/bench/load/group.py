@@ -1,5 +1,5 @@
 """
-One group of which all members are connected: one talks, all hear it.
+Load on one group with all members connected: one sends, all receive.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from wsmsg.model import group_conversation, group_of
 
 _MADE_S = 30.0
 
-#: A member says how far it is once in so many turns of a tenth of a second.
+#: A member reports how far it is once in this many tenths of a second.
 _TURNS = 10
 
-#: Frames that are kept to know them again.
+#: Number of frames that are remembered, to recognise them.
 _SEEN = 64
 
 
@@ -30,9 +30,9 @@ class CircleAccount:
     """
     The messages of one sender to all members, by number.
 
-    @ivar whole: how many need not be waited for: all have them, or nobody will.
-    @ivar doubled: deliveries of what the member had.
-    @ivar unordered: deliveries after a later one's.
+    @ivar whole: messages that need not be waited for: delivered to all, or rejected.
+    @ivar doubled: deliveries of a message that the member had.
+    @ivar unordered: deliveries after that of a later message.
     """
 
     def __init__(self, members: int) -> None:
@@ -49,13 +49,13 @@ class CircleAccount:
     @property
     def in_flight(self) -> int:
         """
-        How many of the window are taken: not answered, or not with everyone.
+        Return the number of messages in flight: not answered, or not delivered to all.
         """
         return self.sent - min(self.answered, self.whole)
 
     def send(self, at_s: float) -> int:
         """
-        One more is sent, due at this time.
+        Record a send, due at this time.
 
         @return: its number.
         """
@@ -68,7 +68,7 @@ class CircleAccount:
 
     def accept(self, number: int) -> None:
         """
-        The server accepted it.
+        Record that the server accepted a message.
         """
         if number in self._unanswered:
             self._unanswered.discard(number)
@@ -76,7 +76,7 @@ class CircleAccount:
 
     def reject(self, number: int, code: str) -> None:
         """
-        The server refused it.
+        Record a rejection.
         """
         if number in self._unanswered:
             self.accept(number)
@@ -86,10 +86,11 @@ class CircleAccount:
 
     def deliver(self, member: int, number: int, seq: int) -> tuple[float, bool] | None:
         """
-        It arrived at a member.
+        Record a delivery to a member.
 
-        @return: when it was due, and whether it is with everyone now; L{None}: it
-            counts for nothing.
+        @return: the time when it was due, and whether all members have it now; L{None}
+        if it
+            does not count.
         """
         if not self._next(member, seq):
             return None
@@ -105,7 +106,7 @@ class CircleAccount:
 
     def _next(self, member: int, seq: int) -> bool:
         """
-        Whether the member did not have it.
+        Return whether this is the member's next message.
         """
         last = self._seqs[member]
         if seq > last:
@@ -123,13 +124,13 @@ class CircleAccount:
     @property
     def settled(self) -> bool:
         """
-        Whether nothing more is to be waited for.
+        Return whether there is nothing left to wait for.
         """
         return not self._unanswered and not self._left
 
     def totals(self) -> Totals:
         """
-        The books as they are now; lost are deliveries.
+        Return the present totals; C{lost} counts deliveries.
         """
         lost = (left for n, left in self._left.items() if n not in self._unanswered)
         return Totals(
@@ -148,8 +149,8 @@ class MemberPeer(ChatPeer):
     """
     The session of a member.
 
-    @ivar asked: what the member asked of the server, until it is answered.
-    @ivar seq: the last number that it had; 0: it knows of no group yet.
+    @ivar asked: the request of the member, until it is answered.
+    @ivar seq: the last number that the member had; 0: it has no group yet.
     """
 
     circle: GroupLoad | None = None
@@ -185,7 +186,7 @@ class MemberPeer(ChatPeer):
 
 class GroupLoad(Loop):
     """
-    The group, whose first member talks.
+    The group, whose first member sends.
 
     @param members: connected; the user of the first, and the others after it.
     """
@@ -224,9 +225,9 @@ class GroupLoad(Loop):
 
     async def make(self) -> None:
         """
-        Have the server make the group, and wait until all members know of it.
+        Create the group, and wait until all members know of it.
 
-        @raise LoadFailed: it does not.
+        @raise LoadFailed: the server does not create it.
         """
         users, step = list(self._users)[1:], GROUP_CHANGE_USERS
         try:
@@ -251,7 +252,7 @@ class GroupLoad(Loop):
 
     def delivered(self, member: MemberPeer, data: bytes, start: int, end: int) -> None:
         """
-        A message came to a member.
+        Record a message that a member received.
         """
         if not member.seq:
             self._join()
@@ -281,7 +282,7 @@ class GroupLoad(Loop):
 
     def report_progress(self) -> None:
         """
-        Some members say how far they are, if that is news.
+        Report how far some members are, if that has changed.
         """
         self._turn += 1
         for member in self._members[self._turn % _TURNS :: _TURNS]:

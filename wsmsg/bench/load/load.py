@@ -1,7 +1,7 @@
 """
-A load process: connects, warms up, measures, waits for what is on its way.
+A load process: connects, warms up, measures, and waits for messages in flight.
 
-C{python -m wsmsg.bench.load.load} reads a L{Plan} from standard input, tells progress
+C{python -m wsmsg.bench.load.load} reads a L{Plan} from standard input, prints progress
 on standard error and writes a L{LoadResult} to standard output.
 """
 
@@ -40,7 +40,7 @@ _DELIVERED_EVERY_S = 0.1
 _WARM_CONNECTIONS = 20
 _LOOK_S = 0.05
 
-#: Memory stands still when it moves by less than this in a second.
+#: Memory counts as constant if it changes by less than this in a second.
 _STILL_BYTES = 65536
 _SETTLE_S = 10
 
@@ -61,7 +61,9 @@ class Load:
 
     async def run(self) -> LoadResult:
         """
-        @raise LoadFailed: the server cannot be reached or lets nobody in.
+        Run a plan.
+
+        @raise LoadFailed: the server cannot be reached, or accepts nobody.
         """
         try:
             if self._plan.kind.startswith("idle"):
@@ -151,7 +153,7 @@ class Load:
         ]
         gc.collect()
         gc.freeze()
-        gc.disable()  # its pauses would be taken for the server's
+        gc.disable()  # its pauses would count as the server's
         try:
             await self._until(begin_s)
             tape.mark(self._loop.time())
@@ -227,7 +229,7 @@ class Load:
 
     async def _idle(self) -> LoadResult:
         plan, connections = self._plan, self._connections
-        # What the server makes for its first connections is not theirs.
+        # The server's one-time allocations for its first connections do not count.
         await self._stay(_WARM_CONNECTIONS)
         connections.leave()
         before = await self._settled_memory()
@@ -263,7 +265,7 @@ class Load:
 
     async def _settled_memory(self) -> dict[str, int]:
         """
-        Resident bytes by process, once they stand still.
+        Return resident bytes by process, once they no longer change.
         """
         pids = self._plan.pids
         now = {name: rss_bytes(pid) for name, pid in pids.items()}

@@ -1,5 +1,5 @@
 """
-What a load measures while it runs.
+The measurements of a running load.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wsmsg.bench.load.proc import cpu_s, machine_cpu_s
 
 class _Mark(NamedTuple):
     """
-    How much there was at one moment.
+    The counts at one moment.
     """
 
     at_s: float
@@ -26,7 +26,7 @@ class _Mark(NamedTuple):
 
 class Recorder:
     """
-    Counts deliveries and keeps the latencies of one measured time.
+    Counts deliveries and records the latencies of one measured period.
 
     @ivar count: all deliveries so far.
     """
@@ -43,7 +43,7 @@ class Recorder:
 
     def delivered(self, due_s: float, now_s: float) -> None:
         """
-        A message that was due then arrived now.
+        Record the delivery of a message that was due then.
         """
         self.count += 1
         if self.begin_s <= due_s < self.end_s:
@@ -51,21 +51,21 @@ class Recorder:
 
     def whole(self, due_s: float, now_s: float) -> None:
         """
-        A message that was due then is with everyone now.
+        Record the last delivery of a group message that was due then.
         """
         if self.begin_s <= due_s < self.end_s:
             self.to_all.append(now_s - due_s)
 
     def written(self, due_s: float, now_s: float) -> None:
         """
-        A message that was due then was written now.
+        Record the write of a message that was due then.
         """
         if self.begin_s <= due_s < self.end_s:
             self.lateness.append(now_s - due_s)
 
     def mark(self, now_s: float) -> None:
         """
-        The measured time begins, or ends: read everyone's CPU.
+        Begin or end the measured period: read the CPU of all processes.
         """
         used_s = {name: cpu_s(pid) for name, pid in self._pids.items()}
         mark = _Mark(now_s, self.count, used_s, time.process_time(), machine_cpu_s())
@@ -78,20 +78,20 @@ class Recorder:
     @property
     def measured(self) -> int:
         """
-        Deliveries between the marks.
+        Return the deliveries between the marks.
         """
         return self._marks[-1].delivered - self._marks[0].delivered
 
     @property
     def own_cpu_s(self) -> float:
         """
-        CPU of this process between the marks.
+        Return the CPU seconds of this process between the marks.
         """
         return self._marks[-1].own_s - self._marks[0].own_s
 
     def usage(self) -> dict[str, Usage]:
         """
-        CPU between the marks, by process.
+        Return the CPU seconds between the marks, by process.
         """
         before, after = self._marks[0].used_s, self._marks[-1].used_s
         return {name: Usage(after[name] - before[name]) for name in self._pids}
@@ -99,7 +99,7 @@ class Recorder:
     @property
     def others_cpu_s(self) -> float:
         """
-        CPU between the marks of all that has nothing to do with this load.
+        Return the CPU seconds between the marks of everything outside this load.
         """
         whole_s = self._marks[-1].machine_s - self._marks[0].machine_s
         ours_s = self.own_cpu_s + sum(used.cpu_s for used in self.usage().values())

@@ -1,6 +1,6 @@
 """
-One sender and one recipient, or one connection that hears itself: when they send,
-and what they write into the books.
+Load of pairs of a sender and a recipient, or of connections to an echo server: when
+they send, and their accounts.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from wsmsg.bench.load.framing import Mask
 from wsmsg.bench.load.measurements import Recorder
 from wsmsg.bench.load.peers import EchoPeer, RecipientPeer, SenderPeer
 
-#: An owner's sends wait so long after a rejection that names no time.
+#: Seconds that a sender waits after a rejection without a time.
 _HOLD_S = 0.05
 
 
 class Clock(Protocol):
     """
-    What is used of an asyncio event loop.
+    The part of an asyncio event loop that a load uses.
     """
 
     def time(self) -> float:
         """
-        Seconds that only rise.
+        Return monotonic seconds.
         """
 
     def call_later(self, delay: float, callback: Callable[[], object], /) -> object:
         """
-        Call it once after so many seconds.
+        Call a function once after a delay in seconds.
         """
 
 
 class Loop:
     """
-    Keeps a window full, or sends when told to.
+    Keeps a window full, or sends at given times.
 
-    @ivar window: the most in flight; 0: sends only what is due.
+    @ivar window: most messages in flight; 0: sends only what is due.
     @ivar tape: L{None} until the load begins.
     """
 
@@ -69,7 +69,7 @@ class Loop:
 
     def send_due(self, due: list[float]) -> None:
         """
-        Send what was due at these times.
+        Send the messages that were due at these times.
         """
         self._send(due)
         if self.tape is not None:
@@ -79,7 +79,7 @@ class Loop:
 
     def finish(self) -> None:
         """
-        Send no more.
+        Stop sending.
         """
         self.window = 0
 
@@ -89,7 +89,7 @@ class Loop:
 
     def rejected(self, number: int, code: str, retry_after_ms: int) -> None:
         """
-        Wait as told; the message itself is not sent again.
+        Wait as the server asks; the message itself is not sent again.
         """
         self.account.reject(number, code)
         if not self._held:
@@ -103,13 +103,13 @@ class Loop:
 
     def report_progress(self) -> None:
         """
-        Tell the server how far those are who are sent to, if that is news.
+        Report how far the recipients are, if that has changed.
         """
 
 
 class _OneToOne(Loop):
     """
-    What is sent arrives in one place.
+    A load whose messages each have one recipient.
     """
 
     account: Account
@@ -180,7 +180,7 @@ class Pair(_OneToOne):
 
     def delivered(self, data: bytes, start: int, end: int) -> bool:
         """
-        @return: whether it is a message of this pair.
+        Record a delivery; return whether it is a message of this pair.
         """
         number, seq = self._scan(data, start, end)
         if number < 0:
@@ -191,7 +191,7 @@ class Pair(_OneToOne):
 
     def report_progress(self) -> None:
         """
-        Say how far the recipient is, if that is news.
+        Report how far the recipient is, if that has changed.
         """
         if self._seq > self._reported and not self._recipient.transport.is_closing():
             self._reported = self._seq

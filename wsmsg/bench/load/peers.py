@@ -1,6 +1,5 @@
 """
-The load's connections: an L{asyncio.BufferedProtocol} each, with nothing that a load
-does not need.
+The connections of a load: L{asyncio.BufferedProtocol}s with only what a load needs.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from wsmsg.bench.load.pairs import EchoLoop, Pair
 
 
-#: Their own messages come back to senders with their numbers, and receipts.
+#: Senders get their own messages back with their numbers, and receipts.
 _TO_SENDERS = frozenset({encoding.DELIVER, encoding.RECEIPT})
 
 
-# All peers read into one buffer, one after the other.  A plain Protocol has 256 KiB
-# allocated for each read, which costs three times what the read itself does.
+# All peers read into one buffer, one after the other.  A plain Protocol allocates
+# 256 KiB for each read, which costs three times as much as the read itself.
 _BUFFER = memoryview(bytearray(65536))
 
 
@@ -42,8 +41,8 @@ class Peer(asyncio.BufferedProtocol):
     """
     A WebSocket to the server.
 
-    @param opened: given a result when the peer may be used, or the reason why not.
-    @param on_lost: called with the reason when the server ends the connection later.
+    @param opened: fires when the peer may be used, or fails with the reason.
+    @param on_lost: called with the reason when the server closes the connection later.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Peer(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """
-        Take what came, however the network cut it.
+        Process received bytes, however the network cut them.
         """
         if self._rest:
             data = self._rest + data
@@ -129,7 +128,7 @@ class Peer(asyncio.BufferedProtocol):
 
     def leave(self) -> None:
         """
-        Close the connection from our side.
+        Close the connection.
         """
         self._leaving = True
         self.transport.write(self._mask.frame(b"\x03\xe8", CLOSE))
@@ -143,18 +142,18 @@ class Peer(asyncio.BufferedProtocol):
 
     def received(self, data: bytes, start: int, end: int) -> None:
         """
-        A message came: C{data} from C{start} to C{end}.
+        Process a message: C{data} from C{start} to C{end}.
         """
 
     def received_all(self) -> None:
         """
-        All messages that came together were given.
+        Called after all messages that arrived together.
         """
 
 
 class EchoPeer(Peer):
     """
-    Sends to an echo server and hears itself.
+    Sends to an echo server and receives the echo.
     """
 
     loop: EchoLoop | None = None
@@ -170,7 +169,7 @@ class EchoPeer(Peer):
 
 class IdleEchoPeer(Peer):
     """
-    Stays at an echo server after one message each way, as one at Connect stays
+    Idles at an echo server after one message each way, as a session at Connect idles
     after C{hello} and C{welcome}.
     """
 
@@ -186,7 +185,7 @@ class IdleEchoPeer(Peer):
 
 class ChatPeer(Peer):
     """
-    A session at Connect; by itself it only stays.
+    A session at Connect; by itself it is idle.
     """
 
     token: str
@@ -209,7 +208,7 @@ class ChatPeer(Peer):
 
 class SenderPeer(ChatPeer):
     """
-    The session of one who sends.
+    The session of a sender.
     """
 
     pair: Pair | None = None
@@ -232,7 +231,7 @@ class SenderPeer(ChatPeer):
 
 class RecipientPeer(ChatPeer):
     """
-    The session of one who is sent to.
+    The session of a recipient.
     """
 
     pair: Pair | None = None

@@ -1,5 +1,5 @@
 """
-What a load process is told, and what it answers: JSON on its standard streams.
+The input and the result of a load process: JSON on its standard streams.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
     One load.
 
-    @ivar kind: C{echo} against the floor, C{chat} against Connect; C{group}: one
-        group there; C{idle-echo} and C{idle-chat} only connect and stay.
+    @ivar kind: C{echo} against the floor, C{chat} against Connect; C{group}: one group
+        there; C{idle-echo} and C{idle-chat}: idle connections.
     @ivar count: pairs of a sender and a recipient, or connections, or members.
     @ivar window: a closed loop's messages in flight for each pair or group.
     @ivar rate: an open loop's messages a second, all pairs together; 0: closed loop.
     @ivar size: bytes of content.
-    @ivar drain_s: how long to wait at the end for what is still on its way.
+    @ivar drain_s: time limit at the end for messages in flight.
     @ivar secret: HS256 key for the users' tokens; empty: C{debug_token} is used.
     @ivar pids: processes whose CPU and memory are read, by name.
     """
@@ -49,7 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def longest_s(self) -> float:
         """
-        The most that the load may take, with everything slow.
+        Return the longest time that the load may take, with everything slow.
         """
         connections = 2 * self.count
         connecting = 60 + 3 * connections / self.connects_per_s
@@ -58,11 +58,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 class Usage(msgspec.Struct, frozen=True):
     """
-    What one process used.
+    The CPU and memory that one process used.
 
-    @ivar cpu_s: CPU seconds in the measured time.
+    @ivar cpu_s: CPU seconds in the measured period.
     @ivar rss_before: resident bytes before the load's connections.
-    @ivar rss_after: and with them.
+    @ivar rss_after: resident bytes with them.
     """
 
     cpu_s: float
@@ -72,20 +72,22 @@ class Usage(msgspec.Struct, frozen=True):
 
 class LoadResult(msgspec.Struct, kw_only=True):
     """
-    What came of a plan.
+    The result of a plan.
 
-    @ivar seconds: the time that was measured.
-    @ivar delivered: messages that arrived (echoes that came back) in that time.
-    @ivar latency: from when a message was due to its delivery; of those due in the
-        measured time.
-    @ivar to_all: of a group's messages: until the last member had it.
-    @ivar lateness: of the load process itself: from when due to when written.
-    @ivar own_cpu_s: CPU of the load process in that time.
-    @ivar others_cpu_s: CPU of the machine in that time for anything else: the more,
-        the less the figures mean.
-    @ivar connections: how many were open.
-    @ivar closed: connections that the server ended, by reason.
-    @ivar other_frames: frames the load has no use for, by name.
+    @ivar seconds: length of the measured period.
+    @ivar delivered: messages that arrived (echoes that returned) in that period.
+    @ivar latency: from the time when a message was due to its delivery, for messages
+    due
+        in the measured period.
+    @ivar to_all: for a group's messages: until the last member had the message.
+    @ivar lateness: of the load process itself: from the due time to the write.
+    @ivar own_cpu_s: CPU of the load process in that period.
+    @ivar others_cpu_s: CPU of everything else on the machine in that period: the more,
+    the
+        less the figures mean.
+    @ivar connections: number of open connections.
+    @ivar closed: connections that the server closed, by reason.
+    @ivar other_frames: frames that the load does not use, by name.
     """
 
     seconds: float
@@ -107,7 +109,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     def cpu_us(self, name: str) -> float | None:
         """
-        CPU microseconds a message of the process with this name.
+        Return CPU microseconds a message of the process with this name.
         """
         used = self.usage.get(name)
         if used is None or not self.delivered:

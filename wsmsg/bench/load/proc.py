@@ -1,5 +1,5 @@
 """
-What a process used, as Linux tells it in C{/proc} (proc(5)).
+CPU and memory of processes, from C{/proc} of Linux (proc(5)).
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from pathlib import Path
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
-#: A socket's state in C{/proc/net/tcp}.
+#: The state of a listening socket in C{/proc/net/tcp}.
 _LISTEN = "0A"
 
 
 def parse_cpu_s(stat: str) -> float:
     """
-    User and system seconds of all threads in a C{/proc/PID/stat}.
+    Return user and system seconds of all threads from a C{/proc/PID/stat}.
     """
-    # The name, in parentheses, may have spaces and parentheses in it.
+    # The name, in parentheses, may contain spaces and parentheses.
     fields = stat[stat.rindex(")") + 2 :].split(" ")
     return (int(fields[11]) + int(fields[12])) * _TICK_S
 
 
 def cpu_s(pid: int) -> float:
     """
-    CPU seconds that the process used so far, in steps of 10 ms.
+    Return the CPU seconds that a process used so far, in steps of 10 ms.
 
-    @raise OSError: there is no such process.
+    @raise OSError: the process does not exist.
     """
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
         return parse_cpu_s(f.read())
@@ -35,8 +35,8 @@ def cpu_s(pid: int) -> float:
 
 def parse_machine_cpu_s(stat: str) -> float:
     """
-    Seconds, of all cores together, in which a C{/proc/stat} says that somebody
-    worked, other guests of the same host included.
+    Return the busy seconds of all cores together from a C{/proc/stat}, including other
+    guests of the same host.
     """
     name, *fields = stat.split("\n", 1)[0].split()
     if name != "cpu":
@@ -47,7 +47,7 @@ def parse_machine_cpu_s(stat: str) -> float:
 
 def machine_cpu_s() -> float:
     """
-    CPU seconds that the whole machine worked so far.
+    Return the busy CPU seconds of the machine so far.
     """
     with open("/proc/stat", encoding="ascii") as f:
         return parse_machine_cpu_s(f.read())
@@ -55,9 +55,9 @@ def machine_cpu_s() -> float:
 
 def rss_bytes(pid: int) -> int:
     """
-    Bytes of the process that are resident.
+    Return the resident bytes of a process.
 
-    @raise OSError: there is no such process.
+    @raise OSError: the process does not exist.
     """
     with open(f"/proc/{pid}/statm", encoding="ascii") as f:
         return int(f.read().split(" ")[1]) * _PAGE_BYTES
@@ -65,7 +65,7 @@ def rss_bytes(pid: int) -> int:
 
 def parse_listening(table: str, port: int) -> set[str]:
     """
-    The inodes of the sockets that listen on a port, in a C{/proc/net/tcp}.
+    Return the inodes of the sockets that listen on a port, from a C{/proc/net/tcp}.
     """
     found = set()
     for line in table.splitlines()[1:]:
@@ -77,7 +77,7 @@ def parse_listening(table: str, port: int) -> set[str]:
 
 def listener(port: int) -> int | None:
     """
-    The process of this machine that listens on a TCP port, where we may know it.
+    Return the process on this machine that listens on a TCP port, if permitted.
     """
     inodes: set[str] = set()
     for name in ("tcp", "tcp6"):
@@ -90,6 +90,6 @@ def listener(port: int) -> int | None:
             if any(os.readlink(fd) in wanted for fd in (process / "fd").iterdir()):
                 return int(process.name)
         except OSError:
-            # It is gone, or somebody else's.
+            # The process is gone, or belongs to another user.
             continue
     return None

@@ -1,9 +1,9 @@
 """
-When an open loop sends: at times fixed beforehand, whatever the server does.
+The schedule of an open loop: sends at times fixed beforehand, whatever the server does.
 
-A server that stalls is not waited for, and each latency counts from the time its
-message was due.  Otherwise the messages that a stall kept from being sent would
-be missing from the percentiles, which is just when they matter.
+The load does not wait for a server that stalls, and each latency counts from the time
+when its message was due.  Otherwise the percentiles would lack the messages that a
+stall delayed, exactly when they matter.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 def poisson(rate: float, seconds: float, rng: random.Random) -> Iterator[float]:
     """
-    Times in [0, C{seconds}) at which independent people send, C{rate} a second
-    together; rising.
+    Return the times in [0, C{seconds}) at which independent people send, C{rate} a
+    second together; rising.
     """
     at_s = rng.expovariate(rate)
     while at_s < seconds:
@@ -36,7 +36,7 @@ class DueTimes:
 
     def take(self, now_s: float) -> list[float]:
         """
-        All times up to now that were not taken before.
+        Return all times up to now that were not taken before.
         """
         taken = []
         while self.next_s is not None and self.next_s <= now_s:

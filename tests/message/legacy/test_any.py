@@ -130,7 +130,7 @@ class Given:
 
 def away(done: Deferred[None]) -> None:
     """
-    Whether the journal is down.
+    True while the journal is down.
     """
     done.errback(Unavailable("away"))
 

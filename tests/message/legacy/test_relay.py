@@ -195,7 +195,7 @@ class RelayTests(RpcCase):
 
     def test_resumed(self) -> Deferred[Any]:
         """
-        When the stream between the Messages is lost, no push is lost or repeated.
+        A loss of the stream between the Messages neither loses nor repeats a push.
         """
 
         async def check() -> None:

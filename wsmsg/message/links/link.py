@@ -123,7 +123,7 @@ class Link:
     @property
     def open(self) -> bool:
         """
-        Whether the link has a stream.
+        True while the link has a stream.
         """
         return self._wake is not None
 

@@ -40,7 +40,7 @@ class ConversationPage:
     @property
     def more(self) -> bool:
         """
-        Whether the conversation has messages after these.
+        True if the conversation has messages after these.
         """
         return bool(self.messages) and self.messages[-1].seq < self.head
 

@@ -130,7 +130,7 @@ class Given:
 
 def away(done: Deferred[None]) -> None:
     """
-    True while the journal is down.
+    Fail an append, as the journal does while it is down.
     """
     done.errback(Unavailable("away"))
 

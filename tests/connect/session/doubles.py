@@ -189,7 +189,7 @@ def authenticate(token: str, claimed_user: int | None) -> Identity:
     return Identity(int(token[6:]))
 
 
-class House:
+class FakeNode:
     """
     A node with sessions.
     """
@@ -246,11 +246,13 @@ class Client:
     The client's end of a session.
     """
 
-    def __init__(self, house: House, identity: Identity | None, codec: ICodec) -> None:
+    def __init__(
+        self, node: FakeNode, identity: Identity | None, codec: ICodec
+    ) -> None:
         self.peer = FakePeer()
         verifyObject(ISessionPeer, self.peer)
         self.codec = codec
-        self.session = Session(self.peer, codec, house.context, identity=identity)
+        self.session = Session(self.peer, codec, node.context, identity=identity)
         verifyObject(ISession, self.session)
 
     def say(self, *said: ClientFrame) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import attrs
 
 from tests.connect.session.cases import SessionTestCase
-from tests.connect.session.doubles import Client, House
+from tests.connect.session.doubles import Client, FakeNode
 from wsmsg import model
 from wsmsg.connect.upstream.interface import GroupView, SendAnswer
 from wsmsg.errors import Forbidden
@@ -26,15 +26,15 @@ class GroupTests(SessionTestCase):
     """
 
     def setUp(self) -> None:
-        self.house = House()
-        self.client: Client = self.house.log_in(1001)
+        self.node = FakeNode()
+        self.client: Client = self.node.log_in(1001)
 
     def test_send(self) -> None:
         """
         A message to a group is sent in the conversation of the group.
         """
         self.client.say(Send("c1", group=5, content="hi"))
-        ((new, _),) = self.house.upstream.sends
+        ((new, _),) = self.node.upstream.sends
         self.assertEqual(tuple(new), (1001, "c1", "g:5", "hi", 1))
 
     def test_create(self) -> None:
@@ -43,7 +43,7 @@ class GroupTests(SessionTestCase):
         when the request is accepted.
         """
         self.client.say(CreateGroup("c1", "Us", (7, 8, 7, 1001), True))
-        ((new, on_answer),) = self.house.upstream.sends
+        ((new, on_answer),) = self.node.upstream.sends
         name = group_conversation(group_of(1001, "c1"))
         self.assertEqual(
             (new.sender, new.client_id, new.conversation, new.kind),
@@ -59,9 +59,9 @@ class GroupTests(SessionTestCase):
         A request that is repeated, on any connection, is the same message.
         """
         self.client.say(CreateGroup("c1", "Us", (7,)))
-        other = self.house.log_in(1001, "laptop")
+        other = self.node.log_in(1001, "laptop")
         other.say(CreateGroup("c1", "Us", (7,)))
-        first, again = (new for new, _ in self.house.upstream.sends)
+        first, again = (new for new, _ in self.node.upstream.sends)
         self.assertEqual(first, again)
 
     def test_change(self) -> None:
@@ -71,13 +71,13 @@ class GroupTests(SessionTestCase):
         """
         self.client.say(ChangeGroup("c1", 5, (7, 7), (8,)))
         self.client.say(ChangeGroup("c2", 5, remove=(1001,)))
-        first, second = (new for new, _ in self.house.upstream.sends)
+        first, second = (new for new, _ in self.node.upstream.sends)
         self.assertEqual((first.conversation, first.kind), ("g:5", GROUP))
         self.assertEqual(
             decode_change(first.content), GroupChange(add=(7,), remove=(8,))
         )
         self.assertEqual(decode_change(second.content), GroupChange(remove=(1001,)))
-        self.house.upstream.accept(2)
+        self.node.upstream.accept(2)
         accepted = [frames.Accepted("c1", 5), frames.Accepted("c2", 5)]
         self.assertEqual(self.client.heard(), accepted)
 
@@ -86,7 +86,7 @@ class GroupTests(SessionTestCase):
         A request that Message refuses is rejected with its id.
         """
         self.client.say(ChangeGroup("c1", 5, (7,)))
-        self.house.upstream.sends[0][1](SendAnswer(0, "forbidden", "not the owner"))
+        self.node.upstream.sends[0][1](SendAnswer(0, "forbidden", "not the owner"))
         self.assert_rejected(self.client, "forbidden")
 
     def test_recall(self) -> None:
@@ -95,7 +95,7 @@ class GroupTests(SessionTestCase):
         """
         self.client.say(frames.Recall("c1", "u:7:1001", 17))
         self.client.say(frames.Recall("c2", "g:5", 3))
-        sent = [tuple(new) for new, _ in self.house.upstream.sends]
+        sent = [tuple(new) for new, _ in self.node.upstream.sends]
         self.assertEqual(
             sent,
             [
@@ -103,7 +103,7 @@ class GroupTests(SessionTestCase):
                 (1001, "c2", "g:5", "3", RECALL),
             ],
         )
-        self.house.upstream.accept(2)
+        self.node.upstream.accept(2)
         accepted = [frames.Accepted("c1", 5), frames.Accepted("c2", 5)]
         self.assertEqual(self.client.heard(), accepted)
 
@@ -128,8 +128,8 @@ class GroupTests(SessionTestCase):
         ):
             self.client.say(frame)
             self.assertIn(word, self.assert_rejected(self.client, code).reason)
-            self.house.clock.advance(1)
-        self.assertEqual(self.house.upstream.sends, [])
+            self.node.clock.advance(1)
+        self.assertEqual(self.node.upstream.sends, [])
         self.assertEqual(self.client.session.unanswered, 0)
 
     def test_not_understood(self) -> None:
@@ -153,15 +153,15 @@ class GroupTests(SessionTestCase):
         """
         Changes and recalls count like messages, in the rate and in the window.
         """
-        house = House(window=2, sends_per_s=1, sends_burst=3)
-        client = house.log_in(1001)
+        node = FakeNode(window=2, sends_per_s=1, sends_burst=3)
+        client = node.log_in(1001)
         client.say(
             CreateGroup("a", "Us"),
             ChangeGroup("b", 5, (7,)),
             frames.Recall("c", "g:5", 1),
         )
         self.assertFalse(client.peer.reading)
-        house.upstream.accept(3)
+        node.upstream.accept(3)
         self.assertTrue(client.peer.reading)
         client.heard()
         client.say(frames.Recall("d", "g:5", 2))
@@ -172,28 +172,28 @@ class GroupTests(SessionTestCase):
         """
         A change may name a thousand users, however short messages must be.
         """
-        house = House(content_bytes=8)
-        client = house.log_in(1001)
+        node = FakeNode(content_bytes=8)
+        client = node.log_in(1001)
         client.say(ChangeGroup("c", 5, tuple(range(2**62, 2**62 + 1000))))
-        ((new, _),) = house.upstream.sends
+        ((new, _),) = node.upstream.sends
         self.assertEqual(len(decode_change(new.content).add), 1000)
 
     def test_members(self) -> None:
         """
         Members are sent page by page, with the description of the group.
         """
-        house = House(page=2)
-        client = house.log_in(1001)
+        node = FakeNode(page=2)
+        client = node.log_in(1001)
         client.say(frames.Members("m1", 5))
-        self.assertEqual(house.upstream.named("group"), [(1001, "g:5", 0, 3)])
+        self.assertEqual(node.upstream.named("group"), [(1001, "g:5", 0, 3)])
         view = GroupView("Us", 1001, True, 3, [(7, 1), (8, 1), (1001, 1)])
-        house.upstream.asked.pop().callback(view)
+        node.upstream.asked.pop().callback(view)
         two = (frames.Member(7, 1), frames.Member(8, 1))
         told = frames.Group("m1", 5, "Us", 1001, True, 3, two, True)
         self.assertEqual(client.heard(), [told])
         client.say(frames.Members("m2", 5, after=8, limit=50))
-        self.assertEqual(house.upstream.named("group")[1], (1001, "g:5", 8, 3))
-        house.upstream.asked.pop().callback(attrs.evolve(view, members=[(1001, 1)]))
+        self.assertEqual(node.upstream.named("group")[1], (1001, "g:5", 8, 3))
+        node.upstream.asked.pop().callback(attrs.evolve(view, members=[(1001, 1)]))
         one = (frames.Member(1001, 1),)
         told = frames.Group("m2", 5, "Us", 1001, True, 3, one, False)
         self.assertEqual(client.heard(), [told])
@@ -205,7 +205,7 @@ class GroupTests(SessionTestCase):
         """
         self.client.say(frames.Members("m1", 5))
         view = GroupView("Us", 7, False, 2, [(7, 1)])
-        self.house.upstream.asked.pop().callback(view)
+        self.node.upstream.asked.pop().callback(view)
         (told,) = self.client.heard()
         assert isinstance(told, frames.Group)
         self.assertTrue(told.more)
@@ -215,7 +215,7 @@ class GroupTests(SessionTestCase):
         A user who is not a member is told so, with the id of the request.
         """
         self.client.say(frames.Members("m1", 5))
-        self.house.upstream.asked.pop().errback(Forbidden("not in g:5"))
+        self.node.upstream.asked.pop().errback(Forbidden("not in g:5"))
         self.assert_error(self.client, "forbidden", "m1")
 
     def test_cursors_typing_sync(self) -> None:
@@ -229,7 +229,7 @@ class GroupTests(SessionTestCase):
             frames.Typing("g:5"),
             frames.Sync("s", "g:5"),
         )
-        upstream = self.house.upstream
+        upstream = self.node.upstream
         cursors = [("g:5", 1001, 3, 0), ("g:5", 1001, 4, 4)]
         self.assertEqual(upstream.named("cursor"), cursors)
         self.assertEqual(upstream.named("typing"), [("g:5", 1001)])
@@ -257,21 +257,21 @@ class PushTests(SessionTestCase):
         Seqs may start anywhere and jump, when a user joins or joins again; repeats are
         still dropped (P4).
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         for seq in (5, 6, 6, 5, 30, 6, 31, 30):
-            house.registry.push(self.message(seq), [1001])
+            node.registry.push(self.message(seq), [1001])
         heard = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
         self.assertEqual(heard, [5, 6, 30, 31])
-        self.assertEqual(house.registry.counts.repeats, 4)
+        self.assertEqual(node.registry.counts.repeats, 4)
 
     def test_shared(self) -> None:
         """
         All recipients but the sender get the same bytes object.
         """
-        house = House()
-        clients = [house.log_in(user) for user in range(1, 6)]
-        house.registry.push(self.message(5), range(1, 6))
+        node = FakeNode()
+        clients = [node.log_in(user) for user in range(1, 6)]
+        node.registry.push(self.message(5), range(1, 6))
         written = [client.peer.written[0] for client in clients]
         self.assertEqual(len({id(data) for data in written}), 2)
         (own,) = clients[0].heard()
@@ -289,8 +289,8 @@ class HostileTests(SessionTestCase):
         Sixty thousand members in one frame are refused before they are checked one by
         one.
         """
-        house = House()
-        client = house.log_in(1001, codec=codec_protobuf.CODEC)
+        node = FakeNode()
+        client = node.log_in(1001, codec=codec_protobuf.CODEC)
         users = [1] * 60_000
         for frame in (
             pb.ClientFrame(create_group=pb.CreateGroup(client_id="c", members=users)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.connect.session.doubles import Client, House, message, unframed
+from tests.connect.session.doubles import Client, FakeNode, message, unframed
 from wsmsg import model
 from wsmsg.connect.session.dedup import SEEN, DeliveredSeqs
 from wsmsg.connect.session.outbox import framed
@@ -28,62 +28,62 @@ class RegistrationTests(SynchronousTestCase):
         """
         The registry provides the interface that streams use.
         """
-        verifyObject(IEdge, House().registry)
+        verifyObject(IEdge, FakeNode().registry)
 
     def test_devices(self) -> None:
         """
         A user is online from the first device's login until the last device has gone.
         """
-        house = House()
-        phone, laptop = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
-        self.assertEqual(house.registry.users(), [1001])
+        node = FakeNode()
+        phone, laptop = node.log_in(1001, "phone"), node.log_in(1001, "laptop")
+        self.assertEqual(node.registry.users(), [1001])
         phone.hang_up()
-        self.assertIn(1001, house.registry)
-        self.assertEqual(house.upstream.named("user_left"), [])
+        self.assertIn(1001, node.registry)
+        self.assertEqual(node.upstream.named("user_left"), [])
         laptop.hang_up()
-        self.assertNotIn(1001, house.registry)
-        self.assertEqual(house.upstream.named("user_left"), [(1001,)])
+        self.assertNotIn(1001, node.registry)
+        self.assertEqual(node.upstream.named("user_left"), [(1001,)])
 
     def test_replaced(self) -> None:
         """
         A newer login of a device replaces the older one, and the user never counts as
         gone.
         """
-        house = House()
-        old, other = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
-        new = house.log_in(1001, "phone")
+        node = FakeNode()
+        old, other = node.log_in(1001, "phone"), node.log_in(1001, "laptop")
+        new = node.log_in(1001, "phone")
         self.assertEqual(old.peer.code, Close.REPLACED)
         self.assertIsNone(other.peer.code)
         old.hang_up()
-        house.registry.push(message(7, 1001, 1), [1001])
+        node.registry.push(message(7, 1001, 1), [1001])
         self.assertEqual([len(c.heard()) for c in (old, other, new)], [0, 1, 1])
-        self.assertEqual(house.upstream.named("user_left"), [])
+        self.assertEqual(node.upstream.named("user_left"), [])
 
     def test_kicked(self) -> None:
         """
         A kick ends the sessions of a user, or that of one device, with its reason;
         others stay.
         """
-        house = House()
-        phone, laptop = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
-        other = house.log_in(1002, "phone")
-        house.registry.kick(1001, "tablet", "why")
-        house.registry.kick(1003, "", "why")
+        node = FakeNode()
+        phone, laptop = node.log_in(1001, "phone"), node.log_in(1001, "laptop")
+        other = node.log_in(1002, "phone")
+        node.registry.kick(1001, "tablet", "why")
+        node.registry.kick(1003, "", "why")
         self.assertEqual([phone.peer.code, laptop.peer.code], [None, None])
-        house.registry.kick(1001, "phone", "é" * 200)
+        node.registry.kick(1001, "phone", "é" * 200)
         self.assertEqual([phone.peer.code, laptop.peer.code], [Close.KICKED, None])
-        house.registry.kick(1001, "", "why")
+        node.registry.kick(1001, "", "why")
         self.assertEqual([laptop.peer.code, other.peer.code], [Close.KICKED, None])
-        self.assertNotIn(1001, house.registry)
-        house.log_in(1001, "phone")
+        self.assertNotIn(1001, node.registry)
+        node.log_in(1001, "phone")
 
     def test_cap(self) -> None:
         """
         One device too many is refused and may retry; the others stay.
         """
-        house = House(connections_per_user=2)
-        first, second = house.log_in(1001, "a"), house.log_in(1001, "b")
-        third = house.client()
+        node = FakeNode(connections_per_user=2)
+        first, second = node.log_in(1001, "a"), node.log_in(1001, "b")
+        third = node.client()
         third.say(Hello("token-1001", "c"))
         (error,) = third.heard()
         assert isinstance(error, frames.Error)
@@ -91,34 +91,34 @@ class RegistrationTests(SynchronousTestCase):
         self.assertEqual(third.peer.code, Close.RATE_LIMITED)
         self.assertEqual([first.peer.code, second.peer.code], [None, None])
         third.hang_up()
-        house.log_in(1001, "b")
+        node.log_in(1001, "b")
         self.assertEqual(second.peer.code, Close.REPLACED)
 
     def test_count(self) -> None:
         """
         A connection counts until it is lost, whether it was closed before or not.
         """
-        house = House()
-        client, stranger = house.log_in(1001), house.client()
-        self.assertEqual(house.registry.count, 2)
+        node = FakeNode()
+        client, stranger = node.log_in(1001), node.client()
+        self.assertEqual(node.registry.count, 2)
         client.session.close(Close.BUG, "")
-        self.assertEqual(house.registry.count, 2)
+        self.assertEqual(node.registry.count, 2)
         client.hang_up()
         stranger.hang_up()
-        self.assertEqual(house.registry.count, 0)
+        self.assertEqual(node.registry.count, 0)
 
     def test_live_limits(self) -> None:
         """
         A changed limit applies to the next login.
         """
-        house = House(connections_per_user=1)
-        house.log_in(1001, "a")
-        limits = house.settings.limits.model_copy(update={"connections_per_user": 2})
-        house.registry.apply_settings(
-            house.settings.model_copy(update={"limits": limits})
+        node = FakeNode(connections_per_user=1)
+        node.log_in(1001, "a")
+        limits = node.settings.limits.model_copy(update={"connections_per_user": 2})
+        node.registry.apply_settings(
+            node.settings.model_copy(update={"limits": limits})
         )
-        house.log_in(1001, "b")
-        self.assertEqual(len(house.registry.sessions_of(1001)), 2)
+        node.log_in(1001, "b")
+        self.assertEqual(len(node.registry.sessions_of(1001)), 2)
 
 
 class PushTests(SynchronousTestCase):
@@ -130,25 +130,25 @@ class PushTests(SynchronousTestCase):
         """
         A message goes to all devices of its targets, and to nobody else.
         """
-        house = House()
+        node = FakeNode()
         clients = [
-            house.log_in(1001, "phone"),
-            house.log_in(1001, "laptop"),
-            house.log_in(1002),
-            house.log_in(1003),
+            node.log_in(1001, "phone"),
+            node.log_in(1001, "laptop"),
+            node.log_in(1002),
+            node.log_in(1003),
         ]
-        house.registry.push(message(1002, 1001, 1), [1001, 1002, 9])
+        node.registry.push(message(1002, 1001, 1), [1001, 1002, 9])
         self.assertEqual([len(c.heard()) for c in clients], [1, 1, 1, 0])
-        self.assertEqual(house.registry.counts.absent, 1)
-        self.assertEqual(house.registry.counts.pushed, 3)
+        self.assertEqual(node.registry.counts.absent, 1)
+        self.assertEqual(node.registry.counts.pushed, 3)
 
     def test_client_id(self) -> None:
         """
         Only the sender's own devices see the client id of a message.
         """
-        house = House()
-        sender, other = house.log_in(1002), house.log_in(1001)
-        house.registry.push(message(1002, 1001, 1, client_id="mine"), [1001, 1002])
+        node = FakeNode()
+        sender, other = node.log_in(1002), node.log_in(1001)
+        node.registry.push(message(1002, 1001, 1, client_id="mine"), [1001, 1002])
         self.assertEqual(_client_ids(sender), ["mine"])
         self.assertEqual(_client_ids(other), [""])
 
@@ -156,41 +156,41 @@ class PushTests(SynchronousTestCase):
         """
         All recipients with one codec share one bytes object.
         """
-        house = House()
+        node = FakeNode()
         codecs = [codec_json.CODEC, codec_protobuf.CODEC] * 3
-        clients = [house.log_in(i + 1, codec=c) for i, c in enumerate(codecs)]
-        house.registry.push(message(99, 1, 1), [1, 2, 3, 4, 5, 6])
+        clients = [node.log_in(i + 1, codec=c) for i, c in enumerate(codecs)]
+        node.registry.push(message(99, 1, 1), [1, 2, 3, 4, 5, 6])
         self.assertEqual(len({id(c.peer.written[0]) for c in clients}), 2)
 
     def test_receipt(self) -> None:
         """
         A receipt says how far another user has read.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         cursor = model.Cursor("u:7:1001", 7, delivered=4, read=3)
-        house.registry.receipt(cursor, [1001, 1002])
+        node.registry.receipt(cursor, [1001, 1002])
         self.assertEqual(client.heard(), [frames.Receipt("u:7:1001", 7, 3, 4)])
 
     def test_typing(self) -> None:
         """
         Typing names the user and the conversation.
         """
-        house = House()
-        client = house.log_in(1001)
-        house.registry.typing("u:7:1001", 7, [1001])
+        node = FakeNode()
+        client = node.log_in(1001)
+        node.registry.typing("u:7:1001", 7, [1001])
         self.assertEqual(client.heard(), [frames.Typing("u:7:1001", 7)])
 
     def test_broken_session(self) -> None:
         """
         A bug that meets one session does not affect the others.
         """
-        house = House()
-        broken, sound = house.log_in(1001), house.log_in(1002)
-        house_write = broken.peer.write_encoded
+        node = FakeNode()
+        broken, sound = node.log_in(1001), node.log_in(1002)
+        write = broken.peer.write_encoded
         broken.peer.write_encoded = None  # type: ignore[assignment,method-assign]
-        house.registry.push(message(7, 1002, 1), [1001, 1002])
-        broken.peer.write_encoded = house_write  # type: ignore[method-assign]
+        node.registry.push(message(7, 1002, 1), [1001, 1002])
+        broken.peer.write_encoded = write  # type: ignore[method-assign]
         self.assertEqual(broken.peer.code, Close.BUG)
         self.assertEqual(len(sound.heard()), 1)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
@@ -236,25 +236,25 @@ class WatchTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.house = House(watch=3)
-        self.client = self.house.log_in(1001)
+        self.node = FakeNode(watch=3)
+        self.client = self.node.log_in(1001)
 
     def changed(self, user: int, online: bool) -> None:
         """
         Have Message report a change of presence.
         """
-        self.house.registry.presence(model.UserPresence(user, online, 9))
+        self.node.registry.presence(model.UserPresence(user, online, 9))
 
     def test_now_and_then(self) -> None:
         """
         A watcher is told the presence now, and each change.
         """
         self.client.say(Watch((7, 8, 7)))
-        self.assertEqual(self.house.upstream.named("watch"), [([7, 8],)])
-        self.assertEqual(self.house.registry.watched(), [7, 8])
+        self.assertEqual(self.node.upstream.named("watch"), [([7, 8],)])
+        self.assertEqual(self.node.registry.watched(), [7, 8])
         # Reads say of those who are there that they were seen right now.
         present = [model.UserPresence(7, True, 6), model.UserPresence(8, False, 5)]
-        self.house.upstream.asked[0].callback(present)
+        self.node.upstream.asked[0].callback(present)
         self.assertEqual(
             self.client.heard(),
             [frames.Presence(7, True), frames.Presence(8, False, 5)],
@@ -269,7 +269,7 @@ class WatchTests(SynchronousTestCase):
         """
         self.client.say(Watch((7,)))
         self.changed(7, False)
-        self.house.upstream.asked[0].callback([model.UserPresence(7, True)])
+        self.node.upstream.asked[0].callback([model.UserPresence(7, True)])
         self.assertEqual(self.client.heard(), [frames.Presence(7, False, 9)])
 
     def test_replaces(self) -> None:
@@ -277,8 +277,8 @@ class WatchTests(SynchronousTestCase):
         A watch replaces the one before; only the differences are sent upstream.
         """
         self.client.say(Watch((7, 8)), Watch((8, 9)), Watch(()))
-        self.assertEqual(self.house.upstream.named("watch"), [([7, 8],), ([9],)])
-        self.assertEqual(self.house.upstream.named("unwatch"), [([7],), ([8, 9],)])
+        self.assertEqual(self.node.upstream.named("watch"), [([7, 8],), ([9],)])
+        self.assertEqual(self.node.upstream.named("unwatch"), [([7],), ([8, 9],)])
         self.changed(8, True)
         self.assertEqual(self.client.heard(), [])
 
@@ -286,15 +286,15 @@ class WatchTests(SynchronousTestCase):
         """
         A user is watched until the last watcher has gone.
         """
-        other = self.house.log_in(1002)
+        other = self.node.log_in(1002)
         self.client.say(Watch((7,)))
         other.say(Watch((7,)))
         self.client.hang_up()
-        self.assertEqual(self.house.registry.watched(), [7])
+        self.assertEqual(self.node.registry.watched(), [7])
         other.hang_up()
-        self.assertEqual(self.house.registry.watched(), [])
-        self.assertEqual(self.house.upstream.named("watch"), [([7],)])
-        self.assertEqual(self.house.upstream.named("unwatch"), [([7],)])
+        self.assertEqual(self.node.registry.watched(), [])
+        self.assertEqual(self.node.upstream.named("watch"), [([7],)])
+        self.assertEqual(self.node.upstream.named("unwatch"), [([7],)])
 
     def test_too_many(self) -> None:
         """
@@ -304,13 +304,13 @@ class WatchTests(SynchronousTestCase):
         (error,) = self.client.heard()
         assert isinstance(error, frames.Error)
         self.assertEqual(error.code, "bad_request")
-        self.assertEqual(self.house.registry.watched(), [7])
+        self.assertEqual(self.node.registry.watched(), [7])
 
     def test_unavailable(self) -> None:
         """
         While Message is away, a watcher is told at least who is online on this node.
         """
-        self.house.log_in(7)
+        self.node.log_in(7)
         self.client.say(Watch((7, 8)))
-        self.house.upstream.asked[0].errback(Unavailable("away"))
+        self.node.upstream.asked[0].errback(Unavailable("away"))
         self.assertEqual(self.client.heard(), [frames.Presence(7, True)])

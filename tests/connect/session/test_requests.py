@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from tests.connect.session.cases import SessionTestCase
-from tests.connect.session.doubles import House, message
+from tests.connect.session.doubles import FakeNode, message
 from wsmsg import model
 from wsmsg.connect.session.requests import QUERIES_MAX
 from wsmsg.connect.upstream.interface import SendAnswer
@@ -26,10 +26,10 @@ class SendTests(SessionTestCase):
         A send is passed on with its conversation, and is accepted when Message accepts
         it.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(Send("c1", to=7, content="hi", kind=0))
-        (new, on_answer) = house.upstream.sends[0]
+        (new, on_answer) = node.upstream.sends[0]
         self.assertEqual(tuple(new), (1001, "c1", "u:7:1001", "hi", 1))
         self.assertEqual(client.heard(), [])
         on_answer(SendAnswer(time_ms=5))
@@ -39,20 +39,20 @@ class SendTests(SessionTestCase):
         """
         A send that Message refuses is rejected with its code and hint.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(Send("c1", to=7))
-        house.upstream.sends[0][1](SendAnswer(0, "overloaded", "busy", 250))
+        node.upstream.sends[0][1](SendAnswer(0, "overloaded", "busy", 250))
         expected = frames.Rejected("c1", "overloaded", "busy", 250)
         self.assertEqual(client.heard(), [expected])
-        self.assertEqual(house.registry.counts.rejected["overloaded"], 1)
+        self.assertEqual(node.registry.counts.rejected["overloaded"], 1)
 
     def test_problems(self) -> None:
         """
         An invalid send is rejected with the reason, and not passed on.
         """
-        house = House(content_bytes=8)
-        client = house.log_in(1001)
+        node = FakeNode(content_bytes=8)
+        client = node.log_in(1001)
         for frame, code in (
             (Send("c", content="x"), "bad_request"),
             (Send("c", to=1, group=1), "bad_request"),
@@ -64,28 +64,28 @@ class SendTests(SessionTestCase):
         ):
             client.say(frame)
             self.assert_rejected(client, code)
-        self.assertEqual(house.upstream.sends, [])
+        self.assertEqual(node.upstream.sends, [])
         client.say(Send("c", to=1, content="é" * 4))
-        self.assertEqual(len(house.upstream.sends), 1)
+        self.assertEqual(len(node.upstream.sends), 1)
 
     def test_window(self) -> None:
         """
         A client with more unanswered sends than its window is not read until some are
         answered; a client within its window always is.
         """
-        house = House(window=4)
-        client = house.log_in(1001)
+        node = FakeNode(window=4)
+        client = node.log_in(1001)
         client.peer.pauses = 0
         client.say(*(Send(f"c{i}", to=7) for i in range(4)))
         self.assertEqual(client.peer.pauses, 0)
         client.say(*(Send(f"d{i}", to=7) for i in range(3)))
         self.assertFalse(client.peer.reading)
-        self.assertEqual(len(house.upstream.sends), 5)
-        house.upstream.accept(2)
-        sent = [new.client_id for new, _ in house.upstream.sends]
+        self.assertEqual(len(node.upstream.sends), 5)
+        node.upstream.accept(2)
+        sent = [new.client_id for new, _ in node.upstream.sends]
         self.assertEqual(sent, ["c2", "c3", "d0", "d1", "d2"])
         self.assertFalse(client.peer.reading)
-        house.upstream.accept(2)
+        node.upstream.accept(2)
         self.assertTrue(client.peer.reading)
         heard = [f.client_id for f in client.heard() if isinstance(f, frames.Accepted)]
         self.assertEqual(heard, ["c0", "c1", "c2", "c3"])
@@ -94,25 +94,25 @@ class SendTests(SessionTestCase):
         """
         Above the rate a send is rejected with the time after which to retry.
         """
-        house = House(sends_per_s=10, sends_burst=2)
-        client = house.log_in(1001)
+        node = FakeNode(sends_per_s=10, sends_burst=2)
+        client = node.log_in(1001)
         client.say(*(Send(f"c{i}", to=7) for i in range(3)))
         rejected = self.assert_rejected(client, "rate_limited")
         self.assertEqual(rejected.retry_after_ms, 500)
-        house.clock.advance(0.3)
+        node.clock.advance(0.3)
         client.say(Send("c3", to=7))
         rejected = self.assert_rejected(client, "rate_limited")
-        self.assertEqual(len(house.upstream.sends), 2)
-        house.clock.advance(rejected.retry_after_ms / 1000)
+        self.assertEqual(len(node.upstream.sends), 2)
+        node.clock.advance(rejected.retry_after_ms / 1000)
         client.say(Send("c2", to=7))
-        self.assertEqual(len(house.upstream.sends), 3)
+        self.assertEqual(len(node.upstream.sends), 3)
 
     def test_rate_of_user(self) -> None:
         """
         The devices of a user share the user's rate.
         """
-        house = House(sends_per_s=1, sends_burst=2)
-        phone, laptop = house.log_in(1001, "phone"), house.log_in(1001, "laptop")
+        node = FakeNode(sends_per_s=1, sends_burst=2)
+        phone, laptop = node.log_in(1001, "phone"), node.log_in(1001, "laptop")
         phone.say(Send("c1", to=7), Send("c2", to=7))
         laptop.say(Send("c3", to=7))
         self.assert_rejected(laptop, "rate_limited")
@@ -121,11 +121,11 @@ class SendTests(SessionTestCase):
         """
         An answer for a client that has gone is dropped.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(Send("c1", to=7))
         client.hang_up()
-        house.upstream.accept()
+        node.upstream.accept()
         self.assertEqual(client.heard(), [])
 
 
@@ -138,11 +138,11 @@ class RequestTests(SessionTestCase):
         """
         A message that is read counts as delivered too.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(frames.Delivered("u:7:1001", 4), frames.Read("u:7:1001", 3))
         self.assertEqual(
-            house.upstream.named("cursor"),
+            node.upstream.named("cursor"),
             [("u:7:1001", 1001, 4, 0), ("u:7:1001", 1001, 3, 3)],
         )
 
@@ -150,8 +150,8 @@ class RequestTests(SessionTestCase):
         """
         Nobody marks, reads or types in the conversation of others.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         for frame, request in (
             (frames.Delivered("u:7:8", 1), ""),
             (frames.Read("u:7:8", 1), ""),
@@ -160,14 +160,14 @@ class RequestTests(SessionTestCase):
         ):
             client.say(frame)
             self.assert_error(client, "forbidden", request)
-        calls = {call[0] for call in house.upstream.calls}
+        calls = {call[0] for call in node.upstream.calls}
         self.assertEqual(calls, {"user_joined", "heads"})
 
     def test_no_conversation(self) -> None:
         """
         A name that no conversation can have is a bad request.
         """
-        client = House().log_in(1001)
+        client = FakeNode().log_in(1001)
         client.say(frames.Sync("s", "u:1001:7"))
         self.assert_error(client, "bad_request", "s")
 
@@ -175,15 +175,15 @@ class RequestTests(SessionTestCase):
         """
         Typing is passed on with the user's own id.
         """
-        house = House()
-        house.log_in(1001).say(frames.Typing("u:7:1001", user=7))
-        self.assertEqual(house.upstream.named("typing"), [("u:7:1001", 1001)])
+        node = FakeNode()
+        node.log_in(1001).say(frames.Typing("u:7:1001", user=7))
+        self.assertEqual(node.upstream.named("typing"), [("u:7:1001", 1001)])
 
     def test_ping(self) -> None:
         """
         A ping is answered with its nonce.
         """
-        client = House().log_in(1001)
+        client = FakeNode().log_in(1001)
         client.say(frames.Ping("n"))
         self.assertEqual(client.heard(), [frames.Pong("n")])
 
@@ -191,22 +191,22 @@ class RequestTests(SessionTestCase):
         """
         A second hello is refused and changes nothing.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(Hello("token-1002"))
         self.assert_error(client, "bad_frame")
-        self.assertEqual(house.registry.users(), [1001])
+        self.assertEqual(node.registry.users(), [1001])
 
     def test_sync(self) -> None:
         """
         A page has the messages in order; only the user's own have a client id.
         """
-        house = House(page=50)
-        client = house.log_in(1001)
+        node = FakeNode(page=50)
+        client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001", after=2, limit=1000))
-        self.assertEqual(house.upstream.named("page"), [(1001, "u:7:1001", 2, 50)])
+        self.assertEqual(node.upstream.named("page"), [(1001, "u:7:1001", 2, 50)])
         rows = [message(7, 1001, 3), message(1001, 7, 4)]
-        house.upstream.asked[0].callback((rows, 9, True))
+        node.upstream.asked[0].callback((rows, 9, True))
         (page,) = client.heard()
         assert isinstance(page, frames.Page)
         self.assertEqual((page.id, page.head, page.more), ("s", 9, True))
@@ -218,11 +218,11 @@ class RequestTests(SessionTestCase):
         A page of long messages is cut to the size of the outbox, and says that there
         are more.
         """
-        house = House(outbox_hard_bytes=4 * 3000)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_hard_bytes=4 * 3000)
+        client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         rows = [message(7, 1001, i, content="x" * 1000) for i in range(1, 9)]
-        house.upstream.asked[0].callback((rows, 8, False))
+        node.upstream.asked[0].callback((rows, 8, False))
         (page,) = client.heard()
         assert isinstance(page, frames.Page)
         self.assertEqual([m.seq for m in page.messages], [1, 2])
@@ -232,11 +232,11 @@ class RequestTests(SessionTestCase):
         """
         A page has at least one message, however long it is.
         """
-        house = House(outbox_hard_bytes=4000)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_hard_bytes=4000)
+        client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         rows = [message(7, 1001, i, content="x" * 2000) for i in (1, 2)]
-        house.upstream.asked[0].callback((rows, 2, False))
+        node.upstream.asked[0].callback((rows, 2, False))
         (page,) = client.heard()
         assert isinstance(page, frames.Page)
         self.assertEqual([m.seq for m in page.messages], [1])
@@ -245,20 +245,20 @@ class RequestTests(SessionTestCase):
         """
         A query that fails is answered with its id and the reason.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
-        house.upstream.asked[0].errback(Overloaded("busy"))
+        node.upstream.asked[0].errback(Overloaded("busy"))
         self.assert_error(client, "overloaded", "s")
 
     def test_query_meets_bug(self) -> None:
         """
         A bug behind a query is logged, and answered without details.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
-        house.upstream.asked[0].errback(RuntimeError("secret"))
+        node.upstream.asked[0].errback(RuntimeError("secret"))
         error = self.assert_error(client, "internal", "s")
         self.assertNotIn("secret", error.reason)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
@@ -267,46 +267,46 @@ class RequestTests(SessionTestCase):
         """
         A client with too many unanswered queries is not read until one is answered.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(9)))
-        self.assertEqual(len(house.upstream.asked), QUERIES_MAX)
+        self.assertEqual(len(node.upstream.asked), QUERIES_MAX)
         self.assertFalse(client.peer.reading)
-        house.upstream.asked[0].callback(((), 0, False))
-        self.assertEqual(len(house.upstream.asked), QUERIES_MAX + 1)
+        node.upstream.asked[0].callback(((), 0, False))
+        self.assertEqual(len(node.upstream.asked), QUERIES_MAX + 1)
         self.assertFalse(client.peer.reading)
-        for asked in house.upstream.asked[1:QUERIES_MAX]:
+        for asked in node.upstream.asked[1:QUERIES_MAX]:
             asked.callback(((), 0, False))
         while not client.peer.reading:
-            asked = next(a for a in house.upstream.asked if not a.called)
+            asked = next(a for a in node.upstream.asked if not a.called)
             asked.callback(((), 0, False))
-        self.assertEqual(len(house.upstream.asked), 9)
+        self.assertEqual(len(node.upstream.asked), 9)
 
     def test_conversations(self) -> None:
         """
         Conversations are sent with the id of the request, and a list continues after
         its last entry.
         """
-        house = House()
-        client = house.log_in(1001)
-        house.upstream.heads_d = Deferred()
+        node = FakeNode()
+        client = node.log_in(1001)
+        node.upstream.heads_d = Deferred()
         client.say(frames.Conversations("q", since=5))
-        house.upstream.heads_d.callback(
+        node.upstream.heads_d.callback(
             ([model.ConversationHead("u:7:1001", 3, 99)], True)
         )
         head = frames.Head("u:7:1001", 3, time=99)
         self.assertEqual(client.heard(), [frames.Heads("q", (head,), True)])
-        house.upstream.heads_d = None
+        node.upstream.heads_d = None
         client.say(frames.Conversations("r", since=99, after="u:7:1001"))
-        self.assertEqual(house.upstream.calls[-1], ("heads", 1001, 99, 100, "u:7:1001"))
+        self.assertEqual(node.upstream.calls[-1], ("heads", 1001, 99, 100, "u:7:1001"))
 
     def test_bug_in_request(self) -> None:
         """
         A bug that a frame triggers ends only its session, with 1011.
         """
-        house = House()
-        client, other = house.log_in(1001), house.log_in(1002)
-        house.upstream.cursor = None  # type: ignore[assignment,method-assign]
+        node = FakeNode()
+        client, other = node.log_in(1001), node.log_in(1002)
+        node.upstream.cursor = None  # type: ignore[assignment,method-assign]
         client.say(frames.Read("u:7:1001", 1))
         self.assertEqual(client.peer.code, Close.BUG)
         self.assertIsNone(other.peer.code)

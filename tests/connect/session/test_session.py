@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.connect.session.cases import SessionTestCase
-from tests.connect.session.doubles import House, message
+from tests.connect.session.doubles import FakeNode, message
 from wsmsg.connect.session.input import BAD_FRAMES
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
@@ -24,7 +24,7 @@ class BadFrameTests(SessionTestCase):
         """
         One bad frame is answered with an error, and the session goes on.
         """
-        client = House().log_in(1001)
+        client = FakeNode().log_in(1001)
         client.raw(b"{")
         self.assert_error(client, "bad_frame")
         client.say(frames.Ping())
@@ -34,27 +34,27 @@ class BadFrameTests(SessionTestCase):
         """
         Many bad frames end the connection with 4500, without a traceback.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         with capturedLogs() as logs:
             for _ in range(BAD_FRAMES):
                 self.assertIsNone(client.peer.code)
                 client.raw(b"{")
         self.assertEqual(client.peer.code, Close.BAD_FRAME)
-        self.assertEqual(house.registry.counts.bad_frames, BAD_FRAMES)
+        self.assertEqual(node.registry.counts.bad_frames, BAD_FRAMES)
         self.assertEqual([e for e in logs if e["log_level"] > LogLevel.info], [])
         client.raw(b"{")
-        self.assertEqual(house.registry.counts.bad_frames, BAD_FRAMES)
+        self.assertEqual(node.registry.counts.bad_frames, BAD_FRAMES)
 
     def test_text_for_binary(self) -> None:
         """
         A text message in place of a binary one is a bad frame, and so is the reverse.
         """
-        house = House()
-        client = house.log_in(1001, codec=codec_protobuf.CODEC)
+        node = FakeNode()
+        client = node.log_in(1001, codec=codec_protobuf.CODEC)
         client.session.received(b"{}", False)
         self.assertIn("binary", self.assert_error(client, "bad_frame").reason)
-        client = house.log_in(1002)
+        client = node.log_in(1002)
         client.session.received(b'{"type": "ping"}', True)
         self.assertIn("text", self.assert_error(client, "bad_frame").reason)
 
@@ -69,16 +69,16 @@ class BackPressureTests(SessionTestCase):
         A client over its frame rate is not read until it has tokens again, and loses
         nothing.
         """
-        house = House(frames_per_s=4, frames_burst=3)
-        client = house.log_in(1001)
+        node = FakeNode(frames_per_s=4, frames_burst=3)
+        client = node.log_in(1001)
         client.say(*(frames.Ping(str(i)) for i in range(6)))
         self.assertEqual(len(client.heard()), 3)
         self.assertFalse(client.peer.reading)
-        house.pass_time(0.2)
+        node.pass_time(0.2)
         self.assertEqual(client.heard(), [])
-        house.pass_time(0.05)
+        node.pass_time(0.05)
         self.assertEqual(client.heard(), [frames.Pong("3"), frames.Pong("4")])
-        house.pass_time(10)
+        node.pass_time(10)
         self.assertEqual(client.heard(), [frames.Pong("5")])
         self.assertTrue(client.peer.reading)
 
@@ -87,11 +87,11 @@ class BackPressureTests(SessionTestCase):
         A client that does not read gets no pushes above the hard mark, is not read
         itself, and is told to sync when it has caught up.
         """
-        house = House(outbox_hard_bytes=1000)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_hard_bytes=1000)
+        client = node.log_in(1001)
         client.session.outbox.pauseProducing()
         for seq in range(1, 30):
-            house.registry.push(message(7, 1001, seq), [1001])
+            node.registry.push(message(7, 1001, seq), [1001])
         self.assertEqual(client.heard(), [])
         self.assertFalse(client.peer.reading)
         self.assertLessEqual(client.session.outbox.size, 1000)
@@ -100,9 +100,9 @@ class BackPressureTests(SessionTestCase):
         self.assertTrue(0 < len(delivers) < 29)
         self.assertIsInstance(last, Resync)
         self.assertTrue(client.peer.reading)
-        house.registry.push(message(7, 1001, 30), [1001])
+        node.registry.push(message(7, 1001, 30), [1001])
         self.assertEqual([type(f) for f in client.heard()], [frames.Deliver])
-        house.pass_time(100)
+        node.pass_time(100)
         self.assertIsNone(client.peer.code)
 
     def test_too_slow(self) -> None:
@@ -110,14 +110,14 @@ class BackPressureTests(SessionTestCase):
         A client that does not catch up in time is closed at once, with a code that lets
         it reconnect.
         """
-        house = House(outbox_hard_bytes=1000, outbox_drain_s=10)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_hard_bytes=1000, outbox_drain_s=10)
+        client = node.log_in(1001)
         client.session.outbox.pauseProducing()
         for seq in range(1, 30):
-            house.registry.push(message(7, 1001, seq), [1001])
-        house.pass_time(9.9)
+            node.registry.push(message(7, 1001, seq), [1001])
+        node.pass_time(9.9)
         self.assertIsNone(client.peer.code)
-        house.pass_time(0.1)
+        node.pass_time(0.1)
         self.assertEqual(client.peer.code, Close.SLOW_CLIENT)
         self.assertEqual(client.heard(), [])
 
@@ -125,27 +125,27 @@ class BackPressureTests(SessionTestCase):
         """
         A client that reads slowly misses typing first, which is counted.
         """
-        house = House(outbox_soft_bytes=200)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_soft_bytes=200)
+        client = node.log_in(1001)
         client.session.outbox.pauseProducing()
         for _ in range(10):
-            house.registry.typing("u:7:1001", 7, [1001])
+            node.registry.typing("u:7:1001", 7, [1001])
         client.session.outbox.resumeProducing()
         heard = len(client.heard())
         client.hang_up()
         self.assertTrue(0 < heard < 10)
-        self.assertEqual(house.registry.counts.shed, 10 - heard)
+        self.assertEqual(node.registry.counts.shed, 10 - heard)
 
     def test_greedy(self) -> None:
         """
         A client that asks and does not read is closed before it takes much memory.
         """
-        house = House(outbox_hard_bytes=1000)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_hard_bytes=1000)
+        client = node.log_in(1001)
         client.session.outbox.pauseProducing()
         client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(4)))
         rows = [message(7, 1001, 1, content="x" * 900)]
-        for asked in house.upstream.asked:
+        for asked in node.upstream.asked:
             asked.callback((rows, 1, False))
         self.assertEqual(client.peer.code, Close.SLOW_CLIENT)
 
@@ -159,35 +159,35 @@ class PushTests(SessionTestCase):
         """
         A message is sent once, however often it is pushed.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         for seq in (1, 2, 1, 2, 3):
-            house.registry.push(message(7, 1001, seq), [1001])
+            node.registry.push(message(7, 1001, seq), [1001])
         seqs = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
         self.assertEqual(seqs, [1, 2, 3])
-        self.assertEqual(house.registry.counts.repeats, 2)
+        self.assertEqual(node.registry.counts.repeats, 2)
 
     def test_each_conversation(self) -> None:
         """
         The seqs of different conversations are independent.
         """
-        house = House()
-        client = house.log_in(1001)
-        house.registry.push(message(7, 1001, 5), [1001])
-        house.registry.push(message(8, 1001, 1), [1001])
+        node = FakeNode()
+        client = node.log_in(1001)
+        node.registry.push(message(7, 1001, 5), [1001])
+        node.registry.push(message(8, 1001, 1), [1001])
         self.assertEqual(len(client.heard()), 2)
 
     def test_missed_is_no_repeat(self) -> None:
         """
         A message that a slow client missed is not taken for a repeat later.
         """
-        house = House(outbox_hard_bytes=1)
-        client = house.log_in(1001)
+        node = FakeNode(outbox_hard_bytes=1)
+        client = node.log_in(1001)
         client.session.outbox.pauseProducing()
-        house.registry.push(message(7, 1001, 1), [1001])
+        node.registry.push(message(7, 1001, 1), [1001])
         client.session.outbox.resumeProducing()
         client.heard()
-        house.registry.push(message(7, 1001, 1), [1001])
+        node.registry.push(message(7, 1001, 1), [1001])
         self.assertEqual([type(f) for f in client.heard()], [frames.Deliver])
 
 
@@ -200,31 +200,31 @@ class EndTests(SessionTestCase):
         """
         A client that hangs up is gone for everyone.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(frames.Watch((7,)))
         client.hang_up()
         client.hang_up()
-        self.assertEqual(house.registry.users(), [])
-        self.assertEqual(house.registry.watched(), [])
-        self.assertEqual(house.upstream.named("user_left"), [(1001,)])
-        self.assertEqual(house.upstream.named("unwatch"), [([7],)])
-        self.assertEqual(house.registry.count, 0)
+        self.assertEqual(node.registry.users(), [])
+        self.assertEqual(node.registry.watched(), [])
+        self.assertEqual(node.upstream.named("user_left"), [(1001,)])
+        self.assertEqual(node.upstream.named("unwatch"), [([7],)])
+        self.assertEqual(node.registry.count, 0)
         self.assertIsNone(client.peer.code)
 
     def test_goaway(self) -> None:
         """
         A client that is asked to move has its sends answered before it is closed.
         """
-        house = House()
-        client = house.log_in(1001)
+        node = FakeNode()
+        client = node.log_in(1001)
         client.say(Send("c1", to=7))
         client.session.goaway("stopping", 300, ("b:1",))
         self.assertEqual(client.heard(), [frames.Goaway("stopping", 300, ("b:1",))])
         client.say(Send("c2", to=7))
-        self.assertEqual(len(house.upstream.sends), 1)
+        self.assertEqual(len(node.upstream.sends), 1)
         self.assertIsNone(client.peer.code)
-        house.upstream.accept()
+        node.upstream.accept()
         self.assertEqual(client.heard(), [frames.Accepted("c1", 5)])
         self.assertEqual(client.peer.code, Close.DRAIN)
 
@@ -232,6 +232,6 @@ class EndTests(SessionTestCase):
         """
         A client that is asked to move and waits for nothing is closed at once.
         """
-        client = House().log_in(1001)
+        client = FakeNode().log_in(1001)
         client.session.goaway("stopping", 300, ())
         self.assertEqual(client.peer.code, Close.DRAIN)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.connect.session.doubles import NOW_S, House
+from tests.connect.session.doubles import NOW_S, FakeNode
 from wsmsg.connect.session.timers import Deadlines, PacedQueue
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
@@ -24,42 +24,42 @@ class ResyncTests(SynchronousTestCase):
         """
         Every client is told once, evenly over the time of the setting.
         """
-        house = House()
-        clients = [house.log_in(i) for i in range(1, 13)]
-        house.registry.resync("a loss", 0.0)
+        node = FakeNode()
+        clients = [node.log_in(i) for i in range(1, 13)]
+        node.registry.resync("a loss", 0.0)
         told = []
         for _ in range(4):
-            house.pass_time(house.settings.resync_spread_s / 4)
+            node.pass_time(node.settings.resync_spread_s / 4)
             told.append(sum(len(c.peer.written) for c in clients))
         self.assertEqual(told, [3, 6, 9, 12])
         self.assertEqual(clients[0].heard(), [Resync("a loss")])
-        house.pass_time(100)
-        self.assertEqual(house.registry.counts.resyncs, 12)
+        node.pass_time(100)
+        self.assertEqual(node.registry.counts.resyncs, 12)
 
     def test_some(self) -> None:
         """
         Only sessions opened during the loss are told, if that suffices.
         """
-        house = House()
-        before = house.log_in(1)
-        house.pass_time(10)
-        after = house.log_in(2)
-        house.registry.resync("a loss", NOW_S + 5)
-        house.pass_time(10)
+        node = FakeNode()
+        before = node.log_in(1)
+        node.pass_time(10)
+        after = node.log_in(2)
+        node.registry.resync("a loss", NOW_S + 5)
+        node.pass_time(10)
         self.assertEqual([len(before.heard()), len(after.heard())], [0, 1])
 
     def test_before_welcome(self) -> None:
         """
         A client that is not welcomed yet is told right after its welcome.
         """
-        house = House()
-        house.upstream.joined_d = Deferred()
-        client = house.client()
+        node = FakeNode()
+        node.upstream.joined_d = Deferred()
+        client = node.client()
         client.say(Hello("token-1001"))
-        house.registry.resync("a loss", 0.0)
-        house.pass_time(5)
+        node.registry.resync("a loss", 0.0)
+        node.pass_time(5)
         self.assertEqual(client.heard(), [])
-        house.upstream.joined_d.callback(True)
+        node.upstream.joined_d.callback(True)
         kinds = [type(f) for f in client.heard()]
         self.assertEqual(kinds, [frames.Welcome, Resync])
 
@@ -67,11 +67,11 @@ class ResyncTests(SynchronousTestCase):
         """
         A client that has gone meanwhile is not told.
         """
-        house = House()
-        client = house.log_in(1)
-        house.registry.resync("a loss", 0.0)
+        node = FakeNode()
+        client = node.log_in(1)
+        node.registry.resync("a loss", 0.0)
         client.hang_up()
-        house.pass_time(10)
+        node.pass_time(10)
         self.assertEqual(client.heard(), [])
 
 
@@ -85,14 +85,14 @@ class DrainTests(SynchronousTestCase):
         Clients are asked to move a few at a time, then closed with 1012; the drain ends
         when the last has gone.
         """
-        house = House()
-        clients = [house.log_in(i) for i in range(1, 9)]
-        stranger = house.client()
-        drained = house.registry.drain("stopping")
+        node = FakeNode()
+        clients = [node.log_in(i) for i in range(1, 9)]
+        stranger = node.client()
+        drained = node.registry.drain("stopping")
         self.assertEqual(stranger.peer.code, Close.DRAIN)
-        house.pass_time(house.settings.goaway_spread_s / 2)
+        node.pass_time(node.settings.goaway_spread_s / 2)
         self.assertEqual(sum(c.peer.code is Close.DRAIN for c in clients), 4)
-        house.pass_time(house.settings.goaway_spread_s / 2)
+        node.pass_time(node.settings.goaway_spread_s / 2)
         self.assertEqual(sum(c.peer.code is Close.DRAIN for c in clients), 8)
         (goaway,) = clients[0].heard()
         self.assertEqual(goaway, Goaway("stopping", 1000))
@@ -106,15 +106,15 @@ class DrainTests(SynchronousTestCase):
         """
         Without clients a drain ends at once.
         """
-        self.assertIsNone(self.successResultOf(House().registry.drain("stopping")))
+        self.assertIsNone(self.successResultOf(FakeNode().registry.drain("stopping")))
 
     def test_late(self) -> None:
         """
         A client that logs in while the node stops is sent away.
         """
-        house = House()
-        house.registry.drain("stopping")
-        client = house.client()
+        node = FakeNode()
+        node.registry.drain("stopping")
+        client = node.client()
         client.say(Hello("token-1001"))
         self.assertEqual(client.peer.code, Close.DRAIN)
 
@@ -157,7 +157,7 @@ class TimerTests(SynchronousTestCase):
         """
         Sessions leave no timers on the clock.
         """
-        house = House()
-        house.log_in(1001).hang_up()
-        self.assertIsInstance(house.clock, Clock)
-        self.assertEqual(house.clock.getDelayedCalls(), [])
+        node = FakeNode()
+        node.log_in(1001).hang_up()
+        self.assertIsInstance(node.clock, Clock)
+        self.assertEqual(node.clock.getDelayedCalls(), [])

@@ -297,9 +297,9 @@ class WebSocketConnection(AutobahnOptions):
                 self.abort(self._why or "close timeout")
         elif self._ticks == PING_TICK:
             self.transport.write(PING)
-            self._moves()
+            self._is_alive()
         elif self._ticks >= DEAD_TICK:
-            if self._moves():
+            if self._is_alive():
                 self._ticks = PING_TICK
             else:
                 self.abort(Close.NO_PONG.name.lower())
@@ -315,7 +315,7 @@ class WebSocketConnection(AutobahnOptions):
         self._session = subprotocol.open(self, identity, claimed_user)
         self.transport.registerProducer(self, True)
 
-    def _moves(self) -> bool:
+    def _is_alive(self) -> bool:
         """
         Return whether a client that sends nothing is alive all the same.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.connect.session.doubles import FakePeer, House, unframed
+from tests.connect.session.doubles import FakeNode, FakePeer, unframed
 from wsmsg import model
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.legacy.clients.clients import LegacyClients
@@ -36,9 +36,9 @@ class LegacyClient:
     The client's end of a session.
     """
 
-    def __init__(self, house: LegacyHouse, user: int) -> None:
+    def __init__(self, node: LegacyNode, user: int) -> None:
         self.peer = FakePeer()
-        self.session = house.legacy.open(self.peer, Identity(user))
+        self.session = node.legacy.open(self.peer, Identity(user))
 
     def say(self, to: int, *contents: str) -> None:
         """
@@ -89,7 +89,7 @@ class LegacyClient:
         self.session.lost("the client is gone")
 
 
-class LegacyHouse(House):
+class LegacyNode(FakeNode):
     """
     A node that serves legacy clients.
     """
@@ -154,11 +154,11 @@ def text(
     )
 
 
-def own_client(house: House, user: int) -> Any:
+def own_client(node: FakeNode, user: int) -> Any:
     """
     Return a welcomed client of the current protocol.
     """
-    client = house.client()
+    client = node.client()
     client.say(Hello(f"token-{user}", "phone"))
     (welcome,) = client.heard()
     assert isinstance(welcome, frames.Welcome)

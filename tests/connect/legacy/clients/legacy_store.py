@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.connect.legacy.clients.legacy_node import LegacyClient, LegacyHouse, text
+from tests.connect.legacy.clients.legacy_node import LegacyClient, LegacyNode, text
 from tests.connect.session.doubles import NOW_S
 from wsmsg import model
 from wsmsg.model import ConversationHead, Message
@@ -28,13 +28,13 @@ class Stored:
     @ivar unreads: the ids after which the unread messages were read.
     """
 
-    def __init__(self, house: LegacyHouse, *messages: Message) -> None:
+    def __init__(self, node: LegacyNode, *messages: Message) -> None:
         self.messages = list(messages)
         self.fails: Exception | None = None
         self.seen: set[int] = set()
         self.pages: list[tuple[str, int]] = []
         self.unreads: list[int] = []
-        up: Any = house.upstream
+        up: Any = node.upstream
         up.page, up.heads, up.unread = self._page, self._heads, self._unread
         up.presence = lambda users: succeed([])
 
@@ -91,16 +91,16 @@ class FeedTestCase(SynchronousTestCase):
         """
         Connect the client.
         """
-        self.house = LegacyHouse(legacy=legacy, page=3)
-        self.store = Stored(self.house, *stored)
-        self.client = self.house.connect(8)
+        self.node = LegacyNode(legacy=legacy, page=3)
+        self.store = Stored(self.node, *stored)
+        self.client = self.node.connect(8)
 
     def push(self, *messages: Message, stored: bool = True) -> None:
         """
         Store messages and push them to the client.
         """
         self.store.messages += messages if stored else ()
-        self.house.push(*messages, to=8)
+        self.node.push(*messages, to=8)
 
     def heard(self, client: LegacyClient | None = None) -> list[int]:
         """

@@ -25,8 +25,8 @@ class PushTests(FeedTestCase):
         self.push(*texts([4, 5, 5, 4, 6]))
         self.assertEqual(self.heard(), [4, 5, 6])
         self.assertEqual(self.store.pages, [])
-        self.assertEqual(self.house.registry.counts.repeats, 2)
-        self.assertEqual(self.house.registry.counts.pushed, 3)
+        self.assertEqual(self.node.registry.counts.repeats, 2)
+        self.assertEqual(self.node.registry.counts.pushed, 3)
 
     def test_gap(self) -> None:
         """
@@ -79,9 +79,9 @@ class PushTests(FeedTestCase):
         self.push(text(3), text(4))
         self.assertEqual(self.heard(), [1])
         self.store.fails = None
-        self.house.pass_time(0.05)
+        self.node.pass_time(0.05)
         self.assertEqual(self.heard(), [])
-        self.house.pass_time(0.2)
+        self.node.pass_time(0.2)
         self.assertEqual(self.heard(), [2, 3, 4])
 
     def test_forbidden(self) -> None:
@@ -94,9 +94,9 @@ class PushTests(FeedTestCase):
         self.push(text(3))
         self.store.fails = None
         self.push(text(4))
-        self.house.pass_time(1.1)
+        self.node.pass_time(1.1)
         self.assertEqual(self.heard(), [1, 4])
-        self.assertEqual(self.house.legacy.counters.missed, 2)
+        self.assertEqual(self.node.legacy.counters.missed, 2)
 
     def test_hidden(self) -> None:
         """
@@ -117,7 +117,7 @@ class PushTests(FeedTestCase):
         self.push(text(3), stored=False)
         self.assertEqual(self.heard(), [1])
         self.store.messages += [text(2), text(3)]
-        self.house.pass_time(1.1)
+        self.node.pass_time(1.1)
         self.assertEqual(self.heard(), [2, 3])
 
     def test_slow(self) -> None:
@@ -130,12 +130,12 @@ class PushTests(FeedTestCase):
         long = "1" * 400_000
         self.push(*(text(n, content=f"{n}{long}") for n in range(1, 9)))
         self.assertEqual(self.client.heard(), [])
-        self.assertEqual(self.house.registry.counts.demoted, 1)
+        self.assertEqual(self.node.registry.counts.demoted, 1)
         self.client.session.outbox.resumeProducing()
         self.assertEqual(
             [content[:1] for content in self.client.texts()], list("12345678")
         )
-        self.house.pass_time(60)
+        self.node.pass_time(60)
         self.assertIsNone(self.client.peer.code)
 
     def test_too_slow(self) -> None:
@@ -146,7 +146,7 @@ class PushTests(FeedTestCase):
         self.client.session.outbox.pauseProducing()
         long = "1" * 400_000
         self.push(*(text(n, content=long) for n in range(1, 5)))
-        self.house.pass_time(60)
+        self.node.pass_time(60)
         self.assertEqual(self.client.peer.code, Close.SLOW_CLIENT)
 
 
@@ -208,7 +208,7 @@ class ResyncTests(FeedTestCase):
         self.store.fails = Unavailable("not now")
         self.client.session.resync("a stream was lost")
         self.store.fails = None
-        self.house.pass_time(1.1)
+        self.node.pass_time(1.1)
         self.assertEqual(self.heard(), [1])
 
     def test_gone(self) -> None:
@@ -221,5 +221,5 @@ class ResyncTests(FeedTestCase):
         self.client.drop()
         self.store.fails = None
         before = len(self.store.pages)
-        self.house.pass_time(5)
+        self.node.pass_time(5)
         self.assertEqual(len(self.store.pages), before)

@@ -9,18 +9,18 @@ from typing import Any
 from twisted.internet.defer import fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.connect.legacy.clients.legacy_node import LegacyHouse, text
+from tests.connect.legacy.clients.legacy_node import LegacyNode, text
 from wsmsg.errors import Unavailable
 from wsmsg.model import ConversationHead, UserPresence
 
 
 def present(
-    house: LegacyHouse, *heads: ConversationHead, online: tuple[int, ...] = ()
+    node: LegacyNode, *heads: ConversationHead, online: tuple[int, ...] = ()
 ) -> None:
     """
     Set the conversations of a user who connects, and who is online.
     """
-    up: Any = house.upstream
+    up: Any = node.upstream
     up.heads = lambda *_: succeed((heads, False))
     up.presence = lambda users: succeed([UserPresence(u, u in online) for u in users])
 
@@ -35,20 +35,20 @@ class PresenceTests(SynchronousTestCase):
         A client that connects is told which of its partners are online, then each
         change once.
         """
-        house = LegacyHouse()
+        node = LegacyNode()
         heads = (
             ConversationHead("u:7:8", 3, 0),
             ConversationHead("u:8:9", 1, 0),
             ConversationHead("g:4", 1, 0),
         )
-        present(house, *heads, online=(9,))
-        client = house.connect(8)
-        self.assertEqual(house.upstream.named("watch"), [([7, 9],)])
+        present(node, *heads, online=(9,))
+        client = node.connect(8)
+        self.assertEqual(node.upstream.named("watch"), [([7, 9],)])
         self.assertEqual(client.presence(), [(9, "online")])
-        house.registry.presence(UserPresence(9, True))
-        house.registry.presence(UserPresence(7, True))
-        house.registry.presence(UserPresence(9, False))
-        house.registry.presence(UserPresence(9, False))
+        node.registry.presence(UserPresence(9, True))
+        node.registry.presence(UserPresence(7, True))
+        node.registry.presence(UserPresence(9, False))
+        node.registry.presence(UserPresence(9, False))
         self.assertEqual(client.presence(), [(7, "online"), (9, "offline")])
 
     def test_fields(self) -> None:
@@ -56,64 +56,64 @@ class PresenceTests(SynchronousTestCase):
         A presence message is from the user who joined to the client's user, with the
         time.
         """
-        house = LegacyHouse()
-        present(house, ConversationHead("u:7:8", 3, 0), online=(7,))
-        (said,) = house.connect(8).heard()
+        node = LegacyNode()
+        present(node, ConversationHead("u:7:8", 3, 0), online=(7,))
+        (said,) = node.connect(8).heard()
         self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
-        self.assertEqual(said.timestamp, int(house.clock.seconds()))
+        self.assertEqual(said.timestamp, int(node.clock.seconds()))
 
     def test_acknowledged(self) -> None:
         """
         Each presence message has an id of its own, and its acknowledgement marks
         nothing.
         """
-        house = LegacyHouse()
+        node = LegacyNode()
         present(
-            house,
+            node,
             ConversationHead("u:7:8", 3, 0),
             ConversationHead("u:8:9", 3, 0),
             online=(7, 9),
         )
-        client = house.connect(8)
+        client = node.connect(8)
         one, two = (said.message_id for said in client.heard())
         self.assertTrue(0 < one < two)
         client.acknowledge(one)
-        self.assertEqual(len(house.legacy.marks), 0)
+        self.assertEqual(len(node.legacy.marks), 0)
         client.acknowledge(one)
-        self.assertEqual(len(house.legacy.marks), 1)
+        self.assertEqual(len(node.legacy.marks), 1)
 
     def test_new_partner(self) -> None:
         """
         A user with whom a new conversation begins is watched too.
         """
-        house = LegacyHouse()
-        present(house)
-        client = house.connect(8)
-        house.push(text(1), to=8)
+        node = LegacyNode()
+        present(node)
+        client = node.connect(8)
+        node.push(text(1), to=8)
         client.say(9, "hello")
-        self.assertEqual(house.upstream.named("watch"), [([7],), ([9],)])
+        self.assertEqual(node.upstream.named("watch"), [([7],), ([9],)])
         client.drop()
-        self.assertEqual(house.upstream.named("unwatch"), [([7, 9],)])
+        self.assertEqual(node.upstream.named("unwatch"), [([7, 9],)])
 
     def test_bounded(self) -> None:
         """
         No more users are watched than the settings allow; the most recent partners come
         first.
         """
-        house = LegacyHouse(watch=2)
-        present(house, *(ConversationHead(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
-        client = house.connect(8)
+        node = LegacyNode(watch=2)
+        present(node, *(ConversationHead(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
+        client = node.connect(8)
         client.say(30, "hello")
-        self.assertEqual(house.upstream.named("watch"), [([22, 23],)])
+        self.assertEqual(node.upstream.named("watch"), [([22, 23],)])
 
     def test_unknown(self) -> None:
         """
         If the conversations cannot be read at first, they are read later.
         """
-        house = LegacyHouse()
-        up: Any = house.upstream
+        node = LegacyNode()
+        up: Any = node.upstream
         up.heads = lambda *_: fail(Unavailable("not now"))
-        client = house.connect(8)
-        present(house, ConversationHead("u:7:8", 3, 0), online=(7,))
+        client = node.connect(8)
+        present(node, ConversationHead("u:7:8", 3, 0), online=(7,))
         client.session.resync("a Message is there")
         self.assertEqual(client.presence(), [(7, "online")])

@@ -38,16 +38,16 @@ class RedeliverTests(FeedTestCase):
         self.begin()
         self.store.messages += [*texts([1, 2, 3]), text(4, sender=8, to=7)]
         self.store.seen = {102}
-        self.house.registry.apply_settings(
-            self.house.settings.model_copy(
+        self.node.registry.apply_settings(
+            self.node.settings.model_copy(
                 update={
-                    "legacy": self.house.registry.settings.legacy.model_copy(
+                    "legacy": self.node.registry.settings.legacy.model_copy(
                         update={"redeliver": True}
                     )
                 }
             )
         )
-        self.assertEqual(self.heard(self.house.connect(8)), [1, 3])
+        self.assertEqual(self.heard(self.node.connect(8)), [1, 3])
 
     def test_as_it_reads(self) -> None:
         """
@@ -55,10 +55,10 @@ class RedeliverTests(FeedTestCase):
         """
         self.begin(texts(range(1, 9)), redeliver=True)
         self.store.fails = Unavailable("not now")
-        client = self.house.connect(8)
+        client = self.node.connect(8)
         client.session.outbox.pauseProducing()
         self.store.fails = None
-        self.house.pass_time(5)
+        self.node.pass_time(5)
         client.session.outbox.resumeProducing()
         self.assertEqual(self.store.unreads, [0, 103, 106, 0, 0, 103, 106])
         self.assertEqual(self.heard(client), list(range(1, 9)))
@@ -80,11 +80,11 @@ class RedeliverTests(FeedTestCase):
         self.begin(texts([1, 2]), redeliver=True)
         self.heard()
         self.store.fails = Unavailable("not now")
-        client = self.house.connect(8)
+        client = self.node.connect(8)
         self.push(*texts([3, 4]))
         self.assertEqual(self.heard(client), [])
         self.store.fails = None
-        self.house.pass_time(1.1)
+        self.node.pass_time(1.1)
         self.assertEqual(self.heard(client), [1, 2, 3, 4])
         self.push(*texts([5]))
         self.assertEqual(self.heard(client), [5])
@@ -95,17 +95,17 @@ class RedeliverTests(FeedTestCase):
         """
         self.begin()
         self.store.fails = Forbidden("there is no such thing")
-        self.house.registry.apply_settings(
-            self.house.settings.model_copy(
+        self.node.registry.apply_settings(
+            self.node.settings.model_copy(
                 update={
-                    "legacy": self.house.registry.settings.legacy.model_copy(
+                    "legacy": self.node.registry.settings.legacy.model_copy(
                         update={"redeliver": True}
                     )
                 }
             )
         )
-        client = self.house.connect(8)
+        client = self.node.connect(8)
         self.store.fails = None
         self.push(*texts([3]))
-        self.house.pass_time(1.1)
+        self.node.pass_time(1.1)
         self.assertEqual(self.heard(client), [3])

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.legacy.clients.legacy_node import (
     ACCEPTED,
     UNAVAILABLE,
-    LegacyHouse,
+    LegacyNode,
     own_client,
     text,
     ws,
@@ -34,10 +34,10 @@ class SaidTests(SynchronousTestCase):
         """
         A text is sent as the authenticated user, whatever its C{from} says.
         """
-        house = LegacyHouse()
-        client = house.connect(7)
+        node = LegacyNode()
+        client = node.connect(7)
         client.raw(ws(sender=99, to=8, content="hi", message_type=TEXT, message_id=5))
-        ((new, _),) = house.upstream.sends
+        ((new, _),) = node.upstream.sends
         self.assertEqual(new, NewSend(7, new.client_id, "u:7:8", "hi", TEXT))
         self.assertLessEqual(len(new.client_id), 64)
 
@@ -45,40 +45,40 @@ class SaidTests(SynchronousTestCase):
         """
         A text to a group is sent to the group.
         """
-        house = LegacyHouse()
-        house.connect(7).raw(ws(group_id=4, content="hi", message_type=TEXT))
-        self.assertEqual(house.upstream.sends[0][0].conversation, "g:4")
+        node = LegacyNode()
+        node.connect(7).raw(ws(group_id=4, content="hi", message_type=TEXT))
+        self.assertEqual(node.upstream.sends[0][0].conversation, "g:4")
 
     def test_text_frames(self) -> None:
         """
         A WebSocket text message with the same bytes is accepted, although they are not
         UTF-8.
         """
-        house = LegacyHouse()
+        node = LegacyNode()
         said = ws(to=8, content="hi", message_type=TEXT, timestamp=1795447835)
         with self.assertRaises(UnicodeDecodeError):
             said.decode()
-        house.connect(7).raw(said, binary=False)
-        self.assertEqual(house.sent, ["hi"])
+        node.connect(7).raw(said, binary=False)
+        self.assertEqual(node.sent, ["hi"])
 
     def test_nothing_follows(self) -> None:
         """
         Heartbeats and messages about the connection have no effect.
         """
-        house = LegacyHouse()
-        client = house.connect(7)
+        node = LegacyNode()
+        client = node.connect(7)
         client.raw(ws(message_type=HEARTBEAT))
         client.raw(ws(message_type=CONNECTION, content="whatever"))
-        self.assertEqual((house.sent, client.heard()), ([], []))
-        self.assertEqual(house.legacy.counters.skipped, 0)
+        self.assertEqual((node.sent, client.heard()), ([], []))
+        self.assertEqual(node.legacy.counters.skipped, 0)
 
     def test_skipped(self) -> None:
         """
         Invalid messages are skipped and counted, with a warning now and then; the
         client and others go on.
         """
-        house = LegacyHouse(content_bytes=5)
-        client = house.connect(7)
+        node = LegacyNode(content_bytes=5)
+        client = node.connect(7)
         bad = [
             b"\xff\xff\xff",
             b"",
@@ -95,105 +95,105 @@ class SaidTests(SynchronousTestCase):
                 client.raw(data)
         warnings = [e for e in logs if e["log_level"] is LogLevel.warn]
         self.assertEqual(len(warnings), 1)
-        self.assertEqual(house.legacy.counters.skipped, 3 * len(bad))
+        self.assertEqual(node.legacy.counters.skipped, 3 * len(bad))
         self.assertIsNone(client.peer.code)
         client.say(8, "hi")
-        self.assertEqual(house.sent, ["hi"])
+        self.assertEqual(node.sent, ["hi"])
 
     def test_acknowledgement(self) -> None:
         """
         An acknowledgement marks the message; the place of a recent message is known.
         """
-        house = LegacyHouse()
+        node = LegacyNode()
         marks: list[Mark] = []
-        up: Any = house.upstream
+        up: Any = node.upstream
 
         def mark(user: int, some: list[Mark]) -> Deferred[list[bool]]:
             marks.extend(some)
             return succeed([True] * len(some))
 
         up.mark = mark
-        client = house.connect(8)
-        house.push(text(5), to=8)
+        client = node.connect(8)
+        node.push(text(5), to=8)
         client.acknowledge(105)
         client.acknowledge(105)
         client.drop()
-        house.pass_time(0.1)
+        node.pass_time(0.1)
         self.assertEqual(marks, [Mark(8, 105, "u:7:8", 5), Mark(8, 105)])
 
     def test_foreign_acknowledgement(self) -> None:
         """
         An acknowledgement of a message to another user is skipped.
         """
-        house = LegacyHouse()
-        up: Any = house.upstream
+        node = LegacyNode()
+        up: Any = node.upstream
         up.mark = lambda user, some: succeed([False])
-        client = house.connect(8)
+        client = node.connect(8)
         client.acknowledge(1)
-        house.pass_time(0.1)
-        self.assertEqual(house.legacy.counters.skipped, 1)
+        node.pass_time(0.1)
+        self.assertEqual(node.legacy.counters.skipped, 1)
 
     def test_acknowledged_while_away(self) -> None:
         """
         An acknowledgement that cannot be stored now is stored later, even if the client
         is gone by then.
         """
-        house = LegacyHouse()
-        up: Any = house.upstream
+        node = LegacyNode()
+        up: Any = node.upstream
         up.mark = lambda user, some: fail(Unavailable("no Message is there"))
-        client = house.connect(8)
+        client = node.connect(8)
         client.acknowledge(1)
-        house.pass_time(0.1)
+        node.pass_time(0.1)
         client.drop()
-        self.assertEqual(house.legacy.status()["marks"], 1)
+        self.assertEqual(node.legacy.status()["marks"], 1)
         up.mark = lambda user, some: succeed([True])
-        house.pass_time(5)
-        self.assertEqual(house.legacy.status()["marks"], 0)
+        node.pass_time(5)
+        self.assertEqual(node.legacy.status()["marks"], 0)
 
     def test_rate(self) -> None:
         """
         A legacy client over its rate is read more slowly instead of being refused;
         nothing is lost.
         """
-        house = LegacyHouse(sends_per_s=10, sends_burst=5)
-        client = house.connect(7)
+        node = LegacyNode(sends_per_s=10, sends_burst=5)
+        client = node.connect(7)
         many = [str(n) for n in range(20)]
         client.say(8, *many)
-        self.assertEqual(house.sent, many[:5])
+        self.assertEqual(node.sent, many[:5])
         self.assertFalse(client.peer.reading)
         for _ in range(10):
-            house.pass_time(0.1)
-        self.assertIn(len(house.sent), (14, 15))
+            node.pass_time(0.1)
+        self.assertIn(len(node.sent), (14, 15))
         for _ in range(10):
-            house.pass_time(0.1)
-        self.assertEqual(house.sent, many)
+            node.pass_time(0.1)
+        self.assertEqual(node.sent, many)
         self.assertTrue(client.peer.reading)
 
     def test_rate_of_user(self) -> None:
         """
         The rate is the user's, over any number of logins.
         """
-        house = LegacyHouse(sends_per_s=10, sends_burst=5)
-        clients = [house.connect(7) for _ in range(4)]
+        node = LegacyNode(sends_per_s=10, sends_burst=5)
+        clients = [node.connect(7) for _ in range(4)]
         for client in clients:
             client.say(8, *"abcdefghij")
         for _ in range(10):
-            house.pass_time(0.1)
-        self.assertIn(len(house.sent), (14, 15))
+            node.pass_time(0.1)
+        self.assertIn(len(node.sent), (14, 15))
         for _ in range(40):
-            house.pass_time(0.1)
-        self.assertEqual(sorted(house.sent), sorted(4 * "abcdefghij"))
+            node.pass_time(0.1)
+        self.assertEqual(sorted(node.sent), sorted(4 * "abcdefghij"))
 
     def test_frame_rate(self) -> None:
         """
         Frames of all kinds have a rate too.
         """
-        house = LegacyHouse(frames_per_s=10, frames_burst=5)
-        client = house.connect(7)
+        node = LegacyNode(frames_per_s=10, frames_burst=5)
+        client = node.connect(7)
         for _ in range(6):
             client.raw(ws(message_type=HEARTBEAT))
         self.assertFalse(client.peer.reading)
-        house.pass_time(0.2)
+        node.pass_time(0.2)
         self.assertTrue(client.peer.reading)
 
 
@@ -206,9 +206,9 @@ class TogetherTests(SynchronousTestCase):
         """
         Two logins of a user coexist, and both receive messages.
         """
-        house = LegacyHouse()
-        one, two = house.connect(8), house.connect(8)
-        house.push(text(1), to=8)
+        node = LegacyNode()
+        one, two = node.connect(8), node.connect(8)
+        node.push(text(1), to=8)
         self.assertEqual((one.texts(), two.texts()), (["1"], ["1"]))
         self.assertEqual((one.peer.code, two.peer.code), (None, None))
 
@@ -216,9 +216,9 @@ class TogetherTests(SynchronousTestCase):
         """
         A user's legacy client and a client of the current protocol receive the same.
         """
-        house = LegacyHouse()
-        ours, theirs = own_client(house, 8), house.connect(8)
-        house.push(text(1), to=8)
+        node = LegacyNode()
+        ours, theirs = own_client(node, 8), node.connect(8)
+        node.push(text(1), to=8)
         (deliver,) = ours.heard()
         assert isinstance(deliver, Deliver)
         (heard,) = theirs.heard()
@@ -228,8 +228,8 @@ class TogetherTests(SynchronousTestCase):
         """
         The limit of connections of a user applies.
         """
-        house = LegacyHouse(connections_per_user=2)
-        clients = [house.connect(8) for _ in range(3)]
+        node = LegacyNode(connections_per_user=2)
+        clients = [node.connect(8) for _ in range(3)]
         self.assertEqual(
             [c.peer.code for c in clients], [None, None, Close.RATE_LIMITED]
         )
@@ -239,9 +239,9 @@ class TogetherTests(SynchronousTestCase):
         """
         Receipts, typing and resyncs are not sent to legacy clients.
         """
-        house = LegacyHouse()
-        client = house.connect(8)
-        house.registry.typing("u:7:8", 7, [8])
+        node = LegacyNode()
+        client = node.connect(8)
+        node.registry.typing("u:7:8", 7, [8])
         client.session.resync("why not")
         self.assertEqual(client.peer.written, [])
 
@@ -255,37 +255,37 @@ class EndTests(SynchronousTestCase):
         """
         Messages that were read and waited when the connection ended are sent.
         """
-        house = LegacyHouse(sends_per_s=1, sends_burst=1)
-        client = house.connect(7)
+        node = LegacyNode(sends_per_s=1, sends_burst=1)
+        client = node.connect(7)
         client.say(8, "a", "b", "c")
-        self.assertEqual(house.sent, ["a"])
+        self.assertEqual(node.sent, ["a"])
         client.drop()
-        self.assertEqual(house.sent, ["a", "b", "c"])
-        self.assertEqual(house.registry.users(), [])
+        self.assertEqual(node.sent, ["a", "b", "c"])
+        self.assertEqual(node.registry.users(), [])
 
     def test_drain(self) -> None:
         """
         A node that stops closes the client, and still accepts messages that the client
         sent before it learned of that.
         """
-        house = LegacyHouse()
-        client = house.connect(7)
+        node = LegacyNode()
+        client = node.connect(7)
         client.say(8, "a")
-        house.registry.drain("stopping")
-        house.pass_time(2)
+        node.registry.drain("stopping")
+        node.pass_time(2)
         self.assertEqual(client.peer.code, Close.DRAIN)
         client.say(8, "b")
         client.acknowledge(5)
         client.drop()
-        self.assertEqual(house.sent, ["a", "b"])
+        self.assertEqual(node.sent, ["a", "b"])
 
     def test_renewed(self) -> None:
         """
         A legacy client stays when clients of the current protocol are asked to
         reconnect for a new welcome.
         """
-        house = LegacyHouse()
-        client = house.connect(7)
+        node = LegacyNode()
+        client = node.connect(7)
         client.session.goaway("another kind of Message", 5, ())
         self.assertIsNone(client.peer.code)
 
@@ -293,46 +293,46 @@ class EndTests(SynchronousTestCase):
         """
         A client that goes on sending after the close cannot fill the memory.
         """
-        house = LegacyHouse(legacy={"user_sends": 2, "held_bytes": 1200})
-        client = house.connect(7)
+        node = LegacyNode(legacy={"user_sends": 2, "held_bytes": 1200})
+        client = node.connect(7)
         client.session.close(Close.DRAIN, "stopping")
         client.say(8, *"abcdef")
-        self.assertEqual(house.sent, ["a", "b", "c"])
-        self.assertEqual(house.legacy.counters.skipped, 3)
+        self.assertEqual(node.sent, ["a", "b", "c"])
+        self.assertEqual(node.legacy.counters.skipped, 3)
 
     def test_nothing_left(self) -> None:
         """
         After all clients have gone and all messages are accepted, nothing is left of
         them.
         """
-        house = LegacyHouse()
-        client = house.connect(7)
+        node = LegacyNode()
+        client = node.connect(7)
         client.say(8, "a")
-        house.answer(UNAVAILABLE)
+        node.answer(UNAVAILABLE)
         client.drop()
-        house.pass_time(1)
-        house.answer(ACCEPTED)
-        self.assertEqual(set(house.legacy.held.status().values()), {0})
-        self.assertEqual(house.registry.count, 0)
-        self.assertEqual(house.registry.watched(), [])
+        node.pass_time(1)
+        node.answer(ACCEPTED)
+        self.assertEqual(set(node.legacy.held.status().values()), {0})
+        self.assertEqual(node.registry.count, 0)
+        self.assertEqual(node.registry.watched(), [])
 
     def test_gone_while_looking(self) -> None:
         """
         A client that goes while its conversations are read is not told of anybody.
         """
-        house = LegacyHouse()
-        up: Any = house.upstream
+        node = LegacyNode()
+        up: Any = node.upstream
         waiting: list[Deferred[Any]] = []
 
         def heads(*_: Any) -> Deferred[Any]:
             waiting.append(Deferred())
             return waiting[-1]
 
-        client = house.connect(8)
+        client = node.connect(8)
         up.heads = heads
-        client = house.connect(9)
+        client = node.connect(9)
         waiting.pop().callback(((), False))
         client.drop()
         waiting.pop().callback(([ConversationHead("u:7:9", 1, 0)], False))
         self.assertEqual(client.peer.written, [])
-        self.assertEqual(house.registry.watched(), [])
+        self.assertEqual(node.registry.watched(), [])

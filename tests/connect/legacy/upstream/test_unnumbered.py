@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import succeed
 
 from tests.connect.session.cases import SessionTestCase
-from tests.connect.session.doubles import House
+from tests.connect.session.doubles import FakeNode
 from wsmsg.errors import Unsupported
 from wsmsg.model import Mark, Message, UserPresence
 from wsmsg.protocol import frames
@@ -25,8 +25,8 @@ class UnnumberedSessionTests(SessionTestCase):
     """
 
     def setUp(self) -> None:
-        self.house = House()
-        self.upstream = self.house.upstream
+        self.node = FakeNode()
+        self.upstream = self.node.upstream
         self.upstream.unnumbered = True
 
     def test_welcome(self) -> None:
@@ -35,7 +35,7 @@ class UnnumberedSessionTests(SessionTestCase):
         wait for conversations.
         """
         for codec in (codec_json.CODEC, codec_protobuf.CODEC):
-            client = self.house.client(codec=codec)
+            client = self.node.client(codec=codec)
             client.say(frames.Hello("token-1"))
             (welcome,) = client.heard()
             assert isinstance(welcome, frames.Welcome)
@@ -47,7 +47,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         A send goes to a user or a group; a send of another kind than text is rejected.
         """
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         client.say(frames.Send("a", to=2, content="x"), frames.Send("b", group=5))
         sent = [new.conversation for new, _ in self.upstream.sends]
         self.assertEqual(sent, ["u:1:2", "g:5"])
@@ -58,7 +58,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         Changes of groups and recalls are rejected, and the connection goes on.
         """
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         for frame in (
             frames.CreateGroup("a", "Us", (2,)),
             frames.ChangeGroup("b", 5, (2,)),
@@ -73,7 +73,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         A read is refused with the id of the request.
         """
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         client.say(frames.Sync("q", "u:1:2"))
         self.upstream.asked.pop().errback(Unsupported("no"))
         self.assert_error(client, "unsupported", "q")
@@ -82,7 +82,7 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         C{delivered} has no effect; C{read} marks single messages by their ids.
         """
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77))
         self.assertEqual(self.upstream.named("mark"), [(1, (Mark(1, 77),))])
         client.say(frames.Read("u:1:2", 5), frames.Read("u:1:2", 5, 78))
@@ -94,7 +94,7 @@ class UnnumberedSessionTests(SessionTestCase):
         With numbers, too, a single message can be marked.
         """
         self.upstream.unnumbered = False
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77), frames.Read("u:1:2", 9, 78))
         self.assertEqual(self.upstream.named("mark"), [(1, (Mark(1, 77),))])
         self.assertEqual(self.upstream.named("cursor"), [("u:1:2", 1, 9, 9)])
@@ -106,7 +106,7 @@ class UnnumberedSessionTests(SessionTestCase):
         A mark that cannot be stored is answered with an error, and the connection goes
         on.
         """
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         client.say(frames.Read("u:1:2", 0, 77))
         self.upstream.asked.pop().errback(Unsupported("no"))
         self.assert_error(client, "unsupported")
@@ -115,8 +115,8 @@ class UnnumberedSessionTests(SessionTestCase):
         """
         A message that is pushed again is dropped; another message with its id is not.
         """
-        client = self.house.log_in(1)
-        push = self.house.registry.push
+        client = self.node.log_in(1)
+        push = self.node.registry.push
         having = [
             push(message(5), (1,)),
             push(message(5), (1,)),
@@ -131,33 +131,33 @@ class UnnumberedSessionTests(SessionTestCase):
             if isinstance(deliver, frames.Deliver)
         ]
         self.assertEqual(heard, [(0, 5, "hi"), (0, 5, "other"), (0, 6, "hi")])
-        self.assertEqual(self.house.registry.counts.repeats, 1)
+        self.assertEqual(self.node.registry.counts.repeats, 1)
 
     def test_renew(self) -> None:
         """
         Clients are asked to reconnect when the kind of Message changes, and may return
         to this node.
         """
-        client = self.house.log_in(1)
+        client = self.node.log_in(1)
         self.upstream.unnumbered = False
-        self.house.registry.reconnect_all("it changed")
-        self.house.pass_time(10)
+        self.node.registry.reconnect_all("it changed")
+        self.node.pass_time(10)
         goaway, *_ = client.heard()
         assert isinstance(goaway, frames.Goaway)
         self.assertEqual(goaway.reason, "it changed")
         assert client.peer.code is not None
         self.assertEqual(client.peer.code.name, "DRAIN")
-        again = self.house.log_in(1)
+        again = self.node.log_in(1)
         self.assertIsNone(again.peer.closed)
 
     def test_watch(self) -> None:
         """
         Users of this node are online, and no others are known to be.
         """
-        client = self.house.log_in(1)
-        self.house.log_in(2)
+        client = self.node.log_in(1)
+        self.node.log_in(2)
         self.upstream.presence = lambda users: succeed(  # type: ignore[method-assign]
-            [UserPresence(user, user in self.house.registry) for user in users]
+            [UserPresence(user, user in self.node.registry) for user in users]
         )
         client.say(frames.Watch((2, 3)))
         told = [frame for frame in client.heard() if isinstance(frame, frames.Presence)]

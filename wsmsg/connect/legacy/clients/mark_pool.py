@@ -104,12 +104,6 @@ class MarkPool:
             empty.addTimeout(max(limit_s, 0.0), self._clock, lambda *_: None)
         return empty.addCallback(lambda _: self._close())
 
-    def stats(self) -> dict[str, int]:
-        """
-        Return the counts by name.
-        """
-        return {"waiting": self._n, "stored": self.stored, "dropped": self.dropped}
-
     def _close(self) -> None:
         self._closed = True
         self._waiting.clear()

@@ -17,7 +17,7 @@ def borrowed(modules: list[Module]) -> list[Violation]:
     Find the imports in the kit, its tests excepted, of our code, of a library that our
     code uses, or of other tests.
     """
-    faults = []
+    violations = []
     for module in modules:
         if module.name.rpartition(".")[2].startswith("test_"):
             continue
@@ -27,8 +27,8 @@ def borrowed(modules: list[Module]) -> list[Violation]:
             banned = any(within(name, b) for b in _BANNED)
             other = within(name, "tests") and not within(name, "tests.conformance")
             if banned or other or within(name, "tests.conformance.daemons"):
-                faults.append(Violation(module.path, line, f"imports {name}"))
-    return faults
+                violations.append(Violation(module.path, line, f"imports {name}"))
+    return violations
 
 
 class IndependenceTests(SynchronousTestCase):
@@ -42,7 +42,7 @@ class IndependenceTests(SynchronousTestCase):
         """
         modules = modules_in("tests/conformance")
         self.assertGreater(len(modules), 8)
-        self.assertEqual([str(fault) for fault in borrowed(modules)], [])
+        self.assertEqual([str(v) for v in borrowed(modules)], [])
 
     def test_found(self) -> None:
         """

@@ -30,12 +30,12 @@ class HostileContentTests(SynchronousTestCase):
         fails.
         """
         group = group_conversation(group_of(1, "c"))
-        proposal = SendRequest(0, 1, "c", group, content, GROUP)
+        request = SendRequest(0, 1, "c", group, content, GROUP)
         try:
             change = decode_change(content)
         except InvalidContent as e:
             self.assertLess(len(str(e)), 300)
-            self.assertIsNotNone(validate(proposal, 100))
+            self.assertIsNotNone(validate(request, 100))
             return
         self.assertTrue(all(0 < u < 2**63 for u in (*change.add, *change.remove)))
         self.assertFalse(set(change.add) & set(change.remove))

@@ -142,9 +142,9 @@ class BothTests(CodecTestCase):
         A truncated frame is refused or decoded, and nothing else fails.
         """
         for codec in CODECS:
-            whole = codec.encode_client(frame)
-            cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-            self._understood_or_refused(codec, cut)
+            encoded = codec.encode_client(frame)
+            cut = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
+            self._decoded_or_refused(codec, cut)
 
     @given(client_frames, st.data())
     def test_damaged(self, frame: Any, data: st.DataObject) -> None:
@@ -152,11 +152,11 @@ class BothTests(CodecTestCase):
         A frame with changed bytes is refused or decoded.
         """
         for codec in CODECS:
-            whole = bytearray(codec.encode_client(frame))
+            encoded = bytearray(codec.encode_client(frame))
             for _ in range(data.draw(st.integers(1, 4))):
-                at = data.draw(st.integers(0, len(whole) - 1)) if whole else 0
-                whole[at : at + 1] = data.draw(st.binary(max_size=3))
-            self._understood_or_refused(codec, bytes(whole))
+                at = data.draw(st.integers(0, len(encoded) - 1)) if encoded else 0
+                encoded[at : at + 1] = data.draw(st.binary(max_size=3))
+            self._decoded_or_refused(codec, bytes(encoded))
 
     @given(st.binary(max_size=300))
     def test_noise(self, data: bytes) -> None:
@@ -164,13 +164,13 @@ class BothTests(CodecTestCase):
         Any bytes are refused or decoded.
         """
         for codec in CODECS:
-            self._understood_or_refused(codec, data)
+            self._decoded_or_refused(codec, data)
             try:
                 codec.decode_server(data)
             except BadFrame:
                 pass
 
-    def _understood_or_refused(self, codec: Any, data: bytes) -> None:
+    def _decoded_or_refused(self, codec: Any, data: bytes) -> None:
         try:
             frame = codec.decode(data)
         except BadFrame as e:

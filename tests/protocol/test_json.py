@@ -153,6 +153,6 @@ class JsonTests(CodecTestCase):
         ):
             said = '{"type": "send", "client_id": "a", "content": "' + half + '"}'
             self.refuse(said)
-        whole = r'{"type": "send", "client_id": "a", "content": "\ud83d\ude00"}'
-        frame = codec_json.CODEC.decode(whole.encode())
+        encoded = r'{"type": "send", "client_id": "a", "content": "\ud83d\ude00"}'
+        frame = codec_json.CODEC.decode(encoded.encode())
         self.assertEqual(frame, frames.Send("a", content="\U0001f600"))

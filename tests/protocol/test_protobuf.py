@@ -55,8 +55,8 @@ class ProtobufTests(CodecTestCase):
         """
         Ten thousand unknown fields are ignored.
         """
-        whole = pb.ClientFrame(ping=pb.Ping(nonce="n")).SerializeToString()
-        frame = codec_protobuf.CODEC.decode(whole + b"\xa0\x06\x01" * 10000)
+        encoded = pb.ClientFrame(ping=pb.Ping(nonce="n")).SerializeToString()
+        frame = codec_protobuf.CODEC.decode(encoded + b"\xa0\x06\x01" * 10000)
         self.assertEqual(frame, frames.Ping("n"))
 
     def test_deep(self) -> None:

@@ -47,9 +47,9 @@ class GroupCase(SynchronousTestCase):
         return self.now
 
     def reply(self, answers: Sequence[Answer]) -> None:
-        for proposal, answer in answers:
-            self.assertNotIn(proposal.client_id, self.answers)
-            self.answers[proposal.client_id] = answer
+        for request, answer in answers:
+            self.assertNotIn(request.client_id, self.answers)
+            self.answers[request.client_id] = answer
 
     def send(
         self,
@@ -66,8 +66,8 @@ class GroupCase(SynchronousTestCase):
         self.offer(SendRequest(0, sender, client_id, to, content, kind))
         self.durable()
 
-    def offer(self, *proposals: SendRequest) -> None:
-        self.ingress.accept(proposals, self.reply)
+    def offer(self, *requests: SendRequest) -> None:
+        self.ingress.accept(requests, self.reply)
 
     def durable(self) -> None:
         for _, done in self.journal.appends:

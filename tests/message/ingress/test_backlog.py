@@ -38,7 +38,7 @@ class EarlierTests(SynchronousTestCase):
 
     def test_settled(self) -> None:
         """
-        Once the journal has nothing to settle, the store has the whole backlog,
+        Once the journal has nothing to settle, the store has all of the backlog,
         whatever arrives later.
         """
         journal = LaggingJournal(3)

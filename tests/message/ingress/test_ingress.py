@@ -47,9 +47,9 @@ class IngressTests(SynchronousTestCase):
         return self.now
 
     def reply(self, answers: Sequence[Answer]) -> None:
-        for proposal, answer in answers:
-            self.assertNotIn(proposal.ref, self.answers)
-            self.answers[proposal.ref] = (
+        for request, answer in answers:
+            self.assertNotIn(request.ref, self.answers)
+            self.answers[request.ref] = (
                 answer.code if isinstance(answer, WsmsgError) else answer
             )
 

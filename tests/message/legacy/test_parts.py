@@ -29,15 +29,15 @@ class Gate:
     def __init__(self) -> None:
         self.asked: list[tuple[list[SendRequest], Reply]] = []
 
-    def accept(self, proposals: Iterable[SendRequest], reply: Reply) -> None:
-        self.asked.append((list(proposals), reply))
+    def accept(self, requests: Iterable[SendRequest], reply: Reply) -> None:
+        self.asked.append((list(requests), reply))
 
     def answer(self, *answers: int | WsmsgError) -> None:
         """
         Answer the oldest call.
         """
-        proposals, reply = self.asked.pop(0)
-        reply(list(zip(proposals, answers, strict=True)))
+        requests, reply = self.asked.pop(0)
+        reply(list(zip(requests, answers, strict=True)))
 
 
 class SendsTests(SynchronousTestCase):
@@ -70,7 +70,7 @@ class SendsTests(SynchronousTestCase):
         """
         Return the contents that wait for an answer, by call.
         """
-        return [[p.content for p in proposals] for proposals, _ in self.gate.asked]
+        return [[p.content for p in requests] for requests, _ in self.gate.asked]
 
     def test_ids(self) -> None:
         """
@@ -78,7 +78,7 @@ class SendsTests(SynchronousTestCase):
         """
         for _ in range(2):
             self.sends.send(text())
-        ids = {p.client_id for proposals, _ in self.gate.asked for p in proposals}
+        ids = {p.client_id for requests, _ in self.gate.asked for p in requests}
         self.assertEqual(len(ids), 2)
         self.assertTrue(all(len(i) <= 64 for i in ids))
 

@@ -183,7 +183,7 @@ class GroupCalls:
         change = GroupChange(True, form.name, form.history, tuple(members))
         _check(form.client_id, change)
         group = group_of(owner, form.client_id)
-        status = await self._propose(group, owner, form.client_id, change, 201)
+        status = await self._submit_change(group, owner, form.client_id, change, 201)
         page = GroupPage(
             group_conversation(group),
             form.name,
@@ -224,7 +224,7 @@ class GroupCalls:
         _check(form.client_id, change)
         group = group_in(page.conversation)
         by = parse_int(form.by, "by") if form.by else page.owner
-        status = await self._propose(group, by, form.client_id, change, 200)
+        status = await self._submit_change(group, by, form.client_id, change, 200)
         return Reply(status, _document(await self._page(group)))
 
     async def remove(self, call: Call) -> Reply:
@@ -241,7 +241,7 @@ class GroupCalls:
             client_id = uuid.uuid4().hex
         change = GroupChange(remove=(user,))
         _check(client_id, change)
-        status = await self._propose(group, by, client_id, change, 204)
+        status = await self._submit_change(group, by, client_id, change, 204)
         return Reply(204 if status == 200 else status)
 
     async def groups_of(self, call: Call) -> Reply:
@@ -269,14 +269,14 @@ class GroupCalls:
         more = len(rows) == limit
         return Reply(200, GroupList(groups=some, next=last if more else None))
 
-    async def _propose(
+    async def _submit_change(
         self, group: int, by: int, client_id: str, change: GroupChange, status: int
     ) -> int:
         # 200: an earlier request did the same; 202: accepted, but not yet in effect.
-        proposal = SendRequest(
+        request = SendRequest(
             0, by, client_id, group_conversation(group), encode_change(change), GROUP
         )
-        accepted = await self._submit.submit_and_wait(proposal)
+        accepted = await self._submit.submit_and_wait(request)
         if accepted.again:
             return 200
         return status if accepted.stored else 202

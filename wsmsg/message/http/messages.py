@@ -144,10 +144,10 @@ class MessageCalls:
         conversation = conversation_for(sender, form.to, form.group)
         check_text("client_id", form.client_id)
         check_text("content", form.content)
-        proposal = SendRequest(
+        request = SendRequest(
             0, sender, form.client_id, conversation, form.content, form.kind
         )
-        message, again = await self._submit.submit(proposal)
+        message, again = await self._submit.submit(request)
         accepted = AcceptedMessage(
             message_id=to_json_id(message.message_id),
             conversation=conversation,

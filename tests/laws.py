@@ -130,7 +130,6 @@ PURE = (
     "wsmsg.message.delivery.numbering",
     "wsmsg.message.links.routes",
     "wsmsg.message.store.read_ranges",
-    "wsmsg.message.queries.recent",
 )
 
 IMPURE = (

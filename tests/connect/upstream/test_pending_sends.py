@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.connect.upstream import pending_sends as pending
@@ -33,7 +34,9 @@ def send(
     sends: PendingSends, client_id: str, conversation: str = "u:1:2", now_s: float = 0
 ) -> list[SendAnswer]:
     answers: list[SendAnswer] = []
-    sends.send(NewSend(1, client_id, conversation, "", 1), answers.append, now_s)
+    assert isinstance(sends.clock, Clock)
+    sends.clock.rightNow = now_s
+    sends.send(NewSend(1, client_id, conversation, "", 1), answers.append)
     return answers
 
 
@@ -43,7 +46,7 @@ class PendingSendsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.sends = PendingSends(1000)
+        self.sends = PendingSends(1000, Clock())
 
     def up(self) -> RecordingStream:
         stream = RecordingStream()
@@ -113,7 +116,7 @@ class PendingSendsTests(SynchronousTestCase):
         def fail(answer: SendAnswer) -> None:
             raise RuntimeError("a bug")
 
-        self.sends.send(NewSend(1, "one", "u:1:2", "", 1), fail, 0)
+        self.sends.send(NewSend(1, "one", "u:1:2", "", 1), fail)
         answers = send(self.sends, "two")
         for s in a.given:
             self.sends.answer(a, s.number, SendAnswer(1), 0)
@@ -129,7 +132,6 @@ class PendingSendsTests(SynchronousTestCase):
             self.sends.send(
                 NewSend(1, f"s{n}", "u:1:2", "", 1),
                 lambda answer: more.extend(send(self.sends, "more", "u:1:9", 9)),
-                0,
             )
         self.sends.expire(5, 10)
         self.assertEqual(len(self.sends), 3)
@@ -158,7 +160,7 @@ class PendingSendsTests(SynchronousTestCase):
         The routes of conversations without unanswered sends are bounded.
         """
         self.patch(pending, "_IDLE_ROUTES", 10)
-        self.sends = PendingSends(1000)
+        self.sends = PendingSends(1000, Clock())
         a = self.up()
         for n in range(500):
             send(self.sends, f"s{n}", f"u:1:{n}")
@@ -184,7 +186,7 @@ class PendingSendsTests(SynchronousTestCase):
         up, and the sends of a conversation are on one stream in the order they were
         made.
         """
-        sends = PendingSends(1000)
+        sends = PendingSends(1000, Clock())
         up: list[RecordingStream] = []
         answers: list[list[SendAnswer]] = []
         for now_s, (step, n) in enumerate(steps):

@@ -10,8 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import MemoryStore
 from tests.message.store.cursor_contract import said
 from wsmsg.errors import Overloaded, Unavailable
-from wsmsg.message.queries.marks import Marks
-from wsmsg.message.queries.recent import RecentMessages
+from wsmsg.message.queries.marks import Marks, RecentMessages
 from wsmsg.model import Cursor, Mark
 
 

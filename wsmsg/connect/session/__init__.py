@@ -12,9 +12,8 @@ input       its frames
 inbox       its queue of frames that wait to be processed
 requests    the requests of a welcomed client: reads, marks, typing, presence
 sends       its sends: messages, changes of groups, recalls
-output      its replies and pushes
+output      its replies and pushes; no push twice, and none before the welcome
 outbox      its queue of frames that wait to be written; the WebSocket header
-dedup       pushes delivered before, and pushes before the welcome
 login       the way from hello to the welcome
 lifecycle   its states, as a state machine
 timers      timers of all sessions, served by one sweep

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.connect.upstream.interface import NewSend, OnAnswer, SendAnswer
@@ -96,7 +97,10 @@ class PendingSends:
 
     _log = Logger()
 
-    def __init__(self, limit: int, *, retry_after_ms: int = 1000) -> None:
+    def __init__(
+        self, limit: int, clock: IReactorTime, *, retry_after_ms: int = 1000
+    ) -> None:
+        self.clock = clock
         self.limit = limit
         self.streams: list[SendStream] = []
         self.closed = False
@@ -113,10 +117,11 @@ class PendingSends:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def send(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> None:
+    def send(self, new: NewSend, on_answer: OnAnswer) -> None:
         """
         Enqueue a send on its stream, or keep it until a stream is up.
         """
+        now_s = self.clock.seconds()
         if self._fences.ends and self._is_fenced(new, on_answer, now_s):
             return
         if self.closed:

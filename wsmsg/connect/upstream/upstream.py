@@ -84,7 +84,7 @@ class Upstream(Service):
         discovery: DiscoveryOf = discovery_of,
         unnumbered_mode: UnnumberedModeOf | None = None,
     ) -> None:
-        self.sends = PendingSends(settings.limits.waiting_sends)
+        self.sends = PendingSends(settings.limits.waiting_sends, clock)
         self._settings = settings
         self._clock = clock
         self._give_up: Callable[[str], object] | None = give_up
@@ -98,6 +98,8 @@ class Upstream(Service):
             self._watching, edge, self._queries.query_presence
         )
         self.reads: IUpstreamReads = self._queries
+        #: As in L{IUpstream}: the mode decides which sends these are.
+        self.send: Callable[[NewSend, OnAnswer], None] = self.sends.send
         self._mode: UnnumberedMode | None = None
         self._mode_of = unnumbered_mode
         self._loaded_mode: UnnumberedMode | None = None
@@ -215,12 +217,6 @@ class Upstream(Service):
 
     # -- IUpstream
 
-    def send(self, new: NewSend, on_answer: OnAnswer) -> None:
-        if self._mode is None:
-            self.sends.send(new, on_answer, self._clock.seconds())
-        else:
-            self._mode.send(new, on_answer)
-
     def user_joined(self, user: int) -> Deferred[bool]:
         if self._mode is not None:
             self._mode.user_joined(user)
@@ -296,6 +292,7 @@ class Upstream(Service):
 
     def _set_mode(self, mode: UnnumberedMode | None) -> None:
         self._mode = mode
+        self.send = self.sends.send if mode is None else mode.send
         self.unnumbered = mode is not None
         self.reads = self._queries if mode is None else mode.reads
 

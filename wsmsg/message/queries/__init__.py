@@ -2,7 +2,6 @@
 Reads on behalf of users, and the marks of what they have read.
 
 interface  the queries and their answers as values; what other packages use
-marks      read marks, stored in batches
+marks      read marks, stored in batches; the places of recent messages by their ids
 queries    pages, conversations, groups, unread messages, presence
-recent     the places of recent messages by their ids
 """

@@ -21,7 +21,6 @@ from twisted.python.failure import Failure
 
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError
 from wsmsg.flow.batches import BatchLoop
-from wsmsg.message.queries.recent import Place, RecentMessages
 from wsmsg.message.store.interface import IReadMarks
 from wsmsg.model import INT64_MAX, Cursor, Mark, Message
 
@@ -36,6 +35,9 @@ _SEARCHES = 5
 _SEARCH_S = 1.0
 _RETRY_MS = 500
 
+#: A conversation and a seq.
+Place = tuple[str, int]
+
 #: A user, and the id of a message that the user has read.
 _Key = tuple[int, int]
 
@@ -47,6 +49,42 @@ class _Call:
     marks: Sequence[Mark]
     answered: Deferred[list[bool]] = attrs.field(factory=Deferred)
     unplaced: bool = False
+
+
+class RecentMessages:
+    """
+    Maps the ids of the last messages to their places.
+
+    There are two generations: when the younger one is full, it becomes the older one,
+    and the older one is dropped.  So adding a message costs one entry of a dict, and
+    dropping costs nothing.
+
+    @param limit: the most messages that are kept; at least half as many are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(limit // 2, 1)
+        self._young: dict[int, Place] = {}
+        self._old: dict[int, Place] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """
+        Add messages.
+        """
+        young = self._young
+        for m in messages:
+            young[m.message_id] = (m.conversation, m.seq)
+        if len(young) >= self._half:
+            self._old, self._young = young, {}
+
+    def get(self, message_id: int) -> Place | None:
+        """
+        Return the place of a message, if it is known.
+        """
+        return self._young.get(message_id) or self._old.get(message_id)
 
 
 class Marks:

@@ -92,7 +92,7 @@ class LegacyUpstream:
         self._context = context
         self._acks = AckQueue()
         self._counters = LegacyCounters()
-        self._repeats = RepeatFilter(self._send)
+        self._repeats = RepeatFilter(context.sends.send)
         self.reads: IUpstreamReads = LegacyReads(context.edge, self._acks, pool_changed)
 
     def endpoint(
@@ -114,10 +114,6 @@ class LegacyUpstream:
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
         self._repeats.send(new, on_answer)
-
-    def _send(self, new: NewSend, on_answer: OnAnswer) -> None:
-        context = self._context
-        context.sends.send(new, on_answer, context.clock.seconds())
 
     def user_joined(self, user: int) -> None:
         self._context.edge.presence(UserPresence(user, True))

@@ -1,6 +1,5 @@
 """
-A Redis of the test's own, as legacy peers do Connects share it: names there have no
-prefix.
+The case of tests that share a Redis with legacy Connects, whose keys have no prefix.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ LIMIT_S = 40.0
 
 class Codec:
     """
-    All of it that matters here.
+    The part of a codec that is written to Redis.
     """
 
     subprotocol = "wsmsg.v1.json"
@@ -36,7 +35,7 @@ class Codec:
 
 class Known:
     """
-    A session whose user is proved.
+    A session of an authenticated user.
     """
 
     codec: Any = Codec()
@@ -55,7 +54,7 @@ def redis_at(url: RedisUrl, node: str = "here", **more: Any) -> LegacyRedisPrese
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
     """
-    Wait for what will be so in Redis, which tells nobody when it is.
+    Poll Redis until a condition holds.
     """
     end_s = REACTOR.seconds() + LIMIT_S
     while not await true():
@@ -66,7 +65,9 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 
 def lost(thing: Any) -> Deferred[None]:
     """
-    @return: a Deferred that fires when it is up no more.
+    Wait for a loss.
+
+    @return: a Deferred that fires when the dependency is no longer up.
     """
     gone: Deferred[None] = Deferred()
 
@@ -78,9 +79,9 @@ def lost(thing: Any) -> Deferred[None]:
     return gone
 
 
-class BesideCase(TestCase):
+class BridgeCase(TestCase):
     """
-    A Redis, and somebody who looks into it.
+    A Redis of the test's own, and a client that looks into it.
     """
 
     timeout = 300
@@ -101,13 +102,13 @@ class BesideCase(TestCase):
 
     async def connections(self, user: int) -> list[str]:
         """
-        Names of the connections of a user, as legacy peers do Connects find them.
+        Return the connections of a user, as legacy Connects find them.
         """
         return sorted(await self.other.execute("KEYS", f"conn:{user}:*"))
 
     async def settled(self, *users: int) -> None:
         """
-        Wait until these are online, and nobody else.
+        Wait until exactly these users are online.
         """
 
         async def seen() -> bool:
@@ -115,9 +116,11 @@ class BesideCase(TestCase):
 
         await until(seen)
 
-    async def theirs(self, user: int, since_s: int, server: str = "connect-1") -> str:
+    async def legacy_login(
+        self, user: int, since_s: int, server: str = "connect-1"
+    ) -> str:
         """
-        A user logs in at a legacy Connect.
+        Log a user in at a legacy Connect.
         """
         name = f"conn-{user}-{since_s}"
         key = f"conn:{user}:{name}"
@@ -129,7 +132,7 @@ class BesideCase(TestCase):
 
     async def back(self) -> None:
         """
-        The other looks into it again.
+        Wait until the client is connected again.
         """
 
         async def up_again() -> bool:

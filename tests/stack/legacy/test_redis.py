@@ -1,5 +1,5 @@
 """
-Standing beside legacy Connects: what is told, and what is heard.
+Tests of the Redis that Connect shares with legacy Connects: entries and forwards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.doubles import up
 from tests.message.sqlite_paths import REACTOR, soon
 from tests.stack.legacy.redis_case import (
     NOW_S,
-    BesideCase,
+    BridgeCase,
     Known,
     lost,
     redis_at,
@@ -26,14 +26,14 @@ from wsmsg.connect.legacy.redis.inbox import ForwardInbox
 
 
 @needs("redis")
-class TellingTests(BesideCase):
+class EntriesTests(BridgeCase):
     """
-    Users here, as legacy peers do Connects see them.
+    The entries of this node's sessions, as legacy Connects see them.
     """
 
     async def test_session(self) -> None:
         """
-        A session is a connection of theirs with all fields, which expires; it is gone
+        A session is a connection in the legacy format, which expires, and is removed
         with the session.
         """
         redis = await opened(self, redis_at(self.url))
@@ -61,8 +61,8 @@ class TellingTests(BesideCase):
 
     async def test_devices(self) -> None:
         """
-        A user with two devices, here or at another of ours, is online until the last
-        has gone.
+        A user with two devices, at one Connect of wsmsg or at two, is online until the
+        last one leaves.
         """
         here = await opened(self, redis_at(self.url))
         there = await opened(self, redis_at(self.url, "there"))
@@ -88,12 +88,12 @@ class TellingTests(BesideCase):
             await until(told)
             self.assertEqual(await self.online(), {"7"} if left else set())
 
-    async def test_theirs_before(self) -> None:
+    async def test_online_at_legacy_before(self) -> None:
         """
-        A user who was online at a legacy Connect first stays online when our session
-        ends.
+        A user who was online at a legacy Connect first stays online when the session
+        at wsmsg ends.
         """
-        key = await self.theirs(7, 5)
+        key = await self.legacy_login(7, 5)
         redis = await opened(self, redis_at(self.url))
         session, other = Known(7), Known(8)
         redis.session_added(session)
@@ -104,10 +104,10 @@ class TellingTests(BesideCase):
         await self.settled(7)
         self.assertEqual(await self.connections(7), [key])
 
-    async def test_theirs_after(self) -> None:
+    async def test_moved_to_legacy(self) -> None:
         """
         A user who moved to a legacy Connect within the last minute stays online when
-        the connection here ends.
+        the session at wsmsg ends.
         """
         redis = await opened(self, redis_at(self.url))
         session, other = Known(7), Known(8)
@@ -115,16 +115,17 @@ class TellingTests(BesideCase):
         redis.session_added(other)
         await self.settled(7, 8)
         now_s = int((await self.other.execute("TIME"))[0])
-        await self.theirs(7, now_s - 30)
+        await self.legacy_login(7, now_s - 30)
         redis.session_removed(session)
         redis.session_removed(other)
         await self.settled(7)
 
     async def test_same_second(self) -> None:
         """
-        A connection of theirs with the name that ours would have is left to them.
+        A connection of a legacy Connect keeps its name, even if a session of wsmsg
+        would have the same.
         """
-        key = await self.theirs(7, NOW_S)
+        key = await self.legacy_login(7, NOW_S)
         redis = await opened(self, redis_at(self.url))
         session = Known(7)
         redis.session_added(session)
@@ -136,17 +137,17 @@ class TellingTests(BesideCase):
         self.assertEqual(await self.other.execute("HGET", key, "serverID"), "connect-1")
         redis.session_removed(session)
 
-        async def theirs() -> bool:
+        async def only_legacy() -> bool:
             return await self.connections(7) == [key]
 
-        await until(theirs)
+        await until(only_legacy)
         self.assertEqual(await self.online(), {"7"})
 
     async def test_stop(self) -> None:
         """
-        A Connect that stops takes all its users along, and nobody else's.
+        A Connect that stops removes its own users, and no others.
         """
-        await self.theirs(9, 5)
+        await self.legacy_login(9, 5)
         redis = redis_at(self.url)
         await up(redis)
         for user in range(1, 701):
@@ -164,9 +165,9 @@ class TellingTests(BesideCase):
 
 
 @needs("redis")
-class ForwardedTests(BesideCase):
+class ForwardedTests(BridgeCase):
     """
-    Messages that legacy Connects forward to us.
+    Messages that legacy Connects forward.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -185,7 +186,7 @@ class ForwardedTests(BesideCase):
 
     def give(self, forward: Forward) -> bool:
         """
-        Users with even numbers are here.
+        Deliver to users with even numbers.
         """
         self.heard.append(forward)
         REACTOR.callLater(0, self.more.callback, None)
@@ -193,7 +194,8 @@ class ForwardedTests(BesideCase):
 
     async def publish(self, text: str | bytes) -> int:
         """
-        Hand it to us, as they do; how many heard it.
+        Forward a message as a legacy Connect does, and return the number of
+        subscribers.
         """
         return int(await self.other.execute("PUBLISH", "connect_forward:here", text))
 
@@ -210,8 +212,8 @@ class ForwardedTests(BesideCase):
 
     async def test_hostile(self) -> None:
         """
-        Nonsense, bytes that are no text, and what is far too long are counted, warned
-        of once, and cost the next message nothing.
+        Nonsense, bytes that are no text, and forwards that are far too long are
+        counted, lead to one warning, and do not delay the next message.
         """
         nonsense: list[str | bytes] = [
             "",
@@ -231,7 +233,7 @@ class ForwardedTests(BesideCase):
 
     async def test_restart(self) -> None:
         """
-        After a restart of Redis it is heard again.
+        Forwards arrive again after a restart of Redis.
         """
         gone = lost(self.inbox)
         self.own.kill()

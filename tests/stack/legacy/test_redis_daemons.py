@@ -1,5 +1,5 @@
 """
-A real Connect beside legacy ones: what they find in their Redis.
+Tests of a real Connect that shares a Redis with legacy ones.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from wsmsg.redis.connection import RedisConnection
 
 
 @needs("redis")
-class BesideTests(IntegrationTestCase):
+class BridgeDaemonTests(IntegrationTestCase):
     """
-    Users of a Connect that stands beside legacy ones.
+    Users of a Connect that shares its Redis with legacy ones.
     """
 
     alone = True
@@ -60,13 +60,13 @@ class BesideTests(IntegrationTestCase):
 
     async def ask(self, *words: object) -> Any:
         """
-        Ask their Redis.
+        Send a command to the shared Redis.
         """
         return await self.redis.execute(*words).asFuture(asyncio.get_running_loop())
 
     async def online(self, *users: int) -> None:
         """
-        Wait until these are online there, each by one connection, and nobody else.
+        Wait until exactly these users are online there, each by one connection.
         """
 
         async def seen() -> bool:
@@ -82,8 +82,8 @@ class BesideTests(IntegrationTestCase):
     @with_daemons
     async def test_life(self) -> None:
         """
-        Users are online while they are connected: also after the Redis came back
-        empty, and after the Connect was killed; nobody is once it has stopped.
+        Users are online while they are connected, also after Redis came back empty and
+        after Connect was killed; nobody is once Connect has stopped.
         """
         await self._running()
         connect = self.installation.connect
@@ -111,8 +111,8 @@ class BesideTests(IntegrationTestCase):
     @with_daemons
     async def test_away(self) -> None:
         """
-        While their Redis hangs logins are not slower, and Connect is ready; it says
-        what is missing.
+        While Redis hangs, logins are not slower and Connect is ready; readiness names
+        the missing dependency.
         """
         await self._running()
         connect = self.installation.connect
@@ -135,9 +135,9 @@ class BesideTests(IntegrationTestCase):
         await self.online(user)
 
 
-class HandingOn(LegacyPeersTestCase):
+class ForwardingRedis(LegacyPeersTestCase):
     """
-    A Redis that legacy Connects share with ours.
+    A Redis that legacy Connects share with a Connect of wsmsg.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -147,9 +147,9 @@ class HandingOn(LegacyPeersTestCase):
         self.connect = {**self.connect, "legacy.redis": address, "node": "here"}  # type: ignore[misc]
         self.redis = await asking(self, place(url_of(own), "x"))
 
-    async def hand_on(self, message: Any) -> None:
+    async def forward(self, message: Any) -> None:
         """
-        As a legacy Connect does; the Connect for which it is listens before long.
+        Forward a message as a legacy Connect does, once the Connect has subscribed.
         """
         said = json_format.MessageToDict(message, preserving_proto_field_name=True)
         numbers = ("message_id", "from", "to", "group_id", "timestamp")
@@ -164,16 +164,16 @@ class HandingOn(LegacyPeersTestCase):
 
 
 @needs("redis")
-class HandedOnTests(HandingOn, TheirMessageTestCase):
+class ForwardedDaemonTests(ForwardingRedis, TheirMessageTestCase):
     """
-    Messages that a legacy Connect forwards to ours while Message is legacy as well.
+    Messages that a legacy Connect forwards while Message is a legacy one as well.
     """
 
     @with_daemons
     async def test_once(self) -> None:
         """
-        A message that comes from Message and through Redis, in either order, is shown
-        once; one that Message lost is shown as well.
+        A message that arrives from Message and through Redis, in either order, is
+        shown once; a message that Message lost is shown as well.
         """
         await self.begin()
         client = await self.connected()
@@ -190,7 +190,7 @@ class HandedOnTests(HandingOn, TheirMessageTestCase):
                 if way == "stream":
                     await self.theirs.push(message)
                 else:
-                    await self.hand_on(message)
+                    await self.forward(message)
                 await client.hears(ways)
         await self.theirs.push(
             ws_message(
@@ -209,9 +209,9 @@ class HandedOnTests(HandingOn, TheirMessageTestCase):
 
 
 @needs("redis")
-class MixedFleetTests(HandingOn):
+class MixedFleetTests(ForwardingRedis):
     """
-    A legacy Connect beside ours, at our Message.
+    A legacy Connect and one of wsmsg at one Message of wsmsg.
     """
 
     alone = True
@@ -219,8 +219,8 @@ class MixedFleetTests(HandingOn):
     @with_daemons
     async def test_talk(self) -> None:
         """
-        Clients of both hear each other once, also where the legacy Connect hands to
-        ours what Message has pushed to both.
+        Clients of both get each message once, even if the legacy Connect forwards what
+        Message has pushed to both.
         """
         await self._running()
         theirs = await self.their_connect()
@@ -231,7 +231,7 @@ class MixedFleetTests(HandingOn):
         here = await self.connected()
         await there.say(here.user, "hello")
         heard = await here.hears("hello")
-        await self.hand_on(heard)
+        await self.forward(heard)
         await here.say(there.user, "good morning")
         await there.hears("good morning")
         name = 'wsmsg_connect_legacy_redis{what="forwards_unneeded"}'

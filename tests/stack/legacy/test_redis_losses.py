@@ -1,26 +1,26 @@
 """
-Standing beside legacy Connects while their Redis fails, or we do.
+Tests of the shared Redis while it fails, or while Connect fails.
 """
 
 from __future__ import annotations
 
 from tests.doubles import up
-from tests.stack.legacy.redis_case import BesideCase, Known, lost, redis_at, until
+from tests.stack.legacy.redis_case import BridgeCase, Known, lost, redis_at, until
 from tests.stack.redis.places import asking, opened, place, url_of
 from tests.stack.servers import GUEST, PASSWORD, READER, needs, own_redis
 from wsmsg.connect.legacy.redis.presence import LegacyRedisPresence
 
 
 @needs("redis")
-class LossTests(BesideCase):
+class LossTests(BridgeCase):
     """
     Consequences of a Redis that fails.
     """
 
     async def test_emptied(self) -> None:
         """
-        After a Redis that died came back empty the users who are connected are online
-        again, and those who left meanwhile are not.
+        After a Redis that died came back empty, connected users are online again, and
+        users who left meanwhile are not.
         """
         redis = await opened(self, redis_at(self.url))
         sessions = [Known(user) for user in (1, 2, 3)]
@@ -38,7 +38,8 @@ class LossTests(BesideCase):
 
     async def test_flushed(self) -> None:
         """
-        So it is where only the data were lost, while the connection stood.
+        Connected users are online again after the data was lost while the connection
+        stood.
         """
         redis = await opened(self, redis_at(self.url))
         redis.session_added(Known(1))
@@ -50,7 +51,7 @@ class LossTests(BesideCase):
 
     async def test_kept(self) -> None:
         """
-        A Redis that kept its data loses those who left while it was away.
+        A Redis that kept its data loses the users who left while it was down.
         """
         own = await own_redis(self, "--appendfsync", "always")
         self.own, self.url = own, place(url_of(own), "wsmsg")
@@ -71,8 +72,8 @@ class LossTests(BesideCase):
 
     async def test_hangs(self) -> None:
         """
-        While Redis hangs sessions come and go at once, stopping takes no longer than
-        its limit, and what was left is cleared when the Connect is back.
+        While Redis hangs, sessions begin and end at once, stopping takes no longer
+        than its limit, and the entries are removed when Connect is back.
         """
         redis = redis_at(self.url, timeout_s=0.3)
         await up(redis)
@@ -93,7 +94,7 @@ class LossTests(BesideCase):
 
     async def test_killed(self) -> None:
         """
-        Another of our Connects removes the entries of a killed Connect when the lease
+        Another Connect of wsmsg removes the entries of a killed Connect when its lease
         ends.
         """
         await opened(self, redis_at(self.url, "there"))
@@ -109,7 +110,7 @@ class LossTests(BesideCase):
 
     async def test_refused(self) -> None:
         """
-        A user without the rights is told in the dependency, and nothing else fails.
+        Missing rights in Redis are shown in the dependency, and nothing else fails.
         """
         for user, reason in ((GUEST, "NOPERM"), (READER, "lacks a right")):
             redis = redis_at(place(url_of(self.own, user), "wsmsg"))
@@ -126,8 +127,8 @@ class LossTests(BesideCase):
 
     async def test_password(self) -> None:
         """
-        So is a wrong password; when it is right, all is told, and no more rights are
-        needed than the operators' page says.
+        A wrong password is shown in the dependency; with the right one everything is
+        written, and no rights are needed beyond those in the operations guide.
         """
         redis = redis_at(place(url_of(self.own, "later"), "wsmsg"))
         self.addCleanup(redis.stop)

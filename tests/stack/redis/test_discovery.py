@@ -1,5 +1,5 @@
 """
-The list of Messages in Redis: who is in it, and who reads it.
+Tests of the list of Messages in Redis: entries, leases and readers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wsmsg.settings.urls.redis import RedisUrl
 
 def discovery_at(url: RedisUrl) -> RedisDiscovery:
     """
-    A discovery on the test's reactor, not yet started.
+    Return a discovery on the test's reactor, not started.
     """
     return RedisDiscovery(url, REACTOR, retry=soon)
 
@@ -37,7 +37,7 @@ def registry_at(
     renumber: Callable[[int], object] | None = None,
 ) -> RedisRegistry:
     """
-    A Message's place in the list, not yet started.
+    Return a Message's entry in the list, not started.
     """
     return RedisRegistry(
         url,
@@ -52,7 +52,7 @@ def registry_at(
 
 class RedisPlace:
     """
-    A Redis of the test's own, which dies when it shall fail.
+    A Redis of the test's own, which the test can kill.
     """
 
     fixed = False
@@ -83,7 +83,7 @@ class RedisPlace:
 
 async def redis_place(test: TestCase) -> RedisPlace:
     """
-    A place for a discovery.
+    Return a source for a discovery.
     """
     return RedisPlace(test, await own_redis(test))
 
@@ -98,7 +98,7 @@ class RedisDiscoveryTests(make_discovery_tests(redis_place)):  # type: ignore[mi
 @needs("redis")
 class LeaseTests(TestCase):
     """
-    What is left of a Message that dies.
+    Entries of a Message that dies.
     """
 
     timeout = 300
@@ -109,7 +109,7 @@ class LeaseTests(TestCase):
 
     async def test_dead(self) -> None:
         """
-        A Message that died leaves the list when its lease is over, while others stay.
+        A Message that died leaves the list when its lease ends, while others stay.
         """
         await opened(self, registry_at(self.url, "127.0.0.1:1"))
         other = await asking(self, self.url)
@@ -124,7 +124,7 @@ class LeaseTests(TestCase):
 
     async def test_last(self) -> None:
         """
-        The list of which nobody lives expires.
+        A list without a Message that is alive expires.
         """
         registry = await opened(self, registry_at(self.url, "127.0.0.1:1"))
         other = await asking(self, self.url)
@@ -136,7 +136,7 @@ class LeaseTests(TestCase):
 
     async def test_reader(self) -> None:
         """
-        Who may only read finds Messages.
+        A user with read rights only finds Messages.
         """
         own = await own_redis(self)
         await opened(self, registry_at(place(url_of(own), "p"), "127.0.0.1:1"))
@@ -147,7 +147,7 @@ class LeaseTests(TestCase):
 
     async def test_data_lost(self) -> None:
         """
-        A Redis that lost all its data costs no Message its streams.
+        A Redis that lost all its data ends no stream.
         """
         own = await own_redis(self)
         url = place(url_of(own))
@@ -173,7 +173,7 @@ class NumberTests(TestCase):
 
     async def numbered(self, url: RedisUrl, number: int) -> tuple[RedisRegistry, int]:
         """
-        A Message that would have this number, and the one that it has.
+        Return a Message that asks for this number, and the number that it got.
         """
         told: Deferred[int] = Deferred()
         registry = registry_at(
@@ -188,8 +188,8 @@ class NumberTests(TestCase):
 
     async def test_taken(self) -> None:
         """
-        A Message whose number another has gets one that is free, and one that stops
-        gives its own back.
+        A Message whose number is taken gets a free one; a Message that stops releases
+        its number.
         """
         url = place()
         first, number = await self.numbered(url, 1023)

@@ -4,9 +4,10 @@ The gRPC method C{Query}: queries in protobuf, many in one call.
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from wsmsg.dependency.gather import gather
 from wsmsg.errors import Internal, NotFound, WsmsgError
 from wsmsg.message.queries.interface import IQueries
 from wsmsg.model import ConversationHead, Mark
@@ -37,10 +38,7 @@ class QueryAdapter:
             return rest_pb2.QueryResponse(
                 answers=[_error(error) for _ in request.items]
             )
-        answers = await gatherResults(
-            [Deferred.fromCoroutine(self._one(item)) for item in request.items],
-            consumeErrors=True,
-        )
+        answers = await gather(self._one(item) for item in request.items)
         return rest_pb2.QueryResponse(answers=answers)
 
     async def _one(self, item: rest_pb2.QueryItem) -> rest_pb2.QueryAnswer:

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Sequence
 
 import msgspec
-from twisted.internet.defer import gatherResults
 
+from wsmsg.dependency.gather import gather
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.events.group_change import GROUP, GroupChange, change_problem, encode_change
 from wsmsg.http.forms import Answer, Form, Id, parse_int, parse_page, to_json_id
@@ -252,9 +252,8 @@ class GroupCalls:
         since_ms, after = parse_page(call.text("after"))
         rows = await self._store.conversations_of(user, since_ms, limit, after)
         groups = [row for row in rows if is_group(row.conversation)]
-        pages = await gatherResults(
-            [self._store.group(row.conversation, 0, 0) for row in groups],
-            consumeErrors=True,
+        pages = await gather(
+            self._store.group(row.conversation, 0, 0) for row in groups
         )
         some = [
             ListedGroup(

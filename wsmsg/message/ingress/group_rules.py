@@ -9,12 +9,12 @@ know yet, count too: the creator of a group can send to it at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 
+from wsmsg.dependency.gather import gather
 from wsmsg.errors import Forbidden, TooLarge, WsmsgError
 from wsmsg.events import EVENT_KINDS, member_change
 from wsmsg.message.ingress.interface import SendRequest
@@ -231,20 +231,13 @@ class GroupRules:
             seq = kind.target(request.content)
             if seq:
                 targets.add((request.conversation, seq))
-        asked: list[Deferred[Any]] = [
-            Deferred.fromCoroutine(part)
-            for part in (
-                self._readable(list(keys)),
-                self._members_of(list(groups)),
-                self._owners(list(groups)),
-                self._messages(list(targets)),
-            )
+        parts: list[Awaitable[Any]] = [
+            self._readable(list(keys)),
+            self._members_of(list(groups)),
+            self._owners(list(groups)),
+            self._messages(list(targets)),
         ]
-        try:
-            answers = await gatherResults(asked, consumeErrors=True)
-        except FirstError as e:
-            e.subFailure.raiseException()
-        return _Answers(*answers)
+        return _Answers(*await gather(parts))
 
     async def _readable(
         self, keys: Sequence[tuple[str, int]]
@@ -255,17 +248,13 @@ class GroupRules:
         return await self._store.members(groups) if groups else {}
 
     async def _owners(self, groups: Sequence[str]) -> Mapping[str, int]:
-        pages = await gatherResults(
-            [self._store.group(g, 0, 0) for g in groups], consumeErrors=True
-        )
+        pages = await gather(self._store.group(g, 0, 0) for g in groups)
         return {p.conversation: p.owner for p in pages if p is not None}
 
     async def _messages(
         self, places: Sequence[tuple[str, int]]
     ) -> Mapping[tuple[str, int], Message]:
-        pages = await gatherResults(
-            [self._store.page(c, seq - 1, 1) for c, seq in places], consumeErrors=True
-        )
+        pages = await gather(self._store.page(c, seq - 1, 1) for c, seq in places)
         return {(m.conversation, m.seq): m for some, _ in pages for m in some}
 
 

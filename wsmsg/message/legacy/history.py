@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from heapq import heapify, heappop, heapreplace
-from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 
+from wsmsg.dependency.gather import gather
 from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import (
@@ -156,7 +155,7 @@ class History:
     ) -> list[Message]:
         chunk = min(_CHUNK, begin + size)
         readers = [self._read(source, chunk) for source in sources]
-        firsts = await _all([anext(reader) for reader in readers])
+        firsts = await gather(_next(reader) for reader in readers)
         heap = [(m.message_id, i, m) for i, m in enumerate(firsts) if m is not None]
         heapify(heap)
         found: list[Message] = []
@@ -186,17 +185,8 @@ class History:
             yield None
 
 
-async def _all(awaitables: Sequence[Any]) -> list[Message | None]:
-    async def awaited(one: Any) -> Message | None:
-        found: Message | None = await one
-        return found
-
-    asked = [Deferred.fromCoroutine(awaited(one)) for one in awaitables]
-    try:
-        return await gatherResults(asked, consumeErrors=True)
-    except FirstError as e:
-        e.subFailure.raiseException()
-        raise
+async def _next(reader: AsyncIterator[Message | None]) -> Message | None:
+    return await anext(reader)
 
 
 def _begin(page: int, size: int) -> int:

@@ -1,0 +1,71 @@
+"""
+Tests for L{wsmsg.dependency.wait}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.dependency.state import Dependency
+from wsmsg.dependency.wait import pause
+
+
+class PauseTests(SynchronousTestCase):
+    """
+    The pause before a failed call is repeated.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.store = Dependency("store", self.clock)
+
+    def pause(self) -> Deferred[None]:
+        """
+        Pause, for two seconds if the store is up.
+        """
+        return Deferred.fromCoroutine(pause(self.store, self.clock, 2))
+
+    def test_up(self) -> None:
+        """
+        While the dependency is up the pause takes the delay.
+        """
+        self.store.succeeded()
+        pausing = self.pause()
+        self.clock.advance(1.9)
+        self.assertNoResult(pausing)
+        self.clock.advance(0.1)
+        self.successResultOf(pausing)
+
+    def test_away(self) -> None:
+        """
+        While the dependency is away the pause ends when it comes up, not before.
+        """
+        pausing = self.pause()
+        self.clock.advance(3600)
+        self.assertNoResult(pausing)
+        self.store.succeeded()
+        self.successResultOf(pausing)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancelled(self) -> None:
+        """
+        A pause that is cancelled ends, and leaves nothing that waits.
+        """
+        pausing = self.pause()
+        pausing.cancel()
+        self.failureResultOf(pausing, CancelledError)
+        self.store.succeeded()
+
+    def test_lost_again(self) -> None:
+        """
+        Where the first one that goes on finds the dependency lost, the others wait on.
+        """
+        first, second = self.pause(), self.pause()
+        first.addCallback(lambda _: self.store.lost("gone again"))
+        self.store.succeeded()
+        self.successResultOf(first)
+        self.assertNoResult(second)
+        self.store.succeeded()
+        self.successResultOf(second)

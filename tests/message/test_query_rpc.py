@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
-from tests.message.links.test_links import RecordingPresence
+from tests.message.presence.doubles import RecordingPresence
 from tests.message.store.group_contract import CREW
 from wsmsg.errors import Unavailable
 from wsmsg.events.group_change import GroupChange

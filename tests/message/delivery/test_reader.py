@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.message.doubles import ManualJournal, MemoryStore
-from tests.message.links.test_links import RecordingPresence
+from tests.message.presence.doubles import RecordingPresence
 from tests.message.sqlite_paths import path_for
 from wsmsg.dependency.retry import backoff, retry_policy
 from wsmsg.dependency.state import Dependency

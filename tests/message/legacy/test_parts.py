@@ -169,7 +169,7 @@ class AcksTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.asked: list[tuple[int, list[int], Deferred[list[bool]]]] = []
-        self.told: list[tuple[int, bool]] = []
+        self.confirmed: list[tuple[int, bool]] = []
         self.acks = self.made(self.mark)
 
     def made(self, marking: Any, **bounds: Any) -> LegacyConnectAcks:
@@ -181,7 +181,7 @@ class AcksTests(SynchronousTestCase):
             marking,
             self.clock,
             lambda: settings,
-            confirm=lambda ack, known: self.told.append((ack.message_id, known)),
+            confirm=lambda ack, known: self.confirmed.append((ack.message_id, known)),
             backoff=lambda failures: 0.5,
         )
 
@@ -209,7 +209,7 @@ class AcksTests(SynchronousTestCase):
         self.assertEqual([a[:2] for a in self.asked], [(2, [2, 3]), (5, [4])])
         self.asked[0][2].callback([True, False])
         self.asked[1][2].callback([True])
-        self.assertEqual(self.told, [(1, True), (2, True), (3, False), (4, True)])
+        self.assertEqual(self.confirmed, [(1, True), (2, True), (3, False), (4, True)])
         self.assertEqual((self.acks.confirmed, self.acks.unknown), (3, 1))
         self.assertEqual(len(self.acks), 0)
 
@@ -221,16 +221,16 @@ class AcksTests(SynchronousTestCase):
         self.acks = self.made(self.mark, send_s=10)
         self.ack(1)
         self.asked.pop()[2].errback(Unavailable("away"))
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.confirmed, [])
         self.clock.advance(1)
         self.asked.pop()[2].callback([True])
-        self.assertEqual(self.told, [(1, True)])
+        self.assertEqual(self.confirmed, [(1, True)])
         self.ack(2)
         for _ in range(15):
             if self.asked:
                 self.asked.pop()[2].errback(Unavailable("away"))
             self.clock.advance(1)
-        self.assertEqual(self.told, [(1, True), (2, False)])
+        self.assertEqual(self.confirmed, [(1, True), (2, False)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_bug(self) -> None:
@@ -242,7 +242,7 @@ class AcksTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.clock.advance(1)
         self.asked.pop()[2].callback([True])
-        self.assertEqual(self.told, [(1, True)])
+        self.assertEqual(self.confirmed, [(1, True)])
 
     def test_bounds(self) -> None:
         """
@@ -255,7 +255,9 @@ class AcksTests(SynchronousTestCase):
         self.ack(0)
         self.ack(-5)
         self.ack(1, user=0)
-        self.assertEqual(self.told, [(3, False), (0, False), (-5, False), (1, False)])
+        self.assertEqual(
+            self.confirmed, [(3, False), (0, False), (-5, False), (1, False)]
+        )
 
     def test_at_once(self) -> None:
         """
@@ -264,4 +266,4 @@ class AcksTests(SynchronousTestCase):
         self.acks = self.made(lambda user, marks: succeed([True for _ in marks]))
         self.ack(1)
         self.ack(2)
-        self.assertEqual(self.told, [(1, True), (2, True)])
+        self.assertEqual(self.confirmed, [(1, True), (2, True)])

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.links.test_links import RecordingPresence
+from tests.message.presence.doubles import RecordingPresence
 from tests.message.rpc_case import RpcCase, run
 from wsmsg.message.legacy.peer import LegacyConnect
 from wsmsg.message.legacy.peers import LegacyConnects

@@ -33,8 +33,10 @@ class CursorsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.store = MemoryStore()
-        self.told: list[Cursor] = []
-        self.cursors = CursorWriter(self.store, self.told.append, self.clock, limit=2)
+        self.receipts: list[Cursor] = []
+        self.cursors = CursorWriter(
+            self.store, self.receipts.append, self.clock, limit=2
+        )
 
     def test_stored_and_told(self) -> None:
         """
@@ -42,9 +44,9 @@ class CursorsTests(SynchronousTestCase):
         delivered.
         """
         self.cursors.move([cursor(2, read=3)])
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.receipts, [])
         self.clock.advance(0.03)
-        self.assertEqual(self.told, [Cursor("u:1:2", 2, 3, 3)])
+        self.assertEqual(self.receipts, [Cursor("u:1:2", 2, 3, 3)])
         self.assertEqual(self.store.moved["u:1:2", 2], Cursor("u:1:2", 2, 3, 3))
 
     def test_gathered_while_down(self) -> None:
@@ -61,7 +63,7 @@ class CursorsTests(SynchronousTestCase):
         self.store.down = False
         self.clock.advance(0.5)
         self.clock.advance(0.03)
-        self.assertEqual(self.told, [Cursor("u:1:2", 2, 5, 1)])
+        self.assertEqual(self.receipts, [Cursor("u:1:2", 2, 5, 1)])
         self.successResultOf(self.cursors.idle())
 
     def slow(self, seconds: float) -> None:
@@ -83,15 +85,15 @@ class CursorsTests(SynchronousTestCase):
         self.slow(0.1)
         self.cursors.move([cursor(2, 1)])
         self.clock.pump([0.03, 0.1])
-        self.assertEqual(self.told, [Cursor("u:1:2", 2, 1, 0)])
+        self.assertEqual(self.receipts, [Cursor("u:1:2", 2, 1, 0)])
         for number in (2, 3, 4):
             self.cursors.move([cursor(2, number)])
             self.clock.advance(0.09)
         self.slow(0)
         self.clock.pump([0.02, 0])
-        self.assertEqual(len(self.told), 1)
+        self.assertEqual(len(self.receipts), 1)
         self.clock.pump([0.02, 0, 0])
-        self.assertEqual(self.told[1:], [Cursor("u:1:2", 2, 4, 0)])
+        self.assertEqual(self.receipts[1:], [Cursor("u:1:2", 2, 4, 0)])
 
     def test_rest_is_bounded(self) -> None:
         """
@@ -102,7 +104,7 @@ class CursorsTests(SynchronousTestCase):
         self.clock.pump([0.03, 9])
         self.cursors.move([cursor(2, 2)])
         self.clock.pump([0.49, 0.02, 9])
-        self.assertEqual(self.told[1:], [Cursor("u:1:2", 2, 2, 0)])
+        self.assertEqual(self.receipts[1:], [Cursor("u:1:2", 2, 2, 0)])
 
     def test_no_rest(self) -> None:
         """
@@ -114,7 +116,7 @@ class CursorsTests(SynchronousTestCase):
             self.slow(seconds)
             self.cursors.move([cursor(2, number)])
             self.clock.pump([0.03, seconds])
-            self.assertEqual(len(self.told), number)
+            self.assertEqual(len(self.receipts), number)
             self.clock.advance(pause)
 
     def test_bounded(self) -> None:
@@ -128,12 +130,12 @@ class CursorsTests(SynchronousTestCase):
         self.store.down = False
         self.clock.advance(0.5)
         self.clock.advance(0.03)
-        self.assertEqual(len(self.told), 2)
+        self.assertEqual(len(self.receipts), 2)
 
     def test_not_a_member(self) -> None:
         """
         A cursor of a user who is not in the conversation is dropped.
         """
         self.cursors.move([cursor(3, 1), cursor(1, 1, conversation="nonsense")])
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.receipts, [])
         self.assertEqual(self.cursors.dropped, 2)

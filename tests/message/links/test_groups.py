@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
-from tests.message.links.test_links import SNAPSHOT, RecordingPresence, message
+from tests.message.links.test_links import SNAPSHOT, message
+from tests.message.presence.doubles import RecordingPresence
 from tests.message.store.group_contract import CREW
 from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.cursors import CursorWriter

@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from tests.message.links.test_links import RecordingPresence
+from tests.message.presence.doubles import RecordingPresence
 from wsmsg.errors import ERRORS
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends

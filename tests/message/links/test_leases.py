@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.links.test_links import SNAPSHOT, RecordingPresence
+from tests.message.links.test_links import SNAPSHOT
+from tests.message.presence.doubles import RecordingPresence
 from wsmsg.message.links.leases import LATE_S, SETTLED_S
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
@@ -41,7 +42,7 @@ class LeaseTests(SynchronousTestCase):
         )
 
     def told(self) -> list[tuple[object, ...]]:
-        told, self.presence.told = self.presence.told, []
+        told, self.presence.calls = self.presence.calls, []
         return told
 
     def test_becomes_primary(self) -> None:

@@ -4,60 +4,18 @@ Tests for L{wsmsg.message.links.links}: routes, grace time, watchers, pushes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from wsmsg.dependency.state import Dependency
+from tests.message.presence.doubles import RecordingPresence
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.presence.interface import IPresence
-from wsmsg.model import Cursor, Message, UserPresence
+from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 
 SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
-
-
-@implementer(IPresence)
-class RecordingPresence:
-    """
-    A presence that records its calls.
-    """
-
-    def __init__(self) -> None:
-        self.dependency = Dependency("presence", Clock())
-        self.told: list[tuple[object, ...]] = []
-
-    def start(self) -> None:
-        pass
-
-    def stop(self) -> Deferred[None]:
-        return succeed(None)
-
-    def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
-        self.told.append(("replace", node, sorted(users)))
-        return succeed(None)
-
-    def change(
-        self, node: str, online: Sequence[int], offline: Sequence[int]
-    ) -> Deferred[None]:
-        self.told.append(("change", node, list(online), list(offline)))
-        return succeed(None)
-
-    def renew(self, node: str) -> Deferred[None]:
-        self.told.append(("renew", node))
-        return succeed(None)
-
-    def forget(self, node: str) -> Deferred[None]:
-        self.told.append(("forget", node))
-        return succeed(None)
-
-    def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
-        return succeed([UserPresence(u, False) for u in users])
 
 
 def message(seq: int, conversation: str = "u:1:2") -> Message:
@@ -212,7 +170,7 @@ class LinksTests(SynchronousTestCase):
         self.clock.advance(0.2)
         self.assertEqual(settled, [1])
         self.assertEqual(self.links.routes.of(2), set())
-        self.assertIn(("forget", "n"), self.presence.told)
+        self.assertIn(("forget", "n"), self.presence.calls)
         _, resumed = self.subscribe(resume=0)
         self.assertFalse(resumed)
 
@@ -270,11 +228,11 @@ class LinksTests(SynchronousTestCase):
         link, _ = self.subscribe(primary=False)
         self.users(link, 2)
         self.links.renew_leases()
-        self.assertEqual(self.presence.told, [])
+        self.assertEqual(self.presence.calls, [])
         link, _ = self.subscribe("m", primary=True)
         self.users(link, 2)
         self.links.renew_leases()
-        self.assertEqual(self.presence.told, [("replace", "m", [2]), ("renew", "m")])
+        self.assertEqual(self.presence.calls, [("replace", "m", [2]), ("renew", "m")])
 
     def test_cut(self) -> None:
         """

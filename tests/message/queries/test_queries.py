@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
-from tests.message.links.test_links import RecordingPresence
+from tests.message.presence.doubles import RecordingPresence
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.queries.interface import ConversationPage, HeadsPage, UnreadPage

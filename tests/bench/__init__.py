@@ -1,3 +1,3 @@
 """
-Tests of the benchmark: its bytes and its books, never its speed.
+Tests of the benchmark: its bytes and its accounts, never its speed.
 """

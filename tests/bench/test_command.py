@@ -1,5 +1,5 @@
 """
-The command line of C{wsmsg bench}: what it refuses, and why.
+Tests of the command line of C{wsmsg bench}: mistakes and their reasons.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class MistakeTests(SynchronousTestCase):
 
     def refuses(self, arguments: list[str], *reasons: str) -> None:
         """
-        The arguments end with status 2 and all of these words.
+        Check that the arguments lead to status 2 and all of these words.
         """
         result = CliRunner().invoke(bench, arguments)
         self.assertEqual(result.exit_code, 2, result.output)
@@ -30,7 +30,7 @@ class MistakeTests(SynchronousTestCase):
 
     def test_only(self) -> None:
         """
-        A measurement that there is not is named, with those there are.
+        An unknown measurement is named, with the known ones.
         """
         self.refuses(["--only", "floor,speed"], "'speed'", "saturation")
 
@@ -42,34 +42,34 @@ class MistakeTests(SynchronousTestCase):
 
     def test_set(self) -> None:
         """
-        A setting is one of a daemon, with a value.
+        A setting must be one of a daemon, with a value.
         """
         self.refuses(["--set", "limits.window=3"], "'limits.window=3'", "connect.KEY")
 
     def test_url(self) -> None:
         """
-        An address is that of a WebSocket, and needs a key or a token with it.
+        An address must be that of a WebSocket, and needs a key or a token.
         """
         self.refuses(["--url", "http://127.0.0.1:1"], "ws://host:port")
         self.refuses(["--url", "ws://127.0.0.1:1"], "--key-file", "--debug-token")
 
     def test_pid(self) -> None:
         """
-        A process is named by what it is.
+        A process must be given with its name.
         """
         self.refuses(["--pid", "123"], "NAME=PID", "connect", "kafka")
         self.refuses(["--pid", "mysql=123"], "NAME=PID")
 
     def test_stack(self) -> None:
         """
-        A Connect that runs already has its servers.
+        A running Connect cannot be combined with servers for Message.
         """
         arguments = ["--stack", "--url", "ws://127.0.0.1:1", "--debug-token", "x"]
         self.refuses(arguments, "exclude --url")
 
     def test_no_server(self) -> None:
         """
-        A server that is not there is named with how to have one, before any load.
+        A missing server is named with a remedy, before any load.
         """
         arguments = ["--only", "saturation", "--journal", "kafka://127.0.0.1:1/topic"]
         result = CliRunner().invoke(bench, arguments)
@@ -79,19 +79,19 @@ class MistakeTests(SynchronousTestCase):
 
     def test_profile(self) -> None:
         """
-        Daemons that run already cannot be profiled.
+        Running daemons cannot be profiled.
         """
         self.refuses(["--profile", "both", "--url", "ws://127.0.0.1:1"], "--profile")
 
 
 class ProfileTests(SynchronousTestCase):
     """
-    What is shown of a profile.
+    The table of a profile.
     """
 
     def test_top(self) -> None:
         """
-        A function that was called shows with its file and how often.
+        A called function is listed with its file and the number of calls.
         """
         path = Path(self.mktemp())
         profile = cProfile.Profile()

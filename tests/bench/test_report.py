@@ -1,5 +1,5 @@
 """
-What the table and the JSON say.
+Tests of the table and the JSON of a benchmark.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STALL = LoadResult(
 
 def idle(name: str, kib: int) -> LoadResult:
     """
-    A thousand connections of so many KiB each.
+    Make the result of a thousand connections of this many KiB each.
     """
     used = Usage(0.1, 10**7, 10**7 + kib * 1024 * 1000)
     return LoadResult(seconds=5.0, connections=1000, usage={name: used})
@@ -44,14 +44,14 @@ def idle(name: str, kib: int) -> LoadResult:
 
 def echo(p99: float) -> LoadResult:
     """
-    An echo server's open loop.
+    Make the result of an echo server's open loop.
     """
     return LoadResult(seconds=5.0, latency=Percentiles(count=10, p99=p99))
 
 
 def report(**measured: LoadResult) -> Report:
     """
-    A report of what was measured.
+    Make a report.
     """
     made = Report(pairs=100, size=200, window=8, idle=1000)
     for name, result in measured.items():
@@ -96,14 +96,14 @@ class RatioTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        What was not measured has no figure, and says so.
+        A measurement that was not made has no figure, and the table says so.
         """
         self.assertEqual([line.value for line in ratios(report())], [None] * 6)
         self.assertIn("not measured", as_text(report()))
 
     def test_stack(self) -> None:
         """
-        Beside servers the aims are others, and their CPU is told and not ours.
+        With real servers, other aims apply, and the table has the CPU of the servers.
         """
         stack = msgspec.structs.replace(
             CHAT, usage={**CHAT.usage, "kafka": Usage(2.0), "mongo": Usage(1.0)}
@@ -158,7 +158,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_problems_show(self) -> None:
         """
-        Whatever went wrong has a line; what did not has none.
+        Each kind of failure that occurred has a line, and no other.
         """
         bad = LoadResult(
             seconds=1.0,
@@ -180,7 +180,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_json(self) -> None:
         """
-        The JSON has what was measured and the table's figures.
+        The JSON has all measurements and the figures of the table.
         """
         whole = json.loads(as_json(report(floor=FLOOR, saturation=CHAT)))
         self.assertEqual(whole["measured"]["saturation"]["delivered"], 50_000)

@@ -1,5 +1,5 @@
 """
-Which servers a benchmark stands on.
+Tests of the servers that Message uses in a benchmark.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from wsmsg.settings.values import MessageSettings
 
 class BackendTests(SynchronousTestCase):
     """
-    What the command line and the environment name.
+    Servers from the command line and the environment.
     """
 
     def test_embedded(self) -> None:
         """
-        Where nothing is asked for, there are no servers.
+        Without options there are no servers.
         """
         given = {"journal": None, "store": "sqlite:", "presence": "memory:"}
         self.assertEqual(backends_of(given, {}, everything=False), [])
 
     def test_all(self) -> None:
         """
-        The stack is one of each, at the usual place or where the environment says,
-        under names that no other run has.
+        The stack is one server of each kind, at the default port or where the
+        environment says, with names that no other run uses.
         """
         environ = {"WSMSG_STACK_MONGO": "127.0.0.1:7", "WSMSG_STACK_REDIS": ""}
         found = backends_of({}, environ, everything=True, run="ab12")
@@ -54,7 +54,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_good_settings(self) -> None:
         """
-        Message takes what is made for it.
+        Message accepts the settings that are made for it.
         """
         wanted = {"presence": "memory:"}
         found = settings_of(backends_of(wanted, {}, everything=True, run="ab12"))
@@ -65,7 +65,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_given(self) -> None:
         """
-        A URL that is given is used as it is; its first address is looked at.
+        A given URL is used as it is; its first address is checked.
         """
         for url, host, port in (
             ("mongodb://u:p%40@db1:7001,db2:7002/wsmsg?tls=true", "db1", 7001),
@@ -78,12 +78,12 @@ class BackendTests(SynchronousTestCase):
 
 class PidTests(SynchronousTestCase):
     """
-    Whose CPU counts.
+    Processes whose CPU counts.
     """
 
     def test_found_by_port(self) -> None:
         """
-        A server of this machine is found, or was named.
+        A server on this machine is found by its port, or named by the operator.
         """
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port = listening.getsockname()[1]
@@ -93,7 +93,7 @@ class PidTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        A server that is not there is told with its address.
+        A missing server is reported with its address.
         """
         mongo = Backend("store", "mongo", "", "127.0.0.1", 1)
         error = self.assertRaises(CannotStart, pids_of, [mongo], {})

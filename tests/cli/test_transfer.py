@@ -24,7 +24,7 @@ _WSMSG = "import sys; from wsmsg.cli.main import main; sys.exit(main())"
 
 class Folder(SynchronousTestCase):
     """
-    A folder with the data of a Message, C{here}, and one without, C{there}.
+    A directory with the data of a Message, C{here}, and one without, C{there}.
     """
 
     def setUp(self) -> None:
@@ -36,7 +36,7 @@ class Folder(SynchronousTestCase):
 
     def stored(self, count: int = 30, conversations: int = 3) -> None:
         """
-        Have some conversations in the store.
+        Put some conversations into the store.
         """
         store = StoreWriter(str(self.here / "store.db"))
         store.open()
@@ -61,7 +61,7 @@ class Folder(SynchronousTestCase):
     @property
     def environ(self) -> dict[str, str]:
         """
-        No settings but those of the test.
+        The environment, with the settings of the test only.
         """
         return {k: v for k, v in os.environ.items() if not k.startswith("WSMSG_")}
 
@@ -69,7 +69,7 @@ class Folder(SynchronousTestCase):
         self, *arguments: str, stdin: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         """
-        Run it to its end.
+        Run a command to its end.
         """
         return subprocess.run(
             self.command(*arguments),
@@ -82,7 +82,7 @@ class Folder(SynchronousTestCase):
 
     def good(self, *arguments: str) -> dict[str, Any]:
         """
-        Run it with C{--json}; it succeeds.
+        Run a command with C{--json} and check that it succeeds.
         """
         done = self.run_(*arguments, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -91,7 +91,7 @@ class Folder(SynchronousTestCase):
 
     def bad(self, *arguments: str, status: int = 1, stdin: bytes = b"") -> str:
         """
-        Run it; it fails with a line and no traceback.
+        Run a command and check that it fails with a line and no traceback.
         """
         done = self.run_(*arguments, stdin=stdin)
         told = done.stderr.decode()
@@ -101,21 +101,21 @@ class Folder(SynchronousTestCase):
 
     def export(self, *more: str) -> dict[str, Any]:
         """
-        Export what is here.
+        Export the store of C{here}.
         """
         return self.good("export", "--data-dir", str(self.here), self.file, *more)
 
     def import_(self, *more: str) -> dict[str, Any]:
         """
-        Import it there.
+        Import the file into C{there}.
         """
         return self.good("import", "--data-dir", str(self.there), self.file, *more)
 
     def peak_kib(self, *arguments: str) -> int:
         """
-        Run it.
+        Run a command.
 
-        @return: the most memory that it had.
+        @return: its peak memory in KiB.
         """
         process = subprocess.Popen(
             self.command(*arguments),
@@ -131,12 +131,12 @@ class Folder(SynchronousTestCase):
 
 class MoveTests(Folder):
     """
-    A store goes to another place.
+    Moves of a store.
     """
 
     def test_there_and_back(self) -> None:
         """
-        What was imported has the counts and the hash of what was exported.
+        The imported store has the counts and the hash of the exported one.
         """
         self.stored()
         out = self.export()
@@ -155,7 +155,7 @@ class MoveTests(Folder):
 
     def test_pipe(self) -> None:
         """
-        Both work in a pipe, with nothing but the file on standard output.
+        Both commands work in a pipe, with nothing but the file on standard output.
         """
         self.stored()
         out = self.run_("export", "--data-dir", str(self.here), "-")
@@ -168,7 +168,7 @@ class MoveTests(Folder):
 
     def test_verify_tells(self) -> None:
         """
-        What is not as in the file is told, with status 1, and nothing is written.
+        Differences from the file are reported, with status 1, and nothing is written.
         """
         self.stored()
         self.export()
@@ -182,7 +182,7 @@ class MoveTests(Folder):
 
     def stored_there(self, *messages: Any) -> None:
         """
-        Have messages where it is imported to.
+        Put messages into the store of C{there}.
         """
         store = StoreWriter(str(self.there / "store.db"))
         store.open()
@@ -191,7 +191,7 @@ class MoveTests(Folder):
 
     def test_conflict(self) -> None:
         """
-        A store with something else in a message's place is told with the line.
+        A conflicting message in the store is reported with the line of the file.
         """
         self.stored()
         self.export()
@@ -201,7 +201,7 @@ class MoveTests(Folder):
 
     def test_altered(self) -> None:
         """
-        A file that somebody altered is told, and what came after is not taken.
+        An altered file is reported, and nothing after the alteration is imported.
         """
         self.stored()
         self.export()
@@ -214,12 +214,12 @@ class MoveTests(Folder):
 
 class RefusedTests(Folder):
     """
-    What cannot be moved is told before anything is done.
+    Moves that are refused before anything is written.
     """
 
     def test_no_store(self) -> None:
         """
-        An export of nothing is an error, and makes neither a store nor a file.
+        An export without a store is an error, and makes neither a store nor a file.
         """
         told = self.bad("export", "--data-dir", str(self.here), self.file)
         self.assertIn(f"there is no store {self.here}/store.db", told)
@@ -228,7 +228,7 @@ class RefusedTests(Folder):
 
     def test_no_file(self) -> None:
         """
-        A file that is not there is told.
+        A missing file is reported.
         """
         told = self.bad("import", "--data-dir", str(self.there), self.file)
         self.assertIn("store.jsonl cannot be read: No such file", told)
@@ -244,7 +244,7 @@ class RefusedTests(Folder):
 
     def test_bad_settings(self) -> None:
         """
-        A store that there cannot be is a mistake of the command line.
+        An invalid store is a mistake in the command line.
         """
         told = self.bad("export", "--store", "file:x", self.file, status=2)
         self.assertIn("--store", told)
@@ -252,8 +252,8 @@ class RefusedTests(Folder):
 
     def test_in_use(self) -> None:
         """
-        Beside a Message that runs nothing is exported unless asked for, and nothing
-        imported.
+        While a Message runs, nothing is exported unless C{--as-is} is given, and
+        nothing is imported.
         """
         self.stored()
         journal = JournalFile(str(self.here / "journal.db"))
@@ -270,7 +270,7 @@ class RefusedTests(Folder):
 
     def test_unsettled(self) -> None:
         """
-        Records that are accepted and perhaps not stored are told, with what to do.
+        Records that are accepted and may not be stored are reported, with a remedy.
         """
         self.stored()
         journal = JournalFile(str(self.here / "journal.db"))
@@ -285,12 +285,12 @@ class RefusedTests(Folder):
 
 class LongTests(Folder):
     """
-    Much of it, and an end in the middle.
+    Large and interrupted moves.
     """
 
     def test_memory(self) -> None:
         """
-        A hundred thousand messages need not much more memory than a thousand.
+        A hundred thousand messages need little more memory than a thousand.
         """
         peaks = []
         for count in (500, 50_000):
@@ -310,8 +310,8 @@ class LongTests(Folder):
 
     def test_export_killed(self) -> None:
         """
-        An export that was killed in the middle is gone on with, and gives the file
-        that it would have given.
+        An export that was killed in the middle is continued, and gives the file that it
+        would have given.
         """
         self.stored(20_000, conversations=2)
         expected = self.export()["sha256"]
@@ -323,14 +323,14 @@ class LongTests(Folder):
         self.assertEqual(told.returncode, 0, told.stderr)
         self.assertIn(b"continuing after 13000 messages", told.stderr)
         self.assertIn(expected.encode(), told.stdout)
-        # The header bears the time of the first.
+        # The header has the time of the first.
         self.assertEqual(Path(self.file).read_bytes(), whole)
         self.assertFalse(part.exists())
 
     def test_killed(self) -> None:
         """
-        An import that was killed in the middle is finished by the next, with the
-        same counts and hash.
+        An import that was killed in the middle is completed by the next, with the same
+        counts and hash.
         """
         self.stored(20_000, conversations=1)
         out = self.export()
@@ -341,7 +341,7 @@ class LongTests(Folder):
             stdin=subprocess.PIPE,
         )
         assert process.stdin is not None
-        # More than a pipe holds, so a part of it was read.
+        # More than a pipe holds, so a part of it has been read.
         process.stdin.write(whole[: len(whole) // 2])
         process.send_signal(signal.SIGKILL)
         process.wait()

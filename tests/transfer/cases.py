@@ -1,5 +1,5 @@
 """
-What tests of moving share: stores with something in them, and files made of lines.
+Base class of the tests of export and import: filled stores, and files made of lines.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from wsmsg.transfer.retrying import RetryUntil
 
 def impatience() -> RetryUntil:
     """
-    Asks once.
+    Make a retry that calls once.
     """
     return RetryUntil(Clock(), 0, lambda text: None, backoff=float)
 
 
 def file_of(*records: Record) -> list[bytes]:
     """
-    The lines of a file with these records.
+    Make the lines of a file with these records.
     """
     writer = LineWriter()
     whole = writer.begin(7) + writer.write(records) + writer.end()
@@ -42,7 +42,7 @@ def file_of(*records: Record) -> list[bytes]:
 
 def batches_of(*records: Record) -> list[Batch]:
     """
-    What is read of such a file.
+    Read such a file.
     """
     return list(LineReader().batches(file_of(*records)))
 
@@ -51,7 +51,7 @@ def lines_for(
     messages: Iterable[Message] = (), cursors: Iterable[Cursor] = ()
 ) -> list[Record]:
     """
-    Records in their order.
+    Make records in their order.
     """
     found: list[Record] = [message_line(m) for m in messages]
     found += [cursor_line(c) for c in cursors]
@@ -60,21 +60,21 @@ def lines_for(
 
 def talk(count: int, conversation: str = "u:1:2") -> list[Message]:
     """
-    A conversation.
+    Make the messages of a conversation.
     """
     return [said(i, conversation=conversation) for i in range(1, count + 1)]
 
 
 class MovingCase(TestCase):
     """
-    Stores in files, and what is read of them.
+    A test with stores in files.
     """
 
     async def made(
         self, messages: Sequence[Message] = (), cursors: Sequence[Cursor] = ()
     ) -> SqliteStore:
         """
-        A store with these.
+        Make a store with these messages and cursors.
         """
         self.path = path_for(self)
         store = sqlite_store_at(self.path)
@@ -86,7 +86,7 @@ class MovingCase(TestCase):
 
     async def walk(self, path: str, limit: int = 500) -> Dump:
         """
-        All that is in a store.
+        Make a dump of a store.
         """
         archive = SqliteArchive(path, Worker("archive", REACTOR))
         self.addCleanup(archive.close)
@@ -95,14 +95,14 @@ class MovingCase(TestCase):
 
     async def records(self, path: str, limit: int = 500) -> list[Record]:
         """
-        All records of a store.
+        Return all records of a store.
         """
         walk = await self.walk(path, limit)
         return [record async for some in walk.records() for record in some]
 
     async def keep(self, store: IMessageStore, *records: Record) -> Importer:
         """
-        Put records into a store.
+        Import records into a store.
         """
         importer = Importer(store, impatience(), lambda: 50)
         for batch in batches_of(*records):

@@ -18,12 +18,12 @@ from wsmsg.transfer.verify import Difference, compare
 
 class WalkTests(MovingCase):
     """
-    Everything comes once and in order, in pieces of any size.
+    Every record is read once and in order, in pieces of any size.
     """
 
     async def test_any_limit(self) -> None:
         """
-        The records are the same, however few are read at once.
+        The records are the same, whatever the limit of a read.
         """
         talks = [
             *talk(7),
@@ -40,7 +40,7 @@ class WalkTests(MovingCase):
 
     async def test_after_any_record(self) -> None:
         """
-        A walk goes on after any record of an earlier one.
+        A dump continues after any record of an earlier one.
         """
         events = [made(2, 3), changed(2, add=(4,))]
         talks = [*events, *talk(7), *talk(2, "u:1:22"), *talk(3, "u:2:3")]
@@ -54,7 +54,7 @@ class WalkTests(MovingCase):
 
     async def test_bounded(self) -> None:
         """
-        No piece has many more records than were asked for at once.
+        No piece has many more records than the limit of a read.
         """
         talks = [m for n in range(2, 40) for m in talk(n, f"u:1:{n}")]
         await self.made(talks, [Cursor(f"u:1:{n}", 1, 1, 0) for n in range(2, 40)])
@@ -71,7 +71,7 @@ class WalkTests(MovingCase):
 
     async def test_marks_ahead(self) -> None:
         """
-        Nor do marks, and what the cursor has reached is not told twice.
+        Ranges end at the last message too, and do not repeat what the cursor covers.
         """
         line = cursor_line(Cursor("u:1:2", 1, 4, 3, ((2, 4), (6, 9), (11, 11))), 8)
         self.assertEqual((line.read, line.seen), (4, ((6, 8),)))
@@ -79,12 +79,12 @@ class WalkTests(MovingCase):
 
 class PackedTests(SynchronousTestCase):
     """
-    Which conversations are read together.
+    Conversations that are read together.
     """
 
     def test_neighbours(self) -> None:
         """
-        Small ones share a read; long ones and groups have their own.
+        Short conversations share a read; long ones and groups have their own.
         """
         extents = [
             StoreExtent("g:1", 2),
@@ -104,7 +104,7 @@ class PackedTests(SynchronousTestCase):
 
 class CompareTests(MovingCase):
     """
-    What a store has, beside what a file has.
+    Comparison of a store with a file.
     """
 
     async def compared(
@@ -118,14 +118,14 @@ class CompareTests(MovingCase):
 
     async def test_same(self) -> None:
         """
-        A store with all of it, and nothing else, has no difference.
+        A store with exactly the records of the file has no difference.
         """
         records = lines_for(talk(9), [Cursor("u:1:2", 1, 1, 1)])
         self.assertEqual(await self.compared(records, talk(9)), Difference())
 
     async def test_missing(self) -> None:
         """
-        What the store does not have is told by line.
+        A record that the store lacks is reported by its line.
         """
         records = lines_for([*talk(3), *talk(1, "u:1:3")])
         found = await self.compared(records, talk(2))
@@ -140,7 +140,8 @@ class CompareTests(MovingCase):
 
     async def test_different(self) -> None:
         """
-        What is not the same is told by line, with what is not.
+        A record with other content is reported by its line, with the fields that
+        differ.
         """
         records = lines_for([said(1), said(2, content="hallo")])
         records += lines_for([], [Cursor("u:1:2", 1, 1, 0)])
@@ -156,7 +157,7 @@ class CompareTests(MovingCase):
 
     async def test_more(self) -> None:
         """
-        What only the store has is counted, wherever it is.
+        Records that only the store has are counted, wherever they are.
         """
         stored = [*talk(3), *talk(1, "u:1:1"), *talk(1, "u:9:9")]
         found = await self.compared(lines_for(talk(2)), stored)
@@ -164,7 +165,7 @@ class CompareTests(MovingCase):
 
     async def test_many(self) -> None:
         """
-        Of many differences some are told and all are counted.
+        Many differences are all counted, and the first ones are described.
         """
         found = await self.compared(lines_for(talk(100, "u:3:4")), talk(1))
         self.assertEqual((found.missing, len(found.details)), (100, 20))

@@ -30,19 +30,19 @@ RECORDS: list[Record] = [
 
 def read(file: list[bytes]) -> list[Record]:
     """
-    All records of a file.
+    Return all records of a file.
     """
     return [r for batch in LineReader().batches(file) for r in batch.records]
 
 
 class WholeFileTests(SynchronousTestCase):
     """
-    What was written is read.
+    A written file is read back.
     """
 
     def test_all_of_it(self) -> None:
         """
-        Records come back as they were, with the counts and the hash.
+        Records are read as they were written, with the counts and the hash.
         """
         writer = LineWriter()
         file = writer.begin(7) + writer.write(RECORDS) + writer.end()
@@ -65,7 +65,7 @@ class WholeFileTests(SynchronousTestCase):
 
     def test_hash_is_of_the_records(self) -> None:
         """
-        The hash does not depend on when it was written, or in which pieces.
+        The hash does not depend on the time of the export, or on its pieces.
         """
         one, other = LineWriter(), LineWriter()
         one.begin(7)
@@ -77,7 +77,7 @@ class WholeFileTests(SynchronousTestCase):
 
     def test_checks_are_near(self) -> None:
         """
-        However much there is, a few hundred records are followed by a hash.
+        A hash follows at most a few hundred records.
         """
         file = file_of(*lines_for(talk(1200)))
         checks = [n for n, line in enumerate(file) if b'"check"' in line]
@@ -88,7 +88,7 @@ class WholeFileTests(SynchronousTestCase):
     @given(st.text(), st.text(min_size=1), st.integers(1, 2**63 - 1))
     def test_any_text(self, content: str, client_id: str, number: int) -> None:
         """
-        Any text and any number come back as they were.
+        Any text and any number are read as they were written.
         """
         message = Message("u:1:2", number, client_id, number, content, 1, 0, number)
         try:
@@ -102,13 +102,13 @@ class WholeFileTests(SynchronousTestCase):
 
 class ResumedTests(SynchronousTestCase):
     """
-    A file that was cut is gone on with.
+    A file that was cut off is continued.
     """
 
     def test_any_cut(self) -> None:
         """
-        Wherever it was cut, what a second writer adds makes it the file that it would
-        have been.
+        Wherever the file was cut, a second writer completes it to what it would have
+        been.
         """
         records = lines_for(talk(1100))
         whole = file_of(*records)
@@ -125,7 +125,7 @@ class ResumedTests(SynchronousTestCase):
 
     def test_something_else(self) -> None:
         """
-        Of what is no export nothing is kept.
+        A file that is not an export has no intact part.
         """
         self.assertEqual(intact_part([b"hello\n", b"you\n"])[1], 0)
         self.assertEqual(intact_part([])[1], 0)
@@ -133,12 +133,12 @@ class ResumedTests(SynchronousTestCase):
 
 class BadFileTests(SynchronousTestCase):
     """
-    What is no whole export is told by line and reason, and nothing of it is taken.
+    A damaged file is reported by line and reason, and nothing of it is accepted.
     """
 
     def assert_bad(self, file: list[bytes], *told: str) -> None:
         """
-        Reading fails with these words.
+        Check that reading fails with these words.
         """
         reason = str(self.assertRaises(BadFile, read, file))
         for words in told:
@@ -146,7 +146,7 @@ class BadFileTests(SynchronousTestCase):
 
     def altered(self, line: int, change: Callable[[bytes], bytes]) -> list[bytes]:
         """
-        A whole file but for one line, counted from 1.
+        Return a valid file except for one line, counted from 1.
         """
         file = file_of(*RECORDS)
         file[line - 1] = change(file[line - 1])
@@ -154,7 +154,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_not_json(self) -> None:
         """
-        A line that is no JSON is told.
+        A line that is not JSON is reported.
         """
         self.assert_bad(self.altered(3, lambda _: b"hello\n"), "line 3: ", "JSON")
         self.assert_bad(self.altered(3, lambda _: b"\xff\xfe\n"), "line 3: ")
@@ -162,7 +162,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_not_ours(self) -> None:
         """
-        A file that is something else is told at its first line.
+        A file of another kind is reported at its first line.
         """
         for first in (b"hello\n", b"{}\n", b"\n", b'{"type":"end"}\n'):
             self.assert_bad([first], "line 1: ")
@@ -171,8 +171,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_bad_marks(self) -> None:
         """
-        What was seen above a cursor is in rising ranges that do not touch; others are
-        told at their line.
+        Ranges above a cursor must rise and must not touch; others are reported by line.
         """
         for seen in (
             ((3, 4),),
@@ -186,14 +185,14 @@ class BadFileTests(SynchronousTestCase):
 
     def test_other_version(self) -> None:
         """
-        A format of another version is told with both versions.
+        A format of another version is reported with both versions.
         """
         file = self.altered(1, lambda b: b.replace(b'"version":1', b'"version":2'))
         self.assert_bad(file, "line 1: ", "version 2", "version 1")
 
     def test_wrong_types(self) -> None:
         """
-        Wrong types, values and names are told with what was expected.
+        Wrong types, values and names are reported with the expected ones.
         """
         for good, bad, told in (
             (b'"seq":2', b'"seq":"2"', "`$.seq`"),
@@ -212,7 +211,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_out_of_order(self) -> None:
         """
-        Records that are not in their order, or come twice, are told.
+        Records that are out of order or repeated are reported.
         """
         file = file_of(*RECORDS)
         self.assert_bad([*file[:2], file[1], *file[2:]], "line 3: ", "not sort after")
@@ -222,22 +221,21 @@ class BadFileTests(SynchronousTestCase):
 
     def test_altered(self) -> None:
         """
-        A text that somebody changed is found by the hash, with the lines it is
-        between.
+        The hash reveals an altered text, with the lines between which it is.
         """
         file = self.altered(8, lambda b: b.replace(b"hello", b"hallo"))
         self.assert_bad(file, "between line 2 and line 12", "altered")
 
     def test_line_removed(self) -> None:
         """
-        A record that somebody took out is found by the hash.
+        The hash reveals a removed record.
         """
         file = file_of(*RECORDS)
         self.assert_bad([*file[:4], *file[5:]], "between line 2 and line 11")
 
     def test_cut(self) -> None:
         """
-        Wherever a file is cut, it is told, and the first half of a batch is not taken.
+        A cut is reported wherever it is, and a part of a batch is not accepted.
         """
         whole = b"".join(file_of(*RECORDS))
         for end in range(0, len(whole), 7):
@@ -248,7 +246,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_end_is_wrong(self) -> None:
         """
-        An end that belongs to another file is told.
+        The end of another file is reported.
         """
         other = file_of(*lines_for(talk(4)))[-1]
         self.assert_bad(self.altered(13, lambda _: other), "line 13: ", "hash")
@@ -259,7 +257,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_more_after_the_end(self) -> None:
         """
-        Two files in one are not taken for one.
+        Two files in one are refused.
         """
         file = file_of(*RECORDS)
         self.assert_bad(
@@ -269,7 +267,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_end_without_a_check(self) -> None:
         """
-        Records that no hash vouches for are not taken.
+        Records without a hash after them are not accepted.
         """
         file = file_of(*RECORDS)
         self.assert_bad([*file[:-2], file[-1]], "hash of the records", "missing")
@@ -278,7 +276,7 @@ class BadFileTests(SynchronousTestCase):
 
     def test_endless_line(self) -> None:
         """
-        A line that does not end is given up at a bound.
+        A line without an end is refused at a limit.
         """
         self.patch(lines, "LONGEST_LINE", 1000)
         file = file_of(*RECORDS)[0] + b"x" * 5000

@@ -24,12 +24,12 @@ TALKS = [*talk(9), *talk(4, "u:1:3")]
 
 class KeepingTests(MovingCase):
     """
-    What is imported, and what is there already.
+    Imports into an empty store, and into one with some of the records.
     """
 
     async def test_exact(self) -> None:
         """
-        Numbers, ids, times, texts and cursors are those of the file.
+        Numbers, ids, times, texts and cursors in the store are those of the file.
         """
         store = await self.made()
         records = lines_for(TALKS, CURSORS)
@@ -40,7 +40,7 @@ class KeepingTests(MovingCase):
 
     async def test_clients_are_told(self) -> None:
         """
-        A conversation counts as changed when it was imported, so that whoever syncs
+        A conversation counts as changed when it was imported, so a client that syncs
         after that is told of it.
         """
         store = await self.made()
@@ -63,7 +63,7 @@ class KeepingTests(MovingCase):
 
     async def test_any_part_was_there(self) -> None:
         """
-        However far an import came, the next one finishes it.
+        The next import completes an interrupted one, however far that came.
         """
         records = lines_for(TALKS, CURSORS)
         for far in range(len(TALKS) + 1):
@@ -74,7 +74,7 @@ class KeepingTests(MovingCase):
 
     async def test_store_went_on(self) -> None:
         """
-        What was said after an import stays when it is repeated.
+        Messages sent after an import stay when it is repeated.
         """
         store = await self.made(talk(12))
         importer = await self.keep(store, *lines_for(talk(9)))
@@ -83,7 +83,7 @@ class KeepingTests(MovingCase):
 
     async def test_cursors_do_not_fall(self) -> None:
         """
-        Who read on after an import is not put back by the next.
+        The next import does not lower the cursor of a user who has read on.
         """
         store = await self.made(talk(9), [Cursor("u:1:2", 1, 9, 8)])
         await self.keep(store, *lines_for(talk(9), [Cursor("u:1:2", 1, 5, 5)]))
@@ -94,7 +94,7 @@ class KeepingTests(MovingCase):
 
     async def test_marks(self) -> None:
         """
-        What was marked as seen is so after an import, also the second time.
+        Read marks are there after an import, also after a second one.
         """
         cursors = [Cursor("u:1:2", 2, 3, 1, ((3, 4), (6, 7))), Cursor("u:1:3", 1)]
         cursors[1] = msgspec.structs.replace(cursors[1], seen=((2, 2),))
@@ -108,8 +108,8 @@ class KeepingTests(MovingCase):
 
     async def test_recalled_stays_recalled(self) -> None:
         """
-        A message that was recalled is imported so, and one that was recalled since
-        is not given its content back.
+        A recalled message is imported as recalled, and one that was recalled since does
+        not get its content back.
         """
         gone = msgspec.structs.replace(said(1), kind=RECALLED, content="")
         store = await self.made()
@@ -121,12 +121,12 @@ class KeepingTests(MovingCase):
 
 class GroupTests(MovingCase):
     """
-    Groups and recalls come of what was said in their conversations.
+    Groups and recalls follow from the messages of their conversations.
     """
 
     async def happened(self, *messages: Message) -> list[Record]:
         """
-        The records of a store in which this was said and carried out.
+        Return the records of a store in which these messages were stored and applied.
         """
         store = await self.made(messages)
         await store.apply([m for m in messages if m.kind in (GROUP, RECALL)])
@@ -134,7 +134,7 @@ class GroupTests(MovingCase):
 
     async def test_groups(self) -> None:
         """
-        A group has its members again, with the numbers from which they read.
+        A group gets its members back, with the numbers from which they read.
         """
         records = await self.happened(
             made(2, 3), changed(2, add=(4, 5)), changed(3, remove=(2,)), in_crew(4)
@@ -152,7 +152,7 @@ class GroupTests(MovingCase):
 
     async def test_again(self) -> None:
         """
-        Importing a group again, even after it went on, changes nothing.
+        Importing a group again, even after later messages, changes nothing.
         """
         records = await self.happened(made(2), changed(2, add=(4,)))
         store = await self.made()
@@ -166,7 +166,7 @@ class GroupTests(MovingCase):
 
     async def test_killed_before_it_was_carried_out(self) -> None:
         """
-        A change that was stored and not carried out is carried out by the next import.
+        The next import applies a change that was stored and not applied.
         """
         events = [made(2), changed(2, add=(4,))]
         records = await self.happened(*events)
@@ -176,7 +176,7 @@ class GroupTests(MovingCase):
 
     async def test_large(self) -> None:
         """
-        A group of some thousand members is moved in several batches.
+        A group of some thousand members is imported in several batches.
         """
         adds = [
             changed(seq, add=range(seq * 1000, seq * 1000 + 500)) for seq in range(2, 5)
@@ -189,7 +189,7 @@ class GroupTests(MovingCase):
 
     async def test_recall(self) -> None:
         """
-        What was recalled has no content, with the number that it had.
+        A recalled message keeps its number and has no content.
         """
         records = await self.happened(said(1), said(2), recalled(3, 1))
         store = await self.made()
@@ -200,7 +200,7 @@ class GroupTests(MovingCase):
 
     async def test_recalled_since(self) -> None:
         """
-        A newer export takes back what was recalled after the older one.
+        A newer export recalls a message that was recalled after the older one.
         """
         store = await self.made()
         await self.keep(store, *lines_for([said(1), said(2)]))
@@ -211,7 +211,8 @@ class GroupTests(MovingCase):
 
     async def test_not_what_came_of_it(self) -> None:
         """
-        A file whose members are not what its changes make is told with the line.
+        A file whose members differ from the result of its changes is reported with the
+        line.
         """
         records = await self.happened(made(2), changed(2, add=(4,)))
         self.assertIsInstance(records[-1], MemberLine)
@@ -231,22 +232,22 @@ class GroupTests(MovingCase):
 
 def in_crew(seq: int) -> Message:
     """
-    What somebody said in the group.
+    Make a message in the group.
     """
     return said(seq, conversation=CREW)
 
 
 class ConflictTests(MovingCase):
     """
-    What is there instead is told with the line of the file.
+    A conflicting record in the store is reported with the line of the file.
     """
 
     async def assert_conflict(
         self, store: IMessageStore, m: Message, *told: str
     ) -> None:
         """
-        Importing it as the second message fails with these words, and the store is
-        as before.
+        Check that importing it as the second message fails with these words and leaves
+        the store as before.
         """
         before = await store.page("u:1:2", 0, 9)
         with self.assertRaises(CannotImport) as caught:
@@ -286,7 +287,7 @@ class ConflictTests(MovingCase):
 
     async def test_recalled_other(self) -> None:
         """
-        That a message was recalled does not make it another one.
+        A recalled message is the same message.
         """
         gone = msgspec.structs.replace(said(2), kind=RECALLED, content="", time_ms=9)
         store = await self.made(talk(2))
@@ -295,12 +296,13 @@ class ConflictTests(MovingCase):
 
 class OrderTests(MovingCase):
     """
-    What is asked of the store.
+    The calls to the store.
     """
 
     async def test_whole_batches(self) -> None:
         """
-        A batch is one insert, whatever conversations it has; repeated, one more look.
+        A batch is one insert, whatever its conversations, and one look-up more if
+        repeated.
         """
         store = await self.made()
         spy: Any = Spy(store)
@@ -317,7 +319,7 @@ class OrderTests(MovingCase):
 
 class Spy:
     """
-    A store that keeps what it was asked.
+    A store that records its calls.
     """
 
     def __init__(self, store: IMessageStore) -> None:

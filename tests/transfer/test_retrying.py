@@ -14,7 +14,7 @@ from wsmsg.transfer.retrying import RetryUntil
 
 class PatienceTests(SynchronousTestCase):
     """
-    A store that is away for a moment does not end a move.
+    A store that is away for a moment does not end an export or import.
     """
 
     def setUp(self) -> None:
@@ -27,7 +27,7 @@ class PatienceTests(SynchronousTestCase):
 
     def store(self, value: int) -> Deferred[int]:
         """
-        What is asked.
+        Answer as a store.
         """
         if self.away:
             self.away -= 1
@@ -36,20 +36,20 @@ class PatienceTests(SynchronousTestCase):
 
     def ask(self) -> Deferred[int]:
         """
-        Ask patiently.
+        Call the store with retries.
         """
         return Deferred.fromCoroutine(self.patience.ask(self.store, 7))
 
     def test_at_once(self) -> None:
         """
-        An answer is an answer.
+        The first answer is returned.
         """
         self.assertEqual(self.successResultOf(self.ask()), 7)
         self.assertEqual(self.told, [])
 
     def test_comes_back(self) -> None:
         """
-        It is asked again until it answers, and the wait is told once.
+        The call is repeated until the store answers, and the wait is reported once.
         """
         self.away = 3
         asked = self.ask()
@@ -61,7 +61,7 @@ class PatienceTests(SynchronousTestCase):
 
     def test_stays_away(self) -> None:
         """
-        One that stays away is given up with its reason.
+        A store that stays away leads to an error with its reason.
         """
         self.away = 100
         asked = self.ask()

@@ -1,5 +1,5 @@
 """
-Stand-ins for what surrounds the load's connections.
+Doubles of the transport and the event loop of a load.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 class MemoryTransport(asyncio.Transport):
     """
-    Keeps what is written.
+    A transport that records writes.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class MemoryTransport(asyncio.Transport):
 
     def take(self) -> bytes:
         """
-        What was written since this was last called.
+        Return the bytes written since the last call.
         """
         taken, self.written = self.written, b""
         return taken
@@ -37,7 +37,7 @@ class MemoryTransport(asyncio.Transport):
 
 class ManualTime:
     """
-    The part of an event loop that pairs use, moved by hand.
+    The part of an event loop that pairs use, advanced by hand.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class ManualTime:
 
     def advance(self, seconds: float) -> None:
         """
-        Let time pass and call what has come due.
+        Advance the time and make the calls that are due.
         """
         self.now += seconds
         due = [call for call in self.calls if call[0] <= self.now]

@@ -1,5 +1,5 @@
 """
-The books of the load on made-up logs, and percentiles.
+Tests of the accounts of a load, and of percentiles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wsmsg.bench.load.accounts import Account, Totals, percentile, spread, total
 
 def opened(count: int) -> Account:
     """
-    An account with so many messages sent, due at 0, 1, 2 ...
+    Make an account with this many messages sent, due at 0, 1, 2 ...
     """
     account = Account()
     for number in range(count):
@@ -25,12 +25,12 @@ def opened(count: int) -> Account:
 
 class AccountTests(SynchronousTestCase):
     """
-    What became of messages.
+    The accounts of messages.
     """
 
     def test_all_well(self) -> None:
         """
-        Messages that are accepted and arrive once, in order, leave nothing to say.
+        Messages that are accepted and arrive once, in order, lead to no complaint.
         """
         account = opened(3)
         for number in range(3):
@@ -41,7 +41,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """
-        What was accepted and did not arrive is lost.
+        A message that was accepted and did not arrive is lost.
         """
         account = opened(2)
         account.accept(0)
@@ -53,14 +53,14 @@ class AccountTests(SynchronousTestCase):
 
     def test_unanswered(self) -> None:
         """
-        What nobody answered is not lost, for it was not promised.
+        A message without an answer is not lost, as nothing was promised.
         """
         totals = opened(1).totals()
         self.assertEqual((totals.lost, totals.unanswered), (0, 1))
 
     def test_delivered_unanswered(self) -> None:
         """
-        What arrived before its answer is still waited for.
+        The load waits for the answer to a message that has arrived already.
         """
         account = opened(1)
         account.deliver(0, 1)
@@ -72,7 +72,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_doubled(self) -> None:
         """
-        A message that arrives again is counted, and is no delivery.
+        A message that arrives again is counted, but not as a delivery.
         """
         account = opened(1)
         account.accept(0)
@@ -83,7 +83,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_accepted_twice(self) -> None:
         """
-        A second answer to one message gives the window no second place.
+        A second answer to one message does not widen the window.
         """
         account = opened(2)
         account.accept(0)
@@ -94,7 +94,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_unordered(self) -> None:
         """
-        A message after a later one of its sender is out of order.
+        A message that arrives after a later one of its sender is out of order.
         """
         account = opened(2)
         account.deliver(1, 1)
@@ -103,7 +103,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_holes(self) -> None:
         """
-        Numbers that the conversation skipped are holes; the first may be any.
+        Skipped numbers of the conversation are holes; the first may be any.
         """
         account = opened(3)
         account.deliver(0, 50)
@@ -113,7 +113,8 @@ class AccountTests(SynchronousTestCase):
 
     def test_rejected(self) -> None:
         """
-        A rejected message frees its place, is told by its code and is not lost.
+        A rejected message frees its place in the window, counts by its code and is not
+        lost.
         """
         account = opened(2)
         account.reject(0, "overloaded")
@@ -127,7 +128,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_rejected_and_delivered(self) -> None:
         """
-        A message rejected in doubt may arrive after all, but only once.
+        A message rejected without certainty may arrive after all, but only once.
         """
         account = opened(1)
         account.reject(0, "unavailable")
@@ -139,7 +140,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_total(self) -> None:
         """
-        The books of all pairs are added up, codes too.
+        The accounts of all pairs are added up, including codes.
         """
         first, second = opened(2), opened(1)
         first.reject(0, "a")
@@ -153,12 +154,12 @@ class AccountTests(SynchronousTestCase):
 
 class PercentileTests(SynchronousTestCase):
     """
-    How latencies lie.
+    The percentiles of latencies.
     """
 
     def test_hundred(self) -> None:
         """
-        Of 1 to 100 the 99th percentile is 99, the median 50.
+        The 99th percentile of 1 to 100 is 99, and the median is 50.
         """
         values = [float(v) for v in range(1, 101)]
         found = [percentile(values, share) for share in (0.5, 0.9, 0.99, 1.0)]
@@ -170,7 +171,8 @@ class PercentileTests(SynchronousTestCase):
     )
     def test_meaning(self, values: list[float], share: float) -> None:
         """
-        At least that share of the values is not above it, and it is one of them.
+        At least that share of the values does not exceed the percentile, which is one
+        of them.
         """
         found = percentile(values, share)
         self.assertIn(found, values)
@@ -187,6 +189,6 @@ class PercentileTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        With nothing measured nothing is divided by.
+        Without measurements, there is no division by zero.
         """
         self.assertEqual(spread(array("d")).count, 0)

@@ -1,5 +1,5 @@
 """
-The templates of the load, against the generated protobuf code.
+Tests of the templates of the load, against the generated protobuf code.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SIZES = st.sampled_from([SMALLEST, 107, 108, 127, 128, 200, 20000])
 
 def deliver(number: int, **changes: object) -> bytes:
     """
-    What Connect sends for the message of that number.
+    Make the frame that Connect sends for the message of that number.
     """
     fields = {
         "conversation": "u:1:2",
@@ -56,13 +56,13 @@ def deliver(number: int, **changes: object) -> bytes:
 
 class ClientFrameTests(SynchronousTestCase):
     """
-    What the load sends.
+    Frames that the load sends.
     """
 
     @given(NUMBERS, USERS, SIZES)
     def test_send(self, number: int, to: int, size: int) -> None:
         """
-        A send is what protobuf reads and writes, whoever it is to.
+        A send equals that of the protobuf code, to a user or a group.
         """
         payload = SendTemplate(ZERO, RUN, to, size).payload(number)
         frame = ClientFrame.FromString(payload)
@@ -77,7 +77,7 @@ class ClientFrameTests(SynchronousTestCase):
     @given(NUMBERS, SIZES)
     def test_echo(self, number: int, size: int) -> None:
         """
-        An echo has exactly the size asked for, and its number comes back.
+        An echo has exactly the requested size, and its number is found again.
         """
         frame = EchoTemplate(ZERO, RUN, size).frame(number)
         self.assertEqual(len(frame), size + len(ZERO.head(size)))
@@ -86,7 +86,7 @@ class ClientFrameTests(SynchronousTestCase):
     @given(st.integers(1, 2**63 - 1))
     def test_delivered(self, seq: int) -> None:
         """
-        The recipient's cumulative acknowledgement is what protobuf reads.
+        The recipient's cumulative acknowledgement equals that of the protobuf code.
         """
         frame = ClientFrame.FromString(encoding.delivered("u:1:2", seq))
         self.assertEqual(frame.delivered.conversation, "u:1:2")
@@ -94,14 +94,14 @@ class ClientFrameTests(SynchronousTestCase):
 
     def test_hello(self) -> None:
         """
-        The first frame bears the token and the device.
+        The first frame has the token and the device.
         """
         frame = ClientFrame.FromString(encoding.hello("t", "d"))
         self.assertEqual((frame.hello.token, frame.hello.device), ("t", "d"))
 
     def test_frame(self) -> None:
         """
-        A frame of a send is its payload, masked, with the length in its head.
+        The frame of a send is its masked payload with the length in its header.
         """
         template = SendTemplate(Mask(b"abcd"), RUN, 2, 200)
         frame = template.frame(5)
@@ -110,13 +110,13 @@ class ClientFrameTests(SynchronousTestCase):
 
 class ServerFrameTests(SynchronousTestCase):
     """
-    What the load finds in what comes.
+    Frames that the load receives.
     """
 
     @given(NUMBERS, st.integers(1, 2**63 - 1), USERS)
     def test_deliver(self, number: int, seq: int, user: int) -> None:
         """
-        Number and seq are found whatever the other fields are.
+        The scanner finds number and seq, whatever the other fields.
         """
         data = b"before" + deliver(number, seq=seq, message_id=user, **{"from": user})
         scanner = DeliverScanner(RUN, "u:1:2", 200)
@@ -124,7 +124,7 @@ class ServerFrameTests(SynchronousTestCase):
 
     def test_strange_deliver(self) -> None:
         """
-        A message of another run or another conversation is not ours.
+        The scanner ignores messages of another run or conversation.
         """
         scanner = DeliverScanner(RUN, "u:1:2", 200)
         for data in (
@@ -135,7 +135,7 @@ class ServerFrameTests(SynchronousTestCase):
 
     def test_next_frame(self) -> None:
         """
-        What belongs to the next frame is not taken for this one's.
+        The scanner does not read into the next frame.
         """
         strange = deliver(1, conversation="u:1:3", content="ffffffff" + "0" * 192)
         data = strange + deliver(7)
@@ -153,14 +153,14 @@ class ServerFrameTests(SynchronousTestCase):
 
     def test_strange_accepted(self) -> None:
         """
-        A client id that the load did not make is a problem, not a number.
+        A client id that the load did not make is an error.
         """
         data = ServerFrame(accepted=Accepted(client_id="x")).SerializeToString()
         self.assertRaises(ValueError, accepted_number, data, 0)
 
     def test_rejected(self) -> None:
         """
-        A rejection tells number, code and when to try again.
+        A rejection has number, code and time to wait.
         """
         said = Rejected(
             client_id=f"{RUN}{9:012x}", code="overloaded", retry_after_ms=70
@@ -182,7 +182,7 @@ class ServerFrameTests(SynchronousTestCase):
 
     def test_tags(self) -> None:
         """
-        The first byte of each frame is the one that the load goes by.
+        The first byte of each frame is the one that the load expects.
         """
         for name in ("welcome", "accepted", "rejected", "deliver", "receipt"):
             frame = ServerFrame()
@@ -199,7 +199,7 @@ class VarintTests(SynchronousTestCase):
     @given(st.integers(0, 2**64 - 1))
     def test_there_and_back(self, value: int) -> None:
         """
-        A number is read as it was written.
+        A number is decoded as it was encoded.
         """
         data = b"\xff" + encoding.varint(value) + b"\xff"
         self.assertEqual(encoding.read_varint(data, 1), value)
@@ -212,7 +212,7 @@ class StreamTests(SynchronousTestCase):
 
     def test_two_delivers_in_one_read(self) -> None:
         """
-        Messages that come in one piece are told apart.
+        Messages that arrive in one piece are separated.
         """
         scanner = DeliverScanner(RUN, "u:1:2", 200)
         data = b""

@@ -1,5 +1,5 @@
 """
-Frames of the load, against Autobahn and by hand.
+Tests of the frames of the load, against Autobahn and by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wsmsg.bench.load.framing import (
 
 def whole(payload: bytes, first: int = 0x82) -> bytes:
     """
-    A server's frame, spelled in the shortest way.
+    Make a frame of a server, with the shortest form of its length.
     """
     n = len(payload)
     if n < 126:
@@ -33,7 +33,7 @@ def whole(payload: bytes, first: int = 0x82) -> bytes:
 
 class MaskTests(SynchronousTestCase):
     """
-    What a client sends.
+    Frames of a client.
     """
 
     def test_rfc_example(self) -> None:
@@ -54,7 +54,7 @@ class MaskTests(SynchronousTestCase):
 
     def test_lengths(self) -> None:
         """
-        The three spellings of a length begin where the RFC says.
+        The three forms of a length begin where the RFC says.
         """
         mask = Mask(b"\0\0\0\0")
         found = [mask.head(n)[1:-4].hex() for n in (0, 125, 126, 65535, 65536)]
@@ -62,14 +62,14 @@ class MaskTests(SynchronousTestCase):
 
     def test_control(self) -> None:
         """
-        A control frame bears its opcode and is final.
+        A control frame has its opcode and is final.
         """
         self.assertEqual(Mask(b"abcd").frame(b"", PING)[0], 0x89)
 
 
 class SplitTests(SynchronousTestCase):
     """
-    What a server sends.
+    Frames of a server.
     """
 
     @given(
@@ -107,7 +107,7 @@ class SplitTests(SynchronousTestCase):
 
     def test_reserved(self) -> None:
         """
-        So does a frame with bits of an extension that nobody agreed on.
+        A frame with bits of an extension that was not negotiated ends the connection.
         """
         self.assertRaises(FramingError, list, split(whole(b"x", 0xC2)))
 
@@ -123,7 +123,7 @@ class UpgradeTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """
-        The answer that fits the key opens it.
+        The answer for the key opens the WebSocket.
         """
         head = f"HTTP/1.1 101 Switching\r\nsec-websocket-accept: {self.ACCEPT}"
         check_upgraded(head.encode(), self.KEY)
@@ -137,7 +137,7 @@ class UpgradeTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What the server answered instead is in the reason.
+        The reason contains another answer of the server.
         """
         e = self.assertRaises(
             FramingError, check_upgraded, b"HTTP/1.1 401 Unauthorized", self.KEY

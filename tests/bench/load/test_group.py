@@ -1,5 +1,5 @@
 """
-A group against a made-up Connect.
+Tests of the load on a group, against a scripted Connect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wsmsg.rpc.client_pb2 import Accepted, Deliver, Receipt, Rejected
 
 class CircleTests(AsyncioCase):
     """
-    What a group sends, and what it makes of the answers.
+    The frames that a group sends, and its reactions to answers.
     """
 
     async def asyncSetUp(self) -> None:
@@ -28,7 +28,7 @@ class CircleTests(AsyncioCase):
 
     def gather(self, count: int = 3, window: int = 1) -> None:
         """
-        Have connected members with the users 5, 6 and so on.
+        Make connected members with the users 5, 6 and so on.
         """
         self.members = [self.member() for _ in range(count)]
         self.circle = GroupLoad(
@@ -43,7 +43,7 @@ class CircleTests(AsyncioCase):
 
     def member(self) -> MemberPeer:
         """
-        A connected member.
+        Make a connected member.
         """
         opened = asyncio.get_running_loop().create_future()
         peer = MemberPeer(KEY, "h", "/", {}, opened, lambda reason: None)
@@ -54,7 +54,7 @@ class CircleTests(AsyncioCase):
 
     def written(self, index: int = 0) -> list[Any]:
         """
-        What a member said.
+        Return the frames that a member sent.
         """
         transport = self.members[index].transport
         assert isinstance(transport, MemoryTransport)
@@ -62,7 +62,7 @@ class CircleTests(AsyncioCase):
 
     def deliver(self, index: int, number: int, seq: int) -> None:
         """
-        Let a message of the load come to a member.
+        Deliver a message of the load to a member.
         """
         marker = f"{RUN}{number:012x}"
         message = Deliver(
@@ -75,7 +75,7 @@ class CircleTests(AsyncioCase):
 
     async def made(self, count: int = 3, window: int = 1) -> None:
         """
-        Have a group that was made.
+        Make a created group.
         """
         self.gather(count, window)
         making = asyncio.ensure_future(self.circle.make())
@@ -89,20 +89,20 @@ class CircleTests(AsyncioCase):
 
     def told(self, member: MemberPeer) -> None:
         """
-        A member learns of the group.
+        Tell a member of the group.
         """
         name = group_conversation(self.group)
         give(member, deliver=Deliver(conversation=name, seq=1, kind=1001, content="{}"))
 
     async def turn(self) -> None:
         """
-        Let what was begun go on.
+        Run the event loop once.
         """
         await asyncio.sleep(0)
 
     async def test_make(self) -> None:
         """
-        The first member makes the group of all; it is made when all were told.
+        The first member creates the group of all; it is ready when all were told.
         """
         self.gather()
         making = asyncio.ensure_future(self.circle.make())
@@ -118,7 +118,7 @@ class CircleTests(AsyncioCase):
 
     async def test_make_large(self) -> None:
         """
-        More than one change may name are added by further ones.
+        Members beyond the limit of one change are added by further changes.
         """
         self.gather(2500)
         making: asyncio.Future[None] = asyncio.ensure_future(self.circle.make())
@@ -135,7 +135,7 @@ class CircleTests(AsyncioCase):
 
     async def test_refused(self) -> None:
         """
-        A group that the server does not make ends the load with its reason.
+        If the server refuses to create the group, the load ends with the reason.
         """
         self.gather()
         making = asyncio.ensure_future(self.circle.make())
@@ -146,7 +146,7 @@ class CircleTests(AsyncioCase):
 
     async def assert_fails(self, making: Any, words: str) -> None:
         """
-        The load ends with these words.
+        Check that the load ends with these words.
         """
         with self.assertRaises(LoadFailed) as caught:
             await making
@@ -154,7 +154,7 @@ class CircleTests(AsyncioCase):
 
     async def test_to_all(self) -> None:
         """
-        The next message is sent when everyone has this one; each delivery and the
+        The next message is sent when all members have this one; each delivery and the
         last of them are timed.
         """
         await self.made()
@@ -173,7 +173,7 @@ class CircleTests(AsyncioCase):
 
     async def test_receipts_do_not_matter(self) -> None:
         """
-        What a member's own other devices say is not counted.
+        Receipts are not counted.
         """
         await self.made()
         give(self.members[1], receipt=Receipt(user=6))
@@ -181,7 +181,8 @@ class CircleTests(AsyncioCase):
 
     async def test_rejected(self) -> None:
         """
-        A refused message is not waited for, and the next one waits as told.
+        The load does not wait for a rejected message, and delays the next as the server
+        asks.
         """
         await self.made()
         self.circle.refill()
@@ -197,7 +198,7 @@ class CircleTests(AsyncioCase):
 
     async def test_progress(self) -> None:
         """
-        Within ten turns each member said once how far it is, and not again.
+        Within ten turns, each member reports once how far it is.
         """
         await self.made()
         for _ in range(10):
@@ -212,7 +213,7 @@ class CircleTests(AsyncioCase):
 
 class AccountTests(AsyncioCase):
     """
-    The books of a group.
+    The accounts of a group.
     """
 
     def setUp(self) -> None:
@@ -227,7 +228,7 @@ class AccountTests(AsyncioCase):
 
     def test_settled(self) -> None:
         """
-        Nothing is waited for when all is answered and with everyone.
+        The load is settled when every message is answered and delivered to all.
         """
         self.account.send(1.0)
         self.assertEqual(self.account.in_flight, 1)
@@ -239,7 +240,7 @@ class AccountTests(AsyncioCase):
 
     def test_lost(self) -> None:
         """
-        What was accepted and did not come is counted by delivery.
+        Accepted messages that did not arrive are counted by delivery.
         """
         for _ in range(3):
             self.account.accept(self.account.send(1.0))
@@ -249,7 +250,7 @@ class AccountTests(AsyncioCase):
 
     def test_problems(self) -> None:
         """
-        What comes twice, late or never is counted.
+        Deliveries that come twice, late or never are counted.
         """
         for _ in range(4):
             self.account.accept(self.account.send(1.0))

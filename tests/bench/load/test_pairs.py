@@ -1,5 +1,5 @@
 """
-A sender and a recipient against a made-up Connect.
+Tests of a sender and a recipient, against a scripted Connect.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEY = Mask(b"\0\0\0\0")
 
 def sent(transport: MemoryTransport) -> list[ClientFrame]:
     """
-    The client frames written since this was last called.
+    Return the client frames written since the last call.
     """
     data, found = transport.take(), []
     while data:
@@ -46,7 +46,7 @@ def sent(transport: MemoryTransport) -> list[ClientFrame]:
 
 def give(peer: ChatPeer, **frame: Message) -> None:
     """
-    Let a server frame come.
+    Deliver a server frame.
     """
     payload = ServerFrame(**frame).SerializeToString()  # type: ignore[arg-type]
     length = bytes((126,)) + len(payload).to_bytes(2, "big")
@@ -55,7 +55,7 @@ def give(peer: ChatPeer, **frame: Message) -> None:
 
 class PairTests(SynchronousTestCase):
     """
-    What a pair sends, and what it makes of the answers.
+    The frames that a pair sends, and its reactions to answers.
     """
 
     def setUp(self) -> None:
@@ -95,14 +95,14 @@ class PairTests(SynchronousTestCase):
 
     def from_sender(self) -> list[Send]:
         """
-        The sends since this was last called.
+        Return the sends since the last call.
         """
         assert isinstance(self.sender.transport, MemoryTransport)
         return [frame.send for frame in sent(self.sender.transport)]
 
     def deliver(self, send: Send, seq: int) -> None:
         """
-        Deliver what was sent, with a number.
+        Deliver a send, with a number.
         """
         said = Deliver(
             conversation="u:1:2", seq=seq, message_id=9, content=send.content, kind=1
@@ -111,13 +111,13 @@ class PairTests(SynchronousTestCase):
 
     def accept(self, send: Send) -> None:
         """
-        Accept what was sent.
+        Accept a send.
         """
         give(self.sender, accepted=Accepted(client_id=send.client_id, time=5))
 
     def test_window(self) -> None:
         """
-        A place is free again when a message is both accepted and delivered.
+        A place in the window is free again when its message is accepted and delivered.
         """
         self.pair.refill()
         first, _ = self.from_sender()
@@ -189,7 +189,7 @@ class PairTests(SynchronousTestCase):
 
     def test_other_frames(self) -> None:
         """
-        Receipts are expected; a resync is told, with its reason.
+        Receipts are expected; a resync is counted with its reason.
         """
         give(self.sender, receipt=Receipt(conversation="u:1:2", user=2, delivered=1))
         give(self.recipient, resync=Resync(reason="lost"))

@@ -1,5 +1,5 @@
 """
-The load's connections in memory, against Autobahn's server.
+Tests of the load's connections in memory, against Autobahn's server.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsmsg.bench.load.peers import EchoPeer, IdleEchoPeer, Peer
 
 class Echo(WebSocketServerProtocol):
     """
-    The floor's protocol, which also notes pongs and closes.
+    The floor's protocol, which also records pongs and closes.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Echo(WebSocketServerProtocol):
 
 class FarTransport(StringTransport):
     """
-    The server's end; like a real one it bears being told twice.
+    The server's transport; like a real one, it may be closed twice.
     """
 
     def unregisterProducer(self) -> None:
@@ -51,7 +51,7 @@ class FarTransport(StringTransport):
 
 class AutobahnTests(SynchronousTestCase):
     """
-    A peer and Autobahn, their bytes carried by hand.
+    A peer and Autobahn, with their bytes passed by hand.
     """
 
     def setUp(self) -> None:
@@ -69,7 +69,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def connect(self, kind: type[Peer]) -> Peer:
         """
-        A peer whose request is with the server.
+        Make a peer whose request the server has.
         """
         opened: asyncio.Future[None] = self.loop.create_future()
         peer = kind(Mask(b"abcd"), "h:1", "/", {}, opened, self.lost.append)
@@ -79,7 +79,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def carry(self, peer: Peer, piece: int = 1 << 20) -> None:
         """
-        Carry bytes both ways, in pieces, until there are none.
+        Pass bytes both ways, in pieces, until there are none.
         """
         while self.near.written or self.far.value():
             self.server.dataReceived(self.near.take())
@@ -91,7 +91,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_opens(self) -> None:
         """
-        Autobahn takes the request and the peer its answer.
+        Autobahn accepts the request, and the peer its answer.
         """
         peer = self.connect(Peer)
         self.assertFalse(peer.opened.done())
@@ -100,7 +100,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_opens_byte_by_byte(self) -> None:
         """
-        An answer that comes in single bytes opens the connection as well.
+        An answer that arrives in single bytes opens the connection as well.
         """
         peer = self.connect(IdleEchoPeer)
         assert isinstance(peer, IdleEchoPeer)
@@ -110,7 +110,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_echo_loop(self) -> None:
         """
-        A closed loop has its window under way, and every echo lets the next out.
+        A closed loop has its window in flight, and each echo releases the next message.
         """
         peer = self.connect(EchoPeer)
         assert isinstance(peer, EchoPeer)
@@ -143,7 +143,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_server_closes(self) -> None:
         """
-        A close by the server is told with its code and reason.
+        A close by the server is reported with its code and reason.
         """
         peer = self.connect(Peer)
         self.carry(peer)
@@ -155,7 +155,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_leaves(self) -> None:
         """
-        Autobahn sees a clean close, and nobody is told that a connection was lost.
+        Autobahn sees a clean close, and no loss of a connection is reported.
         """
         peer = self.connect(Peer)
         self.carry(peer)
@@ -167,7 +167,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A server that refuses the handshake is told with its status line.
+        A refused handshake is reported with its status line.
         """
         peer = self.connect(Peer)
         peer.data_received(b"HTTP/1.1 503 Busy\r\n\r\n")
@@ -176,7 +176,7 @@ class AutobahnTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """
-        An echo that is none of ours ends the connection with the reason.
+        An unknown echo ends the connection with the reason.
         """
         peer = self.connect(EchoPeer)
         assert isinstance(peer, EchoPeer)

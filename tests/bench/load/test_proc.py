@@ -1,5 +1,5 @@
 """
-CPU and memory of a process, and free ports.
+Tests of CPU and memory of a process, and of free ports.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ STAT = (
 
 class ProcTests(SynchronousTestCase):
     """
-    Reading what Linux tells.
+    Figures from C{/proc}.
     """
 
     def test_strange_name(self) -> None:
         """
-        A process whose name has parentheses and spaces is read all the same, and
-        what its ended children used is not its own.
+        A process whose name has parentheses and spaces is read correctly, without the
+        CPU of its ended children.
         """
         ticks = os.sysconf("SC_CLK_TCK")
         self.assertAlmostEqual(parse_cpu_s(STAT), 300 / ticks)
 
     def test_machine(self) -> None:
         """
-        The machine's work is all but idling and waiting for disks.
+        The machine's busy time is everything but idling and waiting for disks.
         """
         stat = "cpu  1 2 3 1000 2000 4 5 6 7 8\ncpu0 9 9 9 9 9 9 9 9 9 9\n"
         ticks = os.sysconf("SC_CLK_TCK")
@@ -56,7 +56,7 @@ class ProcTests(SynchronousTestCase):
 
     def test_listening(self) -> None:
         """
-        Of all sockets those that listen on the port are meant.
+        Only sockets that listen on the port are found.
         """
         table = (
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
@@ -69,7 +69,7 @@ class ProcTests(SynchronousTestCase):
 
     def test_listener(self) -> None:
         """
-        Who listens on a port is found, over IPv4 and IPv6; nobody is nobody.
+        The process that listens on a port is found, over IPv4 and IPv6.
         """
         for family, address in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
             with socket.socket(family) as listening:

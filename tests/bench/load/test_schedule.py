@@ -1,5 +1,5 @@
 """
-When the open loop sends.
+Tests of the schedule of an open loop.
 """
 
 from __future__ import annotations

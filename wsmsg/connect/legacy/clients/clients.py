@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, parse_user
-from wsmsg.connect.legacy.clients.counters import LegacyCounters
+from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.mark_pool import MarkPool
 from wsmsg.connect.legacy.clients.sends import HeldSends
@@ -51,7 +51,7 @@ class LegacyClients:
 
     def __init__(self, context: SessionContext) -> None:
         self.context = context
-        self.counters = LegacyCounters()
+        self.counters = LegacyClientCounters()
         self.held = HeldSends(context, self.counters, self.skipped)
         self.marks = MarkPool(
             context.upstream,

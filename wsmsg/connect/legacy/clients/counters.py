@@ -10,7 +10,7 @@ from wsmsg.monitoring.metrics import Metrics
 
 
 @attrs.define(kw_only=True)
-class LegacyCounters:
+class LegacyClientCounters:
     """
     Monotonic counters, read by the metrics.
 

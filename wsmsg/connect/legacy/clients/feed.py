@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from wsmsg.connect.legacy.clients.counters import LegacyCounters
+from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
 from wsmsg.connect.legacy.clients.outbox import LegacyOutbox
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.outbox import framed
@@ -100,7 +100,7 @@ class LegacyFeed:
     _log = Logger()
 
     def __init__(
-        self, reader: FeedReader, counters: LegacyCounters, *, redeliver: bool
+        self, reader: FeedReader, counters: LegacyClientCounters, *, redeliver: bool
     ) -> None:
         self._base: dict[str, int] = {}
         self._counters = counters

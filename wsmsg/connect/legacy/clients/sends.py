@@ -25,7 +25,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from wsmsg.connect.legacy.clients.counters import LegacyCounters
+from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
@@ -56,37 +56,85 @@ class HeldSend:
     """
     One message.
 
+    @ivar since_s: the time when the client sent it.
     @ivar size: the bytes that it takes in memory.
-    @ivar queue: L{None} once the message is settled.
+    @ivar is_settled: whether it was accepted, dropped or given up.
     """
 
-    __slots__ = ("new", "queue", "since_s", "size")
+    __slots__ = ("is_settled", "new", "since_s", "size")
 
-    def __init__(self, new: NewSend, since_s: float, queue: SendQueue) -> None:
+    def __init__(self, new: NewSend, since_s: float) -> None:
         self.new = new
         self.since_s = since_s
         self.size = len(new.content) + _OVERHEAD_BYTES
-        self.queue: SendQueue | None = queue
+        self.is_settled = False
+
+    def settle(self) -> None:
+        """
+        Note that nothing more is to be done for it.
+        """
+        self.is_settled = True
 
 
 class SendQueue:
     """
     The unsettled messages of one user in one conversation, in order.
 
-    @ivar sent: the number of messages at the front that were sent in this round.
-    @ivar in_flight: the number of those without an answer.
-    @ivar refused: whether one of this round was refused for now.
+    @ivar in_flight: the number of messages sent in this round without an answer.
+    @ivar is_refused: whether one of this round was refused for now.
     @ivar due_s: the time before which nothing is sent.
     """
 
-    __slots__ = ("due_s", "in_flight", "key", "refused", "sends", "sent")
+    __slots__ = ("_sent", "due_s", "in_flight", "is_refused", "key", "sends")
 
     def __init__(self, key: tuple[int, str]) -> None:
         self.key = key
         self.sends: deque[HeldSend] = deque()
-        self.sent = self.in_flight = 0
-        self.refused = False
+        self.in_flight = 0
+        self.is_refused = False
         self.due_s = 0.0
+        self._sent = 0  # The messages at the front that were sent in this round.
+
+    def take_next(self, window: int, now: float) -> HeldSend | None:
+        """
+        Return the next message to send in this round, or L{None}.
+        """
+        if self.is_refused or self.due_s > now:
+            return None
+        if self._sent >= min(window, len(self.sends)):
+            return None
+        self._sent += 1
+        self.in_flight += 1
+        return self.sends[self._sent - 1]
+
+    def answered(self, *, is_settled: bool) -> None:
+        """
+        Note the answer of a message in flight.
+        """
+        self.in_flight -= 1
+        self._sent -= is_settled
+
+    def refuse(self, until_s: float) -> None:
+        """
+        Note that a message was refused for now, and end the round.
+        """
+        self.is_refused = True
+        self.due_s = max(self.due_s, until_s)
+
+    def rewind(self) -> None:
+        """
+        Begin a new round with the first message.
+        """
+        self._sent, self.is_refused = 0, False
+
+    def remove(self, send: HeldSend) -> None:
+        """
+        Remove a settled message.
+        """
+        if self.sends[0] is send:
+            self.sends.popleft()
+        else:
+            self.sends.remove(send)
 
 
 class HeldSends:
@@ -102,7 +150,7 @@ class HeldSends:
     def __init__(
         self,
         context: SessionContext,
-        counters: LegacyCounters,
+        counters: LegacyClientCounters,
         on_rejected: Callable[[int, WsmsgError], object],
     ) -> None:
         """
@@ -130,7 +178,7 @@ class HeldSends:
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = SendQueue(key)
-        send = HeldSend(new, self._context.clock.seconds(), queue)
+        send = HeldSend(new, self._context.clock.seconds())
         queue.sends.append(send)
         self.count += 1
         self.size += send.size
@@ -180,44 +228,36 @@ class HeldSends:
             return
         window = self._context.limits.window
         # A message may be refused before send() returns.
-        while queue.sent < min(window, len(queue.sends)):
-            if queue.refused or queue.due_s > now:
-                return
-            send = queue.sends[queue.sent]
-            queue.sent += 1
-            queue.in_flight += 1
-            upstream.send(send.new, partial(self._answered, send))
+        while (send := queue.take_next(window, now)) is not None:
+            upstream.send(send.new, partial(self._answered, queue, send))
 
-    def _answered(self, send: HeldSend, answer: SendAnswer) -> None:
-        queue = send.queue
-        if queue is None:
+    def _answered(self, queue: SendQueue, send: HeldSend, answer: SendAnswer) -> None:
+        if send.is_settled:
             return  # It was given up meanwhile.
-        queue.in_flight -= 1
         counts = self._context.registry.counts
         error = ERRORS.get(answer.code)
+        is_refused = not answer.time_ms and error is not None and error.retry
+        queue.answered(is_settled=not is_refused)
         if answer.time_ms:
             counts.accepted += 1
-            queue.sent -= 1
-            self._settle(send)
-        elif error is not None and error.retry:
+            self._settle(queue, send)
+        elif is_refused:
             self._refused(queue, answer)
         else:
             counts.rejected[answer.code] += 1
-            queue.sent -= 1
-            self._settle(send)
+            self._settle(queue, send)
             reason = f"to {send.new.conversation}: {answer.reason}"
             self._on_rejected(send.new.sender, from_code(answer.code, reason))
-        if queue.refused:
+        if queue.is_refused:
             self._rewind(queue)
         elif queue.sends:
             self._send(queue)
 
     def _refused(self, queue: SendQueue, answer: SendAnswer) -> None:
-        if not queue.refused:
+        if not queue.is_refused:
             self._counters.again += 1
         wait_s = max(_LEAST_S, answer.retry_after_ms / 1000)
-        queue.refused = True
-        queue.due_s = max(queue.due_s, self._context.clock.seconds() + wait_s)
+        queue.refuse(self._context.clock.seconds() + wait_s)
 
     def _rewind(self, queue: SendQueue) -> None:
         """
@@ -225,18 +265,13 @@ class HeldSends:
         """
         if queue.in_flight:
             return
-        queue.sent, queue.refused = 0, False
+        queue.rewind()
         if queue.sends:
             self._later[queue] = None
 
-    def _settle(self, send: HeldSend) -> None:
-        queue = send.queue
-        assert queue is not None
-        send.queue = None
-        if queue.sends[0] is send:
-            queue.sends.popleft()
-        else:
-            queue.sends.remove(send)
+    def _settle(self, queue: SendQueue, send: HeldSend) -> None:
+        send.settle()
+        queue.remove(send)
         self._uncount(send)
         if not queue.sends:
             del self._queues[queue.key]
@@ -302,7 +337,8 @@ class HeldSends:
             conversation=sends[0].new.conversation,
         )
         for send in sends:
-            self._settle(send)
+            key = send.new.sender, send.new.conversation
+            self._settle(self._queues[key], send)
 
     # --------------------------------------------------------------------- end
 

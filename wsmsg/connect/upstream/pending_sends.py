@@ -89,6 +89,7 @@ class PendingSends:
     """
     All sends that have no answer, oldest first.
 
+    @ivar clock: the clock of L{send}; callers of other methods pass the time.
     @ivar limit: the most sends; further ones are rejected as C{overloaded}.
     @ivar streams: the streams that take new conversations.
     @ivar closed: whether new sends are rejected because the node is stopping.

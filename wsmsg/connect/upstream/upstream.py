@@ -98,7 +98,7 @@ class Upstream(Service):
             self._watching, edge, self._queries.query_presence
         )
         self.reads: IUpstreamReads = self._queries
-        #: As in L{IUpstream}: the mode decides which sends these are.
+        # An attribute, not a method: _set_mode replaces it.
         self.send: Callable[[NewSend, OnAnswer], None] = self.sends.send
         self._mode: UnnumberedMode | None = None
         self._mode_of = unnumbered_mode

@@ -1,5 +1,5 @@
 """
-A client and a server that does as it is told, for tests on asyncio alone.
+A client and a scripted server, for tests on asyncio alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def message(seq: int) -> Deliver:
 
 class ClientCase(AsyncioCase):
     """
-    A client and a server that does as it is told.
+    A client and a scripted server.
     """
 
     async def asyncSetUp(self) -> None:

@@ -1,5 +1,5 @@
 """
-A server that does what a test tells it, in memory.
+A scripted server, in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def welcome(
 
 def unnumbered_welcome() -> ServerFrame:
     """
-    Of a server that keeps no numbers.
+    The welcome of a server that does not number messages.
     """
     limits = Limits(1000, 4000, 8, 0, page=10, watch=10, unnumbered=True)
     return frames.Welcome(1, "s1", 60.0, limits, 10**12)
@@ -71,14 +71,14 @@ class FakeLink:
 
     def give(self, *given: ServerFrame) -> None:
         """
-        Let the client receive frames.
+        Send frames to the client.
         """
         for frame in given:
             self._given.put_nowait(frame)
 
     def lose(self, code: int = 1006, reason: str = "broke") -> None:
         """
-        End the connection after what was given.
+        End the connection after the frames that were sent.
         """
         if self._over is None:
             self._over = Ended(reason=reason, close_code=code)
@@ -87,7 +87,7 @@ class FakeLink:
 
     async def next(self, kind: type[F]) -> F:
         """
-        The client's next frame of a kind; others before it are passed over.
+        Return the client's next frame of a kind, and skip others before it.
         """
         while True:
             frame = await self.came.get()
@@ -96,7 +96,7 @@ class FakeLink:
 
     def rest(self) -> list[ClientFrame]:
         """
-        What the client wrote and nobody looked at.
+        Return the frames of the client that no test has read.
         """
         found = []
         while not self.came.empty():
@@ -127,7 +127,7 @@ class FakeServer:
 
     async def connection(self, *given: ServerFrame) -> FakeLink:
         """
-        The next connection, after its hello; then the client is given frames.
+        Return the next connection, after its hello, and send frames to the client.
         """
         link = await self._links.get()
         self.hello = await link.next(frames.Hello)

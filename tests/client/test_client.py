@@ -28,12 +28,12 @@ from wsmsg.protocol.frames import Head
 
 class ClientTests(ClientCase):
     """
-    What a program that uses the client sees.
+    The client, as a program sees it.
     """
 
     async def test_hello(self) -> None:
         """
-        The client says which device it is, with its token, and learns who it is.
+        The client sends its device and its token, and learns its user.
         """
         client = self.client()
         client.start()
@@ -47,7 +47,7 @@ class ClientTests(ClientCase):
 
     async def test_send(self) -> None:
         """
-        A send is over when the server accepted it.
+        A send completes when the server has accepted it.
         """
         client = self.client()
         sending = asyncio.create_task(client.send(2, "hello"))
@@ -61,8 +61,8 @@ class ClientTests(ClientCase):
 
     async def test_send_again(self) -> None:
         """
-        What was not answered when the connection broke goes again on the next, with
-        the same ids and before what is newer.
+        Sends without an answer are repeated on the next connection, with the same ids
+        and before newer ones.
         """
         client = self.client()
         client.start()
@@ -85,7 +85,7 @@ class ClientTests(ClientCase):
 
     async def test_refused(self) -> None:
         """
-        A send that the server will never take raises its error.
+        A send that the server refuses for good raises its error.
         """
         client = self.client()
         client.start()
@@ -98,7 +98,7 @@ class ClientTests(ClientCase):
 
     async def test_cancelled_send(self) -> None:
         """
-        A send that is cancelled before it was on its way is never sent.
+        A send that is cancelled before it is in flight is never sent.
         """
         client = self.client()
         sending = asyncio.create_task(client.send(2, "never"))
@@ -115,8 +115,8 @@ class ClientTests(ClientCase):
 
     async def test_gap(self) -> None:
         """
-        The program sees every message once and in order, although the server lost,
-        doubled and mixed up what it pushed.
+        The program gets every message once and in order, although the server loses,
+        repeats and reorders pushes.
         """
         client = self.client()
         client.start()
@@ -131,7 +131,8 @@ class ClientTests(ClientCase):
 
     async def test_delivered_when_taken(self) -> None:
         """
-        A message is called delivered when the program is done with it, not before.
+        A message is reported as delivered once the program has finished with it, and
+        not before.
         """
         client = self.client()
         client.start()
@@ -147,7 +148,7 @@ class ClientTests(ClientCase):
 
     async def test_missed_while_away(self) -> None:
         """
-        What came while the client was away is asked for on the next connection.
+        Messages that were missed are synced on the next connection.
         """
         client = self.client()
         client.start()
@@ -164,7 +165,8 @@ class ClientTests(ClientCase):
 
     async def test_resync(self) -> None:
         """
-        Told to sync, the client asks what changed, page by page, and gets it.
+        After a resync the client lists the conversations that changed, page by page,
+        and syncs them.
         """
         client = self.client()
         client.start()
@@ -182,7 +184,8 @@ class ClientTests(ClientCase):
 
     async def test_receipts(self) -> None:
         """
-        How far the other is comes as an event, also what was missed, and only news.
+        The other member's cursors are events, also those that were missed, and none is
+        repeated.
         """
         client = self.client()
         client.start()
@@ -199,7 +202,7 @@ class ClientTests(ClientCase):
 
     async def test_watch_again(self) -> None:
         """
-        Who is watched is told again on a new connection.
+        The watched users are sent again on a new connection.
         """
         client = self.client()
         client.watch([2, 3])
@@ -212,7 +215,7 @@ class ClientTests(ClientCase):
 
     async def test_says_that_it_reconnects(self) -> None:
         """
-        The program learns why there is no connection, and when there is one again.
+        The program learns why the connection is lost, and when there is a new one.
         """
         client = self.client()
         client.start()
@@ -231,7 +234,7 @@ class ClientTests(ClientCase):
 
     async def test_moves(self) -> None:
         """
-        Told to go away, the client leaves at the time given, for the place given.
+        After a goaway the client reconnects at the given time, to the given address.
         """
         client = self.client()
         client.start()
@@ -245,8 +248,8 @@ class ClientTests(ClientCase):
 
     async def test_replaced(self) -> None:
         """
-        When a newer login took its place the client ends, and says so to all that
-        wait for it.
+        The client closes when a newer login replaces its session, and everything that
+        waits for it fails with that error.
         """
         client = self.client()
         client.start()
@@ -267,7 +270,7 @@ class ClientTests(ClientCase):
 
     async def test_fresh_token(self) -> None:
         """
-        A token that is not believed is asked for anew once.
+        The client asks once for a new token if the token is refused.
         """
         tokens = iter(["old", "new"])
         self.server.refuse = [Ended(reason="expired", http_status=401)]
@@ -278,7 +281,7 @@ class ClientTests(ClientCase):
 
     async def test_token_never_believed(self) -> None:
         """
-        When the fresh token is not believed either the client gives up.
+        The client gives up if the new token is refused, too.
         """
         self.server.refuse = [Ended(reason="forged", http_status=401)] * 2
         with self.assertRaisesRegex(Unauthenticated, "forged"):
@@ -286,7 +289,7 @@ class ClientTests(ClientCase):
 
     async def test_silent_server(self) -> None:
         """
-        A server that says nothing any more is asked for a sign, then left.
+        The client pings a silent server, and then reconnects.
         """
         client = self.client(heartbeat_s=0.01)
         client.start()

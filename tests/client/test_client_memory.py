@@ -1,5 +1,5 @@
 """
-Tests for L{wsmsg.client.client}: what it reads again, and what survives the program.
+Tests for L{wsmsg.client.client}: history, and the state that survives the program.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MemoryTests(ClientCase):
 
     async def test_history_survives_a_loss(self) -> None:
         """
-        A question that was not answered is put again on the next connection.
+        A query without an answer is repeated on the next connection.
         """
         client = self.client()
         client.start()
@@ -61,7 +61,7 @@ class MemoryTests(ClientCase):
 
     async def test_history_refused(self) -> None:
         """
-        A conversation that is not ours cannot be read.
+        A conversation of other users cannot be read.
         """
         client = self.client()
         client.start()
@@ -74,7 +74,7 @@ class MemoryTests(ClientCase):
 
     async def test_conversations(self) -> None:
         """
-        All conversations are read, however many pages that takes.
+        All conversations are read, however many pages they take.
         """
         client = self.client()
         client.start()
@@ -90,8 +90,8 @@ class MemoryTests(ClientCase):
 
     async def test_goes_on_after_a_crash(self) -> None:
         """
-        A program that crashed has its messages sent with their ids, and gets again
-        what it had not finished, and only that.
+        After a crash of the program its messages are sent with their ids, and it gets
+        again just the messages that it had not finished.
         """
         crashed = self.client(position_file=self.file)
         crashed.start()
@@ -127,7 +127,7 @@ class MemoryTests(ClientCase):
 
     async def test_failed_program(self) -> None:
         """
-        A message over which the program failed comes again the next time.
+        A message that the program failed to handle comes again in the next run.
         """
         client = self.client(position_file=self.file)
         serving = asyncio.create_task(self.server.connection(welcome(), message(1)))
@@ -144,7 +144,7 @@ class MemoryTests(ClientCase):
 
     async def test_file_of_another(self) -> None:
         """
-        The position of one user is not used, nor spoiled, by another.
+        The positions of one user are neither used nor overwritten by another.
         """
         self.file.write_text('{"version": 1, "user": 5}')
         client = self.client(position_file=self.file)
@@ -157,8 +157,8 @@ class MemoryTests(ClientCase):
 
     async def test_program_that_only_sends(self) -> None:
         """
-        A program that never looks at its events holds no more than a bound of them,
-        and still has its messages accepted.
+        A program that never reads its events holds a bounded number of them, and its
+        sends are accepted all the same.
         """
         client = self.client(queued_messages=10)
         client.start()
@@ -179,7 +179,7 @@ class MemoryTests(ClientCase):
 
     async def test_bug_of_the_server(self) -> None:
         """
-        A server that fails over and over on us is left alone.
+        The client gives up on a server that fails again and again.
         """
         client = self.client()
         client.start()

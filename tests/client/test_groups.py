@@ -1,5 +1,5 @@
 """
-Tests for groups and recall, as a program that uses the client has them.
+Tests for groups and recall, as a program that uses the client sees them.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class GroupCase(ClientCase):
 
 class RequestTests(GroupCase):
     """
-    What is asked, and repeated until it is answered.
+    Requests, which are repeated until they are answered.
     """
 
     async def test_create(self) -> None:
         """
-        Who makes a group gets its number, and can talk in it.
+        The creator of a group gets its number and can send to it.
         """
         client, link = await self.connected()
         making = asyncio.create_task(client.create_group("Us", [2, 3, 2], history=True))
@@ -76,8 +76,8 @@ class RequestTests(GroupCase):
 
     async def test_again(self) -> None:
         """
-        What was not answered when the connection broke goes again with the same id,
-        in the same order.
+        Requests without an answer are repeated on the next connection with the same
+        ids, in the same order.
         """
         client, link = await self.connected()
         asked = [
@@ -97,8 +97,8 @@ class RequestTests(GroupCase):
 
     async def test_next_run(self) -> None:
         """
-        A group whose making was not answered when the program ended is made in its
-        next run, and the program hears of it.
+        A group whose request was not answered when the program ended is created in its
+        next run, and the program gets an event.
         """
         client, link = await self.connected(position_file=self.file)
         making = asyncio.create_task(client.create_group("Us", [2], client_id="a"))
@@ -113,7 +113,7 @@ class RequestTests(GroupCase):
 
     async def test_change(self) -> None:
         """
-        Members are added and removed; leaving is to remove oneself.
+        Members are added and removed; a user who leaves removes themself.
         """
         client, link = await self.connected()
         changing = asyncio.create_task(client.change_group(5, add=[2, 2], remove=[3]))
@@ -129,7 +129,7 @@ class RequestTests(GroupCase):
 
     async def test_many(self) -> None:
         """
-        More members than go at once are added a thousand at a time.
+        Members beyond the limit of one change are added a thousand at a time.
         """
         client, link = await self.connected()
         adding = asyncio.create_task(client.add_members(5, range(1, 2502)))
@@ -143,7 +143,7 @@ class RequestTests(GroupCase):
 
     async def test_refused(self) -> None:
         """
-        What the server refuses is refused to who waits.
+        A request that the server refuses raises its error.
         """
         client, link = await self.connected()
         changing = asyncio.create_task(client.remove_members(5, [2]))
@@ -154,7 +154,7 @@ class RequestTests(GroupCase):
 
     async def test_cannot_be(self) -> None:
         """
-        What no server would take is refused at once, and not sent.
+        A request that no server would accept fails at once, and is not sent.
         """
         client, link = await self.connected()
         for asked in (
@@ -194,7 +194,7 @@ class RequestTests(GroupCase):
 
     async def test_members_lie(self) -> None:
         """
-        A server that says that there is more and gives none is not asked for ever.
+        The client stops asking a server that promises more members and sends none.
         """
         client, link = await self.connected()
         reading = asyncio.create_task(client.members(5))
@@ -205,7 +205,7 @@ class RequestTests(GroupCase):
 
 class EventTests(GroupCase):
     """
-    What is told.
+    Events of groups and recalls.
     """
 
     async def test_told(self) -> None:
@@ -227,7 +227,7 @@ class EventTests(GroupCase):
 
     async def test_cursor(self) -> None:
         """
-        They count as delivered like messages.
+        Events are reported as delivered, like messages.
         """
         client, link = await self.connected()
         events = client.events()
@@ -240,7 +240,8 @@ class EventTests(GroupCase):
 
     async def test_joined_late(self) -> None:
         """
-        Who joins a group hears it from then on, and waits for nothing before.
+        A user who joins a group gets its messages from then on, and waits for none
+        before.
         """
         client, link = await self.connected()
         events = client.events()
@@ -254,7 +255,8 @@ class EventTests(GroupCase):
 
     async def test_removed(self) -> None:
         """
-        Who was removed is told so, even where what was said before is lost for them.
+        A user who was removed gets that event, even if messages before it cannot be
+        read any more.
         """
         client, link = await self.connected()
         events = client.events()
@@ -269,7 +271,7 @@ class EventTests(GroupCase):
 
     async def test_recalled_history(self) -> None:
         """
-        A message that was taken back is without its content in the history.
+        A recalled message has no content in the history.
         """
         client, link = await self.connected()
         reading = asyncio.create_task(client.history(G, after=4))
@@ -281,7 +283,7 @@ class EventTests(GroupCase):
 
     async def test_history_begins_late(self) -> None:
         """
-        The history before a number holds nothing from it on, wherever it begins.
+        The history before a seq has only messages below it, wherever it begins.
         """
         client, link = await self.connected()
         reading = asyncio.create_task(client.history(G, before=8, limit=100))
@@ -292,7 +294,7 @@ class EventTests(GroupCase):
 
     async def test_left_while_away(self) -> None:
         """
-        A group that we know to be longer and are in no more holds nothing up.
+        A group that the user has left, with messages missing, holds nothing up.
         """
         client = self.client()
         client.start()
@@ -304,7 +306,7 @@ class EventTests(GroupCase):
 
     def test_strange(self) -> None:
         """
-        An event that we cannot read is a message of a kind that we do not know.
+        An event that the client cannot decode is a message of an unknown kind.
         """
         for strange in (
             message(1, "{", GROUP),

@@ -1,5 +1,5 @@
 """
-A server that says anything at all: the client neither fails nor fills up.
+A hostile server: the client neither fails nor grows without bound.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ frames = st.one_of(
 
 class AnyFrameTests(SynchronousTestCase):
     """
-    L{Exchange}, told anything.
+    L{Exchange}, with any frames.
     """
 
     def setUp(self) -> None:
@@ -89,9 +89,9 @@ class AnyFrameTests(SynchronousTestCase):
     @given(welcomes, st.lists(frames, max_size=12))
     def test_frames(self, welcome: f.Welcome, said: list[Any]) -> None:
         """
-        No frame is a bug: what is asked in answer is bounded and can be said, and
-        the program gets each number of a conversation at most once, rising.  A
-        server may keep none.
+        No frame raises an exception: the client's answers are bounded and can be
+        encoded, and the program gets each seq of a conversation at most once, in order,
+        whether the server numbers messages or not.
         """
         settled: list[str] = []
         exchange = Exchange(
@@ -127,7 +127,7 @@ class AnyFrameTests(SynchronousTestCase):
     @given(st.integers(-(2**80), 2**80))
     def test_numbers(self, number: int) -> None:
         """
-        A number that is no int64 is refused in JSON, where any may be spelled.
+        A number that is not an int64 is refused in JSON, which can write any.
         """
         said = {"type": "goaway", "reason": "x", "after_ms": number}
         data = json.dumps(said).encode()
@@ -141,12 +141,12 @@ class AnyFrameTests(SynchronousTestCase):
 
 class ElsewhereTests(SynchronousTestCase):
     """
-    Where a server sends its clients.
+    Addresses to which a server sends its clients.
     """
 
     def test_no_place(self) -> None:
         """
-        An alternative that is no address is passed over.
+        An alternative that is not an address is ignored.
         """
         for odd in (
             "ws://[",
@@ -162,7 +162,7 @@ class ElsewhereTests(SynchronousTestCase):
     @given(st.lists(st.text(max_size=30), max_size=4), int64s)
     def test_anything(self, alternatives: list[str], at: int) -> None:
         """
-        Whatever a C{goaway} says, there is a next attempt.
+        The client makes another attempt, whatever a C{goaway} says.
         """
         reconnect = Reconnect(URL)
         reconnect.told_to_move(at / 1000, tuple(alternatives))

@@ -90,7 +90,7 @@ class TransportTests(AsyncioCase):
 
     async def test_close_code(self) -> None:
         """
-        The server's close code and reason are known to whoever reads.
+        The reader learns the server's close code and reason.
         """
 
         async def serving(connection: ServerConnection) -> None:
@@ -105,7 +105,8 @@ class TransportTests(AsyncioCase):
 
     async def test_broken(self) -> None:
         """
-        A connection that breaks without a word is lost, for reader and writer.
+        A connection that breaks without a close frame is lost for the reader and the
+        writer.
         """
 
         async def serving(connection: ServerConnection) -> None:
@@ -144,7 +145,7 @@ class TransportTests(AsyncioCase):
 
     async def test_nobody_there(self) -> None:
         """
-        Where nobody listens the reason says so in one line.
+        If nothing listens at the address, the reason says so in one line.
         """
         with self.assertRaises(Lost) as caught:
             await self.dial("ws://127.0.0.1:1/")
@@ -153,7 +154,7 @@ class TransportTests(AsyncioCase):
 
     async def test_other_protocol(self) -> None:
         """
-        A server that does not speak our protocol is left at once.
+        The client leaves a server with another protocol at once.
         """
 
         async def serving(connection: ServerConnection) -> None:

@@ -155,7 +155,7 @@ class MemoryStore:
     @property
     def down(self) -> bool:
         """
-        Whether all calls fail.
+        True while all calls fail.
         """
         return not self.dependency.up
 

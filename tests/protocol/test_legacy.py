@@ -216,7 +216,7 @@ class EncodeTests(SynchronousTestCase):
     @given(server_frames)
     def test_others(self, frame: frames.ServerFrame) -> None:
         """
-        Of all frames legacy clients get only messages and presence.
+        Messages and presence are the only frames that legacy clients get.
         """
         data = CODEC.encode(frame)
         if isinstance(frame, frames.Presence):

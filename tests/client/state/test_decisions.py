@@ -1,6 +1,6 @@
 """
-Tests for the small decisions of the client: when to come back, what was told, which
-list to ask for, what waits for the program, and whether the server is there.
+Tests for the small decisions of the client: reconnecting, cursors, listing, the queue
+of events and heartbeats.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ URL = "wss://a.example:1/ws"
 
 class ReconnectTests(SynchronousTestCase):
     """
-    Whether, when and where to come back.
+    Reconnecting: whether, when and to which address.
     """
 
     def setUp(self) -> None:
@@ -61,7 +61,8 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_waits_longer(self) -> None:
         """
-        The bound of the wait doubles up to the cap, and the wait is anything below.
+        The bound of the delay doubles up to the cap, and the delay is a random part of
+        it.
         """
         waits = [self.delay(Ended(reason="refused")) for _ in range(5)]
         self.assertEqual(waits, [1, 2, 4, 5, 5])
@@ -76,7 +77,7 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_good_connection_forgives(self) -> None:
         """
-        After a connection that lasted the waits are short again.
+        After a connection that lasted, the delays are short again.
         """
         self.delay(Ended(reason="refused"))
         self.delay(Ended(reason="refused"))
@@ -84,7 +85,7 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_told_when(self) -> None:
         """
-        A server that is going away says when to come back, and where.
+        A server that stops tells the client when and where to reconnect.
         """
         self.reconnect.told_to_move(10.0, ("b.example:2",))
         decision = self.reconnect.ended(Ended(reason="", close_code=1012), 8.0)
@@ -94,7 +95,7 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_never_over_a_weaker_line(self) -> None:
         """
-        An alternative that is not encrypted is not for a client that was.
+        A client on an encrypted connection ignores an unencrypted alternative.
         """
         self.assertIsNone(moved_url(URL, "ws://b.example/ws"))
         self.assertIsNone(moved_url(URL, "http://b.example/ws"))
@@ -102,7 +103,8 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_final(self) -> None:
         """
-        Where coming back would not help the client ends with the reason's error.
+        If reconnecting would not help, the client closes with the error of the close
+        code.
         """
         self.assertIs(self.error(Ended(reason="", close_code=4503)), Replaced)
         self.assertIs(self.error(Ended(reason="", close_code=4504)), Forbidden)
@@ -112,7 +114,7 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_passing(self) -> None:
         """
-        What passes by itself is tried again.
+        After a failure that may pass, the client reconnects.
         """
         for code in (1001, 1006, 1012, 1013, 4001, 4002, 4004, 4499):
             self.delay(Ended(reason="", close_code=code))
@@ -121,7 +123,7 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_second_refusal(self) -> None:
         """
-        A token that is not believed is renewed once, and anew after a success.
+        A token that is refused is renewed once, and again after a success.
         """
         refused = Ended(reason="expired", close_code=4501)
         self.delay(refused)
@@ -133,7 +135,7 @@ class ReconnectTests(SynchronousTestCase):
 
     def test_bug(self) -> None:
         """
-        After a bug of the server the client comes back once.
+        After a bug in the server the client reconnects once.
         """
         bug = Ended(reason="bug", close_code=1011)
         self.delay(bug)
@@ -145,7 +147,7 @@ class ReconnectTests(SynchronousTestCase):
 
 class CursorsTests(SynchronousTestCase):
     """
-    Telling how far we are.
+    Reports of the user's cursors.
     """
 
     def setUp(self) -> None:
@@ -153,7 +155,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_coalesced(self) -> None:
         """
-        However many messages were taken, the last number is told, once.
+        However many messages were taken, only the last seq is reported, once.
         """
         for seq in range(1, 50):
             self.cursors.delivered(U, seq)
@@ -164,7 +166,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_told_again(self) -> None:
         """
-        What was told on a connection that broke is told again.
+        Cursors that were reported on a broken connection are reported again.
         """
         self.cursors.delivered(U, 1)
         self.cursors.due(10)
@@ -173,7 +175,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_few_at_once(self) -> None:
         """
-        Many conversations are told in portions.
+        Cursors of many conversations are reported in portions.
         """
         for n in range(5):
             self.cursors.delivered(f"u:1:{n}", 1)
@@ -181,7 +183,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_server_knows_better(self) -> None:
         """
-        What the server knows already is not told.
+        A cursor that the server knows is not reported.
         """
         self.cursors.delivered(U, 3)
         self.cursors.heard(Head(U, 9, delivered=5))
@@ -189,7 +191,7 @@ class CursorsTests(SynchronousTestCase):
 
     def test_server_knows_less(self) -> None:
         """
-        What an earlier run took and the server did not hear is told.
+        A cursor of an earlier run that the server does not know is reported.
         """
         self.cursors.resume(U, 5)
         self.assertEqual(self.cursors.due(10), [])
@@ -199,12 +201,12 @@ class CursorsTests(SynchronousTestCase):
 
 class ListingTests(SynchronousTestCase):
     """
-    Asking what changed.
+    Lists of the conversations that changed.
     """
 
     def test_again_after_it(self) -> None:
         """
-        A list that is asked for while one is under way is made after it.
+        A list that is requested while another is in progress follows it.
         """
         listing = Listing()
         listing.begin(0, 0.0, 100)
@@ -220,7 +222,7 @@ class ListingTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A list that the server cannot give now is asked for again a second later.
+        A list that the server cannot give now is requested again a second later.
         """
         listing = Listing()
         listing.begin(0, 0.0, 100)
@@ -233,12 +235,12 @@ class ListingTests(SynchronousTestCase):
 
 class HeartbeatTests(SynchronousTestCase):
     """
-    Whether the server is there.
+    Heartbeats of the server.
     """
 
     def test_silence(self) -> None:
         """
-        After a silence it is asked once, and dead after as long again.
+        A silent server is pinged once, and counts as dead after the same time again.
         """
         heartbeat = HeartbeatTimer(2.0, 10.0)
         self.assertFalse(heartbeat.ask(11.9))
@@ -250,7 +252,7 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_any_sign(self) -> None:
         """
-        Whatever comes is a sign of life.
+        Every frame counts as a sign of life.
         """
         heartbeat = HeartbeatTimer(2.0, 10.0)
         heartbeat.ask(12.0)
@@ -261,7 +263,7 @@ class HeartbeatTests(SynchronousTestCase):
 
 class EventQueueTests(SynchronousTestCase):
     """
-    What waits for the program.
+    The queue of events for the program.
     """
 
     def taken(self, queue: EventQueue) -> list[Event]:
@@ -272,7 +274,7 @@ class EventQueueTests(SynchronousTestCase):
 
     def test_newer_replaces_older(self) -> None:
         """
-        Of receipts, presence and typing only the newest of its kind waits.
+        Only the newest receipt, presence or typing of its kind waits in the queue.
         """
         queue = EventQueue(10)
         for n in range(5):
@@ -291,7 +293,7 @@ class EventQueueTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from("mrtx"), max_size=200))
     def test_bounded(self, kinds: list[str]) -> None:
         """
-        Whatever comes, no more waits than is allowed, and no message goes.
+        Whatever arrives, the queue stays in its bound, and no message is dropped.
         """
         queue = EventQueue(5)
         put = 0

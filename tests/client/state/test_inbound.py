@@ -20,7 +20,7 @@ def message(seq: int, conversation: str = U) -> Deliver:
 
 class Given:
     """
-    An L{Inbound}, what it gave, and how much the program takes.
+    An L{Inbound}, the messages that it gave, and the room of the program.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Given:
 
 class LiveTests(SynchronousTestCase):
     """
-    Messages that come by themselves.
+    Messages that the server pushes.
     """
 
     def test_in_order(self) -> None:
         """
-        Messages that come in order are given at once and nothing is asked.
+        Messages that arrive in order are given at once, without a sync.
         """
         it = Given()
         it.came(1, 2, 3)
@@ -78,7 +78,7 @@ class LiveTests(SynchronousTestCase):
 
     def test_repeat(self) -> None:
         """
-        A message that was given already is dropped.
+        A repeated message is dropped.
         """
         it = Given()
         it.came(1, 2, 1, 2, 3, 3)
@@ -86,7 +86,7 @@ class LiveTests(SynchronousTestCase):
 
     def test_gap(self) -> None:
         """
-        Behind a gap messages are held back until what is missing was synced.
+        Messages after a gap are held until the missing ones are synced.
         """
         it = Given()
         it.came(1, 3, 4)
@@ -100,7 +100,7 @@ class LiveTests(SynchronousTestCase):
 
     def test_gap_closes_by_itself(self) -> None:
         """
-        When the missing message comes late, what was held back follows it.
+        When the missing message arrives late, the held ones follow it.
         """
         it = Given()
         it.came(2, 3, 1)
@@ -109,7 +109,7 @@ class LiveTests(SynchronousTestCase):
 
     def test_much_is_held_back(self) -> None:
         """
-        What is held back is bounded; the rest is synced again.
+        The number of held messages is bounded; the others are synced again.
         """
         it = Given()
         it.came(*range(2, 1000))
@@ -122,12 +122,12 @@ class LiveTests(SynchronousTestCase):
 
 class SyncTests(SynchronousTestCase):
     """
-    Asking for what was missed.
+    Syncs of missed messages.
     """
 
     def test_pages(self) -> None:
         """
-        A conversation is asked for page after page until its head is reached.
+        A conversation is synced page after page up to its head.
         """
         it = Given()
         it.inbound.merge([Head(U, 5)], complete=True)
@@ -141,7 +141,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_live_meets_sync(self) -> None:
         """
-        Messages that come while a page is on its way are given after it, once.
+        Messages that arrive while a page is in flight are given after it, once.
         """
         it = Given()
         it.inbound.merge([Head(U, 2)], complete=True)
@@ -153,7 +153,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_few_at_once(self) -> None:
         """
-        However many conversations are behind, four are asked for at once.
+        However many conversations are behind, only four are synced at a time.
         """
         it = Given()
         it.inbound.merge([Head(f"u:1:{n}", 1) for n in range(9)], complete=True)
@@ -161,7 +161,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_loss(self) -> None:
         """
-        A page that was on its way when the connection broke is asked for again.
+        A page that was in flight when the connection broke is requested again.
         """
         it = Given()
         it.inbound.merge([Head(U, 1)], complete=True)
@@ -174,7 +174,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_refused_for_now(self) -> None:
         """
-        A sync that the server cannot answer now is asked again at the time given.
+        A sync that the server cannot answer now is repeated at the given time.
         """
         it = Given()
         it.inbound.merge([Head(U, 1)], complete=True)
@@ -186,7 +186,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_refused_for_good(self) -> None:
         """
-        A conversation that we may not read is not asked for again.
+        A conversation that the user may not read is not synced again.
         """
         it = Given()
         it.inbound.merge([Head(U, 1)], complete=True)
@@ -197,7 +197,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_stale_page(self) -> None:
         """
-        A server that does not know yet of what we hold back is asked again later.
+        If the server does not know the held messages yet, the sync is repeated later.
         """
         it = Given()
         it.came(2)
@@ -210,7 +210,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_less_than_was_said(self) -> None:
         """
-        A conversation of which nothing more is there is not asked for for ever.
+        The sync of a conversation ends when the server has no more of it.
         """
         it = Given()
         it.inbound.merge([Head(U, 5)], complete=True)
@@ -220,7 +220,7 @@ class SyncTests(SynchronousTestCase):
 
     def test_hole_in_the_store(self) -> None:
         """
-        A number that the server itself does not have does not stop the rest.
+        A seq that the server does not have does not hold up the others.
         """
         it = Given()
         it.inbound.merge([Head(U, 4)], complete=True)
@@ -231,8 +231,8 @@ class SyncTests(SynchronousTestCase):
 
     def test_busy_program(self) -> None:
         """
-        A program that takes nothing gets no more than there is room for, and gets
-        the rest when it has made room.
+        A program that takes nothing gets only as many messages as there is room for,
+        and the others when it has made room.
         """
         it = Given(room=3, refill=2)
         it.came(1, 2, 3, 4, 5)
@@ -247,12 +247,12 @@ class SyncTests(SynchronousTestCase):
 
 class StartTests(SynchronousTestCase):
     """
-    Where a conversation begins.
+    The beginning of a conversation.
     """
 
     def test_position(self) -> None:
         """
-        A program goes on after the last message that its earlier run took.
+        A program continues after the last message that its earlier run took.
         """
         it = Given(positions={U: Position(3, 5)}, listed=True)
         (sync,) = it.inbound.due(0.0)
@@ -265,7 +265,7 @@ class StartTests(SynchronousTestCase):
 
     def test_delivered(self) -> None:
         """
-        With C{delivered} what some device of the user has is not given again.
+        With C{delivered}, messages that a device of the user has are not given again.
         """
         it = Given("delivered")
         it.inbound.merge([Head(U, 5, delivered=3)], complete=True)
@@ -274,7 +274,7 @@ class StartTests(SynchronousTestCase):
 
     def test_delivered_waits_for_the_list(self) -> None:
         """
-        With C{delivered} a message before the list hides nothing that was missed.
+        With C{delivered}, a message that arrives before the list hides no missed one.
         """
         it = Given("delivered")
         it.came(5)
@@ -285,7 +285,8 @@ class StartTests(SynchronousTestCase):
 
     def test_latest(self) -> None:
         """
-        With C{latest} only what is new is given, new conversations whole.
+        With C{latest}, only new messages are given, and all messages of new
+        conversations.
         """
         it = Given("latest")
         it.inbound.merge([Head(U, 5)], complete=True)
@@ -297,7 +298,7 @@ class StartTests(SynchronousTestCase):
 
     def test_latest_before_the_list(self) -> None:
         """
-        With C{latest} a message before the list is new.
+        With C{latest}, a message that arrives before the list is new.
         """
         it = Given("latest")
         it.came(6)
@@ -306,14 +307,14 @@ class StartTests(SynchronousTestCase):
 
 class AnyOrderTests(SynchronousTestCase):
     """
-    Whatever a network and a slow program do.
+    Any behaviour of the network, and a slow program.
     """
 
     @given(st.data(), st.integers(1, 30))
     def test_each_once_in_order(self, data: st.DataObject, count: int) -> None:
         """
-        Messages that are lost, doubled and mixed up, on connections that break, are
-        each given once and in order as soon as the server can be asked.
+        Messages that are lost, repeated and reordered, on connections that break, are
+        given once and in order as soon as the server can be asked.
         """
         room = data.draw(st.integers(1, 40))
         it = Given(room=room, refill=min(room, data.draw(st.integers(1, 10))))

@@ -1,5 +1,5 @@
 """
-Tests for L{wsmsg.client.state.inbound} where numbers begin late, and jump.
+Tests for L{wsmsg.client.state.inbound} with seqs that begin late, and jump.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from wsmsg.protocol.frames import Head
 
 class GroupNumberTests(SynchronousTestCase):
     """
-    Numbers that begin late, and jump.
+    Seqs that begin late, and jump.
     """
 
     def test_begins_late(self) -> None:
         """
-        A group that one joined at 17 begins there.
+        A group that the user joined at seq 17 begins there.
         """
         it = Given()
         it.came(17, 18)
@@ -32,8 +32,8 @@ class GroupNumberTests(SynchronousTestCase):
 
     def test_jump(self) -> None:
         """
-        Who was removed and comes again misses what was between, and waits for none
-        of it.
+        A user who was removed and added again misses the messages in between, and waits
+        for none of them.
         """
         it = Given()
         it.came(1, 2)
@@ -46,7 +46,7 @@ class GroupNumberTests(SynchronousTestCase):
 
     def test_jump_in_page(self) -> None:
         """
-        A page is whole up to its last message, also where it jumps in the middle.
+        A page is complete up to its last message, even if its seqs jump.
         """
         it = Given()
         it.inbound.merge([Head(U, 40)], complete=True)
@@ -57,7 +57,7 @@ class GroupNumberTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        Where nothing can be read any more, what is held is given, in order.
+        If nothing can be read any more, the held messages are given, in order.
         """
         it = Given()
         it.came(1, 9, 5, 6)
@@ -68,7 +68,7 @@ class GroupNumberTests(SynchronousTestCase):
 
     def test_refused_without_room(self) -> None:
         """
-        It waits where the program has no room for it, and is not lost.
+        Held messages wait while the program has no room, and are not lost.
         """
         it = Given(room=2)
         it.came(1, 5, 9)
@@ -85,7 +85,7 @@ class GroupNumberTests(SynchronousTestCase):
     def test_any_membership(self, data: st.DataObject) -> None:
         """
         P5: whatever is visible, pushed, lost and repeated, each visible message is
-        given once, in order, and nothing is waited for at the end.
+        given once, in order, and in the end nothing waits.
         """
         visible = sorted(data.draw(st.sets(st.integers(1, 30), min_size=1)))
         pushed = [s for s in visible if data.draw(st.booleans())]

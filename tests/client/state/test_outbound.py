@@ -24,7 +24,7 @@ def send(name: str, content: str = "hi") -> Send:
 
 class OutboundTests(SynchronousTestCase):
     """
-    What is sent, in which order, and what goes again.
+    Sends, their order and their repeats.
     """
 
     def setUp(self) -> None:
@@ -40,7 +40,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_window(self) -> None:
         """
-        No more messages are on the way than the server allows unanswered.
+        No more messages are in flight than the server's window.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a", "b", "c", "d")
@@ -52,7 +52,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_again_after_loss(self) -> None:
         """
-        What was not answered goes again first, in the order in which it was sent.
+        Messages without an answer are repeated first, in their order.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a", "b", "c", "d")
@@ -64,8 +64,8 @@ class OutboundTests(SynchronousTestCase):
 
     def test_busy_server(self) -> None:
         """
-        After a rejection with a hint it and all newer messages wait as told, and for
-        the answers to those that were on the way behind it.
+        After a rejection with a hint, that message and all newer ones wait for the
+        given time, and for the answers to those in flight behind it.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a", "b")
@@ -82,7 +82,8 @@ class OutboundTests(SynchronousTestCase):
 
     def test_busy_server_without_hint(self) -> None:
         """
-        A rejection that may pass is repeated after a second if no time is told.
+        After a temporary rejection without a hint, the message is repeated after a
+        second.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a")
@@ -93,7 +94,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A final rejection is the end of the message, with the server's error.
+        A final rejection settles the message with the server's error.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a")
@@ -106,7 +107,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_answers_to_nothing(self) -> None:
         """
-        An answer to a message that is not on the way changes nothing.
+        An answer to a message that is not in flight changes nothing.
         """
         self.outbound.accepted("x", 1)
         self.add("a")
@@ -118,7 +119,8 @@ class OutboundTests(SynchronousTestCase):
 
     def test_same_id(self) -> None:
         """
-        The same id and body is the same message; with another body it is refused.
+        A repeat with the same id and body is the same message; with another body it is
+        refused.
         """
         self.add("a", "a")
         self.assertEqual(len(self.outbound), 1)
@@ -127,7 +129,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """
-        Too long a message, and one too many, are refused before they are sent.
+        A message that is too long, or over the limit, is refused before it is sent.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         with self.assertRaises(TooLarge):
@@ -138,7 +140,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_withdraw(self) -> None:
         """
-        A message is withdrawn only as long as it never was on the way.
+        A message can be withdrawn only until it is first in flight.
         """
         self.outbound.welcomed(LIMITS, 0.0)
         self.add("a")
@@ -150,7 +152,7 @@ class OutboundTests(SynchronousTestCase):
 
     def test_pace(self) -> None:
         """
-        A burst is spread so that the server's rate is never passed.
+        A burst is spread out, so that the client never exceeds the server's rate.
         """
         limits = Limits(100, 1000, window=100, sends_per_s=2, page=10, watch=10)
         self.outbound.welcomed(limits, 10.0)
@@ -163,8 +165,8 @@ class OutboundTests(SynchronousTestCase):
     @given(st.data())
     def test_oldest_first_whatever_happens(self, data: st.DataObject) -> None:
         """
-        Whatever is lost or rejected, what waits is always sent oldest first, and
-        each message is settled once.
+        Whatever is lost or rejected, waiting messages are sent oldest first, and each
+        is settled once.
         """
         settled: list[str] = []
         outbound = Outbound(100, lambda name, _: settled.append(name))
@@ -200,12 +202,12 @@ class OutboundTests(SynchronousTestCase):
 
 class OrderedTests(SynchronousTestCase):
     """
-    The order of what one sender says in a conversation.
+    The order of one sender's messages in a conversation.
     """
 
     def test_withdrawn_first(self) -> None:
         """
-        A message that was withdrawn does not hold up the next.
+        A withdrawn message does not hold up the next one.
         """
         outbound = Outbound(10, lambda *_: None)
         outbound.add(Send("a", to=2))
@@ -217,10 +219,9 @@ class OrderedTests(SynchronousTestCase):
     @given(st.data())
     def test_accepted_in_order(self, data: st.DataObject) -> None:
         """
-        Whatever the server refuses for a moment (with all of the conversation that
-        comes behind it) or loses, and wherever it accepts a message without our
-        hearing of it, it first accepts the messages of a conversation in the order
-        in which they were sent.
+        Whatever the server refuses for a moment (with the messages of the conversation
+        behind it) or loses, and whatever answers are lost, it first accepts the
+        messages of a conversation in the order in which they were sent.
         """
         done: list[str] = []
         accepted: dict[str, Send] = {}

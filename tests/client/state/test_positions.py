@@ -19,7 +19,7 @@ from wsmsg.protocol.frames import ChangeGroup, CreateGroup, Recall, Send
 
 class PositionsTests(SynchronousTestCase):
     """
-    What survives the program.
+    The state that survives the program.
     """
 
     def setUp(self) -> None:
@@ -37,13 +37,13 @@ class PositionsTests(SynchronousTestCase):
 
     def test_nothing_yet(self) -> None:
         """
-        Without a file there is nothing, and that is no mistake.
+        A missing file is empty, and not an error.
         """
         self.assertEqual(PositionFile(self.path).load(), Saved())
 
     def test_round(self) -> None:
         """
-        What was saved is loaded, and nobody else can read it.
+        The saved state is loaded again, and no other user can read the file.
         """
         saved = Saved(
             7, 99, {"u:1:2": Position(3, 5)}, (Send("a", to=2, content="\u2713\n"),)
@@ -55,7 +55,7 @@ class PositionsTests(SynchronousTestCase):
 
     def test_unsent(self) -> None:
         """
-        All that may be unsent is kept, whatever it is.
+        Unsent submissions of every kind are kept.
         """
         unsent = (
             Send("a", group=5, content="hi", kind=0),
@@ -68,7 +68,7 @@ class PositionsTests(SynchronousTestCase):
 
     def test_older(self) -> None:
         """
-        What an older version of this client left unsent is messages.
+        Unsent submissions of an older client are messages.
         """
         self.path.parent.mkdir()
         self.path.write_text(
@@ -80,7 +80,7 @@ class PositionsTests(SynchronousTestCase):
 
     def test_bad_files(self) -> None:
         """
-        A file that is not ours is named with the reason, and not overwritten.
+        A file that is not a position file is refused with its name and the reason.
         """
         self.path.parent.mkdir()
         for text in ("", "[]", "{", '{"version": 2}', '{"version":1,"user":"x"}'):
@@ -92,7 +92,7 @@ class PositionsTests(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_any_bytes(self, data: bytes) -> None:
         """
-        Whatever the file holds, it is loaded or refused.
+        A file with any bytes is loaded or refused.
         """
         self.path.parent.mkdir(exist_ok=True)
         self.path.write_bytes(data)
@@ -103,7 +103,7 @@ class PositionsTests(SynchronousTestCase):
 
     def test_cannot_write(self) -> None:
         """
-        Where the file cannot be written the reason names it.
+        The reason names a file that cannot be written.
         """
         self.path.parent.write_text("a file, no folder")
         with self.assertRaisesRegex(BadPositions, "p.json"):

@@ -1,5 +1,5 @@
 """
-Tests for the client with a server that keeps no numbers.
+Tests for the client with a server that does not number messages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def message(message_id: int, text: str = "hi") -> Deliver:
 
 class UnnumberedTests(SynchronousTestCase):
     """
-    What L{Unnumbered} keeps.
+    L{Unnumbered}.
     """
 
     def setUp(self) -> None:
@@ -33,7 +33,7 @@ class UnnumberedTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """
-        A message that comes twice is given once; another with its id, too.
+        A repeated message is given once, and so is another one with its id.
         """
         for one in (message(1), message(1), message(1, "other"), message(2)):
             self.inbound.delivered(one)
@@ -42,7 +42,7 @@ class UnnumberedTests(SynchronousTestCase):
 
     def test_no_room(self) -> None:
         """
-        What comes while the program takes nothing is lost, and that is counted.
+        Messages that arrive while the program has no room are lost, and counted.
         """
         self.room = 0
         self.inbound.delivered(message(1))
@@ -50,7 +50,7 @@ class UnnumberedTests(SynchronousTestCase):
 
     def test_read(self) -> None:
         """
-        What was seen is told once a connection, and again on the next.
+        A message that was seen is reported once on each connection.
         """
         self.inbound.read(U, 5)
         self.inbound.read(U, 6)
@@ -65,13 +65,13 @@ class UnnumberedTests(SynchronousTestCase):
 
 class UnnumberedClientTests(ClientCase):
     """
-    What a program sees.
+    The client, as a program sees it.
     """
 
     async def test_messages(self) -> None:
         """
-        Messages come without numbers, each once, also over a reconnect; nothing is
-        asked for, and what is seen is told by its id.
+        Messages arrive without seqs, each once, also after a reconnect; the client
+        syncs nothing, and reports seen messages by their ids.
         """
         client = self.client()
         client.start()
@@ -95,7 +95,7 @@ class UnnumberedClientTests(ClientCase):
 
     async def test_refused(self) -> None:
         """
-        Reading what there is not is refused with a reason, and nothing breaks.
+        Reading history is refused with a reason, and nothing else fails.
         """
         client = self.client()
         client.start()
@@ -108,7 +108,7 @@ class UnnumberedClientTests(ClientCase):
 
     async def test_turned(self) -> None:
         """
-        When a server begins to number its messages, they are asked for as ever.
+        When a server begins to number its messages, the client syncs them.
         """
         client = self.client()
         client.start()

@@ -76,7 +76,7 @@ class MessageReceived(Stored):
     @property
     def recalled(self) -> bool:
         """
-        Whether the sender recalled it; then it has no content.
+        True if the sender recalled the message, which then has no content.
         """
         return self.kind == RECALLED
 

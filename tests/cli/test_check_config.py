@@ -25,15 +25,14 @@ class CheckConfigTests(Folder):
 
     def test_good(self) -> None:
         """
-        A good file is said to be, with status 0.
+        A valid file leads to status 0.
         """
         file = str(self.file("[connect]\nheartbeat_s = 5\n"))
         self.assertEqual(self.run_with(file), (0, f"{file}: no mistakes\n", ""))
 
     def test_bad(self) -> None:
         """
-        The mistakes of both daemons are told on stderr, common ones once, with
-        status 2.
+        The mistakes of both daemons appear on stderr, common ones once, with status 2.
         """
         file = str(
             self.file(
@@ -47,7 +46,7 @@ class CheckConfigTests(Folder):
 
     def test_json(self) -> None:
         """
-        A script gets the mistakes as JSON, with the same status.
+        C{--json} prints the mistakes as JSON, with the same status.
         """
         file = str(self.file("[connect]\nlisten = 5\n"))
         status, out, _ = self.run_with("--json", file)
@@ -68,7 +67,8 @@ class CheckConfigTests(Folder):
 
     def test_show(self) -> None:
         """
-        What is in force is shown as a file that is itself good, secrets as stars.
+        C{--show} prints all settings as a file that is itself valid, with stars for
+        secrets.
         """
         secret = "s" * 40
         file = self.file(f'[connect]\ntoken.secret = "{secret}"\nheartbeat_s = 5\n')

@@ -31,12 +31,12 @@ def run(*arguments: str) -> Result:
 
 class OverviewTests(SynchronousTestCase):
     """
-    Finding one's way.
+    The overview of the commands.
     """
 
     def test_every_command_helps(self) -> None:
         """
-        Each command that the overview names says what it does.
+        Each command of the overview has a help.
         """
         overview = run("--help").output
         for name in COMMANDS:
@@ -61,7 +61,7 @@ class OverviewTests(SynchronousTestCase):
 
     def test_unknown_command(self) -> None:
         """
-        A command that there is not is a mistake of the command line.
+        An unknown command is a mistake of the command line.
         """
         result = run("chatt")
         self.assertEqual(result.exit_code, 2)
@@ -69,7 +69,7 @@ class OverviewTests(SynchronousTestCase):
 
     def test_completion(self) -> None:
         """
-        For each shell there is something to make it complete.
+        Each shell has a completion script.
         """
         for shell in ("bash", "zsh", "fish"):
             result = run("completion", shell)
@@ -100,7 +100,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         """
-        A user or a time that cannot be is named, with status 2, and makes no key.
+        The mistake about an invalid user or time has status 2, and no key is made.
         """
         place = ("--data-dir", str(self.folder))
         for arguments in (("0",), ("x",), (), ("1", "--user", "1"), ("9" * 19,)):
@@ -113,7 +113,7 @@ class TokenTests(SynchronousTestCase):
 
     def test_readable_key(self) -> None:
         """
-        A key that others can read is not used, and the reason names the file.
+        A key that other users can read is refused, and the reason names the file.
         """
         path = self.folder / "token.key"
         path.write_text("x" * 64)
@@ -125,13 +125,13 @@ class TokenTests(SynchronousTestCase):
 
 class StatusTests(SynchronousTestCase):
     """
-    What C{wsmsg status} shows of a daemon.
+    The text of C{wsmsg status}.
     """
 
     def test_counts(self) -> None:
         """
-        Of many counts those that are nothing are left out and counted; few are shown
-        as they are, and a no is always shown.
+        Of many counts, zeros are left out and counted; a few counts are all shown, and
+        false values always.
         """
         many = {"pushes": 3, **{f"count_{i}": 0 for i in range(9)}, "open": False}
         told = {"ready": True, "connect": {"users": 0, "upstream": many}}
@@ -151,12 +151,13 @@ class StatusTests(SynchronousTestCase):
 
 class UnreachableTests(SynchronousTestCase):
     """
-    Commands that ask a daemon that is not there.
+    Commands for a daemon that does not run.
     """
 
     def test_status(self) -> None:
         """
-        The status says which does not answer, where, and ends with 1.
+        The status names the daemon that does not answer and its address, and ends with
+        1.
         """
         place = ("--connect-admin", NOBODY, "--message-admin", NOBODY)
         result = run("status", *place)
@@ -167,7 +168,7 @@ class UnreachableTests(SynchronousTestCase):
 
     def test_dead_letters(self) -> None:
         """
-        Without Message the dead letters are a line on stderr and status 1.
+        Without Message, C{dead-letters} prints one line on stderr and ends with 1.
         """
         for command in (("list",), ("show", "3"), ("replay", "3"), ("replay", "--all")):
             result = run("dead-letters", *command, "--message-admin", NOBODY)
@@ -176,14 +177,14 @@ class UnreachableTests(SynchronousTestCase):
 
     def test_replay_what(self) -> None:
         """
-        A replay must say which, or all.
+        A replay needs numbers, or C{--all}.
         """
         self.assertEqual(run("dead-letters", "replay").exit_code, 2)
         self.assertEqual(run("dead-letters", "replay", "1", "--all").exit_code, 2)
 
     def test_chat_from_a_pipe(self) -> None:
         """
-        Lines that nobody accepts in time end with status 1 and the reason.
+        Lines that are not accepted in time lead to status 1 and the reason.
         """
         arguments = ["chat", "--user", "1", "--target", "2", "--token", "t"]
         arguments += ["--url", "ws://127.0.0.1:1", "--timeout", "1s"]
@@ -203,7 +204,7 @@ class UnreachableTests(SynchronousTestCase):
 
     def test_chat_mistakes(self) -> None:
         """
-        What cannot be is told before anything is tried.
+        Mistakes of the command line are reported before any connection.
         """
         chat = ("chat", "--user", "1", "--target", "2")
         self.assertEqual(run(*chat, "--url", "http://x").exit_code, 2)
@@ -217,7 +218,7 @@ class UnreachableTests(SynchronousTestCase):
 
 class HarmlessTests(SynchronousTestCase):
     """
-    Text of others on a terminal.
+    Text of other users on a terminal.
     """
 
     def test_escapes(self) -> None:
@@ -237,7 +238,7 @@ class HarmlessTests(SynchronousTestCase):
     @given(st.text())
     def test_one_line(self, text: str) -> None:
         """
-        Whatever it is, it is one line without control characters.
+        Any text becomes one line without control characters.
         """
         shown = harmless(text)
         self.assertFalse(any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown))

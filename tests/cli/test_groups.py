@@ -1,5 +1,5 @@
 """
-Tests for C{wsmsg groups}: its command line, and what it does with an answer.
+Tests for C{wsmsg groups}: its command line and its output.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def run(*arguments: str) -> Result:
 
 class LineTests(SynchronousTestCase):
     """
-    What is typed.
+    The command line.
     """
 
     def test_help(self) -> None:
         """
-        Every command tells what it does, what it takes, and has C{--json}.
+        Every command has a help with its arguments and C{--json}.
         """
         for name in groups.commands:
             result = run("groups", name, "--help")
@@ -45,7 +45,7 @@ class LineTests(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         """
-        What cannot be is named, with status 2, and nobody is asked.
+        Mistakes have status 2, and no connection is made.
         """
         for arguments, word in (
             (("create", "Us"), "--user"),
@@ -66,7 +66,7 @@ class LineTests(SynchronousTestCase):
 
     def test_chat(self) -> None:
         """
-        A chat is with a user or in a group, not both and not neither.
+        A chat is either with a user or in a group.
         """
         for arguments in ((), ("--target", "2", "--group", "5")):
             result = run("chat", "--user", "1", *arguments)
@@ -87,7 +87,7 @@ class LineTests(SynchronousTestCase):
 
     def test_nobody_there(self) -> None:
         """
-        Where nobody answers, the command gives up in time and says why.
+        Without an answer, the command fails in time with the reason.
         """
         # In a process of its own, which may end its event loop.
         ran = subprocess.run(
@@ -106,7 +106,7 @@ class LineTests(SynchronousTestCase):
 
 class TaskTests(AsyncioCase):
     """
-    One thing done with a client.
+    One task of a client.
     """
 
     async def asyncSetUp(self) -> None:
@@ -130,7 +130,7 @@ class TaskTests(AsyncioCase):
 
     async def test_refused(self) -> None:
         """
-        What the server refuses is told with its code, as a failure.
+        A refusal of the server is a failure with its code.
         """
         running, link = await self.begun("add", group=5, members=(7,))
         frame = await link.next(frames.ChangeGroup)
@@ -141,7 +141,7 @@ class TaskTests(AsyncioCase):
 
     async def test_connection_breaks(self) -> None:
         """
-        A connection that breaks in between is not noticed.
+        A lost connection in between does not fail the task.
         """
         running, link = await self.begun(
             "create", name="Us", members=(7,), history=False, client_id="a"
@@ -157,7 +157,7 @@ class TaskTests(AsyncioCase):
 
     async def test_list(self) -> None:
         """
-        The list has groups only, with what they are, harmless for a terminal.
+        The list has only groups, with their names safe for a terminal.
         """
         running, link = await self.begun("list")
         asked = await link.next(frames.Conversations)

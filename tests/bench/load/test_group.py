@@ -11,13 +11,13 @@ from tests.asyncio_case import AsyncioCase
 from tests.bench.load.doubles import ManualTime, MemoryTransport
 from tests.bench.load.test_pairs import KEY, RUN, give, sent
 from wsmsg.bench.load.connecting import LoadFailed
-from wsmsg.bench.load.group import CircleAccount, GroupLoad, MemberPeer
+from wsmsg.bench.load.group import GroupAccount, GroupLoad, MemberPeer
 from wsmsg.bench.load.measurements import Recorder
 from wsmsg.model import group_conversation, group_of
 from wsmsg.rpc.client_pb2 import Accepted, Deliver, Receipt, Rejected
 
 
-class CircleTests(AsyncioCase):
+class GroupLoadTests(AsyncioCase):
     """
     The frames that a group sends, and its reactions to answers.
     """
@@ -31,7 +31,7 @@ class CircleTests(AsyncioCase):
         Make connected members with the users 5, 6 and so on.
         """
         self.members = [self.member() for _ in range(count)]
-        self.circle = GroupLoad(
+        self.group_load = GroupLoad(
             self.members,
             self.clock,
             mask=KEY,
@@ -78,14 +78,14 @@ class CircleTests(AsyncioCase):
         Make a created group.
         """
         self.gather(count, window)
-        making = asyncio.ensure_future(self.circle.make())
+        making = asyncio.ensure_future(self.group_load.make())
         await self.turn()
         give(self.members[0], accepted=Accepted(client_id=f"{RUN}-group"))
         for member in self.members:
             self.told(member)
         await making
         self.written()
-        self.tape = self.circle.tape = Recorder(100.0, 110.0, {})
+        self.recorder = self.group_load.recorder = Recorder(100.0, 110.0, {})
 
     def told(self, member: MemberPeer) -> None:
         """
@@ -105,7 +105,7 @@ class CircleTests(AsyncioCase):
         The first member creates the group of all; it is ready when all were told.
         """
         self.gather()
-        making = asyncio.ensure_future(self.circle.make())
+        making = asyncio.ensure_future(self.group_load.make())
         await self.turn()
         (frame,) = self.written()
         self.assertEqual(list(frame.create_group.members), [6, 7])
@@ -121,7 +121,7 @@ class CircleTests(AsyncioCase):
         Members beyond the limit of one change are added by further changes.
         """
         self.gather(2500)
-        making: asyncio.Future[None] = asyncio.ensure_future(self.circle.make())
+        making: asyncio.Future[None] = asyncio.ensure_future(self.group_load.make())
         await self.turn()
         (frame,) = self.written()
         self.assertEqual(len(frame.create_group.members), 1000)
@@ -138,7 +138,7 @@ class CircleTests(AsyncioCase):
         If the server refuses to create the group, the load ends with the reason.
         """
         self.gather()
-        making = asyncio.ensure_future(self.circle.make())
+        making = asyncio.ensure_future(self.group_load.make())
         await self.turn()
         no = Rejected(client_id=f"{RUN}-group", code="not_found", reason="no groups")
         give(self.members[0], rejected=no)
@@ -158,7 +158,7 @@ class CircleTests(AsyncioCase):
         last of them are timed.
         """
         await self.made()
-        self.circle.refill()
+        self.group_load.refill()
         (frame,) = self.written()
         self.assertEqual(frame.send.group, self.group)
         give(self.members[0], accepted=Accepted(client_id=frame.send.client_id))
@@ -166,8 +166,8 @@ class CircleTests(AsyncioCase):
             self.assertEqual(self.written(), [])
             self.clock.now += 1
             self.deliver(index, 0, 2)
-        self.assertEqual(list(self.tape.latencies), [1.0, 2.0, 3.0])
-        self.assertEqual(list(self.tape.to_all), [3.0])
+        self.assertEqual(list(self.recorder.latencies), [1.0, 2.0, 3.0])
+        self.assertEqual(list(self.recorder.to_all), [3.0])
         (frame,) = self.written()
         self.assertEqual(frame.send.client_id, f"{RUN}{1:012x}")
 
@@ -177,7 +177,7 @@ class CircleTests(AsyncioCase):
         """
         await self.made()
         give(self.members[1], receipt=Receipt(user=6))
-        self.assertEqual(self.tape.count, 0)
+        self.assertEqual(self.recorder.count, 0)
 
     async def test_rejected(self) -> None:
         """
@@ -185,7 +185,7 @@ class CircleTests(AsyncioCase):
         asks.
         """
         await self.made()
-        self.circle.refill()
+        self.group_load.refill()
         (frame,) = self.written()
         no = Rejected(
             client_id=frame.send.client_id, code="overloaded", retry_after_ms=500
@@ -194,7 +194,7 @@ class CircleTests(AsyncioCase):
         self.assertEqual(self.written(), [])
         self.clock.advance(0.5)
         self.assertEqual(len(self.written()), 1)
-        self.assertEqual(self.circle.account.totals().rejected, {"overloaded": 1})
+        self.assertEqual(self.group_load.account.totals().rejected, {"overloaded": 1})
 
     async def test_progress(self) -> None:
         """
@@ -202,12 +202,12 @@ class CircleTests(AsyncioCase):
         """
         await self.made()
         for _ in range(10):
-            self.circle.report_progress()
+            self.group_load.report_progress()
         for index in range(3):
             (frame,) = self.written(index)
             self.assertEqual(frame.delivered.seq, 1)
         for _ in range(10):
-            self.circle.report_progress()
+            self.group_load.report_progress()
         self.assertEqual(self.written(1), [])
 
 
@@ -217,7 +217,7 @@ class AccountTests(AsyncioCase):
     """
 
     def setUp(self) -> None:
-        self.account = CircleAccount(2)
+        self.account = GroupAccount(2)
 
     def deliver(self, *came: tuple[int, int, int]) -> None:
         """

@@ -91,7 +91,7 @@ class PairTests(SynchronousTestCase):
             size=200,
             window=2,
         )
-        self.tape = self.pair.tape = Recorder(0.0, 1000.0, {})
+        self.recorder = self.pair.recorder = Recorder(0.0, 1000.0, {})
 
     def from_sender(self) -> list[Send]:
         """
@@ -127,7 +127,7 @@ class PairTests(SynchronousTestCase):
         self.deliver(first, 1)
         (third,) = self.from_sender()
         self.assertEqual(third.client_id, f"{RUN}{2:012x}")
-        self.assertEqual(list(self.tape.latencies), [0.5])
+        self.assertEqual(list(self.recorder.latencies), [0.5])
 
     def test_scheduled(self) -> None:
         """
@@ -139,8 +139,8 @@ class PairTests(SynchronousTestCase):
         self.time.now = 101.5
         self.accept(send)
         self.deliver(send, 1)
-        self.assertEqual(list(self.tape.latencies), [2.5])
-        self.assertEqual(list(self.tape.lateness), [1.0])
+        self.assertEqual(list(self.recorder.latencies), [2.5])
+        self.assertEqual(list(self.recorder.lateness), [1.0])
         self.assertEqual(self.from_sender(), [])
 
     def test_rejected(self) -> None:
@@ -185,7 +185,7 @@ class PairTests(SynchronousTestCase):
         self.deliver(first, 1)
         self.deliver(first, 1)
         self.assertEqual(self.pair.account.totals().doubled, 1)
-        self.assertEqual(self.tape.count, 1)
+        self.assertEqual(self.recorder.count, 1)
 
     def test_other_frames(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-Tests for what the chat shows and for what it sends from a pipe.
+Tests for the lines that the chat shows, and for the chat from a pipe.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def message(seq: int, text: str, *, mine: bool = False, client_id: str = "") -> 
 
 class ViewTests(SynchronousTestCase):
     """
-    What the chat shows.
+    The lines that the chat shows.
     """
 
     def setUp(self) -> None:
@@ -64,7 +64,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_marks(self) -> None:
         """
-        A message of ours goes from on its way over accepted and delivered to read.
+        An own message goes from sent over accepted and delivered to read.
         """
         self.view.sending("a", "hello", 1)
         self.assertEqual(self.shown(), [("hello", "\u2026")])
@@ -78,7 +78,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A message that was refused stays, with the reason.
+        A refused message stays, with the reason.
         """
         self.view.sending("a", "hello", 1)
         self.view.refused("a", "forbidden: no")
@@ -86,7 +86,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        What is not numbered yet stays below what is.
+        Messages without a number stay below numbered ones.
         """
         self.view.sending("a", "mine", 1)
         self.view.event(message(1, "theirs"))
@@ -94,7 +94,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_history_and_live(self) -> None:
         """
-        A message that is in the history and comes again is shown once.
+        A message that is in the history and arrives live is shown once.
         """
         self.view.history([message(1, "a"), message(2, "b")])
         self.view.event(message(2, "b"))
@@ -103,7 +103,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_typing(self) -> None:
         """
-        Somebody types until they say it or stop.
+        The typing mark ends with a message, or with a pause.
         """
         self.view.event(TypingReceived(U, 2))
         self.assertTrue(self.view.typing)
@@ -115,7 +115,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_connection(self) -> None:
         """
-        The state of the connection and of the other is shown.
+        The states of the connection and of the other user are shown.
         """
         self.view.event(Connected(1, "s"))
         self.view.event(PresenceChanged(2, True, 0))
@@ -126,7 +126,7 @@ class ViewTests(SynchronousTestCase):
 
     def test_harmless(self) -> None:
         """
-        What others write moves no cursor.
+        Text of other users cannot move the cursor.
         """
         self.view.event(message(1, "a\x1b[2Jb"))
         self.assertEqual(self.view.entries[0].text, "a\u241b[2Jb")
@@ -134,7 +134,7 @@ class ViewTests(SynchronousTestCase):
 
 class GroupViewTests(SynchronousTestCase):
     """
-    What the chat shows of a group, and of what was taken back.
+    Groups and recalls in the chat.
     """
 
     def setUp(self) -> None:
@@ -160,7 +160,7 @@ class GroupViewTests(SynchronousTestCase):
 
     def test_changes(self) -> None:
         """
-        Who made the group, came, was removed and left stands between the messages.
+        The creation of a group and its members' changes appear between the messages.
         """
         self.event(GroupChanged, created=True, name="U\x1bs", added=(2, 1))
         self.event(MessageReceived, content="hi", kind=1)
@@ -181,8 +181,7 @@ class GroupViewTests(SynchronousTestCase):
 
     def test_recalled(self) -> None:
         """
-        A message that is taken back stands there without its text, from then on and
-        in the history.
+        A recalled message stays without its text, live and in the history.
         """
         self.event(MessageReceived, content="oh", kind=1)
         self.event(MessageReceived, content="", kind=RECALLED)
@@ -192,7 +191,7 @@ class GroupViewTests(SynchronousTestCase):
 
     def test_last_own(self) -> None:
         """
-        The last message of ours that is there still is the one to take back.
+        The last own message that is not recalled is the one that C{/recall} recalls.
         """
         self.assertEqual(self.view.last_own(), 0)
         for _ in range(2):
@@ -204,7 +203,7 @@ class GroupViewTests(SynchronousTestCase):
 
     def test_elsewhere(self) -> None:
         """
-        What happens in other conversations is told with where that is.
+        Events of other conversations name the conversation.
         """
         self.event(MessageReceived, "g:6", content="psst", kind=1)
         self.event(MessageReceived, "u:1:2", content="psst", kind=1)
@@ -220,7 +219,7 @@ class GroupViewTests(SynchronousTestCase):
 
 class PipeTests(AsyncioCase):
     """
-    Each line a message.
+    The chat from a pipe.
     """
 
     async def asyncSetUp(self) -> None:
@@ -244,7 +243,7 @@ class PipeTests(AsyncioCase):
 
     async def test_all_accepted(self) -> None:
         """
-        Lines are sent in order, empty ones passed over, and each is confirmed.
+        Lines are sent in order, empty ones are skipped, and each is confirmed.
         """
         sending = self.send(b"one\r\n\ntwo")
         link = await self.server.connection(welcome())
@@ -276,7 +275,7 @@ class PipeTests(AsyncioCase):
 
     async def test_one_refused(self) -> None:
         """
-        A line that is refused does not stop the others, and is named at the end.
+        A refused line does not stop the others, and is named at the end.
         """
         sending = self.send(b"one\n\xff\ntwo\n", as_json=True)
         link = await self.server.connection(welcome())

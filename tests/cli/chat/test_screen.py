@@ -61,20 +61,20 @@ class ScreenTests(AsyncioCase):
 
     def lines(self) -> list[str]:
         """
-        What is on the screen.
+        The lines on the screen.
         """
         return "".join(part[1] for part in self.screen._lines()).split("\n")
 
     async def quit(self) -> None:
         """
-        Leave.
+        Leave the chat.
         """
         self.keys.send_text("/quit\r")
         await self.running
 
     async def test_shown(self) -> None:
         """
-        Each line says whose it is, and one of ours its number.
+        Each line has its sender, and an own line its number.
         """
         self.keys.send_text("hello\r")
         frame = await self.link.next(frames.Send)
@@ -89,7 +89,7 @@ class ScreenTests(AsyncioCase):
 
     async def test_recall(self) -> None:
         """
-        The last message of ours is taken back, or the one whose number is given.
+        The last own message is recalled, or the one of the given number.
         """
         for typed, seq in (("/recall\r", 2), ("/recall 1\r", 1), ("/recall #2\r", 2)):
             self.keys.send_text(typed)
@@ -105,7 +105,7 @@ class ScreenTests(AsyncioCase):
 
     async def test_members(self) -> None:
         """
-        Who is in the group is told.
+        C{/members} lists the members of the group.
         """
         self.keys.send_text("/members\r")
         asked = await self.link.next(frames.Members)

@@ -1,5 +1,5 @@
 """
-Tests for the chat where the server keeps no numbers.
+Tests for the chat with a server without numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ URL = "ws://server.example/"
 
 class UnnumberedScreenTests(AsyncioCase):
     """
-    A chat of two.
+    A chat of two users.
     """
 
     async def asyncSetUp(self) -> None:
@@ -47,8 +47,8 @@ class UnnumberedScreenTests(AsyncioCase):
 
     async def test_chat(self) -> None:
         """
-        The chat says that there are no numbers, asks for no history, shows each
-        message once, and tells which were seen.
+        The chat says that there are no numbers, asks for no history, shows each message
+        once, and reports the read ones.
         """
         one = Deliver("u:1:2", 0, 77, 2, "from two", 1, 1)
         self.link.give(one, one)

@@ -1,5 +1,5 @@
 """
-Tests for what the demo plays and how it judges.
+Tests for the script of the demo, its checks and its ports.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def seen(*rows: tuple[int, int, str]) -> list[str]:
 
 class ScriptTests(SynchronousTestCase):
     """
-    The text on disk.
+    The script file.
     """
 
     def test_ours(self) -> None:
         """
-        The text that comes along can be played, and has a crash in the middle.
+        The built-in script can be played, and has a crash in the middle.
         """
         script = read_script(None)
         away = [line.away for line in script.lines]
@@ -46,7 +46,7 @@ class ScriptTests(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         """
-        A text that cannot be played is refused with the line.
+        The mistake about a script that cannot be played has the line.
         """
         for text, reason in (
             ("Ada: a\nBen: b\nCy: c", "f, line 3: Cy is a third"),
@@ -59,7 +59,7 @@ class ScriptTests(SynchronousTestCase):
 
     def test_no_such_file(self) -> None:
         """
-        A file that is not there is one line and status 1.
+        A missing file is one line and status 1.
         """
         result = run("demo", "--once", "--script", "/nowhere/x.txt")
         self.assertEqual(result.exit_code, 1)
@@ -68,12 +68,12 @@ class ScriptTests(SynchronousTestCase):
 
 class JudgeTests(SynchronousTestCase):
     """
-    Whether every message came exactly once and in order.
+    The check that every message arrived exactly once and in order.
     """
 
     def test_right(self) -> None:
         """
-        All messages with the following numbers are right, whoever was first.
+        Consecutive numbers pass, whichever user wrote first.
         """
         self.assertEqual(seen((5, 0, "a"), (6, 1, "b"), (7, 0, "c")), [])
         self.assertEqual(seen((5, 1, "b"), (6, 0, "a"), (7, 0, "c")), [])
@@ -97,7 +97,7 @@ class JudgeTests(SynchronousTestCase):
 
 class PortsTests(SynchronousTestCase):
     """
-    Where the demo listens.
+    The ports of the demo.
     """
 
     def test_taken(self) -> None:

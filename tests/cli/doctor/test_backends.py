@@ -32,7 +32,7 @@ class BackendTests(SynchronousTestCase):
 
     def found(self, text: str, *away: int) -> list[tuple[str, str, str]]:
         """
-        Level, subject and text of each finding, while nobody listens at some ports.
+        Level, subject and text of each finding, while nothing listens at some ports.
         """
         folder = Path(tempfile.mkdtemp(prefix="wsmsg-test-"))
         self.addCleanup(shutil.rmtree, folder)
@@ -43,7 +43,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_all_there(self) -> None:
         """
-        Each server is named with the setting that names it.
+        Each server is named with its setting.
         """
         found = self.found(_MANY)
         self.assertEqual({level for level, _, _ in found}, {"ok"})
@@ -60,7 +60,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_one_broker_away(self) -> None:
         """
-        One of several is a warning, all of them a problem.
+        One unreachable broker of several is a warning, all of them a problem.
         """
         [journal, *_] = self.found(_MANY, 9002)
         self.assertEqual(
@@ -71,7 +71,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_store_away(self) -> None:
         """
-        A store that cannot be reached is a problem, with its address and the reason.
+        An unreachable store is a problem, with its address and the reason.
         """
         self.assertIn(
             ("problem", "message.store", "127.0.0.1:9003: refused"),
@@ -80,7 +80,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_embedded(self) -> None:
         """
-        Settings that need no server say so.
+        Settings without servers have a finding that says so.
         """
         [(level, _, text)] = self.found("")
         self.assertEqual(level, "ok")
@@ -95,7 +95,7 @@ class BackendTests(SynchronousTestCase):
 
     def test_reach(self) -> None:
         """
-        What listens can be reached, what does not cannot.
+        A listening port is reachable, another is not.
         """
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = Address("127.0.0.1", server.getsockname()[1])

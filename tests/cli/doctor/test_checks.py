@@ -33,7 +33,7 @@ def _told(document: dict[str, Any], url: str) -> dict[str, Any]:
 
 class DoctorTests(SynchronousTestCase):
     """
-    What is found, and what is said to do.
+    Findings and their remedies.
     """
 
     def setUp(self) -> None:
@@ -64,13 +64,13 @@ class DoctorTests(SynchronousTestCase):
 
     def test_plugins(self) -> None:
         """
-        Here twistd knows both daemons.
+        twistd finds both daemons.
         """
         self.assertEqual(levels(checks.plugins()), ["ok"])
 
     def test_folder(self) -> None:
         """
-        A key that others can read is a problem; a folder that is not there is not.
+        A key that other users can read is a problem; a missing folder is not.
         """
         self.assertEqual(levels(checks.folder(self.folder / "new" / "er")), ["ok"])
         self.assertEqual(levels(checks.folder(self.folder)), ["ok"])
@@ -82,20 +82,20 @@ class DoctorTests(SynchronousTestCase):
 
     def test_full_disk(self) -> None:
         """
-        A disk that is nearly full is a problem before it is full.
+        A nearly full disk is a problem.
         """
         usage = SimpleNamespace(free=1000)
         self.assertEqual(levels(checks.disk(self.folder, lambda _: usage)), ["problem"])
 
     def test_wrong_clock(self) -> None:
         """
-        A clock in the last century makes every token wrong.
+        A clock in the last century is a problem.
         """
         self.assertEqual(levels(checks.clock(0.0)), ["problem"])
 
     def test_daemon_gone(self) -> None:
         """
-        A daemon that does not answer is a problem, with how to start it.
+        A daemon that does not answer is a problem, with the command that starts it.
         """
         (found,) = checks.daemon("message", "http://127.0.0.1:1", nobody)
         self.assertEqual(found.level, "problem")
@@ -103,7 +103,8 @@ class DoctorTests(SynchronousTestCase):
 
     def test_daemon_waits(self) -> None:
         """
-        A daemon that is not ready says for what it waits, and the last failure.
+        The finding about a daemon that is not ready names the dependency and its last
+        error.
         """
         dependency = {
             "name": "message 127.0.0.1:22004",
@@ -124,7 +125,7 @@ class DoctorTests(SynchronousTestCase):
 
     def test_backends(self) -> None:
         """
-        What is wrong with Kafka, MongoDB or Redis comes with what to do about it.
+        Problems with Kafka, MongoDB and Redis have remedies.
         """
         for name, error, words in (
             ("journal", "no broker can be reached (_TRANSPORT: a:9092)", "start Kafka"),

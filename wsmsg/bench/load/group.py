@@ -26,7 +26,7 @@ _TURNS = 10
 _SEEN = 64
 
 
-class CircleAccount:
+class GroupAccount:
     """
     The messages of one sender to all members, by number.
 
@@ -153,35 +153,35 @@ class MemberPeer(ChatPeer):
     @ivar seq: the last number that the member had; 0: it has no group yet.
     """
 
-    circle: GroupLoad | None = None
+    group_load: GroupLoad | None = None
     index = 0
     seq = reported = 0
     asked: asyncio.Future[None] | None = None
 
     def received(self, data: bytes, start: int, end: int) -> None:
-        kind, circle = data[start], self.circle
-        if kind == encoding.DELIVER and circle is not None:
-            circle.delivered(self, data, start, end)
-        elif kind == encoding.ACCEPTED and circle is not None:
+        kind, group_load = data[start], self.group_load
+        if kind == encoding.DELIVER and group_load is not None:
+            group_load.delivered(self, data, start, end)
+        elif kind == encoding.ACCEPTED and group_load is not None:
             if self.asked is None:
-                circle.account.accept(encoding.accepted_number(data, start))
+                group_load.account.accept(encoding.accepted_number(data, start))
             elif not self.asked.done():
                 self.asked.set_result(None)
-        elif kind == encoding.REJECTED and circle is not None:
-            self._rejected(circle, data[start:end])
+        elif kind == encoding.REJECTED and group_load is not None:
+            self._rejected(group_load, data[start:end])
         elif kind != encoding.RECEIPT:
             super().received(data, start, end)
 
-    def _rejected(self, circle: GroupLoad, data: bytes) -> None:
+    def _rejected(self, group_load: GroupLoad, data: bytes) -> None:
         if self.asked is None:
-            circle.rejected(*encoding.rejected(data))
+            group_load.rejected(*encoding.rejected(data))
         elif not self.asked.done():
             code, reason = encoding.refusal(data)
             self.asked.set_exception(LoadFailed(f"no group: {code}: {reason}"))
 
     def received_all(self) -> None:
-        if self.circle is not None:
-            self.circle.refill()
+        if self.group_load is not None:
+            self.group_load.refill()
 
 
 class GroupLoad(Loop):
@@ -191,7 +191,7 @@ class GroupLoad(Loop):
     @param members: connected; the user of the first, and the others after it.
     """
 
-    account: CircleAccount
+    account: GroupAccount
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class GroupLoad(Loop):
         self._request = f"{run}-group"
         group = group_of(first_user, self._request)
         template = encoding.SendTemplate(mask, run, 0, size, group=group)
-        account = CircleAccount(len(members))
+        account = GroupAccount(len(members))
         super().__init__(template.frame, window, clock, account)
         self.account = account
         self.all_joined = asyncio.get_running_loop().create_future()
@@ -221,7 +221,7 @@ class GroupLoad(Loop):
         self._transport = members[0].transport
         self._joined = self._turn = 0
         for index, member in enumerate(members):
-            member.circle, member.index = self, index
+            member.group_load, member.index = self, index
 
     async def make(self) -> None:
         """
@@ -268,12 +268,12 @@ class GroupLoad(Loop):
         if number < 0:
             return
         came = self.account.deliver(member.index, number, seq)
-        if came is not None and self.tape is not None:
+        if came is not None and self.recorder is not None:
             due_s, whole = came
             now_s = self._time()
-            self.tape.delivered(due_s, now_s)
+            self.recorder.delivered(due_s, now_s)
             if whole:
-                self.tape.whole(due_s, now_s)
+                self.recorder.whole(due_s, now_s)
 
     def _join(self) -> None:
         self._joined += 1

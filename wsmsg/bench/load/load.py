@@ -122,7 +122,7 @@ class Load:
 
     async def _make_group(self) -> None:
         plan, members = self._plan, [peer for _, peer in sorted(self._members.items())]
-        circle = GroupLoad(
+        group_load = GroupLoad(
             members,
             self._loop,
             mask=self._connections.mask,
@@ -131,8 +131,8 @@ class Load:
             size=plan.size,
             window=self._window,
         )
-        await circle.make()
-        self._loops.append(circle)
+        await group_load.make()
+        self._loops.append(group_load)
 
     @property
     def _window(self) -> int:
@@ -143,11 +143,11 @@ class Load:
         start_s = self._loop.time()
         begin_s = start_s + plan.warm_s
         end_s = begin_s + plan.seconds
-        tape = Recorder(begin_s, end_s, plan.pids)
+        recorder = Recorder(begin_s, end_s, plan.pids)
         for loop in self._loops:
-            loop.tape = tape
+            loop.recorder = recorder
         tasks = [
-            asyncio.create_task(self._progress(tape)),
+            asyncio.create_task(self._progress(recorder)),
             asyncio.create_task(self._acknowledge()),
             asyncio.create_task(self._send(start_s)),
         ]
@@ -156,9 +156,9 @@ class Load:
         gc.disable()  # its pauses would count as the server's
         try:
             await self._until(begin_s)
-            tape.mark(self._loop.time())
+            recorder.mark(self._loop.time())
             await self._until(end_s)
-            tape.mark(self._loop.time())
+            recorder.mark(self._loop.time())
             for loop in self._loops:
                 loop.finish()
             await self._drain()
@@ -166,19 +166,19 @@ class Load:
             gc.enable()
             for task in tasks:
                 task.cancel()
-        return self._result(tape)
+        return self._result(recorder)
 
-    def _result(self, tape: Recorder) -> LoadResult:
+    def _result(self, recorder: Recorder) -> LoadResult:
         return LoadResult(
-            seconds=round(tape.seconds, 3),
-            delivered=tape.measured,
-            latency=spread(tape.latencies),
-            to_all=spread(tape.to_all),
-            lateness=spread(tape.lateness),
+            seconds=round(recorder.seconds, 3),
+            delivered=recorder.measured,
+            latency=spread(recorder.latencies),
+            to_all=spread(recorder.to_all),
+            lateness=spread(recorder.lateness),
             totals=total([loop.account for loop in self._loops]),
-            usage=tape.usage(),
-            own_cpu_s=round(tape.own_cpu_s, 3),
-            others_cpu_s=round(tape.others_cpu_s, 3),
+            usage=recorder.usage(),
+            own_cpu_s=round(recorder.own_cpu_s, 3),
+            others_cpu_s=round(recorder.others_cpu_s, 3),
             connections=len(self._connections.peers),
             closed=dict(self._connections.closed),
             other_frames=dict(self._connections.other_frames),
@@ -212,12 +212,14 @@ class Load:
             for loop in self._loops:
                 loop.report_progress()
 
-    async def _progress(self, tape: Recorder) -> None:
+    async def _progress(self, recorder: Recorder) -> None:
         before = 0
         while True:
             await asyncio.sleep(_PROGRESS_S)
-            self._tell(f"{(tape.count - before) / _PROGRESS_S:.0f} messages a second")
-            before = tape.count
+            self._tell(
+                f"{(recorder.count - before) / _PROGRESS_S:.0f} messages a second"
+            )
+            before = recorder.count
 
     async def _drain(self) -> None:
         until_s = self._loop.time() + self._plan.drain_s
@@ -235,19 +237,19 @@ class Load:
         before = await self._settled_memory()
         await self._stay(plan.count)
         after = await self._settled_memory()
-        tape = Recorder(0.0, 0.0, plan.pids)
-        tape.mark(self._loop.time())
+        recorder = Recorder(0.0, 0.0, plan.pids)
+        recorder.mark(self._loop.time())
         self._tell(f"{plan.count} connections stay for {plan.seconds:.0f} s")
         await asyncio.sleep(plan.seconds)
-        tape.mark(self._loop.time())
+        recorder.mark(self._loop.time())
         usage = {
             name: Usage(used.cpu_s, before[name], after[name])
-            for name, used in tape.usage().items()
+            for name, used in recorder.usage().items()
         }
         return LoadResult(
-            seconds=round(tape.seconds, 3),
+            seconds=round(recorder.seconds, 3),
             usage=usage,
-            others_cpu_s=round(tape.others_cpu_s, 3),
+            others_cpu_s=round(recorder.others_cpu_s, 3),
             connections=len(connections.peers) - sum(connections.closed.values()),
             closed=dict(connections.closed),
             other_frames=dict(connections.other_frames),

@@ -40,7 +40,7 @@ class Loop:
     Keeps a window full, or sends at given times.
 
     @ivar window: most messages in flight; 0: sends only what is due.
-    @ivar tape: L{None} until the load begins.
+    @ivar recorder: L{None} until the load begins.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Loop:
     ):
         self.account = account
         self.window = window
-        self.tape: Recorder | None = None
+        self.recorder: Recorder | None = None
         self._frame = frame
         self._clock = clock
         self._time = clock.time
@@ -64,7 +64,7 @@ class Loop:
         Send as many as the window has room for, in one write.
         """
         free = self.window - self.account.in_flight
-        if free > 0 and self.tape is not None and not self._held:
+        if free > 0 and self.recorder is not None and not self._held:
             self._send([self._time()] * free)
 
     def send_due(self, due: list[float]) -> None:
@@ -72,10 +72,10 @@ class Loop:
         Send the messages that were due at these times.
         """
         self._send(due)
-        if self.tape is not None:
+        if self.recorder is not None:
             now_s = self._time()
             for due_s in due:
-                self.tape.written(due_s, now_s)
+                self.recorder.written(due_s, now_s)
 
     def finish(self) -> None:
         """
@@ -119,8 +119,8 @@ class _OneToOne(Loop):
 
     def _arrived(self, number: int, seq: int) -> None:
         due_s = self.account.deliver(number, seq)
-        if due_s is not None and self.tape is not None:
-            self.tape.delivered(due_s, self._time())
+        if due_s is not None and self.recorder is not None:
+            self.recorder.delivered(due_s, self._time())
 
 
 class EchoLoop(_OneToOne):

@@ -27,7 +27,7 @@ class GatherTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        The results are in the order of the calls, whichever ends first.
+        The results come in the order of the calls, whichever ends first.
         """
         first: Deferred[int] = Deferred()
         gathered = gather([first, succeed(2)])
@@ -37,8 +37,8 @@ class GatherTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        The first failure is the failure of all, as it was raised, and others that come
-        later are not reported as unhandled.
+        The failure of the first call that fails is passed on as it was raised, and
+        later failures are not reported as unhandled.
         """
         late: Deferred[int] = Deferred()
         calls: list[Deferred[Any]] = [late, gather([fail(Unavailable("away"))])]
@@ -55,7 +55,7 @@ class GatherTests(SynchronousTestCase):
 
     def test_both(self) -> None:
         """
-        Two results of different types make a pair.
+        Two results of different types are returned as a pair.
         """
         pair = Deferred.fromCoroutine(both(found(1), succeed("b")))
         self.assertEqual(self.successResultOf(pair), ([1], "b"))

@@ -1,5 +1,5 @@
 """
-Something that is kept open.
+Tests for L{wsmsg.dependency.reopen}.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wsmsg.errors import Unavailable
 
 class Telling(Dependency):
     """
-    Whoever hears from it that an attempt failed stops the attempts.
+    A dependency with a listener that ends the attempts at the first failure.
     """
 
     end: Callable[[], Deferred[None]]
@@ -30,12 +30,12 @@ class Telling(Dependency):
 
 class ReopeningTests(SynchronousTestCase):
     """
-    When it is stopped.
+    Stopping.
     """
 
     def test_stopped_by_the_news(self) -> None:
         """
-        Who stops it on hearing that an attempt failed has seen the last one.
+        A listener that stops the attempts when one fails has seen the last one.
         """
         clock = Clock()
         dependency = Telling("thing", clock)

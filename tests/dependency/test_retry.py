@@ -1,5 +1,5 @@
 """
-How long to wait before the next attempt.
+Tests for L{wsmsg.dependency.retry}.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class RetryTests(TestCase):
 
     def test_grows_to_the_cap(self) -> None:
         """
-        Each wait is longer than the one before by the factor, up to the cap.
+        Each delay is longer than the one before by the factor, up to the cap.
         """
         policy = retry_policy(
             RetrySettings(first_s=0.5, factor=2, cap_s=3, jitter=0.2), middle
@@ -57,7 +57,7 @@ class RetryTests(TestCase):
         self, failures: int, first: float, factor: float, cap: float, jitter: float
     ) -> None:
         """
-        Whatever the settings, a wait is never negative nor longer than the cap and
+        Whatever the settings, a delay is neither negative nor longer than the cap and
         its jitter.
         """
         settings = RetrySettings(first_s=first, factor=factor, cap_s=cap, jitter=jitter)
@@ -68,7 +68,7 @@ class RetryTests(TestCase):
 
     def test_jitter(self) -> None:
         """
-        Two daemons that failed together do not come back together.
+        Two daemons that fail together do not return together.
         """
         policy = retry_policy(RetrySettings(jitter=0.5))
         self.assertGreater(len({policy(3) for _ in range(20)}), 1)

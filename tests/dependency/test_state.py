@@ -1,5 +1,5 @@
 """
-The state of one thing that a daemon needs.
+Tests for L{wsmsg.dependency.state}.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class DependencyTests(TestCase):
 
     def test_failures(self) -> None:
         """
-        While it cannot be reached it is connecting, with the number of attempts,
+        A dependency that cannot be reached is connecting, with the number of attempts,
         the last reason and the time of the next attempt.
         """
         self.dependency.attempting()
@@ -44,7 +44,7 @@ class DependencyTests(TestCase):
 
     def test_attempt_has_no_next(self) -> None:
         """
-        While an attempt is under way no next one is announced.
+        While an attempt is under way, no time of a next one is given.
         """
         self.dependency.failed("refused", 0.5)
         self.dependency.attempting()
@@ -52,7 +52,7 @@ class DependencyTests(TestCase):
 
     def test_up(self) -> None:
         """
-        Once it answers it is up since then, and attempts count anew.
+        Once the dependency answers it is up since then, and attempts are counted anew.
         """
         self.dependency.attempting()
         self.clock.advance(2)
@@ -64,7 +64,7 @@ class DependencyTests(TestCase):
 
     def test_up_twice(self) -> None:
         """
-        A second word of success changes and announces nothing.
+        A second report of success changes nothing and is not passed on.
         """
         self.dependency.succeeded()
         self.clock.advance(2)
@@ -75,7 +75,7 @@ class DependencyTests(TestCase):
 
     def test_lost(self) -> None:
         """
-        A loss is counted and told with how long it had lasted.
+        A loss is counted, and logged with the time for which the dependency was up.
         """
         self.dependency.succeeded()
         self.clock.advance(60)
@@ -89,7 +89,8 @@ class DependencyTests(TestCase):
 
     def test_lost_before_any_attempt(self) -> None:
         """
-        What was lost announces its first attempt; no attempt is said to have failed.
+        After a loss the log announces the first attempt, and no attempt counts as
+        failed.
         """
         with capturedLogs() as events:
             self.dependency.succeeded()
@@ -104,7 +105,7 @@ class DependencyTests(TestCase):
 
     def test_lost_when_not_up(self) -> None:
         """
-        What was not there cannot be lost: nothing is counted or logged.
+        The loss of a dependency that is not up is neither counted nor logged.
         """
         with capturedLogs() as events:
             self.dependency.lost("again")
@@ -113,7 +114,7 @@ class DependencyTests(TestCase):
 
     def test_gave_up(self) -> None:
         """
-        When no attempt follows it is down, and the log says that as an error.
+        A dependency without a next attempt is down, which is logged as an error.
         """
         self.dependency.attempting()
         with capturedLogs() as events:
@@ -127,7 +128,7 @@ class DependencyTests(TestCase):
 
     def test_stopped(self) -> None:
         """
-        A thing that is not wanted any more is stopped and tried no more.
+        A dependency that is not needed any more is stopped and not attempted again.
         """
         self.dependency.failed("refused", 5)
         self.dependency.stopped()
@@ -136,7 +137,7 @@ class DependencyTests(TestCase):
 
     def test_attempts_are_logged(self) -> None:
         """
-        The log tells each attempt, its reason and its delay.
+        Each attempt is logged, with its reason and delay.
         """
         with capturedLogs() as events:
             self.dependency.attempting()

@@ -17,8 +17,8 @@ class StopOnceTests(SynchronousTestCase):
 
     def test_twice(self) -> None:
         """
-        The stop runs once, and all callers wait until it is over; one that waits no
-        longer does not end it for the others.
+        The stop runs once, and all callers wait until it is over; a caller that cancels
+        its wait does not end that of the others.
         """
         over: Deferred[None] = Deferred()
         begun: list[bool] = []

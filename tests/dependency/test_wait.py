@@ -29,7 +29,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_up(self) -> None:
         """
-        While the dependency is up the pause takes the delay.
+        While the dependency is up, the pause takes the delay.
         """
         self.store.succeeded()
         pausing = self.pause()
@@ -51,7 +51,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """
-        A pause that is cancelled ends, and leaves nothing that waits.
+        A cancelled pause ends and leaves no listener.
         """
         pausing = self.pause()
         pausing.cancel()
@@ -60,7 +60,7 @@ class PauseTests(SynchronousTestCase):
 
     def test_lost_again(self) -> None:
         """
-        Where the first one that goes on finds the dependency lost, the others wait on.
+        If the first caller finds the dependency lost again, the others keep waiting.
         """
         first, second = self.pause(), self.pause()
         first.addCallback(lambda _: self.store.lost("gone again"))

@@ -1,5 +1,5 @@
 """
-The thread that is asked for whole pieces of work.
+Tests for L{wsmsg.dependency.worker}.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wsmsg.dependency.worker import IWorker, Worker
 
 class CountedHops:
     """
-    The reactor, which counts how often it was called from a thread.
+    A reactor that counts the calls from threads.
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,14 @@ class WorkerTests(TestCase):
 
     def test_interface(self) -> None:
         """
-        The thread and its stand-in are workers.
+        The thread and the worker of the tests provide L{IWorker}.
         """
         verifyObject(IWorker, self.worker)
         verifyObject(IWorker, MemoryWorker())
 
     async def test_results(self) -> None:
         """
-        What the work returned or raised comes back.
+        The caller gets the result of a call, or its exception.
         """
         self.assertEqual(await self.worker.do(max, 2, 3), 3)
         with self.assertRaises(ZeroDivisionError):
@@ -65,7 +65,7 @@ class WorkerTests(TestCase):
 
     async def test_in_a_thread_of_its_own(self) -> None:
         """
-        The work is done in another thread, which is not there before there is work.
+        Calls run in another thread, which starts with the first call.
         """
         self.assertEqual(self.threads(), [])
         name = await self.worker.do(lambda: threading.current_thread().name)
@@ -73,7 +73,7 @@ class WorkerTests(TestCase):
 
     async def test_order(self) -> None:
         """
-        Work is done and comes back in the order in which it was asked for.
+        Calls run in the order in which they were made, and so do their callbacks.
         """
         done: list[int] = []
         back: list[int] = []
@@ -86,7 +86,7 @@ class WorkerTests(TestCase):
 
     async def test_one_hop_for_a_batch(self) -> None:
         """
-        What was finished before the reactor turns comes back in one hop.
+        All results that are ready before the reactor turns arrive in one hop.
         """
         finished = Event()
         works = [self.worker.do(int) for _ in range(50)]
@@ -99,7 +99,7 @@ class WorkerTests(TestCase):
 
     async def test_quit(self) -> None:
         """
-        Quitting finishes what was asked for and leaves no thread; it may be repeated.
+        Quitting finishes earlier calls and ends the thread; it may be repeated.
         """
         done: list[int] = []
         works = [self.worker.do(done.append, i) for i in range(3)]
@@ -114,7 +114,7 @@ class WorkerTests(TestCase):
 
     def test_quit_unused(self) -> None:
         """
-        A worker that never worked quits at once.
+        A worker without any call quits at once.
         """
         quitting: Deferred[None] = self.worker.quit()
         self.successResultOf(quitting)

@@ -1,5 +1,5 @@
 """
-One SQLite file, which one process owns.
+Tests for L{wsmsg.sqlite.file}.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def reason(self) -> str:
         """
-        Why the file cannot be opened, which is also what the check before says.
+        Return why the file cannot be opened; L{check_free} must give the same reason.
         """
         why = self.assertRaises(Unavailable, self.file.open)
         checked = self.assertRaises(Unavailable, check_free, self.path, JOURNAL)
@@ -56,8 +56,8 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_second_process(self) -> None:
         """
-        While a process has the file another is told its pid, and gets the file when
-        that one was killed.
+        While a process has the file, another one is told its pid, and gets the file
+        once that process is killed.
         """
         owner = subprocess.Popen(
             [sys.executable, "-c", _OWNER, os.path.abspath(self.path)],
@@ -76,7 +76,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_check_leaves_nothing(self) -> None:
         """
-        The check opens nothing that a fork would share, and makes no database.
+        The check opens nothing that a fork would share, and creates no database.
         """
         fds, threads = os.listdir("/proc/self/fd"), threading.active_count()
         check_free(self.path, JOURNAL)
@@ -88,7 +88,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_missing_folder(self) -> None:
         """
-        A folder that is missing is made, for its owner only.
+        A missing directory is created, for its owner only.
         """
         self.path = os.path.join(path_for(self) + ".d", "deep", "journal.db")
         check_free(self.path, JOURNAL)
@@ -97,7 +97,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_no_folder(self) -> None:
         """
-        A folder that cannot be written to is named with the reason.
+        A directory that cannot be written is named with the reason.
         """
         self.path = "/proc/wsmsg/journal.db"
         self.file = SqliteFile(self.path, JOURNAL)
@@ -105,14 +105,14 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_is_a_folder(self) -> None:
         """
-        A path that is a folder is refused.
+        A path that is a directory is refused.
         """
         os.mkdir(self.path)
         self.assertIn("Is a directory", self.reason())
 
     def test_damaged(self) -> None:
         """
-        A file that is no SQLite file is called damaged and is not touched.
+        A file that is not a SQLite file is called damaged and is not changed.
         """
         with open(self.path, "wb") as f:
             f.write(b"x" * 5000)
@@ -122,7 +122,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_damaged_inside(self) -> None:
         """
-        Damage behind the header is found when it is met, as such.
+        Damage behind the header is reported as damage when it is read.
         """
         self.file.open()
         self.file.close()
@@ -143,7 +143,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_newer_after_a_kill(self) -> None:
         """
-        A newer version is noticed where it is in the write-ahead log only.
+        A newer version is noticed even if it is only in the write-ahead log.
         """
         self.file.open()
         self.file.run("PRAGMA user_version = 7")
@@ -154,7 +154,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_another_kind(self) -> None:
         """
-        A store is not taken for a journal, nor is a database of something else.
+        A store is not taken for a journal, nor is the database of another program.
         """
         store = SqliteFile(self.path, STORE)
         store.open()
@@ -168,7 +168,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_old_sqlite(self) -> None:
         """
-        A SQLite that is too old is named with the version that is needed.
+        A SQLite that is too old is refused, with the version that is needed.
         """
         check_version((3, 38, 0))
         why = self.assertRaises(Broken, check_version, (3, 37, 2))
@@ -178,7 +178,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_opened_again(self) -> None:
         """
-        Opening what is open begins anew, with what was there.
+        Opening an open file opens it anew, with its content.
         """
         self.file.open()
         self.file.run("UPDATE position SET settled = 5")
@@ -187,14 +187,14 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_not_open(self) -> None:
         """
-        A file that is not open cannot be asked.
+        A file that is not open refuses statements.
         """
         self.assertRaises(Unavailable, self.file.run, "SELECT 1")
         self.file.close()
 
     def test_transaction(self) -> None:
         """
-        Of a transaction in which something is raised nothing stays.
+        A transaction that raises leaves no change.
         """
         self.file.open()
         with self.assertRaises(Unfit):
@@ -208,7 +208,7 @@ class SqliteFileTests(SynchronousTestCase):
 
     def test_durable(self) -> None:
         """
-        A commit is on the disk before it is said to be: SQLite syncs at each.
+        SQLite syncs each commit to the disk before it returns.
         """
         self.file.open()
         self.assertEqual(self.file.row("PRAGMA synchronous"), (2,))

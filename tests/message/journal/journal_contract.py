@@ -1,5 +1,5 @@
 """
-What every L{IJournal} does.
+The contract of every L{IJournal}.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from wsmsg.model import Message
 
 class JournalPlace(Protocol):
     """
-    Where a journal lives, for a test that ends it and begins it again.
+    The place of a journal, for a test that stops it and starts it again.
     """
 
     async def open(self) -> IJournal:
         """
-        A journal there, started and up; it is stopped when the test ends.
+        Return a journal there, started and up; it is stopped when the test ends.
         """
 
     async def kill(self) -> IJournal:
         """
-        The journal as it is after the process was killed at this moment and began
+        Return the journal as if the process had been killed at this moment and started
         again.
         """
 
 
 def sent(i: int, content: str = "") -> Message:
     """
-    The message that test messages of this number are.
+    Return the test message of this number.
     """
     return Message("u:1:2", 1, f"c{i}", i + 1, content or f"text {i}", 1, 1000 + i)
 
 
 def messages(entries: list[JournalEntry]) -> list[Message | None]:
     """
-    What is in the entries.
+    Return the messages of entries.
     """
     return [e.message for e in entries]
 
@@ -51,7 +51,7 @@ async def read_all(
     journal: IJournal, count: int, limit: int = 1000
 ) -> list[JournalEntry]:
     """
-    So many entries, read with as many reads as it takes.
+    Return this many entries, from as many reads as it takes.
     """
     entries: list[JournalEntry] = []
     while len(entries) < count:
@@ -65,7 +65,7 @@ def make_journal_tests(
     make_place: Callable[[TestCase], JournalPlace],
 ) -> type[TestCase]:
     """
-    The behaviour that every L{IJournal} has.
+    Make the tests of the behaviour that every L{IJournal} has.
     """
 
     class JournalTests(TestCase):
@@ -76,20 +76,20 @@ def make_journal_tests(
 
         async def again(self) -> None:
             """
-            Stop the journal and begin again.
+            Stop the journal and start it again.
             """
             await self.journal.stop()
             self.journal = await self.place.open()
 
         async def killed(self) -> None:
             """
-            Kill the process and begin again.
+            Kill the process and start it again.
             """
             self.journal = await self.place.kill()
 
         async def test_append_and_read(self) -> None:
             """
-            What was appended is read in its order, as it was.
+            Messages are read in the order of their appends, unchanged.
             """
             said = [sent(i) for i in range(5)]
             await self.journal.append(said)
@@ -118,8 +118,8 @@ def make_journal_tests(
 
         async def test_limit(self) -> None:
             """
-            A read gives at most as many entries as were asked for, and the next one
-            goes on behind them.
+            A read returns at most as many entries as its limit, and the next one
+            continues behind them.
             """
             await self.journal.append([sent(i) for i in range(5)])
             self.assertEqual(messages(await self.journal.read(2)), [sent(0), sent(1)])
@@ -129,7 +129,7 @@ def make_journal_tests(
 
         async def test_read_waits(self) -> None:
             """
-            A read with nothing to give waits for the next append.
+            A read with nothing to return waits for the next append.
             """
             reading = self.journal.read(10)
             self.assertNoResult(reading)
@@ -138,7 +138,7 @@ def make_journal_tests(
 
         async def test_concurrent_appends(self) -> None:
             """
-            Appends that are under way at once keep the order in which they were made.
+            Concurrent appends keep the order in which they were made.
             """
             appends = [self.journal.append([sent(i)]) for i in range(50)]
             for append in appends:
@@ -149,7 +149,7 @@ def make_journal_tests(
 
         async def test_kill_keeps_what_was_appended(self) -> None:
             """
-            What was said to be durable is there after a kill.
+            Messages whose append succeeded are there after a kill.
             """
             said = [sent(i) for i in range(20)]
             await self.journal.append(said)
@@ -158,7 +158,7 @@ def make_journal_tests(
 
         async def test_kill_after_read(self) -> None:
             """
-            What was read and not committed is read again after a kill.
+            Entries that were read and not committed are read again after a kill.
             """
             await self.journal.append([sent(1), sent(2)])
             first = await self.journal.read(10)
@@ -167,7 +167,7 @@ def make_journal_tests(
 
         async def test_commit_and_reopen(self) -> None:
             """
-            What was committed is not read again after a stop.
+            Committed entries are not read again after a stop.
             """
             await self.journal.append([sent(i) for i in range(4)])
             entries = await self.journal.read(10)
@@ -177,8 +177,8 @@ def make_journal_tests(
 
         async def test_all_committed(self) -> None:
             """
-            After all was committed and stopped, only what is new is read, and its
-            offset is above all before.
+            After a stop with all entries committed, only new ones are read, with higher
+            offsets.
             """
             await self.journal.append([sent(0)])
             (old,) = await self.journal.read(10)
@@ -202,7 +202,7 @@ def make_journal_tests(
 
         async def test_rewind(self) -> None:
             """
-            After a rewind all is read again that was not committed, and then the rest.
+            After a rewind all uncommitted entries are read again, and then the rest.
             """
             await self.journal.append([sent(i) for i in range(6)])
             entries = await self.journal.read(4)
@@ -215,7 +215,7 @@ def make_journal_tests(
 
         async def test_rewind_wakes_a_reader(self) -> None:
             """
-            A read that waits gets what a rewind brings back.
+            A read that waits returns the entries that a rewind brings back.
             """
             await self.journal.append([sent(1)])
             first = await self.journal.read(10)
@@ -235,7 +235,7 @@ def make_journal_tests(
 
         async def test_any_text(self) -> None:
             """
-            A text may hold any character, and much of it.
+            A text may have any characters, and a great number of them.
             """
             said = [
                 sent(1, "a\x00b"),
@@ -249,8 +249,8 @@ def make_journal_tests(
 
         async def test_dead_letters(self) -> None:
             """
-            A dead letter is listed with its reason, its place and its bytes, in the
-            order of its numbers, after a kill too.
+            Dead letters are listed with their reason, place and bytes, in the order of
+            their numbers, also after a kill.
             """
             await self.journal.append([sent(0), sent(1)])
             entries = await read_all(self.journal, 2)
@@ -278,8 +278,8 @@ def make_journal_tests(
 
         async def test_replay(self) -> None:
             """
-            Replayed dead letters are read as new records and are no dead letters any
-            more; others stay.
+            Replayed dead letters are read as new records and leave the dead letters;
+            others stay.
             """
             await self.journal.append([sent(i) for i in range(3)])
             entries = await read_all(self.journal, 3)
@@ -296,7 +296,7 @@ def make_journal_tests(
 
         async def test_replay_outlives_a_kill(self) -> None:
             """
-            Replayed dead letters are in the journal after a kill, behind the other
+            After a kill replayed dead letters are in the journal, behind the other
             records.
             """
             await self.journal.append([sent(0), sent(1)])
@@ -314,8 +314,8 @@ def make_journal_tests(
 
         async def test_stop_ends_a_read(self) -> None:
             """
-            A read that waits when the journal stops gives nothing, and so do those
-            after it.
+            A read that waits when the journal stops returns nothing, and so do later
+            ones.
             """
             reading = self.journal.read(1)
             await self.journal.stop()
@@ -325,7 +325,7 @@ def make_journal_tests(
 
         async def test_stop_finishes_appends(self) -> None:
             """
-            Appends that are under way when the journal stops become durable.
+            Appends in flight when the journal stops become durable.
             """
             appends = [self.journal.append([sent(i)]) for i in range(3)]
             await self.again()
@@ -337,8 +337,8 @@ def make_journal_tests(
 
         async def test_stopped(self) -> None:
             """
-            A journal that was stopped refuses everything as unavailable, and may be
-            stopped again.
+            A stopped journal refuses all calls as unavailable, and may be stopped
+            again.
             """
             await self.journal.stop()
             await self.journal.stop()

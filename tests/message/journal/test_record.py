@@ -1,5 +1,5 @@
 """
-Journal records: what cannot be understood goes to the dead letters, with its reason.
+Tests for L{wsmsg.message.journal.record}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 def record(**changed: Any) -> bytes:
     """
-    The good record with other fields.
+    Return a valid record with some other fields.
     """
     whole = Record.FromString(records.encode(GOOD))
     whole.MergeFrom(Record(**changed))
@@ -35,12 +35,12 @@ def record(**changed: Any) -> bytes:
 
 class RecordTests(SynchronousTestCase):
     """
-    L{wsmsg.message.journal.record}.
+    Records that become messages, or dead letters with a reason.
     """
 
     def assert_problem(self, value: bytes, word: str) -> None:
         """
-        The record is an entry for the dead letters, and the reason says why.
+        Check that the record is an entry for the dead letters, with this reason.
         """
         entry = records.decode(3, 9, value)
         self.assertIsNone(entry.message)
@@ -50,15 +50,15 @@ class RecordTests(SynchronousTestCase):
 
     def test_round_trip(self) -> None:
         """
-        What is written is read.
+        A message that is encoded and decoded is the same message.
         """
         entry = records.decode(0, 1, records.encode(GOOD))
         self.assertEqual((entry.message, entry.problem), (GOOD, ""))
 
     def test_truncated(self) -> None:
         """
-        A record that was cut anywhere is an entry with a problem, or an older record
-        that lacks only what may be missing.
+        A record that is cut off anywhere is an entry with a problem, or a record that
+        lacks only optional fields.
         """
         whole = records.encode(GOOD)
         for size in range(len(whole)):
@@ -66,7 +66,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_newer(self) -> None:
         """
-        A record of a newer version waits in the dead letters for a newer wsmsg.
+        A record of a newer version becomes a dead letter, for a newer wsmsg.
         """
         self.assert_problem(record(version=records.VERSION + 1), "version 2")
         self.assert_problem(record(version=2**32 - 1), "version")
@@ -74,15 +74,15 @@ class RecordTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """
-        A record without what makes a message one message is told so.
+        A record without an identity is a problem that names what is missing.
         """
         for field, value in (("conversation", ""), ("client_id", ""), ("sender", 0)):
             self.assert_problem(record(**{field: value}), "no conversation")
 
     def test_no_conversation(self) -> None:
         """
-        A name that no conversation can have, or one that its sender is not in, never
-        reaches the store or the links.
+        A record with an impossible conversation, or one without its sender, reaches
+        neither the store nor the links.
         """
         for name in ("x", "u:2:1", "u:0:1", "u:1", "u:1:2:3", "u:1:" + "9" * 99):
             self.assert_problem(record(conversation=name), "is not a conversation")
@@ -92,7 +92,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_groups(self) -> None:
         """
-        A record may be of a group; one that changes it says how, and is of a group.
+        A record of a group change has a valid change, and is in a group.
         """
         entry = records.decode(0, 0, record(conversation="g:7"))
         self.assertEqual(entry.problem, "")
@@ -103,7 +103,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_numbers(self) -> None:
         """
-        An id, a time or a kind that cannot be is a problem.
+        An impossible id, time or kind is a problem.
         """
         for field in ("message_id", "time_ms", "kind"):
             self.assert_problem(record(**{field: -1}), "impossible")
@@ -141,13 +141,13 @@ class RecordTests(SynchronousTestCase):
     )
     def test_any_record(self, made: Record) -> None:
         """
-        Whatever a record says, it is a message that can be delivered, or a problem.
+        Any record is a message that can be delivered, or a problem.
         """
         self.assert_entry(records.decode(0, 0, made.SerializeToString()))
 
     def assert_entry(self, entry: JournalEntry) -> None:
         """
-        Either a message that delivery can take, or a problem.
+        Check that an entry is a message that can be delivered, or a problem.
         """
         if entry.message is None:
             self.assertTrue(entry.problem)

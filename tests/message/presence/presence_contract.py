@@ -1,5 +1,5 @@
 """
-What every L{IPresence} does.
+The contract of every L{IPresence}.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def make_presence_tests(
     make_presence: Callable[[TestCase, Clock], Awaitable[IPresence]],
 ) -> type[TestCase]:
     """
-    The behaviour that every L{IPresence} with a lease of L{LEASE_S} has.
+    Make the tests of the behaviour of every L{IPresence} with a lease of L{LEASE_S}.
     """
 
     class PresenceTests(TestCase):
@@ -31,13 +31,13 @@ def make_presence_tests(
 
         async def online(self, *users: int) -> list[bool]:
             """
-            Whether each of the users is there.
+            Return whether each of the users is online.
             """
             return [p.online for p in await self.presence.look_up(users)]
 
         async def test_never_seen(self) -> None:
             """
-            A user who never was there is offline, and was never seen.
+            A user who was never online is offline, and was never seen.
             """
             self.assertEqual(
                 await self.presence.look_up([7, 8]),
@@ -46,7 +46,7 @@ def make_presence_tests(
 
         async def test_come_and_leave(self) -> None:
             """
-            A user is online from coming to leaving, and then was seen at that time.
+            A user is online from joining to leaving, and was last seen at the latter.
             """
             await self.presence.change("a", [7], [])
             self.assertEqual(await self.online(7, 8), [True, False])
@@ -59,7 +59,7 @@ def make_presence_tests(
 
         async def test_order(self) -> None:
             """
-            The answer has the order of the question, repeats included.
+            The result has the order of the query, with repeated users.
             """
             await self.presence.change("a", [7], [])
             found = await self.presence.look_up([8, 7, 8])
@@ -67,7 +67,7 @@ def make_presence_tests(
 
         async def test_replace(self) -> None:
             """
-            After a replace the users of that Connect are those and no others.
+            After a replace the Connect has these users and no others.
             """
             await self.presence.replace("a", [1, 2])
             await self.presence.replace("b", [3])
@@ -76,7 +76,7 @@ def make_presence_tests(
 
         async def test_two_places(self) -> None:
             """
-            A user at two Connects is online until they left both.
+            A user at two Connects is online until they have left both.
             """
             await self.presence.change("a", [7], [])
             await self.presence.change("b", [7], [])
@@ -87,7 +87,7 @@ def make_presence_tests(
 
         async def test_repeats(self) -> None:
             """
-            Saying twice that a user came or left is the same as saying it once.
+            Reporting twice that a user joined or left equals reporting it once.
             """
             await self.presence.change("a", [7, 7], [])
             await self.presence.change("a", [7], [])
@@ -98,8 +98,8 @@ def make_presence_tests(
 
         async def test_lease(self) -> None:
             """
-            A Connect that says nothing for its lease is gone, and its users with it;
-            they were seen when it last spoke.
+            A Connect that is silent for its lease is removed with its users, who were
+            last seen at its last renewal.
             """
             await self.presence.replace("a", [7])
             self.clock.advance(LEASE_S - 0.01)
@@ -111,7 +111,7 @@ def make_presence_tests(
 
         async def test_renew(self) -> None:
             """
-            A Connect that says that it lives keeps its users.
+            A Connect that renews its lease keeps its users.
             """
             await self.presence.replace("a", [7])
             await self.presence.replace("b", [8])
@@ -122,7 +122,7 @@ def make_presence_tests(
 
         async def test_change_renews(self) -> None:
             """
-            A Connect that tells a change lives as well.
+            A change renews the lease as well.
             """
             await self.presence.replace("a", [7])
             self.clock.advance(LEASE_S - 1)
@@ -132,8 +132,8 @@ def make_presence_tests(
 
         async def test_forget(self) -> None:
             """
-            A Connect that is forgotten takes its users along; forgetting one that is
-            not known does nothing.
+            Forgetting a Connect removes its users; forgetting an unknown one has no
+            effect.
             """
             await self.presence.replace("a", [7])
             await self.presence.forget("a")
@@ -142,7 +142,7 @@ def make_presence_tests(
 
         async def test_back_after_the_lease(self) -> None:
             """
-            A Connect that comes back after its lease has the users that it names then.
+            A Connect that returns after its lease has the users that it names then.
             """
             await self.presence.replace("a", [7, 8])
             self.clock.advance(LEASE_S + 1)
@@ -153,7 +153,7 @@ def make_presence_tests(
 
         async def test_stop(self) -> None:
             """
-            A presence that was stopped says so.
+            A stopped presence has the state stopped.
             """
             await self.presence.stop()
             self.assertIs(self.presence.dependency.state, State.STOPPED)

@@ -1,5 +1,5 @@
 """
-Presence in memory.
+Tests for L{wsmsg.message.presence.memory}.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wsmsg.model import UserPresence
 
 async def memory_presence(test: TestCase, clock: Clock) -> IPresence:
     """
-    A presence with the default lease.
+    Return a presence with the default lease.
     """
     presence = MemoryPresence(clock)
     presence.start()
@@ -31,12 +31,13 @@ class MemoryPresenceTests(make_presence_tests(memory_presence)):  # type: ignore
 
 class MemoryTests(SynchronousTestCase):
     """
-    What is remembered is bounded.
+    The memory is bounded.
     """
 
     def test_last_seen_is_bounded(self) -> None:
         """
-        Of those who left only so many are remembered; who left first is forgotten.
+        The last times of a limited number of users are kept; those of users who left
+        first are dropped.
         """
         presence = MemoryPresence(Clock(), last_seen_limit=2)
         presence._clock.advance(5)  # type: ignore[attr-defined]
@@ -54,7 +55,7 @@ class MemoryTests(SynchronousTestCase):
 
     def test_no_timers(self) -> None:
         """
-        A lease costs no delayed call.
+        A lease needs no delayed call.
         """
         clock = Clock()
         presence = MemoryPresence(clock)

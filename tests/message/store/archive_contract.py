@@ -1,5 +1,5 @@
 """
-What every L{IStoreArchive} does.
+The contract of every L{IStoreArchive}.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from wsmsg.model import Cursor, Mark, Message
 
 class ArchivePlace(Protocol):
     """
-    Where a store lives that is read as a whole.
+    The place of a store that is read from beginning to end.
     """
 
     async def store(self) -> IMessageStore:
         """
-        The store, started and up; it is stopped when the test ends.
+        Return the store, started and up; it is stopped when the test ends.
         """
 
     async def archive(self) -> IStoreArchive:
         """
-        The same store as a whole, opened; it is closed when the test ends.
+        Return the opened archive of the same store; it is closed when the test ends.
         """
 
 
@@ -38,7 +38,7 @@ def make_archive_tests(
     make_place: Callable[[TestCase], ArchivePlace],
 ) -> type[TestCase]:
     """
-    The behaviour that every L{IStoreArchive} has.
+    Make the tests of the behaviour that every L{IStoreArchive} has.
     """
 
     class ArchiveTests(TestCase):
@@ -48,14 +48,14 @@ def make_archive_tests(
 
         async def keep(self, *messages: Message) -> IStoreArchive:
             """
-            The store with these messages, as a whole.
+            Store these messages, and return the archive.
             """
             await self.store.insert(list(messages), 5)
             return await self.opened()
 
         async def opened(self) -> IStoreArchive:
             """
-            The store as it is, as a whole.
+            Return the archive of the store as it is.
             """
             archive = await self.place.archive()
             verifyObject(IStoreArchive, archive)
@@ -63,7 +63,7 @@ def make_archive_tests(
 
         async def test_empty(self) -> None:
             """
-            A store with nothing in it has nothing to move.
+            An empty store has no records.
             """
             archive = await self.opened()
             self.assertEqual(await archive.conversations("", 10), [])
@@ -72,8 +72,8 @@ def make_archive_tests(
 
         async def test_conversations(self) -> None:
             """
-            Conversations come by name as text, with their last numbers, and the list
-            goes on after any of them.
+            Conversations are listed by name, with their heads, and the list continues
+            after any of them.
             """
             archive = await self.keep(
                 said(1, conversation="u:9:10"),
@@ -96,8 +96,7 @@ def make_archive_tests(
 
         async def test_messages(self) -> None:
             """
-            Messages come by conversation and number, whole, and only those of the
-            spans.
+            The messages of the spans are returned complete, by conversation and number.
             """
             few = [said(i, conversation="u:1:2") for i in range(1, 4)]
             many = [said(i, conversation="u:1:3", content="ß\0\n") for i in range(1, 8)]
@@ -119,7 +118,8 @@ def make_archive_tests(
 
         async def test_cursors(self) -> None:
             """
-            Cursors come by conversation and user, and the list goes on after any.
+            Cursors are listed by conversation and user, and the list continues after
+            any of them.
             """
             names = ("u:1:2", "u:1:3", "u:2:3")
             await self.store.insert([said(1, conversation=name) for name in names], 5)
@@ -142,7 +142,7 @@ def make_archive_tests(
 
         async def test_marks(self) -> None:
             """
-            A cursor comes with what was marked above it, be it that it never moved.
+            A cursor has the ranges above it, even if it never moved.
             """
             await self.store.insert([said(i) for i in range(1, 9)], 5)
             await self.store.mark([Mark(2, 0, "u:1:2", n) for n in (3, 4, 6)])
@@ -152,7 +152,7 @@ def make_archive_tests(
 
         async def test_group(self) -> None:
             """
-            A group comes with its members, page by page; what is none does not.
+            A group has its members, page by page; other conversations have none.
             """
             events = [made(3, 9, history=True), changed(2, add=(5,))]
             await self.store.insert([*events, said(1)], 5)

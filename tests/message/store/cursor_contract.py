@@ -1,5 +1,5 @@
 """
-What every L{IMessageStore} does with cursors; and what its whole suite is made with.
+The contract of every L{IMessageStore} about cursors, and helpers of its other parts.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from wsmsg.model import Cursor, Message
 
 class StorePlace(Protocol):
     """
-    Where a store lives, for a test that ends it and begins it again.
+    The place of a store, for a test that stops it and starts it again.
     """
 
     async def open(self) -> IMessageStore:
         """
-        A store there, started and up; it is stopped when the test ends.
+        Return a store there, started and up; it is stopped when the test ends.
         """
 
     async def kill(self) -> IMessageStore:
         """
-        The store as it is after the process was killed at this moment and began again.
+        Return the store as if the process had been killed at this moment and started
+        again.
         """
 
 
@@ -40,7 +41,7 @@ def said(
     time_ms: int = 0,
 ) -> Message:
     """
-    A message with a number, and with a client id made of it unless one is given.
+    Return a message with a number, and a client id made of it unless one is given.
     """
     return Message(
         conversation=conversation,
@@ -67,13 +68,13 @@ class CursorTests(TestCase):
         self, messages: Sequence[Message], stored_ms: int = 5
     ) -> Deferred[list[Outcome]]:
         """
-        Store at a time that mostly does not matter.
+        Store messages, at a time that rarely matters.
         """
         return self.store.insert(messages, stored_ms)
 
     async def test_cursors_rise(self) -> None:
         """
-        A cursor moves up, each of its two parts by itself, and never down.
+        A cursor rises, each of its two parts separately, and never falls.
         """
         await self.insert([said(i) for i in range(1, 6)])
 
@@ -88,8 +89,8 @@ class CursorTests(TestCase):
 
     async def test_cursors_stay_within_the_head(self) -> None:
         """
-        A cursor that would pass the conversation's head stops there, and there is
-        none in a conversation without messages.
+        A cursor beyond the head stops at the head, and a conversation without messages
+        has no cursor.
         """
         await self.insert([said(1), said(2)])
         self.assertEqual(
@@ -111,7 +112,7 @@ class CursorTests(TestCase):
 
     async def test_cursors_of(self) -> None:
         """
-        Cursors that never moved are not in the answer.
+        Cursors that never moved are missing in the result.
         """
         await self.insert([said(1)])
         await self.store.move_cursors(

@@ -1,5 +1,5 @@
 """
-What every L{IMessageStore} does with groups and with messages that are taken back.
+The contract of every L{IMessageStore} about groups and recalls.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def changed(
     sender: int = 1,
 ) -> Message:
     """
-    The message that changes who is in a group.
+    Return the message that changes the members of a group.
     """
     change = GroupChange(add=tuple(add), remove=tuple(remove))
     return event(seq, GROUP, encode_change(change), conversation, sender)
@@ -39,7 +39,7 @@ def made(
     sender: int = 1,
 ) -> Message:
     """
-    The message that makes a group of its sender and others.
+    Return the message that creates a group of its sender and others.
     """
     change = GroupChange(True, name, history, (sender, *users))
     return event(seq, GROUP, encode_change(change), conversation, sender)
@@ -47,14 +47,14 @@ def made(
 
 def recalled(seq: int, what: object, *, sender: int = 1, to: str = "u:1:2") -> Message:
     """
-    The message that takes one back.
+    Return the message that recalls another.
     """
     return event(seq, RECALL, str(what), to, sender)
 
 
 def event(seq: int, kind: int, content: str, conversation: str, sender: int) -> Message:
     """
-    A message that the store is asked to carry out.
+    Return an event.
     """
     return Message(
         conversation=conversation,
@@ -70,22 +70,22 @@ def event(seq: int, kind: int, content: str, conversation: str, sender: int) -> 
 
 class GroupTests(CursorTests):
     """
-    Groups change by their events, messages go by recalls.
+    Groups change by their events, and messages are removed by recalls.
     """
 
     place: StorePlace
 
     async def happen(self, *events: Message, stored_ms: int = 5) -> None:
         """
-        Store events and carry them out.
+        Store events and apply them.
         """
         await self.insert(events, stored_ms)
         await self.store.apply(events)
 
     async def assert_members(self, *members: tuple[int, int]) -> None:
         """
-        The crew has these members, with the numbers at which they joined, by every
-        way to ask for them.
+        Check the members of the crew and the numbers with which they joined, by every
+        query.
         """
         users = [user for user, _ in members]
         self.assertEqual(await self.store.members([CREW]), {CREW: frozenset(users)})
@@ -103,7 +103,7 @@ class GroupTests(CursorTests):
 
     async def test_group_is_made(self) -> None:
         """
-        A group has its name, its maker as the owner, and its first members.
+        A group has its name, its creator as the owner, and its first members.
         """
         await self.happen(made(3, 2))
         await self.assert_members((1, 1), (2, 1), (3, 1))
@@ -115,7 +115,7 @@ class GroupTests(CursorTests):
 
     async def test_no_group(self) -> None:
         """
-        A group that is not there has no members and no page, whatever its name is.
+        A group that does not exist has neither members nor a page, whatever its name.
         """
         for name in (CREW, "u:1:2", "\ud800", "", "g:0"):
             self.assertEqual(await self.store.members([name]), {})
@@ -128,7 +128,7 @@ class GroupTests(CursorTests):
 
     async def test_conversation_of_two_is_no_group(self) -> None:
         """
-        A conversation of two users with messages is none of the groups.
+        A conversation of two users with messages is not a group.
         """
         await self.insert([said(1)])
         self.assertEqual(await self.store.members(["u:1:2"]), {})
@@ -137,8 +137,8 @@ class GroupTests(CursorTests):
 
     async def test_add_and_remove(self) -> None:
         """
-        Who is added reads from that number on; who is removed is no member; who is
-        added again reads from the new number on.
+        A user who is added reads from that number on, one who is removed is not a
+        member, and one who is added again reads from the new number on.
         """
         await self.happen(made(2))
         await self.happen(changed(2, add=[3, 4]))
@@ -149,7 +149,7 @@ class GroupTests(CursorTests):
 
     async def test_several_in_a_batch(self) -> None:
         """
-        Events of one batch are carried out in their order, of several groups.
+        Events of several groups in one batch are applied in their order.
         """
         other = made(5, name="others", conversation="g:78", sender=9)
         await self.happen(
@@ -161,14 +161,14 @@ class GroupTests(CursorTests):
 
     async def test_member_added_again(self) -> None:
         """
-        Adding a member changes nothing: they read from where they did.
+        Adding a member changes nothing: they read from the same number as before.
         """
         await self.happen(made(2), changed(2, add=[2, 3]))
         await self.assert_members((1, 1), (2, 1), (3, 2))
 
     async def test_stranger_removed(self) -> None:
         """
-        Removing who is no member changes nothing.
+        Removing a user who is not a member changes nothing.
         """
         await self.happen(made(2), changed(2, remove=[3]))
         await self.assert_members((1, 1), (2, 1))
@@ -177,7 +177,7 @@ class GroupTests(CursorTests):
 
     async def test_history(self) -> None:
         """
-        Where the group says so, members read from number 1 on, whenever they joined.
+        In a group with history members read from number 1 on, whenever they joined.
         """
         await self.happen(made(2, history=True), changed(2, add=[3]))
         self.assertEqual(
@@ -191,8 +191,7 @@ class GroupTests(CursorTests):
 
     async def test_applied_again(self) -> None:
         """
-        Whichever part of the events is carried out again, singly or together, all
-        stays as it is.
+        Applying any part of the events again, singly or together, changes nothing.
         """
         events = [
             made(2),
@@ -213,7 +212,7 @@ class GroupTests(CursorTests):
 
     async def test_made_twice(self) -> None:
         """
-        A second message that makes the same group is nothing.
+        A second message that creates the same group has no effect.
         """
         await self.happen(made(2))
         await self.happen(made(8, 9, seq=2, name="mine", sender=5, history=True))
@@ -224,7 +223,7 @@ class GroupTests(CursorTests):
 
     async def test_unreadable_event(self) -> None:
         """
-        A stored event that cannot be understood changes nothing and stops nothing.
+        A stored event that cannot be decoded has no effect and does not stop others.
         """
         bad = [
             event(2, GROUP, "{", CREW, 1),
@@ -271,8 +270,8 @@ class GroupTests(CursorTests):
 
     async def test_ten_thousand_members(self) -> None:
         """
-        A group of ten thousand is made of several changes, is read whole and page by
-        page, and loses a thousand at once.
+        A group of ten thousand is created by several changes, is read at once and page
+        by page, and loses a thousand members at once.
         """
         await self.happen(made(*range(2, 1001)))
         await self.happen(
@@ -299,7 +298,7 @@ class GroupTests(CursorTests):
 
     async def test_groups_outlive_a_kill(self) -> None:
         """
-        What was said to be carried out is there after a kill.
+        Applied events are there after a kill.
         """
         await self.happen(
             made(2, 3), changed(2, remove=[3]), said(3, conversation=CREW)
@@ -314,8 +313,8 @@ class GroupTests(CursorTests):
 
     async def test_recall(self) -> None:
         """
-        A message that was taken back keeps everything but its content and its kind,
-        however often that is carried out.
+        A recalled message keeps everything but its content and kind, however often the
+        recall is applied.
         """
         await self.insert([said(1), said(2)])
         for _ in range(2):
@@ -329,7 +328,7 @@ class GroupTests(CursorTests):
 
     async def test_recall_of_anothers(self) -> None:
         """
-        Nobody takes back what somebody else said.
+        A user cannot recall the message of another.
         """
         await self.insert([said(1)])
         await self.happen(recalled(2, 1, sender=2))
@@ -338,8 +337,8 @@ class GroupTests(CursorTests):
 
     async def test_recall_of_an_event(self) -> None:
         """
-        What changed a group, or took something back, cannot be taken back; neither
-        can what is not there, nor what another conversation has.
+        A group change and a recall cannot be recalled, nor can a message that does not
+        exist or is in another conversation.
         """
         await self.insert([said(3)])
         events = [
@@ -356,7 +355,7 @@ class GroupTests(CursorTests):
 
     async def test_recall_in_one_batch(self) -> None:
         """
-        Several messages of several conversations are taken back in one batch.
+        One batch recalls messages of several conversations.
         """
         messages = [said(n) for n in range(1, 6)]
         await self.insert([*messages, said(1, conversation="u:1:3")])
@@ -371,7 +370,7 @@ class GroupTests(CursorTests):
 
 def gone(message: Message) -> Message:
     """
-    What is left of it when it was taken back.
+    Return a message as its recall leaves it.
     """
     return Message(
         message.conversation,

@@ -1,5 +1,5 @@
 """
-What every L{IMessageStore} does with marks and with what is unread.
+The contract of every L{IMessageStore} about read marks and unread messages.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from wsmsg.model import Cursor, Mark, Message
 
 def mark(seq: int, user: int = 2, conversation: str = "u:1:2") -> Mark:
     """
-    A mark of one of the messages that L{said} makes.
+    Return a mark of one of the messages that L{said} makes.
     """
     return Mark(user, 0, conversation, seq)
 
 
 class MarkTests(CursorTests):
     """
-    Single messages are marked as seen, and what was not is unread.
+    Single messages are marked as read, and the others are unread.
 
     @ivar place: is set up by the suite that this is part of.
     """
@@ -34,7 +34,7 @@ class MarkTests(CursorTests):
 
     async def marked(self, *seqs: int, user: int = 2) -> Sequence[Cursor]:
         """
-        Mark messages of the conversation of two; the cursors that rose.
+        Mark messages of the conversation of two, and return the cursors that rose.
         """
         told = await self.store.mark([mark(seq, user) for seq in seqs])
         self.assertEqual(told.known, [True] * len(seqs))
@@ -42,7 +42,7 @@ class MarkTests(CursorTests):
 
     async def unread_of(self, user: int, conversation: str = "u:1:2") -> list[int]:
         """
-        The numbers of what a user has unread, which all ways of asking agree about.
+        Return the numbers of a user's unread messages, on which all queries agree.
         """
         messages, total = await self.store.unread(user, 0, 10_000)
         self.assertEqual(total, len(messages))
@@ -59,7 +59,8 @@ class MarkTests(CursorTests):
 
     async def fill(self, last: int, own: Iterable[int] = ()) -> list[Message]:
         """
-        Messages 1 to C{last} of user 1 to user 2, but those of C{own} by user 2.
+        Store messages 1 to C{last} of user 1 to user 2, except those of C{own} by user
+        2.
         """
         messages = [said(i, sender=2 if i in own else 1) for i in range(1, last + 1)]
         await self.insert(messages)
@@ -67,7 +68,7 @@ class MarkTests(CursorTests):
 
     async def test_mark_in_order(self) -> None:
         """
-        Whoever marks each message as it comes has read up to there.
+        The cursor of a user who marks each message as it comes follows the marks.
         """
         await self.fill(3)
         self.assertEqual(await self.marked(1), [Cursor("u:1:2", 2, 1, 1)])
@@ -76,8 +77,8 @@ class MarkTests(CursorTests):
 
     async def test_mark_one(self) -> None:
         """
-        A message that is marked alone is not unread, and what is before it is; when
-        that is marked as well, the cursor rises over both.
+        A message that is marked alone is read, and those before it are not; when they
+        are marked as well, the cursor rises over all.
         """
         await self.fill(4)
         self.assertEqual(await self.marked(3), [])
@@ -90,7 +91,7 @@ class MarkTests(CursorTests):
 
     async def test_mark_again(self) -> None:
         """
-        A mark that is there already is known, and changes nothing.
+        A mark that is stored already is known, and changes nothing.
         """
         await self.fill(3)
         await self.marked(1, 3)
@@ -99,8 +100,8 @@ class MarkTests(CursorTests):
 
     async def test_mark_over_own(self) -> None:
         """
-        The cursor rises over the user's own messages, on both sides of what was
-        marked, and however many there are.
+        The cursor rises over the user's own messages on both sides of a mark, however
+        many there are.
         """
         await self.fill(7, own=(1, 3, 5, 6))
         self.assertEqual(await self.marked(4), [Cursor("u:1:2", 2, 1, 1)])
@@ -110,7 +111,7 @@ class MarkTests(CursorTests):
 
     async def test_mark_over_many_own(self) -> None:
         """
-        A hundred messages of the user's own are no obstacle either.
+        A hundred messages of the user's own do not stop the cursor either.
         """
         await self.fill(103, own=range(2, 102))
         self.assertEqual(await self.marked(102), [])
@@ -119,7 +120,7 @@ class MarkTests(CursorTests):
 
     async def test_mark_not_over_others(self) -> None:
         """
-        What another said between two marks stays unread, whoever speaks around it.
+        A message of another user between two marks stays unread.
         """
         await self.fill(6, own=(2, 4))
         await self.marked(1, 5)
@@ -129,8 +130,8 @@ class MarkTests(CursorTests):
 
     async def test_cursor_swallows_marks(self) -> None:
         """
-        A cursor that reaches what was marked goes on to the end of it, over the user's
-        own messages too; what lies below it is forgotten.
+        A cursor that reaches a range rises to its end, over the user's own messages
+        too, and lower ranges are dropped.
         """
         await self.fill(9, own=(7,))
         await self.marked(2, 5, 6, 8)
@@ -140,7 +141,7 @@ class MarkTests(CursorTests):
 
     async def test_cursor_below_marks(self) -> None:
         """
-        A cursor that does not reach what was marked leaves it as it is.
+        A cursor that does not reach a range leaves it unchanged.
         """
         await self.fill(6)
         await self.marked(5)
@@ -151,7 +152,7 @@ class MarkTests(CursorTests):
 
     async def test_cursor_with_marks(self) -> None:
         """
-        A cursor may bring what was seen above it, from another store.
+        An imported cursor may have ranges above it.
         """
         await self.fill(9)
         brought = Cursor("u:1:2", 2, 9, 2, ((4, 5), (7, 99)))
@@ -162,7 +163,7 @@ class MarkTests(CursorTests):
 
     async def test_brought_over_own(self) -> None:
         """
-        What was seen in another store is the same here, whoever said what is between.
+        An imported store has the same messages read, whoever sent those in between.
         """
         await self.fill(9, own=(3, 6))
         brought = Cursor("u:1:2", 2, 9, 2, ((4, 5), (7, 7)))
@@ -173,8 +174,8 @@ class MarkTests(CursorTests):
 
     async def test_mark_unknown(self) -> None:
         """
-        Marks of messages that are not there, or of conversations of others, or with
-        another message id, are not known and do no harm to those beside them.
+        Marks of messages that do not exist, are in conversations of others, or have
+        another message id are not known, and do not affect other marks.
         """
         await self.fill(2)
         told = await self.store.mark(
@@ -197,13 +198,13 @@ class MarkTests(CursorTests):
 
     async def test_mark_nothing(self) -> None:
         """
-        No marks have no outcome.
+        No marks have no results.
         """
         self.assertEqual(await self.store.mark([]), Marked([], []))
 
     async def test_mark_many(self) -> None:
         """
-        One batch has marks of a thousand users.
+        One batch marks messages of a thousand users.
         """
         names = [f"u:{i}:{i + 5000}" for i in range(1, 1001)]
         await self.insert(
@@ -217,8 +218,8 @@ class MarkTests(CursorTests):
 
     async def test_most_ranges(self) -> None:
         """
-        Where a store keeps no more ranges, a mark that would need another is not
-        known and its message stays unread; one that joins a range is taken.
+        At the limit of ranges a mark that would need another one is not known and its
+        message stays unread; one that joins a range is known.
         """
         last = 2 * seen.MOST + 4
         await self.fill(last)
@@ -231,7 +232,7 @@ class MarkTests(CursorTests):
 
     async def test_marks_outlive_a_kill(self) -> None:
         """
-        What was said to be marked is so after a kill.
+        Stored marks are there after a kill.
         """
         await self.fill(5)
         await self.marked(1, 3)
@@ -241,8 +242,8 @@ class MarkTests(CursorTests):
 
     async def test_unread_pages(self) -> None:
         """
-        Unread messages come oldest first through all conversations, whole, page by
-        page, with their number in all.
+        Unread messages of all conversations are listed by age, complete, page by page,
+        with their total.
         """
         first = [said(i, conversation="u:1:9") for i in (1, 2, 3)]
         second = [
@@ -263,7 +264,7 @@ class MarkTests(CursorTests):
 
     async def test_unread_to_oneself(self) -> None:
         """
-        What users say to themselves is unread until they mark it.
+        Messages to oneself are unread until they are marked.
         """
         await self.insert([said(i, conversation="u:7:7", sender=7) for i in (1, 2)])
         self.assertEqual(await self.unread_of(7, "u:7:7"), [1, 2])
@@ -273,8 +274,8 @@ class MarkTests(CursorTests):
 
     async def test_recalled_is_not_unread(self) -> None:
         """
-        A message that was taken back, and the event that says so, are not unread, and
-        the cursor rises over them.
+        A recalled message and its recall are not unread, and the cursor rises over
+        them.
         """
         await self.fill(3)
         recall = msgspec.structs.replace(said(4, content="2"), kind=RECALL)
@@ -286,8 +287,8 @@ class MarkTests(CursorTests):
 
     async def test_unread_in_group(self) -> None:
         """
-        Of a group that keeps its history to itself a member has unread what came after
-        they joined, and who is no member any more has nothing.
+        In a group without history the messages since joining are unread, and a former
+        member has no unread messages.
         """
         events = [made(3, 9), changed(4, add=(5,))]
         texts = [said(i, conversation="g:77", sender=1) for i in (2, 3, 5, 6)]
@@ -308,7 +309,7 @@ class MarkTests(CursorTests):
 
     async def test_unread_in_group_with_history(self) -> None:
         """
-        Where members read all of a group, all of it is unread for who joins.
+        In a group with history all of its messages are unread for a new member.
         """
         events = [made(3, history=True), changed(3, add=(5,))]
         texts = [said(i, conversation="g:77", sender=1) for i in (2, 4)]
@@ -321,7 +322,7 @@ class MarkTests(CursorTests):
 
     async def test_counts(self) -> None:
         """
-        Each conversation that is asked for has its count; none is 0.
+        Each conversation of the query has its number of unread messages, or 0.
         """
         await self.fill(3)
         await self.insert([said(1, conversation="u:2:3", sender=3)])
@@ -332,7 +333,7 @@ class MarkTests(CursorTests):
 
     async def test_located(self) -> None:
         """
-        Unread messages are found by their ids; those of others are not.
+        Unread messages are found by their ids; messages of other users are not.
         """
         await self.fill(3)
         found = await self.store.located(2, [101, 103, 55, 2**63, 0])

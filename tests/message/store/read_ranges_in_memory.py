@@ -1,5 +1,5 @@
 """
-What users have seen, in the memory of a test.
+Read marks in the memory of a test.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _Key = tuple[str, int]
 
 class SeenInMemory:
     """
-    Marks and unread messages, by the plainest way there is.
+    Read marks and unread messages, in the simplest way.
 
     @ivar moved: the cursors.
-    @ivar seen: what was seen above them.
+    @ivar seen: the read ranges above them.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class SeenInMemory:
 
     def unread(self, user: int) -> list[Message]:
         """
-        All that the user has unread, oldest first.
+        Return all unread messages of a user, oldest first.
         """
         found = [m for m in self._messages() if self._is_unread(m, user)]
         return sorted(found, key=lambda m: m.message_id)

@@ -1,5 +1,5 @@
 """
-What every L{IMessageStore} does.
+The contract of every L{IMessageStore}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INSERTED, REPEATED, TAKEN, SKIPPED, REFUSED = Outcome
 
 def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestCase]:
     """
-    The behaviour that every L{IMessageStore} has.
+    Make the tests of the behaviour that every L{IMessageStore} has.
     """
 
     class StoreTests(MarkTests, GroupTests):
@@ -33,7 +33,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def assert_holds(self, *messages: Message) -> None:
             """
-            The conversation of two has these messages, and its head is the last.
+            Check that the conversation of two has these messages, the last one as its
+            head.
             """
             head = messages[-1].seq if messages else 0
             self.assertEqual(
@@ -63,7 +64,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_goes_on(self) -> None:
             """
-            A conversation goes on with the next batch, beside others.
+            A conversation continues in the next batch, together with others.
             """
             other = said(1, conversation="u:1:3")
             await self.insert([said(1), other])
@@ -75,15 +76,15 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_not_from_one(self) -> None:
             """
-            The store does not ask that a conversation begins with 1.
+            A conversation need not begin with number 1.
             """
             self.assertEqual(await self.insert([said(5)]), [INSERTED])
             await self.assert_holds(said(5))
 
         async def test_repeated(self) -> None:
             """
-            An identity that is stored is not stored again under another number, and
-            what comes after it in the conversation is not tried.
+            An identity that is stored is not stored again with another number, and the
+            rest of its conversation is not tried.
             """
             await self.insert([said(1), said(2)])
             self.assertEqual(
@@ -94,7 +95,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_same_batch_again(self) -> None:
             """
-            A batch that is stored already, by identity and number, is a repeat.
+            A batch that is stored already, by identity and number, is repeated.
             """
             messages = [said(1), said(2)]
             await self.insert(messages)
@@ -103,7 +104,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_repeated_within_the_batch(self) -> None:
             """
-            An identity that comes twice in a batch is stored once.
+            An identity that is twice in a batch is stored once.
             """
             self.assertEqual(
                 await self.insert([said(1, "a"), said(2, "a"), said(3, "b")]),
@@ -113,8 +114,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_taken(self) -> None:
             """
-            A number that another message has is taken, and what comes after it in the
-            conversation is not tried.
+            A number of another message is taken, and the rest of the conversation is
+            not tried.
             """
             await self.insert([said(1), said(2)])
             self.assertEqual(
@@ -124,7 +125,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_conversations_do_not_stop_each_other(self) -> None:
             """
-            What stops one conversation of a batch stops no other.
+            A conversation that stops does not stop others of the batch.
             """
             await self.insert([said(1)])
             others = [said(i, conversation="u:3:4") for i in (1, 2)]
@@ -136,7 +137,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_same_client_id_elsewhere(self) -> None:
             """
-            A client id counts for its sender and its conversation only.
+            A client id is unique only within its sender and conversation.
             """
             batch = [
                 said(1, "a"),
@@ -147,7 +148,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_refused(self) -> None:
             """
-            What cannot be stored is refused and stops its conversation, not others.
+            A message that cannot be stored is refused and stops its conversation, not
+            others.
             """
             for bad in (
                 said(1, content="\ud800"),
@@ -167,8 +169,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_any_text(self) -> None:
             """
-            Texts come back as they were, with zero characters, quotes and characters
-            of every plane, whether the batch is stored as one or one by one.
+            Texts are returned unchanged, with null characters, quotes and characters of
+            every plane, whether the batch is stored at once or row by row.
             """
             texts = [
                 "\x00",
@@ -198,8 +200,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_big_batch(self) -> None:
             """
-            Ten thousand messages of many conversations are stored in one batch, or,
-            if one number is taken, all but what comes after it in its conversation.
+            Ten thousand messages of many conversations are stored in one batch; if one
+            number is taken, all but the rest of its conversation.
             """
             names = [f"u:{i}:{i + 1}" for i in range(1, 101)]
             batch = [
@@ -212,7 +214,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_kill(self) -> None:
             """
-            What was said to be stored is there after a kill.
+            Messages that were stored are there after a kill.
             """
             await self.insert([said(1), said(2)])
             await self.store.move_cursors([Cursor("u:1:2", 2, 1, 1)])
@@ -227,7 +229,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_find_only_what_is_there(self) -> None:
             """
-            Identities that are not stored, or never could be, are not in the answer.
+            Identities that are not stored, or cannot be, are missing in the result.
             """
             await self.insert([said(1)])
             there = said(1).identity
@@ -243,7 +245,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_heads(self) -> None:
             """
-            A conversation that has no message has the head 0.
+            A conversation without messages has the head 0.
             """
             await self.insert([said(1), said(2)])
             self.assertEqual(
@@ -253,8 +255,8 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_page(self) -> None:
             """
-            A page begins after the number that was asked for, has at most as many as
-            were asked for, and tells the head.
+            A page begins after the given number, has at most the given length, and
+            comes with the head.
             """
             await self.insert([said(i) for i in range(1, 8)])
             self.assertEqual(
@@ -267,9 +269,9 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_conversations_of(self) -> None:
             """
-            A user's conversations come by the time when their last message was
-            stored (whenever that was accepted) and then by name, those of others not
-            at all.  A list goes on after any of them.
+            A user's conversations are listed by the time at which their last message
+            was stored (not accepted), then by name, without those of others.  A list
+            continues after any of them.
             """
             await self.insert([said(1, conversation="u:1:3", time_ms=900)], 100)
             both = [said(2, conversation="u:1:3"), said(1, conversation="u:1:30")]
@@ -295,8 +297,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_stopped(self) -> None:
             """
-            A store that was stopped refuses everything as unavailable, and may be
-            stopped again.
+            A stopped store refuses all calls as unavailable, and may be stopped again.
             """
             await self.store.stop()
             await self.store.stop()

@@ -1,5 +1,5 @@
 """
-What of a conversation a user has seen, as numbers.
+Tests for L{wsmsg.message.store.read_ranges}.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _most = st.integers(0, 6)
 
 def numbers(seen: ReadRanges) -> set[int]:
     """
-    The numbers that were seen, up to the last that a test gives.
+    Return the numbers that were read, up to the last one of a test.
     """
     return {seq for seq in range(1, _LAST + 1) if seq in seen}
 
 
 def singles(seqs: set[int]) -> list[tuple[int, int]]:
     """
-    A range for each of them.
+    Return a range for each of these numbers.
     """
     return [(seq, seq) for seq in seqs]
 
@@ -46,7 +46,7 @@ class SettledTests(SynchronousTestCase):
 
     def test_joined(self) -> None:
         """
-        Neighbours are one range, and one that touches the cursor is none any more.
+        Neighbours become one range, and the cursor absorbs one that it touches.
         """
         seen = advance(ReadRanges(2), [(5, 5), (7, 9), (6, 6)])
         self.assertEqual(seen, ReadRanges(2, ((5, 9),)))
@@ -55,7 +55,8 @@ class SettledTests(SynchronousTestCase):
 
     def test_over_what_passes(self) -> None:
         """
-        What nobody has to see joins what is on both sides, and is nothing by itself.
+        Numbers that need no reading join the ranges on both sides, and are none
+        themselves.
         """
         self.assertEqual(
             advance(ReadRanges(2), [(5, 5)], [3, 6, 8]), ReadRanges(3, ((5, 6),))
@@ -64,8 +65,8 @@ class SettledTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """
-        What would be one range too many is not taken, the highest first; older ranges
-        stay, and grow.
+        The highest new ranges beyond the limit are dropped; older ranges stay, and
+        grow.
         """
         before = ReadRanges(0, ((10, 10), (20, 20)))
         marked = [(3, 3), (21, 21), (15, 15)]
@@ -79,8 +80,8 @@ class SettledTests(SynchronousTestCase):
         self, old: set[int], new: set[int], passed: set[int], read: int, most: int
     ) -> None:
         """
-        Nothing counts as seen that was neither seen nor passes, nothing that was seen
-        is forgotten, and there are no more ranges than there may be.
+        No number counts as read that was neither read nor skippable, none that was read
+        is forgotten, and the ranges stay within the limit.
         """
         before = advance(ReadRanges(read), singles(old))
         most = max(most, len(before.ranges))
@@ -98,7 +99,7 @@ class SettledTests(SynchronousTestCase):
         self, one: set[int], other: set[int], passed: set[int]
     ) -> None:
         """
-        Two batches of marks come to the same in either order, and twice.
+        Two batches of marks have the same result in either order, and when repeated.
         """
         first = advance(
             advance(ReadRanges(), singles(one), passed), singles(other), passed
@@ -112,7 +113,7 @@ class SettledTests(SynchronousTestCase):
     @given(_seqs, st.integers(0, _LAST))
     def test_gaps(self, seqs: set[int], read: int) -> None:
         """
-        Gaps and what was seen are all there is.
+        Gaps and read numbers together are all numbers.
         """
         seen = advance(ReadRanges(read), singles(seqs))
         found = {
@@ -125,12 +126,12 @@ class SettledTests(SynchronousTestCase):
 
 class LookTests(SynchronousTestCase):
     """
-    Where to look, and for what.
+    The search for numbers that need no reading.
     """
 
     def test_windows(self) -> None:
         """
-        One looks above the cursor and around marks, never below the cursor.
+        The windows are above the cursor and around marks, never below the cursor.
         """
         self.assertEqual(scan_windows(10, [11, 12], 64), ((11, 74),))
         self.assertEqual(scan_windows(10, [5], 64), ((11, 74),))
@@ -147,8 +148,8 @@ class LookTests(SynchronousTestCase):
 
     def test_passes(self) -> None:
         """
-        Own messages, events and what was taken back need not be seen; what users say
-        to themselves does.
+        Own messages, events and recalled messages need no reading; messages to oneself
+        do.
         """
         self.assertTrue(is_skippable(TEXT, 2, 2, alone=False))
         self.assertFalse(is_skippable(TEXT, 1, 2, alone=False))

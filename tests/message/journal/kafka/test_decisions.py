@@ -1,5 +1,5 @@
 """
-What the Kafka journal decides, without a broker.
+The decisions of the Kafka journal, without a broker.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from wsmsg.settings.urls.address import Address
 
 def place(**settings: object) -> KafkaPlace:
     """
-    A journal at two brokers.
+    Return a journal at two brokers.
     """
     return KafkaPlace(
         brokers=(Address("a", 1), Address("::1", 2)),
@@ -48,14 +48,14 @@ def place(**settings: object) -> KafkaPlace:
 
 def entries(partition: int, *offsets: int) -> list[JournalEntry]:
     """
-    Records of a partition.
+    Return records of a partition.
     """
     return [JournalEntry(partition, offset, None, b"") for offset in offsets]
 
 
 class PartitionsTests(SynchronousTestCase):
     """
-    What may be committed of partitions that come and go.
+    The positions to commit, while partitions are assigned and revoked.
     """
 
     def setUp(self) -> None:
@@ -64,7 +64,7 @@ class PartitionsTests(SynchronousTestCase):
 
     def test_settled_is_due_once(self) -> None:
         """
-        What is settled is committed, and not again.
+        A settled position is committed once.
         """
         self.partitions.handed_out(entries(0, 10, 11))
         self.partitions.settle({0: 12})
@@ -81,7 +81,7 @@ class PartitionsTests(SynchronousTestCase):
 
     def test_foreign(self) -> None:
         """
-        What is settled of a partition that was taken away is not committed.
+        Settled positions of a revoked partition are not committed.
         """
         self.partitions.handed_out(entries(0, 10))
         self.partitions.revoke([0])
@@ -90,8 +90,8 @@ class PartitionsTests(SynchronousTestCase):
 
     def test_back_again(self) -> None:
         """
-        A partition that comes back is where others left it, whatever of the time
-        before is settled late.
+        A partition that is assigned again starts at its committed position, whatever is
+        settled late of the time before.
         """
         self.partitions.handed_out(entries(0, 10, 11))
         self.partitions.revoke([0])
@@ -103,7 +103,7 @@ class PartitionsTests(SynchronousTestCase):
 
     def test_unknown_start(self) -> None:
         """
-        Where the last commit is not known, the first record tells where we began.
+        If the last commit is unknown, the first record shows where reading began.
         """
         self.partitions.settle({1: 99})
         self.assertEqual(self.partitions.take_due(), {})
@@ -113,7 +113,7 @@ class PartitionsTests(SynchronousTestCase):
 
     def test_open(self) -> None:
         """
-        A partition is open while something that was read of it is not settled.
+        A partition has unsettled records until all that were handed out are settled.
         """
         self.assertFalse(self.partitions.has_unsettled([0, 1]))
         self.partitions.handed_out(entries(0, 10, 12))
@@ -133,7 +133,7 @@ class PartitionsTests(SynchronousTestCase):
 
     def test_rewound(self) -> None:
         """
-        A rewind goes to what is settled.
+        A rewind returns to the settled positions.
         """
         self.partitions.handed_out(entries(0, 10, 11, 12))
         self.partitions.settle({0: 11})
@@ -142,7 +142,7 @@ class PartitionsTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=30))
     def test_commits_only_rise(self, steps: list[tuple[bool, int]]) -> None:
         """
-        Whatever comes late, the commits of one ownership rise.
+        Whatever is settled late, the commits of one assignment only rise.
         """
         partitions = Partitions()
         partitions.assign({0: 0})
@@ -159,13 +159,13 @@ class PartitionsTests(SynchronousTestCase):
 
 class ProblemsTests(SynchronousTestCase):
     """
-    What errors mean.
+    The meaning of errors.
     """
 
     def test_meanings(self) -> None:
         """
-        A lost broker is a loss, a fatal error ruins, a retry says nothing, and a commit
-        for what is another's is no problem.
+        A lost broker is a loss, a fatal error ruins the client, a retriable error is
+        harmless, and the commit of a revoked partition is no problem.
         """
         self.assertIs(meaning("_ALL_BROKERS_DOWN"), Meaning.LOST)
         self.assertIs(meaning("TOPIC_AUTHORIZATION_FAILED"), Meaning.LOST)
@@ -176,7 +176,7 @@ class ProblemsTests(SynchronousTestCase):
 
     def test_told(self) -> None:
         """
-        An operator reads our words and the library's.
+        An operator reads plain terms, and the text of the library.
         """
         self.assertEqual(
             describe("_AUTHENTICATION", "x"),
@@ -201,12 +201,12 @@ class ProblemsTests(SynchronousTestCase):
 
 class ConfigTests(SynchronousTestCase):
     """
-    What the library is told.
+    The configuration of the library's clients.
     """
 
     def test_security(self) -> None:
         """
-        Who gives a mechanism, a user and an authority connects with them.
+        A mechanism, a user and an authority are used to connect.
         """
         given = place(
             sasl="SCRAM-SHA-256", username="u", password="p", tls=True, tls_ca=__file__
@@ -220,14 +220,14 @@ class ConfigTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """
-        Who gives nothing connects in the clear.
+        Without them connections are in the clear.
         """
         self.assertEqual(connection(place())["security.protocol"], "plaintext")
 
     def test_promises(self) -> None:
         """
-        Records are durable on all replicas, once and in order; nothing is committed by
-        itself, and nothing skipped.
+        Records are durable on all replicas, once and in order; nothing is committed
+        automatically, and nothing is skipped.
         """
         writes, reads = producer(place()), consumer(place())
         self.assertEqual((writes["acks"], writes["enable.idempotence"]), ("all", True))
@@ -236,7 +236,7 @@ class ConfigTests(SynchronousTestCase):
 
     def test_group_protocols(self) -> None:
         """
-        The session's timeout is ours to set with the older protocol only.
+        The session timeout is set only with the older protocol.
         """
         older = consumer(place(group_protocol="classic", session_timeout_s=7))
         self.assertEqual(older["session.timeout.ms"], 7000)
@@ -247,7 +247,7 @@ class ConfigTests(SynchronousTestCase):
 
 class TopicTests(SynchronousTestCase):
     """
-    Whether a topic can be used.
+    The checks of a topic.
     """
 
     def problem(self, found: FoundTopics) -> str:
@@ -275,7 +275,7 @@ class LettersTests(SynchronousTestCase):
 
     def test_there_and_back(self) -> None:
         """
-        A letter says where its record was and why it is here.
+        A letter has the place of its record and the reason.
         """
         entry = JournalEntry(3, 7, None, b"\xff", "why")
         written = dead_letter_record("t", entry, "why \ud800")
@@ -291,7 +291,7 @@ class LettersTests(SynchronousTestCase):
 
     def test_strange_headers(self) -> None:
         """
-        A letter that somebody else wrote is listed all the same.
+        A letter that another program wrote is listed all the same.
         """
         letter = dead_letter(0, b"", [("partition", b"x"), ("reason", None)], -1)
         self.assertEqual(
@@ -301,8 +301,8 @@ class LettersTests(SynchronousTestCase):
 
     def test_living(self) -> None:
         """
-        A record that became a dead letter twice is one letter, and one that was taken
-        out is none.
+        A record that became a dead letter twice is one letter, and a letter that was
+        removed is none.
         """
         lines = [
             DeadLetterLine(0, b"a", True),

@@ -1,5 +1,5 @@
 """
-Transactions of Kafka whose broker takes its time.
+Kafka transactions with a slow broker.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OTHER = KafkaError(KafkaError._FENCED, "somebody else", True)
 
 class ScriptedProducer:
     """
-    Answers as it was told.
+    A producer with prepared answers.
     """
 
     def __init__(self, *answers: KafkaError | None) -> None:
@@ -43,7 +43,7 @@ class ScriptedProducer:
 
 class CommitTests(SynchronousTestCase):
     """
-    What is asked for again, given up, or undone.
+    Commits that are repeated, given up, or aborted.
     """
 
     def commit(self, *answers: KafkaError | None) -> ScriptedProducer:
@@ -60,20 +60,21 @@ class CommitTests(SynchronousTestCase):
 
     def test_late(self) -> None:
         """
-        A commit that is not through in time is asked for again, and not undone.
+        A commit that exceeds the limit is repeated, and not aborted.
         """
         client = self.commit(_LATE, _LATE, None)
         self.assertEqual((client.answers, client.aborted), ([], False))
 
     def test_too_late(self) -> None:
         """
-        After three times it is left to itself.
+        After three attempts the commit is left to the broker.
         """
         self.assertFalse(self.fails(_LATE, _LATE, _LATE).aborted)
 
     def test_undone(self) -> None:
         """
-        One that cannot be is undone; where somebody else has taken over, it was.
+        A commit that the broker refuses is aborted, unless another Message has taken
+        over, which did so.
         """
         self.assertTrue(self.fails(_ABORT).aborted)
         self.assertFalse(self.fails(_OTHER).aborted)
@@ -86,7 +87,7 @@ class BeginTests(SynchronousTestCase):
 
     def test_not_yet(self) -> None:
         """
-        A broker that is not the one to ask yet is asked again.
+        A broker that is not the coordinator yet is asked again.
         """
         client = ScriptedProducer(_NOT_YET, _NOT_YET, None)
         begin(cast(Producer, client))
@@ -94,7 +95,7 @@ class BeginTests(SynchronousTestCase):
 
     def test_never(self) -> None:
         """
-        After three times, or where it is no use, the reason is told.
+        After three attempts, or at once where they are useless, the reason is raised.
         """
         for answers in ([_NOT_YET] * 3, [_OTHER]):
             client = ScriptedProducer(*answers)

@@ -1,5 +1,5 @@
 """
-An embedded journal that does nothing before the test says so.
+An embedded journal that works only when the test says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wsmsg.message.journal.sqlite.journal import SqliteJournal
 
 class JournalOnHand(SynchronousTestCase):
     """
-    A journal whose thread and time are the test's.
+    A journal whose thread and time belong to the test.
     """
 
     def setUp(self) -> None:
@@ -29,7 +29,7 @@ class JournalOnHand(SynchronousTestCase):
 
     def made(self) -> SqliteJournal:
         """
-        A journal, not yet started.
+        Return a journal that is not started.
         """
         return SqliteJournal(
             self.path,
@@ -41,7 +41,7 @@ class JournalOnHand(SynchronousTestCase):
 
     def start(self) -> None:
         """
-        Start it and let it come up.
+        Start the journal and let it come up.
         """
         self.journal.start()
         self.worker.work()
@@ -49,7 +49,7 @@ class JournalOnHand(SynchronousTestCase):
 
     def stop(self) -> None:
         """
-        Stop it, with nothing left.
+        Stop the journal, with nothing left.
         """
         stopping = self.journal.stop()
         self.worker.work()
@@ -66,7 +66,7 @@ class JournalOnHand(SynchronousTestCase):
 
     def fill_disk(self, journal: SqliteJournal) -> Deferred[None]:
         """
-        Append what does not fit.
+        Append more than fits.
         """
         self.break_file()
         return journal.append([sent(i, "x" * 60_000) for i in range(20)])

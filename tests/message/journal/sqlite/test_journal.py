@@ -1,5 +1,5 @@
 """
-The journal in a file.
+Tests for L{wsmsg.message.journal.sqlite.journal}.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
 
     async def test_settled_is_removed(self) -> None:
         """
-        What is settled takes no place in the file.
+        Settled records take no space in the file.
         """
         for i in range(3):
             await self.journal.append([sent(i), sent(i + 10)])
@@ -42,7 +42,7 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
 
     async def test_file_is_private(self) -> None:
         """
-        Nobody else on the machine may read what people wrote.
+        Other users of the machine may not read the messages.
         """
         await self.journal.append([sent(1)])
         for more in ("", "-wal", "-shm", ".lock"):
@@ -51,7 +51,7 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
 
     async def test_lagging_reader(self) -> None:
         """
-        A reader that lags behind what is kept in memory misses nothing.
+        A reader that lags behind the tail in memory misses nothing.
         """
         journal = sqlite_journal_at(path_for(self), tail_records=10)
         self.addCleanup(journal.stop)
@@ -72,7 +72,7 @@ class AppendTests(JournalOnHand):
 
     def test_group_commit(self) -> None:
         """
-        Appends that arrive while a commit is under way share the next one.
+        Appends that arrive during a commit share the next one.
         """
         self.start()
         first = self.journal.append([sent(0)])
@@ -101,7 +101,7 @@ class AppendTests(JournalOnHand):
 
     def test_not_unicode(self) -> None:
         """
-        A text that is no Unicode fails its own append and no other.
+        A text that is not valid Unicode fails its own append and no other.
         """
         self.start()
         good = self.journal.append([sent(0)])
@@ -112,9 +112,9 @@ class AppendTests(JournalOnHand):
 
     def test_full_disk(self) -> None:
         """
-        When the disk is full the appends under way and those behind them fail as
-        unavailable with the reason; the journal is tried again and goes on with what
-        was durable before.
+        When the disk is full, the appends in flight and those that wait fail as
+        unavailable with the reason; the journal is reopened and goes on with what was
+        durable before.
         """
         self.start()
         self.journal.append([sent(0)])
@@ -143,7 +143,7 @@ class AppendTests(JournalOnHand):
 
 class CommitTests(JournalOnHand):
     """
-    When positions are written.
+    The times at which positions are written.
     """
 
     def setUp(self) -> None:
@@ -155,7 +155,7 @@ class CommitTests(JournalOnHand):
 
     def killed(self) -> list[int]:
         """
-        The offsets that are read by a process that comes after a kill.
+        Return the offsets that a process reads after a kill.
         """
         self.journal._file.close()
         self.journal = self.made()
@@ -166,7 +166,7 @@ class CommitTests(JournalOnHand):
 
     def test_soon_by_itself(self) -> None:
         """
-        A commit is written after a fifth of a second, many commits in one.
+        A commit is written after a fifth of a second, together with others.
         """
         for entry in self.entries[:2]:
             self.journal.commit({0: entry.offset + 1})
@@ -192,7 +192,7 @@ class CommitTests(JournalOnHand):
 
     def test_not_written(self) -> None:
         """
-        A kill before the commit is written repeats what was read, and loses nothing.
+        A kill before the commit is written repeats entries, and loses none.
         """
         self.journal.commit({0: 2})
         for call in self.clock.getDelayedCalls():
@@ -201,7 +201,7 @@ class CommitTests(JournalOnHand):
 
     def test_written_after_a_loss(self) -> None:
         """
-        A commit that could not be written is written when the file is there again.
+        A commit that could not be written is written once the file is open again.
         """
         self.journal.commit({0: 2})
         self.fill_disk(self.journal).addErrback(lambda _: None)
@@ -216,7 +216,8 @@ class CommitTests(JournalOnHand):
 
     def test_rewind_while_the_file_is_read(self) -> None:
         """
-        What was being read when a rewind came is dropped, not given out of order.
+        Entries that were being read during a rewind are dropped, not returned out of
+        order.
         """
         self.killed()
         self.journal.rewind()

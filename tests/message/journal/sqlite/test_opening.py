@@ -1,5 +1,5 @@
 """
-What an embedded journal does about a file that cannot be opened, or understood.
+Opening the embedded journal: files that cannot be opened, or decoded.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _RECORD: dict[str, Any] = {
 
 class OpenTests(JournalOnHand):
     """
-    Opening, and what may keep the file from it.
+    Opening, and what may prevent it.
     """
 
     def test_retries(self) -> None:
         """
-        A folder that cannot be made is tried again by the policy, and the reason is
-        told; the limit of attempts ends it.
+        A directory that cannot be created is retried by the policy, with the reason in
+        the log, up to the limit of attempts.
         """
         blocker = self.mktemp()
         with open(blocker, "w"):
@@ -51,7 +51,7 @@ class OpenTests(JournalOnHand):
 
     def test_comes_up_later(self) -> None:
         """
-        The journal comes up when another process has gone.
+        The journal comes up once another process has released the file.
         """
         other = SqliteFile(self.path, JOURNAL)
         other.open()
@@ -70,7 +70,7 @@ class OpenTests(JournalOnHand):
 
     def test_broken_is_not_retried(self) -> None:
         """
-        A file that no retry mends is given up at once.
+        A file that no retry can repair is given up at once.
         """
         with open(self.path, "wb") as f:
             f.write(b"no database" * 100)
@@ -94,7 +94,7 @@ class OpenTests(JournalOnHand):
 
     def test_stopped_while_waiting(self) -> None:
         """
-        A journal that is stopped between two attempts attempts nothing more.
+        A journal that is stopped between two attempts makes no further one.
         """
         other = SqliteFile(self.path, JOURNAL)
         other.open()
@@ -106,12 +106,12 @@ class OpenTests(JournalOnHand):
 
 class DamageTests(JournalOnHand):
     """
-    Records that cannot be understood.
+    Records that cannot be decoded.
     """
 
     def put(self, *values: bytes) -> None:
         """
-        Have the file hold these records.
+        Write these records into the file.
         """
         self.start()
         self.journal._file.append(values, 0)
@@ -121,7 +121,7 @@ class DamageTests(JournalOnHand):
 
     def read(self, limit: int = 10) -> list[JournalEntry]:
         """
-        What is read next.
+        Return the next entries.
         """
         reading = self.journal.read(limit)
         self.worker.work()
@@ -130,8 +130,9 @@ class DamageTests(JournalOnHand):
 
     def test_problems(self) -> None:
         """
-        A record that is no protobuf, is of a newer version, or has no identity, comes
-        with its bytes and the problem; those around it come as always.
+        A record that is not a protobuf, has a newer version, or has no identity is
+        returned with its bytes and the problem; the records around it are returned as
+        usual.
         """
         record = Record(**_RECORD)
         good = record.SerializeToString()
@@ -151,7 +152,7 @@ class DamageTests(JournalOnHand):
 
     def test_batch_cut_short(self) -> None:
         """
-        Records whose batch is damaged in the file come as problems, one each.
+        Each record of a batch that is truncated in the file is an entry with a problem.
         """
         record = Record(**_RECORD)
         self.put(*[record.SerializeToString()] * 3)

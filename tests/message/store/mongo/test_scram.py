@@ -1,5 +1,5 @@
 """
-How a user proves to MongoDB that they know the password.
+Tests for L{wsmsg.message.store.mongo.scram}.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LAST = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
 class ScramTests(SynchronousTestCase):
     """
-    The exchange.
+    The login.
     """
 
     def setUp(self) -> None:
@@ -31,7 +31,7 @@ class ScramTests(SynchronousTestCase):
 
     def test_example(self) -> None:
         """
-        The example of the standard comes out as it is there.
+        The example of the RFC has the result that is given there.
         """
         self.assertEqual(self.scram.first(), b"n,,n=user,r=" + NONCE.encode())
         self.assertEqual(self.scram.proof(FIRST.encode()), PROOF.encode())
@@ -45,8 +45,8 @@ class ScramTests(SynchronousTestCase):
 
     def test_other_server(self) -> None:
         """
-        A server that does not know the password, uses another nonce, or asks for too
-        little work is not believed.
+        A server that does not know the password, uses another nonce, or demands too few
+        iterations is refused.
         """
         for text in (
             FIRST.replace(NONCE, "x"),

@@ -1,5 +1,5 @@
 """
-The embedded store, read as a whole.
+Tests for L{wsmsg.message.store.sqlite.archive}.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SqliteArchiveTests(make_archive_tests(SqliteArchivePlace)):  # type: ignor
 
 class MomentTests(TestCase):
     """
-    What is read is one moment, beside whoever uses the file.
+    An archive is a snapshot, while a Message uses the file.
     """
 
     def setUp(self) -> None:
@@ -57,7 +57,7 @@ class MomentTests(TestCase):
 
     async def test_one_moment(self) -> None:
         """
-        What is stored after the archive was opened is not in it.
+        Messages that are stored after the archive was opened are not in it.
         """
         store = await self.place.store()
         await store.insert([said(1)], 5)
@@ -67,7 +67,7 @@ class MomentTests(TestCase):
 
     async def test_nothing_there(self) -> None:
         """
-        A store that is not there is told by its path, and none is made.
+        A store that does not exist is named by its path, and is not created.
         """
         with self.assertRaises(Unavailable) as caught:
             await self.place.archive()
@@ -75,7 +75,7 @@ class MomentTests(TestCase):
 
     async def test_other_version(self) -> None:
         """
-        A store that a process of another version uses is refused with a reason.
+        A store that another version of wsmsg uses is refused with the reason.
         """
         await self.place.store()
         with sqlite3.connect(self.place.path) as db:

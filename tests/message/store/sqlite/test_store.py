@@ -1,5 +1,5 @@
 """
-The store in a file.
+Tests for L{wsmsg.message.store.sqlite.store}.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SqliteStoreTests(make_store_tests(sqlite_store)):  # type: ignore[misc]
 
 class Worked(SynchronousTestCase):
     """
-    A store whose threads and time are the test's.
+    A store whose threads and time belong to the test.
     """
 
     def setUp(self) -> None:
@@ -52,7 +52,7 @@ class Worked(SynchronousTestCase):
 
     def work(self) -> None:
         """
-        Let both threads do what they were asked for.
+        Let both threads work off their calls.
         """
         while self.writing.waiting or self.reading.waiting:
             self.writing.work()
@@ -96,8 +96,8 @@ class LifeTests(Worked):
 
     def test_lost_and_back(self) -> None:
         """
-        When the file cannot be used the reason is told, everything fails as
-        unavailable at once, and the store comes back by the policy.
+        When the file cannot be used the reason is reported, all calls fail as
+        unavailable at once, and the store returns by the retry policy.
         """
         self.store.start()
         self.work()
@@ -118,7 +118,7 @@ class LifeTests(Worked):
 
     def test_in_use(self) -> None:
         """
-        A second process is refused by the name of the file and the first's pid.
+        A second process is refused, with the name of the file and the pid of the first.
         """
         other = SqliteFile(self.path, STORE)
         other.open()
@@ -146,7 +146,7 @@ class OlderTests(Worked):
 
     def test_without_groups(self) -> None:
         """
-        A file of the first version is opened with all that it has, and takes groups.
+        A file of the first version is opened with its content, and accepts groups.
         """
         older = SqliteFile(self.path, attrs.evolve(STORE, scripts=STORE.scripts[:1]))
         older.open()
@@ -172,7 +172,8 @@ class OlderTests(Worked):
 
     def test_without_marks(self) -> None:
         """
-        A file of the version before marks is opened with its cursors, and takes marks.
+        A file of the version before marks is opened with its cursors, and accepts
+        marks.
         """
         older = SqliteFile(self.path, attrs.evolve(STORE, scripts=STORE.scripts[:2]))
         older.open()
@@ -193,7 +194,7 @@ class OlderTests(Worked):
 
 class Numbers:
     """
-    What a store should do, in few lines: a prefix of each conversation.
+    A model of the store in a few lines: a prefix of each conversation.
     """
 
     def __init__(self) -> None:
@@ -228,7 +229,7 @@ class Numbers:
 
     def page(self, conversation: str) -> list[Message]:
         """
-        A conversation in its order.
+        Return a conversation in order.
         """
         found = [m for m in self.stored if m.conversation == conversation]
         return sorted(found, key=lambda m: m.seq)
@@ -245,7 +246,7 @@ _batches = st.lists(
 
 class NumberingTests(Worked):
     """
-    Outcomes are those of the model, for any batches.
+    The outcomes are those of the model, for any batches.
     """
 
     def setUp(self) -> None:
@@ -259,7 +260,7 @@ class NumberingTests(Worked):
     def test_as_the_model(self, batches: list[list[tuple[int, int, int]]]) -> None:
         """
         Whatever repeats and collides, a prefix of each conversation is stored, and
-        the pages and heads are those of what was said to be stored.
+        pages and heads agree with the outcomes.
         """
         # Conversations that no other example has.
         base = next(self.bases)

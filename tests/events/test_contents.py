@@ -13,7 +13,8 @@ from tests.message.store.group_contract import changed
 from wsmsg.events.group_change import GROUP, decode_change, encode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.events.recall import decode_recall
-from wsmsg.message.ingress.interface import SendRequest, validate
+from wsmsg.message.ingress.ingress import validate
+from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import group_conversation, group_of
 
 _users = st.lists(st.integers(-3, 2**64), max_size=4)

@@ -5,10 +5,11 @@ Ingress: from a send request to a durable record in the journal.
 
     links, http --SendRequest--> ingress --> appends --> journal
                                     |           '-- lookup of identities --> store
-                                    '-- group_rules (groups and events)
+                                    '-- judging --> group_rules (groups, events)
 
-    interface    requests, answers, their validation, and the interfaces of ingress
-    ingress      accepts requests: repeats, limits, order, judgement
+    interface    requests, answers, and the interfaces of ingress
+    ingress      accepts requests: validation, repeats, limits, order
+    judging      holds requests while the group rules judge them
     appends      appends records and looks up their identities, in batches
     group_rules  judges sends to groups and events by what the store knows
     backlog      whether records of an earlier run may not be stored yet

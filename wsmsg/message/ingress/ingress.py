@@ -9,23 +9,29 @@ may not be stored yet, are remembered here.  A repeat that another Message accep
 moment ago passes both checks; the unique identity in the store catches it
 (L{wsmsg.message.delivery.numbering}).
 
-Sends to groups and events are judged first (L{wsmsg.message.ingress.group_rules}).
-Such a request is I{held} meanwhile, and so are the requests that the same sender makes
-after it in the conversation; all held requests are judged together.
+Sends to groups and events are judged first, and I{held} meanwhile
+(L{wsmsg.message.ingress.judging}).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wsmsg.errors import Conflict, Forbidden, Overloaded, Unavailable, WsmsgError
+from wsmsg.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Overloaded,
+    TooLarge,
+    Unavailable,
+    WsmsgError,
+)
 from wsmsg.events import EVENT_KINDS
+from wsmsg.events.kind import InvalidContent
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.interface import IMessageIds
@@ -36,16 +42,19 @@ from wsmsg.message.ingress.interface import (
     IIngress,
     Reply,
     SendRequest,
-    validate,
 )
+from wsmsg.message.ingress.judging import Judged, Judging
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
     RECALLED,
     TEXT,
+    InvalidName,
     Message,
     MessageIdentity,
+    group_in,
     is_group,
+    members_of,
 )
 from wsmsg.settings.values import MessageSettings
 
@@ -92,9 +101,7 @@ class Ingress:
         self._recent: dict[MessageIdentity, Message] = {}
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle = IdleWaiters()
-        self._held: list[tuple[SendRequest, Reply]] = []
-        self._holding: Counter[tuple[str, int]] = Counter()
-        self._judging = False
+        self._judging = Judging(rules, store, appends.backlog, self)
         self._fences: SendFences[tuple[str, int]] = SendFences()
 
     def apply_settings(self, settings: MessageSettings) -> None:
@@ -106,11 +113,8 @@ class Ingress:
 
     def accept(self, requests: Iterable[SendRequest], reply: Reply) -> None:
         self._admit(requests, reply, judged=False)
-        if self._held and not self._judging:
-            self._judging = True
-            Deferred.fromCoroutine(self._judge()).addErrback(
-                lambda failure: self._log.failure("judging sends", failure)
-            )
+        if self._judging.held:
+            self._judging.start()
 
     def _admit(
         self, requests: Iterable[SendRequest], reply: Reply, *, judged: bool
@@ -127,14 +131,15 @@ class Ingress:
             )
             known = self._recent.get(identity)
             if known is not None:
-                at_once.append((request, self._repeat(request, known)))
+                at_once.append((request, self.repeat(request, known)))
             elif identity in self._appending:
                 self._appending[identity].append((request, reply))
             elif self.in_flight + len(fresh) >= self.limit:
-                error = self._refuse_for_now(request, self._overloaded())
+                error = self.refuse_for_now(request, self._overloaded())
                 at_once.append((request, error))
             elif not judged and self._must_be_judged(request):
-                self._hold(request, reply)
+                self.in_flight += 1
+                self._judging.hold(request, reply)
             else:
                 self._appending[identity] = []
                 fresh[identity] = (request, self._message(request))
@@ -151,7 +156,22 @@ class Ingress:
     def idle(self) -> Deferred[None]:
         return self._idle.wait(not self.in_flight)
 
-    # -- judging
+    # -- judging, as L{JudgingOwner}
+
+    def end_hold(self, n: int) -> None:
+        self.in_flight -= n
+
+    def release(self, judged: Sequence[Judged], reply: Reply) -> None:
+        answers = [(r, verdict) for r, verdict in judged if verdict is not None]
+        self._answer(answers, reply)
+        allowed = [r for r, verdict in judged if verdict is None]
+        self._admit(allowed, reply, judged=True)
+
+    def judged_all(self) -> None:
+        if not self.in_flight:
+            self._idle.fire()
+
+    # -- checks
 
     def _must_be_judged(self, request: SendRequest) -> bool:
         event = request.kind >= FIRST_EVENT
@@ -159,82 +179,8 @@ class Ingress:
             known = not event and self.rules.is_confirmed_member(request)
             if not known:
                 return True
-        if not self._holding:
-            return False
-        return (request.conversation, request.sender) in self._holding
-
-    def _hold(self, request: SendRequest, reply: Reply) -> None:
-        self.in_flight += 1
-        self._held.append((request, reply))
-        self._holding[request.conversation, request.sender] += 1
-
-    async def _judge(self) -> None:
-        try:
-            while self._held:
-                held, self._held = self._held, []
-                verdicts = await self._verdicts([request for request, _ in held])
-                self._end_hold(held)
-                judged = zip(held, verdicts, strict=True)
-                for reply, some in groupby(judged, key=_reply_of):
-                    self._release([(r, v) for (r, _), v in some], reply)
-        finally:
-            self._judging = False
-        if not self.in_flight:
-            self._idle.fire()
-
-    def _release(
-        self,
-        judged: Sequence[tuple[SendRequest, int | WsmsgError | None]],
-        reply: Reply,
-    ) -> None:
-        answers = [(r, verdict) for r, verdict in judged if verdict is not None]
-        self._answer(answers, reply)
-        allowed = [r for r, verdict in judged if verdict is None]
-        self._admit(allowed, reply, judged=True)
-
-    async def _verdicts(
-        self, requests: Sequence[SendRequest]
-    ) -> list[int | WsmsgError | None]:
-        try:
-            # Asked before the rules: they may miss what is stored after this.
-            backlog = self._appends.backlog.may_be_unstored()
-            problems = await self.rules.judge(requests)
-            refused = [
-                MessageIdentity(r.conversation, r.sender, r.client_id)
-                for r, problem in zip(requests, problems, strict=True)
-                if problem is not None
-            ]
-            # A message stays accepted, whatever has become of its sender since.
-            known = await self._store.find(refused) if refused else {}
-        except WsmsgError as e:
-            return [self._refuse_for_now(r, type(e)(e.reason)) for r in requests]
-        except Exception:  # noqa: BLE001 - a guard
-            self._log.failure("judging {n} sends", n=len(requests))
-            why = "the store failed to look up groups"
-            return [self._refuse_for_now(r, Unavailable(why)) for r in requests]
-        verdicts: list[int | WsmsgError | None] = []
-        for request, problem in zip(requests, problems, strict=True):
-            identity = MessageIdentity(
-                request.conversation, request.sender, request.client_id
-            )
-            if problem is not None and identity in known:
-                verdicts.append(self._repeat(request, known[identity]))
-            elif backlog and isinstance(problem, Forbidden):
-                later = Unavailable("messages accepted earlier are still being stored")
-                verdicts.append(self._refuse_for_now(request, later))
-            else:
-                verdicts.append(problem)
-        return verdicts
-
-    def _end_hold(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
-        self.in_flight -= len(held)
-        for request, _ in held:
-            key = (request.conversation, request.sender)
-            self._holding[key] -= 1
-            if not self._holding[key]:
-                del self._holding[key]
-
-    # -- checks
+        holding = self._judging.holding
+        return bool(holding) and (request.conversation, request.sender) in holding
 
     def _fence(self, request: SendRequest) -> WsmsgError | None:
         if not self._fences.ends:
@@ -247,7 +193,7 @@ class Ingress:
             "an earlier send to this conversation must be repeated first", hint_ms
         )
 
-    def _refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
+    def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
         if error.retry:
             error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
             key = (request.conversation, request.sender)
@@ -270,7 +216,7 @@ class Ingress:
             self._now_ms(),
         )
 
-    def _repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
+    def repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
         self.repeats += 1
         if request.content == known.content and (request.kind or TEXT) == known.kind:
             return known.time_ms
@@ -305,10 +251,10 @@ class Ingress:
             repeated += self._appending.pop(identity)
             known = appended.stored.get(identity)
             if known is not None and known.message_id != message.message_id:
-                answers.append((request, self._repeat(request, known)))
+                answers.append((request, self.repeat(request, known)))
             elif known is None and appended.problem is not None:
                 answers.append(
-                    (request, self._refuse_for_now(request, appended.problem))
+                    (request, self.refuse_for_now(request, appended.problem))
                 )
             else:
                 self._recent[identity] = message
@@ -336,5 +282,49 @@ class Ingress:
         reply(answers)
 
 
-def _reply_of(judged: tuple[tuple[SendRequest, Reply], object]) -> Reply:
-    return judged[0][1]
+def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
+    """
+    Return what is wrong with a request in itself, if anything.  Membership of groups
+    is not checked here.
+
+    @param content_bytes: the longest content, in bytes of UTF-8.
+    """
+    if not 1 <= len(request.client_id.encode()) <= 64:
+        return BadRequest("client_id must have 1 to 64 bytes")
+    if request.kind >= FIRST_EVENT:
+        return _event_problem(request)
+    try:
+        if is_group(request.conversation):
+            group_in(request.conversation)
+        elif request.sender not in members_of(request.conversation):
+            return Forbidden("the sender is not in the conversation")
+    except InvalidName as e:
+        return BadRequest(str(e))
+    # A character has at most 4 bytes: most content need not be encoded to know.
+    content = request.content
+    if request.kind < 0 or "\0" in content:
+        return BadRequest("kind is negative, or content has the character U+0000")
+    if len(content) * 4 > content_bytes:
+        n_bytes = len(content.encode())
+        if n_bytes > content_bytes:
+            return TooLarge(
+                f"content has {n_bytes} bytes, the limit is {content_bytes}"
+            )
+    return None
+
+
+def _event_problem(request: SendRequest) -> WsmsgError | None:
+    kind = EVENT_KINDS.get(request.kind)
+    if kind is None:
+        return BadRequest(f"messages of kind {request.kind} cannot be sent")
+    if kind.content_bytes:
+        problem = validate(request._replace(kind=0), kind.content_bytes)
+        if problem is not None:
+            return problem
+    try:
+        kind.validate(request)
+    except (InvalidName, InvalidContent) as e:
+        return BadRequest(str(e))
+    except WsmsgError as e:
+        return e
+    return None

@@ -11,16 +11,9 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wsmsg.errors import BadRequest, Forbidden, TooLarge, WsmsgError
-from wsmsg.events import EVENT_KINDS
-from wsmsg.events.kind import InvalidContent
+from wsmsg.errors import WsmsgError
 from wsmsg.model import (
-    FIRST_EVENT,
-    InvalidName,
     Message,
-    group_in,
-    is_group,
-    members_of,
 )
 from wsmsg.settings.values import MessageSettings
 
@@ -110,51 +103,3 @@ class ISubmit(Interface):
 
         @raise WsmsgError: the request is refused.
         """
-
-
-def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
-    """
-    Return what is wrong with a request in itself, if anything.  Membership of groups
-    is not checked here.
-
-    @param content_bytes: the longest content, in bytes of UTF-8.
-    """
-    if not 1 <= len(request.client_id.encode()) <= 64:
-        return BadRequest("client_id must have 1 to 64 bytes")
-    if request.kind >= FIRST_EVENT:
-        return _event_problem(request)
-    try:
-        if is_group(request.conversation):
-            group_in(request.conversation)
-        elif request.sender not in members_of(request.conversation):
-            return Forbidden("the sender is not in the conversation")
-    except InvalidName as e:
-        return BadRequest(str(e))
-    # A character has at most 4 bytes: most content need not be encoded to know.
-    content = request.content
-    if request.kind < 0 or "\0" in content:
-        return BadRequest("kind is negative, or content has the character U+0000")
-    if len(content) * 4 > content_bytes:
-        n_bytes = len(content.encode())
-        if n_bytes > content_bytes:
-            return TooLarge(
-                f"content has {n_bytes} bytes, the limit is {content_bytes}"
-            )
-    return None
-
-
-def _event_problem(request: SendRequest) -> WsmsgError | None:
-    kind = EVENT_KINDS.get(request.kind)
-    if kind is None:
-        return BadRequest(f"messages of kind {request.kind} cannot be sent")
-    if kind.content_bytes:
-        problem = validate(request._replace(kind=0), kind.content_bytes)
-        if problem is not None:
-            return problem
-    try:
-        kind.validate(request)
-    except (InvalidName, InvalidContent) as e:
-        return BadRequest(str(e))
-    except WsmsgError as e:
-        return e
-    return None

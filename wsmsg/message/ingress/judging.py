@@ -1,0 +1,164 @@
+"""
+Requests that are held while the group rules judge them.
+
+Sends to groups and events have to be judged.  While that takes time, the requests that
+the same sender makes after a held one in its conversation are held as well, so that
+the sender's order is kept; all held requests are judged together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from wsmsg.errors import Forbidden, Unavailable, WsmsgError
+from wsmsg.message.ingress.backlog import StartupBacklog
+from wsmsg.message.ingress.group_rules import GroupRules
+from wsmsg.message.ingress.interface import Reply, SendRequest
+from wsmsg.message.store.interface import IMessages
+from wsmsg.model import Message, MessageIdentity
+
+#: A request with its verdict: allowed (L{None}), refused, or accepted before at a time
+#: in unix ms.
+Judged = tuple[SendRequest, "int | WsmsgError | None"]
+
+
+class JudgingOwner(Protocol):
+    """
+    The ingress, as its held requests see it.
+    """
+
+    def end_hold(self, n: int) -> None:
+        """
+        So many requests are not held any more.
+        """
+
+    def release(self, judged: Sequence[Judged], reply: Reply) -> None:
+        """
+        Answer the requests that have a verdict, and admit the others.
+        """
+
+    def judged_all(self) -> None:
+        """
+        No request is held any more.
+        """
+
+    def repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
+        """
+        Return the answer to a request whose message is known.
+        """
+
+    def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
+        """
+        Return an error for a request that the client may repeat, and raise its fence.
+        """
+
+
+class Judging:
+    """
+    Holds requests until they are judged.
+
+    @ivar held: requests that wait for the next judgement, with their replies.
+    @ivar holding: by conversation and sender, the number of requests that are held.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        rules: GroupRules,
+        store: IMessages,
+        backlog: StartupBacklog,
+        owner: JudgingOwner,
+    ) -> None:
+        self.held: list[tuple[SendRequest, Reply]] = []
+        self.holding: Counter[tuple[str, int]] = Counter()
+        self._rules = rules
+        self._store = store
+        self._backlog = backlog
+        self._owner = owner
+        self._running = False
+
+    def hold(self, request: SendRequest, reply: Reply) -> None:
+        """
+        Hold a request until L{start} has it judged.
+        """
+        self.held.append((request, reply))
+        self.holding[request.conversation, request.sender] += 1
+
+    def start(self) -> None:
+        """
+        Have all held requests judged, unless that is under way.
+        """
+        if not self._running:
+            self._running = True
+            Deferred.fromCoroutine(self._judge()).addErrback(
+                lambda failure: self._log.failure("judging sends", failure)
+            )
+
+    async def _judge(self) -> None:
+        try:
+            while self.held:
+                held, self.held = self.held, []
+                verdicts = await self._verdicts([request for request, _ in held])
+                self._end_hold(held)
+                judged = zip(held, verdicts, strict=True)
+                for reply, some in groupby(judged, key=_reply_of):
+                    self._owner.release([(r, v) for (r, _), v in some], reply)
+        finally:
+            self._running = False
+        self._owner.judged_all()
+
+    async def _verdicts(
+        self, requests: Sequence[SendRequest]
+    ) -> list[int | WsmsgError | None]:
+        refuse_for_now = self._owner.refuse_for_now
+        try:
+            # Asked before the rules: they may miss what is stored after this.
+            backlog = self._backlog.may_be_unstored()
+            problems = await self._rules.judge(requests)
+            refused = [
+                _identity(r)
+                for r, problem in zip(requests, problems, strict=True)
+                if problem is not None
+            ]
+            # A message stays accepted, whatever has become of its sender since.
+            known = await self._store.find(refused) if refused else {}
+        except WsmsgError as e:
+            return [refuse_for_now(r, type(e)(e.reason)) for r in requests]
+        except Exception:  # noqa: BLE001 - a guard
+            self._log.failure("judging {n} sends", n=len(requests))
+            why = "the store failed to look up groups"
+            return [refuse_for_now(r, Unavailable(why)) for r in requests]
+        verdicts: list[int | WsmsgError | None] = []
+        for request, problem in zip(requests, problems, strict=True):
+            message = known.get(_identity(request))
+            if problem is not None and message is not None:
+                verdicts.append(self._owner.repeat(request, message))
+            elif backlog and isinstance(problem, Forbidden):
+                later = Unavailable("messages accepted earlier are still being stored")
+                verdicts.append(refuse_for_now(request, later))
+            else:
+                verdicts.append(problem)
+        return verdicts
+
+    def _end_hold(self, held: Sequence[tuple[SendRequest, Reply]]) -> None:
+        self._owner.end_hold(len(held))
+        for request, _ in held:
+            key = (request.conversation, request.sender)
+            self.holding[key] -= 1
+            if not self.holding[key]:
+                del self.holding[key]
+
+
+def _identity(request: SendRequest) -> MessageIdentity:
+    return MessageIdentity(request.conversation, request.sender, request.client_id)
+
+
+def _reply_of(judged: tuple[tuple[SendRequest, Reply], object]) -> Reply:
+    return judged[0][1]

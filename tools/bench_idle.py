@@ -321,9 +321,9 @@ async def busy(
     return spent / messages
 
 
-async def measure(arguments: Any) -> None:
+async def compare_servers(arguments: Any) -> None:
     """
-    Both servers, one after the other.
+    Measure both servers, one after the other.
     """
     from wsmsg.protocol import protobuf as codec_protobuf
     from wsmsg.protocol.frames import Ping, Send
@@ -355,7 +355,7 @@ async def measure(arguments: Any) -> None:
 
 def main() -> None:
     """
-    Measure, or be the server that is measured.
+    Measure, or run the server that is measured.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=2000)
@@ -365,7 +365,7 @@ def main() -> None:
     if arguments.serve:
         serve()
     else:
-        asyncio.run(measure(arguments))
+        asyncio.run(compare_servers(arguments))
 
 
 if __name__ == "__main__":

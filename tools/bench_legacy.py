@@ -201,7 +201,7 @@ async def run(load: Load, call: Any, rate: int, seconds: float) -> int:
     return count
 
 
-async def measure(
+async def measure_arrangement(
     address: str, pid: int, load: Load, other: Load | None, options: Any
 ) -> tuple[float, float, float]:
     """
@@ -266,7 +266,9 @@ async def bench(options: Any) -> None:
                     users += 10_000
                     load = Legacy(users) if name == "legacy" else Ours(users)
                     other = Legacy(users + 5000) if name == "both" else None
-                    figures = await measure(address, process.pid, load, other, options)
+                    figures = await measure_arrangement(
+                        address, process.pid, load, other, options
+                    )
                     found.setdefault(name, []).append(figures)
                     print(f"{name:9} CPU {figures[0]:6.0f} us a message,", end=" ")
                     print(f"p50 {figures[1]:6.1f} ms, p99 {figures[2]:6.1f} ms")

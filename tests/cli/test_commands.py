@@ -130,8 +130,8 @@ class StatusTests(SynchronousTestCase):
 
     def test_counts(self) -> None:
         """
-        Of many counts, zeros are left out and counted; a few counts are all shown, and
-        false values always.
+        Zeros among many counts are left out and counted; a few counts are all shown,
+        and false values always.
         """
         many = {"pushes": 3, **{f"count_{i}": 0 for i in range(9)}, "open": False}
         told = {"ready": True, "connect": {"users": 0, "upstream": many}}

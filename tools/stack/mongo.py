@@ -182,7 +182,7 @@ def _chosen() -> Kind | None:
 
 def program(cache: Path, kind: Kind) -> Path:
     """
-    Where the server is, once it is installed.
+    The path of the server, once it is installed.
     """
     if kind == "crate":
         return cache / f"mongo-crate-{CRATE}" / "bin" / "secantusd-rs"

@@ -100,7 +100,7 @@ class LiveTests(SynchronousTestCase):
 
     def test_gap_closes_by_itself(self) -> None:
         """
-        When the missing message arrives late, the held ones follow it.
+        Held messages follow a missing message that arrives late.
         """
         it = Given()
         it.came(2, 3, 1)

@@ -108,7 +108,7 @@ class UnnumberedClientTests(ClientCase):
 
     async def test_turned(self) -> None:
         """
-        When a server begins to number its messages, the client syncs them.
+        Messages of a server that begins to number them are asked for as usual.
         """
         client = self.client()
         client.start()

@@ -257,7 +257,7 @@ class PipeTests(AsyncioCase):
 
     async def test_group(self) -> None:
         """
-        Lines go to a group as well.
+        Lines can be sent to a group.
         """
         sending = asyncio.create_task(
             send_lines(
@@ -290,7 +290,7 @@ class PipeTests(AsyncioCase):
 
     async def test_read_lines(self) -> None:
         """
-        Lines come with their numbers and without their ends, the last one too.
+        Lines are read with their numbers and without line ends, the last one too.
         """
         found = [line async for line in read_lines(io.BytesIO(b"a\n\r\nb"))]
         self.assertEqual(found, [(1, b"a"), (2, b""), (3, b"b")])

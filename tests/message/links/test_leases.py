@@ -41,7 +41,7 @@ class LeaseTests(SynchronousTestCase):
             rest_pb2.PresenceDelta(number=1, online=users, snapshot=SNAPSHOT.WHOLE),
         )
 
-    def told(self) -> list[tuple[object, ...]]:
+    def calls(self) -> list[tuple[object, ...]]:
         told, self.presence.calls = self.presence.calls, []
         return told
 
@@ -53,11 +53,11 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1, 2)
         self.links.renew_leases()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
         self.links.set_primary(link, True)
-        self.assertEqual(self.told(), [("replace", "n", [1, 2])])
+        self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
         self.links.renew_leases()
-        self.assertEqual(self.told(), [("renew", "n")])
+        self.assertEqual(self.calls(), [("renew", "n")])
 
     def test_named_again(self) -> None:
         """
@@ -66,9 +66,9 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.told()
+        self.calls()
         self.links.set_primary(link, True)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
 
     def test_not_synced(self) -> None:
         """
@@ -77,9 +77,9 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.links.set_primary(link, True)
         self.links.renew_leases()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
         self.users(link, 1)
-        self.assertEqual(self.told(), [("replace", "n", [1])])
+        self.assertEqual(self.calls(), [("replace", "n", [1])])
 
     def test_second_write(self) -> None:
         """
@@ -89,18 +89,18 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.told()
+        self.calls()
         for _ in range(int(SETTLED_S) - 1):
             self.clock.advance(1.0)
             self.links.renew_leases()
-            self.assertEqual(self.told(), [("renew", "n")])
+            self.assertEqual(self.calls(), [("renew", "n")])
         self.clock.advance(1.0)
         self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[2]))
-        self.assertEqual(self.told(), [("change", "n", [2], [])])
+        self.assertEqual(self.calls(), [("change", "n", [2], [])])
         self.links.renew_leases()
-        self.assertEqual(self.told(), [("replace", "n", [1, 2])])
+        self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
         self.links.renew_leases()
-        self.assertEqual(self.told(), [("renew", "n")])
+        self.assertEqual(self.calls(), [("renew", "n")])
 
     def test_stalled(self) -> None:
         """
@@ -110,18 +110,18 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.told()
+        self.calls()
         self.clock.advance(LATE_S)
         beat = rest_pb2.PresenceDelta(number=2)
         self.links.apply_presence(link, beat)  # that came while nobody read
         self.links.renew_leases()
         self.links.apply_presence(link, rest_pb2.PresenceDelta(number=3, online=[2]))
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
         self.clock.advance(1.0)
         self.links.renew_leases()
-        self.assertEqual(self.told(), [("replace", "n", [1, 2])])
+        self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
         self.links.apply_presence(link, rest_pb2.PresenceDelta(number=4, offline=[1]))
-        self.assertEqual(self.told(), [("change", "n", [], [1])])
+        self.assertEqual(self.calls(), [("change", "n", [], [1])])
 
     def test_stalled_and_lost(self) -> None:
         """
@@ -131,13 +131,13 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.told()
+        self.calls()
         self.clock.advance(LATE_S)
         self.links.renew_leases()
         self.links.lost(link, "silent")
         self.clock.advance(1.0)
         self.links.renew_leases()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
 
     def test_ceases_to_be_primary(self) -> None:
         """
@@ -148,12 +148,12 @@ class LeaseTests(SynchronousTestCase):
         self.users(link, 1)
         self.links.set_primary(link, True)
         self.links.set_primary(link, False)
-        self.told()
+        self.calls()
         self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[3]))
         self.links.renew_leases()
         self.links.lost(link, "gone")
         self.clock.advance(2)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
 
     def test_stream_lost(self) -> None:
         """
@@ -163,12 +163,12 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.told()
+        self.calls()
         self.links.lost(link, "gone")
         self.links.renew_leases()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
         self.clock.advance(2)
-        self.assertEqual(self.told(), [("forget", "n")])
+        self.assertEqual(self.calls(), [("forget", "n")])
 
     def test_back_as_another(self) -> None:
         """
@@ -178,11 +178,11 @@ class LeaseTests(SynchronousTestCase):
         self.users(link, 1)
         self.links.set_primary(link, True)
         self.links.lost(link, "gone")
-        self.told()
+        self.calls()
         link = self.stream()
         self.users(link, 1)
         self.links.renew_leases()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
 
     def test_message_stops(self) -> None:
         """
@@ -191,9 +191,9 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.told()
+        self.calls()
         self.links.give_up_all()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.calls(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_watch(self) -> None:

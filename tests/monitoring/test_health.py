@@ -56,6 +56,19 @@ class HealthTests(TestCase):
         self.two.lost("gone")
         self.assertFalse(health.ready)
 
+    def test_connect_with_several(self) -> None:
+        """
+        Connect is ready while one of several Messages is up, none of which is required
+        by itself; anything else that is optional does not count.
+        """
+        for dependency in (self.one, self.two):
+            dependency.required, dependency.replaceable = False, True
+        health = self.health(any_up, self.one, self.two, self.extra)
+        self.extra.succeeded()
+        self.assertFalse(health.ready)
+        self.two.succeeded()
+        self.assertTrue(health.ready)
+
     def test_connect_without_message(self) -> None:
         """
         A Connect that knows of no Message is not ready, though its discovery is up.

@@ -63,6 +63,8 @@ class Dependency:
     @param name: the name for operators, such as C{message 127.0.0.1:22004}.
     @param clock: for the times in the snapshot; its seconds are unix seconds.
     @param required: the daemon is not ready without it.
+    @ivar replaceable: whether it is one of several things of which the daemon needs any
+        one, and so is not required by itself.
     @ivar state: written by this object alone, as is C{up}.
     @ivar up: whether the state is L{State.UP}.
     @ivar about: as in L{Snapshot}.
@@ -73,6 +75,7 @@ class Dependency:
     def __init__(self, name: str, clock: IReactorTime, *, required: bool = True):
         self.name = name
         self.required = required
+        self.replaceable = False
         self.about = ""
         self._clock = clock
         self.state = State.CONNECTING

@@ -26,9 +26,10 @@ Rule = Callable[[Callable[[Dependency], bool], Iterable[Dependency]], bool]
 
 def any_up(test: Callable[[Dependency], bool], deps: Iterable[Dependency]) -> bool:
     """
-    Require one of the required dependencies: Connect works with one Message.
+    Require one of the required or replaceable dependencies: Connect works with one
+    Message.
     """
-    return any(test(d) for d in deps if d.required)
+    return any(test(d) for d in deps if d.required or d.replaceable)
 
 
 def required_up(test: Callable[[Dependency], bool], deps: Iterable[Dependency]) -> bool:

@@ -210,6 +210,7 @@ class Peers:
         for peer in self._peers.values():
             # One of several may be missing; see Upstream.up.
             peer.dependency.required = len(self._peers) == 1
+            peer.dependency.replaceable = not peer.dependency.required
         for peer in added:
             self._added(peer.dependency)
             peer.start()

@@ -1,6 +1,6 @@
 """
-Base classes of the tests with real daemons: one installation a class, coroutines of
-asyncio as tests, and the daemons' logs when a test fails.
+Base classes of the tests with real daemons: one installation a class, tests as
+coroutines of asyncio, and the daemons' logs when a test fails.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tests.integration.raw_client import RawClient
 
 T = TypeVar("T", bound="IntegrationTestCase")
 
-#: No two tests talk of the same users.
+#: Counts users, so that no two tests use the same ones.
 _USERS = itertools.count(100_001)
 
 
 class Shared:
     """
-    The installations of one class of tests, for as long as its tests run: trial has
-    no tearDownClass, so they end when another class begins, or this process ends.
+    The installations of one class of tests, kept while its tests run. Trial has no
+    tearDownClass, so they end when another class begins or this process ends.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Shared:
 
     async def begin(self, owner: type) -> None:
         """
-        A test of this class begins.
+        Begin a test of this class.
         """
         if owner is not self._owner:
             self._owner = owner
@@ -49,7 +49,7 @@ class Shared:
 
     def get(self, name: str, make: Callable[[], Installation]) -> Installation:
         """
-        The installation of this name, made when it is not there.
+        Return the installation of this name, made on first use.
         """
         if name not in self._installations:
             self._installations[name] = make()
@@ -67,7 +67,7 @@ def with_daemons(
     test: Callable[[T], Coroutine[Any, Any, None]],
 ) -> Callable[[T], Deferred[None]]:
     """
-    A test that is a coroutine of asyncio.  It finds the daemons running and ready.
+    Run a test that is a coroutine of asyncio, with the daemons running and ready.
     """
 
     @functools.wraps(test)
@@ -79,7 +79,7 @@ def with_daemons(
 
 class IntegrationTestCase(TestCase):
     """
-    Tests of which each leaves the daemons as it found them, running.
+    Base class of tests that each leave the daemons running, as they found them.
 
     @cvar message: settings of Message.
     @cvar connect: settings of Connect.
@@ -129,23 +129,24 @@ class IntegrationTestCase(TestCase):
             text = f"--- {self.id()}: {daemon.name}\n{daemon.tail()}"
             sys.__stderr__ and print(text, file=sys.__stderr__, flush=True)
 
-    # -- what tests want
+    # -- what tests use
 
     def at_end(self, close: Callable[[], Awaitable[object]]) -> None:
         """
-        Have something awaited after the test, the last first.
+        Await this after the test, in reverse order of the calls.
         """
         self._closing.append(close)
 
     def user(self) -> int:
         """
-        A user that no other test has.
+        Return a user that no other test uses.
         """
         return next(_USERS)
 
     async def device(self, user: int, name: str = "phone", **more: Any) -> Device:
         """
-        A device of the user, welcomed, and closed after the test.
+        Return a device of the user that has received its welcome; it is closed after
+        the test.
         """
         device = await self.dial(user, **more)
         await device.greet(name, since=more.get("since", 0))
@@ -153,7 +154,7 @@ class IntegrationTestCase(TestCase):
 
     async def dial(self, user: int, **more: Any) -> Device:
         """
-        A connection of the user that has not said hello.
+        Return a connection of the user that has not sent hello.
         """
         more.pop("since", None)
         token = more.pop("token", None) or self.installation.token(user)
@@ -165,7 +166,8 @@ class IntegrationTestCase(TestCase):
 
     def person(self, user: int, name: str = "raw") -> RawClient:
         """
-        A client of the user that reconnects and syncs; stopped after the test.
+        Return a client of the user that reconnects and syncs; it is stopped after the
+        test.
         """
         installation = self.installation
         client = RawClient(installation.urls, installation.token(user), user, name)
@@ -178,7 +180,7 @@ async def eventually(
     what: str, test: Callable[[], Awaitable[object] | object], limit_s: float = 45
 ) -> None:
     """
-    Wait until something that only another process knows is so.
+    Wait until a condition in another process holds.
     """
     async with asyncio.timeout(limit_s):
         while True:
@@ -187,12 +189,12 @@ async def eventually(
                 found = await found
             if found:
                 return
-            await asyncio.sleep(0.02)  # there is no event across processes
+            await asyncio.sleep(0.02)  # other processes have no event to wait for
 
 
 async def metric(daemon: DaemonProcess, name: str) -> float:
     """
-    A number of C{/metrics}, 0 while it is not there.
+    Return the value of a metric in C{/metrics}, 0 if it is missing.
     """
     _, text = await daemon.get("/metrics")
     for line in str(text).splitlines():

@@ -1,9 +1,8 @@
 """
-One connection of one device, which does what a test says and nothing else.
+One connection of one device, fully controlled by a test.
 
-Like L{tests.integration.raw_client} it shares no code with C{wsmsg.client}; unlike
-it, it neither reconnects nor syncs by itself, and all that it hears is there to be
-looked at.
+Like L{tests.integration.raw_client} it shares no code with C{wsmsg.client}; unlike it,
+it neither reconnects nor syncs by itself, and it records every frame that arrives.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from websockets.typing import Subprotocol
 
 from wsmsg.rpc import client_pb2 as pb
 
-#: A test waits so long for what must come; on a slow machine too.
+#: Seconds to wait for an expected frame, on a slow machine too.
 PATIENCE_S = 45.0
 
 
 class Unheard(AssertionError):
     """
-    A frame that had to come did not; says what came instead.
+    An expected frame did not arrive; the text lists the frames that did.
     """
 
 
 class Device:
     """
-    A connection.
+    A WebSocket connection of one device.
 
-    @ivar heard: every frame that came, with its name and the time it came at.
+    @ivar heard: every frame that arrived, with its name and time of arrival.
     """
 
     def __init__(self, connection: ClientConnection, user: int, json_: bool) -> None:
@@ -62,11 +61,11 @@ class Device:
         receive_bytes: int = 0,
     ) -> Device:
         """
-        Open a WebSocket, and say nothing on it.
+        Open a WebSocket, and send nothing on it.
 
-        @param receive_bytes: how much the kernel keeps for a client that does not
-            read; 0: as it likes.
-        @raise websockets.InvalidStatus: it was refused.
+        @param receive_bytes: the size of the kernel's receive buffer, for a client that
+            does not read; 0: the default.
+        @raise websockets.InvalidStatus: the server refused the handshake.
         """
         headers = dict(headers or {})
         if token is not None:
@@ -90,7 +89,7 @@ class Device:
         self, name: str = "phone", *, since: int = 0, token: str = ""
     ) -> Any:
         """
-        Say hello.
+        Send hello.
 
         @return: the welcome.
         """
@@ -99,11 +98,11 @@ class Device:
         )
         return await self.hears("welcome")
 
-    # -- speaking
+    # -- sending
 
     async def say(self, **frame: Any) -> None:
         """
-        Send a frame, by the name of its field; nothing if the connection is closed.
+        Send a frame, by the name of its field; do nothing if the connection is closed.
         """
         try:
             await self._connection.send(self.spell(**frame))
@@ -112,7 +111,7 @@ class Device:
 
     def spell(self, **frame: Any) -> bytes | str:
         """
-        A frame as it goes over the wire.
+        Encode a frame as it goes over the wire.
         """
         if not self._json:
             return pb.ClientFrame(**frame).SerializeToString()
@@ -121,7 +120,7 @@ class Device:
 
     async def say_bytes(self, data: bytes | str) -> None:
         """
-        Send what is perhaps no frame.
+        Send bytes that need not be a frame.
         """
         try:
             await self._connection.send(data)
@@ -139,7 +138,7 @@ class Device:
 
     async def insist(self, to: int, client_id: str, content: str) -> Any:
         """
-        Send a message again and again, as the hints say, until it is accepted.
+        Send a message again, after the hinted waits, until it is accepted.
 
         @return: C{accepted}.
         """
@@ -149,7 +148,7 @@ class Device:
                 return answer
             if not answer.retry_after_ms:
                 break
-            # What is tested is that waiting so long helps.
+            # the test is that waiting this long helps
             await asyncio.sleep(answer.retry_after_ms / 1000)
         raise AssertionError(f"{client_id} is rejected for ever: {answer}")
 
@@ -159,7 +158,7 @@ class Device:
         """
         return await self.hears(("accepted", "rejected"), client_id=client_id)
 
-    # -- hearing
+    # -- receiving
 
     async def hears(
         self,
@@ -168,7 +167,7 @@ class Device:
         **fields: Any,
     ) -> Any:
         """
-        Wait for a frame with these fields.  Each frame is given once.
+        Wait for a frame with these fields. Each frame is returned once.
         """
         names = (name,) if isinstance(name, str) else name
         found: list[Any] = []
@@ -195,13 +194,13 @@ class Device:
 
     def all(self, name: str) -> list[Any]:
         """
-        Every frame of this name so far.
+        Return every frame of this name so far.
         """
         return [frame for heard, frame, _ in self.heard if heard == name]
 
     async def pong(self) -> None:
         """
-        Wait until all that was sent before is heard.
+        Wait for the answer to a ping, so that all earlier frames have been received.
         """
         nonce = str(time.monotonic_ns())
         await self.say(ping=pb.Ping(nonce=nonce))
@@ -209,7 +208,7 @@ class Device:
 
     async def pong_or_end(self) -> None:
         """
-        The same, where the connection may end instead.
+        Do the same as L{pong}, or return when the connection ends.
         """
         try:
             await self.pong()
@@ -238,7 +237,7 @@ class Device:
 
     def deaf(self) -> None:
         """
-        Read nothing from now on.
+        Stop reading from the connection.
         """
         if self._reader is not None:
             self._reader.cancel()
@@ -254,14 +253,14 @@ class Device:
 
     async def close(self) -> None:
         """
-        Close in order.
+        Close with a close frame.
         """
         self.deaf()
         await self._connection.close()
 
     def vanish(self) -> None:
         """
-        Be gone without a word in the protocol, as a process that was killed.
+        Drop the connection without a close frame, as a killed process does.
         """
         self.deaf()
         self._connection.transport.abort()
@@ -274,7 +273,7 @@ class Device:
                 async with self._changed:
                     self._changed.notify_all()
         except asyncio.CancelledError:
-            return  # deaf for now
+            return  # it does not read now
         except websockets.ConnectionClosed:
             pass
         finally:
@@ -287,7 +286,7 @@ class Device:
             document = json.loads(data)
             name = document.pop("type")
             for message in document.get("messages", ()):
-                del message["type"]  # each is a deliver
+                del message["type"]  # each entry is a deliver frame
             frame = pb.ServerFrame()
             ParseDict(document, getattr(frame, name))
             getattr(frame, name).SetInParent()

@@ -1,5 +1,5 @@
 """
-Real daemons for tests: C{twistd} processes on free ports, with a folder of their own.
+Real daemons for tests: C{twistd} processes on free ports, each with its own folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import jwt
 from wsmsg.auth.local_key import local_key
 from wsmsg.bench.load.proc import rss_bytes
 
-#: A daemon that was killed is given so long to be ready again.
+#: Seconds within which a killed daemon must be ready again.
 READY_S = 90.0
 _PORTS = (
     "message.listen",
@@ -37,16 +37,16 @@ _PORTS = (
 
 class NotReady(AssertionError):
     """
-    A daemon did not do what it was to do; has the end of its log.
+    A daemon did not reach the expected state; the text has the end of its log.
     """
 
 
 def free_ports(n: int) -> list[int]:
     """
-    Ports of loopback that nobody has now.
+    Return ports of loopback that no process uses.
 
-    They are below those that the kernel gives to who connects: else a client that
-    dials a daemon which is away may get the daemon's port as its own.
+    The ports are below the kernel's range for outgoing connections. Otherwise a client
+    that dials a stopped daemon may get the daemon's port as its own source port.
     """
     sockets: list[socket.socket] = []
     try:
@@ -66,13 +66,13 @@ def free_ports(n: int) -> list[int]:
 
 class DaemonProcess:
     """
-    One daemon, which may die and come back any number of times.
+    One daemon, which may be killed and started again any number of times.
 
     @param name: C{message} or C{connect}, or one of several: C{message-2}.
-    @param extra: further settings, as C{--set} takes them.
-    @ivar arguments: further options, as C{--config}.
-    @ivar before_exec: called in the process before it becomes the daemon.
-    @ivar passed: descriptors that it has as well.
+    @param extra: further settings, as for C{--set}.
+    @ivar arguments: further command-line options, such as C{--config}.
+    @ivar before_exec: called in the child process before it executes the daemon.
+    @ivar passed: further file descriptors that the daemon inherits.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class DaemonProcess:
 
     async def start(self) -> None:
         """
-        Start it; it may not be ready when this returns.
+        Start the daemon, without waiting until it is ready.
         """
         assert not self.running
         with self.log.open("ab") as log:
@@ -140,21 +140,21 @@ class DaemonProcess:
 
     async def signal(self, number: int) -> None:
         """
-        Send it a signal.
+        Send a signal to the daemon.
         """
         assert self._process is not None
         self._process.send_signal(number)
 
     async def wait(self) -> int:
         """
-        Its exit status, once it has ended.
+        Wait for the daemon to end, and return its exit status.
         """
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), READY_S)
 
     async def kill(self) -> None:
         """
-        SIGKILL.
+        Send SIGKILL and wait for the end.
         """
         if self.running:
             await self.signal(signal.SIGKILL)
@@ -162,22 +162,22 @@ class DaemonProcess:
 
     async def terminate(self) -> int:
         """
-        SIGTERM, and its exit status.
+        Send SIGTERM and return the exit status.
         """
         await self.signal(signal.SIGTERM)
         return await self.wait()
 
     async def get(self, path: str) -> tuple[int, Any]:
         """
-        Ask its admin listener.
+        Send a request to the admin listener.
 
-        @return: the HTTP status and the document; 0 where nobody answers.
+        @return: the HTTP status and the document; status 0 if nothing answers.
         """
         return await http_get(self.port("admin_listen"), path)
 
     async def ready(self, wanted: bool = True) -> None:
         """
-        Wait until C{/readyz} says so.
+        Wait until C{/readyz} reports ready.
         """
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
@@ -186,12 +186,12 @@ class DaemonProcess:
                 return
             if not self.running:
                 break
-            await asyncio.sleep(0.02)  # there is no event across processes
+            await asyncio.sleep(0.02)  # other processes have no event to wait for
         raise NotReady(f"{self.name} not ready={wanted}:\n{self.tail()}")
 
     async def until_logged(self, text: str, limit_s: float = READY_S) -> str:
         """
-        Wait until its log has a line with this in it.
+        Wait until a line of the log contains this text.
 
         @return: the first such line.
         """
@@ -200,12 +200,12 @@ class DaemonProcess:
             for line in self.lines():
                 if text in line:
                     return line
-            await asyncio.sleep(0.02)  # there is no event across processes
+            await asyncio.sleep(0.02)  # other processes have no event to wait for
         raise NotReady(f"{self.name} did not log {text!r}:\n{self.tail()}")
 
     def lines(self) -> list[str]:
         """
-        Its log so far.
+        Return the lines of the log so far.
         """
         if not self.log.exists():
             return []
@@ -225,7 +225,7 @@ class DaemonProcess:
 
     def tail(self) -> str:
         """
-        The end of its log.
+        Return the end of the log.
         """
         return "\n".join(self.lines()[-40:])
 
@@ -234,8 +234,8 @@ class Installation:
     """
     One Message and one Connect.
 
-    @ivar url: where clients connect.
-    @ivar urls: the same, of each Connect.
+    @ivar url: the URL at which clients connect.
+    @ivar urls: the URLs of all Connects.
     """
 
     def __init__(
@@ -262,43 +262,43 @@ class Installation:
     @property
     def daemons(self) -> list[DaemonProcess]:
         """
-        All of them, Messages first.
+        Return all daemons, the Messages first.
         """
         return [self.message, self.connect]
 
     def token(self, user: int, **claims: Any) -> str:
         """
-        A token that Connect believes.
+        Return a token that Connect accepts.
         """
         body = {"sub": str(user), "exp": int(time.time()) + 3600, **claims}
         return jwt.encode(body, local_key(self.folder / "data"), "HS256")
 
     async def start(self) -> None:
         """
-        Start all, and wait until all are ready.
+        Start all daemons, and wait until all are ready.
         """
         await asyncio.gather(*(daemon.start() for daemon in self.daemons))
         await asyncio.gather(*(daemon.ready() for daemon in self.daemons))
 
     async def stop(self) -> None:
         """
-        End what runs, and remove the folder.
+        Stop the running daemons, and remove the folder.
         """
         for daemon in reversed(self.daemons):
             if daemon.running:
-                os.kill(daemon.pid, signal.SIGCONT)  # it may have been stopped
+                os.kill(daemon.pid, signal.SIGCONT)  # the test may have stopped it
                 await daemon.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def end(self) -> None:
         """
-        The same as L{stop}, where nothing can be awaited.
+        Do the same as L{stop}, where nothing can be awaited.
         """
         for daemon in reversed(self.daemons):
             if daemon.running:
                 os.kill(daemon.pid, signal.SIGKILL)
                 try:
-                    # Not reaped: asyncio does that.
+                    # The child is not reaped here: asyncio does that.
                     os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOWAIT)
                 except ChildProcessError:
                     pass
@@ -306,7 +306,7 @@ class Installation:
 
     def tracebacks(self) -> list[str]:
         """
-        Every traceback in all logs, with the line that it belongs to.
+        Return every traceback in the logs, with the log line that it belongs to.
         """
         found = []
         for daemon in self.daemons:
@@ -319,22 +319,24 @@ class Installation:
 
     def logged(self, text: str) -> list[str]:
         """
-        The lines of all logs that contain this.
+        Return the lines of all logs that contain this text.
         """
         return [line for d in self.daemons for line in d.lines() if text in line]
 
 
 async def http_get(port: int, path: str) -> tuple[int, Any]:
     """
-    @return: the HTTP status and the JSON document (text, if it is none); 0 where
-        nobody answers.
+    Send a GET request.
+
+    @return: the HTTP status and the JSON document (the text, if it is not JSON); status
+        0 if nothing answers.
     """
     return await _http(port, f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")
 
 
 async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
     """
-    The same, with a JSON document.
+    Send a POST request with a JSON document; see L{http_get}.
     """
     body = json.dumps(document)
     head = f"POST {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -343,7 +345,7 @@ async def http_post(port: int, path: str, document: Any) -> tuple[int, Any]:
 
 async def http_delete(port: int, path: str) -> tuple[int, Any]:
     """
-    The same, to have something removed.
+    Send a DELETE request; see L{http_get}.
     """
     return await _http(port, f"DELETE {path} HTTP/1.0\r\nHost: x\r\n\r\n")
 

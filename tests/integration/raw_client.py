@@ -1,9 +1,9 @@
 """
-A client of the protocol written on the protos alone, which trusts nothing.
+A client of the protocol, written on the protos alone, that checks the server.
 
-It shares no code with C{wsmsg.client}: what it sees is what the promises are checked
-against.  It reconnects for ever, sends again what was not accepted, syncs on gaps,
-and notes whatever a server must never do in C{problems}.
+It shares no code with C{wsmsg.client}: the promises are checked against what it
+receives. It reconnects for ever, sends again what was not accepted, syncs on gaps, and
+notes in C{problems} whatever a server must never do.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class RawClient:
     """
     One device of one user.
 
-    @param urls: of Connects; each connection is made to the next of them.
-    @ivar taken: by conversation, the messages in number order, as a person sees
-        them.
+    @param urls: the URLs of Connects; each connection is made to the next of them.
+    @ivar taken: the received messages of each conversation, in the order of their
+        numbers, as a user sees them.
     @ivar accepted: client ids of sends that were accepted.
     @ivar accepted_s: when each client id was accepted, by C{time.monotonic}.
-    @ivar taken_s: when each content was first taken.
-    @ivar problems: what broke a promise, in words.
+    @ivar taken_s: when each content first arrived.
+    @ivar problems: broken promises, in words.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RawClient:
         self._live: defaultdict[str, int] = defaultdict(int)
         self._syncing: set[str] = set()
         self._turned_away: set[str] = set()
-        # What is new must not be written among what is sent again.
+        # New sends must not be written among repeated ones.
         self._order = asyncio.Lock()
         self._ready = False
         self._since = 0
@@ -76,7 +76,7 @@ class RawClient:
             f" unanswered={list(self._unanswered)}>"
         )
 
-    # -- life
+    # -- lifetime
 
     def start(self) -> None:
         self._task = asyncio.ensure_future(self._run())
@@ -89,14 +89,14 @@ class RawClient:
 
     def drop(self) -> None:
         """
-        Lose the connection; another one is made.
+        Drop the connection; the client makes another one.
         """
         if self._connection is not None:
             self._connection.transport.abort()
 
     async def until(self, predicate: Callable[[], bool], limit_s: float = 60) -> None:
         """
-        Wait until something that this client sees makes C{predicate} true.
+        Wait until an event of this client makes C{predicate} true.
         """
         async with self.changed:
             async with asyncio.timeout(limit_s):
@@ -106,7 +106,7 @@ class RawClient:
         self, conversation: str, n: int, limit_s: float = 60
     ) -> list[pb.Deliver]:
         """
-        Wait until a conversation has so many messages.
+        Wait until a conversation has this number of messages.
         """
         taken = self.taken[conversation]
         await self.until(lambda: len(taken) >= n, limit_s)
@@ -130,16 +130,18 @@ class RawClient:
 
     async def send(self, to: int, content: str) -> str:
         """
-        Send; sent again until it is accepted.
+        Send a message, again if need be until it is accepted.
         """
         client_id = f"{self.user}-{self._device}-{next(self._numbers)}"
         send = pb.Send(client_id=client_id, to=to, content=content)
         self._unanswered[client_id] = send
         if self._turned_away:
-            self._turned_away.add(client_id)  # behind what was refused
+            self._turned_away.add(
+                client_id
+            )  # after the rejected ones, which are sent again first
             return client_id
         async with self._order:
-            if self._ready:  # else it goes with all that is unanswered
+            if self._ready:  # otherwise it is sent with all unanswered ones
                 await self._write(send=send)
         return client_id
 
@@ -239,7 +241,7 @@ class RawClient:
         self.longest_sync_s = max(self.longest_sync_s, time.monotonic() - self._asked_s)
         for message in page.messages:
             self._take(message)
-        # What was pushed while the page was on its way may be beyond its head.
+        # Messages pushed while the page was on its way may be beyond its head.
         beyond = max(page.head, self._live[page.conversation])
         await self._catch_up(page.conversation, beyond)
 
@@ -287,7 +289,7 @@ class RawClient:
         self._turned_away.add(rejected.client_id)
 
     async def _send_again(self) -> None:
-        # In the order in which they were made: that is what keeps it.
+        # In the order in which they were made, which keeps the order of the messages.
         async with self._order:
             again, self._turned_away = self._turned_away, set()
             for client_id, send in list(self._unanswered.items()):

@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of hostile clients, hostile peers and limits.
 """

@@ -39,7 +39,7 @@ def _value(rng: random.Random) -> Any:
 
 def json_payload(rng: random.Random) -> bytes:
     """
-    A JSON text message that may be anything.
+    Return a JSON text message with arbitrary content.
     """
     frame = {"type": rng.choice(_TYPES)}
     for field in rng.sample(_FIELDS, rng.randrange(6)):
@@ -61,7 +61,7 @@ def json_payload(rng: random.Random) -> bytes:
 
 def protobuf_payload(rng: random.Random) -> bytes:
     """
-    A binary message that may be anything.
+    Return a binary message with arbitrary content.
     """
     if rng.randrange(6) == 0:
         return rng.randbytes(rng.randrange(200))
@@ -127,7 +127,8 @@ def _protobuf_frame(rng: random.Random) -> pb.ClientFrame:
 
 def watch_flood() -> list[bytes]:
     """
-    Lists of as many users as may be, of whom nobody was named before.
+    Return C{watch} frames of the largest allowed size, each with users not named
+    before.
     """
     return [
         pb.ClientFrame(
@@ -137,7 +138,7 @@ def watch_flood() -> list[bytes]:
     ]
 
 
-#: Each far from what a client says, in full size.
+#: Hostile frames in full size.
 LARGE: tuple[tuple[Spelling, bytes], ...] = (
     (JSON, b'{"type":"ping","x":' + b"[" * _DEEP + b"]" * _DEEP + b"}"),
     (JSON, b"[" * 60_000),
@@ -162,7 +163,7 @@ LARGE: tuple[tuple[Spelling, bytes], ...] = (
     (PROTOBUF, b"\x0a\x02\x0a\xff" * 10_000),
 )
 
-#: What is no WebSocket, after a handshake that was one, and how it must end.
+#: Bytes that are not WebSocket, after a valid handshake, and the expected end.
 FRAMES: dict[str, tuple[bytes, int]] = {
     "not masked": (b"\x82\x02hi", 1002),
     "reserved bit": (masked(b"x", first=0xC0), 1002),
@@ -192,7 +193,8 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "flood of pongs": (masked(b"", 10) * 10_000, 4001),
 }
 
-#: What is no WebSocket and no good HTTP; each gets an answer below 500, or none.
+#: Bytes that are neither WebSocket nor valid HTTP; each gets a status below 500, or
+#: none.
 HEADS: tuple[bytes, ...] = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
     b"\x00" * 5000,
@@ -219,7 +221,7 @@ HEADS: tuple[bytes, ...] = (
     b"GET /api/v1/connect/ws HTTP/1.1\r\nHost: x:y:z\r\n" + b"A: b\r\n" * 900 + b"\r\n",
 )
 
-#: What never becomes a request.
+#: Bytes that never become a request.
 SLOW: tuple[bytes, ...] = (
     b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 300,
     b"GET /api/v1/connect/ws HTTP/1.1\r\nUpgrade: websocket\r\n",
@@ -227,7 +229,7 @@ SLOW: tuple[bytes, ...] = (
     b"",
 )
 
-#: What is no HTTP/2.
+#: Bytes that are not HTTP/2.
 NOT_GRPC: tuple[bytes, ...] = (
     b"\x16\x03\x01" * 100,
     b"GET / HTTP/1.1\r\n\r\n",

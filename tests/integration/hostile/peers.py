@@ -29,7 +29,7 @@ def _bytes(message: Any) -> bytes:
 
 def subscribe(node: str, **more: Any) -> Request:
     """
-    The first frame of a Connect.
+    Return the first frame of a Connect.
     """
     fields = {"connect_service_id": node, "incarnation": "i", "link_version": 1}
     return Request(subscribe=rest_pb2.SubscribeRequest(**{**fields, **more}))
@@ -37,7 +37,7 @@ def subscribe(node: str, **more: Any) -> Request:
 
 class HostileConnect:
     """
-    The way to a Message's gRPC port, for whoever says what they like.
+    A client of a Message's gRPC port that sends arbitrary frames and bytes.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -45,7 +45,7 @@ class HostileConnect:
 
     def stream(self) -> Any:
         """
-        A stream on which anything may be written, bytes too.
+        Open a stream that accepts frames and raw bytes.
         """
         return self._channel.stream_stream(
             STREAM, request_serializer=_bytes, response_deserializer=Response.FromString
@@ -53,7 +53,7 @@ class HostileConnect:
 
     async def ends(self, *said: Request | bytes) -> tuple[str, str]:
         """
-        The status and the reason with which a stream ends on which this was said.
+        Return the status and the reason with which a stream ends after these frames.
         """
         call = self.stream()
         try:
@@ -68,7 +68,7 @@ class HostileConnect:
 
     async def ask(self, method: str, data: bytes) -> str:
         """
-        The status of a unary call.
+        Call a unary method, and return the status.
         """
         call = self._channel.unary_unary(method)
         try:
@@ -81,7 +81,7 @@ class HostileConnect:
 @asynccontextmanager
 async def hostile_connect(port: int) -> AsyncIterator[HostileConnect]:
     """
-    A channel, until the block ends.
+    Open a channel until the block ends.
     """
     options = [*channel_options(1.5), ("grpc.max_send_message_length", -1)]
     target = f"127.0.0.1:{port}"
@@ -89,16 +89,16 @@ async def hostile_connect(port: int) -> AsyncIterator[HostileConnect]:
         yield HostileConnect(channel)
 
 
-#: What a hostile Message says on a stream, after it read the subscribe.
+#: Frames of a hostile Message, sent after it has read the subscription.
 Script = Callable[[rest_pb2.SubscribeRequest, Any], Awaitable[None]]
 
 
 class HostileMessage:
     """
-    Serves each stream with the script that is set, and keeps nothing.
+    A server that answers each stream with a script, and stores nothing.
 
-    @ivar script: what is said on the next stream.
-    @ivar streams: how many there were.
+    @ivar script: the frames to send on the next stream.
+    @ivar streams: the number of streams so far.
     """
 
     def __init__(self) -> None:
@@ -108,6 +108,8 @@ class HostileMessage:
 
     async def start(self) -> int:
         """
+        Start the server.
+
         @return: the port.
         """
         self._server = server = grpc.aio.server(options=server_options(1.5))

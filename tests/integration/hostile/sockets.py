@@ -1,5 +1,5 @@
 """
-Clients that break every rule, over bare sockets, and what they were told.
+Hostile clients over bare sockets, and the responses that they received.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MARK = "the-end"
 @attrs.define
 class Outcome:
     """
-    The bytes that a server sent until it, or silence, ended the connection.
+    The bytes that a server sent before it, or a timeout, ended the connection.
 
-    @ivar statuses: of HTTP answers.
+    @ivar statuses: statuses of HTTP responses.
     @ivar messages: payloads of WebSocket messages.
     @ivar close: the code of its close frame.
-    @ivar ended: whether the server closed before we did.
+    @ivar ended: whether the server closed the connection first.
     """
 
     statuses: list[int] = attrs.Factory(list)
@@ -40,9 +40,10 @@ class Outcome:
 
 async def attempt(port: int, pieces: Sequence[bytes], *, mark: bytes = b"") -> Outcome:
     """
-    Send pieces one by one, and hear what comes of it.
+    Send pieces one by one, and collect the response.
 
-    @param mark: we leave when this was said; empty: when nothing more is.
+    @param mark: disconnect once the response contains this; empty: once the server is
+        silent.
     """
     outcome = Outcome()
     said = b""
@@ -97,7 +98,7 @@ def _understand(said: bytes, outcome: Outcome) -> None:
 
 def frames_of(data: bytes) -> Iterator[tuple[int, bytes]]:
     """
-    The opcodes and payloads of a server's frames.
+    Return the opcodes and payloads of a server's frames.
     """
     at = 0
     while len(data) >= at + 2:
@@ -113,7 +114,7 @@ def frames_of(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def upgrade(codec: str, token: str, **headers: str) -> bytes:
     """
-    The request for a WebSocket; headers replace or add.
+    Return a WebSocket handshake; headers replace or extend the default ones.
     """
     fields = {
         "Host": "x",
@@ -131,9 +132,9 @@ def upgrade(codec: str, token: str, **headers: str) -> bytes:
 
 def masked(payload: bytes, opcode: int = 2, *, first: int = 0x80) -> bytes:
     """
-    A client's frame.
+    Return a masked frame of a client.
 
-    @param first: the bits beside the opcode: 0x80 is the last fragment.
+    @param first: the bits besides the opcode: 0x80 is the last fragment.
     """
     size = len(payload)
     if size < 126:
@@ -148,7 +149,7 @@ def masked(payload: bytes, opcode: int = 2, *, first: int = 0x80) -> bytes:
 @attrs.frozen
 class Spelling:
     """
-    The inputs of hostile clients, as one codec encodes them.
+    The inputs of hostile clients in one codec.
     """
 
     name: str
@@ -161,7 +162,7 @@ class Spelling:
 
     def understood(self, payload: bytes) -> tuple[str, dict[str, Any]]:
         """
-        The type and the fields of a server's frame.
+        Return the type and the fields of a server's frame.
         """
         if self.name == "json":
             fields = msgspec.json.decode(payload)

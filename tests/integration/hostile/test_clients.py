@@ -1,5 +1,5 @@
 """
-Bad input harms nobody: not the daemons, and not those who talk meanwhile.
+Tests that malformed input harms neither the daemons nor other users.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.integration.raw_client import RawClient
 from tests.stalls import History
 from wsmsg.errors import ERRORS, Close
 
-#: Ends of a connection that accuse nobody but the client.
+#: Close codes that blame only the client.
 BLAME = {
     *(1002, 1003, 1007, 1009),
     *(Close.RATE_LIMITED, Close.BAD_FRAME, Close.UNAUTHENTICATED),
@@ -55,7 +55,7 @@ _TOGETHER = 40
 _A_CONNECTION = 8
 _GROWTH_BYTES = 8 * 2**20
 
-# Until an answer's head is there, and until we are left.
+# Until the head of the response arrives, and until the server disconnects.
 _HEAD = b"\r\n\r\n"
 _NEVER = b"no such answer"
 
@@ -66,7 +66,7 @@ def with_daemons(
     test: Callable[[T], Coroutine[Any, Any, None]],
 ) -> Callable[[T], Deferred[None]]:
     """
-    A test that is a coroutine of asyncio, with both daemons up.
+    Run a test that is a coroutine of asyncio, with both daemons up.
     """
 
     @functools.wraps(test)
@@ -78,7 +78,7 @@ def with_daemons(
 
 async def together(jobs: Iterable[Awaitable[Any]]) -> list[Any]:
     """
-    The results of all, some at a time.
+    Return the results of all, run a few at a time.
     """
     places = asyncio.Semaphore(_TOGETHER)
 
@@ -91,7 +91,7 @@ async def together(jobs: Iterable[Awaitable[Any]]) -> list[Any]:
 
 class Talk:
     """
-    Two honest people who write to each other all the time.
+    Two honest users who write to each other all the time.
     """
 
     def __init__(self, installation: Installation) -> None:
@@ -134,7 +134,8 @@ class Talk:
 
     def check_p99(self, limit_s: float) -> None:
         """
-        No more than one in a hundred turns took longer, on a machine that worked.
+        Check that at most one in a hundred turns took longer, less the time that the
+        machine lost.
         """
         by_length = sorted(self.turns, key=lambda turn: turn[1] - turn[0])
         self.history.check(*by_length[len(by_length) * 99 // 100], limit_s)
@@ -162,7 +163,7 @@ class Body:
 
 class HostileTests(TestCase):
     """
-    Some thousand bad inputs to real daemons.
+    Thousands of malformed inputs to real daemons.
     """
 
     timeout = 300
@@ -189,7 +190,8 @@ class HostileTests(TestCase):
 
     async def speak(self, spelling: Spelling, user: int, *said: bytes) -> Outcome:
         """
-        Say hello, then these frames' bytes, then a ping whose answer is the end.
+        Send hello, then the bytes of these frames, then a ping whose pong marks the
+        end.
         """
         token = self.installation.token(user)
         data = upgrade(spelling.name, token) + spelling.message(spelling.hello)
@@ -198,9 +200,9 @@ class HostileTests(TestCase):
 
     def assert_blamed(self, spelling: Spelling, outcome: Outcome) -> Counter[str]:
         """
-        All that the client was told is in the protocol, and nothing is our fault.
+        Check that the server's frames follow the protocol, and blame only the client.
 
-        @return: how often it was told what.
+        @return: the number of frames by type.
         """
         told: Counter[str] = Counter()
         self.assertEqual(outcome.statuses, [101])
@@ -220,7 +222,7 @@ class HostileTests(TestCase):
 
     async def messages(self, rng: random.Random, count: int) -> Counter[str]:
         """
-        Frames that can be anything, some a connection.
+        Send arbitrary frames, several on a connection.
         """
         jobs: list[tuple[Spelling, Awaitable[Outcome]]] = []
         for i in range(count // _A_CONNECTION):
@@ -236,7 +238,7 @@ class HostileTests(TestCase):
 
     async def large(self) -> Counter[str]:
         """
-        Frames as large as they may be.
+        Send frames of the largest allowed size.
         """
         told: Counter[str] = Counter()
         for spelling, payload in LARGE:
@@ -248,7 +250,7 @@ class HostileTests(TestCase):
 
     async def no_websocket(self) -> None:
         """
-        Frames that no WebSocket has, in both spellings.
+        Send bytes that are not WebSocket, in both codecs.
         """
         for spelling in (PROTOBUF, JSON):
             for name, (data, code) in FRAMES.items():
@@ -265,7 +267,7 @@ class HostileTests(TestCase):
 
     async def http(self) -> None:
         """
-        Bad requests to every port that speaks HTTP, and junk to those that do not.
+        Send bad requests to every HTTP port, and junk to the other ports.
         """
         ports = self.installation.ports
         public, admin = ports["connect.listen"], ports["message.admin_listen"]
@@ -285,7 +287,7 @@ class HostileTests(TestCase):
 
     async def logins(self) -> None:
         """
-        Those who are not who they say, or do not say it.
+        Log in with bad tokens, and without any.
         """
         token = self.installation.token
         good = token(7)
@@ -324,7 +326,7 @@ class HostileTests(TestCase):
 
     async def slow(self) -> None:
         """
-        Heads that come byte by byte and never end are cut.
+        Request heads that arrive byte by byte and never end are cut off.
         """
         jobs = [
             attempt(self.port, [bytes([b]) for b in head], mark=_NEVER)
@@ -336,9 +338,9 @@ class HostileTests(TestCase):
 
     async def round(self, seed: int, count: int) -> Counter[str]:
         """
-        All of it once.
+        Run all attempts once.
 
-        @return: how often clients were told what.
+        @return: the number of server frames by type.
         """
         slow = asyncio.ensure_future(self.slow() if seed & 1 else asyncio.sleep(0))
         told = await self.messages(random.Random(seed), count)
@@ -352,8 +354,8 @@ class HostileTests(TestCase):
     @with_daemons
     async def test_campaign(self) -> None:
         """
-        While some thousand bad inputs come to every port, two people talk as ever;
-        each bad client is told its problem, and nothing of it stays in the daemons.
+        While thousands of bad inputs reach every port, two users talk undisturbed; each
+        bad client gets an error, and the daemons keep no resources of it.
         """
         talk = Talk(self.installation)
         self.addCleanup(talk.history.end)
@@ -378,7 +380,7 @@ class HostileTests(TestCase):
 
     async def quiet(self) -> None:
         """
-        Wait until only the two who talk are connected.
+        Wait until only the two honest users are connected.
         """
         connect = self.installation.connect
 

@@ -1,5 +1,5 @@
 """
-A disk that takes nothing more.
+Tests of a full disk.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _CONTENT = "x" * 10_000
 
 class FullDiskTests(IntegrationTestCase):
     """
-    P7: a file system that is full, by a limit on the size of files: to SQLite it is
-    the same, and it can be lifted while the daemon runs.
+    P7: a full file system, simulated with a limit on the size of files; SQLite sees the
+    same error, and the limit can be lifted while the daemon runs.
     """
 
     def limit(self, size: int) -> None:
         """
-        Let no file of Message grow over so many bytes.
+        Limit the size of Message's files to this number of bytes.
         """
         pid = self.installation.message.pid
         _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
@@ -32,9 +32,9 @@ class FullDiskTests(IntegrationTestCase):
     @with_daemons
     async def test_full_disk(self) -> None:
         """
-        P1, P7: while nothing can be written sends are rejected as C{unavailable}
-        with a hint, and Message is not ready and says why; when there is room again
-        it recovers by itself, and all that was accepted is there, once.
+        P1, P7: while nothing can be written, sends are rejected as C{unavailable} with
+        a retry hint, and Message reports why it is not ready; with space again it
+        recovers without a restart, and every accepted message is stored once.
         """
         message = self.installation.message
         one, two = self.user(), self.user()
@@ -60,7 +60,9 @@ class FullDiskTests(IntegrationTestCase):
 
     async def until_rejected(self, device: Device, to: int) -> tuple[list[str], Any]:
         """
-        @return: what was accepted until then, and the rejection.
+        Send until a message is rejected.
+
+        @return: the accepted client ids, and the rejection.
         """
         accepted: list[str] = []
         for n in range(200):
@@ -74,7 +76,7 @@ class FullDiskTests(IntegrationTestCase):
 
     async def stored(self, device: Device, other: int) -> list[str]:
         """
-        The client ids of the conversation.
+        Return the client ids in the conversation.
         """
         name, after, found = conversation_of(device.user, other), 0, list[str]()
         while True:

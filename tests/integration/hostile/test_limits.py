@@ -1,5 +1,5 @@
 """
-Limits on what a client may do, and the answers to a client that exceeds them.
+Tests of the limits on clients, and of the errors for clients that exceed them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsmsg.rpc import client_pb2 as pb
 
 class LimitTests(IntegrationTestCase):
     """
-    P6: sizes, rates and numbers for one user.
+    P6: limits on sizes, rates and numbers for one user.
     """
 
     connect = {
@@ -36,7 +36,7 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_told(self) -> None:
         """
-        The welcome says the limits that a client has to know.
+        The welcome states the limits.
         """
         device = await self.dial(self.user())
         limits = (await device.greet()).limits
@@ -46,8 +46,8 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_sizes(self) -> None:
         """
-        P6: content over its limit is C{too_large} and the connection goes on; a
-        frame over its limit ends it with 1009.
+        P6: content over its limit is C{too_large} and the connection continues; a frame
+        over its limit ends the connection with 1009.
         """
         one, two = self.user(), self.user()
         device = await self.device(one)
@@ -60,8 +60,9 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_sends_a_second(self) -> None:
         """
-        P6: sends over the rate are C{rate_limited} with a hint, on all devices of a
-        user together; after the hint they are accepted; others are not concerned.
+        P6: sends over the rate are C{rate_limited} with a retry hint, counted over all
+        devices of a user; after the hint they are accepted; other users are not
+        affected.
         """
         one, two = self.user(), self.user()
         phone, tablet = await self.device(one), await self.device(one, "tablet")
@@ -83,7 +84,8 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_frames_a_second(self) -> None:
         """
-        P6: a client that says too much is read more slowly, and answered at last.
+        P6: a client that sends too many frames is read more slowly, and every frame is
+        answered.
         """
         device = await self.device(self.user())
         begun = asyncio.get_running_loop().time()
@@ -96,7 +98,8 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_devices_of_a_user(self) -> None:
         """
-        P6: a user has so many devices and no more, until one of them leaves.
+        P6: a user cannot connect more devices than the limit until one of them
+        disconnects.
         """
         user = self.user()
         one, _ = await self.device(user, "one"), await self.device(user, "two")
@@ -110,7 +113,7 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_watch(self) -> None:
         """
-        P6: a list of users to watch that is too long is refused.
+        P6: a C{watch} with too many users is refused.
         """
         device = await self.device(self.user())
         await device.say(watch=pb.Watch(users=range(1, 12)))
@@ -119,7 +122,7 @@ class LimitTests(IntegrationTestCase):
     @with_daemons
     async def test_no_hello(self) -> None:
         """
-        P6: a connection that says nothing is closed with 4502.
+        P6: a connection without a hello is closed with 4502.
         """
         device = await self.dial(self.user())
         self.assertEqual(await device.closed(), Close.STALE)
@@ -127,7 +130,7 @@ class LimitTests(IntegrationTestCase):
 
 class OverloadTests(IntegrationTestCase):
     """
-    P6: what Message takes at once.
+    P6: the number of sends in flight at Message.
     """
 
     message = {"appends_in_flight": 4}
@@ -135,9 +138,9 @@ class OverloadTests(IntegrationTestCase):
     @with_daemons
     async def test_overloaded(self) -> None:
         """
-        P6: sends over what Message has in flight are rejected as C{overloaded} with
-        a hint (and those behind them, so that their order stays), and accepted when
-        they are sent again.
+        P6: sends beyond the number in flight are rejected as C{overloaded} with a retry
+        hint (and so are those behind them, to keep the order), and accepted when they
+        are sent again.
         """
         devices = [await self.device(self.user()) for _ in range(6)]
         to = self.user()
@@ -167,7 +170,7 @@ class OverloadTests(IntegrationTestCase):
 
 class CrowdTests(IntegrationTestCase):
     """
-    P6: numbers of connections.  No Message is needed for that.
+    P6: numbers of connections. These tests need no Message.
     """
 
     alone = True
@@ -181,7 +184,7 @@ class CrowdTests(IntegrationTestCase):
         """
         Open a WebSocket from an address of this machine.
 
-        @return: the HTTP status, with the answer's headers if it was refused.
+        @return: the HTTP status, with the response headers if it was refused.
         """
         try:
             connection = await connect(
@@ -200,9 +203,9 @@ class CrowdTests(IntegrationTestCase):
     @with_daemons
     async def test_crowd(self) -> None:
         """
-        P6: connections over the limits for an address and in all are refused with
-        429 and 503 and when to come again; who is here stays, and there is room
-        again when one leaves.
+        P6: connections over the limits for an address and for the node are refused with
+        429 and 503 and the time to retry; existing connections stay, and a closed one
+        makes room.
         """
         await self.begin()
         here = [await self.come("127.0.0.1") for _ in range(4)]
@@ -221,7 +224,7 @@ class CrowdTests(IntegrationTestCase):
     @with_daemons
     async def test_handshakes(self) -> None:
         """
-        P6: handshakes over the rate are refused with 429 and when to come again.
+        P6: handshakes over the rate are refused with 429 and the time to retry.
         """
         self.installation.connect.extra["limits.handshakes_per_s"] = 2
         await self.begin()
@@ -230,7 +233,7 @@ class CrowdTests(IntegrationTestCase):
         self.assertEqual(set(statuses), {101, 429})
         self.assertGreaterEqual(statuses.count(101), 2)
         [after] = {headers["Retry-After"] for status, headers in came if status == 429}
-        await asyncio.sleep(int(after))  # what is tested is that this helps
+        await asyncio.sleep(int(after))  # the test is that waiting helps
         self.assertTrue(await self._comes("127.0.0.9"))
 
     async def begin(self) -> None:

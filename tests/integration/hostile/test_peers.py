@@ -1,6 +1,6 @@
 """
-A Connect or a Message that is broken, or is none: the daemon at the other end and all
-others who use it go on.
+Tests of a broken or foreign peer: the daemon at the other end and its other users
+continue.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def presence(online: Any, kind: Any, number: int = 1) -> Request:
 
 async def eventually(reached: Callable[[], bool]) -> None:
     """
-    Wait until it is so; there is no event across processes.
+    Wait until a condition holds; other processes have no event to wait for.
     """
     async with asyncio.timeout(SECONDS):
         while not reached():
@@ -62,7 +62,7 @@ class PeersTestCase(TestCase):
 
     def assert_no_bug(self, installation: Installation) -> None:
         """
-        No log has a bug of ours in it.
+        Check that no log has a traceback.
         """
         for sign in ("Traceback", "critical", "Unhandled"):
             self.assertEqual(installation.logged(sign)[:3], [])
@@ -70,13 +70,13 @@ class PeersTestCase(TestCase):
 
 class HostileConnectTests(PeersTestCase):
     """
-    At Message's gRPC port, beside an honest Connect with two users.
+    Hostile Connects at Message's gRPC port, next to an honest Connect with two users.
     """
 
     def test_campaign(self) -> Deferred[None]:
         """
-        Whatever a Connect says, Message ends its stream with a reason, holds little
-        for it, and an honest Connect beside it carries messages as before.
+        Message ends the stream of a hostile Connect with a reason and keeps little for
+        it, and an honest Connect carries messages as before.
         """
         return run(self._campaign())
 
@@ -162,7 +162,9 @@ class HostileConnectTests(PeersTestCase):
         )
         codes: dict[int, str] = {}
         async with asyncio.timeout(SECONDS):
-            while len(codes) < len(bad):  # who is in a group has to be looked up
+            while len(codes) < len(
+                bad
+            ):  # the members of the group have to be looked up
                 codes |= {r.id: r.code for r in (await call.read()).batch.results}
         self.assertEqual(
             [codes[send.id] for send in bad],
@@ -174,7 +176,7 @@ class HostileConnectTests(PeersTestCase):
         self, hostile: HostileConnect, person: RawClient
     ) -> None:
         """
-        It has the user 1 too, and reads what it is pushed.
+        A Connect that also claims user 1, reads its pushes and never acknowledges them.
         """
         call = hostile.stream()
         await call.write(subscribe("h", incarnation="mute"))
@@ -193,7 +195,7 @@ class HostileConnectTests(PeersTestCase):
         except Exception:  # noqa: BLE001 - of several kinds
             pass
         self.assertTrue(self._logged("link of h cut"))
-        # What its stream's end left unsent comes by another, once.
+        # Sends lost when the stream ended arrive by another stream, once.
         again = hostile.stream()
         await again.write(subscribe("again"))
         for first in range(0, 1500, 100):
@@ -204,7 +206,7 @@ class HostileConnectTests(PeersTestCase):
 
     async def _never_reads(self, hostile: HostileConnect) -> None:
         """
-        It sends, and its answers pile up until Message has enough of it.
+        A Connect that sends and never reads, until Message ends its stream.
         """
         call = hostile.stream()
         await call.write(subscribe("deaf"))
@@ -223,13 +225,13 @@ class HostileConnectTests(PeersTestCase):
 
 class HostileMessageTests(PeersTestCase):
     """
-    A Message that Connect dials, while clients are connected.
+    Hostile Messages that Connect dials while clients are connected.
     """
 
     def test_campaign(self) -> Deferred[None]:
         """
-        Whatever a Message says, Connect says why it lets go of it, and dials again;
-        the real one that comes next gets what clients sent meanwhile.
+        Connect logs why it disconnects from a hostile Message, and dials again; the
+        next honest Message gets what clients sent meanwhile.
         """
         return run(self._campaign())
 
@@ -281,7 +283,7 @@ class HostileMessageTests(PeersTestCase):
         self, installation: Installation, message: HostileMessage
     ) -> None:
         """
-        Pushes without end, to a user who is here and to one who is not.
+        Yield endless pushes, to a connected user and to an absent one.
         """
         written = 0
         chat = rest_pb2.ChatMessage(

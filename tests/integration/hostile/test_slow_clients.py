@@ -1,5 +1,5 @@
 """
-Clients that do not read, and clients that say too much at once.
+Tests of clients that do not read, and clients that send too much at once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from wsmsg.rpc import client_pb2 as pb
 _CONTENT = "x" * 12_000
 _HARD = 524_288
 _WINDOW = 16
-#: Sends that are under way at once in a flood.
+#: Sends in flight during a flood.
 _BURST = 10
 _MB = 2**20
 
 
 class SlowClientTests(IntegrationTestCase):
     """
-    P6: nothing that a client does or does not do makes Connect grow.
+    P6: no client can make Connect's memory grow without bound.
     """
 
     connect = {
@@ -40,8 +40,8 @@ class SlowClientTests(IntegrationTestCase):
         "limits.sends_burst": 10_000,
         "limits.frames_per_s": 10_000,
         "limits.frames_burst": 10_000,
-        # Longer than the kernel's buffers take to fill on a slow disk: who reads
-        # nothing for this long is dead, not slow.
+        # Longer than the kernel's buffers take to fill on a slow disk: a client
+        # that reads nothing for this long is dead, not slow.
         "heartbeat_s": 60,
         "close_timeout_s": 8,
         "send_timeout_s": 15,
@@ -56,9 +56,9 @@ class SlowClientTests(IntegrationTestCase):
 
     async def flood(self, sender: Device, to: int, most: int = 3000) -> int:
         """
-        Send until a client is demoted.
+        Send until a client is demoted to syncing.
 
-        @return: how many were sent.
+        @return: the number of messages sent.
         """
         before = await self.demoted()
         for last in range(_BURST, most + 1, _BURST):
@@ -76,7 +76,7 @@ class SlowClientTests(IntegrationTestCase):
 
     async def all_of(self, device: Device, other: int, n: int) -> None:
         """
-        Sync, and find everything.
+        Sync, and check that every message arrives.
         """
         name, seq = conversation_of(device.user, other), 0
         while seq < n:
@@ -90,9 +90,9 @@ class SlowClientTests(IntegrationTestCase):
     @with_daemons
     async def test_drains(self) -> None:
         """
-        P6: a client that does not read while it is flooded is demoted, costs Connect
-        no memory, and hinders nobody; when it reads again it is told C{resync}, and
-        gets all by sync.
+        P6: a client that does not read during a flood is demoted, costs Connect no
+        memory, and delays no other client; when it reads again it gets C{resync}, and
+        every message by sync.
         """
         one, two, three = self.user(), self.user(), self.user()
         sender = await self.device(one)
@@ -118,8 +118,8 @@ class SlowClientTests(IntegrationTestCase):
     @with_daemons
     async def test_never_drains(self) -> None:
         """
-        P6: one that does not read for too long is closed with 4002, and has lost
-        nothing when it comes back.
+        P6: a client that does not read for too long is closed with 4002, and has lost
+        nothing when it returns.
         """
         one, two = self.user(), self.user()
         sender = await self.device(one)
@@ -138,8 +138,8 @@ class SlowClientTests(IntegrationTestCase):
     @with_daemons
     async def test_window(self) -> None:
         """
-        P6: while Message does not answer, a client is not read beyond its window,
-        however much it has to say; then each of its sends is answered.
+        P6: while Message does not answer, Connect reads no more of a client than its
+        window; afterwards each send is answered.
         """
         one, two = self.user(), self.user()
         message, connect = self.installation.message, self.installation.connect
@@ -149,7 +149,7 @@ class SlowClientTests(IntegrationTestCase):
         try:
             saying = asyncio.ensure_future(self._say_much(device, two, 1500))
             await eventually("the window is full", lambda: self._unanswered(_WINDOW))
-            # A full second in which Connect could read more, if it would.
+            # A full second in which Connect would read more if the window allowed it.
             await asyncio.sleep(1)
             self.assertFalse(saying.done())
             self.assertTrue(await self._unanswered(_WINDOW))

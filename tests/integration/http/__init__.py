@@ -1,3 +1,3 @@
 """
-Tests of HTTP with real daemons.
+Tests of the HTTP APIs with real daemons.
 """

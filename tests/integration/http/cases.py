@@ -1,5 +1,5 @@
 """
-Requests that the tests of HTTP with real daemons make.
+Requests shared by the tests of HTTP with real daemons.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class HttpTestCase(IntegrationTestCase):
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """
-        Make a request to Message's API.
+        Send a request to Message's API.
         """
         headers = more.pop("headers", self.headers)
         return await ask(self.port, method, ROOT + path, body, headers=headers, **more)
 
     async def post(self, path: str, **body: Any) -> Any:
         """
-        Make a request that must be answered with 200, and return the answer.
+        Send a POST request that must get 200, and return the document.
         """
         answer = await self.ask("POST", path, body)
         self.assertEqual(answer.status, 200, answer)
@@ -49,7 +49,7 @@ class HttpTestCase(IntegrationTestCase):
 
     async def unread(self, user: int, n: int) -> list[Any]:
         """
-        Wait until a user has so many unread messages.
+        Wait until a user has this number of unread messages.
         """
         found: list[Any] = []
 

@@ -1,5 +1,5 @@
 """
-HTTP of both services, with real daemons.
+Tests of the HTTP APIs of both daemons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsmsg.errors import Close
 
 class HttpTests(HttpTestCase):
     """
-    HTTP on loopback, without keys.
+    The HTTP API on loopback, without keys.
     """
 
     message: ClassVar[dict[str, Any]] = {
@@ -47,8 +47,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_read(self) -> None:
         """
-        A conversation that is read over HTTP counts as read by the user, and the
-        sender's devices are told.
+        Reading a conversation over HTTP marks it as read and notifies the sender's
+        devices.
         """
         anna, ben = self.user(), self.user()
         phone = await self.device(anna)
@@ -70,8 +70,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_legacy_words(self) -> None:
         """
-        A legacy client finds its fields, null instead of empty lists, and headers for
-        browsers.
+        A legacy client finds its field names, null instead of empty lists, and the CORS
+        headers of browsers.
         """
         answer = await self.ask("POST", "messages/unread", {"user_id": self.user()})
         self.assertEqual(answer.body.strip(), b'{"messages":null,"total":0}')
@@ -87,7 +87,7 @@ class HttpTests(HttpTestCase):
     async def test_kick(self) -> None:
         """
         A service ends the session of one device, then all sessions of the user; the
-        clients do not reconnect by themselves.
+        clients do not reconnect.
         """
         anna, ben = self.user(), self.user()
         phone, tablet = await self.device(anna), await self.device(anna, "tablet")
@@ -111,8 +111,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_every_route(self) -> None:
         """
-        Each route of the description exists, and answers the first example of a
-        request, and an empty request, as described.
+        Each route in the OpenAPI description exists, and answers its first example and
+        an empty request as described.
         """
         answer = await self.ask("GET", "openapi.json")
         described = answer.document
@@ -130,9 +130,9 @@ class HttpTests(HttpTestCase):
 
     def example(self, described: Any, operation: Any, *, whole: bool = False) -> Any:
         """
-        A request of an operation's form.
+        Return an example of the body of an operation's request.
 
-        @param whole: with all fields that there are.
+        @param whole: whether to include all optional fields.
         """
         if "requestBody" not in operation:
             return None
@@ -159,7 +159,7 @@ class HttpTests(HttpTestCase):
 
     def hold(self, described: Any, operation: Any, answer: Answer) -> None:
         """
-        Check an answer against the description of its operation.
+        Check that a response matches the description of its operation.
         """
         told = (operation["operationId"], answer)
         self.assertLess(answer.status, 500, told)
@@ -179,7 +179,7 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_hostile_bodies(self) -> None:
         """
-        Malformed bodies are refused with a reason, and Message goes on.
+        Malformed bodies are refused with a reason, and Message keeps running.
         """
         described = (await self.ask("GET", "openapi.json")).document
         posts = [
@@ -211,7 +211,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_hostile_fields(self) -> None:
         """
-        Each field of each form, absent or malformed, is refused or does no harm.
+        Each field of each request body, absent or malformed, is refused or does no
+        harm.
         """
         described = (await self.ask("GET", "openapi.json")).document
         nothing: tuple[Any, ...] = ([], {})
@@ -245,8 +246,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_huge_body(self) -> None:
         """
-        A body over the limit is refused while it is being sent, and its sender can read
-        the answer.
+        A body over the limit is refused while the client sends it, and the client can
+        read the response.
         """
         for head in (b"Content-Length: 30000000", b"Transfer-Encoding: chunked"):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -264,8 +265,8 @@ class HttpTests(HttpTestCase):
     @with_daemons
     async def test_slow_body(self) -> None:
         """
-        A body that arrives slowly is refused after the time of the setting; other
-        requests do not wait.
+        A body that arrives too slowly is refused after C{http.receive_s}; other
+        requests are not delayed.
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"POST /api/v1/messages HTTP/1.1\r\nContent-Length: 99\r\n\r\n")
@@ -280,7 +281,7 @@ class HttpTests(HttpTestCase):
 
     async def healthy(self) -> None:
         """
-        Check that Message serves.
+        Check that Message still serves.
         """
         answer = await ask(self.port, "GET", "/readyz")
         self.assertEqual(answer.status, 200)

@@ -1,5 +1,5 @@
 """
-Keys of Message's HTTP API, with real daemons.
+Tests of the keys of Message's HTTP API, with real daemons.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.integration.http.cases import HttpTestCase
 
 class KeysTests(HttpTestCase):
     """
-    HTTP with keys.
+    The HTTP API with keys.
     """
 
     message: ClassVar[dict[str, Any]] = {
@@ -25,7 +25,7 @@ class KeysTests(HttpTestCase):
     @with_daemons
     async def test_keys(self) -> None:
         """
-        Services need a key.
+        A request without a valid key is refused.
         """
         path = f"users/{self.user()}/unread"
         self.assertEqual((await self.ask("GET", path)).status, 200)
@@ -38,8 +38,8 @@ class KeysTests(HttpTestCase):
     @with_daemons
     async def test_token(self) -> None:
         """
-        A user whose token is valid for Connect reads and marks the user's own messages,
-        not those of others.
+        A user's token gives access to the user's own messages, and not to those of
+        others.
         """
         anna, ben = self.user(), self.user()
         await self.send(anna, ben, "hello")
@@ -64,7 +64,7 @@ class KeysTests(HttpTestCase):
 
 class RateTests(HttpTestCase):
     """
-    HTTP with a low rate.
+    The HTTP API with a low rate limit.
     """
 
     message: ClassVar[dict[str, Any]] = {
@@ -77,8 +77,7 @@ class RateTests(HttpTestCase):
     @with_daemons
     async def test_rate(self) -> None:
         """
-        Requests over the rate are answered with the time to retry; other callers are
-        served.
+        Requests over the rate get 429 with the time to retry; other callers are served.
         """
         headers = {"Authorization": "Bearer 0123456789abcdef"}
 
@@ -97,7 +96,7 @@ class RateTests(HttpTestCase):
 
 class RotationTests(HttpTestCase):
     """
-    HTTP with keys in a settings file.
+    Keys in a settings file.
     """
 
     alone = True
@@ -106,7 +105,7 @@ class RotationTests(HttpTestCase):
     async def test_rotation(self) -> None:
         """
         A reload replaces the keys; a settings file with an invalid key changes nothing;
-        no log has a key in it.
+        no log contains a key.
         """
         message = self.installation.message
         file = message.log.with_suffix(".toml")
@@ -127,7 +126,7 @@ class RotationTests(HttpTestCase):
 
     async def opens(self, *keys: str) -> list[int]:
         """
-        Return the status that each of these requests is answered with.
+        Return the status of each of these requests.
         """
         answers = [
             await self.ask(

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from tests.conformance.peer_client import ScriptedClient
 from tests.integration.cases import IntegrationTestCase
 
-#: What every user of theirs may come with.
+#: The debug token, which every legacy user may present.
 DEBUG_TOKEN = "auth-debug"
 
 
 class LegacyTestCase(IntegrationTestCase):
     """
-    Knows how legacy clients come.
+    Base class that connects legacy clients.
     """
 
     connect: ClassVar[dict[str, Any]] = {
@@ -28,7 +28,7 @@ class LegacyTestCase(IntegrationTestCase):
 
     async def client(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
-        One that is connected, and dropped after the test.
+        Return a connected client, which is dropped after the test.
         """
         client = self.stranger(user, **more)
         await client.login()
@@ -36,7 +36,7 @@ class LegacyTestCase(IntegrationTestCase):
 
     def stranger(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
-        One that has yet to come.
+        Return a client that is not connected yet.
         """
         port = self.installation.connect.port("listen")
         client = ScriptedClient(user or self.user(), port, **more)
@@ -45,7 +45,7 @@ class LegacyTestCase(IntegrationTestCase):
 
     async def heard_once(self, client: ScriptedClient, wanted: list[str]) -> None:
         """
-        The client hears just these, in this order.
+        Check that the client receives exactly these contents, in this order.
         """
         await client.heard.until(
             lambda: len(client.texts()) >= len(wanted), f"all {len(wanted)}"

@@ -1,5 +1,5 @@
 """
-A person at C{wsmsg chat} and one with a legacy client.
+Tests of C{wsmsg chat} with a user of a legacy client.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 class Terminal:
     """
-    A terminal with C{wsmsg chat} on it.
+    A pseudo-terminal that runs C{wsmsg chat}.
 
-    @ivar shown: all that was written to it, without control sequences.
+    @ivar shown: the output so far, without control sequences.
     """
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         """
-        As a person does.
+        Type a line.
         """
         os.write(self._master, keys.encode())
 
     async def shows(self, text: str) -> None:
         """
-        Wait until this was written to it.
+        Wait until the terminal shows this text.
         """
         async with asyncio.timeout(45):
             while text not in self.shown:
@@ -56,7 +56,7 @@ class Terminal:
 
     async def ended(self) -> int:
         """
-        The exit status of what ran on it.
+        Return the exit status of the command.
         """
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), 45)
@@ -77,12 +77,12 @@ class Terminal:
 
 class ChatTests(LegacyTestCase):
     """
-    Neither knows what the other has.
+    A user at the terminal and a user of a legacy client.
     """
 
     async def chat(self, user: int, target: int) -> Terminal:
         """
-        Somebody at a terminal.
+        Start C{wsmsg chat} as this user.
         """
         terminal = Terminal()
         self.at_end(terminal.stop)
@@ -96,8 +96,8 @@ class ChatTests(LegacyTestCase):
     @with_daemons
     async def test_chat(self) -> None:
         """
-        A person at the terminal and a legacy client read what the other types, earlier
-        messages included; a message that the terminal showed is read.
+        Each user reads what the other types, earlier messages included; a message that
+        the terminal has shown is marked as read.
         """
         port = self.installation.message.port("listen")
         one, user = await self.client(http_port=port), self.user()

@@ -1,6 +1,5 @@
 """
-A real Connect of ours between legacy clients and a scripted legacy Message: all is
-theirs but the piece in the middle.
+Tests of a real Connect between legacy clients and a scripted legacy Message.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _TOKEN = "auth-debug"
 
 class LegacyOnBothSidesTests(LegacyMessageCase):
     """
-    Legacy clients do not notice who is between them and their Message.
+    Legacy clients do not notice that the Connect is not a legacy one.
     """
 
     async def client(self, user: int) -> ScriptedClient:
@@ -31,8 +30,8 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
     @with_daemons
     async def test_recording(self) -> None:
         """
-        The recorded talk: a message goes to Message and to the other client with its
-        id, and the acknowledgement comes back to Message.
+        The recorded chat: a message reaches Message, and the other client with its id;
+        the acknowledgement reaches Message.
         """
         await self.begin()
         one, two = await self.client(1001), await self.client(1002)
@@ -50,8 +49,8 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
     @with_daemons
     async def test_with_ours(self) -> None:
         """
-        Legacy clients and clients of ours talk to each other, and in a group that
-        Message knows.
+        Legacy clients and wsmsg clients talk to each other, and in a group that Message
+        knows.
         """
         await self.begin()
         legacy, ours = await self.client(1001), await self.talker(1002)
@@ -94,8 +93,8 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
     @with_daemons
     async def test_same_id(self) -> None:
         """
-        Two messages of one id, as their Message makes them, are both given; one that
-        is pushed twice, once.
+        Two messages with the same id, which a legacy Message may create, are both
+        delivered; a message that is pushed twice is delivered once.
         """
         await self.begin()
         two = await self.client(1002)

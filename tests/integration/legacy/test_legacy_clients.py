@@ -1,5 +1,5 @@
 """
-Legacy clients at our daemons: they connect, send and hear as they always did.
+Tests of legacy clients at daemons of wsmsg.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class HandshakeTests(LegacyTestCase):
 
     async def refused(self, headers: Mapping[str, str], status: int) -> str:
         """
-        The reason why a client with these headers is not let in.
+        Return the reason why a client with these headers is refused.
         """
         with self.assertRaises(Refused) as caught:
             await self.stranger(1001).login(headers)
@@ -37,7 +37,7 @@ class HandshakeTests(LegacyTestCase):
     @with_daemons
     async def test_tokens(self) -> None:
         """
-        A bare token, one after Bearer and the debug token are all taken.
+        A bare token, a token after Bearer and the debug token are accepted.
         """
         friend = await self.client()
         user = self.user()
@@ -50,7 +50,8 @@ class HandshakeTests(LegacyTestCase):
     @with_daemons
     async def test_refused(self) -> None:
         """
-        Without a good token it is 401 with a reason, without a user 400.
+        A handshake without a valid token gets 401 with a reason; one without a user
+        gets 400.
         """
         other = self.installation.token(1002)
         user = {"User-ID": "1001"}
@@ -70,7 +71,7 @@ class HandshakeTests(LegacyTestCase):
     @with_daemons
     async def test_plain(self) -> None:
         """
-        A plain GET is 400.
+        A plain GET gets 400.
         """
         port = self.installation.connect.port("listen")
         answer = await ask(port, "GET", _PATH)
@@ -80,7 +81,7 @@ class HandshakeTests(LegacyTestCase):
 
 class LegacyTests(LegacyTestCase):
     """
-    With daemons that stay up.
+    Legacy clients with daemons that stay up.
     """
 
     @with_daemons
@@ -104,8 +105,8 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_odd_frames(self) -> None:
         """
-        A text frame is taken, what is no message is skipped, a ping is answered with
-        its payload; whoever claims to be another is not.
+        A text frame is accepted, a frame that is not a message is skipped, a ping gets
+        its payload back, and a client cannot send as another user.
         """
         one, two = await self.client(), await self.client()
         said = WSMessage(to=two.user, content="as text", message_type=TEXT)
@@ -122,7 +123,8 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_two_logins(self) -> None:
         """
-        Two logins of a user live side by side, and both hear all of it.
+        Two logins of a user stay connected side by side, and both receive every
+        message.
         """
         friend = await self.client()
         logins = [await self.client()]
@@ -135,8 +137,8 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_presence(self) -> None:
         """
-        A client hears that whom it talked with leaves and comes back, with whatever
-        client; and they count as online.
+        A client is notified when a user it has talked with leaves and returns, with any
+        kind of client; users of legacy clients count as online.
         """
         one, two = await self.client(), await self.client()
         await one.say(two.user, "hello")
@@ -164,8 +166,8 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_group(self) -> None:
         """
-        A group's message goes to all of its members but the sender, with any client;
-        that of a stranger goes to nobody.
+        A group message reaches all members but the sender, with any kind of client; a
+        message from a non-member reaches nobody.
         """
         one, two, stranger = [await self.client() for _ in range(3)]
         third = await self.device(self.user())
@@ -192,7 +194,7 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_bad_sends(self) -> None:
         """
-        Sends that cannot be are passed over; the connection and others go on.
+        Invalid sends are skipped; the connection and other clients continue.
         """
         one, two = await self.client(), await self.client()
         for fields in (
@@ -221,7 +223,8 @@ class LegacyTests(LegacyTestCase):
     @with_daemons
     async def test_every_pairing(self) -> None:
         """
-        Clients of every spelling hear each other, two of one user as well.
+        Clients of every kind and codec receive each other's messages, and so do two of
+        one user.
         """
         one, two = self.user(), self.user()
         clients: list[ScriptedClient | Device] = []

@@ -1,5 +1,5 @@
 """
-A legacy Connect at our Message, beside ours.
+Tests of a legacy Connect and one of wsmsg at the same Message of wsmsg.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from wsmsg.model import conversation_of
 
 class LegacyConnectTests(IntegrationTestCase):
     """
-    Its users talk with ours.
+    Users of the legacy Connect talk with users of ours.
     """
 
     async def legacy(self, *users: int, **more: Any) -> ScriptedConnect:
         """
-        A legacy Connect with these users, subscribed.
+        Return a subscribed legacy Connect with these users.
         """
         daemon = self.installation.message
         before = await self.subscribers()
@@ -49,8 +49,8 @@ class LegacyConnectTests(IntegrationTestCase):
     @with_daemons
     async def test_both_ways(self) -> None:
         """
-        A user of a legacy Connect and one of ours talk, both ways; each hears what
-        the other says once, and what is acknowledged is confirmed and read.
+        A user of a legacy Connect and one of ours talk, both ways; each receives the
+        other's messages once, and an acknowledged message is confirmed and read.
         """
         theirs, ours = self.user(), self.user()
         device = await self.device(ours)
@@ -70,14 +70,16 @@ class LegacyConnectTests(IntegrationTestCase):
         receipt = await device.hears("receipt", user=theirs)
         self.assertEqual(receipt.conversation, conversation_of(theirs, ours))
         told = [p.message.content for p in connect.pushes if p.target_user_id == ours]
-        self.assertEqual(told, ["hello from there"])  # it does not say who it has
+        self.assertEqual(
+            told, ["hello from there"]
+        )  # a legacy Connect does not announce its users
         self.assertEqual((connect.strange, list(connect.others)), ([], []))
 
     @with_daemons
     async def test_frozen(self) -> None:
         """
-        While a legacy Connect does not read, what it writes is taken and all others
-        talk on; when it reads again it gets what waits.
+        While a legacy Connect does not read, Message accepts its sends and serves all
+        others; when it reads again it gets the pending pushes.
         """
         theirs, ours = self.user(), self.user()
         device = await self.device(ours)
@@ -114,7 +116,7 @@ class LegacyConnectTests(IntegrationTestCase):
 
 class LifeTests(IntegrationTestCase):
     """
-    Message comes and goes.
+    Message stops and starts.
     """
 
     alone: ClassVar[bool] = True
@@ -122,8 +124,8 @@ class LifeTests(IntegrationTestCase):
     @with_daemons
     async def test_stop_and_back(self) -> None:
         """
-        A Message that stops ends the stream with UNAVAILABLE, and what the legacy
-        Connect had sent is there when Message is back; a new stream just works.
+        A Message that stops ends the stream with UNAVAILABLE; what the legacy Connect
+        had sent is stored when Message is back, and a new stream works.
         """
         daemon = self.installation.message
         await daemon.start()

@@ -1,6 +1,6 @@
 """
-A real Connect in front of a scripted legacy Message, with clients of ours and of
-theirs: what is said arrives, whatever happens to that Message.
+Tests of a real Connect with a scripted legacy Message, and with wsmsg and legacy
+clients: every message arrives, whatever happens to that Message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PATIENCE_S = 30
 
 class Talker:
     """
-    A client of ours, and what it was given.
+    A client of wsmsg that records its messages.
     """
 
     def __init__(self, client: Client) -> None:
@@ -48,7 +48,7 @@ class Talker:
 
 class LegacyMessageCase(IntegrationTestCase):
     """
-    A Connect and a scripted Message; the test starts both.
+    A Connect and a scripted Message, which the test starts.
     """
 
     alone = True
@@ -91,14 +91,15 @@ class LegacyMessageCase(IntegrationTestCase):
 
 class LegacyMessageTests(LegacyMessageCase):
     """
-    Their Message, recognised by what it does.
+    A legacy Message that Connect detects by its behaviour.
     """
 
     @with_daemons
     async def test_chat(self) -> None:
         """
-        Two clients talk, in order; each message comes once, what is seen becomes
-        theirs read; the server says that it keeps no numbers.
+        Two clients talk in order, and each message arrives once; a message marked as
+        seen is acknowledged to Message; the welcome says that the server has no
+        sequence numbers.
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002, codec="json")
@@ -125,7 +126,7 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_presence(self) -> None:
         """
-        A user at this Connect is shown online, and offline after they leave.
+        A user at this Connect is shown online, and offline after leaving.
         """
         await self.begin()
         one = await self.talker(1001)
@@ -138,7 +139,7 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        A Message that is killed and comes back gets what was said meanwhile.
+        A Message that is killed and restarted gets what clients sent meanwhile.
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
@@ -156,8 +157,8 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_away_for_long(self) -> None:
         """
-        While it is away for longer than sends wait, senders are told so; the client
-        says it again until it is accepted.
+        While Message is away for longer than the send timeout, sends are rejected; the
+        client sends them again until they are accepted.
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
@@ -177,8 +178,8 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_frozen(self) -> None:
         """
-        A Message that freezes with its connections open is noticed and said, and
-        what was said meanwhile is accepted when it thaws.
+        Connect detects and reports a Message that freezes with its connections open;
+        what clients sent meanwhile is accepted when it thaws.
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
@@ -194,8 +195,9 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_late(self) -> None:
         """
-        A Message that comes up after Connect and its clients is used; the clients
-        come again to learn that there are no numbers.
+        A Message that starts after Connect and its clients is used; the clients are
+        asked to reconnect, and their new welcome says that there are no sequence
+        numbers.
         """
         await self.begin(message_first=False)
         one, two = await self.talker(1001), await self.talker(1002)
@@ -216,7 +218,7 @@ class LegacyMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_stopped(self) -> None:
         """
-        Connect stops in time and cleanly, also while its Message is frozen.
+        Connect stops cleanly and in time, even while its Message is frozen.
         """
         await self.begin()
         one = await self.talker(1001)
@@ -231,7 +233,7 @@ class LegacyMessageTests(LegacyMessageCase):
 
 class PinnedMessageTests(LegacyMessageCase):
     """
-    Their Message, named by the settings.
+    A legacy Message that is declared in the settings.
     """
 
     peer = "legacy"
@@ -239,8 +241,8 @@ class PinnedMessageTests(LegacyMessageCase):
     @with_daemons
     async def test_late(self) -> None:
         """
-        Clients are told from the first that there are no numbers, and stay; what
-        they say waits for Message.
+        The first welcome says that there are no sequence numbers, so clients stay
+        connected; their sends wait for Message.
         """
         await self.begin(message_first=False)
         one, two = await self.talker(1001), await self.talker(1002)
@@ -256,8 +258,8 @@ class PinnedMessageTests(LegacyMessageCase):
 
 class LegacyPairTests(IntegrationTestCase):
     """
-    Our Connect, told that its Message is a legacy one, and our Message, which takes
-    it for a legacy Connect.
+    A Connect that is set to a legacy Message, at a Message of ours that sees a legacy
+    Connect.
     """
 
     connect: ClassVar[dict[str, Any]] = {"upstream.peer": "legacy"}
@@ -265,7 +267,7 @@ class LegacyPairTests(IntegrationTestCase):
     @with_daemons
     async def test_chat(self) -> None:
         """
-        They understand each other in the legacy way, and no message is lost.
+        The two work together in the legacy protocol, and no message is lost.
         """
         installation = self.installation
         talkers = []

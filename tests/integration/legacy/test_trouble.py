@@ -1,6 +1,5 @@
 """
-Legacy clients lose nothing while our daemons come and go, and are given again what
-they have not acknowledged.
+Tests of legacy clients while daemons stop and start, and of redelivery.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from wsmsg.errors import Close
 
 class TroubleTests(LegacyTestCase):
     """
-    With daemons that come and go.
+    Daemons that stop and start under legacy clients.
     """
 
     alone = True
@@ -31,8 +30,8 @@ class TroubleTests(LegacyTestCase):
     @with_daemons
     async def test_message_killed(self) -> None:
         """
-        Message is killed and comes back while clients send: all of it arrives, once
-        and in order, also what was said by a client that left meanwhile.
+        Message is killed and restarted while clients send: every message arrives, once
+        and in order, including those of a client that disconnected meanwhile.
         """
         message = self.installation.message
         await self.installation.start()
@@ -54,8 +53,8 @@ class TroubleTests(LegacyTestCase):
     @with_daemons
     async def test_late_message(self) -> None:
         """
-        Connect is there before Message: clients come, and what they say then arrives
-        when Message comes.
+        Legacy clients may connect before Message starts; their messages arrive when it
+        does.
         """
         message, connect = self.installation.message, self.installation.connect
         await connect.start()
@@ -70,8 +69,8 @@ class TroubleTests(LegacyTestCase):
     @with_daemons
     async def test_stopped(self) -> None:
         """
-        Connect is told to stop while a client sends without a pause: all that it sent
-        before it heard of that is stored.
+        When Connect stops while a client sends without a pause, every message that the
+        client sent before it learned of the stop is stored.
         """
         await self.installation.start()
         connect = self.installation.connect
@@ -83,7 +82,7 @@ class TroubleTests(LegacyTestCase):
             while one.connected:
                 await one.say(two.user, str(said))
                 said += 1
-                if said % 16 == 0:  # not more than that is on its way
+                if said % 16 == 0:  # the number of messages in flight
                     one.socket.write(Frame(PING, b""))
                     await one.socket.pongs.count(said // 16)
 
@@ -111,7 +110,7 @@ class TroubleTests(LegacyTestCase):
 
 class RedeliverTests(LegacyTestCase):
     """
-    With C{legacy.redeliver}.
+    Redelivery with C{legacy.redeliver}.
     """
 
     connect: ClassVar[dict[str, Any]] = {
@@ -174,7 +173,7 @@ class RedeliverTests(LegacyTestCase):
 
 def _contents(client: Any) -> list[str]:
     """
-    Return the contents that a client of our own has of its only conversation.
+    Return the contents in the only conversation of a wsmsg client.
     """
     (taken,) = client.taken.values() or ([],)
     return [m.content for m in taken]

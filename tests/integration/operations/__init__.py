@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of starting, reloading and stopping daemons.
 """

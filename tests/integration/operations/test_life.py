@@ -1,5 +1,5 @@
 """
-The life of a daemon under twistd: in the background, refused, reloaded.
+Tests of a daemon under twistd: in the background, with mistakes, and with a reload.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LISTENERS = ("listen", "rpc_listen", "admin_listen")
 
 class TwistdTests(IntegrationTestCase):
     """
-    One daemon at a time, as a shell starts it.
+    One daemon at a time, started as from a shell.
     """
 
     alone = True
@@ -40,9 +40,9 @@ class TwistdTests(IntegrationTestCase):
         self, daemon: str, *options: str, before: tuple[str, ...] = ("-n", "--pidfile=")
     ) -> tuple[int, str]:
         """
-        Run it until it ends, or is in the background.
+        Run twistd until it ends or has gone to the background.
 
-        @return: its exit status, and all that it said.
+        @return: its exit status and all its output.
         """
         command = [str(Path(sys.executable).parent / "twistd"), *before, daemon]
         command += ["--data-dir", str(self.folder / "data")]
@@ -69,7 +69,7 @@ class TwistdTests(IntegrationTestCase):
         """
         Start a daemon that cannot start.
 
-        @return: the lines that it said, none of them a traceback.
+        @return: the lines that it printed, which have no traceback.
         """
         ended, output = await self.twistd(daemon, *options)
         self.assertEqual(ended, status, output)
@@ -81,8 +81,8 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_daemonized(self) -> None:
         """
-        In the background both serve, each with its pid file and its log, and SIGTERM
-        ends them and removes the pid file.
+        In the background both daemons serve, each with its pid file and its log;
+        SIGTERM ends them and removes the pid files.
         """
         for daemon in ("message", "connect"):
             pidfile, log = self.folder / f"{daemon}.pid", self.folder / f"{daemon}.log"
@@ -100,8 +100,8 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_port_in_use(self) -> None:
         """
-        A port that another process has: status 1 and one line that names it, the
-        setting and what to do.
+        If another process has the port, the daemon ends with status 1 and one line that
+        names the port, the setting and the remedy.
         """
         for daemon, key in (("connect", "listen"), ("message", "rpc_listen")):
             with socket.create_server(("127.0.0.1", self.ports[key])):
@@ -112,8 +112,8 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_data_in_use(self) -> None:
         """
-        A second Message on the same data directory: status 1 and a line for each file
-        that says who has it; the first is not disturbed.
+        A second Message on the same data directory ends with status 1 and a line for
+        each locked file that names the owner; the first Message is not disturbed.
         """
         message = self.installation.message
         await message.start()
@@ -128,7 +128,8 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_unwritable_folder(self) -> None:
         """
-        A data directory that cannot be written: status 1 and one line with its name.
+        If the data directory cannot be written, the daemon ends with status 1 and one
+        line that names it.
         """
         file = self.folder / "file"
         file.write_text("")
@@ -140,8 +141,8 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_mistakes(self) -> None:
         """
-        Mistakes in the settings: status 2, each told with its key, where it was
-        made and why, and nothing was started.
+        Mistakes in the settings end the daemon with status 2 before anything starts;
+        each is reported with its key, its source and the reason.
         """
         file = self.folder / "settings.toml"
         file.write_text(
@@ -161,8 +162,8 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_open_listeners(self) -> None:
         """
-        P8: a listener that believes its caller is not opened beyond loopback unless
-        C{trust_network} says so: status 2.
+        P8: a listener that trusts its callers is not opened beyond loopback unless
+        C{trust_network} allows it: status 2.
         """
         for daemon, key in (
             ("connect", "rpc_listen"),
@@ -179,8 +180,7 @@ class TwistdTests(IntegrationTestCase):
     @with_daemons
     async def test_another_reactor(self) -> None:
         """
-        C{twistd --reactor=epoll} is a mistake in the command, and the line says what
-        to do.
+        C{twistd --reactor=epoll} is reported as a mistake, with the remedy.
         """
         before = ("-n", "--pidfile=", "--reactor=epoll")
         status, output = await self.twistd("connect", before=before)
@@ -190,20 +190,20 @@ class TwistdTests(IntegrationTestCase):
 
 class ReloadTests(IntegrationTestCase):
     """
-    SIGHUP, while people are connected.
+    SIGHUP while users are connected.
     """
 
     alone = True
 
     def write(self, text: str) -> None:
         """
-        Have Connect's file say this.
+        Write Connect's settings file.
         """
         self.file.write_text(text)
 
     async def begin(self, text: str) -> None:
         """
-        Start both, Connect with a file.
+        Start both daemons, Connect with a settings file.
         """
         self.file = self.installation.folder / "connect.toml"
         self.write(text)
@@ -212,7 +212,7 @@ class ReloadTests(IntegrationTestCase):
 
     async def reload(self, text: str, says: str) -> str:
         """
-        Change the file, send SIGHUP, wait for what it says in the log.
+        Change the file, send SIGHUP, and wait for the result in the log.
         """
         self.write(text)
         await self.installation.connect.signal(signal.SIGHUP)
@@ -221,8 +221,8 @@ class ReloadTests(IntegrationTestCase):
     @with_daemons
     async def test_live(self) -> None:
         """
-        The level of the log, a limit and the key of the tokens change at once, and
-        nobody's connection ends.
+        The log level, a limit and the key of the tokens change at once, and no
+        connection ends.
         """
         await self.begin("")
         connect = self.installation.connect
@@ -252,8 +252,8 @@ class ReloadTests(IntegrationTestCase):
     @with_daemons
     async def test_mistakes(self) -> None:
         """
-        A file with mistakes changes nothing: each is told, and the old values stay;
-        keys that need a restart are named.
+        A file with mistakes changes nothing: each mistake is logged, and so are the
+        keys that need a restart.
         """
         await self.begin("[connect]\nlimits.content_bytes = 5\n")
         connect = self.installation.connect

@@ -1,8 +1,8 @@
 """
-Two Connects and two Messages, of which some die.
+Tests of two Connects and two Messages, some of which are killed.
 
-Each Message stands on files of its own, so nothing here is about messages that one
-stores and the other has to read; streams, the primary and presence need no more.
+Each Message has files of its own, so these tests do not read messages that another
+Message stored; streams, the primary and presence do not need that.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from wsmsg.rpc import client_pb2 as pb
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
 _LISTENERS = ("listen", "rpc_listen", "admin_listen")
-#: A stream without a word for so long may be given up.
+#: Seconds of silence after which a stream may be closed.
 _SILENT_S = 1.5
-#: P9.
+#: The bound of promise P9, in seconds.
 _LIMIT_S = 5.0
-#: A primary that is lost has a successor by then.
+#: Seconds within which a lost primary has a successor.
 _MOVE_S = 1.0
 
 
 class Many(Installation):
     """
-    Two of each, without anything to install.
+    Two Messages and two Connects on embedded backends.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # All at once: none of them twice.
+        # All ports at once, so that none is used twice.
         self._ports = iter(free_ports(5 * len(_LISTENERS)))
         self.messages = [self._daemon("message", n, self._files(n)) for n in (1, 2)]
         upstream = [f"127.0.0.1:{m.port('rpc_listen')}" for m in self.messages]
@@ -53,7 +53,7 @@ class Many(Installation):
 
     def connect_to(self, n: int, *upstream: str) -> DaemonProcess:
         """
-        A Connect whose Messages are at these addresses.
+        Return a Connect that dials the Messages at these addresses.
         """
         discovery = f"static:{','.join(upstream)}"
         return self._daemon("connect", n, {"discovery": discovery})
@@ -85,7 +85,7 @@ class Many(Installation):
 
 class ManyTestCase(IntegrationTestCase):
     """
-    Tests that have two of each for themselves.
+    Base class of tests that have two of each daemon for themselves.
     """
 
     alone = True
@@ -96,7 +96,7 @@ class ManyTestCase(IntegrationTestCase):
 
     async def begun(self) -> None:
         """
-        All four run, and every stream is up.
+        Start all four daemons, and wait until every stream is up.
         """
         await self.installation.start()
         for message in self.installation.messages:
@@ -107,7 +107,7 @@ class ManyTestCase(IntegrationTestCase):
 
     async def links(self, message: DaemonProcess) -> dict[str, dict[str, Any]]:
         """
-        Return the open links of a Message, by node.
+        Return the open links of a Message, by node id.
         """
         _, status = await message.get("/status")
         if not isinstance(status, dict):
@@ -116,7 +116,7 @@ class ManyTestCase(IntegrationTestCase):
 
     async def primaries(self, connect: DaemonProcess) -> list[DaemonProcess]:
         """
-        The Messages that say that they are the primary of this Connect.
+        Return the Messages that claim to be the primary of this Connect.
         """
         found = []
         for message in self.installation.messages:
@@ -128,13 +128,13 @@ class ManyTestCase(IntegrationTestCase):
 
     async def here(self, user: int, connect: DaemonProcess, name: str = "p") -> Device:
         """
-        A device of the user at this Connect.
+        Return a device of the user at this Connect.
         """
         return await self.device(user, name, url=self.installation.url_of(connect))
 
     async def watcher(self, user: int, connect: DaemonProcess) -> Device:
         """
-        Somebody at this Connect who was told that the user is online.
+        Return a device at this Connect that has been notified that the user is online.
         """
         device = await self.here(self.user(), connect)
         await device.say(watch=pb.Watch(users=[user]))
@@ -159,9 +159,9 @@ class ManyTestCase(IntegrationTestCase):
         self, user: int, watcher: Device, connect: DaemonProcess, seconds: float
     ) -> None:
         """
-        For so long nobody is told anything else, whoever asks and however often.  If
-        the machine stands still for longer than a stream lives without a word, it
-        begins anew.
+        Check that the user is shown online for this long to every watcher and in every
+        query. If the machine stalls for longer than a silent stream lives, the check
+        begins again.
         """
         told = await self._told_offline(user, watcher, connect, seconds)
         while told and told[1].largest_s >= _SILENT_S:
@@ -176,8 +176,8 @@ class ManyTestCase(IntegrationTestCase):
         self, user: int, watcher: Device, connect: DaemonProcess, seconds: float
     ) -> tuple[str, Loss] | None:
         """
-        Return the devices that were told that the user is offline, and the time that
-        the machine lost until then.
+        Return the devices that were notified that the user is offline, and the seconds
+        that the machine lost until then.
         """
         span = Span()
         end = time.monotonic() + seconds
@@ -185,7 +185,7 @@ class ManyTestCase(IntegrationTestCase):
             answers = await self.asked(user, connect)
             if answers != {True}:
                 return f"who asks is told {answers}", span.now()[1]
-            await asyncio.sleep(0.1)  # to ask as often as that
+            await asyncio.sleep(0.1)  # the interval between queries
         for name, frame, _ in watcher.heard:
             if name == "presence" and frame.user == user and not frame.online:
                 return "who watches is told", span.now()[1]
@@ -208,9 +208,9 @@ class PrimaryTests(ManyTestCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        Another Message becomes primary within a second of the primary's death; nobody
-        is shown offline meanwhile, and sends go on.  When the killed Message returns it
-        is not the primary.
+        Another Message becomes primary within a second of the primary's death; no user
+        is shown offline meanwhile, and sends continue. When the killed Message returns,
+        it is not the primary.
         """
         await self.begun()
         first, second = self.installation.connects
@@ -238,7 +238,7 @@ class PrimaryTests(ManyTestCase):
     @with_daemons
     async def test_stopped(self) -> None:
         """
-        A Message that is stopped in order leaves nobody offline.
+        A Message that stops cleanly leaves no user offline.
         """
         await self.begun()
         first, second = self.installation.connects
@@ -253,14 +253,14 @@ class PrimaryTests(ManyTestCase):
 
 class PresenceTests(ManyTestCase):
     """
-    Users at several Connects.
+    Presence of users at several Connects.
     """
 
     @with_daemons
     async def test_at_two(self) -> None:
         """
-        A user at two Connects of which one is killed stays online; when their last
-        connection is gone they are offline within 5 s.
+        A user at two Connects, one of which is killed, stays online; when the last
+        connection is gone, the user is offline within 5 s.
         """
         await self.begun()
         first, second = self.installation.connects
@@ -279,7 +279,7 @@ class PresenceTests(ManyTestCase):
     @with_daemons
     async def test_connect_killed(self) -> None:
         """
-        P9: the users of a Connect that is killed are offline within 5 s, told once.
+        P9: the users of a killed Connect are shown offline within 5 s, exactly once.
         """
         await self.begun()
         first, second = self.installation.connects
@@ -302,8 +302,8 @@ class PresenceTests(ManyTestCase):
     @with_daemons
     async def test_one_message_cannot_hear_one_connect(self) -> None:
         """
-        A Message that lost its stream to a Connect which lives does not get its
-        users shown offline to those who are elsewhere.
+        A Message that lost its stream to a running Connect does not make that Connect's
+        users offline for users elsewhere.
         """
         installation = self.installation
         one, two = installation.messages
@@ -322,12 +322,12 @@ class PresenceTests(ManyTestCase):
         end = time.monotonic() + 2
         while time.monotonic() < end:
             self.assertEqual(await self.primaries(first), [two])
-            await asyncio.sleep(0.1)  # to look as often as that
+            await asyncio.sleep(0.1)  # the interval between looks
         await self.stays_online_to(watcher, user)
 
     async def stays_online_to(self, watcher: Device, user: int) -> None:
         """
-        The watcher was not told that the user went.
+        Check that the watcher was not notified that the user is offline.
         """
         await watcher.pong()
         last = [

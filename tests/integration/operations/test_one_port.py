@@ -1,5 +1,6 @@
 """
-Two Connects on one port, whose sockets another holds: systemd, with C{ReusePort=}.
+Tests of two Connects on one port, whose sockets are passed in as by systemd with
+C{ReusePort=}.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tests.integration.cases import IntegrationTestCase, with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import DaemonProcess, Installation, free_ports
 
-#: What systemd does for a service (sd_listen_fds(3)): the socket is descriptor 3.
+#: As systemd does for a service (sd_listen_fds(3)): the socket is descriptor 3.
 _AS_SYSTEMD = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -21,13 +22,13 @@ told = {"FDS": "1", "FDNAMES": "clients", "PID": str(os.getpid())}
 os.environ.update({f"LISTEN_{name}": value for name, value in told.items()})
 os.execv(sys.argv[2], sys.argv[2:])
 """
-#: The kernel chooses among the sockets by the other end's port.
+#: The kernel chooses among the sockets by the port of the client.
 _DIALS = 64
 
 
 class Activated(DaemonProcess):
     """
-    A Connect that is handed its socket.
+    A Connect that receives its listening socket.
     """
 
     def __init__(self, held: socket.socket, *arguments: Any) -> None:
@@ -42,7 +43,7 @@ class Activated(DaemonProcess):
 
 class OnePort(Installation):
     """
-    One Message, and two Connects at the port of the first.
+    One Message, and two Connects that share the port of the first.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class OnePort(Installation):
 
 class OnePortTests(IntegrationTestCase):
     """
-    Several processes share the clients' port, each with a core of its own.
+    Several processes share the clients' port.
     """
 
     alone = True
@@ -89,9 +90,9 @@ class OnePortTests(IntegrationTestCase):
 
     async def arrive(self) -> tuple[Device, str]:
         """
-        Somebody logs in.
+        Log a user in.
 
-        @return: their device, and the Connect that it came to.
+        @return: the device, and the Connect that accepted it.
         """
         device = await self.dial(self.user())
         welcome = await device.greet()
@@ -100,7 +101,8 @@ class OnePortTests(IntegrationTestCase):
     @with_daemons
     async def test_shared(self) -> None:
         """
-        Both take connections of one port, and their users talk to each other.
+        Both Connects accept connections on one port, and their users can talk to each
+        other.
         """
         await self.installation.start()
         came: dict[str, Device] = {}

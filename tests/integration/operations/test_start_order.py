@@ -1,5 +1,5 @@
 """
-Daemons in any order, and neighbours that are not what they should be.
+Tests of daemons started in any order, and of peers that are not wsmsg.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FAILED = re.compile(r"message (\S+): attempt (\d+) failed, next in ([0-9.]+) s:
 
 def failures(daemon: DaemonProcess) -> list[tuple[str, int, float, str]]:
     """
-    The failed attempts in a log: address, number, delay and reason.
+    Return the failed attempts in a log: address, attempt number, delay and reason.
     """
     found = [_FAILED.search(line) for line in daemon.lines()]
     return [(m[1], int(m[2]), float(m[3]), m[4]) for m in found if m]
@@ -32,7 +32,7 @@ def failures(daemon: DaemonProcess) -> list[tuple[str, int, float, str]]:
 
 class StartOrderTests(IntegrationTestCase):
     """
-    P7: whoever is first waits for the other, and says so.
+    P7: a daemon that starts first waits for the other, and reports that.
     """
 
     alone = True
@@ -48,10 +48,10 @@ class StartOrderTests(IntegrationTestCase):
     @with_daemons
     async def test_connect_first(self) -> None:
         """
-        P7: a Connect without a Message says each attempt with its reason and the
-        delay of the policy, is not ready and tells why; clients may connect, and
-        their sends are rejected after the time-out; when Message comes it is ready
-        by itself, tells them to sync, and sends flow.
+        P7: a Connect without a Message logs each attempt with its reason and the delay
+        of the retry policy, and reports why it is not ready; clients may connect, and
+        their sends are rejected after the timeout; when Message starts, Connect becomes
+        ready, asks the clients to sync, and accepts sends.
         """
         message, connect = self.installation.message, self.installation.connect
         await connect.start()
@@ -78,7 +78,8 @@ class StartOrderTests(IntegrationTestCase):
 
     def check_attempts(self, connect: DaemonProcess) -> None:
         """
-        Each is in the log once, with a reason, and a delay by the policy.
+        Check that the log has each attempt once, with a reason and a delay within the
+        retry policy.
         """
         found = failures(connect)[:5]
         self.assertEqual([number for _, number, _, _ in found], [1, 2, 3, 4, 5])
@@ -90,7 +91,7 @@ class StartOrderTests(IntegrationTestCase):
 
     async def check_told(self, connect: DaemonProcess) -> None:
         """
-        C{/readyz}, C{/status}, C{wsmsg status} and the log tell the same.
+        Check that C{/readyz}, C{/status}, C{wsmsg status} and the log agree.
         """
         status, ready = await connect.get("/readyz")
         self.assertEqual((status, ready["ready"]), (503, False))
@@ -113,7 +114,9 @@ class StartOrderTests(IntegrationTestCase):
 
     async def wsmsg_status(self) -> tuple[int, str]:
         """
-        @return: the exit status of C{wsmsg status}, and what it said.
+        Run C{wsmsg status}.
+
+        @return: its exit status and its output.
         """
         command = [str(Path(sys.executable).parent / "wsmsg"), "status"]
         for name in ("connect", "message"):
@@ -132,8 +135,8 @@ class StartOrderTests(IntegrationTestCase):
     @with_daemons
     async def test_message_first(self) -> None:
         """
-        P7: a Message that is there long before any Connect serves the first one, and
-        the next one after that is gone.
+        P7: a Message that starts long before any Connect serves the first Connect, and
+        the next one after the first is gone.
         """
         message, connect = self.installation.message, self.installation.connect
         await message.start()
@@ -149,8 +152,8 @@ class StartOrderTests(IntegrationTestCase):
     @with_daemons
     async def test_message_away_for_a_while(self) -> None:
         """
-        P7: a send that waits for a Message that comes back in time is accepted; the
-        loss and the return are a line each.
+        P7: a send that waits while Message is away for a short time is accepted; the
+        loss and the return are logged in one line each.
         """
         self.installation.connect.extra["send_timeout_s"] = 20
         await self.installation.start()
@@ -168,8 +171,8 @@ class StartOrderTests(IntegrationTestCase):
     @with_daemons
     async def test_attempts_used_up(self) -> None:
         """
-        P7: with a limit of attempts the daemon ends with status 1 and says why in
-        one line.
+        P7: with a limit of attempts the daemon ends with status 1 and one line that
+        gives the reason.
         """
         connect = self.installation.connect
         connect.extra["retry.attempts"] = 3
@@ -183,7 +186,7 @@ class StartOrderTests(IntegrationTestCase):
 
 class Strangers:
     """
-    Servers at Message's port that are no Message.
+    Servers at Message's port that are not a Message.
     """
 
     def __init__(self) -> None:
@@ -205,7 +208,7 @@ class Strangers:
 
     async def deaf(self) -> None:
         """
-        Listen no more; what is open stays open.
+        Stop listening; open connections stay open.
         """
         for server in self._servers:
             server.close()
@@ -240,7 +243,8 @@ class _Refuses(rest_pb2_grpc.MessageServiceServicer):
 
 class StrangerTests(IntegrationTestCase):
     """
-    P7: what answers and is no Message is a failed attempt, and costs nothing.
+    P7: a peer that answers and is not a Message counts as a failed attempt, and leaks
+    nothing.
     """
 
     alone = True
@@ -254,9 +258,9 @@ class StrangerTests(IntegrationTestCase):
     @with_daemons
     async def test_strangers(self) -> None:
         """
-        P7: a port that speaks something else, one that accepts and says nothing, and
-        one that refuses the subscribe fail each attempt with a reason; after fifty
-        attempts nothing is left open by them.
+        P7: a port with another protocol, a port that accepts and stays silent, and a
+        server that refuses the subscription each fail every attempt with a reason;
+        fifty attempts leave no connection open.
         """
         strangers = Strangers()
         self.at_end(strangers.close)
@@ -272,7 +276,7 @@ class StrangerTests(IntegrationTestCase):
         first = len(failures(connect))
         await eventually("60 each", lambda: self._all(connect, addresses, 60), 60)
         await strangers.deaf()
-        # An attempt at each may be under way; gRPC closes what is mute in 4 s.
+        # One attempt at each may be under way; gRPC closes a silent one within 4 s.
         await eventually("closed", lambda: connect.open_files() <= before + 3)
         reasons = {what: set[str]() for what in addresses.values()}
         for address, _, _, reason in failures(connect)[first:]:

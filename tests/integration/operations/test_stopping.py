@@ -1,5 +1,5 @@
 """
-Daemons that are told to stop while people talk.
+Tests of daemons that are stopped while users talk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STOP_S = 10.0
 
 class StoppingTests(IntegrationTestCase):
     """
-    P10: what clients see of it, and that nothing is lost.
+    P10: clients see a clean end, and nothing is lost.
     """
 
     message = {"stop_s": _STOP_S}
@@ -34,7 +34,7 @@ class StoppingTests(IntegrationTestCase):
 
     async def talk(self, device: Device, to: int) -> list[str]:
         """
-        Say things until the connection ends.
+        Send messages until the connection ends.
 
         @return: the client ids.
         """
@@ -49,7 +49,7 @@ class StoppingTests(IntegrationTestCase):
 
     async def stored(self, one: int, two: int) -> list[pb.Deliver]:
         """
-        The whole conversation.
+        Return the whole conversation from the store.
         """
         device, after, found = await self.device(one, "reader"), 0, []
         name = conversation_of(one, two)
@@ -64,8 +64,9 @@ class StoppingTests(IntegrationTestCase):
     @with_daemons
     async def test_connect(self) -> None:
         """
-        P10: a Connect that is stopped tells each client to move and when, answers
-        what it was sent before, closes with 1012 and ends with status 0 in time.
+        P10: a Connect that is stopped tells each client to reconnect elsewhere and
+        when, answers the sends that it has read, closes with 1012 and ends with status
+        0 in time.
         """
         pairs = [(self.user(), self.user()) for _ in range(5)]
         devices = [await self.device(one) for one, _ in pairs]
@@ -91,9 +92,9 @@ class StoppingTests(IntegrationTestCase):
 
     async def check(self, device: Device, one: int, two: int, ids: list[str]) -> None:
         """
-        Check that every accepted message is stored, once and in order, that none was
-        rejected, and that a send without an answer was either not read or is stored all
-        the same.
+        Check that every accepted message is stored, once and in order, that no message
+        was rejected, and that a send without an answer was either not read or is stored
+        all the same.
         """
         self.assertEqual(device.all("rejected"), [])
         accepted = {a.client_id for a in device.all("accepted")}
@@ -105,8 +106,8 @@ class StoppingTests(IntegrationTestCase):
     async def test_message(self) -> None:
         """
         P10: a Message that is stopped ends with status 0 in time; clients stay
-        connected, and what they say meanwhile is accepted by the next one, with
-        nothing rejected, lost or doubled.
+        connected, and the next Message accepts what they send meanwhile, with nothing
+        rejected, lost or duplicated.
         """
         one, two = self.user(), self.user()
         sender, receiver = self.person(one), self.person(two)
@@ -145,7 +146,7 @@ class StoppingTests(IntegrationTestCase):
             before = len(connect.lines())
             await connect.signal(signal.SIGTERM)
             await connect.until_logged("stopping: received SIGTERM")
-            # Clients are told one after the other: others are there still.
+            # Clients are notified one after the other, so others are still connected.
             ends = [asyncio.ensure_future(d.hears("goaway")) for d in devices]
             _, left = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self.assertTrue(left)

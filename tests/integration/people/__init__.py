@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of the features that users see, with real daemons.
 """

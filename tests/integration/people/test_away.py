@@ -1,5 +1,5 @@
 """
-A user who was away, or logs in with a new device, gets every message.
+Tests that a user who was away, or who logs in with a new device, gets every message.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _PAGE = 10
 
 class AwayTests(IntegrationTestCase):
     """
-    P5: sync alone, and sync that meets what is pushed.
+    P5: sync alone, and sync concurrent with pushes.
     """
 
     connect = {
         "limits.page": _PAGE,
-        # Nothing is rejected, so the order of sending is kept.
+        # No send is rejected, so the order of sending is kept.
         "limits.sends_burst": 10000,
         "limits.frames_burst": 10000,
     }
 
     async def told(self, sender: Device, to: int, n: int, first: int = 1) -> list[str]:
         """
-        Have C{sender} say C{n} things, all of them stored.
+        Send C{n} messages from C{sender}, and wait until all are stored.
         """
         said = [f"{sender.user} says {i}" for i in range(first, first + n)]
         for content in said:
@@ -44,9 +44,9 @@ class AwayTests(IntegrationTestCase):
         self, device: Device, conversation: str, after: int = 0
     ) -> tuple[list[pb.Deliver], list[int]]:
         """
-        Ask for page after page.
+        Request page after page.
 
-        @return: the messages, and how many each page had.
+        @return: the messages, and the number of messages on each page.
         """
         messages: list[pb.Deliver] = []
         sizes: list[int] = []
@@ -62,7 +62,7 @@ class AwayTests(IntegrationTestCase):
 
     async def list_all(self, device: Device, welcome: Any) -> set[str]:
         """
-        The conversations of the welcome, and those that it says are there besides.
+        Return the conversations in the welcome, and the further ones that it announces.
         """
         heads, more = list(welcome.heads), welcome.more
         while more:
@@ -78,8 +78,8 @@ class AwayTests(IntegrationTestCase):
     @with_daemons
     async def test_back(self) -> None:
         """
-        P5: a user who was away finds in the welcome how far each conversation is,
-        and gets what came meanwhile page by page, each number once.
+        P5: after an absence the welcome states the head of each conversation, and sync
+        returns the missed messages page by page, each number once.
         """
         one, two = self.user(), self.user()
         name = conversation_of(one, two)
@@ -105,13 +105,13 @@ class AwayTests(IntegrationTestCase):
     @with_daemons
     async def test_nothing_new(self) -> None:
         """
-        P5: a conversation that did not change while the user was away is not
-        listed again.
+        P5: a conversation that did not change while the user was away is not listed
+        again.
         """
         one, two, three = self.user(), self.user(), self.user()
         sender = await self.device(one)
         await self.told(sender, two, 1)
-        # What changed within a minute before may be listed, so as to miss nothing.
+        # Changes of the minute before may be listed again, so that none is missed.
         since = sender.all("deliver")[-1].time + 61_000
         back = await self.dial(two)
         self.assertEqual(list((await back.greet(since=since)).heads), [])
@@ -121,8 +121,8 @@ class AwayTests(IntegrationTestCase):
     @with_daemons
     async def test_new_device(self) -> None:
         """
-        P5: a device that never was there lists all conversations, though they are
-        more than one answer has, and reads each from its beginning.
+        P5: a new device lists all conversations, even more than one answer holds, and
+        reads each from its beginning.
         """
         user = self.user()
         others = [self.user() for _ in range(2 * _PAGE + 3)]
@@ -141,8 +141,8 @@ class AwayTests(IntegrationTestCase):
     @with_daemons
     async def test_sync_meets_live(self) -> None:
         """
-        P5: a user who comes and goes while another talks without a pause has each
-        message once and in order, from pages and pushes together.
+        P5: a user who reconnects again and again while another sends without a pause
+        gets each message once and in order, from pages and pushes together.
         """
         one, two = self.user(), self.user()
         name = conversation_of(one, two)
@@ -163,14 +163,13 @@ class AwayTests(IntegrationTestCase):
         await sender.until(lambda: sender.connects)
         for i in range(n):
             client_id = await sender.send(to, f"line {i}")
-            if i % 10 == 9:  # at the pace of one who waits
+            if i % 10 == 9:  # at the pace of a sender who waits for each answer
                 await sender.until(partial(sender.accepted.__contains__, client_id))
 
     @with_daemons
     async def test_new_device_under_load(self) -> None:
         """
-        P5: a device that begins at nothing in the middle of a conversation that
-        goes on has all of it.
+        P5: a new device that begins to sync an active conversation gets every message.
         """
         one, two = self.user(), self.user()
         name = conversation_of(one, two)

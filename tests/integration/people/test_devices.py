@@ -1,5 +1,5 @@
 """
-Two people with several devices each, as they see each other.
+Tests of two users with several devices each.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_all_devices(self) -> None:
         """
-        P4: a message comes once to each device of both users; only the sender's own
-        see its client id.
+        P4: a message arrives once at each device of both users; only the sender's own
+        devices see its client id.
         """
         one, two = self.user(), self.user()
         own = [await self.device(one, n) for n in ("phone", "tablet")]
@@ -41,8 +41,8 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_replaced(self) -> None:
         """
-        A newer login of the same device ends the older with 4503; another device
-        stays, and the newer one is served.
+        A newer login of the same device ends the older one with 4503; other devices
+        stay connected, and the newer one is served.
         """
         user, friend = self.user(), self.user()
         old, tablet = await self.device(user), await self.device(user, "tablet")
@@ -56,7 +56,8 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_receipts(self) -> None:
         """
-        The sender hears how far the other is, and so does who comes later.
+        The sender is notified how far the other user has read, and a sender who
+        connects later as well.
         """
         one, two = self.user(), self.user()
         name = conversation_of(one, two)
@@ -80,7 +81,7 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_typing(self) -> None:
         """
-        The other one's devices hear that somebody types, and who.
+        The other user's devices are notified who is typing.
         """
         one, two = self.user(), self.user()
         name = conversation_of(one, two)
@@ -94,8 +95,8 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_watch(self) -> None:
         """
-        A client that watches users is told at once whether they are online, and of each
-        change, until it unwatches them.
+        A client that watches users is notified at once whether they are online, and of
+        each change, until it unwatches them.
         """
         one, two, three = self.user(), self.user(), self.user()
         watcher = await self.device(one)
@@ -121,7 +122,7 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_conversations(self) -> None:
         """
-        A user's list has each of their conversations, and nobody else's.
+        A user's list has each of their own conversations, and no others.
         """
         one, two, three = self.user(), self.user(), self.user()
         device, other = await self.device(one), await self.device(three)
@@ -141,7 +142,7 @@ class DeviceTests(IntegrationTestCase):
     @with_daemons
     async def test_two_codecs(self) -> None:
         """
-        Somebody with JSON and somebody with protobuf talk, and see the same.
+        A user with JSON and a user with protobuf exchange messages and see the same.
         """
         one, two = self.user(), 2**53 + self.user()
         name = conversation_of(one, two)

@@ -1,5 +1,5 @@
 """
-Groups and recall with real daemons, by the Python client and the command line.
+Tests of groups and recall with the Python client and the command line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ S = TypeVar("S", bound=Stored)
 
 class Person:
     """
-    Somebody with a client, who remembers all they were told.
+    A user with a client that records every event.
     """
 
     def __init__(self, client: Client) -> None:
@@ -47,7 +47,8 @@ class Person:
 
     async def hears(self, kind: type[S], **fields: Any) -> S:
         """
-        The first event like this, now or soon.
+        Wait for the first event of this type with these fields, or return one that has
+        arrived.
         """
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -72,14 +73,14 @@ class Person:
 
     def numbers(self, group: int) -> list[int]:
         """
-        The numbers of all they were told of a group.
+        Return the numbers of all messages of a group that the client received.
         """
         name = group_conversation(group)
         return [e.seq for e in self.told if e.conversation == name]
 
     async def close(self) -> None:
         """
-        Go away.
+        Disconnect.
         """
         await self.client.close()
         await self._listening
@@ -87,12 +88,12 @@ class Person:
 
 class PeopleTestCase(IntegrationTestCase):
     """
-    People with clients.
+    Base class with users of the Python client.
     """
 
     async def comes(self, user: int, **more: Any) -> Person:
         """
-        Somebody who is connected.
+        Return a connected user.
         """
         url = self.installation.url
         client = Client(
@@ -110,7 +111,7 @@ class PeopleTestCase(IntegrationTestCase):
 
     def folder(self) -> Path:
         """
-        An empty one, gone after the test.
+        Return an empty folder, which is removed after the test.
         """
         folder = Path(mkdtemp(prefix="wsmsg-test-"))
         self.addCleanup(shutil.rmtree, folder)
@@ -119,14 +120,15 @@ class PeopleTestCase(IntegrationTestCase):
 
 class GroupClientTests(PeopleTestCase):
     """
-    The Python client.
+    Groups with the Python client.
     """
 
     @with_daemons
     async def test_life(self) -> None:
         """
-        Three people in a group: one joins later, one is removed, comes again and
-        leaves; each is told all that is theirs, once, in order, and nothing else.
+        Of three users in a group one joins later, one is removed, added again and
+        leaves; each receives exactly the messages of the time in the group, once and in
+        order.
         """
         users = [self.user() for _ in range(3)]
         one, two, three = [await self.comes(user) for user in users]
@@ -163,8 +165,8 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_away(self) -> None:
         """
-        P5: who was away, and was removed and added meanwhile, has on coming back all
-        that is theirs, once and in order.
+        P5: a member who was away, and was removed and added again meanwhile, gets every
+        message of the time in the group, once and in order.
         """
         folder = self.folder()
         one, two = await self.comes(self.user()), await self.comes(self.user())
@@ -191,8 +193,8 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_removed_while_away(self) -> None:
         """
-        A member who was removed while away returns, is not held up, and gets no further
-        messages.
+        A member who was removed while away reconnects without a delay, and gets no
+        further messages.
         """
         folder = self.folder()
         one, user = await self.comes(self.user()), self.user()
@@ -224,8 +226,8 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_recall(self) -> None:
         """
-        A message that is taken back is told to who is there, and is empty for who
-        comes later, in groups and between two.
+        Connected users are notified of a recalled message, and users who connect later
+        find it empty, in groups and in direct conversations.
         """
         one, two = await self.comes(self.user()), await self.comes(self.user())
         group = await one.client.create_group("crew", [two.client.user])
@@ -247,7 +249,7 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_hostile(self) -> None:
         """
-        An impossible request is refused with a reason, and the client goes on.
+        An impossible request is refused with a reason, and the client continues.
         """
         one = await self.comes(self.user())
         group = await one.client.create_group("crew", [self.user()])
@@ -276,14 +278,14 @@ class GroupClientTests(PeopleTestCase):
 
 class KilledTests(PeopleTestCase):
     """
-    Daemons that are killed in between.
+    Daemons that are killed between group requests.
     """
 
     @with_daemons
     async def test_killed(self) -> None:
         """
-        P1, P2: groups that are made and changed while Connect and Message are killed
-        in turn are made and changed once.
+        P1, P2: groups that are created and changed while Connect and Message are killed
+        in turn are created and changed once.
         """
         one, two = await self.comes(self.user()), await self.comes(self.user())
         for daemon in (self.installation.connect, self.installation.message):
@@ -322,14 +324,14 @@ class KilledTests(PeopleTestCase):
 
 class CommandTests(PeopleTestCase):
     """
-    C{wsmsg groups} and C{wsmsg chat --group}.
+    The commands C{wsmsg groups} and C{wsmsg chat --group}.
     """
 
     async def wsmsg(
         self, *arguments: str, user: int, said: bytes = b""
     ) -> tuple[int, str, str]:
         """
-        Run it as this user.
+        Run C{wsmsg} as this user.
         """
         command, *rest = arguments
         words = [command] if command != "groups" else [command, rest.pop(0)]
@@ -348,7 +350,7 @@ class CommandTests(PeopleTestCase):
     @with_daemons
     async def test_shell(self) -> None:
         """
-        A group is made, talked in, changed, looked at and left from a shell.
+        A group can be created, used, changed, listed and left from a shell.
         """
         one, two, three = (self.user() for _ in range(3))
         make = ("groups", "create", "--id", "t-17", "Ticket 17")

@@ -1,5 +1,5 @@
 """
-Groups and recall, with real daemons: services by HTTP, people by WebSocket.
+Tests of groups and recall: services use HTTP, users WebSockets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class GroupsTestCase(IntegrationTestCase):
 
     async def post(self, path: str, **body: Any) -> tuple[int, Any]:
         """
-        Ask Message.
+        Send a POST request to Message.
         """
         return await http_post(self.port, f"/api/v1/{path}", body)
 
@@ -37,7 +37,7 @@ class GroupsTestCase(IntegrationTestCase):
 
     async def delete(self, path: str) -> int:
         """
-        Have Message remove it.
+        Send a DELETE request to Message.
         """
         return (await http_delete(self.port, f"/api/v1/{path}"))[0]
 
@@ -47,7 +47,7 @@ class GroupsTestCase(IntegrationTestCase):
 
     async def crew(self, n: int = 3, **more: Any) -> tuple[Any, list[Device]]:
         """
-        A group of so many users, the first its owner, and a device of each.
+        Create a group of this many users, the first its owner, with a device each.
         """
         users = [self.user() for _ in range(n)]
         devices = [await self.device(user) for user in users]
@@ -68,7 +68,7 @@ class GroupsTestCase(IntegrationTestCase):
 
     async def say(self, device: Device, group: Any, content: str) -> Any:
         """
-        Say something in the group.
+        Send a message to the group.
         """
         number = int(group["group"])
         client_id = f"say-{content}"
@@ -88,7 +88,7 @@ class GroupsTestCase(IntegrationTestCase):
 
 class GroupTests(GroupsTestCase):
     """
-    People in groups.
+    Groups.
     """
 
     @with_daemons
@@ -110,7 +110,8 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_stranger(self) -> None:
         """
-        P8: who is no member neither says nor reads anything there, nor hears of it.
+        P8: a user who is not a member can neither send nor read in the group, and
+        receives nothing from it.
         """
         group, devices = await self.crew(2)
         stranger = await self.device(self.user())
@@ -125,7 +126,7 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_join(self) -> None:
         """
-        A user who joins gets the messages from then on, and reads from there on.
+        A user who joins gets the messages sent since, and can read no earlier ones.
         """
         group, devices = await self.crew(2)
         await self.say(devices[0], group, "before")
@@ -145,8 +146,8 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_remove_and_leave(self) -> None:
         """
-        A user who is removed or leaves is told, and then neither gets nor sends
-        messages there.
+        A user who is removed or leaves is notified, and then neither gets messages of
+        the group nor sends any.
         """
         group, (owner, second, third) = await self.crew()
         at = f"groups/{group['group']}/members"
@@ -165,8 +166,7 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_repeated(self) -> None:
         """
-        P2: a request that is repeated, also when Message was killed in between, makes
-        one group.
+        P2: a repeated request creates one group, even if Message was killed in between.
         """
         owner, other = self.user(), self.user()
         body = {"client_id": "x", "owner": owner, "name": "one", "members": [other]}
@@ -186,8 +186,8 @@ class GroupTests(GroupsTestCase):
     @with_daemons
     async def test_big(self) -> None:
         """
-        A group grows to ten thousand members and no further, and those who are there
-        have what is said.
+        A group grows to ten thousand members and no further, and its connected members
+        get its messages.
         """
         group, (owner, _) = await self.crew(2)
         at = f"groups/{group['group']}/members"
@@ -202,13 +202,13 @@ class GroupTests(GroupsTestCase):
         await self.say(owner, group, "everybody")
         await last.hears("deliver", content="everybody")
 
-    # -- taking back
+    # -- recall
 
     @with_daemons
     async def test_recall(self) -> None:
         """
-        A sender recalls a message: connected members are told, and nobody reads it any
-        more.
+        A sender recalls a message: connected members are notified, and nobody can read
+        it any more.
         """
         group, (one, two) = await self.crew(2)
         await self.say(one, group, "oh")
@@ -232,7 +232,7 @@ class GroupTests(GroupsTestCase):
 
 class RecallTimeTests(GroupsTestCase):
     """
-    A set time for taking back.
+    Recall with a time limit.
     """
 
     message = {"recall_s": 0.5}

@@ -1,5 +1,5 @@
 """
-The same message sent again: it is the same message.
+Tests that a message that is sent again is the same message.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ class IdentityTests(IntegrationTestCase):
 
     async def first_send(self) -> tuple[int, int, int]:
         """
-        Someone says C{hello} to another, as C{id-1}.
+        Send C{hello} from one user to another, with the client id C{id-1}.
 
-        @return: both users, and when it was accepted.
+        @return: both users, and the time of acceptance.
         """
         one, two = self.user(), self.user()
         device = await self.device(one)
         accepted = await device.send(two, "id-1", "hello")
-        # Stored, so what was remembered in memory is not needed to know it.
+        # Stored, so that Message does not need its memory to recognise the repeat.
         await device.hears("deliver", client_id="id-1")
         await device.close()
         return one, two, accepted.time
 
     async def stored(self, device: Device, other: int) -> list[pb.Deliver]:
         """
-        The whole conversation.
+        Return the whole conversation.
         """
         conversation = conversation_of(device.user, other)
         await device.say(sync=pb.Sync(id="all", conversation=conversation))
@@ -40,8 +40,8 @@ class IdentityTests(IntegrationTestCase):
 
     async def check(self, one: int, two: int, time: int, name: str) -> None:
         """
-        Sent again it is answered as before; with another body it is refused; there
-        is one message.
+        Check that a repeat gets the first answer, that the same id with another body is
+        refused, and that one message is stored.
         """
         device = await self.device(one, name)
         again = await device.send(two, "id-1", "hello")
@@ -54,8 +54,8 @@ class IdentityTests(IntegrationTestCase):
     @with_daemons
     async def test_after_reconnect(self) -> None:
         """
-        P2: a client that lost its connection and sends again gets the time of the
-        first acceptance, and there is one message; another body is a conflict.
+        P2: a client that lost its connection and sends again gets the time of the first
+        acceptance, and one message is stored; another body is a conflict.
         """
         one, two, time = await self.first_send()
         await self.check(one, two, time, "phone")
@@ -71,7 +71,7 @@ class IdentityTests(IntegrationTestCase):
     @with_daemons
     async def test_after_message_restarted(self) -> None:
         """
-        P2: the same holds after Message was killed and began again.
+        P2: the same holds after Message was killed and restarted.
         """
         one, two, time = await self.first_send()
         await self.installation.message.kill()
@@ -83,7 +83,7 @@ class IdentityTests(IntegrationTestCase):
     @with_daemons
     async def test_at_once(self) -> None:
         """
-        P2: a send that is repeated while the first is on its way is accepted once.
+        P2: a send that is repeated while the first is in flight is accepted once.
         """
         one, two = self.user(), self.user()
         device = await self.device(one)
@@ -97,7 +97,7 @@ class IdentityTests(IntegrationTestCase):
     @with_daemons
     async def test_of_another_user(self) -> None:
         """
-        P2: a client id is the sender's own: others may use the same.
+        P2: client ids are per sender: another user may use the same one.
         """
         one, two = self.user(), self.user()
         first, second = await self.device(one), await self.device(two)

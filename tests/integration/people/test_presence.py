@@ -1,5 +1,5 @@
 """
-The time for which a user who is gone still counts as online.
+Tests of how long a user who disconnected still counts as online.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from tests.stalls import Span
 from wsmsg.rpc import client_pb2 as pb
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 
-#: The promise.
+#: The bound of promise P9, in seconds.
 _LIMIT_S = 5.0
 
 
 class TwoConnectsTestCase(IntegrationTestCase):
     """
-    One looks on from a second Connect.
+    Base class with a second Connect, from which another user watches.
     """
 
     async def other(self) -> Installation:
         """
-        A second Connect to the same Message.
+        Start a second Connect at the same Message.
         """
         rpc_port = self.installation.ports["message.rpc_listen"]
         other = SHARED.get("other", lambda: Installation(upstream=rpc_port))
@@ -44,6 +44,9 @@ class TwoConnectsTestCase(IntegrationTestCase):
 
     async def watched(self, user: int, url: str = "") -> tuple[Device, Device]:
         """
+        Return a device of C{user}, and a device of another user on the second Connect
+        that has been notified that C{user} is online.
+
         @return: a device of C{user}, and a device of another on the second Connect
             that was told that the user is online.
         """
@@ -79,7 +82,7 @@ class TwoConnectsTestCase(IntegrationTestCase):
 
     async def check_offline(self, user: int, watcher: Device, span: Span) -> None:
         """
-        The user is shown offline in time, to who watches and to who asks.
+        Check that watchers and queries show the user offline in time.
         """
         gone = await watcher.hears("presence", user=user, online=False)
         told = span.check(_LIMIT_S)
@@ -90,7 +93,7 @@ class TwoConnectsTestCase(IntegrationTestCase):
 
 class OfflineTests(TwoConnectsTestCase):
     """
-    P9, as seen by a user on another Connect, and by those who ask that Connect.
+    P9, as seen by a watcher on another Connect and by queries to that Connect.
     """
 
     @with_daemons
@@ -107,7 +110,7 @@ class OfflineTests(TwoConnectsTestCase):
     @with_daemons
     async def test_client_half_open(self) -> None:
         """
-        P9: a user whose network swallows everything is offline within 5 s.
+        P9: a user whose network drops every packet is offline within 5 s.
         """
         proxy = await Proxy.open(self.installation.ports["connect.listen"])
         self.at_end(proxy.close)
@@ -122,7 +125,7 @@ class OfflineTests(TwoConnectsTestCase):
     @with_daemons
     async def test_connect_killed(self) -> None:
         """
-        P9: the users of a Connect that was killed are offline within 5 s.
+        P9: the users of a killed Connect are offline within 5 s.
         """
         user = self.user()
         _, watcher = await self.watched(user)
@@ -133,8 +136,8 @@ class OfflineTests(TwoConnectsTestCase):
     @with_daemons
     async def test_connect_frozen(self) -> None:
         """
-        P9: the users of a Connect that hangs are offline within 5 s, and those who
-        are still there online again when it goes on.
+        P9: the users of a Connect that hangs are offline within 5 s; those still
+        connected are online again when it continues.
         """
         user = self.user()
         connect = self.installation.connect
@@ -152,7 +155,7 @@ class OfflineTests(TwoConnectsTestCase):
 
 class HalfOpenStreamTests(TwoConnectsTestCase):
     """
-    P9: the network between Connect and Message.
+    P9 with a network failure between Connect and Message.
     """
 
     alone = True
@@ -160,8 +163,8 @@ class HalfOpenStreamTests(TwoConnectsTestCase):
     @with_daemons
     async def test_stream_half_open(self) -> None:
         """
-        P9: the users of a Connect that Message cannot hear any more are offline
-        within 5 s, and Connect says that it is not ready.
+        P9: the users of a Connect that Message can no longer hear are offline within 5
+        s, and Connect reports that it is not ready.
         """
         installation = self.installation
         proxy = await Proxy.open(installation.ports["message.rpc_listen"])

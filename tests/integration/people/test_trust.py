@@ -1,5 +1,5 @@
 """
-Authentication of users, and what each may do.
+Tests of authentication and authorization of users.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wsmsg.rpc import client_pb2 as pb
 
 def unsigned(user: int) -> str:
     """
-    A token with the algorithm C{none}.
+    Return a token with the algorithm C{none}.
     """
     parts = ({"alg": "none", "typ": "JWT"}, {"sub": str(user), "exp": 2**33})
     dots = [
@@ -32,12 +32,12 @@ def unsigned(user: int) -> str:
 
 class TrustTests(IntegrationTestCase):
     """
-    P8, from outside.
+    P8, as attackers from outside meet it.
     """
 
     def bad_tokens(self, user: int) -> dict[str, str]:
         """
-        Tokens that must not be believed, by what is wrong with them.
+        Return tokens that must be refused, by their defect.
         """
         good = self.installation.token(user)
         head, body, signature = good.split(".")
@@ -59,6 +59,8 @@ class TrustTests(IntegrationTestCase):
 
     async def refused(self, user: int, token: str | None, **more: Any) -> int:
         """
+        Return the HTTP status of a refused handshake.
+
         @return: the HTTP status of a handshake that is refused.
         """
         with self.assertRaises(InvalidStatus) as caught:
@@ -93,7 +95,7 @@ class TrustTests(IntegrationTestCase):
 
     async def anonymous(self, url: str) -> Device:
         """
-        A connection without a token in its headers, as a browser's.
+        Return a connection without a token in its headers, as a browser makes it.
         """
         device = await Device.dial(url, None)
         self.at_end(device.close)
@@ -102,7 +104,7 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_good_token_in_hello(self) -> None:
         """
-        A browser, which cannot set headers, is who its token in C{hello} says.
+        A browser, which cannot set headers, is authenticated by the token in C{hello}.
         """
         user = self.user()
         device = await self.anonymous(self.installation.url)
@@ -112,8 +114,8 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_another_user(self) -> None:
         """
-        P8: who claims in the headers to be somebody else than the token says is
-        refused, and so is a C{hello} with the token of another.
+        P8: a client whose headers name another user than its token is refused, and so
+        is a C{hello} with a token of another user.
         """
         user, other = self.user(), self.user()
         headers = {"User-ID": str(other)}
@@ -128,7 +130,7 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_origin(self) -> None:
         """
-        P8: a page of another site cannot use a browser's user: 403.
+        P8: a page of another site cannot connect as a browser's user: 403.
         """
         user = self.user()
         for origin in ("http://evil.example", "http://localhost.evil.example", "null"):
@@ -139,7 +141,7 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_others_conversations(self) -> None:
         """
-        P8: nobody reads, marks or types in a conversation that they are not in.
+        P8: a user can neither read, mark nor type in a conversation of others.
         """
         one, two = self.user(), self.user()
         name = conversation_of(one, two)
@@ -165,7 +167,7 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_from(self) -> None:
         """
-        P8: a message is from who was authenticated, whatever its frame says.
+        P8: the sender of a message is the authenticated user, whatever the frame says.
         """
         one, two, three = self.user(), self.user(), self.user()
         web, friend = await self.device(one, json_=True), await self.device(two)
@@ -180,7 +182,7 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_before_hello(self) -> None:
         """
-        P8: before C{hello} nothing is heard, even with a good token.
+        P8: a client receives nothing before C{hello}, even with a valid token.
         """
         one, two = self.user(), self.user()
         device = await self.dial(one)
@@ -193,7 +195,7 @@ class TrustTests(IntegrationTestCase):
     @with_daemons
     async def test_no_token_in_logs(self) -> None:
         """
-        P8: neither tokens nor what people say is in a log.
+        P8: no log contains tokens or contents of messages.
         """
         one, two = self.user(), self.user()
         device = await self.device(one)

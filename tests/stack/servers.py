@@ -1,11 +1,11 @@
 """
-Addresses of the real servers: shared ones, and some of a test's own.
+Addresses of the real servers: shared ones, and servers of one test.
 
-The shared ones are told by the environment, C{WSMSG_STACK_KAFKA=host:port} and so on
-(see C{python -m tools.stack env}).  A variable that is empty says that there is none;
-one that is not set, that the server is looked for at its usual port.
+The environment has the addresses of the shared servers, C{WSMSG_STACK_KAFKA=host:port}
+and so on (see C{python -m tools.stack env}).  An empty variable means that there is no
+such server; without the variable, the server is looked for at its default port.
 
-Every server that knows users has L{USER} who may do all, L{GUEST} who may do nothing,
+Each server with users has L{USER} who may do everything, L{GUEST} who may do nothing,
 and in Redis L{READER}; all have the L{PASSWORD}.
 """
 
@@ -76,7 +76,7 @@ def needs(*names: str) -> Callable[[C], C]:
 
 def kafka_address() -> str:
     """
-    C{host:port}: in the clear, for anybody, who may do all.
+    C{host:port}: without encryption or login; clients may do everything.
     """
     return _address("kafka")
 
@@ -90,7 +90,7 @@ def kafka_sasl_address() -> str:
 
 def kafka_ssl() -> tuple[str, Path]:
     """
-    C{host:port} and the file of the authority to believe (C{ssl.ca.location}).
+    C{host:port} and the file of the trusted authority (C{ssl.ca.location}).
     """
     return _address("kafka_ssl"), _certificate("kafka")
 
@@ -112,27 +112,29 @@ def redis_url(user: str = "") -> str:
 
 def redis_tls() -> tuple[str, Path]:
     """
-    C{host:port} and the file of the authority to believe.
+    C{host:port} and the file of the trusted authority.
     """
     return _address("redis_tls"), _certificate("redis")
 
 
 def unique(what: str = "test") -> str:
     """
-    A name that no other test has: of a topic, a group, a database; a prefix of keys.
+    Make a name that no other test uses: for a topic, a group, a database or a key
+    prefix.
     """
     return f"{what}-{secrets.token_hex(6)}"
 
 
 class Own(Generic[S]):
     """
-    A server for one test, on free ports, with a folder outside of the tree.
+    A server for one test, on free ports, with a directory outside of the tree.
 
-    What takes time is done in a thread and gives a L{Deferred}; for a test on asyncio
-    alone, C{await asyncio.to_thread(own.server.up)} and so on does the same.
+    Slow methods run in a thread and return a L{Deferred}; a test on asyncio alone may
+    use C{await asyncio.to_thread(own.server.up)} and so on.
 
-    @ivar server: with its C{address}, C{ports}, C{options}, C{log}, and what the kind
-        has: C{certificate}, C{url}.
+    @ivar server: with C{address}, C{ports}, C{options}, C{log}, and C{certificate} or
+    C{url}
+        if the kind has them.
     """
 
     def __init__(self, kind: Callable[..., S], *options: str) -> None:
@@ -147,26 +149,26 @@ class Own(Generic[S]):
 
     def start(self) -> Deferred[None]:
         """
-        Start it, with whatever it has kept, at the ports it had; fires when a client's
-        operation has succeeded.
+        Start the server with its data, at its former ports; fires when a write by a
+        client has succeeded.
         """
         return deferToThread(self.server.up, detached=False)
 
     def stop(self) -> Deferred[None]:
         """
-        Let it end by itself.
+        Stop the server.
         """
         return deferToThread(self.server.stop)
 
     def kill(self) -> None:
         """
-        SIGKILL; returns when it is gone.
+        Send SIGKILL; returns when the process is gone.
         """
         self.server.kill()
 
     def suspend(self) -> None:
         """
-        From now on it accepts connections and never answers.
+        Suspend the server: it accepts connections and never answers.
         """
         self.server.process.suspend()
 
@@ -175,7 +177,7 @@ class Own(Generic[S]):
 
     def remove(self) -> None:
         """
-        End it and leave nothing of it.
+        Stop the server and remove its directory.
         """
         self.server.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -184,7 +186,7 @@ class Own(Generic[S]):
 
 async def own_kafka(case: SynchronousTestCase, *options: str) -> Own[Kafka]:
     """
-    A Kafka of this test's own, which runs.
+    Start a Kafka for this test.
 
     @param options: broker settings, C{key=value}.
     """
@@ -193,7 +195,7 @@ async def own_kafka(case: SynchronousTestCase, *options: str) -> Own[Kafka]:
 
 async def own_redis(case: SynchronousTestCase, *options: str) -> Own[Redis]:
     """
-    A Redis of this test's own, which runs.
+    Start a Redis for this test.
 
     @param options: as on its command line, each word by itself.
     """
@@ -207,7 +209,7 @@ async def own_mongo(
     with_tls: bool = False,
 ) -> Own[Mongo]:
     """
-    A server with MongoDB's protocol of this test's own, which runs.
+    Start a server with MongoDB's protocol for this test.
 
     @param with_users: clients must log in, as L{USER} or L{GUEST}.
     """

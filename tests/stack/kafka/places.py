@@ -1,5 +1,5 @@
 """
-Where the Kafka journal lives in tests: a topic and a group of the test's own.
+Places for Kafka journals in tests: each test has a topic and a group of its own.
 """
 
 from __future__ import annotations

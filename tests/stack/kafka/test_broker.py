@@ -1,5 +1,5 @@
 """
-What is acknowledged while a broker is killed or hangs under load.
+Tests of the journal while a broker is killed or hangs under load.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class BrokerUnderLoadTests(KafkaCase):
 
     def all_read(self) -> bool:
         """
-        Whether all that was accepted was read.
+        Return whether every accepted record was read.
         """
         return all(
             (talk.sender, client_id) in self.places

@@ -23,8 +23,8 @@ class FatalTests(KafkaCase):
 
     async def test_rebuilt(self) -> None:
         """
-        What is on its way is refused, another producer takes the place of the dead one
-        by itself, and what was accepted is there once and in order.
+        Records in flight are refused, a new producer replaces the dead one, and every
+        accepted record is there once and in order.
         """
         journal = await self.opened(kafka_place(partitions=1))
         await journal.append([sent(1)])

@@ -1,5 +1,5 @@
 """
-What the Kafka journal does when Kafka, or what is in it, is not as it should be.
+Tests of the Kafka journal when Kafka or its content is not as it should be.
 """
 
 from __future__ import annotations
@@ -342,7 +342,7 @@ class GroupTests(KafkaCase):
 
     async def test_killed_consumer(self) -> None:
         """
-        What a killed process had read and not settled, another one reads soon.
+        Records that a killed process had read and not settled are soon read by another.
         """
         told = await self.taken_over("consumer")
         print(f"the takeover {told}", file=sys.stderr)
@@ -356,8 +356,8 @@ class GroupTests(KafkaCase):
 
     async def test_shared(self) -> None:
         """
-        When another member comes, what was settled is not read again, what was not is,
-        and each conversation stays in order.
+        After another member joins, settled records are not read again, unsettled ones
+        are, and each conversation stays in order.
         """
         place = kafka_place(partitions=4, revoke_s=0.2)
         first = await self.opened(place)

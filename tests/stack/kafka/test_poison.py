@@ -48,7 +48,7 @@ class PoisonTests(IntegrationTestCase):
 
     async def dead_letters(self, *words: str) -> Any:
         """
-        What C{wsmsg dead-letters} says.
+        Return the output of C{wsmsg dead-letters}.
         """
         admin = f"http://127.0.0.1:{self.cluster.message.port('admin_listen')}"
         process = await asyncio.create_subprocess_exec(

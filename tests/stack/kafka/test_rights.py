@@ -21,7 +21,7 @@ class GroupRightsTests(KafkaCase):
 
     async def test_group(self) -> None:
         """
-        Who has no right to the group is told so, by its name, before anything is read.
+        Without permission for the group, the reason names it before anything is read.
         """
         broker = await own_kafka(self)
         sasl = f"{HOST}:{broker.server.ports['kafka_sasl']}"

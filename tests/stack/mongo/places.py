@@ -1,5 +1,5 @@
 """
-Where the store in MongoDB lives in tests: a database for each.
+Places for stores in MongoDB in tests: a database for each.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class RaisingTests(TestCase):
         self, wanted: dict[str, dict[str, Any]], **more: Any
     ) -> list[tuple[int, int, int]]:
         """
-        What there is after that: n, at, kept of each.
+        Raise the documents; return n, at and kept of each afterwards.
         """
         await raise_all(self.connection, "things", wanted, ("n", "at"), **more)
         found = await self.connection.documents(find("things", {}))

@@ -1,5 +1,5 @@
 """
-What a MongoDB does to the store that is slow, gone, closed to us or shared.
+Tests of the store with a MongoDB that is slow, gone, closed to it or shared.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Stores(TestCase):
 
     async def reason(self, url: MongoUrl) -> str:
         """
-        Why a store there does not come up.
+        Return the reason why a store there does not come up.
         """
         store = self.store_at(url)
         failed = fails(store)
@@ -204,7 +204,7 @@ class LossTests(Stores):
 @needs("mongo")
 class LoginTests(Stores):
     """
-    Who may do what, and who is who.
+    Logins and permissions.
     """
 
     async def test_users(self) -> None:
@@ -347,9 +347,10 @@ class SharedTests(Stores):
 
     async def test_died_between_two_writes(self) -> None:
         """
-        Where a process died after it stored messages and before it said that their
-        conversation changed, the head is right at once; and when the records come
-        again, the conversation has changed at that time.
+        If a process died after it stored messages and before it marked their
+        conversation as
+        changed, the head is right at once; when the records are read again, the
+        conversation has changed at that time.
         """
         store, _ = await self.two()
         batch = [said(i) for i in (1, 2, 3)]

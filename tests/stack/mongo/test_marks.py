@@ -24,7 +24,7 @@ _SEED = 7
 @needs("mongo")
 class RoundTripTests(TestCase):
     """
-    How often the server is asked.
+    The number of calls to the server.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -60,7 +60,7 @@ class RoundTripTests(TestCase):
 
     async def mark(self, *seqs: int) -> list[str]:
         """
-        What it takes to mark these everywhere.
+        Return the number of calls to mark these everywhere.
         """
         self.asked.clear()
         told = await self.store.mark(self.marks(*seqs))
@@ -81,7 +81,7 @@ class RoundTripTests(TestCase):
 
     async def test_unread(self) -> None:
         """
-        What a user of two hundred conversations has unread is six questions.
+        The unread messages of a user with two hundred conversations take six calls.
         """
         names = [f"u:5000:{i}" for i in range(6000, 6200)]
         await self.store.insert(

@@ -35,7 +35,7 @@ class MongoStoreTests(make_store_tests(mongo_store)):  # type: ignore[misc]
 @needs("mongo")
 class RoundTripTests(TestCase):
     """
-    How often the server is asked.
+    The number of calls to the server.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -79,7 +79,7 @@ class RoundTripTests(TestCase):
 
     async def test_both(self) -> None:
         """
-        Where some begin and some go on, it is two after each other.
+        If some conversations begin and some continue, two calls follow each other.
         """
         await self.store.insert(self.batch(1)[:100], 5)
         self.asked.clear()
@@ -90,8 +90,8 @@ class RoundTripTests(TestCase):
 
     async def test_unknown(self) -> None:
         """
-        Of conversations that begin later than with 1 it is found that they are not
-        known yet, in two more.
+        Conversations that begin with a number above 1 take two more calls, which find
+        that they are not known yet.
         """
         await self.store.insert(self.batch(5), 6)
         self.assertEqual(
@@ -144,7 +144,7 @@ class RoundTripTests(TestCase):
 @needs("mongo")
 class PlainTests(TestCase):
     """
-    What kind of numbers come back.
+    The types of the numbers that are returned.
     """
 
     async def test_plain(self) -> None:

@@ -1,5 +1,5 @@
 """
-Where presence and registry in Redis live in tests: a prefix for each.
+Places for presence and registry in Redis in tests: a prefix for each.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _NAME = "redis.example"
 @implementer(IHostResolution)
 class Resolution:
     """
-    Of one name, which is over at once.
+    The resolution of one name, which ends at once.
     """
 
     def __init__(self, name: str) -> None:

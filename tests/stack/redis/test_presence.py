@@ -60,7 +60,7 @@ class Failures:
 
 async def online(presence: RedisPresence, *users: int) -> list[bool]:
     """
-    Whether each of the users is there.
+    Return whether each of the users is online.
     """
     return [p.online for p in await presence.look_up(users)]
 
@@ -87,7 +87,8 @@ class SharedTests(TestCase):
 
     async def test_seen_by_all(self) -> None:
         """
-        What one Message is told all know, and the other may go on with it.
+        All Messages see the presence that one of them wrote, and another may continue
+        it.
         """
         await self.one.replace("a", [7])
         self.assertEqual(await online(self.two, 7, 8), [True, False])
@@ -152,7 +153,7 @@ class SharedTests(TestCase):
 @needs("redis")
 class FaultTests(TestCase):
     """
-    What Redis does to us.
+    Failures of Redis.
     """
 
     timeout = 300
@@ -265,7 +266,8 @@ class FaultTests(TestCase):
 
     async def test_missing_right(self) -> None:
         """
-        What a user may not do is told, and tried again until they may.
+        A missing permission is reported, and the command is retried until it is
+        granted.
         """
         presence = self.presence(place(url_of(self.own, GUEST)))
         await self.failures.until(presence.dependency, "the user lacks a right (NOPERM")

@@ -92,7 +92,7 @@ class PrimaryOnRedisTests(ManyTestCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        When the primary is killed the lease does not run out, whoever reads.
+        After the primary was killed, the lease does not expire for any reader.
         """
         presence, user, primary, other = await self.set_up()
         await primary.kill()

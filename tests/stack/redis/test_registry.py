@@ -33,14 +33,14 @@ async def until_told(daemon: DaemonProcess, wanted: Callable[[Any], bool]) -> An
 
 def degraded(told: Any) -> bool:
     """
-    Whether the daemon works and lacks something.
+    Return whether the daemon works and is degraded.
     """
     return told["ready"] is True and told["degraded"] is True
 
 
 def whole(told: Any) -> bool:
     """
-    Whether the daemon lacks nothing.
+    Return whether the daemon is not degraded.
     """
     return told["ready"] is True and told["degraded"] is False
 

@@ -23,9 +23,6 @@ class NetChange:
     def __bool__(self) -> bool:
         return bool(self._changes)
 
-    def __len__(self) -> int:
-        return len(self._changes)
-
     def add(self, user: int) -> None:
         self._changes[user] = True
 
@@ -58,9 +55,6 @@ class CursorPool:
 
     def __bool__(self) -> bool:
         return bool(self._cursors)
-
-    def __len__(self) -> int:
-        return len(self._cursors)
 
     def add(self, conversation: str, user: int, delivered: int, read: int) -> None:
         key = (conversation, user)

@@ -92,7 +92,6 @@ class Upstream(Service):
         self._shared = UpstreamContext(
             edge, clock, self.sends, settings.query_timeout_s, self._watching
         )
-        self.counters = self._shared.counters
         self._queries = UpstreamReads(self._query_methods, self._watching)
         self._refresh = PresenceRefresh(
             self._watching, edge, self._queries.query_presence

@@ -27,7 +27,7 @@ class GroupCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.now = EPOCH_MS
-        self.journal = ManualJournal()
+        self.journal = self.make_journal()
         self.store = MemoryStore()
         self.store.start()
         self.answers: dict[str, int | WsmsgError] = {}
@@ -42,6 +42,12 @@ class GroupCase(SynchronousTestCase):
         )
         crew = GroupChange(True, "crew", add=(1, 2))
         self.store.groups[CREW] = (crew, 1, {1: 1, 2: 1})
+
+    def make_journal(self) -> ManualJournal:
+        """
+        Return the journal of a test.
+        """
+        return ManualJournal()
 
     def now_ms(self) -> int:
         return self.now

@@ -12,7 +12,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import ManualJournal
 from tests.message.ingress.group_case import GroupCase
 from tests.message.store.group_contract import CREW
-from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.backlog import LONGEST_S, StartupBacklog
 
 
@@ -90,10 +89,9 @@ class RestartTests(GroupCase):
     Groups that were created before this Message began.
     """
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.journal = self.lagging = LaggingJournal(1)
-        self.ingress._appends = Appends(self.journal, self.store, Clock())
+    def make_journal(self) -> ManualJournal:
+        self.lagging = LaggingJournal(1)
+        return self.lagging
 
     def test_group_not_stored_yet(self) -> None:
         """

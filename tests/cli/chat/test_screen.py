@@ -99,7 +99,7 @@ class ScreenTests(AsyncioCase):
         self.keys.send_text("/recall what\r/members\r")
         asked = await self.link.next(frames.Members)
         self.assertIn("/recall takes the number", "".join(self.lines()))
-        self.assertIn("not taken back: forbidden: too late", "".join(self.lines()))
+        self.assertIn("not recalled: forbidden: too late", "".join(self.lines()))
         self.link.give(frames.Error("forbidden", "gone", asked.id))
         await self.quit()
 

@@ -68,7 +68,7 @@ class UnnumberedScreenTests(AsyncioCase):
         self.assertIn("this server keeps no numbers", text)
         self.assertEqual(text.count("2: from two"), 1)
         self.assertIn("1: hello  \u2713", text)
-        self.assertIn("not taken back: unsupported: there is none", text)
+        self.assertIn("not recalled: unsupported: there is none", text)
         asked = [f for f in self.link.rest() if isinstance(f, frames.Sync)]
         self.assertEqual(asked, [])
         self.keys.send_text("/quit\r")

@@ -22,17 +22,19 @@ from wsmsg.client import BadPositions, Client
 
 @click.command()
 @user_options
-@click.option("--target", type=UserId(), help="Whom you talk to, or")
-@click.option("--group", type=GroupId(), help="the group that you talk in.")
+@click.option("--target", type=UserId(), help="The user to talk to.")
+@click.option(
+    "--group", type=GroupId(), help="The group to talk in, instead of a user."
+)
 @click.option(
     "--device",
     default="",
-    help="The name of this device; a newer login under it ends the older.",
+    help="Name of this device; a newer login with it ends the older one.",
 )
 @click.option(
     "--position-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep here what was not sent yet, so that a crash does not lose it.",
+    help="File that keeps unsent messages across a crash.",
 )
 @click.option("--codec", type=click.Choice(["protobuf", "json"]), default="protobuf")
 @click.option(
@@ -40,10 +42,15 @@ from wsmsg.client import BadPositions, Client
     type=Duration(),
     default="30s",
     show_default=True,
-    help="From a pipe: give up when nothing was accepted for so long.",
+    help="From a pipe: give up after so long without an acceptance.",
 )
-@click.option("--json", "as_json", is_flag=True, help="From a pipe: a JSON line each.")
-@click.option("--debug", is_flag=True, help="Log to stderr (a file, on a terminal).")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="From a pipe: print a JSON line for each message.",
+)
+@click.option("--debug", is_flag=True, help="Log to stderr (on a terminal: to a file).")
 def chat(
     user: int,
     target: int | None,

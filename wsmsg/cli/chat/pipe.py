@@ -95,7 +95,7 @@ class _Lines:
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
-            self._problem(number, "bad_request", "it is not UTF-8")
+            self._problem(number, "bad_request", "the line is not UTF-8")
             return
         if not text:
             return

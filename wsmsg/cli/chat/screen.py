@@ -165,17 +165,17 @@ class ChatScreen:
     async def _recall(self, which: str) -> None:
         which = which.removeprefix("#") or str(self.view.last_own())
         if not (which.isascii() and which.isdecimal() and int(which[:19]) > 0):
-            self.view.note("/recall takes the number of a message of yours")
+            self.view.note("/recall takes the number of one of your messages")
         else:
             try:
                 await self._client.recall(self._conversation, int(which[:19]))
             except WsmsgError as error:
-                self.view.note(f"not taken back: {error.code}: {error.reason}")
+                self.view.note(f"not recalled: {error.code}: {error.reason}")
         self._app.invalidate()
 
     async def _members(self) -> None:
         if not self._talk.group:
-            self.view.note("/members tells who is in a group; this is none")
+            self.view.note("/members is for groups")
             return
         try:
             group = await self._client.members(self._talk.group, limit=_MEMBERS)
@@ -204,7 +204,9 @@ class ChatScreen:
     def _lines(self) -> StyleAndTextTuples:
         entries = self.view.entries
         if not entries:
-            return [("class:note", "Nothing was said yet. Enter sends, /quit leaves.")]
+            return [
+                ("class:note", "There are no messages yet. Enter sends, /quit leaves.")
+            ]
         out: StyleAndTextTuples = []
         for entry in entries:
             out += self._line(entry)

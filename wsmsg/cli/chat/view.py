@@ -85,8 +85,8 @@ class ChatView:
     def numbers(self, numbers: bool) -> None:
         if self._numbers and not numbers:
             self.note(
-                "this server keeps no numbers: what is said while you are away is "
-                "not shown, and there is no history, receipt, /recall or /members"
+                "this server does not number messages: you miss those sent while you "
+                "are away, and there is no history, receipt, /recall or /members"
             )
         self._numbers = numbers
 

@@ -221,7 +221,7 @@ class MessageNode:
         yield "stored", "Messages stored", lambda: reading.numbering.stored
         yield (
             "events",
-            "Group changes and recalls applied",
+            "Events applied, such as group changes",
             lambda: reading.numbering.events,
         )
         yield (

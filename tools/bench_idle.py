@@ -29,9 +29,9 @@ def serve() -> None:
     """
     Connect without Message, on a free port.
     """
-    from twisted.internet import asyncioreactor
+    from wsmsg.daemon.reactor import install_asyncio
 
-    asyncioreactor.install(asyncio.new_event_loop())
+    install_asyncio()
     from twisted.internet import reactor as installed
 
     reactor: Any = installed

@@ -110,7 +110,7 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "legacy.send_bytes": legacy(9, "send_bytes", "sends"),
         "legacy.send_s": legacy(9.0, "send_s", "sends"),
         "legacy.acks": legacy(9, "acks", "acks"),
-        "legacy.history": legacy(9, "history", "calls"),
+        "legacy.history": legacy(9, "history", "plugin"),
         "legacy.history_depth": used(9, lambda t: t.legacy._history.depth),
     }
 

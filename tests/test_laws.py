@@ -28,23 +28,9 @@ def texts() -> dict[str, str]:
     return {str(p.relative_to(ROOT)): p.read_text() for p in sorted(found)}
 
 
-#: Laws that the tree does not keep everywhere yet.
-PENDING: tuple[Law, ...] = (
-    laws.law_of_entries,
-    laws.law_of_maps,
-    laws.law_of_class_names,
-    laws.law_of_roots,
-    laws_of_language.law_of_first_words,
-    laws_of_language.law_of_retired_names,
-    laws_of_language.law_of_retired_words,
-)
-
-
-def violations_of_tree(pending: tuple[Law, ...] = ()) -> list[Violation]:
+def violations_of_tree() -> list[Violation]:
     """
     Return every violation in the tree as it is.
-
-    @param pending: laws to leave out.
     """
     package = modules_in("wsmsg")
     everything = modules_in("wsmsg", "tests", "tools", "twisted")
@@ -55,10 +41,8 @@ def violations_of_tree(pending: tuple[Law, ...] = ()) -> list[Violation]:
         (laws.LAWS_OF_ALL, everything),
         (laws_of_language.LAWS_OF_LANGUAGE, spoken),
     ):
-        found += [v for law in which if law not in pending for v in law(modules)]
-    if laws_of_language.law_of_retired_words not in pending:
-        found += laws_of_language.retired_words_in(texts())
-    return found
+        found += [v for law in which for v in law(modules)]
+    return found + list(laws_of_language.retired_words_in(texts()))
 
 
 class TreeTests(SynchronousTestCase):
@@ -71,7 +55,7 @@ class TreeTests(SynchronousTestCase):
         Package, tests, tools and texts keep every law.
         """
         self.assertGreater(len(modules_in("wsmsg", "tests")), 300)
-        found = [str(violation) for violation in violations_of_tree(PENDING)]
+        found = [str(violation) for violation in violations_of_tree()]
         if found:
             self.fail("\n" + "\n".join(found))
 

@@ -1,5 +1,5 @@
 """
-Where the embedded journal and the embedded store live in tests.
+Paths of the embedded journal and the embedded store in tests.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class SqlitePlace:
 
 def path_for(test: SynchronousTestCase) -> str:
     """
-    Where there is no file yet, in a folder of its own.
+    Return the path of a file that does not exist, in a folder of its own.
     """
     folder = test.mktemp()
     os.makedirs(folder)

@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol, cast
+
+from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.dependency.backend import BackendContext
 from wsmsg.dependency.retry import Backoff, RetryPolicy
@@ -122,19 +125,17 @@ def journal_backend(settings: MessageSettings) -> JournalBackend:
     """
     Return the kind of journal that the settings choose.
     """
-    found: JournalBackend = _chosen(JOURNALS, settings.journal)
-    return found
+    return cast("JournalBackend", _chosen(JOURNALS, settings.journal))
 
 
 def store_backend(settings: MessageSettings) -> StoreBackend:
     """
     Return the kind of store that the settings choose.
     """
-    found: StoreBackend = _chosen(STORES, settings.store)
-    return found
+    return cast("StoreBackend", _chosen(STORES, settings.store))
 
 
-def _chosen(table: Mapping[str, str], url: str) -> Any:
+def _chosen(table: Mapping[str, str], url: str) -> ModuleType:
     return import_module(table[url.partition(":")[0]])
 
 
@@ -160,7 +161,7 @@ class Backends:
         self,
         settings: MessageSettings,
         data_dir: Path,
-        reactor: Any,
+        reactor: IReactorTime,
         *,
         retry: RetryPolicy,
         backoff: Backoff,

@@ -69,7 +69,7 @@ class TroubleTests(LegacyTestCase):
     @with_daemons
     async def test_stopped(self) -> None:
         """
-        When Connect stops while a client sends without a pause, every message that the
+        Connect stops while a client sends without a pause: every message that the
         client sent before it learned of the stop is stored.
         """
         await self.installation.start()

@@ -126,7 +126,7 @@ class GroupClientTests(PeopleTestCase):
     @with_daemons
     async def test_life(self) -> None:
         """
-        Of three users in a group one joins later, one is removed, added again and
+        Three users are in a group: one joins later, one is removed, added again and
         leaves; each receives exactly the messages of the time in the group, once and in
         order.
         """

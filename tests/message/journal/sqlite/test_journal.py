@@ -112,8 +112,8 @@ class AppendTests(JournalOnHand):
 
     def test_full_disk(self) -> None:
         """
-        When the disk is full, the appends in flight and those that wait fail as
-        unavailable with the reason; the journal is reopened and goes on with what was
+        On a full disk, the appends in flight and those that wait fail as unavailable
+        with the reason; the journal is reopened and goes on with what was
         durable before.
         """
         self.start()

@@ -96,8 +96,8 @@ class LifeTests(Worked):
 
     def test_lost_and_back(self) -> None:
         """
-        When the file cannot be used the reason is reported, all calls fail as
-        unavailable at once, and the store returns by the retry policy.
+        While the file cannot be used, the reason is reported and all calls fail as
+        unavailable at once; the store returns by the retry policy.
         """
         self.store.start()
         self.work()

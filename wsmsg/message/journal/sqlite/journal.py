@@ -139,7 +139,7 @@ class SqliteJournal:
     def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         return self._kept.run(
             self._worker, self._file.replay, list(numbers), self._settled
-        ).addCallback(self._exhumed)
+        ).addCallback(self._replayed)
 
     # Opening and closing
 
@@ -214,7 +214,7 @@ class SqliteJournal:
         for _, _, done in appends:
             done.errback(Failure(failure.value))
 
-    def _exhumed(self, found: tuple[list[int], int]) -> list[int]:
+    def _replayed(self, found: tuple[list[int], int]) -> list[int]:
         numbers, self._end = found
         # These records are only in the file, and the tail has no gaps.
         self._tail.clear()

@@ -65,7 +65,7 @@ class UnnumberedScreenTests(AsyncioCase):
         self.keys.send_text("x\r")
         await self.link.next(frames.Send)
         text = "\n".join(self.lines())
-        self.assertIn("this server keeps no numbers", text)
+        self.assertIn("this server does not number messages", text)
         self.assertEqual(text.count("2: from two"), 1)
         self.assertIn("1: hello  \u2713", text)
         self.assertIn("not recalled: unsupported: there is none", text)

@@ -24,7 +24,7 @@ from wsmsg.transfer.records import Record
 from wsmsg.transfer.retrying import RetryUntil
 
 
-def impatience() -> RetryUntil:
+def no_retries() -> RetryUntil:
     """
     Make a retry that calls once.
     """
@@ -91,7 +91,7 @@ class MovingCase(TestCase):
         archive = SqliteArchive(path, Worker("archive", REACTOR))
         self.addCleanup(archive.close)
         await archive.open()
-        return Dump(archive, impatience(), limit=limit)
+        return Dump(archive, no_retries(), limit=limit)
 
     async def records(self, path: str, limit: int = 500) -> list[Record]:
         """
@@ -104,7 +104,7 @@ class MovingCase(TestCase):
         """
         Import records into a store.
         """
-        importer = Importer(store, impatience(), lambda: 50)
+        importer = Importer(store, no_retries(), lambda: 50)
         for batch in batches_of(*records):
             await importer.write_batch(batch)
         return importer

@@ -10,7 +10,7 @@ import msgspec
 
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import CREW, changed, made, recalled
-from tests.transfer.cases import MovingCase, batches_of, impatience, lines_for, talk
+from tests.transfer.cases import MovingCase, batches_of, lines_for, no_retries, talk
 from wsmsg.events.group_change import GROUP
 from wsmsg.events.recall import RECALL
 from wsmsg.message.store.interface import HeadRow, IMessageStore
@@ -306,7 +306,7 @@ class OrderTests(MovingCase):
         """
         store = await self.made()
         spy: Any = Spy(store)
-        importer = Importer(spy, impatience(), lambda: 50)
+        importer = Importer(spy, no_retries(), lambda: 50)
         batches = batches_of(*lines_for(TALKS, CURSORS))
         for batch in batches:
             await importer.write_batch(batch)

@@ -20,7 +20,7 @@ class PatienceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.told: list[str] = []
-        self.patience = RetryUntil(
+        self.retrying = RetryUntil(
             self.clock, 3, self.told.append, backoff=lambda failures: 0.5
         )
         self.away = 0
@@ -38,7 +38,7 @@ class PatienceTests(SynchronousTestCase):
         """
         Call the store with retries.
         """
-        return Deferred.fromCoroutine(self.patience.ask(self.store, 7))
+        return Deferred.fromCoroutine(self.retrying.call(self.store, 7))
 
     def test_at_once(self) -> None:
         """

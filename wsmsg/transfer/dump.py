@@ -32,10 +32,10 @@ class Dump:
     """
 
     def __init__(
-        self, archive: IStoreArchive, patience: RetryUntil, *, limit: int = LIMIT
+        self, archive: IStoreArchive, retrying: RetryUntil, *, limit: int = LIMIT
     ) -> None:
         self._archive = archive
-        self._ask = patience.ask
+        self._call = retrying.call
         self._limit = limit
 
     async def records(self, last: Key = ("", 0, 0)) -> AsyncIterator[list[Record]]:
@@ -47,7 +47,7 @@ class Dump:
         name, archive = last[0], self._archive
         # A text that sorts before the name, with little between the two.
         after = name[:-1]
-        while extents := await self._ask(archive.conversations, after, self._limit):
+        while extents := await self._call(archive.conversations, after, self._limit):
             wanted = [extent for extent in extents if extent.conversation >= name]
             for some in packed(wanted, self._limit):
                 async for part in self._of(some):
@@ -77,12 +77,12 @@ class Dump:
         return sorted(found, key=lambda record: record.key)
 
     async def _messages(self, spans: list[Span]) -> list[Record]:
-        found = await self._ask(self._archive.messages, spans)
+        found = await self._call(self._archive.messages, spans)
         return [message_line(m) for m in found]
 
     async def _group(self, name: str) -> AsyncIterator[list[Record]]:
         after, begun = 0, False
-        while page := await self._ask(self._archive.group, name, after, self._limit):
+        while page := await self._call(self._archive.group, name, after, self._limit):
             if not begun:
                 yield [group_line(page)]
             if not page.members:
@@ -93,8 +93,8 @@ class Dump:
     async def _cursors(self, extents: list[StoreExtent]) -> AsyncIterator[list[Record]]:
         heads = dict(extents)
         names, after = list(heads), ("", 0)
-        ask, archive, limit = self._ask, self._archive, self._limit
-        while found := await ask(archive.cursors_in, names, after, limit):
+        call, archive, limit = self._call, self._archive, self._limit
+        while found := await call(archive.cursors_in, names, after, limit):
             # In a store in use, a cursor may have passed the head that was read.
             yield [cursor_line(c, heads[c.conversation]) for c in found]
             if len(found) < limit:

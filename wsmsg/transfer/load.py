@@ -47,11 +47,11 @@ class Importer:
     """
 
     def __init__(
-        self, store: IMessageStore, patience: RetryUntil, now_ms: Callable[[], int]
+        self, store: IMessageStore, retrying: RetryUntil, now_ms: Callable[[], int]
     ) -> None:
         self.written = self.there = 0
         self._store = store
-        self._ask = patience.ask
+        self._call = retrying.call
         self._now_ms = now_ms
         self._last: tuple[str, int] = ("", 0)
 
@@ -70,17 +70,17 @@ class Importer:
             self._last = (last.conversation, last.seq)
         events = [m for _, m in messages if m.kind in EVENT_KINDS]
         if events:
-            await self._ask(self._store.apply, events)
+            await self._call(self._store.apply, events)
         for some in _runs(placed):
             await self._check_group(some)
         cursors = [r.cursor for _, r in placed if isinstance(r, CursorLine)]
         if cursors:
-            await self._ask(self._store.move_cursors, cursors)
+            await self._call(self._store.move_cursors, cursors)
 
     async def _insert(self, waiting: list[_Placed]) -> None:
         while waiting:
             messages = [m for _, m in waiting]
-            outcomes = await self._ask(self._store.insert, messages, self._now_ms())
+            outcomes = await self._call(self._store.insert, messages, self._now_ms())
             left = [
                 (placed, outcome)
                 for placed, outcome in zip(waiting, outcomes, strict=True)
@@ -106,7 +106,7 @@ class Importer:
         @return: messages that are not in the store, to be inserted again.
         """
         identities = [m.identity for (_, m), _ in left]
-        found = await self._ask(self._store.find, identities)
+        found = await self._call(self._store.find, identities)
         again = []
         for placed, outcome in left:
             line, message = placed
@@ -131,7 +131,7 @@ class Importer:
         members = len(some) if isinstance(first, MemberLine) else 0
         after = first.user - 1 if isinstance(first, MemberLine) else 0
         name = first.conversation
-        page = await self._ask(self._store.group, name, after, max(members, 1))
+        page = await self._call(self._store.group, name, after, max(members, 1))
         found: list[Record] = []
         if page is not None and members:
             found = [member_line(name, member) for member in page.members]
@@ -144,7 +144,7 @@ class Importer:
         """
         Return whether the store has later messages of a conversation than the file.
         """
-        heads = await self._ask(self._store.heads, [conversation])
+        heads = await self._call(self._store.heads, [conversation])
         return (conversation, heads[conversation]) > self._last
 
 

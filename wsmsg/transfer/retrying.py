@@ -38,7 +38,7 @@ class RetryUntil:
         self._tell = tell
         self._backoff = backoff
 
-    async def ask(self, f: Callable[..., Deferred[T]], *args: object) -> T:
+    async def call(self, f: Callable[..., Deferred[T]], *args: object) -> T:
         """
         Call C{f} until the store answers.
 

@@ -14,7 +14,7 @@ from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import changed, made, recalled
 from tests.stack.mongo.places import MongoPlace
 from tests.stack.servers import needs, own_mongo
-from tests.transfer.cases import batches_of, file_of, impatience, lines_for, talk
+from tests.transfer.cases import batches_of, file_of, lines_for, no_retries, talk
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import Worker
 from wsmsg.errors import Unavailable
@@ -88,7 +88,7 @@ class ThereAndBackTests(TestCase):
         records = await self.embedded()
         store = await self.place.store()
         for written in (len(_TALKS), 0):
-            importer = Importer(store, impatience(), lambda: 50)
+            importer = Importer(store, no_retries(), lambda: 50)
             for batch in batches_of(*records):
                 await importer.write_batch(batch)
             self.assertEqual(importer.written, written)
@@ -195,5 +195,5 @@ async def walked(archive: IStoreArchive, limit: int) -> list[Record]:
     """
     All records of a store.
     """
-    walk = Dump(archive, impatience(), limit=limit)
+    walk = Dump(archive, no_retries(), limit=limit)
     return [record async for some in walk.records() for record in some]

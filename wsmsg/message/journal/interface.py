@@ -74,9 +74,7 @@ class IJournal(Interface):
     The durable log: a message that is in it was accepted.
     """
 
-    dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} that tells the state."
-    )
+    dependency = Attribute("The L{wsmsg.dependency.state.Dependency} with the state.")
     spacing_s = Attribute(
         "The seconds that appends should be apart; 0: their cost depends on the number "
         "of records alone."

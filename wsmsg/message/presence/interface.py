@@ -23,9 +23,7 @@ class IPresence(Interface):
     The presence of users for readers outside, under a lease for each Connect.
     """
 
-    dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} that tells the state."
-    )
+    dependency = Attribute("The L{wsmsg.dependency.state.Dependency} with the state.")
 
     def start() -> None:
         """

@@ -102,7 +102,7 @@ class IStoreRole(Interface):
     """
 
     dependency = Attribute(
-        "The L{wsmsg.dependency.state.Dependency} that tells the store's state."
+        "The L{wsmsg.dependency.state.Dependency} with the state of the store."
     )
 
 

@@ -78,22 +78,22 @@ class MongoArchive:
         return self._connection.stop()
 
     def conversations(self, after: str, limit: int) -> Deferred[list[StoreExtent]]:
-        return self._connection.ask(lambda: self._conversations(after, limit))
+        return self._connection.do(lambda: self._conversations(after, limit))
 
     def messages(self, spans: Sequence[Span]) -> Deferred[list[Message]]:
-        return self._connection.ask(lambda: self._messages(spans))
+        return self._connection.do(lambda: self._messages(spans))
 
     def cursors_in(
         self, conversations: Sequence[str], after: tuple[str, int], limit: int
     ) -> Deferred[list[Cursor]]:
-        return self._connection.ask(
+        return self._connection.do(
             lambda: self._cursors_in(conversations, after, limit)
         )
 
     def group(
         self, conversation: str, after: int, limit: int
     ) -> Deferred[GroupPage | None]:
-        return self._connection.ask(
+        return self._connection.do(
             lambda: self._groups.group(conversation, after, limit)
         )
 

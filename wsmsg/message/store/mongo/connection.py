@@ -92,7 +92,7 @@ class MongoConnection:
     def stop(self) -> Deferred[None]:
         return self._stopping()
 
-    def ask(self, work: Callable[[], Awaitable[T]]) -> Deferred[T]:
+    def do(self, work: Callable[[], Awaitable[T]]) -> Deferred[T]:
         """
         Run work that calls L{run}, if the pool is up.
 
@@ -219,7 +219,7 @@ class MongoConnection:
     def _ping_soon(self) -> None:
         self._ping = None
         if self._kept.up:
-            looking = self.ask(self._pinged)
+            looking = self.do(self._pinged)
             looking.addErrback(lambda failure: failure.trap(Unavailable))
             looking.addErrback(lambda f: self._log.failure("pinging MongoDB", f))
 

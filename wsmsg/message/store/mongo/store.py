@@ -98,73 +98,73 @@ class MongoStore:
     ) -> Deferred[list[Outcome]]:
         if not messages:
             return succeed([])
-        return self._connection.ask(lambda: self._inserts.insert(messages, stored_ms))
+        return self._connection.do(lambda: self._inserts.insert(messages, stored_ms))
 
     def find(
         self, identities: Sequence[MessageIdentity]
     ) -> Deferred[dict[MessageIdentity, Message]]:
-        return self._connection.ask(lambda: self._find(identities))
+        return self._connection.do(lambda: self._find(identities))
 
     def heads(self, conversations: Sequence[str]) -> Deferred[dict[str, int]]:
-        return self._connection.ask(lambda: self._heads.heads(conversations))
+        return self._connection.do(lambda: self._heads.heads(conversations))
 
     def page(
         self, conversation: str, after: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
-        return self._connection.ask(lambda: self._page(conversation, after, limit))
+        return self._connection.do(lambda: self._page(conversation, after, limit))
 
     def conversations_of(
         self, user: int, since_ms: int, limit: int, after: str = ""
     ) -> Deferred[list[HeadRow]]:
-        return self._connection.ask(
+        return self._connection.do(
             lambda: self._heads.conversations_of(user, since_ms, limit, after)
         )
 
     def apply(self, events: Sequence[Message]) -> Deferred[None]:
-        return self._connection.ask(lambda: apply(self._connection, events))
+        return self._connection.do(lambda: apply(self._connection, events))
 
     def members(
         self, conversations: Sequence[str]
     ) -> Deferred[dict[str, frozenset[int]]]:
-        return self._connection.ask(lambda: self._groups.members(conversations))
+        return self._connection.do(lambda: self._groups.members(conversations))
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], int]]:
-        return self._connection.ask(lambda: self._groups.readable_from(keys))
+        return self._connection.do(lambda: self._groups.readable_from(keys))
 
     def group(
         self, conversation: str, after: int, limit: int
     ) -> Deferred[GroupPage | None]:
-        return self._connection.ask(
+        return self._connection.do(
             lambda: self._groups.group(conversation, after, limit)
         )
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
-        return self._connection.ask(lambda: self._marks.move(cursors))
+        return self._connection.do(lambda: self._marks.move(cursors))
 
     def cursors(
         self, keys: Sequence[tuple[str, int]]
     ) -> Deferred[dict[tuple[str, int], Cursor]]:
-        return self._connection.ask(lambda: self._cursors.cursors(keys))
+        return self._connection.do(lambda: self._cursors.cursors(keys))
 
     def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
-        return self._connection.ask(lambda: self._marks.mark(marks))
+        return self._connection.do(lambda: self._marks.mark(marks))
 
     def unread(
         self, user: int, after_id: int, limit: int
     ) -> Deferred[tuple[list[Message], int]]:
-        return self._connection.ask(lambda: self._unread.unread(user, after_id, limit))
+        return self._connection.do(lambda: self._unread.unread(user, after_id, limit))
 
     def unread_counts(
         self, user: int, conversations: Sequence[str]
     ) -> Deferred[dict[str, int]]:
-        return self._connection.ask(lambda: self._unread.counts(user, conversations))
+        return self._connection.do(lambda: self._unread.counts(user, conversations))
 
     def located(
         self, user: int, message_ids: Sequence[int]
     ) -> Deferred[dict[int, tuple[str, int]]]:
-        return self._connection.ask(lambda: self._unread.located(user, message_ids))
+        return self._connection.do(lambda: self._unread.located(user, message_ids))
 
     async def _find(
         self, identities: Sequence[MessageIdentity]

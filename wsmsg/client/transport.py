@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
@@ -196,16 +196,18 @@ def _refused(url: str, error: Exception) -> Ended:
             return Ended(reason=f"{url}: {type(error).__name__}: {error}")
 
 
+class _Problem(msgspec.Struct):
+    detail: str
+
+
 def _detail(body: bytes) -> str:
     """
     Return the reason in a problem document (RFC 9457); of any other body, its text.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    detail = document.get("detail") if isinstance(document, dict) else None
-    text = detail if isinstance(detail, str) else body.decode("utf-8", "replace")
+        text = msgspec.json.decode(body, type=_Problem).detail
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        text = body.decode("utf-8", "replace")
     return " ".join(text[:_DETAIL].split())
 
 

@@ -1,6 +1,6 @@
 """
-Base classes of the kit's own tests: coroutines of asyncio run as tests of trial, and
-the peers that a test starts end with it.
+Base classes of the kit's own tests: tests as coroutines of asyncio, and peers that end
+with the test that started them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def on_asyncio(
     test: Callable[[T], Coroutine[Any, Any, None]],
 ) -> Callable[[T], Deferred[None]]:
     """
-    A test that is a coroutine of asyncio.
+    Run a test that is a coroutine of asyncio.
     """
 
     @functools.wraps(test)
@@ -36,7 +36,7 @@ def on_asyncio(
 
 class PeerTestCase(TestCase):
     """
-    Tests in which scripted peers meet each other.
+    Tests of scripted peers with each other.
     """
 
     timeout = 300
@@ -51,13 +51,13 @@ class PeerTestCase(TestCase):
 
     def at_end(self, close: Callable[[], Awaitable[object]]) -> None:
         """
-        Have something awaited after the test, the last first.
+        Await this after the test, in reverse order of the calls.
         """
         self._closing.append(close)
 
     async def message(self, **more: Any) -> ScriptedMessage:
         """
-        A Message that serves.
+        Return a Message that serves.
         """
         peer = ScriptedMessage(**more)
         self.at_end(peer.kill)
@@ -68,7 +68,7 @@ class PeerTestCase(TestCase):
         self, target: ScriptedMessage, *, listens: bool = True, **more: Any
     ) -> ScriptedConnect:
         """
-        A Connect with a stream to a Message, subscribed.
+        Return a Connect with a stream to a Message, subscribed.
         """
         peer = ScriptedConnect(target.rpc_port, **more)
         self.at_end(peer.kill)
@@ -84,7 +84,7 @@ class PeerTestCase(TestCase):
         self, user: int, connect: ScriptedConnect, message: ScriptedMessage, **more: Any
     ) -> ScriptedClient:
         """
-        A client that is connected.
+        Return a connected client.
         """
         peer = ScriptedClient(user, connect.port, message.http_port, **more)
         self.at_end(peer.drop)

@@ -2,9 +2,9 @@
 The legacy contract as data, and its messages made from that data.
 
 The tables are the contract's own: a message, and its fields as C{number: type name}.
-The descriptors live in a pool of their own, so that no other definition of the same
-names in this process, ours first of all, can stand in for them.  Only legacy fields
-are known here: what else comes is kept as unknown fields, see L{strange}.
+The descriptors are in a pool of their own, so that no other definition of the same
+names in this process, ours included, can replace them. Only legacy fields are known
+here; other fields are kept as unknown fields, see L{strange}.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ _SCALARS = {
 
 def method(service: str, name: str) -> str:
     """
-    The path of a method, as gRPC calls it.
+    Return the path of a method, as gRPC calls it.
     """
     assert (service, name) in METHODS
     return f"/{PACKAGE}.{service}/{name}"
@@ -124,7 +124,7 @@ class FieldRow:
 
 def rows(message: str) -> tuple[str, list[FieldRow]]:
     """
-    A message's row: the name of its oneof, if it is one, and its fields.
+    Parse a message's row into the name of its oneof, if it is one, and its fields.
     """
     text = " ".join(MESSAGES[message].split())
     found = re.match(r"oneof (\w+): ", text)
@@ -191,7 +191,7 @@ POOL = _pool()
 
 def message_class(name: str) -> Any:
     """
-    The class of a message of the contract.
+    Return the class of a message of the contract.
     """
     descriptor = POOL.FindMessageTypeByName(f"{PACKAGE}.{name}")
     return message_factory.GetMessageClass(descriptor)
@@ -210,7 +210,7 @@ OnlineStatusResponse = message_class("OnlineStatusResponse")
 
 def ws_message(**fields: Any) -> Any:
     """
-    A C{WSMessage}; C{sender} stands for C{from}, which Python keeps for itself.
+    Make a C{WSMessage}; C{sender} stands for C{from}, a keyword of Python.
     """
     if "sender" in fields:
         fields["from"] = fields.pop("sender")
@@ -219,7 +219,7 @@ def ws_message(**fields: Any) -> Any:
 
 def sender_of(message: Any) -> int:
     """
-    A C{WSMessage}'s C{from}.
+    Return the field C{from} of a C{WSMessage}.
     """
     return int(getattr(message, "from"))
 
@@ -244,8 +244,8 @@ def _plain(field: Any, value: Any) -> Any:
 
 def strange(message: Any) -> list[int]:
     """
-    The numbers of the fields in a message, and in those in it, that the legacy
-    contract does not have: a legacy peer would not see them.
+    Return the numbers of the fields, nested ones included, that the legacy contract
+    does not have: a legacy peer would ignore them.
     """
     return list(_strange(message))
 

@@ -31,18 +31,19 @@ _ACKNOWLEDGED_FOR_S = 300
 
 class ScriptedClient:
     """
-    One user at one device, who may come and go.
+    One user at one device, which may connect and disconnect repeatedly.
 
     @param port: Connect's.
-    @param http_port: Message's HTTP; 0: it is not asked.
-    @param acknowledges: whether it acknowledges what it hears.
-    @param ping_s: how often it pings; the legacy one every 20 s.
+    @param http_port: Message's HTTP; 0: the client does not use it.
+    @param acknowledges: whether it acknowledges messages that it receives.
+    @param ping_s: seconds between its pings; the legacy client pings every 20 s.
     @param now: unix seconds.
 
-    @ivar heard: the C{WSMessage}s that came, over all its connections.
-    @ivar said: every payload of a message, both ways, as it was.
-    @ivar skipped: messages that are no C{WSMessage}.
-    @ivar ends: the close codes of its connections that ended, its own drops too.
+    @ivar heard: the received C{WSMessage}s, over all its connections.
+    @ivar said: every payload of a message, both ways, unchanged.
+    @ivar skipped: payloads that are not a C{WSMessage}.
+    @ivar ends: the close codes of its ended connections, those that it dropped
+        included.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class ScriptedClient:
     @property
     def socket(self) -> WebSocket:
         """
-        Its connection, to say anything on it.
+        Return the WebSocket, which accepts arbitrary frames.
         """
         assert self._socket is not None, f"{self.user} is not connected"
         return self._socket
@@ -95,8 +96,8 @@ class ScriptedClient:
         """
         Connect.
 
-        @param headers: in the place of its own.
-        @raise tests.conformance.websocket.Refused: the server does not want it.
+        @param headers: replace its own.
+        @raise tests.conformance.websocket.Refused: the server refused the handshake.
         """
         assert self._socket is None, f"{self.user} is connected"
         chosen = self.headers() if headers is None else headers
@@ -108,7 +109,7 @@ class ScriptedClient:
 
     async def drop(self) -> None:
         """
-        End as the legacy one does: no close frame.
+        Disconnect as the legacy client does: without a close frame.
 
         @raise tests.conformance.websocket.Broken: the server broke RFC 6455 meanwhile.
         """
@@ -133,7 +134,7 @@ class ScriptedClient:
 
     def stop_reading(self) -> None:
         """
-        Take nothing more from the connection; it stays open.
+        Stop reading from the connection, which stays open.
         """
         self.socket.pause()
 
@@ -169,13 +170,13 @@ class ScriptedClient:
             return False
         return message.message_id not in self._seen
 
-    # -- what it says
+    # -- sending
 
     async def say(self, to: int, content: str, *, group: int = 0, **more: Any) -> Any:
         """
         Send a text to a user, or to a group.
 
-        @param more: other fields of the C{WSMessage}, also in the place of its own.
+        @param more: other fields of the C{WSMessage}; they override the default ones.
         @return: the C{WSMessage}.
         """
         fields = {
@@ -192,7 +193,7 @@ class ScriptedClient:
 
     async def acknowledge(self, message: Any, **more: Any) -> None:
         """
-        Say that a message was read.
+        Acknowledge a message as read.
 
         @param message: a C{WSMessage}.
         @param more: other fields of the acknowledgement.
@@ -213,11 +214,11 @@ class ScriptedClient:
         self.said.add(Said(">", payload))
         await self.socket.send(payload, opcode)
 
-    # -- what it heard
+    # -- received messages
 
     def texts(self, sender: int = 0) -> list[str]:
         """
-        The contents that it heard, of all or of one sender, in order.
+        Return the received contents, of all senders or of one, in order.
         """
         return [
             m.content
@@ -227,13 +228,13 @@ class ScriptedClient:
 
     async def hears(self, content: str) -> Any:
         """
-        Wait until it hears this.
+        Wait for a message with this content.
 
         @return: the C{WSMessage}.
         """
         return await self.heard.find(lambda m: m.content == content, repr(content))
 
-    # -- HTTP, which asks for no token
+    # -- HTTP, without a token
 
     async def unread(self) -> list[dict[str, Any]]:
         """
@@ -244,7 +245,7 @@ class ScriptedClient:
 
     async def mark_read(self, ids: Iterable[str]) -> dict[str, Any]:
         """
-        Say over HTTP that it read these, by the C{id} of L{unread}.
+        Mark messages as read over HTTP, by the C{id}s of L{unread}.
         """
         document = {"user_id": self.user, "message_ids": list(ids)}
         return await self._post("mark-read", document)
@@ -253,7 +254,7 @@ class ScriptedClient:
         self, *, group: int = 0, page: int = 1, size: int = 20
     ) -> dict[str, Any]:
         """
-        A page of what was said, oldest first.
+        Return a page of the history, oldest first.
         """
         document = {
             "user_id": self.user,

@@ -2,9 +2,9 @@
 A legacy Connect: its stream to a Message, and (L{ScriptedConnect.listen}) its
 WebSockets, HTTP and C{OnlineStatus}.
 
-Without WebSockets it takes pushes for the users in C{here}: for each it answers with a
-C{push_result}, as it would after writing; for anybody else it says nothing.  It never
-opens another stream by itself: the legacy one does not.
+Without WebSockets it accepts pushes for the users in C{here}: it answers each with a
+C{push_result}, as it would after writing to a WebSocket; for other users it answers
+nothing. Like the legacy Connect it never reconnects a stream by itself.
 """
 
 from __future__ import annotations
@@ -44,22 +44,24 @@ from tests.conformance.streams import (
 
 class ScriptedConnect:
     """
+    The scripted Connect.
+
     @param target: the port of a Message's gRPC.
-    @param node: its C{connect_service_id}; empty: made as the legacy one's.
+    @param node: its C{connect_service_id}; empty: made in the legacy format.
     @param port: of its WebSockets and HTTP; 0: a free one.
     @param rpc_port: of C{OnlineStatus}; 0: a free one.
     @param subscribes: how often it subscribes at the beginning of a stream.
-    @param results: whether it tells what became of pushes.
+    @param results: whether it reports the results of pushes.
 
-    @ivar here: users who count as connected beside those with a WebSocket.
-    @ivar pushes: each C{MessagePushEvent} that came.
-    @ivar failures: each C{MessageFailureEvent} that came.
-    @ivar confirms: each C{AckConfirmEvent} that came.
-    @ivar others: what came and is none of these, with its field numbers.
-    @ivar strange: field numbers that came and that the contract does not have.
-    @ivar said: every payload of the stream, as it was.
+    @ivar here: users who count as connected in addition to those with a WebSocket.
+    @ivar pushes: each received C{MessagePushEvent}.
+    @ivar failures: each received C{MessageFailureEvent}.
+    @ivar confirms: each received C{AckConfirmEvent}.
+    @ivar others: any other received event, with its field numbers.
+    @ivar strange: received field numbers that the contract does not have.
+    @ivar said: every payload of the stream, unchanged.
     @ivar ends: how each of its streams ended: code and details.
-    @ivar reading: closed, the stream is not read any more.
+    @ivar reading: while this gate is closed, the stream is not read.
     """
 
     def __init__(
@@ -94,11 +96,11 @@ class ScriptedConnect:
         self._reader: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
 
-    # -- life
+    # -- lifetime
 
     async def connect(self) -> None:
         """
-        Open a stream and subscribe on it, as often as it was told to.
+        Open a stream, and subscribe on it C{subscribes} times.
         """
         assert self._reader is None, "it has a stream"
         self._channel = channel_to(self.target)
@@ -120,7 +122,7 @@ class ScriptedConnect:
 
     async def kill(self) -> None:
         """
-        End: the stream is reset, the WebSockets are gone.
+        End at once: reset the stream and drop the WebSockets.
         """
         await self.hang_up()
         await self.edge.stop()
@@ -144,13 +146,13 @@ class ScriptedConnect:
 
     async def close_send(self) -> None:
         """
-        End the subscription: nothing more is said, what comes is heard.
+        Close the sending half of the stream; the other half stays open.
         """
         await self._call.done_writing()
 
     def stop_reading(self) -> None:
         """
-        Read the stream no more; it stays open.
+        Stop reading from the stream, which stays open.
         """
         self.reading.close()
 
@@ -163,12 +165,12 @@ class ScriptedConnect:
         """
         return user in self.here or user in self.edge.sockets
 
-    # -- the stream, outwards
+    # -- sending on the stream
 
     async def write(self, payload: Any) -> None:
         """
-        Say something on the stream, a message or any bytes, waiting while the other
-        side does not read.
+        Send a message or any bytes on the stream, waiting while the other side does not
+        read.
         """
         async with self._writing:
             self.said.add(Said(">", as_bytes(payload)))
@@ -179,13 +181,13 @@ class ScriptedConnect:
 
     async def send(self, message: Any) -> None:
         """
-        C{send_message} with a C{WSMessage}, as it is.
+        Send a C{WSMessage} as C{send_message}, unchanged.
         """
         await self.write(MessageStreamRequest(send_message={"msg": message}))
 
     async def say(self, sender: int, to: int, content: str, **more: Any) -> Any:
         """
-        A text, from a user who need not be here.
+        Send a text from a user, who need not be connected.
 
         @param more: other fields of the C{WSMessage}.
         @return: the C{WSMessage}.
@@ -203,7 +205,7 @@ class ScriptedConnect:
 
     async def ack(self, user: int, message: Any, **more: Any) -> None:
         """
-        A user read a C{WSMessage}.
+        Acknowledge a C{WSMessage} for a user.
 
         @param more: other fields of the C{MessageAckRequest}.
         """
@@ -224,7 +226,7 @@ class ScriptedConnect:
         result = {**fields, "target_user_id": user}
         await self.write(MessageStreamRequest(push_result=result))
 
-    # -- the stream, inwards
+    # -- receiving on the stream
 
     async def _read(self, stream: Any) -> None:
         try:
@@ -236,7 +238,7 @@ class ScriptedConnect:
                 self.said.add(Said("<", data))
                 await self._take(data)
         except (grpc.aio.AioRpcError, grpc.aio.UsageError):
-            pass  # its code says why
+            pass  # the status is recorded below
         except asyncio.CancelledError:
             if not stream.cancelled():
                 raise
@@ -273,7 +275,7 @@ class ScriptedConnect:
         if self.results:
             await self.push_result(user)
 
-    # -- what its clients say
+    # -- messages of its clients
 
     async def _from_client(self, user: int, message: Any) -> None:
         if message.message_type == ACKNOWLEDGEMENT:
@@ -292,14 +294,14 @@ class ScriptedConnect:
         """
         Call a unary method of Message.
 
-        @return: the answer's bytes.
-        @raise grpc.aio.AioRpcError: it was refused.
+        @return: the bytes of the response.
+        @raise grpc.aio.AioRpcError: Message refused the call.
         """
         if self._channel is None:
             self._channel = channel_to(self.target)
         return await call(self._channel, "MessageService", name, request)
 
-    # -- what it heard
+    # -- received events
 
     async def hears(self, content: str) -> Any:
         """

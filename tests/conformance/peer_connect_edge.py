@@ -22,8 +22,10 @@ from tests.conformance.websocket import WebSocket, accepted
 
 class ConnectEdge:
     """
-    @param take: called with the user and each C{WSMessage} that they sent.
-    @param online: whether a user is here.
+    The listener of a scripted Connect.
+
+    @param take: called with the user and each C{WSMessage} received from the user.
+    @param online: returns whether a user is connected.
     @ivar sockets: by user; a second login of a user ends both, as legacy peers do.
     """
 
@@ -45,7 +47,7 @@ class ConnectEdge:
 
     async def stop(self) -> None:
         """
-        Be gone, with all connections.
+        Stop listening, and drop all connections.
         """
         server, self._server = self._server, None
         if server is not None:
@@ -56,9 +58,9 @@ class ConnectEdge:
 
     async def deliver(self, user: int, payload: bytes) -> bool:
         """
-        Write to a user's WebSocket.
+        Send to a user's WebSocket.
 
-        @return: whether it could be.
+        @return: whether the user is connected.
         """
         try:
             await self.sockets[user].send(payload)
@@ -91,7 +93,7 @@ class ConnectEdge:
         try:
             user = int(request.headers.get("user-id", ""))
         except ValueError:
-            socket.close(1000)  # noticed after the 101 only
+            socket.close(1000)  # the legacy Connect checks this only after the 101
             return
         before = self.sockets.pop(user, None)
         if before is not None:

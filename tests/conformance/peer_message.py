@@ -1,9 +1,9 @@
 """
 A legacy Message: its streams of single events, its unary calls and its HTTP.
 
-It says nothing after C{subscribe}, pushes every message to every stream that is
-subscribed, whoever is there, and confirms acknowledgements.  What it stores is in
-L{stored}, and stays over a restart.
+It does not answer C{subscribe}, pushes every message to every subscribed stream,
+whichever users are connected there, and confirms acknowledgements. What it stores is in
+L{stored}, and survives a restart.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from tests.conformance.streams import as_bytes, free_port, serve, service
 
 class Heard(NamedTuple):
     """
-    One event that came on a stream.
+    One event received on a stream.
 
-    @ivar stream: on which of them, from 1.
-    @ivar kind: which of the oneof; empty: none that the contract has.
-    @ivar event: what it is.
+    @ivar stream: the number of the stream, from 1.
+    @ivar kind: the field of the oneof; empty: none of the contract.
+    @ivar event: the event.
     """
 
     stream: int
@@ -54,8 +54,8 @@ class Stream:
     """
     One C{MessageStream}.
 
-    @ivar subscribed: what it subscribed as, in the order in which it came.
-    @ivar closed: whether it is over.
+    @ivar subscribed: the ids that it subscribed with, in order of arrival.
+    @ivar closed: whether it has ended.
     """
 
     def __init__(self, number: int, context: Any) -> None:
@@ -68,7 +68,7 @@ class Stream:
 
     async def write(self, payload: Any) -> None:
         """
-        Say something on it; nothing happens when it is over.
+        Send an event; do nothing if the stream has ended.
         """
         async with self._writing:
             if not self.closed:
@@ -77,20 +77,24 @@ class Stream:
 
 class ScriptedMessage:
     """
+    The scripted Message.
+
     @param rpc_port: where it serves gRPC; 0: a free port, kept over restarts.
     @param http_port: the same for HTTP.
     @param ids: where message ids come from; the legacy ones are not unique.
     @param now: unix seconds.
 
     @ivar groups: the members of each group.
-    @ivar store: what is stored.
-    @ivar heard: what came on all streams.
-    @ivar said: every payload of all streams, as it was.
-    @ivar strange: field numbers that came and that the contract does not have.
-    @ivar broken: payloads that are no C{MessageStreamRequest}.
-    @ivar reading: closed, no stream is read any more.
-    @ivar storing: closed, nothing is stored for now: an acknowledgement overtakes it.
-    @ivar serving: closed, it does nothing at all, with its connections open.
+    @ivar store: the stored messages.
+    @ivar heard: the events received on all streams.
+    @ivar said: every payload of all streams, unchanged.
+    @ivar strange: received field numbers that the contract does not have.
+    @ivar broken: payloads that are not a C{MessageStreamRequest}.
+    @ivar reading: while this gate is closed, no stream is read.
+    @ivar storing: while this gate is closed, nothing is stored, so that an
+        acknowledgement overtakes its message.
+    @ivar serving: while this gate is closed, it does nothing at all, with its
+        connections open.
     """
 
     def __init__(
@@ -118,7 +122,7 @@ class ScriptedMessage:
         self._server: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # -- life
+    # -- lifetime
 
     @property
     def http_port(self) -> int:
@@ -126,7 +130,7 @@ class ScriptedMessage:
 
     async def start(self) -> None:
         """
-        Serve, for the first time or again.
+        Start serving, for the first time or again.
         """
         unary = {
             "SendWSMessage": self._send,
@@ -138,8 +142,7 @@ class ScriptedMessage:
 
     async def kill(self) -> None:
         """
-        End now: streams and connections are gone, nobody is told.  What is stored
-        stays.
+        End at once: streams and connections drop without a word. Stored messages stay.
         """
         server, self._server = self._server, None
         for stream in self.streams:
@@ -156,8 +159,8 @@ class ScriptedMessage:
 
     def freeze(self) -> None:
         """
-        Do nothing more, and close nothing; pings of gRPC are answered all the same,
-        as by the legacy one when it hangs.
+        Stop all work, and close nothing; gRPC still answers pings, as in a legacy
+        Message that hangs.
         """
         self.serving.close()
         self.reading.close()
@@ -168,7 +171,7 @@ class ScriptedMessage:
 
     def stop_reading(self) -> None:
         """
-        Read no stream from now on, but go on pushing.
+        Stop reading from all streams, but continue to push.
         """
         self.reading.close()
 
@@ -180,13 +183,13 @@ class ScriptedMessage:
     @property
     def subscribers(self) -> list[Stream]:
         """
-        The streams that every push goes to.
+        Return the streams that every push goes to.
         """
         return [s for s in self.streams if s.subscribed and not s.closed]
 
     async def subscribed(self, count: int = 1) -> None:
         """
-        Wait until so many streams are subscribed.
+        Wait until this number of streams is subscribed.
         """
         what = f"{count} subscribed"
         await self.heard.until(lambda: len(self.subscribers) >= count, what)
@@ -230,7 +233,7 @@ class ScriptedMessage:
 
     async def _accept(self, sent: Any) -> None:
         """
-        Push a message, and store it; neither waits for the other.
+        Push a message, and store it; the two run concurrently.
         """
         message = WSMessage()
         message.CopyFrom(sent)
@@ -244,7 +247,7 @@ class ScriptedMessage:
 
     async def push(self, message: Any, event_type: str = NEW_MESSAGE) -> None:
         """
-        Push a C{WSMessage} to all that it is for.
+        Push a C{WSMessage} to all its recipients.
         """
         targets = [message.to]
         if message.group_id > 0:
@@ -257,7 +260,7 @@ class ScriptedMessage:
 
     async def tell_all(self, payload: Any) -> None:
         """
-        Say something, a message or bytes, on every stream that is subscribed.
+        Send a message or bytes on every subscribed stream.
         """
         await self.serving.passed()
         for stream in self.subscribers:
@@ -294,13 +297,13 @@ class ScriptedMessage:
             size=request.size,
         )
 
-    # -- what it heard
+    # -- received events
 
     async def hears(self, kind: str, since: int = 0) -> Any:
         """
-        Wait until an event of this kind came.
+        Wait for an event of this kind.
 
-        @param since: how many of L{heard} do not count.
+        @param since: number of entries of L{heard} to skip.
         @return: the event.
         """
         found = await self.heard.find(lambda h: h.kind == kind, kind, since)
@@ -308,6 +311,6 @@ class ScriptedMessage:
 
     def all(self, kind: str) -> list[Any]:
         """
-        All events of this kind that came.
+        Return all received events of this kind.
         """
         return [h.event for h in self.heard if h.kind == kind]

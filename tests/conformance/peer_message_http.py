@@ -1,5 +1,5 @@
 """
-The HTTP of a legacy Message, which asks nobody who they are.
+The HTTP API of a legacy Message, which does not authenticate callers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from tests.conformance.store import Store
 
 class MessageHttp:
     """
-    @param serving: closed, nothing is answered.
-    @ivar asked: what was asked.
+    The routes of the HTTP API.
+
+    @param serving: while this gate is closed, no request is answered.
+    @ivar asked: the requests so far.
     """
 
     def __init__(self, port: int, store: Store, serving: Gate) -> None:

@@ -1,5 +1,5 @@
 """
-As much HTTP as the legacy peers speak: one request a connection.
+The part of HTTP that the legacy peers use: one request a connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 
-#: On every answer of a legacy daemon.
+#: Headers on every answer of a legacy daemon.
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "*",
@@ -51,6 +51,8 @@ class Answer(NamedTuple):
 
 async def read_head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
     """
+    Read the head of a request or response.
+
     @return: the first line, and the headers with their names in lower case.
     """
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -64,7 +66,7 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
 
 async def read_request(reader: asyncio.StreamReader) -> Request:
     """
-    One whole request.
+    Read a complete request.
     """
     first, headers = await read_head(reader)
     method, path, _ = first.split(" ")
@@ -74,7 +76,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
 
 def answer(status: int, document: Any) -> bytes:
     """
-    A JSON document, encoded.
+    Encode a response with a JSON document.
     """
     body = json.dumps(document).encode()
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
@@ -115,9 +117,9 @@ async def ask(
     limit_s: float = 30.0,
 ) -> Answer:
     """
-    Ask a daemon of this machine.
+    Send a request to a daemon of this machine.
 
-    @param body: sent as it is, in the place of the document.
+    @param body: sent as it is, instead of the document.
     """
     if body is None:
         body = b"" if document is None else json.dumps(document).encode()
@@ -144,7 +146,7 @@ class _Bytes:
 
 def read_answer(data: bytes, method: str) -> Answer:
     """
-    A whole answer, however its body is told apart.
+    Read a complete response, with either kind of body length.
     """
     response = HTTPResponse(_Bytes(data), method=method)  # type: ignore[arg-type]
     response.begin()

@@ -1,5 +1,5 @@
 """
-Records of what a peer received and sent, in order, with a way to wait for more.
+Records of what a peer received and sent, in order, which a test can await.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-#: Nothing here takes long; a machine may.
+#: Seconds to wait, on a slow machine too.
 LIMIT_S = 30.0
 
 
 class Said(NamedTuple):
     """
-    One payload on the wire, as it was.
+    One payload on the wire, unchanged.
 
-    @ivar way: C{>} that the peer wrote it, C{<} that it came.
+    @ivar way: C{>} if the peer sent it, C{<} if the peer received it.
     """
 
     way: str
@@ -27,9 +27,9 @@ class Said(NamedTuple):
 
 class Record(Generic[T]):
     """
-    A list that grows, whose growth can be awaited.
+    A list that only grows, and whose growth can be awaited.
 
-    @param name: what it is a record of, for whoever waits in vain.
+    @param name: what the record contains, for the error of a failed wait.
     """
 
     def __init__(self, name: str) -> None:
@@ -51,7 +51,7 @@ class Record(Generic[T]):
 
     def add(self, item: T) -> None:
         """
-        There is one more.
+        Append an entry.
         """
         self.items.append(item)
         grown, self._grown = self._grown, asyncio.Event()
@@ -59,9 +59,9 @@ class Record(Generic[T]):
 
     async def count(self, number: int, limit_s: float = LIMIT_S) -> list[T]:
         """
-        Wait until there are so many.
+        Wait for this number of entries.
 
-        @return: the first so many.
+        @return: the first entries.
         """
         await self.until(lambda: len(self.items) >= number, f"{number}", limit_s)
         return self.items[:number]
@@ -70,10 +70,10 @@ class Record(Generic[T]):
         self, test: Callable[[T], Any], what: str = "such a one", since: int = 0
     ) -> T:
         """
-        Wait until one passes a test.
+        Wait for an entry that passes a test.
 
-        @param since: how many of the first do not count.
-        @return: the first that does.
+        @param since: number of entries to skip.
+        @return: the first such entry.
         """
 
         def there() -> bool:
@@ -86,7 +86,7 @@ class Record(Generic[T]):
         self, test: Callable[[], bool], what: str, limit_s: float = LIMIT_S
     ) -> None:
         """
-        Wait until something is so, which can only become so when the record grows.
+        Wait until a condition holds that only a new entry can change.
         """
         try:
             async with asyncio.timeout(limit_s):
@@ -117,6 +117,6 @@ class Gate:
 
     async def passed(self) -> None:
         """
-        Wait until it is open.
+        Wait until the gate is open.
         """
         await self._open.wait()

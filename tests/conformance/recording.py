@@ -1,6 +1,6 @@
 """
-Bytes that the legacy peers wrote, as recorded: two of their test clients, 1001 and
-1002, through their Connect and their Message.
+Bytes recorded from the legacy peers: two test clients, 1001 and 1002, with a Connect
+and a Message.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ CONNECT_ID = "connect-1795447831741097515"
 
 class Recorded(NamedTuple):
     """
-    One payload.
+    One recorded payload.
 
-    @ivar direction: who wrote it to whom.
-    @ivar meaning: what it says.
+    @ivar direction: sender and receiver.
+    @ivar meaning: a description.
     @ivar kind: the message of the contract that it is.
     @ivar hex: the bytes, with a space before each field.
-    @ivar fields: what is in it; nothing else is.
+    @ivar fields: its fields, complete.
     """
 
     direction: str

@@ -1,7 +1,7 @@
 """
-More bytes of the contract: C{sequences.txt}, made from its tables by hand, not by
-protobuf.  It has each field absent, zero, negative and huge, texts of every kind, and
-what others may write though protobuf itself would not.
+More bytes of the contract: C{sequences.txt}, written by hand from its tables, not by
+protobuf. It has each field absent, zero, negative and huge, texts of every kind, and
+encodings that other writers may produce although protobuf would not.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class Sequence(NamedTuple):
     One line of the table.
 
     @ivar kind: the message of the contract that it is.
-    @ivar fields: what is in it, and nothing else is.
-    @ivar canonical: whether these fields are encoded to these very bytes.
-    @ivar refused: whether these bytes are no message of this kind.
-    @ivar unknown: numbers of the fields in it that the contract does not have.
+    @ivar fields: its fields, complete.
+    @ivar canonical: whether these fields are encoded to exactly these bytes.
+    @ivar refused: whether these bytes are not a message of this kind.
+    @ivar unknown: numbers of its fields that the contract does not have.
     """
 
     kind: str
@@ -67,6 +67,6 @@ REFUSED = [s for s in SEQUENCES if s.refused]
 
 def of_kind(kind: str) -> list[Sequence]:
     """
-    The sequences of one message of the contract that are to be taken.
+    Return the valid sequences of one message of the contract.
     """
     return [s for s in ACCEPTED if s.kind == kind]

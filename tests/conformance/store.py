@@ -1,5 +1,5 @@
 """
-The messages that a scripted Message keeps in memory.
+The messages of a scripted Message, in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Stored:
 
     @param message: a C{WSMessage} with an id.
     @param at: unix seconds at which it was stored.
-    @ivar id: the opaque one of HTTP.
+    @ivar id: its opaque id in the HTTP API.
     """
 
     def __init__(self, message: Any, at: float) -> None:
@@ -30,7 +30,7 @@ class Stored:
 
     def document(self) -> dict[str, Any]:
         """
-        As HTTP gives it.
+        Return the message as a document of the HTTP API.
         """
         m = self.message
         return {
@@ -61,7 +61,8 @@ class Store:
 
     def add(self, stored: Stored) -> None:
         """
-        Keep one; of two with the same id only the first, as legacy peers do.
+        Add a message; of two with the same id only the first is kept, as legacy peers
+        do.
         """
         if all(s.message.message_id != stored.message.message_id for s in self.stored):
             self.stored.append(stored)
@@ -88,7 +89,7 @@ class Store:
         """
         Mark messages to a user, by either of their ids, as read.
 
-        @return: how many there are.
+        @return: the number of known messages among them.
         """
         wanted = set(ids)
         count = 0

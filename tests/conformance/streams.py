@@ -1,5 +1,5 @@
 """
-The peers' gRPC layer: it passes bytes in and out, so that a peer chooses and sees every
+The peers' gRPC layer, which passes raw bytes, so that a peer controls and records every
 byte.
 """
 
@@ -14,14 +14,14 @@ import grpc.aio
 
 from tests.conformance.contract import METHODS, PACKAGE, method
 
-#: grpc-go as it is legacy has no keepalive; a channel of its own for each peer.
+#: Like grpc-go in the legacy system: no keepalive, and a channel for each peer.
 CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 SERVER_OPTIONS = [("grpc.so_reuseport", 0)]
 
 
 def as_bytes(payload: Any) -> bytes:
     """
-    A message of the contract, or bytes that need not be one.
+    Return the bytes of a message of the contract, or bytes as they are.
     """
     if isinstance(payload, bytes):
         return payload
@@ -31,7 +31,7 @@ def as_bytes(payload: Any) -> bytes:
 
 def free_port() -> int:
     """
-    A port of loopback that nobody has now.
+    Return a port of loopback that no process uses.
     """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -41,16 +41,16 @@ def free_port() -> int:
 
 def channel_to(port: int) -> Any:
     """
-    A plain channel to a daemon of this machine.
+    Open an insecure channel to a daemon of this machine.
     """
     return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS)
 
 
 def service(name: str, served: Mapping[str, Callable[..., Any]]) -> Any:
     """
-    A service of the contract.
+    Return a service of the contract.
 
-    @param served: by method; what is not in it is answered as unimplemented.
+    @param served: handlers by method; other methods are answered as unimplemented.
     """
     kinds = {}
     for method_name, function in served.items():
@@ -66,7 +66,7 @@ def service(name: str, served: Mapping[str, Callable[..., Any]]) -> Any:
 
 async def serve(services: list[Any], port: int) -> Any:
     """
-    A server of services on a port of loopback.
+    Return a server of services on a port of loopback.
     """
     server = grpc.aio.server(options=SERVER_OPTIONS)
     server.add_generic_rpc_handlers(tuple(services))
@@ -80,7 +80,7 @@ async def call(channel: Any, service_name: str, name: str, request: Any) -> byte
     """
     Call a unary method.
 
-    @return: the answer's bytes.
+    @return: the bytes of the response.
     """
     unary = channel.unary_unary(method(service_name, name), request_serializer=as_bytes)
     answer: bytes = await unary(request, timeout=30)

@@ -1,5 +1,5 @@
 """
-The kit is not made of what it tests.
+Tests that the conformance kit does not use the code that it tests.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _BANNED = ("wsmsg", "autobahn", "websockets")
 
 def borrowed(modules: list[Module]) -> list[Violation]:
     """
-    Find the imports in the kit, its tests excepted, of our code, of a library that our
-    code uses, or of other tests.
+    Return the imports in the kit, its tests excepted, of our code, of a library that
+    our code uses, or of other tests.
     """
     violations = []
     for module in modules:
@@ -33,12 +33,12 @@ def borrowed(modules: list[Module]) -> list[Violation]:
 
 class IndependenceTests(SynchronousTestCase):
     """
-    L{borrowed}.
+    Tests of L{borrowed}.
     """
 
     def test_kit(self) -> None:
         """
-        Peers, bytes and tables import nothing of ours.
+        Peers, bytes and tables import none of our code.
         """
         modules = modules_in("tests/conformance")
         self.assertGreater(len(modules), 8)
@@ -46,7 +46,7 @@ class IndependenceTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """
-        An import of ours would be found, also by way of other tests.
+        An import of our code is found, also by way of other tests.
         """
         name = "tests.conformance.peer"
         for source in (

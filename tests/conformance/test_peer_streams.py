@@ -1,5 +1,5 @@
 """
-The scripted Connect and the scripted Message, on the stream between them.
+Tests of the stream between the scripted Connect and the scripted Message.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_every_stream(self) -> None:
         """
-        A push goes to each stream that is subscribed, and to each once, though it
-        subscribed twice; to none that did not.
+        A push goes to each subscribed stream once, even if it subscribed twice, and to
+        no other.
         """
         message = await self.message()
         first = await self.connect(message, listens=False)
@@ -48,7 +48,7 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_push_result(self) -> None:
         """
-        Only for who is here the result of a push is told.
+        Connect reports the result of a push only for users who are connected to it.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -62,7 +62,7 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_history(self) -> None:
         """
-        History comes by pages from 1 on, oldest first; page 0 is an error.
+        History has pages from 1 on, oldest first; page 0 is an error.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -85,8 +85,8 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_killed(self) -> None:
         """
-        Streams end when Message is killed; it comes back on the same ports with what
-        it had, and whoever dials again is served.
+        Streams end when Message is killed; it restarts on the same ports with its
+        stored messages, and serves each Connect that dials again.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -106,7 +106,7 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_frozen(self) -> None:
         """
-        A frozen Message answers nothing and ends nothing, until it is thawed.
+        A frozen Message neither answers nor closes anything until it is thawed.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -121,8 +121,8 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_message_stops_reading(self) -> None:
         """
-        A writer has to wait once Message stops reading; when Message reads on, nothing
-        is missing.
+        A writer has to wait once Message stops reading; when Message reads again,
+        nothing is missing.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -144,7 +144,8 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_connect_stops_reading(self) -> None:
         """
-        A Connect that stopped reading hears nothing until it reads on, then all.
+        A Connect that stopped reading receives nothing until it reads again, and then
+        everything.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -160,7 +161,7 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_garbage(self) -> None:
         """
-        Bytes that are no message are kept apart, on both sides, and the stream goes on.
+        Both sides record bytes that are not a message, and the stream continues.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
@@ -178,7 +179,7 @@ class StreamTests(PeerTestCase):
     @on_asyncio
     async def test_close_send(self) -> None:
         """
-        A Connect that closes its half of the stream is not subscribed any more.
+        A Connect that closes its half of the stream is no longer subscribed.
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)

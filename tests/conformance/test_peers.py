@@ -1,5 +1,5 @@
 """
-The scripted peers talk with each other as the legacy ones were recorded.
+Tests that the scripted peers behave as the recorded legacy ones.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def _lines(*recorded: Recorded) -> list[tuple[str, bytes]]:
 
 class RecordingTests(PeerTestCase):
     """
-    The recorded chat, by the scripted client, Connect and Message.
+    The recorded chat, with the scripted client, Connect and Message.
     """
 
     @on_asyncio
     async def test_byte_for_byte(self) -> None:
         """
-        One says hello, the other hears and acknowledges it before it is stored: every
-        payload of it is the recorded one, in the recorded order.
+        One client says hello, the other receives and acknowledges it before it is
+        stored: every payload equals the recorded one, in the recorded order.
         """
         message = await self.message(ids=_recorded_id, now=_then)
         connect = await self.connect(message, node=CONNECT_ID)
@@ -77,8 +77,8 @@ class RecordingTests(PeerTestCase):
     @on_asyncio
     async def test_overtaken(self) -> None:
         """
-        A message that was acknowledged before it was stored stays unread in the legacy
-        system.
+        In the legacy system a message that is acknowledged before it is stored stays
+        unread.
         """
         message = await self.message()
         connect = await self.connect(message)
@@ -95,12 +95,12 @@ class RecordingTests(PeerTestCase):
 
 class ClientTests(PeerTestCase):
     """
-    The scripted client with a complete legacy system.
+    The scripted client in a complete legacy system.
     """
 
     async def talk(self, **more: Any) -> None:
         """
-        A system and a client in it.
+        Return a legacy system and a connected client.
         """
         self.theirs = await self.message()
         self.edge = await self.connect(self.theirs)
@@ -144,8 +144,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_ping(self) -> None:
         """
-        It pings with the legacy payload, and hears the same back; pings to it are
-        answered.
+        The client pings with the legacy payload and gets it back; it answers pings of
+        the server.
         """
         await self.talk(ping_s=0.01)
         edge = self.edge.edge.sockets[1001]
@@ -158,8 +158,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_heartbeat(self) -> None:
         """
-        A heartbeat as a message goes no further than Connect, bytes that are no
-        C{WSMessage} neither.
+        Connect does not forward a heartbeat message, or bytes that are not a
+        C{WSMessage}.
         """
         await self.talk()
         await self.one.say(0, "", message_type=HEARTBEAT)
@@ -171,7 +171,7 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_large(self) -> None:
         """
-        Messages of every length of a frame come whole.
+        Messages of every length encoding arrive complete.
         """
         await self.talk()
         for size in (100, 126, 65_535, 65_536, 200_000):
@@ -181,7 +181,7 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_silent(self) -> None:
         """
-        A client that was told not to acknowledges nothing.
+        A client with C{acknowledges=False} acknowledges nothing.
         """
         await self.talk()
         other = await self.client(1002, self.edge, self.theirs, acknowledges=False)
@@ -199,7 +199,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_stops_reading(self) -> None:
         """
-        A client that stopped reading hears nothing until it reads on, then all of it.
+        A client that stopped reading receives nothing until it reads again, and then
+        everything.
         """
         await self.talk()
         other = await self.client(1002, self.edge, self.theirs)
@@ -229,8 +230,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_refused(self) -> None:
         """
-        Without a token there is a 401, with a bad C{User-ID} an end after the 101, and
-        to a plain GET a 400.
+        A missing token gets 401, a bad C{User-ID} a close after the 101, and a plain
+        GET 400.
         """
         await self.talk()
         await self.one.drop()
@@ -247,8 +248,8 @@ class ClientTests(PeerTestCase):
     @on_asyncio
     async def test_online(self) -> None:
         """
-        A user with a WebSocket is online, over HTTP and over gRPC; the answer names
-        every user that was asked for.
+        A user with a WebSocket is online, over HTTP and over gRPC; the answer has every
+        requested user.
         """
         await self.talk()
         document = {"user_ids": [1001, 1003]}

@@ -1,6 +1,6 @@
 """
-The bytes of the contract mean what the tables say: to the messages made from the
-tables, and to our generated code.
+Tests that the bytes of the contract have the meaning in the tables, for the messages
+made from the tables and for our generated code.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def _ours(name: str) -> Any:
 
 def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
     """
-    Make tests of the meaning of the bytes for one implementation of the messages.
+    Make tests of decoding and encoding for one implementation of the messages.
 
-    @param make: the class of a message of the contract.
+    @param make: returns the class of a message of the contract.
     """
 
     class ReadingTests(SynchronousTestCase):
@@ -62,7 +62,7 @@ def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
 
         def test_encoded(self) -> None:
             """
-            The same fields are encoded to the same bytes, where there is one way.
+            The same fields are encoded to the same bytes, where the encoding is unique.
             """
             count = 0
             for sequence in ACCEPTED:
@@ -75,7 +75,7 @@ def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
 
         def test_refused(self) -> None:
             """
-            Bytes that are no message are refused, and nothing else happens.
+            Bytes that are not a message are refused with an error.
             """
             self.assertGreater(len(REFUSED), 10)
             taken = []
@@ -89,7 +89,7 @@ def make_reading_tests(make: Callable[[str], Any]) -> type[SynchronousTestCase]:
 
         def known(self, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
             """
-            Return those fields that the contract has.
+            Return the fields that the contract has.
             """
             return fields
 
@@ -103,7 +103,7 @@ class ContractBytesTests(make_reading_tests(message_class)):  # type: ignore[mis
 
     def test_unknown(self) -> None:
         """
-        Fields that the contract does not have are told apart, and kept.
+        Fields that the contract does not have are reported, and kept.
         """
         for sequence in ACCEPTED:
             message = message_class(sequence.kind).FromString(sequence.data)
@@ -111,7 +111,7 @@ class ContractBytesTests(make_reading_tests(message_class)):  # type: ignore[mis
 
     def test_strange_in_a_list(self) -> None:
         """
-        An unknown field is found in the messages of a list too.
+        An unknown field is found in the messages of a list as well.
         """
         data = bytes.fromhex("0a03 10e907  0a05 10e907 4801")
         answer = message_class("GetHistoryResponse").FromString(data)
@@ -119,7 +119,7 @@ class ContractBytesTests(make_reading_tests(message_class)):  # type: ignore[mis
 
     def test_every_field(self) -> None:
         """
-        Each field of each message of the contract has a sequence with it set.
+        Each field of each message of the contract is set in some sequence.
         """
         seen: set[tuple[str, str]] = set()
         for sequence in ACCEPTED:
@@ -138,8 +138,8 @@ class OurBytesTests(make_reading_tests(_ours)):  # type: ignore[misc]
 
     def known(self, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
         """
-        Without what is ours beside the contract: only C{subscribe} has a sequence
-        with it.
+        Return the fields without those that only wsmsg has; only C{subscribe} has a
+        sequence with some.
         """
         subscribe = fields.get("subscribe")
         if subscribe:
@@ -150,7 +150,7 @@ class OurBytesTests(make_reading_tests(_ours)):  # type: ignore[misc]
 
 class OurDescriptorTests(SynchronousTestCase):
     """
-    Our definition has all of the contract, and nothing in its place.
+    Our definition contains the contract, unchanged.
     """
 
     def test_fields(self) -> None:

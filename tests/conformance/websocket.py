@@ -1,9 +1,9 @@
 """
-RFC 6455 by hand, both ends, so that every byte is ours to choose: no extension, no
-subprotocol, nothing buffered that was not asked for.
+Both ends of RFC 6455, written by hand so that tests control every byte: no extension,
+no subprotocol, no implicit buffering.
 
-What the other end must not do (mask as a server, not mask as a client, use a reserved
-bit or an unknown opcode) raises L{Broken} here, so that it is found.
+Violations by the other end (masking as a server, not masking as a client, a reserved
+bit or an unknown opcode) raise L{Broken}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.conformance.record import Record
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _KEY_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-#: The close code of who heard none.
+#: The close code of a connection that ended without a close frame.
 LOST = 1006
 
 
@@ -34,7 +34,7 @@ class Broken(AssertionError):
 
 class Refused(Exception):
     """
-    The handshake was answered with something else than 101.
+    The handshake was answered with a status other than 101.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -54,7 +54,7 @@ class Frame(NamedTuple):
 
 def encoded(frame: Frame, mask: bytes = b"") -> bytes:
     """
-    A frame as bytes.
+    Encode a frame.
 
     @param mask: four bytes; empty: not masked.
     """
@@ -81,10 +81,10 @@ def _masked(payload: bytes, mask: bytes) -> bytes:
 
 async def read_frame(reader: asyncio.StreamReader, *, masked: bool) -> Frame:
     """
-    The next frame.
+    Read the next frame.
 
     @param masked: whether the other end has to mask.
-    @raise asyncio.IncompleteReadError: there is none.
+    @raise asyncio.IncompleteReadError: the connection ended.
     """
     first, second = await reader.readexactly(2)
     if first & 0x70:
@@ -103,10 +103,10 @@ async def read_frame(reader: asyncio.StreamReader, *, masked: bool) -> Frame:
 
 class WebSocket:
     """
-    One end of a connection whose handshake is done.
+    One end of a connection after its handshake.
 
-    @ivar close_code: that of the close frame that came; L{LOST}: none did.
-    @ivar pongs: the payloads of the pongs that came.
+    @ivar close_code: that of the received close frame; L{LOST} if none arrived.
+    @ivar pongs: the payloads of the received pongs.
     """
 
     def __init__(
@@ -125,28 +125,28 @@ class WebSocket:
 
     def write(self, frame: Frame) -> None:
         """
-        Hand a frame to the transport.
+        Pass a frame to the transport.
         """
         mask = os.urandom(4) if self._client else b""
         self._writer.write(encoded(frame, mask))
 
     def write_raw(self, data: bytes) -> None:
         """
-        Hand any bytes to the transport.
+        Pass any bytes to the transport.
         """
         self._writer.write(data)
 
     async def send(self, payload: bytes, opcode: int = BINARY) -> None:
         """
-        Write a message, and wait while the other end does not read.
+        Send a message, waiting while the other end does not read.
         """
         self.write(Frame(opcode, payload))
         await self._writer.drain()
 
     async def messages(self) -> AsyncIterator[tuple[int, bytes]]:
         """
-        Opcode and payload of each whole message, until the connection ends.  Pings
-        and a close frame are answered.
+        Yield the opcode and the payload of each complete message, until the connection
+        ends. Answer pings and a close frame.
         """
         parts: list[Frame] = []
         while True:
@@ -167,7 +167,9 @@ class WebSocket:
 
     def _controlled(self, frame: Frame) -> bool:
         """
-        @return: whether it was the last.
+        Handle a control frame.
+
+        @return: whether it was the last frame.
         """
         if not frame.final or len(frame.payload) > 125:
             raise Broken("a control frame in parts, or too long")
@@ -187,19 +189,19 @@ class WebSocket:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """
-        Write a close frame; the connection is open until the other end is done.
+        Send a close frame; the connection stays open until the other end closes.
         """
         self.write(Frame(CLOSE, code.to_bytes(2, "big") + reason.encode()))
 
     def drop(self) -> None:
         """
-        End the TCP connection and say nothing.
+        End the TCP connection without a close frame.
         """
         self._writer.close()
 
     def pause(self) -> None:
         """
-        Take nothing more from the kernel.
+        Stop reading from the kernel.
         """
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
@@ -217,7 +219,7 @@ async def dial(port: int, path: str, headers: Mapping[str, str]) -> WebSocket:
     """
     Connect to a server of this machine.
 
-    @raise Refused: it did not want to.
+    @raise Refused: the server refused the handshake.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**16)
     key = base64.b64encode(os.urandom(16)).decode()
@@ -254,7 +256,7 @@ def _check(headers: Mapping[str, str], key: str) -> None:
 
 def accepted(headers: Mapping[str, str]) -> bytes:
     """
-    The answer of a server that takes the connection.
+    Return the response of a server that accepts the handshake.
     """
     key = _accepted(headers["sec-websocket-key"])
     lines = [

@@ -1,6 +1,6 @@
 """
-Legacy clients who talk in pairs while things go wrong, and what each must have heard
-of it in the end.
+Legacy clients that talk in pairs while daemons fail, and the check of what each
+received.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tests.conformance.contract import DEBUG_TOKEN
 from tests.conformance.peer_client import ScriptedClient
 from tests.integration.installation import Installation
 
-#: What a Connect needs that serves them.
+#: Settings of a Connect that serves them.
 CONNECT = {"token.debug_token": DEBUG_TOKEN}
-#: All that was said is heard in this time after the last of it was said.
+#: Seconds after the last message within which every message has arrived.
 _HEARD_S = 60.0
 
 
@@ -28,7 +28,7 @@ class Pair:
     """
     Two users who talk to each other.
 
-    @ivar said: how many texts each of them has said.
+    @ivar said: number of texts sent by each of them.
     """
 
     def __init__(self, one: ScriptedClient, other: ScriptedClient) -> None:
@@ -37,7 +37,7 @@ class Pair:
 
     async def say(self, count: int, pause_s: float = 0.0) -> None:
         """
-        Each says so many more texts to the other.
+        Send this many more texts from each to the other.
         """
         one, other = self.users
         for n in range(self.said + 1, self.said + count + 1):
@@ -48,7 +48,7 @@ class Pair:
 
     async def check(self) -> None:
         """
-        Each hears all that the other said: once, and in order.
+        Check that each received all texts of the other, once and in order.
         """
         one, other = self.users
         for user, talker in ((one, other), (other, one)):
@@ -69,7 +69,7 @@ class Pair:
 
 class LegacyTestCase(TestCase):
     """
-    Tests with daemons and legacy clients of their own.
+    Base class of tests with their own daemons and legacy clients.
     """
 
     timeout = 180
@@ -82,7 +82,7 @@ class LegacyTestCase(TestCase):
         started: bool = True,
     ) -> Deferred[None]:
         """
-        Start all daemons, have the test, see that no daemon met a bug.
+        Start all daemons, run the test, and check that no log has a traceback.
         """
         self.installation = installation
         self.clients: list[ScriptedClient] = []
@@ -110,9 +110,9 @@ class LegacyTestCase(TestCase):
         self, user: int, connect: Any = None, **more: Any
     ) -> ScriptedClient:
         """
-        A legacy client, logged in.
+        Return a connected legacy client.
 
-        @param connect: at which of the Connects.
+        @param connect: index of its Connect.
         """
         installation = self.installation
         client = ScriptedClient(
@@ -133,7 +133,7 @@ class LegacyTestCase(TestCase):
 
     async def pairs(self, count: int, *connects: Any) -> list[Pair]:
         """
-        So many pairs, their users spread over these Connects.
+        Return this number of pairs, with their users spread over these Connects.
         """
         where = connects or (self.installation.connect,)
         made = []
@@ -146,14 +146,14 @@ class LegacyTestCase(TestCase):
 
 async def talk(pairs: list[Pair], count: int, pause_s: float = 0.0) -> None:
     """
-    All pairs talk at the same time.
+    Let all pairs talk concurrently.
     """
     await asyncio.gather(*(pair.say(count, pause_s) for pair in pairs))
 
 
 async def check(pairs: list[Pair]) -> None:
     """
-    All have heard all.
+    Check that all pairs received everything.
     """
     for pair in pairs:
         await pair.check()

@@ -1,6 +1,6 @@
 """
-Pairs of users who talk while daemons die, and what must be true of it afterwards:
-P1 to P5, from what clients saw and what the store holds.
+Pairs of users who talk while daemons are killed, and the check of promises P1 to P5
+against what clients received and what the store holds.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _SETTLE_S = 60.0
 
 def say(text: str) -> None:
     """
-    Tell whoever watches the tests.
+    Print progress for whoever watches the tests.
     """
     sys.__stderr__ and print(text, file=sys.__stderr__, flush=True)
 
 
 def _turned(urls: list[str], n: int) -> list[str]:
     """
-    The same, beginning with another one for each user.
+    Return the same URLs, rotated by C{n}.
     """
     n %= len(urls)
     return urls[n:] + urls[:n]
@@ -43,7 +43,7 @@ def _turned(urls: list[str], n: int) -> list[str]:
 
 def _other(user: int) -> int:
     """
-    With whom this user talks.
+    Return the user that this user talks with.
     """
     return user + 1 if user % 2 else user - 1
 
@@ -58,7 +58,7 @@ def _caught_up(reader: RawClient, client: RawClient, name: str) -> bool:
 
 class Load:
     """
-    Pairs of users who talk both ways until they are told to stop.
+    Pairs of users who send both ways until they are told to stop.
     """
 
     def __init__(self, installation: Installation, pairs: int) -> None:
@@ -88,7 +88,7 @@ class Load:
 
     async def finish(self) -> None:
         """
-        Say nothing more, and wait until all is accepted and seen.
+        Stop sending, and wait until every message is accepted and received.
         """
         self._talking = False
         await asyncio.gather(*self._tasks)
@@ -102,7 +102,7 @@ class Load:
 
     def missing(self, client: RawClient) -> str:
         """
-        Return the messages that a client should have seen and has not.
+        Return the messages that a client should have received and has not.
         """
         other = _other(client.user)
         taken = client.taken[conversation_of(client.user, other)]
@@ -113,7 +113,7 @@ class Load:
 
     def seen(self, client: RawClient) -> bool:
         """
-        Tell whether a client has seen as many messages as its conversation has.
+        Tell whether a client has received as many messages as its conversation has.
         """
         other = _other(client.user)
         sent = sum(u in (client.user, other) for u, _, _ in self.sent.values())
@@ -121,14 +121,14 @@ class Load:
 
     def longest_delay_s(self) -> float:
         """
-        The longest that anybody waited for a message that was accepted.
+        Return the longest time from a message's acceptance to its arrival, in seconds.
         """
         return max(taken_s - accepted_s for accepted_s, taken_s in self._waits())
 
     def check_delays(self, limit_s: float, began_s: float, ended_s: float) -> None:
         """
-        Nobody waited longer than that, on a machine that worked, for what was accepted
-        within a time.
+        Check that each message accepted within a period arrived within the bound, less
+        the time that the machine lost.
         """
         for accepted_s, taken_s in self._waits():
             if began_s <= accepted_s <= ended_s and taken_s - accepted_s >= limit_s:
@@ -156,7 +156,8 @@ class Load:
 
 class LoadTestCase(TestCase):
     """
-    Faults under load.  The seed is printed; C{WSMSG_SEED} sets it.
+    Base class of tests of faults under load. The seed is printed; C{WSMSG_SEED} sets
+    it.
     """
 
     timeout = 390
@@ -172,7 +173,7 @@ class LoadTestCase(TestCase):
         faults: Callable[[Load], Awaitable[None]],
     ) -> Deferred[None]:
         """
-        Start all daemons, have people talk, let things go wrong, and check.
+        Start all daemons and the load, run the faults, and check the result.
         """
 
         async def body() -> None:
@@ -195,8 +196,8 @@ class LoadTestCase(TestCase):
 
     async def check(self, installation: Installation, load: Load) -> None:
         """
-        Check that all clients saw what is stored, and that the accepted messages are
-        stored.
+        Check that all clients received what is stored, and that every accepted message
+        is stored.
         """
         for client in load.clients:
             self.assertEqual(client.problems, [], f"seen by {client.user}")
@@ -236,7 +237,7 @@ class LoadTestCase(TestCase):
 
     async def stored(self, installation: Installation, load: Load) -> dict[str, Any]:
         """
-        All conversations, read by fresh devices.
+        Return all conversations, read by new devices.
         """
         stored: dict[str, Any] = {}
         for client in load.clients[::2]:

@@ -1,5 +1,6 @@
 """
-Daemons killed under load: no accepted message is lost, doubled or out of order.
+Tests of daemons killed under load: no accepted message is lost, duplicated or out of
+order.
 
 C{WSMSG_FAULTS=long} kills more often.
 """
@@ -46,7 +47,7 @@ class KillTests(LoadTestCase):
 
     def test_both_at_once(self) -> Deferred[None]:
         """
-        Both daemons are killed at the same moment, as when the machine ends.
+        Both daemons are killed at the same moment, as when the machine fails.
         """
 
         installation = Installation()
@@ -61,8 +62,8 @@ class KillTests(LoadTestCase):
 
     def test_restarts(self) -> Deferred[None]:
         """
-        Daemons that are stopped in order and started again lose nothing either, and
-        end with status 0.
+        Daemons that are stopped cleanly and started again lose nothing either, and end
+        with status 0.
         """
 
         installation = Installation(connect={"goaway_spread_s": 0.3})
@@ -78,8 +79,8 @@ class KillTests(LoadTestCase):
 
     def test_away_for_long(self) -> Deferred[None]:
         """
-        While Message is away for longer than a send may wait, sends are refused for
-        now; sent again, they keep each sender's order.
+        While Message is away for longer than the send timeout, sends are rejected as
+        C{unavailable}; sent again, they keep each sender's order.
         """
 
         installation = Installation(connect={"send_timeout_s": 0.7})

@@ -1,6 +1,6 @@
 """
-Losses of the legacy system that ours does not have, shown with legacy clients on the
-embedded backends.  The rows that need Kafka, MongoDB or Redis are in
+Tests that wsmsg does not lose what the legacy system loses, with legacy clients and the
+embedded backends. The rows that need Kafka, MongoDB or Redis are in
 L{tests.stack.legacy.test_losses}.
 """
 
@@ -36,13 +36,13 @@ class TwoConnects(Installation):
 
 class RateTests(LegacyTestCase):
     """
-    There: frozen for good after minutes at a hundred a second, and at once at five
-    hundred, as several write on one stream at a time.
+    The legacy system freezes after minutes at a hundred messages a second, and at once
+    at five hundred, since it writes to a stream concurrently.
     """
 
     def test_steady(self) -> Deferred[None]:
         """
-        A hundred messages a second all arrive, once and in order.
+        At a hundred messages a second every message arrives, once and in order.
         """
 
         async def test() -> None:
@@ -68,14 +68,14 @@ class RateTests(LegacyTestCase):
 
 class KillTests(LegacyTestCase):
     """
-    There: a Connect never finds a Message that was killed again, and a Connect that was
-    killed leaves its users in the wrong place for hours.
+    In the legacy system a Connect never finds a restarted Message again, and users of a
+    killed Connect stay registered there for hours.
     """
 
     def test_message_killed(self) -> Deferred[None]:
         """
-        Messages that are sent while Message is away for 5 seconds arrive when it is
-        back, and so do later ones.
+        Messages sent while Message is away for 5 seconds arrive when it is back, and so
+        do later ones.
         """
         installation = Installation(connect=CONNECT)
 
@@ -84,7 +84,7 @@ class KillTests(LegacyTestCase):
             talking = asyncio.ensure_future(talk(pairs, 100, pause_s=0.1))
             await pairs[0].users[1].heard.count(10)
             await installation.message.kill()
-            await asyncio.sleep(5)  # as there
+            await asyncio.sleep(5)  # as in the legacy measurement
             await installation.message.start()
             await talking
             await check(pairs)
@@ -93,7 +93,7 @@ class KillTests(LegacyTestCase):
 
     def test_connect_killed(self) -> Deferred[None]:
         """
-        Messages to a user whose Connect is killed wait in C{unread}, and all arrive
+        Messages to a user whose Connect was killed wait in C{unread}, and all arrive
         after the next login.
         """
         installation = TwoConnects()
@@ -127,8 +127,9 @@ class KillTests(LegacyTestCase):
 
     def test_late_start(self) -> Deferred[None]:
         """
-        A Connect that is there long before Message, and has failed more than ten times,
-        says that it is not ready, and serves those who waited when Message comes.
+        A Connect that starts long before Message, and has failed more than ten times,
+        reports that it is not ready, and serves its waiting clients when Message
+        starts.
         """
         installation = Installation(connect={**CONNECT, "send_timeout_s": 60})
 
@@ -149,13 +150,13 @@ class KillTests(LegacyTestCase):
 
 class ManyTests(LegacyTestCase):
     """
-    There: a second login ends both, two Connects deliver twice and panic, and an
-    acknowledgement may overtake the storing and is lost.
+    In the legacy system a second login ends both, two Connects deliver twice and panic,
+    and an acknowledgement that overtakes the storing is lost.
     """
 
     def test_two_logins(self) -> Deferred[None]:
         """
-        Somebody who logs in twice hears everything at both places.
+        Both connections of a user who logs in twice receive every message.
         """
 
         async def test() -> None:
@@ -175,7 +176,7 @@ class ManyTests(LegacyTestCase):
 
     def test_two_connects(self) -> Deferred[None]:
         """
-        Users at two Connects hear everything once.
+        Users at two Connects receive every message once.
         """
         installation = TwoConnects()
 
@@ -188,8 +189,8 @@ class ManyTests(LegacyTestCase):
 
     def test_acknowledgement_race(self) -> Deferred[None]:
         """
-        A message that is acknowledged the moment it arrives is read, however early that
-        is; a message without an acknowledgement stays unread.
+        A message that is acknowledged the moment it arrives counts as read; a message
+        without an acknowledgement stays unread.
         """
 
         async def test() -> None:

@@ -1,5 +1,5 @@
 """
-Base class of the tests with our daemons: it starts the scripted peers beside them.
+Base classes of the tests with our daemons, which start the scripted peers.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tests.integration.installation import Installation
 
 class LegacyPeersTestCase(IntegrationTestCase):
     """
-    Legacy peers of our Connect and our Message.
+    Legacy peers with our Connect and our Message.
     """
 
     connect = {"token.debug_token": DEBUG_TOKEN}
 
     def client(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
-        A test client of our Connect, which is not connected yet.
+        Return a test client of our Connect that is not connected yet.
         """
         client = ScriptedClient(
             user or self.user(),
@@ -38,7 +38,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
 
     async def connected(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
-        The same, connected.
+        Return a connected test client of our Connect.
         """
         client = self.client(user, **more)
         await client.login()
@@ -46,7 +46,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
 
     async def their_connect(self, **more: Any) -> ScriptedConnect:
         """
-        A Connect with a stream to our Message.
+        Return a scripted Connect with a stream to our Message.
         """
         target = self.installation.message.port("rpc_listen")
         connect = ScriptedConnect(target, **more)
@@ -58,7 +58,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
         self, path: str, document: Any = None, *, method: str = "POST", **more: Any
     ) -> Answer:
         """
-        Ask our Message over HTTP.
+        Send a request to our Message's HTTP API.
         """
         port = self.installation.message.port("listen")
         return await ask(port, method, path, document, **more)
@@ -66,7 +66,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
 
 class TheirMessageTestCase(LegacyPeersTestCase):
     """
-    A legacy Message with our Connect, which are both there for one test alone.
+    A legacy Message with our Connect, both started for one test alone.
     """
 
     alone = True
@@ -74,7 +74,7 @@ class TheirMessageTestCase(LegacyPeersTestCase):
 
     async def begin(self) -> None:
         """
-        Start both, and wait until they have met.
+        Start both, and wait until Connect is subscribed.
         """
         self.theirs = ScriptedMessage()
         self.at_end(self.theirs.kill)
@@ -88,7 +88,7 @@ class TheirMessageTestCase(LegacyPeersTestCase):
 
     def client(self, user: int = 0, **more: Any) -> ScriptedClient:
         """
-        A test client of our Connect that asks their Message over HTTP.
+        Return a test client of our Connect that uses the scripted Message's HTTP API.
         """
         client = super().client(user, **more)
         client.http_port = self.theirs.http_port

@@ -1,5 +1,6 @@
 """
-Our Connect for the legacy test client: how a WebSocket begins, and its frames.
+Tests of the WebSocket handshake and frames between our Connect and the legacy test
+client.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class HandshakeTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_request(self) -> None:
         """
-        With a token and a user there is a 101, with no subprotocol and no extension;
-        the debug token is one where the settings have it.
+        A token and a user get 101, with no subprotocol and no extension; the debug
+        token is accepted if the settings have it.
         """
         client = await self.connected()
         await client.say(client.user + 1, "first")
@@ -43,7 +44,7 @@ class HandshakeTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_authorization(self) -> None:
         """
-        A bare JWT and one after C{Bearer} are both taken.
+        A bare JWT and one after C{Bearer} are both accepted.
         """
         user = self.user()
         for before in ("", "Bearer "):
@@ -55,7 +56,7 @@ class HandshakeTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_without_token(self) -> None:
         """
-        Without a token, or with a bad one, there is a 401 whose JSON has an C{error}.
+        No token, or a bad one, gets 401 with a JSON document that has an C{error}.
         """
         client = self.client()
         user = {"User-ID": str(client.user)}
@@ -69,7 +70,7 @@ class HandshakeTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_token_of_another(self) -> None:
         """
-        A token of one user does not let another one in.
+        A token of one user does not authenticate another.
         """
         user, other = self.user(), self.user()
         client = self.client(user, token=self.installation.token(other))
@@ -80,7 +81,7 @@ class HandshakeTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_plain_get(self) -> None:
         """
-        A GET that wants no WebSocket is answered with 400.
+        A GET that is not a WebSocket handshake gets 400.
         """
         client = self.client()
         answer = await ask(client.port, "GET", WEBSOCKET_PATH, headers=client.headers())
@@ -89,8 +90,7 @@ class HandshakeTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_user_id(self) -> None:
         """
-        A C{User-ID} that is missing or nobody's is refused, or closed right after
-        the 101.
+        A missing or invalid C{User-ID} is refused, or closed right after the 101.
         """
         for bad in (None, "", "me", "0", "-5", "1.5", "9223372036854775808"):
             client = self.client()
@@ -108,13 +108,13 @@ class HandshakeTests(LegacyPeersTestCase):
 
 class FrameTests(LegacyPeersTestCase):
     """
-    The frames that messages come in.
+    The WebSocket frames that carry messages.
     """
 
     @with_daemons
     async def test_ws_ping(self) -> None:
         """
-        The client's ping is answered with the same payload.
+        A ping of the client gets a pong with the same payload.
         """
         client = await self.connected()
         client.socket.write(Frame(PING, b"heartbeat"))
@@ -123,7 +123,7 @@ class FrameTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_text_frame(self) -> None:
         """
-        A text frame with the same bytes is taken as a binary one is.
+        A text frame with the same bytes is accepted like a binary one.
         """
         one, other = await self.connected(), await self.connected()
         for opcode in (TEXT_FRAME, BINARY):
@@ -135,7 +135,7 @@ class FrameTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_in_parts(self) -> None:
         """
-        A message in several frames is one.
+        A message in several fragments is one message.
         """
         one, other = await self.connected(), await self.connected()
         data = ws_message(
@@ -150,7 +150,7 @@ class FrameTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_no_message(self) -> None:
         """
-        A payload that is no C{WSMessage} is skipped, and the connection goes on.
+        A payload that is not a C{WSMessage} is skipped, and the connection continues.
         """
         one, other = await self.connected(), await self.connected()
         for sequence in REFUSED:
@@ -163,8 +163,8 @@ class FrameTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_sequences(self) -> None:
         """
-        Each field absent, zero, negative and huge: nothing of it ends a connection,
-        and nobody hears a message of someone else's.
+        With each field absent, zero, negative and huge, no connection ends, and no
+        client receives a message of another user.
         """
         one, other = await self.connected(), await self.connected()
         for sequence in ACCEPTED:

@@ -1,5 +1,5 @@
 """
-Our Message's HTTP for the legacy test client, path by path.
+Tests of our Message's HTTP API for the legacy test client, path by path.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class HttpTests(LegacyPeersTestCase):
 
     async def asked(self, name: str, document: Any) -> Any:
         """
-        The document that answers one of them.
+        Return the document that answers a request.
         """
         answer = await self.ask(MESSAGES_PATH + name, document)
         self.assertEqual(answer.status, 200, answer)
@@ -42,7 +42,7 @@ class HttpTests(LegacyPeersTestCase):
 
     async def talked(self, *contents: str) -> tuple[int, int]:
         """
-        Two users of whom one said all this, and the other was away.
+        Return two users, one of whom sent these messages while the other was away.
         """
         one = await self.connected()
         other = self.client()
@@ -113,7 +113,7 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_history(self) -> None:
         """
-        History has what both said, oldest first, by pages from 1 on.
+        History has the messages of both users, oldest first, with pages from 1 on.
         """
         one, other = await self.talked(*(f"{n}" for n in range(5)))
         for user in (one, other):
@@ -149,8 +149,7 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_bad(self) -> None:
         """
-        A request that cannot be understood is refused with a reason, and changes
-        nothing.
+        A request that cannot be parsed is refused with a reason, and changes nothing.
         """
         _, other = await self.talked("first")
         for name, document in (
@@ -171,7 +170,7 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_health(self) -> None:
         """
-        C{GET /health} says ok, and the time.
+        C{GET /health} returns C{ok} and the time.
         """
         answer = await self.ask("/health", method="GET")
         self.assertEqual(answer.status, 200)
@@ -181,7 +180,8 @@ class HttpTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_cors(self) -> None:
         """
-        A page of this machine may ask, and is told so before and after.
+        A web page of this machine may call the API, in the preflight and in the
+        request.
         """
         origin = {"Origin": "http://localhost:3000"}
         answer = await self.ask(

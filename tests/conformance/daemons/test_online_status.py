@@ -1,5 +1,5 @@
 """
-C{OnlineStatus} of our Connect, as legacy peers do peers and services ask for it.
+Tests of C{OnlineStatus} of our Connect, as legacy peers and services call it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.integration.cases import with_daemons
 
 class OnlineStatusTests(LegacyPeersTestCase):
     """
-    One user is there, by a client of ours.
+    Queries while one user is connected by a wsmsg client.
     """
 
     @with_daemons
     async def test_rpc_online_status(self) -> None:
         """
-        Every user that was asked for is in the answer, online or not.
+        The answer has every requested user, online or not.
         """
         here, away = self.user(), self.user()
         await self.device(here)
@@ -44,8 +44,8 @@ class OnlineStatusTests(LegacyPeersTestCase):
     @with_daemons
     async def test_rpc_online_status_sequences(self) -> None:
         """
-        Users in any encoding are answered; one that nobody can be is refused with a
-        status that names it.
+        Users in any encoding are answered; an invalid user id is refused with a status
+        that names it.
         """
         channel = channel_to(self.installation.connect.port("rpc_listen"))
         self.at_end(channel.close)
@@ -66,7 +66,7 @@ class OnlineStatusTests(LegacyPeersTestCase):
     @with_daemons
     async def test_http_online_status(self) -> None:
         """
-        The same over HTTP, with users as strings, since JSON has no other keys.
+        HTTP gives the same answer, with users as strings, since JSON has no other keys.
         """
         here, away = self.user(), self.user()
         await self.device(here)

@@ -1,5 +1,5 @@
 """
-Our Message for a legacy Connect, event by event of the stream.
+Tests of our Message with a legacy Connect, event by event of the stream.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tests.integration.cases import eventually, with_daemons
 
 class StreamTests(LegacyPeersTestCase):
     """
-    C{MessageStream}, with single events.
+    The events of C{MessageStream}, one by one.
     """
 
     async def known(self, connect: Any) -> None:
         """
-        Wait until our Message has a stream for its pushes: subscribing is answered by
-        nothing.
+        Wait until our Message has registered the stream for pushes, since subscribing
+        has no answer.
         """
         user = self.user()
         n = 0
@@ -50,7 +50,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_subscribe(self) -> None:
         """
-        Nothing answers a subscribe; what comes later is a push of the contract.
+        A subscribe has no answer; the next event is a push of the contract.
         """
         connect = await self.their_connect()
         await connect.say(self.user(), self.user(), "the first thing")
@@ -61,7 +61,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_send_message(self) -> None:
         """
-        A message from a client of theirs is stored, once, with all that it says.
+        A message from a legacy client is stored once, with all its fields.
         """
         connect = await self.their_connect()
         one, other = self.user(), self.client()
@@ -73,8 +73,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_push_event(self) -> None:
         """
-        A push names the user it is for, has the message with an id, and is a
-        C{new_message}.
+        A push names its user, has the message with an id, and is a C{new_message}.
         """
         connect = await self.their_connect()
         one, other = self.user(), self.user()
@@ -91,7 +90,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_push_event_to_all(self) -> None:
         """
-        Every Connect of theirs gets every push, once, and ours beside them too.
+        Every legacy Connect gets every push, once, and so does a wsmsg Connect.
         """
         first, second = [await self.their_connect() for _ in range(2)]
         await self.known(first)
@@ -120,7 +119,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_push_result(self) -> None:
         """
-        A result, good or bad, for anybody, is taken, and the next push comes.
+        Results, good or bad and for any user, are accepted, and the next push arrives.
         """
         connect = await self.their_connect()
         user = self.user()
@@ -134,7 +133,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_ack(self) -> None:
         """
-        An acknowledgement makes the message read, and is confirmed with its id and
+        An acknowledgement marks the message as read, and is confirmed with its id and
         C{ack_id}.
         """
         connect = await self.their_connect()
@@ -157,7 +156,7 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_ack_of_others(self) -> None:
         """
-        An acknowledgement of a message to someone else, or of none, is not confirmed
+        An acknowledgement of a message to another user, or of none, is not confirmed
         and changes nothing.
         """
         connect = await self.their_connect()
@@ -176,8 +175,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_failure(self) -> None:
         """
-        A message that cannot be taken comes back as a failure with its sender, a
-        reason and the message as it was.
+        A message that cannot be accepted comes back as a failure with its sender, a
+        reason and the message unchanged.
         """
         connect = await self.their_connect()
         one = self.user()
@@ -207,8 +206,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_subscribe_twice(self) -> None:
         """
-        A Connect that subscribes twice on a stream gets each push once, or is told that
-        it may not subscribe again.
+        A Connect that subscribes twice on a stream gets each push once, or an error for
+        the second subscribe.
         """
         connect = await self.their_connect(subscribes=2)
         await connect.say(self.user(), self.user(), "once")
@@ -248,7 +247,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_sequences(self) -> None:
         """
-        Each field of each event absent, zero, negative and huge: the stream goes on.
+        With each field of each event absent, zero, negative and huge, the stream
+        continues.
         """
         connect = await self.their_connect()
         for sequence in of_kind("MessageStreamRequest"):
@@ -261,8 +261,8 @@ class StreamTests(LegacyPeersTestCase):
     @with_daemons
     async def test_stream_no_event(self) -> None:
         """
-        Bytes that are no event end that stream with a status that says why; nobody
-        else notices.
+        Bytes that are not an event end that stream with a status that gives the reason;
+        other streams continue.
         """
         other = await self.their_connect()
         await self.known(other)
@@ -297,8 +297,8 @@ class UnaryTests(LegacyPeersTestCase):
     @with_daemons
     async def test_rpc_send_ws_message(self) -> None:
         """
-        A message that is sent by the unary call reaches the clients, and is stored when
-        the call is answered.
+        A message sent by the unary call reaches the clients, and is stored when the
+        call returns.
         """
         connect = await self.their_connect()
         one, other = self.user(), await self.connected(acknowledges=False)
@@ -335,7 +335,7 @@ class UnaryTests(LegacyPeersTestCase):
     @with_daemons
     async def test_rpc_get_history_messages(self) -> None:
         """
-        History comes by pages from 1 on, oldest first, with the total.
+        History has pages from 1 on, oldest first, with the total.
         """
         connect = await self.their_connect()
         one, other = self.user(), self.user()
@@ -354,7 +354,7 @@ class UnaryTests(LegacyPeersTestCase):
     @with_daemons
     async def test_rpc_get_history_messages_bad(self) -> None:
         """
-        Page 0, below 0, and users that are none are refused with a reason.
+        Page 0, negative pages and invalid users are refused with a reason.
         """
         connect = await self.their_connect()
         user = self.user()

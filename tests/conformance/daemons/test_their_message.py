@@ -1,5 +1,5 @@
 """
-Our Connect with a legacy Message, and its clients.
+Tests of our Connect with a legacy Message, and its clients.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from tests.integration.cases import with_daemons
 
 class TheirMessageTests(TheirMessageTestCase):
     """
-    Single events, as the scripted Message hears them.
+    The events of the stream, as the scripted Message receives them.
     """
 
     @with_daemons
     async def test_stream_subscribe(self) -> None:
         """
-        Our Connect subscribes first, with its id, and is found to be served by a
-        legacy peer though nothing answers.
+        Our Connect subscribes first, with its id, and recognises a legacy peer although
+        nothing answers.
         """
         await self.begin()
         self.assertEqual(self.theirs.heard[0].kind, "subscribe")
@@ -30,7 +30,7 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_send_message(self) -> None:
         """
-        A client's message goes to Message as C{send_message}, with its fields
+        A client's message reaches Message as C{send_message}, with its fields
         unchanged.
         """
         await self.begin()
@@ -44,7 +44,7 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_push_event(self) -> None:
         """
-        A push is heard by the user it is for, with the id that their Message gave.
+        A push reaches its user, with the id that Message gave it.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
@@ -56,7 +56,8 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_push_result(self) -> None:
         """
-        The result is told for who is here, and nothing for who is not.
+        Connect reports the result of a push for a connected user, and nothing for
+        others.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
@@ -70,8 +71,7 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_ack(self) -> None:
         """
-        A client's acknowledgement reaches their Message, and nothing answers the
-        client.
+        A client's acknowledgement reaches Message, and the client gets no answer.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
@@ -84,7 +84,7 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_failure(self) -> None:
         """
-        A failure that their Message tells ends nothing.
+        A failure reported by Message ends neither the stream nor a connection.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
@@ -99,8 +99,8 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_stream_sequences(self) -> None:
         """
-        Each field of each event absent, zero, negative and huge: nothing of it ends
-        the stream or a client's connection.
+        With each field of each event absent, zero, negative and huge, neither the
+        stream nor a client's connection ends.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
@@ -113,8 +113,8 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        Their Message is killed and comes back: our Connect subscribes again, and
-        clients that stayed connected are served.
+        Message is killed and restarted: our Connect subscribes again, and clients that
+        stayed connected are served.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
@@ -128,7 +128,7 @@ class TheirMessageTests(TheirMessageTestCase):
     @with_daemons
     async def test_strange(self) -> None:
         """
-        Nothing but legacy fields is said once the peer is known to be legacy.
+        Connect sends only legacy fields once it knows that the peer is legacy.
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()

@@ -1,6 +1,6 @@
 """
-Our Connect for the legacy test client, row by row of the WebSocket contract:
-what is said on it.
+Tests of the WebSocket contract between our Connect and the legacy test client, row by
+row: messages.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_1_text(self) -> None:
         """
-        The other hears the message with its fields as they were and an id, and nothing
-        that the contract does not have.
+        The other client receives the message with its fields unchanged and an id, and
+        no field that the contract does not have.
         """
         one, other = await self.connected(), await self.connected()
         said = await one.say(other.user, "hello from one")
@@ -58,7 +58,7 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_1_sender_hears_nothing(self) -> None:
         """
-        The sender hears nothing of its own message.
+        The sender does not receive its own message.
         """
         one, other = await self.connected(), await self.connected()
         await one.say(other.user, "asked")
@@ -70,8 +70,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_1_order(self) -> None:
         """
-        A hundred messages come in their order, once each, with ids that are positive
-        and rise.
+        A hundred messages arrive in order, once each, with ids that are positive and
+        rise.
         """
         one, other = await self.connected(), await self.connected()
         for n in range(100):
@@ -85,8 +85,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_1_id_of_sender(self) -> None:
         """
-        An id or an C{ack_id} that the sender made up makes no message another's: the
-        same content said twice is heard twice.
+        An id or an C{ack_id} that the sender made up does not identify a message: the
+        same content sent twice is received twice.
         """
         one, other = await self.connected(), await self.connected()
         for n in (1, 2):
@@ -98,7 +98,7 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_from(self) -> None:
         """
-        Nobody can speak as someone else: C{from} is the user of the connection, or
+        No client can send as another user: C{from} is the user of the connection, or
         the message is refused.
         """
         one, other, third = [await self.connected() for _ in range(3)]
@@ -110,7 +110,7 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_content(self) -> None:
         """
-        Texts of other scripts, of two lines and of many bytes come as they were.
+        Texts in other scripts, of two lines and of many bytes arrive unchanged.
         """
         one, other = await self.connected(), await self.connected()
         for content in ("é中😀", "two\nlines", "x" * 10_000):
@@ -120,7 +120,7 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_group(self) -> None:
         """
-        A message to a group is heard by its members but the sender, with C{group_id}.
+        A message to a group reaches its members but the sender, with C{group_id}.
         """
         one, other, stranger = [await self.connected() for _ in range(3)]
         made = await self.ask(
@@ -140,14 +140,14 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_2_heartbeat(self) -> None:
         """
-        A heartbeat is taken, and nobody else hears of it.
+        A heartbeat is accepted, and no other client receives it.
         """
         await self._unheard(HEARTBEAT)
 
     @with_daemons
     async def test_ws_type_3_connection(self) -> None:
         """
-        Connection management is taken, and nobody else hears of it.
+        Connection management is accepted, and no other client receives it.
         """
         await self._unheard(CONNECTION)
 
@@ -187,8 +187,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_4_of_others(self) -> None:
         """
-        Acknowledging a message to someone else, or one that is not there, changes
-        nothing and ends nothing.
+        An acknowledgement of a message to another user, or of an unknown one, changes
+        nothing and ends no connection.
         """
         one, third = await self.connected(), await self.connected()
         other = await self.connected(acknowledges=False)
@@ -205,7 +205,7 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_4_answered_by_nothing(self) -> None:
         """
-        Nothing answers an acknowledgement, and nobody hears of it.
+        An acknowledgement gets no answer, and no other client receives it.
         """
         one, other = await self.connected(), await self.connected()
         await one.say(other.user, "ping")
@@ -219,8 +219,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_10_online(self) -> None:
         """
-        A client hears by type 10 when a user it has talked with comes, leaves and
-        returns; the client acknowledges none of these.
+        A client receives type 10 when a user it has talked with connects, disconnects
+        and returns; the client acknowledges none of these.
         """
         one, other = await self.connected(), await self.connected()
         await one.say(other.user, "hello")
@@ -237,7 +237,7 @@ class MessageTests(LegacyPeersTestCase):
 
     async def _change(self, client: Any, to: str, after: int) -> Any:
         """
-        The change of online status that is told after the one with this id.
+        Return the change of online status that arrives after the one with this id.
         """
 
         def is_it(m: Any) -> bool:
@@ -248,7 +248,7 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_type_of_nobody(self) -> None:
         """
-        A type that the contract does not have ends nothing.
+        A type that the contract does not have ends no connection.
         """
         one, other = await self.connected(), await self.connected()
         for kind in (0, 5, 9, 11, -1, 2**31 - 1):
@@ -259,8 +259,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_away(self) -> None:
         """
-        A client that returns is given nothing on the WebSocket; its messages stay
-        unread until they are marked as read.
+        A client that returns gets nothing on the WebSocket; its messages stay unread
+        until they are marked as read.
         """
         one, other = await self.connected(), self.client()
         await one.say(other.user, "are you there?")
@@ -276,7 +276,8 @@ class MessageTests(LegacyPeersTestCase):
     @with_daemons
     async def test_ws_to_nobody(self) -> None:
         """
-        A message to nobody, or to who cannot be, ends nothing, and is nowhere.
+        A message without a recipient, or to an invalid one, ends no connection, and is
+        not stored.
         """
         one, other = await self.connected(), await self.connected()
         for to in (0, -1, -(2**63)):

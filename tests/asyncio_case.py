@@ -1,5 +1,5 @@
 """
-Tests on asyncio alone, beside those of trial.
+Base class of tests on asyncio alone, next to those of trial.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from unittest import IsolatedAsyncioTestCase, TestResult
 
 class AsyncioCase(IsolatedAsyncioTestCase):
     """
-    The base class leaves the thread without a loop, and trial's reactor and the tests
-    after this have one; it is put back.
+    A test with its own event loop. The standard base class leaves the thread without a
+    loop; this one restores the loop of trial's reactor afterwards.
     """
 
     def run(self, result: TestResult | None = None) -> TestResult | None:

@@ -1,5 +1,5 @@
 """
-Small stand-ins that tests of several packages share.
+Small test doubles that tests of several packages share.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ T = TypeVar("T")
 @implementer(IWorker)
 class MemoryWorker:
     """
-    A worker without a thread, which does one piece of work each time the test says so.
+    A worker without a thread, which does one piece of work when the test calls it.
 
-    @ivar waiting: what it was asked for and has not done.
+    @ivar waiting: the pieces of work that it has not done.
     @ivar quitting: whether it was told to quit.
     """
 
@@ -52,7 +52,7 @@ class MemoryWorker:
 
     def work(self) -> None:
         """
-        Do all that there is, and what comes of it.
+        Do all work, and what it leads to.
         """
         while self.waiting:
             self.step()
@@ -60,7 +60,7 @@ class MemoryWorker:
 
 class Kept(Protocol):
     """
-    A backend that is kept open.
+    A backend with a dependency.
     """
 
     dependency: Dependency

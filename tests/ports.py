@@ -1,5 +1,5 @@
 """
-Ports that stay ours while nobody listens there.
+Ports that stay reserved while no server listens there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ class KeptPort:
     """
     A port of loopback for a server that stops and comes back.
 
-    Who dials it meanwhile is refused, and nobody else gets it: else the kernel may give
-    it to whoever dials anything, who dials this very port among them and would find
-    itself.  A server that sets C{SO_REUSEADDR}, as all do, can listen there.
+    Connections to it are refused meanwhile, and no other process gets it. Otherwise the
+    kernel may choose it as the source port of a client, and a client that dials this
+    very port would connect to itself. A server that sets C{SO_REUSEADDR}, as all do,
+    can listen there.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,6 @@ class KeptPort:
 
     def close(self) -> None:
         """
-        Have it no longer.
+        Release the port.
         """
         self._socket.close()

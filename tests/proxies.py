@@ -1,5 +1,5 @@
 """
-A TCP proxy that can fail like a network does.
+A TCP proxy that can fail like a network.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 
 class Proxy:
     """
-    Forwards connections to a port of this machine until it swallows.
+    Forwards connections to a port of this machine, until it swallows the traffic.
     """
 
     def __init__(self, target: int) -> None:
@@ -30,7 +30,7 @@ class Proxy:
 
     def swallow(self) -> None:
         """
-        Forward nothing from now on, and close nothing.
+        Stop forwarding, and close nothing.
         """
         self._forwarding.clear()
 

@@ -1,15 +1,15 @@
 """
-All checks and tests in one go, with one line at the end that a machine can read::
+All checks and tests in one command, with one line at the end for machines::
 
     412 passed, 0 failed, 3 skipped
 
-C{python tests/run.py} runs every stage, C{python tests/run.py unit types} only
-those.  A stage that is a tool (ruff, mypy) counts as one test.  A stage of tests is
-a run of trial over every C{test_*.py} that belongs to it, found by looking at the
-files, so that none is left out for want of an C{__init__.py}; or several runs at the
-same time with a share of the files each (trial's own C{--jobs} loses its workers when
-a test starts gRPC).  Nothing is taken for granted: a trial that ends badly, counts
-fewer results than tests, or runs no test at all, has failed.
+C{python tests/run.py} runs every stage, C{python tests/run.py unit types} only those. A
+stage that is a tool (ruff, mypy) counts as one test. A stage of tests is a run of trial
+over every C{test_*.py} that belongs to it. The runner finds them by looking at the
+files, so that a missing C{__init__.py} hides none. A stage may be several runs at the
+same time with a share of the files each (trial's own C{--jobs} loses its workers when a
+test starts gRPC). A trial that exits with an error, reports fewer results than tests,
+or runs no test at all has failed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TEMPORARY = ROOT / "_trial_temp"
 
-#: gRPC writes lines of its own about connections that tests cut on purpose; and where
-#: it has run, its hooks end a child between fork and exec, which tests need.
+#: gRPC logs connections that tests cut on purpose; and once it has run, its
+#: hooks end a child between fork and exec, which tests need.
 _QUIET = {
     "GRPC_VERBOSITY": "ERROR",
     "GRPC_ENABLE_FORK_SUPPORT": "0",
@@ -52,11 +52,11 @@ class Suite(NamedTuple):
     """
     A stage of tests.
 
-    @ivar folders: below C{tests}, with all that is in them; none: all that no other
-        stage has.
-    @ivar processes: how many trials share its modules, at the same time.
-    @ivar limit_s: seconds after which it is ended and has failed.
-    @ivar servers: whether real servers run beside it.
+    @ivar folders: below C{tests}, with everything in them; none: all files that no
+        other stage has.
+    @ivar processes: number of trials that share its modules, at the same time.
+    @ivar limit_s: seconds after which the stage is ended and has failed.
+    @ivar servers: whether it needs real servers.
     """
 
     folders: tuple[str, ...] = ()
@@ -105,10 +105,9 @@ class Result(NamedTuple):
 
 def read_summary(output: str, status: int) -> Result:
     """
-    Read the summary that trial prints at its end, and believe it only where the counts
-    add up.
+    Parse the summary that trial prints at its end, and check that the counts add up.
 
-    @param output: all that trial wrote.
+    @param output: all output of trial.
     @param status: its exit status.
     """
     summaries = re.findall(r"^(?:PASSED|FAILED)(?: \((.*)\))?\s*$", output, re.M)
@@ -129,7 +128,7 @@ def read_summary(output: str, status: int) -> Result:
 
 def modules_of(stage: str, root: Path = ROOT) -> list[str]:
     """
-    The dotted names of a stage's test modules.
+    Return the dotted names of a stage's test modules.
     """
     owners = {f: name for name, suite in SUITES.items() for f in suite.folders}
     rest = next(name for name, suite in SUITES.items() if not suite.folders)
@@ -146,10 +145,10 @@ def modules_of(stage: str, root: Path = ROOT) -> list[str]:
 class Command:
     """
     A program with a time limit, in a session of its own so that it can be ended with
-    all that it started.
+    all its child processes.
 
-    @param live: whether what it writes is shown as it comes, or all at its end.
-    @param environment: beside that of this process.
+    @param live: whether its output is shown as it comes, or all at its end.
+    @param environment: variables added to those of this process.
     """
 
     def __init__(
@@ -168,8 +167,10 @@ class Command:
 
     def run(self) -> tuple[str, int]:
         """
-        @return: what it wrote, and its exit status, which is never 0 where it had to
-            be ended.
+        Run the program.
+
+        @return: its output, and its exit status, which is never 0 if it had to be
+            ended.
         """
         self._process = process = subprocess.Popen(
             self._command,
@@ -221,7 +222,7 @@ def _show(output: bytes) -> None:
 
 def run_together(commands: Sequence[Command]) -> list[tuple[str, int]]:
     """
-    Run commands at the same time; an interruption ends all of them.
+    Run commands concurrently; an interruption ends all of them.
     """
     with ThreadPoolExecutor(len(commands)) as pool:
         running = [pool.submit(command.run) for command in commands]
@@ -275,9 +276,10 @@ def run_trials(
 @contextmanager
 def real_servers() -> Iterator[dict[str, str] | None]:
     """
-    The stack, for as long as the context lasts.
+    Run the servers for as long as the context lasts.
 
-    @return: what tells tests where it is; L{None}: it could not be started.
+    @return: environment variables with their addresses; L{None}: they could not be
+        started.
     """
     folder = tempfile.mkdtemp(prefix="wsmsg-tests-")
 

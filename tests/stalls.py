@@ -1,34 +1,35 @@
 """
-A measure of the time that a machine withheld while a test looked at the clock.
+A measure of the time that the machine lost while a test measured a delay.
 
-A bound in seconds is a promise of the product on a machine that lets it work.  On a
-shared host the machine itself stands still at times, and a test must not blame the
-product for it, nor be made deaf by a bound twice as wide.  So it measures both::
+A bound in seconds is a promise of the product on a machine that lets it run. A shared
+host stalls at times; a test must neither blame the product for that nor hide delays
+behind a bound twice as wide. So it measures both::
 
     span = Span()
     await daemon.kill()
     await watcher.hears("presence", online=False)
     span.check(5.0)
 
-which holds if what it took, less what was lost, is below 5 s.  Three looks are taken at
-what was lost, none of which counts the work of the tests and their daemons:
+The check holds if the time that passed, less the time that the machine lost, is below
+5 s. Three measurements estimate the lost time; none of them counts the work of the
+tests and their daemons:
 
-  - I{stood still}: a process beside the test sleeps for 10 ms again and again and sums
-    how much longer it slept, beyond 5 ms.  A process that wants nothing but to wake up
-    is late only if no core could run it.
-  - I{stolen}: the time for which the host ran others on cores that had work to do
-    (C{steal} in C{/proc/stat}), as far as it held up a process that was always ready
-    to work: the share of all work that was stolen, of the time that passed, and at
-    most what was stolen at all.
-  - I{waited}: how long a process waited for a core (its C{schedstat}), of those that
-    the test started the one that waited longest, and at most what strangers used:
-    what our own processes take from each other is not lost.  Servers that were started
-    by another program are strangers.
+  - I{stood still}: a separate process sleeps for 10 ms again and again and sums how
+    much longer it slept, beyond 5 ms. A process that only wants to wake up is late only
+    if no core could run it.
+  - I{stolen}: the time for which the host ran other guests on cores that had work to do
+    (C{steal} in C{/proc/stat}), as far as it delayed a process that was always ready to
+    run: the share of all work that was stolen, times the time that passed, and at most
+    the total that was stolen.
+  - I{waited}: how long a process waited for a core (its C{schedstat}): of the processes
+    that the test started, the one that waited longest, and at most the CPU time that
+    other programs used: what our own processes take from each other is not lost.
+    Servers that were started by another program count as other programs.
 
-They overlap, and a chain of processes may have lost more in sum than any of them: the
-largest alone counts, so what is counted is at most what was lost.  Pressure
-(C{/proc/pressure/cpu}) is left out, since it cannot tell our work from that of others.
-Where there is no C{/proc} only the first look is taken.
+They overlap, and a chain of processes may have lost more in sum than any of them. Only
+the largest counts, so the result is at most what was lost. Pressure
+(C{/proc/pressure/cpu}) is not used, since it cannot tell our work from that of others.
+Without C{/proc} only the first measurement is taken.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ import attrs
 
 _SLEEP_S = 0.01
 _TOLERANCE_S = 0.005
-#: From one look of a history to the next.
+#: Seconds between the samples of a history.
 _LOOK_S = 0.2
 _PLACE = struct.Struct("=d")
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -56,9 +57,9 @@ _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 class Watcher:
     """
-    The process that sleeps, from now until this process ends.
+    The process that sleeps, until this process ends.
 
-    @ivar pid: its process.
+    @ivar pid: its process id.
     """
 
     def __init__(self) -> None:
@@ -79,18 +80,18 @@ class Watcher:
 
     def stood_still_s(self) -> float:
         """
-        Seconds lost since it began, and in the sleep that is not over.
+        Return the seconds lost since it began, those of the current sleep included.
         """
         if self._process.poll() is not None:
             raise RuntimeError(f"the watcher ended: {self._process.returncode}")
-        # In the other order than they are written: between the two it is too little.
+        # Read in the reverse order of writing: a read in between gives too little.
         (lost_s,) = _PLACE.unpack_from(self._board, 0)
         (woke_s,) = _PLACE.unpack_from(self._board, _PLACE.size)
         return float(lost_s) + _late_s(woke_s)
 
     def end(self) -> None:
         """
-        End it.
+        End the process.
         """
         self._process.kill()
         self._process.wait()
@@ -100,15 +101,15 @@ class Watcher:
 
 def _late_s(began_s: float) -> float:
     """
-    By how much a sleep that began then is late.
+    Return how late a sleep that began then is.
     """
     return max(0.0, time.monotonic() - began_s - _SLEEP_S - _TOLERANCE_S)
 
 
 def watch(board: mmap.mmap, parent: int) -> None:
     """
-    Sleep again and again, and write down by how much it was late, until the parent is
-    gone.
+    Sleep again and again, and write down the delay of each, until the parent process
+    ends.
     """
     never = threading.Event()
     lost_s = 0.0
@@ -128,7 +129,7 @@ _shared: list[Watcher] = []
 
 def watcher() -> Watcher:
     """
-    The one of this process, begun when it is first asked for.
+    Return the watcher of this process, started on first use.
     """
     if not _shared:
         _shared.append(Watcher())
@@ -141,8 +142,8 @@ class Process:
     """
     The figures of C{/proc} for a process.
 
-    @ivar used_s: CPU, with that of its children that have ended.
-    @ivar waited_s: for a core.
+    @ivar used_s: CPU time, with that of its children that have ended.
+    @ivar waited_s: time that it waited for a core.
     """
 
     parent: int
@@ -153,12 +154,12 @@ class Process:
 @attrs.frozen
 class Moment:
     """
-    All that counts up, at one time.
+    All counters at one time.
 
-    @ivar stolen_s: by other guests of the host, of all cores.
-    @ivar used_s: CPU seconds that anybody used, of all cores, and
-    @ivar ours_s: of them this process and those that it started.
-    @ivar waited_s: by process that this one started, and its own.
+    @ivar stolen_s: time taken by other guests of the host, of all cores.
+    @ivar used_s: CPU time that all processes used, of all cores.
+    @ivar ours_s: the part of it that this process and those that it started used.
+    @ivar waited_s: the waits of this process and of those that it started, by process.
     """
 
     at_s: float
@@ -196,12 +197,12 @@ def _cores() -> tuple[float, float]:
 
 def _descendants(root: int) -> Iterator[tuple[int, Process]]:
     """
-    A process and all that it started, and these.
+    Return a process and all its descendants.
     """
     numbers = os.listdir("/proc") if os.path.isdir("/proc") else []
     parents = {int(n): _parent(int(n)) for n in numbers if n.isdecimal()}
     ours = [root]
-    for pid in ours:  # it grows meanwhile
+    for pid in ours:  # the list grows meanwhile
         found = _process(pid)
         if found is not None:
             yield pid, found
@@ -233,7 +234,7 @@ def _process(pid: int) -> Process | None:
 
 def _lines(path: str) -> list[str]:
     """
-    Return the lines of a file, which may be gone or may never have been.
+    Return the lines of a file, which may not exist.
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -284,7 +285,7 @@ class Loss:
 
 class Span:
     """
-    From now on.
+    The time since its creation.
     """
 
     def __init__(self, watching: Watcher | None = None) -> None:
@@ -295,23 +296,24 @@ class Span:
         """
         Return the seconds that have passed, and how many of them were lost.
         """
-        # The clock first: what is lost after it is not counted in what it took.
+        # Read the clock first: time lost after that is not in the time that passed.
         took_s = time.monotonic() - self._first.at_s
         loss = Loss.between(self._first, Moment.now(self._watcher))
         return took_s, loss
 
     def check(self, limit_s: float) -> str:
         """
-        @return: what it took and what was lost, to be told.
-        @raise AssertionError: it took longer than that on a machine that worked.
+        Check that the time that passed, less the time lost, is below the bound.
+
+        @return: the time that passed and the time lost, for a report.
+        @raise AssertionError: it took longer than the bound on a running machine.
         """
         return judge(*self.now(), limit_s)
 
 
 class History:
     """
-    Looks again and again, in a thread, until it is ended: for what lies within a time
-    that is known only afterwards.
+    Samples in a thread, until it is ended, for periods that are known only afterwards.
     """
 
     def __init__(self) -> None:
@@ -329,14 +331,14 @@ class History:
 
     def end(self) -> None:
         """
-        Look no more.
+        Stop sampling.
         """
         self._over.set()
         self._thread.join()
 
     def check(self, began_s: float, ended_s: float, limit_s: float) -> str:
         """
-        L{Span.check}, of a time that is over, by C{time.monotonic}.
+        Do the same as L{Span.check} for a period that is over, by C{time.monotonic}.
         """
         within = [m for m in self._moments if began_s <= m.at_s <= ended_s]
         loss = Loss.between(within[0], within[-1]) if within else Loss(0, 0, 0)
@@ -345,7 +347,7 @@ class History:
 
 def judge(took_s: float, loss: Loss, limit_s: float) -> str:
     """
-    L{Span.check}, of these.
+    Do the same as L{Span.check} for these figures.
     """
     text = f"took {took_s:.2f} s, of which the machine lost {loss}"
     if took_s - loss.largest_s < limit_s:

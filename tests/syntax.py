@@ -1,5 +1,5 @@
 """
-Modules of the tree as syntax, for the laws that read it.
+Modules of the tree as syntax trees, for the laws that read them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Import(NamedTuple):
 
 def parsed(name: str, source: str, path: str = "") -> Module:
     """
-    Return a module made of some source.
+    Parse source text into a module.
     """
     path = path or name.replace(".", "/") + ".py"
     return Module(name, path, source, ast.parse(source, path))
@@ -68,7 +68,7 @@ def modules_in(*folders: str) -> list[Module]:
 
 def imports_of(module: Module, *, types: bool = False) -> Iterator[Import]:
     """
-    Yield what a module imports anywhere, inside of functions too.
+    Yield what a module imports anywhere, also inside of functions.
 
     @param types: whether imports under C{TYPE_CHECKING} count.
     """

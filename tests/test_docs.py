@@ -1,5 +1,5 @@
 """
-Tests of the documents: what they state agrees with the code.
+Tests that the documents agree with the code.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _DECISION_ROW = re.compile(r"^\| (\d+) \| \[(.+?)\]\((.+?)\) \| (.+) \|$", re.M)
 
 def examples() -> Iterator[tuple[bool, bytes, Message]]:
     """
-    The example frames of the protocol page.
+    Return the example frames of the protocol page.
 
     @return: for each, whether the client sends it, its JSON, and its protobuf.
     """
@@ -61,7 +61,7 @@ def examples() -> Iterator[tuple[bool, bytes, Message]]:
 
 def anchors(page: Path) -> set[str]:
     """
-    The anchors that GitHub makes of a page's headings.
+    Return the anchors that GitHub makes of a page's headings.
     """
     found = set()
     for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.M):
@@ -72,7 +72,7 @@ def anchors(page: Path) -> set[str]:
 
 def defined_in(name: str) -> set[str]:
     """
-    The functions, classes and methods that a file below C{wsmsg} defines.
+    Return the functions, classes and methods that a file below C{wsmsg} defines.
     """
     path = ROOT / "wsmsg" / name
     if not path.exists():
@@ -96,12 +96,13 @@ def _functions_of(scope: ast.Module | ast.ClassDef) -> set[str]:
 
 class TableTests(SynchronousTestCase):
     """
-    The tables that repeat the code.
+    Tables that repeat the code.
     """
 
     def test_tables(self) -> None:
         """
-        Errors, close codes and settings are those of the code, and each is explained.
+        Tables of errors, close codes and settings match the code, and each row is
+        explained.
         """
         for page in sorted(make_tables.DOCS.glob("*.md")):
             text = page.read_text()
@@ -120,8 +121,8 @@ class TableTests(SynchronousTestCase):
 
     def test_drift_is_seen(self) -> None:
         """
-        A default that differs from the code's is found, and so is a row that nobody
-        explained.
+        A default that differs from the code is found, and so is a row without an
+        explanation.
         """
         page = make_tables.regenerated("<!-- table: message -->\n<!-- end -->")
         self.assertIn("| `page` | `200` |", page)
@@ -149,7 +150,7 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_every_frame(self) -> None:
         """
-        Each frame has an example.
+        Every frame has an example.
         """
         shown: tuple[set[str], set[str]] = (set(), set())
         for by_client, as_json, _ in examples():

@@ -1,11 +1,10 @@
 """
-The wheel that an operator gets, built and installed into an environment of its own.
+Tests of the wheel that an operator installs, in an environment of its own.
 
-The wheel itself is installed as pip installs it; what it depends on is seen through
-a C{.pth} file in that environment, so that this takes seconds and no network.  (The
-line of a C{.pth} adds a folder and does not run that folder's own C{.pth} files, so
-the editable install of the tree stays out of sight.)  C{tox -e package} installs the
-dependencies too.
+The wheel itself is installed by pip; its dependencies are visible through a C{.pth}
+file in that environment, so that this takes seconds and no network. (The line of a
+C{.pth} adds a folder and does not run that folder's own C{.pth} files, so the editable
+install of the tree stays invisible.) C{tox -e package} installs the dependencies too.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 
 def run(*command: str | Path, cwd: Path) -> str:
     """
-    Run a command and return its output; it inherits nothing of this environment but the
-    PATH.
+    Run a command and return its output; it inherits only the PATH of this environment.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     done = subprocess.run(
@@ -56,7 +54,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 def build(folder: Path) -> Path:
     """
-    The wheel of a copy of the sources: what an old build left behind is not in it.
+    Build the wheel from a copy of the sources, so that the remains of an old build are
+    not in it.
     """
     source = folder / "source"
     leave = shutil.ignore_patterns("__pycache__", "dropin.cache")
@@ -75,7 +74,7 @@ def build(folder: Path) -> Path:
 
 def install(wheel: Path, folder: Path) -> Path:
     """
-    A clean environment with the wheel.
+    Create a clean environment with the wheel.
 
     @return: its folder of commands.
     """
@@ -108,7 +107,7 @@ class Installed(NamedTuple):
 @cache
 def installed() -> Installed:
     """
-    The wheel, built and installed once for each process of tests.
+    Return the installed wheel, built once for each process of tests.
     """
     folder = Path("wheel-tests").absolute()
     shutil.rmtree(folder, ignore_errors=True)
@@ -117,13 +116,13 @@ def installed() -> Installed:
     return Installed(folder, wheel, install(wheel, folder / "clean"))
 
 
-#: Libraries that come with another one, always.
+#: Libraries that other libraries always bring.
 COME_ALONG = {"cryptography", "txaio", "typing_extensions"}
 
 
 class RequirementTests(SynchronousTestCase):
     """
-    Packages that are installed together with the wheel.
+    The declared dependencies.
     """
 
     def test_libraries(self) -> None:
@@ -153,8 +152,8 @@ class WheelTests(SynchronousTestCase):
 
     def test_contents(self) -> None:
         """
-        The wheel has every module, every file beside them and the plugin, and
-        nothing of the tests.
+        The wheel has every module, every data file and the plugin, and none of the
+        tests.
         """
         with zipfile.ZipFile(installed().wheel) as archive:
             names = {n for n in archive.namelist() if ".dist-info/" not in n}
@@ -170,7 +169,7 @@ class WheelTests(SynchronousTestCase):
 
     def test_installed_is_used(self) -> None:
         """
-        It is the installed package that the other tests here look at.
+        The other tests of this class import the installed package, not the tree.
         """
         code = "import wsmsg; print(wsmsg.__file__)"
         where = run(installed().commands / "python", "-c", code, cwd=installed().folder)
@@ -186,7 +185,7 @@ class WheelTests(SynchronousTestCase):
 
     def test_twistd_knows_their_options(self) -> None:
         """
-        C{twistd connect --help} and C{twistd message --help} tell their options.
+        C{twistd connect --help} and C{twistd message --help} list their options.
         """
         for name in ("connect", "message"):
             told = run(

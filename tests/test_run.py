@@ -1,5 +1,6 @@
 """
-The runner counts what trial says, and believes it only where it adds up.
+Tests of the runner: it counts the results of trial, and rejects counts that do not add
+up.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from tests.run import (
 
 class SummaryTests(SynchronousTestCase):
     """
-    L{read_summary}.
+    Tests of L{read_summary}.
     """
 
     def test_all_passed(self) -> None:
         """
-        Tests that passed and tests that were skipped are told apart.
+        Passed and skipped tests are counted separately.
         """
         text = "Ran 41 tests in 1.0s\n\nPASSED (skips=1, successes=40)\n"
         self.assertEqual(read_summary(text, 0), Result(40, 0, 1))
@@ -55,21 +56,21 @@ class SummaryTests(SynchronousTestCase):
 
     def test_status(self) -> None:
         """
-        A run that says that all passed and exits badly has failed.
+        A run that reports success and exits with an error has failed.
         """
         text = "Ran 1 tests in 0s\n\nPASSED (successes=1)\n"
         self.assertEqual(read_summary(text, 1), Result(1, 1, 0))
 
     def test_lost_results(self) -> None:
         """
-        Tests that ran and have no result have failed.
+        Tests without a result have failed.
         """
         text = "Ran 5 tests in 0s\n\nPASSED (successes=3)\n"
         self.assertEqual(read_summary(text, 0), Result(3, 2, 0))
 
     def test_form(self) -> None:
         """
-        The closing line has the one form that a machine reads.
+        The closing line has its fixed format.
         """
         self.assertEqual(str(Result(12, 0, 3)), "12 passed, 0 failed, 3 skipped")
 
@@ -81,7 +82,7 @@ class StageTests(SynchronousTestCase):
 
     def test_every_file_has_one_stage(self) -> None:
         """
-        A test file is found though its folder has no C{__init__.py}, and once only.
+        A test file is found even if its folder has no C{__init__.py}, and only once.
         """
         root = Path(self.mktemp())
         for name in (
@@ -105,7 +106,7 @@ class StageTests(SynchronousTestCase):
 
     def test_overdue(self) -> None:
         """
-        A command that does not end is ended, and has failed.
+        A command that does not end is killed, and has failed.
         """
         command = ["sh", "-c", "cat /dev/zero > /dev/null; true"]
         [(_, status)] = run_together([Command(command, 0.1, live=False)])
@@ -114,7 +115,7 @@ class StageTests(SynchronousTestCase):
 
 class RealServersTests(SynchronousTestCase):
     """
-    L{real_servers}, where none is installed.
+    Tests of L{real_servers}, with none installed.
     """
 
     def _nothing_installed(self, **more: str) -> None:
@@ -123,7 +124,7 @@ class RealServersTests(SynchronousTestCase):
 
     def test_left_out(self) -> None:
         """
-        Tests are told that there is no server, so that they are left out.
+        If there is no server, the environment says so, and the tests are skipped.
         """
         self._nothing_installed()
         with real_servers() as told:

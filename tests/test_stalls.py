@@ -1,5 +1,5 @@
 """
-The measure of what a machine withholds, on a machine that is made to withhold it.
+Tests of the measure of lost time, on a machine that is made to stall.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.stalls import History, Loss, Moment, Span, Watcher, judge, watcher
 
-#: Never set.
+#: An event that is never set.
 _PAUSE = threading.Event()
 
 
@@ -34,12 +34,12 @@ def moment(
 
 class LossTests(SynchronousTestCase):
     """
-    L{Loss.between}, from what was counted.
+    Tests of L{Loss.between} with given counters.
     """
 
     def test_quiet(self) -> None:
         """
-        Nothing is lost if nothing was counted, however long it took.
+        Nothing is lost if no counter rose, however much time passed.
         """
         self.assertEqual(Loss.between(moment(1), moment(9)), Loss(0, 0, 0))
 
@@ -52,15 +52,15 @@ class LossTests(SynchronousTestCase):
 
     def test_stolen_from_all(self) -> None:
         """
-        Each process lost its share if all of two cores were at work.
+        With two busy cores each process lost its share.
         """
         last = moment(9, stolen=6.0, used=12.0, ours=12.0)
         self.assertEqual(Loss.between(moment(), last), Loss(0, 3.0, 0))
 
     def test_waited_for_strangers(self) -> None:
         """
-        Time that one of our processes waited for a core that strangers used is lost,
-        also if the process is new.
+        The time that one of our processes waited for a core used by other programs is
+        lost, also if the process is new.
         """
         first = moment(used=10, ours=2, waited={1: 0.5})
         last = moment(9, used=14, ours=3, waited={1: 1.0, 2: 1.5})
@@ -77,14 +77,14 @@ class LossTests(SynchronousTestCase):
 
     def test_largest(self) -> None:
         """
-        The three overlap: the largest alone counts.
+        The three measurements overlap, so only the largest counts.
         """
         self.assertEqual(Loss(0.5, 2.0, 1.0).largest_s, 2.0)
 
 
 class JudgeTests(SynchronousTestCase):
     """
-    L{judge}: a bound holds for what was not lost.
+    Tests of L{judge}: a bound holds for the time that was not lost.
     """
 
     def test_nothing_lost(self) -> None:
@@ -111,7 +111,7 @@ class JudgeTests(SynchronousTestCase):
 
 class WatcherTests(SynchronousTestCase):
     """
-    The real thing.
+    The real watcher process.
     """
 
     def setUp(self) -> None:
@@ -120,12 +120,12 @@ class WatcherTests(SynchronousTestCase):
 
     def until(self, condition: Callable[[], bool]) -> None:
         while not condition():
-            _PAUSE.wait(0.01)  # there is no event across processes
+            _PAUSE.wait(0.01)  # other processes have no event to wait for
 
     def test_stopped(self) -> None:
         """
-        While the watcher cannot run, time is lost, and it stays lost when it can; what
-        is counted is not more than what it was.
+        While the watcher cannot run, time is lost, and stays lost afterwards; no more
+        than the real time is counted.
         """
         span = Span(self.watcher)
         os.kill(self.watcher.pid, signal.SIGSTOP)
@@ -139,7 +139,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_quiet_moment(self) -> None:
         """
-        While the machine does its work about nothing is lost; such a moment comes.
+        While the machine is idle about nothing is lost; such a moment comes.
         """
         self.until(lambda: self.lost_in_a_moment_s() < 0.005)
 
@@ -152,7 +152,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_history(self) -> None:
         """
-        Time that was lost within a past span is subtracted; outside of the observed
+        Time that was lost within a past period is subtracted; outside of the observed
         time nothing counts as lost.
         """
         history = History()
@@ -181,7 +181,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_watcher_ended(self) -> None:
         """
-        A watcher that is gone is an error, not a loss without end.
+        A dead watcher is an error, not an endless loss.
         """
         os.kill(self.watcher.pid, signal.SIGKILL)
         with self.assertRaises(RuntimeError):
@@ -189,7 +189,7 @@ class WatcherTests(SynchronousTestCase):
 
     def test_ends_with_the_test(self) -> None:
         """
-        A watcher ends when the process that began it is gone.
+        A watcher ends when the process that started it is gone.
         """
         code = (
             "import os, tests.stalls as s; w = s.Watcher();"

@@ -1,5 +1,5 @@
 """
-The files in C{deploy/compose}, as far as they can be checked without containers.
+Tests of the files in C{deploy/compose}, as far as they need no containers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SETTINGS = COMPOSE / "wsmsg.toml"
 SERVERS = {"kafka", "mongo", "redis"}
 DAEMONS = {"connect", "message"}
 
-#: Of those that a service of the Compose specification may have, the ones in use.
+#: The keys in use of those that a service of the Compose specification may have.
 SERVICE_KEYS = {
     "build",
     "command",
@@ -51,7 +51,8 @@ class ComposeTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """
-        The file has only keys that Compose knows; an installed Compose accepts it.
+        The file has only keys of the Compose specification; an installed Compose
+        accepts it.
         """
         self.assertLessEqual(set(self.file), {"name", "x-wsmsg", "services", "volumes"})
         for name, service in self.services.items():
@@ -78,7 +79,7 @@ class ComposeTests(SynchronousTestCase):
     def test_images(self) -> None:
         """
         The servers' images are the official ones, with a version; Kafka's version is
-        the one that the tests run with.
+        the tested one.
         """
         images = {name: self.services[name]["image"] for name in SERVERS}
         for image in images.values():
@@ -89,7 +90,7 @@ class ComposeTests(SynchronousTestCase):
 
     def test_only_loopback(self) -> None:
         """
-        Nothing is published beyond this machine.
+        Ports are published on loopback only.
         """
         for name, service in self.services.items():
             for port in service.get("ports", []):
@@ -149,7 +150,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_backends(self) -> None:
         """
-        The daemons use the servers that Compose starts, by their names there, and
+        The daemons use the servers that Compose starts, by their host names, and
         Connect finds every Message.
         """
         connect = load_settings(ConnectSettings, Sources(file=SETTINGS))

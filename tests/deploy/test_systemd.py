@@ -1,5 +1,5 @@
 """
-The units in C{deploy/systemd}, and the notifications to systemd.
+Tests of the units in C{deploy/systemd}, and of the notifications to systemd.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UnitTests(TestCase):
         for name in ("wsmsg.target", "wsmsg-connect@.socket"):
             shutil.copy(UNITS / name, folder)
         for name in ("wsmsg-connect@.service", "wsmsg-message@.service"):
-            # systemd looks whether the program is there.
+            # systemd checks that the program exists.
             text = (UNITS / name).read_text()
             self.assertIn(f"ExecStart={PREFIX}/twistd ", text)
             text = text.replace(f"{PREFIX}/twistd", sys.executable)
@@ -110,7 +110,7 @@ class UnitTests(TestCase):
 
 class NotifyTests(TestCase):
     """
-    L{Notify}.
+    Tests of L{Notify}.
     """
 
     def setUp(self) -> None:
@@ -158,7 +158,7 @@ class NotifyTests(TestCase):
 
     def test_lost(self) -> None:
         """
-        A lost dependency shows in the unit's status, and READY is not sent twice.
+        A lost dependency appears in the unit's status, and READY is not sent twice.
         """
         self.health.started()
         self.notify()
@@ -171,7 +171,7 @@ class NotifyTests(TestCase):
 
     def test_watchdog(self) -> None:
         """
-        The watchdog is fed at half of its interval while the reactor runs.
+        The watchdog is notified at half of its interval while the reactor runs.
         """
         self.environ["WATCHDOG_USEC"] = "4000000"
         notify = self.notify()
@@ -185,7 +185,7 @@ class NotifyTests(TestCase):
 
     def test_watchdog_of_another(self) -> None:
         """
-        A watchdog that systemd set for another process is not fed.
+        The watchdog of another process is not notified.
         """
         self.environ.update(WATCHDOG_USEC="4000000", WATCHDOG_PID="8")
         self.notify()
@@ -193,7 +193,7 @@ class NotifyTests(TestCase):
 
     def test_reload_and_stop(self) -> None:
         """
-        systemd receives the begin and the end of a reload, and the begin of a stop.
+        systemd is notified when a reload begins and ends, and when a stop begins.
         """
         self.health.started()
         notify = self.notify()

@@ -1,6 +1,6 @@
 """
-Tests with real servers: Kafka, MongoDB's protocol, Redis.  They are in this folder, so
-that they are a stage of their own (C{make test-stack}, and the last of C{make test})::
+Tests with real servers: Kafka, MongoDB's protocol, Redis. The folder is a stage of its
+own (C{make test-stack}, and the last stage of C{make test})::
 
     from tests.stack.servers import mongo_url, needs, own_mongo, unique
 
@@ -12,11 +12,11 @@ that they are a stage of their own (C{make test-stack}, and the last of C{make t
         async def test_killed(self):
             server = await own_mongo(self)      # on free ports, for this test alone
             server.kill()
-            await server.start()                # with what it had kept
+            await server.start()                # with its data
 
-The servers are those of C{tests/run.py}, which starts them for its stage; or, when
-trial is run by itself, those that C{make stack-up} started.  Where they are missing the
-tests are skipped, or fail where C{WSMSG_STACK=required}.  The shared ones may not be
-killed or wiped: take names from C{unique}, and C{own_kafka}, C{own_mongo},
-C{own_redis} for what a test breaks.
+C{tests/run.py} starts the servers for its stage; when trial runs by itself, the tests
+use those that C{make stack-up} started. If a server is missing its tests are skipped,
+or fail with C{WSMSG_STACK=required}. Tests may not kill or wipe the shared servers:
+they take names from C{unique}, and use C{own_kafka}, C{own_mongo}, C{own_redis} for
+what they break.
 """

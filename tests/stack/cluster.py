@@ -15,7 +15,7 @@ _PARTITIONS = 8
 
 class Cluster(Installation):
     """
-    As many of each as wanted, which know of each other by the registry alone.
+    Several Messages and Connects that find each other through the registry alone.
 
     @ivar messages: the Messages.
     @ivar connects: the Connects.

@@ -2,11 +2,11 @@
 Addresses of the real servers: shared ones, and servers of one test.
 
 The environment has the addresses of the shared servers, C{WSMSG_STACK_KAFKA=host:port}
-and so on (see C{python -m tools.stack env}).  An empty variable means that there is no
-such server; without the variable, the server is looked for at its default port.
+and so on (see C{python -m tools.stack env}). An empty variable means that there is no
+such server; a missing one, that the server is expected at its usual port.
 
-Each server with users has L{USER} who may do everything, L{GUEST} who may do nothing,
-and in Redis L{READER}; all have the L{PASSWORD}.
+Every server with users has L{USER} with all rights, L{GUEST} with none, and in Redis
+L{READER}; all have the L{PASSWORD}.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _LISTENERS = {
 
 def needs(*names: str) -> Callable[[C], C]:
     """
-    The tests of this class need these servers: C{kafka}, C{mongo}, C{redis}.
+    Skip the tests of this class without these servers: C{kafka}, C{mongo}, C{redis}.
     """
 
     def decorate(case: C) -> C:
@@ -76,35 +76,36 @@ def needs(*names: str) -> Callable[[C], C]:
 
 def kafka_address() -> str:
     """
-    C{host:port}: without encryption or login; clients may do everything.
+    Return C{host:port} without TLS, for anonymous clients with all rights.
     """
     return _address("kafka")
 
 
 def kafka_sasl_address() -> str:
     """
-    C{host:port}: SASL_PLAINTEXT with PLAIN, for L{USER} and L{GUEST}.
+    Return C{host:port} for SASL_PLAINTEXT with PLAIN, for L{USER} and L{GUEST}.
     """
     return _address("kafka_sasl")
 
 
 def kafka_ssl() -> tuple[str, Path]:
     """
-    C{host:port} and the file of the trusted authority (C{ssl.ca.location}).
+    Return C{host:port} and the file of the trusted authority (C{ssl.ca.location}).
     """
     return _address("kafka_ssl"), _certificate("kafka")
 
 
 def mongo_url(database: str = "") -> str:
     """
-    C{mongodb://host:port/database}.
+    Return C{mongodb://host:port/database}.
     """
     return f"mongodb://{_address('mongo')}/{database}"
 
 
 def redis_url(user: str = "") -> str:
     """
-    C{redis://host:port}, with the name and the password of a user where one is given.
+    Return C{redis://host:port}, with the name and the password of a user if one is
+    given.
     """
     who = f"{user}:{PASSWORD}@" if user else ""
     return f"redis://{who}{_address('redis')}"
@@ -112,15 +113,14 @@ def redis_url(user: str = "") -> str:
 
 def redis_tls() -> tuple[str, Path]:
     """
-    C{host:port} and the file of the trusted authority.
+    Return C{host:port} and the file of the trusted authority.
     """
     return _address("redis_tls"), _certificate("redis")
 
 
 def unique(what: str = "test") -> str:
     """
-    Make a name that no other test uses: for a topic, a group, a database or a key
-    prefix.
+    Return a name that no other test has: of a topic, a group, a database; a key prefix.
     """
     return f"{what}-{secrets.token_hex(6)}"
 
@@ -129,12 +129,11 @@ class Own(Generic[S]):
     """
     A server for one test, on free ports, with a directory outside of the tree.
 
-    Slow methods run in a thread and return a L{Deferred}; a test on asyncio alone may
-    use C{await asyncio.to_thread(own.server.up)} and so on.
+    Slow operations run in a thread and return a L{Deferred}; a test on asyncio alone
+    uses C{await asyncio.to_thread(own.server.up)} and so on.
 
-    @ivar server: with C{address}, C{ports}, C{options}, C{log}, and C{certificate} or
-    C{url}
-        if the kind has them.
+    @ivar server: with its C{address}, C{ports}, C{options}, C{log}, and the fields of
+        its kind: C{certificate}, C{url}.
     """
 
     def __init__(self, kind: Callable[..., S], *options: str) -> None:
@@ -149,20 +148,21 @@ class Own(Generic[S]):
 
     def start(self) -> Deferred[None]:
         """
-        Start the server with its data, at its former ports; fires when a write by a
-        client has succeeded.
+        Start the server with its data, at the same ports.
+
+        @return: a Deferred that fires when an operation of a client has succeeded.
         """
         return deferToThread(self.server.up, detached=False)
 
     def stop(self) -> Deferred[None]:
         """
-        Stop the server.
+        Stop the server cleanly.
         """
         return deferToThread(self.server.stop)
 
     def kill(self) -> None:
         """
-        Send SIGKILL; returns when the process is gone.
+        Send SIGKILL, and return when the process is gone.
         """
         self.server.kill()
 
@@ -177,7 +177,7 @@ class Own(Generic[S]):
 
     def remove(self) -> None:
         """
-        Stop the server and remove its directory.
+        End the server and remove its data.
         """
         self.server.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -197,7 +197,7 @@ async def own_redis(case: SynchronousTestCase, *options: str) -> Own[Redis]:
     """
     Start a Redis for this test.
 
-    @param options: as on its command line, each word by itself.
+    @param options: words of its command line.
     """
     return await _started(case, _own(Redis, *options))
 

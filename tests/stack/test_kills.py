@@ -1,6 +1,6 @@
 """
-Two Messages and two Connects on the real servers, killed one after the other: P1 to P5
-and P9 as on one machine.
+Tests of two Messages and two Connects on the real servers, killed one after the other:
+promises P1 to P5 and P9 hold as on one machine.
 
 C{WSMSG_FAULTS=long} kills more often.
 """
@@ -19,11 +19,11 @@ from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
 from tests.stalls import Span
 
-#: Of the brokers of these tests, for members of groups.
+#: The session timeout of group members at the brokers of these tests.
 SESSION_S = 2
-#: How much longer the takeover may take.
+#: Seconds that the takeover may take beyond it.
 _MORE_S = 1
-#: A machine that lost less of such a while was there.
+#: A machine that lost less than this during such a period was running.
 _WHOLE_S = 0.3
 _ATTEMPTS = 4
 _ROUNDS = 10 if os.environ.get("WSMSG_FAULTS") == "long" else 2
@@ -37,7 +37,7 @@ class ClusterKillTests(LoadTestCase):
 
     def test_each_in_turn(self) -> Deferred[None]:
         """
-        Each of the four is killed with SIGKILL under load and started again.
+        Each of the four daemons is killed with SIGKILL under load and started again.
         """
         cluster = Cluster()
 
@@ -51,12 +51,12 @@ class ClusterKillTests(LoadTestCase):
 
     def test_failover(self) -> Deferred[None]:
         """
-        While a Message is dead the other takes over what it had accepted: nobody waits
-        longer for it than the group's session timeout and a second.
+        While a Message is dead the other one takes over what it had accepted: no
+        message waits longer than the group's session timeout and a second.
 
-        A machine that stands still meanwhile shows little of that, and the Message is
-        killed once more, whatever the others waited; where it is never there for long
-        enough, each of the times is held to the bound, less what was lost.
+        If the machine stalls meanwhile, the measurement proves little and the Message
+        is killed once more, whatever the others waited. If no period is free of stalls,
+        each of them is checked against the bound, less what the machine lost.
         """
         cluster = Cluster()
 
@@ -72,8 +72,8 @@ class ClusterKillTests(LoadTestCase):
 
     async def timed_kills(self, message: DaemonProcess) -> list[tuple[float, float]]:
         """
-        Return the times at which it was killed and was back: the first pair during
-        which the machine did not stand still, or all pairs if there is none.
+        Return the times of the kill and the return: the first pair during which the
+        machine did not stall, or all pairs if there is none.
         """
         times = []
         for _ in range(_ATTEMPTS):
@@ -86,7 +86,7 @@ class ClusterKillTests(LoadTestCase):
 
     async def kill_for_long(self, message: DaemonProcess) -> None:
         """
-        Kill it for longer than the group waits for it.
+        Kill a Message for longer than the group's session timeout.
         """
         await asyncio.sleep(3)
         await message.kill()
@@ -96,7 +96,7 @@ class ClusterKillTests(LoadTestCase):
 
     async def kill_one(self, daemon: DaemonProcess, load: Load) -> None:
         """
-        Kill it, and have it back after a while in which the others do its work.
+        Kill a daemon, and restart it after a time in which the others do its work.
         """
         await daemon.kill()
         killed_s = time.monotonic()

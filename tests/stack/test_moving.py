@@ -1,5 +1,5 @@
 """
-C{wsmsg export} and C{wsmsg import} between the embedded store and MongoDB.
+Tests of C{wsmsg export} and C{wsmsg import} between the embedded store and MongoDB.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wsmsg.settings.urls.mongo import read_mongo_url
 @needs("mongo")
 class ToMongoTests(Folder):
     """
-    From one machine to many, and back.
+    Moving from one machine to several, and back.
     """
 
     def setUp(self) -> None:
@@ -27,7 +27,7 @@ class ToMongoTests(Folder):
 
     def drop(self) -> None:
         """
-        Leave nothing of the database.
+        Drop the database.
         """
         url = read_mongo_url(self.url)
         with client(url) as asked:
@@ -35,8 +35,8 @@ class ToMongoTests(Folder):
 
     def test_killed_and_again(self) -> None:
         """
-        An import into MongoDB that was killed in the middle is finished by the next;
-        the store has the counts and the hash of the one that was exported.
+        The next import into MongoDB finishes one that was killed; the store then has
+        the counts and the hash of the exported one.
         """
         self.stored(1500, conversations=4)
         out = self.export()
@@ -47,7 +47,7 @@ class ToMongoTests(Folder):
             stdin=subprocess.PIPE,
         )
         assert process.stdin is not None
-        # More than a pipe holds, so a part of it was read.
+        # More than a pipe holds, so a part of it has been read.
         process.stdin.write(whole[: len(whole) // 2])
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -67,7 +67,7 @@ class ToMongoTests(Folder):
 
     def test_nothing_there(self) -> None:
         """
-        A database that has no store is told, without its password.
+        A database without a store is reported, without its password.
         """
         url = self.url.replace("mongodb://", "mongodb://me:secret@")
         told = self.bad("export", "--store", url, self.file)

@@ -1,5 +1,5 @@
 """
-Processes known by their pid files, and servers that cannot be started.
+Tests of processes with pid files, and of servers that cannot be started.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STUBBORN = "trap '' TERM; echo up; while :; do read -r _ < /dev/zero; done"
 
 class ProcessTests(SynchronousTestCase):
     """
-    L{Process}.
+    Tests of L{Process}.
     """
 
     def setUp(self) -> None:
@@ -47,7 +47,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_found_again(self) -> None:
         """
-        Whoever comes later finds it by its pid file, and can end it.
+        A later command finds the process by its pid file, and can end it.
         """
         pid = self._start("sleep", "60")
         later = self._process()
@@ -58,7 +58,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_another_with_its_pid(self) -> None:
         """
-        A process that only has the pid of one that is gone is not touched.
+        Another process that has reused the pid is left alone.
         """
         stranger = subprocess.Popen(["sleep", "60"])
         self.addCleanup(stranger.wait)
@@ -71,7 +71,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_spoiled_pid_file(self) -> None:
         """
-        A pid file with anything else in it names no process.
+        A pid file with other content names no process.
         """
         self.pid_file.write_text("what")
         self.assertIsNone(self.process.pid)
@@ -79,7 +79,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_stubborn(self) -> None:
         """
-        A process that does not end when asked to is killed.
+        A process that ignores SIGTERM is killed.
         """
         self._start("bash", "-c", STUBBORN)
         while "up" not in self.process.log_end():
@@ -89,7 +89,8 @@ class ProcessTests(SynchronousTestCase):
 
     def test_ended_by_itself(self) -> None:
         """
-        The end of one that ends by itself is noticed, and its last words are kept.
+        The end of a process that exits by itself is detected, and its last output is
+        kept.
         """
         self._start("sh", "-c", "echo last words; exec sleep 0.05")
         self.assertTrue(self.process.ended(10))
@@ -98,7 +99,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_suspended(self) -> None:
         """
-        One that was suspended can still be ended.
+        A suspended process can be ended.
         """
         pid = self._start("sleep", "60")
         self.process.suspend()
@@ -109,7 +110,7 @@ class ProcessTests(SynchronousTestCase):
 
 class StackTests(SynchronousTestCase):
     """
-    Messages to people when something is missing or in the way.
+    Error messages when a program or a port is missing.
     """
 
     def setUp(self) -> None:
@@ -121,7 +122,7 @@ class StackTests(SynchronousTestCase):
 
     def test_not_installed(self) -> None:
         """
-        A server that is not installed is named, with what to do.
+        The error names a server that is not installed, and the remedy.
         """
         with self.assertRaises(StackError) as caught:
             self._stack().up(["kafka", "mongo"])
@@ -132,7 +133,7 @@ class StackTests(SynchronousTestCase):
 
     def test_port_in_use(self) -> None:
         """
-        A port that somebody else has is named.
+        The error names a port that another process has.
         """
         stack = self._stack()
         stack.take_free_ports()
@@ -146,7 +147,8 @@ class StackTests(SynchronousTestCase):
 
     def test_dies(self) -> None:
         """
-        A server that ends instead of being ready is told, with the end of its log.
+        A server that exits instead of becoming ready is reported with the end of its
+        log.
         """
         stack = self._stack()
         stack.take_free_ports()
@@ -161,7 +163,7 @@ class StackTests(SynchronousTestCase):
 
     def test_repeated(self) -> None:
         """
-        All commands can be given twice, and mean the same servers by their ports.
+        All commands can be repeated, and find the same servers by their ports.
         """
         data = self.folder / "data"
         command = [sys.executable, "-m", "tools.stack", "--data", str(data)]
@@ -197,8 +199,8 @@ class StackTests(SynchronousTestCase):
 
     def test_kind_of_mongo(self) -> None:
         """
-        The server that is compiled is used once it is there, unless another is chosen;
-        a choice that there is not is told.
+        The compiled server is used once it exists, unless another is chosen; an unknown
+        choice is an error.
         """
         cache = self.folder / "cache"
         self.patch(os, "environ", {**os.environ, "WSMSG_STACK_MONGO_KIND": ""})
@@ -216,7 +218,7 @@ class StackTests(SynchronousTestCase):
 
     def test_no_compiler(self) -> None:
         """
-        The wheel is installed where there is no compiler.
+        The wheel is installed if there is no compiler.
         """
         empty = {"PATH": "/nonexistent", "WSMSG_STACK_MONGO_KIND": ""}
         self.patch(os, "environ", {**os.environ, **empty})
@@ -224,7 +226,7 @@ class StackTests(SynchronousTestCase):
 
     def test_unknown_server(self) -> None:
         """
-        A server that there is not is told, with those that there are.
+        An unknown server is an error that lists the known ones.
         """
         command = [sys.executable, "-m", "tools.stack", "up", "mysql"]
         with self.assertRaises(StackError) as caught:

@@ -1,5 +1,5 @@
 """
-The servers of the stack, and what other tests take for granted of them.
+Tests of the test servers themselves, and of what other tests assume about them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def produce(settings: Settings, topic: str) -> KafkaError | None:
     """
     Produce a record.
 
-    @return: why it was not acknowledged.
+    @return: the error, or None once it is acknowledged.
     """
     errors: list[KafkaError | None] = []
     common = {"log_level": 0, "message.timeout.ms": LIMIT_S * 1000}
@@ -101,7 +101,7 @@ class KafkaTests(TestCase):
 
     async def test_tls(self) -> None:
         """
-        A client that believes the certificate can produce with TLS.
+        A client that trusts the certificate can produce over TLS.
         """
         topic = await deferToThread(make_topic)
         address, authority = kafka_ssl()
@@ -114,7 +114,7 @@ class KafkaTests(TestCase):
 
     async def test_unknown_topic(self) -> None:
         """
-        A topic is not made by being used.
+        Using a topic does not create it.
         """
         settings: Settings = {"bootstrap.servers": kafka_address()}
         refused = await deferToThread(produce, settings, unique("missing"))
@@ -122,7 +122,7 @@ class KafkaTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        A broker that was killed comes back at its port with what it had.
+        A broker that was killed comes back at its port with its data.
         """
         own = await own_kafka(self)
         config: Settings = {"bootstrap.servers": own.address, "log_level": 0}
@@ -146,7 +146,7 @@ class MongoTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        Acknowledged documents are there after SIGKILL.
+        Acknowledged documents survive SIGKILL.
         """
         own = await own_mongo(self)
         with MongoClient[dict[str, int]](own.server.url) as client:
@@ -159,7 +159,8 @@ class MongoTests(TestCase):
 
     async def test_users(self) -> None:
         """
-        Only who has the rights can write; who has no or a wrong password is refused.
+        Only a user with rights can write; missing rights and a wrong password are
+        refused.
         """
         own = await own_mongo(self, with_users=True)
         good = own.server.url
@@ -175,7 +176,7 @@ class MongoTests(TestCase):
 
     async def test_tls(self) -> None:
         """
-        With TLS only who speaks TLS is heard.
+        A server with TLS refuses clients without it.
         """
         own = await own_mongo(self, with_tls=True)
         self.assertIsNone(await deferToThread(self._insert, own.server.url))
@@ -184,7 +185,7 @@ class MongoTests(TestCase):
 
     async def test_shared(self) -> None:
         """
-        The shared server takes documents.
+        The shared server stores documents.
         """
         self.assertIsNone(await deferToThread(self._insert, mongo_url()))
 
@@ -201,7 +202,7 @@ class MongoTests(TestCase):
 
 async def ask(address: str, *commands: str) -> list[str]:
     """
-    Return the answer of Redis, line by line.
+    Send a command to Redis, and return the answer line by line.
     """
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), LIMIT_S) as s:
@@ -222,7 +223,7 @@ class RedisTests(TestCase):
 
     async def test_users(self) -> None:
         """
-        The reader may read, the guest may do nothing, a wrong password is refused.
+        The reader may read, the guest may do nothing, and a wrong password is refused.
         """
         address = redis_url().removeprefix("redis://")
         key = unique("key")
@@ -237,7 +238,7 @@ class RedisTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        Acknowledged values are there after SIGKILL.
+        Acknowledged values survive SIGKILL.
         """
         own = await own_redis(self)
         self.assertEqual(await ask(own.address, "SET kept 7"), ["+OK"])
@@ -249,7 +250,7 @@ class RedisTests(TestCase):
 
     async def test_read_only(self) -> None:
         """
-        A replica of nobody is read-only, and is told from one that does not run.
+        A replica without a master is read-only, and answers so.
         """
         own = await own_redis(self, "--replicaof", "127.0.0.1 1")
         said = await ask(own.address, "SET a 1")
@@ -257,14 +258,14 @@ class RedisTests(TestCase):
 
     async def test_full(self) -> None:
         """
-        A server that is full refuses writes.
+        A full server refuses writes.
         """
         own = await own_redis(self, "--maxmemory", "1")
         self.assertRegex((await ask(own.address, "SET a 1"))[0], "^-OOM")
 
     async def test_tls(self) -> None:
         """
-        With the certificate's authority it can be asked by TLS.
+        A client that trusts the authority can connect over TLS.
         """
         address, authority = redis_tls()
         self.assertTrue(Path(authority).exists())
@@ -277,7 +278,7 @@ class RedisTests(TestCase):
 
     async def test_suspended(self) -> None:
         """
-        A server that is suspended takes a connection and never answers.
+        A suspended server accepts connections and never answers.
         """
         own = await own_redis(self)
         own.suspend()

@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of the journal in a real Kafka.
 """

@@ -1,5 +1,5 @@
 """
-Places for Kafka journals in tests: each test has a topic and a group of its own.
+Places for the Kafka journal: a topic and a group of the test's own.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from wsmsg.message.journal.kafka.journal import KafkaJournal
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import parse_address
 
-#: With the types that mypy cannot see in a module.
+#: Aliases with types, which mypy cannot see in a module.
 REACTOR: Any = reactor
 
 
 def soon(failures: int) -> float | None:
     """
-    A retry policy that does not wait long.
+    Return a retry policy with short waits.
     """
     return 0.05
 
@@ -32,7 +32,8 @@ def kafka_place(
     address: str = "", content_bytes: int = 262_144, **settings: Any
 ) -> KafkaPlace:
     """
-    A place that no other test has, made by who comes first.
+    Return a place with a topic and a group that no other test has; its first user
+    creates them.
     """
     topic = unique("messages")
     given: dict[str, Any] = {
@@ -53,7 +54,7 @@ def kafka_place(
 
 def kafka_journal_at(place: KafkaPlace) -> KafkaJournal:
     """
-    A journal on the test's reactor, not yet started.
+    Return a journal on the test's reactor, not started.
     """
     dependency = Dependency("journal", REACTOR)
     return KafkaJournal(place, REACTOR, retry=soon, dependency=dependency)
@@ -78,8 +79,8 @@ class KafkaJournalPlace:
 
     async def kill(self) -> KafkaJournal:
         """
-        Nothing more is committed: the group is left as when the process is gone, only
-        without the wait for its session to end.
+        Stop committing: the group is left as by a killed process, without the wait for
+        its session to end.
         """
         assert self._last is not None
         self._last._partitions.revoke(self._last._partitions.positions())
@@ -89,13 +90,13 @@ class KafkaJournalPlace:
 
 def classic(test: TestCase) -> KafkaJournalPlace:
     """
-    With the older group protocol.
+    Return a place with the older group protocol.
     """
     return KafkaJournalPlace(test, group_protocol="classic")
 
 
 def consumer(test: TestCase) -> KafkaJournalPlace:
     """
-    With that of KIP-848.
+    Return a place with the group protocol of KIP-848.
     """
     return KafkaJournalPlace(test, group_protocol="consumer")

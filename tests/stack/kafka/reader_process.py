@@ -3,7 +3,7 @@ A process that reads a Kafka journal and settles nothing, to be killed::
 
     python -m tests.stack.kafka.reader_process host:port topic SETTINGS_AS_JSON
 
-It writes a line for each record that it read: its partition and its offset.
+It prints a line for each record that it reads: its partition and its offset.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wsmsg.settings.urls.address import parse_address
 
 def main(address: str, topic: str, settings: str) -> None:
     """
-    Until killed.
+    Read until the process is killed.
     """
     asyncioreactor.install()
     from twisted.internet import reactor

@@ -1,5 +1,5 @@
 """
-Tests of the journal while a broker is killed or hangs under load.
+Tests that acknowledged records survive while a broker is killed or hangs under load.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from wsmsg.message.journal.kafka.journal import KafkaJournal
 from wsmsg.model import Message
 
 _DELIVERY_S = 1.5
-#: The library looks once a second for what was not delivered in time.
+#: The library checks for expired deliveries once a second.
 _LOOKS_S = 1.5
-#: From the time that the broker serves again.
+#: Seconds from the time that the broker serves again.
 _BACK_S = 2.0
 _AT_ONCE = 3
 
 
 def state_of(journal: KafkaJournal, *, up: bool) -> Deferred[None]:
     """
-    Fires when the journal is up, or is not.
+    Return a Deferred that fires when the journal is up, or down.
     """
     there: Deferred[None] = Deferred()
 
@@ -47,7 +47,7 @@ def state_of(journal: KafkaJournal, *, up: bool) -> Deferred[None]:
 @attrs.define
 class Talk:
     """
-    One conversation in which somebody speaks on and on, and what became of it.
+    A conversation with messages sent without a pause, and the result of each.
     """
 
     sender: int
@@ -60,7 +60,7 @@ class Talk:
 
     async def go_on(self) -> None:
         """
-        Until it is over: some at once, a little later the next.
+        Send some messages at once, wait a little, and repeat until stopped.
         """
         while not self.over:
             began = time.monotonic()
@@ -85,14 +85,14 @@ class Talk:
 
 class BrokerUnderLoadTests(KafkaCase):
     """
-    Four conversations without a pause, all read and settled meanwhile.
+    Four conversations without a pause, read and settled at the same time.
     """
 
     timeout = 300
 
     async def loaded(self) -> None:
         """
-        A broker, a journal on it, talks in it, and who reads them.
+        Start a broker, a journal on it, conversations, and their reader.
         """
         self.broker: Own[Kafka] = await own_kafka(self)
         self.history = History()
@@ -119,7 +119,7 @@ class BrokerUnderLoadTests(KafkaCase):
                 key = (e.message.sender, e.message.client_id)
                 if key not in self.places:
                     self.read[key[0]].append(key[1])
-                # Read again it may be, but it is there once.
+                # A record may be read again, but it is in the log once.
                 here = self.places.setdefault(key, (e.partition, e.offset))
                 self.assertEqual(here, (e.partition, e.offset))
             self.made.commit({e.partition: e.offset + 1 for e in entries})
@@ -130,7 +130,8 @@ class BrokerUnderLoadTests(KafkaCase):
 
     def more(self) -> Deferred[None]:
         """
-        Fires when of each talk a hundred more were read.
+        Return a Deferred that fires when a hundred more messages of each conversation
+        were read.
         """
         wanted = {sender: len(read) + 100 for sender, read in self.read.items()}
         reached: Deferred[None] = Deferred()
@@ -141,7 +142,8 @@ class BrokerUnderLoadTests(KafkaCase):
 
     async def ended(self) -> None:
         """
-        End the talks; what was accepted was read, each talk in its order.
+        End the conversations, and check that every accepted message was read in its
+        order.
         """
         for talk in self.talks:
             talk.over = True
@@ -165,7 +167,7 @@ class BrokerUnderLoadTests(KafkaCase):
 
     def all_read(self) -> bool:
         """
-        Return whether every accepted record was read.
+        Tell whether every accepted message was read.
         """
         return all(
             (talk.sender, client_id) in self.places
@@ -175,8 +177,8 @@ class BrokerUnderLoadTests(KafkaCase):
 
     async def test_killed(self) -> None:
         """
-        A broker that is killed twice loses nothing that was acknowledged, and the
-        journal is up again soon after it serves.
+        No acknowledged message is lost if a broker is killed twice, and the journal is
+        up again soon after the broker serves.
         """
         await self.loaded()
         for _ in range(2):
@@ -191,8 +193,8 @@ class BrokerUnderLoadTests(KafkaCase):
 
     async def test_suspended(self) -> None:
         """
-        A broker that hangs is told as lost, with the reason, and is up soon after it
-        goes on; nothing that was acknowledged is lost.
+        A broker that hangs is reported as lost, with the reason, and the journal is up
+        soon after it resumes; no acknowledged message is lost.
         """
         await self.loaded()
         self.broker.suspend()

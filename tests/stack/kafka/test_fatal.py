@@ -1,5 +1,5 @@
 """
-A producer that the client library declares dead.
+Tests of a producer that the client library declares dead.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from wsmsg.errors import Unavailable
 @needs("kafka")
 class FatalTests(KafkaCase):
     """
-    Real brokers cannot be brought to cause one at will: the error comes as the
-    library tells it, the broker and all else are real.
+    Fatal errors of a producer. A real broker cannot be made to cause one at will, so
+    the test raises the library's error; the broker and all else are real.
     """
 
     async def test_rebuilt(self) -> None:
         """
-        Records in flight are refused, a new producer replaces the dead one, and every
-        accepted record is there once and in order.
+        Sends in flight are refused, a new producer replaces the dead one, and what was
+        accepted is in the log once and in order.
         """
         journal = await self.opened(kafka_place(partitions=1))
         await journal.append([sent(1)])
@@ -43,7 +43,8 @@ class FatalTests(KafkaCase):
         await journal.append([sent(4)])
         await journal.append([sent(5)])
         read = [m for m in messages(await read_all(journal, 3)) if m != sent(2)]
-        # What was refused may be in the log all the same, as a repeat is told there.
+        # A refused record may be in the log all the same: its repeat is recognised
+        # there.
         if len(read) < 3:
             read += messages(await read_all(journal, 3 - len(read)))
         self.assertEqual(read, [sent(1), sent(4), sent(5)])

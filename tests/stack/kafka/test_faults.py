@@ -1,5 +1,5 @@
 """
-Tests of the Kafka journal when Kafka or its content is not as it should be.
+Tests of the Kafka journal with faults of Kafka and of the records in it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from wsmsg.rpc.record_pb2 import Record
 
 class KafkaCase(TestCase):
     """
-    Journals that end with the test.
+    Base class with journals that stop with the test.
     """
 
     timeout = 300
@@ -62,7 +62,9 @@ class KafkaCase(TestCase):
 
     def refused(self, place: KafkaPlace) -> Deferred[str]:
         """
-        Start a journal that does not come up; fires with the reason in the log.
+        Start a journal that cannot come up.
+
+        @return: a Deferred that fires with the reason in the log.
         """
         made = self.journal(place)
         told: Deferred[str] = Deferred()
@@ -87,7 +89,7 @@ class KafkaCase(TestCase):
 
 class _Silent(Protocol):
     """
-    Accepts, and never answers.
+    A server that accepts connections and never answers.
     """
 
     open: ClassVar[dict[Protocol, Deferred[None]]] = {}
@@ -101,7 +103,7 @@ class _Silent(Protocol):
     @classmethod
     async def all_gone(cls) -> None:
         """
-        End those that are open.
+        Close the open connections.
         """
         for each, gone in list(cls.open.items()):
             each.transport.abortConnection()  # type: ignore[union-attr]
@@ -111,7 +113,7 @@ class _Silent(Protocol):
 @needs("kafka")
 class RecordTests(KafkaCase):
     """
-    Records that others wrote.
+    Records that other programs wrote.
     """
 
     async def written(self, *values: bytes) -> tuple[KafkaJournal, list[JournalEntry]]:
@@ -137,8 +139,8 @@ class RecordTests(KafkaCase):
 
     async def test_newer(self) -> None:
         """
-        A record of a newer version is not guessed at: it waits in the dead letters,
-        and is read again when it is replayed.
+        A record of a newer version is not decoded: it waits in the dead letters, and is
+        read again when it is replayed.
         """
         value = Record(version=99, sender=1).SerializeToString()
         journal, entries = await self.written(value)
@@ -154,12 +156,12 @@ class RecordTests(KafkaCase):
 @needs("kafka")
 class RefusedTests(KafkaCase):
     """
-    Topics and rights that do not suit.
+    Unsuitable topics and missing rights.
     """
 
     async def test_partitions(self) -> None:
         """
-        A topic with another number of partitions is not used, by name.
+        A topic with another number of partitions is refused, by name.
         """
         place = kafka_place(partitions=2)
         await (await self.opened(place)).stop()
@@ -176,7 +178,7 @@ class RefusedTests(KafkaCase):
 
     async def test_missing(self) -> None:
         """
-        A topic that is not there is not made unless the settings say so.
+        A missing topic is created only if the settings allow it.
         """
         place = kafka_place(create_topics=False)
         reason = await self.refused(place)
@@ -185,7 +187,7 @@ class RefusedTests(KafkaCase):
 
     async def test_credentials(self) -> None:
         """
-        A wrong password is told as such.
+        A wrong password is reported as such.
         """
         place = kafka_place(
             kafka_sasl_address(), sasl="PLAIN", username=USER, password="wrong"
@@ -194,7 +196,7 @@ class RefusedTests(KafkaCase):
 
     async def test_rights(self) -> None:
         """
-        A user without rights is told which topic it may not use.
+        A missing right is reported with the name of the topic.
         """
         place = kafka_place(
             kafka_sasl_address(), sasl="PLAIN", username=GUEST, password=PASSWORD
@@ -204,7 +206,7 @@ class RefusedTests(KafkaCase):
 
     async def test_good_credentials(self) -> None:
         """
-        With the right password it works.
+        The journal comes up with the right password.
         """
         journal = await self.opened(
             kafka_place(
@@ -216,7 +218,7 @@ class RefusedTests(KafkaCase):
 
     async def test_tls(self) -> None:
         """
-        With the broker's authority it works through TLS.
+        The journal comes up over TLS with the broker's authority.
         """
         address, authority = kafka_ssl()
         journal = await self.opened(
@@ -227,7 +229,8 @@ class RefusedTests(KafkaCase):
 
     async def test_silent(self) -> None:
         """
-        A broker that accepts and never answers is told after some seconds.
+        A broker that accepts connections and never answers is reported after some
+        seconds.
         """
         factory = Factory.forProtocol(_Silent)
         port = REACTOR.listenTCP(0, factory, interface="127.0.0.1")
@@ -239,15 +242,16 @@ class RefusedTests(KafkaCase):
 
 class BrokerTests(KafkaCase):
     """
-    A broker that goes.
+    A broker that is killed.
     """
 
     timeout = 300
 
     async def test_killed(self) -> None:
         """
-        A broker that is killed under appends and comes back has all that was
-        acknowledged; what was not is refused, and the journal is up again by itself.
+        A broker that is killed during appends comes back with every acknowledged
+        record; the other appends are refused, and the journal is up again without a
+        restart.
         """
         broker = await own_kafka(self)
         place = kafka_place(broker.address, delivery_timeout_s=2, partitions=1)
@@ -301,7 +305,7 @@ class GroupTests(KafkaCase):
     Several members of a group.
     """
 
-    #: With the broker's smallest session timeout and what a takeover takes.
+    #: The broker's smallest session timeout and the time of a takeover.
     SLOWEST_S = 6.0
 
     async def taken_over(self, protocol: str) -> str:
@@ -342,22 +346,22 @@ class GroupTests(KafkaCase):
 
     async def test_killed_consumer(self) -> None:
         """
-        Records that a killed process had read and not settled are soon read by another.
+        Another member soon reads what a killed process had read and not settled.
         """
         told = await self.taken_over("consumer")
         print(f"the takeover {told}", file=sys.stderr)
 
     async def test_killed_consumer_classic(self) -> None:
         """
-        The same with the older protocol.
+        The same holds with the older protocol.
         """
         told = await self.taken_over("classic")
         print(f"classic: the takeover {told}", file=sys.stderr)
 
     async def test_shared(self) -> None:
         """
-        After another member joins, settled records are not read again, unsettled ones
-        are, and each conversation stays in order.
+        If another member joins, settled records are not read again, unsettled ones are,
+        and each conversation stays in order.
         """
         place = kafka_place(partitions=4, revoke_s=0.2)
         first = await self.opened(place)

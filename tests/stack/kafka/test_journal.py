@@ -1,5 +1,5 @@
 """
-The journal in Kafka, by the contract of all journals.
+Tests of the journal in Kafka by the contract of all journals.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from tests.stack.servers import needs
 @needs("kafka")
 class KafkaJournalTests(make_journal_tests(consumer)):  # type: ignore[misc]
     """
-    With the group protocol of KIP-848.
+    The group protocol of KIP-848.
     """
 
 
 @needs("kafka")
 class KafkaJournalClassicTests(make_journal_tests(classic)):  # type: ignore[misc]
     """
-    With the older group protocol.
+    The older group protocol.
     """

@@ -1,5 +1,5 @@
 """
-Two members of a group share what is under way, and one of them is killed.
+Tests of two group members that share unsettled records, one of which is killed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CONVERSATIONS = 20
 
 class Waiters:
     """
-    Conditions that are waited for; looked at whenever something happened.
+    Waits for conditions, which are checked again after each event.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Waiters:
 
     def until(self, condition: Callable[[], bool]) -> Deferred[None]:
         """
-        Fires when this is true.
+        Return a Deferred that fires once this condition holds.
         """
         reached: Deferred[None] = Deferred()
         self._waiting.append((condition, reached))
@@ -46,7 +46,7 @@ class Waiters:
 
     def look(self) -> None:
         """
-        Something happened.
+        Check the conditions again.
         """
         for each in list(self._waiting):
             if each[0]():
@@ -58,7 +58,7 @@ class Member(ProcessProtocol):
     """
     A process of C{kafka_reader}, which settles nothing.
 
-    @ivar offsets: what it read, by partition.
+    @ivar offsets: the offsets that it read, by partition.
     """
 
     def __init__(self, waiters: Waiters) -> None:
@@ -83,7 +83,7 @@ class Member(ProcessProtocol):
 
 def started(place: KafkaPlace, member: Member) -> Any:
     """
-    The member's process.
+    Start the process of the member.
     """
     settings = place.settings.model_dump(exclude={"password"})
     return REACTOR.spawnProcess(
@@ -100,7 +100,7 @@ def started(place: KafkaPlace, member: Member) -> Any:
 
 def said(first: int, count: int) -> list[Message]:
     """
-    Messages, by turns in all conversations.
+    Return messages, in all conversations by turns.
     """
     return [
         Message(f"u:1:{i % _CONVERSATIONS + 2}", 1, f"c{i}", i + 1, "x", 1, 5)
@@ -110,7 +110,7 @@ def said(first: int, count: int) -> list[Message]:
 
 def by_partition(entries: Iterable[JournalEntry]) -> dict[int, list[JournalEntry]]:
     """
-    In the order in which they were read.
+    Return the records by partition, in the order of reading.
     """
     found: dict[int, list[JournalEntry]] = defaultdict(list)
     for entry in entries:
@@ -121,13 +121,14 @@ def by_partition(entries: Iterable[JournalEntry]) -> dict[int, list[JournalEntry
 @needs("kafka")
 class MembersTests(KafkaCase):
     """
-    Records under way while a member comes and while it is killed.
+    Unsettled records while a member joins and while it is killed.
     """
 
     async def shared(self, protocol: str) -> None:
         """
-        One has read and half settled all; another comes, reads what is not settled,
-        and is killed; the first reads that again, although it settled it late.
+        The first member has read everything and settled half; a second joins, reads the
+        unsettled records, and is killed; the first reads them again, although it has
+        settled them late.
         """
         place = kafka_place(
             partitions=_PARTITIONS, revoke_s=0.2, group_protocol=protocol
@@ -154,7 +155,7 @@ class MembersTests(KafkaCase):
         for append in appends:
             await append
 
-        # It is only over when each has its part.
+        # The rebalance is over only when each member has its partitions.
         await waiters.until(lambda: 0 < first.counts()["partitions"] < _PARTITIONS)
         moved = set(ends) - set(first._partitions.positions())
         await waiters.until(
@@ -186,7 +187,7 @@ class MembersTests(KafkaCase):
         self, journal: KafkaJournal, into: list[JournalEntry], waiters: Waiters
     ) -> None:
         """
-        Until it is stopped.
+        Read until the journal is stopped.
         """
         while some := await journal.read(1000):
             into += some
@@ -194,7 +195,7 @@ class MembersTests(KafkaCase):
 
     def in_order(self, entries: Iterable[JournalEntry]) -> None:
         """
-        Each conversation's messages are as they were said.
+        Check that each conversation's messages are in their original order.
         """
         of: dict[str, list[int]] = defaultdict(list)
         for entry in entries:
@@ -205,13 +206,13 @@ class MembersTests(KafkaCase):
 
     async def test_consumer(self) -> None:
         """
-        With the group protocol of KIP-848 nothing unsettled is lost, and a late
+        With the group protocol of KIP-848 no unsettled record is lost, and a late
         settling has no effect.
         """
         await self.shared("consumer")
 
     async def test_classic(self) -> None:
         """
-        The same with the older protocol.
+        The same holds with the older protocol.
         """
         await self.shared("classic")

@@ -1,5 +1,5 @@
 """
-Records in Kafka that no Message can process, through whole daemons and C{wsmsg}.
+Tests of Kafka records that no Message can process, with daemons and C{wsmsg}.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PoisonTests(IntegrationTestCase):
 
     def produce(self, topic: str, *values: bytes, **more: Any) -> None:
         """
-        As somebody else would, into the first partition.
+        Produce a record into the first partition, as another program would.
         """
         client = Producer({"bootstrap.servers": kafka_address()})
         for value in values:
@@ -48,7 +48,7 @@ class PoisonTests(IntegrationTestCase):
 
     async def dead_letters(self, *words: str) -> Any:
         """
-        Return the output of C{wsmsg dead-letters}.
+        Run C{wsmsg dead-letters}, and return its output.
         """
         admin = f"http://127.0.0.1:{self.cluster.message.port('admin_listen')}"
         process = await asyncio.create_subprocess_exec(
@@ -63,7 +63,7 @@ class PoisonTests(IntegrationTestCase):
 
     async def letters(self, count: int) -> list[Any]:
         """
-        So many letters, once they are there.
+        Wait for this number of dead letters, and return them.
         """
         found: list[Any] = []
 
@@ -77,8 +77,8 @@ class PoisonTests(IntegrationTestCase):
     @with_daemons
     async def test_poison(self) -> None:
         """
-        Junk and a newer version stand in nobody's way: they are listed with reasons,
-        and what can be processed again is delivered when it is replayed.
+        Junk and records of a newer version delay no other record: they are listed with
+        reasons, and one that has become processable is delivered when it is replayed.
         """
         await self._running()
         topic = kafka_url(self.cluster.journal).topic
@@ -87,7 +87,7 @@ class PoisonTests(IntegrationTestCase):
         newer = Record(version=99, sender=one).SerializeToString()
         self.produce(topic, junk, newer)
         a, b = await self.device(one), await self.device(other)
-        # In every partition, that of the junk as well, people are heard.
+        # Messages of every partition arrive, also of that with the junk.
         friends = [self.user() for _ in range(20)]
         for n, friend in enumerate(friends):
             device = await self.device(friend)

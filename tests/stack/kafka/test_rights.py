@@ -1,5 +1,5 @@
 """
-A user of Kafka who may use the topics, and not the group.
+Tests of a Kafka user who may use the topics but not the consumer group.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from tools.stack.server import HOST
 
 class GroupRightsTests(KafkaCase):
     """
-    Rights as an operator gives them.
+    Rights on the consumer group.
     """
 
     async def test_group(self) -> None:
         """
-        Without permission for the group, the reason names it before anything is read.
+        A missing right to the group is reported with the group's name, before anything
+        is read.
         """
         broker = await own_kafka(self)
         sasl = f"{HOST}:{broker.server.ports['kafka_sasl']}"

@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of the coexistence with the legacy system on real servers.
 """

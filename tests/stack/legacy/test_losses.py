@@ -1,6 +1,6 @@
 """
-Losses of the legacy system with real servers that ours does not have, shown with legacy
-clients.
+Tests that wsmsg does not lose what the legacy system loses, with legacy clients and
+real servers.
 
 The rows that need no servers are in L{tests.faults.test_legacy_losses}.
 """
@@ -18,20 +18,20 @@ from tests.integration.installation import DaemonProcess, http_post
 from tests.stack.cluster import Cluster
 from tests.stack.servers import Own, needs, own_kafka, own_mongo, own_redis
 
-#: Their clients hear of nothing, so what they send waits while servers are away.
+#: Their clients get no rejections, so sends wait while servers are away.
 _CONNECT = {**CONNECT, "send_timeout_s": 60}
 
 
 @needs("kafka", "mongo", "redis")
 class ServerLossTests(LegacyTestCase):
     """
-    There: without Kafka Message panics, without MongoDB some senders are blocked for
-    ever.
+    In the legacy system Message panics without Kafka, and some senders block for ever
+    without MongoDB.
     """
 
     async def away(self, own: Own[Any], servers: dict[str, str]) -> None:
         """
-        A server of this test's own is away under load for 10 seconds, as there.
+        Take a server of this test's own away under load for 10 seconds.
         """
 
         async def test() -> None:
@@ -65,12 +65,12 @@ class ServerLossTests(LegacyTestCase):
 @needs("kafka", "mongo", "redis")
 class RedisTests(LegacyTestCase):
     """
-    There: who is connected counts as offline until the next login.
+    In the legacy system connected users count as offline until their next login.
     """
 
     async def test_redis_comes_back_empty(self) -> None:
         """
-        Connected users are online again as soon as Redis is up, though Redis lost
+        Connected users are online again as soon as Redis is up, although Redis lost
         everything, and messages flow all the while.
         """
         own = await own_redis(self)
@@ -116,13 +116,13 @@ class RedisTests(LegacyTestCase):
 @needs("kafka", "mongo", "redis")
 class MessagesTests(LegacyTestCase):
     """
-    There: the first Message panics when a second one comes.
+    In the legacy system the first Message panics when a second one joins.
     """
 
     def test_second_message(self) -> Deferred[None]:
         """
-        A Message that comes and goes under load takes its share, and nothing is lost,
-        doubled or out of order.
+        A Message that joins and leaves under load takes its share of the conversations,
+        and nothing is lost, duplicated or out of order.
         """
         cluster = Cluster(messages=2, connects=2, connect=_CONNECT)
         second: DaemonProcess = cluster.messages[1]
@@ -139,7 +139,7 @@ class MessagesTests(LegacyTestCase):
             await second.start()
             await second.ready()
             await second.until_logged("assigned partitions")
-            await asyncio.sleep(2)  # both have conversations for a while
+            await asyncio.sleep(2)  # until both have had conversations for a while
             await second.kill()
             await talking
             await check(pairs)

@@ -1,5 +1,6 @@
 """
-Legacy Connects at two Messages, each of which delivers a part of the conversations.
+Tests of legacy Connects at two Messages, each of which delivers a part of the
+conversations.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _CONVERSATIONS = 60
 @needs("kafka", "mongo", "redis")
 class RelayTests(IntegrationTestCase):
     """
-    Two Messages on the shared servers; no Connect of ours runs.
+    Two Messages on the shared servers, without a Connect of ours.
     """
 
     timeout = 180
@@ -31,7 +32,7 @@ class RelayTests(IntegrationTestCase):
 
     async def legacy(self, daemon: DaemonProcess) -> ScriptedConnect:
         """
-        A legacy Connect with a stream to this Message.
+        Return a legacy Connect with a stream to this Message.
         """
         peer = ScriptedConnect(daemon.port("rpc_listen"))
         self.at_end(peer.kill)
@@ -40,7 +41,7 @@ class RelayTests(IntegrationTestCase):
 
     async def relaying(self, daemon: DaemonProcess) -> bool:
         """
-        Tell whether this Message gets the messages that the other one delivers.
+        Tell whether this Message relays what the other one delivers.
         """
         _, status = await daemon.get("/status")
         assert isinstance(status, dict)
@@ -50,8 +51,8 @@ class RelayTests(IntegrationTestCase):
     @with_daemons
     async def test_two(self) -> None:
         """
-        Each legacy Connect gets every message once, whichever Message delivers it,
-        also after one of the two was killed and came back.
+        Each legacy Connect gets every message once, whichever Message delivers it, also
+        after one of the two was killed and restarted.
         """
         one, two = self.installation.messages
         for daemon in (one, two):
@@ -76,7 +77,7 @@ class RelayTests(IntegrationTestCase):
             self.assertEqual(len(heard), len(set(heard)))
             self.assertEqual(len(heard), _CONVERSATIONS)
         delivered = [await self.stored(daemon) for daemon in (one, two)]
-        self.assertTrue(all(delivered), delivered)  # else it shows nothing
+        self.assertTrue(all(delivered), delivered)  # otherwise it proves nothing
         await two.kill()
         await connects[1].hang_up()
         await two.start()

@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of the store in a real server with MongoDB's protocol.
 """

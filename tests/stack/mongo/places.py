@@ -1,5 +1,5 @@
 """
-Places for stores in MongoDB in tests: a database for each.
+Places for the store in MongoDB: a database for each test.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from wsmsg.settings.urls.mongo import MongoUrl, read_mongo_url
 
 class MongoPlace:
     """
-    A database of the shared server, which is dropped when the test ends; a kill ends
-    the connections, as the server keeps what was acknowledged.
+    A database of the shared server, which is dropped when the test ends. A kill ends
+    the connections, as the server keeps acknowledged data.
     """
 
     def __init__(self, test: TestCase) -> None:
@@ -41,7 +41,7 @@ class MongoPlace:
 
 def mongo_store_at(url: MongoUrl, **more: Any) -> MongoStore:
     """
-    A store on the test's reactor, not yet started.
+    Return a store on the test's reactor, not started.
     """
     dependency = Dependency("store", REACTOR)
     options = {"retry": soon, "backoff": soon, "dependency": dependency, **more}
@@ -50,14 +50,14 @@ def mongo_store_at(url: MongoUrl, **more: Any) -> MongoStore:
 
 def mongo_store(test: TestCase) -> MongoPlace:
     """
-    A place for a store.
+    Return a place for a store.
     """
     return MongoPlace(test)
 
 
 async def drop(url: MongoUrl) -> None:
     """
-    Leave nothing of a database.
+    Drop a database.
     """
 
     def dropping() -> None:
@@ -69,7 +69,7 @@ async def drop(url: MongoUrl) -> None:
 
 def client(url: MongoUrl) -> MongoClient[dict[str, Any]]:
     """
-    Another client, for what the store does not do; it blocks.
+    Return a blocking client, for operations that the store does not have.
     """
     ((host, port),) = url.hosts
     login = f"{url.user}:{url.password}@" if url.user else ""

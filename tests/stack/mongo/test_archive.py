@@ -1,5 +1,5 @@
 """
-The store in MongoDB, read as a whole.
+Tests of exports and imports of the store in MongoDB.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class MongoArchiveTests(make_archive_tests(MongoArchivePlace)):  # type: ignore[
 @needs("mongo")
 class ThereAndBackTests(TestCase):
     """
-    From the embedded store to MongoDB.
+    From the embedded store to MongoDB and back.
     """
 
     def setUp(self) -> None:
@@ -74,7 +74,7 @@ class ThereAndBackTests(TestCase):
 
     async def test_nothing_there(self) -> None:
         """
-        A database without a store is told by its name, and none is made.
+        A database without a store is reported by name, and not created.
         """
         with self.assertRaises(Unavailable) as caught:
             await self.place.archive()
@@ -83,7 +83,8 @@ class ThereAndBackTests(TestCase):
 
     async def test_moved(self) -> None:
         """
-        Messages, cursors, groups and recalls are the same in both, and again.
+        Messages, cursors, groups and recalls are the same in both stores, also after a
+        second import.
         """
         records = await self.embedded()
         store = await self.place.store()
@@ -102,7 +103,7 @@ class ThereAndBackTests(TestCase):
 
     async def embedded(self) -> list[Record]:
         """
-        The records of an embedded store.
+        Return the records of an embedded store.
         """
         path = path_for(self)
         store = sqlite_store_at(path)
@@ -120,12 +121,12 @@ class ThereAndBackTests(TestCase):
 
 class AwayTests(TestCase):
     """
-    The server is gone in the middle.
+    A server that fails during an import.
     """
 
     async def test_killed_and_back(self) -> None:
         """
-        An import waits for a server that was killed, and goes on when it is back.
+        An import waits for a server that was killed, and continues when it is back.
         """
         own = await own_mongo(self)
         url = read_mongo_url(f"mongodb://{own.address}/moved")
@@ -160,7 +161,7 @@ class AwayTests(TestCase):
 
     async def test_never_there(self) -> None:
         """
-        A server that is not there from the beginning is given up soon, with the reason.
+        A server that never answers is given up soon, with the reason.
         """
         dependency = Dependency("store", REACTOR)
         url = read_mongo_url("mongodb://127.0.0.1:1/moved")
@@ -177,7 +178,7 @@ class AwayTests(TestCase):
         self.assertIn("127.0.0.1:1/moved", str(caught.exception))
 
 
-#: A user that MongoDB's library has as a number of its own kind.
+#: A user id that MongoDB's library returns as its own number type.
 _MANY = 2**60
 
 _TALKS = [
@@ -193,7 +194,7 @@ _TALKS = [
 
 async def walked(archive: IStoreArchive, limit: int) -> list[Record]:
     """
-    All records of a store.
+    Return all records of a store.
     """
     walk = Dump(archive, no_retries(), limit=limit)
     return [record async for some in walk.records() for record in some]

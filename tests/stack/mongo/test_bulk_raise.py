@@ -1,5 +1,5 @@
 """
-Raising numbers in many documents at once, each to values of its own.
+Tests of raising numbers in many documents at once, each to its own values.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NAMES = ("a", "$b", "c.d", "e")
 
 async def nothing(run: Run) -> None:
     """
-    There is nothing to prepare.
+    Prepare nothing.
     """
 
 
 class Opened:
     """
-    A connection with its dependency, as C{up} wants it.
+    A connection with its dependency, as C{up} needs it.
     """
 
     def __init__(self, test: TestCase) -> None:
@@ -52,7 +52,7 @@ class Opened:
 
 def documents(*values: int, at: int = 0) -> dict[str, dict[str, Any]]:
     """
-    One of each name, in their order.
+    Return one document for each name, in their order.
     """
     return {
         name: {"_id": name, "n": value, "at": at, "kept": value}
@@ -63,7 +63,7 @@ def documents(*values: int, at: int = 0) -> dict[str, dict[str, Any]]:
 @needs("mongo")
 class RaisingTests(TestCase):
     """
-    By a real server.
+    Raising on a real server.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -75,7 +75,7 @@ class RaisingTests(TestCase):
         self, wanted: dict[str, dict[str, Any]], **more: Any
     ) -> list[tuple[int, int, int]]:
         """
-        Raise the documents; return n, at and kept of each afterwards.
+        Raise the documents, and return (n, at, kept) of each name afterwards.
         """
         await raise_all(self.connection, "things", wanted, ("n", "at"), **more)
         found = await self.connection.documents(find("things", {}))
@@ -84,8 +84,8 @@ class RaisingTests(TestCase):
 
     async def test_raised(self) -> None:
         """
-        Each rises to its own value, whatever its name is, and none falls; what is not
-        to be raised stays.
+        Each document rises to its own value, whatever its name is, and none falls;
+        fields that are not raised stay.
         """
         await self.raised(documents(5, 2**40, 5, 5), new=NAMES)
         self.assertEqual(
@@ -95,7 +95,8 @@ class RaisingTests(TestCase):
 
     async def test_believed_new(self) -> None:
         """
-        One that was believed to be new, and that somebody else has made, is raised.
+        A document that was assumed missing, and that another client has created, is
+        raised.
         """
         await self.raised(documents(5), new=NAMES)
         self.assertEqual(
@@ -105,7 +106,7 @@ class RaisingTests(TestCase):
 
     async def test_believed_there(self) -> None:
         """
-        One that was believed to be there, and is not, is made.
+        A document that was assumed present, and is missing, is created.
         """
         await self.raised(documents(5), new=NAMES)
         self.assertEqual(
@@ -114,7 +115,7 @@ class RaisingTests(TestCase):
 
     async def test_behind(self) -> None:
         """
-        One that is not behind in the field that counts stays in all of them.
+        A document that is not behind in the deciding field keeps all its fields.
         """
         await self.raised(documents(5, 5, 5), new=NAMES)
         self.assertEqual(
@@ -124,6 +125,6 @@ class RaisingTests(TestCase):
 
     async def test_nothing(self) -> None:
         """
-        Nothing to raise is nothing.
+        An empty batch changes nothing.
         """
         self.assertEqual(await self.raised({}), [])

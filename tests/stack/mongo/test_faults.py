@@ -1,5 +1,5 @@
 """
-Tests of the store with a MongoDB that is slow, gone, closed to it or shared.
+Tests of the store with a MongoDB that is slow, gone, protected or shared.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ LIMIT_S = 30
 
 def becomes(store: MongoStore, up: bool) -> Deferred[None]:
     """
-    @return: a Deferred that fires when the store is up, or is not.
+    Wait for the store.
+
+    @return: a Deferred that fires when the store is up, or down.
     """
     told: Deferred[None] = Deferred()
 
@@ -51,7 +53,9 @@ def becomes(store: MongoStore, up: bool) -> Deferred[None]:
 
 def fails(store: MongoStore) -> Deferred[str]:
     """
-    @return: a Deferred that fires with the reason when an attempt has failed.
+    Wait for a failed attempt.
+
+    @return: a Deferred that fires with the reason.
     """
     told: Deferred[str] = Deferred()
     failed = store.dependency.failed
@@ -67,7 +71,7 @@ def fails(store: MongoStore) -> Deferred[str]:
 
 class Stores(TestCase):
     """
-    Tests with stores that end with the test.
+    Base class with stores that stop with the test.
     """
 
     timeout = LIMIT_S
@@ -79,7 +83,7 @@ class Stores(TestCase):
 
     async def reason(self, url: MongoUrl) -> str:
         """
-        Return the reason why a store there does not come up.
+        Return the reason why a store at this URL does not come up.
         """
         store = self.store_at(url)
         failed = fails(store)
@@ -93,14 +97,14 @@ class Stores(TestCase):
 @needs("mongo")
 class LossTests(Stores):
     """
-    A server that dies, or says nothing.
+    A server that dies, or does not answer.
     """
 
     async def test_killed_under_load(self) -> None:
         """
-        A server is killed while messages are stored, and comes back: nothing that was
-        said to be stored is missing, there is no hole, and the store was down and is
-        up, by itself.
+        A server is killed while messages are stored, and restarted: no message reported
+        as stored is missing, no number is skipped, and the store goes down and up
+        without a restart.
         """
         own = await own_mongo(self)
         store = self.store_at(read_mongo_url(f"mongodb://{own.address}/db"))
@@ -127,7 +131,7 @@ class LossTests(Stores):
     async def _write(
         self, store: MongoStore, stored: list[Message], dead: Deferred[None]
     ) -> None:
-        # Until it fails: what failed may be stored or not.
+        # Send until a call fails; its messages may be stored or not.
         while True:
             first = len(stored) + 1
             batch = [said(i) for i in range(first, first + 20)]
@@ -146,7 +150,8 @@ class LossTests(Stores):
 
     async def test_restarted(self) -> None:
         """
-        After a quick restart the next call succeeds, or the store is soon up again.
+        After a quick restart of the server the next call succeeds, or the store is up
+        again soon.
         """
         own = await own_mongo(self)
         store = self.store_at(read_mongo_url(f"mongodb://{own.address}/db"))
@@ -164,8 +169,9 @@ class LossTests(Stores):
 
     async def test_silent(self) -> None:
         """
-        A server that takes connections and never answers is told as that, for a call
-        on the way and for a store that begins; both are up when it speaks again.
+        A server that accepts connections and never answers is reported as such, for a
+        call in progress and for a store that starts; both come up when it answers
+        again.
         """
         own = await own_mongo(self)
         url = read_mongo_url(f"mongodb://{own.address}/db?timeoutMS=700")
@@ -184,14 +190,14 @@ class LossTests(Stores):
 
     async def test_nobody_there(self) -> None:
         """
-        That nobody listens is told at once, with the address.
+        A refused connection is reported at once, with the address.
         """
         told = await self.reason(read_mongo_url("mongodb://127.0.0.1:1/db"))
         self.assertRegex(told, "127.0.0.1:1/db.*refused")
 
     async def test_stop_while_it_is_away(self) -> None:
         """
-        A store whose server never answered can be stopped at once.
+        A store whose server never answered stops at once.
         """
         own = await own_mongo(self)
         own.suspend()
@@ -204,13 +210,14 @@ class LossTests(Stores):
 @needs("mongo")
 class LoginTests(Stores):
     """
-    Logins and permissions.
+    Authentication and rights.
     """
 
     async def test_users(self) -> None:
         """
-        A user with rights is served; a wrong password, an unknown user, nobody, and a
-        user without rights are told apart, each by name, and never with a password.
+        A user with rights is served; a wrong password, an unknown user, a missing login
+        and missing rights are reported as different problems, with the user's name and
+        without the password.
         """
         own = await own_mongo(self, with_users=True)
 
@@ -233,14 +240,14 @@ class LoginTests(Stores):
 
     async def test_no_right_to_indexes(self) -> None:
         """
-        A user who may do all but make indexes is told so, and the store is up by
-        itself when the right was given.
+        A user without the right to create indexes is told so, and the store comes up
+        without a restart once the right is given.
         """
         denied = True
         say = MongoConnection._send
 
         async def said_no(way: Any, pool: Any, command: Any, *more: Any) -> Any:
-            # The test server knows no such rights: MongoDB's own refusal.
+            # The test server has no such rights, so this is MongoDB's own error.
             if denied and "createIndexes" in command:
                 told = "not authorized on db to execute command"
                 reply = {"ok": 0.0, "code": 13, "errmsg": told}
@@ -262,7 +269,7 @@ class LoginTests(Stores):
 
     async def test_tls(self) -> None:
         """
-        By TLS the store believes the authority that it is told, and no other.
+        With TLS the store trusts only the authority in its URL.
         """
         own = await own_mongo(self, with_tls=True)
         store = self.store_at(read_mongo_url(own.server.url))
@@ -275,7 +282,7 @@ class LoginTests(Stores):
 @needs("mongo")
 class SharedTests(Stores):
     """
-    Several Messages with one database, and what one that died left of its work.
+    Several Messages with one database, and the unfinished work of one that died.
     """
 
     def setUp(self) -> None:
@@ -290,7 +297,7 @@ class SharedTests(Stores):
 
     async def in_database(self, collection: str, **command: Any) -> None:
         """
-        Do something past the store.
+        Change the database without the store.
         """
 
         def run() -> None:
@@ -303,8 +310,8 @@ class SharedTests(Stores):
 
     async def test_race(self) -> None:
         """
-        Two that number the same conversation at once store all of both, without a
-        hole and each in its order.
+        Two Messages that number the same conversation at once store all messages of
+        both, with no number skipped and each in its order.
         """
         stores = await self.two()
         await gatherResults(
@@ -333,7 +340,7 @@ class SharedTests(Stores):
 
     async def test_groups_race(self) -> None:
         """
-        Two that carry out the same events at once come to the same members.
+        Two Messages that apply the same events at once store the same members.
         """
         stores = await self.two()
         events = [made(2, 3), changed(2, add=[4], remove=[2]), changed(3, add=[2])]
@@ -347,10 +354,9 @@ class SharedTests(Stores):
 
     async def test_died_between_two_writes(self) -> None:
         """
-        If a process died after it stored messages and before it marked their
-        conversation as
-        changed, the head is right at once; when the records are read again, the
-        conversation has changed at that time.
+        If a process died after it stored messages and before it updated their
+        conversation, the head is right at once; when the records are read again, the
+        time of the last change is too.
         """
         store, _ = await self.two()
         batch = [said(i) for i in (1, 2, 3)]
@@ -372,7 +378,7 @@ class SharedTests(Stores):
 
     async def test_newer_database(self) -> None:
         """
-        A database of a later version is not touched.
+        A database of a newer version is left untouched.
         """
         await self.two()
         await self.in_database("meta", q={"_id": "store"}, u={"$set": {"version": 2}})

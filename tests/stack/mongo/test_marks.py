@@ -1,5 +1,5 @@
 """
-Marks in MongoDB: how often the server is asked, and several Messages at once.
+Tests of marks in MongoDB: the number of round trips, and several Messages at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SEED = 7
 @needs("mongo")
 class RoundTripTests(TestCase):
     """
-    The number of calls to the server.
+    The number of round trips to the server.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -50,7 +50,7 @@ class RoundTripTests(TestCase):
 
     def marks(self, *seqs: int) -> list[Mark]:
         """
-        Marks of these numbers in each of two hundred conversations.
+        Return marks of these numbers in each of two hundred conversations.
         """
         return [
             Mark(i + 1000, 0, name, seq)
@@ -60,7 +60,7 @@ class RoundTripTests(TestCase):
 
     async def mark(self, *seqs: int) -> list[str]:
         """
-        Return the number of calls to mark these everywhere.
+        Mark these numbers everywhere, and return the round trips.
         """
         self.asked.clear()
         told = await self.store.mark(self.marks(*seqs))
@@ -69,7 +69,8 @@ class RoundTripTests(TestCase):
 
     async def test_marks(self) -> None:
         """
-        A batch is two reads after each other and a write, whoever has seen what before.
+        A batch takes two reads after each other and a write, whatever users had marked
+        before.
         """
         self.assertEqual(await self.mark(1), ["find", "find", "insert"])
         self.assertEqual(await self.mark(3), ["find", "find", "update"])
@@ -81,7 +82,7 @@ class RoundTripTests(TestCase):
 
     async def test_unread(self) -> None:
         """
-        The unread messages of a user with two hundred conversations take six calls.
+        The unread messages of a user with two hundred conversations take six queries.
         """
         names = [f"u:5000:{i}" for i in range(6000, 6200)]
         await self.store.insert(
@@ -101,7 +102,7 @@ class RoundTripTests(TestCase):
 @needs("mongo")
 class RivalTests(TestCase):
     """
-    Several Messages mark for the same users.
+    Several Messages that mark for the same users.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -111,7 +112,7 @@ class RivalTests(TestCase):
 
     async def test_nothing_is_lost(self) -> None:
         """
-        Whatever is marked at the same moment is seen then, and nothing else is.
+        Concurrent marks are all stored, and no other message is marked.
         """
         seqs = [i for i in range(1, 121) if i % 10]
         random.Random(_SEED).shuffle(seqs)
@@ -125,8 +126,8 @@ class RivalTests(TestCase):
 
     async def test_cursors_meanwhile(self) -> None:
         """
-        Cursors of the same user that rise at the same moment lose no mark, and no mark
-        lets a cursor fall.
+        Cursors of the same user that rise concurrently lose no mark, and no mark lowers
+        a cursor.
         """
         asked: list[Deferred[Any]] = []
         for i in range(10):
@@ -139,7 +140,7 @@ class RivalTests(TestCase):
 
     async def unread(self) -> Sequence[int]:
         """
-        The numbers of what user 2 has unread.
+        Return the numbers of user 2's unread messages.
         """
         messages, _ = await self.stores[0].unread(2, 0, 1000)
         return [m.seq for m in messages]

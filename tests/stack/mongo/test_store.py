@@ -1,5 +1,5 @@
 """
-The store in MongoDB.
+Tests of the store in MongoDB.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MongoStoreTests(make_store_tests(mongo_store)):  # type: ignore[misc]
 @needs("mongo")
 class RoundTripTests(TestCase):
     """
-    The number of calls to the server.
+    The number of round trips to the server.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -54,21 +54,22 @@ class RoundTripTests(TestCase):
 
     def batch(self, *numbers: int) -> list[Message]:
         """
-        A message of each number in each of three hundred conversations.
+        Return a message of each number in each of three hundred conversations.
         """
         return [said(n, conversation=name) for name in self.names for n in numbers]
 
     async def test_new_conversations(self) -> None:
         """
-        Messages that begin conversations are stored in two, however many they are.
+        Messages that begin conversations are stored in two round trips, for any number
+        of conversations.
         """
         await self.store.insert(self.batch(1), 5)
         self.assertEqual(self.asked, [("insert", 0), ("insert", 0)])
 
     async def test_new_messages(self) -> None:
         """
-        Messages that go on with conversations are stored in two, with a commit for a
-        hundred conversations and not for each.
+        Messages that continue conversations are stored in two round trips, with one
+        commit for a hundred conversations.
         """
         await self.store.insert(self.batch(1), 5)
         self.asked.clear()
@@ -79,7 +80,7 @@ class RoundTripTests(TestCase):
 
     async def test_both(self) -> None:
         """
-        If some conversations begin and some continue, two calls follow each other.
+        A batch in which some begin and some continue takes two after each other.
         """
         await self.store.insert(self.batch(1)[:100], 5)
         self.asked.clear()
@@ -90,8 +91,8 @@ class RoundTripTests(TestCase):
 
     async def test_unknown(self) -> None:
         """
-        Conversations that begin with a number above 1 take two more calls, which find
-        that they are not known yet.
+        Conversations that begin after number 1 take two more, to find that they are not
+        stored yet.
         """
         await self.store.insert(self.batch(5), 6)
         self.assertEqual(
@@ -102,8 +103,8 @@ class RoundTripTests(TestCase):
 
     async def test_stored_batch(self) -> None:
         """
-        A batch that was stored before, in part, in hundreds of conversations, is some
-        more, however many there are.
+        A batch that is partly stored already, in hundreds of conversations, takes a
+        fixed number more.
         """
         batch = self.batch(1, 2)
         await self.store.insert(batch[:400], 5)
@@ -115,8 +116,7 @@ class RoundTripTests(TestCase):
 
     async def test_cursors(self) -> None:
         """
-        Cursors are three, two of them at once, and a commit for a hundred of them,
-        however many they are.
+        Cursors take three, two of them at once, with one commit for a hundred cursors.
         """
         await self.store.insert(self.batch(1, 2), 5)
         for number, written in ((1, ("insert", 0)), (2, ("update", 3))):
@@ -129,7 +129,7 @@ class RoundTripTests(TestCase):
 
     async def test_cursors_too_far(self) -> None:
         """
-        Cursors that say more than is known of the conversations are one more.
+        Cursors beyond the known messages take one more.
         """
         await self.store.insert(self.batch(1), 5)
         self.asked.clear()
@@ -144,13 +144,13 @@ class RoundTripTests(TestCase):
 @needs("mongo")
 class PlainTests(TestCase):
     """
-    The types of the numbers that are returned.
+    The number types that the store returns.
     """
 
     async def test_plain(self) -> None:
         """
-        Whatever the store gives can be written as JSON and MessagePack, however large
-        its numbers are.
+        Everything that the store returns can be encoded as JSON and MessagePack,
+        however large its numbers are.
         """
         store = await mongo_store(self).open()
         big = 2**40
@@ -188,7 +188,7 @@ class PlainTests(TestCase):
 
     async def archived(self, store: Any, names: list[str]) -> list[Any]:
         """
-        The same, read as a whole.
+        Return everything that an export reads.
         """
         archive = MongoArchive(
             store._connection._url,
@@ -211,7 +211,7 @@ class PlainTests(TestCase):
 
 def leaves(found: Any) -> Iterator[Any]:
     """
-    All texts and numbers in some values.
+    Yield all texts and numbers in some values.
     """
     if isinstance(found, Mapping):
         found = [*found, *found.values()]
@@ -228,7 +228,7 @@ def leaves(found: Any) -> Iterator[Any]:
 
 def numbers(found: Any) -> Iterator[int]:
     """
-    All numbers in some values.
+    Return all numbers in some values.
     """
     for leaf in leaves(found):
         if isinstance(leaf, int) and not isinstance(leaf, bool):
@@ -243,8 +243,8 @@ class OpeningTests(TestCase):
 
     async def test_indexes_take_long(self) -> None:
         """
-        Making an index of what is there already may take minutes, whatever the limit
-        of one operation is; nothing else may.
+        Building an index on existing data may take minutes, whatever the time limit of
+        an operation; no other operation may.
         """
         limits: dict[str, float] = {}
         say = MongoConnection._send

@@ -1,3 +1,3 @@
 """
-Tests.
+Tests of the registry and of presence in a real Redis.
 """

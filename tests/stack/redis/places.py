@@ -1,5 +1,5 @@
 """
-Places for presence and registry in Redis in tests: a prefix for each.
+Places for presence and registry in Redis: a key prefix for each test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from wsmsg.settings.urls.redis import RedisUrl, read_redis_url
 
 def place(base: str = "", name: str = "") -> RedisUrl:
     """
-    Keys of a test's own; of the shared server unless another is given.
+    Return a URL with a key prefix of the test's own, on the shared server unless
+    another is given.
 
     @param base: C{redis://user:password@host:port}.
     """
@@ -30,7 +31,7 @@ def place(base: str = "", name: str = "") -> RedisUrl:
 
 def url_of(own: Own[Redis], user: str = "", password: str = PASSWORD) -> str:
     """
-    The beginning of the URL of a test's own server.
+    Return the beginning of the URL of a test's own server.
     """
     who = f"{user}:{password}@" if user else ""
     return f"redis://{who}{own.address}"
@@ -38,7 +39,7 @@ def url_of(own: Own[Redis], user: str = "", password: str = PASSWORD) -> str:
 
 def presence_at(url: RedisUrl, **more: Any) -> RedisPresence:
     """
-    A presence on the test's reactor, not yet started.
+    Return a presence on the test's reactor, not started.
     """
     dependency = Dependency("presence", REACTOR, required=False)
     return RedisPresence(
@@ -48,7 +49,7 @@ def presence_at(url: RedisUrl, **more: Any) -> RedisPresence:
 
 async def opened(test: TestCase, thing: Any) -> Any:
     """
-    Something with a dependency that is up, and is stopped when the test ends.
+    Start a service, wait until its dependency is up, and stop it when the test ends.
     """
     test.addCleanup(thing.stop)
     await up(thing)
@@ -57,7 +58,7 @@ async def opened(test: TestCase, thing: Any) -> Any:
 
 async def presence_on(test: TestCase, clock: Clock) -> RedisPresence:
     """
-    A presence on the shared server, which goes by the test's clock.
+    Return a presence on the shared server that uses the test's clock.
     """
     made = presence_at(place(), clock=clock, now_ms=lambda: int(clock.seconds() * 1000))
     return await opened(test, made)  # type: ignore[no-any-return]
@@ -65,7 +66,7 @@ async def presence_on(test: TestCase, clock: Clock) -> RedisPresence:
 
 async def asking(test: TestCase, url: RedisUrl) -> RedisConnection:
     """
-    Another client, for what nobody else does.
+    Return another client, for commands that only tests send.
     """
     dependency = Dependency("redis", REACTOR)
     made = RedisConnection(url, REACTOR, retry=soon, dependency=dependency)

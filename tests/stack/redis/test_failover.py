@@ -1,5 +1,5 @@
 """
-A Redis whose name leads to another server from one moment to the next.
+Tests of a Redis whose host name begins to resolve to another server.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME = "redis.example"
 @implementer(IHostResolution)
 class Resolution:
     """
-    The resolution of one name, which ends at once.
+    A resolution of one name that has already ended.
     """
 
     def __init__(self, name: str) -> None:
@@ -37,14 +37,14 @@ class Resolution:
 
     def cancel(self) -> None:
         """
-        There is nothing to cancel.
+        Do nothing: the resolution has ended.
         """
 
 
 @implementer(IHostnameResolver)
 class OneName:
     """
-    Knows one name, and where it leads to now.
+    A resolver of one name, whose address a test can change.
     """
 
     def __init__(self, address: str) -> None:
@@ -69,14 +69,14 @@ class OneName:
 @needs("redis")
 class FailoverTests(TestCase):
     """
-    The server dies, and its name leads to another one.
+    The server dies, and its name resolves to another one.
     """
 
     timeout = 300
 
     async def test_another_address(self) -> None:
         """
-        The name is looked up again, and the new server is told who is there.
+        Presence resolves the name again, and writes all online users to the new server.
         """
         old, new = await own_redis(self), await own_redis(self)
         [port] = free_ports(["front"]).values()
@@ -100,7 +100,7 @@ class FailoverTests(TestCase):
 
     def forward(self, port: int, host: str, address: str) -> None:
         """
-        Have a port of an address of loopback lead to a server.
+        Forward a port of a loopback address to a server.
         """
         to_host, _, to_port = address.rpartition(":")
         factory: Any = ProxyFactory(to_host, int(to_port))

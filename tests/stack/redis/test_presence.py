@@ -1,5 +1,5 @@
 """
-The presence in Redis, as every presence, and when the server is away or refuses.
+Tests of presence in Redis: the contract of all presences, and faults of the server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from wsmsg.settings.urls.redis import RedisUrl, read_redis_url
 
 class Failures:
     """
-    A retry policy that tells of each failure, and does not wait long.
+    A retry policy that reports each failure, and waits for a short time only.
     """
 
     def __init__(self) -> None:
@@ -44,13 +44,13 @@ class Failures:
     def __call__(self, failures: int) -> float:
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            # The dependency is told after this.
+            # The dependency learns of the failure after this call.
             REACTOR.callLater(0, waiter.callback, None)
         return 0.05
 
     async def until(self, dependency: Dependency, text: str) -> None:
         """
-        Wait until it is away for a reason with this text.
+        Wait until the dependency is down for a reason with this text.
         """
         while dependency.up or text not in dependency.snapshot().last_error:
             waiter: Deferred[None] = Deferred()
@@ -75,7 +75,7 @@ class RedisPresenceTests(make_presence_tests(presence_on)):  # type: ignore[misc
 @needs("redis")
 class SharedTests(TestCase):
     """
-    Many Messages and one Redis.
+    Several Messages with one Redis.
     """
 
     timeout = 300
@@ -87,8 +87,7 @@ class SharedTests(TestCase):
 
     async def test_seen_by_all(self) -> None:
         """
-        All Messages see the presence that one of them wrote, and another may continue
-        it.
+        Every Message sees what one of them has written, and another may take over.
         """
         await self.one.replace("a", [7])
         self.assertEqual(await online(self.two, 7, 8), [True, False])
@@ -97,8 +96,8 @@ class SharedTests(TestCase):
 
     async def test_not_the_primary_any_more(self) -> None:
         """
-        A Message that is no longer the one that a Connect tells changes nothing of
-        what its successor was told.
+        A Message that is no longer the primary of a Connect does not overwrite what its
+        successor wrote.
         """
         await self.one.replace("a", [7])
         await self.two.replace("a", [7, 8])
@@ -109,7 +108,7 @@ class SharedTests(TestCase):
 
     async def test_many(self) -> None:
         """
-        Ten thousand users are told, changed and looked up as one.
+        Ten thousand users are written, changed and read together.
         """
         users = list(range(1, 10_001))
         await self.one.replace("a", users)
@@ -121,7 +120,7 @@ class SharedTests(TestCase):
 
     async def test_all_expires(self) -> None:
         """
-        Every key has the prefix, and a time at which it is gone.
+        Every key has the prefix and an expiry time.
         """
         own = await own_redis(self)
         presence = await opened(self, presence_at(place(url_of(own), "ours")))
@@ -139,13 +138,13 @@ class SharedTests(TestCase):
 
     async def test_dead_message(self) -> None:
         """
-        A Connect of which nobody tells any more is gone when its lease is over.
+        A Connect without a primary is gone when its lease ends.
         """
         brief = await opened(self, presence_at(self.url, lease_s=0.2))
         await brief.replace("a", [7])
         self.assertEqual(await online(brief, 7), [True])
         while any(await online(brief, 7)):
-            pass  # each turn is a question to Redis
+            pass  # each iteration sends a query to Redis
         (found,) = await brief.look_up([7])
         self.assertGreater(found.last_seen_ms, 0)
 
@@ -153,7 +152,7 @@ class SharedTests(TestCase):
 @needs("redis")
 class FaultTests(TestCase):
     """
-    Failures of Redis.
+    Faults of Redis.
     """
 
     timeout = 300
@@ -166,7 +165,7 @@ class FaultTests(TestCase):
 
     def presence(self, url: RedisUrl) -> RedisPresence:
         """
-        One that is started.
+        Return a presence that has started.
         """
         presence = presence_at(url, timeout_s=0.5, retry=self.failures)
         self.addCleanup(presence.stop)
@@ -175,7 +174,7 @@ class FaultTests(TestCase):
 
     async def told(self) -> RedisPresence:
         """
-        A presence that was told of a user.
+        Return a presence that has written a user.
         """
         presence = self.presence(self.url)
         await until_state(presence.dependency, State.UP)
@@ -184,8 +183,8 @@ class FaultTests(TestCase):
 
     async def test_killed(self) -> None:
         """
-        While Redis is away it is said at once; when it is back, what changed meanwhile
-        is told again.
+        The loss of Redis is reported at once; when Redis is back, the changes made
+        meanwhile are written.
         """
         presence = await self.told()
         self.own.kill()
@@ -200,7 +199,7 @@ class FaultTests(TestCase):
 
     async def test_data_lost(self) -> None:
         """
-        A Redis that lost all it had is told again who is there.
+        After Redis lost all data, every online user is written again.
         """
         presence = await self.told()
         await self.other.execute("FLUSHALL")
@@ -210,7 +209,7 @@ class FaultTests(TestCase):
 
     async def test_scripts_lost(self) -> None:
         """
-        A Redis that forgot our scripts gets them again.
+        After Redis lost our scripts, they are loaded again.
         """
         presence = await self.told()
         await self.other.execute("SCRIPT", "FLUSH")
@@ -222,7 +221,7 @@ class FaultTests(TestCase):
 
     async def test_suspended(self) -> None:
         """
-        A Redis that accepts and never answers is away after the timeout.
+        A Redis that accepts connections and never answers is down after the timeout.
         """
         presence = await self.told()
         self.own.suspend()
@@ -232,8 +231,8 @@ class FaultTests(TestCase):
 
     async def test_read_only(self) -> None:
         """
-        A replica, which takes no writes, is told as that, and served by again once it
-        takes them.
+        A replica, which is read-only, is reported as such, and used again once it
+        accepts writes.
         """
         presence = await self.told()
         await self.other.execute("REPLICAOF", "127.0.0.1", "1")
@@ -243,7 +242,7 @@ class FaultTests(TestCase):
 
     async def test_full(self) -> None:
         """
-        A Redis that is full is told as that, and served by again once it is not.
+        A full Redis is reported as such, and used again once it has space.
         """
         presence = await self.told()
         await self.other.execute("CONFIG", "SET", "maxmemory", "1")
@@ -255,7 +254,8 @@ class FaultTests(TestCase):
 
     async def test_wrong_password(self) -> None:
         """
-        A wrong password is told without telling it, and tried again until it is right.
+        A wrong password is reported without the password, and retried until it is
+        accepted.
         """
         url = place(url_of(self.own, USER, "wrong-one"))
         presence = self.presence(url)
@@ -266,8 +266,7 @@ class FaultTests(TestCase):
 
     async def test_missing_right(self) -> None:
         """
-        A missing permission is reported, and the command is retried until it is
-        granted.
+        A missing right is reported, and retried until the user has it.
         """
         presence = self.presence(place(url_of(self.own, GUEST)))
         await self.failures.until(presence.dependency, "the user lacks a right (NOPERM")
@@ -282,7 +281,7 @@ class FaultTests(TestCase):
 
     async def test_needs_login(self) -> None:
         """
-        A Redis that wants a password of somebody without one is told as that.
+        A missing password is reported as such.
         """
         await self.other.execute("ACL", "SETUSER", "default", "off")
         presence = self.presence(self.url)
@@ -290,7 +289,8 @@ class FaultTests(TestCase):
 
     async def test_killed_connections(self) -> None:
         """
-        Connections that are cut again and again, at login as well, end nothing.
+        Presence survives connections that are cut again and again, during the login as
+        well.
         """
         presence = self.presence(place(url_of(self.own, USER)))
         await until_state(presence.dependency, State.UP)
@@ -303,7 +303,7 @@ class FaultTests(TestCase):
 
     async def test_tls(self) -> None:
         """
-        With TLS the authority in the URL is believed, and no other.
+        With TLS, only the authority named in the URL is trusted.
         """
         port = self.own.server.ports["redis_tls"]
         ca = self.own.server.certificate

@@ -1,5 +1,5 @@
 """
-The primary moves while others read presence in Redis.
+Tests that the primary moves while others read presence in Redis.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tests.stalls import Span
 from wsmsg.message.presence.interface import LEASE_S
 from wsmsg.message.presence.redis import RedisPresence
 
-#: P9.
+#: The bound of promise P9, in seconds.
 _LIMIT_S = 5.0
 
 
 class ManyOnRedis(Many):
     """
-    Two of each, whose Connects find the Messages in Redis.
+    Two Messages and two Connects; the Connects find the Messages in Redis.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class ManyOnRedis(Many):
 @needs("redis")
 class PrimaryOnRedisTests(ManyTestCase):
     """
-    Readers outside, while the Message that writes for them changes.
+    External readers of presence, while the Message that writes it changes.
     """
 
     installation: ManyOnRedis
@@ -55,7 +55,7 @@ class PrimaryOnRedisTests(ManyTestCase):
 
     async def reader(self) -> RedisPresence:
         """
-        Somebody who reads what is in Redis.
+        Return a presence that reads the daemons' keys.
         """
         presence = presence_at(place(name=self.installation.prefix))
         loop = asyncio.get_running_loop()
@@ -74,11 +74,13 @@ class PrimaryOnRedisTests(ManyTestCase):
         while time.monotonic() < end:
             left_s = end - time.monotonic()
             self.assertTrue(await self.online(presence, user), f"{left_s:.1f} s left")
-            await asyncio.sleep(0.02)  # to ask as often as that
+            await asyncio.sleep(0.02)  # the interval between queries
 
     async def set_up(self) -> tuple[RedisPresence, int, DaemonProcess, DaemonProcess]:
         """
-        @return: a reader, a user at the first Connect, its primary, the other one.
+        Start all daemons.
+
+        @return: a reader, a user at the first Connect, its primary, the other Message.
         """
         await self.begun()
         first, _ = self.installation.connects
@@ -92,7 +94,8 @@ class PrimaryOnRedisTests(ManyTestCase):
     @with_daemons
     async def test_killed(self) -> None:
         """
-        After the primary was killed, the lease does not expire for any reader.
+        After the primary was killed, no lease of a connected user expires for any
+        reader.
         """
         presence, user, primary, other = await self.set_up()
         await primary.kill()
@@ -102,7 +105,7 @@ class PrimaryOnRedisTests(ManyTestCase):
     @with_daemons
     async def test_stopped(self) -> None:
         """
-        A primary that stops in order takes nobody along.
+        No user goes offline while the primary stops cleanly.
         """
         presence, user, primary, _ = await self.set_up()
         await primary.terminate()
@@ -111,7 +114,8 @@ class PrimaryOnRedisTests(ManyTestCase):
     @with_daemons
     async def test_hangs(self) -> None:
         """
-        Nor does one that hangs, and goes on when another is the primary already.
+        If the primary hangs and resumes after another has taken over, no user goes
+        offline.
         """
         presence, user, primary, _ = await self.set_up()
         await primary.signal(signal.SIGSTOP)
@@ -124,8 +128,8 @@ class PrimaryOnRedisTests(ManyTestCase):
     @with_daemons
     async def test_both_killed(self) -> None:
         """
-        P9: with the primary and the Connect killed at once, the user is offline for
-        everybody within 5 s.
+        P9: when the primary and the Connect are killed at once, every reader sees the
+        user offline within 5 s.
         """
         presence, user, primary, _ = await self.set_up()
         span = Span()

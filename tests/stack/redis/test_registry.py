@@ -1,5 +1,5 @@
 """
-Message and Connect that know of each other by a list in Redis.
+Tests of Messages and Connects that find each other through Redis.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ _LIMIT_S = 60.0
 
 async def until_told(daemon: DaemonProcess, wanted: Callable[[Any], bool]) -> Any:
     """
-    Wait until what C{/readyz} says is as wanted.
+    Wait until C{/readyz} shows the wanted state.
     """
     end = time.monotonic() + _LIMIT_S
     while time.monotonic() < end:
         _, told = await daemon.get("/readyz")
         if told and wanted(told):
             return told
-        await asyncio.sleep(0.05)  # there is no event across processes
+        await asyncio.sleep(0.05)  # other processes have no event to wait for
     raise AssertionError(f"{daemon.name} says {told}\n{daemon.tail()}")
 
 
 def degraded(told: Any) -> bool:
     """
-    Return whether the daemon works and is degraded.
+    Tell whether the daemon is ready but lacks a dependency.
     """
     return told["ready"] is True and told["degraded"] is True
 
 
 def whole(told: Any) -> bool:
     """
-    Return whether the daemon is not degraded.
+    Tell whether the daemon has all its dependencies.
     """
     return told["ready"] is True and told["degraded"] is False
 
@@ -70,8 +70,8 @@ class RegistryTests(AsyncioCase):
 
     async def test_come_and_go(self) -> None:
         """
-        Connect follows a Message that is killed and comes back at another address, and
-        one that stops, without a restart.
+        Without a restart, Connect follows a Message that is killed and comes back at
+        another address, and one that stops.
         """
         message, connect = self.both.message, self.both.connect
         old = f"message 127.0.0.1:{message.port('rpc_listen')}"
@@ -91,7 +91,8 @@ class RegistryTests(AsyncioCase):
 
     async def test_redis_killed(self) -> None:
         """
-        Without Redis both go on and say that they lack it; with it they are whole.
+        Without Redis both daemons continue and report that it is missing; with Redis
+        again they report that all is well.
         """
         for daemon in self.both.daemons:
             await until_told(daemon, whole)

@@ -30,7 +30,8 @@ class MessageTree(RunningTree):
         self.node = self.owner("files")
         self.core = self.node.core
         self.access = self.owner("calls")._access
-        (self.legacy,) = self.node.plugins
+        # The plug-in is made for the first legacy peer.
+        self.legacy = self.node.rpc._unversioned()
 
     def token_rules(self) -> Any:
         """

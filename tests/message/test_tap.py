@@ -42,19 +42,13 @@ class ImportTests(SynchronousTestCase):
 
     def test_no_legacy(self) -> None:
         """
-        A Message that does not serve the legacy HTTP contract loads no legacy module.
+        A Message loads no legacy module before it meets a legacy peer.
         """
-        for option in ("--set=legacy.http=false", "--listen="):
-            modules = self.modules(option)
-            self.assertIn("wsmsg.message.rpc", modules)
-            legacy = [m for m in modules if m.startswith("wsmsg.message.legacy")]
-            self.assertEqual(legacy, [], option)
-
-    def test_legacy_http(self) -> None:
-        """
-        By default, a Message serves the legacy HTTP contract.
-        """
-        self.assertIn("wsmsg.message.legacy.plugin", self.modules())
+        modules = self.modules()
+        self.assertIn("wsmsg.message.rpc", modules)
+        self.assertIn("wsmsg.message.http.api", modules)
+        legacy = [m for m in modules if m.startswith("wsmsg.message.legacy")]
+        self.assertEqual(legacy, [])
 
     def test_no_other_backends(self) -> None:
         """

@@ -15,7 +15,7 @@ import msgspec
 from wsmsg import __version__
 from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import PlainError, Problem
-from wsmsg.http.routes import Argument, Call, Reply, Route
+from wsmsg.http.routes import Argument, Call, MoreRoutes, Reply, Route
 
 _REFERENCE = "#/components/schemas/{name}"
 _LINK = re.compile(r"[CL]\{([^{}]*)\}")
@@ -36,10 +36,12 @@ class Description:
     """
     Describes routes, and adds a route for the description itself.
 
-    @ivar routes: all routes, this one included.
+    @param more: as for L{wsmsg.http.routes.Api}.
+    @ivar routes: the routes without those of C{more}, this one included.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], more: MoreRoutes = tuple) -> None:
+        self._more = more
         own = Route(
             "GET openapi.json", self.openapi, {200: OpenApi}, access=AccessLevel.ANYBODY
         )
@@ -51,7 +53,7 @@ class Description:
         Describe this API.
         """
         if self._document is None:
-            self._document = describe(self.routes)
+            self._document = describe([*self.routes, *self._more()])
         return Reply(200, self._document)
 
 

@@ -198,6 +198,20 @@ class Route:
         assert form is None if reply.document is None else type(reply.document) is form
 
 
+#: Makes routes when they are first needed.
+MoreRoutes = Callable[[], Sequence[Route]]
+
+
+def matching(
+    routes: Sequence[Route], path: Sequence[str]
+) -> list[tuple[Route, Mapping[str, str]]]:
+    """
+    Return the routes that have a path, each with the named parts of the path.
+    """
+    matches = [(route, route.match(path)) for route in routes]
+    return [(route, named) for route, named in matches if named is not None]
+
+
 class Gate(Protocol):
     """
     Decides which requests are answered: L{wsmsg.http.access.Access.admit}.
@@ -219,6 +233,8 @@ class Api(Resource):
     """
     All routes of one listener.
 
+    @param more: returns routes that are asked for when a path is in none of C{routes},
+        the same each time.
     @param unmatched: the conventions for a path that no route has.
     @ivar calls: requests so far, without those that no limit applies to.
     @ivar failed: those of them that were answered with a status from 400 on.
@@ -232,12 +248,14 @@ class Api(Resource):
         routes: Sequence[Route],
         admit: Gate = admit_all,
         *,
+        more: MoreRoutes = tuple,
         unmatched: Conventions = NATIVE,
     ) -> None:
         Resource.__init__(self)
         self.calls = 0
         self.failed = 0
         self._routes = routes
+        self._more = more
         self._admit = admit
         self._unmatched = unmatched
 
@@ -246,8 +264,7 @@ class Api(Resource):
         Answer a request of any method.
         """
         path = [p.decode("utf-8", "replace") for p in request.postpath or []]
-        matching = [(r, r.match(path)) for r in self._routes]
-        found = [(route, named) for route, named in matching if named is not None]
+        found = matching(self._routes, path) or matching(self._more(), path)
         finished = request.notifyFinish()
         answering = Deferred.fromCoroutine(self._run(request, found))
         finished.addErrback(lambda _: answering.cancel())

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import uuid
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import IService
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from wsmsg.auth.identity import Authenticate
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part
+    from wsmsg.http.routes import MoreRoutes, Route
     from wsmsg.message.backends import Backends
     from wsmsg.message.delivery.numbering import Numbering
     from wsmsg.message.delivery.reader import JournalReader
     from wsmsg.message.http.api import PublicHttp
     from wsmsg.message.ingress.ingress import Ingress
+    from wsmsg.message.ingress.interface import ISubmit
     from wsmsg.message.legacy.plugin import LegacyPlugin
     from wsmsg.message.links.links import Links
     from wsmsg.message.links.stream import StreamContext
@@ -180,7 +183,8 @@ class Assembly:
 
     @cached_property
     def _legacy(self) -> LegacyPlugin:
-        # Made for the first legacy peer: other Messages do not import it.
+        # Made for the first legacy peer, or request of the legacy HTTP contract: other
+        # Messages do not import it.
         from wsmsg.message.legacy.plugin import LegacyPlugin
 
         plugin = LegacyPlugin(
@@ -308,13 +312,20 @@ class Assembly:
             self._reactor,
             settings,
             self._authenticate,
-            self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
-            if settings.legacy.http
-            else (),
+            self._legacy_http(submit) if settings.legacy.http else tuple,
         )
         daemon.on_reload(http.apply_settings)
         http.register_metrics(daemon.metrics)
         return http
+
+    def _legacy_http(self, submit: ISubmit) -> MoreRoutes:
+        daemon = self._daemon
+
+        @cache
+        def load() -> Sequence[Route]:
+            return self._legacy.http_routes(submit, lambda: daemon.current.http.unread)
+
+        return load
 
     def _authenticate(self, token: TokenSettings) -> Authenticate:
         from wsmsg.auth.jwt import Authenticator

@@ -44,7 +44,7 @@ class LegacyConnectTests(IntegrationTestCase):
         """
         _, status = await self.installation.message.get("/status")
         assert isinstance(status, dict)
-        return sum(bool(n["node"]) for n in status["message"]["legacy"])
+        return sum(bool(n["node"]) for n in status["message"].get("legacy", []))
 
     @with_daemons
     async def test_both_ways(self) -> None:

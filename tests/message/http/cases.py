@@ -92,9 +92,10 @@ class ApiCase(HttpCase):
             self.clock,
             most_unread=lambda: self.access.settings.unread,
         )
-        self.legacy_routes = legacy.routes()
-        self.routes = routes_of(self.behind, self.legacy_routes)
-        self.api = Api(self.routes, self.access.admit)
+        self.legacy_routes = legacy.routes
+        routes = routes_of(self.behind, self.legacy_routes)
+        self.routes = [*routes, *self.legacy_routes()]
+        self.api = Api(routes, self.access.admit, more=self.legacy_routes)
 
     def send(self, content: str, **more: Any) -> Any:
         """

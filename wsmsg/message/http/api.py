@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.auth.identity import Authenticate
 from wsmsg.http.access import Access
 from wsmsg.http.openapi import Description
-from wsmsg.http.routes import Api, Route
+from wsmsg.http.routes import Api, MoreRoutes, Route
 from wsmsg.http.site import QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
@@ -45,7 +45,7 @@ class PublicHttp:
     The API, its access control, and the site that serves both.
 
     @param make_authenticate: as for L{Access}.
-    @param more: routes besides those of L{routes_of}.
+    @param more: as for L{Api}.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class PublicHttp:
         clock: IReactorTime,
         settings: MessageSettings,
         make_authenticate: Callable[[TokenSettings], Authenticate],
-        more: Sequence[Route] = (),
+        more: MoreRoutes = tuple,
     ) -> None:
         self._access = Access(settings.http, clock, make_authenticate)
         self.routes = routes_of(services, more)
         routes = [*health_routes(health), *self.routes]
-        self._api = Api(routes, self._access.admit)
+        self._api = Api(routes, self._access.admit, more=more)
         self.site = QuietSite(self._api, clock, lambda: self._access.settings)
 
     def apply_settings(self, settings: MessageSettings) -> None:
@@ -107,11 +107,11 @@ class PublicHttp:
         )
 
 
-def routes_of(services: ApiServices, more: Sequence[Route] = ()) -> Sequence[Route]:
+def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route]:
     """
-    Return all routes, and the route of their OpenAPI description.
+    Return the routes of this package, and the route of their OpenAPI description.
 
-    @param more: routes besides those of this package.
+    @param more: makes the other routes that the description has.
     """
     queries, links = services.queries, services.links
     users = UserCalls(services.store, queries, receipt=links.receipt, kick=links.kick)
@@ -120,6 +120,6 @@ def routes_of(services: ApiServices, more: Sequence[Route] = ()) -> Sequence[Rou
             *MessageCalls(services.submit, queries).routes(),
             *users.routes(),
             *GroupCalls(services.store, services.submit).routes(),
-            *more,
-        ]
+        ],
+        more,
     ).routes

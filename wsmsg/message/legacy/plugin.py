@@ -1,8 +1,8 @@
 """
 The legacy plug-in of a Message, put together: everything that serves legacy peers.
 
-The tap makes it when the settings ask for the legacy HTTP contract, or when the first
-legacy peer opens a stream or makes a call.
+The tap makes it when the first legacy peer opens a stream or makes a call, or when the
+first request arrives whose path only the legacy HTTP contract may have.
 """
 
 from __future__ import annotations

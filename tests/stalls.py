@@ -7,7 +7,7 @@ behind a bound twice as wide. So it measures both::
 
     span = Span()
     await daemon.kill()
-    await watcher.hears("presence", online=False)
+    await watcher.expect("presence", online=False)
     span.check(5.0)
 
 The check holds if the time that passed, less the time that the machine lost, is below

@@ -39,7 +39,7 @@ class ScriptedClient:
     @param ping_s: seconds between its pings; the legacy client pings every 20 s.
     @param now: unix seconds.
 
-    @ivar heard: the received C{WSMessage}s, over all its connections.
+    @ivar received: the received C{WSMessage}s, over all its connections.
     @ivar said: every payload of a message, both ways, unchanged.
     @ivar skipped: payloads that are not a C{WSMessage}.
     @ivar ends: the close codes of its ended connections, those that it dropped
@@ -62,7 +62,7 @@ class ScriptedClient:
         self.http_port = http_port
         self.token = token
         self.acknowledges = acknowledges
-        self.heard: Record[Any] = Record(f"messages to {user}")
+        self.received: Record[Any] = Record(f"messages to {user}")
         self.said: Record[Said] = Record(f"payloads of {user}")
         self.skipped: Record[bytes] = Record(f"other payloads to {user}")
         self.ends: Record[int] = Record(f"ended connections of {user}")
@@ -156,7 +156,7 @@ class ScriptedClient:
                 continue
             if self.acknowledges and self._wants_acknowledging(message):
                 await self.acknowledge(message)
-            self.heard.add(message)
+            self.received.add(message)
         if self._socket is socket:
             self._socket = None
             self._tasks[1].cancel()
@@ -172,7 +172,9 @@ class ScriptedClient:
 
     # -- sending
 
-    async def say(self, to: int, content: str, *, group: int = 0, **more: Any) -> Any:
+    async def send_text(
+        self, to: int, content: str, *, group: int = 0, **more: Any
+    ) -> Any:
         """
         Send a text to a user, or to a group.
 
@@ -222,17 +224,17 @@ class ScriptedClient:
         """
         return [
             m.content
-            for m in self.heard
+            for m in self.received
             if m.message_type == TEXT and sender in (0, sender_of(m))
         ]
 
-    async def hears(self, content: str) -> Any:
+    async def expect(self, content: str) -> Any:
         """
         Wait for a message with this content.
 
         @return: the C{WSMessage}.
         """
-        return await self.heard.find(lambda m: m.content == content, repr(content))
+        return await self.received.find(lambda m: m.content == content, repr(content))
 
     # -- HTTP, without a token
 

@@ -185,7 +185,7 @@ class ScriptedConnect:
         """
         await self.write(MessageStreamRequest(send_message={"msg": message}))
 
-    async def say(self, sender: int, to: int, content: str, **more: Any) -> Any:
+    async def send_text(self, sender: int, to: int, content: str, **more: Any) -> Any:
         """
         Send a text from a user, who need not be connected.
 
@@ -303,7 +303,7 @@ class ScriptedConnect:
 
     # -- received events
 
-    async def hears(self, content: str) -> Any:
+    async def expect(self, content: str) -> Any:
         """
         Wait for the push of a message with this content.
 

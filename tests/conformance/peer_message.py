@@ -86,7 +86,7 @@ class ScriptedMessage:
 
     @ivar groups: the members of each group.
     @ivar store: the stored messages.
-    @ivar heard: the events received on all streams.
+    @ivar received: the events received on all streams.
     @ivar said: every payload of all streams, unchanged.
     @ivar strange: received field numbers that the contract does not have.
     @ivar broken: payloads that are not a C{MessageStreamRequest}.
@@ -109,7 +109,7 @@ class ScriptedMessage:
         self.groups: dict[int, list[int]] = {}
         self.store = Store()
         self.streams: list[Stream] = []
-        self.heard: Record[Heard] = Record("events to Message")
+        self.received: Record[Heard] = Record("events to Message")
         self.said: Record[Said] = Record("payloads of Message")
         self.strange: list[int] = []
         self.broken: Record[bytes] = Record("other payloads to Message")
@@ -192,7 +192,7 @@ class ScriptedMessage:
         Wait until this number of streams is subscribed.
         """
         what = f"{count} subscribed"
-        await self.heard.until(lambda: len(self.subscribers) >= count, what)
+        await self.received.until(lambda: len(self.subscribers) >= count, what)
 
     async def _stream(self, _: Any, context: Any) -> None:
         stream = Stream(len(self.streams) + 1, context)
@@ -220,7 +220,7 @@ class ScriptedMessage:
         event = getattr(request, kind) if kind else request
         if kind == "subscribe":
             stream.subscribed.append(event.connect_service_id)
-        self.heard.add(Heard(stream.number, kind, event))
+        self.received.add(Heard(stream.number, kind, event))
         if kind == "send_message":
             self._begin(self._accept(event.msg))
         elif kind == "ack":
@@ -299,18 +299,18 @@ class ScriptedMessage:
 
     # -- received events
 
-    async def hears(self, kind: str, since: int = 0) -> Any:
+    async def expect(self, kind: str, since: int = 0) -> Any:
         """
         Wait for an event of this kind.
 
-        @param since: number of entries of L{heard} to skip.
+        @param since: number of entries of L{received} to skip.
         @return: the event.
         """
-        found = await self.heard.find(lambda h: h.kind == kind, kind, since)
+        found = await self.received.find(lambda h: h.kind == kind, kind, since)
         return found.event
 
     def all(self, kind: str) -> list[Any]:
         """
         Return all received events of this kind.
         """
-        return [h.event for h in self.heard if h.kind == kind]
+        return [h.event for h in self.received if h.kind == kind]

@@ -36,11 +36,11 @@ class StreamTests(PeerTestCase):
         first = await self.connect(message, listens=False)
         second = await self.connect(message, listens=False, subscribes=2)
         third = await self.connect(message, listens=False, subscribes=0)
-        await third.say(1001, 1002, "served all the same")
-        await first.hears("served all the same")
+        await third.send_text(1001, 1002, "served all the same")
+        await first.expect("served all the same")
         await message.push(ws_message(sender=1, to=2, content="next"))
         for connect in (first, second):
-            await connect.hears("next")
+            await connect.expect("next")
             contents = [push.message.content for push in connect.pushes]
             self.assertEqual(contents, ["served all the same", "next"])
         self.assertEqual(len(third.pushes), 0)
@@ -53,9 +53,9 @@ class StreamTests(PeerTestCase):
         message = await self.message()
         connect = await self.connect(message, listens=False)
         connect.here = {1002}
-        await connect.say(1001, 1003, "away")
-        await connect.say(1001, 1002, "here")
-        result = await message.hears("push_result")
+        await connect.send_text(1001, 1003, "away")
+        await connect.send_text(1001, 1002, "here")
+        result = await message.expect("push_result")
         self.assertEqual(result.target_user_id, 1002)
         self.assertEqual(len(message.all("push_result")), 1)
 
@@ -72,7 +72,7 @@ class StreamTests(PeerTestCase):
             )
             data = await connect.call("SendWSMessage", request)
             self.assertTrue(SendWSMessageResponse.FromString(data).success)
-        await connect.hears("4")
+        await connect.expect("4")
         request = GetHistoryRequest(user_id=1002, page=2, size=2)
         page = GetHistoryResponse.FromString(
             await connect.call("GetHistoryMessages", request)
@@ -90,16 +90,16 @@ class StreamTests(PeerTestCase):
         """
         message = await self.message()
         connect = await self.connect(message, listens=False)
-        await connect.say(1001, 1002, "before")
-        await connect.hears("before")
+        await connect.send_text(1001, 1002, "before")
+        await connect.expect("before")
         await message.restart()
         [(code, _)] = await connect.ends.count(1)
         self.assertIn(code, ("UNAVAILABLE", "CANCELLED", "UNKNOWN"))
         await connect.hang_up()
         await connect.connect()
         await message.subscribed()
-        await connect.say(1001, 1002, "after")
-        await connect.hears("after")
+        await connect.send_text(1001, 1002, "after")
+        await connect.expect("after")
         self.assertEqual(len(message.store.unread(1002)), 2)
         self.assertEqual((await ask(message.http_port, "GET", "/health")).status, 200)
 
@@ -111,12 +111,12 @@ class StreamTests(PeerTestCase):
         message = await self.message()
         connect = await self.connect(message, listens=False)
         message.freeze()
-        await connect.say(1001, 1002, "anybody?")
+        await connect.send_text(1001, 1002, "anybody?")
         with self.assertRaises(TimeoutError):
             await ask(message.http_port, "GET", "/health", limit_s=0.2)
         self.assertEqual((len(connect.pushes), len(connect.ends)), (0, 0))
         message.thaw()
-        await connect.hears("anybody?")
+        await connect.expect("anybody?")
 
     @on_asyncio
     async def test_message_stops_reading(self) -> None:
@@ -132,14 +132,14 @@ class StreamTests(PeerTestCase):
         self.assertEqual(done, set())
         message.read_on()
         await writing
-        last = await message.heard.find(lambda h: "the end" in str(h.event))
+        last = await message.received.find(lambda h: "the end" in str(h.event))
         self.assertEqual(last.kind, "send_message")
         self.assertEqual(len(message.all("send_message")), 65)
 
     async def _write_much(self, connect: Any) -> None:
         for _ in range(64):
-            await connect.say(1001, 1002, "x" * 100_000)
-        await connect.say(1001, 1002, "the end")
+            await connect.send_text(1001, 1002, "x" * 100_000)
+        await connect.send_text(1001, 1002, "the end")
 
     @on_asyncio
     async def test_connect_stops_reading(self) -> None:
@@ -151,12 +151,12 @@ class StreamTests(PeerTestCase):
         connect = await self.connect(message, listens=False)
         other = await self.connect(message, listens=False)
         connect.stop_reading()
-        await other.say(1001, 1002, "one")
-        await other.say(1001, 1002, "two")
-        await other.hears("two")
+        await other.send_text(1001, 1002, "one")
+        await other.send_text(1001, 1002, "two")
+        await other.expect("two")
         self.assertLess(len(connect.pushes), 2)
         connect.read_on()
-        await connect.hears("two")
+        await connect.expect("two")
 
     @on_asyncio
     async def test_garbage(self) -> None:
@@ -168,13 +168,13 @@ class StreamTests(PeerTestCase):
         await connect.write(b"\x08")
         await connect.write(bytes.fromhex("5200"))
         await message.broken.count(1)
-        await message.hears("")
+        await message.expect("")
         await message.tell_all(b"\x08")
         await message.tell_all(bytes.fromhex("5a00"))
         await connect.others.count(2)
         self.assertEqual((message.strange, connect.strange), ([10], [11]))
-        await connect.say(1001, 1002, "still here")
-        await connect.hears("still here")
+        await connect.send_text(1001, 1002, "still here")
+        await connect.expect("still here")
 
     @on_asyncio
     async def test_close_send(self) -> None:

@@ -64,7 +64,7 @@ class RecordingTests(PeerTestCase):
         one = await self.client(1001, connect, message, now=_then)
         other = await self.client(1002, connect, message, now=_then)
         message.storing.close()
-        await one.say(1002, "hello from 1001")
+        await one.send_text(1002, "hello from 1001")
         await connect.confirms.count(1)
         self.assertEqual(
             list(connect.said),
@@ -85,10 +85,10 @@ class RecordingTests(PeerTestCase):
         one = await self.client(1001, connect, message)
         other = await self.client(1002, connect, message)
         message.storing.close()
-        await one.say(1002, "too quick")
+        await one.send_text(1002, "too quick")
         await connect.confirms.count(1)
         message.storing.open()
-        await one.say(1002, "slow enough")
+        await one.send_text(1002, "slow enough")
         await connect.confirms.count(2)
         self.assertEqual([m["content"] for m in await other.unread()], ["too quick"])
 
@@ -113,8 +113,8 @@ class ClientTests(PeerTestCase):
         until they are marked as read.
         """
         await self.talk()
-        await self.one.say(1002, "are you there?")
-        await self.edge.hears("are you there?")
+        await self.one.send_text(1002, "are you there?")
+        await self.edge.expect("are you there?")
         self.assertEqual(self.theirs.all("push_result"), [])
         other = await self.client(1002, self.edge, self.theirs)
         [found] = await other.unread()
@@ -122,7 +122,7 @@ class ClientTests(PeerTestCase):
         self.assertEqual((found["from"], found["to"], found["status"]), (1001, 1002, 0))
         await other.mark_read([found["id"]])
         self.assertEqual(await other.unread(), [])
-        self.assertEqual(len(other.heard), 0)
+        self.assertEqual(len(other.received), 0)
         page = await other.history()
         self.assertEqual([m["status"] for m in page["messages"]], [1])
 
@@ -134,9 +134,9 @@ class ClientTests(PeerTestCase):
         await self.talk()
         self.theirs.groups[77] = [1001, 1002, 1003]
         others = [await self.client(u, self.edge, self.theirs) for u in (1002, 1003)]
-        await self.one.say(0, "all of you", group=77)
+        await self.one.send_text(0, "all of you", group=77)
         for other in others:
-            await other.hears("all of you")
+            await other.expect("all of you")
         self.assertEqual(
             [push.target_user_id for push in self.edge.pushes], [1002, 1003]
         )
@@ -150,8 +150,8 @@ class ClientTests(PeerTestCase):
         await self.talk(ping_s=0.01)
         edge = self.edge.edge.sockets[1001]
         edge.write(Frame(PING, b"you?"))
-        await self.one.say(1001, "to myself")
-        await self.one.hears("to myself")
+        await self.one.send_text(1001, "to myself")
+        await self.one.expect("to myself")
         self.assertEqual(list(edge.pongs), [b"you?"])
         self.assertEqual(await self.one.socket.pongs.count(1), [b"heartbeat"])
 
@@ -162,10 +162,10 @@ class ClientTests(PeerTestCase):
         C{WSMessage}.
         """
         await self.talk()
-        await self.one.say(0, "", message_type=HEARTBEAT)
+        await self.one.send_text(0, "", message_type=HEARTBEAT)
         await self.one.write(b"\xff\xff")
-        await self.one.say(1002, "text")
-        await self.theirs.hears("send_message")
+        await self.one.send_text(1002, "text")
+        await self.theirs.expect("send_message")
         self.assertEqual(len(self.theirs.all("send_message")), 1)
 
     @on_asyncio
@@ -175,8 +175,8 @@ class ClientTests(PeerTestCase):
         """
         await self.talk()
         for size in (100, 126, 65_535, 65_536, 200_000):
-            await self.one.say(1001, "x" * size)
-            await self.one.hears("x" * size)
+            await self.one.send_text(1001, "x" * size)
+            await self.one.expect("x" * size)
 
     @on_asyncio
     async def test_silent(self) -> None:
@@ -185,14 +185,14 @@ class ClientTests(PeerTestCase):
         """
         await self.talk()
         other = await self.client(1002, self.edge, self.theirs, acknowledges=False)
-        await self.one.say(1002, "hello?")
-        await other.hears("hello?")
-        await other.say(1001, "not yet")
-        await self.one.hears("not yet")
-        await self.theirs.hears("ack")
+        await self.one.send_text(1002, "hello?")
+        await other.expect("hello?")
+        await other.send_text(1001, "not yet")
+        await self.one.expect("not yet")
+        await self.theirs.expect("ack")
         self.assertEqual([a.user_id for a in self.theirs.all("ack")], [1001])
-        await other.acknowledge(other.heard[0])
-        await self.theirs.heard.find(
+        await other.acknowledge(other.received[0])
+        await self.theirs.received.find(
             lambda h: h.kind == "ack" and h.event.user_id == 1002
         )
 
@@ -205,12 +205,12 @@ class ClientTests(PeerTestCase):
         await self.talk()
         other = await self.client(1002, self.edge, self.theirs)
         other.stop_reading()
-        await self.one.say(1002, "one")
-        await self.one.say(1002, "two")
-        await self.edge.hears("two")
-        self.assertEqual(len(other.heard), 0)
+        await self.one.send_text(1002, "one")
+        await self.one.send_text(1002, "two")
+        await self.edge.expect("two")
+        self.assertEqual(len(other.received), 0)
         other.read_on()
-        await other.hears("two")
+        await other.expect("two")
         self.assertEqual(other.texts(), ["one", "two"])
 
     @on_asyncio
@@ -224,8 +224,8 @@ class ClientTests(PeerTestCase):
         await again.ends.count(1)
         self.assertEqual((again.connected, list(again.ends)), (False, [LOST]))
         await again.login()
-        await again.say(1001, "alone now")
-        await again.hears("alone now")
+        await again.send_text(1001, "alone now")
+        await again.expect("alone now")
 
     @on_asyncio
     async def test_refused(self) -> None:

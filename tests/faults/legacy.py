@@ -35,14 +35,14 @@ class Pair:
         self.users = (one, other)
         self.said = 0
 
-    async def say(self, count: int, pause_s: float = 0.0) -> None:
+    async def send_texts(self, count: int, pause_s: float = 0.0) -> None:
         """
         Send this many more texts from each to the other.
         """
         one, other = self.users
         for n in range(self.said + 1, self.said + count + 1):
-            await one.say(other.user, f"{one.user} says {n}")
-            await other.say(one.user, f"{other.user} says {n}")
+            await one.send_text(other.user, f"{one.user} says {n}")
+            await other.send_text(one.user, f"{other.user} says {n}")
             self.said = n
             await asyncio.sleep(pause_s)
 
@@ -52,7 +52,7 @@ class Pair:
         """
         one, other = self.users
         for user, talker in ((one, other), (other, one)):
-            await user.heard.until(
+            await user.received.until(
                 lambda u=user, t=talker: len(set(u.texts(t.user))) >= self.said,  # type: ignore[misc]
                 f"all {self.said} of {talker.user}",
                 _HEARD_S,
@@ -125,7 +125,7 @@ class LegacyTestCase(TestCase):
         await client.login()
         return client
 
-    async def none_unread(self, client: ScriptedClient) -> bool:
+    async def all_read(self, client: ScriptedClient) -> bool:
         """
         Tell whether a client has read every message that was sent to it.
         """
@@ -148,7 +148,7 @@ async def talk(pairs: list[Pair], count: int, pause_s: float = 0.0) -> None:
     """
     Let all pairs talk concurrently.
     """
-    await asyncio.gather(*(pair.say(count, pause_s) for pair in pairs))
+    await asyncio.gather(*(pair.send_texts(count, pause_s) for pair in pairs))
 
 
 async def check(pairs: list[Pair]) -> None:

@@ -26,7 +26,7 @@ _PAIRS = 8
 _SETTLE_S = 60.0
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """
     Print progress for whoever watches the tests.
     """
@@ -165,7 +165,7 @@ class LoadTestCase(TestCase):
     def setUp(self) -> None:
         self.seed = int(os.environ.get("WSMSG_SEED") or random.randrange(2**32))
         self.random = random.Random(self.seed)
-        say(f"\nseed {self.seed} (WSMSG_SEED={self.seed} repeats it)")
+        report(f"\nseed {self.seed} (WSMSG_SEED={self.seed} repeats it)")
 
     def run_with_load(
         self,
@@ -186,7 +186,7 @@ class LoadTestCase(TestCase):
                 await self.check(installation, load)
             except BaseException:
                 for daemon in installation.daemons:
-                    say(f"--- {daemon.name}\n{daemon.tail()}")
+                    report(f"--- {daemon.name}\n{daemon.tail()}")
                 raise
             finally:
                 await load.stop()
@@ -226,7 +226,7 @@ class LoadTestCase(TestCase):
         tracebacks = installation.tracebacks()
         self.assertFalse(tracebacks, "\n\n".join(tracebacks))
         rejected = dict(Counter(r for c in load.clients for r in c.rejected))
-        say(
+        report(
             f"{len(sent)} messages, each stored once and seen once by both;"
             f" {sum(c.connects for c in load.clients)} connects,"
             f" {sum(c.resyncs for c in load.clients)} resyncs,"

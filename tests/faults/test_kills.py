@@ -12,7 +12,7 @@ import os
 
 from twisted.internet.defer import Deferred
 
-from tests.faults.load import Load, LoadTestCase, say
+from tests.faults.load import Load, LoadTestCase, report
 from tests.integration.installation import Installation
 
 _KILLS = 200 if os.environ.get("WSMSG_FAULTS") == "long" else 24
@@ -40,7 +40,7 @@ class KillTests(LoadTestCase):
                 if self.random.random() < 0.7:
                     await daemon.ready()
                 if kill % 8 == 7:
-                    say(f"{kill + 1} kills, {len(load.sent)} messages")
+                    report(f"{kill + 1} kills, {len(load.sent)} messages")
             await asyncio.gather(*(d.ready() for d in installation.daemons))
 
         return self.run_with_load(installation, faults)

@@ -82,7 +82,7 @@ class KillTests(LegacyTestCase):
         async def test() -> None:
             pairs = await self.pairs(4)
             talking = asyncio.ensure_future(talk(pairs, 100, pause_s=0.1))
-            await pairs[0].users[1].heard.count(10)
+            await pairs[0].users[1].received.count(10)
             await installation.message.kill()
             await asyncio.sleep(5)  # as in the legacy measurement
             await installation.message.start()
@@ -101,13 +101,13 @@ class KillTests(LegacyTestCase):
         async def test() -> None:
             one = await self.client(1001)
             two = await self.client(1002, installation.second)
-            await one.say(1002, "before")
-            await two.hears("before")
-            await eventually("it is read", lambda: self.none_unread(two))
+            await one.send_text(1002, "before")
+            await two.expect("before")
+            await eventually("it is read", lambda: self.all_read(two))
             await installation.second.kill()
             await two.ends.count(1)
             for n in range(20):
-                await one.say(1002, f"away {n}")
+                await one.send_text(1002, f"away {n}")
             await installation.second.start()
             await installation.second.ready()
             await two.login()
@@ -119,8 +119,8 @@ class KillTests(LegacyTestCase):
             waiting = [m["content"] for m in await two.unread()]
             self.assertEqual(waiting, [f"away {n}" for n in range(20)])
             for n in range(20):
-                await one.say(1002, f"back {n}")
-            await two.hears("back 19")
+                await one.send_text(1002, f"back {n}")
+            await two.expect("back 19")
             self.assertEqual(two.texts(), ["before", *(f"back {n}" for n in range(20))])
 
         return self.run_with(installation, test)
@@ -137,12 +137,12 @@ class KillTests(LegacyTestCase):
             await installation.connect.start()
             await installation.connect.until_logged("attempt 1 failed")
             one, two = (await self.pairs(1))[0].users
-            await one.say(1002, "anybody there?")
+            await one.send_text(1002, "anybody there?")
             await installation.connect.until_logged("attempt 12", 60)
             status, _ = await installation.connect.get("/readyz")
             self.assertEqual(status, 503)
             await installation.message.start()
-            await two.hears("anybody there?")
+            await two.expect("anybody there?")
             await installation.connect.ready()
 
         return self.run_with(installation, test, started=False)
@@ -163,14 +163,14 @@ class ManyTests(LegacyTestCase):
             one = await self.client(1001)
             two, again = await self.client(1002), await self.client(1002)
             for n in range(20):
-                await one.say(1002, f"{n}")
+                await one.send_text(1002, f"{n}")
             for client in (two, again):
-                await client.hears("19")
+                await client.expect("19")
                 self.assertEqual(client.texts(), [f"{n}" for n in range(20)])
                 self.assertTrue(client.connected)
             await again.drop()
-            await one.say(1002, "and now?")
-            await two.hears("and now?")
+            await one.send_text(1002, "and now?")
+            await two.expect("and now?")
 
         return self.run_with(Installation(connect=CONNECT), test)
 
@@ -198,11 +198,11 @@ class ManyTests(LegacyTestCase):
             two = await self.client(1002)
             silent = await self.client(1003, acknowledges=False)
             for n in range(200):
-                await one.say(1002, f"{n}")
-            await one.say(1003, "keep this")
-            await two.hears("199")
-            await silent.hears("keep this")
-            await eventually("all read", lambda: self.none_unread(two))
+                await one.send_text(1002, f"{n}")
+            await one.send_text(1003, "keep this")
+            await two.expect("199")
+            await silent.expect("keep this")
+            await eventually("all read", lambda: self.all_read(two))
             self.assertEqual(
                 [m["content"] for m in await silent.unread()], ["keep this"]
             )

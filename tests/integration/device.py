@@ -25,7 +25,7 @@ from wsmsg.rpc import client_pb2 as pb
 PATIENCE_S = 45.0
 
 
-class Unheard(AssertionError):
+class NotReceived(AssertionError):
     """
     An expected frame did not arrive; the text lists the frames that did.
     """
@@ -35,19 +35,19 @@ class Device:
     """
     A WebSocket connection of one device.
 
-    @ivar heard: every frame that arrived, with its name and time of arrival.
+    @ivar received: every frame that arrived, with its name and time of arrival.
     """
 
     def __init__(self, connection: ClientConnection, user: int, json_: bool) -> None:
         self.user = user
-        self.heard: list[tuple[str, Any, float]] = []
+        self.received: list[tuple[str, Any, float]] = []
         self._json = json_
         self._connection = connection
         self._taken: set[int] = set()
         self._changed = asyncio.Condition()
         self._over = False
         self._reader: asyncio.Task[None] | None = None
-        self.listen()
+        self.resume_reading()
 
     @classmethod
     async def dial(
@@ -93,23 +93,23 @@ class Device:
 
         @return: the welcome.
         """
-        await self.say(
+        await self.send_frame(
             hello=pb.Hello(device=name, since=since, token=token, client="device/1")
         )
-        return await self.hears("welcome")
+        return await self.expect("welcome")
 
     # -- sending
 
-    async def say(self, **frame: Any) -> None:
+    async def send_frame(self, **frame: Any) -> None:
         """
         Send a frame, by the name of its field; do nothing if the connection is closed.
         """
         try:
-            await self._connection.send(self.spell(**frame))
+            await self._connection.send(self.encode_frame(**frame))
         except websockets.ConnectionClosed:
             pass
 
-    def spell(self, **frame: Any) -> bytes | str:
+    def encode_frame(self, **frame: Any) -> bytes | str:
         """
         Encode a frame as it goes over the wire.
         """
@@ -118,7 +118,7 @@ class Device:
         [(name, message)] = frame.items()
         return json.dumps({"type": name, **_fields(message)})
 
-    async def say_bytes(self, data: bytes | str) -> None:
+    async def send_bytes(self, data: bytes | str) -> None:
         """
         Send bytes that need not be a frame.
         """
@@ -133,10 +133,10 @@ class Device:
 
         @return: C{accepted} or C{rejected}.
         """
-        await self.say(send=pb.Send(client_id=client_id, to=to, content=content))
+        await self.send_frame(send=pb.Send(client_id=client_id, to=to, content=content))
         return await self.answer(client_id)
 
-    async def insist(self, to: int, client_id: str, content: str) -> Any:
+    async def send_until_accepted(self, to: int, client_id: str, content: str) -> Any:
         """
         Send a message again, after the hinted waits, until it is accepted.
 
@@ -156,11 +156,11 @@ class Device:
         """
         Return the answer to a send.
         """
-        return await self.hears(("accepted", "rejected"), client_id=client_id)
+        return await self.expect(("accepted", "rejected"), client_id=client_id)
 
     # -- receiving
 
-    async def hears(
+    async def expect(
         self,
         name: str | tuple[str, ...],
         limit_s: float = PATIENCE_S,
@@ -173,7 +173,7 @@ class Device:
         found: list[Any] = []
 
         def look() -> bool:
-            for i, (heard, frame, _) in enumerate(self.heard):
+            for i, (heard, frame, _) in enumerate(self.received):
                 if heard not in names or i in self._taken:
                     continue
                 if all(getattr(frame, k) == v for k, v in fields.items()):
@@ -189,22 +189,22 @@ class Device:
         except TimeoutError:
             pass
         if not found:
-            raise Unheard(f"{self.user}: no {names} {fields} in {self}")
+            raise NotReceived(f"{self.user}: no {names} {fields} in {self}")
         return found[0]
 
     def all(self, name: str) -> list[Any]:
         """
         Return every frame of this name so far.
         """
-        return [frame for heard, frame, _ in self.heard if heard == name]
+        return [frame for heard, frame, _ in self.received if heard == name]
 
     async def pong(self) -> None:
         """
         Wait for the answer to a ping, so that all earlier frames have been received.
         """
         nonce = str(time.monotonic_ns())
-        await self.say(ping=pb.Ping(nonce=nonce))
-        await self.hears("pong", nonce=nonce)
+        await self.send_frame(ping=pb.Ping(nonce=nonce))
+        await self.expect("pong", nonce=nonce)
 
     async def pong_or_end(self) -> None:
         """
@@ -212,7 +212,7 @@ class Device:
         """
         try:
             await self.pong()
-        except Unheard:
+        except NotReceived:
             if not self._over:
                 raise
 
@@ -235,7 +235,7 @@ class Device:
             await self._connection.wait_closed()
         return self._connection.close_code or 0
 
-    def deaf(self) -> None:
+    def pause_reading(self) -> None:
         """
         Stop reading from the connection.
         """
@@ -243,7 +243,7 @@ class Device:
             self._reader.cancel()
             self._reader = None
 
-    def listen(self) -> None:
+    def resume_reading(self) -> None:
         """
         Read again.
         """
@@ -255,21 +255,21 @@ class Device:
         """
         Close with a close frame.
         """
-        self.deaf()
+        self.pause_reading()
         await self._connection.close()
 
-    def vanish(self) -> None:
+    def drop(self) -> None:
         """
         Drop the connection without a close frame, as a killed process does.
         """
-        self.deaf()
+        self.pause_reading()
         self._connection.transport.abort()
 
     async def _read(self) -> None:
         try:
             async for data in self._connection:
                 name, frame = self._understand(data)
-                self.heard.append((name, frame, time.monotonic()))
+                self.received.append((name, frame, time.monotonic()))
                 async with self._changed:
                     self._changed.notify_all()
         except asyncio.CancelledError:
@@ -297,7 +297,7 @@ class Device:
         return name, getattr(frame, name)
 
     def __str__(self) -> str:
-        return f"{[(name, str(frame)) for name, frame, _ in self.heard[-20:]]}"
+        return f"{[(name, str(frame)) for name, frame, _ in self.received[-20:]]}"
 
 
 def _fields(message: Message) -> dict[str, Any]:

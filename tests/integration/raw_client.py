@@ -58,7 +58,7 @@ class RawClient:
         self._position: defaultdict[str, int] = defaultdict(int)
         self._live: defaultdict[str, int] = defaultdict(int)
         self._syncing: set[str] = set()
-        self._turned_away: set[str] = set()
+        self._rejected_ids: set[str] = set()
         # New sends must not be written among repeated ones.
         self._order = asyncio.Lock()
         self._ready = False
@@ -135,8 +135,8 @@ class RawClient:
         client_id = f"{self.user}-{self._device}-{next(self._numbers)}"
         send = pb.Send(client_id=client_id, to=to, content=content)
         self._unanswered[client_id] = send
-        if self._turned_away:
-            self._turned_away.add(
+        if self._rejected_ids:
+            self._rejected_ids.add(
                 client_id
             )  # after the rejected ones, which are sent again first
             return client_id
@@ -284,14 +284,14 @@ class RawClient:
         if not rejected.retry_after_ms or send is None:
             self.problems.append(f"rejected {rejected.code}: {rejected.reason}")
             return
-        if not self._turned_away:
+        if not self._rejected_ids:
             self._later(self._send_again(), rejected.retry_after_ms / 1000)
-        self._turned_away.add(rejected.client_id)
+        self._rejected_ids.add(rejected.client_id)
 
     async def _send_again(self) -> None:
         # In the order in which they were made, which keeps the order of the messages.
         async with self._order:
-            again, self._turned_away = self._turned_away, set()
+            again, self._rejected_ids = self._rejected_ids, set()
             for client_id, send in list(self._unanswered.items()):
                 if client_id in again:
                     await self._write(send=send)

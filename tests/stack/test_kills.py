@@ -13,7 +13,7 @@ import time
 
 from twisted.internet.defer import Deferred
 
-from tests.faults.load import Load, LoadTestCase, say
+from tests.faults.load import Load, LoadTestCase, report
 from tests.integration.installation import DaemonProcess
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
@@ -103,7 +103,7 @@ class ClusterKillTests(LoadTestCase):
         await asyncio.sleep(self.random.choice([0, 0.5, 4]))
         await daemon.start()
         await daemon.ready()
-        say(
+        report(
             f"{daemon.name} killed, ready again after"
             f" {time.monotonic() - killed_s:.1f} s; {len(load.sent)} messages"
         )

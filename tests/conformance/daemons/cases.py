@@ -44,7 +44,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
         await client.login()
         return client
 
-    async def their_connect(self, **more: Any) -> ScriptedConnect:
+    async def legacy_connect(self, **more: Any) -> ScriptedConnect:
         """
         Return a scripted Connect with a stream to our Message.
         """
@@ -64,7 +64,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
         return await ask(port, method, path, document, **more)
 
 
-class TheirMessageTestCase(LegacyPeersTestCase):
+class LegacyMessageTestCase(LegacyPeersTestCase):
     """
     A legacy Message with our Connect, both started for one test alone.
     """

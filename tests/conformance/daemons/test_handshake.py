@@ -37,7 +37,7 @@ class HandshakeTests(LegacyPeersTestCase):
         token is accepted if the settings have it.
         """
         client = await self.connected()
-        await client.say(client.user + 1, "first")
+        await client.send_text(client.user + 1, "first")
         await client.drop()
         self.assertEqual(list(client.ends), [LOST])
 
@@ -50,7 +50,7 @@ class HandshakeTests(LegacyPeersTestCase):
         for before in ("", "Bearer "):
             client = self.client(user, token=before + self.installation.token(user))
             await client.login()
-            await client.say(user, "to myself")
+            await client.send_text(user, "to myself")
             await client.drop()
 
     @with_daemons
@@ -130,7 +130,7 @@ class FrameTests(LegacyPeersTestCase):
             content = f"in a frame of {opcode}"
             message = ws_message(to=other.user, content=content, message_type=TEXT)
             await one.write(message.SerializeToString(), opcode)
-            await other.hears(content)
+            await other.expect(content)
 
     @with_daemons
     async def test_ws_in_parts(self) -> None:
@@ -145,7 +145,7 @@ class FrameTests(LegacyPeersTestCase):
         one.socket.write(Frame(CONTINUATION, data[3:5], final=False))
         one.socket.write(Frame(PING, b"between"))
         one.socket.write(Frame(CONTINUATION, data[5:]))
-        await other.hears("in parts")
+        await other.expect("in parts")
 
     @with_daemons
     async def test_ws_no_message(self) -> None:
@@ -156,8 +156,8 @@ class FrameTests(LegacyPeersTestCase):
         for sequence in REFUSED:
             if sequence.kind == "WSMessage":
                 await one.write(sequence.data)
-        await one.say(other.user, "still here")
-        await other.hears("still here")
+        await one.send_text(other.user, "still here")
+        await other.expect("still here")
         self.assertEqual((other.texts(), list(one.ends)), (["still here"], []))
 
     @with_daemons
@@ -170,6 +170,6 @@ class FrameTests(LegacyPeersTestCase):
         for sequence in ACCEPTED:
             if sequence.kind == "WSMessage":
                 await one.write(sequence.data)
-        await one.say(other.user, "still here")
-        await other.hears("still here")
+        await one.send_text(other.user, "still here")
+        await other.expect("still here")
         self.assertEqual((other.texts(), list(one.ends)), (["still here"], []))

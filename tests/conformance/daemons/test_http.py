@@ -47,7 +47,7 @@ class HttpTests(LegacyPeersTestCase):
         one = await self.connected()
         other = self.client()
         for content in contents:
-            await one.say(other.user, content)
+            await one.send_text(other.user, content)
 
         async def stored() -> bool:
             return len(await other.unread()) == len(contents)
@@ -143,8 +143,8 @@ class HttpTests(LegacyPeersTestCase):
         answered = await self.asked("send", document)
         self.assertIsInstance(answered["message"], str)
         self.assertIn(answered.get("success", True), (True,))
-        heard = await other.hears("over HTTP")
-        self.assertEqual((heard.to, heard.message_type), (other.user, 1))
+        received = await other.expect("over HTTP")
+        self.assertEqual((received.to, received.message_type), (other.user, 1))
 
     @with_daemons
     async def test_http_bad(self) -> None:

@@ -41,20 +41,20 @@ class StreamTests(LegacyPeersTestCase):
         async def pushed() -> bool:
             nonlocal n
             n += 1
-            await connect.say(self.user(), user, f"known {n}")
+            await connect.send_text(self.user(), user, f"known {n}")
             return bool(len(connect.pushes))
 
         await eventually("a push", pushed)
-        await connect.hears(f"known {n}")
+        await connect.expect(f"known {n}")
 
     @with_daemons
     async def test_stream_subscribe(self) -> None:
         """
         A subscribe has no answer; the next event is a push of the contract.
         """
-        connect = await self.their_connect()
-        await connect.say(self.user(), self.user(), "the first thing")
-        await connect.hears("the first thing")
+        connect = await self.legacy_connect()
+        await connect.send_text(self.user(), self.user(), "the first thing")
+        await connect.expect("the first thing")
         self.assertEqual(len(connect.pushes), 1)
         self.assertEqual((list(connect.others), connect.strange), ([], []))
 
@@ -63,10 +63,10 @@ class StreamTests(LegacyPeersTestCase):
         """
         A message from a legacy client is stored once, with all its fields.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         one, other = self.user(), self.client()
-        await connect.say(one, other.user, "stored")
-        await connect.hears("stored")
+        await connect.send_text(one, other.user, "stored")
+        await connect.expect("stored")
         [found] = await other.unread()
         self.assertEqual((found["from"], found["content"]), (one, "stored"))
 
@@ -75,13 +75,13 @@ class StreamTests(LegacyPeersTestCase):
         """
         A push names its user, has the message with an id, and is a C{new_message}.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         one, other = self.user(), self.user()
-        said = await connect.say(one, other, "pushed")
-        push = await connect.hears("pushed")
+        sent = await connect.send_text(one, other, "pushed")
+        push = await connect.expect("pushed")
         fields = fields_of(push)
         self.assertGreater(fields["message"].pop("message_id"), 0)
-        self.assertLess(abs(fields["message"].pop("timestamp") - said.timestamp), 60)
+        self.assertLess(abs(fields["message"].pop("timestamp") - sent.timestamp), 60)
         message = {"from": one, "to": other, "content": "pushed", "message_type": TEXT}
         wanted = {"target_user_id": other, "message": message}
         self.assertEqual(fields, {**wanted, "event_type": NEW_MESSAGE})
@@ -92,14 +92,14 @@ class StreamTests(LegacyPeersTestCase):
         """
         Every legacy Connect gets every push, once, and so does a wsmsg Connect.
         """
-        first, second = [await self.their_connect() for _ in range(2)]
+        first, second = [await self.legacy_connect() for _ in range(2)]
         await self.known(first)
         await self.known(second)
         ours = await self.device(self.user())
-        await first.say(self.user(), ours.user, "for one of ours")
+        await first.send_text(self.user(), ours.user, "for one of ours")
         for connect in (first, second):
-            await connect.hears("for one of ours")
-        await ours.hears("deliver")
+            await connect.expect("for one of ours")
+        await ours.expect("deliver")
         for connect in (first, second):
             contents = [p.message.content for p in connect.pushes]
             self.assertEqual(contents.count("for one of ours"), 1)
@@ -109,11 +109,11 @@ class StreamTests(LegacyPeersTestCase):
         """
         A message from a client of our Connect reaches a user at the legacy Connect.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         await self.known(connect)
         one, other = await self.connected(), self.user()
-        await one.say(other, "from ours")
-        push = await connect.hears("from ours")
+        await one.send_text(other, "from ours")
+        push = await connect.expect("from ours")
         self.assertEqual(push.target_user_id, other)
 
     @with_daemons
@@ -121,13 +121,13 @@ class StreamTests(LegacyPeersTestCase):
         """
         Results, good or bad and for any user, are accepted, and the next push arrives.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         user = self.user()
         for target in (user, 0, -1, 2**63 - 1):
             await connect.push_result(target)
             await connect.push_result(target, False, "closed")
-        await connect.say(self.user(), user, "after results")
-        await connect.hears("after results")
+        await connect.send_text(self.user(), user, "after results")
+        await connect.expect("after results")
         self.assertEqual(list(connect.ends), [])
 
     @with_daemons
@@ -136,10 +136,10 @@ class StreamTests(LegacyPeersTestCase):
         An acknowledgement marks the message as read, and is confirmed with its id and
         C{ack_id}.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         other = self.client()
-        await connect.say(self.user(), other.user, "to be read")
-        push = await connect.hears("to be read")
+        await connect.send_text(self.user(), other.user, "to be read")
+        push = await connect.expect("to be read")
         await connect.ack(other.user, push.message, ack_id="k1")
         [confirm] = await connect.confirms.count(1)
         self.assertEqual(
@@ -159,10 +159,10 @@ class StreamTests(LegacyPeersTestCase):
         An acknowledgement of a message to another user, or of none, is not confirmed
         and changes nothing.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         other = self.client()
-        await connect.say(self.user(), other.user, "not to be read")
-        push = await connect.hears("not to be read")
+        await connect.send_text(self.user(), other.user, "not to be read")
+        push = await connect.expect("not to be read")
         await connect.ack(self.user(), push.message)
         await connect.ack(other.user, ws_message(message_id=12345))
         await connect.ack(other.user, push.message)
@@ -178,13 +178,13 @@ class StreamTests(LegacyPeersTestCase):
         A message that cannot be accepted comes back as a failure with its sender, a
         reason and the message unchanged.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         one = self.user()
-        said = await connect.say(one, 0, "to nobody")
+        sent = await connect.send_text(one, 0, "to nobody")
         [failure] = await connect.failures.count(1)
         self.assertEqual(failure.original_sender, one)
         self.assertTrue(failure.failure_reason)
-        self.assertEqual(failure.original_message, said)
+        self.assertEqual(failure.original_message, sent)
         self.assertEqual(strange(failure), [])
 
     @with_daemons
@@ -193,11 +193,11 @@ class StreamTests(LegacyPeersTestCase):
         A Connect that sends before it subscribes, or never subscribes, is served;
         Message pushes to subscribers only.
         """
-        hears = await self.their_connect()
-        await self.known(hears)
-        never = await self.their_connect(subscribes=0)
-        await never.say(self.user(), self.user(), "from one that never did")
-        push = await hears.hears("from one that never did")
+        subscribed = await self.legacy_connect()
+        await self.known(subscribed)
+        never = await self.legacy_connect(subscribes=0)
+        await never.send_text(self.user(), self.user(), "from one that never did")
+        push = await subscribed.expect("from one that never did")
         await never.ack(push.target_user_id, push.message)
         [confirm] = await never.confirms.count(1)
         self.assertTrue(confirm.confirmed)
@@ -209,11 +209,11 @@ class StreamTests(LegacyPeersTestCase):
         A Connect that subscribes twice on a stream gets each push once, or an error for
         the second subscribe.
         """
-        connect = await self.their_connect(subscribes=2)
-        await connect.say(self.user(), self.user(), "once")
-        await connect.hears("once")
-        await connect.say(self.user(), self.user(), "the end")
-        await connect.hears("the end")
+        connect = await self.legacy_connect(subscribes=2)
+        await connect.send_text(self.user(), self.user(), "once")
+        await connect.expect("once")
+        await connect.send_text(self.user(), self.user(), "the end")
+        await connect.expect("the end")
         contents = [p.message.content for p in connect.pushes]
         self.assertEqual(contents, ["once", "the end"])
 
@@ -222,19 +222,19 @@ class StreamTests(LegacyPeersTestCase):
         """
         A message to a group is pushed for each member but the sender.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         one, two, three = [self.user() for _ in range(3)]
         made = await self.ask(
             "/api/v1/groups",
             {"client_id": "s", "owner": one, "name": "n", "members": [two, three]},
         )
         group = int(made.document["group"])
-        await connect.say(one, 0, "all of you", group_id=group)
+        await connect.send_text(one, 0, "all of you", group_id=group)
         await connect.pushes.until(
             lambda: len(self._to_all(connect)) >= 2, "two pushes"
         )
-        await connect.say(one, two, "after")
-        await connect.hears("after")
+        await connect.send_text(one, two, "after")
+        await connect.expect("after")
         self.assertEqual(sorted(self._to_all(connect)), [two, three])
 
     def _to_all(self, connect: Any) -> list[int]:
@@ -250,12 +250,12 @@ class StreamTests(LegacyPeersTestCase):
         With each field of each event absent, zero, negative and huge, the stream
         continues.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         for sequence in of_kind("MessageStreamRequest"):
             if "subscribe" not in sequence.fields:
                 await connect.write(sequence.data)
-        await connect.say(self.user(), self.user(), "still served")
-        await connect.hears("still served")
+        await connect.send_text(self.user(), self.user(), "still served")
+        await connect.expect("still served")
         self.assertEqual((list(connect.ends), connect.strange), ([], []))
 
     @with_daemons
@@ -264,18 +264,18 @@ class StreamTests(LegacyPeersTestCase):
         Bytes that are not an event end that stream with a status that gives the reason;
         other streams continue.
         """
-        other = await self.their_connect()
+        other = await self.legacy_connect()
         await self.known(other)
         for sequence in REFUSED:
             if sequence.kind != "MessageStreamRequest":
                 continue
-            connect = await self.their_connect()
+            connect = await self.legacy_connect()
             await connect.write(sequence.data)
             [(code, details)] = await connect.ends.count(1)
             self.assertEqual(code, "INVALID_ARGUMENT", sequence.title)
             self.assertTrue(details)
-        await other.say(self.user(), self.user(), "still served")
-        await other.hears("still served")
+        await other.send_text(self.user(), self.user(), "still served")
+        await other.expect("still served")
         self.assertEqual(list(other.ends), [])
 
     @with_daemons
@@ -284,7 +284,7 @@ class StreamTests(LegacyPeersTestCase):
         A Connect that closes its half of the stream is unsubscribed, and the stream
         ends with status OK.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         await connect.close_send()
         self.assertEqual(await connect.ends.count(1), [("OK", "")])
 
@@ -300,7 +300,7 @@ class UnaryTests(LegacyPeersTestCase):
         A message sent by the unary call reaches the clients, and is stored when the
         call returns.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         one, other = self.user(), await self.connected(acknowledges=False)
         request = SendWSMessageRequest(
             msg=ws_message(
@@ -311,7 +311,7 @@ class UnaryTests(LegacyPeersTestCase):
             await connect.call("SendWSMessage", request)
         )
         self.assertEqual((answer.success, strange(answer)), (True, []))
-        await other.hears("by a call")
+        await other.expect("by a call")
 
     @with_daemons
     async def test_rpc_send_ws_message_bad(self) -> None:
@@ -319,7 +319,7 @@ class UnaryTests(LegacyPeersTestCase):
         A message that cannot be accepted is refused: either C{success} is false and a
         reason is given, or the call fails with a status.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         for sequence in of_kind("SendWSMessageRequest"):
             if sequence.name == "every field":
                 continue
@@ -337,11 +337,11 @@ class UnaryTests(LegacyPeersTestCase):
         """
         History has pages from 1 on, oldest first, with the total.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         one, other = self.user(), self.user()
         for n in range(5):
-            await connect.say(one, other, f"{n}")
-        await connect.hears("4")
+            await connect.send_text(one, other, f"{n}")
+        await connect.expect("4")
         for user in (one, other):
             request = GetHistoryRequest(user_id=user, page=2, size=2)
             page = GetHistoryResponse.FromString(
@@ -356,7 +356,7 @@ class UnaryTests(LegacyPeersTestCase):
         """
         Page 0, negative pages and invalid users are refused with a reason.
         """
-        connect = await self.their_connect()
+        connect = await self.legacy_connect()
         user = self.user()
         for fields in (
             {"user_id": user, "page": 0, "size": 10},

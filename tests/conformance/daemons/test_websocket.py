@@ -23,7 +23,7 @@ from tests.integration.cases import eventually, with_daemons
 
 
 def _texts(client: Any) -> list[Any]:
-    return [m for m in client.heard if m.message_type == TEXT]
+    return [m for m in client.received if m.message_type == TEXT]
 
 
 class MessageTests(LegacyPeersTestCase):
@@ -38,11 +38,11 @@ class MessageTests(LegacyPeersTestCase):
         no field that the contract does not have.
         """
         one, other = await self.connected(), await self.connected()
-        said = await one.say(other.user, "hello from one")
-        heard = await other.hears("hello from one")
-        self.assertGreater(heard.message_id, 0)
-        self.assertLess(abs(heard.timestamp - said.timestamp), 60)
-        fields = fields_of(heard)
+        sent = await one.send_text(other.user, "hello from one")
+        received = await other.expect("hello from one")
+        self.assertGreater(received.message_id, 0)
+        self.assertLess(abs(received.timestamp - sent.timestamp), 60)
+        fields = fields_of(received)
         fields.pop("message_id")
         self.assertEqual(
             fields.pop("timestamp") and fields,
@@ -53,7 +53,7 @@ class MessageTests(LegacyPeersTestCase):
                 "message_type": TEXT,
             },
         )
-        self.assertEqual(strange(heard), [])
+        self.assertEqual(strange(received), [])
 
     @with_daemons
     async def test_ws_type_1_sender_hears_nothing(self) -> None:
@@ -61,10 +61,10 @@ class MessageTests(LegacyPeersTestCase):
         The sender does not receive its own message.
         """
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "asked")
-        await other.hears("asked")
-        await other.say(one.user, "answered")
-        await one.hears("answered")
+        await one.send_text(other.user, "asked")
+        await other.expect("asked")
+        await other.send_text(one.user, "answered")
+        await one.expect("answered")
         self.assertEqual(one.texts(), ["answered"])
 
     @with_daemons
@@ -75,8 +75,8 @@ class MessageTests(LegacyPeersTestCase):
         """
         one, other = await self.connected(), await self.connected()
         for n in range(100):
-            await one.say(other.user, f"{n}")
-        await other.hears("99")
+            await one.send_text(other.user, f"{n}")
+        await other.expect("99")
         self.assertEqual(other.texts(), [f"{n}" for n in range(100)])
         ids = [m.message_id for m in _texts(other)]
         self.assertEqual(ids, sorted(set(ids)))
@@ -90,9 +90,9 @@ class MessageTests(LegacyPeersTestCase):
         """
         one, other = await self.connected(), await self.connected()
         for n in (1, 2):
-            await one.say(other.user, "twice", message_id=7, ack_id="k")
-            await other.heard.count(n)
-        ids = {m.message_id for m in other.heard}
+            await one.send_text(other.user, "twice", message_id=7, ack_id="k")
+            await other.received.count(n)
+        ids = {m.message_id for m in other.received}
         self.assertEqual(len(ids), 2)
 
     @with_daemons
@@ -102,10 +102,10 @@ class MessageTests(LegacyPeersTestCase):
         the message is refused.
         """
         one, other, third = [await self.connected() for _ in range(3)]
-        await one.say(other.user, "from a third", sender=third.user)
-        await one.say(other.user, "from me")
-        await other.hears("from me")
-        self.assertEqual({sender_of(m) for m in other.heard}, {one.user})
+        await one.send_text(other.user, "from a third", sender=third.user)
+        await one.send_text(other.user, "from me")
+        await other.expect("from me")
+        self.assertEqual({sender_of(m) for m in other.received}, {one.user})
 
     @with_daemons
     async def test_ws_content(self) -> None:
@@ -114,8 +114,8 @@ class MessageTests(LegacyPeersTestCase):
         """
         one, other = await self.connected(), await self.connected()
         for content in ("é中😀", "two\nlines", "x" * 10_000):
-            await one.say(other.user, content)
-            await other.hears(content)
+            await one.send_text(other.user, content)
+            await other.expect(content)
 
     @with_daemons
     async def test_ws_group(self) -> None:
@@ -128,12 +128,12 @@ class MessageTests(LegacyPeersTestCase):
             {"client_id": "g", "owner": one.user, "name": "n", "members": [other.user]},
         )
         group = int(made.document["group"])
-        await one.say(0, "all of you", group=group)
-        heard = await other.hears("all of you")
-        self.assertEqual((heard.group_id, sender_of(heard)), (group, one.user))
-        await stranger.say(0, "me too", group=group)
-        await other.say(one.user, "heard")
-        await one.hears("heard")
+        await one.send_text(0, "all of you", group=group)
+        received = await other.expect("all of you")
+        self.assertEqual((received.group_id, sender_of(received)), (group, one.user))
+        await stranger.send_text(0, "me too", group=group)
+        await other.send_text(one.user, "heard")
+        await one.expect("heard")
         self.assertEqual(one.texts(), ["heard"])
         self.assertEqual((stranger.texts(), other.texts()), ([], ["all of you"]))
 
@@ -142,20 +142,20 @@ class MessageTests(LegacyPeersTestCase):
         """
         A heartbeat is accepted, and no other client receives it.
         """
-        await self._unheard(HEARTBEAT)
+        await self._not_received(HEARTBEAT)
 
     @with_daemons
     async def test_ws_type_3_connection(self) -> None:
         """
         Connection management is accepted, and no other client receives it.
         """
-        await self._unheard(CONNECTION)
+        await self._not_received(CONNECTION)
 
-    async def _unheard(self, kind: int) -> None:
+    async def _not_received(self, kind: int) -> None:
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "not for people", message_type=kind)
-        await one.say(other.user, "text")
-        await other.hears("text")
+        await one.send_text(other.user, "not for people", message_type=kind)
+        await one.send_text(other.user, "text")
+        await other.expect("text")
         self.assertEqual([m.content for m in _texts(other)], ["text"])
         self.assertTrue(one.connected)
 
@@ -167,11 +167,11 @@ class MessageTests(LegacyPeersTestCase):
         """
         one = await self.connected()
         other = await self.connected(acknowledges=False)
-        await one.say(other.user, "one")
-        await one.say(other.user, "two")
-        await other.hears("two")
+        await one.send_text(other.user, "one")
+        await one.send_text(other.user, "two")
+        await other.expect("two")
         self.assertEqual(await self._unread(other, 2), ["one", "two"])
-        await other.acknowledge(await other.hears("one"))
+        await other.acknowledge(await other.expect("one"))
         self.assertEqual(await self._unread(other, 1), ["two"])
 
     async def _unread(self, client: Any, count: int) -> list[str]:
@@ -192,14 +192,14 @@ class MessageTests(LegacyPeersTestCase):
         """
         one, third = await self.connected(), await self.connected()
         other = await self.connected(acknowledges=False)
-        await one.say(other.user, "for one alone")
-        heard = await other.hears("for one alone")
-        for message_id in (heard.message_id, 12345, -1, 0, 2**63 - 1):
-            fake = ws_message(message_id=message_id, timestamp=heard.timestamp)
+        await one.send_text(other.user, "for one alone")
+        received = await other.expect("for one alone")
+        for message_id in (received.message_id, 12345, -1, 0, 2**63 - 1):
+            fake = ws_message(message_id=message_id, timestamp=received.timestamp)
             await third.acknowledge(fake)
             await third.acknowledge(fake, sender=other.user)
-        await third.say(other.user, "after")
-        await other.hears("after")
+        await third.send_text(other.user, "after")
+        await other.expect("after")
         self.assertEqual(await self._unread(other, 2), ["for one alone", "after"])
 
     @with_daemons
@@ -208,11 +208,11 @@ class MessageTests(LegacyPeersTestCase):
         An acknowledgement gets no answer, and no other client receives it.
         """
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "ping")
-        await other.hears("ping")
-        await other.say(one.user, "pong")
-        await one.hears("pong")
-        kinds = {m.message_type for m in [*one.heard, *other.heard]}
+        await one.send_text(other.user, "ping")
+        await other.expect("ping")
+        await other.send_text(one.user, "pong")
+        await one.expect("pong")
+        kinds = {m.message_type for m in [*one.received, *other.received]}
         self.assertNotIn(ACKNOWLEDGEMENT, kinds)
         self.assertEqual((one.texts(), other.texts()), (["pong"], ["ping"]))
 
@@ -223,8 +223,8 @@ class MessageTests(LegacyPeersTestCase):
         and returns; the client acknowledges none of these.
         """
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "hello")
-        await other.hears("hello")
+        await one.send_text(other.user, "hello")
+        await other.expect("hello")
         here = await self._change(other, "online", 0)
         await one.drop()
         left = await self._change(other, "offline", here.message_id)
@@ -243,7 +243,7 @@ class MessageTests(LegacyPeersTestCase):
         def is_it(m: Any) -> bool:
             return (m.message_type, m.content) == (ONLINE, to) and m.message_id > after
 
-        return await client.heard.find(is_it, f"type 10, {to}")
+        return await client.received.find(is_it, f"type 10, {to}")
 
     @with_daemons
     async def test_ws_type_of_nobody(self) -> None:
@@ -252,9 +252,9 @@ class MessageTests(LegacyPeersTestCase):
         """
         one, other = await self.connected(), await self.connected()
         for kind in (0, 5, 9, 11, -1, 2**31 - 1):
-            await one.say(other.user, "of no type", message_type=kind)
-        await one.say(other.user, "text")
-        await other.hears("text")
+            await one.send_text(other.user, "of no type", message_type=kind)
+        await one.send_text(other.user, "text")
+        await other.expect("text")
 
     @with_daemons
     async def test_ws_away(self) -> None:
@@ -263,11 +263,11 @@ class MessageTests(LegacyPeersTestCase):
         until they are marked as read.
         """
         one, other = await self.connected(), self.client()
-        await one.say(other.user, "are you there?")
+        await one.send_text(other.user, "are you there?")
         self.assertEqual(await self._unread(other, 1), ["are you there?"])
         await other.login()
-        await one.say(other.user, "now?")
-        await other.hears("now?")
+        await one.send_text(other.user, "now?")
+        await other.expect("now?")
         self.assertEqual(other.texts(), ["now?"])
         found = await other.unread()
         await other.mark_read(m["id"] for m in found)
@@ -281,11 +281,11 @@ class MessageTests(LegacyPeersTestCase):
         """
         one, other = await self.connected(), await self.connected()
         for to in (0, -1, -(2**63)):
-            await one.say(to, "to nobody")
+            await one.send_text(to, "to nobody")
         for group in (-1, 12345, 2**63 - 1):
-            await one.say(0, "to no group", group=group)
-        await one.say(other.user, "text")
-        await other.hears("text")
+            await one.send_text(0, "to no group", group=group)
+        await one.send_text(other.user, "text")
+        await other.expect("text")
         page = await one.history()
         self.assertEqual([m["content"] for m in page["messages"]], ["text"])
 
@@ -307,9 +307,9 @@ class RedeliveryTests(LegacyPeersTestCase):
         other = await self.connected(acknowledges=False)
         contents = [f"{n}" for n in range(120)]
         for content in contents:
-            await one.say(other.user, content)
-        await other.hears("119")
-        await other.acknowledge(await other.hears("1"))
+            await one.send_text(other.user, content)
+        await other.expect("119")
+        await other.acknowledge(await other.expect("1"))
 
         async def acknowledged() -> bool:
             return len(await other.unread()) != len(contents)
@@ -317,7 +317,7 @@ class RedeliveryTests(LegacyPeersTestCase):
         await eventually("one less", acknowledged)
         await other.drop()
         again = await self.connected(other.user, acknowledges=False)
-        await again.hears("119")
+        await again.expect("119")
         wanted = [c for c in contents if c != "1"]
         self.assertEqual(again.texts(), wanted)
         first = {m.message_id: m.content for m in _texts(other)}

@@ -40,7 +40,7 @@ class FullDiskTests(IntegrationTestCase):
         one, two = self.user(), self.user()
         device = await self.device(one)
         self.assertTrue((await device.send(two, "before", "before")).time)
-        await device.hears("deliver", client_id="before")
+        await device.expect("deliver", client_id="before")
         files = self.installation.folder.rglob("*")
         self.limit(max(f.stat().st_size for f in files if f.is_file()) + 4096)
         accepted, rejected = await self.until_rejected(device, two)
@@ -53,8 +53,8 @@ class FullDiskTests(IntegrationTestCase):
         self.assertTrue(all(d["last_error"] for d in down), told)
         self.limit(resource.RLIM_INFINITY)
         await message.ready()
-        await device.insist(two, rejected.client_id, _CONTENT)
-        await device.hears("deliver", client_id=rejected.client_id)
+        await device.send_until_accepted(two, rejected.client_id, _CONTENT)
+        await device.expect("deliver", client_id=rejected.client_id)
         stored = await self.stored(device, two)
         self.assertEqual(stored, ["before", *accepted, rejected.client_id])
 
@@ -67,7 +67,7 @@ class FullDiskTests(IntegrationTestCase):
         accepted: list[str] = []
         for n in range(200):
             send = pb.Send(client_id=f"id-{n}", to=to, content=_CONTENT)
-            await device.say(send=send)
+            await device.send_frame(send=send)
             answer = await device.answer(f"id-{n}")
             if getattr(answer, "code", ""):
                 return accepted, answer
@@ -80,8 +80,10 @@ class FullDiskTests(IntegrationTestCase):
         """
         name, after, found = conversation_of(device.user, other), 0, list[str]()
         while True:
-            await device.say(sync=pb.Sync(id="s", conversation=name, after=after))
-            page = await device.hears("page", id="s")
+            await device.send_frame(
+                sync=pb.Sync(id="s", conversation=name, after=after)
+            )
+            page = await device.expect("page", id="s")
             found += [m.client_id for m in page.messages]
             if not page.more:
                 return found

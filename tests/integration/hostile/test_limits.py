@@ -54,7 +54,7 @@ class LimitTests(IntegrationTestCase):
         self.assertTrue((await device.send(two, "id-1", "x" * 1000)).time)
         rejected = await device.send(two, "id-2", "é" * 501)
         self.assertEqual((rejected.code, rejected.retry_after_ms), ("too_large", 0))
-        await device.say_bytes(b"x" * 4097)
+        await device.send_bytes(b"x" * 4097)
         self.assertEqual(await device.closed(), Close.TOO_LARGE)
 
     @with_daemons
@@ -68,7 +68,9 @@ class LimitTests(IntegrationTestCase):
         phone, tablet = await self.device(one), await self.device(one, "tablet")
         for n in range(120):
             device = (phone, tablet)[n % 2]
-            await device.say(send=pb.Send(client_id=f"id-{n}", to=two, content="hi"))
+            await device.send_frame(
+                send=pb.Send(client_id=f"id-{n}", to=two, content="hi")
+            )
         answers: dict[str, Any] = {}
         for n in range(120):
             answers[f"id-{n}"] = await (phone, tablet)[n % 2].answer(f"id-{n}")
@@ -79,7 +81,7 @@ class LimitTests(IntegrationTestCase):
             self.assertTrue(0 < rejected.retry_after_ms <= 1100, rejected)
         friend = await self.device(two)
         self.assertTrue((await friend.send(one, "id-1", "hi")).time)
-        await phone.insist(two, limited[0].client_id, "hi")
+        await phone.send_until_accepted(two, limited[0].client_id, "hi")
 
     @with_daemons
     async def test_frames_a_second(self) -> None:
@@ -90,9 +92,9 @@ class LimitTests(IntegrationTestCase):
         device = await self.device(self.user())
         begun = asyncio.get_running_loop().time()
         for n in range(150):
-            await device.say(ping=pb.Ping(nonce=str(n)))
+            await device.send_frame(ping=pb.Ping(nonce=str(n)))
         for n in range(150):
-            await device.hears("pong", nonce=str(n))
+            await device.expect("pong", nonce=str(n))
         self.assertGreater(asyncio.get_running_loop().time() - begun, 0.5)
 
     @with_daemons
@@ -104,8 +106,8 @@ class LimitTests(IntegrationTestCase):
         user = self.user()
         one, _ = await self.device(user, "one"), await self.device(user, "two")
         three = await self.dial(user)
-        await three.say(hello=pb.Hello(device="three"))
-        self.assertEqual((await three.hears("error")).code, "overloaded")
+        await three.send_frame(hello=pb.Hello(device="three"))
+        self.assertEqual((await three.expect("error")).code, "overloaded")
         self.assertEqual(await three.closed(), Close.RATE_LIMITED)
         await one.close()
         await self.device(user, "three")
@@ -116,8 +118,8 @@ class LimitTests(IntegrationTestCase):
         P6: a C{watch} with too many users is refused.
         """
         device = await self.device(self.user())
-        await device.say(watch=pb.Watch(users=range(1, 12)))
-        self.assertEqual((await device.hears("error")).code, "bad_request")
+        await device.send_frame(watch=pb.Watch(users=range(1, 12)))
+        self.assertEqual((await device.expect("error")).code, "bad_request")
 
     @with_daemons
     async def test_no_hello(self) -> None:
@@ -147,7 +149,7 @@ class OverloadTests(IntegrationTestCase):
         for n in range(10):
             for device in devices:
                 send = pb.Send(client_id=f"id-{n}", to=to, content="hi")
-                await device.say(send=send)
+                await device.send_frame(send=send)
         refused, codes = [], set()
         for device in devices:
             for n in range(10):
@@ -159,10 +161,10 @@ class OverloadTests(IntegrationTestCase):
         self.assertIn("overloaded", codes)
         self.assertEqual(codes - {"overloaded", "unavailable"}, set())
         for device, client_id in refused:
-            await device.insist(to, client_id, "hi")
+            await device.send_until_accepted(to, client_id, "hi")
         for device in devices:
             for n in range(10):
-                await device.hears("deliver", client_id=f"id-{n}")
+                await device.expect("deliver", client_id=f"id-{n}")
         reader = await self.dial(to)
         heads = (await reader.greet()).heads
         self.assertEqual([h.head for h in heads], [10] * 6)

@@ -60,7 +60,7 @@ class PeersTestCase(TestCase):
 
     timeout = 240
 
-    def assert_no_bug(self, installation: Installation) -> None:
+    def assert_no_traceback(self, installation: Installation) -> None:
         """
         Check that no log has a traceback.
         """
@@ -107,7 +107,7 @@ class HostileConnectTests(PeersTestCase):
                     self.assertEqual(person.problems, [])
             self.assertEqual([p.connects for p in people], [1, 1])
             self.assertEqual(installation.logged("link of connect-"), [])
-            self.assert_no_bug(installation)
+            self.assert_no_traceback(installation)
         finally:
             for person in people:
                 await person.stop()
@@ -251,7 +251,7 @@ class HostileMessageTests(PeersTestCase):
             self.assertTrue(installation.connect.running)
             self.assertEqual(person.connects, 1)
             self.assertEqual((await installation.connect.get("/healthz"))[0], 200)
-            self.assert_no_bug(installation)
+            self.assert_no_traceback(installation)
         finally:
             await person.stop()
             await message.stop()

@@ -65,7 +65,7 @@ class SlowClientTests(IntegrationTestCase):
             burst = range(last - _BURST + 1, last + 1)
             for n in burst:
                 send = pb.Send(client_id=f"id-{n}", to=to, content=_CONTENT)
-                await sender.say(send=send)
+                await sender.send_frame(send=send)
             for n in burst:
                 answer = await sender.answer(f"id-{n}")
                 self.assertTrue(getattr(answer, "time", 0), answer)
@@ -80,8 +80,10 @@ class SlowClientTests(IntegrationTestCase):
         """
         name, seq = conversation_of(device.user, other), 0
         while seq < n:
-            await device.say(sync=pb.Sync(id=f"s{seq}", conversation=name, after=seq))
-            page = await device.hears("page", id=f"s{seq}")
+            await device.send_frame(
+                sync=pb.Sync(id=f"s{seq}", conversation=name, after=seq)
+            )
+            page = await device.expect("page", id=f"s{seq}")
             seqs = [m.seq for m in page.messages]
             self.assertEqual(seqs, [*range(seq + 1, seq + 1 + len(seqs))])
             seq = seqs[-1]
@@ -99,21 +101,21 @@ class SlowClientTests(IntegrationTestCase):
         slow = await self.device(two, receive_bytes=8192)
         other = await self.device(three)
         await sender.send(three, "warm", _CONTENT)
-        slow.deaf()
+        slow.pause_reading()
         before = self.installation.connect.rss_bytes()
         n = await self.flood(sender, two)
         self.assertLess(self.installation.connect.rss_bytes() - before, 12 * _MB)
         self.assertGreater(n * len(_CONTENT), _HARD)
         await sender.send(three, "for-three", "hello")
-        await other.hears("deliver", 2, content="hello")
-        slow.listen()
-        await slow.hears("resync")
+        await other.expect("deliver", 2, content="hello")
+        slow.resume_reading()
+        await slow.expect("resync")
         heard = [m.seq for m in slow.all("deliver")]
         self.assertEqual(heard, [*range(1, len(heard) + 1)])
         self.assertLess(len(heard), n)
         await self.all_of(slow, one, n)
         await sender.send(two, "after", "hello again")
-        await slow.hears("deliver", content="hello again")
+        await slow.expect("deliver", content="hello again")
 
     @with_daemons
     async def test_never_drains(self) -> None:
@@ -124,11 +126,11 @@ class SlowClientTests(IntegrationTestCase):
         one, two = self.user(), self.user()
         sender = await self.device(one)
         slow = await self.device(two, receive_bytes=8192)
-        slow.deaf()
+        slow.pause_reading()
         before = await self.closed_as_slow()
         n = await self.flood(sender, two)
         await eventually("closed", lambda: self._closed_more(before))
-        slow.listen()
+        slow.resume_reading()
         self.assertEqual(await slow.closed(), Close.SLOW_CLIENT)
         await self.all_of(await self.device(two), one, n)
 
@@ -164,14 +166,14 @@ class SlowClientTests(IntegrationTestCase):
 
     async def device_of_another(self) -> Device:
         device = await self.dial(self.user())
-        await device.say(hello=pb.Hello(device="other"))
-        await device.hears("welcome")
+        await device.send_frame(hello=pb.Hello(device="other"))
+        await device.expect("welcome")
         return device
 
     async def _say_much(self, device: Device, to: int, n: int) -> None:
         for i in range(n):
             send = pb.Send(client_id=f"id-{i}", to=to, content=_CONTENT)
-            await device.say(send=send)
+            await device.send_frame(send=send)
 
     async def _unanswered(self, least: int) -> bool:
         _, status = await self.installation.connect.get("/status")

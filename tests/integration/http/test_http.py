@@ -36,8 +36,8 @@ class HttpTests(HttpTestCase):
         anna, ben = self.user(), self.user()
         phone = await self.device(ben)
         first = await self.send(anna, ben, "hello")
-        heard = await phone.hears("deliver", content="hello")
-        self.assertEqual(heard.message_id, int(first["message_id"]))
+        received = await phone.expect("deliver", content="hello")
+        self.assertEqual(received.message_id, int(first["message_id"]))
         body = {"client_id": "hello", "from": anna, "to": ben, "content": "hello"}
         again = await self.ask("POST", "messages", body)
         self.assertEqual((again.status, again.document), (200, first))
@@ -63,7 +63,7 @@ class HttpTests(HttpTestCase):
         self.assertEqual(left["content"], "a")
         name = f"u:{anna}:{ben}"
         await self.post(f"users/{ben}/read", conversation=name, seq=1)
-        await phone.hears("receipt", user=ben, read=2)
+        await phone.expect("receipt", user=ben, read=2)
         answer = await self.ask("GET", f"users/{ben}/unread")
         self.assertEqual(answer.document["total"], 0)
 

@@ -43,11 +43,11 @@ class LegacyTestCase(IntegrationTestCase):
         self.at_end(client.drop)
         return client
 
-    async def heard_once(self, client: ScriptedClient, wanted: list[str]) -> None:
+    async def expect_exactly(self, client: ScriptedClient, wanted: list[str]) -> None:
         """
         Check that the client receives exactly these contents, in this order.
         """
-        await client.heard.until(
+        await client.received.until(
             lambda: len(client.texts()) >= len(wanted), f"all {len(wanted)}"
         )
         self.assertEqual(client.texts(), wanted)

@@ -35,14 +35,16 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
         """
         await self.begin()
         one, two = await self.client(1001), await self.client(1002)
-        await one.say(1002, "hello from 1001")
-        heard = await two.heard.find(lambda m: m.message_type == TEXT, "it", 0)
-        self.assertEqual((sender_of(heard), heard.content), (1001, "hello from 1001"))
+        await one.send_text(1002, "hello from 1001")
+        received = await two.received.find(lambda m: m.message_type == TEXT, "it", 0)
+        self.assertEqual(
+            (sender_of(received), received.content), (1001, "hello from 1001")
+        )
         stored = self.theirs.store.of(1002, 0)
-        self.assertEqual([s.message.message_id for s in stored], [heard.message_id])
-        ack = await self.theirs.hears("ack")
-        self.assertEqual((ack.user_id, ack.message_id), (1002, heard.message_id))
-        result = await self.theirs.hears("push_result")
+        self.assertEqual([s.message.message_id for s in stored], [received.message_id])
+        ack = await self.theirs.expect("ack")
+        self.assertEqual((ack.user_id, ack.message_id), (1002, received.message_id))
+        result = await self.theirs.expect("push_result")
         self.assertEqual((result.success, result.target_user_id), (True, 1002))
         await self.eventually("read", lambda: not self.theirs.store.unread(1002))
 
@@ -54,9 +56,9 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
         """
         await self.begin()
         legacy, ours = await self.client(1001), await self.talker(1002)
-        await legacy.say(1002, "to ours")
+        await legacy.send_text(1002, "to ours")
         await self.eventually("it", lambda: ours.contents == ["to ours"])
-        await self.say(ours, 1001, "to theirs")
+        await self.send_text(ours, 1001, "to theirs")
         await self.eventually("it", lambda: legacy.texts() == ["to theirs"])
         self.theirs.groups[5] = [1001, 1002, 1003]
         await ours.client.send(group=5, content="to all")
@@ -70,12 +72,12 @@ class LegacyOnBothSidesTests(LegacyMessageCase):
         """
         await self.begin()
         one, two = await self.client(1001), await self.client(1002)
-        await one.say(1002, "before")
+        await one.send_text(1002, "before")
         await self.eventually("it", lambda: two.texts() == ["before"])
         await self.eventually("accepted", self._accepted)
         await self.theirs.kill()
         for n in range(20):
-            await one.say(1002, f"meanwhile {n}")
+            await one.send_text(1002, f"meanwhile {n}")
         await self.eventually("all held", self._held)
         await self.theirs.start()
         wanted = ["before", *(f"meanwhile {n}" for n in range(20))]

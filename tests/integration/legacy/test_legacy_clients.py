@@ -44,8 +44,8 @@ class HandshakeTests(LegacyTestCase):
         token = self.installation.token(user)
         for given in (token, f"Bearer {token}", DEBUG_TOKEN):
             client = await self.client(user, token=given)
-            await client.say(friend.user, given)
-            await friend.hears(given)
+            await client.send_text(friend.user, given)
+            await friend.expect(given)
 
     @with_daemons
     async def test_refused(self) -> None:
@@ -91,15 +91,15 @@ class LegacyTests(LegacyTestCase):
         the sender gets no copy.
         """
         one, two = await self.client(), await self.client()
-        said = await one.say(two.user, "hello from one")
-        heard = await two.hears("hello from one")
-        self.assertGreater(heard.message_id, 0)
-        said.message_id = heard.message_id
-        self.assertAlmostEqual(heard.timestamp, said.timestamp, delta=60)
-        said.timestamp = heard.timestamp
-        self.assertEqual(heard.SerializeToString(), said.SerializeToString())
-        await two.say(one.user, "and back")
-        await one.hears("and back")
+        sent = await one.send_text(two.user, "hello from one")
+        received = await two.expect("hello from one")
+        self.assertGreater(received.message_id, 0)
+        sent.message_id = received.message_id
+        self.assertAlmostEqual(received.timestamp, sent.timestamp, delta=60)
+        sent.timestamp = received.timestamp
+        self.assertEqual(received.SerializeToString(), sent.SerializeToString())
+        await two.send_text(one.user, "and back")
+        await one.expect("and back")
         self.assertEqual(one.texts(), ["and back"])
 
     @with_daemons
@@ -109,15 +109,15 @@ class LegacyTests(LegacyTestCase):
         its payload back, and a client cannot send as another user.
         """
         one, two = await self.client(), await self.client()
-        said = WSMessage(to=two.user, content="as text", message_type=TEXT)
-        said.timestamp = 1795447835
-        await one.write(said.SerializeToString(), TEXT_FRAME)
+        sent = WSMessage(to=two.user, content="as text", message_type=TEXT)
+        sent.timestamp = 1795447835
+        await one.write(sent.SerializeToString(), TEXT_FRAME)
         await one.write(b"\xff\xff\xff")
         await one.write(b"")
         one.socket.write(Frame(PING, b"heartbeat"))
         await one.socket.pongs.find(lambda pong: pong == b"heartbeat")
-        await one.say(two.user, "as another", sender=two.user)
-        self.assertEqual(sender_of(await two.hears("as another")), one.user)
+        await one.send_text(two.user, "as another", sender=two.user)
+        self.assertEqual(sender_of(await two.expect("as another")), one.user)
         self.assertEqual(two.texts(one.user), ["as text", "as another"])
 
     @with_daemons
@@ -130,9 +130,9 @@ class LegacyTests(LegacyTestCase):
         logins = [await self.client()]
         logins.append(await self.client(logins[0].user))
         for n in range(20):
-            await friend.say(logins[0].user, str(n))
+            await friend.send_text(logins[0].user, str(n))
         for login in logins:
-            await self.heard_once(login, [str(n) for n in range(20)])
+            await self.expect_exactly(login, [str(n) for n in range(20)])
 
     @with_daemons
     async def test_presence(self) -> None:
@@ -141,12 +141,12 @@ class LegacyTests(LegacyTestCase):
         kind of client; users of legacy clients count as online.
         """
         one, two = await self.client(), await self.client()
-        await one.say(two.user, "hello")
-        await two.hears("hello")
+        await one.send_text(two.user, "hello")
+        await two.expect("hello")
 
         async def told(client: ScriptedClient, other: int, what: str) -> None:
             wanted = (ONLINE, other, client.user, what)
-            await client.heard.find(
+            await client.received.find(
                 lambda m: (m.message_type, sender_of(m), m.to, m.content) == wanted,
                 f"{other} is {what}",
             )
@@ -159,9 +159,9 @@ class LegacyTests(LegacyTestCase):
         self.assertEqual(set(document["status"].values()), {True})
         await two.drop()
         await told(one, two.user, "offline")
-        heard = len(one.heard)
+        received = len(one.received)
         await self.device(two.user)
-        await one.heard.find(lambda m: m.content == "online", "back", since=heard)
+        await one.received.find(lambda m: m.content == "online", "back", since=received)
 
     @with_daemons
     async def test_group(self) -> None:
@@ -181,13 +181,13 @@ class LegacyTests(LegacyTestCase):
         status, made = await http_post(port, "/api/v1/groups", wanted)
         self.assertEqual(status, 201, made)
         group = int(made["group"])
-        await one.say(0, "hello all", group=group)
-        heard = await two.hears("hello all")
-        self.assertEqual((heard.group_id, heard.to), (group, 0))
-        await third.hears("deliver", content="hello all")
-        await stranger.say(0, "let me in", group=group)
-        await two.say(0, "hello one", group=group)
-        await one.hears("hello one")
+        await one.send_text(0, "hello all", group=group)
+        received = await two.expect("hello all")
+        self.assertEqual((received.group_id, received.to), (group, 0))
+        await third.expect("deliver", content="hello all")
+        await stranger.send_text(0, "let me in", group=group)
+        await two.send_text(0, "hello one", group=group)
+        await one.expect("hello one")
         self.assertEqual((one.texts(), two.texts()), (["hello one"], ["hello all"]))
         self.assertEqual(stranger.texts(), [])
 
@@ -214,11 +214,11 @@ class LegacyTests(LegacyTestCase):
             await one.write(WSMessage(**bad).SerializeToString())
         await one.acknowledge(WSMessage(message_id=2**63 - 1))
         await one.acknowledge(WSMessage(message_id=-1))
-        await one.say(two.user, "good")
-        await two.hears("good")
+        await one.send_text(two.user, "good")
+        await two.expect("good")
         self.assertEqual(two.texts(), ["good"])
-        await one.say(one.user, "to myself")
-        await one.hears("to myself")
+        await one.send_text(one.user, "to myself")
+        await one.expect("to myself")
 
     @with_daemons
     async def test_every_pairing(self) -> None:
@@ -238,12 +238,12 @@ class LegacyTests(LegacyTestCase):
             if isinstance(sender, Device):
                 await sender.send(to, f"id-{n}", text)
             else:
-                await sender.say(to, text)
+                await sender.send_text(to, text)
             for client in clients:
                 if isinstance(client, Device):
-                    await client.hears("deliver", content=text)
+                    await client.expect("deliver", content=text)
                 elif client.user == to:
-                    await client.hears(text)
+                    await client.expect(text)
         for client in clients:
             if isinstance(client, ScriptedClient):
                 wanted = [

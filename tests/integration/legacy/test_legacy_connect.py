@@ -55,11 +55,11 @@ class LegacyConnectTests(IntegrationTestCase):
         theirs, ours = self.user(), self.user()
         device = await self.device(ours)
         connect = await self.legacy(theirs)
-        await connect.say(theirs, ours, "hello from there")
-        heard = await device.hears("deliver", content="hello from there")
-        self.assertEqual(getattr(heard, "from"), theirs)
+        await connect.send_text(theirs, ours, "hello from there")
+        received = await device.expect("deliver", content="hello from there")
+        self.assertEqual(getattr(received, "from"), theirs)
         await device.send(theirs, "a", "hello from here")
-        push = await connect.hears("hello from here")
+        push = await connect.expect("hello from here")
         self.assertEqual(push.target_user_id, theirs)
         self.assertEqual(push.message.to, theirs)
         await connect.ack(theirs, push.message)
@@ -67,7 +67,7 @@ class LegacyConnectTests(IntegrationTestCase):
         self.assertEqual(
             (confirm.message_id, confirm.confirmed), (push.message.message_id, True)
         )
-        receipt = await device.hears("receipt", user=theirs)
+        receipt = await device.expect("receipt", user=theirs)
         self.assertEqual(receipt.conversation, conversation_of(theirs, ours))
         told = [p.message.content for p in connect.pushes if p.target_user_id == ours]
         self.assertEqual(
@@ -85,17 +85,17 @@ class LegacyConnectTests(IntegrationTestCase):
         device = await self.device(ours)
         frozen, other = await self.legacy(theirs), await self.legacy()
         frozen.stop_reading()
-        said = [f"{n} " + "x" * 1000 for n in range(300)]
-        for n, content in enumerate(said):
+        sent = [f"{n} " + "x" * 1000 for n in range(300)]
+        for n, content in enumerate(sent):
             await device.send(theirs, f"f{n}", content)
-        for content in said:
-            await other.hears(content)
-        await frozen.say(theirs, ours, "I cannot hear you")
-        await device.hears("deliver", content="I cannot hear you")
+        for content in sent:
+            await other.expect(content)
+        await frozen.send_text(theirs, ours, "I cannot hear you")
+        await device.expect("deliver", content="I cannot hear you")
         frozen.read_on()
-        await frozen.hears(said[-1])
+        await frozen.expect(sent[-1])
         got = [p.message.content for p in frozen.pushes if p.target_user_id == theirs]
-        self.assertEqual(got, said)
+        self.assertEqual(got, sent)
         daemon = self.installation.message
         self.assertEqual(await metric(daemon, "wsmsg_message_legacy_cut_total"), 0)
 
@@ -106,7 +106,7 @@ class LegacyConnectTests(IntegrationTestCase):
         message.
         """
         connect = await self.legacy()
-        bad = await connect.say(self.user(), 0, "to nobody")
+        bad = await connect.send_text(self.user(), 0, "to nobody")
         [failure] = await connect.failures.count(1)
         self.assertEqual(
             failure.original_message.SerializeToString(), bad.SerializeToString()
@@ -135,8 +135,8 @@ class LifeTests(IntegrationTestCase):
         self.at_end(connect.kill)
         connect.here |= {other}
         await connect.connect()
-        await connect.say(theirs, other, "one")
-        await connect.hears("one")
+        await connect.send_text(theirs, other, "one")
+        await connect.expect("one")
         await daemon.terminate()
         [(code, reason)] = await connect.ends.count(1)
         self.assertEqual((code, reason), ("UNAVAILABLE", "Message is stopping"))
@@ -144,5 +144,5 @@ class LifeTests(IntegrationTestCase):
         await daemon.start()
         await daemon.ready()
         await connect.connect()
-        await connect.say(theirs, other, "two")
-        await connect.hears("two")
+        await connect.send_text(theirs, other, "two")
+        await connect.expect("two")

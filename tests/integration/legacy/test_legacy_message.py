@@ -23,14 +23,14 @@ class Talker:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.heard: list[MessageReceived] = []
+        self.received: list[MessageReceived] = []
         self.online: dict[int, bool] = {}
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         async for event in self.client.events():
             if isinstance(event, MessageReceived):
-                self.heard.append(event)
+                self.received.append(event)
                 self.client.mark_read(
                     event.conversation, event.seq, message_id=event.message_id
                 )
@@ -39,7 +39,7 @@ class Talker:
 
     @property
     def contents(self) -> list[str]:
-        return [message.content for message in self.heard]
+        return [message.content for message in self.received]
 
     async def close(self) -> None:
         await self.client.close()
@@ -85,7 +85,7 @@ class LegacyMessageCase(IntegrationTestCase):
     async def eventually(self, what: str, test: Any) -> None:
         await eventually(what, test, PATIENCE_S)
 
-    async def say(self, talker: Talker, to: int, text: str) -> None:
+    async def send_text(self, talker: Talker, to: int, text: str) -> None:
         await asyncio.wait_for(talker.client.send(to, text), PATIENCE_S)
 
 
@@ -107,8 +107,8 @@ class LegacyMessageTests(LegacyMessageCase):
         self.assertTrue(one.client.limits.unnumbered)
         texts = [f"text {n}" for n in range(50)]
         for text in texts:
-            await self.say(one, 1002, text)
-        await self.say(two, 1001, "and back")
+            await self.send_text(one, 1002, text)
+        await self.send_text(two, 1001, "and back")
         await self.eventually("all", lambda: two.contents == texts)
         await self.eventually("back", lambda: one.contents == ["and back"])
         store = self.theirs.store
@@ -117,7 +117,7 @@ class LegacyMessageTests(LegacyMessageCase):
             await one.client.history("u:1001:1002")
         with self.assertRaises(Unsupported):
             await one.client.create_group("Us", [1002])
-        self.assertEqual(two.heard[0].seq, 0)
+        self.assertEqual(two.received[0].seq, 0)
         status, ready = await self.installation.connect.get("/readyz")
         self.assertEqual(status, 200)
         self.assertEqual(ready["dependencies"][0]["about"], "a legacy Message")
@@ -143,13 +143,13 @@ class LegacyMessageTests(LegacyMessageCase):
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
-        await self.say(one, 1002, "before")
+        await self.send_text(one, 1002, "before")
         await self.theirs.kill()
         await self.installation.connect.ready(False)
-        saying = asyncio.create_task(self.say(one, 1002, "meanwhile"))
+        sending = asyncio.create_task(self.send_text(one, 1002, "meanwhile"))
         await self.theirs.start()
-        await saying
-        await self.say(one, 1002, "after")
+        await sending
+        await self.send_text(one, 1002, "after")
         await self.eventually(
             "all three", lambda: two.contents == ["before", "meanwhile", "after"]
         )
@@ -163,12 +163,12 @@ class LegacyMessageTests(LegacyMessageCase):
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
         await self.theirs.kill()
-        saying = asyncio.create_task(self.say(one, 1002, "patience"))
+        sending = asyncio.create_task(self.send_text(one, 1002, "patience"))
         stats = "sends_expired"
         await self.eventually("a refusal", lambda: self._stat(stats))
-        self.assertFalse(saying.done())
+        self.assertFalse(sending.done())
         await self.theirs.start()
-        await saying
+        await sending
         await self.eventually("it", lambda: two.contents == ["patience"])
 
     async def _stat(self, name: str) -> int:
@@ -183,13 +183,13 @@ class LegacyMessageTests(LegacyMessageCase):
         """
         await self.begin()
         one, two = await self.talker(1001), await self.talker(1002)
-        await self.say(one, 1002, "before")
+        await self.send_text(one, 1002, "before")
         self.theirs.freeze()
-        saying = asyncio.create_task(self.say(one, 1002, "meanwhile"))
+        sending = asyncio.create_task(self.send_text(one, 1002, "meanwhile"))
         await self.installation.connect.until_logged("did not answer for")
-        self.assertFalse(saying.done())
+        self.assertFalse(sending.done())
         self.theirs.thaw()
-        await saying
+        await sending
         await self.eventually("it", lambda: "meanwhile" in two.contents)
 
     @with_daemons
@@ -203,16 +203,16 @@ class LegacyMessageTests(LegacyMessageCase):
         one, two = await self.talker(1001), await self.talker(1002)
         assert one.client.limits is not None
         self.assertFalse(one.client.limits.unnumbered)
-        saying = asyncio.create_task(self.say(one, 1002, "early"))
+        sending = asyncio.create_task(self.send_text(one, 1002, "early"))
         await self.theirs.start()
-        await saying
+        await sending
         await self.eventually(
             "no numbers",
             lambda: all(
                 t.client.limits and t.client.limits.unnumbered for t in (one, two)
             ),
         )
-        await self.say(one, 1002, "late")
+        await self.send_text(one, 1002, "late")
         await self.eventually("it", lambda: "late" in two.contents)
 
     @with_daemons
@@ -223,11 +223,11 @@ class LegacyMessageTests(LegacyMessageCase):
         await self.begin()
         one = await self.talker(1001)
         self.theirs.freeze()
-        saying = asyncio.create_task(one.client.send(1002, "x"))
+        sending = asyncio.create_task(one.client.send(1002, "x"))
         self.assertEqual(await self.installation.connect.terminate(), 0)
         await one.close()
         with self.assertRaises(WsmsgError) as caught:
-            await saying
+            await sending
         self.assertIsInstance(caught.exception, Unavailable)
 
 
@@ -248,9 +248,9 @@ class PinnedMessageTests(LegacyMessageCase):
         one, two = await self.talker(1001), await self.talker(1002)
         assert one.client.limits is not None
         self.assertTrue(one.client.limits.unnumbered)
-        saying = asyncio.create_task(self.say(one, 1002, "early"))
+        sending = asyncio.create_task(self.send_text(one, 1002, "early"))
         await self.theirs.start()
-        await saying
+        await sending
         await self.eventually("it", lambda: two.contents == ["early"])
         self.assertEqual(self.theirs.strange, [])
         self.assertEqual(self.installation.logged("closes after"), [])

@@ -37,18 +37,18 @@ class TroubleTests(LegacyTestCase):
         await self.installation.start()
         one, two = await self.client(), await self.client()
         gone = await self.client()
-        await one.say(two.user, "0")
-        await two.hears("0")
+        await one.send_text(two.user, "0")
+        await two.expect("0")
         await message.kill()
         for n in range(1, 100):
-            await one.say(two.user, str(n))
-        await gone.say(one.user, "I must go")
+            await one.send_text(two.user, str(n))
+        await gone.send_text(one.user, "I must go")
         await gone.drop()
         await message.start()
         for n in range(100, 200):
-            await one.say(two.user, str(n))
-        await one.hears("I must go")
-        await self.heard_once(two, [str(n) for n in range(200)])
+            await one.send_text(two.user, str(n))
+        await one.expect("I must go")
+        await self.expect_exactly(two, [str(n) for n in range(200)])
 
     @with_daemons
     async def test_late_message(self) -> None:
@@ -61,10 +61,10 @@ class TroubleTests(LegacyTestCase):
         await connect.until_logged("attempt 2 failed")
         one, two = await self.client(), await self.client()
         for n in range(30):
-            await one.say(two.user, str(n))
+            await one.send_text(two.user, str(n))
         await connect.until_logged("attempt 5 failed")
         await message.start()
-        await self.heard_once(two, [str(n) for n in range(30)])
+        await self.expect_exactly(two, [str(n) for n in range(30)])
 
     @with_daemons
     async def test_stopped(self) -> None:
@@ -75,19 +75,19 @@ class TroubleTests(LegacyTestCase):
         await self.installation.start()
         connect = self.installation.connect
         one, two = await self.client(), await self.device(self.user())
-        said = 0
+        sent = 0
 
         async def talk() -> None:
-            nonlocal said
+            nonlocal sent
             while one.connected:
-                await one.say(two.user, str(said))
-                said += 1
-                if said % 16 == 0:  # the number of messages in flight
+                await one.send_text(two.user, str(sent))
+                sent += 1
+                if sent % 16 == 0:  # the number of messages in flight
                     one.socket.write(Frame(PING, b""))
-                    await one.socket.pongs.count(said // 16)
+                    await one.socket.pongs.count(sent // 16)
 
         talking = asyncio.ensure_future(talk())
-        await two.hears("deliver", content="50")
+        await two.expect("deliver", content="50")
         ending = asyncio.ensure_future(connect.terminate())
         await one.ends.count(1)
         talking.cancel()
@@ -98,10 +98,10 @@ class TroubleTests(LegacyTestCase):
         await connect.ready()
         reader = await self.client(one.user)
         await two.close()
-        self.assertGreater(said, 50)
+        self.assertGreater(sent, 50)
         reader_two = self.person(two.user)
         await eventually(
-            "all is stored", lambda: len(_contents(reader_two)) >= said - 1
+            "all is stored", lambda: len(_contents(reader_two)) >= sent - 1
         )
         stored = _contents(reader_two)
         self.assertEqual(stored, [str(n) for n in range(len(stored))])
@@ -127,24 +127,24 @@ class RedeliverTests(LegacyTestCase):
         """
         one, two = await self.client(), self.user()
         for n in range(30):
-            await one.say(two, str(n))
+            await one.send_text(two, str(n))
         shy = await self.client(two, acknowledges=False)
-        await self.heard_once(shy, [str(n) for n in range(30)])
+        await self.expect_exactly(shy, [str(n) for n in range(30)])
         await shy.drop()
         keen = await self.client(two)
-        await self.heard_once(keen, [str(n) for n in range(30)])
+        await self.expect_exactly(keen, [str(n) for n in range(30)])
         ids = [
-            [m.message_id for m in c.heard if m.message_type == TEXT]
+            [m.message_id for m in c.received if m.message_type == TEXT]
             for c in (shy, keen)
         ]
         self.assertEqual(*ids)
 
         async def settled() -> bool:
             await keen.relogin()
-            before = len(keen.heard)
-            await one.say(two, "now")
-            await keen.heard.find(lambda m: m.content == "now", "now", since=before)
-            texts = [m for m in keen.heard.items[before:] if m.message_type == TEXT]
+            before = len(keen.received)
+            await one.send_text(two, "now")
+            await keen.received.find(lambda m: m.content == "now", "now", since=before)
+            texts = [m for m in keen.received.items[before:] if m.message_type == TEXT]
             return [m.content for m in texts] == ["now"]
 
         await eventually("nothing is unread", settled)
@@ -156,14 +156,14 @@ class RedeliverTests(LegacyTestCase):
         """
         one, two = await self.client(), await self.client(acknowledges=False)
         for n in range(5):
-            await one.say(two.user, str(n))
-        await two.hears("4")
+            await one.send_text(two.user, str(n))
+        await two.expect("4")
         for content in ("1", "3"):
-            await two.acknowledge(await two.hears(content))
+            await two.acknowledge(await two.expect(content))
 
         async def left() -> bool:
             again = await self.client(two.user, acknowledges=False)
-            await again.hears("4")
+            await again.expect("4")
             found = again.texts()
             await again.drop()
             return found == ["0", "2", "4"]

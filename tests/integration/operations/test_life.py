@@ -245,8 +245,8 @@ class ReloadTests(IntegrationTestCase):
         token = jwt.encode({"sub": str(two), "exp": 2**33}, new_key, "HS256")
         friend = await self.dial(two, token=token)
         await friend.greet()
-        await device.say(ping=pb.Ping(nonce="there"))
-        await device.hears("pong", nonce="there")
+        await device.send_frame(ping=pb.Ping(nonce="there"))
+        await device.expect("pong", nonce="there")
         self.assertEqual(len(device.all("welcome")), 1)
 
     @with_daemons

@@ -16,7 +16,7 @@ from typing import Any
 import grpc.aio
 
 from tests.integration.cases import IntegrationTestCase, eventually, with_daemons
-from tests.integration.device import Device, Unheard
+from tests.integration.device import Device, NotReceived
 from tests.integration.installation import (
     DaemonProcess,
     Installation,
@@ -137,8 +137,8 @@ class ManyTestCase(IntegrationTestCase):
         Return a device at this Connect that has been notified that the user is online.
         """
         device = await self.here(self.user(), connect)
-        await device.say(watch=pb.Watch(users=[user]))
-        await device.hears("presence", user=user, online=True)
+        await device.send_frame(watch=pb.Watch(users=[user]))
+        await device.expect("presence", user=user, online=True)
         return device
 
     async def asked(self, user: int, connect: DaemonProcess) -> set[bool]:
@@ -168,7 +168,7 @@ class ManyTestCase(IntegrationTestCase):
             text = f"{told[0]}, begun anew: the machine lost {told[1]}"
             sys.__stderr__ and print(text, file=sys.__stderr__)
             await eventually("online again", lambda: self._online(user, connect))
-            watcher.heard.clear()
+            watcher.received.clear()
             told = await self._told_offline(user, watcher, connect, seconds)
         self.assertIsNone(told)
 
@@ -186,7 +186,7 @@ class ManyTestCase(IntegrationTestCase):
             if answers != {True}:
                 return f"who asks is told {answers}", span.now()[1]
             await asyncio.sleep(0.1)  # the interval between queries
-        for name, frame, _ in watcher.heard:
+        for name, frame, _ in watcher.received:
             if name == "presence" and frame.user == user and not frame.online:
                 return "who watches is told", span.now()[1]
         return None
@@ -271,8 +271,8 @@ class PresenceTests(ManyTestCase):
         await first.kill()
         await self.stays_online(user, watcher, second, 6)
         span = Span()
-        last.vanish()
-        await watcher.hears("presence", user=user, online=False)
+        last.drop()
+        await watcher.expect("presence", user=user, online=False)
         span.check(_LIMIT_S)
         self.assertEqual(await self.asked(user, second), {False})
 
@@ -288,14 +288,14 @@ class PresenceTests(ManyTestCase):
         watcher = await self.watcher(user, second)
         span = Span()
         await first.kill()
-        gone = await watcher.hears("presence", user=user, online=False)
+        gone = await watcher.expect("presence", user=user, online=False)
         told = span.check(_LIMIT_S)
         sys.__stderr__ and print(f"offline {told}", file=sys.__stderr__)
         self.assertGreater(gone.last_seen, 0)
         self.assertEqual(await self.asked(user, second), {False})
         try:
-            await watcher.hears("presence", limit_s=1.0, user=user)
-        except Unheard:
+            await watcher.expect("presence", limit_s=1.0, user=user)
+        except NotReceived:
             return
         self.fail("told twice")
 
@@ -332,7 +332,7 @@ class PresenceTests(ManyTestCase):
         await watcher.pong()
         last = [
             frame.online
-            for name, frame, _ in watcher.heard
+            for name, frame, _ in watcher.received
             if name == "presence" and frame.user == user
         ]
         self.assertNotIn(False, last)

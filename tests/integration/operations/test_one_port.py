@@ -114,7 +114,7 @@ class OnePortTests(IntegrationTestCase):
         self.assertEqual(sorted(came), ["connect-0", "connect-1"])
         one, other = came.values()
         await one.send(other.user, "id-1", "across")
-        await other.hears("deliver", content="across")
+        await other.expect("deliver", content="across")
 
     @with_daemons
     async def test_restarted(self) -> None:

@@ -70,11 +70,11 @@ class StartOrderTests(IntegrationTestCase):
         await connect.ready()
         status, text = await self.wsmsg_status()
         self.assertEqual(status, 0, text)
-        await device.hears("resync")
-        await device.say(conversations=pb.Conversations(id="c"))
-        await device.hears("heads", id="c")
-        await device.insist(two, "id-1", "hello")
-        await device.hears("deliver", client_id="id-1", seq=1)
+        await device.expect("resync")
+        await device.send_frame(conversations=pb.Conversations(id="c"))
+        await device.expect("heads", id="c")
+        await device.send_until_accepted(two, "id-1", "hello")
+        await device.expect("deliver", client_id="id-1", seq=1)
 
     def check_attempts(self, connect: DaemonProcess) -> None:
         """
@@ -161,7 +161,9 @@ class StartOrderTests(IntegrationTestCase):
         device = await self.device(self.user())
         await message.kill()
         await connect.ready(False)
-        await device.say(send=pb.Send(client_id="id-1", to=self.user(), content="hi"))
+        await device.send_frame(
+            send=pb.Send(client_id="id-1", to=self.user(), content="hi")
+        )
         await message.start()
         self.assertTrue((await device.answer("id-1")).time)
         lost = [line for line in connect.lines() if ": lost after" in line]
@@ -206,7 +208,7 @@ class Strangers:
         self._grpc.add_insecure_port(f"127.0.0.1:{refuses}")
         await self._grpc.start()
 
-    async def deaf(self) -> None:
+    async def stop_listening(self) -> None:
         """
         Stop listening; open connections stay open.
         """
@@ -215,7 +217,7 @@ class Strangers:
         await self._grpc.stop(0)
 
     async def close(self) -> None:
-        await self.deaf()
+        await self.stop_listening()
         for writer in self._writers:
             writer.close()
 
@@ -275,7 +277,7 @@ class StrangerTests(IntegrationTestCase):
         await strangers.open(*ports)
         first = len(failures(connect))
         await eventually("60 each", lambda: self._all(connect, addresses, 60), 60)
-        await strangers.deaf()
+        await strangers.stop_listening()
         # One attempt at each may be under way; gRPC closes a silent one within 4 s.
         await eventually("closed", lambda: connect.open_files() <= before + 3)
         reasons = {what: set[str]() for what in addresses.values()}

@@ -42,7 +42,7 @@ class StoppingTests(IntegrationTestCase):
         while not device.over:
             said.append(f"id-{len(said)}")
             send = pb.Send(client_id=said[-1], to=to, content=said[-1])
-            await device.say(send=send)
+            await device.send_frame(send=send)
             if len(said) % 8 == 0:
                 await device.pong_or_end()
         return said
@@ -54,8 +54,10 @@ class StoppingTests(IntegrationTestCase):
         device, after, found = await self.device(one, "reader"), 0, []
         name = conversation_of(one, two)
         while True:
-            await device.say(sync=pb.Sync(id="s", conversation=name, after=after))
-            page = await device.hears("page", id="s")
+            await device.send_frame(
+                sync=pb.Sync(id="s", conversation=name, after=after)
+            )
+            page = await device.expect("page", id="s")
             found += page.messages
             if not page.more:
                 return found
@@ -76,7 +78,7 @@ class StoppingTests(IntegrationTestCase):
             for device, (_, two) in zip(devices, pairs, strict=True)
         ]
         for device in devices:
-            await device.hears("deliver", seq=20)
+            await device.expect("deliver", seq=20)
         span = Span()
         self.assertEqual(await self.installation.connect.terminate(), 0)
         span.check(_STOP_S)
@@ -147,7 +149,7 @@ class StoppingTests(IntegrationTestCase):
             await connect.signal(signal.SIGTERM)
             await connect.until_logged("stopping: received SIGTERM")
             # Clients are notified one after the other, so others are still connected.
-            ends = [asyncio.ensure_future(d.hears("goaway")) for d in devices]
+            ends = [asyncio.ensure_future(d.expect("goaway")) for d in devices]
             _, left = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self.assertTrue(left)
             self.assertTrue(connect.running)

@@ -28,16 +28,18 @@ class AwayTests(IntegrationTestCase):
         "limits.frames_burst": 10000,
     }
 
-    async def told(self, sender: Device, to: int, n: int, first: int = 1) -> list[str]:
+    async def send_many(
+        self, sender: Device, to: int, n: int, first: int = 1
+    ) -> list[str]:
         """
         Send C{n} messages from C{sender}, and wait until all are stored.
         """
         said = [f"{sender.user} says {i}" for i in range(first, first + n)]
         for content in said:
             send = pb.Send(client_id=f"id-{to}-{content}", to=to, content=content)
-            await sender.say(send=send)
+            await sender.send_frame(send=send)
         for content in said:
-            await sender.hears("deliver", content=content)
+            await sender.expect("deliver", content=content)
         return said
 
     async def read_all(
@@ -52,8 +54,8 @@ class AwayTests(IntegrationTestCase):
         sizes: list[int] = []
         while True:
             ask = pb.Sync(id=f"s{after}", conversation=conversation, after=after)
-            await device.say(sync=ask)
-            page = await device.hears("page", id=f"s{after}")
+            await device.send_frame(sync=ask)
+            page = await device.expect("page", id=f"s{after}")
             messages += page.messages
             sizes.append(len(page.messages))
             if not page.more:
@@ -68,8 +70,8 @@ class AwayTests(IntegrationTestCase):
         while more:
             last = heads[-1]
             ask = pb.Conversations(id="c", since=last.time, after=last.conversation)
-            await device.say(conversations=ask)
-            answer = await device.hears("heads", id="c")
+            await device.send_frame(conversations=ask)
+            answer = await device.expect("heads", id="c")
             heads += answer.heads
             more = answer.more
         self.assertEqual(len(heads), len({h.conversation for h in heads}))
@@ -85,12 +87,12 @@ class AwayTests(IntegrationTestCase):
         name = conversation_of(one, two)
         sender = await self.device(one)
         receiver = await self.device(two)
-        before = await self.told(sender, two, 3)
+        before = await self.send_many(sender, two, 3)
         for content in before:
-            await receiver.hears("deliver", content=content)
+            await receiver.expect("deliver", content=content)
         since = receiver.all("welcome")[0].time
         await receiver.close()
-        missed = await self.told(sender, two, 25, 4)
+        missed = await self.send_many(sender, two, 25, 4)
         back = await self.dial(two)
         welcome = await back.greet(since=since)
         self.assertTrue(welcome.synced)
@@ -110,7 +112,7 @@ class AwayTests(IntegrationTestCase):
         """
         one, two, three = self.user(), self.user(), self.user()
         sender = await self.device(one)
-        await self.told(sender, two, 1)
+        await self.send_many(sender, two, 1)
         # Changes of the minute before may be listed again, so that none is missed.
         since = sender.all("deliver")[-1].time + 61_000
         back = await self.dial(two)
@@ -128,7 +130,7 @@ class AwayTests(IntegrationTestCase):
         others = [self.user() for _ in range(2 * _PAGE + 3)]
         sender = await self.device(user)
         for other in others:
-            await self.told(sender, other, 2)
+            await self.send_many(sender, other, 2)
         device = await self.dial(user)
         welcome = await device.greet("new")
         self.assertEqual((len(welcome.heads), welcome.more), (_PAGE, True))

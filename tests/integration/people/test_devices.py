@@ -28,7 +28,7 @@ class DeviceTests(IntegrationTestCase):
         others = [await self.device(two, n) for n in ("phone", "desk")]
         accepted = await own[0].send(two, "id-1", "hello")
         for device in own + others:
-            message = await device.hears("deliver")
+            message = await device.expect("deliver")
             self.assertEqual(getattr(message, "from"), one)
             self.assertEqual((message.seq, message.content), (1, "hello"))
             self.assertEqual(message.time, accepted.time)
@@ -50,8 +50,8 @@ class DeviceTests(IntegrationTestCase):
         self.assertEqual(await old.closed(), Close.REPLACED)
         sender = await self.device(friend)
         await sender.send(user, "id-1", "hello")
-        await new.hears("deliver", content="hello")
-        await tablet.hears("deliver", content="hello")
+        await new.expect("deliver", content="hello")
+        await tablet.expect("deliver", content="hello")
 
     @with_daemons
     async def test_receipts(self) -> None:
@@ -64,11 +64,11 @@ class DeviceTests(IntegrationTestCase):
         sender, reader = await self.device(one), await self.device(two)
         for n in range(1, 4):
             await sender.send(two, f"id-{n}", f"line {n}")
-            await reader.hears("deliver", seq=n)
-        await reader.say(delivered=pb.Delivered(conversation=name, seq=3))
-        await sender.hears("receipt", conversation=name, user=two, delivered=3, read=0)
-        await reader.say(read=pb.Read(conversation=name, seq=2))
-        await sender.hears("receipt", conversation=name, user=two, delivered=3, read=2)
+            await reader.expect("deliver", seq=n)
+        await reader.send_frame(delivered=pb.Delivered(conversation=name, seq=3))
+        await sender.expect("receipt", conversation=name, user=two, delivered=3, read=0)
+        await reader.send_frame(read=pb.Read(conversation=name, seq=2))
+        await sender.expect("receipt", conversation=name, user=two, delivered=3, read=2)
         for user, other in ((one, two), (two, one)):
             late = await self.dial(user)
             [head] = (await late.greet("late")).heads
@@ -87,8 +87,8 @@ class DeviceTests(IntegrationTestCase):
         name = conversation_of(one, two)
         typist, friend = await self.device(one), await self.device(two)
         stranger = await self.device(self.user())
-        await typist.say(typing=pb.Typing(conversation=name, user=two))
-        await friend.hears("typing", conversation=name, user=one)
+        await typist.send_frame(typing=pb.Typing(conversation=name, user=two))
+        await friend.expect("typing", conversation=name, user=one)
         await stranger.pong()
         self.assertEqual(stranger.all("typing"), [])
 
@@ -101,21 +101,21 @@ class DeviceTests(IntegrationTestCase):
         one, two, three = self.user(), self.user(), self.user()
         watcher = await self.device(one)
         phone = await self.device(two)
-        await watcher.say(watch=pb.Watch(users=[two, three]))
-        await watcher.hears("presence", user=two, online=True)
-        await watcher.hears("presence", user=three, online=False)
+        await watcher.send_frame(watch=pb.Watch(users=[two, three]))
+        await watcher.expect("presence", user=two, online=True)
+        await watcher.expect("presence", user=three, online=False)
         tablet = await self.device(two, "tablet")
         await phone.close()  # one device is left
         other = await self.device(three)
-        await watcher.hears("presence", user=three, online=True)
+        await watcher.expect("presence", user=three, online=True)
         await tablet.close()
-        gone = await watcher.hears("presence", user=two, online=False)
+        gone = await watcher.expect("presence", user=two, online=False)
         self.assertGreater(gone.last_seen, 0)
-        await watcher.say(watch=pb.Watch(users=[two]))
-        await watcher.hears("presence", user=two, online=False)
+        await watcher.send_frame(watch=pb.Watch(users=[two]))
+        await watcher.expect("presence", user=two, online=False)
         await other.close()
         await self.device(two)
-        await watcher.hears("presence", user=two, online=True)
+        await watcher.expect("presence", user=two, online=True)
         stale = [p for p in watcher.all("presence") if p.user == three and not p.online]
         self.assertEqual(len(stale), 1)
 
@@ -129,10 +129,10 @@ class DeviceTests(IntegrationTestCase):
         await device.send(two, "id-1", "to two")
         await device.send(three, "id-2", "to three")
         await other.send(two, "id-1", "not for one")
-        await device.hears("deliver", content="to two")
-        await device.hears("deliver", content="to three")
-        await device.say(conversations=pb.Conversations(id="c"))
-        answer = await device.hears("heads", id="c")
+        await device.expect("deliver", content="to two")
+        await device.expect("deliver", content="to three")
+        await device.send_frame(conversations=pb.Conversations(id="c"))
+        answer = await device.expect("heads", id="c")
         self.assertEqual(
             {(h.conversation, h.head) for h in answer.heads},
             {(conversation_of(one, two), 1), (conversation_of(one, three), 1)},
@@ -152,17 +152,17 @@ class DeviceTests(IntegrationTestCase):
             speaker, to = (web, two) if n % 2 else (phone, one)
             answer = await speaker.send(to, f"id-{n}", f"{n} «é 日本 🐧\n»")
             self.assertTrue(answer.time, answer)
-            await web.hears("deliver", seq=n)
-            await phone.hears("deliver", seq=n)
+            await web.expect("deliver", seq=n)
+            await phone.expect("deliver", seq=n)
         self.assertEqual(self.seen(web), self.seen(phone))
         for device in (web, phone):
-            await device.say(sync=pb.Sync(id="s", conversation=name, after=4))
-        pages = [await d.hears("page", id="s") for d in (web, phone)]
+            await device.send_frame(sync=pb.Sync(id="s", conversation=name, after=4))
+        pages = [await d.expect("page", id="s") for d in (web, phone)]
         self.assertEqual(*[[(m.seq, m.content) for m in p.messages] for p in pages])
-        await phone.say(read=pb.Read(conversation=name, seq=10))
-        await web.hears("receipt", user=two, read=10)
-        await web.say(watch=pb.Watch(users=[two]))
-        await web.hears("presence", user=two, online=True)
+        await phone.send_frame(read=pb.Read(conversation=name, seq=10))
+        await web.expect("receipt", user=two, read=10)
+        await web.send_frame(watch=pb.Watch(users=[two]))
+        await web.expect("presence", user=two, online=True)
         await web.pong()
 
     def seen(self, device: Any) -> list[tuple[int, int, int, str, int]]:

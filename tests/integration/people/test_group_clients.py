@@ -45,7 +45,7 @@ class Person:
                 self.told.append(event)
                 self._came.set()
 
-    async def hears(self, kind: type[S], **fields: Any) -> S:
+    async def expect(self, kind: type[S], **fields: Any) -> S:
         """
         Wait for the first event of this type with these fields, or return one that has
         arrived.
@@ -134,24 +134,24 @@ class GroupClientTests(PeopleTestCase):
         one, two, three = [await self.comes(user) for user in users]
         group = await one.client.create_group("crew", [two.client.user])
         await one.client.send(group=group, content="a")
-        await two.hears(MessageReceived, content="a")
+        await two.expect(MessageReceived, content="a")
         await one.client.add_members(group, [three.client.user])
-        joined = await three.hears(GroupChanged, added=(three.client.user,))
+        joined = await three.expect(GroupChanged, added=(three.client.user,))
         await three.client.send(group=group, content="b")
         await one.client.remove_members(group, [two.client.user])
-        await two.hears(GroupChanged, removed=(two.client.user,))
+        await two.expect(GroupChanged, removed=(two.client.user,))
         await one.client.send(group=group, content="c")
-        await three.hears(MessageReceived, content="c")
+        await three.expect(MessageReceived, content="c")
         with self.assertRaises(Forbidden):
             await two.client.send(group=group, content="still here?")
         await one.client.add_members(group, [two.client.user])
-        await two.hears(GroupChanged, added=(two.client.user,))
+        await two.expect(GroupChanged, added=(two.client.user,))
         await one.client.send(group=group, content="d")
-        await two.hears(MessageReceived, content="d")
+        await two.expect(MessageReceived, content="d")
         await two.client.leave(group)
         await one.client.send(group=group, content="e")
         for person in (one, three):
-            await person.hears(MessageReceived, content="e")
+            await person.expect(MessageReceived, content="e")
         self.assertEqual(one.said(group), ["a", "b", "c", "d", "e"])
         self.assertEqual(three.said(group), ["b", "c", "d", "e"])
         self.assertEqual(two.said(group), ["a", "b", "d"])
@@ -174,7 +174,7 @@ class GroupClientTests(PeopleTestCase):
         three = await self.comes(user, position_file=file)
         group = await one.client.create_group("crew", [two.client.user, user])
         await two.client.send(group=group, content="a")
-        await three.hears(MessageReceived, content="a")
+        await three.expect(MessageReceived, content="a")
         await three.close()
         before = three.numbers(group)
         for n in range(5):
@@ -184,7 +184,7 @@ class GroupClientTests(PeopleTestCase):
         await one.client.add_members(group, [user])
         await one.client.send(group=group, content="back")
         three = await self.comes(user, position_file=file)
-        await three.hears(MessageReceived, content="back")
+        await three.expect(MessageReceived, content="back")
         await three.client.caught_up()
         self.assertEqual(before, [1, 2])
         self.assertEqual(three.numbers(group), [10, 11])
@@ -200,7 +200,7 @@ class GroupClientTests(PeopleTestCase):
         one, user = await self.comes(self.user()), self.user()
         two = await self.comes(user, position_file=folder / "p.json")
         group = await one.client.create_group("crew", [user])
-        await two.hears(GroupChanged, created=True)
+        await two.expect(GroupChanged, created=True)
         await two.close()
         await one.client.send(group=group, content="a")
         await one.client.remove_members(group, [user])
@@ -219,8 +219,8 @@ class GroupClientTests(PeopleTestCase):
         group = await one.client.create_group("open", history=True)
         await one.client.send(group=group, content="early")
         await one.client.add_members(group, [late.client.user])
-        await late.hears(MessageReceived, content="early")
-        await late.hears(GroupChanged, added=(late.client.user,))
+        await late.expect(MessageReceived, content="early")
+        await late.expect(GroupChanged, added=(late.client.user,))
         self.assertEqual(late.numbers(group), [1, 2, 3])
 
     @with_daemons
@@ -233,15 +233,15 @@ class GroupClientTests(PeopleTestCase):
         group = await one.client.create_group("crew", [two.client.user])
         for to, into in ((0, group), (two.client.user, 0)):
             await one.client.send(to, "oh", group=into)
-            said = await two.hears(MessageReceived, content="oh", recalled=False)
+            said = await two.expect(MessageReceived, content="oh", recalled=False)
             two.told.remove(said)
             with self.assertRaises(Forbidden):
                 await two.client.recall(said.conversation, said.seq)
             await one.client.recall(said.conversation, said.seq)
-            told = await two.hears(MessageRecalled, conversation=said.conversation)
+            told = await two.expect(MessageRecalled, conversation=said.conversation)
             self.assertEqual(told.recalled, said.seq)
             late = await self.comes(two.client.user, device="tablet")
-            gone = await late.hears(MessageReceived, conversation=said.conversation)
+            gone = await late.expect(MessageReceived, conversation=said.conversation)
             self.assertEqual(
                 (gone.seq, gone.content, gone.recalled), (said.seq, "", True)
             )
@@ -272,7 +272,7 @@ class GroupClientTests(PeopleTestCase):
             with self.assertRaises(WsmsgError):
                 await asked
         await one.client.send(group=group, content="fine")
-        await one.hears(MessageReceived, content="fine")
+        await one.expect(MessageReceived, content="fine")
         self.assertEqual(one.numbers(group), [1, 2])
 
 
@@ -316,8 +316,8 @@ class KilledTests(PeopleTestCase):
             await asyncio.gather(*changes, *says)
             for group in groups:
                 name = group_conversation(group)  # either may come first
-                await two.hears(MessageReceived, conversation=name)
-                await two.hears(GroupChanged, conversation=name, created=False)
+                await two.expect(MessageReceived, conversation=name)
+                await two.expect(GroupChanged, conversation=name, created=False)
                 self.assertEqual(two.numbers(group), [1, 2, 3])
                 self.assertEqual((await two.client.members(group)).count, 3)
 

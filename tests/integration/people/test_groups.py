@@ -61,18 +61,18 @@ class GroupsTestCase(IntegrationTestCase):
         )
         self.assertEqual(status, 201, group)
         for device in devices:
-            await device.hears(
+            await device.expect(
                 "deliver", conversation=group["conversation"], kind=GROUP
             )
         return group, devices
 
-    async def say(self, device: Device, group: Any, content: str) -> Any:
+    async def send_text(self, device: Device, group: Any, content: str) -> Any:
         """
         Send a message to the group.
         """
         number = int(group["group"])
         client_id = f"say-{content}"
-        await device.say(
+        await device.send_frame(
             send=pb.Send(client_id=client_id, group=number, content=content)
         )
         return await device.answer(client_id)
@@ -82,8 +82,10 @@ class GroupsTestCase(IntegrationTestCase):
         Return the messages of the group that a device may read.
         """
         name = group["conversation"]
-        await device.say(sync=pb.Sync(id="s", conversation=name, after=0, limit=100))
-        return await device.hears(("page", "error"), id="s")
+        await device.send_frame(
+            sync=pb.Sync(id="s", conversation=name, after=0, limit=100)
+        )
+        return await device.expect(("page", "error"), id="s")
 
 
 class GroupTests(GroupsTestCase):
@@ -98,11 +100,11 @@ class GroupTests(GroupsTestCase):
         """
         group, devices = await self.crew()
         for n, device in enumerate(devices):
-            answer = await self.say(device, group, f"from {n}")
+            answer = await self.send_text(device, group, f"from {n}")
             self.assertTrue(answer.time, answer)
         for device in devices:
             for n in range(len(devices)):
-                await device.hears("deliver", content=f"from {n}")
+                await device.expect("deliver", content=f"from {n}")
             await device.pong()
             heard = [d for d in device.all("deliver") if d.kind == TEXT]
             self.assertEqual([d.seq for d in heard], [2, 3, 4])
@@ -115,11 +117,11 @@ class GroupTests(GroupsTestCase):
         """
         group, devices = await self.crew(2)
         stranger = await self.device(self.user())
-        answer = await self.say(stranger, group, "let me in")
+        answer = await self.send_text(stranger, group, "let me in")
         self.assertEqual(answer.code, "forbidden")
         self.assertEqual((await self.page(stranger, group)).code, "forbidden")
-        await self.say(devices[0], group, "hello")
-        await devices[1].hears("deliver", content="hello")
+        await self.send_text(devices[0], group, "hello")
+        await devices[1].expect("deliver", content="hello")
         await stranger.pong()
         self.assertEqual(stranger.all("deliver"), [])
 
@@ -129,16 +131,16 @@ class GroupTests(GroupsTestCase):
         A user who joins gets the messages sent since, and can read no earlier ones.
         """
         group, devices = await self.crew(2)
-        await self.say(devices[0], group, "before")
-        await devices[1].hears("deliver", content="before")
+        await self.send_text(devices[0], group, "before")
+        await devices[1].expect("deliver", content="before")
         late = await self.device(self.user())
         status, now = await self.post(
             f"groups/{group['group']}/members", client_id="a", users=[late.user]
         )
         self.assertEqual((status, now["count"]), (200, 3))
-        joined = await late.hears("deliver", kind=GROUP)
+        joined = await late.expect("deliver", kind=GROUP)
         self.assertEqual(decode_change(joined.content).add, (late.user,))
-        self.assertTrue((await self.say(late, group, "after")).time)
+        self.assertTrue((await self.send_text(late, group, "after")).time)
         page = await self.page(late, group)
         self.assertEqual(page.messages[0].seq, joined.seq)
         self.assertEqual(joined.seq, 3)
@@ -154,11 +156,11 @@ class GroupTests(GroupsTestCase):
         self.assertEqual(await self.delete(f"{at}/{second.user}"), 204)
         self.assertEqual(await self.delete(f"{at}/{third.user}?by={third.user}"), 204)
         for device in (second, third):
-            await device.hears("deliver", seq=2 if device is second else 3, kind=GROUP)
-        await self.say(owner, group, "alone")
-        await owner.hears("deliver", content="alone")
+            await device.expect("deliver", seq=2 if device is second else 3, kind=GROUP)
+        await self.send_text(owner, group, "alone")
+        await owner.expect("deliver", content="alone")
         for device in (second, third):
-            answer = await self.say(device, group, f"I {device.user}")
+            answer = await self.send_text(device, group, f"I {device.user}")
             self.assertEqual(answer.code, "forbidden")
             self.assertFalse([d for d in device.all("deliver") if d.content == "alone"])
         self.assertEqual((await self.get(at))["count"], 1)
@@ -199,8 +201,8 @@ class GroupTests(GroupsTestCase):
         status, _ = await self.post(at, client_id="over", users=[20_000])
         self.assertEqual(status, 413)
         last = await self.device(9_998)
-        await self.say(owner, group, "everybody")
-        await last.hears("deliver", content="everybody")
+        await self.send_text(owner, group, "everybody")
+        await last.expect("deliver", content="everybody")
 
     # -- recall
 
@@ -211,23 +213,29 @@ class GroupTests(GroupsTestCase):
         it any more.
         """
         group, (one, two) = await self.crew(2)
-        await self.say(one, group, "oh")
-        said = await two.hears("deliver", content="oh")
+        await self.send_text(one, group, "oh")
+        said = await two.expect("deliver", content="oh")
         name = group["conversation"]
-        await two.say(recall=pb.Recall(client_id="r", conversation=name, seq=said.seq))
+        await two.send_frame(
+            recall=pb.Recall(client_id="r", conversation=name, seq=said.seq)
+        )
         self.assertEqual((await two.answer("r")).code, "forbidden")
-        await one.say(recall=pb.Recall(client_id="r", conversation=name, seq=said.seq))
+        await one.send_frame(
+            recall=pb.Recall(client_id="r", conversation=name, seq=said.seq)
+        )
         first = await one.answer("r")
         self.assertTrue(first.time, first)
         for device in (one, two):
-            heard = await device.hears("deliver", kind=RECALL)
+            heard = await device.expect("deliver", kind=RECALL)
             self.assertEqual(heard.content, str(said.seq))
         for message in (await self.page(two, group)).messages:
             if message.seq == said.seq:
                 self.assertEqual((message.kind, message.content), (RECALLED, ""))
-        await one.say(recall=pb.Recall(client_id="r", conversation=name, seq=said.seq))
+        await one.send_frame(
+            recall=pb.Recall(client_id="r", conversation=name, seq=said.seq)
+        )
         self.assertEqual((await one.answer("r")).time, first.time)
-        self.assertTrue((await self.say(one, group, "oh")).time)
+        self.assertTrue((await self.send_text(one, group, "oh")).time)
 
 
 class RecallTimeTests(GroupsTestCase):
@@ -245,12 +253,12 @@ class RecallTimeTests(GroupsTestCase):
         one, two = self.user(), self.user()
         device = await self.device(one)
         await device.send(two, "c", "stays")
-        said = await device.hears("deliver", content="stays")
+        said = await device.expect("deliver", content="stays")
         await asyncio.sleep(0.6)  # that much time has to pass
 
         async def refused() -> bool:
             recall = pb.Recall(client_id="r", conversation=said.conversation, seq=1)
-            await device.say(recall=recall)
+            await device.send_frame(recall=recall)
             return str((await device.answer("r")).code) == "forbidden"
 
         await eventually("the time is over", refused)

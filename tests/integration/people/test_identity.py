@@ -25,7 +25,7 @@ class IdentityTests(IntegrationTestCase):
         device = await self.device(one)
         accepted = await device.send(two, "id-1", "hello")
         # Stored, so that Message does not need its memory to recognise the repeat.
-        await device.hears("deliver", client_id="id-1")
+        await device.expect("deliver", client_id="id-1")
         await device.close()
         return one, two, accepted.time
 
@@ -34,8 +34,8 @@ class IdentityTests(IntegrationTestCase):
         Return the whole conversation.
         """
         conversation = conversation_of(device.user, other)
-        await device.say(sync=pb.Sync(id="all", conversation=conversation))
-        page = await device.hears("page", id="all")
+        await device.send_frame(sync=pb.Sync(id="all", conversation=conversation))
+        page = await device.expect("page", id="all")
         return list(page.messages)
 
     async def check(self, one: int, two: int, time: int, name: str) -> None:
@@ -88,10 +88,12 @@ class IdentityTests(IntegrationTestCase):
         one, two = self.user(), self.user()
         device = await self.device(one)
         for _ in range(20):
-            await device.say(send=pb.Send(client_id="id-1", to=two, content="hello"))
-        times = {(await device.hears("accepted")).time for _ in range(20)}
+            await device.send_frame(
+                send=pb.Send(client_id="id-1", to=two, content="hello")
+            )
+        times = {(await device.expect("accepted")).time for _ in range(20)}
         self.assertEqual(len(times), 1)
-        await device.hears("deliver")
+        await device.expect("deliver")
         self.assertEqual(len(await self.stored(device, two)), 1)
 
     @with_daemons
@@ -104,6 +106,6 @@ class IdentityTests(IntegrationTestCase):
         await first.send(two, "id-1", "from one")
         answer = await second.send(one, "id-1", "from two")
         self.assertTrue(answer.time, answer)
-        await second.hears("deliver", content="from one")
-        await second.hears("deliver", content="from two")
+        await second.expect("deliver", content="from one")
+        await second.expect("deliver", content="from two")
         self.assertEqual(len(await self.stored(first, two)), 2)

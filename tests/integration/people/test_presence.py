@@ -56,8 +56,8 @@ class TwoConnectsTestCase(IntegrationTestCase):
         watcher = await Device.dial(other.url, other.token(me), me)
         self.at_end(watcher.close)
         await watcher.greet()
-        await watcher.say(watch=pb.Watch(users=[user]))
-        await watcher.hears("presence", user=user, online=True)
+        await watcher.send_frame(watch=pb.Watch(users=[user]))
+        await watcher.expect("presence", user=user, online=True)
         self.assertTrue(await self.asked(user))
         return device, watcher
 
@@ -84,7 +84,7 @@ class TwoConnectsTestCase(IntegrationTestCase):
         """
         Check that watchers and queries show the user offline in time.
         """
-        gone = await watcher.hears("presence", user=user, online=False)
+        gone = await watcher.expect("presence", user=user, online=False)
         told = span.check(_LIMIT_S)
         sys.__stderr__ and print(f"offline {told}", file=sys.__stderr__)
         self.assertGreater(gone.last_seen, 0)
@@ -104,7 +104,7 @@ class OfflineTests(TwoConnectsTestCase):
         user = self.user()
         device, watcher = await self.watched(user)
         span = Span()
-        device.vanish()
+        device.drop()
         await self.check_offline(user, watcher, span)
 
     @with_daemons
@@ -150,7 +150,7 @@ class OfflineTests(TwoConnectsTestCase):
             await connect.signal(signal.SIGCONT)
         await connect.ready()
         await device.pong()
-        await watcher.hears("presence", user=user, online=True)
+        await watcher.expect("presence", user=user, online=True)
 
 
 class HalfOpenStreamTests(TwoConnectsTestCase):

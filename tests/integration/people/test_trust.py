@@ -87,8 +87,8 @@ class TrustTests(IntegrationTestCase):
         url = self.installation.url
         for what, token in {**self.bad_tokens(user), "none": ""}.items():
             device = await self.anonymous(url)
-            await device.say(hello=pb.Hello(device="a", token=token))
-            error = await device.hears("error")
+            await device.send_frame(hello=pb.Hello(device="a", token=token))
+            error = await device.expect("error")
             self.assertEqual(error.code, "unauthenticated", what)
             self.assertEqual(await device.closed(), Close.UNAUTHENTICATED, what)
             self.assertEqual(device.all("welcome"), [], what)
@@ -121,10 +121,10 @@ class TrustTests(IntegrationTestCase):
         headers = {"User-ID": str(other)}
         self.assertEqual(await self.refused(user, None, headers=headers), 401)
         device = await self.dial(user, headers={"User-ID": str(user)})
-        await device.say(
+        await device.send_frame(
             hello=pb.Hello(device="a", token=self.installation.token(other))
         )
-        self.assertEqual((await device.hears("error")).code, "unauthenticated")
+        self.assertEqual((await device.expect("error")).code, "unauthenticated")
         self.assertEqual(await device.closed(), Close.UNAUTHENTICATED)
 
     @with_daemons
@@ -147,7 +147,7 @@ class TrustTests(IntegrationTestCase):
         name = conversation_of(one, two)
         sender = await self.device(one)
         await sender.send(two, "id-1", "secret")
-        await sender.hears("deliver")
+        await sender.expect("deliver")
         stranger = await self.device(self.user())
         for frame in (
             {"sync": pb.Sync(id="s", conversation=name)},
@@ -155,8 +155,8 @@ class TrustTests(IntegrationTestCase):
             {"delivered": pb.Delivered(conversation=name, seq=1)},
             {"typing": pb.Typing(conversation=name)},
         ):
-            await stranger.say(**frame)
-            error = await stranger.hears("error")
+            await stranger.send_frame(**frame)
+            error = await stranger.expect("error")
             self.assertEqual(error.code, "forbidden", frame)
             self.assertEqual(error.id, "s" if "sync" in frame else "")
         await stranger.pong()
@@ -173,9 +173,9 @@ class TrustTests(IntegrationTestCase):
         web, friend = await self.device(one, json_=True), await self.device(two)
         frame = {"type": "send", "client_id": "id-1", "to": two, "content": "hello"}
         frame |= {"from": three, "sender": three, "user": three}
-        await web.say_bytes(json.dumps(frame))
+        await web.send_bytes(json.dumps(frame))
         await web.answer("id-1")
-        message = await friend.hears("deliver")
+        message = await friend.expect("deliver")
         self.assertEqual(getattr(message, "from"), one)
         self.assertEqual(message.conversation, conversation_of(one, two))
 
@@ -186,8 +186,8 @@ class TrustTests(IntegrationTestCase):
         """
         one, two = self.user(), self.user()
         device = await self.dial(one)
-        await device.say(send=pb.Send(client_id="id-1", to=two, content="hello"))
-        self.assertEqual((await device.hears("error")).code, "bad_frame")
+        await device.send_frame(send=pb.Send(client_id="id-1", to=two, content="hello"))
+        self.assertEqual((await device.expect("error")).code, "bad_frame")
         self.assertEqual(await device.closed(), Close.BAD_FRAME)
         friend = await self.dial(two)
         self.assertEqual(list((await friend.greet()).heads), [])

@@ -92,7 +92,7 @@ class PoisonTests(IntegrationTestCase):
         for n, friend in enumerate(friends):
             device = await self.device(friend)
             await a.send(friend, f"m{n}", "hello")
-            await device.hears("deliver", content="hello")
+            await device.expect("deliver", content="hello")
 
         letters = await self.letters(2)
         reasons = {letter["reason"] for letter in letters}
@@ -115,5 +115,5 @@ class PoisonTests(IntegrationTestCase):
         number = third["number"]
         told = await self.dead_letters("replay", str(number))
         self.assertEqual(told, {"replayed": [number], "missing": []})
-        await b.hears("deliver", content="late")
+        await b.expect("deliver", content="late")
         await self.letters(2)

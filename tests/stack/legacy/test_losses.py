@@ -37,7 +37,7 @@ class ServerLossTests(LegacyTestCase):
         async def test() -> None:
             pairs = await self.pairs(3)
             talking = asyncio.ensure_future(talk(pairs, 150, pause_s=0.1))
-            await pairs[0].users[1].heard.count(10)
+            await pairs[0].users[1].received.count(10)
             await asyncio.to_thread(own.kill)
             await asyncio.sleep(10)
             await asyncio.to_thread(own.server.up, detached=False)
@@ -135,7 +135,7 @@ class MessagesTests(LegacyTestCase):
                 await daemon.ready()
             pairs = await self.pairs(4, *connects)
             talking = asyncio.ensure_future(talk(pairs, 150, pause_s=0.08))
-            await pairs[0].users[1].heard.count(10)
+            await pairs[0].users[1].received.count(10)
             await second.start()
             await second.ready()
             await second.until_logged("assigned partitions")

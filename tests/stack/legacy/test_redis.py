@@ -172,7 +172,7 @@ class ForwardedTests(BridgeCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        self.heard: list[Forward] = []
+        self.received: list[Forward] = []
         self.more: Deferred[None] = Deferred()
         self.inbox = ForwardInbox(
             self.url,
@@ -188,7 +188,7 @@ class ForwardedTests(BridgeCase):
         """
         Deliver to users with even numbers.
         """
-        self.heard.append(forward)
+        self.received.append(forward)
         REACTOR.callLater(0, self.more.callback, None)
         return forward.user % 2 == 0
 
@@ -207,7 +207,7 @@ class ForwardedTests(BridgeCase):
             self.more = Deferred()
             self.assertEqual(await self.publish(json.dumps(forwarded(user_id=user))), 1)
             await self.more
-        self.assertEqual([f.user for f in self.heard], [1002, 1001])
+        self.assertEqual([f.user for f in self.received], [1002, 1001])
         self.assertEqual((self.inbox.delivered, self.inbox.unneeded), (1, 1))
 
     async def test_hostile(self) -> None:
@@ -228,7 +228,7 @@ class ForwardedTests(BridgeCase):
         await self.publish(json.dumps(forwarded()))
         await self.more
         self.assertEqual(self.inbox.invalid, len(nonsense))
-        self.assertEqual(len(self.heard), 1)
+        self.assertEqual(len(self.received), 1)
         self.assertEqual(self.inbox.dependency.snapshot().losses, 0)
 
     async def test_restart(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from tests.conformance.contract import TEXT, ws_message
-from tests.conformance.daemons.cases import LegacyPeersTestCase, TheirMessageTestCase
+from tests.conformance.daemons.cases import LegacyMessageTestCase, LegacyPeersTestCase
 from tests.conformance.peer_client import ScriptedClient
 from tests.connect.legacy.redis.test_presence import forwarded
 from tests.integration.cases import (
@@ -164,7 +164,7 @@ class ForwardingRedis(LegacyPeersTestCase):
 
 
 @needs("redis")
-class ForwardedDaemonTests(ForwardingRedis, TheirMessageTestCase):
+class ForwardedDaemonTests(ForwardingRedis, LegacyMessageTestCase):
     """
     Messages that a legacy Connect forwards while Message is a legacy one as well.
     """
@@ -191,7 +191,7 @@ class ForwardedDaemonTests(ForwardingRedis, TheirMessageTestCase):
                     await self.theirs.push(message)
                 else:
                     await self.forward(message)
-                await client.hears(ways)
+                await client.expect(ways)
         await self.theirs.push(
             ws_message(
                 message_id=9,
@@ -202,7 +202,7 @@ class ForwardedDaemonTests(ForwardingRedis, TheirMessageTestCase):
                 message_type=TEXT,
             )
         )
-        await client.hears("end")
+        await client.expect("end")
         self.assertEqual(
             client.texts(), ["stream redis", "redis stream", "redis", "end"]
         )
@@ -223,17 +223,17 @@ class MixedFleetTests(ForwardingRedis):
         Message has pushed to both.
         """
         await self._running()
-        theirs = await self.their_connect()
+        theirs = await self.legacy_connect()
         await theirs.listen()
         there = ScriptedClient(self.user(), theirs.port)
         self.at_end(there.drop)
         await there.login()
         here = await self.connected()
-        await there.say(here.user, "hello")
-        heard = await here.hears("hello")
+        await there.send_text(here.user, "hello")
+        heard = await here.expect("hello")
         await self.forward(heard)
-        await here.say(there.user, "good morning")
-        await there.hears("good morning")
+        await here.send_text(there.user, "good morning")
+        await there.expect("good morning")
         name = 'wsmsg_connect_legacy_redis{what="forwards_unneeded"}'
         connect = self.installation.connect
 
@@ -241,7 +241,7 @@ class MixedFleetTests(ForwardingRedis):
             return await metric(connect, name) == 1
 
         await eventually("it is counted", counted)
-        await there.say(here.user, "end")
-        await here.hears("end")
+        await there.send_text(here.user, "end")
+        await here.expect("end")
         self.assertEqual(here.texts(), ["hello", "end"])
         self.assertEqual(there.texts(), ["good morning"])

@@ -68,10 +68,10 @@ class RelayTests(IntegrationTestCase):
             (first + 1000 + 2 * n, first + 1001 + 2 * n) for n in range(_CONVERSATIONS)
         ]
         for sender, to in pairs:
-            await connects[sender % 4 // 2].say(sender, to, f"hi {to}")
+            await connects[sender % 4 // 2].send_text(sender, to, f"hi {to}")
         for connect in connects:
             for _, to in pairs:
-                await connect.hears(f"hi {to}")
+                await connect.expect(f"hi {to}")
         for connect in connects:
             heard = [p.message.message_id for p in connect.pushes]
             self.assertEqual(len(heard), len(set(heard)))
@@ -84,9 +84,9 @@ class RelayTests(IntegrationTestCase):
         await two.ready()
         await eventually("it relays", lambda: self.relaying(one), 60)
         for sender, to in pairs:
-            await connects[0].say(sender, to, f"again {to}")
+            await connects[0].send_text(sender, to, f"again {to}")
         for _, to in pairs:
-            await connects[0].hears(f"again {to}")
+            await connects[0].expect(f"again {to}")
 
     async def stored(self, daemon: DaemonProcess) -> int:
         """

@@ -104,23 +104,23 @@ class LegacyGrpcTests(TestCase):
         self.assertTrue(upstream.unnumbered)
         answer = await self.send("one")
         self.assertGreater(answer.time_ms, 0)
-        message = (await self.soon(peer.hears("send_message"))).msg
+        message = (await self.soon(peer.expect("send_message"))).msg
         self.assertEqual((message.to, message.content), (1002, "text of one"))
         self.assertEqual((message.message_type, message.message_id), (1, 0))
         self.assertLessEqual(abs(message.timestamp - answer.time_ms / 1000), 10)
-        result = await self.soon(peer.hears("push_result"))
+        result = await self.soon(peer.expect("push_result"))
         self.assertEqual((result.success, result.target_user_id), (True, 1002))
         ((_, pushed, targets),) = [t for t in self.edge.calls if t[0] == "push"]
         self.assertEqual((pushed.seq, pushed.sender, targets), (0, 1001, (1002,)))
         self.assertEqual(pushed.conversation, "u:1001:1002")
         mark = Mark(1002, pushed.message_id)
         self.assertEqual(await upstream.reads.mark(1002, [mark]), [True])
-        ack = await self.soon(peer.hears("ack"))
+        ack = await self.soon(peer.expect("ack"))
         self.assertEqual((ack.user_id, ack.message_id), (1002, pushed.message_id))
         await self.until(lambda: upstream.stats()["acks_confirmed"] == 1)
         self.assertEqual(peer.strange, [])
-        self.assertEqual(peer.heard[0].kind, "subscribe")
-        self.assertEqual(peer.heard[0].event.connect_service_id, "connect-1")
+        self.assertEqual(peer.received[0].kind, "subscribe")
+        self.assertEqual(peer.received[0].event.connect_service_id, "connect-1")
 
     async def test_recognised(self) -> None:
         """
@@ -232,7 +232,7 @@ class LegacyGrpcTests(TestCase):
         await self.until(lambda: upstream.up)
         await self.soon(peer.push(said(7, 9999, "elsewhere", message_id=5)))
         await self.soon(peer.push(said(7, 1002, "here", message_id=6)))
-        await self.soon(peer.hears("push_result"))
+        await self.soon(peer.expect("push_result"))
         results = [event.target_user_id for event in peer.all("push_result")]
         self.assertEqual(results, [1002])
 

@@ -5,12 +5,12 @@ Tests of our Connect with a legacy Message, and its clients.
 from __future__ import annotations
 
 from tests.conformance.contract import TEXT, MessageStreamResponse, fields_of
-from tests.conformance.daemons.cases import TheirMessageTestCase
+from tests.conformance.daemons.cases import LegacyMessageTestCase
 from tests.conformance.sequences import of_kind
 from tests.integration.cases import with_daemons
 
 
-class TheirMessageTests(TheirMessageTestCase):
+class LegacyMessageTests(LegacyMessageTestCase):
     """
     The events of the stream, as the scripted Message receives them.
     """
@@ -22,8 +22,8 @@ class TheirMessageTests(TheirMessageTestCase):
         nothing answers.
         """
         await self.begin()
-        self.assertEqual(self.theirs.heard[0].kind, "subscribe")
-        self.assertTrue(self.theirs.heard[0].event.connect_service_id)
+        self.assertEqual(self.theirs.received[0].kind, "subscribe")
+        self.assertTrue(self.theirs.received[0].event.connect_service_id)
         status, _ = await self.installation.connect.get("/readyz")
         self.assertEqual(status, 200)
 
@@ -35,11 +35,11 @@ class TheirMessageTests(TheirMessageTestCase):
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
-        said = await one.say(other.user, "hello")
-        event = await self.theirs.hears("send_message")
-        self.assertEqual(fields_of(event.msg), fields_of(said))
-        heard = await other.hears("hello")
-        self.assertEqual((heard.to, heard.message_type), (other.user, TEXT))
+        sent = await one.send_text(other.user, "hello")
+        event = await self.theirs.expect("send_message")
+        self.assertEqual(fields_of(event.msg), fields_of(sent))
+        received = await other.expect("hello")
+        self.assertEqual((received.to, received.message_type), (other.user, TEXT))
 
     @with_daemons
     async def test_stream_push_event(self) -> None:
@@ -48,10 +48,10 @@ class TheirMessageTests(TheirMessageTestCase):
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "hello")
-        heard = await other.hears("hello")
+        await one.send_text(other.user, "hello")
+        received = await other.expect("hello")
         [stored] = self.theirs.store.stored
-        self.assertEqual(heard, stored.message)
+        self.assertEqual(received, stored.message)
 
     @with_daemons
     async def test_stream_push_result(self) -> None:
@@ -61,9 +61,9 @@ class TheirMessageTests(TheirMessageTestCase):
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
-        await one.say(self.user(), "to one who is away")
-        await one.say(other.user, "hello")
-        result = await self.theirs.hears("push_result")
+        await one.send_text(self.user(), "to one who is away")
+        await one.send_text(other.user, "hello")
+        result = await self.theirs.expect("push_result")
         wanted = {"success": True, "target_user_id": other.user}
         self.assertEqual(fields_of(result), wanted)
         self.assertEqual(len(self.theirs.all("push_result")), 1)
@@ -75,11 +75,13 @@ class TheirMessageTests(TheirMessageTestCase):
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "hello")
-        heard = await other.hears("hello")
-        ack = await self.theirs.hears("ack")
-        self.assertEqual((ack.user_id, ack.message_id), (other.user, heard.message_id))
-        self.assertEqual(len(other.heard), 1)
+        await one.send_text(other.user, "hello")
+        received = await other.expect("hello")
+        ack = await self.theirs.expect("ack")
+        self.assertEqual(
+            (ack.user_id, ack.message_id), (other.user, received.message_id)
+        )
+        self.assertEqual(len(other.received), 1)
 
     @with_daemons
     async def test_stream_failure(self) -> None:
@@ -93,8 +95,8 @@ class TheirMessageTests(TheirMessageTestCase):
         await self.theirs.tell_all(
             MessageStreamResponse(failure={**failure, "original_message": message})
         )
-        await one.say(other.user, "hello")
-        await other.hears("hello")
+        await one.send_text(other.user, "hello")
+        await other.expect("hello")
 
     @with_daemons
     async def test_stream_sequences(self) -> None:
@@ -106,8 +108,8 @@ class TheirMessageTests(TheirMessageTestCase):
         one, other = await self.connected(), await self.connected()
         for sequence in of_kind("MessageStreamResponse"):
             await self.theirs.tell_all(sequence.data)
-        await one.say(other.user, "still here")
-        await other.hears("still here")
+        await one.send_text(other.user, "still here")
+        await other.expect("still here")
         self.assertEqual(len(self.theirs.streams), 1)
 
     @with_daemons
@@ -122,8 +124,8 @@ class TheirMessageTests(TheirMessageTestCase):
         await self.installation.connect.ready(False)
         await self.theirs.start()
         await self.theirs.subscribed()
-        await one.say(other.user, "after")
-        await other.hears("after")
+        await one.send_text(other.user, "after")
+        await other.expect("after")
 
     @with_daemons
     async def test_strange(self) -> None:
@@ -132,8 +134,8 @@ class TheirMessageTests(TheirMessageTestCase):
         """
         await self.begin()
         one, other = await self.connected(), await self.connected()
-        await one.say(other.user, "hello")
-        await other.hears("hello")
-        await self.theirs.hears("ack")
-        kinds = {h.kind for h in self.theirs.heard}
+        await one.send_text(other.user, "hello")
+        await other.expect("hello")
+        await self.theirs.expect("ack")
+        kinds = {h.kind for h in self.theirs.received}
         self.assertLessEqual(kinds, {"subscribe", "send_message", "ack", "push_result"})

@@ -141,7 +141,7 @@ class StatusTests(SynchronousTestCase):
             [
                 "connect  ready",
                 "  connect: users 0",
-                "    upstream: pushes 3, open False, 9 others 0",
+                "    upstream: pushes 3, open False, 9 more are 0",
             ],
         )
         nothing = {f"count_{i}": 0 for i in range(9)}
@@ -198,7 +198,7 @@ class UnreachableTests(SynchronousTestCase):
             check=False,
         )
         self.assertEqual(ran.returncode, 1)
-        self.assertIn("2 not accepted in 1 s", ran.stderr)
+        self.assertIn("2 lines not accepted within 1 s", ran.stderr)
         self.assertIn("connection refused", ran.stderr)
         self.assertEqual(len(ran.stderr.splitlines()), 1)
 

@@ -50,9 +50,11 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@click.option("--after", type=click.IntRange(0), default=0, help="Numbers above this.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=None, help="Limit of the list."
+    "--after", type=click.IntRange(0), default=0, help="List only numbers above this."
+)
+@click.option(
+    "--limit", type=click.IntRange(1), default=None, help="Most dead letters to list."
 )
 @_admin_option
 @_json_option
@@ -105,9 +107,10 @@ def replay(
     numbers: tuple[int, ...], everything: bool, message_admin: str, as_json: bool
 ) -> None:
     """
-    Append dead letters to the journal again, as if they had just been accepted.
+    Append dead letters to the journal again.
 
-    The exit status is 0 only if each of them existed.
+    Message then processes them as if they had just been accepted. The exit status is 0
+    only if each of them existed.
     """
     if everything == bool(numbers):
         raise click.UsageError("name numbers, or use --all")

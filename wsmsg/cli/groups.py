@@ -220,7 +220,10 @@ def members(user: int, group: int) -> Task:
 @_asks
 def list_groups(user: int) -> Task:
     """
-    List the groups that you are in: number, last message, members, name.
+    List your groups.
+
+    Each line has a group, the number of its last message, the number of its
+    members, and its name.
     """
 
     async def task(client: Client) -> tuple[str, Any]:

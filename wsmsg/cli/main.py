@@ -37,7 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "List and replay records that could not be processed.",
     ),
     "export": ("wsmsg.cli.export:export", "Export a store to a file."),
-    "import": ("wsmsg.cli.import_:import_", "Import such a file into another store."),
+    "import": (
+        "wsmsg.cli.import_:import_",
+        "Load an exported file into another store.",
+    ),
     "bench": ("wsmsg.cli.bench:bench", "Measure throughput, latency, CPU and memory."),
     "completion": (
         "wsmsg.cli.main:completion",

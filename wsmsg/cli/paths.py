@@ -24,7 +24,7 @@ def data_dir_option(command: Any) -> Any:
         "--data-dir",
         type=click.Path(file_okay=False, path_type=Path),
         envvar="WSMSG_COMMON__DATA_DIR",
-        help="The daemons' data directory.  [default: the daemons' default]",
+        help="The daemons' data directory.  [default: as for the daemons]",
     )(command)
 
 

@@ -121,7 +121,7 @@ def _counts(plain: dict[str, object]) -> str:
     left = len(plain) - len(told)
     parts = [f"{k} {v}" for k, v in told.items()]
     if left:
-        parts.append(f"{left} others 0" if parts else f"{left} counts, all 0")
+        parts.append(f"{left} more are 0" if parts else f"{left} counts, all 0")
     return ", ".join(parts)
 
 

@@ -89,7 +89,7 @@ def chat(
       wsmsg chat --user 7 --target 8 --url wss://chat.example --token-file t.jwt
     """
     if (target is None) is (group is None):
-        raise click.UsageError("say --target USER or --group GROUP, one of both")
+        raise click.UsageError("give either --target USER or --group GROUP")
     talk = ChatTarget(user, target or 0, group or 0)
     piped = not sys.stdin.isatty()
     _log(debug, piped, user)

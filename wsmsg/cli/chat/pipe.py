@@ -50,7 +50,7 @@ async def send_lines(
     except TimeoutError:
         state = client.state
         why = getattr(state, "reason", "") or "the server does not answer"
-        many = f"{len(lines.open)} not accepted in {timeout_s:g} s: {why}"
+        many = f"{len(lines.open)} lines not accepted within {timeout_s:g} s: {why}"
         lines.problems.append((0, many))
     finally:
         lines.cancel()

@@ -21,10 +21,10 @@ from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 _CONNECT_S = 1.0
 
-#: Why there is no way to an address; empty: there is.
+#: Returns why an address is unreachable, or an empty string.
 Reach = Callable[[Address], str]
 
-#: What the settings call it, and the addresses of which one is enough.
+#: The key of the setting, and the addresses, one of which is enough.
 Backend = tuple[str, Sequence[Address]]
 
 
@@ -49,9 +49,9 @@ def backends(file: Path, reach: Reach = reach) -> Iterator[Finding]:
             *_of_message(load_settings(MessageSettings, sources)),
             *_of_connect(load_settings(ConnectSettings, sources)),
         ]
-    except SettingsMistakes as e:
+    except SettingsMistakes:
         remedy = f"wsmsg check-config {file} lists all mistakes"
-        yield Finding("problem", "settings", e.text().partition("\n")[0], remedy)
+        yield Finding("problem", "settings", f"mistakes in {file}", remedy)
         return
     if not named:
         yield Finding("ok", "servers", f"{file} names none: everything is embedded")

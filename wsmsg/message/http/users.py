@@ -365,4 +365,4 @@ class UserCalls:
             except InvalidName as e:
                 raise BadRequest(str(e)) from e
         if not member:
-            raise Forbidden(f"{user} is not in {conversation}")
+            raise Forbidden(f"user {user} is not in {conversation}")

@@ -185,7 +185,7 @@ class GroupRules:
         if member is None:
             member = key in readable or self._was_created_with(conversation, user)
         if not member:
-            raise Forbidden(f"{user} is not in {conversation}")
+            raise Forbidden(f"user {user} is not in {conversation}")
         self._members.put([key], True)
 
     def check_size(

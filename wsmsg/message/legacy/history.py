@@ -116,7 +116,7 @@ class History:
             key = (conversation, user)
             readable = await self._store.readable_from([key])
             if key not in readable:
-                raise Forbidden(f"{user} is not in group {group}")
+                raise Forbidden(f"user {user} is not in group {group}")
             first = readable[key]
         head = (await self._store.heads([conversation]))[conversation]
         if not head:

@@ -184,7 +184,7 @@ class Queries:
 
         def found(readable: dict[tuple[str, int], int]) -> int:
             if key not in readable:
-                raise Forbidden(f"{user} is not in {conversation}")
+                raise Forbidden(f"user {user} is not in {conversation}")
             return readable[key]
 
         return self._store.readable_from([key]).addCallback(found)
@@ -202,7 +202,7 @@ def _check_member(user: int, conversation: str) -> None:
     except InvalidName as e:
         raise NotFound(str(e)) from e
     if user not in members:
-        raise Forbidden(f"{user} is not in {conversation}")
+        raise Forbidden(f"user {user} is not in {conversation}")
 
 
 def _head(row: HeadRow, user: int, cursors: _Cursors) -> ConversationHead:

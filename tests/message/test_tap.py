@@ -33,7 +33,10 @@ class ImportTests(SynchronousTestCase):
 
         @return: the modules that were imported.
         """
-        command = [sys.executable, "-c", _BUILD, f"--data-dir={self.mktemp()}"]
+        command = [
+            *(sys.executable, "-c", _BUILD, f"--data-dir={self.mktemp()}"),
+            *("--listen=127.0.0.1:0", "--rpc-listen=127.0.0.1:0", "--admin-listen="),
+        ]
         done = subprocess.run(
             [*command, *options], check=True, capture_output=True, text=True, timeout=60
         )

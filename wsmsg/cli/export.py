@@ -110,7 +110,7 @@ def _file(name: str, resume: bool) -> Iterator[BinaryIO]:
         fail(f"{name} exists: remove it, or choose another name")
     part = f"{name}.part"
     try:
-        # Other people's messages: for the eyes of whoever runs this only.
+        # The file has other people's messages, so only its owner may read it.
         opened = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
         with open(opened, "r+b") as out:
             if not resume:

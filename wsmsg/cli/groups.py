@@ -162,7 +162,7 @@ def remove(user: int, group: int, members: tuple[int, ...]) -> Task:
     """
     Remove members from a group that you own.
 
-    They are notified, and receive nothing of the group after that.
+    They are notified, and then receive no messages of the group.
     """
 
     async def task(client: Client) -> tuple[str, Any]:
@@ -235,7 +235,7 @@ def list_groups(user: int) -> Task:
             try:
                 found = await client.members(group, limit=1)
             except WsmsgError:
-                continue  # not any more
+                continue  # no longer a member
             told.append(
                 {
                     "group": group,

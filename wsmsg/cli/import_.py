@@ -112,7 +112,7 @@ async def _keep(
 
     reader = LineReader()
     batches = reader.batches(lines_of(stream))
-    # What is no export at all is told before a store is made or opened.
+    # A file that is not an export is reported before a store is created or opened.
     first = next(batches, None)
     store = store_of(settings, reactor)
     importer = Importer(

@@ -176,7 +176,7 @@ async def read_lines(source: BinaryIO) -> AsyncIterator[tuple[int, bytes]]:
                 put(line)
             put(None)
         except RuntimeError:
-            pass  # the loop is closed: nobody wants them any more
+            pass  # the loop is closed: no task reads the lines
 
     def put(line: bytes | None) -> None:
         asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()

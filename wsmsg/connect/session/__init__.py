@@ -17,7 +17,7 @@ outbox      its queue of frames that wait to be written; the WebSocket header
 login       the way from hello to the welcome
 lifecycle   its states, as a state machine
 timers      timers of all sessions, served by one sweep
-registry    all sessions of the node by user, and what is pushed to them
+registry    all sessions of the node by user, and the pushes to them
 watchers    which sessions watch the presence of which users
 context     settings, counters and services that all sessions share
 interface   the contract between a connection and its session

@@ -33,8 +33,8 @@ from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Accepted, Goaway, Hello, Rejected, Welcome
 
-#: The minimum wait that a sender over the rate is told: the sends that are under way
-#: from the client must meet the fence too, or they overtake those that were rejected.
+#: The minimum time to retry for a sender over the rate: the sends that are in flight
+#: from the client must meet the fence too, or they overtake the rejected ones.
 _LEAST_HINT_MS = 500
 
 

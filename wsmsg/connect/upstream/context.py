@@ -198,8 +198,8 @@ class PeerLife:
 
     @ivar incarnation: the name of that life; empty before the first welcome.
     @ivar number: the number of the last push batch that is in the outboxes.
-    @ivar unknown_since_s: the clock time since which users may have joined of whom the
-        Message does not know.
+    @ivar unknown_since_s: the clock time since which users may have joined without the
+        Message's knowledge.
     @ivar deltas: the numbers of presence deltas.  They never restart, because a
         resumed stream may carry answers to deltas of the stream before.
     """

@@ -168,7 +168,7 @@ class IUpstreamReads(Interface):
         Read a group and its members.
 
         @param user: the reader, who must be a member.
-        @param after: the user behind whom the list of members begins.
+        @param after: read only members with ids above this one.
         @return: a Deferred that fires with a L{GroupView} of at most C{limit}
             members.
         """

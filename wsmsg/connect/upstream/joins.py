@@ -113,8 +113,8 @@ class PresenceAcks:
         """
         Fail all barriers.
 
-        @return: the clock time since which users may have joined of whom Message does
-            not know.
+        @return: the clock time since which users may have joined without Message's
+            knowledge.
         """
         times = [since_s for _, since_s, _ in self._written]
         if self._changed_since_s is not None:

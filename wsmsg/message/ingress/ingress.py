@@ -2,10 +2,10 @@
 Ingress: from a send request to a durable record, the only way into the journal.
 
 A record is appended and its identity is looked up in the store at the same time
-(L{wsmsg.message.ingress.appends}), and a request is answered when both are done.  So a
-repeated request is told from a new message, and a client id that was used for another
-message is refused, without another round trip.  Messages that were accepted, and that
-may not be stored yet, are remembered here.  A repeat that another Message accepted a
+(L{wsmsg.message.ingress.appends}), and a request is answered when both are done.  So
+Ingress recognises a repeated request, and refuses a client id that was used for another
+message, without another round trip.  It remembers the accepted messages that may not be
+stored yet.  A repeat that another Message accepted a
 moment ago passes both checks; the unique identity in the store catches it
 (L{wsmsg.message.delivery.numbering}).
 

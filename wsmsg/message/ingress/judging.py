@@ -35,7 +35,7 @@ class JudgingOwner(Protocol):
 
     def end_hold(self, n: int) -> None:
         """
-        So many requests are not held any more.
+        This number of requests is no longer held.
         """
 
     def release(self, judged: Sequence[Judged], reply: Reply) -> None:
@@ -45,7 +45,7 @@ class JudgingOwner(Protocol):
 
     def judged_all(self) -> None:
         """
-        No request is held any more.
+        No request is held now.
         """
 
     def repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
@@ -119,7 +119,7 @@ class Judging:
     ) -> list[int | WsmsgError | None]:
         refuse_for_now = self._owner.refuse_for_now
         try:
-            # Asked before the rules: they may miss what is stored after this.
+            # Checked before the rules, which may miss what is stored after this.
             backlog = self._backlog.may_be_unstored()
             problems = await self._rules.judge(requests)
             refused = [

@@ -2,9 +2,9 @@
 Submission of one message for a caller that waits until it is stored.
 
 Over a stream C{accepted} is enough, as the message is pushed later.  A caller over HTTP
-is told nothing later, and is likely to read what it has just changed: so the answer
-waits a moment until the message is stored and, if it changes the members of a group,
-until the change is visible.
+gets no push, and is likely to read what it has just changed: so the answer waits a
+moment until the message is stored and, if it changes the members of a group, until the
+change is visible.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class ILinks(Protocol):
         End sessions of a user on all Connects.
 
         @param device: the device whose session ends; empty: all of them.
-        @return: the number of Connects that are told now.
+        @return: the number of Connects with a stream that is open now.
         """
 
 

@@ -161,8 +161,8 @@ class Link:
 
     def lost(self) -> None:
         """
-        Drop what is of no use without the stream, which is gone: answers (Connect
-        sends again what was not answered), typing and presence.
+        Drop what is useless now that the stream is gone: typing, presence, and answers,
+        as Connect repeats unanswered sends.
         """
         self._wake = self._hang_up = None
         self._results.clear()
@@ -232,7 +232,7 @@ class Link:
         self._results.extend(results)
         if len(self._results) > MOST_RESULTS:
             # Connect writes but does not read.  Dropping the answers loses nothing:
-            # Connect sends again what was not answered.
+            # Connect repeats unanswered sends.
             self._results.clear()
             self.hang_up(f"over {MOST_RESULTS} answers to sends not taken")
         else:

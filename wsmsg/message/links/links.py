@@ -232,7 +232,7 @@ class Links:
 
     def apply_watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
         """
-        Add and remove users whose presence Connect watches.  Connect is told at once
+        Add and remove users whose presence Connect watches.  Report to Connect at once
         which of the added users are online here.
         """
         if len(link.watched) + len(delta.add) > MOST_USERS:

@@ -47,8 +47,7 @@ class Routes:
         """
         Add users to a node and remove others.
 
-        @return: the users whom no node reached before, and those whom none reaches any
-            more.
+        @return: the users that no node reached before, and those that none reaches now.
         """
         users = self._users_of.setdefault(node, set())
         joined = [u for u in online if u not in users and self._add(u, node)]
@@ -70,7 +69,7 @@ class Routes:
         """
         Remove a node.
 
-        @return: the users whom no node reaches any more.
+        @return: the users that no node reaches now.
         """
         users = self._users_of.pop(node, set())
         return [u for u in users if self._remove(u, node)]

@@ -5,7 +5,7 @@ clients    the plug-in: sessions, and what outlives them
 session    the session of one legacy client
 feed       the messages that it is given, in order and without gaps
 outbox     its queue of output, which reports when it is empty
-partners   the people whose presence it is told
+partners   the users whose presence a client receives
 sends      its messages, held until Message accepts them
 mark_pool  its acknowledgements, kept until Message has stored them
 counters   counters of all sessions

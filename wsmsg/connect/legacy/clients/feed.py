@@ -3,8 +3,8 @@ The feed of a legacy client: each message once, in the order of its conversation
 
 A legacy client tracks no seqs, so Connect does it.  A pushed message with the next seq
 goes straight to the client.  Otherwise its conversation becomes I{wanted}: the feed
-reads the missing messages page by page, as fast as the client takes them, and finds
-there in turn what is pushed meanwhile::
+reads the missing messages page by page, as fast as the client takes them.  Messages
+that are pushed meanwhile are on these pages::
 
     pushed, the next seq ----------------------------> the client
     pushed, after a gap, or to a slow client ---> wanted --pages-->

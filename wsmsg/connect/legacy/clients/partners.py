@@ -91,7 +91,7 @@ class Partners:
 
     def presence_changed(self, change: UserPresence) -> None:
         """
-        Tell the client the presence of a user, unless it was told the same before.
+        Send the client the presence of a user, unless it is unchanged.
         """
         if change.online == (change.user in self._online):
             return

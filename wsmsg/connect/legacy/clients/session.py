@@ -52,7 +52,7 @@ class LegacySession(Session):
     A connection of a user's legacy client.  Each connection is a device of its own.
 
     @ivar feed: the messages that the client is pushed.
-    @ivar partners: the users whose presence the client is told.
+    @ivar partners: the users whose presence the client receives.
     """
 
     __slots__ = ("_legacy", "feed", "partners")

@@ -59,7 +59,7 @@ class KafkaConsumer:
     Reads as a member of the group, from L{start} to L{close}.
 
     @param gather_s: how long to wait for the records behind a first one.
-    @param revoke_s: how long the owner may take to say what is settled.
+    @param revoke_s: time limit for the owner to report its settled positions.
     @ivar ends: the known end of each assigned partition.
     """
 

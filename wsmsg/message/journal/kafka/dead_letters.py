@@ -86,7 +86,7 @@ def dead_letter(
     time_ms: int,
 ) -> DeadLetter:
     """
-    Read a letter, whoever wrote it: missing headers are 0 or empty.
+    Decode a dead letter of any program: missing headers are 0 or empty.
     """
     said = {name: (given or b"") for name, given in headers}
 

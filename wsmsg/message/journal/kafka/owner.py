@@ -44,7 +44,7 @@ class ConsumerOwner(Protocol):
 
     def revoking(self, partitions: frozenset[int], settled: Settled) -> None:
         """
-        Partitions are being revoked: set soon what is settled.
+        Partitions are being revoked: set C{settled} soon to the settled positions.
         """
 
     def revoked(self, partitions: frozenset[int]) -> None:

@@ -2,10 +2,10 @@
 The assigned partitions: which records were read, and which are settled; no I/O.
 
 A partition may be revoked and assigned again while records that were read before are
-still on their way.  When those are settled, that counts: within a partition all records
+still in flight.  When those are settled, that counts: within a partition all records
 were read without a gap from the committed position, so a settled position is settled
-whoever has the partition.  But it never moves a partition that is not assigned here,
-and never moves one back.
+for any owner of the partition.  But it never moves a partition that is not assigned
+here, and never moves one back.
 """
 
 from __future__ import annotations

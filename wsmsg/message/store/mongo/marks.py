@@ -1,7 +1,8 @@
 """
 Read marks in MongoDB: cursors, and ranges of read messages above them.
 
-A cursor without ranges is raised by whoever knows a higher one, in any order.  Ranges
+A cursor without ranges is raised by any Message that knows a higher one, in any order.
+Ranges
 are read, changed, and written only if no other process wrote meanwhile; else the change
 is made again with the new ranges.
 """

@@ -142,10 +142,10 @@ class Connection:
                 frame = await self._link.receive()
             except BadFrame as error:
                 _log.warning("invalid frame from the server: %s", error.reason)
-                heartbeat.heard(self._now())
+                heartbeat.received(self._now())
                 continue
             now = self._now()
-            heartbeat.heard(now)
+            heartbeat.received(now)
             if isinstance(frame, frames.Goaway):
                 self._told_to_move(frame)
             else:

@@ -172,8 +172,8 @@ def _closed(error: ConnectionClosed) -> Ended:
         return Ended(reason="the connection was lost")
     code = error.rcvd.code
     name = _NAMES.get(code, "closed")
-    said = f": {error.rcvd.reason}" if error.rcvd.reason else ""
-    return Ended(reason=f"{name} ({code}){said}", close_code=code)
+    detail = f": {error.rcvd.reason}" if error.rcvd.reason else ""
+    return Ended(reason=f"{name} ({code}){detail}", close_code=code)
 
 
 def _refused(url: str, error: Exception) -> Ended:

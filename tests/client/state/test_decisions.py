@@ -186,7 +186,7 @@ class CursorsTests(SynchronousTestCase):
         A cursor that the server knows is not reported.
         """
         self.cursors.delivered(U, 3)
-        self.cursors.heard(Head(U, 9, delivered=5))
+        self.cursors.apply_head(Head(U, 9, delivered=5))
         self.assertEqual(self.cursors.due(10), [])
 
     def test_server_knows_less(self) -> None:
@@ -195,7 +195,7 @@ class CursorsTests(SynchronousTestCase):
         """
         self.cursors.resume(U, 5)
         self.assertEqual(self.cursors.due(10), [])
-        self.cursors.heard(Head(U, 9, delivered=2))
+        self.cursors.apply_head(Head(U, 9, delivered=2))
         self.assertEqual(self.cursors.due(10), [Delivered(U, 5)])
 
 
@@ -256,7 +256,7 @@ class HeartbeatTests(SynchronousTestCase):
         """
         heartbeat = HeartbeatTimer(2.0, 10.0)
         heartbeat.ask(12.0)
-        heartbeat.heard(13.0)
+        heartbeat.received(13.0)
         self.assertFalse(heartbeat.dead(14.0))
         self.assertTrue(heartbeat.ask(15.0))
 

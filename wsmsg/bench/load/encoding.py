@@ -165,8 +165,8 @@ def hello(token: str, device: str) -> bytes:
     """
     Make the C{ClientFrame} that opens a session.
     """
-    said = client_pb2.Hello(token=token, device=device, client="wsmsg-bench/1")
-    return client_pb2.ClientFrame(hello=said).SerializeToString()
+    hello = client_pb2.Hello(token=token, device=device, client="wsmsg-bench/1")
+    return client_pb2.ClientFrame(hello=hello).SerializeToString()
 
 
 def delivered(conversation: str, seq: int) -> bytes:

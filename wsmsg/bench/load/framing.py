@@ -2,7 +2,7 @@
 WebSocket frames of a client (RFC 6455 section 5), without a library.
 
 A client masks its frames, a server does not.  The mask is one random key for the life
-of the process: that protects nobody, but the peer is our own server, which has to
+of the process: that gives no protection, but the peer is our own server, which has to
 unmask all the same.
 """
 

@@ -288,5 +288,5 @@ class GroupLoad(Loop):
         for member in self._members[self._turn % _TURNS :: _TURNS]:
             if member.seq > member.reported and not member.transport.is_closing():
                 member.reported = member.seq
-                said = encoding.delivered(self._conversation, member.seq)
-                member.transport.write(self._mask.frame(said))
+                frame = encoding.delivered(self._conversation, member.seq)
+                member.transport.write(self._mask.frame(frame))

@@ -195,5 +195,5 @@ class Pair(_OneToOne):
         """
         if self._seq > self._reported and not self._recipient.transport.is_closing():
             self._reported = self._seq
-            said = encoding.delivered(self._conversation, self._seq)
-            self._recipient.transport.write(self._mask.frame(said))
+            frame = encoding.delivered(self._conversation, self._seq)
+            self._recipient.transport.write(self._mask.frame(frame))

@@ -193,8 +193,8 @@ class ChatPeer(Peer):
     on_other: Callable[[str], object]
 
     def upgraded(self) -> None:
-        said = encoding.hello(self.token, self.device)
-        self.transport.write(self._mask.frame(said))
+        frame = encoding.hello(self.token, self.device)
+        self.transport.write(self._mask.frame(frame))
 
     def received(self, data: bytes, start: int, end: int) -> None:
         if data[start] == encoding.WELCOME and not self.opened.done():

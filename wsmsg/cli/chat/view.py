@@ -26,7 +26,7 @@ from wsmsg.client import (
 )
 from wsmsg.model import is_group
 
-#: So long after the last sign of it somebody counts as typing.
+#: Seconds after the last typing notice for which a user counts as typing.
 TYPING_S = 4.0
 
 _LINES = 2000

@@ -141,10 +141,10 @@ def problems(
     if numbers != list(range(base + 1, base + 1 + len(numbers))):
         found.append(f"the numbers are {numbers}")
     for user in {user_of(s.line) for s in sent}:
-        said = [s.line.text for s in sent if user_of(s.line) == user]
-        came = [m.content for m in seen if m.sender == user]
-        if said != came:
-            found.append(f"the messages of {user} arrived as {came}")
+        texts = [s.line.text for s in sent if user_of(s.line) == user]
+        arrived = [m.content for m in seen if m.sender == user]
+        if arrived != texts:
+            found.append(f"the messages of {user} arrived as {arrived}")
     return found
 
 

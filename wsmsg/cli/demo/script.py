@@ -76,15 +76,15 @@ def parse_script(text: str, name: str) -> DemoScript:
         if row in ("---", "+++"):
             away = row == "---"
         elif row and not row.startswith("#"):
-            speaker, colon, said = (part.strip() for part in row.partition(":"))
-            if not (speaker and colon and said):
+            speaker, colon, words = (part.strip() for part in row.partition(":"))
+            if not (speaker and colon and words):
                 raise BadScript(f"{name}, line {number}: is not like 'Ada: hello'")
             if speaker not in names:
                 names.append(speaker)
             if len(names) > 2:
                 reason = f"{speaker} is a third speaker"
                 raise BadScript(f"{name}, line {number}: {reason}")
-            lines.append(ScriptLine(names.index(speaker), said, away))
+            lines.append(ScriptLine(names.index(speaker), words, away))
     if len(names) < 2:
         raise BadScript(f"{name}: two speakers are needed, and there are {len(names)}")
     return DemoScript((names[0], names[1]), tuple(lines))

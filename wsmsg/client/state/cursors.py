@@ -43,7 +43,7 @@ class CursorState:
         """
         self._raise_to((conversation, "read"), seq)
 
-    def heard(self, head: Head) -> None:
+    def apply_head(self, head: Head) -> None:
         """
         Apply the numbers that the server has.
         """

@@ -324,7 +324,7 @@ class Exchange:
         complete = self._listing.page(heads, more, now)
         self.inbound.merge(heads, complete=complete)
         for head in heads:
-            self._cursors.heard(head)
+            self._cursors.apply_head(head)
             for receipt in head.others:
                 self._receipt(receipt)
         if complete:

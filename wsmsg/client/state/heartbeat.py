@@ -17,36 +17,36 @@ class HeartbeatTimer:
 
     def __init__(self, interval_s: float, now: float) -> None:
         self._interval_s = interval_s
-        self._heard_at = now
-        self._asked_at: float | None = None
+        self._received_at = now
+        self._pinged_at: float | None = None
 
-    def heard(self, now: float) -> None:
+    def received(self, now: float) -> None:
         """
         Record that something arrived.
         """
-        self._heard_at = now
-        self._asked_at = None
+        self._received_at = now
+        self._pinged_at = None
 
     def ask(self, now: float) -> bool:
         """
         Return L{True} if a ping is due now; it then counts as sent.
         """
-        if self._asked_at is not None or now < self._heard_at + self._interval_s:
+        if self._pinged_at is not None or now < self._received_at + self._interval_s:
             return False
-        self._asked_at = now
+        self._pinged_at = now
         return True
 
     def dead(self, now: float) -> bool:
         """
         L{True} if the connection is dead.
         """
-        asked = self._asked_at
-        return asked is not None and now >= asked + self._interval_s
+        pinged_at = self._pinged_at
+        return pinged_at is not None and now >= pinged_at + self._interval_s
 
     @property
     def next_due(self) -> float:
         """
         Return the time of the next check.
         """
-        start = self._heard_at if self._asked_at is None else self._asked_at
+        start = self._received_at if self._pinged_at is None else self._pinged_at
         return start + self._interval_s

@@ -167,7 +167,7 @@ class SessionTimers:
 
     def checking(self, session: TimedSession, within_s: float) -> None:
         """
-        Close the session, which has said hello, unless it is welcomed within this time.
+        Close the session, which has sent hello, unless it is welcomed within this time.
         """
         self._opening.drop(session)
         self._checking.add(session, self._clock.seconds() + within_s)
@@ -224,7 +224,7 @@ class SessionTimers:
         """
         Ask the clients of these sessions to move, evenly over a time.
 
-        @param opening: close the sessions that have not said hello yet.
+        @param opening: close the sessions that have not sent hello yet.
         """
         for session in self._opening.take(float("inf")) if opening else ():
             session.close(Close.DRAIN, reason)

@@ -252,8 +252,8 @@ class IEdge(Interface):
 
     def reconnect_all(reason: str) -> None:
         """
-        Ask all clients to reconnect, spread over C{resync_spread_s}, because what
-        their welcome said of the server's abilities has changed.
+        Ask all clients to reconnect, spread over C{resync_spread_s}, because the
+        server's abilities, which their welcome states, have changed.
         """
 
     def kick(user: int, device: str, reason: str) -> None:

@@ -234,5 +234,5 @@ def _place(settings: ConnectSettings) -> tuple[object, ...]:
 
 def _ignore(_: Dependency) -> None:
     """
-    Do nothing, as nobody listens.
+    Do nothing: there is no listener.
     """

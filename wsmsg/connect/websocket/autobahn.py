@@ -88,7 +88,7 @@ def close_reason(reason: str) -> bytes:
 
 class _Unheard:
     """
-    Stands in for a Deferred of Autobahn's that nobody waits for.
+    Replaces a Deferred of Autobahn's that is never awaited.
     """
 
     __slots__ = ()

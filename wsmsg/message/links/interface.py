@@ -68,7 +68,7 @@ class ILinks(Protocol):
         Push messages to the connected members of their conversations.
 
         @param settled: called once, when all links have settled all messages; at once
-            if nobody is connected.
+            if no user is connected.
         @param in_groups: the recipients of the messages that are in groups.
         """
 

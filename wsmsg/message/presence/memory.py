@@ -1,7 +1,7 @@
 """
 Presence in the memory of this process: L{IPresence} without a server.
 
-A lease is checked when somebody asks, so there is no timer; the first call after a
+A lease is checked when presence is read, so there is no timer; the first call after a
 lease has expired removes its Connect.
 """
 

@@ -58,10 +58,10 @@ def dead_letter_record(topic: str, entry: JournalEntry, reason: str) -> Outgoing
     Return the record of a dead letter.
     """
     place = f"{topic}/{entry.partition}/{entry.offset}"
-    said = (reason, topic, str(entry.partition), str(entry.offset))
+    values = (reason, topic, str(entry.partition), str(entry.offset))
     headers: Headers = [
         (name, value.encode("utf-8", "replace"))
-        for name, value in zip(_HEADERS, said, strict=True)
+        for name, value in zip(_HEADERS, values, strict=True)
     ]
     return Outgoing(place.encode(), entry.value, headers, 0)
 
@@ -88,17 +88,17 @@ def dead_letter(
     """
     Decode a dead letter of any program: missing headers are 0 or empty.
     """
-    said = {name: (given or b"") for name, given in headers}
+    values = {name: (given or b"") for name, given in headers}
 
     def number(name: str) -> int:
-        text = said.get(name, b"")
+        text = values.get(name, b"")
         return int(text) if text.isdigit() and len(text) < 19 else 0
 
     return DeadLetter(
         number=offset + 1,
         partition=number("partition"),
         offset=number("offset"),
-        reason=said.get("reason", b"").decode("utf-8", "replace"),
+        reason=values.get("reason", b"").decode("utf-8", "replace"),
         value=value,
         time_ms=max(time_ms, 0),
     )

@@ -228,12 +228,12 @@ def carried_out(
     @param before: the memberships before; users that were never named are missing.
     """
     now = {key: before.get(key, Membership()) for key in keys}
-    for event, said in changes:
-        for user in said.add:
+    for event, content in changes:
+        for user in content.add:
             key = (event.conversation, user)
             if event.seq > now[key].changed:
                 now[key] = Membership(now[key].joined or event.seq, event.seq)
-        for user in said.remove:
+        for user in content.remove:
             key = (event.conversation, user)
             if event.seq > now[key].changed:
                 now[key] = Membership(0, event.seq)

@@ -82,9 +82,9 @@ class MongoHeads:
 
     async def _hints(self, names: Iterable[str]) -> dict[str, int]:
         wanted = {"_id": {"$in": list(names)}}
-        said = find("conversations", wanted, projection={"head": 1})
+        query = find("conversations", wanted, projection={"head": 1})
         return {
-            d["_id"]: int(d["head"]) for d in await self._connection.documents(said)
+            d["_id"]: int(d["head"]) for d in await self._connection.documents(query)
         }
 
     async def moved(
@@ -100,7 +100,7 @@ class MongoHeads:
     async def repair(self, conversations: Iterable[str], stored_ms: int) -> None:
         """
         Correct the hints of these conversations.  A conversation whose hint was wrong
-        counts as changed now: nobody has seen the change before.
+        counts as changed now: no client has been sent the change before.
         """
         heads = await self.heads(conversations)
         known = {name: head for name, head in heads.items() if head}

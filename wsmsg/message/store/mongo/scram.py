@@ -41,11 +41,11 @@ class Scram:
         """
         return b"n,," + self._bare.encode()
 
-    def proof(self, said: bytes) -> bytes:
+    def proof(self, reply: bytes) -> bytes:
         """
         Return the answer to the first message of the server.
         """
-        parts = _parts(said)
+        parts = _parts(reply)
         nonce = parts.get("r", "")
         if not nonce.startswith(self._nonce) or nonce == self._nonce:
             raise Refused("the server did not use our nonce")
@@ -54,26 +54,26 @@ class Scram:
             raise Refused(f"the server wants {rounds} iterations, which is too few")
         salted = pbkdf2_hmac("sha256", self._password, b64decode(parts["s"]), rounds)
         final = f"c=biws,r={nonce}"
-        spoken = f"{self._bare},{said.decode()},{final}".encode()
+        spoken = f"{self._bare},{reply.decode()},{final}".encode()
         key = _hmac(salted, b"Client Key")
         signature = _hmac(sha256(key).digest(), spoken)
         proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
         self._expected = _hmac(_hmac(salted, b"Server Key"), spoken)
         return f"{final},p={b64encode(proof).decode()}".encode()
 
-    def check(self, said: bytes) -> None:
+    def check(self, reply: bytes) -> None:
         """
         Check by the last message of the server that it knows the password as well.
 
         @raise Refused: it does not.
         """
-        signature = b64decode(_parts(said).get("v", ""))
+        signature = b64decode(_parts(reply).get("v", ""))
         if not hmac.compare_digest(signature, self._expected):
             raise Refused("the server could not prove that it knows the password")
 
 
-def _parts(said: bytes) -> Mapping[str, str]:
-    items = (item.partition("=") for item in said.decode().split(","))
+def _parts(reply: bytes) -> Mapping[str, str]:
+    items = (item.partition("=") for item in reply.decode().split(","))
     return {name: value for name, _, value in items}
 
 

@@ -67,10 +67,10 @@ def _asks(command: Callable[..., Task]) -> Any:
         source = token_source(user, token, token_file, data_dir)
         device = f"groups-{socket.gethostname()[:32]}-{os.getpid()}"
         task = command(user=user, **more)
-        text, told = asyncio.run(
+        text, document = asyncio.run(
             one_task(lambda: Client(url, source, device, start="latest"), task, timeout)
         )
-        click.echo(json.dumps(told) if as_json else text)
+        click.echo(json.dumps(document) if as_json else text)
 
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     timeout = click.option(
@@ -204,14 +204,14 @@ def members(user: int, group: int) -> Task:
             f"{harmless(found.name)}: {found.count} members, owner {found.owner}",
             *(f"{member.user} since {member.joined}" for member in found.members),
         ]
-        told = {
+        document = {
             "group": group,
             "name": found.name,
             "owner": found.owner,
             "history": found.history,
             "members": [{"user": m.user, "joined": m.joined} for m in found.members],
         }
-        return "\n".join(lines), told
+        return "\n".join(lines), document
 
     return task
 
@@ -227,7 +227,7 @@ def list_groups(user: int) -> Task:
     """
 
     async def task(client: Client) -> tuple[str, Any]:
-        told = []
+        document = []
         for head in await client.conversations():
             if not is_group(head.conversation):
                 continue
@@ -236,7 +236,7 @@ def list_groups(user: int) -> Task:
                 found = await client.members(group, limit=1)
             except WsmsgError:
                 continue  # no longer a member
-            told.append(
+            document.append(
                 {
                     "group": group,
                     "head": head.head,
@@ -246,8 +246,8 @@ def list_groups(user: int) -> Task:
             )
         lines = [
             "{group} {head} {members} ".format(**one) + harmless(str(one["name"]))
-            for one in told
+            for one in document
         ]
-        return "\n".join(lines) or "no groups", told
+        return "\n".join(lines) or "no groups", document
 
     return task

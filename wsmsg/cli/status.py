@@ -46,17 +46,17 @@ def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
     \b
       until wsmsg status --json > /dev/null; do sleep 1; done
     """
-    told = {
+    documents = {
         name: _told(f"{url.rstrip('/')}/status")
         for name, url in (("connect", connect_admin), ("message", message_admin))
     }
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(documents, indent=2))
     else:
-        for name, document in told.items():
+        for name, document in documents.items():
             for line in shown(name, document):
                 click.echo(line)
-    if not all(document.get("ready") for document in told.values()):
+    if not all(document.get("ready") for document in documents.values()):
         raise SystemExit(1)
 
 
@@ -67,20 +67,20 @@ def _told(url: str) -> dict[str, Any]:
         return {"ready": False, "phase": "unreachable", "reason": str(error)}
 
 
-def shown(name: str, told: dict[str, Any]) -> Iterator[str]:
+def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
     """
     Yield the lines of a daemon's status for a person.
 
-    @param told: the daemon's C{/status}.
+    @param document: the daemon's C{/status}.
     """
-    ready, reason = told.get("ready"), told.get("reason")
-    word = "degraded" if told.get("degraded") else "ready" if ready else "not ready"
+    ready, reason = document.get("ready"), document.get("reason")
+    word = "degraded" if document.get("degraded") else "ready" if ready else "not ready"
     yield f"{name:8} {word}" + (f": {reason}" if reason and not ready else "")
-    if "uptime_s" in told:
-        node = told.get("node", "?")
-        uptime = _span(float(told["uptime_s"]))
-        yield f"  node {node}, version {told.get('version')}, up for {uptime}"
-    dependencies: list[dict[str, Any]] = told.get("dependencies", [])
+    if "uptime_s" in document:
+        node = document.get("node", "?")
+        uptime = _span(float(document["uptime_s"]))
+        yield f"  node {node}, version {document.get('version')}, up for {uptime}"
+    dependencies: list[dict[str, Any]] = document.get("dependencies", [])
     width = max((len(d["name"]) for d in dependencies), default=0)
     for d in dependencies:
         line = f"  {d['name']:{width}}  {d['state']:10} since {d['since']}"
@@ -91,7 +91,7 @@ def shown(name: str, told: dict[str, Any]) -> Iterator[str]:
         if d["state"] != "up" and d["last_error"]:
             line += f", attempt {d['attempts']}: {d['last_error']}"
         yield line
-    for key, value in told.items():
+    for key, value in document.items():
         if key not in _COMMON:
             yield from _section(key, value, "  ")
 
@@ -117,9 +117,9 @@ def _counts(plain: dict[str, object]) -> str:
     Return all of a few values; of many values, only those that are not zero.
     """
     few = len(plain) <= _FEW
-    told = {k: v for k, v in plain.items() if few or v != 0 or isinstance(v, bool)}
-    left = len(plain) - len(told)
-    parts = [f"{k} {v}" for k, v in told.items()]
+    selected = {k: v for k, v in plain.items() if few or v != 0 or isinstance(v, bool)}
+    left = len(plain) - len(selected)
+    parts = [f"{k} {v}" for k, v in selected.items()]
     if left:
         parts.append(f"{left} more are 0" if parts else f"{left} counts, all 0")
     return ", ".join(parts)

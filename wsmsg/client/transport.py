@@ -134,7 +134,7 @@ def websocket_dial(
 
     @param tls: for C{wss}; L{None}: trust the certificate authorities of the machine.
     """
-    spoken = _CODECS[codec]
+    wanted = _CODECS[codec]
 
     async def dial(url: str, token: str) -> ClientTransport:
         # The library accepts no ssl=None for wss, and no ssl at all for ws.
@@ -142,7 +142,7 @@ def websocket_dial(
         try:
             connection = await connect(
                 url,
-                subprotocols=[Subprotocol(spoken.subprotocol)],
+                subprotocols=[Subprotocol(wanted.subprotocol)],
                 additional_headers=[("Authorization", f"Bearer {token}")],
                 user_agent_header=f"wsmsg-python/{__version__}",
                 compression=None,
@@ -155,11 +155,11 @@ def websocket_dial(
             )
         except Exception as error:
             raise Lost(_refused(url, error)) from error
-        if connection.subprotocol != spoken.subprotocol:
+        if connection.subprotocol != wanted.subprotocol:
             connection.transport.abort()
-            reason = f"{url} does not speak {spoken.subprotocol}"
+            reason = f"{url} does not speak {wanted.subprotocol}"
             raise Lost(Ended(reason=reason, close_code=1010))
-        return WebSocketTransport(connection, spoken)
+        return WebSocketTransport(connection, wanted)
 
     return dial
 

@@ -239,7 +239,7 @@ class GroupLoad(Loop):
                 await self.all_joined
         except TimeoutError:
             raise LoadFailed(
-                f"{self._joined} of {len(self._members)} members were told of their "
+                f"{self._joined} of {len(self._members)} members saw their "
                 f"group in {_MADE_S:.0f} s"
             ) from None
         self._members[0].asked = None

@@ -128,21 +128,26 @@ class _Lines:
             return
         self.accepted += 1
         if self._as_json:
-            told = {
+            document = {
                 "line": number,
                 "accepted": True,
                 "client_id": accepted.client_id,
                 "time_ms": accepted.time_ms,
             }
-            self._say(json.dumps(told))
+            self._say(json.dumps(document))
         else:
             self._say(f"accepted {number} {accepted.client_id} {accepted.time_ms}")
 
     def _problem(self, number: int, code: str, reason: str) -> None:
         self.problems.append((number, f"line {number}: {code}: {reason}"))
         if self._as_json:
-            told = {"line": number, "accepted": False, "code": code, "reason": reason}
-            self._say(json.dumps(told))
+            document = {
+                "line": number,
+                "accepted": False,
+                "code": code,
+                "reason": reason,
+            }
+            self._say(json.dumps(document))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.open.discard(task)

@@ -126,10 +126,10 @@ class DemoDaemon:
             if not self.running:
                 raise DaemonFailed(f"{self.name} ended:\n{self.last_lines()}")
             try:
-                told = await asyncio.to_thread(ask, f"{self._admin}/readyz")
-                if told.get("ready"):
+                document = await asyncio.to_thread(ask, f"{self._admin}/readyz")
+                if document.get("ready"):
                     return
-                reason = str(told.get("reason", ""))
+                reason = str(document.get("reason", ""))
             except NoAnswer as error:
                 reason = str(error)
             await asyncio.sleep(delay_s)

@@ -246,24 +246,24 @@ def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
     Check that a daemon answers and is ready.
     """
     try:
-        told = ask(f"{admin.rstrip('/')}/readyz")
+        document = ask(f"{admin.rstrip('/')}/readyz")
     except NoAnswer as error:
         remedy = f"start it: twistd -n {name}  (or name its address: --{name}-admin)"
         return [Finding("problem", name, str(error), remedy)]
     found = []
-    for each in told.get("dependencies", []):
+    for each in document.get("dependencies", []):
         if each["state"] != "up":
-            level: Level = "problem" if not told["ready"] else "warning"
+            level: Level = "problem" if not document["ready"] else "warning"
             text = (
                 f"{each['name']} is {each['state']} since {each['since']}: "
                 f"{each['last_error'] or 'no attempt has finished yet'}"
             )
             remedy = _remedy(each["name"], each["last_error"] or "")
             found.append(Finding(level, name, text, remedy))
-    if told["ready"]:
+    if document["ready"]:
         found.append(Finding("ok", name, "ready"))
     elif not found:
-        found.append(Finding("problem", name, f"not ready: {told.get('reason')}"))
+        found.append(Finding("problem", name, f"not ready: {document.get('reason')}"))
     return found
 
 

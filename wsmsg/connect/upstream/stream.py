@@ -174,7 +174,7 @@ class UpstreamStream:
         self._heard_s = self._shared.clock.seconds()
         self._shared.counters.frames_read += 1
         if message is None:
-            self._protocol_error("a frame that is no MessageStreamResponse")
+            self._protocol_error("a frame that is not a MessageStreamResponse")
             return
         match message.WhichOneof("response_type"):
             case "batch" if self._up:

@@ -216,7 +216,7 @@ def id_of(message: Message) -> str:
 
 def mark_in(user: int, given: Id) -> Mark | None:
     """
-    Return the mark that an id stands for; L{None} if it is no valid id.
+    Return the mark that an id stands for; L{None} if the id is invalid.
     """
     text = str(given)
     if text.isascii() and text.isdecimal():

@@ -104,7 +104,7 @@ class LegacyClients:
 
     def skipped(self, user: int, error: WsmsgError) -> None:
         """
-        Count and log an invalid message, because its client cannot be told.
+        Count and log an invalid message: the legacy protocol has no error frame.
         """
         counters, now = self.counters, self.context.clock.seconds()
         counters.skipped += 1

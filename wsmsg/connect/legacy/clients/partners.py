@@ -3,7 +3,7 @@ Presence for a legacy client: of the people that its user talks to.
 
 A legacy client cannot ask for presence.  So Connect watches the partners in the user's
 recent conversations of two, and those that appear while the client is connected.  It
-tells the client on connecting who is online, and then each change.
+sends the client on connecting the users who are online, and then each change.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class LegacyUpstreamStream:
         self._expecting_s = 0.0
         self._shared.counters.frames_read += 1
         if message is None:
-            self._protocol_error("a frame that is no MessageStreamResponse")
+            self._protocol_error("a frame that is not a MessageStreamResponse")
             return
         match message.WhichOneof("response_type"):
             case "push_event":

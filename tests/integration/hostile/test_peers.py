@@ -334,7 +334,7 @@ _SAID: tuple[tuple[list[Any], str], ...] = (
     ([_welcome(incarnation="")], "incarnation is empty or too long"),
     ([_welcome(incarnation="x" * 10_000)], "incarnation is empty or too long"),
     ([_welcome(incarnation="other", resumed=True)], "resumes a stream of another"),
-    ([_welcome(), b"\xff\xff"], "no MessageStreamResponse"),
+    ([_welcome(), b"\xff\xff"], "not a MessageStreamResponse"),
     (
         [
             _welcome(),

@@ -270,4 +270,4 @@ class LegacyStreamTests(SynchronousTestCase):
         self.assertEqual(world.upstream.stats()["odd_events"], 1)
         self.assertEqual(self.stream().dropped, "")
         self.stream().protocol.messageReceived(None)
-        self.assertIn("no MessageStreamResponse", self.stream().dropped)
+        self.assertIn("not a MessageStreamResponse", self.stream().dropped)

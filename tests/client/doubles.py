@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from wsmsg.client.state.reconnect import Ended
 from wsmsg.client.transport import ClientTransport, Lost
+from wsmsg.errors import BadFrame
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, Limits, ServerFrame
 
@@ -40,7 +41,7 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.came: asyncio.Queue[ClientFrame] = asyncio.Queue()
-        self._given: asyncio.Queue[ServerFrame | Ended] = asyncio.Queue()
+        self._given: asyncio.Queue[ServerFrame | Ended | BadFrame] = asyncio.Queue()
         self._over: Ended | None = None
         self.over = asyncio.Event()
         self.closed_with = ""
@@ -58,6 +59,8 @@ class FakeLink:
         if isinstance(given, Ended):
             self._given.put_nowait(given)
             raise Lost(given)
+        if isinstance(given, BadFrame):
+            raise given
         return given
 
     async def close(self, reason: str) -> None:
@@ -75,6 +78,12 @@ class FakeLink:
         """
         for frame in given:
             self._given.put_nowait(frame)
+
+    def give_invalid(self, reason: str) -> None:
+        """
+        Send bytes that are not a frame.
+        """
+        self._given.put_nowait(BadFrame(reason))
 
     def lose(self, code: int = 1006, reason: str = "broke") -> None:
         """

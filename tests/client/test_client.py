@@ -273,7 +273,9 @@ class ClientTests(ClientCase):
         The client asks once for a new token if the token is refused.
         """
         tokens = iter(["old", "new"])
-        self.server.refuse = [Ended(reason="expired", http_status=401)]
+        self.server.refuse = [
+            Ended(reason="expired", http_status=401, code="unauthenticated")
+        ]
         client = self.client(token=lambda: next(tokens))
         client.start()
         await self.server.connection(welcome())
@@ -283,9 +285,23 @@ class ClientTests(ClientCase):
         """
         The client gives up if the new token is refused, too.
         """
-        self.server.refuse = [Ended(reason="forged", http_status=401)] * 2
+        self.server.refuse = [
+            Ended(reason="forged", http_status=401, code="unauthenticated")
+        ] * 2
         with self.assertRaisesRegex(Unauthenticated, "forged"):
             await self.client().connect()
+
+    async def test_garbage_in_place_of_welcome(self) -> None:
+        """
+        Number 31: the client tries again if what answers its hello is not a frame.
+        """
+        client = self.client()
+        client.start()
+        link = await self.server.connection()
+        link.give_invalid("not a frame")
+        await link.over.wait()
+        await self.server.connection(welcome())
+        await client.connect()
 
     async def test_silent_server(self) -> None:
         """

@@ -12,6 +12,7 @@ The Python client: asyncio, without Twisted.
     connection    one connection, from hello to its end
     groups        the methods of the client for groups and recall
     history       stored messages and conversations, page by page
+    refusal       an HTTP answer in place of a WebSocket
     saving        times at which the position file is written
     token_source  the token for each attempt to connect
     transport     a WebSocket as frames; the only module that knows the library

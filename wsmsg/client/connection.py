@@ -8,6 +8,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+import attrs
+
 from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.heartbeat import HeartbeatTimer
 from wsmsg.client.state.reconnect import Ended, Reconnect
@@ -91,12 +93,7 @@ class Connection:
         except Lost as lost:
             how = self._left or lost.how
             lived_s = self._now() - began if welcomed else 0.0
-            return Ended(
-                reason=how.reason,
-                close_code=how.close_code,
-                http_status=how.http_status,
-                lived_s=lived_s,
-            )
+            return attrs.evolve(how, lived_s=lived_s)
         finally:
             if writer is not None:
                 writer.cancel()
@@ -111,7 +108,8 @@ class Connection:
             try:
                 frame = await within(_WELCOME_S, self._link.receive())
             except BadFrame as error:
-                raise Lost(Ended(reason=error.reason, close_code=1002)) from None
+                # Perhaps not the server's, so the client tries again.
+                raise Lost(Ended(reason=error.reason)) from None
             except Lost as lost:
                 if refusal is None or lost.how.close_code != 1006:
                     raise

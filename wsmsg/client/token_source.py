@@ -31,7 +31,8 @@ async def token_of(source: TokenSource) -> str:
         token = source()
         return token if isinstance(token, str) else await token
     except Unauthenticated as error:
-        raise Lost(Ended(reason=error.reason, http_status=401)) from error
+        how = Ended(reason=error.reason, http_status=401, code=error.code)
+        raise Lost(how) from error
     except Exception as error:
         _log.exception("no token")
         raise Lost(Ended(reason=f"no token: {error}")) from error

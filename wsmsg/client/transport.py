@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
@@ -20,9 +19,11 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from wsmsg import __version__
+from wsmsg.client.refusal import refusal_of
 from wsmsg.client.state.reconnect import Ended
 from wsmsg.errors import Close
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
@@ -39,8 +40,6 @@ _CODECS: dict[str, ProtobufCodec | JsonCodec] = {"protobuf": PROTOBUF, "json": J
 _MAX_BYTES = 64 * 2**20
 
 _CLOSE_S = 1.0
-#: Characters of a refusal that the reason quotes.
-_DETAIL = 200
 
 _NAMES: dict[int, str] = {c.value: c.name.lower() for c in Close}
 
@@ -126,6 +125,19 @@ class WebSocketTransport:
         self._connection.transport.abort()
 
 
+class _Connect(connect):
+    """
+    An attempt to connect that leaves a redirect to a web page, as a captive portal
+    sends it, as the answer that it is.
+    """
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        try:
+            return super().process_redirect(exc)
+        except InvalidURI:
+            return exc
+
+
 def websocket_dial(
     codec: CodecName, *, open_timeout_s: float = 10.0, tls: ssl.SSLContext | None = None
 ) -> Dial:
@@ -140,7 +152,7 @@ def websocket_dial(
         # The library accepts no ssl=None for wss, and no ssl at all for ws.
         extra: dict[str, Any] = {"ssl": tls} if tls else {}
         try:
-            connection = await connect(
+            connection = await _Connect(
                 url,
                 subprotocols=[Subprotocol(wanted.subprotocol)],
                 additional_headers=[("Authorization", f"Bearer {token}")],
@@ -157,8 +169,9 @@ def websocket_dial(
             raise Lost(_refused(url, error)) from error
         if connection.subprotocol != wanted.subprotocol:
             connection.transport.abort()
+            # The server refuses a handshake that it cannot serve: this is another one.
             reason = f"{url} does not speak {wanted.subprotocol}"
-            raise Lost(Ended(reason=reason, close_code=1010))
+            raise Lost(Ended(reason=reason))
         return WebSocketTransport(connection, wanted)
 
     return dial
@@ -179,10 +192,20 @@ def _closed(error: ConnectionClosed) -> Ended:
 def _refused(url: str, error: Exception) -> Ended:
     match error:
         case InvalidStatus():
-            status = error.response.status_code
-            detail = _detail(bytes(error.response.body or b""))
-            reason = f"{url} answered {status}" + (f": {detail}" if detail else "")
-            return Ended(reason=reason, http_status=status)
+            response = error.response
+            answer = refusal_of(
+                response.status_code,
+                bytes(response.body or b""),
+                retry_after=_header(response, "Retry-After"),
+                date=_header(response, "Date"),
+            )
+            detail = f": {answer.detail}" if answer.detail else ""
+            return Ended(
+                reason=f"{url} answered {answer.status}{detail}",
+                http_status=answer.status,
+                code=answer.code,
+                retry_after_s=answer.retry_after_s,
+            )
         case InvalidURI():
             return Ended(reason=str(error), close_code=Close.BAD_FRAME)
         case InvalidHandshake():
@@ -196,19 +219,8 @@ def _refused(url: str, error: Exception) -> Ended:
             return Ended(reason=f"{url}: {type(error).__name__}: {error}")
 
 
-class _Problem(msgspec.Struct):
-    detail: str
-
-
-def _detail(body: bytes) -> str:
-    """
-    Return the reason in a problem document (RFC 9457); of any other body, its text.
-    """
-    try:
-        text = msgspec.json.decode(body, type=_Problem).detail
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        text = body.decode("utf-8", "replace")
-    return " ".join(text[:_DETAIL].split())
+def _header(response: Response, name: str) -> str:
+    return next(iter(response.headers.get_all(name)), "")
 
 
 def _plain(error: Exception) -> str:

@@ -22,8 +22,10 @@ from wsmsg.client.state.heartbeat import HeartbeatTimer
 from wsmsg.client.state.listing import Listing
 from wsmsg.client.state.reconnect import Again, Ended, Never, Reconnect, moved_url
 from wsmsg.errors import (
+    BadRequest,
     Forbidden,
     Internal,
+    NotFound,
     Replaced,
     Unauthenticated,
     Unavailable,
@@ -108,18 +110,54 @@ class ReconnectTests(SynchronousTestCase):
         """
         self.assertIs(self.error(Ended(reason="", close_code=4503)), Replaced)
         self.assertIs(self.error(Ended(reason="", close_code=4504)), Forbidden)
-        self.assertIs(self.error(Ended(reason="", http_status=403)), Forbidden)
-        self.assertIs(self.error(Ended(reason="", http_status=404)), Unavailable)
+        for status, code, error in (
+            (403, "forbidden", Forbidden),
+            (404, "not_found", NotFound),
+            (405, "bad_request", BadRequest),
+        ):
+            how = Ended(reason="", http_status=status, code=code)
+            self.assertIs(self.error(how), error)
         self.assertIs(self.error(Ended(reason="", close_code=4999)), Unavailable)
 
     def test_passing(self) -> None:
         """
         After a failure that may pass, the client reconnects.
         """
-        for code in (1001, 1006, 1012, 1013, 4001, 4002, 4004, 4499):
+        for code in (1001, 1006, 1008, 1010, 1012, 1013, 4001, 4002, 4004, 4499):
             self.delay(Ended(reason="", close_code=code))
-        for status in (429, 500, 502, 503):
-            self.delay(Ended(reason="", http_status=status))
+        for status, name in (
+            (429, "rate_limited"),
+            (500, "internal"),
+            (503, "unavailable"),
+            (408, "stale"),
+        ):
+            self.delay(Ended(reason="", http_status=status, code=name))
+
+    def test_another_answers(self) -> None:
+        """
+        Number 31: no HTTP answer without a code of the server ends the attempts, as a
+        captive portal or a proxy may have given it.
+        """
+        for status in (200, 302, 401, 403, 404, 407, 410, 426, 511):
+            for code in ("", "no_such_code"):
+                for _ in range(3):
+                    self.delay(Ended(reason="", http_status=status, code=code))
+
+    def test_retry_after(self) -> None:
+        """
+        Number 31: the client waits for the seconds of Retry-After and the random part
+        of the delay; it waits at most 300 s for the server, and at most the longest
+        delay for somebody else.
+        """
+        for code, said, waits in (
+            ("unavailable", 30.0, 30.0),
+            ("rate_limited", 1e9, 300.0),
+            ("", 2.0, 2.0),
+            ("", 1e9, 5.0),
+        ):
+            self.reconnect = Reconnect(URL, first_s=1, cap_s=5, uniform=self._highest)
+            how = Ended(reason="", http_status=503, code=code, retry_after_s=said)
+            self.assertEqual(self.delay(how), waits + 1)
 
     def test_second_refusal(self) -> None:
         """

@@ -4,6 +4,10 @@ The decision to reconnect after a lost connection: when, and to which address.
 Delays have full jitter: a delay is a random time below a bound that doubles from
 attempt to attempt, so that clients that lost the same server do not return at once.  A
 server that sends C{goaway} spreads its clients itself, and its delay is used as it is.
+C{Retry-After} is a lower bound of the delay.
+
+Somebody else may answer in the server's place: a captive portal, a proxy whose backend
+is away, a maintenance page.  So an answer ends the attempts only if it is the server's.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import attrs
 
 from wsmsg.errors import (
+    ERRORS,
     BadFrame,
     Close,
     Forbidden,
@@ -40,10 +45,14 @@ _BY_CLOSE: dict[int, type[WsmsgError]] = {
     Close.BUG: Internal,
 }
 
-_BY_STATUS: dict[int, type[WsmsgError]] = {401: Unauthenticated, 403: Forbidden}
-
 #: HTTP statuses below 500 that are temporary.
 _PASSING = frozenset({408, 425, 429})
+
+#: Longest C{Retry-After} of the server that is heeded; one that somebody else sent is
+#: bounded by C{cap_s}.
+_RETRY_AFTER_S = 300.0
+
+_CLOSES = frozenset(Close)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,12 +63,17 @@ class Ended:
     @ivar reason: one line for a person.
     @ivar close_code: of the WebSocket; 1006 if there was none.
     @ivar http_status: of an answer to the handshake other than 101.
+    @ivar code: the name of the error in that answer (L{wsmsg.errors}); empty: the
+        answer is not the server's own.
+    @ivar retry_after_s: seconds for which that answer asks the client to wait.
     @ivar lived_s: seconds since the server had authenticated the user.
     """
 
     reason: str
     close_code: int = 1006
     http_status: int = 0
+    code: str = ""
+    retry_after_s: float = 0.0
     lived_s: float = 0.0
 
 
@@ -148,7 +162,12 @@ class Reconnect:
             return Again(self._next_url(), max(0.0, move_at - now), how.reason)
         bound = min(self._cap_s, self._first_s * 2 ** min(self._failures, 30))
         self._failures += 1
-        return Again(self._next_url(), self._uniform(0.0, bound), how.reason)
+        delay_s = self._asked_s(how) + self._uniform(0.0, bound)
+        return Again(self._next_url(), delay_s, how.reason)
+
+    def _asked_s(self, how: Ended) -> float:
+        longest_s = _RETRY_AFTER_S if how.code else self._cap_s
+        return min(how.retry_after_s, longest_s)
 
     def _next_url(self) -> str:
         return self._others.pop(0) if self._others else self.url
@@ -168,9 +187,14 @@ class Reconnect:
 
 def _error_of(how: Ended) -> WsmsgError | None:
     if how.http_status:
+        error = ERRORS.get(how.code)
+        if error is None or error.retry:
+            return None
         if how.http_status >= 500 or how.http_status in _PASSING:
             return None
-        return _BY_STATUS.get(how.http_status, Unavailable)(how.reason)
+        return error(how.reason)
+    if how.close_code < 4000 and how.close_code not in _CLOSES:
+        return None  # a proxy closed the connection
     if how.close_code != Close.BUG and reconnect_allowed(how.close_code):
         return None
     return _BY_CLOSE.get(how.close_code, Unavailable)(how.reason)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from wsmsg.client.state.reconnect import Ended
 from wsmsg.client.transport import ClientTransport, Lost
-from wsmsg.errors import BadFrame
+from wsmsg.errors import BadFrame, WsmsgError
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, Limits, ServerFrame
 
@@ -37,6 +37,7 @@ class FakeLink:
     A connection, with both ends in one hand.
 
     @ivar came: what the client wrote.
+    @ivar unsendable: client ids of messages that the codec refuses, and why.
     """
 
     def __init__(self) -> None:
@@ -45,14 +46,23 @@ class FakeLink:
         self._over: Ended | None = None
         self.over = asyncio.Event()
         self.closed_with = ""
+        self.unsendable: dict[str, WsmsgError] = {}
 
     # ------------------------------------------------------- the client's end
 
-    async def send(self, frames: list[ClientFrame]) -> None:
+    async def send(
+        self, frames: list[ClientFrame], limit_bytes: int = 0
+    ) -> list[tuple[ClientFrame, WsmsgError]]:
         if self._over is not None:
             raise Lost(self._over)
+        refused: list[tuple[ClientFrame, WsmsgError]] = []
         for frame in frames:
-            self.came.put_nowait(frame)
+            error = self.unsendable.get(getattr(frame, "client_id", ""))
+            if error is not None:
+                refused.append((frame, error))
+            else:
+                self.came.put_nowait(frame)
+        return refused
 
     async def receive(self) -> ServerFrame:
         given = await self._given.get()

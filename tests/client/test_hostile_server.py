@@ -27,7 +27,9 @@ int64s = st.one_of(
     st.sampled_from([0, 1, 2, 3, -1, INT64_MAX, -INT64_MAX - 1]), st.integers(0, 12)
 )
 texts = st.sampled_from(["", "u:1:2", "u:1:3", "x", "i1", "i2", "l1", "q1", "a"])
-codes = st.sampled_from(["", "unavailable", "overloaded", "conflict", "odd"])
+codes = st.sampled_from(
+    ["", "unavailable", "overloaded", "conflict", "bad_frame", "odd"]
+)
 receipts = st.builds(f.Receipt, texts, int64s, int64s, int64s)
 heads = st.lists(
     st.builds(

@@ -18,7 +18,7 @@ from tests.asyncio_case import AsyncioCase
 from wsmsg.client.refusal import refusal_of
 from wsmsg.client.state.reconnect import Again, Ended, Reconnect
 from wsmsg.client.transport import ClientTransport, CodecName, Lost, websocket_dial
-from wsmsg.errors import ERRORS
+from wsmsg.errors import ERRORS, BadRequest, TooLarge
 from wsmsg.http.errors import raw_error
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
@@ -106,6 +106,36 @@ class TransportTests(AsyncioCase):
         Frames go both ways as JSON, and the token in the handshake.
         """
         await self._both_ways("json")
+
+    async def _only_good(self, name: CodecName) -> None:
+        codec = CODECS[name]
+
+        async def serving(connection: ServerConnection) -> None:
+            data = await connection.recv(decode=False)
+            assert isinstance(data, bytes)
+            read = codec.decode(data)
+            assert isinstance(read, frames.Ping)
+            answer = codec.encode(frames.Pong(read.nonce))
+            await connection.send(answer, text=not codec.binary)
+
+        link = await self.dial(await self.serve(serving, codec=name), name)
+        good = frames.Ping("good")
+        long = frames.Send("long", to=2, content="x" * 1000)
+        half = frames.Send("half", to=2, content="\ud83d")
+        refused = await link.send([long, half, good], 500)
+        self.assertEqual(
+            [(frame, type(error)) for frame, error in refused],
+            [(long, TooLarge), (half, BadRequest)],
+        )
+        self.assertEqual(await link.receive(), frames.Pong("good"))
+
+    async def test_frames_that_cannot_be_sent(self) -> None:
+        """
+        Number 30: a frame that is too long or that the codec refuses is returned, and
+        the others are written.
+        """
+        await self._only_good("json")
+        await self._only_good("protobuf")
 
     async def test_close_code(self) -> None:
         """

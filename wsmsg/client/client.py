@@ -25,6 +25,7 @@ from typing import Self
 from wsmsg.client.groups import GroupRequests
 from wsmsg.client.history import HistoryReader
 from wsmsg.client.saving import Saving
+from wsmsg.client.state.checks import checked
 from wsmsg.client.state.event_queue import Events
 from wsmsg.client.state.events import (
     Closed,
@@ -70,6 +71,9 @@ class Client(GroupRequests):
     @param reconnect: the policy of reconnecting; L{None}: the default policy.
     @param dial: opens connections; for tests.
     @raise BadPositions: the position file is not valid.
+
+    All methods check their arguments before they do anything: they raise L{TypeError}
+    for one of another type, and L{BadRequest} for a value that cannot be sent.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Client(GroupRequests):
         reconnect: Reconnect | None = None,
         dial: Dial | None = None,
     ) -> None:
+        device = checked(frames.Hello(device=device)).device
         self._saving = Saving(position_file)
         self._waiting = Waiting()
         self._exchange = Exchange(
@@ -238,21 +243,23 @@ class Client(GroupRequests):
         Report that the user has read all messages up to a number.  For a server without
         numbers (see C{limits.unnumbered}), report one message by its id.
         """
-        self._exchange.mark_read(conversation, seq, message_id)
+        if seq or message_id:
+            mark = checked(frames.Read(conversation, seq, message_id))
+            self._exchange.mark_read(mark.conversation, mark.seq, mark.message_id)
         self._upkeep.moved()
 
     def typing(self, conversation: str) -> None:
         """
         Report that the user is typing.  Without a connection the call has no effect.
         """
-        self._exchange.typing(conversation)
+        self._exchange.typing(checked(frames.Typing(conversation)).conversation)
         self._upkeep.moved()
 
     def watch(self, users: Iterable[int]) -> None:
         """
         Subscribe to L{PresenceChanged} events of these users, in place of earlier ones.
         """
-        self._exchange.watch(users)
+        self._exchange.watch(checked(frames.Watch(tuple(users))).users)
         self._upkeep.moved()
 
     async def history(
@@ -313,6 +320,7 @@ class Client(GroupRequests):
         self._waiting.fail(state.error or Unavailable("the client is closed"))
 
     async def _accepted(self, frame: frames.Submission) -> SendAccepted:
+        frame = checked(frame)
         self._upkeep.check()
         self._exchange.send(frame)
         self._upkeep.moved()
@@ -328,7 +336,7 @@ class Client(GroupRequests):
     async def _ask(self, make: Callable[[str], Request]) -> Answer:
         self._upkeep.check()
         self._asked += 1
-        request = make(f"q{self._asked}")
+        request = checked(make(f"q{self._asked}"))
         self._exchange.ask(request, asyncio.get_running_loop().time())
         self._upkeep.moved()
         try:

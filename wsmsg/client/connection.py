@@ -20,6 +20,7 @@ from wsmsg.protocol.frames import ClientFrame
 
 _WELCOME_S = 15.0
 _FINISH_S = 2.0
+_NO_CLOSE = 1006
 
 _log = logging.getLogger("wsmsg.client")
 
@@ -92,6 +93,9 @@ class Connection:
             await self._read(heartbeat)
         except Lost as lost:
             how = self._left or lost.how
+            if how.close_code == Close.BAD_FRAME and self._exchange.tracer.active:
+                # The next connection finds and settles the frame that is the cause.
+                how = attrs.evolve(how, close_code=_NO_CLOSE)
             lived_s = self._now() - began if welcomed else 0.0
             return attrs.evolve(how, lived_s=lived_s)
         finally:
@@ -172,14 +176,26 @@ class Connection:
                 if heartbeat.ask(now):
                     out.append(frames.Ping("h"))
                 if out:
-                    self._before_write()
-                    await self._link.send(out)
+                    await self._send(out)
                 await self._until(heartbeat)
         except Lost:
             return  # the reader learns it, too
+        except Exception as error:  # noqa: BLE001 (the guard of the task)
+            _log.exception("the client cannot write")
+            self._leave(f"a bug in the client: {error!r}", Close.BUG)
 
-    def _leave(self, reason: str) -> None:
-        self._left = Ended(reason=reason, close_code=Close.DRAIN)
+    async def _send(self, out: list[ClientFrame]) -> None:
+        self._before_write()
+        limits = self._exchange.limits
+        refused = await self._link.send(out, limits.frame_bytes if limits else 0)
+        for frame, error in refused:
+            self._exchange.refused(frame, error, self._now())
+        if refused:
+            self._on_change()
+            self._wake.set()
+
+    def _leave(self, reason: str, close_code: Close = Close.DRAIN) -> None:
+        self._left = Ended(reason=reason, close_code=close_code)
         self._link.abort()
 
     async def _until(self, heartbeat: HeartbeatTimer) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 
 import attrs
 
+from wsmsg.client.state.checks import checked
 from wsmsg.client.state.events import SendAccepted
 from wsmsg.client.state.exchange import Answer, Request
 from wsmsg.errors import BadRequest, Internal
@@ -88,8 +89,9 @@ class GroupRequests(ABC):
         @raise WsmsgError: the server refused the request for good.
         """
         users = tuple(dict.fromkeys(members))
-        _check(GroupChange(True, name, history, users))
         frame = frames.CreateGroup(client_id or _made_up(), name, users, history)
+        frame = checked(frame)
+        _check(GroupChange(True, frame.name, history, frame.members))
         return group_in((await self._accepted(frame)).conversation)
 
     async def change_group(
@@ -105,14 +107,10 @@ class GroupRequests(ABC):
 
         @raise WsmsgError: the server refused the request for good.
         """
-        change = GroupChange(
-            add=tuple(dict.fromkeys(add)), remove=tuple(dict.fromkeys(remove))
-        )
-        _check(change)
-        _check_number(group, "the number of a group")
-        frame = frames.ChangeGroup(
-            client_id or _made_up(), group, change.add, change.remove
-        )
+        added, removed = tuple(dict.fromkeys(add)), tuple(dict.fromkeys(remove))
+        frame = frames.ChangeGroup(client_id or _made_up(), group, added, removed)
+        frame = checked(frame)
+        _check(GroupChange(add=frame.add, remove=frame.remove))
         return await self._accepted(frame)
 
     async def add_members(self, group: int, users: Iterable[int]) -> None:
@@ -155,7 +153,6 @@ class GroupRequests(ABC):
         @raise WsmsgError: the server refused, or the client is closed.
         """
         found: dict[int, GroupMemberState] = {}
-        _check_number(group, "the number of a group")
         while True:
             after = max(found, default=0)
             most = min(limit - len(found), _PAGE)
@@ -187,7 +184,6 @@ class GroupRequests(ABC):
 
         @raise WsmsgError: the message is of another user, or the time limit is over.
         """
-        _check_number(seq, "the number of a message")
         frame = frames.Recall(client_id or _made_up(), conversation, seq)
         return await self._accepted(frame)
 
@@ -200,11 +196,6 @@ def _check(change: GroupChange) -> None:
     problem = change_problem(change)
     if problem:
         raise BadRequest(problem)
-
-
-def _check_number(number: int, what: str) -> None:
-    if not 1 <= number <= INT64_MAX:
-        raise BadRequest(f"{number} is not {what}")
 
 
 def _thousands(users: Iterable[int]) -> Iterable[Sequence[int]]:

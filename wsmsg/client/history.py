@@ -13,6 +13,9 @@ from wsmsg.errors import Internal
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames
 
+#: More than any server returns at once.
+_PAGE = 10_000
+
 #: Sends a query, made for an id, and waits for the answer.
 Ask = Callable[[Callable[[str], Request]], Awaitable[Answer]]
 
@@ -36,7 +39,8 @@ class HistoryReader:
         """
         found: list[Stored] = []
         while len(found) < limit:
-            page = await self._page(conversation, after, limit - len(found))
+            most = min(limit - len(found), _PAGE)
+            page = await self._page(conversation, after, most)
             found += [received(m, self._user()) for m in page.messages]
             if not page.messages or not page.more:
                 break

@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 from wsmsg import __version__
 from wsmsg.client.refusal import refusal_of
 from wsmsg.client.state.reconnect import Ended
-from wsmsg.errors import Close
+from wsmsg.errors import BadRequest, Close, TooLarge, WsmsgError
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.protocol.json import CODEC as JSON
 from wsmsg.protocol.json import JsonCodec
@@ -61,10 +61,15 @@ class ClientTransport(Protocol):
     An open connection.
     """
 
-    async def send(self, frames: list[ClientFrame]) -> None:
+    async def send(
+        self, frames: list[ClientFrame], limit_bytes: int = 0
+    ) -> list[tuple[ClientFrame, WsmsgError]]:
         """
         Write frames; waits while the server does not read.
 
+        @param limit_bytes: the longest frame that the server reads; 0: not known.
+        @return: the frames that cannot be encoded, or are longer, and why; they are not
+            written.
         @raise Lost: the connection is lost.
         """
 
@@ -102,14 +107,22 @@ class WebSocketTransport:
         self._connection = connection
         self._codec = codec
 
-    async def send(self, frames: list[ClientFrame]) -> None:
+    async def send(
+        self, frames: list[ClientFrame], limit_bytes: int = 0
+    ) -> list[tuple[ClientFrame, WsmsgError]]:
         text = not self._codec.binary
+        refused: list[tuple[ClientFrame, WsmsgError]] = []
         try:
             for frame in frames:
-                data = self._codec.encode_client(frame)
-                await self._connection.send(data, text=text)
+                try:
+                    data = _encoded(self._codec, frame, limit_bytes)
+                except WsmsgError as error:
+                    refused.append((frame, error))
+                else:
+                    await self._connection.send(data, text=text)
         except ConnectionClosed as error:
             raise Lost(_closed(error)) from None
+        return refused
 
     async def receive(self) -> ServerFrame:
         try:
@@ -123,6 +136,18 @@ class WebSocketTransport:
 
     def abort(self) -> None:
         self._connection.transport.abort()
+
+
+def _encoded(
+    codec: ProtobufCodec | JsonCodec, frame: ClientFrame, limit_bytes: int
+) -> bytes:
+    try:
+        data = codec.encode_client(frame)
+    except Exception as error:
+        raise BadRequest(f"the frame cannot be encoded: {error}") from error
+    if 0 < limit_bytes < len(data):
+        raise TooLarge(f"the frame has {len(data)} bytes; the limit is {limit_bytes}")
+    return data
 
 
 class _Connect(connect):

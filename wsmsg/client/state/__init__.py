@@ -3,6 +3,7 @@ The decisions of the client, without I/O.
 
 ::
 
+    checks       checks of what the program passes, before it is queued
     cursors      progress in each conversation, to report to the server
     event_queue  the bounded queue of events for the program
     events       events that the program receives
@@ -13,5 +14,6 @@ The decisions of the client, without I/O.
     outbound     sends: order, window, repeats
     positions    the position file
     reconnect    decision to reconnect: when, and to which address
+    tracing      the frame that the server cannot decode
     unnumbered   received messages of a server without numbers
 """

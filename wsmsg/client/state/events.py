@@ -14,7 +14,7 @@ from wsmsg.events.group_change import GROUP, decode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.events.recall import RECALL, decode_recall
 from wsmsg.model import RECALLED, group_in, is_group
-from wsmsg.protocol.frames import Deliver
+from wsmsg.protocol.frames import Deliver, Receipt
 
 # A summary names so many users of a long list.
 _NAMED = 10
@@ -197,6 +197,15 @@ class ReceiptReceived:
     user: int
     delivered: int
     read: int
+
+
+def merged_receipt(frame: Receipt, known: ReceiptReceived | None) -> ReceiptReceived:
+    """
+    Return the numbers of a frame and of an earlier event, whichever are higher.
+    """
+    delivered = max(frame.delivered, frame.read, known.delivered if known else 0)
+    read = max(frame.read, known.read if known else 0)
+    return ReceiptReceived(frame.conversation, frame.user, delivered, read)
 
 
 @attrs.frozen

@@ -21,16 +21,19 @@ from wsmsg.client.state.events import (
     PresenceChanged,
     ReceiptReceived,
     SendAccepted,
+    SendSettled,
     Stored,
     TypingReceived,
+    merged_receipt,
     received,
 )
 from wsmsg.client.state.inbound import Inbound, Start
 from wsmsg.client.state.listing import Listing
 from wsmsg.client.state.outbound import Outbound
 from wsmsg.client.state.positions import Saved
+from wsmsg.client.state.tracing import FrameTracer
 from wsmsg.client.state.unnumbered import Unnumbered
-from wsmsg.errors import WsmsgError, from_code
+from wsmsg.errors import BadFrame, BadRequest, WsmsgError, from_code
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
@@ -61,6 +64,7 @@ class Exchange:
     @param on_settled: called once for each send, with its client id and the result.
     @param on_answer: called once for each query, with its id and the answer.
     @ivar events: the queue of events for the program.
+    @ivar tracer: finds the frame that the server cannot decode.
     @ivar since_ms: the server's time of the last complete list.
     @ivar connected: L{None}: there is no connection.
     """
@@ -95,6 +99,7 @@ class Exchange:
         self._cursors = CursorState()
         self._cursors_at = 0.0
         self._listing = Listing()
+        self.tracer = FrameTracer()
         self._requests: dict[str, Request] = {}
         self._unasked: dict[str, float] = {}
         self._receipts: dict[tuple[str, int], ReceiptReceived] = {}
@@ -107,6 +112,8 @@ class Exchange:
             self._cursors.resume(name, position.seq)
         for frame in saved.unsent:
             self.outbound.add(frame)
+        for client_id, reason in saved.invalid.items():
+            self.events.put(SendSettled(client_id, None, BadRequest(reason)))
         self.outbound.changed = False
 
     @property
@@ -197,6 +204,7 @@ class Exchange:
         self._cursors.lost()
         self.unnumbered.lost()
         self._listing.lost()
+        self.tracer.lost()
         self._typing.clear()
         self._unasked = dict.fromkeys(self._requests, 0.0)
 
@@ -229,7 +237,7 @@ class Exchange:
         if self._cursors_waiting and now >= self._cursors_at:
             self._cursors_at = now + _CURSOR_S
             out += self._cursors_due(_CURSORS)
-        return out
+        return self.tracer.traced(out)
 
     @property
     def _cursors_waiting(self) -> bool:
@@ -291,7 +299,9 @@ class Exchange:
                 self._error(frame, now)
             case frames.Welcome():
                 self._welcomed(frame, now)
-            case frames.Pong() | frames.Goaway():
+            case frames.Pong(nonce):
+                self.tracer.answered(nonce)
+            case frames.Goaway():
                 pass
 
     def _welcomed(self, frame: frames.Welcome, now: float) -> None:
@@ -333,14 +343,38 @@ class Exchange:
     def _receipt(self, frame: frames.Receipt) -> None:
         key = frame.conversation, frame.user
         known = self._receipts.get(key)
-        delivered = max(frame.delivered, frame.read, known.delivered if known else 0)
-        read = max(frame.read, known.read if known else 0)
-        receipt = ReceiptReceived(frame.conversation, frame.user, delivered, read)
+        receipt = merged_receipt(frame, known)
         if receipt != known and frame.user != self.user:
             self._receipts[key] = receipt
             self.events.put(receipt)
 
+    def refused(self, frame: ClientFrame, error: WsmsgError, now: float) -> None:
+        """
+        Process a frame that cannot be sent, or that the server cannot decode: what
+        waits for its answer fails.
+        """
+        match frame:
+            case frames.Submission():
+                self.outbound.refused(frame.client_id, error)
+            case frames.Sync() | frames.Conversations() | frames.Members():
+                self._error(frames.Error(error.code, error.reason, frame.id), now)
+            case _:
+                _log.warning("a frame is not sent: %s", error.reason)
+
+    def _bad_frame(self, frame: frames.Error, now: float) -> None:
+        _log.warning("the server cannot decode a frame: %s", frame.reason)
+        if not self.tracer.active:
+            # The cause may be any frame without an answer: repeat them, traced.
+            self.tracer.begin()
+            self.outbound.lost()
+            self._unasked = dict.fromkeys(self._requests, 0.0)
+        elif (cause := self.tracer.cause()) is not None:
+            self.refused(cause, from_code(frame.code, frame.reason), now)
+
     def _error(self, frame: frames.Error, now: float) -> None:
+        if frame.code == BadFrame.code and not frame.id:
+            self._bad_frame(frame, now)
+            return
         error = from_code(frame.code, frame.reason)
         if self._listing.is_open(frame.id):
             self._listing.refused(now, 0.0)

@@ -86,10 +86,9 @@ class Outbound:
             if known.frame != frame:
                 raise Conflict(f"{frame.client_id!r} is the id of another message")
             return
-        if isinstance(frame, Send) and self._content_bytes:
-            size = len(frame.content.encode("utf-8", "surrogatepass"))
-            if size > self._content_bytes:
-                raise TooLarge(f"{size} bytes; the limit is {self._content_bytes}")
+        too_large = self._too_large(frame)
+        if too_large is not None:
+            raise too_large
         if len(self._by_id) >= self._limit:
             raise Overloaded(f"{self._limit} messages are waiting to be sent")
         outgoing = _Outgoing(self._made, frame)
@@ -107,20 +106,25 @@ class Outbound:
         outgoing = self._by_id.get(client_id)
         if outgoing is None or outgoing.tried:
             return False
-        self._waiting.remove((outgoing.number, client_id))
-        heapq.heapify(self._waiting)
-        self._forget(client_id)
+        self._remove(outgoing)
         return True
 
     def welcomed(self, limits: Limits, now: float) -> None:
         """
-        Start to send on a new connection with these limits.
+        Start to send on a new connection with these limits.  Messages that exceed them,
+        queued before the limits were known, are refused.
         """
         self._window = max(1, limits.window)
         self._content_bytes = limits.content_bytes
         self._not_before = 0.0
         self._turned_away = False
         self._pace = Pace(float(limits.sends_per_s), now)
+        for _, client_id in sorted(self._waiting):
+            outgoing = self._by_id[client_id]
+            too_large = self._too_large(outgoing.frame)
+            if too_large is not None:
+                self._remove(outgoing)
+                self._on_settled(client_id, too_large)
 
     def lost(self) -> None:
         """
@@ -167,8 +171,29 @@ class Outbound:
         error = from_code(frame.code, frame.reason, frame.retry_after_ms)
         if error.retry or frame.retry_after_ms:
             self._send_again(frame.client_id, frame.retry_after_ms / 1000, now)
-        elif self._settle(frame.client_id):
-            self._on_settled(frame.client_id, error)
+        else:
+            self.refused(frame.client_id, error)
+
+    def refused(self, client_id: str, error: WsmsgError) -> None:
+        """
+        Settle a send that is refused for good.
+        """
+        if self._settle(client_id):
+            self._on_settled(client_id, error)
+
+    def _too_large(self, frame: Submission) -> TooLarge | None:
+        if not isinstance(frame, Send) or self._content_bytes <= 0:
+            return None
+        size = len(frame.content.encode("utf-8", "surrogatepass"))
+        if size <= self._content_bytes:
+            return None
+        return TooLarge(f"{size} bytes; the limit is {self._content_bytes}")
+
+    def _remove(self, outgoing: _Outgoing) -> None:
+        client_id = outgoing.frame.client_id
+        self._waiting.remove((outgoing.number, client_id))
+        heapq.heapify(self._waiting)
+        self._forget(client_id)
 
     def _may_send(self, now: float) -> bool:
         return (

@@ -25,7 +25,9 @@ from typing import Any
 import attrs
 import msgspec
 
+from wsmsg.client.state.checks import checked
 from wsmsg.client.state.inbound import Position
+from wsmsg.errors import BadRequest
 from wsmsg.protocol.frames import ClientFrame, Submission
 
 _VERSION = 1
@@ -45,21 +47,42 @@ class Saved:
     @ivar user: the owner of the file; 0 if it has none yet.
     @ivar since: the server's time of the last list of conversations, in unix
         milliseconds; 0 if there was none.
+    @ivar invalid: the unsent messages that cannot be sent, by client id, and why.
     """
 
     user: int = 0
     since: int = 0
     positions: Mapping[str, Position] = attrs.field(factory=dict)
     unsent: tuple[Submission, ...] = ()
+    invalid: Mapping[str, str] = attrs.field(factory=dict)
 
 
 # The union of all submissions: msgspec tells them apart by their type.
-_ANY: Any = reduce(or_, (k for k in ClientFrame.__args__ if issubclass(k, Submission)))
+_KINDS = [k for k in ClientFrame.__args__ if issubclass(k, Submission)]
+_TAGS = [k.__struct_config__.tag for k in _KINDS]
+_ANY: Any = reduce(or_, _KINDS)
 
 
-def _frame_of(unsent: dict[str, Any]) -> Submission:
-    frame: Submission = msgspec.convert({"type": "send", **unsent}, _ANY)
-    return frame
+def _read_unsent(
+    entries: Iterable[dict[str, Any]],
+) -> tuple[tuple[Submission, ...], dict[str, str]]:
+    """
+    Return the frames, and for each that cannot be sent its client id and the reason.
+
+    @raise msgspec.ValidationError: an entry is not a submission of any kind.
+    """
+    frames: list[Submission] = []
+    invalid: dict[str, str] = {}
+    for entry in entries:
+        fields = {"type": "send", **entry}
+        client_id = fields.get("client_id")
+        try:
+            frames.append(checked(msgspec.convert(fields, _ANY)))
+        except (msgspec.ValidationError, TypeError, BadRequest) as error:
+            if fields["type"] not in _TAGS or not isinstance(client_id, str):
+                raise msgspec.ValidationError(str(error)) from None
+            invalid[client_id] = str(error)
+    return tuple(frames), invalid
 
 
 class _File(msgspec.Struct):
@@ -87,7 +110,7 @@ class PositionFile:
         """
         try:
             file = msgspec.json.decode(self.path.read_bytes(), type=_File)
-            unsent = tuple(map(_frame_of, file.unsent))
+            unsent, invalid = _read_unsent(file.unsent)
         except FileNotFoundError:
             return Saved()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -100,6 +123,7 @@ class PositionFile:
             file.since,
             {name: Position(*numbers) for name, numbers in file.conversations.items()},
             unsent,
+            invalid,
         )
 
     def save(
@@ -120,9 +144,12 @@ class PositionFile:
             user,
             since,
             {name: (p.seq, p.head) for name, p in positions.items()},
-            list(map(msgspec.to_builtins, unsent)),
+            [msgspec.to_builtins(frame) for frame in unsent],
         )
-        data = msgspec.json.encode(file)
+        try:
+            data = msgspec.json.encode(file)
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise BadPositions(f"{self.path}: {error}") from error
         if data == self._written:
             return
         try:

@@ -214,6 +214,9 @@ class UnreachableTests(SynchronousTestCase):
         missing = run(*chat, "--token-file", "/nowhere/t.jwt")
         self.assertEqual(missing.exit_code, 1)
         self.assertIn("/nowhere/t.jwt: No such file", missing.output)
+        long = run(*chat, "--token", "t", "--device", "x" * 65)
+        self.assertEqual(long.exit_code, 1)
+        self.assertIn("hello.device has 65 bytes", long.output)
 
 
 class HarmlessTests(SynchronousTestCase):

@@ -59,6 +59,7 @@ class LineTests(SynchronousTestCase):
             (("members", "--user", "0", "5"), "0 is not between"),
             (("list", "--user", "1", "--url", "http://x"), "http://x"),
             (("list", "--user", "1", "--token", "a", "--token-file", "b"), "exclude"),
+            (("list", "--user", "1", "--token", "a b"), "the token has a space"),
         ):
             result = run("groups", *arguments)
             self.assertEqual((arguments, result.exit_code), (arguments, 2))

@@ -154,6 +154,29 @@ class ArgumentTests(ClientCase):
         with self.assertRaises(TypeError):
             Client(URL, "t", _typed(5))
 
+    def test_token(self) -> None:
+        """
+        The token is checked when the client is created, so that none breaks the head of
+        the handshake.
+        """
+        for token in ("a.b.c\n", "a b", "a\r\nX: y", HALF, "\u00e9"):
+            with self.assertRaisesRegex(BadRequest, "token"):
+                Client(URL, token)
+        for other in (None, 5, b"a.b.c"):
+            with self.assertRaises(TypeError):
+                Client(URL, _typed(other))
+
+    async def test_token_of_a_function(self) -> None:
+        """
+        A token of a function that cannot be sent is not sent, and the function is
+        called again.
+        """
+        tokens = iter(["a\n", "a"])
+        client = self.client(token=lambda: next(tokens))
+        client.start()
+        await self.server.connection(welcome())
+        self.assertEqual(self.server.dialled, [(URL, "a")])
+
     async def test_enumerations(self) -> None:
         """
         Members of enumerations are sent, and saved, as the values that they are.

@@ -14,6 +14,8 @@ import click
 from wsmsg.cli.paths import URL, WS_PATH, data_dir_of, data_dir_option, fail
 from wsmsg.cli.token import UserId, local_token
 from wsmsg.client import TokenSource
+from wsmsg.client.token_source import check_token_source
+from wsmsg.errors import BadRequest
 
 
 class ServerUrl(click.ParamType[str]):
@@ -81,6 +83,10 @@ def token_source(
     if token and file:
         raise click.UsageError("--token and --token-file exclude each other")
     if token:
+        try:
+            check_token_source(token)
+        except BadRequest as error:
+            raise click.UsageError(error.reason) from None
         return token
     if file is None:
         folder = data_dir_of(data_dir)

@@ -39,7 +39,7 @@ from wsmsg.client.state.events import (
 from wsmsg.client.state.exchange import Answer, Exchange, Request
 from wsmsg.client.state.inbound import Start
 from wsmsg.client.state.reconnect import Reconnect
-from wsmsg.client.token_source import TokenSource
+from wsmsg.client.token_source import TokenSource, check_token_source
 from wsmsg.client.transport import CodecName, Dial, websocket_dial
 from wsmsg.client.upkeep import Upkeep
 from wsmsg.client.waiters import Waiting
@@ -91,6 +91,7 @@ class Client(GroupRequests):
         reconnect: Reconnect | None = None,
         dial: Dial | None = None,
     ) -> None:
+        check_token_source(token_source)
         device = checked(frames.Hello(device=device)).device
         self._saving = Saving(position_file)
         self._waiting = Waiting()

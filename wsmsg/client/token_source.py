@@ -9,13 +9,38 @@ from collections.abc import Awaitable, Callable
 
 from wsmsg.client.state.reconnect import Ended
 from wsmsg.client.transport import Lost
-from wsmsg.errors import Unauthenticated
+from wsmsg.errors import BadRequest, Unauthenticated
 
 #: A token, or a function that returns one.  The client calls the function before every
 #: attempt to connect.
 TokenSource = str | Callable[[], "str | Awaitable[str]"]
 
 _log = logging.getLogger("wsmsg.client")
+
+
+def check_token_source(source: TokenSource) -> None:
+    """
+    Check a source before it is used.
+
+    @raise TypeError: it is neither a token nor a function.
+    @raise BadRequest: the token cannot be sent.
+    """
+    if isinstance(source, str):
+        problem = _token_problem(source)
+        if problem:
+            raise BadRequest(problem)
+    elif not callable(source):
+        kind = type(source).__name__
+        raise TypeError(f"the token must be a str or a function, not {kind}")
+
+
+def _token_problem(token: str) -> str:
+    """
+    Return what is wrong with a token; empty: nothing.  The text does not quote it.
+    """
+    if token.isascii() and token.isprintable() and " " not in token:
+        return ""
+    return "the token has a space, a line end or another character that no token has"
 
 
 async def token_of(source: TokenSource) -> str:
@@ -29,10 +54,14 @@ async def token_of(source: TokenSource) -> str:
         return source
     try:
         token = source()
-        return token if isinstance(token, str) else await token
+        token = token if isinstance(token, str) else await token
+        problem = _token_problem(token)
     except Unauthenticated as error:
         how = Ended(reason=error.reason, http_status=401, code=error.code)
         raise Lost(how) from error
     except Exception as error:
         _log.exception("no token")
         raise Lost(Ended(reason=f"no token: {error}")) from error
+    if problem:
+        raise Lost(Ended(reason=problem))
+    return token

@@ -18,6 +18,7 @@ from wsmsg.cli.paths import fail
 from wsmsg.cli.token import Duration, UserId
 from wsmsg.cli.user_options import GroupId, token_source, user_options
 from wsmsg.client import BadPositions, Client
+from wsmsg.errors import BadRequest
 
 
 @click.command()
@@ -103,7 +104,7 @@ def chat(
             position_file=position_file,
             start="delivered",
         )
-    except BadPositions as error:
+    except (BadPositions, BadRequest) as error:
         fail(str(error))
     if piped:
         asyncio.run(_pipe(client, talk, timeout, as_json))

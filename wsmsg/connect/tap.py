@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
     from wsmsg.http.site import QuietSite
+    from wsmsg.monitoring.health import Health
 
 
 class Options(DaemonOptions):
@@ -128,7 +129,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
         admission=admission,
         authenticator=authenticator,
         connections=_connections(context, admission, heartbeat, plugins),
-        site=_site(context, admission, online),
+        site=_site(context, daemon.health, admission, online),
         rpc=ConnectRpc(online),
         plugins=plugins,
     )
@@ -230,7 +231,10 @@ def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotoco
 
 
 def _site(
-    context: SessionContext, admission: Admission, online: OnlineStatus
+    context: SessionContext,
+    health: Health,
+    admission: Admission,
+    online: OnlineStatus,
 ) -> QuietSite:
     """
     Build HTTP on the public port.  Beyond loopback, callers need a token.
@@ -243,7 +247,9 @@ def _site(
         parse_address(listen).host
     )
     authenticate = None if is_local else context.authenticate
-    return edge_site(online, admission, context.clock, authenticate=authenticate)
+    return edge_site(
+        online, health, admission, context.clock, authenticate=authenticate
+    )
 
 
 def _add_legacy_redis(

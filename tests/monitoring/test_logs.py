@@ -159,6 +159,21 @@ class TwistdTests(TestCase):
         self.assertNotIn("first", Path(path).read_text())
         self.assertIn("first", Path(f"{path}.1").read_text())
 
+    def test_bad_logfile(self) -> None:
+        """
+        A file that cannot be written is one line on stderr, and status 1.
+        """
+        stderr = io.StringIO()
+        self.patch(sys, "stderr", stderr)
+        name = f"{self.mktemp()}/none/x.log"
+        options = {"logfile": name, "nodaemon": True}
+        refused = self.assertRaises(SystemExit, twistd_logs, options, LogSettings())
+        self.assertEqual(refused.code, 1)
+        self.assertEqual(
+            stderr.getvalue(),
+            f"wsmsg: cannot write the log {name}: No such file or directory\n",
+        )
+
     def test_daemon_default(self) -> None:
         """
         A daemon without C{--logfile} logs to C{twistd.log}.

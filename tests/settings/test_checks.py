@@ -232,6 +232,9 @@ class KeyTests(Folder):
         ):
             (told,) = self.mistakes(self.given(pem))
             self.assertIn(reason, told)
+        secret = {"WSMSG_CONNECT__TOKEN__SECRET": "-----BEGIN PUBLIC KEY-----" * 2}
+        (told,) = self.mistakes(Sources(environ=secret))
+        self.assertIn("token.secret: is a PEM key", told)
         missing = {"WSMSG_CONNECT__TOKEN__PUBLIC_KEY": "/nonexistent"}
         (told,) = self.mistakes(Sources(environ=missing))
         self.assertIn("No such file", told)

@@ -64,6 +64,8 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     """
     Build the tree of services of a Connect; none of them is started.
     """
+    from wsmsg.auth.jwt import Authenticator
+    from wsmsg.auth.local_key import local_key
     from wsmsg.connect.edge.port import Port
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part, part
@@ -71,7 +73,12 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import any_up
 
-    daemon = Daemon(options, reactor, rule=any_up)
+    def authenticator() -> Authenticator:
+        local = local_key(options.data_dir)
+        return Authenticator(options.settings.token, local.encode("ascii"))
+
+    keys = ("cannot check tokens", authenticator)
+    daemon = Daemon(options, reactor, rule=any_up, probes=[keys])
     node = _node(daemon, reactor)
     daemon.health.add_section("connect", node.status)
     daemon.on_reload(node.apply_settings)

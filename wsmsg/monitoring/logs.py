@@ -109,13 +109,22 @@ def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
     if options.get("syslog"):
         return Logs(_Syslog(options.get("prefix") or ""), settings)
     if name != "-":
-        file = LogFile.fromFullPath(name)
+        file = _log_file(name)
         return Logs(file, settings, rotate=file.rotate)
     if not foreground:
         reason = "a daemon in the background cannot log to stdout; add -n"
         print(f"wsmsg: {reason}", file=sys.stderr)
         raise SystemExit(2)
     return Logs(sys.stdout, settings)
+
+
+def _log_file(name: str) -> LogFile:
+    try:
+        file: LogFile = LogFile.fromFullPath(name)
+        return file
+    except OSError as e:
+        print(f"wsmsg: cannot write the log {name}: {e.strerror or e}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 class _Nowhere:

@@ -257,6 +257,9 @@ def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Co
     if secret and len(secret.encode()) < _LEAST_SECRET_BYTES:
         reason = f"is too short: HS256 needs at least {_LEAST_SECRET_BYTES} bytes"
         yield (f"{section}.secret",), reason
+    if secret.lstrip().startswith("-----BEGIN"):
+        reason = "is a PEM key; HS256 needs a shared secret"
+        yield (f"{section}.secret",), reason
     has = {"HS256"} if secret or not token.public_key else set()
     if token.public_key:
         has.add(key_algorithm(token.public_key))

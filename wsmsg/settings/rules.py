@@ -15,6 +15,7 @@ from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import kafka_url, read_store_url
+from wsmsg.settings.urls.origins import origin_problem
 from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -93,6 +94,13 @@ def _connect_limits(settings: ConnectSettings) -> Iterator[Conflict]:
             f"the soft mark ({limits.outbox_soft_bytes}) must be below the hard mark "
             f"({limits.outbox_hard_bytes})",
         )
+
+
+def _connect_origins(settings: ConnectSettings) -> Iterator[Conflict]:
+    for pattern in settings.origins:
+        problem = origin_problem(pattern)
+        if problem:
+            yield ("origins",), f"{pattern!r} matches no page: {problem}"
 
 
 def _connect_tokens(settings: ConnectSettings) -> Iterator[Conflict]:
@@ -295,7 +303,13 @@ _Rule = Callable[[Any], Iterator[Conflict]]
 _COMMON: tuple[_Rule, ...] = (_trusting_listeners, _different_addresses, _retry)
 
 _RULES: dict[type[Common], tuple[_Rule, ...]] = {
-    ConnectSettings: (*_COMMON, _connect_limits, _connect_tokens, _connect_redis),
+    ConnectSettings: (
+        *_COMMON,
+        _connect_limits,
+        _connect_origins,
+        _connect_tokens,
+        _connect_redis,
+    ),
     MessageSettings: (
         *_COMMON,
         _kafka_login,

@@ -117,8 +117,8 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_login_of_a_proxy(self) -> None:
         """
-        The login of a proxy in front (C{Basic}), which browsers repeat, is no token: the
-        token in C{hello} counts.
+        The login of a proxy in front (C{Basic}), which browsers repeat, is no token;
+        the token in C{hello} counts.
         """
         for login in ("Basic c3RhZmY6eA==", "basic x", 'Digest username="x"', "NTLM x"):
             self.edge.open(Authorization=login)

@@ -55,6 +55,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.connect.session.session import subprotocol
     from wsmsg.connect.upstream.interface import SendAnswer
     from wsmsg.connect.websocket.factory import WebSocketConnections
+    from wsmsg.monitoring.health import Health, any_up
     from wsmsg.protocol import json as codec_json
     from wsmsg.protocol import protobuf as codec_protobuf
     from wsmsg.settings.values import ConnectSettings, LimitSettings
@@ -126,7 +127,9 @@ def _port(reactor: Any) -> Any:
         admission,
         sweep,
         build_websocket=connections.build,
-        build_http=edge_site(online, admission, reactor, authenticate=None).build,
+        build_http=edge_site(
+            online, Health(reactor, any_up), admission, reactor, authenticate=None
+        ).build,
     )
 
 

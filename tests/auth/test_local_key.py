@@ -52,6 +52,23 @@ class LocalKeyTests(Folder):
         refused = self.assertRaises(TokenKeyUnusable, local_key, self.folder)
         self.assertIn("has 5 characters", str(refused))
 
+    def test_odd_local_keys(self) -> None:
+        """
+        A pipe, a folder or text in another language is refused in one line that names
+        the file, and nobody waits for the other end of the pipe.
+        """
+        path = self.folder / "token.key"
+        os.mkfifo(path, 0o600)
+        refused = self.assertRaises(TokenKeyUnusable, local_key, self.folder)
+        self.assertIn("token.key: is not a regular file; remove it", str(refused))
+        path.unlink()
+        path.mkdir(0o700)
+        self.assertRaises(TokenKeyUnusable, local_key, self.folder)
+        path.rmdir()
+        self.file("ключ" * 10, "token.key").chmod(0o600)
+        refused = self.assertRaises(TokenKeyUnusable, local_key, self.folder)
+        self.assertIn("beyond ASCII", str(refused))
+
     def test_no_local_key(self) -> None:
         """
         A program that only reads the key learns which file is missing.

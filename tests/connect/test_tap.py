@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -27,6 +28,32 @@ reactor.callLater(0.5, stop)
 reactor.run()
 print(json.dumps(sorted(sys.modules)))
 """
+
+
+class KeyTests(SynchronousTestCase):
+    """
+    The key of the data directory, at the start.
+    """
+
+    def test_lax_key(self) -> None:
+        """
+        A C{token.key} that others may read ends the start with one line and status 1.
+        """
+        data = Path(self.mktemp())
+        data.mkdir()
+        (data / "token.key").write_text("x" * 40)
+        (data / "token.key").chmod(0o644)
+        command = [
+            *(sys.executable, "-c", _RUN, f"--data-dir={data}"),
+            *("--listen=127.0.0.1:0", "--rpc-listen=", "--admin-listen="),
+        ]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual(done.returncode, 1)
+        (line,) = done.stderr.splitlines()
+        expected = "wsmsg connect: cannot check tokens: .*token.key: other users may"
+        self.assertRegex(line, expected)
 
 
 class ImportTests(SynchronousTestCase):

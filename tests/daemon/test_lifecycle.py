@@ -265,6 +265,14 @@ class ExitTests(TestCase):
         self.assertFalse(self.pidfile.exists())
         self.exits.abort(1, "no pid file")
 
+    def test_last_line(self) -> None:
+        """
+        An abort writes the log out before it ends the process.
+        """
+        self.exits.on_abort(lambda: self.process.left.append(-1))
+        self.exits.abort(1, "received SIGTERM again")
+        self.assertEqual(self.process.left, [-1, 1])
+
 
 class SignalsTests(TestCase):
     """

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from wsmsg.daemon.options import DaemonOptions
-from wsmsg.daemon.preflight import preflight
+from wsmsg.daemon.preflight import check_twistd_options, preflight
 from wsmsg.errors import Unavailable
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -180,6 +180,51 @@ class PreflightTests(TestCase):
         lines = self.refused(settings, probes=probes)[3:]
         self.assertEqual(len(lines), 3)
         self.assertIn(f"cannot use the data directory {self.data}: ", lines[2])
+
+    def test_no_host(self) -> None:
+        """
+        A host whose name cannot be one is a line, as a port in use is.
+        """
+        settings = free_settings(listen="a..b:0")
+        (line,) = self.refused(settings)
+        self.assertEqual(
+            line,
+            "wsmsg connect: cannot listen on a..b:0 (listen): this is no name of a "
+            "host",
+        )
+
+    def test_twistd_options(self) -> None:
+        """
+        A pid file that cannot be written, and a folder to run in that is none, are a
+        line each; a pid file that is there is not changed.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        stale = folder / "stale.pid"
+        stale.write_text("1")
+        check_twistd_options("connect", {"pidfile": str(stale), "rundir": "."})
+        check_twistd_options("connect", {"pidfile": str(folder / "x.pid")})
+        check_twistd_options("connect", {"pidfile": ""})
+        self.assertEqual(stale.read_text(), "1")
+        self.assertEqual(os.listdir(folder), ["stale.pid"])
+        for name, reason in (
+            (folder, "it is not a regular file"),
+            (folder / "none" / "x.pid", "No such file or directory"),
+            (stale / "x.pid", "Not a directory"),
+        ):
+            self.stderr.truncate(0)
+            self.stderr.seek(0)
+            bad = {"pidfile": str(name), "rundir": str(stale)}
+            ended = self.assertRaises(SystemExit, check_twistd_options, "connect", bad)
+            self.assertEqual(ended.code, 1)
+            self.assertEqual(
+                self.stderr.getvalue().splitlines(),
+                [
+                    f"wsmsg connect: cannot use the pid file {name.absolute()} "
+                    f"(--pidfile): {reason}",
+                    f"wsmsg connect: cannot run in {stale} (--rundir): Not a directory",
+                ],
+            )
 
     def test_systemd(self) -> None:
         """

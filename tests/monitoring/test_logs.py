@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -17,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from wsmsg.monitoring.logs import Logs, as_json, as_text, twistd_logs
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.monitoring.stdlib_logs import ToTwisted
 from wsmsg.rpc.rest_pb2 import OnlineStatusRequest
 from wsmsg.settings.values import LogSettings
@@ -159,6 +162,21 @@ class TwistdTests(TestCase):
         self.assertNotIn("first", Path(path).read_text())
         self.assertIn("first", Path(f"{path}.1").read_text())
 
+    def test_bad_logfile(self) -> None:
+        """
+        A file that cannot be written is one line on stderr, and status 1.
+        """
+        stderr = io.StringIO()
+        self.patch(sys, "stderr", stderr)
+        name = f"{self.mktemp()}/none/x.log"
+        options = {"logfile": name, "nodaemon": True}
+        refused = self.assertRaises(SystemExit, twistd_logs, options, LogSettings())
+        self.assertEqual(refused.code, 1)
+        self.assertEqual(
+            stderr.getvalue(),
+            f"wsmsg: cannot write the log {name}: No such file or directory\n",
+        )
+
     def test_daemon_default(self) -> None:
         """
         A daemon without C{--logfile} logs to C{twistd.log}.
@@ -182,6 +200,100 @@ class TwistdTests(TestCase):
         os.mkdir(folder)
         os.chdir(folder)
         self.addCleanup(os.chdir, before)
+
+
+class StalledTests(TestCase):
+    """
+    A standard output that nobody reads.
+    """
+
+    def setUp(self) -> None:
+        self.reading, self.writing = os.pipe()
+        self.addCleanup(lambda: os.close(self.reading))
+        self.stream = os.fdopen(self.writing, "w")
+        self.patch(sys, "stdout", self.stream)
+        self.logs = twistd_logs({"nodaemon": True}, LogSettings(format="json"))
+        self.logs.start()
+        self.log = Logger(namespace="wsmsg.trial", observer=self.logs)
+
+    def read(self, until: Callable[[list[str]], object]) -> list[str]:
+        """
+        Read lines of the log until there are enough of them.
+        """
+        data, end_s = b"", time.monotonic() + 10
+        while True:
+            lines = data.decode().splitlines()
+            if data.endswith(b"\n") and until(lines):
+                return lines
+            self.assertLess(time.monotonic(), end_s)
+            data += os.read(self.reading, 65536)
+
+    def test_stalled(self) -> None:
+        """
+        Logging goes on at once while nobody reads; what does not fit is dropped, and
+        the log says how many lines are missing, at their place.
+        """
+        begun_s = time.monotonic()
+        for number in range(30_000):
+            self.log.info("{text}", number=number, text="x" * 100)
+        self.assertLess(time.monotonic() - begun_s, 20)
+        lines = self.read(lambda lines: "were dropped" in lines[-1])
+        told = json.loads(lines[-1])
+        numbers = [json.loads(line)["number"] for line in lines[:-1]]
+        self.assertEqual(numbers, list(range(len(numbers))))
+        self.assertEqual(told["dropped"], 30_000 - len(numbers))
+        self.assertEqual(
+            (told["level"], told["source"]), ("warn", "wsmsg.monitoring.logs")
+        )
+        metrics = Metrics()
+        self.logs.register_metrics(metrics)
+        page = metrics.exposition()[1].decode()
+        self.assertIn(f"wsmsg_log_dropped_total {told['dropped']:.1f}", page)
+        self.log.info("after", number=1)
+        (line,) = self.read(len)
+        self.assertEqual(json.loads(line)["text"], "after")
+        self.stream.close()
+
+    def test_flush(self) -> None:
+        """
+        The end of the process waits for the last lines, but not long for a reader.
+        """
+        self.log.info("last")
+        self.logs.flush()
+        self.assertIn("last", os.read(self.reading, 65536).decode())
+        for _ in range(1000):
+            self.log.info("x" * 100)
+        begun_s = time.monotonic()
+        self.logs.flush()
+        self.assertLess(time.monotonic() - begun_s, 5)
+        self.read(lambda lines: len(lines) == 1000)
+        self.stream.close()
+
+    def test_gone(self) -> None:
+        """
+        A reader that has gone costs its lines, and nothing else.
+        """
+        os.close(self.reading)
+        self.reading = os.open(os.devnull, os.O_RDONLY)
+        self.log.info("lost")
+        self.logs.flush()
+        metrics = Metrics()
+        self.logs.register_metrics(metrics)
+        self.assertIn(b"wsmsg_log_dropped_total 1.0", metrics.exposition()[1])
+        self.stream.close()
+
+    def test_file(self) -> None:
+        """
+        Standard output that is a file is written at once: it has no reader to wait for.
+        """
+        path = self.mktemp()
+        with open(path, "w") as file:
+            self.patch(sys, "stdout", file)
+            logs = twistd_logs({"nodaemon": True}, LogSettings())
+            logs.start()
+            Logger(observer=logs).info("here")
+            self.assertIn("here", Path(path).read_text())
+        self.stream.close()
 
 
 class StdlibTests(TestCase):

@@ -14,6 +14,7 @@ from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import sqlite_path, static_targets
+from wsmsg.settings.urls.origins import origin_problem
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 
@@ -115,6 +116,46 @@ class RulesTests(Folder):
         file = self.file('[connect]\nlisten = "systemd:domain=INET:index=0"\n')
         load_settings(ConnectSettings, Sources(file=file))
         self.in_file('[connect]\nrpc_listen = "systemd:domain=INET:index=0"\n')
+
+    def test_origins(self) -> None:
+        """
+        An origin that no browser can send is a mistake that says why.
+        """
+        for good in (
+            *("*", "null", "http://localhost:*", "https://*.example.com", "file://"),
+            *("capacitor://localhost", "http://[::1]:3000", "https://a.example:8443"),
+            *("chrome-extension://abcdef", "*://a.example", "HTTPS://a.example"),
+        ):
+            self.assertEqual(origin_problem(good), "", good)
+        for bad, reason in (
+            ("chat.example", "begins with a scheme"),
+            ("*.example.com", "begins with a scheme"),
+            ("https://chat.example/", "no / at its end"),
+            ("https://chat.example/app", "and nothing else"),
+            ("https://me@chat.example", "and nothing else"),
+            ("'https://chat.example'", "and nothing else"),
+            ("https://chat.example:443", "leave out the port 443"),
+            ("https://чат.example", "xn--"),
+            ("", "begins with a scheme"),
+        ):
+            (told,) = self.in_file(f'[connect]\norigins = ["https://a", "{bad}"]\n')
+            self.assertIn(f"origins: {bad!r} matches no page: ", told)
+            self.assertIn(reason, told)
+
+    def test_json_in_the_environment(self) -> None:
+        """
+        A list in JSON, which only a file understands, is a mistake wherever values are
+        text; the value of a secret is not shown.
+        """
+        for settings_type, name, value in (
+            (ConnectSettings, "CONNECT__ORIGINS", '["https://a", "https://b"]'),
+            (ConnectSettings, "CONNECT__ALTERNATIVES", '["ws://a"]'),
+            (MessageSettings, "MESSAGE__HTTP__KEYS", ' ["hidden-hidden-hidden"]'),
+        ):
+            sources = Sources(environ={f"WSMSG_{name}": value})
+            (told,) = self.mistakes(sources, settings_type)
+            self.assertIn("is a list in JSON; separate its members by commas", told)
+            self.assertNotIn("hidden", told)
 
     def test_same_address(self) -> None:
         """
@@ -232,6 +273,9 @@ class KeyTests(Folder):
         ):
             (told,) = self.mistakes(self.given(pem))
             self.assertIn(reason, told)
+        secret = {"WSMSG_CONNECT__TOKEN__SECRET": "-----BEGIN PUBLIC KEY-----" * 2}
+        (told,) = self.mistakes(Sources(environ=secret))
+        self.assertIn("token.secret: is a PEM key", told)
         missing = {"WSMSG_CONNECT__TOKEN__PUBLIC_KEY": "/nonexistent"}
         (told,) = self.mistakes(Sources(environ=missing))
         self.assertIn("No such file", told)

@@ -110,6 +110,13 @@ class SqliteFileTests(SynchronousTestCase):
         os.mkdir(self.path)
         self.assertIn("Is a directory", self.reason())
 
+    def test_is_a_pipe(self) -> None:
+        """
+        A pipe is refused; nobody waits for its other end.
+        """
+        os.mkfifo(self.path)
+        self.assertIn("it is not a regular file", self.reason())
+
     def test_damaged(self) -> None:
         """
         A file that is not a SQLite file is called damaged and is not changed.

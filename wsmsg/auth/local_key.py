@@ -17,9 +17,10 @@ FILE_NAME = "token.key"
 
 _BYTES = 48
 _LEAST = 32
+_REMOVE = "remove it: a new one is created"
 
 
-class TokenKeyUnusable(Exception):
+class TokenKeyUnusable(ValueError):
     """
     The key cannot be read or created; the text names the file and the reason.
     """
@@ -34,7 +35,8 @@ def local_key(data_dir: Path, *, make: bool = True) -> str:
 
     @param make: whether to create the key if there is none.
     @return: the key, as text.
-    @raise TokenKeyUnusable: there is no key, or other users may read its file.
+    @raise TokenKeyUnusable: there is no key, it is no key that was created here, or
+        other users may read its file.
     """
     path = data_dir / FILE_NAME
     try:
@@ -64,17 +66,23 @@ def _make(path: Path) -> None:
 
 
 def _read(path: Path) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    # O_NONBLOCK: a pipe would block until somebody writes into it.
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(opened, encoding="utf-8", errors="replace") as file:
+        found = os.fstat(opened).st_mode
+        if not stat.S_ISREG(found):
+            raise TokenKeyUnusable(f"{path}: is not a regular file; {_REMOVE}")
+        mode = stat.S_IMODE(found)
         if mode & 0o077:
             raise TokenKeyUnusable(
                 f"{path}: other users may read it (mode {mode:o}); if none has, "
-                f"chmod 600 {path}, else remove it: a new one is created"
+                f"chmod 600 {path}, else {_REMOVE}"
             )
         key = file.read().strip()
     if len(key) < _LEAST:
         raise TokenKeyUnusable(
-            f"{path}: has {len(key)} characters, a key has at least {_LEAST}; remove "
-            "it: a new one is created"
+            f"{path}: has {len(key)} characters, a key has at least {_LEAST}; {_REMOVE}"
         )
+    if not key.isascii():
+        raise TokenKeyUnusable(f"{path}: has characters beyond ASCII; {_REMOVE}")
     return key

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.daemon.app import Daemon
     from wsmsg.http.site import QuietSite
+    from wsmsg.monitoring.health import Health
 
 
 class Options(DaemonOptions):
@@ -63,6 +64,8 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     """
     Build the tree of services of a Connect; none of them is started.
     """
+    from wsmsg.auth.jwt import Authenticator
+    from wsmsg.auth.local_key import local_key
     from wsmsg.connect.edge.port import Port
     from wsmsg.daemon.app import Daemon
     from wsmsg.daemon.lifecycle import Part, part
@@ -70,7 +73,12 @@ def build(options: Options, reactor: IReactorTime) -> IService:
     from wsmsg.monitoring.grpc_health import follow_readiness
     from wsmsg.monitoring.health import any_up
 
-    daemon = Daemon(options, reactor, rule=any_up)
+    def authenticator() -> Authenticator:
+        local = local_key(options.data_dir)
+        return Authenticator(options.settings.token, local.encode("ascii"))
+
+    keys = ("cannot check tokens", authenticator)
+    daemon = Daemon(options, reactor, rule=any_up, probes=[keys])
     node = _node(daemon, reactor)
     daemon.health.add_section("connect", node.status)
     daemon.on_reload(node.apply_settings)
@@ -128,7 +136,7 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
         admission=admission,
         authenticator=authenticator,
         connections=_connections(context, admission, heartbeat, plugins),
-        site=_site(context, admission, online),
+        site=_site(context, daemon.health, admission, online),
         rpc=ConnectRpc(online),
         plugins=plugins,
     )
@@ -230,7 +238,10 @@ def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotoco
 
 
 def _site(
-    context: SessionContext, admission: Admission, online: OnlineStatus
+    context: SessionContext,
+    health: Health,
+    admission: Admission,
+    online: OnlineStatus,
 ) -> QuietSite:
     """
     Build HTTP on the public port.  Beyond loopback, callers need a token.
@@ -243,7 +254,9 @@ def _site(
         parse_address(listen).host
     )
     authenticate = None if is_local else context.authenticate
-    return edge_site(online, admission, context.clock, authenticate=authenticate)
+    return edge_site(
+        online, health, admission, context.clock, authenticate=authenticate
+    )
 
 
 def _add_legacy_redis(

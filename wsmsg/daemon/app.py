@@ -115,17 +115,20 @@ class Daemon:
         """
         logs = twistd_logs(self._options.parent or {}, self.settings.log)
         self.on_reload(lambda new: logs.apply_settings(new.log))
+        self.exits.on_abort(logs.flush)
+        logs.register_metrics(self.metrics)
         forward_stdlib()
         signals = Signals(
             self._reactor, self.exits, reload=self._reload_settings, rotate=logs.rotate
         )
         first = [
+            Part("log", logs.start),
             part("signals", signals),
             part("systemd", self._notify),
             Part("stopping", stop=self._notify.stopping),
             *self._admin_part(admin),
         ]
-        last = [p.name for p in reversed(first) if p.name != "stopping"]
+        last = [p.name for p in reversed(first) if p.name not in ("stopping", "log")]
         return RootService(
             self._reactor,
             [*first, *parts, Part("heap", freeze_heap)],

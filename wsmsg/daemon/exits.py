@@ -40,6 +40,7 @@ class Exit:
         self._reactor = reactor
         self._pidfile = pidfile
         self._leave = leave
+        self._on_abort: list[Callable[[], object]] = []
         self.status = 0
         # Functions run last registered first, so this early one runs after the others.
         at_exit(self._finish)
@@ -61,6 +62,13 @@ class Exit:
         self.status = status
         self._reactor.callWhenRunning(self._stop)
 
+    def on_abort(self, step: Callable[[], object]) -> None:
+        """
+        Call C{step} before L{abort} ends the process, for which no C{atexit} function
+        runs.
+        """
+        self._on_abort.append(step)
+
     def abort(self, status: int, reason: str) -> None:
         """
         End the process at once, without an orderly stop.
@@ -71,6 +79,8 @@ class Exit:
                 os.unlink(self._pidfile)
             except OSError:
                 pass
+        for step in self._on_abort:
+            step()
         self._flush()
         self._leave(status)
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from twisted.python import usage
 
 from wsmsg import __version__
+from wsmsg.daemon.preflight import check_twistd_options
 from wsmsg.daemon.reactor import WrongReactor, install_asyncio
 from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.sources import (
@@ -140,6 +141,8 @@ class DaemonOptions(usage.Options):
         config = self["config"]
         self._file = Path(config).absolute() if config else None
         self.settings = self.load()
+        if self.parent is not None:
+            check_twistd_options(self.daemon, self.parent)
 
     def load(self) -> Any:
         """

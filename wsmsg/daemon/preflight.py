@@ -11,8 +11,9 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from wsmsg.errors import WsmsgError
 from wsmsg.settings.urls.address import Address, parse_address
@@ -48,6 +49,41 @@ def preflight(
         raise SystemExit(1)
 
 
+def check_twistd_options(daemon: str, parent: Mapping[str, Any]) -> None:
+    """
+    Check the folders that twistd's own options name, for which twistd would print a
+    traceback: those of the pid file, and C{--rundir}.
+
+    @param parent: the options of twistd.
+    @raise SystemExit: with status 1, after a line on C{stderr} for each problem.
+    """
+    pidfile, rundir = parent.get("pidfile") or "", parent.get("rundir") or "."
+    problems: list[str] = []
+    if pidfile:
+        path = Path(pidfile).absolute()
+        pid = (f"cannot use the pid file {path} (--pidfile)", lambda: _try_pid(path))
+        problems += _failed(pid)
+    folder = (f"cannot run in {rundir} (--rundir)", lambda: os.scandir(rundir).close())
+    problems += _failed(folder)
+    for problem in problems:
+        print(f"wsmsg {daemon}: {problem}", file=sys.stderr)
+    if problems:
+        raise SystemExit(1)
+
+
+def _try_pid(path: Path) -> None:
+    """
+    Open the file as twistd will, without a change to it.
+    """
+    if path.exists():
+        if not path.is_file():
+            raise ValueError("it is not a regular file")
+        path.open("r+b").close()
+    else:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
 def _listeners(settings: Common) -> Iterator[str]:
     for key in ("listen", "rpc_listen", "admin_listen"):
         text = getattr(settings, key, "")
@@ -57,6 +93,8 @@ def _listeners(settings: Common) -> Iterator[str]:
                 _bind(address)
             except OSError as e:
                 yield f"cannot listen on {address} ({key}): {_reason(e, address, key)}"
+            except UnicodeError:
+                yield f"cannot listen on {address} ({key}): this is no name of a host"
 
 
 def _bind(address: Address) -> None:

@@ -12,4 +12,5 @@ forms     values in requests and answers
 openapi   the description of an API, generated from its routes
 routes    routes, and the resource that serves them
 site      the HTTP server, and its limits
+targets   request targets, and the interface of a part that takes connections over
 """

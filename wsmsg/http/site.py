@@ -19,6 +19,7 @@ from twisted.web.resource import IResource
 
 from wsmsg.errors import Stale, TooLarge, Unavailable, WsmsgError
 from wsmsg.http.errors import raw_error
+from wsmsg.http.targets import Upgrade, origin_form
 
 # How long data that follows a refusal is read and dropped.
 _LINGER_S = 2.0
@@ -84,7 +85,7 @@ class BoundedRequest(_server.Request):  # type: ignore[misc]
         self.channel.request_arrived()
         # Each body is JSON, even if curl declares it to be a form.
         self.requestHeaders.removeHeader(b"content-type")
-        super().requestReceived(command, path, version)
+        super().requestReceived(command, origin_form(path), version)
 
     def render(self, resrc: Any) -> None:
         self.responseHeaders.removeHeader(b"server")
@@ -101,10 +102,14 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     A connection, with a time limit for the arrival of each request.
 
     @ivar address: of the other end, if L{QuietSite.build} was given it.
+    @ivar upgrade: takes the connection over at a request that is for it, if any does.
     """
 
     address = ""
+    upgrade: Upgrade | None = None
     ended = False
+    transport: Any
+    _dataBuffer: list[bytes]
     _timer: IDelayedCall | None = None
     _answering = False
 
@@ -119,6 +124,17 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         # twisted.web takes what follows a malformed request line for headers.
         if not self.ended and not self.transport.disconnecting:
             super().lineReceived(line)
+
+    def allContentReceived(self) -> None:
+        upgrade = self.upgrade
+        if (
+            upgrade is None
+            or self.ended
+            or not upgrade.wants(self._command, self._path)
+        ):
+            super().allContentReceived()
+        else:
+            self._leave(upgrade)
 
     def requestDone(self, request: Any) -> None:
         self._answering = False
@@ -154,6 +170,26 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
         self._cancel()
         self.site.closed(self)
         super().connectionLost(reason)
+
+    def _leave(self, upgrade: Upgrade) -> None:
+        """
+        Hand the connection over, with the request that has arrived and what follows it.
+        """
+        headers = self.requests.pop().requestHeaders
+        lines = [b"%s %s %s" % (self._command, self._path, self._version)]
+        for name, values in headers.getAllRawHeaders():
+            lines += [b"%s: %s" % (name, value) for value in values]
+        following, self._dataBuffer = b"".join(self._dataBuffer), []
+        following += self.clearLineBuffer()
+        self.ended = True
+        self._cancel()
+        self.setTimeout(None)
+        transport, self.transport = self.transport, None
+        transport.unregisterProducer()
+        transport.resumeProducing()
+        self.site.left(self)
+        data = b"\r\n".join([*lines, b"", following])
+        upgrade.take_over(transport, self.address, data)
 
     def _begin(self) -> None:
         if self._timer is None:
@@ -211,12 +247,15 @@ class QuietSite(_server.Site):  # type: ignore[misc]
     def __bool__(self) -> bool:
         return True
 
-    def build(self, address: str) -> CountedChannel:
+    def build(self, address: str, upgrade: Upgrade | None = None) -> CountedChannel:
         """
         Return the protocol for a connection that another protocol has accepted.
+
+        @param upgrade: takes the connection over at a request that is for it.
         """
         channel: CountedChannel = self.buildProtocol(None)
         channel.address = address
+        channel.upgrade = upgrade
         return channel
 
     def opened(self, channel: CountedChannel) -> bool:
@@ -234,6 +273,12 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         """
         self._channels.discard(channel)
         self._on_closed(channel)
+
+    def left(self, channel: CountedChannel) -> None:
+        """
+        Forget a connection that another protocol has taken over.
+        """
+        self._channels.discard(channel)
 
     def close_all(self) -> None:
         """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.tokens import TokenSettings
@@ -333,6 +334,8 @@ class Assembly:
 
         try:
             key = local_key(self._daemon.data_dir, make=False)
-        except TokenKeyUnusable:
-            key = ""  # Connect, which makes the key, uses another data directory
+        except TokenKeyUnusable as e:
+            key = ""  # Connect, which makes the key, may use another data directory
+            if not (token.secret.get_secret_value() or token.public_key):
+                Logger().warn("no key checks users' tokens: {reason}", reason=str(e))
         return Authenticator(token, key.encode("ascii")).authenticate

@@ -8,6 +8,7 @@ Health, metrics and logs of a daemon, and the admin listener that shows them::
 admin         the admin listener: health, metrics and status over HTTP
 grpc_health   the standard gRPC health service
 health        the readiness of the daemon
+log_writer    the thread that writes a log whose reader may stop
 logs          observers that write log events as text or JSON
 metrics       counters and gauges for Prometheus
 stdlib_logs   forwards records of the standard library's logging to Twisted's log

@@ -9,13 +9,17 @@ written.
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import stat
 import sys
 import syslog
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, TextIO
 
 from twisted.logger import (
     ILogObserver,
@@ -27,6 +31,8 @@ from twisted.logger import (
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
+from wsmsg.monitoring.log_writer import LogWriter, Out
+from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import LogSettings
 
 #: Fields whose values are never written.
@@ -37,17 +43,8 @@ HIDDEN = frozenset(
 # Fields that Twisted's old logging API adds to each event; the line has them anyway.
 _OLD_STYLE = frozenset({"message", "time", "isError", "system", "format", "logLevel"})
 _LINE_FIELDS = frozenset({"time", "level", "source", "text", "traceback"})
+_FLUSH_S = 1.0
 _ORDER = {level: rank for rank, level in enumerate(LogLevel.iterconstants())}
-
-
-class Out(Protocol):
-    """
-    A destination of lines.
-    """
-
-    def write(self, text: str, /) -> object: ...
-
-    def flush(self) -> object: ...
 
 
 @implementer(ILogObserver)
@@ -56,6 +53,8 @@ class Logs:
     An observer that writes events; it may be called from any thread.
 
     @param rotate: starts a new file.
+    @param may_block: whether the destination may take no more lines for a while, so
+        that a thread has to write them from L{start} on.
     """
 
     def __init__(
@@ -64,8 +63,11 @@ class Logs:
         settings: LogSettings,
         *,
         rotate: Callable[[], object] = lambda: None,
+        may_block: bool = False,
     ) -> None:
         self._out = out
+        self._may_block = may_block
+        self._writer: LogWriter | None = None
         self._lock = threading.Lock()
         self._rotate = rotate
         self.apply_settings(settings)
@@ -82,10 +84,49 @@ class Logs:
         if level is not None and _ORDER[level] < self._minimum:
             return
         line = self._format(event)
-        if line:
+        if line and self._writer is not None:
+            self._writer.write(line)
+        elif line:
             with self._lock:
                 self._out.write(line)
                 self._out.flush()
+
+    def start(self) -> None:
+        """
+        Never block any more.  The process must not fork after this.
+        """
+        if self._may_block and self._writer is None:
+            self._writer = LogWriter(self._out, self._dropped_line)
+            atexit.register(self.flush)
+
+    def flush(self) -> None:
+        """
+        Wait, for a second at most, until all lines are written.
+        """
+        if self._writer is not None:
+            self._writer.flush(_FLUSH_S)
+
+    def register_metrics(self, metrics: Metrics) -> None:
+        """
+        Have the dropped lines read by each scrape.
+        """
+        metrics.counter(
+            "wsmsg_log_dropped",
+            "Lines of the log that were dropped because the output took no more",
+            lambda: 0 if self._writer is None else self._writer.dropped,
+        )
+
+    def _dropped_line(self, dropped: int) -> str:
+        return self._format(
+            {
+                "log_level": LogLevel.warn,
+                "log_namespace": __name__,
+                "log_time": time.time(),
+                "log_format": "{dropped} lines of the log were dropped here, because "
+                "the output took no more",
+                "dropped": dropped,
+            }
+        )
 
     def rotate(self) -> None:
         """
@@ -107,15 +148,37 @@ def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
         # twistd uses its own observer, and never calls this one.
         return Logs(_Nowhere(), settings)
     if options.get("syslog"):
-        return Logs(_Syslog(options.get("prefix") or ""), settings)
+        out = _Syslog(options.get("prefix") or "")
+        return Logs(out, settings, may_block=True)
     if name != "-":
-        file = LogFile.fromFullPath(name)
+        file = _log_file(name)
         return Logs(file, settings, rotate=file.rotate)
     if not foreground:
         reason = "a daemon in the background cannot log to stdout; add -n"
         print(f"wsmsg: {reason}", file=sys.stderr)
         raise SystemExit(2)
-    return Logs(sys.stdout, settings)
+    return _to_stdout(sys.stdout, settings)
+
+
+def _to_stdout(stream: TextIO, settings: LogSettings) -> Logs:
+    try:
+        number = stream.fileno()
+        stream.flush()
+        is_file = stat.S_ISREG(os.fstat(number).st_mode)
+    except (OSError, ValueError):
+        return Logs(stream, settings)  # in memory, or closed
+    if is_file:
+        return Logs(stream, settings)
+    return Logs(_Descriptor(number), settings, may_block=True)
+
+
+def _log_file(name: str) -> LogFile:
+    try:
+        file: LogFile = LogFile.fromFullPath(name)
+        return file
+    except OSError as e:
+        print(f"wsmsg: cannot write the log {name}: {e.strerror or e}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 class _Nowhere:
@@ -124,6 +187,17 @@ class _Nowhere:
 
     def flush(self) -> None:
         pass
+
+
+class _Descriptor(_Nowhere):
+    # Not a stream: at its end Python waits for the lock of one that a thread writes to.
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def write(self, text: str, /) -> None:
+        left = memoryview(text.encode("utf-8", "backslashreplace"))
+        while left:
+            left = left[os.write(self._number, left) :]
 
 
 class _Syslog(_Nowhere):

@@ -66,6 +66,8 @@ def _wrong_values(
         if isinstance(given.value, bool) and fields[key].annotation is not bool:
             # pydantic would accept true for 1.
             yield key, "must not be true or false"
+        elif given.text and is_list(fields[key]) and _is_json(str(given.value)):
+            yield key, "is a list in JSON; separate its members by commas only"
         else:
             values[key] = _read(settings_type, given)
     try:
@@ -85,6 +87,11 @@ def _key(loc: tuple[int | str, ...], fields: Iterable[str]) -> str:
     while path and ".".join(path) not in known:
         path.pop()
     return ".".join(path)
+
+
+def _is_json(text: str) -> bool:
+    text = text.strip()
+    return text.startswith("[") and text.endswith("]")
 
 
 def _read(settings_type: type[Common], given: Given) -> object:

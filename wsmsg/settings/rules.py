@@ -15,6 +15,7 @@ from wsmsg.settings.public_key import key_algorithm
 from wsmsg.settings.tokens import TokenSettings
 from wsmsg.settings.urls.address import Address, is_loopback, parse_address
 from wsmsg.settings.urls.backends import kafka_url, read_store_url
+from wsmsg.settings.urls.origins import origin_problem
 from wsmsg.settings.urls.redis import RedisUrl, is_redis, read_redis_url
 from wsmsg.settings.values import Common, ConnectSettings, MessageSettings
 
@@ -93,6 +94,13 @@ def _connect_limits(settings: ConnectSettings) -> Iterator[Conflict]:
             f"the soft mark ({limits.outbox_soft_bytes}) must be below the hard mark "
             f"({limits.outbox_hard_bytes})",
         )
+
+
+def _connect_origins(settings: ConnectSettings) -> Iterator[Conflict]:
+    for pattern in settings.origins:
+        problem = origin_problem(pattern)
+        if problem:
+            yield ("origins",), f"{pattern!r} matches no page: {problem}"
 
 
 def _connect_tokens(settings: ConnectSettings) -> Iterator[Conflict]:
@@ -257,6 +265,9 @@ def _tokens(settings: Common, section: str, token: TokenSettings) -> Iterator[Co
     if secret and len(secret.encode()) < _LEAST_SECRET_BYTES:
         reason = f"is too short: HS256 needs at least {_LEAST_SECRET_BYTES} bytes"
         yield (f"{section}.secret",), reason
+    if secret.lstrip().startswith("-----BEGIN"):
+        reason = "is a PEM key; HS256 needs a shared secret"
+        yield (f"{section}.secret",), reason
     has = {"HS256"} if secret or not token.public_key else set()
     if token.public_key:
         has.add(key_algorithm(token.public_key))
@@ -292,7 +303,13 @@ _Rule = Callable[[Any], Iterator[Conflict]]
 _COMMON: tuple[_Rule, ...] = (_trusting_listeners, _different_addresses, _retry)
 
 _RULES: dict[type[Common], tuple[_Rule, ...]] = {
-    ConnectSettings: (*_COMMON, _connect_limits, _connect_tokens, _connect_redis),
+    ConnectSettings: (
+        *_COMMON,
+        _connect_limits,
+        _connect_origins,
+        _connect_tokens,
+        _connect_redis,
+    ),
     MessageSettings: (
         *_COMMON,
         _kafka_login,

@@ -313,6 +313,9 @@ def _check_header(path: str, schema: Schema) -> None:
     # https://www.sqlite.org/fileformat2.html section 1.3.  A header that is only in
     # the write-ahead log is checked when the file is opened.
     where = f"{schema.kind} {path}"
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        # A pipe would block until somebody writes into it.
+        raise Unavailable(f"{where} cannot be used: it is not a regular file")
     try:
         with open(path, "rb") as f:
             header = f.read(100)

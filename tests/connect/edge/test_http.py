@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, Wire
+from wsmsg.dependency.state import Dependency
 
 PATH = "/api/v1/connect/online_status"
 
@@ -190,6 +191,25 @@ class WebTests(SynchronousTestCase):
                 self.ask(request(method="GET", path=path)),
                 (200, {"status": "ok", "time": 1700000000}),
             )
+
+    def test_ready(self) -> None:
+        """
+        C{/readyz} says whether clients can be served (200 or 503), and names no other
+        machine; an argument of a probe is ignored.
+        """
+        message = Dependency("message 10.1.2.3:1", self.edge.clock)
+        self.edge.health.add(message)
+
+        def ask() -> Any:
+            return self.ask(request(method="GET", path="/readyz?probe=1"))
+
+        self.edge.health.started()
+        self.assertEqual(ask(), (503, {"ready": False, "degraded": False}))
+        message.attempting()
+        message.succeeded()
+        self.assertEqual(ask(), (200, {"ready": True, "degraded": False}))
+        message.lost("gone")
+        self.assertEqual(ask()[0], 503)
 
     def test_head(self) -> None:
         """

@@ -5,9 +5,11 @@ The public port, and the limits on connections.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -71,6 +73,89 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(self.edge.admission.connections, 0)
         self.assertEqual(len(self.edge.sweep), 0)
         self.assertIsInstance(self.edge.site, QuietSite)
+
+    def test_websocket_after_http(self) -> None:
+        """
+        A connection on which a proxy made other requests before can become a WebSocket,
+        as often as connections come, in whatever pieces the handshake arrives; and it
+        counts once.
+        """
+        frame = b"\x82\x81\x00\x00\x00\x00x"
+        for before in (HEALTH, HEALTH + HEALTH, HEALTH.replace(b"/healthz", b"/x")):
+            for size in (1, 10, 1000):
+                wire = self.edge.connect()
+                data = upgrade() + frame
+                if size == 1000:
+                    wire.send(before + data)  # all at once
+                else:
+                    wire.send(before)
+                    for i in range(0, len(data), size):
+                        wire.send(data[i : i + size])
+                answers = wire.transport.written()
+                self.assertIn(b"HTTP/1.1 101 ", answers)
+                protocol = wire.transport.protocol
+                self.assertIsInstance(protocol, WebSocketConnection)
+                self.assertIs(wire.transport.producer, protocol)
+                self.assertEqual(self.edge.sessions[-1].messages, [(b"x", True)])
+                self.assertEqual(len(self.edge.site), 0)
+                self.assertEqual(self.edge.admission.connections, 1)
+                self.edge.clock.advance(0.01)
+                wire.lose()
+                self.assertEqual(self.edge.admission.connections, 0)
+        self.edge.sweep.stop()
+        self.assertEqual(self.edge.clock.getDelayedCalls(), [])
+
+    def test_refused_after_http(self) -> None:
+        """
+        A handshake after another request is refused as it is on a new connection.
+        """
+        wire = self.edge.connect()
+        wire.send(HEALTH)
+        wire.transport.written()
+        wire.send(upgrade(Origin="http://evil.example"))
+        self.assert_answer(wire, 403)
+        wire = self.edge.connect()
+        wire.send(HEALTH)
+        wire.transport.written()
+        wire.send(upgrade(X="x" * 9000))
+        self.assert_answer(wire, 431)
+        self.assertEqual(self.edge.admission.connections, 0)
+
+    def test_websocket_while_answering(self) -> None:
+        """
+        A handshake that arrives before the request in front of it is answered opens its
+        WebSocket after that answer.
+        """
+        asked: list[Deferred[Any]] = []
+
+        def presence(users: object) -> Deferred[Any]:
+            asked.append(Deferred())
+            return asked[0]
+
+        self.patch(self.edge.upstream, "presence", presence)
+        wire = self.edge.connect()
+        body = b'{"user_ids": [5]}'
+        head = "POST /api/v1/connect/online_status HTTP/1.1\r\nHost: x\r\n"
+        wire.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        wire.send(upgrade())
+        self.assertEqual(wire.transport.written(), b"")
+        asked[0].callback([])
+        answers = wire.transport.written()
+        first, second = (answers.find(b" %d " % status) for status in (200, 101))
+        self.assertTrue(0 < first < second, answers)
+        self.assertIsInstance(wire.transport.protocol, WebSocketConnection)
+
+    def test_absolute_form(self) -> None:
+        """
+        A target with scheme and host, as some proxies send it, is served as without.
+        """
+        for before in (b"http://chat.example", b"wss://chat.example:443"):
+            wire = self.edge.connect()
+            wire.send(upgrade().replace(b"GET /", b"GET " + before + b"/"))
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 101 "))
+            wire = self.edge.connect()
+            wire.send(HEALTH.replace(b"/healthz", before + b"/healthz?x=://y/z"))
+            self.assertTrue(wire.transport.written().startswith(b"HTTP/1.1 200 "))
 
     def test_long_head(self) -> None:
         """

@@ -26,6 +26,7 @@ from wsmsg.connect.session.interface import ISession, Subprotocol
 from wsmsg.connect.websocket.factory import WebSocketConnections
 from wsmsg.errors import Unauthenticated
 from wsmsg.model import UserPresence
+from wsmsg.monitoring.health import Health, any_up
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.json import JsonCodec
 from wsmsg.protocol.protobuf import ProtobufCodec
@@ -164,8 +165,10 @@ class Edge:
         )
         self.here = {1001}
         self.upstream = FixedUpstream([1002])
+        self.health = Health(self.clock, any_up)
         self.site = edge_site(
             OnlineStatus(self.here, self.upstream),
+            self.health,
             self.admission,
             self.clock,
             authenticate=authenticate if must_prove else None,

@@ -115,6 +115,15 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(session.identity, Identity(1001))
         self.assertEqual(session.claimed_user, 1001)
 
+    def test_login_of_a_proxy(self) -> None:
+        """
+        The login of a proxy in front (C{Basic}), which browsers repeat, is no token;
+        the token in C{hello} counts.
+        """
+        for login in ("Basic c3RhZmY6eA==", "basic x", 'Digest username="x"', "NTLM x"):
+            self.edge.open(Authorization=login)
+            self.assertIsNone(self.edge.sessions.pop().identity)
+
     def test_bad_tokens(self) -> None:
         """
         A token that is invalid, or of another user, is refused with 401.

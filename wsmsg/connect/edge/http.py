@@ -1,5 +1,5 @@
 """
-HTTP on the public port: C{online_status} and health.
+HTTP on the public port: C{online_status}, health and readiness.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from wsmsg.http.errors import CORS, NATIVE, PLAIN
 from wsmsg.http.forms import Answer
 from wsmsg.http.routes import Api, Call, Reply, Route, admit_all
 from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.monitoring.health import Health
 
 BODY_BYTES = 65536
 IDLE_S = 10.0
@@ -38,6 +39,17 @@ class HealthView(Answer):
 
     status: str
     time: int
+
+
+class ReadinessView(Answer):
+    """
+    The daemon can serve clients, or cannot.
+
+    @ivar degraded: it serves clients although a dependency is not up.
+    """
+
+    ready: bool
+    degraded: bool
 
 
 class OnlineStatusForm(msgspec.Struct):
@@ -63,8 +75,11 @@ class EdgeCalls:
     The calls of the public port.
     """
 
-    def __init__(self, online: OnlineStatus, clock: IReactorTime) -> None:
+    def __init__(
+        self, online: OnlineStatus, health: Health, clock: IReactorTime
+    ) -> None:
         self._online = online
+        self._health = health
         self._clock = clock
 
     def routes(self) -> Sequence[Route]:
@@ -74,13 +89,17 @@ class EdgeCalls:
         health = [
             Route(
                 f"GET {name}",
-                self.health,
-                {200: HealthView},
+                answer,
+                dict.fromkeys(statuses, view),
                 access=AccessLevel.UNLIMITED,
                 conventions=PLAIN,
                 root="/",
             )
-            for name in ("healthz", "health")
+            for name, answer, view, statuses in (
+                ("healthz", self.healthy, HealthView, (200,)),
+                ("health", self.healthy, HealthView, (200,)),
+                ("readyz", self.ready, ReadinessView, (200, 503)),
+            )
         ]
         online_status = Route(
             "POST connect/online_status",
@@ -92,12 +111,22 @@ class EdgeCalls:
         )
         return [*health, online_status]
 
-    async def health(self, call: Call) -> Reply:
+    async def healthy(self, call: Call) -> Reply:
         """
         Say that the daemon is alive.
         """
         now = int(self._clock.seconds())
         return Reply(200, HealthView(status="ok", time=now))
+
+    async def ready(self, call: Call) -> Reply:
+        """
+        Say whether the daemon can serve clients, without the names and addresses of its
+        dependencies: anybody can call this.
+        """
+        health = self._health
+        degraded = health.ready and health.degraded
+        view = ReadinessView(ready=health.ready, degraded=degraded)
+        return Reply(200 if health.ready else 503, view)
 
     async def online_status(self, call: Call) -> Reply:
         """
@@ -130,6 +159,7 @@ class TokenGate:
 
 def edge_site(
     online: OnlineStatus,
+    health: Health,
     admission: Admission,
     clock: IReactorTime,
     *,
@@ -141,7 +171,7 @@ def edge_site(
     @param authenticate: checks the tokens of requests for C{online_status}; L{None}:
         they need no token, since the port is on loopback.
     """
-    routes = EdgeCalls(online, clock).routes()
+    routes = EdgeCalls(online, health, clock).routes()
     gate = admit_all if authenticate is None else TokenGate(authenticate)
     return QuietSite(
         Api(routes, gate, unmatched=attrs.evolve(NATIVE, headers=CORS)),

@@ -3,17 +3,20 @@ One TCP port for WebSockets and HTTP.
 
 The L{Sniffer} reads the head of the first request, bounded in bytes and in time, and
 decides by it which protocol serves the connection.  It hands over the transport with
-the bytes that it read, and nothing of this module remains on the connection::
+the bytes that it read, and nothing of this module remains on the connection.  A proxy
+may use a connection for one request after another: one for a WebSocket that twisted.web
+receives goes back to a L{Sniffer}::
 
     transport --- Sniffer ---.--> WebSocketConnection   GET /api/v1/connect/ws
-                             `--> twisted.web           everything else
+                     ^       `--> twisted.web           everything else
+                     `----------------' a later request for a WebSocket
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IProtocol, ITransport
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +25,7 @@ from wsmsg.connect.edge.admission import Admission
 from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.errors import BadRequest, WsmsgError
 from wsmsg.http.errors import handshake_conventions, raw_error
+from wsmsg.http.targets import Upgrade, origin_form
 
 WEBSOCKET_PATH = b"/api/v1/connect/ws"
 HEAD_BYTES = 8192
@@ -34,6 +38,9 @@ _END = b"\r\n\r\n"
 #: Makes a protocol for an address.  When the protocol loses its connection, it calls
 #: L{Admission.release}.
 Build = Callable[[str], IProtocol]
+
+#: Likewise; the L{Upgrade} takes over a connection with a request for a WebSocket.
+BuildHttp = Callable[[str, Upgrade], IProtocol]
 
 
 class Sniffer(Protocol):
@@ -86,19 +93,17 @@ class Sniffer(Protocol):
         elif self._wants_websocket():
             refused = self._port.admission.admit_handshake()
             if refused is None:
-                self._hand_over(self._port.build_websocket)
+                self._hand_over(self._port.build_websocket(self._address))
             else:
                 self._refuse(refused)
         else:
-            self._hand_over(self._port.build_http)
+            self._hand_over(self._port.build_http(self._address, self._port))
 
     def _wants_websocket(self) -> bool:
         method, _, rest = self._head.partition(b"\r\n")[0].partition(b" ")
-        path = rest.partition(b" ")[0].partition(b"?")[0]
-        return method == b"GET" and path == WEBSOCKET_PATH
+        return self._port.wants(method, rest.partition(b" ")[0])
 
-    def _hand_over(self, build: Build) -> None:
-        protocol = build(self._address)
+    def _hand_over(self, protocol: IProtocol) -> None:
         transport, self.transport = self.transport, None
         assert transport is not None
         self._port.sweep.discard(self, self._bucket)
@@ -138,7 +143,7 @@ class Port(ServerFactory):
         sweep: HeartbeatSweep,
         *,
         build_websocket: Build,
-        build_http: Build,
+        build_http: BuildHttp,
     ) -> None:
         self.admission = admission
         self.sweep = sweep
@@ -158,6 +163,22 @@ class Port(ServerFactory):
                 return None
             self._refusals += 1
         return Sniffer(self, address, refused)
+
+    def wants(self, method: bytes, target: bytes) -> bool:
+        """
+        Return whether a request line is that of a WebSocket's handshake.
+        """
+        path = origin_form(target).partition(b"?")[0]
+        return method == b"GET" and path == WEBSOCKET_PATH
+
+    def take_over(self, transport: ITransport, address: str, data: bytes) -> None:
+        """
+        Take a connection back from HTTP, at a handshake.
+        """
+        sniffer = Sniffer(self, address, None)
+        transport.protocol = sniffer  # type: ignore[attr-defined]
+        sniffer.makeConnection(transport)  # type: ignore[no-untyped-call]
+        sniffer.dataReceived(data)
 
     def connection_lost(self, address: str, was_refused: bool) -> None:
         """

@@ -4,7 +4,7 @@ The check of a handshake, and the answer to one that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autobahn.websocket.types import ConnectionDeny
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from wsmsg.connect.websocket.factory import WebSocketConnections
 
 _log = Logger()
+
+#: Schemes of C{Authorization} that a proxy's own login uses (RFC 7617, RFC 7616, RFC
+#: 4559).  Browsers repeat them in the handshake.
+_OF_PROXIES = frozenset({"basic", "digest", "negotiate", "ntlm"})
 
 _CODES = {e.http_status: e.code for e in reversed(ERRORS.values())}
 
@@ -74,9 +78,20 @@ def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
     if request.origin and not factory.origins.allow(request.origin):
         raise deny(403, f"origin {request.origin!r} is not allowed")
     subprotocol = factory.choose(request.protocols)
-    subprotocol.check_headers(request.headers)
-    claimed = request.headers.get("user-id")
+    headers = _without_login(request.headers)
+    subprotocol.check_headers(headers)
+    claimed = headers.get("user-id")
     claimed_user = None if claimed is None else parse_user(claimed)
-    token = request.headers.get("authorization")
+    token = headers.get("authorization")
     identity = None if token is None else factory.authenticate(token, claimed_user)
     return Agreed(subprotocol, identity, claimed_user)
+
+
+def _without_login(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """
+    Return the headers without the login of a proxy, which is no token.
+    """
+    login = headers.get("authorization", "").strip().partition(" ")[0].lower()
+    if login not in _OF_PROXIES:
+        return headers
+    return {name: headers[name] for name in headers if name != "authorization"}

@@ -7,5 +7,6 @@ Readers of the URLs in settings.
     backends  the URLs of all backends: journal, store, presence, discovery
     dns       dns: URLs of the discovery
     mongo     mongodb: URLs of the store
+    origins   patterns of the origins of web pages
     redis     redis: URLs
 """

@@ -19,10 +19,35 @@ from tests.connect.legacy.clients.legacy_node import (
     ws,
 )
 from wsmsg.connect.upstream.interface import NewSend
-from wsmsg.errors import Close, Unavailable
+from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
 from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT, TEXT
+
+
+class HeadersTests(SynchronousTestCase):
+    """
+    The headers of a handshake without a subprotocol.
+    """
+
+    def test_no_subprotocol(self) -> None:
+        """
+        If a header of legacy clients is missing, perhaps because a proxy took the
+        subprotocol away from another client, the refusal names the subprotocol.
+        """
+        check = LegacyNode().legacy.check_headers
+        known = "wsmsg.v1.protobuf or wsmsg.v1.json"
+        for headers, error, header in (
+            ({}, Unauthenticated, "Authorization"),
+            ({"user-id": "7"}, Unauthenticated, "Authorization"),
+            ({"authorization": "x"}, BadRequest, "User-ID"),
+            ({"authorization": "x", "user-id": "me"}, BadRequest, "User-ID"),
+        ):
+            refused = self.assertRaises(error, check, headers)
+            self.assertIn("offers no WebSocket subprotocol", refused.reason)
+            self.assertIn(known, refused.reason)
+            self.assertIn(header, refused.reason)
+        check({"authorization": "x", "user-id": "7"})
 
 
 class SaidTests(SynchronousTestCase):

@@ -32,6 +32,11 @@ from wsmsg.model import Mark
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.protocol import json, protobuf
 
+_NO_SUBPROTOCOL = (
+    "the request offers no WebSocket subprotocol (Sec-WebSocket-Protocol: "
+    f"{protobuf.CODEC.subprotocol} or {json.CODEC.subprotocol})"
+)
+
 #: Seconds between two warnings about skipped messages.
 _WARN_S = 10.0
 
@@ -73,14 +78,12 @@ class LegacyClients:
         @raise WsmsgError: C{Authorization} or C{User-ID} is missing or wrong.
         """
         if headers.get("authorization") is None:
-            raise Unauthenticated(
-                "there is no Authorization header; without one offer the WebSocket "
-                f"subprotocol {protobuf.CODEC.subprotocol} or {json.CODEC.subprotocol}"
-            )
+            raise Unauthenticated(f"{_NO_SUBPROTOCOL} and has no Authorization header")
         try:
             parse_user(headers.get("user-id"))
         except Unauthenticated as e:
-            raise BadRequest(f"the header User-ID: {e.reason}") from None
+            reason = f"{_NO_SUBPROTOCOL}; its header User-ID: {e.reason}"
+            raise BadRequest(reason) from None
 
     def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
         """

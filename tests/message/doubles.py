@@ -40,6 +40,7 @@ class ManualJournal:
         self.dependency = Dependency("journal", Clock())
         self.dependency.succeeded()
         self.spacing_s = 0.0
+        self.content_bytes = 2**20
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
         self.reads: list[Deferred[list[JournalEntry]]] = []
         self.commits: list[Mapping[int, int]] = []

@@ -10,12 +10,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.errors import TooLarge, Unavailable, WsmsgError
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
-from wsmsg.model import Message
+from wsmsg.model import Message, group_conversation, group_of
 
 
 class IngressTests(SynchronousTestCase):
@@ -219,6 +220,73 @@ class IngressTests(SynchronousTestCase):
             },
         )
         self.assertEqual(len(self.appended()), 1)
+
+    def test_longer_than_the_journal_takes(self) -> None:
+        """
+        A send whose record the journal cannot take is refused alone: what is sent with
+        it is accepted.
+        """
+        self.journal.content_bytes = 50
+        self.ingress.accept(
+            [
+                SendRequest(1, 1, "a", "u:1:2", "short", 1),
+                SendRequest(2, 1, "b", "u:1:2", "x" * 51, 1),
+                SendRequest(3, 3, "c", "u:3:4", "y" * 50, 1),
+                SendRequest(5, 3, "e", "u:3:4", "\ud800", 1),
+                SendRequest(6, 3, "\ud800", "u:3:4", "x", 1),
+            ],
+            self.reply,
+        )
+        self.durable()
+        self.assertEqual([m.client_id for m in self.appended()], ["a", "c"])
+        refused = {ref: a for ref, a in self.answers.items() if ref in (2, 5, 6)}
+        self.assertEqual(refused, {2: "too_large", 5: "bad_request", 6: "bad_request"})
+
+    def test_long_event(self) -> None:
+        """
+        A change of a group that the journal cannot take is refused alone.
+        """
+        self.journal.content_bytes = 50
+        change = GroupChange(True, "crew", False, tuple(range(1, 30)))
+        create = SendRequest(
+            1,
+            1,
+            "g",
+            group_conversation(group_of(1, "g")),
+            encode_change(change),
+            GROUP,
+        )
+        self.ingress.accept(
+            [create, SendRequest(2, 1, "a", "u:1:2", "short", 1)], self.reply
+        )
+        self.durable()
+        self.assertEqual([m.client_id for m in self.appended()], ["a"])
+        self.assertEqual(self.answers[1], "too_large")
+
+    def test_shared_refusal(self) -> None:
+        """
+        What the journal refuses for good after all is refused as unavailable to all who
+        share the append; repeated, only the bad one is refused for good.
+        """
+        self.ingress.accept(
+            [SendRequest(i, i + 1, f"c{i}", f"u:{i + 1}:9", "hi", 0) for i in range(3)],
+            self.reply,
+        )
+        self.journal.appends.pop()[1].errback(TooLarge("a record is too long"))
+        self.assertEqual(self.answers, dict.fromkeys(range(3), "unavailable"))
+        self.answers.clear()
+        self.now += 1000
+        self.ingress.accept(
+            [SendRequest(i, i + 1, f"c{i}", f"u:{i + 1}:9", "hi", 0) for i in range(3)],
+            self.reply,
+        )
+        self.assertEqual(len(self.journal.appends), 3)
+        self.journal.appends[1][1].errback(TooLarge("a record is too long"))
+        self.durable()
+        self.assertEqual(self.answers[1], "too_large")
+        self.assertIsInstance(self.answers[0], int)
+        self.assertIsInstance(self.answers[2], int)
+        self.assertEqual(self.ingress.in_flight, 0)
 
     def test_idle(self) -> None:
         """

@@ -121,8 +121,11 @@ class Ingress:
     ) -> None:
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
+        journal_bytes = self._appends.content_bytes
+        content_bytes = min(self.content_bytes, journal_bytes)
         for request in requests:
-            error = validate(request, self.content_bytes) or self._fence(request)
+            error = validate(request, content_bytes, journal_bytes)
+            error = error or self._fence(request)
             if error is not None:
                 at_once.append((request, error))
                 continue
@@ -229,6 +232,10 @@ class Ingress:
     def _append(
         self, fresh: Mapping[MessageIdentity, tuple[SendRequest, Message]], reply: Reply
     ) -> None:
+        if len(fresh) > 1 and self._appends.apart:
+            for identity, one in fresh.items():
+                self._append({identity: one}, reply)
+            return
         self.in_flight += len(fresh)
         appended = self._appends.add([message for _, message in fresh.values()])
         appended.addCallback(self._finish, fresh, reply)
@@ -282,17 +289,22 @@ class Ingress:
         reply(answers)
 
 
-def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
+def validate(
+    request: SendRequest, content_bytes: int, journal_bytes: int
+) -> WsmsgError | None:
     """
     Return what is wrong with a request in itself, if anything.  Membership of groups
     is not checked here.
 
     @param content_bytes: the longest content, in bytes of UTF-8.
+    @param journal_bytes: the longest content that the journal takes.
     """
-    if not 1 <= len(request.client_id.encode()) <= 64:
-        return BadRequest("client_id must have 1 to 64 bytes")
+    client_id = request.client_id
+    n_bytes = len(client_id) if client_id.isascii() else _utf8_bytes(client_id)
+    if not n_bytes or n_bytes > 64:
+        return BadRequest("client_id must have 1 to 64 bytes of UTF-8")
     if request.kind >= FIRST_EVENT:
-        return _event_problem(request)
+        return _event_problem(request, journal_bytes)
     try:
         if is_group(request.conversation):
             group_in(request.conversation)
@@ -300,25 +312,40 @@ def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
             return Forbidden("the sender is not in the conversation")
     except InvalidName as e:
         return BadRequest(str(e))
-    # A character has at most 4 bytes: most content need not be encoded to know.
     content = request.content
     if request.kind < 0 or "\0" in content:
         return BadRequest("kind is negative, or content has the character U+0000")
-    if len(content) * 4 > content_bytes:
-        n_bytes = len(content.encode())
-        if n_bytes > content_bytes:
-            return TooLarge(
-                f"content has {n_bytes} bytes, the limit is {content_bytes}"
-            )
+    if content.isascii() and len(content) <= content_bytes:
+        return None
+    return _size_problem(content, content_bytes)
+
+
+def _size_problem(content: str, limit: int) -> WsmsgError | None:
+    n_bytes = _utf8_bytes(content)
+    if n_bytes is None:
+        return BadRequest("content is not valid Unicode")
+    if n_bytes > limit:
+        return TooLarge(f"content has {n_bytes} bytes, the limit is {limit}")
     return None
 
 
-def _event_problem(request: SendRequest) -> WsmsgError | None:
+def _utf8_bytes(text: str) -> int | None:
+    """
+    Return the number of bytes in UTF-8, or L{None} if the text has surrogates.
+    """
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None
+
+
+def _event_problem(request: SendRequest, journal_bytes: int) -> WsmsgError | None:
     kind = EVENT_KINDS.get(request.kind)
     if kind is None:
         return BadRequest(f"messages of kind {request.kind} cannot be sent")
     if kind.content_bytes:
-        problem = validate(request._replace(kind=0), kind.content_bytes)
+        text = request._replace(kind=0)
+        problem = validate(text, kind.content_bytes, journal_bytes)
         if problem is not None:
             return problem
     try:
@@ -327,4 +354,4 @@ def _event_problem(request: SendRequest) -> WsmsgError | None:
         return BadRequest(str(e))
     except WsmsgError as e:
         return e
-    return None
+    return _size_problem(request.content, journal_bytes)

@@ -79,6 +79,9 @@ class IJournal(Interface):
         "The seconds that appends should be apart; 0: their cost depends on the number "
         "of records alone."
     )
+    content_bytes: int = Attribute(
+        "The longest content of a message whose record fits, in bytes of UTF-8."
+    )
 
     def start() -> None:
         """

@@ -4,16 +4,19 @@ The decisions of the Kafka journal, without a broker.
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.events.group_change import GroupChange, encode_change
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import (
     KafkaPlace,
     connection,
     consumer,
     producer,
+    record_bytes,
 )
 from wsmsg.message.journal.kafka.dead_letters import (
     DeadLetterLine,
@@ -30,6 +33,8 @@ from wsmsg.message.journal.kafka.errors import (
 )
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
+from wsmsg.message.journal.record import encode
+from wsmsg.model import Message
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import Address
 
@@ -266,6 +271,34 @@ class TopicTests(SynchronousTestCase):
         )
         self.assertIn("may not WRITE topic t", self.problem(FoundTopics(4, {"READ"})))
         self.assertIn("999 bytes", self.problem(FoundTopics(4, None, 999)))
+
+
+class RecordSizeTests(SynchronousTestCase):
+    """
+    Which records fit.
+    """
+
+    def test_largest_change(self) -> None:
+        """
+        The largest change of a group fits whatever the longest content is, so it is not
+        refused, nor is what is appended with it.
+        """
+        users = tuple(range(2**63 - 1000, 2**63))
+        change = encode_change(GroupChange(True, "\U0001f600" * 64, True, users))
+        self.assertLess(len(change.encode()), record_bytes(1000) - 512)
+
+    def test_longest_message(self) -> None:
+        """
+        A message with the longest content and the longest names fits.
+        """
+        kafka = attrs.evolve(place(), record_bytes=record_bytes(65536))
+        most = 2**63 - 1
+        content = "x" * kafka.content_bytes
+        longest = Message(
+            f"u:{most - 1}:{most}", most, "c" * 64, most, content, 2**31 - 1, most
+        )
+        self.assertLessEqual(len(encode(longest)), kafka.record_bytes)
+        self.assertGreaterEqual(kafka.content_bytes, 65536)
 
 
 class LettersTests(SynchronousTestCase):

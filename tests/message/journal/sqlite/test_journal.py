@@ -8,6 +8,8 @@ import os
 import sqlite3
 from contextlib import closing
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from tests.contracts import make_journal_tests
 from tests.doubles import up
 from tests.message.journal.journal_contract import messages, read_all, sent
@@ -20,6 +22,7 @@ from tests.message.sqlite_paths import (
 from wsmsg.dependency.state import State
 from wsmsg.errors import BadRequest, Unavailable
 from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.sqlite.file import rows_of
 
 
 class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[misc]
@@ -63,6 +66,23 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
                 read += await journal.read(3)
         read += await read_all(journal, 60 - len(read), 7)
         self.assertEqual(messages(read), [sent(i) for i in range(60)])
+
+
+class RowsTests(SynchronousTestCase):
+    """
+    Rows of the file.
+    """
+
+    def test_rows(self) -> None:
+        """
+        Long records that are appended together go into several rows, as one row with
+        all of them would be refused with every message in it.
+        """
+        values = [b"a" * 60, b"b" * 60, b"c" * 10, b"d" * 300, b"e", b"f"]
+        rows = list(rows_of(values, most=2, most_bytes=100))
+        self.assertEqual([len(row) for row in rows], [1, 2, 1, 2])
+        self.assertEqual([value for row in rows for value in row], values)
+        self.assertEqual(list(rows_of([])), [])
 
 
 class AppendTests(JournalOnHand):

@@ -71,6 +71,7 @@ class KafkaJournal:
     ) -> None:
         self.dependency = dependency
         self.spacing_s = place.settings.linger_ms / 1000
+        self.content_bytes = place.content_bytes
         self._place = place
         self._reactor = reactor
         self._worker = Worker("wsmsg-kafka", reactor)

@@ -9,7 +9,7 @@ the last batch: by the latter, an append commits the position at no cost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import time
 
 import attrs
@@ -24,6 +24,9 @@ PARTITION = 0
 
 #: The most records in a row: a reader that lags reads row by row.
 _ROW = 1024
+
+#: The most bytes of a row with several records: SQLite refuses a value of 1 GB.
+_ROW_BYTES = 128 * 2**20
 
 _FIRST = """
     CREATE TABLE batches (
@@ -95,12 +98,11 @@ class JournalFile:
         @return: the offset of the first record.
         """
         first = self._end
-        if len(values) <= _ROW:
+        if len(values) <= _ROW and sum(map(len, values)) <= _ROW_BYTES:
             self._append(first, values, settled)
         else:
             with self._file.transaction():
-                for i in range(0, len(values), _ROW):
-                    self._append(first + i, values[i : i + _ROW], settled)
+                self._append_rows(first, values, settled)
         self._end = first + len(values)
         return first
 
@@ -179,18 +181,37 @@ class JournalFile:
                     f"SELECT number, value {found} ORDER BY number", (wanted,)
                 )
             )
-            for i in range(0, len(rows), _ROW):
-                values = [value for _, value in rows[i : i + _ROW]]
-                self._append(self._end + i, values, settled)
+            self._append_rows(self._end, [value for _, value in rows], settled)
             self._file.run(f"DELETE {found}", (wanted,))
         self._end += len(rows)
         return [number for number, _ in rows], self._end
+
+    def _append_rows(self, first: int, values: Sequence[bytes], settled: int) -> None:
+        for row in rows_of(values):
+            self._append(first, row, settled)
+            first += len(row)
 
     def _append(self, first: int, values: Sequence[bytes], settled: int) -> None:
         self._file.run(
             "INSERT INTO batches (first, count, settled, records) VALUES (?, ?, ?, ?)",
             (first, len(values), settled, _join(values)),
         )
+
+
+def rows_of(
+    values: Sequence[bytes], most: int = _ROW, most_bytes: int = _ROW_BYTES
+) -> Iterator[Sequence[bytes]]:
+    """
+    Divide records into rows, each with one record or within the limits.
+    """
+    start = n_bytes = 0
+    for at, value in enumerate(values):
+        if at > start and (at - start >= most or n_bytes + len(value) > most_bytes):
+            yield values[start:at]
+            start, n_bytes = at, 0
+        n_bytes += len(value)
+    if start < len(values):
+        yield values[start:]
 
 
 def _join(values: Sequence[bytes]) -> bytes:

@@ -30,6 +30,8 @@ from wsmsg.message.journal.sqlite.tail import Tail
 from wsmsg.model import Message
 
 _SETTLE_S = 0.2
+#: Far below the longest value of SQLite, and above every setting.
+_CONTENT_BYTES = 64 * 2**20
 
 _Append = tuple[Sequence[Message], list[bytes], "Deferred[None]"]
 
@@ -60,6 +62,7 @@ class SqliteJournal:
     ) -> None:
         self.dependency = dependency
         self.spacing_s = 0.0
+        self.content_bytes = _CONTENT_BYTES
         self._file = JournalFile(path)
         self._clock = reactor
         self._worker = worker or Worker("wsmsg-journal", reactor)

@@ -4,6 +4,7 @@ Tests of L{wsmsg.message.ingress.ingress}.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 
 from twisted.internet.task import Clock
@@ -32,7 +33,9 @@ class IngressTests(SynchronousTestCase):
         self.answers: dict[int, int | str] = {}
         self.ingress = self.make()
 
-    def make(self, limit: int = 100) -> Ingress:
+    def make(
+        self, limit: int = 100, content_bytes: int = 100, remembered: int = 1000
+    ) -> Ingress:
         return Ingress(
             Appends(self.journal, self.store, Clock()),
             self.store,
@@ -40,7 +43,8 @@ class IngressTests(SynchronousTestCase):
             self.now_ms,
             rules=rules_by(self.store, self.now_ms),
             limit=limit,
-            content_bytes=100,
+            content_bytes=content_bytes,
+            remembered=remembered,
         )
 
     def now_ms(self) -> int:
@@ -135,6 +139,54 @@ class IngressTests(SynchronousTestCase):
         self.send(2, content="other")
         self.durable()
         self.assertEqual(self.answers, {1: 5, 2: "conflict"})
+
+    def test_conflict_is_remembered(self) -> None:
+        """
+        A client id that was used for another message costs one record: further sends
+        with it, and repeats of the first message, are answered from memory.
+        """
+        stored = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 3)
+        self.store.messages[stored.identity] = stored
+        for ref in range(600):
+            self.send(ref, content=f"other {ref}")
+            self.durable()
+        self.send(600)
+        self.assertEqual({self.answers.pop(ref) for ref in range(600)}, {"conflict"})
+        self.assertEqual(self.answers, {600: 5})
+        self.assertEqual(len(self.appended()), 1)
+
+    def test_repeat_of_a_stored_one_is_remembered(self) -> None:
+        """
+        A message that was stored long ago and is sent again and again costs one record.
+        """
+        stored = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 3)
+        self.store.messages[stored.identity] = stored
+        for ref in range(5):
+            self.send(ref)
+            self.durable()
+        self.assertEqual(self.answers, dict.fromkeys(range(5), 5))
+        self.assertEqual(len(self.appended()), 1)
+
+    def test_memory(self) -> None:
+        """
+        Accepted messages are remembered without their contents: a digest tells a repeat
+        from a conflict.
+        """
+        self.ingress = self.make(content_bytes=20_000, remembered=50)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for ref in range(100):
+            self.send(ref, f"c{ref}", f"{ref:016000}")
+            self.durable()
+            self.journal.appends.clear()
+        n_bytes, _ = tracemalloc.get_traced_memory()
+        self.assertLess(n_bytes, 200_000)
+        self.send(100, "c99", f"{99:016000}")
+        self.send(101, "c99", f"{98:016000}")
+        self.assertEqual(self.answers[100], self.answers[99])
+        self.assertEqual(self.answers[101], "conflict")
+        self.send(102, "c49", "forgotten")
+        self.assertEqual(self.ingress.in_flight, 1)
 
     def test_journal_fails(self) -> None:
         """
@@ -265,8 +317,8 @@ class IngressTests(SynchronousTestCase):
 
     def test_shared_refusal(self) -> None:
         """
-        What the journal refuses for good after all is refused as unavailable to all who
-        share the append; repeated, only the bad one is refused for good.
+        If the journal refuses gathered sends for good after all, each is refused as
+        unavailable; when they are repeated, only the bad one is refused for good.
         """
         self.ingress.accept(
             [SendRequest(i, i + 1, f"c{i}", f"u:{i + 1}:9", "hi", 0) for i in range(3)],

@@ -4,9 +4,10 @@ Ingress: from a send request to a durable record, the only way into the journal.
 A record is appended and its identity is looked up in the store at the same time
 (L{wsmsg.message.ingress.appends}), and a request is answered when both are done.  So
 Ingress recognises a repeated request, and refuses a client id that was used for another
-message, without another round trip.  It remembers the accepted messages that may not be
-stored yet.  A repeat that another Message accepted a
-moment ago passes both checks; the unique identity in the store catches it
+message, without another round trip.  It remembers, without their contents, the accepted
+messages that may not be stored yet, and those that it found in the store: a further
+repeat or conflict costs no record.  A repeat that another Message accepted a moment ago
+passes both checks; the unique identity in the store catches it
 (L{wsmsg.message.delivery.numbering}).
 
 Sends to groups and events are judged first, and I{held} meanwhile
@@ -15,6 +16,7 @@ Sends to groups and events are judged first, and I{held} meanwhile
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
@@ -44,10 +46,14 @@ from wsmsg.message.ingress.interface import (
     SendRequest,
 )
 from wsmsg.message.ingress.judging import Judged, Judging
+from wsmsg.message.ingress.remembered import (
+    RememberedMessage,
+    RememberedMessages,
+    summary_of,
+)
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
-    RECALLED,
     TEXT,
     InvalidName,
     Message,
@@ -97,8 +103,7 @@ class Ingress:
         self._now_ms = now_ms
         self.limit = limit
         self.content_bytes = content_bytes
-        self._remembered = remembered
-        self._recent: dict[MessageIdentity, Message] = {}
+        self._recent = RememberedMessages(remembered)
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle = IdleWaiters()
         self._judging = Judging(rules, store, appends.backlog, self)
@@ -150,9 +155,9 @@ class Ingress:
             self._append(fresh, reply)
         self._answer(at_once, reply)
 
-    def recently_accepted(self, identity: MessageIdentity) -> Message | None:
+    def recently_accepted(self, identity: MessageIdentity) -> RememberedMessage | None:
         """
-        Return the message of this identity, if it was accepted here a short while ago.
+        Return the message of this identity, if it is remembered here.
         """
         return self._recent.get(identity)
 
@@ -219,12 +224,12 @@ class Ingress:
             self._now_ms(),
         )
 
-    def repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
+    def repeat(
+        self, request: SendRequest, known: RememberedMessage
+    ) -> int | WsmsgError:
         self.repeats += 1
-        if request.content == known.content and (request.kind or TEXT) == known.kind:
+        if known.is_repeated_by(request):
             return known.time_ms
-        if known.kind == RECALLED and request.kind < FIRST_EVENT:
-            return known.time_ms  # the message was recalled, its content is gone
         return Conflict("this client_id was used for another message")
 
     # -- appending
@@ -258,27 +263,24 @@ class Ingress:
             repeated += self._appending.pop(identity)
             known = appended.stored.get(identity)
             if known is not None and known.message_id != message.message_id:
-                answers.append((request, self.repeat(request, known)))
+                # Its next repeat, or conflict, costs no record.
+                self._recent.add(identity, known, found=True)
+                answers.append((request, self.repeat(request, summary_of(known))))
             elif known is None and appended.problem is not None:
                 answers.append(
                     (request, self.refuse_for_now(request, appended.problem))
                 )
             else:
-                self._recent[identity] = message
+                self._recent.add(identity, message)
                 if message.kind in EVENT_KINDS:
                     self.rules.accepted(message)
                 answers.append((request, message.time_ms))
-        self._trim()
+        self._recent.trim()
         self._answer(answers, reply)
         for request, its_reply in repeated:  # answered by the result of the first
             self.accept([request], its_reply)
         if self._idle.waiters and not self.in_flight:
             self._idle.fire()
-
-    def _trim(self) -> None:
-        recent = self._recent
-        while len(recent) > self._remembered:
-            del recent[next(iter(recent))]
 
     def _answer(self, answers: Sequence[Answer], reply: Reply) -> None:
         if not answers:
@@ -290,7 +292,7 @@ class Ingress:
 
 
 def validate(
-    request: SendRequest, content_bytes: int, journal_bytes: int
+    request: SendRequest, content_bytes: int, journal_bytes: int = sys.maxsize
 ) -> WsmsgError | None:
     """
     Return what is wrong with a request in itself, if anything.  Membership of groups

@@ -275,7 +275,7 @@ class TopicTests(SynchronousTestCase):
 
 class RecordSizeTests(SynchronousTestCase):
     """
-    Which records fit.
+    The limits of a record.
     """
 
     def test_largest_change(self) -> None:

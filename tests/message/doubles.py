@@ -87,7 +87,12 @@ class ManualJournal:
         self.forget = forget
 
     def counts(self) -> Mapping[str, int]:
-        return {"lag": 0, "in_flight": len(self.appends), "partitions": 1}
+        return {
+            "lag": 0,
+            "in_flight": len(self.appends),
+            "partitions": 1,
+            "dead_letters_dropped": 0,
+        }
 
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]

@@ -18,12 +18,6 @@ from wsmsg.message.journal.kafka.config import (
     producer,
     record_bytes,
 )
-from wsmsg.message.journal.kafka.dead_letters import (
-    DeadLetterLine,
-    dead_letter,
-    dead_letter_record,
-    live_offsets,
-)
 from wsmsg.message.journal.kafka.errors import (
     Causes,
     Meaning,
@@ -299,49 +293,3 @@ class RecordSizeTests(SynchronousTestCase):
         )
         self.assertLessEqual(len(encode(longest)), kafka.record_bytes)
         self.assertGreaterEqual(kafka.content_bytes, 65536)
-
-
-class LettersTests(SynchronousTestCase):
-    """
-    The dead letters in their topic.
-    """
-
-    def test_there_and_back(self) -> None:
-        """
-        A letter has the place of its record and the reason.
-        """
-        entry = JournalEntry(3, 7, None, b"\xff", "why")
-        written = dead_letter_record("t", entry, "why \ud800")
-        assert isinstance(written.value, bytes)
-        headers = [(n, v) for n, v in written.headers or [] if isinstance(v, bytes)]
-        letter = dead_letter(41, written.value, headers, 5)
-        self.assertEqual(
-            (letter.number, letter.partition, letter.offset, letter.value),
-            (42, 3, 7, b"\xff"),
-        )
-        self.assertEqual((letter.reason, letter.time_ms), ("why ?", 5))
-        self.assertEqual(written.key, b"t/3/7")
-
-    def test_strange_headers(self) -> None:
-        """
-        A letter that another program wrote is listed all the same.
-        """
-        letter = dead_letter(0, b"", [("partition", b"x"), ("reason", None)], -1)
-        self.assertEqual(
-            (letter.number, letter.partition, letter.reason, letter.time_ms),
-            (1, 0, "", 0),
-        )
-
-    def test_living(self) -> None:
-        """
-        A record that became a dead letter twice is one letter, and a letter that was
-        removed is none.
-        """
-        lines = [
-            DeadLetterLine(0, b"a", True),
-            DeadLetterLine(1, b"b", True),
-            DeadLetterLine(2, b"a", True),
-            DeadLetterLine(3, b"b", False),
-            DeadLetterLine(5, b"c", True),
-        ]
-        self.assertEqual(live_offsets(lines), [2, 5])

@@ -25,6 +25,8 @@ _IDENTITY = 512
 _EVENT = 32 * 1024
 _LINGER_MS = 1
 _BATCH_BYTES = 1_000_000
+#: The C{max.message.bytes} of a topic for which nothing else was said.
+_TOPIC_BYTES = 2**20
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +118,14 @@ def _security(settings: KafkaSettings) -> Config:
     return config
 
 
+def longest_record(place: KafkaPlace) -> int:
+    """
+    Return the length of the longest record that a producer writes: at least what a
+    topic takes by default, for dead letters of records that another program wrote.
+    """
+    return max(place.record_bytes + _BESIDE_CONTENT, _TOPIC_BYTES)
+
+
 def producer(place: KafkaPlace) -> Config:
     """
     Configure a producer: each record once and in order, durable on all replicas in
@@ -131,7 +141,7 @@ def producer(place: KafkaPlace) -> Config:
         "linger.ms": _LINGER_MS,
         # The default of Java's clients: other writers choose the same partition.
         "partitioner": "murmur2_random",
-        "message.max.bytes": place.record_bytes + _BESIDE_CONTENT,
+        "message.max.bytes": longest_record(place),
         # The topic takes a record of this length: so it takes a batch of several.
         "batch.size": min(place.record_bytes, _BATCH_BYTES),
         # KafkaProducer counts the records in flight, and refuses before the library.

@@ -24,6 +24,7 @@ from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
+from wsmsg.message.journal.letters import DroppedLetters
 from wsmsg.message.journal.record import encode
 from wsmsg.message.journal.sqlite.file import PARTITION, JournalExtent, JournalFile
 from wsmsg.message.journal.sqlite.tail import Tail
@@ -78,6 +79,7 @@ class SqliteJournal:
         self._settled = 0
         self._written = 0
         self._settling: IDelayedCall | None = None
+        self._dropped = DroppedLetters()
         dependency.on_change(self._changed)
 
     def start(self) -> None:
@@ -129,12 +131,15 @@ class SqliteJournal:
             "lag": max(self._end - self._settled, 0),
             "in_flight": sum(len(values) for _, values, _ in self._queue),
             "partitions": 1,
+            "dead_letters_dropped": self._dropped.total,
         }
 
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
-        return self._kept.run(self._worker, self._file.dead_letter, letters)
+        return self._kept.run(
+            self._worker, self._file.dead_letter, letters
+        ).addCallback(self._dropped.add)
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
         return self._kept.run(self._worker, self._file.dead_letters, after, limit)

@@ -40,6 +40,7 @@ class ManualJournal:
         self.dependency = Dependency("journal", Clock())
         self.dependency.succeeded()
         self.spacing_s = 0.0
+        self.content_bytes = 2**20
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
         self.reads: list[Deferred[list[JournalEntry]]] = []
         self.commits: list[Mapping[int, int]] = []
@@ -86,7 +87,12 @@ class ManualJournal:
         self.forget = forget
 
     def counts(self) -> Mapping[str, int]:
-        return {"lag": 0, "in_flight": len(self.appends), "partitions": 1}
+        return {
+            "lag": 0,
+            "in_flight": len(self.appends),
+            "partitions": 1,
+            "dead_letters_dropped": 0,
+        }
 
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]

@@ -94,6 +94,8 @@ def show(number: int, message_admin: str, as_json: bool) -> None:
         click.echo(f"{name:10} {letter[name]}")
     click.echo(f"{'time':10} {_when(letter)}")
     click.echo(f"{'reason':10} {harmless(letter['reason'])}")
+    if letter["cut"]:
+        click.echo("The record was too long to be kept; its first bytes are:")
     for line in _dump(base64.b64decode(letter["value_base64"])):
         click.echo(line)
 
@@ -110,7 +112,7 @@ def replay(
     Append dead letters to the journal again.
 
     Message then processes them as if they had just been accepted. The exit status is 0
-    only if each of them existed.
+    only if each of them existed, with all of its record.
     """
     if everything == bool(numbers):
         raise click.UsageError("name numbers, or use --all")
@@ -129,7 +131,8 @@ def replay(
     else:
         click.echo(f"replayed {len(replayed)}")
     if missing:
-        fail("there is no dead letter " + ", ".join(map(str, missing)))
+        numbers_left = ", ".join(map(str, missing))
+        fail(f"not replayed, as they do not exist or were cut short: {numbers_left}")
 
 
 def _letters(admin: str, after: int, limit: int | None) -> Iterator[dict[str, Any]]:

@@ -229,6 +229,11 @@ class MessageNode:
             "Records written to the dead letters",
             lambda: reading.dead_letters,
         )
+        yield (
+            "dead_letters_dropped",
+            "Dead letters removed for newer ones of their kind",
+            partial(self._journal_count, "dead_letters_dropped"),
+        )
         yield "pushed", "Messages pushed", lambda: links.pushed
         yield "links_cut", "Links cut because they were too slow", lambda: links.cut
         yield (

@@ -18,6 +18,7 @@ from twisted.web.test.requesthelper import DummyRequest
 from tests.message.doubles import ManualJournal
 from wsmsg.http.routes import Api
 from wsmsg.message.http.dead_letters import DeadLetterCalls
+from wsmsg.message.journal.interface import DeadLetter
 
 
 class ReplayingJournal(ManualJournal):
@@ -25,9 +26,13 @@ class ReplayingJournal(ManualJournal):
     A journal that records what is replayed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listed: list[DeadLetter]) -> None:
         super().__init__()
+        self.listed = listed
         self.replayed: list[Sequence[int]] = []
+
+    def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
+        return succeed(self.listed)
 
     def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         self.replayed.append(numbers)
@@ -39,13 +44,16 @@ class DeadLettersTests(SynchronousTestCase):
     L{DeadLetterCalls}.
     """
 
+    def setUp(self) -> None:
+        self.listed: list[DeadLetter] = []
+
     def ask(self, *path: bytes, **fields: Any) -> tuple[int, Any]:
         """
         Make a request.
 
         @return: the status and the document of the answer.
         """
-        self.journal = ReplayingJournal()
+        self.journal = ReplayingJournal(self.listed)
         request: Any = DummyRequest([b"dead-letters", *path])
         request.args = {n.encode(): [v] for n, v in fields.get("args", {}).items()}
         request.content = BytesIO(fields.get("body", b""))
@@ -60,6 +68,19 @@ class DeadLettersTests(SynchronousTestCase):
         """
         status, document = self.ask(b"replay", body=b'{"numbers": [3, 4]}')
         self.assertEqual((status, document), (200, {"replayed": [3, 4]}))
+
+    def test_cut_short(self) -> None:
+        """
+        A letter that was cut short is listed with the size of its record, and as cut.
+        """
+        letters = [
+            DeadLetter(1, 0, 5, "why", b"xy", 9),
+            DeadLetter(2, 0, 6, "why", b"xy", 9, 70_000),
+        ]
+        self.listed = letters
+        _, document = self.ask()
+        found = [(x["size"], x["cut"]) for x in document["dead_letters"]]
+        self.assertEqual(found, [(2, False), (70_000, True)])
 
     def test_arguments(self) -> None:
         """

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.delivery.test_reader import message
 from tests.message.doubles import ManualJournal, MemoryStore
-from wsmsg.errors import Unavailable
+from wsmsg.errors import TooLarge, Unavailable
 from wsmsg.message.ingress.appends import Appended, Appends
 
 
@@ -61,6 +61,29 @@ class AppendsTests(SynchronousTestCase):
         self.journal.appends[1][1].errback(problem)
         self.assertIs(self.result(second).problem, problem)
         self.assertIs(self.result(third).problem, problem)
+
+    def test_shared_refusal(self) -> None:
+        """
+        A refusal for good of gathered messages is a temporary one for each of them, and
+        for a while those that are gathered are appended one by one.
+        """
+        self.appends.add([message(0)])
+        second, third = (self.appends.add([message(n)]) for n in (1, 2))
+        self.clock.advance(0.01)
+        self.journal.appends[1][1].errback(TooLarge("too long"))
+        for added in (second, third):
+            problem = self.result(added).problem
+            assert problem is not None
+            self.assertTrue(problem.retry)
+        self.assertTrue(self.appends.apart)
+        second, third = (self.appends.add([message(n)]) for n in (1, 2))
+        self.clock.advance(0.01)
+        self.assertEqual(self.appended()[2:], [["c1"], ["c2"]])
+        refusal = TooLarge("too long")
+        self.journal.appends[2][1].errback(refusal)
+        self.assertIs(self.result(second).problem, refusal)
+        self.clock.advance(10)
+        self.assertFalse(self.appends.apart)
 
     def test_found(self) -> None:
         """

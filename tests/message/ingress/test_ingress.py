@@ -4,18 +4,20 @@ Tests of L{wsmsg.message.ingress.ingress}.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
-from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.errors import TooLarge, Unavailable, WsmsgError
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import Answer, SendRequest
-from wsmsg.model import Message
+from wsmsg.model import Message, group_conversation, group_of
 
 
 class IngressTests(SynchronousTestCase):
@@ -31,7 +33,9 @@ class IngressTests(SynchronousTestCase):
         self.answers: dict[int, int | str] = {}
         self.ingress = self.make()
 
-    def make(self, limit: int = 100) -> Ingress:
+    def make(
+        self, limit: int = 100, content_bytes: int = 100, remembered: int = 1000
+    ) -> Ingress:
         return Ingress(
             Appends(self.journal, self.store, Clock()),
             self.store,
@@ -39,7 +43,8 @@ class IngressTests(SynchronousTestCase):
             self.now_ms,
             rules=rules_by(self.store, self.now_ms),
             limit=limit,
-            content_bytes=100,
+            content_bytes=content_bytes,
+            remembered=remembered,
         )
 
     def now_ms(self) -> int:
@@ -135,6 +140,54 @@ class IngressTests(SynchronousTestCase):
         self.durable()
         self.assertEqual(self.answers, {1: 5, 2: "conflict"})
 
+    def test_conflict_is_remembered(self) -> None:
+        """
+        A client id that was used for another message costs one record: further sends
+        with it, and repeats of the first message, are answered from memory.
+        """
+        stored = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 3)
+        self.store.messages[stored.identity] = stored
+        for ref in range(600):
+            self.send(ref, content=f"other {ref}")
+            self.durable()
+        self.send(600)
+        self.assertEqual({self.answers.pop(ref) for ref in range(600)}, {"conflict"})
+        self.assertEqual(self.answers, {600: 5})
+        self.assertEqual(len(self.appended()), 1)
+
+    def test_repeat_of_a_stored_one_is_remembered(self) -> None:
+        """
+        A message that was stored long ago and is sent again and again costs one record.
+        """
+        stored = Message("u:1:2", 1, "c", 7, "hi", 1, 5, 3)
+        self.store.messages[stored.identity] = stored
+        for ref in range(5):
+            self.send(ref)
+            self.durable()
+        self.assertEqual(self.answers, dict.fromkeys(range(5), 5))
+        self.assertEqual(len(self.appended()), 1)
+
+    def test_memory(self) -> None:
+        """
+        Accepted messages are remembered without their contents: a digest tells a repeat
+        from a conflict.
+        """
+        self.ingress = self.make(content_bytes=20_000, remembered=50)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for ref in range(100):
+            self.send(ref, f"c{ref}", f"{ref:016000}")
+            self.durable()
+            self.journal.appends.clear()
+        n_bytes, _ = tracemalloc.get_traced_memory()
+        self.assertLess(n_bytes, 200_000)
+        self.send(100, "c99", f"{99:016000}")
+        self.send(101, "c99", f"{98:016000}")
+        self.assertEqual(self.answers[100], self.answers[99])
+        self.assertEqual(self.answers[101], "conflict")
+        self.send(102, "c49", "forgotten")
+        self.assertEqual(self.ingress.in_flight, 1)
+
     def test_journal_fails(self) -> None:
         """
         A send whose record may not be durable is refused, and may be repeated.
@@ -219,6 +272,73 @@ class IngressTests(SynchronousTestCase):
             },
         )
         self.assertEqual(len(self.appended()), 1)
+
+    def test_longer_than_the_journal_takes(self) -> None:
+        """
+        A send whose record the journal cannot take is refused alone: what is sent with
+        it is accepted.
+        """
+        self.journal.content_bytes = 50
+        self.ingress.accept(
+            [
+                SendRequest(1, 1, "a", "u:1:2", "short", 1),
+                SendRequest(2, 1, "b", "u:1:2", "x" * 51, 1),
+                SendRequest(3, 3, "c", "u:3:4", "y" * 50, 1),
+                SendRequest(5, 3, "e", "u:3:4", "\ud800", 1),
+                SendRequest(6, 3, "\ud800", "u:3:4", "x", 1),
+            ],
+            self.reply,
+        )
+        self.durable()
+        self.assertEqual([m.client_id for m in self.appended()], ["a", "c"])
+        refused = {ref: a for ref, a in self.answers.items() if ref in (2, 5, 6)}
+        self.assertEqual(refused, {2: "too_large", 5: "bad_request", 6: "bad_request"})
+
+    def test_long_event(self) -> None:
+        """
+        A change of a group that the journal cannot take is refused alone.
+        """
+        self.journal.content_bytes = 50
+        change = GroupChange(True, "crew", False, tuple(range(1, 30)))
+        create = SendRequest(
+            1,
+            1,
+            "g",
+            group_conversation(group_of(1, "g")),
+            encode_change(change),
+            GROUP,
+        )
+        self.ingress.accept(
+            [create, SendRequest(2, 1, "a", "u:1:2", "short", 1)], self.reply
+        )
+        self.durable()
+        self.assertEqual([m.client_id for m in self.appended()], ["a"])
+        self.assertEqual(self.answers[1], "too_large")
+
+    def test_shared_refusal(self) -> None:
+        """
+        If the journal refuses gathered sends for good after all, each is refused as
+        unavailable; when they are repeated, only the bad one is refused for good.
+        """
+        self.ingress.accept(
+            [SendRequest(i, i + 1, f"c{i}", f"u:{i + 1}:9", "hi", 0) for i in range(3)],
+            self.reply,
+        )
+        self.journal.appends.pop()[1].errback(TooLarge("a record is too long"))
+        self.assertEqual(self.answers, dict.fromkeys(range(3), "unavailable"))
+        self.answers.clear()
+        self.now += 1000
+        self.ingress.accept(
+            [SendRequest(i, i + 1, f"c{i}", f"u:{i + 1}:9", "hi", 0) for i in range(3)],
+            self.reply,
+        )
+        self.assertEqual(len(self.journal.appends), 3)
+        self.journal.appends[1][1].errback(TooLarge("a record is too long"))
+        self.durable()
+        self.assertEqual(self.answers[1], "too_large")
+        self.assertIsInstance(self.answers[0], int)
+        self.assertIsInstance(self.answers[2], int)
+        self.assertEqual(self.ingress.in_flight, 0)
 
     def test_idle(self) -> None:
         """

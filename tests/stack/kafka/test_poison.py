@@ -16,7 +16,7 @@ from tests.integration.installation import Installation
 from tests.stack.cluster import Cluster
 from tests.stack.servers import kafka_address, needs
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.message.journal.kafka.dead_letters import dead_letter_record
+from wsmsg.message.journal.kafka.letter_records import dead_letter_record
 from wsmsg.message.journal.record import encode
 from wsmsg.model import Message, conversation_of
 from wsmsg.rpc.record_pb2 import Record

@@ -24,7 +24,11 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.events import EVENT_KINDS, member_change
-from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.interface import (
+    CONFLICT_REASON,
+    REFUSED_REASON,
+    JournalEntry,
+)
 from wsmsg.message.links.interface import (
     GroupRecipients,
     MemberCache,
@@ -213,7 +217,7 @@ class Numbering:
             if outcome is Outcome.TAKEN:
                 self.members.forget([identity.conversation])
             if outcome is Outcome.REFUSED:
-                run.dead_letters.append((entry, "the store refuses this message"))
+                run.dead_letters.append((entry, REFUSED_REASON))
                 continue
             repeated = repeated or outcome is Outcome.REPEATED
             run.remaining[identity] = (entry, original)
@@ -263,8 +267,7 @@ class Numbering:
                 sender=message.sender,
                 conversation=message.conversation,
             )
-            reason = "conflict: the sender used this client id for another message"
-            run.dead_letters.append((entry, reason))
+            run.dead_letters.append((entry, CONFLICT_REASON))
 
 
 def _by_seq(message: Message) -> tuple[str, int]:

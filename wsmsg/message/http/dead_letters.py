@@ -78,7 +78,8 @@ def _document(letter: DeadLetter) -> dict[str, object]:
         "offset": letter.offset,
         "reason": letter.reason,
         "time_ms": letter.time_ms,
-        "size": len(letter.value),
+        "size": letter.size,
+        "cut": letter.is_cut,
         "value_base64": base64.b64encode(letter.value).decode(),
     }
 

@@ -13,5 +13,6 @@ Ingress: from a send request to a durable record in the journal.
     appends      appends records and looks up their identities, in batches
     group_rules  judges sends to groups and events by what the store knows
     backlog      whether records of an earlier run may not be stored yet
+    remembered   accepted messages, remembered without their contents
     submit       submission of one message for a caller that waits until it is stored
 """

@@ -6,6 +6,10 @@ the journal is reached over a network, each such step costs the same for one mes
 for many.  So two steps begin at least C{spacing_s} of the journal apart: the first
 message is appended at once, and those that arrive within that time are appended
 together.
+
+If the journal refuses gathered messages for good, the fault of one of them is shared by
+the others.  All are refused as unavailable then, and for a while each message is
+appended alone: when they are repeated, only the bad one is refused for good.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from wsmsg.message.store.interface import IMessages
 from wsmsg.model import Message, MessageIdentity
 
 _RETRY_AFTER_MS = 500
+#: Time for which messages are appended one by one after a shared fault of some of them.
+_APART_S = 10.0
 
 
 @attrs.frozen
@@ -57,8 +63,27 @@ class Appends:
         self._clock = clock
         self._spacing_s: float = journal.spacing_s
         self._next_s = 0.0
+        self._apart_until_s: float | None = None
         self._due: IDelayedCall | None = None
         self._gathered: list[tuple[Sequence[Message], Deferred[Appended]]] = []
+
+    @property
+    def content_bytes(self) -> int:
+        """
+        The longest content that the journal takes, in bytes.
+        """
+        return self._journal.content_bytes
+
+    @property
+    def apart(self) -> bool:
+        """
+        Each message is to be added, and is appended, alone.
+        """
+        if self._apart_until_s is None:
+            return False
+        if self._clock.seconds() >= self._apart_until_s:
+            self._apart_until_s = None
+        return self._apart_until_s is not None
 
     def add(self, messages: Sequence[Message]) -> Deferred[Appended]:
         """
@@ -79,13 +104,22 @@ class Appends:
         self._due = None
         self._next_s = self._clock.seconds() + self._spacing_s
         gathered, self._gathered = self._gathered, []
+        if self.apart:
+            for each in gathered:
+                self._step([each])
+        else:
+            self._step(gathered)
+
+    def _step(
+        self, gathered: Sequence[tuple[Sequence[Message], Deferred[Appended]]]
+    ) -> None:
         messages = [m for some, _ in gathered for m in some]
         durable = self._journal.append(messages)
         found: Deferred[dict[MessageIdentity, Message]] | None = None
         if self._store.dependency.up:
             found = self._store.find([m.identity for m in messages])
         finished = Deferred.fromCoroutine(
-            self._finish([done for _, done in gathered], durable, found)
+            self._finish(gathered, len(messages), durable, found)
         )
         finished.addErrback(
             lambda failure: self._log.failure(
@@ -95,7 +129,8 @@ class Appends:
 
     async def _finish(
         self,
-        waiting: Iterable[Deferred[Appended]],
+        waiting: Iterable[tuple[Sequence[Message], Deferred[Appended]]],
+        n: int,
         durable: Deferred[None],
         found: Deferred[dict[MessageIdentity, Message]] | None,
     ) -> None:
@@ -103,7 +138,7 @@ class Appends:
         try:
             await durable
         except WsmsgError as e:
-            problem = e
+            problem = self._shared(e) if n > 1 else e
         except Exception:  # noqa: BLE001 - a guard
             self._log.failure("appending records")
             problem = Unavailable("the journal failed", _RETRY_AFTER_MS)
@@ -115,5 +150,21 @@ class Appends:
                 pass  # delivery finds repeats, and the dependency has logged the reason
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("looking up identities")
-        for done in waiting:
+        for _, done in waiting:
             done.callback(Appended(stored, problem))
+
+    def _shared(self, problem: WsmsgError) -> WsmsgError:
+        """
+        Return the problem of several messages that was found in one of them.
+        """
+        if problem.retry:
+            return problem
+        self._log.warn(
+            "the journal refused messages that were appended together; for {seconds} s"
+            " each is appended alone: {reason}",
+            seconds=_APART_S,
+            reason=problem.reason,
+        )
+        self._apart_until_s = self._clock.seconds() + _APART_S
+        why = "the journal refused a message that was appended with this one"
+        return Unavailable(why, _RETRY_AFTER_MS)

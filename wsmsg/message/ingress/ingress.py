@@ -4,9 +4,10 @@ Ingress: from a send request to a durable record, the only way into the journal.
 A record is appended and its identity is looked up in the store at the same time
 (L{wsmsg.message.ingress.appends}), and a request is answered when both are done.  So
 Ingress recognises a repeated request, and refuses a client id that was used for another
-message, without another round trip.  It remembers the accepted messages that may not be
-stored yet.  A repeat that another Message accepted a
-moment ago passes both checks; the unique identity in the store catches it
+message, without another round trip.  It remembers, without their contents, the accepted
+messages that may not be stored yet, and those that it found in the store: a further
+repeat or conflict costs no record.  A repeat that another Message accepted a moment ago
+passes both checks; the unique identity in the store catches it
 (L{wsmsg.message.delivery.numbering}).
 
 Sends to groups and events are judged first, and I{held} meanwhile
@@ -15,6 +16,7 @@ Sends to groups and events are judged first, and I{held} meanwhile
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
@@ -44,10 +46,14 @@ from wsmsg.message.ingress.interface import (
     SendRequest,
 )
 from wsmsg.message.ingress.judging import Judged, Judging
+from wsmsg.message.ingress.remembered import (
+    RememberedMessage,
+    RememberedMessages,
+    summary_of,
+)
 from wsmsg.message.store.interface import IMessages
 from wsmsg.model import (
     FIRST_EVENT,
-    RECALLED,
     TEXT,
     InvalidName,
     Message,
@@ -97,8 +103,7 @@ class Ingress:
         self._now_ms = now_ms
         self.limit = limit
         self.content_bytes = content_bytes
-        self._remembered = remembered
-        self._recent: dict[MessageIdentity, Message] = {}
+        self._recent = RememberedMessages(remembered)
         self._appending: dict[MessageIdentity, list[tuple[SendRequest, Reply]]] = {}
         self._idle = IdleWaiters()
         self._judging = Judging(rules, store, appends.backlog, self)
@@ -121,8 +126,11 @@ class Ingress:
     ) -> None:
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
+        journal_bytes = self._appends.content_bytes
+        content_bytes = min(self.content_bytes, journal_bytes)
         for request in requests:
-            error = validate(request, self.content_bytes) or self._fence(request)
+            error = validate(request, content_bytes, journal_bytes)
+            error = error or self._fence(request)
             if error is not None:
                 at_once.append((request, error))
                 continue
@@ -147,9 +155,9 @@ class Ingress:
             self._append(fresh, reply)
         self._answer(at_once, reply)
 
-    def recently_accepted(self, identity: MessageIdentity) -> Message | None:
+    def recently_accepted(self, identity: MessageIdentity) -> RememberedMessage | None:
         """
-        Return the message of this identity, if it was accepted here a short while ago.
+        Return the message of this identity, if it is remembered here.
         """
         return self._recent.get(identity)
 
@@ -216,12 +224,12 @@ class Ingress:
             self._now_ms(),
         )
 
-    def repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
+    def repeat(
+        self, request: SendRequest, known: RememberedMessage
+    ) -> int | WsmsgError:
         self.repeats += 1
-        if request.content == known.content and (request.kind or TEXT) == known.kind:
+        if known.is_repeated_by(request):
             return known.time_ms
-        if known.kind == RECALLED and request.kind < FIRST_EVENT:
-            return known.time_ms  # the message was recalled, its content is gone
         return Conflict("this client_id was used for another message")
 
     # -- appending
@@ -229,6 +237,10 @@ class Ingress:
     def _append(
         self, fresh: Mapping[MessageIdentity, tuple[SendRequest, Message]], reply: Reply
     ) -> None:
+        if len(fresh) > 1 and self._appends.apart:
+            for identity, one in fresh.items():
+                self._append({identity: one}, reply)
+            return
         self.in_flight += len(fresh)
         appended = self._appends.add([message for _, message in fresh.values()])
         appended.addCallback(self._finish, fresh, reply)
@@ -251,27 +263,24 @@ class Ingress:
             repeated += self._appending.pop(identity)
             known = appended.stored.get(identity)
             if known is not None and known.message_id != message.message_id:
-                answers.append((request, self.repeat(request, known)))
+                # Its next repeat, or conflict, costs no record.
+                self._recent.add(identity, known, found=True)
+                answers.append((request, self.repeat(request, summary_of(known))))
             elif known is None and appended.problem is not None:
                 answers.append(
                     (request, self.refuse_for_now(request, appended.problem))
                 )
             else:
-                self._recent[identity] = message
+                self._recent.add(identity, message)
                 if message.kind in EVENT_KINDS:
                     self.rules.accepted(message)
                 answers.append((request, message.time_ms))
-        self._trim()
+        self._recent.trim()
         self._answer(answers, reply)
         for request, its_reply in repeated:  # answered by the result of the first
             self.accept([request], its_reply)
         if self._idle.waiters and not self.in_flight:
             self._idle.fire()
-
-    def _trim(self) -> None:
-        recent = self._recent
-        while len(recent) > self._remembered:
-            del recent[next(iter(recent))]
 
     def _answer(self, answers: Sequence[Answer], reply: Reply) -> None:
         if not answers:
@@ -282,17 +291,22 @@ class Ingress:
         reply(answers)
 
 
-def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
+def validate(
+    request: SendRequest, content_bytes: int, journal_bytes: int = sys.maxsize
+) -> WsmsgError | None:
     """
     Return what is wrong with a request in itself, if anything.  Membership of groups
     is not checked here.
 
     @param content_bytes: the longest content, in bytes of UTF-8.
+    @param journal_bytes: the longest content that the journal takes.
     """
-    if not 1 <= len(request.client_id.encode()) <= 64:
-        return BadRequest("client_id must have 1 to 64 bytes")
+    client_id = request.client_id
+    n_bytes = len(client_id) if client_id.isascii() else _utf8_bytes(client_id)
+    if not n_bytes or n_bytes > 64:
+        return BadRequest("client_id must have 1 to 64 bytes of UTF-8")
     if request.kind >= FIRST_EVENT:
-        return _event_problem(request)
+        return _event_problem(request, journal_bytes)
     try:
         if is_group(request.conversation):
             group_in(request.conversation)
@@ -300,25 +314,40 @@ def validate(request: SendRequest, content_bytes: int) -> WsmsgError | None:
             return Forbidden("the sender is not in the conversation")
     except InvalidName as e:
         return BadRequest(str(e))
-    # A character has at most 4 bytes: most content need not be encoded to know.
     content = request.content
     if request.kind < 0 or "\0" in content:
         return BadRequest("kind is negative, or content has the character U+0000")
-    if len(content) * 4 > content_bytes:
-        n_bytes = len(content.encode())
-        if n_bytes > content_bytes:
-            return TooLarge(
-                f"content has {n_bytes} bytes, the limit is {content_bytes}"
-            )
+    if content.isascii() and len(content) <= content_bytes:
+        return None
+    return _size_problem(content, content_bytes)
+
+
+def _size_problem(content: str, limit: int) -> WsmsgError | None:
+    n_bytes = _utf8_bytes(content)
+    if n_bytes is None:
+        return BadRequest("content is not valid Unicode")
+    if n_bytes > limit:
+        return TooLarge(f"content has {n_bytes} bytes, the limit is {limit}")
     return None
 
 
-def _event_problem(request: SendRequest) -> WsmsgError | None:
+def _utf8_bytes(text: str) -> int | None:
+    """
+    Return the number of bytes in UTF-8, or L{None} if the text has surrogates.
+    """
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None
+
+
+def _event_problem(request: SendRequest, journal_bytes: int) -> WsmsgError | None:
     kind = EVENT_KINDS.get(request.kind)
     if kind is None:
         return BadRequest(f"messages of kind {request.kind} cannot be sent")
     if kind.content_bytes:
-        problem = validate(request._replace(kind=0), kind.content_bytes)
+        text = request._replace(kind=0)
+        problem = validate(text, kind.content_bytes, journal_bytes)
         if problem is not None:
             return problem
     try:
@@ -327,4 +356,4 @@ def _event_problem(request: SendRequest) -> WsmsgError | None:
         return BadRequest(str(e))
     except WsmsgError as e:
         return e
-    return None
+    return _size_problem(request.content, journal_bytes)

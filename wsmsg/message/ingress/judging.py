@@ -20,8 +20,9 @@ from wsmsg.errors import Forbidden, Unavailable, WsmsgError
 from wsmsg.message.ingress.backlog import StartupBacklog
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import Reply, SendRequest
+from wsmsg.message.ingress.remembered import RememberedMessage, summary_of
 from wsmsg.message.store.interface import IMessages
-from wsmsg.model import Message, MessageIdentity
+from wsmsg.model import MessageIdentity
 
 #: A request with its verdict: allowed (L{None}), refused, or accepted before at a time
 #: in unix ms.
@@ -48,7 +49,9 @@ class JudgingOwner(Protocol):
         No request is held now.
         """
 
-    def repeat(self, request: SendRequest, known: Message) -> int | WsmsgError:
+    def repeat(
+        self, request: SendRequest, known: RememberedMessage
+    ) -> int | WsmsgError:
         """
         Return the answer to a request whose message is known.
         """
@@ -139,7 +142,7 @@ class Judging:
         for request, problem in zip(requests, problems, strict=True):
             message = known.get(_identity(request))
             if problem is not None and message is not None:
-                verdicts.append(self._owner.repeat(request, message))
+                verdicts.append(self._owner.repeat(request, summary_of(message)))
             elif backlog and isinstance(problem, Forbidden):
                 later = Unavailable("messages accepted earlier are still being stored")
                 verdicts.append(refuse_for_now(request, later))

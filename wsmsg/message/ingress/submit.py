@@ -25,6 +25,7 @@ from wsmsg.message.ingress.interface import (
     SendRequest,
     SubmitResult,
 )
+from wsmsg.message.ingress.remembered import RememberedMessage
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import Message, MessageIdentity
 
@@ -62,9 +63,9 @@ class SubmitAndWait:
         identity = _identity(request)
         before = self._ingress.recently_accepted(identity)
         await self._accept(request)
-        message = self._ingress.recently_accepted(identity)
-        if message is not None:
-            return message, before is not None
+        known = self._ingress.recently_accepted(identity)
+        if known is not None:
+            return _message(request, known), before is not None or known.found
         # The message was stored long ago.
         stored = (await self._store.find([identity])).get(identity)
         if stored is None:
@@ -120,6 +121,18 @@ class SubmitAndWait:
         users = (*change.add, *change.remove)
         keys = [(request.conversation, user) for user in users]
         return len(await self._store.readable_from(keys)) == len(change.add)
+
+
+def _message(request: SendRequest, known: RememberedMessage) -> Message:
+    return Message(
+        request.conversation,
+        request.sender,
+        request.client_id,
+        known.message_id,
+        request.content,
+        known.kind,
+        known.time_ms,
+    )
 
 
 def _identity(request: SendRequest) -> MessageIdentity:

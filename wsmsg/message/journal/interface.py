@@ -19,6 +19,11 @@ from zope.interface import Attribute, Interface
 
 from wsmsg.model import Message
 
+#: The reason of the dead letters of messages under a used client id.
+CONFLICT_REASON = "conflict: the sender used this client id for another message"
+#: The reason of the dead letters of messages that can never be stored.
+REFUSED_REASON = "the store refuses this message"
+
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     """
@@ -44,6 +49,9 @@ class DeadLetter:
     A record that could not be delivered, kept with the reason.
 
     @ivar number: the number of the letter, for C{wsmsg dead-letters}.
+    @ivar value: the bytes of the record; if the record was too long to be kept, its
+        first bytes.
+    @ivar size: the length of the record.
     """
 
     number: int
@@ -52,6 +60,18 @@ class DeadLetter:
     reason: str
     value: bytes
     time_ms: int
+    size: int = attrs.field()
+
+    @size.default
+    def _size_of_value(self) -> int:
+        return len(self.value)
+
+    @property
+    def is_cut(self) -> bool:
+        """
+        The letter has only the first bytes of the record, and cannot be replayed.
+        """
+        return len(self.value) < self.size
 
 
 @attrs.frozen
@@ -78,6 +98,9 @@ class IJournal(Interface):
     spacing_s = Attribute(
         "The seconds that appends should be apart; 0: their cost depends on the number "
         "of records alone."
+    )
+    content_bytes: int = Attribute(
+        "The longest content of a message whose record fits, in bytes of UTF-8."
     )
 
     def start() -> None:
@@ -137,12 +160,15 @@ class IJournal(Interface):
         """
         @return: C{lag}: unsettled records in the partitions of this process;
             C{in_flight}: records that are being appended; C{partitions}: the number of
-            partitions that this process reads.
+            partitions that this process reads; C{dead_letters_dropped}: dead letters
+            that this process removed, as newer ones of their kind took their place.
         """
 
     def dead_letter(letters: Sequence[tuple[JournalEntry, str]]) -> Deferred[None]:
         """
-        Put entries into the dead letters.
+        Put entries into the dead letters.  Of each kind the newest are kept, within
+        L{wsmsg.message.journal.letters.BOUNDS}.  A record that is too long to be kept
+        is cut short, and its size is kept with it.
 
         @param letters: pairs of an entry and the reason.
         @return: a Deferred that fires when they are durable.
@@ -157,7 +183,7 @@ class IJournal(Interface):
     def replay(numbers: Sequence[int]) -> Deferred[list[int]]:
         """
         Append the dead letters of these numbers to the journal and remove them from the
-        dead letters, both or neither.
+        dead letters, both or neither.  Letters that were cut short stay.
 
-        @return: a Deferred that fires with the numbers that existed.
+        @return: a Deferred that fires with the numbers of those that were replayed.
         """

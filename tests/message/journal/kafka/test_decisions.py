@@ -4,22 +4,19 @@ The decisions of the Kafka journal, without a broker.
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.events.group_change import GroupChange, encode_change
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import (
     KafkaPlace,
     connection,
     consumer,
     producer,
-)
-from wsmsg.message.journal.kafka.dead_letters import (
-    DeadLetterLine,
-    dead_letter,
-    dead_letter_record,
-    live_offsets,
+    record_bytes,
 )
 from wsmsg.message.journal.kafka.errors import (
     Causes,
@@ -30,6 +27,8 @@ from wsmsg.message.journal.kafka.errors import (
 )
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.topics import FoundTopics, topic_problem, wanted_topics
+from wsmsg.message.journal.record import encode
+from wsmsg.model import Message
 from wsmsg.settings.kafka import KafkaSettings
 from wsmsg.settings.urls.address import Address
 
@@ -268,47 +267,29 @@ class TopicTests(SynchronousTestCase):
         self.assertIn("999 bytes", self.problem(FoundTopics(4, None, 999)))
 
 
-class LettersTests(SynchronousTestCase):
+class RecordSizeTests(SynchronousTestCase):
     """
-    The dead letters in their topic.
+    The limits of a record.
     """
 
-    def test_there_and_back(self) -> None:
+    def test_largest_change(self) -> None:
         """
-        A letter has the place of its record and the reason.
+        The largest change of a group fits whatever the longest content is, so it is not
+        refused, nor is what is appended with it.
         """
-        entry = JournalEntry(3, 7, None, b"\xff", "why")
-        written = dead_letter_record("t", entry, "why \ud800")
-        assert isinstance(written.value, bytes)
-        headers = [(n, v) for n, v in written.headers or [] if isinstance(v, bytes)]
-        letter = dead_letter(41, written.value, headers, 5)
-        self.assertEqual(
-            (letter.number, letter.partition, letter.offset, letter.value),
-            (42, 3, 7, b"\xff"),
-        )
-        self.assertEqual((letter.reason, letter.time_ms), ("why ?", 5))
-        self.assertEqual(written.key, b"t/3/7")
+        users = tuple(range(2**63 - 1000, 2**63))
+        change = encode_change(GroupChange(True, "\U0001f600" * 64, True, users))
+        self.assertLess(len(change.encode()), record_bytes(1000) - 512)
 
-    def test_strange_headers(self) -> None:
+    def test_longest_message(self) -> None:
         """
-        A letter that another program wrote is listed all the same.
+        A message with the longest content and the longest names fits.
         """
-        letter = dead_letter(0, b"", [("partition", b"x"), ("reason", None)], -1)
-        self.assertEqual(
-            (letter.number, letter.partition, letter.reason, letter.time_ms),
-            (1, 0, "", 0),
+        kafka = attrs.evolve(place(), record_bytes=record_bytes(65536))
+        most = 2**63 - 1
+        content = "x" * kafka.content_bytes
+        longest = Message(
+            f"u:{most - 1}:{most}", most, "c" * 64, most, content, 2**31 - 1, most
         )
-
-    def test_living(self) -> None:
-        """
-        A record that became a dead letter twice is one letter, and a letter that was
-        removed is none.
-        """
-        lines = [
-            DeadLetterLine(0, b"a", True),
-            DeadLetterLine(1, b"b", True),
-            DeadLetterLine(2, b"a", True),
-            DeadLetterLine(3, b"b", False),
-            DeadLetterLine(5, b"c", True),
-        ]
-        self.assertEqual(live_offsets(lines), [2, 5])
+        self.assertLessEqual(len(encode(longest)), kafka.record_bytes)
+        self.assertGreaterEqual(kafka.content_bytes, 65536)

@@ -8,6 +8,8 @@ import os
 import sqlite3
 from contextlib import closing
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from tests.contracts import make_journal_tests
 from tests.doubles import up
 from tests.message.journal.journal_contract import messages, read_all, sent
@@ -19,7 +21,13 @@ from tests.message.sqlite_paths import (
 )
 from wsmsg.dependency.state import State
 from wsmsg.errors import BadRequest, Unavailable
-from wsmsg.message.journal.interface import JournalEntry
+from wsmsg.message.journal.interface import (
+    CONFLICT_REASON,
+    REFUSED_REASON,
+    JournalEntry,
+)
+from wsmsg.message.journal.letters import BOUNDS, LetterBound, LetterKind
+from wsmsg.message.journal.sqlite.file import JournalFile, rows_of
 
 
 class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[misc]
@@ -63,6 +71,74 @@ class SqliteJournalTests(make_journal_tests(sqlite_journal)):  # type: ignore[mi
                 read += await journal.read(3)
         read += await read_all(journal, 60 - len(read), 7)
         self.assertEqual(messages(read), [sent(i) for i in range(60)])
+
+
+class LetterBoundTests(SynchronousTestCase):
+    """
+    Dead letters in the file.
+    """
+
+    def setUp(self) -> None:
+        bounds = {
+            **BOUNDS,
+            LetterKind.CONFLICT: LetterBound(3, 1000),
+            LetterKind.UNREADABLE: LetterBound(100, 50),
+        }
+        self.file = JournalFile(path_for(self), bounds)
+        self.file.open()
+        self.addCleanup(self.file.close)
+        self.offset = 0
+
+    def add(self, reason: str, *sizes: int) -> dict[LetterKind, int]:
+        letters = []
+        for size in sizes:
+            self.offset += 1
+            letters.append((JournalEntry(0, self.offset, None, b"x" * size), reason))
+        return self.file.dead_letter(letters)
+
+    def offsets(self) -> list[int]:
+        return [letter.offset for letter in self.file.dead_letters(0, 100)]
+
+    def test_newest_of_each_kind(self) -> None:
+        """
+        The newest dead letters of each kind are kept, by number and by bytes, the very
+        newest always; those that are removed are counted, also after a restart and a
+        replay.
+        """
+        self.assertEqual(self.add("not a protobuf", 10, 10), {})
+        self.assertEqual(
+            self.add(CONFLICT_REASON, 1, 1, 1, 1, 1), {LetterKind.CONFLICT: 2}
+        )
+        self.assertEqual(self.offsets(), [1, 2, 5, 6, 7])
+        self.file.close()
+        self.file.open()
+        self.assertEqual(self.add("no version", 40), {LetterKind.UNREADABLE: 1})
+        self.assertEqual(self.add(REFUSED_REASON, 100, 100), {})
+        self.assertEqual(self.offsets(), [2, 5, 6, 7, 8, 9, 10])
+        self.assertEqual(self.add("no version", 60), {LetterKind.UNREADABLE: 2})
+        self.assertEqual(self.offsets(), [5, 6, 7, 9, 10, 11])
+        first = self.file.dead_letters(0, 1)[0].number
+        self.file.replay([first], 0)
+        self.assertEqual(self.add(CONFLICT_REASON, 1), {})
+        self.assertEqual(self.add(CONFLICT_REASON, 999), {LetterKind.CONFLICT: 2})
+        self.assertEqual(self.offsets(), [9, 10, 11, 12, 13])
+
+
+class RowsTests(SynchronousTestCase):
+    """
+    Rows of the file.
+    """
+
+    def test_rows(self) -> None:
+        """
+        Long records that are appended together go into several rows, as one row with
+        all of them would be refused with every message in it.
+        """
+        values = [b"a" * 60, b"b" * 60, b"c" * 10, b"d" * 300, b"e", b"f"]
+        rows = list(rows_of(values, most=2, most_bytes=100))
+        self.assertEqual([len(row) for row in rows], [1, 2, 1, 2])
+        self.assertEqual([value for row in rows for value in row], values)
+        self.assertEqual(list(rows_of([])), [])
 
 
 class AppendTests(JournalOnHand):

@@ -7,15 +7,17 @@ The journal in Apache Kafka: one topic that many Messages share, as a consumer g
                             ^         | (thread)     | settled
                             `- commit `--------------'
 
-backend       makes the journal for the settings
-config        the configuration of each client of the library
-consumer      one consumer, in its thread
-dead_letters  the topic of dead letters: list, and replay by a transaction
-errors        the library's errors: what each means, and how it is worded
-journal       IJournal: joins the other modules
-log           forwards the library's log
-owner         the callbacks of the consumer
-partitions    the positions of the assigned partitions; no I/O
-producer      one producer, and the thread of its acknowledgements
-topics        checks and creates the topics
+backend         makes the journal for the settings
+config          the configuration of each client of the library
+consumer        one consumer, in its thread
+dead_letters    the topic of dead letters: list, and replay by a transaction
+errors          the library's errors: what each means, and how it is worded
+journal         IJournal: joins the other modules
+letter_records  the records of the topic of dead letters; no I/O
+letter_writer   writes dead letters, cut short if need be; removes the oldest
+log             forwards the library's log
+owner           the callbacks of the consumer
+partitions      the positions of the assigned partitions; no I/O
+producer        one producer, and the thread of its acknowledgements
+topics          checks and creates the topics
 """

@@ -19,7 +19,14 @@ Config = dict[str, Any]
 
 #: The most bytes of a record besides its content: names, ids, numbers.
 _BESIDE_CONTENT = 4096
+#: The same, where each text is as long as it may be.
+_IDENTITY = 512
+#: A change of a group names up to 1000 users, whatever the limit of other content.
+_EVENT = 32 * 1024
 _LINGER_MS = 1
+_BATCH_BYTES = 1_000_000
+#: The C{max.message.bytes} of a topic for which nothing else was said.
+_TOPIC_BYTES = 2**20
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +43,13 @@ class KafkaPlace:
     record_bytes: int
     settings: KafkaSettings = attrs.field(repr=False)
     client: str = "wsmsg"
+
+    @property
+    def content_bytes(self) -> int:
+        """
+        The longest content whose record is not longer than C{record_bytes}.
+        """
+        return max(self.record_bytes - _IDENTITY, 0)
 
     @property
     def dead_letters(self) -> str:
@@ -58,9 +72,10 @@ def place_of(settings: MessageSettings) -> KafkaPlace:
 
 def record_bytes(content_bytes: int) -> int:
     """
-    Return the length of the longest record of a message with this content.
+    Return the length of the longest record of a message with this content, or of an
+    event.
     """
-    return content_bytes + _BESIDE_CONTENT
+    return max(content_bytes, _EVENT) + _BESIDE_CONTENT
 
 
 def connection(place: KafkaPlace) -> Config:
@@ -103,6 +118,14 @@ def _security(settings: KafkaSettings) -> Config:
     return config
 
 
+def longest_record(place: KafkaPlace) -> int:
+    """
+    Return the length of the longest record that a producer writes: at least what a
+    topic takes by default, for dead letters of records that another program wrote.
+    """
+    return max(place.record_bytes + _BESIDE_CONTENT, _TOPIC_BYTES)
+
+
 def producer(place: KafkaPlace) -> Config:
     """
     Configure a producer: each record once and in order, durable on all replicas in
@@ -118,7 +141,9 @@ def producer(place: KafkaPlace) -> Config:
         "linger.ms": _LINGER_MS,
         # The default of Java's clients: other writers choose the same partition.
         "partitioner": "murmur2_random",
-        "message.max.bytes": place.record_bytes + _BESIDE_CONTENT,
+        "message.max.bytes": longest_record(place),
+        # The topic takes a record of this length: so it takes a batch of several.
+        "batch.size": min(place.record_bytes, _BATCH_BYTES),
         # KafkaProducer counts the records in flight, and refuses before the library.
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 256 * 1024,

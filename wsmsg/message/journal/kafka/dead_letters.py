@@ -3,10 +3,12 @@ The dead letters, in a topic of their own.
 
 The key of a letter is the place of its record, C{topic/partition/offset}, so a record
 that becomes a dead letter twice is one letter.  Its value is the unchanged record, and
-its headers are C{reason}, C{topic}, C{partition} and C{offset}.  Its number is its
+its headers are C{reason}, C{topic}, C{partition}, C{offset} and C{size}.  A value that
+is shorter than C{size} was cut, and the letter is not replayed.  Its number is its
 offset in this topic plus one; the topic has one partition.  A record with the key and
 no value removes the letter.  The topic is compacted by key, so in time Kafka forgets
-both; letters that are not removed are kept for ever.
+both.  The oldest letters of each kind are removed when there are too many
+(L{wsmsg.message.journal.kafka.letter_writer}); the others are kept for ever.
 
 A replay is a transaction over both topics: the appended record and the removed letter
 become visible together or not at all.
@@ -14,8 +16,8 @@ become visible together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from confluent_kafka import (
     Consumer,
@@ -27,81 +29,24 @@ from confluent_kafka import (
 )
 
 from wsmsg.errors import Unavailable
-from wsmsg.message.journal.interface import DeadLetter, JournalEntry
+from wsmsg.message.journal.interface import DeadLetter
 from wsmsg.message.journal.kafka.config import KafkaPlace, reader, replayer
 from wsmsg.message.journal.kafka.errors import describe
+from wsmsg.message.journal.kafka.letter_records import (
+    DeadLetterLine,
+    dead_letter,
+    keys_over_bounds,
+    live_offsets,
+    reason_in,
+)
 from wsmsg.message.journal.kafka.log import QUIET
-from wsmsg.message.journal.kafka.producer import Headers, Outgoing
+from wsmsg.message.journal.letters import LetterKind, kind_of
 from wsmsg.message.journal.record import decode
 
 _ATTEMPTS = 3
 _ANSWER_S = 10.0
 _POLL_S = 0.5
 _BATCH = 500
-_HEADERS = ("reason", "topic", "partition", "offset")
-
-
-class DeadLetterLine(NamedTuple):
-    """
-    One record of the topic.
-
-    @ivar live: the record is a letter, not the removal of one.
-    """
-
-    offset: int
-    key: bytes
-    live: bool
-
-
-def dead_letter_record(topic: str, entry: JournalEntry, reason: str) -> Outgoing:
-    """
-    Return the record of a dead letter.
-    """
-    place = f"{topic}/{entry.partition}/{entry.offset}"
-    values = (reason, topic, str(entry.partition), str(entry.offset))
-    headers: Headers = [
-        (name, value.encode("utf-8", "replace"))
-        for name, value in zip(_HEADERS, values, strict=True)
-    ]
-    return Outgoing(place.encode(), entry.value, headers, 0)
-
-
-def live_offsets(lines: Iterable[DeadLetterLine]) -> list[int]:
-    """
-    Return the offsets of the letters that were not removed, rising.
-    """
-    last: dict[bytes, int] = {}
-    for line in lines:
-        if line.live:
-            last[line.key] = line.offset
-        else:
-            last.pop(line.key, None)
-    return sorted(last.values())
-
-
-def dead_letter(
-    offset: int,
-    value: bytes,
-    headers: Sequence[tuple[str, bytes | None]],
-    time_ms: int,
-) -> DeadLetter:
-    """
-    Decode a dead letter of any program: missing headers are 0 or empty.
-    """
-    values = {name: (given or b"") for name, given in headers}
-
-    def number(name: str) -> int:
-        text = values.get(name, b"")
-        return int(text) if text.isdigit() and len(text) < 19 else 0
-
-    return DeadLetter(
-        number=offset + 1,
-        partition=number("partition"),
-        offset=number("offset"),
-        reason=values.get("reason", b"").decode("utf-8", "replace"),
-        value=value,
-        time_ms=max(time_ms, 0),
-    )
 
 
 class KafkaDeadLetters:
@@ -120,12 +65,27 @@ class KafkaDeadLetters:
         """
         return _guarded(lambda: [x for x, _ in self._found(number, limit, None)])
 
+    def over_bounds(self) -> list[tuple[bytes, LetterKind]]:
+        """
+        Return the keys of the letters that are to be removed, each with its kind.
+
+        @raise Unavailable: the brokers do not answer.
+        """
+        return _guarded(self._over_bounds)
+
+    def _over_bounds(self) -> list[tuple[bytes, LetterKind]]:
+        client = Consumer({**reader(self._place), "logger": QUIET})
+        try:
+            return keys_over_bounds(map(_line, self._messages(client, 0)))
+        finally:
+            client.close()
+
     def replay(self, numbers: Sequence[int]) -> list[int]:
         """
         Append the records of these letters to the messages, and remove the letters, in
-        one transaction.
+        one transaction.  Letters that were cut stay.
 
-        @return: the numbers that existed.
+        @return: the numbers of those that were replayed.
         @raise Unavailable: the brokers do not answer, or another Message replays.
         """
         return _guarded(lambda: self._replay(numbers)) if numbers else []
@@ -135,6 +95,7 @@ class KafkaDeadLetters:
         begin(client)  # from here on no other replay changes what is read
         wanted = frozenset(numbers)
         found = self._found(min(wanted) - 1, len(wanted), wanted)
+        found = [(letter, key) for letter, key in found if not letter.is_cut]
         if not found:
             return []
         client.begin_transaction()
@@ -167,10 +128,7 @@ class KafkaDeadLetters:
         """
         client = Consumer({**reader(self._place), "logger": QUIET})
         try:
-            lines = (
-                DeadLetterLine(m.offset() or 0, m.key() or b"", m.value() is not None)
-                for m in self._messages(client, max(after, 0))
-            )
+            lines = map(_line, self._messages(client, max(after, 0)))
             alive = [
                 offset
                 for offset in live_offsets(lines)
@@ -218,6 +176,18 @@ class KafkaDeadLetters:
                 if (message.offset() or 0) + 1 >= high:
                     return
         raise Unavailable(f"topic {topic} cannot be read: no broker answered in time")
+
+
+def _line(message: Message) -> DeadLetterLine:
+    headers: Any = message.headers() or []
+    value = message.value()
+    return DeadLetterLine(
+        message.offset() or 0,
+        message.key() or b"",
+        value is not None,
+        kind_of(reason_in(headers)),
+        len(value or b""),
+    )
 
 
 def _letter(message: Message) -> DeadLetter:

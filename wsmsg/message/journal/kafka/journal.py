@@ -31,10 +31,8 @@ from wsmsg.errors import BadRequest, TooLarge, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.journal.kafka.config import KafkaPlace, consumer, producer
 from wsmsg.message.journal.kafka.consumer import KafkaConsumer
-from wsmsg.message.journal.kafka.dead_letters import (
-    KafkaDeadLetters,
-    dead_letter_record,
-)
+from wsmsg.message.journal.kafka.dead_letters import KafkaDeadLetters
+from wsmsg.message.journal.kafka.letter_writer import LetterWriter
 from wsmsg.message.journal.kafka.owner import Settled
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
@@ -71,11 +69,19 @@ class KafkaJournal:
     ) -> None:
         self.dependency = dependency
         self.spacing_s = place.settings.linger_ms / 1000
+        self.content_bytes = place.content_bytes
         self._place = place
         self._reactor = reactor
         self._worker = Worker("wsmsg-kafka", reactor)
         self._topics = KafkaTopics(place)
         self._letters = KafkaDeadLetters(place)
+        self._writer = LetterWriter(
+            place,
+            self._send,
+            lambda: self._topics.letter_bytes,
+            self._letters,
+            self._call,
+        )
         self._retry = retry
         self._tried_s = reactor.seconds()
         self._kept = KeptOpen(self._open, reactor, self._delay_s, dependency)
@@ -155,6 +161,7 @@ class KafkaJournal:
             ),
             "in_flight": self._producer.in_flight if self._producer is not None else 0,
             "partitions": len(self._partitions),
+            "dead_letters_dropped": self._writer.dropped.total,
         }
 
     def dead_letter(
@@ -164,19 +171,18 @@ class KafkaJournal:
             return fail(self._kept.refusal())
         if not letters:
             return succeed(None)
-        return self._producer.send(
-            self._place.dead_letters,
-            [
-                dead_letter_record(self._place.topic, entry, why)
-                for entry, why in letters
-            ],
-        )
+        return Deferred.fromCoroutine(self._writer.write(letters))
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
         return self._call(self._letters.after, after, limit)
 
     def replay(self, numbers: Sequence[int]) -> Deferred[list[int]]:
         return self._call(self._letters.replay, list(numbers))
+
+    def _send(self, topic: str, records: Sequence[Outgoing]) -> Deferred[None]:
+        if not self._kept.up or self._producer is None:
+            return fail(self._kept.refusal())
+        return self._producer.send(topic, records)
 
     def _call(self, f: Callable[..., list], *args: object) -> Deferred:  # type: ignore[type-arg]
         # A failure here does not mean that the journal is lost.

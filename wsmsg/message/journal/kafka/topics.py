@@ -110,11 +110,15 @@ class KafkaTopics:
     """
     Checks with a new client each time: one that lost its broker is slow to turn to
     another.  Only one thread may use it.
+
+    @ivar letter_bytes: the longest record that the topic of dead letters takes; 0: not
+        known.
     """
 
     def __init__(self, place: KafkaPlace) -> None:
         self._place = place
         self._causes = Causes()
+        self.letter_bytes = 0
 
     def check(self) -> None:
         """
@@ -152,6 +156,7 @@ class KafkaTopics:
             problem = topic_problem(each, found[each.name], self._place.record_bytes)
             if problem:
                 raise Unavailable(problem)
+        self.letter_bytes = found[self._place.dead_letters].most_bytes
         self._check_group()
 
     def _describe(

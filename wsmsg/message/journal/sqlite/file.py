@@ -9,13 +9,19 @@ the last batch: by the latter, an append commits the position at no cost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import time
 
 import attrs
 import msgspec
 
 from wsmsg.message.journal.interface import DeadLetter, JournalEntry
+from wsmsg.message.journal.letters import (
+    BOUNDS,
+    LetterBound,
+    LetterKind,
+    kind_of,
+)
 from wsmsg.message.journal.record import decode
 from wsmsg.sqlite.file import Schema, SqliteFile
 
@@ -24,6 +30,9 @@ PARTITION = 0
 
 #: The most records in a row: a reader that lags reads row by row.
 _ROW = 1024
+
+#: The most bytes of a row with several records: SQLite refuses a value of 1 GB.
+_ROW_BYTES = 128 * 2**20
 
 _FIRST = """
     CREATE TABLE batches (
@@ -66,11 +75,17 @@ class JournalExtent:
 class JournalFile:
     """
     Batches, positions and dead letters.  Only one thread may use them.
+
+    @param bounds: the most dead letters of each kind.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self, path: str, bounds: Mapping[LetterKind, LetterBound] = BOUNDS
+    ) -> None:
         self._file = SqliteFile(path, JOURNAL)
+        self._bounds = bounds
         self._end = 0
+        self._letters = dict.fromkeys(LetterKind, (0, 0))
 
     def open(self) -> JournalExtent:
         self._file.open()
@@ -82,6 +97,7 @@ class JournalFile:
             self._end = settled
         else:
             settled, self._end = max(settled, last[0]), max(settled, last[1])
+        self._count_letters()
         return JournalExtent(settled, self._end)
 
     def close(self) -> None:
@@ -95,12 +111,11 @@ class JournalFile:
         @return: the offset of the first record.
         """
         first = self._end
-        if len(values) <= _ROW:
+        if len(values) <= _ROW and sum(map(len, values)) <= _ROW_BYTES:
             self._append(first, values, settled)
         else:
             with self._file.transaction():
-                for i in range(0, len(values), _ROW):
-                    self._append(first + i, values[i : i + _ROW], settled)
+                self._append_rows(first, values, settled)
         self._end = first + len(values)
         return first
 
@@ -137,14 +152,21 @@ class JournalFile:
                 break
         return entries
 
-    def dead_letter(self, letters: Sequence[tuple[JournalEntry, str]]) -> None:
+    def dead_letter(
+        self, letters: Sequence[tuple[JournalEntry, str]]
+    ) -> dict[LetterKind, int]:
         """
-        Keep entries as dead letters, each once.
+        Keep entries as dead letters, each once, and the newest of each kind.
+
+        @return: how many older letters of each kind were removed.
         """
         now_ms = int(time() * 1000)
+        kept = dict(self._letters)
+        dropped: dict[LetterKind, int] = {}
         with self._file.transaction():
             for entry, reason in letters:
-                self._file.run(
+                kind = kind_of(reason)
+                inserted = self._file.run(
                     "INSERT OR IGNORE INTO dead_letters "
                     "(partition, offset, reason, value, time_ms) "
                     "VALUES (?, ?, ?, ?, ?)",
@@ -155,7 +177,16 @@ class JournalFile:
                         entry.value,
                         now_ms,
                     ),
-                )
+                ).rowcount
+                if inserted > 0:
+                    count, n_bytes = kept[kind]
+                    kept[kind] = count + 1, n_bytes + len(entry.value)
+            for kind in LetterKind:
+                removed = self._remove_oldest(kind, kept)
+                if removed:
+                    dropped[kind] = removed
+        self._letters = kept
+        return dropped
 
     def dead_letters(self, after: int, limit: int) -> list[DeadLetter]:
         found = self._file.rows(
@@ -179,18 +210,75 @@ class JournalFile:
                     f"SELECT number, value {found} ORDER BY number", (wanted,)
                 )
             )
-            for i in range(0, len(rows), _ROW):
-                values = [value for _, value in rows[i : i + _ROW]]
-                self._append(self._end + i, values, settled)
+            self._append_rows(self._end, [value for _, value in rows], settled)
             self._file.run(f"DELETE {found}", (wanted,))
         self._end += len(rows)
+        self._count_letters()
         return [number for number, _ in rows], self._end
+
+    def _count_letters(self) -> None:
+        self._letters = dict.fromkeys(LetterKind, (0, 0))
+        for _, kind, size in self._letter_sizes():
+            count, n_bytes = self._letters[kind]
+            self._letters[kind] = count + 1, n_bytes + size
+
+    def _letter_sizes(self) -> Iterator[tuple[int, LetterKind, int]]:
+        for number, reason, size in self._file.rows(
+            "SELECT number, reason, length(value) FROM dead_letters ORDER BY number"
+        ):
+            yield number, kind_of(reason), size
+
+    def _remove_oldest(
+        self, kind: LetterKind, kept: dict[LetterKind, tuple[int, int]]
+    ) -> int:
+        """
+        Remove the oldest letters of a kind that are over its bound, but never the
+        newest one.
+
+        @param kept: the number and the bytes of letters by kind; it is changed.
+        @return: how many were removed.
+        """
+        bound = self._bounds[kind]
+        count, n_bytes = kept[kind]
+        oldest: list[int] = []
+        for number, its_kind, size in self._letter_sizes():
+            within = count <= bound.letters and n_bytes <= bound.n_bytes
+            if within or count <= 1:
+                break
+            if its_kind is kind:
+                oldest.append(number)
+                count, n_bytes = count - 1, n_bytes - size
+        for number in oldest:
+            self._file.run("DELETE FROM dead_letters WHERE number = ?", (number,))
+        kept[kind] = count, n_bytes
+        return len(oldest)
+
+    def _append_rows(self, first: int, values: Sequence[bytes], settled: int) -> None:
+        for row in rows_of(values):
+            self._append(first, row, settled)
+            first += len(row)
 
     def _append(self, first: int, values: Sequence[bytes], settled: int) -> None:
         self._file.run(
             "INSERT INTO batches (first, count, settled, records) VALUES (?, ?, ?, ?)",
             (first, len(values), settled, _join(values)),
         )
+
+
+def rows_of(
+    values: Sequence[bytes], most: int = _ROW, most_bytes: int = _ROW_BYTES
+) -> Iterator[Sequence[bytes]]:
+    """
+    Divide records into rows, each with one record or within the limits.
+    """
+    start = n_bytes = 0
+    for at, value in enumerate(values):
+        if at > start and (at - start >= most or n_bytes + len(value) > most_bytes):
+            yield values[start:at]
+            start, n_bytes = at, 0
+        n_bytes += len(value)
+    if start < len(values):
+        yield values[start:]
 
 
 def _join(values: Sequence[bytes]) -> bytes:

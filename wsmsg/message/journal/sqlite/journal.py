@@ -24,12 +24,15 @@ from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
+from wsmsg.message.journal.letters import DroppedLetters
 from wsmsg.message.journal.record import encode
 from wsmsg.message.journal.sqlite.file import PARTITION, JournalExtent, JournalFile
 from wsmsg.message.journal.sqlite.tail import Tail
 from wsmsg.model import Message
 
 _SETTLE_S = 0.2
+#: Far below the longest value of SQLite, and above every setting.
+_CONTENT_BYTES = 64 * 2**20
 
 _Append = tuple[Sequence[Message], list[bytes], "Deferred[None]"]
 
@@ -60,6 +63,7 @@ class SqliteJournal:
     ) -> None:
         self.dependency = dependency
         self.spacing_s = 0.0
+        self.content_bytes = _CONTENT_BYTES
         self._file = JournalFile(path)
         self._clock = reactor
         self._worker = worker or Worker("wsmsg-journal", reactor)
@@ -75,6 +79,7 @@ class SqliteJournal:
         self._settled = 0
         self._written = 0
         self._settling: IDelayedCall | None = None
+        self._dropped = DroppedLetters()
         dependency.on_change(self._changed)
 
     def start(self) -> None:
@@ -126,12 +131,15 @@ class SqliteJournal:
             "lag": max(self._end - self._settled, 0),
             "in_flight": sum(len(values) for _, values, _ in self._queue),
             "partitions": 1,
+            "dead_letters_dropped": self._dropped.total,
         }
 
     def dead_letter(
         self, letters: Sequence[tuple[JournalEntry, str]]
     ) -> Deferred[None]:
-        return self._kept.run(self._worker, self._file.dead_letter, letters)
+        return self._kept.run(
+            self._worker, self._file.dead_letter, letters
+        ).addCallback(self._dropped.add)
 
     def dead_letters(self, after: int, limit: int) -> Deferred[list[DeadLetter]]:
         return self._kept.run(self._worker, self._file.dead_letters, after, limit)

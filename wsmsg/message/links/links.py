@@ -8,7 +8,6 @@ Afterwards Message gives up the link, and the users count as offline.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,6 +18,7 @@ from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Countdown, Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
+from wsmsg.message.links.watchers import Watchers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
 from wsmsg.rpc import rest_pb2
@@ -65,7 +65,7 @@ class Links:
         self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
         self._expiring: dict[str, IDelayedCall] = {}
-        self._watchers: defaultdict[int, set[str]] = defaultdict(set)
+        self._watchers = Watchers()
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -111,15 +111,19 @@ class Links:
             self._links[node] = link
         else:
             link.resume(hello.resume_from)
+            self._watchers.forget(link)  # Connect names them again on each stream
         link.everything = hello.everything
         return link, resumed
 
-    def lost(self, link: Link, reason: str) -> None:
+    def lost(self, link: Link, stream: int, reason: str) -> None:
         """
         Keep a link that has lost its stream for the grace time.
+
+        @param stream: the number of the stream that ended (L{Link.opened}).  If the
+            link has another one by now, nothing happens.
         """
-        if self._links.get(link.node) is not link or not link.open:
-            return  # another stream has replaced it
+        if self._links.get(link.node) is not link or link.stream != stream:
+            return
         link.lost()
         self._log.info(
             "link of {node} lost, kept for {seconds} s: {reason}",
@@ -186,8 +190,7 @@ class Links:
 
     def _discard(self, link: Link) -> None:
         del self._links[link.node]
-        for user in link.watched:
-            self._unwatch(user, link.node)
+        self._watchers.forget(link)
         if not link.broken:
             link.break_off("given up")
 
@@ -239,13 +242,10 @@ class Links:
             link.hang_up(f"Connect watches over {MOST_USERS} users")
             return
         for user in delta.add:
-            link.watched.add(user)
-            self._watchers[user].add(link.node)
+            self._watchers.add(link, user)
             if self.routes.of(user):
                 link.presence(rest_pb2.Presence(user=user, online=True))
-        for user in delta.remove:
-            link.watched.discard(user)
-            self._unwatch(user, link.node)
+        self._watchers.remove(link, delta.remove)
 
     def renew_leases(self) -> None:
         """
@@ -275,13 +275,6 @@ class Links:
         users, link.snapshot = link.snapshot, None
         return users
 
-    def _unwatch(self, user: int, node: str) -> None:
-        watchers = self._watchers.get(user)
-        if watchers is not None:
-            watchers.discard(node)
-            if not watchers:
-                del self._watchers[user]
-
     def _users_joined(self, users: Iterable[int]) -> None:
         for user in users:
             self._notify_watchers(rest_pb2.Presence(user=user, online=True))
@@ -292,7 +285,7 @@ class Links:
             self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
 
     def _notify_watchers(self, presence: rest_pb2.Presence) -> None:
-        for node in self._watchers.get(presence.user, ()):
+        for node in self._watchers.of(presence.user):
             self._links[node].presence(presence)
 
     # -- pushes

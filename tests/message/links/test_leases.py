@@ -4,6 +4,7 @@ Tests for L{wsmsg.message.links.leases}.
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -58,6 +59,33 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
         self.links.renew_leases()
         self.assertEqual(self.calls(), [("renew", "n")])
+
+    def test_a_renewal_that_fails(self) -> None:
+        """
+        A renewal that raises is logged; the other leases are renewed, and the next
+        renewal is made as before.
+        """
+        self.links.set_primary(self.stream(), True)
+        other, _ = self.links.subscribe(
+            rest_pb2.SubscribeRequest(connect_service_id="o", incarnation="i"), "own"
+        )
+        other.opened(lambda: None, lambda reason: None)
+        self.links.set_primary(other, True)
+        for link in (self.links._links["n"], other):
+            self.users(link, 1)
+        self.calls()
+        renew = self.presence.renew
+
+        def broken(node: str) -> Deferred[None]:
+            self.presence.renew = renew  # type: ignore[method-assign]
+            raise RuntimeError("a bug")
+
+        self.presence.renew = broken  # type: ignore[method-assign]
+        self.links.renew_leases()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.calls(), [("renew", "o")])
+        self.links.renew_leases()
+        self.assertEqual(self.calls(), [("renew", "n"), ("renew", "o")])
 
     def test_named_again(self) -> None:
         """

@@ -142,6 +142,14 @@ class Links:
         for link in list(self._links.values()):
             link.hang_up(reason)
 
+    def break_off_all(self, reason: str) -> None:
+        """
+        Drop what all links hold and end their streams, so that all sessions sync.
+        """
+        for link in list(self._links.values()):
+            if not link.broken:
+                link.break_off(reason)
+
     def give_up_all(self) -> None:
         """
         Give up all links.  The presence of their users is left to expire with the

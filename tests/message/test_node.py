@@ -33,8 +33,8 @@ class EachSecondTests(SynchronousTestCase):
             streams=None,  # type: ignore[arg-type]
             rpc=None,  # type: ignore[arg-type]
             plugins=[
-                SimpleNamespace(tick=lambda: self.call("one")),  # type: ignore[list-item]
-                SimpleNamespace(tick=lambda: self.call("two")),  # type: ignore[list-item]
+                SimpleNamespace(tick=lambda: self.call("one")),
+                SimpleNamespace(tick=lambda: self.call("two")),
             ],
         )
         self.node.start_leases()

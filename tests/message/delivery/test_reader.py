@@ -216,7 +216,7 @@ class ReaderTests(SynchronousTestCase):
             self.links.push = push  # type: ignore[method-assign]
             raise RuntimeError("a bug")
 
-        self.links.push = broken  # type: ignore[method-assign]
+        self.links.push = broken  # type: ignore[method-assign,assignment]
         self.journal.give(message(1))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(len(self.store.messages), 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import grpc
 from twisted.internet.defer import Deferred
 
 from tests.message.rpc_case import Request, RpcCase, run
@@ -85,6 +86,50 @@ class StreamTests(RpcCase):
                     batch = (await old.read()).batch
                 self.assertEqual(batch.pushes[0].message.content, "hi")
                 self.assertEqual(self.streams.open, 1)
+
+        return run(check())
+
+    def test_second_address(self) -> Deferred[Any]:
+        """
+        A Connect that finds this Message under a second address is refused there while
+        its first stream is open, which stays; once the Connect has lost that, though
+        Message still holds it, the second address is served.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                stub = rest_pb2_grpc.MessageServiceStub(channel)
+                first = stub.MessageStream()
+                await first.write(self.subscribe(stream=1, other_streams=[2]))
+                await first.read()
+                second = stub.MessageStream()
+                await second.write(self.subscribe(stream=2, other_streams=[1]))
+                self.assertEqual(await second.code(), grpc.StatusCode.ALREADY_EXISTS)
+                await first.write(Request(batch=rest_pb2.ConnectBatch(presence=ONLINE)))
+                self.assertEqual((await first.read()).batch.presence_applied, 1)
+                third = stub.MessageStream()
+                await third.write(self.subscribe(stream=3))
+                self.assertFalse((await third.read()).welcome.resumed)
+                self.assertEqual(await first.code(), grpc.StatusCode.UNAVAILABLE)
+
+        return run(check())
+
+    def test_restarted_connect(self) -> Deferred[Any]:
+        """
+        A Connect that restarts, and whose numbers of streams begin anew, is served.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                stub = rest_pb2_grpc.MessageServiceStub(channel)
+                first = stub.MessageStream()
+                await first.write(self.subscribe(stream=1))
+                await first.read()
+                again = stub.MessageStream()
+                await again.write(
+                    self.subscribe(incarnation="j", stream=2, other_streams=[1])
+                )
+                self.assertTrue((await again.read()).HasField("welcome"))
 
         return run(check())
 

@@ -85,6 +85,7 @@ class Link:
     @ivar primary: whether this Message writes the presence of the users of Connect.
     @ivar is_synced: whether the current stream has sent all users of Connect.
     @ivar everything: whether the peer is another Message, which receives every push.
+    @ivar peer_stream: the number of the current stream at Connect; 0: none given.
     @ivar watched: the users whose presence Connect watches.
     @ivar stream: the number of the current stream; one that no stream has while there
         is none.
@@ -102,6 +103,7 @@ class Link:
         self.node = node
         self.incarnation = incarnation
         self.primary = self.is_synced = self.everything = False
+        self.peer_stream = 0
         self.broken = ""
         self.watched: set[int] = set()
         self.snapshot: list[int] | None = None

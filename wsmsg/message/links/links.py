@@ -8,7 +8,7 @@ Afterwards Message gives up the link, and the users count as offline.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -77,6 +77,19 @@ class Links:
 
     # -- streams come and go
 
+    def is_second(self, hello: rest_pb2.SubscribeRequest) -> bool:
+        """
+        Return whether C{hello} asks for a second stream of a Connect, which knows this
+        Message by two addresses, while the first one is open at both ends.
+        """
+        link = self._links.get(hello.connect_service_id)
+        return (
+            link is not None
+            and link.open
+            and link.incarnation == hello.incarnation
+            and link.peer_stream in hello.other_streams
+        )
+
     def subscribe(
         self, hello: rest_pb2.SubscribeRequest, own_incarnation: str
     ) -> tuple[Link, bool]:
@@ -113,6 +126,7 @@ class Links:
             link.resume(hello.resume_from)
             self._watchers.forget(link)  # Connect names them again on each stream
         link.everything = hello.everything
+        link.peer_stream = hello.stream
         return link, resumed
 
     def lost(self, link: Link, stream: int, reason: str) -> None:
@@ -316,7 +330,7 @@ class Links:
                 members = in_groups[message.conversation, message.seq]
                 # Messages between two changes of a group share one set of members.
                 if id(members) not in connected:
-                    connected[id(members)] = self._connected(members)
+                    connected[id(members)] = self.routes.among(members, self._links)
                 targets = connected[id(members)]
             else:
                 for user in members_of(message.conversation):
@@ -352,7 +366,7 @@ class Links:
         conversation = cursor.conversation
         group = is_group(conversation)
         members = (cursor.user,) if group else members_of(conversation)
-        for node, users in self._by_node(members):
+        for node, users in self.routes.by_node(members, self._links):
             self._links[node].receipt(cursor, users)
 
     def typing(self, typing: rest_pb2.Typing) -> None:
@@ -364,7 +378,7 @@ class Links:
         except InvalidName:
             return  # there is no such conversation
         others = [u for u in members if u != typing.user]
-        for node, users in self._by_node(others):
+        for node, users in self.routes.by_node(others, self._links):
             self._links[node].typing(typing, users)
 
     def typing_in_group(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
@@ -372,21 +386,8 @@ class Links:
         Send typing to the other members of a group.
         """
         others = members.difference((typing.user,))
-        for node, users in self._connected(others).items():
+        for node, users in self.routes.among(others, self._links).items():
             self._links[node].typing(typing, users)
-
-    def _connected(self, users: Collection[int]) -> dict[str, list[int]]:
-        # Intersect sets: there may be ten thousand users on either side.
-        connected = {n: self.routes.users(n).intersection(users) for n in self._links}
-        return {node: list(some) for node, some in connected.items() if some}
-
-    def _by_node(self, members: Iterable[int]) -> Iterable[tuple[str, list[int]]]:
-        targets: dict[str, list[int]] = {}
-        for user in members:
-            for node in self.routes.of(user):
-                if node in self._links:
-                    targets.setdefault(node, []).append(user)
-        return targets.items()
 
     def _log_cut(self, link: Link) -> None:
         self.cut += 1

@@ -101,6 +101,11 @@ class ConnectStreams:
         Serve one stream until it ends.
         """
         core = self._core
+        if core.links.is_second(hello):
+            await context.abort(
+                grpc.StatusCode.ALREADY_EXISTS,
+                f"Message {core.node} has a stream of this Connect by another address",
+            )
         link, resumed = core.links.subscribe(hello, core.incarnation)
         self._log.info(
             "stream of {node} open from {peer}, {kind}",

@@ -147,8 +147,8 @@ class TwoAddressesTests(ManyTestCase):
 
     def test_takes_over(self) -> None:
         """
-        When the address with the stream breaks, the other one is dialled at once; when
-        the first is back, the stream stays where it is.
+        The other address is dialled at once if the one with the stream breaks; once the
+        first is back, the stream stays where it is.
         """
         world = self.one_message()
         a, b = (world.message(name) for name in BOTH)
@@ -163,7 +163,7 @@ class TwoAddressesTests(ManyTestCase):
 
     def test_gone(self) -> None:
         """
-        When the Message is gone, neither address is reported as up.
+        Neither address is reported as up once the Message is gone.
         """
         world = self.one_message()
         for name in BOTH:

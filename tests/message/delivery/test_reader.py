@@ -13,7 +13,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.delivery.cases import ReaderTestCase, message
+from tests.message.doubles import ManualJournal
 from tests.message.presence.doubles import RecordingPresence
 from tests.message.sqlite_paths import path_for
 from wsmsg.dependency.retry import backoff, retry_policy
@@ -22,75 +23,15 @@ from wsmsg.dependency.worker import IWorker
 from wsmsg.errors import Unavailable
 from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.delivery.reader import JournalReader
-from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.store.sqlite.store import SqliteStore
-from wsmsg.model import Message
-from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings, RetrySettings
 
 
-def message(n: int, content: str = "hi") -> Message:
-    """
-    The n-th message from 1 to 2, without a number.
-    """
-    return Message("u:1:2", 1, f"c{n}", n, content, 1, 5)
-
-
-class ReaderTests(SynchronousTestCase):
+class ReaderTests(ReaderTestCase):
     """
     Read, store, push, settle, commit.
     """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.journal = ManualJournal()
-        self.store = MemoryStore()
-        self.links = Links(
-            RecordingPresence(),
-            self.clock,
-            grace_s=2,
-            limit_records=100,
-            limit_bytes=10**6,
-        )
-        self.reader = JournalReader(
-            self.journal,
-            Numbering(self.store, lambda: 5, heads_cached=100),
-            self.links,
-            self.clock,
-            store=self.store.dependency,
-            backoff=float,
-            batch=10,
-            limit_unsettled=3,
-        )
-        self.reader.start()
-        self.addCleanup(self.stop)
-
-    def stop(self) -> None:
-        stopped = Deferred.fromCoroutine(self.reader.stop())
-        self.journal.stop()
-        self.successResultOf(stopped)
-        self.links.give_up_all()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def connect(self) -> Link:
-        link, _ = self.links.subscribe(
-            rest_pb2.SubscribeRequest(connect_service_id="n", incarnation="i"), "own"
-        )
-        link.opened(lambda: None, lambda reason: None)
-        self.links.apply_presence(
-            link,
-            rest_pb2.PresenceDelta(
-                number=1, online=[2], snapshot=rest_pb2.PresenceDelta.WHOLE
-            ),
-        )
-        link.next_frame()
-        return link
-
-    def acknowledge(self, link: Link) -> None:
-        frame = link.next_frame()
-        assert frame is not None
-        link.acknowledged(frame.batch.number)
 
     def test_nobody_connected(self) -> None:
         """
@@ -203,101 +144,6 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.clock.advance(1)
         self.assertEqual(len(self.store.messages), 1)
-
-    def test_a_push_that_fails(self) -> None:
-        """
-        When a batch that is stored cannot be pushed, the sessions of all Connects sync,
-        the records are committed, and the next batch is pushed as before.
-        """
-        link = self.connect()
-        push = self.links.push
-
-        def broken(*_: object) -> None:
-            self.links.push = push  # type: ignore[method-assign]
-            raise RuntimeError("a bug")
-
-        self.links.push = broken  # type: ignore[method-assign,assignment]
-        self.journal.give(message(1))
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertEqual(len(self.store.messages), 1)
-        self.assertEqual(self.journal.commits, [{0: 1}])
-        self.assertFalse(link.resumable(0))
-        link = self.connect()
-        self.journal.give(message(2))
-        self.acknowledge(link)
-        self.assertEqual(self.journal.commits, [{0: 1}, {0: 2}])
-
-    def test_a_push_that_fails_halfway(self) -> None:
-        """
-        A batch that only some links have received before the failure is settled once.
-        """
-        link = self.connect()
-
-        def broken(*_: object) -> None:
-            raise RuntimeError("a bug")
-
-        self.patch(link, "push", broken)
-        self.journal.give(message(1))
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertEqual(self.journal.commits, [{0: 1}])
-        self.assertEqual(self.reader.unsettled, 0)
-
-    def test_a_listener_that_fails(self) -> None:
-        """
-        A failure of the listener for stored messages does not keep them from being
-        pushed.
-        """
-
-        def broken(_: object) -> None:
-            raise RuntimeError("a bug")
-
-        self.patch(self.reader, "_on_stored", broken)
-        link = self.connect()
-        self.journal.give(message(1))
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.acknowledge(link)
-        self.assertEqual(self.journal.commits, [{0: 1}])
-
-    def test_a_read_that_fails(self) -> None:
-        """
-        After a read that fails the reader waits and reads again; while reads fail, the
-        delays grow.
-        """
-        for delay_s in (1, 2):
-            self.journal.reads.pop(0).errback(RuntimeError("a bug"))
-            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-            self.clock.advance(delay_s - 0.1)
-            self.assertEqual(self.journal.reads, [])
-            self.clock.advance(0.1)
-        self.journal.give(message(1))
-        self.assertEqual(self.journal.commits, [{0: 1}])
-        self.journal.reads.pop(0).errback(RuntimeError("a bug"))
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.clock.advance(1)
-        self.journal.give(message(2))
-        self.assertEqual(self.journal.commits, [{0: 1}, {0: 2}])
-
-    def test_a_commit_that_fails(self) -> None:
-        """
-        A commit that raises does not keep a reader that waits for room from reading,
-        and the next commit includes its records.
-        """
-        link = self.connect()
-        commit = self.journal.commit
-
-        def broken(_: object) -> None:
-            self.journal.commit = commit  # type: ignore[method-assign]
-            raise RuntimeError("a bug")
-
-        self.journal.commit = broken  # type: ignore[method-assign,assignment]
-        self.journal.give(message(1), message(2), message(3))
-        self.assertEqual(self.journal.reads, [])
-        self.acknowledge(link)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertEqual(len(self.journal.reads), 1)
-        self.journal.give(message(4))
-        self.acknowledge(link)
-        self.assertEqual(self.journal.commits, [{0: 4}])
 
     def test_more_room(self) -> None:
         """

@@ -18,7 +18,7 @@ from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Countdown, Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
-from wsmsg.message.links.watchers import Watchers
+from wsmsg.message.links.watchers import PresenceWatchers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
 from wsmsg.rpc import rest_pb2
@@ -65,7 +65,7 @@ class Links:
         self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
         self._expiring: dict[str, IDelayedCall] = {}
-        self._watchers = Watchers()
+        self._watchers = PresenceWatchers()
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from wsmsg.message.links.link import Link
 
 
-class Watchers:
+class PresenceWatchers:
     """
     The nodes of the Connects that watch a user, by user.
     """

@@ -19,6 +19,7 @@ class Proxy:
         self._forwarding.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
+        self._accepted: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -33,6 +34,17 @@ class Proxy:
         Stop forwarding, and close nothing.
         """
         self._forwarding.clear()
+
+    def reset_clients(self) -> None:
+        """
+        Reset the connections of the clients; to the target, they stay open.
+        """
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+        for writer in self._accepted:
+            writer.transport.abort()
+        self._accepted.clear()
 
     async def close(self) -> None:
         assert self._server is not None
@@ -55,6 +67,7 @@ class Proxy:
             writer.close()
             return
         self._writers += [writer, outer]
+        self._accepted.append(writer)
         for source, sink in ((reader, outer), (inner, writer)):
             task = asyncio.ensure_future(self._forward(source, sink))
             self._tasks.add(task)

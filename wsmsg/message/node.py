@@ -106,9 +106,12 @@ class MessageNode:
         self._leases.start(_LEASE_RENEWAL_S)
 
     def _each_second(self) -> None:
-        self.core.links.renew_leases()
+        # LoopingCall makes no further call after one that raises.
+        with self._log.failuresHandled("the leases cannot be renewed"):
+            self.core.links.renew_leases()
         for plugin in self.plugins:
-            plugin.tick()
+            with self._log.failuresHandled("a plug-in fails in its work of a second"):
+                plugin.tick()
 
     def stop_leases(self) -> None:
         """

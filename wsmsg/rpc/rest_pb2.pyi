@@ -65,20 +65,24 @@ class GetHistoryResponse(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[WSMessage, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything")
+    __slots__ = ("connect_service_id", "link_version", "incarnation", "resume_incarnation", "resume_from", "everything", "stream", "other_streams")
     CONNECT_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     RESUME_INCARNATION_FIELD_NUMBER: _ClassVar[int]
     RESUME_FROM_FIELD_NUMBER: _ClassVar[int]
     EVERYTHING_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    OTHER_STREAMS_FIELD_NUMBER: _ClassVar[int]
     connect_service_id: str
     link_version: int
     incarnation: str
     resume_incarnation: str
     resume_from: int
     everything: bool
-    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ...) -> None: ...
+    stream: int
+    other_streams: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, connect_service_id: _Optional[str] = ..., link_version: _Optional[int] = ..., incarnation: _Optional[str] = ..., resume_incarnation: _Optional[str] = ..., resume_from: _Optional[int] = ..., everything: _Optional[bool] = ..., stream: _Optional[int] = ..., other_streams: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class MessageAckRequest(_message.Message):
     __slots__ = ("ack_id", "message_id", "user_id", "timestamp")

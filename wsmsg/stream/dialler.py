@@ -5,7 +5,8 @@ C{ClientService} makes the attempts.  L{StreamDialler} chooses the delay before 
 reports to the L{Dependency}::
 
     attempt --failed--> delay by the retry policy --> attempt
-       `----stream_up--> up --stream_lost--> delay, longer after short lives --> attempt
+       |----stream_up--> up --stream_lost--> delay, longer after short lives --> attempt
+       `----already open by another address--> up --L{redial}, or a delay--> attempt
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from zope.interface import implementer
 
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
+from wsmsg.stream.errors import AlreadyOpen
 
 #: A stream that was up for less counts as a short life.
 _STEADY_S = 5.0
 #: The delay that stands for no further attempt.
 _NEVER_S = 86400.0
+#: The delay after an attempt that found the peer's stream open by another address.
+_ELSEWHERE_S = 5.0
 
 
 class DialledPeer(Protocol):
@@ -68,6 +72,7 @@ class StreamDialler(Factory):
     The peer reports when its stream is up and when it is lost.
 
     @param dependency: receives the state of the peer.
+    @ivar engaged: whether there is an attempt or a stream.
     """
 
     noisy = False
@@ -83,7 +88,7 @@ class StreamDialler(Factory):
         self._failure = ""
         self._refusal = ""
         self._up_since_s = 0.0
-        self._stopping = self._leaving = False
+        self._stopping = self._leaving = self._elsewhere = self.engaged = False
         self._service = _QuietClientService(
             self, self, retryPolicy=self._delay_s, clock=clock
         )
@@ -102,6 +107,20 @@ class StreamDialler(Factory):
         """
         self._leaving = True
 
+    def redial(self, *, is_lost: bool) -> None:
+        """
+        Dial now, if the peer was reached by another address and the next attempt waits.
+
+        @param is_lost: the stream by that address is known to be lost.
+        """
+        if not self._elsewhere or self.engaged or self._stopping or self._leaving:
+            return
+        if is_lost:
+            self._dependency.lost("the stream by another address is lost")
+        # ClientService has no other way to cut its delay short.
+        self._service.stopService()
+        self._service.startService()
+
     def stop(self) -> Deferred[None]:
         """
         Write what the stream still has, close it, and make no attempt any more.
@@ -116,7 +135,9 @@ class StreamDialler(Factory):
         """
         Make one attempt.
         """
-        self._dependency.attempting()
+        self.engaged = True
+        if not self._elsewhere or not self._dependency.up:
+            self._dependency.attempting()
         attempt: Deferred[Any] = self._peer.endpoint().connect(protocolFactory)
         return attempt.addErrback(self._attempt_failed)
 
@@ -128,6 +149,16 @@ class StreamDialler(Factory):
 
     def _attempt_failed(self, failure: Failure) -> Failure:
         refusal, self._refusal = self._refusal, ""
+        self.engaged = False
+        if failure.check(AlreadyOpen):
+            self._failures = 0
+            self._elsewhere = True
+            self._dependency.about = failure.getErrorMessage()
+            self._dependency.succeeded()
+            return failure
+        if self._elsewhere:
+            self._elsewhere = False
+            self._dependency.about = ""
         self._failed(refusal or failure.getErrorMessage())
         return failure
 
@@ -142,6 +173,8 @@ class StreamDialler(Factory):
         policy, reason = self._peer.retry_policy(), self._failure
         if self._leaving:
             return _NEVER_S
+        if self._elsewhere:
+            return _ELSEWHERE_S
         if not reason:
             return policy(1 + self._short_lives) or 0.1
         self._failure = ""
@@ -164,6 +197,7 @@ class StreamDialler(Factory):
         The peer has welcomed the stream.
         """
         self._failures = 0
+        self._elsewhere = False
         self._up_since_s = self._clock.seconds()
         self._dependency.succeeded()
 
@@ -173,6 +207,7 @@ class StreamDialler(Factory):
 
         @param was_up: whether L{stream_up} was called for it.
         """
+        self.engaged = False
         if not was_up:
             self._failed(reason)
             return

@@ -23,7 +23,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from wsmsg.stream.errors import StreamFailed, explain
+from wsmsg.stream.errors import StreamFailed, to_failure
 from wsmsg.stream.options import channel_options
 from wsmsg.stream.probe import HEALTH, echo
 from wsmsg.stream.transport import StreamTransport, ended
@@ -124,7 +124,7 @@ class StreamEndpoint:
             return await self._greet(channel)
         except (grpc.RpcError, asyncio.InvalidStateError) as e:
             await channel.close()
-            raise StreamFailed(explain(e)) from None
+            raise to_failure(e) from None
         except BaseException:  # also a cancelled attempt
             await channel.close()
             raise

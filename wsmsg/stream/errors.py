@@ -18,6 +18,12 @@ class StreamFailed(Exception):
     """
 
 
+class AlreadyOpen(StreamFailed):
+    """
+    The peer refuses a second stream of this node: one by another address is open.
+    """
+
+
 class StreamLost(Exception):
     """
     An open stream was lost; the text is the reason, for an operator.
@@ -38,6 +44,18 @@ def to_error(error: grpc.aio.AioRpcError) -> WsmsgError:
     """
     code = _BY_STATUS.get(error.code().name, "unavailable")
     return from_code(code, explain(error), 500 if code == "unavailable" else 0)
+
+
+def to_failure(error: BaseException) -> StreamFailed:
+    """
+    Convert the error of an attempt to open a stream.
+    """
+    if (
+        isinstance(error, grpc.aio.AioRpcError)
+        and error.code() is grpc.StatusCode.ALREADY_EXISTS
+    ):
+        return AlreadyOpen(error.details() or explain(error))
+    return StreamFailed(explain(error))
 
 
 # Parts of gRPC's messages, and what an operator should read instead.

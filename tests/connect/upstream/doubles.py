@@ -25,7 +25,7 @@ from wsmsg.model import Cursor, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 from wsmsg.stream.endpoint import StreamAddress
-from wsmsg.stream.errors import StreamFailed, StreamLost
+from wsmsg.stream.errors import AlreadyOpen, StreamFailed, StreamLost
 
 Batch = rest_pb2.ConnectBatch
 
@@ -180,6 +180,7 @@ class MemoryMessage:
     """
     A Message at an address, which refuses streams until C{refuses} is empty.
 
+    @ivar other: the double of the same Message at another address, if there is one.
     @ivar unnumbered: whether it sends no welcome.
     @ivar peers: for each attempt, the kind of Message that Connect expected, as a
         value of the setting C{upstream.peer}.
@@ -188,6 +189,7 @@ class MemoryMessage:
     def __init__(self, clock: Clock) -> None:
         self.attempts = 0
         self.unnumbered = False
+        self.other: MemoryMessage | None = None
         self.peers: list[str] = []
         self.refuses = "connection refused"
         self.incarnation = "m1"
@@ -204,6 +206,8 @@ class MemoryMessage:
         self.attempts += 1
         if self.refuses:
             raise StreamFailed(self.refuses)
+        if self.other is not None:
+            self._replace(self.other, hello.subscribe)
         stream = MemoryStream(self._clock, hello.subscribe)
         address = StreamAddress("memory", welcomed=not self.unnumbered)
         stream.protocol = protocol = factory.buildProtocol(address)
@@ -223,6 +227,16 @@ class MemoryMessage:
         )
         protocol.messageReceived(rest_pb2.MessageStreamResponse(welcome=welcome))
         return protocol
+
+    def _replace(self, other: MemoryMessage, hello: rest_pb2.SubscribeRequest) -> None:
+        """
+        End the stream by the other address, unless Connect has it as well.
+        """
+        for stream in other.streams:
+            if stream.protocol is not None:
+                if stream.hello.stream in hello.other_streams:
+                    raise AlreadyOpen("there is a stream by another address")
+                stream.lose("another stream began")
 
 
 @implementer(IStreamClientEndpoint)

@@ -111,6 +111,96 @@ def _but(name: str) -> str:
     return BOTH[1 - BOTH.index(name)]
 
 
+class TwoAddressesTests(ManyTestCase):
+    """
+    One Message under two addresses.
+    """
+
+    def one_message(self) -> World:
+        world = World(",".join(BOTH))
+        a, b = (world.message(name) for name in BOTH)
+        a.other, b.other = b, a
+        a.refuses = b.refuses = ""
+        world.edge.there = [1]
+        world.upstream.startService()
+        world.clock.advance(0)
+        return world
+
+    def test_one_stream(self) -> None:
+        """
+        One stream is opened, and stays; both addresses are reported as up, and the
+        clients sync once.
+        """
+        world = self.one_message()
+        world.message("a:1").stream.apply()
+        for _ in range(60):
+            world.run(1)
+            world.message("a:1").stream.apply()
+        self.assertEqual(len(world.message("a:1").streams), 1)
+        self.assertEqual(world.message("b:1").streams, [])
+        self.assertLessEqual(world.message("b:1").attempts, 13)
+        a, b = (d.snapshot() for d in world.upstream.dependencies())
+        self.assertEqual((a.state, b.state, a.losses, b.losses), ("up", "up", 0, 0))
+        self.assertEqual(b.about, "there is a stream by another address")
+        resyncs = [call for call in world.edge.calls if call[0] == "resync"]
+        self.assertEqual(len(resyncs), 1)
+
+    def test_takes_over(self) -> None:
+        """
+        The other address is dialled at once if the one with the stream breaks; once the
+        first is back, the stream stays where it is.
+        """
+        world = self.one_message()
+        a, b = (world.message(name) for name in BOTH)
+        a.refuses = "connection refused"
+        a.stream.lose()
+        self.assertEqual(len(b.streams), 1)
+        self.assertEqual(list(b.stream.apply().presence.online), [1])
+        a.refuses = ""
+        world.run(30)
+        self.assertEqual((len(a.streams), len(b.streams)), (1, 1))
+        self.assertEqual([d.up for d in world.upstream.dependencies()], [True, True])
+
+    def test_gone(self) -> None:
+        """
+        Neither address is reported as up once the Message is gone.
+        """
+        world = self.one_message()
+        for name in BOTH:
+            world.message(name).refuses = "connection refused"
+        world.message("a:1").stream.lose()
+        self.assertEqual([d.up for d in world.upstream.dependencies()], [False, False])
+        b = world.upstream.dependencies()[1].snapshot()
+        self.assertEqual((b.about, b.last_error), ("", "connection refused"))
+
+    def test_becomes_another(self) -> None:
+        """
+        An address at which another Message answers later gets a stream of its own.
+        """
+        world = self.one_message()
+        a, b = (world.message(name) for name in BOTH)
+        a.other = b.other = None
+        world.run(6)
+        self.assertEqual((len(a.streams), len(b.streams)), (1, 1))
+        self.assertTrue(world.upstream.dependencies()[1].up)
+
+    def test_half_open(self) -> None:
+        """
+        A stream that only the Message still holds does not keep the other address from
+        being used.
+        """
+        world = self.one_message()
+        a, b = (world.message(name) for name in BOTH)
+        held = a.stream
+        protocol = held.protocol
+        a.refuses = "connection refused"
+        held.lose()
+        held.protocol = protocol  # to the Message, the stream is open
+        protocol.connectionLost = lambda _: None
+        world.run(6)
+        self.assertEqual(len(b.streams), 1)
+
+
 class DiscoveryTests(ManyTestCase):
     """
     Messages that appear and disappear while Connect runs.

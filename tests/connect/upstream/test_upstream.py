@@ -158,6 +158,25 @@ class DiallingTests(SynchronousTestCase):
                 stream.say(presence_applied=number)
         self.assertEqual(world.message().attempts, 1)
 
+    def test_a_check_that_fails(self) -> None:
+        """
+        A failure in the checks of each moment is logged, and the next checks are made.
+        """
+        world = World()
+        world.start("a:1")
+
+        def broken(_: float) -> None:
+            raise RuntimeError("a bug")
+
+        patched = self.patch(world.upstream._refresh, "sweep", broken)
+        world.clock.advance(1)
+        self.assertTrue(self.flushLoggedErrors(RuntimeError))
+        patched.restore()
+        world.message("a:1").stream.protocol.drain()
+        world.send("c1")
+        world.run(15)
+        self.assertEqual(world.answers["c1"].code, "unavailable")
+
     def test_stalled(self) -> None:
         """
         A pause of this process is not taken for silence of the peer.

@@ -13,7 +13,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.delivery.cases import ReaderTestCase, message
+from tests.message.doubles import ManualJournal
 from tests.message.presence.doubles import RecordingPresence
 from tests.message.sqlite_paths import path_for
 from wsmsg.dependency.retry import backoff, retry_policy
@@ -22,75 +23,15 @@ from wsmsg.dependency.worker import IWorker
 from wsmsg.errors import Unavailable
 from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.delivery.reader import JournalReader
-from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.store.sqlite.store import SqliteStore
-from wsmsg.model import Message
-from wsmsg.rpc import rest_pb2
-from wsmsg.settings.values import RetrySettings
+from wsmsg.settings.values import MessageSettings, RetrySettings
 
 
-def message(n: int, content: str = "hi") -> Message:
-    """
-    The n-th message from 1 to 2, without a number.
-    """
-    return Message("u:1:2", 1, f"c{n}", n, content, 1, 5)
-
-
-class ReaderTests(SynchronousTestCase):
+class ReaderTests(ReaderTestCase):
     """
     Read, store, push, settle, commit.
     """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.journal = ManualJournal()
-        self.store = MemoryStore()
-        self.links = Links(
-            RecordingPresence(),
-            self.clock,
-            grace_s=2,
-            limit_records=100,
-            limit_bytes=10**6,
-        )
-        self.reader = JournalReader(
-            self.journal,
-            Numbering(self.store, lambda: 5, heads_cached=100),
-            self.links,
-            self.clock,
-            store=self.store.dependency,
-            backoff=float,
-            batch=10,
-            limit_unsettled=3,
-        )
-        self.reader.start()
-        self.addCleanup(self.stop)
-
-    def stop(self) -> None:
-        stopped = Deferred.fromCoroutine(self.reader.stop())
-        self.journal.stop()
-        self.successResultOf(stopped)
-        self.links.give_up_all()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def connect(self) -> Link:
-        link, _ = self.links.subscribe(
-            rest_pb2.SubscribeRequest(connect_service_id="n", incarnation="i"), "own"
-        )
-        link.opened(lambda: None, lambda reason: None)
-        self.links.apply_presence(
-            link,
-            rest_pb2.PresenceDelta(
-                number=1, online=[2], snapshot=rest_pb2.PresenceDelta.WHOLE
-            ),
-        )
-        link.next_frame()
-        return link
-
-    def acknowledge(self, link: Link) -> None:
-        frame = link.next_frame()
-        assert frame is not None
-        link.acknowledged(frame.batch.number)
 
     def test_nobody_connected(self) -> None:
         """
@@ -203,6 +144,16 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.clock.advance(1)
         self.assertEqual(len(self.store.messages), 1)
+
+    def test_more_room(self) -> None:
+        """
+        A reader that waits for room reads on when a reload raises the limit.
+        """
+        self.connect()
+        self.journal.give(message(1), message(2), message(3))
+        self.assertEqual(self.journal.reads, [])
+        self.reader.apply_settings(MessageSettings(unsettled_records=100))
+        self.assertEqual(len(self.journal.reads), 1)
 
     def test_caught_up(self) -> None:
         """

@@ -142,7 +142,7 @@ class UserCallsTests(ApiCase):
         A Connect whose stream is lost for a moment is told on the next stream.
         """
         link = self.link("one", 7)
-        self.links.lost(link, "test")
+        self.links.lost(link, link.stream, "test")
         answer = self.ask("DELETE", "users/7/sessions")
         self.assertEqual(answer, (200, {"connects": 0}))
         link.opened(lambda: None, lambda reason: None)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.message.delivery.test_reader import message
+from tests.message.delivery.cases import message
 from tests.message.doubles import ManualJournal, MemoryStore
 from wsmsg.errors import TooLarge, Unavailable
 from wsmsg.message.ingress.appends import Appended, Appends

@@ -162,7 +162,7 @@ class Given:
         hello = rest_pb2.SubscribeRequest(connect_service_id=node, incarnation="i")
         link, resumed = self.links.subscribe(hello, "life")
         stream: Any = LinkStream(self.core, None, link, resumed)
-        stream._number = link.opened(lambda: None, self.hung_up.append)
+        stream.number = link.opened(lambda: None, self.hung_up.append)
         return link, stream
 
     def say(self, request: rest_pb2.MessageStreamRequest) -> None:

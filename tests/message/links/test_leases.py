@@ -4,6 +4,7 @@ Tests for L{wsmsg.message.links.leases}.
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -58,6 +59,33 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
         self.links.renew_leases()
         self.assertEqual(self.calls(), [("renew", "n")])
+
+    def test_a_renewal_that_fails(self) -> None:
+        """
+        A renewal that raises is logged; the other leases are renewed, and the next
+        renewal is made as before.
+        """
+        self.links.set_primary(self.stream(), True)
+        other, _ = self.links.subscribe(
+            rest_pb2.SubscribeRequest(connect_service_id="o", incarnation="i"), "own"
+        )
+        other.opened(lambda: None, lambda reason: None)
+        self.links.set_primary(other, True)
+        for link in (self.links._links["n"], other):
+            self.users(link, 1)
+        self.calls()
+        renew = self.presence.renew
+
+        def broken(node: str) -> Deferred[None]:
+            self.presence.renew = renew  # type: ignore[method-assign]
+            raise RuntimeError("a bug")
+
+        self.presence.renew = broken  # type: ignore[method-assign]
+        self.links.renew_leases()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.calls(), [("renew", "o")])
+        self.links.renew_leases()
+        self.assertEqual(self.calls(), [("renew", "n"), ("renew", "o")])
 
     def test_named_again(self) -> None:
         """
@@ -134,7 +162,7 @@ class LeaseTests(SynchronousTestCase):
         self.calls()
         self.clock.advance(LATE_S)
         self.links.renew_leases()
-        self.links.lost(link, "silent")
+        self.links.lost(link, link.stream, "silent")
         self.clock.advance(1.0)
         self.links.renew_leases()
         self.assertEqual(self.calls(), [])
@@ -151,7 +179,7 @@ class LeaseTests(SynchronousTestCase):
         self.calls()
         self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[3]))
         self.links.renew_leases()
-        self.links.lost(link, "gone")
+        self.links.lost(link, link.stream, "gone")
         self.clock.advance(2)
         self.assertEqual(self.calls(), [])
 
@@ -164,7 +192,7 @@ class LeaseTests(SynchronousTestCase):
         self.users(link, 1)
         self.links.set_primary(link, True)
         self.calls()
-        self.links.lost(link, "gone")
+        self.links.lost(link, link.stream, "gone")
         self.links.renew_leases()
         self.assertEqual(self.calls(), [])
         self.clock.advance(2)
@@ -177,7 +205,7 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         self.links.set_primary(link, True)
-        self.links.lost(link, "gone")
+        self.links.lost(link, link.stream, "gone")
         self.calls()
         link = self.stream()
         self.users(link, 1)

@@ -123,6 +123,28 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual([b.number for b in batches], [2, 3, 4])
         self.assertEqual([b.pushes[0].message.seq for b in batches], [2, 3, 4])
 
+    def test_replay_of_what_is_true(self) -> None:
+        """
+        A replayed frame repeats its messages and receipts.  It repeats no presence, no
+        typing, no kick and no answer of the time when it was written first.
+        """
+        self.push("1", 1)
+        self.link.receipt(Cursor("u:1:2", 1, 1, 0), [2])
+        self.link.presence(rest_pb2.Presence(user=7, online=True))
+        self.link.typing(rest_pb2.Typing(conversation="u:1:2", user=1), [2])
+        self.link.kick(rest_pb2.Kick(user=2))
+        self.link.results(self.stream, [rest_pb2.SendResult(id=7, time_ms=1)])
+        self.link.presence_applied(3)
+        first = self.next_batch()
+        self.assertTrue(first.presence and first.typing and first.kicks)
+        self.link.lost()
+        self.link.resume(0)
+        self.link.opened(self.wake, self.hung_up.append)
+        again = self.next_batch()
+        fields = [field.name for field, _ in again.ListFields()]
+        self.assertEqual(fields, ["number", "pushes", "receipts"])
+        self.assertIsNone(self.link.next_frame())
+
     def test_not_resumable(self) -> None:
         """
         A stream cannot resume from a number that was never sent, or that is settled

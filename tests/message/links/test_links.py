@@ -146,7 +146,7 @@ class LinksTests(SynchronousTestCase):
         self.users(link, 2)
         self.links.push([message(1)], lambda: None)
         self.batch(link)
-        self.links.lost(link, "test")
+        self.links.lost(link, link.stream, "test")
         self.links.push([message(2)], lambda: None)
         self.clock.advance(1.9)
         again, resumed = self.subscribe(resume=0)
@@ -164,7 +164,7 @@ class LinksTests(SynchronousTestCase):
         self.users(link, 2)
         settled: list[int] = []
         self.links.push([message(1)], lambda: settled.append(1))
-        self.links.lost(link, "test")
+        self.links.lost(link, link.stream, "test")
         self.clock.advance(1.9)
         self.assertEqual(settled, [])
         self.clock.advance(0.2)
@@ -182,7 +182,7 @@ class LinksTests(SynchronousTestCase):
         self.users(link, 2)
         settled: list[int] = []
         self.links.push([message(1)], lambda: settled.append(1))
-        self.links.lost(link, "test")
+        self.links.lost(link, link.stream, "test")
         again, resumed = self.subscribe(incarnation="j", resume=0)
         self.assertFalse(resumed)
         self.assertEqual(settled, [1])
@@ -202,6 +202,26 @@ class LinksTests(SynchronousTestCase):
         self.assertEqual(self.links.routes.of(2), {"n"})
         self.assertTrue(again.open)
 
+    def test_end_of_the_replaced_stream(self) -> None:
+        """
+        A Connect resumes while Message still holds its old stream; when the old stream
+        ends, the new one carries pushes as before, and the users stay online.
+        """
+        link, _ = self.subscribe()
+        self.users(link, 2)
+        replaced = link.stream
+        self.subscribe(resume=0)
+        self.links.lost(link, replaced, "reset by the peer")
+        self.assertTrue(link.open)
+        self.clock.advance(10)
+        self.assertEqual(self.links.routes.of(2), {"n"})
+        self.links.push([message(1)], lambda: None)
+        self.assertEqual(self.batch(link).pushes[0].message.seq, 1)
+        self.links.lost(link, link.stream, "reset by the peer")
+        self.assertFalse(link.open)
+        self.clock.advance(10)
+        self.assertEqual(self.links.status(), [])
+
     def test_watchers(self) -> None:
         """
         A Connect learns when a user whom it watches comes online or goes offline, until
@@ -220,6 +240,20 @@ class LinksTests(SynchronousTestCase):
         self.links.apply_watch(a, rest_pb2.WatchDelta(remove=[7]))
         self.users(b, 7, number=3)
         self.assertIsNone(a.next_frame())
+
+    def test_watches_of_the_last_stream(self) -> None:
+        """
+        A Connect that resumes is sent the presence of the users whom it watches on the
+        new stream, and of no others.
+        """
+        link, _ = self.subscribe()
+        self.links.apply_watch(link, rest_pb2.WatchDelta(add=[7, 8]))
+        self.links.lost(link, link.stream, "test")
+        _, resumed = self.subscribe(resume=0)
+        self.assertTrue(resumed)
+        self.links.apply_watch(link, rest_pb2.WatchDelta(add=[8]))
+        self.users(link, 7, 8)
+        self.assertEqual([p.user for p in self.batch(link).presence], [8])
 
     def test_only_the_primary_writes(self) -> None:
         """
@@ -271,7 +305,7 @@ class LinksTests(SynchronousTestCase):
         self.users(link, 2)
         settled: list[int] = []
         self.links.push([message(1)], lambda: settled.append(1))
-        self.links.lost(link, "test")
+        self.links.lost(link, link.stream, "test")
         self.links.give_up_all()
         self.assertEqual(settled, [1])
         self.assertEqual(self.links.status(), [])

@@ -55,7 +55,14 @@ class PeerDialling(Protocol):
 
     def subscribe(self) -> rest_pb2.SubscribeRequest:
         """
-        Return a subscribe that names this node.
+        Return a subscribe that names this node, numbers the stream, and names the
+        other streams.
+        """
+
+    def stream_lost(self) -> None:
+        """
+        A stream is lost; a Message that was reached by it may be reached by another
+        address.
         """
 
     def accepts(self, address: str, *, unnumbered: bool) -> bool:
@@ -97,6 +104,7 @@ class UpstreamPeer:
 
     @ivar dependency: the state of the Message.
     @ivar stream: the stream, while it is up.
+    @ivar number: the number of the stream or of the attempt; 0: there is none.
     @ivar unnumbered: whether the Message sent no welcome when it was met last; L{None}
         before it was met.
     """
@@ -111,6 +119,7 @@ class UpstreamPeer:
         self.address = address
         self.dependency = Dependency(f"message {address}", shared.clock)
         self.stream: Stream | None = None
+        self.number = 0
         self.unnumbered: bool | None = None
         self._dialling = dialling
         self._owner = owner
@@ -124,6 +133,20 @@ class UpstreamPeer:
         Dial, or take back L{leave}.
         """
         self._dialler.start()
+
+    def redial(self, *, is_lost: bool) -> None:
+        """
+        Dial now if the Message was reached by another address, whose stream may be lost
+        (L{StreamDialler.redial}).
+        """
+        self._dialler.redial(is_lost=is_lost)
+
+    @property
+    def engaged(self) -> bool:
+        """
+        True while there is an attempt or a stream.
+        """
+        return self._dialler.engaged
 
     def leave(self) -> None:
         """
@@ -143,6 +166,7 @@ class UpstreamPeer:
         return self._dialling.retry_policy()
 
     def endpoint(self) -> IStreamClientEndpoint:
+        self.number = 0
         welcoming, self._welcoming = self._welcoming, False
         return self._dialling.endpoint(self.address, self._hello, welcoming=welcoming)
 
@@ -165,6 +189,7 @@ class UpstreamPeer:
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
         hello = self._dialling.subscribe()
+        self.number = hello.stream
         hello.link_version = LINK_VERSION
         hello.resume_incarnation = self._life.incarnation
         hello.resume_from = self._life.number
@@ -194,3 +219,4 @@ class UpstreamPeer:
         self.stream = None
         self._dialler.stream_lost(reason, was_up=True)
         self._owner.stream_lost(stream, reason)
+        self._dialling.stream_lost()

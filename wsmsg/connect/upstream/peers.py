@@ -10,11 +10,17 @@ ends when all its sends are answered, or soon after::
     found --gone--> leaving --LINGER_S--> draining --answered, DRAIN_S--> ended
       ^                |                     |
       `--found again---+---------------------'
+
+Two addresses may be those of one Message: an IPv4 and an IPv6 address, or a name beside
+a number.  Connect numbers its streams and names the open ones in each subscribe, so a
+Message that has one of them refuses a second one.  The second address is dialled again
+every few seconds, and at once when a stream is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -84,6 +90,7 @@ class Peers:
         self._leaving: dict[UpstreamPeer, float] = {}
         self._ending: list[Deferred[None]] = []
         self._linger_s = LINGER_S
+        self._stream_numbers = count(1)
         self._added: Listener = _ignore
         self._removed: Listener = _ignore
         self._started = False
@@ -162,9 +169,18 @@ class Peers:
         return self._endpoint(address, hello, settings, unnumbered)
 
     def subscribe(self) -> rest_pb2.SubscribeRequest:
+        others = (*self._peers.values(), *self._leaving)
         return rest_pb2.SubscribeRequest(
-            connect_service_id=self._node, incarnation=self._incarnation
+            connect_service_id=self._node,
+            incarnation=self._incarnation,
+            stream=next(self._stream_numbers),
+            other_streams=[p.number for p in others if p.engaged and p.number],
         )
+
+    def stream_lost(self) -> None:
+        is_lost = not self._owner.up
+        for peer in self._peers.values():
+            peer.redial(is_lost=is_lost)
 
     def accepts(self, address: str, *, unnumbered: bool) -> bool:
         return not unnumbered or not any(

@@ -361,7 +361,11 @@ class Upstream(Service):
     # -- time
 
     def _sweep(self) -> None:
-        now_s = self._clock.seconds()
+        # LoopingCall makes no further call after one that raises.
+        with self._log.failuresHandled("the streams cannot be checked"):
+            self._check_streams(self._clock.seconds())
+
+    def _check_streams(self, now_s: float) -> None:
         was_stalled = now_s - self._swept_s > _STALL_S
         self._swept_s = now_s
         self.sends.expire(now_s - self._settings.send_timeout_s, now_s)

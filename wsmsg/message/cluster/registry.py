@@ -177,7 +177,11 @@ class RedisRegistry:
         lease_ms = int(_NUMBER_S * 1000)
         asked = self._redis.run(_NUMBER, self._owner, lease_ms, self.number, NUMBERS)
         # The connection reports a failure as a loss of Redis.
-        return asked.addCallbacks(self._numbered, lambda _: None)
+        asked.addCallbacks(self._numbered, lambda _: None)
+        # LoopingCall makes no further call after a failure.
+        return asked.addErrback(
+            lambda failure: self._log.failure("the node number is not renewed", failure)
+        )
 
     def _numbered(self, number: int) -> None:
         if number == self.number or self._renumber is None:

@@ -4,6 +4,9 @@ The loop that takes records from the journal to their recipients.
 It reads a batch, has it stored, and pushes it.  It reads the next batch while pushes of
 earlier batches are in flight, unless too many records are unsettled, and commits the
 settled prefix only.
+
+No exception ends the loop.  A batch that cannot be stored is tried again; one that is
+stored and cannot be pushed reaches its recipients by a sync.
 """
 
 from __future__ import annotations
@@ -22,13 +25,15 @@ from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.commits import CommitTracker
-from wsmsg.message.delivery.numbering import Numbering
+from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
 
 T = TypeVar("T")
+
+_LOGGED = "see the failure above"
 
 
 class JournalReader:
@@ -89,6 +94,7 @@ class JournalReader:
         """
         self.batch = settings.read_batch
         self.limit_unsettled = settings.unsettled_records
+        self._check_room()
 
     def start(self) -> None:
         self._running = True
@@ -116,18 +122,34 @@ class JournalReader:
             await self._done
 
     async def _run(self) -> None:
+        failures = 0
         try:
             while self._running:
-                await self._wait_for_room()
-                reading = self._journal.read(self.batch)
-                self._reading = not reading.called
-                self._check_caught_up()
-                entries = await reading
-                self._reading = False
-                if entries and self._running:
-                    await self._deliver(entries)
+                try:
+                    await self._read_batch()
+                except CancelledError:
+                    raise
+                except Exception:  # noqa: BLE001 - a guard
+                    self._log.failure("the journal cannot be read")
+                    failures += 1
+                    delay_s = self._backoff(failures)
+                    await self._pause(self._journal.dependency, delay_s, _LOGGED)
+                else:
+                    failures = 0
         except CancelledError:
             pass  # stop() ended a wait
+
+    async def _read_batch(self) -> None:
+        await self._wait_for_room()
+        reading = self._journal.read(self.batch)
+        self._reading = not reading.called
+        self._check_caught_up()
+        try:
+            entries = await reading
+        finally:
+            self._reading = False
+        if entries and self._running:
+            await self._deliver(entries)
 
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
@@ -139,8 +161,20 @@ class JournalReader:
             dead_letter = partial(self._dead_letter, stored.dead_letters)
             await self._retried(dead_letter, self._journal.dependency)
         if self._on_stored is not None:
-            self._on_stored(stored.messages)
-        self._links.push(stored.messages, settled, stored.recipients)
+            try:
+                self._on_stored(stored.messages)
+            except Exception:  # noqa: BLE001 - a guard
+                self._log.failure("a listener for stored messages failed")
+        self._push(stored, settled)
+
+    def _push(self, stored: NumberedBatch, settled: Callable[[], object]) -> None:
+        try:
+            self._links.push(stored.messages, settled, stored.recipients)
+        except Exception:  # noqa: BLE001 - a guard
+            # Nobody knows which links have the messages, so all sessions sync.
+            self._log.failure("a batch of messages is stored and cannot be pushed")
+            self._links.break_off_all("messages that are stored could not be pushed")
+            settled()
 
     async def _retried(self, call: Callable[[], Awaitable[T]], needed: Dependency) -> T:
         """
@@ -158,7 +192,7 @@ class JournalReader:
             except Exception:  # noqa: BLE001 - a guard
                 # A bug must neither end the loop nor lose the records.
                 self._log.failure("a batch of records cannot be delivered")
-                reason = "see the failure above"
+                reason = _LOGGED
             failures += 1
             await self._pause(needed, self._backoff(failures), reason)
 
@@ -175,11 +209,18 @@ class JournalReader:
             )
 
     def _commit(self, positions: Mapping[int, int]) -> None:
-        self._journal.commit(positions)
+        try:
+            self._journal.commit(positions)
+        except Exception:  # noqa: BLE001 - a guard
+            # The next commit includes these records.
+            self._log.failure("settled records cannot be committed")
+        self._check_room()
+        self._check_caught_up()
+
+    def _check_room(self) -> None:
         if self._room is not None and self.unsettled < self.limit_unsettled:
             room, self._room = self._room, None
             room.callback(None)
-        self._check_caught_up()
 
     def _check_caught_up(self) -> None:
         if self._caught_up.waiters and self._reading and not self.unsettled:

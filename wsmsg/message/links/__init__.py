@@ -16,4 +16,5 @@ recipients  the recipients of a message; members of groups, cached
 routes      the nodes that reach each user
 stream      the gRPC stream that carries a link
 typing      typing in groups
+watchers    the Connects that watch the presence of each user
 """

@@ -72,6 +72,12 @@ class ILinks(Protocol):
         @param in_groups: the recipients of the messages that are in groups.
         """
 
+    def break_off_all(self, reason: str) -> None:
+        """
+        Settle all pushes that are not acknowledged and end all streams.  Each Connect
+        begins another stream and makes its sessions sync.
+        """
+
     def receipt(self, cursor: Cursor) -> None:
         """
         Send a user's new cursor to the members who may see it.

@@ -107,10 +107,17 @@ class Leases:
                 continue
             if is_late:
                 self._expired.add(link.node)
-            elif link.node in self._expired or self._take_rewrite(link.node, now_s):
-                self._write_all(link)
-            else:
-                self._ignore_failure(self._presence.renew(link.node))
+                continue
+            with self._log.failuresHandled(
+                "the lease of {node} cannot be renewed", node=link.node
+            ):
+                self._renew(link, now_s)
+
+    def _renew(self, link: Link, now_s: float) -> None:
+        if link.node in self._expired or self._take_rewrite(link.node, now_s):
+            self._write_all(link)
+        else:
+            self._ignore_failure(self._presence.renew(link.node))
 
     def forget(self, link: Link) -> None:
         """
@@ -137,9 +144,9 @@ class Leases:
         self._expired.discard(node)
 
     def _write_all(self, link: Link) -> None:
-        self._expired.discard(link.node)
         users = list(self._users(link.node))
         self._ignore_failure(self._presence.replace(link.node, users))
+        self._expired.discard(link.node)
 
     def _ignore_failure(self, written: Deferred[None]) -> None:
         written.addErrback(self._log_failure)

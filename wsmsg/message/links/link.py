@@ -2,8 +2,8 @@
 Message's end of the stream to one incarnation of a Connect.
 
 Each frame with pushes has a number, and Connect acknowledges these numbers
-cumulatively.  The link keeps unacknowledged frames, within a bound, and sends them
-again when the same incarnation of Connect resumes on a new stream::
+cumulatively.  The link keeps unacknowledged frames, within a bound, and sends their
+pushes and receipts again when the same incarnation of Connect resumes on a new stream::
 
     push -> waiting -> next_frame() -> unacknowledged -> acknowledged() -> settled
                           ^                  |
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Final
 
 import attrs
 
@@ -40,6 +41,8 @@ _FRAME_PRESENCE = 10_000
 _KICKS = 10_000
 _PUSH_OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8
+# The fields of a batch that are true, or of use, only when it is written first.
+_MOMENTARY: Final = ("results", "typing", "presence", "presence_applied", "kicks")
 
 
 @attrs.define
@@ -82,7 +85,10 @@ class Link:
     @ivar primary: whether this Message writes the presence of the users of Connect.
     @ivar is_synced: whether the current stream has sent all users of Connect.
     @ivar everything: whether the peer is another Message, which receives every push.
+    @ivar peer_stream: the number of the current stream at Connect; 0: none given.
     @ivar watched: the users whose presence Connect watches.
+    @ivar stream: the number of the current stream; one that no stream has while there
+        is none.
     @ivar snapshot: the users of an unfinished snapshot; L{None}: there is none.
     """
 
@@ -97,6 +103,7 @@ class Link:
         self.node = node
         self.incarnation = incarnation
         self.primary = self.is_synced = self.everything = False
+        self.peer_stream = 0
         self.broken = ""
         self.watched: set[int] = set()
         self.snapshot: list[int] | None = None
@@ -114,7 +121,7 @@ class Link:
         self._markers: deque[tuple[int, Settled]] = deque()
         self._unacknowledged: deque[_Sent] = deque()
         self._replay: deque[_Sent] = deque()
-        self._number = self._stream = 0
+        self._number = self.stream = 0
         self._sent = self._queued = self._acknowledged = 0
         self._held_bytes = 0
 
@@ -138,10 +145,14 @@ class Link:
 
     def resume(self, resume_from: int) -> None:
         """
-        Replay all frames after this one before anything new.
+        Replay all frames after this one before anything new.  A replayed frame carries
+        its pushes and receipts, which stay true; what else it carried is of its time.
         """
         self.primary = False  # Connect names its primary again
         self.acknowledged(resume_from)
+        for sent in self._unacknowledged:
+            for field in _MOMENTARY:
+                sent.frame.batch.ClearField(field)
         self._replay = deque(self._unacknowledged)
 
     def opened(
@@ -152,12 +163,13 @@ class Link:
 
         @param wake: called when L{next_frame} has a frame.
         @param hang_up: ends the stream; called with the reason.
-        @return: the number of the stream, for L{results}.
+        @return: the number of the stream, for L{results} and
+            L{wsmsg.message.links.links.Links.lost}.
         """
         self._wake, self._hang_up = wake, hang_up
-        self._stream += 1
+        self.stream += 1
         wake()
-        return self._stream
+        return self.stream
 
     def lost(self) -> None:
         """
@@ -165,6 +177,7 @@ class Link:
         as Connect repeats unanswered sends.
         """
         self._wake = self._hang_up = None
+        self.stream += 1
         self._results.clear()
         self._typing.clear()
         self._presence.clear()
@@ -227,7 +240,7 @@ class Link:
         Queue answers to the sends of a stream.  They are dropped if the link has
         another stream by now, where the ids mean other sends.
         """
-        if not self.open or stream != self._stream:
+        if not self.open or stream != self.stream:
             return
         self._results.extend(results)
         if len(self._results) > MOST_RESULTS:

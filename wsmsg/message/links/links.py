@@ -8,8 +8,7 @@ Afterwards Message gives up the link, and the users count as offline.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -19,6 +18,7 @@ from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Countdown, Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
+from wsmsg.message.links.watchers import PresenceWatchers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
 from wsmsg.rpc import rest_pb2
@@ -65,7 +65,7 @@ class Links:
         self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
         self._expiring: dict[str, IDelayedCall] = {}
-        self._watchers: defaultdict[int, set[str]] = defaultdict(set)
+        self._watchers = PresenceWatchers()
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -76,6 +76,19 @@ class Links:
         self.limit_bytes = settings.link_bytes
 
     # -- streams come and go
+
+    def is_second(self, hello: rest_pb2.SubscribeRequest) -> bool:
+        """
+        Return whether C{hello} asks for a second stream of a Connect, which knows this
+        Message by two addresses, while the first one is open at both ends.
+        """
+        link = self._links.get(hello.connect_service_id)
+        return (
+            link is not None
+            and link.open
+            and link.incarnation == hello.incarnation
+            and link.peer_stream in hello.other_streams
+        )
 
     def subscribe(
         self, hello: rest_pb2.SubscribeRequest, own_incarnation: str
@@ -111,15 +124,20 @@ class Links:
             self._links[node] = link
         else:
             link.resume(hello.resume_from)
+            self._watchers.forget(link)  # Connect names them again on each stream
         link.everything = hello.everything
+        link.peer_stream = hello.stream
         return link, resumed
 
-    def lost(self, link: Link, reason: str) -> None:
+    def lost(self, link: Link, stream: int, reason: str) -> None:
         """
         Keep a link that has lost its stream for the grace time.
+
+        @param stream: the number of the stream that ended (L{Link.opened}).  If the
+            link has another one by now, nothing happens.
         """
-        if self._links.get(link.node) is not link or not link.open:
-            return  # another stream has replaced it
+        if self._links.get(link.node) is not link or link.stream != stream:
+            return
         link.lost()
         self._log.info(
             "link of {node} lost, kept for {seconds} s: {reason}",
@@ -137,6 +155,14 @@ class Links:
         """
         for link in list(self._links.values()):
             link.hang_up(reason)
+
+    def break_off_all(self, reason: str) -> None:
+        """
+        Drop what all links hold and end their streams, so that all sessions sync.
+        """
+        for link in list(self._links.values()):
+            if not link.broken:
+                link.break_off(reason)
 
     def give_up_all(self) -> None:
         """
@@ -186,8 +212,7 @@ class Links:
 
     def _discard(self, link: Link) -> None:
         del self._links[link.node]
-        for user in link.watched:
-            self._unwatch(user, link.node)
+        self._watchers.forget(link)
         if not link.broken:
             link.break_off("given up")
 
@@ -239,13 +264,10 @@ class Links:
             link.hang_up(f"Connect watches over {MOST_USERS} users")
             return
         for user in delta.add:
-            link.watched.add(user)
-            self._watchers[user].add(link.node)
+            self._watchers.add(link, user)
             if self.routes.of(user):
                 link.presence(rest_pb2.Presence(user=user, online=True))
-        for user in delta.remove:
-            link.watched.discard(user)
-            self._unwatch(user, link.node)
+        self._watchers.remove(link, delta.remove)
 
     def renew_leases(self) -> None:
         """
@@ -275,13 +297,6 @@ class Links:
         users, link.snapshot = link.snapshot, None
         return users
 
-    def _unwatch(self, user: int, node: str) -> None:
-        watchers = self._watchers.get(user)
-        if watchers is not None:
-            watchers.discard(node)
-            if not watchers:
-                del self._watchers[user]
-
     def _users_joined(self, users: Iterable[int]) -> None:
         for user in users:
             self._notify_watchers(rest_pb2.Presence(user=user, online=True))
@@ -292,7 +307,7 @@ class Links:
             self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
 
     def _notify_watchers(self, presence: rest_pb2.Presence) -> None:
-        for node in self._watchers.get(presence.user, ()):
+        for node in self._watchers.of(presence.user):
             self._links[node].presence(presence)
 
     # -- pushes
@@ -315,7 +330,7 @@ class Links:
                 members = in_groups[message.conversation, message.seq]
                 # Messages between two changes of a group share one set of members.
                 if id(members) not in connected:
-                    connected[id(members)] = self._connected(members)
+                    connected[id(members)] = self.routes.among(members, self._links)
                 targets = connected[id(members)]
             else:
                 for user in members_of(message.conversation):
@@ -351,7 +366,7 @@ class Links:
         conversation = cursor.conversation
         group = is_group(conversation)
         members = (cursor.user,) if group else members_of(conversation)
-        for node, users in self._by_node(members):
+        for node, users in self.routes.by_node(members, self._links):
             self._links[node].receipt(cursor, users)
 
     def typing(self, typing: rest_pb2.Typing) -> None:
@@ -363,7 +378,7 @@ class Links:
         except InvalidName:
             return  # there is no such conversation
         others = [u for u in members if u != typing.user]
-        for node, users in self._by_node(others):
+        for node, users in self.routes.by_node(others, self._links):
             self._links[node].typing(typing, users)
 
     def typing_in_group(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
@@ -371,21 +386,8 @@ class Links:
         Send typing to the other members of a group.
         """
         others = members.difference((typing.user,))
-        for node, users in self._connected(others).items():
+        for node, users in self.routes.among(others, self._links).items():
             self._links[node].typing(typing, users)
-
-    def _connected(self, users: Collection[int]) -> dict[str, list[int]]:
-        # Intersect sets: there may be ten thousand users on either side.
-        connected = {n: self.routes.users(n).intersection(users) for n in self._links}
-        return {node: list(some) for node, some in connected.items() if some}
-
-    def _by_node(self, members: Iterable[int]) -> Iterable[tuple[str, list[int]]]:
-        targets: dict[str, list[int]] = {}
-        for user in members:
-            for node in self.routes.of(user):
-                if node in self._links:
-                    targets.setdefault(node, []).append(user)
-        return targets.items()
 
     def _log_cut(self, link: Link) -> None:
         self.cut += 1

@@ -4,7 +4,7 @@ The streams that reach each user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 
 _NOBODY: frozenset[str] = frozenset()
 
@@ -40,6 +40,29 @@ class Routes:
         Return the users that a node reaches.  The caller must not change the set.
         """
         return self._users_of.get(node, set())
+
+    def among(
+        self, users: Collection[int], nodes: Iterable[str]
+    ) -> dict[str, list[int]]:
+        """
+        Return those of the users who are at these nodes, by node.
+        """
+        # Intersect sets: there may be ten thousand users on either side.
+        found = {node: self.users(node).intersection(users) for node in nodes}
+        return {node: list(some) for node, some in found.items() if some}
+
+    def by_node(
+        self, users: Iterable[int], nodes: Container[str]
+    ) -> Iterable[tuple[str, list[int]]]:
+        """
+        Return the same as L{among}, for a few users.
+        """
+        found: dict[str, list[int]] = {}
+        for user in users:
+            for node in self.of(user):
+                if node in nodes:
+                    found.setdefault(node, []).append(user)
+        return found.items()
 
     def change(
         self, node: str, online: Iterable[int], offline: Iterable[int]

@@ -101,6 +101,11 @@ class ConnectStreams:
         Serve one stream until it ends.
         """
         core = self._core
+        if core.links.is_second(hello):
+            await context.abort(
+                grpc.StatusCode.ALREADY_EXISTS,
+                f"Message {core.node} has a stream of this Connect by another address",
+            )
         link, resumed = core.links.subscribe(hello, core.incarnation)
         self._log.info(
             "stream of {node} open from {peer}, {kind}",
@@ -110,13 +115,14 @@ class ConnectStreams:
         )
         self.open += 1
         reason = "Connect is gone"
+        stream = LinkStream(core, context, link, resumed)
         try:
-            reason = await LinkStream(core, context, link, resumed).run()
+            reason = await stream.run()
             context.set_code(grpc.StatusCode.UNAVAILABLE)
             context.set_details(reason)
         finally:
             self.open -= 1
-            core.links.lost(link, reason)
+            core.links.lost(link, stream.number, reason)
 
     def hang_up_all(self, reason: str) -> None:
         """
@@ -128,6 +134,8 @@ class ConnectStreams:
 class LinkStream:
     """
     One stream of a Connect.
+
+    @ivar number: the number of the stream at its link; 0 before L{run}.
     """
 
     _log = Logger()
@@ -140,7 +148,7 @@ class LinkStream:
         self._link = link
         self._resumed = resumed
         self._reason = ""
-        self._number = 0
+        self.number = 0
         self._reader: asyncio.Task[None] | None = None
 
     async def run(self) -> str:
@@ -149,13 +157,14 @@ class LinkStream:
 
         @return: the reason why it ended.
         """
-        await self._context.write(self._core.welcome(self._resumed))
         writer = BatchWriter(
             self._link.next_frame, self._context.write, spacing_s=SPACING_S
         )
-        writing = asyncio.ensure_future(writer.run())
+        writing = asyncio.ensure_future(self._write(writer))
         self._reader = asyncio.ensure_future(self._read())
-        self._number = self._link.opened(writer.flush_soon, self._hang_up)
+        # Before the first await: a later stream of the same link ends this one, even
+        # if the welcome is not written yet.
+        self.number = self._link.opened(writer.flush_soon, self._hang_up)
         try:
             await asyncio.wait(
                 {self._reader, writing}, return_when=asyncio.FIRST_COMPLETED
@@ -174,6 +183,10 @@ class LinkStream:
         if self._reader is not None:
             self._reader.cancel()
 
+    async def _write(self, writer: BatchWriter) -> None:
+        await self._context.write(self._core.welcome(self._resumed))
+        await writer.run()
+
     async def _read(self) -> None:
         while (request := await self._context.read()) is not grpc.aio.EOF:
             with self._log.failuresHandled(
@@ -188,6 +201,8 @@ class LinkStream:
             self._hang_up("a frame that is not a batch")
             return
         batch, core, link = request.batch, self._core, self._link
+        if link.stream != self.number:
+            return  # another stream has replaced this one
         if batch.HasField("primary"):
             core.links.set_primary(link, batch.primary)
         if batch.HasField("presence"):
@@ -207,7 +222,7 @@ class LinkStream:
                 core.links.typing(typing)
 
     def _reply(self, answers: Sequence[Answer]) -> None:
-        self._link.results(self._number, [_result(p, a) for p, a in answers])
+        self._link.results(self.number, [_result(p, a) for p, a in answers])
 
 
 def _send_request(send: rest_pb2.SendRequest) -> SendRequest:

@@ -1,0 +1,95 @@
+"""
+Tests of the stream between real daemons that breaks on one side only, or could be
+opened twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.integration.cases import (
+    IntegrationTestCase,
+    eventually,
+    metric,
+    with_daemons,
+)
+from tests.proxies import Proxy
+
+
+class StreamsTestCase(IntegrationTestCase):
+    """
+    Base class of tests that choose the addresses at which Connect finds Message.
+    """
+
+    alone = True
+
+    async def found_at(self, *addresses: str) -> None:
+        """
+        Start the daemons; Connect finds Message at these addresses.
+        """
+        connect = self.installation.connect
+        connect.extra["discovery"] = f"static:{','.join(addresses)}"
+        await self._running()
+
+    async def resyncs(self) -> float:
+        return await metric(self.installation.connect, "wsmsg_connect_resyncs_total")
+
+
+class OneSideTests(StreamsTestCase):
+    """
+    Connections that are reset at Connect only, as by a middlebox.
+    """
+
+    @with_daemons
+    async def test_reset_at_connect(self) -> None:
+        """
+        A connection to Message that only Connect sees reset is resumed at once: sends
+        are answered and pushed, each time, and no link is given up.
+        """
+        message = self.installation.message
+        proxy = await Proxy.open(message.port("rpc_listen"))
+        self.at_end(proxy.close)
+        await self.found_at(f"127.0.0.1:{proxy.port}")
+        one = await self.device(self.user())
+        two = await self.device(self.user())
+        for n in range(5):
+            proxy.reset_clients()
+            started = time.monotonic()
+            await one.send_until_accepted(two.user, f"c{n}", f"text {n}")
+            await two.expect("deliver", content=f"text {n}")
+            self.assertLess(time.monotonic() - started, 3)
+        self.assertEqual(self.installation.logged("given up"), [])
+
+
+class TwoAddressesTests(StreamsTestCase):
+    """
+    A Message that discovery names twice: by a name and by a number.
+    """
+
+    @with_daemons
+    async def test_one_stream(self) -> None:
+        """
+        Connect opens one stream, which stays; both addresses are up and no client
+        syncs again.
+        """
+        port = self.installation.message.port("rpc_listen")
+        connect = self.installation.connect
+        await self.found_at(f"127.0.0.1:{port}", f"localhost:{port}")
+        one = await self.device(self.user())
+        two = await self.device(self.user())
+        await eventually("both up", self._both_up)
+        before = await self.resyncs()
+        await asyncio.sleep(7)  # longer than the second address waits
+        await one.send_until_accepted(two.user, "c1", "hello")
+        await two.expect("deliver", content="hello")
+        self.assertEqual(await self.resyncs(), before)
+        self.assertEqual(self.installation.logged("another stream of the same"), [])
+        self.assertEqual(self.installation.logged("lost after"), [])
+        _, status = await connect.get("/readyz")
+        self.assertIn("by another address", str(status))
+
+    async def _both_up(self) -> bool:
+        _, status = await self.installation.connect.get("/readyz")
+        found = [d for d in status["dependencies"] if d["name"].startswith("message ")]
+        return [d["state"] for d in found] == ["up", "up"]

@@ -1,0 +1,60 @@
+"""
+Tests for L{wsmsg.message.node}: the work of each second.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.message.node import MessageNode
+
+
+class EachSecondTests(SynchronousTestCase):
+    """
+    The leases and the plug-ins of a Message, once a second.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.fails: set[str] = set()
+        self.calls: list[str] = []
+        links = SimpleNamespace(renew_leases=lambda: self.call("leases"))
+        parts: dict[str, Any] = dict.fromkeys(
+            ("settings", "journal", "store", "marks", "queries", "reading"), None
+        )
+        self.node = MessageNode(
+            **parts,
+            clock=self.clock,
+            core=SimpleNamespace(links=links),  # type: ignore[arg-type]
+            streams=None,  # type: ignore[arg-type]
+            rpc=None,  # type: ignore[arg-type]
+            plugins=[
+                SimpleNamespace(tick=lambda: self.call("one")),
+                SimpleNamespace(tick=lambda: self.call("two")),
+            ],
+        )
+        self.node.start_leases()
+        self.addCleanup(self.node.stop_leases)
+
+    def call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fails:
+            raise RuntimeError("a bug")
+
+    def test_goes_on(self) -> None:
+        """
+        A part that raises is logged, and neither stops the other parts nor the work of
+        the next second.
+        """
+        self.fails = {"leases", "one"}
+        self.calls.clear()
+        self.clock.advance(1)
+        self.assertEqual(self.calls, ["leases", "one", "two"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+        self.clock.advance(1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+        self.assertEqual(self.calls, ["leases", "one", "two"] * 2)

@@ -10,6 +10,7 @@ of C{wsmsg.connect.legacy}.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
 from functools import cache
@@ -155,6 +156,7 @@ def _sessions(
         incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
         unnumbered_mode=_legacy_upstream,
+        unix_s=time.time,
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
     context = SessionContext(
@@ -164,6 +166,7 @@ def _sessions(
         upstream=upstream,
         authenticate=authenticator.authenticate,
         clock=reactor,
+        unix_s=time.time,
     )
     return context, upstream
 
@@ -243,7 +246,13 @@ def _site(
         parse_address(listen).host
     )
     authenticate = None if is_local else context.authenticate
-    return edge_site(online, admission, context.clock, authenticate=authenticate)
+    return edge_site(
+        online,
+        admission,
+        context.clock,
+        authenticate=authenticate,
+        unix_s=context.unix_s,
+    )
 
 
 def _add_legacy_redis(

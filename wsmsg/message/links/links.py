@@ -8,8 +8,9 @@ Afterwards Message gives up the link, and the users count as offline.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -38,6 +39,7 @@ class Links:
     @param grace_s: for how many seconds a link outlives its stream.
     @param limit_records: the most unacknowledged pushes of a link.
     @param limit_bytes: the most bytes of these.
+    @param unix_s: returns the unix time.
     @ivar push_listeners: called with every push.
     @ivar pushed: the number of messages pushed so far.
     @ivar cut: the number of links that broke because Connect was too slow.
@@ -53,6 +55,7 @@ class Links:
         grace_s: float,
         limit_records: int,
         limit_bytes: int,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.routes = Routes()
         self.pushed = 0
@@ -60,6 +63,7 @@ class Links:
         self.push_listeners: list[PushListener] = []
         self._leases = Leases(presence, clock, self.routes.users)
         self._clock = clock
+        self._unix_s = unix_s
         self.grace_s = grace_s
         self.limit_records = limit_records
         self.limit_bytes = limit_bytes
@@ -287,7 +291,7 @@ class Links:
             self._notify_watchers(rest_pb2.Presence(user=user, online=True))
 
     def _users_left(self, users: Iterable[int]) -> None:
-        now_ms = int(self._clock.seconds() * 1000)
+        now_ms = int(self._unix_s() * 1000)
         for user in users:
             self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
 

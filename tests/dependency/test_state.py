@@ -20,7 +20,7 @@ class DependencyTests(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
-        self.dependency = Dependency("journal", self.clock)
+        self.dependency = Dependency("journal", self.clock, unix_s=self.clock.seconds)
         self.states: list[State] = []
         self.dependency.on_change(lambda d: self.states.append(d.state))
 
@@ -41,6 +41,22 @@ class DependencyTests(TestCase):
         self.assertEqual(told.since_s, 1000)
         self.assertEqual(told.next_try_s, 1005)
         self.assertEqual(self.states, [])
+
+    def test_clock_set_back(self) -> None:
+        """
+        The times for operators are those of the system clock; durations are not.
+        """
+        unix_s = [1_700_000_000.0]
+        dependency = Dependency("store", self.clock, unix_s=lambda: unix_s[0])
+        self.clock.advance(3)
+        unix_s[0] -= 3600
+        with capturedLogs() as events:
+            dependency.succeeded()
+        self.assertEqual(dependency.snapshot().since_s, 1_699_996_400)
+        self.assertEqual(events[-1]["seconds"], 3)
+        dependency.lost("closed")
+        dependency.failed("refused", 2.0)
+        self.assertEqual(dependency.snapshot().next_try_s, 1_699_996_402)
 
     def test_attempt_has_no_next(self) -> None:
         """

@@ -15,6 +15,7 @@ from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
 from wsmsg.events.group_change import GROUP, GroupChange, decode_change
+from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.store.interface import (
@@ -113,7 +114,13 @@ def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
     """
     Return group rules with limits that a test can reach.
     """
-    return GroupRules(store, now_ms, group_members=5, recall_s=60)
+    return GroupRules(
+        store,
+        now_ms,
+        group_members=5,
+        recall_s=60,
+        seconds=lambda: (now_ms() - EPOCH_MS) / 1000,
+    )
 
 
 @implementer(IMessageStore)

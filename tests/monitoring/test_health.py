@@ -161,7 +161,7 @@ class PageTests(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
-        self.dependency = Dependency("journal", self.clock)
+        self.dependency = Dependency("journal", self.clock, unix_s=self.clock.seconds)
         self.health = Health(
             self.clock,
             required_up,

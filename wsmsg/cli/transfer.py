@@ -128,11 +128,14 @@ def run(work: Callable[[Any], Coroutine[Any, Any, T]], known: tuple[Any, ...]) -
     from twisted.internet.defer import Deferred
     from twisted.internet.task import react
 
+    from wsmsg.daemon.reactor import make_monotonic
+
     logging.disable()
     done: list[T] = []
     failed: list[BaseException] = []
 
     async def kept(reactor: Any) -> None:
+        make_monotonic(reactor)
         try:
             done.append(await work(reactor))
         except known as e:

@@ -10,6 +10,7 @@ of C{wsmsg.connect.legacy}.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
 from functools import cache
@@ -163,6 +164,7 @@ def _sessions(
         incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
         unnumbered_mode=_legacy_upstream,
+        unix_s=time.time,
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)
     context = SessionContext(
@@ -172,6 +174,7 @@ def _sessions(
         upstream=upstream,
         authenticate=authenticator.authenticate,
         clock=reactor,
+        unix_s=time.time,
     )
     return context, upstream
 
@@ -255,7 +258,12 @@ def _site(
     )
     authenticate = None if is_local else context.authenticate
     return edge_site(
-        online, health, admission, context.clock, authenticate=authenticate
+        online,
+        health,
+        admission,
+        context.clock,
+        authenticate=authenticate,
+        unix_s=context.unix_s,
     )
 
 

@@ -1,5 +1,12 @@
 """
-The asyncio reactor, which both daemons need because gRPC runs on an asyncio loop.
+The asyncio reactor, which both daemons need because gRPC runs on an asyncio loop, with
+monotonic seconds.
+
+Twisted's reactor counts its seconds by the system clock: if that is set back by a
+minute, every timer is a minute late.  In the daemons C{reactor.seconds} is monotonic,
+so timers, limits and leases go on as if nobody had set the clock.  Monotonic seconds
+tell no date: code that stamps something with the time takes a C{unix_s}, which is
+L{time.time}.
 
 Nothing may import C{twisted.internet.reactor} before L{install_asyncio} runs: the first
 import installs the platform's default reactor.
@@ -10,8 +17,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from twisted.internet import asyncioreactor
+
+#: Monotonic seconds.  On Linux they count the time for which a machine is suspended: a
+#: Message that wakes must know that its leases have expired meanwhile.
+monotonic_s: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
+)
 
 
 class WrongReactor(Exception):
@@ -22,8 +41,8 @@ class WrongReactor(Exception):
 
 def install_asyncio() -> None:
     """
-    Install the asyncio reactor if none is installed, and silence gRPC, which is loaded
-    later.
+    Install the asyncio reactor if none is installed, make its seconds monotonic, and
+    silence gRPC, which is loaded later.
 
     @raise WrongReactor: with a sentence that tells the operator what to do.
     """
@@ -42,3 +61,16 @@ def install_asyncio() -> None:
             f"{type(installed).__name__} is installed, and gRPC needs the asyncio "
             "reactor; omit twistd's --reactor option, or use --reactor=asyncio"
         )
+    make_monotonic(sys.modules["twisted.internet.reactor"])
+
+
+def make_monotonic(reactor: Any) -> None:
+    """
+    Have a reactor count its seconds by the monotonic clock.  Calls that are due keep
+    their delays.
+    """
+    old, reactor.seconds = reactor.seconds, monotonic_s
+    for call in reactor.getDelayedCalls():
+        left_s = call.getTime() - old()
+        call.seconds = monotonic_s
+        call.reset(max(0.0, left_s))

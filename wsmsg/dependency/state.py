@@ -11,6 +11,7 @@ and C{wsmsg status} read the state from here, so they cannot disagree::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -61,8 +62,9 @@ class Dependency:
     One thing that a daemon needs: another daemon, the journal, the store, the presence.
 
     @param name: the name for operators, such as C{message 127.0.0.1:22004}.
-    @param clock: for the times in the snapshot; its seconds are unix seconds.
+    @param clock: for durations.
     @param required: the daemon is not ready without it.
+    @param unix_s: returns the unix time, for the times in the snapshot.
     @ivar replaceable: whether it is one of several things of which the daemon needs any
         one, and so is not required by itself.
     @ivar state: written by this object alone, as is C{up}.
@@ -72,18 +74,27 @@ class Dependency:
 
     _log = Logger()
 
-    def __init__(self, name: str, clock: IReactorTime, *, required: bool = True):
+    def __init__(
+        self,
+        name: str,
+        clock: IReactorTime,
+        *,
+        required: bool = True,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
         self.name = name
         self.required = required
         self.replaceable = False
         self.about = ""
         self._clock = clock
+        self._unix_s = unix_s
         self.state = State.CONNECTING
         self.up = False
         self._attempts = 0
         self._losses = 0
         self._last_error = ""
-        self._since = clock.seconds()
+        self._changed_s = clock.seconds()
+        self._since = unix_s()
         self._next_try: float | None = None
         self._listeners: list[Callable[[Dependency], object]] = []
         self._waiting: list[Deferred[None]] = []
@@ -145,7 +156,7 @@ class Dependency:
             dependency=self.name,
             about=f": {self.about}" if self.about else "",
             attempts=attempts,
-            seconds=self._clock.seconds() - self._since,
+            seconds=self._clock.seconds() - self._changed_s,
         )
         self._become(State.UP)
 
@@ -167,7 +178,7 @@ class Dependency:
             )
             self._become(State.DOWN)
             return
-        self._next_try = self._clock.seconds() + delay_s
+        self._next_try = self._unix_s() + delay_s
         if self._attempts:
             self._log.warn(
                 "{dependency}: attempt {attempt} failed, next in {delay:.2f} s: "
@@ -197,7 +208,7 @@ class Dependency:
         self._log.error(
             "{dependency}: lost after {seconds:.1f} s: {reason}",
             dependency=self.name,
-            seconds=self._clock.seconds() - self._since,
+            seconds=self._clock.seconds() - self._changed_s,
             reason=reason,
         )
         self._become(State.CONNECTING)
@@ -212,7 +223,7 @@ class Dependency:
     def _become(self, state: State) -> None:
         self.state = state
         self.up = state is State.UP
-        self._since = self._clock.seconds()
+        self._changed_s, self._since = self._clock.seconds(), self._unix_s()
         for listener in self._listeners:
             listener(self)
         while self._waiting and self.up:

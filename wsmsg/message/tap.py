@@ -8,6 +8,7 @@ mistake in the settings need neither.
 from __future__ import annotations
 
 import sys
+import time
 import uuid
 from collections.abc import Sequence
 from functools import cache, cached_property
@@ -120,7 +121,7 @@ class Assembly:
         self._daemon = daemon
         self._reactor = reactor
         self._settings = settings
-        self._now_ms = unix_ms(reactor)
+        self._now_ms = unix_ms(time.time)
         self._journal = backends.journal()
         self._store = backends.store()
         self._presence = backends.presence()
@@ -226,6 +227,7 @@ class Assembly:
             self._now_ms,
             group_members=settings.group_members,
             recall_s=settings.recall_s,
+            seconds=self._reactor.seconds,
         )
         return Ingress(
             Appends(self._journal, self._store, self._reactor),
@@ -235,6 +237,7 @@ class Assembly:
             rules=rules,
             limit=settings.appends_in_flight,
             content_bytes=settings.content_bytes,
+            seconds=self._reactor.seconds,
         )
 
     @cached_property

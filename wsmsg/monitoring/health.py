@@ -9,6 +9,7 @@ answers at all.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -53,7 +54,7 @@ class Health:
     """
     The readiness of a daemon, and the dependencies that it follows from.
 
-    @param clock: a clock whose seconds are unix seconds.
+    @param clock: for the uptime.
     @param rule: L{any_up} for Connect, L{required_up} for Message.
     @param about: the first fields of the status, such as the daemon's name and node.
     """
@@ -67,13 +68,15 @@ class Health:
         *,
         dependencies: Iterable[Dependency] = (),
         about: Mapping[str, object] | None = None,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._rule = rule
         self._about = {"version": __version__, **(about or {})}
         self._dependencies: list[Dependency] = []
         self._phase = Phase.STARTING
-        self._since = clock.seconds()
+        self._started_s = clock.seconds()
+        self._since = unix_s()
         self._ready = False
         self._listeners: list[Callable[[bool], object]] = []
         self._on_give_up: list[Callable[[str], object]] = []
@@ -177,7 +180,7 @@ class Health:
             **self._about,
             "phase": self._phase.value,
             "since": _time(self._since),
-            "uptime_s": round(self._clock.seconds() - self._since, 3),
+            "uptime_s": round(self._clock.seconds() - self._started_s, 3),
             **self.readiness(),
             **{name: read() for name, read in self._sections.items()},
         }

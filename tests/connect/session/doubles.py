@@ -208,6 +208,7 @@ class FakeNode:
             upstream=self.upstream,
             authenticate=authenticate,
             clock=self.clock,
+            unix_s=self.clock.seconds,
         )
 
     def client(

@@ -4,6 +4,7 @@ Login: from the opening of a connection to its welcome.
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from tests.connect.session.cases import SessionTestCase
@@ -43,6 +44,28 @@ class LoginTests(SessionTestCase):
             welcome.heads, (frames.Head("u:1:1001", 3, 1, 2, 99, (other,)),)
         )
         self.assertEqual(node.upstream.named("user_joined"), [(1001,)])
+
+    def test_clock_set_back(self) -> None:
+        """
+        The time in the welcome is that of the system clock, and no session ends
+        because that clock is stepped.
+        """
+        node = FakeNode()
+        unix_s = [NOW_S]
+        node.context = attrs.evolve(node.context, unix_s=lambda: unix_s[0])
+        waiting = node.client()
+        unix_s[0] -= 3600
+        client = node.client()
+        client.say(Hello("token-1", "phone"))
+        (welcome,) = client.heard()
+        assert isinstance(welcome, Welcome)
+        self.assertEqual(welcome.time, int((NOW_S - 3600) * 1000))
+        unix_s[0] += 7200
+        node.pass_time(4.9)
+        self.assertIsNone(waiting.peer.code)
+        node.pass_time(0.1)
+        self.assertEqual(waiting.peer.code, Close.STALE)
+        self.assertIsNone(client.peer.code)
 
     def test_since(self) -> None:
         """

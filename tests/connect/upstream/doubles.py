@@ -281,6 +281,8 @@ class MemoryDiscovery:
 class World:
     """
     An L{Upstream} between a L{RecordingEdge} and L{MemoryMessage}s.
+
+    @ivar ahead_s: the seconds that the system clock is ahead of C{clock}.
     """
 
     def __init__(
@@ -288,6 +290,7 @@ class World:
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
+        self.ahead_s = 0.0
         self.edge = RecordingEdge()
         verifyObject(IEdge, self.edge)
         self.messages: dict[str, MemoryMessage] = {}
@@ -304,6 +307,7 @@ class World:
             endpoint=self._endpoint,
             discovery=self._discover,
             unnumbered_mode=LegacyUpstream,
+            unix_s=lambda: self.clock.seconds() + self.ahead_s,
         )
         verifyObject(IUpstream, self.upstream)
         self.answers: dict[str, SendAnswer] = {}

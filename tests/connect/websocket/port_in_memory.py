@@ -172,6 +172,7 @@ class Edge:
             self.admission,
             self.clock,
             authenticate=authenticate if must_prove else None,
+            unix_s=self.clock.seconds,
         )
         self.port = Port(
             self.admission,

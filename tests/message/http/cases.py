@@ -89,7 +89,6 @@ class ApiCase(HttpCase):
             self.behind.submit,
             History(self.store, depth=100),
             self.marks.mark,
-            self.clock,
             most_unread=lambda: self.access.settings.unread,
         )
         self.legacy_routes = legacy.routes

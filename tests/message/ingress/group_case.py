@@ -39,6 +39,7 @@ class GroupCase(SynchronousTestCase):
             rules=rules_by(self.store, self.now_ms),
             limit=20,
             content_bytes=100,
+            seconds=lambda: (self.now - EPOCH_MS) / 1000,
         )
         crew = GroupChange(True, "crew", add=(1, 2))
         self.store.groups[CREW] = (crew, 1, {1: 1, 2: 1})

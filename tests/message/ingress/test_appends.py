@@ -48,6 +48,17 @@ class AppendsTests(SynchronousTestCase):
         self.appends.add([message(5)])  # nothing was under way: at once
         self.assertEqual(self.appended()[2:], [["c5"]])
 
+    def test_waits_no_longer_than_the_spacing(self) -> None:
+        """
+        A clock that goes back does not keep messages waiting.
+        """
+        self.appends.add([message(0)])
+        self.clock.advance(1)
+        self.clock.rightNow -= 3600
+        self.appends.add([message(1)])
+        self.clock.advance(0.011)
+        self.assertEqual(self.appended(), [["c0"], ["c1"]])
+
     def test_each_is_told(self) -> None:
         """
         Each caller learns whether the batch is durable, or why it may not be.

@@ -5,6 +5,7 @@ Rules for sends to groups and for events, and sends that wait for their judgemen
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.ingress.group_case import GroupCase
@@ -12,7 +13,10 @@ from tests.message.store.group_contract import CREW
 from wsmsg.errors import WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
-from wsmsg.message.ingress.group_rules import CONFIRMED_MS, Expiring
+from wsmsg.message.cluster.message_ids import MessageIds
+from wsmsg.message.ingress.appends import Appends
+from wsmsg.message.ingress.group_rules import CONFIRMED_S, Expiring, GroupRules
+from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import SendRequest
 from wsmsg.model import RECALLED, TEXT, Message, group_conversation, group_of
 
@@ -42,7 +46,7 @@ class GroupIngressTests(GroupCase):
         """
         self.send("a", sender=2)
         del self.store.groups[CREW][2][2]
-        self.now += CONFIRMED_MS - 1
+        self.now += int(CONFIRMED_S * 1000) - 1
         self.send("b", sender=2)
         self.now += 1
         self.send("c", sender=2)
@@ -50,6 +54,36 @@ class GroupIngressTests(GroupCase):
             self.codes(), {"a": "accepted", "b": "accepted", "c": "forbidden"}
         )
         self.assertEqual(self.store.lookups, 2)
+
+    def test_clock_set_back(self) -> None:
+        """
+        A membership is believed for a second, also when the system clock is set back.
+        """
+        seconds = [1000.0]
+        self.ingress = Ingress(
+            Appends(self.journal, self.store, Clock()),
+            self.store,
+            MessageIds(self.now_ms),
+            self.now_ms,
+            rules=GroupRules(
+                self.store,
+                self.now_ms,
+                group_members=5,
+                recall_s=60,
+                seconds=lambda: seconds[0],
+            ),
+            limit=20,
+            content_bytes=100,
+        )
+        self.send("a", sender=2)
+        del self.store.groups[CREW][2][2]
+        self.now -= 3_600_000
+        self.send("b", sender=2)
+        seconds[0] += 1
+        self.send("c", sender=2)
+        self.assertEqual(
+            self.codes(), {"a": "accepted", "b": "accepted", "c": "forbidden"}
+        )
 
     def test_one_lookup_a_batch(self) -> None:
         """

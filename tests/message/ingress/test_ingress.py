@@ -5,7 +5,7 @@ Tests of L{wsmsg.message.ingress.ingress}.
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -34,7 +34,11 @@ class IngressTests(SynchronousTestCase):
         self.ingress = self.make()
 
     def make(
-        self, limit: int = 100, content_bytes: int = 100, remembered: int = 1000
+        self,
+        limit: int = 100,
+        content_bytes: int = 100,
+        remembered: int = 1000,
+        seconds: Callable[[], float] | None = None,
     ) -> Ingress:
         return Ingress(
             Appends(self.journal, self.store, Clock()),
@@ -45,6 +49,7 @@ class IngressTests(SynchronousTestCase):
             limit=limit,
             content_bytes=content_bytes,
             remembered=remembered,
+            seconds=seconds or (lambda: (self.now - EPOCH_MS) / 1000),
         )
 
     def now_ms(self) -> int:
@@ -233,6 +238,24 @@ class IngressTests(SynchronousTestCase):
         self.durable()
         self.assertEqual([m.client_id for m in self.appended()[2:]], ["c", "d"])
         self.assertIsInstance(self.answers[5], int)
+
+    def test_clock_set_back(self) -> None:
+        """
+        A sender whose send was refused for a moment waits no longer when the system
+        clock is set back; its messages then carry the time of that clock.
+        """
+        seconds = [1000.0]
+        self.ingress = self.make(seconds=lambda: seconds[0])
+        self.send(1)
+        self.journal.appends[0][1].errback(Unavailable("down"))
+        self.now += 3_600_000
+        self.send(2, "d")
+        self.assertEqual(self.answers, {1: "unavailable", 2: "unavailable"})
+        self.now -= 7_200_000
+        seconds[0] += 0.5
+        self.send(3, "d")
+        self.durable()
+        self.assertEqual(self.answers[3], self.now)
 
     def test_overloaded(self) -> None:
         """

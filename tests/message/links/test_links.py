@@ -33,8 +33,14 @@ class LinksTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.presence = RecordingPresence()
+        self.ahead_s = 0.0
         self.links = Links(
-            self.presence, self.clock, grace_s=2, limit_records=10, limit_bytes=10**6
+            self.presence,
+            self.clock,
+            grace_s=2,
+            limit_records=10,
+            limit_bytes=10**6,
+            unix_s=lambda: self.clock.seconds() + self.ahead_s,
         )
         self.hung_up: list[str] = []
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
@@ -221,6 +227,24 @@ class LinksTests(SynchronousTestCase):
         self.assertFalse(link.open)
         self.clock.advance(10)
         self.assertEqual(self.links.status(), [])
+
+    def test_clock_set_forward(self) -> None:
+        """
+        A link outlives its stream for its time when the system clock is stepped; who
+        watches is told the time of that clock.
+        """
+        a, _ = self.subscribe("a")
+        b, _ = self.subscribe("b")
+        self.links.apply_watch(a, rest_pb2.WatchDelta(add=[7]))
+        self.users(b, 7)
+        self.batch(a)
+        self.links.lost(b, b.stream, "test")
+        self.ahead_s = 3600.0
+        self.clock.advance(1.9)
+        self.assertEqual(self.links.routes.of(7), {"b"})
+        self.clock.advance(0.1)
+        [told] = self.batch(a).presence
+        self.assertEqual((told.online, told.last_seen_ms), (False, 3_602_000))
 
     def test_watchers(self) -> None:
         """

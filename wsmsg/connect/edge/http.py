@@ -4,7 +4,8 @@ HTTP on the public port: C{online_status}, health and readiness.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import attrs
@@ -73,14 +74,16 @@ class OnlineStatusView(Answer):
 class EdgeCalls:
     """
     The calls of the public port.
+
+    @param unix_s: returns the unix time.
     """
 
     def __init__(
-        self, online: OnlineStatus, health: Health, clock: IReactorTime
+        self, online: OnlineStatus, health: Health, unix_s: Callable[[], float]
     ) -> None:
         self._online = online
         self._health = health
-        self._clock = clock
+        self._unix_s = unix_s
 
     def routes(self) -> Sequence[Route]:
         """
@@ -115,7 +118,7 @@ class EdgeCalls:
         """
         Say that the daemon is alive.
         """
-        now = int(self._clock.seconds())
+        now = int(self._unix_s())
         return Reply(200, HealthView(status="ok", time=now))
 
     async def ready(self, call: Call) -> Reply:
@@ -164,14 +167,16 @@ def edge_site(
     clock: IReactorTime,
     *,
     authenticate: Authenticate | None,
+    unix_s: Callable[[], float] = time.time,
 ) -> QuietSite:
     """
     Make the HTTP side of the public port.
 
     @param authenticate: checks the tokens of requests for C{online_status}; L{None}:
         they need no token, since the port is on loopback.
+    @param unix_s: returns the unix time.
     """
-    routes = EdgeCalls(online, health, clock).routes()
+    routes = EdgeCalls(online, health, unix_s).routes()
     gate = admit_all if authenticate is None else TokenGate(authenticate)
     return QuietSite(
         Api(routes, gate, unmatched=attrs.evolve(NATIVE, headers=CORS)),

@@ -4,7 +4,9 @@ Everything that the sessions of a node share: context and counters.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -99,7 +101,8 @@ class SessionContext:
     @ivar name: the node's id, part of the names of sessions.
     @ivar incarnation: a random id of this life of the process.
     @ivar registry: holds the current settings.
-    @ivar clock: its seconds are unix seconds.
+    @ivar clock: for durations: its seconds are monotonic.
+    @ivar unix_s: returns the unix time, for the times that clients are told.
     """
 
     name: str
@@ -108,6 +111,7 @@ class SessionContext:
     upstream: IUpstream
     authenticate: Authenticate
     clock: IReactorTime
+    unix_s: Callable[[], float] = time.time
 
     @property
     def settings(self) -> ConnectSettings:

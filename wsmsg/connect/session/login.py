@@ -88,7 +88,7 @@ def _welcome(
             watch=limits.watch,
             unnumbered=session.context.upstream.unnumbered,
         ),
-        time=int(session.context.clock.seconds() * 1000),
+        time=int(session.context.unix_s() * 1000),
         heads=heads,
         more=more,
         synced=synced,

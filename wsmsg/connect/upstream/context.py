@@ -5,6 +5,7 @@ share.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable
 from itertools import count
 from typing import Any, Protocol
@@ -227,6 +228,9 @@ class UpstreamCounters:
 class UpstreamContext:
     """
     The objects and settings that all streams share.
+
+    @ivar clock: for durations: its seconds are monotonic.
+    @ivar unix_s: returns the unix time.
     """
 
     edge: IEdge
@@ -234,6 +238,7 @@ class UpstreamContext:
     sends: PendingSends
     query_timeout_s: float
     watching: WatchedPresence
+    unix_s: Callable[[], float] = time.time
     cursors: CursorPool = attrs.Factory(lambda: CursorPool(_CURSORS))
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)

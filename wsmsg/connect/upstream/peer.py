@@ -117,7 +117,9 @@ class UpstreamPeer:
         shared: UpstreamContext,
     ) -> None:
         self.address = address
-        self.dependency = Dependency(f"message {address}", shared.clock)
+        self.dependency = Dependency(
+            f"message {address}", shared.clock, unix_s=shared.unix_s
+        )
         self.stream: Stream | None = None
         self.number = 0
         self.unnumbered: bool | None = None

@@ -15,6 +15,7 @@ sends (L{wsmsg.connect.upstream.context.UnnumberedMode}).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from twisted.application.service import Service
@@ -66,6 +67,7 @@ class Upstream(Service):
         further attempt and no stream is up: the daemon should end.
     @param unnumbered_mode: loads the plug-in for Messages that number no messages;
         L{None}: each Message must send a welcome.
+    @param unix_s: returns the unix time.
     @ivar reads: the reads of Message.
     """
 
@@ -83,6 +85,7 @@ class Upstream(Service):
         endpoint: EndpointOf = grpc_endpoint,
         discovery: DiscoveryOf = discovery_of,
         unnumbered_mode: UnnumberedModeOf | None = None,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.sends = PendingSends(settings.limits.waiting_sends, clock)
         self._settings = settings
@@ -90,7 +93,7 @@ class Upstream(Service):
         self._give_up: Callable[[str], object] | None = give_up
         self._watching = WatchedPresence(edge)
         self._shared = UpstreamContext(
-            edge, clock, self.sends, settings.query_timeout_s, self._watching
+            edge, clock, self.sends, settings.query_timeout_s, self._watching, unix_s
         )
         self._queries = UpstreamReads(self._query_methods, self._watching)
         self._refresh = PresenceRefresh(

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorTime
-
 EPOCH_MS = 1_735_689_600_000
 _COUNTER_BITS = 12
 _NODE_BITS = 10
@@ -22,11 +20,11 @@ _NODE_BITS = 10
 NUMBERS = 1 << _NODE_BITS
 
 
-def unix_ms(clock: IReactorTime) -> Callable[[], int]:
+def unix_ms(unix_s: Callable[[], float]) -> Callable[[], int]:
     """
-    Return a function that gives the time of a clock in whole milliseconds.
+    Return a function that gives the unix time in whole milliseconds.
     """
-    return lambda: int(clock.seconds() * 1000)
+    return lambda: int(unix_s() * 1000)
 
 
 class MessageIds:

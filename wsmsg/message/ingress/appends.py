@@ -95,7 +95,8 @@ class Appends:
         if self._due is None:
             wait_s = self._next_s - self._clock.seconds() if self._spacing_s else 0.0
             if wait_s > 0:
-                self._due = self._clock.callLater(wait_s, self._go)
+                delay_s = min(wait_s, self._spacing_s)
+                self._due = self._clock.callLater(delay_s, self._go)
             else:
                 self._go()
         return done

@@ -9,6 +9,7 @@ know yet, count too: the creator of a group can send to it at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -23,11 +24,11 @@ from wsmsg.model import Message, is_group
 from wsmsg.settings.values import MessageSettings
 
 #: How long a membership that the store confirmed is remembered.
-CONFIRMED_MS = 1000
+CONFIRMED_S = 1.0
 
 # How long an accepted change counts that the store does not know yet.
-_CHANGED_MS = 5000
-_CREATED_MS = 60_000
+_CHANGED_S = 5.0
+_CREATED_S = 60.0
 _REMEMBERED = 100_000
 # The limit for entries that may name a thousand users each.
 _BIG = 1000
@@ -39,15 +40,21 @@ V = TypeVar("V")
 class Expiring(Generic[K, V]):
     """
     A map whose entries expire; over its limit it drops the oldest.
+
+    @param seconds: returns monotonic seconds.
     """
 
     def __init__(
-        self, now_ms: Callable[[], int], lasting_ms: int, *, limit: int = _REMEMBERED
+        self,
+        seconds: Callable[[], float],
+        lasting_s: float,
+        *,
+        limit: int = _REMEMBERED,
     ) -> None:
-        self._now_ms = now_ms
-        self._lasting_ms = lasting_ms
+        self._seconds = seconds
+        self._lasting_s = lasting_s
         self._limit = limit
-        self._until: dict[K, tuple[int, V]] = {}
+        self._until: dict[K, tuple[float, V]] = {}
 
     def __len__(self) -> int:
         return len(self._until)
@@ -57,7 +64,7 @@ class Expiring(Generic[K, V]):
         Return the value of a key, if it has not expired.
         """
         known = self._until.get(key)
-        if known is None or known[0] <= self._now_ms():
+        if known is None or known[0] <= self._seconds():
             return None
         return known[1]
 
@@ -65,14 +72,14 @@ class Expiring(Generic[K, V]):
         """
         Set the value of these keys, from now on.
         """
-        now_ms = self._now_ms()
-        until = now_ms + self._lasting_ms
+        now_s = self._seconds()
+        until = now_s + self._lasting_s
         for key in keys:
             self._until.pop(key, None)
             self._until[key] = (until, value)
         while self._until:
             oldest = next(iter(self._until))
-            if len(self._until) <= self._limit and self._until[oldest][0] > now_ms:
+            if len(self._until) <= self._limit and self._until[oldest][0] > now_s:
                 break
             del self._until[oldest]
 
@@ -99,6 +106,8 @@ class GroupRules:
     """
     Judges requests by what the store knows about groups and messages.
 
+    @param now_ms: returns unix milliseconds, to judge the age of a message.
+    @param seconds: returns monotonic seconds, for what is remembered.
     @ivar group_members: the most members of a group.
     @ivar recall_s: how long after sending a message can be recalled, in seconds.
     """
@@ -110,18 +119,19 @@ class GroupRules:
         *,
         group_members: int,
         recall_s: float,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.group_members = group_members
         self.recall_s = recall_s
         self.now_ms = now_ms
         self._store = store
-        self._members: Expiring[tuple[str, int], bool] = Expiring(now_ms, CONFIRMED_MS)
-        self._changed: Expiring[tuple[str, int], bool] = Expiring(now_ms, _CHANGED_MS)
+        self._members: Expiring[tuple[str, int], bool] = Expiring(seconds, CONFIRMED_S)
+        self._changed: Expiring[tuple[str, int], bool] = Expiring(seconds, _CHANGED_S)
         self._created: Expiring[str, Message] = Expiring(
-            now_ms, _CREATED_MS, limit=_BIG
+            seconds, _CREATED_S, limit=_BIG
         )
         self._reserved: Expiring[str, frozenset[int]] = Expiring(
-            now_ms, _CHANGED_MS, limit=_BIG
+            seconds, _CHANGED_S, limit=_BIG
         )
 
     def apply_settings(self, settings: MessageSettings) -> None:

@@ -17,6 +17,7 @@ Sends to groups and events are judged first, and I{held} meanwhile
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
@@ -75,6 +76,8 @@ class Ingress:
     @param limit: the most requests that may be on their way into the journal.
     @param remembered: how many accepted identities are kept in memory; more than are
         ever unstored while the store is available.
+    @param now_ms: returns unix milliseconds, for the times of acceptance.
+    @param seconds: returns monotonic seconds, for the fences.
     @ivar in_flight: requests on their way into the journal.
     """
 
@@ -91,6 +94,7 @@ class Ingress:
         limit: int,
         content_bytes: int,
         remembered: int = 50_000,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.in_flight = 0
         self.accepted = 0
@@ -101,6 +105,7 @@ class Ingress:
         self._store = store
         self._ids = ids
         self._now_ms = now_ms
+        self._seconds = seconds
         self.limit = limit
         self.content_bytes = content_bytes
         self._recent = RememberedMessages(remembered)
@@ -194,7 +199,7 @@ class Ingress:
         if not self._fences.ends:
             return None
         key = (request.conversation, request.sender)
-        hint_ms = self._fences.remaining_ms(key, self._now_ms() / 1000)
+        hint_ms = self._fences.remaining_ms(key, self._seconds())
         if not hint_ms:
             return None
         return Unavailable(
@@ -205,7 +210,7 @@ class Ingress:
         if error.retry:
             error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
             key = (request.conversation, request.sender)
-            self._fences.raise_for(key, self._now_ms() / 1000, error.retry_after_ms)
+            self._fences.raise_for(key, self._seconds(), error.retry_after_ms)
         return error
 
     def _overloaded(self) -> WsmsgError:

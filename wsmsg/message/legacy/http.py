@@ -4,11 +4,11 @@ The HTTP contract of the legacy Message: its routes.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.errors import BadRequest
 from wsmsg.http.access import AccessLevel
@@ -57,6 +57,7 @@ class LegacyHttpCalls:
     The calls below C{messages/}, and C{/health}.
 
     @param most_unread: returns the most messages in one answer of C{unread}.
+    @param unix_s: returns the unix time.
     """
 
     def __init__(
@@ -65,15 +66,15 @@ class LegacyHttpCalls:
         submit: ISubmit,
         history: History,
         mark: Marking,
-        clock: IReactorTime,
         *,
         most_unread: Callable[[], int],
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._submit = submit
         self._history = history
         self._mark = mark
-        self._clock = clock
+        self._unix_s = unix_s
         self._most_unread = most_unread
 
     def routes(self) -> Sequence[Route]:
@@ -125,7 +126,7 @@ class LegacyHttpCalls:
         """
         Return that the daemon answers.
         """
-        now = int(self._clock.seconds())
+        now = int(self._unix_s())
         return Reply(200, LegacyHealthView(status="ok", time=now))
 
     async def send(self, call: Call) -> Reply:

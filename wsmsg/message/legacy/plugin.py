@@ -58,7 +58,6 @@ class LegacyPlugin:
         self._core = core
         self._store = store
         self._mark = mark
-        self._clock = clock
         self._history = History(store, depth=settings.legacy.history_depth)
         self.connects = LegacyConnects(
             core.ingress,
@@ -99,7 +98,6 @@ class LegacyPlugin:
             acceptance,
             self._history,
             self._mark,
-            self._clock,
             most_unread=most_unread,
         )
         return calls.routes()

@@ -8,7 +8,8 @@ Afterwards Message gives up the link, and the users count as offline.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -38,6 +39,7 @@ class Links:
     @param grace_s: for how many seconds a link outlives its stream.
     @param limit_records: the most unacknowledged pushes of a link.
     @param limit_bytes: the most bytes of these.
+    @param unix_s: returns the unix time.
     @ivar push_listeners: called with every push.
     @ivar pushed: the number of messages pushed so far.
     @ivar cut: the number of links that broke because Connect was too slow.
@@ -53,13 +55,14 @@ class Links:
         grace_s: float,
         limit_records: int,
         limit_bytes: int,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.routes = Routes()
-        self.pushed = 0
-        self.cut = 0
+        self.pushed = self.cut = 0
         self.push_listeners: list[PushListener] = []
         self._leases = Leases(presence, clock, self.routes.users)
         self._clock = clock
+        self._unix_s = unix_s
         self.grace_s = grace_s
         self.limit_records = limit_records
         self.limit_bytes = limit_bytes
@@ -83,12 +86,9 @@ class Links:
         Message by two addresses, while the first one is open at both ends.
         """
         link = self._links.get(hello.connect_service_id)
-        return (
-            link is not None
-            and link.open
-            and link.incarnation == hello.incarnation
-            and link.peer_stream in hello.other_streams
-        )
+        if link is None or not link.open or link.incarnation != hello.incarnation:
+            return False
+        return link.peer_stream in hello.other_streams
 
     def subscribe(
         self, hello: rest_pb2.SubscribeRequest, own_incarnation: str
@@ -302,7 +302,7 @@ class Links:
             self._notify_watchers(rest_pb2.Presence(user=user, online=True))
 
     def _users_left(self, users: Iterable[int]) -> None:
-        now_ms = int(self._clock.seconds() * 1000)
+        now_ms = int(self._unix_s() * 1000)
         for user in users:
             self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
 

@@ -7,7 +7,8 @@ lease has expired removes its Connect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -26,9 +27,11 @@ class _Lease:
     The users of one Connect.
 
     @ivar renewed_s: the time of the last renewal, in clock seconds.
+    @ivar seen_ms: the same in unix milliseconds.
     """
 
     renewed_s: float
+    seen_ms: int
     users: set[int] = attrs.Factory(set)
 
 
@@ -37,10 +40,11 @@ class MemoryPresence:
     """
     The users of each Connect, and when those who left were last seen.
 
-    @param clock: its seconds are unix seconds.
+    @param clock: for the leases.
     @param lease_s: the length of a lease.
     @param last_seen_limit: the number of offline users whose last time is kept; beyond
         it, the users who left first count as never seen.
+    @param unix_s: returns the unix time, for the last times.
     """
 
     def __init__(
@@ -50,9 +54,11 @@ class MemoryPresence:
         *,
         dependency: Dependency | None = None,
         last_seen_limit: int = 1_000_000,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.dependency = dependency or Dependency("presence", clock, required=False)
         self._clock = clock
+        self._unix_s = unix_s
         self._lease_s = lease_s
         self._last_seen_limit = last_seen_limit
         self._leases: dict[str, _Lease] = {}
@@ -74,7 +80,7 @@ class MemoryPresence:
         lease = self._renewed(node)
         there = set(users)
         self._add(lease, there - lease.users)
-        self._remove(lease, lease.users - there, lease.renewed_s)
+        self._remove(lease, lease.users - there, lease.seen_ms)
         return succeed(None)
 
     def change(
@@ -82,7 +88,7 @@ class MemoryPresence:
     ) -> Deferred[None]:
         lease = self._renewed(node)
         self._add(lease, set(online) - lease.users)
-        self._remove(lease, lease.users.intersection(offline), lease.renewed_s)
+        self._remove(lease, lease.users.intersection(offline), lease.seen_ms)
         return succeed(None)
 
     def renew(self, node: str) -> Deferred[None]:
@@ -93,12 +99,12 @@ class MemoryPresence:
         self._expire()
         lease = self._leases.pop(node, None)
         if lease is not None:
-            self._remove(lease, set(lease.users), self._clock.seconds())
+            self._remove(lease, set(lease.users), self._now_ms())
         return succeed(None)
 
     def look_up(self, users: Sequence[int]) -> Deferred[list[UserPresence]]:
         self._expire()
-        now_ms = _ms(self._clock.seconds())
+        now_ms = self._now_ms()
         return succeed([self._presence(user, now_ms) for user in users])
 
     def _presence(self, user: int, now_ms: int) -> UserPresence:
@@ -108,9 +114,9 @@ class MemoryPresence:
 
     def _renewed(self, node: str) -> _Lease:
         self._expire()
-        now_s = self._clock.seconds()
-        lease = self._leases.setdefault(node, _Lease(renewed_s=now_s))
-        lease.renewed_s = now_s
+        now_s, now_ms = self._clock.seconds(), self._now_ms()
+        lease = self._leases.setdefault(node, _Lease(renewed_s=now_s, seen_ms=now_ms))
+        lease.renewed_s, lease.seen_ms = now_s, now_ms
         return lease
 
     def _expire(self) -> None:
@@ -118,7 +124,7 @@ class MemoryPresence:
         oldest_s = self._clock.seconds() - self._lease_s
         for node in [n for n, x in self._leases.items() if x.renewed_s <= oldest_s]:
             lease = self._leases.pop(node)
-            self._remove(lease, set(lease.users), lease.renewed_s)
+            self._remove(lease, set(lease.users), lease.seen_ms)
 
     def _add(self, lease: _Lease, users: Iterable[int]) -> None:
         for user in users:
@@ -126,15 +132,18 @@ class MemoryPresence:
             self._places[user] = self._places.get(user, 0) + 1
             self._last_seen.pop(user, None)
 
-    def _remove(self, lease: _Lease, users: Iterable[int], seen_s: float) -> None:
+    def _remove(self, lease: _Lease, users: Iterable[int], seen_ms: int) -> None:
         for user in users:
             lease.users.discard(user)
             self._places[user] -= 1
             if not self._places[user]:
                 del self._places[user]
-                self._last_seen[user] = _ms(seen_s)
+                self._last_seen[user] = seen_ms
         while len(self._last_seen) > self._last_seen_limit:
             del self._last_seen[next(iter(self._last_seen))]
+
+    def _now_ms(self) -> int:
+        return int(self._unix_s() * 1000)
 
 
 def make_presence(context: BackendContext) -> MemoryPresence:
@@ -142,7 +151,3 @@ def make_presence(context: BackendContext) -> MemoryPresence:
     Make the presence for the settings of a Message.
     """
     return MemoryPresence(context.reactor, dependency=context.dependency)
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)

@@ -77,6 +77,21 @@ class LegacyStreamTests(SynchronousTestCase):
         world.echo()
         self.assertEqual(list(world.answers), ["one", "two"])
 
+    def test_clock_set_forward(self) -> None:
+        """
+        A send carries the time of the system clock at which the client made it, and
+        is not late because that clock was stepped.
+        """
+        world = self.world
+        world.start("a:1")
+        world.send("one")
+        world.ahead_s = 3600.0
+        world.run(0.5)
+        (event,) = world.events()
+        self.assertEqual(event.send_message.msg.timestamp, 4600)
+        world.echo()
+        self.assertEqual(world.answers["one"].time_ms, 4_600_500)
+
     def test_lost_before_it_has_it(self) -> None:
         """
         A send that had not arrived when the stream was lost is written again on the

@@ -61,7 +61,7 @@ class FeedReader(Protocol):
     user: int
     closed: bool
     welcomed: bool
-    opened_s: float
+    opened_ms: int
     context: SessionContext
     outbox: LegacyOutbox
 
@@ -305,7 +305,7 @@ class LegacyFeed:
     async def _read_heads(self) -> None:
         self._missed = False
         reader, after = self._reader, ""
-        since_ms = opened_ms = int(reader.opened_s * 1000) - _SKEW_MS
+        since_ms = opened_ms = reader.opened_ms - _SKEW_MS
         try:
             while not reader.closed:
                 rows, more = await reader.context.upstream.reads.heads(

@@ -100,7 +100,7 @@ class Partners:
         else:
             self._online.discard(change.user)
         session = self._session
-        now_s = session.context.clock.seconds()
+        now_s = session.context.unix_s()
         # Clients identify a message by its id, and may acknowledge this one as well.
         self._last_id = max(self._last_id + 1, int(now_s * 1_000_000))
         session.feed.note_unmarked(self._last_id)
@@ -119,7 +119,7 @@ class Partners:
         may be watched.
         """
         session, after = self._session, ""
-        since_ms = int(session.opened_s * 1000) - _RECENT_MS
+        since_ms = session.opened_ms - _RECENT_MS
         partners: dict[int, None] = {}
         for _ in range(_PAGES):
             rows, more = await session.context.upstream.reads.heads(

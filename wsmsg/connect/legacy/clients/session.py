@@ -52,10 +52,11 @@ class LegacySession(Session):
     A connection of a user's legacy client.  Each connection is a device of its own.
 
     @ivar feed: the messages that the client is pushed.
+    @ivar opened_ms: the unix time at which the connection opened, in milliseconds.
     @ivar partners: the users whose presence the client receives.
     """
 
-    __slots__ = ("_legacy", "feed", "partners")
+    __slots__ = ("_legacy", "feed", "opened_ms", "partners")
 
     reads_to_end = True
     outbox: LegacyOutbox
@@ -76,8 +77,8 @@ class LegacySession(Session):
         Begin the login.  The headers have authenticated the client, so Connect does
         not wait for a hello.
         """
-        now_ms = int(self.context.clock.seconds() * 1000)
-        self.greet(Hello(device=f"legacy-{self.number}", since=now_ms))
+        self.opened_ms = int(self.context.unix_s() * 1000)
+        self.greet(Hello(device=f"legacy-{self.number}", since=self.opened_ms))
 
     # -------------------------------------------------------------------- input
 

@@ -119,7 +119,7 @@ class LegacyUpstream:
         self._context.edge.presence(UserPresence(user, True))
 
     def user_left(self, user: int) -> None:
-        seen_ms = int(self._context.clock.seconds() * 1000)
+        seen_ms = int(self._context.unix_s() * 1000)
         self._context.edge.presence(UserPresence(user, False, seen_ms))
 
     def stats(self) -> dict[str, int]:

@@ -248,16 +248,16 @@ class LegacyUpstreamStream:
         return push_result_event(self._results.popleft()) if self._results else None
 
     def _next_ack(self) -> Request | None:
-        now_s = self._shared.clock.seconds()
-        ack = self._acks.pop(now_s)
-        return None if ack is None else ack_event(*ack, int(now_s))
+        ack = self._acks.pop(self._shared.clock.seconds())
+        return None if ack is None else ack_event(*ack, int(self._shared.unix_s()))
 
     def _next_send(self) -> Request | None:
         while self._unsent:
             send = self._unsent.popleft()
             if not send.answered:  # else it was too old, and was rejected
                 self._writing = send
-                return send_event(send.new, int(send.since_s))
+                age_s = self._shared.clock.seconds() - send.since_s
+                return send_event(send.new, int(self._shared.unix_s() - age_s))
         return None
 
     def _written(self) -> None:
@@ -286,7 +286,7 @@ class LegacyUpstreamStream:
         if not self._up:
             return  # sends that had not arrived went to another stream
         self._heard_s = now_s = self._shared.clock.seconds()
-        answer = SendAnswer(int(now_s * 1000))
+        answer = SendAnswer(int(self._shared.unix_s() * 1000))
         for send in arrived:
             self._shared.sends.answer(self, send.number, answer, now_s)
         if self._arriving:

@@ -1,0 +1,68 @@
+"""
+Tests of L{wsmsg.daemon.reactor}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.task import LoopingCall
+from twisted.trial.unittest import SynchronousTestCase
+
+from wsmsg.daemon.reactor import make_monotonic, monotonic_s
+
+
+class MonotonicTests(SynchronousTestCase):
+    """
+    The seconds of the reactor.
+    """
+
+    def setUp(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.reactor = AsyncioSelectorReactor(self.loop)
+        self.unix_s = 1_700_000_000.0
+        self.reactor.seconds = lambda: self.unix_s
+
+    def tearDown(self) -> None:
+        for call in self.reactor.getDelayedCalls():
+            call.cancel()
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(None)
+        self.loop.close()
+
+    def run_for(self, seconds: float) -> None:
+        """
+        Run the loop.
+        """
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
+    def test_clock_set_back(self) -> None:
+        """
+        Timers go on while the system clock is set back and forth.
+        """
+        make_monotonic(self.reactor)
+        called: list[float] = []
+        repeated = LoopingCall(lambda: called.append(monotonic_s()))
+        repeated.clock = self.reactor
+        repeated.start(0.02)
+        self.run_for(0.1)
+        self.unix_s -= 3600
+        before = len(called)
+        self.run_for(0.1)
+        self.unix_s += 7200
+        self.run_for(0.1)
+        repeated.stop()
+        self.assertGreater(before, 1)
+        self.assertGreater(len(called), before + 1)
+
+    def test_pending(self) -> None:
+        """
+        A call that is due keeps its delay.
+        """
+        call = self.reactor.callLater(60, lambda: None)
+        make_monotonic(self.reactor)
+        left_s = call.getTime() - monotonic_s()
+        self.assertLess(abs(left_s - 60), 5)
+        call.reset(30)
+        self.assertLess(abs(call.getTime() - monotonic_s() - 30), 5)

@@ -1,0 +1,106 @@
+"""
+Tests of daemons whose system clocks are set back and forth by an hour.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tests.clocks import HOUR_S, SystemClock
+from tests.integration.cases import IntegrationTestCase, with_daemons
+from tests.integration.device import Device
+from wsmsg.errors import Close
+from wsmsg.rpc import client_pb2 as pb
+
+#: The bound of each of these, in seconds, on a slow machine too; far below the step.
+_LIMIT_S = 20.0
+
+
+class ClockStepTests(IntegrationTestCase):
+    """
+    Durations come from a monotonic clock, stamps from the system clock.
+    """
+
+    alone = True
+
+    async def started(self) -> list[SystemClock]:
+        """
+        Start both daemons, each with a system clock of its own.
+
+        @return: the clocks, that of Message first.
+        """
+        clocks = []
+        for daemon in self.installation.daemons:
+            clock = SystemClock(self.installation.folder / f"{daemon.name}-clock")
+            daemon.before_exec = clock.before_exec()
+            clocks.append(clock)
+        await self.installation.start()
+        return clocks
+
+    @with_daemons
+    async def test_set_back(self) -> None:
+        """
+        Clocks that are set back stop no timer, and no message.
+        """
+        clocks = await self.started()
+        for clock in clocks:
+            await self.check_step(clocks, clock, -HOUR_S)
+            clock.set(0)
+
+    @with_daemons
+    async def test_set_forward(self) -> None:
+        """
+        Clocks that are set forward end nothing before its time.
+        """
+        clocks = await self.started()
+        for clock in clocks:
+            await self.check_step(clocks, clock, HOUR_S)
+            clock.set(0)
+
+    async def check_step(
+        self, clocks: list[SystemClock], stepped: SystemClock, by_s: float
+    ) -> None:
+        """
+        Step one clock, and check that clients notice nothing but later stamps.
+        """
+        one, two = await self.device(self.user()), await self.device(self.user())
+        await one.send_frame(watch=pb.Watch(users=[two.user]))
+        await one.expect("presence", user=two.user, online=True)
+        await self.send(one, two, "before", 0)
+        silent = await self.dial(self.user())
+        stepped.set(by_s)
+        begun_s = time.monotonic()
+        await self.send(one, two, "after", by_s if stepped is clocks[0] else 0)
+        # A connection without hello ends after hello_timeout_s, which is 5 s.
+        self.assertEqual(await silent.closed(_LIMIT_S), Close.STALE)
+        self.assertGreater(time.monotonic() - begun_s, 3)
+        await self.send(two, one, "later", by_s if stepped is clocks[0] else 0)
+        gone = [p for p in one.all("presence") if p.user == two.user and not p.online]
+        self.assertEqual(gone, [])
+        self.assertFalse(one.over or two.over)
+        self.assertEqual(one.all("resync") + two.all("resync"), [])
+        third = await self.dial(self.user())
+        welcome = await third.greet()
+        self.assert_stamp(welcome.time, 0 if stepped is clocks[0] else by_s)
+        await two.close()
+        told = await one.expect("presence", _LIMIT_S, user=two.user, online=False)
+        if stepped is clocks[0]:
+            self.assert_stamp(told.last_seen, by_s)
+        for daemon in self.installation.daemons:
+            self.assertEqual((await daemon.get("/readyz"))[0], 200)
+        self.assertEqual(self.installation.logged("lost after"), [])
+
+    async def send(self, one: Device, two: Device, text: str, by_s: float) -> None:
+        """
+        Send a message, which is delivered, and check its time.
+        """
+        answer = await one.send(two.user, f"{text}-{one.user}", text)
+        self.assertEqual(getattr(answer, "code", ""), "")
+        await two.expect("deliver", content=text)
+        self.assert_stamp(answer.time, by_s)
+
+    def assert_stamp(self, time_ms: int, by_s: float) -> None:
+        """
+        Check that a stamp is the time of a clock with this offset.
+        """
+        self.assertLess(abs(time_ms / 1000 - time.time() - by_s), HOUR_S / 2)

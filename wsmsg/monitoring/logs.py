@@ -160,7 +160,9 @@ def twistd_logs(options: Mapping[str, Any], settings: LogSettings) -> Logs:
     return _to_stdout(sys.stdout, settings)
 
 
-def _to_stdout(stream: TextIO, settings: LogSettings) -> Logs:
+def _to_stdout(stream: TextIO | None, settings: LogSettings) -> Logs:
+    if stream is None:  # closed before the start
+        return Logs(_Nowhere(), settings)
     try:
         number = stream.fileno()
         stream.flush()

@@ -32,6 +32,10 @@ _NO_GROUP: tuple[GroupChange, int, dict[int, int]] = (GroupChange(), 0, {})
 
 
 @implementer(IJournal)
+#: By message id, a conversation and a seq.
+_Places = dict[int, tuple[str, int]]
+
+
 class ManualJournal:
     """
     A journal whose appends become durable when the test says so.
@@ -387,17 +391,11 @@ class MemoryStore:
     ) -> Deferred[dict[str, int]]:
         return Deferred.fromCoroutine(self._counts(user, conversations))
 
-    async def _located(
-        self, user: int, ids: Sequence[int]
-    ) -> dict[int, tuple[str, int]]:
+    async def _located(self, user: int, ids: Sequence[int]) -> _Places:
         self._check()
         self.located_for.append(user)
-        unread = self._seen.unread(user)
-        return {
-            m.message_id: (m.conversation, m.seq) for m in unread if m.message_id in ids
-        }
+        found = (m for m in self._seen.unread(user) if m.message_id in ids)
+        return {m.message_id: (m.conversation, m.seq) for m in found}
 
-    def located(
-        self, user: int, message_ids: Sequence[int]
-    ) -> Deferred[dict[int, tuple[str, int]]]:
+    def located(self, user: int, message_ids: Sequence[int]) -> Deferred[_Places]:
         return Deferred.fromCoroutine(self._located(user, message_ids))

@@ -30,12 +30,11 @@ from wsmsg.model import RECALLED, Cursor, Mark, Message, MessageIdentity
 
 _NO_GROUP: tuple[GroupChange, int, dict[int, int]] = (GroupChange(), 0, {})
 
-
-@implementer(IJournal)
 #: By message id, a conversation and a seq.
 _Places = dict[int, tuple[str, int]]
 
 
+@implementer(IJournal)
 class ManualJournal:
     """
     A journal whose appends become durable when the test says so.

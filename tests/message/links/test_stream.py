@@ -114,6 +114,28 @@ class StreamTests(RpcCase):
 
         return run(check())
 
+    def test_dialled_at_once(self) -> Deferred[Any]:
+        """
+        A Connect dials both addresses of a Message at once: the stream that was dialled
+        first and arrives second does not end the other one.
+        """
+
+        async def check() -> None:
+            async with self.channel() as channel:
+                stub = rest_pb2_grpc.MessageServiceStub(channel)
+                second = stub.MessageStream()
+                await second.write(self.subscribe(stream=2, other_streams=[1]))
+                await second.read()
+                first = stub.MessageStream()
+                await first.write(self.subscribe(stream=1))
+                self.assertEqual(await first.code(), grpc.StatusCode.ALREADY_EXISTS)
+                await second.write(
+                    Request(batch=rest_pb2.ConnectBatch(presence=ONLINE))
+                )
+                self.assertEqual((await second.read()).batch.presence_applied, 1)
+
+        return run(check())
+
     def test_restarted_connect(self) -> Deferred[Any]:
         """
         A Connect that restarts, and whose numbers of streams begin anew, is served.

@@ -88,7 +88,9 @@ class Links:
         link = self._links.get(hello.connect_service_id)
         if link is None or not link.open or link.incarnation != hello.incarnation:
             return False
-        return link.peer_stream in hello.other_streams
+        # A lower number was dialled before the stream that is open, which it cannot name.
+        older = hello.stream < link.peer_stream
+        return older or link.peer_stream in hello.other_streams
 
     def subscribe(
         self, hello: rest_pb2.SubscribeRequest, own_incarnation: str

@@ -88,7 +88,7 @@ class Links:
         link = self._links.get(hello.connect_service_id)
         if link is None or not link.open or link.incarnation != hello.incarnation:
             return False
-        # A lower number was dialled before the stream that is open, which it cannot name.
+        # An attempt that began before the open stream cannot name it.
         older = hello.stream < link.peer_stream
         return older or link.peer_stream in hello.other_streams
 

@@ -208,6 +208,7 @@ class PageTests(TestCase):
                 "ready": False,
                 "degraded": False,
                 "reason": "waiting for journal",
+                "alarms": [],
                 "dependencies": [
                     {
                         "name": "journal",

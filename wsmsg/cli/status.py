@@ -14,7 +14,7 @@ from wsmsg.cli.admin import NoAnswer, ask
 from wsmsg.cli.paths import CONNECT_ADMIN, MESSAGE_ADMIN
 
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
-_COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies"}
+_COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies", "alarms"}
 
 #: Up to so many values, zeros are shown too.
 _FEW = 8
@@ -80,6 +80,8 @@ def shown(name: str, document: dict[str, Any]) -> Iterator[str]:
         node = document.get("node", "?")
         uptime = _span(float(document["uptime_s"]))
         yield f"  node {node}, version {document.get('version')}, up for {uptime}"
+    for alarm in document.get("alarms", []):
+        yield f"  alarm {alarm['name']} since {alarm['since']}: {alarm['reason']}"
     dependencies: list[dict[str, Any]] = document.get("dependencies", [])
     width = max((len(d["name"]) for d in dependencies), default=0)
     for d in dependencies:

@@ -63,6 +63,7 @@ class Daemon:
         self.health.on_give_up(lambda reason: self.exits.exit_with(1, reason))
         self.metrics = Metrics()
         self.metrics.dependencies(lambda: self.health.dependencies)
+        self.metrics.alarms(self.health.alarms)
         self.metrics.gauge(
             "wsmsg_ready",
             "1 if the daemon is ready, else 0",

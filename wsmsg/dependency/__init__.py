@@ -7,6 +7,7 @@ Whoever dials reports there what happens, and retries by the policy of C{retry.*
     KeptOpen (reopen) --attempting, failed, succeeded, lost--> Dependency (state)
         | delays: retry              log, /readyz, metrics, waiting callers: wait
 
+alarms   conditions that an operator must look at while the daemon serves
 backend  the surroundings that every backend is made in
 gather   several asynchronous calls at the same time
 reopen   keeps one thing open that can be lost

@@ -3,8 +3,9 @@ The readiness of a daemon, for all that ask for it.
 
 A rule derives readiness from the daemon's dependencies: Connect needs one stream to a
 Message, Message needs all required dependencies.  A daemon that has not started or is
-stopping is not ready, whatever the state of its dependencies.  A daemon is alive if it
-answers at all.
+stopping is not ready, whatever the state of its dependencies.  A daemon that is ready
+is degraded while a dependency is not up, or an alarm is raised.  A daemon is alive if
+it answers at all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg import __version__
+from wsmsg.dependency.alarms import Alarm, Alarms
 from wsmsg.dependency.state import Dependency, Snapshot, State
 
 #: Decides from a test and the dependencies whether enough of them pass the test.
@@ -57,6 +59,7 @@ class Health:
     @param clock: for the uptime.
     @param rule: L{any_up} for Connect, L{required_up} for Message.
     @param about: the first fields of the status, such as the daemon's name and node.
+    @ivar alarms: the alarms of the daemon, for whoever raises one.
     """
 
     _log = Logger()
@@ -70,6 +73,7 @@ class Health:
         about: Mapping[str, object] | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
+        self.alarms = Alarms(unix_s)
         self._clock = clock
         self._rule = rule
         self._about = {"version": __version__, **(about or {})}
@@ -91,8 +95,11 @@ class Health:
     @property
     def degraded(self) -> bool:
         """
-        True while a dependency is not up, whether it is required or not.
+        True while a dependency is not up, whether it is required or not, and while an
+        alarm is raised.
         """
+        if self.alarms.current:
+            return True
         down = (State.CONNECTING, State.DOWN)
         return any(d.state in down for d in self._dependencies)
 
@@ -158,6 +165,7 @@ class Health:
             "ready": self._ready,
             "degraded": self._ready and self.degraded,
             "reason": self.reason(),
+            "alarms": [_alarm(a) for a in self.alarms.current],
             "dependencies": [_document(s) for s in self.dependencies],
         }
 
@@ -228,6 +236,14 @@ def _document(snapshot: Snapshot) -> dict[str, Any]:
         "last_error": snapshot.last_error,
         "since": _time(snapshot.since_s),
         "next_try": None if next_try is None else _time(next_try),
+    }
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "name": alarm.name,
+        "reason": alarm.reason,
+        "since": _time(alarm.since_s),
     }
 
 

@@ -24,6 +24,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Snapshot, State
 
 Number = int | float
@@ -160,6 +161,25 @@ class Metrics(Collector):
             "Losses of the dependency",
             label="dependency",
             read=lambda: by_name(lambda s: s.losses),
+        )
+
+    def alarms(self, alarms: Alarms) -> None:
+        """
+        Add the metrics of the daemon's alarms, which C{/readyz} shows too.
+        """
+
+        def current() -> dict[str, Number]:
+            names = {alarm.name for alarm in alarms.current}
+            return {name: int(name in names) for name in alarms.raised}
+
+        self.gauges(
+            "wsmsg_alarm", "1 while the alarm is raised, else 0", current, label="alarm"
+        )
+        self.counters(
+            "wsmsg_alarms_raised",
+            "Times that the alarm was raised",
+            label="alarm",
+            read=lambda: alarms.raised,
         )
 
     def collect(self) -> Iterator[Metric]:

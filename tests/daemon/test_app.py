@@ -108,7 +108,7 @@ class TwistdTests(TestCase):
         await running.until("node changes only with a restart")
         running.send(signal.SIGTERM)
         self.assertEqual(await running.ended, 0)
-        self.assertFalse((self.folder / "twistd.pid").exists())
+        self.assertEqual(list(self.folder.glob("*.pid")), [])
         for line in running.text.splitlines():
             json.loads(line)
         self.assertNotIn("SIGTERM", running.text)
@@ -146,11 +146,15 @@ class TwistdTests(TestCase):
 
     async def test_daemonized(self) -> None:
         """
-        Without -n the daemon runs in the background, logs to a file and stops on TERM.
+        Without -n the daemon runs in the background, with a log and a pid file of its
+        name, also if the old one names a process that is another one now.  It stops on
+        TERM.
         """
-        started = self.twistd(twistd=("--logfile=a.log",))
+        log, pidfile = self.folder / "message.log", self.folder / "message.pid"
+        pidfile.write_text(str(os.getpid()))
+        started = self.twistd(twistd=())
         self.assertEqual(await started.ended, 0)
-        log, pidfile = self.folder / "a.log", self.folder / "twistd.pid"
+        self.assertIn(f"removed the old pid file {pidfile}: ", started.text)
         pid = int(pidfile.read_text())
         self.addCleanup(_kill, pid)
         await _until(lambda: "#info] ready" in log.read_text())

@@ -196,17 +196,17 @@ class PreflightTests(TestCase):
     def test_twistd_options(self) -> None:
         """
         A pid file that cannot be written, and a folder to run in that is none, are a
-        line each; a pid file that is there is not changed.
+        line each; a pid file whose daemon is gone is no obstacle.
         """
         folder = Path(self.mktemp())
         folder.mkdir()
         stale = folder / "stale.pid"
-        stale.write_text("1")
+        stale.write_text(str(os.getpid()))
         check_twistd_options("connect", {"pidfile": str(stale), "rundir": "."})
         check_twistd_options("connect", {"pidfile": str(folder / "x.pid")})
         check_twistd_options("connect", {"pidfile": ""})
-        self.assertEqual(stale.read_text(), "1")
-        self.assertEqual(os.listdir(folder), ["stale.pid"])
+        self.assertEqual(os.listdir(folder), [])
+        stale.write_text("")
         for name, reason in (
             (folder, "it is not a regular file"),
             (folder / "none" / "x.pid", "No such file or directory"),

@@ -12,6 +12,7 @@ The process around the parts of a daemon: options, start, signals, reload, stop.
     lifecycle  start and stop of the parts, each in a written order
     listener   TCP listener
     options    command line, and the settings it leads to
+    pid_file   names of twistd's pid file and log; pid files left behind
     preflight  checks before twistd forks
     reactor    installation of the asyncio reactor
     reload     reload of the settings while the daemon runs

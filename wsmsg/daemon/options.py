@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from twisted.python import usage
 
 from wsmsg import __version__
+from wsmsg.daemon.pid_file import name_files
 from wsmsg.daemon.preflight import check_twistd_options
 from wsmsg.daemon.reactor import WrongReactor, install_asyncio
 from wsmsg.settings.mistakes import SettingsMistakes
@@ -142,7 +143,8 @@ class DaemonOptions(usage.Options):
         self._file = Path(config).absolute() if config else None
         self.settings = self.load()
         if self.parent is not None:
-            check_twistd_options(self.daemon, self.parent)
+            named = name_files(self.daemon, self.parent, self.parent.defaults)
+            check_twistd_options(self.daemon, self.parent, named)
 
     def load(self) -> Any:
         """

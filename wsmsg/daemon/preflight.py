@@ -11,10 +11,12 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wsmsg.daemon.pid_file import remove_stale
 from wsmsg.errors import WsmsgError
 from wsmsg.settings.urls.address import Address, parse_address
 from wsmsg.settings.values import Common
@@ -49,19 +51,24 @@ def preflight(
         raise SystemExit(1)
 
 
-def check_twistd_options(daemon: str, parent: Mapping[str, Any]) -> None:
+def check_twistd_options(
+    daemon: str, parent: Mapping[str, Any], named: Collection[str] = ()
+) -> None:
     """
-    Check the folders that twistd's own options name, for which twistd would print a
-    traceback: those of the pid file, and C{--rundir}.
+    Check what twistd's own options name, for which twistd would print a traceback or
+    refuse to start: the pid file, from which a daemon that is gone is no obstacle, and
+    C{--rundir}.
 
     @param parent: the options of twistd.
+    @param named: those that L{wsmsg.daemon.pid_file.name_files} changed.
     @raise SystemExit: with status 1, after a line on C{stderr} for each problem.
     """
     pidfile, rundir = parent.get("pidfile") or "", parent.get("rundir") or "."
     problems: list[str] = []
+    try_pid = partial(_try_pid, daemon=daemon, ours="pidfile" in named)
     if pidfile:
         path = Path(pidfile).absolute()
-        pid = (f"cannot use the pid file {path} (--pidfile)", lambda: _try_pid(path))
+        pid = (f"cannot use the pid file {path} (--pidfile)", lambda: try_pid(path))
         problems += _failed(pid)
     folder = (f"cannot run in {rundir} (--rundir)", lambda: os.scandir(rundir).close())
     problems += _failed(folder)
@@ -71,14 +78,15 @@ def check_twistd_options(daemon: str, parent: Mapping[str, Any]) -> None:
         raise SystemExit(1)
 
 
-def _try_pid(path: Path) -> None:
+def _try_pid(path: Path, *, daemon: str, ours: bool) -> None:
     """
-    Open the file as twistd will, without a change to it.
+    Open the file as twistd will, and remove it if it is stale.
     """
     if path.exists():
         if not path.is_file():
             raise ValueError("it is not a regular file")
         path.open("r+b").close()
+        remove_stale(path, daemon, ours=ours)
     else:
         with tempfile.TemporaryFile(dir=path.parent):
             pass

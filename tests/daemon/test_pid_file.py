@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from twisted.scripts.twistd import ServerOptions
+from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import TestCase
 
 from wsmsg.daemon.pid_file import remove_stale

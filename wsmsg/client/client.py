@@ -36,8 +36,9 @@ from wsmsg.client.state.events import (
     StateChanged,
     Stored,
 )
-from wsmsg.client.state.exchange import Answer, Exchange, Request
+from wsmsg.client.state.exchange import Exchange
 from wsmsg.client.state.inbound import Start
+from wsmsg.client.state.queries import Answer, Request
 from wsmsg.client.state.reconnect import Reconnect
 from wsmsg.client.token_source import TokenSource, check_token_source
 from wsmsg.client.transport import CodecName, Dial, websocket_dial

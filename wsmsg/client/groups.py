@@ -13,7 +13,7 @@ import attrs
 
 from wsmsg.client.state.checks import checked
 from wsmsg.client.state.events import SendAccepted
-from wsmsg.client.state.exchange import Answer, Request
+from wsmsg.client.state.queries import Answer, Request
 from wsmsg.errors import BadRequest, Internal
 from wsmsg.events.group_change import GROUP_CHANGE_USERS, GroupChange, change_problem
 from wsmsg.model import INT64_MAX, group_in

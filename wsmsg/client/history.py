@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from wsmsg.client.state.events import Stored, received
-from wsmsg.client.state.exchange import Answer, Request
+from wsmsg.client.state.queries import Answer, Request
 from wsmsg.errors import Internal
 from wsmsg.model import INT64_MAX
 from wsmsg.protocol import frames

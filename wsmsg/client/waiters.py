@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 from wsmsg.client.state.events import SendAccepted
-from wsmsg.client.state.exchange import Answer
+from wsmsg.client.state.queries import Answer
 from wsmsg.errors import WsmsgError
 
 

@@ -13,6 +13,8 @@ The decisions of the client, without I/O.
     listing      queries for changed conversations
     outbound     sends: order, window, repeats
     positions    the position file
+    queries      queries of the program: each is sent until it is answered
+    receipts     how far others are in the conversations
     reconnect    decision to reconnect: when, and to which address
     tracing      the frame that the server cannot decode
     unnumbered   received messages of a server without numbers

@@ -19,18 +19,18 @@ from wsmsg.client.state.events import (
     Connected,
     Event,
     PresenceChanged,
-    ReceiptReceived,
     SendAccepted,
     SendSettled,
     Stored,
     TypingReceived,
-    merged_receipt,
     received,
 )
 from wsmsg.client.state.inbound import Inbound, Start
 from wsmsg.client.state.listing import Listing
 from wsmsg.client.state.outbound import Outbound
 from wsmsg.client.state.positions import Saved
+from wsmsg.client.state.queries import Answer, PendingQueries, Request
+from wsmsg.client.state.receipts import Receipts
 from wsmsg.client.state.tracing import FrameTracer
 from wsmsg.client.state.unnumbered import Unnumbered
 from wsmsg.errors import BadFrame, BadRequest, WsmsgError, from_code
@@ -50,9 +50,6 @@ _LAST_CURSORS = 100
 _UNSYNCED_S = 3.0
 
 _log = logging.getLogger("wsmsg.client")
-
-Request = frames.Sync | frames.Conversations | frames.Members
-Answer = frames.Page | frames.Heads | frames.Group | WsmsgError
 
 
 class Exchange:
@@ -95,14 +92,12 @@ class Exchange:
         )
         self.unnumbered = Unnumbered(self._give, lambda: self.events.room)
         self._device = device
-        self._on_answer = on_answer
         self._cursors = CursorState()
         self._cursors_at = 0.0
         self._listing = Listing()
         self.tracer = FrameTracer()
-        self._requests: dict[str, Request] = {}
-        self._unasked: dict[str, float] = {}
-        self._receipts: dict[tuple[str, int], ReceiptReceived] = {}
+        self._queries = PendingQueries(on_answer)
+        self._receipts = Receipts(self.events.put)
         self._typing: dict[str, None] = {}
         self._watched: tuple[int, ...] = ()
         self._watch_due = False
@@ -152,15 +147,13 @@ class Exchange:
         Add a query; its id must not begin with C{i} or C{l}, which the exchange uses
         itself.
         """
-        self._requests[request.id] = request
-        self._unasked[request.id] = now
+        self._queries.add(request, now)
 
     def forget(self, request_id: str) -> None:
         """
         Forget a query whose answer is not needed any more.
         """
-        self._requests.pop(request_id, None)
-        self._unasked.pop(request_id, None)
+        self._queries.forget(request_id)
 
     def took(self, event: Event) -> None:
         """
@@ -206,7 +199,7 @@ class Exchange:
         self._listing.lost()
         self.tracer.lost()
         self._typing.clear()
-        self._unasked = dict.fromkeys(self._requests, 0.0)
+        self._queries.repeat()
 
     def last_words(self) -> list[ClientFrame]:
         """
@@ -227,9 +220,7 @@ class Exchange:
         if self.numbers:
             out += self._listing.due(now)
             out += self.inbound.due(now)
-        for request_id in [i for i, at in self._unasked.items() if at <= now]:
-            del self._unasked[request_id]
-            out.append(self._requests[request_id])
+        out += self._queries.due(now)
         # Each submission is one of the client frames.
         out += cast("list[ClientFrame]", self.outbound.due(now))
         out += [frames.Typing(conversation) for conversation in self._typing]
@@ -260,7 +251,7 @@ class Exchange:
             self.inbound.next_due(now) if self.numbers else None,
             self.outbound.next_due(now),
             self._cursors_at if self._cursors_waiting else None,
-            min(self._unasked.values(), default=None),
+            self._queries.next_due(),
         ]
         return min((t for t in times if t is not None), default=None)
 
@@ -280,13 +271,13 @@ class Exchange:
                 self.outbound.rejected(frame, now)
             case frames.Page():
                 if not self.inbound.page(frame, now):
-                    self._answered(frame.id, frame)
+                    self._queries.answered(frame.id, frame)
             case frames.Heads():
                 self._heads(frame, now)
             case frames.Group():
-                self._answered(frame.id, frame)
+                self._queries.answered(frame.id, frame)
             case frames.Receipt():
-                self._receipt(frame)
+                self._receipts.received(frame, self.user)
             case frames.Presence(user, online, last_seen):
                 self.events.put(PresenceChanged(user, online, last_seen))
             case frames.Typing(conversation, user):
@@ -328,7 +319,7 @@ class Exchange:
         if self._listing.is_open(frame.id):
             self._listed(frame.heads, frame.more, now)
         else:
-            self._answered(frame.id, frame)
+            self._queries.answered(frame.id, frame)
 
     def _listed(self, heads: tuple[frames.Head, ...], more: bool, now: float) -> None:
         complete = self._listing.page(heads, more, now)
@@ -336,17 +327,9 @@ class Exchange:
         for head in heads:
             self._cursors.apply_head(head)
             for receipt in head.others:
-                self._receipt(receipt)
+                self._receipts.received(receipt, self.user)
         if complete:
             self.since_ms = self._listing.as_of_ms
-
-    def _receipt(self, frame: frames.Receipt) -> None:
-        key = frame.conversation, frame.user
-        known = self._receipts.get(key)
-        receipt = merged_receipt(frame, known)
-        if receipt != known and frame.user != self.user:
-            self._receipts[key] = receipt
-            self.events.put(receipt)
 
     def refused(self, frame: ClientFrame, error: WsmsgError, now: float) -> None:
         """
@@ -367,7 +350,7 @@ class Exchange:
             # The cause may be any frame without an answer: repeat them, traced.
             self.tracer.begin()
             self.outbound.lost()
-            self._unasked = dict.fromkeys(self._requests, 0.0)
+            self._queries.repeat()
         elif (cause := self.tracer.cause()) is not None:
             self.refused(cause, from_code(frame.code, frame.reason), now)
 
@@ -380,20 +363,11 @@ class Exchange:
             self._listing.refused(now, 0.0)
         elif self.inbound.refused(frame.id, now + 1.0 if error.retry else None):
             _log.warning("a sync was refused: %s: %s", frame.code, frame.reason)
-        elif frame.id in self._requests and error.retry:
-            self._unasked[frame.id] = now + 1.0
-        elif frame.id in self._requests:
-            self._answered(frame.id, error)
-        else:
+        elif not self._queries.refused(frame.id, error, now):
             _log.warning("the server reports %s: %s", frame.code, frame.reason)
             self.outbound.rejected(
                 frames.Rejected(frame.id, frame.code, frame.reason), now
             )
-
-    def _answered(self, request_id: str, answer: Answer) -> None:
-        if self._requests.pop(request_id, None) is not None:
-            self._unasked.pop(request_id, None)
-            self._on_answer(request_id, answer)
 
     def _give(self, frame: frames.Deliver) -> None:
         self.events.put(received(frame, self.user))

@@ -123,7 +123,7 @@ class TwistdTests(TestCase):
         self.assertIn("cannot start thing: held by another process", failing.text)
         limited = self.twistd("--node=hopeless", "--set=retry.attempts=1")
         self.assertEqual(await limited.ended, 1)
-        self.assertIn("gave up on thing after 1 attempts: refused", limited.text)
+        self.assertIn("gave up on thing after 1 attempt: refused", limited.text)
         for running in (failing, limited):
             self.assertNotIn("Traceback", running.text)
 

@@ -67,7 +67,7 @@ class ApiTests(NotesCase):
         """
         self.ask("GET", "ping")
         self.ask("GET", "x")
-        self.access.draining = True
+        self.access.drain()
         self.assertEqual(self.ask("GET", "ping")[0], 503)
         self.assertEqual(self.ask("GET", "../../healthz")[0], 404)
         self.assertEqual((self.api.calls, self.api.failed), (4, 3))

@@ -167,7 +167,7 @@ class RpcTests(RpcCase):
                 call = stub.MessageStream()
                 await call.write(self.subscribe())
                 await call.read()
-                self.core.draining = True
+                self.core.drain()
                 send = rest_pb2.SendRequest(
                     id=7, sender=1, client_id="a", conversation="u:1:2", content="hi"
                 )

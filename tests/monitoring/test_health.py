@@ -62,7 +62,7 @@ class HealthTests(TestCase):
         by itself; anything else that is optional does not count.
         """
         for dependency in (self.one, self.two):
-            dependency.required, dependency.replaceable = False, True
+            dependency.one_of(2)
         health = self.health(any_up, self.one, self.two, self.extra)
         self.extra.succeeded()
         self.assertFalse(health.ready)
@@ -140,7 +140,7 @@ class HealthTests(TestCase):
         self.assertEqual(reasons, [])
         self.two.attempting()
         self.two.failed("no such host", None)
-        self.assertEqual(reasons, ["gave up on two after 1 attempts: no such host"])
+        self.assertEqual(reasons, ["gave up on two after 1 attempt: no such host"])
 
     def test_give_up_extra(self) -> None:
         """

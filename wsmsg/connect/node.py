@@ -144,7 +144,7 @@ class ConnectNode:
         """
         Have the counts of all parts read by each scrape.
         """
-        self.registry.counts.register_metrics(metrics)
+        self.registry.counters.register_metrics(metrics)
         self.admission.register_metrics(metrics)
         metrics.gauges(
             "wsmsg_connect_upstream",

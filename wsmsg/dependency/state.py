@@ -57,6 +57,13 @@ class Snapshot:
     about: str = ""
 
 
+def attempts_in_words(count: int) -> str:
+    """
+    Return C{1 attempt}, or C{2 attempts}.
+    """
+    return "1 attempt" if count == 1 else f"{count} attempts"
+
+
 class Dependency:
     """
     One thing that a daemon needs: another daemon, the journal, the store, the presence.
@@ -112,6 +119,19 @@ class Dependency:
             about=self.about,
         )
 
+    def one_of(self, count: int) -> None:
+        """
+        Note that the daemon needs any one of C{count} things of this kind.
+        """
+        self.required = count == 1
+        self.replaceable = not self.required
+
+    def describe(self, about: str) -> None:
+        """
+        Describe the thing for the log and the status.
+        """
+        self.about = about
+
     def when_up(self) -> Deferred[None]:
         """
         Wait for the dependency.
@@ -152,10 +172,10 @@ class Dependency:
         if self.state is State.UP:
             return
         self._log.info(
-            "{dependency}: up after {attempts} attempts and {seconds:.1f} s{about}",
+            "{dependency}: up after {attempts} and {seconds:.1f} s{about}",
             dependency=self.name,
             about=f": {self.about}" if self.about else "",
-            attempts=attempts,
+            attempts=attempts_in_words(attempts),
             seconds=self._clock.seconds() - self._changed_s,
         )
         self._become(State.UP)

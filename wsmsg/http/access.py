@@ -114,6 +114,12 @@ class Access:
         self._keys = [key.get_secret_value().encode() for key in settings.keys]
         self._authenticate: Authenticate | None = None
 
+    def drain(self) -> None:
+        """
+        Admit no more requests.
+        """
+        self.draining = True
+
     @contextmanager
     def admit(self, request: Any, level: AccessLevel) -> Iterator[Caller]:
         """

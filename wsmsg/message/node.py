@@ -127,7 +127,7 @@ class MessageNode:
         Each of the three steps is given a quarter of C{stop_s}: a Connect that does
         not acknowledge its pushes must not keep the last commit from being written.
         """
-        self.core.draining = True
+        self.core.drain()
         for work, finished in (
             ("sends to become durable", self.core.ingress.idle),
             ("records to be settled", self.reading.caught_up),

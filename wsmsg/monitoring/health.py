@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from wsmsg import __version__
 from wsmsg.dependency.alarms import Alarm, Alarms
-from wsmsg.dependency.state import Dependency, Snapshot, State
+from wsmsg.dependency.state import Dependency, Snapshot, State, attempts_in_words
 
 #: Decides from a test and the dependencies whether enough of them pass the test.
 Rule = Callable[[Callable[[Dependency], bool], Iterable[Dependency]], bool]
@@ -202,7 +202,8 @@ class Health:
         ):
             snapshot = dependency.snapshot()
             reason = (
-                f"gave up on {snapshot.name} after {snapshot.attempts} attempts: "
+                f"gave up on {snapshot.name} after "
+                f"{attempts_in_words(snapshot.attempts)}: "
                 f"{snapshot.last_error}"
             )
             for listener in self._on_give_up:

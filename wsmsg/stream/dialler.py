@@ -153,12 +153,12 @@ class StreamDialler(Factory):
         if failure.check(AlreadyOpen):
             self._failures = 0
             self._elsewhere = True
-            self._dependency.about = failure.getErrorMessage()
+            self._dependency.describe(failure.getErrorMessage())
             self._dependency.succeeded()
             return failure
         if self._elsewhere:
             self._elsewhere = False
-            self._dependency.about = ""
+            self._dependency.describe("")
         self._failed(refusal or failure.getErrorMessage())
         return failure
 

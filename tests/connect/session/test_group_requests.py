@@ -263,7 +263,7 @@ class PushTests(SessionTestCase):
             node.registry.push(self.message(seq), [1001])
         heard = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
         self.assertEqual(heard, [5, 6, 30, 31])
-        self.assertEqual(node.registry.counts.repeats, 4)
+        self.assertEqual(node.registry.counters.repeats, 4)
 
     def test_shared(self) -> None:
         """

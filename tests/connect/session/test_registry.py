@@ -139,8 +139,8 @@ class PushTests(SynchronousTestCase):
         ]
         node.registry.push(message(1002, 1001, 1), [1001, 1002, 9])
         self.assertEqual([len(c.heard()) for c in clients], [1, 1, 1, 0])
-        self.assertEqual(node.registry.counts.absent, 1)
-        self.assertEqual(node.registry.counts.pushed, 3)
+        self.assertEqual(node.registry.counters.absent, 1)
+        self.assertEqual(node.registry.counters.pushed, 3)
 
     def test_client_id(self) -> None:
         """

@@ -45,7 +45,7 @@ class SendTests(SessionTestCase):
         node.upstream.sends[0][1](SendAnswer(0, "overloaded", "busy", 250))
         expected = frames.Rejected("c1", "overloaded", "busy", 250)
         self.assertEqual(client.heard(), [expected])
-        self.assertEqual(node.registry.counts.rejected["overloaded"], 1)
+        self.assertEqual(node.registry.counters.rejected["overloaded"], 1)
 
     def test_problems(self) -> None:
         """

@@ -41,10 +41,10 @@ class BadFrameTests(SessionTestCase):
                 self.assertIsNone(client.peer.code)
                 client.raw(b"{")
         self.assertEqual(client.peer.code, Close.BAD_FRAME)
-        self.assertEqual(node.registry.counts.bad_frames, BAD_FRAMES)
+        self.assertEqual(node.registry.counters.bad_frames, BAD_FRAMES)
         self.assertEqual([e for e in logs if e["log_level"] > LogLevel.info], [])
         client.raw(b"{")
-        self.assertEqual(node.registry.counts.bad_frames, BAD_FRAMES)
+        self.assertEqual(node.registry.counters.bad_frames, BAD_FRAMES)
 
     def test_text_for_binary(self) -> None:
         """
@@ -134,7 +134,7 @@ class BackPressureTests(SessionTestCase):
         heard = len(client.heard())
         client.hang_up()
         self.assertTrue(0 < heard < 10)
-        self.assertEqual(node.registry.counts.shed, 10 - heard)
+        self.assertEqual(node.registry.counters.shed, 10 - heard)
 
     def test_greedy(self) -> None:
         """
@@ -165,7 +165,7 @@ class PushTests(SessionTestCase):
             node.registry.push(message(7, 1001, seq), [1001])
         seqs = [f.seq for f in client.heard() if isinstance(f, frames.Deliver)]
         self.assertEqual(seqs, [1, 2, 3])
-        self.assertEqual(node.registry.counts.repeats, 2)
+        self.assertEqual(node.registry.counters.repeats, 2)
 
     def test_each_conversation(self) -> None:
         """

@@ -34,7 +34,7 @@ class ResyncTests(SynchronousTestCase):
         self.assertEqual(told, [3, 6, 9, 12])
         self.assertEqual(clients[0].heard(), [Resync("a loss")])
         node.pass_time(100)
-        self.assertEqual(node.registry.counts.resyncs, 12)
+        self.assertEqual(node.registry.counters.resyncs, 12)
 
     def test_some(self) -> None:
         """

@@ -24,7 +24,11 @@ class RecordingStream:
         self.given: list[PendingSend] = []
 
     def enqueue(self, send: PendingSend) -> None:
+        self.unanswered += 1
         self.given.append(send)
+
+    def send_finished(self) -> None:
+        self.unanswered -= 1
 
     def texts(self) -> list[str]:
         return [send.new.client_id for send in self.given]

@@ -235,7 +235,7 @@ class StreamTests(LegacyCase):
             await self.until(lambda: self.journal.appends)
             self.journal.appends[0][1].errback(Unavailable("the journal is away"))
             await self.until(self.legacy.sends_held)
-            self.core.draining = True
+            self.core.drain()
             self.legacy.hang_up_all("Message is stopping")
             failure = (await call.read()).failure
             self.assertEqual(failure.failure_reason, "Message is stopping")

@@ -299,4 +299,4 @@ class BoundsTests(SynchronousTestCase):
             batch = rest_pb2.ConnectBatch(watch=watch)
             self.it.say(rest_pb2.MessageStreamRequest(batch=batch))
         self.assertIn("watches over 10", self.it.hung_up[0])
-        self.assertEqual(len(self.it.hostile.watched), 10)
+        self.assertEqual(self.it.links._watchers.count("hostile"), 10)

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.identity import Authenticate
 from wsmsg.connect.upstream.interface import IUpstream
+from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.settings.values import ConnectSettings, LimitSettings
 
@@ -38,7 +39,7 @@ _METRICS = (
 
 
 @attrs.define(kw_only=True)
-class SessionCounters:
+class SessionCounters(Counters):
     """
     Monotonic counters, read by the metrics.
 

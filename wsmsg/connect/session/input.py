@@ -89,7 +89,7 @@ class Input(Output):
 
     def _process(self, data: bytes) -> None:
         registry = self.context.registry
-        registry.counts.frames += 1
+        registry.counters.frames += 1
         limits, now = registry.settings.limits, self.context.clock.seconds()
         if self._frames is None:
             self._frames = TokenBucket(now, limits.frames_burst)
@@ -108,7 +108,7 @@ class Input(Output):
             self._bad_frame(BadFrame("only hello is allowed before the welcome"))
 
     def _bad_frame(self, error: BadFrame) -> None:
-        self.context.registry.counts.bad_frames += 1
+        self.context.registry.counters.bad_frames += 1
         self._bad += 1
         if not self.welcomed:
             self.refuse(error)

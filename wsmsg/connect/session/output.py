@@ -169,16 +169,16 @@ class Output(ABC):
         @param data: framed bytes.
         @return: whether the client has the message or will get it.
         """
-        counts = self.context.registry.counts
+        counters = self.context.registry.counters
         if self._seen is None:
             self._seen = DeliveredSeqs()
         had = self._seen.has(conversation, seq) if seq else self._seen.has_data(data)
         if had:
-            counts.repeats += 1
+            counters.repeats += 1
             return True
         if not self.notify(data, shed=False):
             return False
-        counts.pushed += 1
+        counters.pushed += 1
         if seq:
             self._seen.note(conversation, seq)
         else:
@@ -215,7 +215,7 @@ class Output(ABC):
             return
         if self.outbox.is_demoted:
             return  # The client is told when its outbox has drained.
-        self.context.registry.counts.resyncs += 1
+        self.context.registry.counters.resyncs += 1
         self.reply(Resync(reason))
 
     def start_output(self, welcome: Welcome) -> None:

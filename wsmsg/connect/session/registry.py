@@ -63,7 +63,7 @@ class Registry:
     @ivar settings: the current settings of the daemon.
     @ivar timers: the timers of all sessions; its C{sweep} must be called steadily.
     @ivar watchers: the presence subscriptions of all sessions.
-    @ivar counts: counters of all sessions.
+    @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node accepts no new sessions.
     @ivar send_fences: users who sent more than their rate.
@@ -78,7 +78,7 @@ class Registry:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.settings = settings
-        self.counts = SessionCounters()
+        self.counters = SessionCounters()
         self.count = 0
         self.draining = False
         self.timers = SessionTimers(clock, uniform)
@@ -206,7 +206,7 @@ class Registry:
         for user in targets:
             entry = self._sessions.get(user)
             if entry is None:
-                self.counts.absent += 1
+                self.counters.absent += 1
                 continue
             encoded = for_sender if user == sender else for_others
             for session in entry if isinstance(entry, tuple) else (entry,):

@@ -105,7 +105,7 @@ class Session(Input):
         Stop reading until the client may send again.
         """
         registry = self.context.registry
-        registry.counts.limited += 1
+        registry.counters.limited += 1
         registry.timers.limited(self)
         self.inbox.block(RATE)
 
@@ -124,7 +124,7 @@ class Session(Input):
 
     def demoted(self) -> None:
         registry = self.context.registry
-        registry.counts.demoted += 1
+        registry.counters.demoted += 1
         registry.timers.slow(self, self.limits.outbox_drain_s)
         self.inbox.block(SLOW)
 
@@ -142,7 +142,7 @@ class Session(Input):
         @return: whether the rate allows it.
         """
         registry = self.context.registry
-        registry.counts.sends += 1
+        registry.counters.sends += 1
         self.unanswered += 1
         limits, now = registry.settings.limits, self.context.clock.seconds()
         bucket, fences = self.send_bucket, registry.send_fences
@@ -184,12 +184,12 @@ class Session(Input):
         @param created: the conversation of the group that the send creates.
         """
         self.unanswered -= 1
-        counts = self.context.registry.counts
+        counters = self.context.registry.counters
         if answer.time_ms:
-            counts.accepted += 1
+            counters.accepted += 1
             self.reply(Accepted(client_id, answer.time_ms, created))
         else:
-            counts.rejected[answer.code] += 1
+            counters.rejected[answer.code] += 1
             self.reply(
                 Rejected(client_id, answer.code, answer.reason, answer.retry_after_ms)
             )
@@ -246,7 +246,7 @@ class Session(Input):
     def welcome(self, welcome: Welcome) -> None:
         timers = self.context.registry.timers
         timers.admitted(self)
-        self.context.registry.counts.welcomed += 1
+        self.context.registry.counters.welcomed += 1
         self.start_output(welcome)
         if not welcome.synced:
             timers.unsynced(self)
@@ -290,7 +290,7 @@ class Session(Input):
             upstream.unwatch(unwatched)
 
     def close_connection(self, code: Close, reason: str) -> None:
-        self.context.registry.counts.closes[code.name] += 1
+        self.context.registry.counters.closes[code.name] += 1
         self.outbox.finish(flush=code is not Close.SLOW_CLIENT)
         self._log.info(
             "session {session} of {user} closes after {seconds:.1f} s: {code} {reason}",
@@ -305,7 +305,7 @@ class Session(Input):
     def note_loss(self, reason: str) -> None:
         name = reason.upper()
         if name in Close.__members__:  # The connection closed it for a protocol error.
-            self.context.registry.counts.closes[name] += 1
+            self.context.registry.counters.closes[name] += 1
         self._log.info(
             "session {session} of {user} ended after {seconds:.1f} s: {reason}",
             session=self.name,
@@ -316,7 +316,7 @@ class Session(Input):
 
     def release(self, reason: str) -> None:
         registry = self.context.registry
-        registry.counts.shed += self.outbox.shed
+        registry.counters.shed += self.outbox.shed
         self.outbox.finish(flush=False)
         registry.lost()
         self._log.debug(

@@ -20,6 +20,7 @@ from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.outgoing import CursorPool, TypingPool
 from wsmsg.connect.upstream.pending_sends import PendingSends, SendStream
 from wsmsg.connect.upstream.presence import WatchedPresence
+from wsmsg.monitoring.counters import Counters
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
 
@@ -210,9 +211,27 @@ class PeerLife:
     unknown_since_s: float = 0.0
     deltas: count[int] = attrs.Factory(lambda: count(1))
 
+    def begin(self, incarnation: str) -> None:
+        """
+        Begin the exchange with another life of the Message.
+        """
+        self.incarnation, self.number = incarnation, 0
+
+    def batch_taken(self, number: int) -> None:
+        """
+        Note that the pushes of this batch are in the outboxes.
+        """
+        self.number = number
+
+    def stream_lost(self, unknown_since_s: float) -> None:
+        """
+        Note since when users may have joined without the Message's knowledge.
+        """
+        self.unknown_since_s = unknown_since_s
+
 
 @attrs.define
-class UpstreamCounters:
+class UpstreamCounters(Counters):
     """
     Monotonic counters of all streams, read by the metrics.
     """
@@ -242,6 +261,13 @@ class UpstreamContext:
     cursors: CursorPool = attrs.Factory(lambda: CursorPool(_CURSORS))
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
+
+    def apply_settings(self, settings: ConnectSettings) -> None:
+        """
+        Apply the time limit of queries and the limit of unanswered sends.
+        """
+        self.query_timeout_s = settings.query_timeout_s
+        self.sends.set_limit(settings.limits.waiting_sends)
 
     def stats(self) -> dict[str, int]:
         """

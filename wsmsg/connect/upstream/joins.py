@@ -56,8 +56,14 @@ class JoinBarrier:
         """
         self._fire(False)
 
-    def _fire(self, known: bool) -> None:
+    def close(self) -> None:
+        """
+        A stream has written its delta: let nobody wait here any more.
+        """
         self.closed = True
+
+    def _fire(self, known: bool) -> None:
+        self.close()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.callback(known)
@@ -96,7 +102,7 @@ class PresenceAcks:
         """
         since_s = now_s if self._changed_since_s is None else self._changed_since_s
         for barrier in self.waiting:
-            barrier.closed = True
+            barrier.close()
         self._written.append((number, since_s, self.waiting))
         self.waiting, self._changed_since_s = [], None
 

@@ -127,9 +127,9 @@ def snapshot_of(users: Iterable[int], size: int) -> list[rest_pb2.PresenceDelta]
     delta, kind = rest_pb2.PresenceDelta, rest_pb2.PresenceDelta.Snapshot
     if len(everyone) <= size:
         return [delta(online=everyone, snapshot=kind.WHOLE)]
-    parts = [
-        delta(online=everyone[at : at + size], snapshot=kind.MORE)
-        for at in range(0, len(everyone), size)
+    starts = range(0, len(everyone), size)
+    kinds = [kind.BEGIN, *[kind.MORE] * (len(starts) - 2), kind.END]
+    return [
+        delta(online=everyone[start : start + size], snapshot=of_part)
+        for start, of_part in zip(starts, kinds, strict=True)
     ]
-    parts[0].snapshot, parts[-1].snapshot = kind.BEGIN, kind.END
-    return parts

@@ -190,18 +190,20 @@ class UpstreamPeer:
         return None
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
-        hello = self._dialling.subscribe()
+        hello = rest_pb2.SubscribeRequest(
+            link_version=LINK_VERSION,
+            resume_incarnation=self._life.incarnation,
+            resume_from=self._life.number,
+        )
+        hello.MergeFrom(self._dialling.subscribe())
         self.number = hello.stream
-        hello.link_version = LINK_VERSION
-        hello.resume_incarnation = self._life.incarnation
-        hello.resume_from = self._life.number
         return rest_pb2.MessageStreamRequest(subscribe=hello)
 
     # -- called by the stream
 
     def stream_up(self, stream: Stream) -> None:
         self.stream = stream
-        self.dependency.about = stream.kind
+        self.dependency.describe(stream.kind)
         self._dialler.stream_up()
         self._owner.stream_up(stream)
 

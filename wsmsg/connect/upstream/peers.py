@@ -225,8 +225,7 @@ class Peers:
         self._peers.update((peer.address, peer) for peer in added)
         for peer in self._peers.values():
             # One of several may be missing; see Upstream.up.
-            peer.dependency.required = len(self._peers) == 1
-            peer.dependency.replaceable = not peer.dependency.required
+            peer.dependency.one_of(len(self._peers))
         for peer in added:
             self._added(peer.dependency)
             peer.start()

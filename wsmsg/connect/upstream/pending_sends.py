@@ -31,14 +31,20 @@ class SendStream(Protocol):
     """
     The part of a stream that its sends use.
 
-    @ivar unanswered: the number of its unanswered sends, kept by L{PendingSends}.
+    @ivar unanswered: the number of its unanswered sends.
     """
 
     unanswered: int
 
     def enqueue(self, send: PendingSend) -> None:
         """
-        Write a send, behind those that were enqueued before.
+        Write a send, behind those that were enqueued before, and count it as
+        unanswered.
+        """
+
+    def send_finished(self) -> None:
+        """
+        Count one send less: it has its answer.
         """
 
 
@@ -55,6 +61,34 @@ class StickyRoute:
     def __init__(self, stream: SendStream | None) -> None:
         self.stream = stream
         self.unanswered = 0
+
+    def use(self, stream: SendStream | None) -> None:
+        """
+        Give the sends from now on to another stream; to none while none is up.
+        """
+        self.stream = stream
+
+    def add(self, send: PendingSend) -> None:
+        """
+        Count a new send, and enqueue it if a stream is up.
+        """
+        self.unanswered += 1
+        if self.stream is not None:
+            self.stream.enqueue(send)
+
+    def remove(self) -> None:
+        """
+        Count one send less, which no stream has.
+        """
+        self.unanswered -= 1
+
+    def finish(self) -> None:
+        """
+        Count one send less here and on its stream.
+        """
+        self.unanswered -= 1
+        if self.stream is not None:
+            self.stream.send_finished()
 
 
 class PendingSend:
@@ -83,6 +117,20 @@ class PendingSend:
         self.route = route
         self.since_s = since_s
         self.answered = False
+
+    def finish(self) -> None:
+        """
+        Note that the send has its answer.
+        """
+        self.answered = True
+        self.route.finish()
+
+    def finish_unsent(self) -> None:
+        """
+        Note that the send was answered while no stream had it.
+        """
+        self.answered = True
+        self.route.remove()
 
 
 class PendingSends:
@@ -118,6 +166,18 @@ class PendingSends:
     def __len__(self) -> int:
         return len(self._pending)
 
+    def set_limit(self, limit: int) -> None:
+        """
+        Keep at most this many sends from now on.
+        """
+        self.limit = limit
+
+    def close(self) -> None:
+        """
+        Reject new sends, because the node is stopping.
+        """
+        self.closed = True
+
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
         """
         Enqueue a send on its stream, or keep it until a stream is up.
@@ -136,11 +196,8 @@ class PendingSends:
         route = self._route(new.conversation)
         send = PendingSend(next(self._numbers), new, on_answer, route, now_s)
         self._pending[send.number] = send
-        route.unanswered += 1
         self.sent += 1
-        if route.stream is not None:
-            route.stream.unanswered += 1
-            route.stream.enqueue(send)
+        route.add(send)
 
     def answer(
         self, stream: SendStream, number: int, answer: SendAnswer, now_s: float
@@ -211,7 +268,7 @@ class PendingSends:
         self.stop_using(stream)
         moving = [s for s in self._pending.values() if s.route.stream is stream]
         for send in moving:
-            send.route.stream = None
+            send.route.use(None)
         self.moved += len(moving)
         self._assign(moving, now_s)
 
@@ -229,7 +286,7 @@ class PendingSends:
                 self._forget_routes_at = max(_IDLE_ROUTES, 2 * len(self._routes))
             route = self._routes[conversation] = StickyRoute(self._choose())
         elif route.stream is None:
-            route.stream = self._choose()
+            route.use(self._choose())
         return route
 
     def _choose(self) -> SendStream | None:
@@ -251,9 +308,8 @@ class PendingSends:
                     continue
             route = send.route
             if route.stream is None:
-                route.stream = self._choose()
+                route.use(self._choose())
             assert route.stream is not None
-            route.stream.unanswered += 1
             route.stream.enqueue(send)
         if behind:
             self._reject_behind(behind)
@@ -266,8 +322,7 @@ class PendingSends:
         """
         for send, _ in behind:
             del self._pending[send.number]
-            send.answered = True
-            send.route.unanswered -= 1
+            send.finish_unsent()
         self.rejected += len(behind)
         for send, hint_ms in behind:
             self._call(send.on_answer, _behind(hint_ms))
@@ -296,11 +351,7 @@ class PendingSends:
             self._idle.fire()
 
     def _finish(self, send: PendingSend, answer: SendAnswer) -> None:
-        send.answered = True
-        route = send.route
-        route.unanswered -= 1
-        if route.stream is not None:
-            route.stream.unanswered -= 1
+        send.finish()
         self._call(send.on_answer, answer)
 
     def _reject(

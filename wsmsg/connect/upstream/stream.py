@@ -101,8 +101,12 @@ class UpstreamStream:
         self._flush_soon()
 
     def enqueue(self, send: PendingSend) -> None:
+        self.unanswered += 1
         self._unsent.append(send)
         self._flush_soon()
+
+    def send_finished(self) -> None:
+        self.unanswered -= 1
 
     def user_joined(self, user: int) -> None:
         self._users.add(user)
@@ -195,7 +199,7 @@ class UpstreamStream:
                 # The sessions were to resync, and did not: the next stream has to
                 # tell them.
                 since_s = min(since_s, self._resync[1])
-            self._life.unknown_since_s = since_s - _SLACK_S
+            self._life.stream_lost(since_s - _SLACK_S)
         self._owner.stream_lost(self, reason.getErrorMessage())
 
     def drain(self) -> rest_pb2.MessageStreamRequest | None:
@@ -233,9 +237,9 @@ class UpstreamStream:
 
     def _fill_snapshot(self, batch: rest_pb2.ConnectBatch) -> None:
         self._fill_lead(batch)
-        delta = self._snapshot.popleft()
+        delta = batch.presence
+        delta.CopyFrom(self._snapshot.popleft())
         delta.number = next(self._life.deltas)
-        batch.presence.CopyFrom(delta)
         if not self._snapshot:
             self._snapshot_number = delta.number
 
@@ -303,7 +307,8 @@ class UpstreamStream:
             )
         else:
             reason = "Message is new to this node" if first else "Message restarted"
-            since_s, life.incarnation, life.number = 0.0, welcome.incarnation, 0
+            since_s = 0.0
+            life.begin(welcome.incarnation)
         if users:
             self._resync = (reason, since_s)
         self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS))
@@ -326,7 +331,7 @@ class UpstreamStream:
         if batch.receipts or batch.typing or batch.presence or batch.kicks:
             apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
         if batch.number:
-            life.number = batch.number
+            life.batch_taken(batch.number)
             self._acknowledge = True
             self._flush_later()
 

@@ -154,7 +154,7 @@ class Upstream(Service):
         @return: a Deferred that fires when each send has its answer, after the limit
             C{unavailable}; never fails.
         """
-        self.sends.closed = True
+        self.sends.close()
         idle = self.sends.when_idle()
         if not idle.called:
             due_s = self._clock.seconds() + limit_s
@@ -187,8 +187,7 @@ class Upstream(Service):
         Apply changed settings; what did not change is not touched.
         """
         self._settings = settings
-        self.sends.limit = settings.limits.waiting_sends
-        self._shared.query_timeout_s = settings.query_timeout_s
+        self._shared.apply_settings(settings)
         self._peers.apply_settings(settings)
 
     # -- state

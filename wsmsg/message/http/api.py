@@ -73,7 +73,7 @@ class PublicHttp:
         """
         Answer the requests that have arrived, and refuse others.
         """
-        self._access.draining = True
+        self._access.drain()
 
     def register_metrics(self, metrics: Metrics) -> None:
         """

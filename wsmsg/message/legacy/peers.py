@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.dependency.retry import Backoff
+from wsmsg.flow.countdown import Countdown
 from wsmsg.message.ingress.interface import IIngress
 from wsmsg.message.legacy.peer import COUNTS, HangUp, LegacyConnect
 from wsmsg.message.links.interface import GroupRecipients, Push, Settled
-from wsmsg.message.links.link import Countdown
 from wsmsg.message.links.recipients import pushes_of
 from wsmsg.message.queries.interface import Marking
 from wsmsg.model import Message

@@ -14,6 +14,7 @@ link        one Connect: its unacknowledged pushes and its waiting frames
 links       all links: streams, routes, presence, pushes
 recipients  the recipients of a message; members of groups, cached
 routes      the nodes that reach each user
+snapshot    the list of all users of a Connect, in parts
 stream      the gRPC stream that carries a link
 typing      typing in groups
 watchers    the Connects that watch the presence of each user

@@ -65,7 +65,7 @@ class Leases:
         """
         if primary == link.primary:
             return
-        link.primary = primary
+        link.set_primary(primary)
         self._discard(link.node)
         self._log.info(
             "{which} the primary of {node}",
@@ -81,7 +81,7 @@ class Leases:
         """
         Write all users of a Connect, which has sent the whole list.
         """
-        link.is_synced = True
+        link.synced()
         if link.primary:
             self._write_all(link)
 

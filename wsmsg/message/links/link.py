@@ -24,6 +24,7 @@ from typing import Final
 import attrs
 
 from wsmsg.message.links.interface import Settled
+from wsmsg.message.links.snapshot import UserSnapshot
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import write_message
@@ -59,23 +60,6 @@ class _Sent:
     frame: Response
 
 
-class Countdown:
-    """
-    A callable that calls C{done} once it has been called C{n} times itself.
-    """
-
-    __slots__ = ("_done", "_n")
-
-    def __init__(self, n: int, done: Callable[[], object]) -> None:
-        self._n = n
-        self._done = done
-
-    def __call__(self) -> None:
-        self._n -= 1
-        if self._n == 0:
-            self._done()
-
-
 class Link:
     """
     The frames that wait for one incarnation of a Connect, and the unacknowledged ones.
@@ -86,10 +70,9 @@ class Link:
     @ivar is_synced: whether the current stream has sent all users of Connect.
     @ivar everything: whether the peer is another Message, which receives every push.
     @ivar peer_stream: the number of the current stream at Connect; 0: none given.
-    @ivar watched: the users whose presence Connect watches.
     @ivar stream: the number of the current stream; one that no stream has while there
         is none.
-    @ivar snapshot: the users of an unfinished snapshot; L{None}: there is none.
+    @ivar snapshot: the unfinished list of the users of Connect.
     """
 
     def __init__(
@@ -105,8 +88,7 @@ class Link:
         self.primary = self.is_synced = self.everything = False
         self.peer_stream = 0
         self.broken = ""
-        self.watched: set[int] = set()
-        self.snapshot: list[int] | None = None
+        self.snapshot = UserSnapshot()
         self._limit_records = limit_records
         self._limit_bytes = limit_bytes
         self._wake: Callable[[], object] | None = None
@@ -155,6 +137,13 @@ class Link:
                 sent.frame.batch.ClearField(field)
         self._replay = deque(self._unacknowledged)
 
+    def subscribed(self, hello: rest_pb2.SubscribeRequest) -> None:
+        """
+        Note which stream of Connect comes next, and what it is to receive.
+        """
+        self.everything = hello.everything
+        self.peer_stream = hello.stream
+
     def opened(
         self, wake: Callable[[], object], hang_up: Callable[[str], object]
     ) -> int:
@@ -182,8 +171,20 @@ class Link:
         self._typing.clear()
         self._presence.clear()
         self._presence_applied = 0
-        self.snapshot = None
+        self.snapshot.discard()
         self.is_synced = False
+
+    def synced(self) -> None:
+        """
+        Note that the stream has sent all users of Connect.
+        """
+        self.is_synced = True
+
+    def set_primary(self, primary: bool) -> None:
+        """
+        Note whether this Message writes the presence of the users of Connect.
+        """
+        self.primary = primary
 
     def hang_up(self, reason: str) -> None:
         """

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from wsmsg.flow.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.leases import Leases
-from wsmsg.message.links.link import Countdown, Link
+from wsmsg.message.links.link import Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.routes import Routes
 from wsmsg.message.links.watchers import PresenceWatchers
@@ -126,9 +127,8 @@ class Links:
             self._links[node] = link
         else:
             link.resume(hello.resume_from)
-            self._watchers.forget(link)  # Connect names them again on each stream
-        link.everything = hello.everything
-        link.peer_stream = hello.stream
+            self._watchers.forget(node)  # Connect names them again on each stream
+        link.subscribed(hello)
         return link, resumed
 
     def lost(self, link: Link, stream: int, reason: str) -> None:
@@ -214,7 +214,7 @@ class Links:
 
     def _discard(self, link: Link) -> None:
         del self._links[link.node]
-        self._watchers.forget(link)
+        self._watchers.forget(link.node)
         if not link.broken:
             link.break_off("given up")
 
@@ -262,14 +262,14 @@ class Links:
         Add and remove users whose presence Connect watches.  Report to Connect at once
         which of the added users are online here.
         """
-        if len(link.watched) + len(delta.add) > MOST_USERS:
+        if self._watchers.count(link.node) + len(delta.add) > MOST_USERS:
             link.hang_up(f"Connect watches over {MOST_USERS} users")
             return
         for user in delta.add:
-            self._watchers.add(link, user)
+            self._watchers.add(link.node, user)
             if self.routes.of(user):
                 link.presence(rest_pb2.Presence(user=user, online=True))
-        self._watchers.remove(link, delta.remove)
+        self._watchers.remove(link.node, delta.remove)
 
     def renew_leases(self) -> None:
         """
@@ -281,23 +281,16 @@ class Links:
     def _too_many(self, link: Link, delta: rest_pb2.PresenceDelta) -> bool:
         if delta.snapshot == _SNAPSHOT.NONE:
             known = len(self.routes.users(link.node))
-        elif delta.snapshot in (_SNAPSHOT.MORE, _SNAPSHOT.END):
-            known = len(link.snapshot or ())
         else:
-            known = 0
+            known = link.snapshot.size_before(delta.snapshot)
         return known + len(delta.online) > MOST_USERS
 
     def _snapshot(self, link: Link, delta: rest_pb2.PresenceDelta) -> list[int] | None:
-        if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.WHOLE):
-            link.snapshot = []
-        if link.snapshot is None:
-            link.hang_up("a snapshot of users that has no beginning")
+        try:
+            return link.snapshot.add(delta.snapshot, delta.online)
+        except ValueError as e:
+            link.hang_up(str(e))
             return None
-        link.snapshot.extend(delta.online)
-        if delta.snapshot in (_SNAPSHOT.BEGIN, _SNAPSHOT.MORE):
-            return None
-        users, link.snapshot = link.snapshot, None
-        return users
 
     def _users_joined(self, users: Iterable[int]) -> None:
         for user in users:

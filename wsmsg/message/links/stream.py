@@ -58,15 +58,15 @@ class StreamContext:
         """
         Return the first frame of a stream.
         """
-        response = rest_pb2.MessageStreamResponse()
-        welcome = response.welcome
-        welcome.message_service_id = self.node
-        welcome.incarnation = self.incarnation
-        welcome.link_version = LINK_VERSION
-        welcome.resumed = resumed
-        welcome.heartbeat_ms = int(self.keepalive_s * 1000)
-        welcome.content_bytes = self.content_bytes
-        return response
+        welcome = rest_pb2.LinkWelcome(
+            message_service_id=self.node,
+            incarnation=self.incarnation,
+            link_version=LINK_VERSION,
+            resumed=resumed,
+            heartbeat_ms=int(self.keepalive_s * 1000),
+            content_bytes=self.content_bytes,
+        )
+        return rest_pb2.MessageStreamResponse(welcome=welcome)
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -74,6 +74,12 @@ class StreamContext:
         """
         self.ingress.apply_settings(settings)
         self.links.apply_settings(settings)
+
+    def drain(self) -> None:
+        """
+        Take no more sends.
+        """
+        self.draining = True
 
 
 class ConnectStreams:

@@ -7,16 +7,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from wsmsg.message.links.link import Link
-
 
 class PresenceWatchers:
     """
-    The nodes of the Connects that watch a user, by user.
+    The nodes of the Connects that watch a user, by user, and the users by node.
     """
 
     def __init__(self) -> None:
         self._nodes: defaultdict[int, set[str]] = defaultdict(set)
+        self._users: defaultdict[str, set[int]] = defaultdict(set)
 
     def of(self, user: int) -> Collection[str]:
         """
@@ -24,25 +23,31 @@ class PresenceWatchers:
         """
         return self._nodes.get(user, ())
 
-    def add(self, link: Link, user: int) -> None:
-        link.watched.add(user)
-        self._nodes[user].add(link.node)
+    def count(self, node: str) -> int:
+        """
+        Return the number of users that a Connect watches.
+        """
+        return len(self._users.get(node, ()))
 
-    def remove(self, link: Link, users: Iterable[int]) -> None:
+    def add(self, node: str, user: int) -> None:
+        self._users[node].add(user)
+        self._nodes[user].add(node)
+
+    def remove(self, node: str, users: Iterable[int]) -> None:
         """
         Remove users that a Connect watches no more.
         """
+        watched = self._users.get(node, set())
         for user in users:
-            link.watched.discard(user)
+            watched.discard(user)
             nodes = self._nodes.get(user)
             if nodes is not None:
-                nodes.discard(link.node)
+                nodes.discard(node)
                 if not nodes:
                     del self._nodes[user]
 
-    def forget(self, link: Link) -> None:
+    def forget(self, node: str) -> None:
         """
         Remove all users that a Connect watches.
         """
-        watched, link.watched = link.watched, set()
-        self.remove(link, watched)
+        self.remove(node, list(self._users.pop(node, ())))

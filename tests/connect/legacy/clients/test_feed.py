@@ -25,8 +25,8 @@ class PushTests(FeedTestCase):
         self.push(*texts([4, 5, 5, 4, 6]))
         self.assertEqual(self.heard(), [4, 5, 6])
         self.assertEqual(self.store.pages, [])
-        self.assertEqual(self.node.registry.counts.repeats, 2)
-        self.assertEqual(self.node.registry.counts.pushed, 3)
+        self.assertEqual(self.node.registry.counters.repeats, 2)
+        self.assertEqual(self.node.registry.counters.pushed, 3)
 
     def test_gap(self) -> None:
         """
@@ -130,7 +130,7 @@ class PushTests(FeedTestCase):
         long = "1" * 400_000
         self.push(*(text(n, content=f"{n}{long}") for n in range(1, 9)))
         self.assertEqual(self.client.heard(), [])
-        self.assertEqual(self.node.registry.counts.demoted, 1)
+        self.assertEqual(self.node.registry.counters.demoted, 1)
         self.client.session.outbox.resumeProducing()
         self.assertEqual(
             [content[:1] for content in self.client.texts()], list("12345678")

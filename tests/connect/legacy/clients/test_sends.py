@@ -34,7 +34,7 @@ class HeldSendsTests(SynchronousTestCase):
         node.answer(ACCEPTED, ACCEPTED)
         held = node.legacy.held
         self.assertEqual(set(held.status().values()), {0})
-        self.assertEqual(node.registry.counts.accepted, 2)
+        self.assertEqual(node.registry.counters.accepted, 2)
 
     def test_one_identity(self) -> None:
         """
@@ -127,7 +127,7 @@ class HeldSendsTests(SynchronousTestCase):
         self.assertEqual(warning["user"], 7)
         self.assertIn("u:7:8: not a member", warning["reason"])
         self.assertEqual(node.legacy.counters.skipped, 1)
-        self.assertEqual(node.registry.counts.rejected["forbidden"], 1)
+        self.assertEqual(node.registry.counters.rejected["forbidden"], 1)
         self.assertEqual(node.legacy.held.count, 0)
 
     def test_no_message(self) -> None:

@@ -131,7 +131,7 @@ class UnnumberedSessionTests(SessionTestCase):
             if isinstance(deliver, frames.Deliver)
         ]
         self.assertEqual(heard, [(0, 5, "hi"), (0, 5, "other"), (0, 6, "hi")])
-        self.assertEqual(self.node.registry.counts.repeats, 1)
+        self.assertEqual(self.node.registry.counters.repeats, 1)
 
     def test_renew(self) -> None:
         """

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import attrs
 
+from wsmsg.monitoring.counters import Counters
 from wsmsg.monitoring.metrics import Metrics
 
 
 @attrs.define(kw_only=True)
-class LegacyClientCounters:
+class LegacyClientCounters(Counters):
     """
     Monotonic counters, read by the metrics.
 

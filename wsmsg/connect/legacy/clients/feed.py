@@ -125,7 +125,7 @@ class LegacyFeed:
         """
         last = self._last.get(conversation)
         if last is not None and seq <= last:
-            self._reader.context.registry.counts.repeats += 1
+            self._reader.context.registry.counters.repeats += 1
         elif (
             self._unread
             or conversation in self._wanted
@@ -169,7 +169,7 @@ class LegacyFeed:
         if len(data) > _NOTHING:
             if not self._reader.notify(data, shed=False):
                 return False
-            self._reader.context.registry.counts.pushed += 1
+            self._reader.context.registry.counters.pushed += 1
             self._remember(_message_id(data), conversation, seq)
         self._note(conversation, seq)
         return True

@@ -183,7 +183,7 @@ class HeldSends:
         self.count += 1
         self.size += send.size
         self._by_user[new.sender] = self._by_user.get(new.sender, 0) + 1
-        self._context.registry.counts.sends += 1
+        self._context.registry.counters.sends += 1
         self._send(queue)
 
     def is_full(self, user: int) -> bool:
@@ -234,17 +234,17 @@ class HeldSends:
     def _answered(self, queue: SendQueue, send: HeldSend, answer: SendAnswer) -> None:
         if send.is_settled:
             return  # It was given up meanwhile.
-        counts = self._context.registry.counts
+        counters = self._context.registry.counters
         error = ERRORS.get(answer.code)
         is_refused = not answer.time_ms and error is not None and error.retry
         queue.answered(is_settled=not is_refused)
         if answer.time_ms:
-            counts.accepted += 1
+            counters.accepted += 1
             self._settle(queue, send)
         elif is_refused:
             self._refused(queue, answer)
         else:
-            counts.rejected[answer.code] += 1
+            counters.rejected[answer.code] += 1
             self._settle(queue, send)
             reason = f"to {send.new.conversation}: {answer.reason}"
             self._on_rejected(send.new.sender, from_code(answer.code, reason))

@@ -90,7 +90,7 @@ class LegacySession(Session):
 
     def _process(self, data: bytes) -> None:
         registry = self.context.registry
-        registry.counts.frames += 1
+        registry.counters.frames += 1
         limits, now = self.limits, self.context.clock.seconds()
         if self._frames is None:
             self._frames = TokenBucket(now, limits.frames_burst)
@@ -100,7 +100,7 @@ class LegacySession(Session):
             self._dispatch(decode_message(data), data)
         except WsmsgError as e:
             if isinstance(e, BadFrame):
-                registry.counts.bad_frames += 1
+                registry.counters.bad_frames += 1
             self._legacy.skipped(self.user, e)
 
     def _dispatch(self, frame: LegacyFrame, data: bytes) -> None:
@@ -143,7 +143,7 @@ class LegacySession(Session):
 
     def limit_rate(self) -> None:
         if self.closed:
-            self.context.registry.counts.limited += 1
+            self.context.registry.counters.limited += 1
         else:
             super().limit_rate()
 
@@ -214,7 +214,7 @@ class LegacySession(Session):
         if not self.welcomed:
             super().resync(reason)
             return
-        self.context.registry.counts.resyncs += 1
+        self.context.registry.counters.resyncs += 1
         self.feed.resync()
         self._look()
 

@@ -38,6 +38,7 @@ from wsmsg.connect.upstream.joins import JoinBarrier
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unsupported
 from wsmsg.model import is_group
+from wsmsg.monitoring.counters import Counters
 from wsmsg.rpc import rest_pb2
 
 #: The silence after which Connect makes an echo.
@@ -52,7 +53,7 @@ _REASON_CHARACTERS = 200
 
 
 @attrs.define
-class LegacyCounters:
+class LegacyCounters(Counters):
     """
     Monotonic counters of all streams to legacy Messages, read by the metrics.
 
@@ -120,8 +121,12 @@ class LegacyUpstreamStream:
     # -- called by Upstream
 
     def enqueue(self, send: PendingSend) -> None:
+        self.unanswered += 1
         self._unsent.append(send)
         self._flush_soon()
+
+    def send_finished(self) -> None:
+        self.unanswered -= 1
 
     def lead(self, primary: bool) -> None:
         """

@@ -22,7 +22,8 @@ class EachSecondTests(SynchronousTestCase):
         self.clock = Clock()
         self.fails: set[str] = set()
         self.calls: list[str] = []
-        links = SimpleNamespace(renew_leases=lambda: self.call("leases"))
+        users = SimpleNamespace(renew_leases=lambda: self.call("leases"))
+        links = SimpleNamespace(users=users)
         parts: dict[str, Any] = dict.fromkeys(
             ("settings", "journal", "store", "marks", "queries", "reading"), None
         )

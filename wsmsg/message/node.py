@@ -108,7 +108,7 @@ class MessageNode:
     def _each_second(self) -> None:
         # LoopingCall makes no further call after one that raises.
         with self._log.failuresHandled("the leases cannot be renewed"):
-            self.core.links.renew_leases()
+            self.core.links.users.renew_leases()
         for plugin in self.plugins:
             with self._log.failuresHandled("a plug-in fails in its work of a second"):
                 plugin.tick()

@@ -66,7 +66,7 @@ class ReaderTestCase(SynchronousTestCase):
             rest_pb2.SubscribeRequest(connect_service_id="n", incarnation="i"), "own"
         )
         link.opened(lambda: None, lambda reason: None)
-        self.links.apply_presence(
+        self.links.users.apply_presence(
             link,
             rest_pb2.PresenceDelta(
                 number=1, online=[2], snapshot=rest_pb2.PresenceDelta.WHOLE

@@ -24,7 +24,7 @@ class UserCallsTests(ApiCase):
         link.opened(lambda: None, lambda reason: None)
         whole = rest_pb2.PresenceDelta.Snapshot.WHOLE
         delta = rest_pb2.PresenceDelta(number=1, snapshot=whole, online=users)
-        self.links.apply_presence(link, delta)
+        self.links.users.apply_presence(link, delta)
         return link
 
     def test_conversations(self) -> None:

@@ -54,7 +54,7 @@ class GroupCase(SynchronousTestCase):
         link, _ = self.links.subscribe(hello, "own")
         link.opened(lambda: None, lambda _: None)
         whole = rest_pb2.PresenceDelta(number=1, online=users, snapshot=SNAPSHOT.WHOLE)
-        self.links.apply_presence(link, whole)
+        self.links.users.apply_presence(link, whole)
         link.next_frame()
         return link
 

@@ -19,7 +19,7 @@ from wsmsg.errors import ERRORS
 from wsmsg.message.cluster.message_ids import MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
-from wsmsg.message.links import links as links_module
+from wsmsg.message.links import users as users_module
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
@@ -153,7 +153,7 @@ class Given:
         self.hung_up: list[str] = []
         self.honest, _ = self.stream("honest")
         self.hostile, self.hostile_stream = self.stream("hostile")
-        self.links.apply_presence(
+        self.links.users.apply_presence(
             self.honest, rest_pb2.PresenceDelta(online=[2], snapshot=SNAPSHOT.WHOLE)
         )
         self.honest.next_frame()
@@ -246,7 +246,7 @@ class BoundsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(links_module, "MOST_USERS", 10)
+        self.patch(users_module, "MOST_USERS", 10)
         self.it = Given()
 
     def presence(self, *kinds: Any, online: int = 4) -> None:
@@ -299,4 +299,4 @@ class BoundsTests(SynchronousTestCase):
             batch = rest_pb2.ConnectBatch(watch=watch)
             self.it.say(rest_pb2.MessageStreamRequest(batch=batch))
         self.assertIn("watches over 10", self.it.hung_up[0])
-        self.assertEqual(self.it.links._watchers.count("hostile"), 10)
+        self.assertEqual(self.it.links.users._watchers.count("hostile"), 10)

@@ -37,7 +37,7 @@ class LeaseTests(SynchronousTestCase):
         return link
 
     def users(self, link: Link, *users: int) -> None:
-        self.links.apply_presence(
+        self.links.users.apply_presence(
             link,
             rest_pb2.PresenceDelta(number=1, online=users, snapshot=SNAPSHOT.WHOLE),
         )
@@ -53,11 +53,11 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1, 2)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [])
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [("renew", "n")])
 
     def test_a_renewal_that_fails(self) -> None:
@@ -65,12 +65,12 @@ class LeaseTests(SynchronousTestCase):
         A renewal that raises is logged; the other leases are renewed, and the next
         renewal is made as before.
         """
-        self.links.set_primary(self.stream(), True)
+        self.links.users.set_primary(self.stream(), True)
         other, _ = self.links.subscribe(
             rest_pb2.SubscribeRequest(connect_service_id="o", incarnation="i"), "own"
         )
         other.opened(lambda: None, lambda reason: None)
-        self.links.set_primary(other, True)
+        self.links.users.set_primary(other, True)
         for link in (self.links._links["n"], other):
             self.users(link, 1)
         self.calls()
@@ -81,10 +81,10 @@ class LeaseTests(SynchronousTestCase):
             raise RuntimeError("a bug")
 
         self.presence.renew = broken  # type: ignore[method-assign]
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.calls(), [("renew", "o")])
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [("renew", "n"), ("renew", "o")])
 
     def test_named_again(self) -> None:
@@ -93,9 +93,9 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.calls()
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.assertEqual(self.calls(), [])
 
     def test_not_synced(self) -> None:
@@ -103,8 +103,8 @@ class LeaseTests(SynchronousTestCase):
         No lease is written while Connect is still sending its users.
         """
         link = self.stream()
-        self.links.set_primary(link, True)
-        self.links.renew_leases()
+        self.links.users.set_primary(link, True)
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [])
         self.users(link, 1)
         self.assertEqual(self.calls(), [("replace", "n", [1])])
@@ -116,18 +116,20 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.calls()
         for _ in range(int(SETTLED_S) - 1):
             self.clock.advance(1.0)
-            self.links.renew_leases()
+            self.links.users.renew_leases()
             self.assertEqual(self.calls(), [("renew", "n")])
         self.clock.advance(1.0)
-        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[2]))
+        self.links.users.apply_presence(
+            link, rest_pb2.PresenceDelta(number=2, online=[2])
+        )
         self.assertEqual(self.calls(), [("change", "n", [2], [])])
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [("renew", "n")])
 
     def test_stalled(self) -> None:
@@ -137,18 +139,22 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.calls()
         self.clock.advance(LATE_S)
         beat = rest_pb2.PresenceDelta(number=2)
-        self.links.apply_presence(link, beat)  # that came while nobody read
-        self.links.renew_leases()
-        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=3, online=[2]))
+        self.links.users.apply_presence(link, beat)  # that came while nobody read
+        self.links.users.renew_leases()
+        self.links.users.apply_presence(
+            link, rest_pb2.PresenceDelta(number=3, online=[2])
+        )
         self.assertEqual(self.calls(), [])
         self.clock.advance(1.0)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [("replace", "n", [1, 2])])
-        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=4, offline=[1]))
+        self.links.users.apply_presence(
+            link, rest_pb2.PresenceDelta(number=4, offline=[1])
+        )
         self.assertEqual(self.calls(), [("change", "n", [], [1])])
 
     def test_stalled_and_lost(self) -> None:
@@ -158,13 +164,13 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.calls()
         self.clock.advance(LATE_S)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.links.lost(link, link.stream, "silent")
         self.clock.advance(1.0)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [])
 
     def test_ceases_to_be_primary(self) -> None:
@@ -174,11 +180,13 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
-        self.links.set_primary(link, False)
+        self.links.users.set_primary(link, True)
+        self.links.users.set_primary(link, False)
         self.calls()
-        self.links.apply_presence(link, rest_pb2.PresenceDelta(number=2, online=[3]))
-        self.links.renew_leases()
+        self.links.users.apply_presence(
+            link, rest_pb2.PresenceDelta(number=2, online=[3])
+        )
+        self.links.users.renew_leases()
         self.links.lost(link, link.stream, "gone")
         self.clock.advance(2)
         self.assertEqual(self.calls(), [])
@@ -190,10 +198,10 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.calls()
         self.links.lost(link, link.stream, "gone")
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [])
         self.clock.advance(2)
         self.assertEqual(self.calls(), [("forget", "n")])
@@ -204,12 +212,12 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.links.lost(link, link.stream, "gone")
         self.calls()
         link = self.stream()
         self.users(link, 1)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.calls(), [])
 
     def test_message_stops(self) -> None:
@@ -218,7 +226,7 @@ class LeaseTests(SynchronousTestCase):
         """
         link = self.stream()
         self.users(link, 1)
-        self.links.set_primary(link, True)
+        self.links.users.set_primary(link, True)
         self.calls()
         self.links.give_up_all()
         self.assertEqual(self.calls(), [])
@@ -231,7 +239,7 @@ class LeaseTests(SynchronousTestCase):
         link = self.stream()
         self.users(link, 1)
         link.next_frame()
-        self.links.apply_watch(link, rest_pb2.WatchDelta(add=[1, 2]))
+        self.links.users.apply_watch(link, rest_pb2.WatchDelta(add=[1, 2]))
         frame = link.next_frame()
         assert frame is not None
         self.assertEqual(

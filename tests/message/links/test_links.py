@@ -62,11 +62,11 @@ class LinksTests(SynchronousTestCase):
             "own",
         )
         link.opened(lambda: None, self.hung_up.append)
-        self.links.set_primary(link, primary)
+        self.links.users.set_primary(link, primary)
         return link, resumed
 
     def users(self, link: Link, *users: int, number: int = 1) -> None:
-        self.links.apply_presence(
+        self.links.users.apply_presence(
             link,
             rest_pb2.PresenceDelta(
                 number=number, online=users, snapshot=SNAPSHOT.WHOLE
@@ -126,7 +126,7 @@ class LinksTests(SynchronousTestCase):
             [([1], SNAPSHOT.BEGIN), ([2], SNAPSHOT.MORE), ([3], SNAPSHOT.END)], 1
         ):
             self.assertEqual(self.links.routes.users("n"), set())
-            self.links.apply_presence(
+            self.links.users.apply_presence(
                 link, rest_pb2.PresenceDelta(number=number, online=users, snapshot=part)
             )
         self.assertEqual(self.links.routes.users("n"), {1, 2, 3})
@@ -137,7 +137,7 @@ class LinksTests(SynchronousTestCase):
         A part of a snapshot without a beginning ends the stream.
         """
         link, _ = self.subscribe()
-        self.links.apply_presence(
+        self.links.users.apply_presence(
             link, rest_pb2.PresenceDelta(number=1, snapshot=SNAPSHOT.MORE)
         )
         self.assertEqual(len(self.hung_up), 1)
@@ -235,7 +235,7 @@ class LinksTests(SynchronousTestCase):
         """
         a, _ = self.subscribe("a")
         b, _ = self.subscribe("b")
-        self.links.apply_watch(a, rest_pb2.WatchDelta(add=[7]))
+        self.links.users.apply_watch(a, rest_pb2.WatchDelta(add=[7]))
         self.users(b, 7)
         self.batch(a)
         self.links.lost(b, b.stream, "test")
@@ -253,15 +253,17 @@ class LinksTests(SynchronousTestCase):
         """
         a, _ = self.subscribe("a")
         b, _ = self.subscribe("b")
-        self.links.apply_watch(a, rest_pb2.WatchDelta(add=[7]))
+        self.links.users.apply_watch(a, rest_pb2.WatchDelta(add=[7]))
         self.users(b, 7)
         [told] = self.batch(a).presence
         self.assertEqual((told.user, told.online), (7, True))
         self.clock.advance(5)
-        self.links.apply_presence(b, rest_pb2.PresenceDelta(number=2, offline=[7]))
+        self.links.users.apply_presence(
+            b, rest_pb2.PresenceDelta(number=2, offline=[7])
+        )
         [told] = self.batch(a).presence
         self.assertEqual((told.user, told.online, told.last_seen_ms), (7, False, 5000))
-        self.links.apply_watch(a, rest_pb2.WatchDelta(remove=[7]))
+        self.links.users.apply_watch(a, rest_pb2.WatchDelta(remove=[7]))
         self.users(b, 7, number=3)
         self.assertIsNone(a.next_frame())
 
@@ -271,11 +273,11 @@ class LinksTests(SynchronousTestCase):
         new stream, and of no others.
         """
         link, _ = self.subscribe()
-        self.links.apply_watch(link, rest_pb2.WatchDelta(add=[7, 8]))
+        self.links.users.apply_watch(link, rest_pb2.WatchDelta(add=[7, 8]))
         self.links.lost(link, link.stream, "test")
         _, resumed = self.subscribe(resume=0)
         self.assertTrue(resumed)
-        self.links.apply_watch(link, rest_pb2.WatchDelta(add=[8]))
+        self.links.users.apply_watch(link, rest_pb2.WatchDelta(add=[8]))
         self.users(link, 7, 8)
         self.assertEqual([p.user for p in self.batch(link).presence], [8])
 
@@ -285,11 +287,11 @@ class LinksTests(SynchronousTestCase):
         """
         link, _ = self.subscribe(primary=False)
         self.users(link, 2)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.presence.calls, [])
         link, _ = self.subscribe("m", primary=True)
         self.users(link, 2)
-        self.links.renew_leases()
+        self.links.users.renew_leases()
         self.assertEqual(self.presence.calls, [("replace", "m", [2]), ("renew", "m")])
 
     def test_cut(self) -> None:

@@ -7,15 +7,18 @@ The links to Connects: which users each Connect has, and the frames that wait fo
                           ^
     JournalReader --> Links.push
 
-cursors     the way of cursors into the store
-interface   what other packages use
-leases      the presence of users, written by the primary of their Connect
-link        one Connect: its unacknowledged pushes and its waiting frames
-links       all links: streams, routes, presence, pushes
-recipients  the recipients of a message; members of groups, cached
-routes      the nodes that reach each user
-snapshot    the list of all users of a Connect, in parts
-stream      the gRPC stream that carries a link
-typing      typing in groups
-watchers    the Connects that watch the presence of each user
+cursors         the way of cursors into the store
+interface       what other packages use
+leases          the presence of users, written by the primary of their Connect
+link            one Connect: its stream and its limits
+links           all links: streams, grace time, pushes
+momentary       the part of a frame that is never replayed: answers, presence, typing
+recipients      the recipients of a message; members of groups, cached
+routes          the nodes that reach each user
+snapshot        the list of all users of a Connect, in parts
+stream          the gRPC stream that carries a link
+typing          typing in groups
+unacknowledged  the part of a frame that Connect acknowledges: pushes and receipts
+users           the users at each Connect, as Connect reports them
+watchers        the Connects that watch the presence of each user
 """

@@ -3,11 +3,7 @@ Message's end of the stream to one incarnation of a Connect.
 
 Each frame with pushes has a number, and Connect acknowledges these numbers
 cumulatively.  The link keeps unacknowledged frames, within a bound, and sends their
-pushes and receipts again when the same incarnation of Connect resumes on a new stream::
-
-    push -> waiting -> next_frame() -> unacknowledged -> acknowledged() -> settled
-                          ^                  |
-                          `---- resume() ----+ replayed before anything new
+pushes and receipts again when the same incarnation of Connect resumes on a new stream.
 
 Over the bound the link I{breaks}: it drops everything, all of which counts as settled.
 When Connect subscribes again, Message answers C{resumed=false}, and Connect makes its
@@ -16,48 +12,16 @@ sessions sync.  So no push is lost silently.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Final
 
-import attrs
-
-from wsmsg.message.links.interface import Settled
+from wsmsg.message.links.interface import Push, Settled
+from wsmsg.message.links.momentary import MOST_RESULTS, MomentaryOutput
 from wsmsg.message.links.snapshot import UserSnapshot
-from wsmsg.model import Cursor, Message
+from wsmsg.message.links.unacknowledged import UnacknowledgedPushes
+from wsmsg.model import Cursor
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.convert import write_message
 
 Response = rest_pb2.MessageStreamResponse
-
-#: The most answers to sends that wait for a stream.
-MOST_RESULTS = 50_000
-
-_FRAME_PUSHES = 1024
-_FRAME_BYTES = 512 * 1024
-_FRAME_RESULTS = 4096
-_FRAME_PRESENCE = 10_000
-# The most kicks that wait for a frame; beyond it, the oldest are dropped.
-_KICKS = 10_000
-_PUSH_OVERHEAD_BYTES = 200
-_TARGET_BYTES = 8
-# The fields of a batch that are true, or of use, only when it is written first.
-_MOMENTARY: Final = ("results", "typing", "presence", "presence_applied", "kicks")
-
-
-@attrs.define
-class _Sent:
-    """
-    A frame that Connect has not acknowledged.
-
-    @ivar upto: the number of pushes in this frame and all before it.
-    """
-
-    number: int
-    upto: int
-    n_bytes: int
-    frame: Response
 
 
 class Link:
@@ -93,19 +57,9 @@ class Link:
         self._limit_bytes = limit_bytes
         self._wake: Callable[[], object] | None = None
         self._hang_up: Callable[[str], object] | None = None
-        self._waiting: deque[tuple[Message, Sequence[int]]] = deque()
-        self._receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
-        self._results: deque[rest_pb2.SendResult] = deque()
-        self._typing: list[rest_pb2.TypingPush] = []
-        self._presence: dict[int, rest_pb2.Presence] = {}
-        self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
-        self._presence_applied = 0
-        self._markers: deque[tuple[int, Settled]] = deque()
-        self._unacknowledged: deque[_Sent] = deque()
-        self._replay: deque[_Sent] = deque()
-        self._number = self.stream = 0
-        self._sent = self._queued = self._acknowledged = 0
-        self._held_bytes = 0
+        self._pushes = UnacknowledgedPushes()
+        self._momentary = MomentaryOutput()
+        self.stream = 0
 
     # -- the stream
 
@@ -121,9 +75,7 @@ class Link:
         Return whether the unacknowledged frames are all that a Connect misses that
         has received frame C{resume_from}.
         """
-        first = self._unacknowledged[0].number if self._unacknowledged else None
-        oldest = self._number if first is None else first - 1
-        return not self.broken and oldest <= resume_from <= self._number
+        return not self.broken and self._pushes.resumable(resume_from)
 
     def resume(self, resume_from: int) -> None:
         """
@@ -132,10 +84,7 @@ class Link:
         """
         self.primary = False  # Connect names its primary again
         self.acknowledged(resume_from)
-        for sent in self._unacknowledged:
-            for field in _MOMENTARY:
-                sent.frame.batch.ClearField(field)
-        self._replay = deque(self._unacknowledged)
+        self._pushes.resume()
 
     def subscribed(self, hello: rest_pb2.SubscribeRequest) -> None:
         """
@@ -167,10 +116,7 @@ class Link:
         """
         self._wake = self._hang_up = None
         self.stream += 1
-        self._results.clear()
-        self._typing.clear()
-        self._presence.clear()
-        self._presence_applied = 0
+        self._momentary.stream_lost()
         self.snapshot.discard()
         self.is_synced = False
 
@@ -200,11 +146,9 @@ class Link:
         """
         The number of pushes that are not acknowledged, sent or not.
         """
-        return self._queued - self._acknowledged
+        return self._pushes.held
 
-    def push(
-        self, pushes: Sequence[tuple[Message, Sequence[int]]], settled: Settled
-    ) -> None:
+    def push(self, pushes: Sequence[Push], settled: Settled) -> None:
         """
         Queue messages with the users of this Connect who receive them.
 
@@ -213,13 +157,11 @@ class Link:
         if self.broken:
             settled()
             return
-        self._waiting.extend(pushes)
-        self._queued += len(pushes)
-        self._held_bytes += sum(_size(*push) for push in pushes)
-        self._markers.append((self._queued, settled))
-        if self.held > self._limit_records or self._held_bytes > self._limit_bytes:
+        held = self._pushes
+        held.push(pushes, settled)
+        if held.held > self._limit_records or held.n_bytes > self._limit_bytes:
             self.break_off(
-                f"{self.held} pushes ({self._held_bytes} bytes) not acknowledged"
+                f"{held.held} pushes ({held.n_bytes} bytes) not acknowledged"
             )
         else:
             self._wake_stream()
@@ -230,9 +172,9 @@ class Link:
         """
         if self.broken:
             return
-        self._receipts[cursor.conversation, cursor.user] = (cursor, targets)
-        if len(self._receipts) > self._limit_records:
-            self.break_off(f"{len(self._receipts)} receipts not taken")
+        self._pushes.receipt(cursor, targets)
+        if self._pushes.receipts > self._limit_records:
+            self.break_off(f"{self._pushes.receipts} receipts not taken")
         else:
             self._wake_stream()
 
@@ -243,21 +185,17 @@ class Link:
         """
         if not self.open or stream != self.stream:
             return
-        self._results.extend(results)
-        if len(self._results) > MOST_RESULTS:
-            # Connect writes but does not read.  Dropping the answers loses nothing:
-            # Connect repeats unanswered sends.
-            self._results.clear()
-            self.hang_up(f"over {MOST_RESULTS} answers to sends not taken")
-        else:
+        if self._momentary.results(results):
             self._wake_stream()
+        else:  # Connect writes but does not read
+            self.hang_up(f"over {MOST_RESULTS} answers to sends not taken")
 
     def typing(self, typing: rest_pb2.Typing, targets: Sequence[int]) -> None:
         """
         Queue typing; drop it if too much of it waits already.
         """
-        if self.open and len(self._typing) < _FRAME_PUSHES:
-            self._typing.append(rest_pb2.TypingPush(typing=typing, targets=targets))
+        if self.open:
+            self._momentary.typing(typing, targets)
             self._wake_stream()
 
     def presence(self, presence: rest_pb2.Presence) -> None:
@@ -265,21 +203,21 @@ class Link:
         Queue the presence of a watched user.  It replaces an older one.
         """
         if self.open:
-            self._presence[presence.user] = presence
+            self._momentary.presence(presence)
             self._wake_stream()
 
     def kick(self, kick: rest_pb2.Kick) -> None:
         """
         Queue the end of sessions.  Without a stream, the kick waits for the next one.
         """
-        self._kicks.append(kick)
+        self._momentary.kick(kick)
         self._wake_stream()
 
     def presence_applied(self, number: int) -> None:
         """
         Queue the confirmation that presence is applied up to this delta.
         """
-        self._presence_applied = number
+        self._momentary.presence_applied(number)
         self._wake_stream()
 
     # -- what goes out
@@ -288,30 +226,14 @@ class Link:
         """
         Return the next frame to write; L{None}: there is none.
         """
-        if self._replay:
-            return self._replay.popleft().frame
-        if not self._has_frame():
+        replayed = self._pushes.next_replayed()
+        if replayed is not None:
+            return replayed
+        if not (self._pushes.is_waiting or self._momentary):
             return None
         frame = Response()
-        batch = frame.batch
-        n_bytes = self._add_pushes(batch)
-        self._add_receipts(batch)
-        if batch.pushes or batch.receipts:
-            self._number += 1
-            batch.number = self._number
-            self._sent += len(batch.pushes)
-            self._unacknowledged.append(_Sent(self._number, self._sent, n_bytes, frame))
-        results, presence = self._results, self._presence
-        for _ in range(min(len(results), _FRAME_RESULTS)):
-            batch.results.append(results.popleft())
-        batch.typing.extend(self._typing)
-        for user in list(islice(presence, _FRAME_PRESENCE)):
-            batch.presence.append(presence.pop(user))
-        batch.presence_applied = self._presence_applied
-        batch.kicks.extend(self._kicks)
-        self._typing.clear()
-        self._kicks.clear()
-        self._presence_applied = 0
+        self._pushes.move_into(frame)
+        self._momentary.move_into(frame.batch)
         return frame
 
     def acknowledged(self, number: int) -> None:
@@ -319,18 +241,12 @@ class Link:
         Settle all frames up to this one: Connect has put them into the outboxes of its
         sessions.
         """
-        if number > self._number:
+        last = self._pushes.number
+        if number > last:
             # The earlier acknowledgements of this Connect are not reliable either.
-            self.break_off(
-                f"batch {number} was acknowledged, and {self._number} is the last"
-            )
+            self.break_off(f"batch {number} was acknowledged, and {last} is the last")
             return
-        while self._unacknowledged and self._unacknowledged[0].number <= number:
-            sent = self._unacknowledged.popleft()
-            self._acknowledged = sent.upto
-            self._held_bytes -= sent.n_bytes
-        while self._markers and self._markers[0][0] <= self._acknowledged:
-            self._markers.popleft()[1]()
+        self._pushes.acknowledged(number)
 
     def break_off(self, reason: str) -> None:
         """
@@ -338,53 +254,9 @@ class Link:
         can be resumed.
         """
         self.broken = reason
-        self._waiting.clear()
-        self._receipts.clear()
-        self._unacknowledged.clear()
-        self._replay.clear()
-        self._held_bytes = 0
-        self._acknowledged = self._sent = self._queued
-        markers, self._markers = self._markers, deque()
-        for _, settled in markers:
-            settled()
+        self._pushes.drop()
         self.hang_up(reason)
-
-    def _has_frame(self) -> bool:
-        return bool(
-            self._waiting
-            or self._results
-            or self._presence_applied
-            or self._receipts
-            or self._typing
-            or self._presence
-            or self._kicks
-        )
 
     def _wake_stream(self) -> None:
         if self._wake is not None:
             self._wake()
-
-    def _add_pushes(self, batch: rest_pb2.PushBatch) -> int:
-        waiting, add, n_bytes = self._waiting, batch.pushes.add, 0
-        for _ in range(min(len(waiting), _FRAME_PUSHES)):
-            message, targets = waiting.popleft()
-            push = add(targets=targets)
-            write_message(push.message, message)
-            n_bytes += _size(message, targets)
-            if n_bytes > _FRAME_BYTES:
-                break
-        return n_bytes
-
-    def _add_receipts(self, batch: rest_pb2.PushBatch) -> None:
-        for cursor, targets in self._receipts.values():
-            receipt = batch.receipts.add(targets=targets)
-            receipt.cursor.conversation = cursor.conversation
-            receipt.cursor.user = cursor.user
-            receipt.cursor.delivered = cursor.delivered
-            receipt.cursor.read = cursor.read
-        self._receipts.clear()
-
-
-def _size(message: Message, targets: Sequence[int]) -> int:
-    size = len(message.content) + _PUSH_OVERHEAD_BYTES
-    return size + _TARGET_BYTES * len(targets) if len(targets) > 2 else size

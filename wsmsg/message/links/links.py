@@ -9,27 +9,20 @@ Afterwards Message gives up the link, and the users count as offline.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from wsmsg.flow.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
-from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
-from wsmsg.message.links.routes import Routes
-from wsmsg.message.links.watchers import PresenceWatchers
+from wsmsg.message.links.users import LinkUsers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import MessageSettings
-
-_SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
-
-#: The most users that one Connect may have, and the most that it may watch.
-MOST_USERS = 1_000_000
 
 
 class Links:
@@ -41,6 +34,8 @@ class Links:
     @param limit_records: the most unacknowledged pushes of a link.
     @param limit_bytes: the most bytes of these.
     @param unix_s: returns the unix time.
+    @ivar users: the users at all Connects.
+    @ivar routes: the nodes that reach each user.
     @ivar push_listeners: called with every push.
     @ivar pushed: the number of messages pushed so far.
     @ivar cut: the number of links that broke because Connect was too slow.
@@ -58,18 +53,16 @@ class Links:
         limit_bytes: int,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
-        self.routes = Routes()
         self.pushed = self.cut = 0
         self.push_listeners: list[PushListener] = []
-        self._leases = Leases(presence, clock, self.routes.users)
         self._clock = clock
-        self._unix_s = unix_s
         self.grace_s = grace_s
         self.limit_records = limit_records
         self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
         self._expiring: dict[str, IDelayedCall] = {}
-        self._watchers = PresenceWatchers()
+        self.users = LinkUsers(presence, clock, self._links, unix_s)
+        self.routes = self.users.routes
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -127,7 +120,7 @@ class Links:
             self._links[node] = link
         else:
             link.resume(hello.resume_from)
-            self._watchers.forget(node)  # Connect names them again on each stream
+            self.users.forget_watches(node)  # Connect names them again on each stream
         link.subscribed(hello)
         return link, resumed
 
@@ -209,12 +202,11 @@ class Links:
 
     def _forget(self, link: Link) -> None:
         self._discard(link)
-        self._users_left(self.routes.forget(link.node))
-        self._leases.forget(link)
+        self.users.forget_users(link)
 
     def _discard(self, link: Link) -> None:
         del self._links[link.node]
-        self._watchers.forget(link.node)
+        self.users.forget_watches(link.node)
         if not link.broken:
             link.break_off("given up")
 
@@ -227,84 +219,6 @@ class Links:
             link.kick(kick)
         return sum(link.open for link in self._links.values())
 
-    # -- routes and presence
-
-    def apply_presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
-        """
-        Apply a change of the users at a Connect.  A snapshot, which may span several
-        deltas, is applied when it is complete.
-        """
-        node = link.node
-        if self._too_many(link, delta):
-            link.hang_up(f"Connect claims to have over {MOST_USERS} users")
-            return
-        if delta.snapshot == _SNAPSHOT.NONE:
-            joined, left = self.routes.change(node, delta.online, delta.offline)
-            self._leases.users_changed(link, delta.online, delta.offline)
-        else:
-            users = self._snapshot(link, delta)
-            if users is None:
-                return
-            joined, left = self.routes.replace(node, users)
-            self._leases.users_replaced(link)
-        self._users_joined(joined)
-        self._users_left(left)
-        link.presence_applied(delta.number)
-
-    def set_primary(self, link: Link, primary: bool) -> None:
-        """
-        Note whether Connect has chosen this Message to write the presence of its users.
-        """
-        self._leases.set_primary(link, primary)
-
-    def apply_watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
-        """
-        Add and remove users whose presence Connect watches.  Report to Connect at once
-        which of the added users are online here.
-        """
-        if self._watchers.count(link.node) + len(delta.add) > MOST_USERS:
-            link.hang_up(f"Connect watches over {MOST_USERS} users")
-            return
-        for user in delta.add:
-            self._watchers.add(link.node, user)
-            if self.routes.of(user):
-                link.presence(rest_pb2.Presence(user=user, online=True))
-        self._watchers.remove(link.node, delta.remove)
-
-    def renew_leases(self) -> None:
-        """
-        Renew the leases of the Connects whose primary this Message is.  Called once a
-        second.
-        """
-        self._leases.renew(self._links.values())
-
-    def _too_many(self, link: Link, delta: rest_pb2.PresenceDelta) -> bool:
-        if delta.snapshot == _SNAPSHOT.NONE:
-            known = len(self.routes.users(link.node))
-        else:
-            known = link.snapshot.size_before(delta.snapshot)
-        return known + len(delta.online) > MOST_USERS
-
-    def _snapshot(self, link: Link, delta: rest_pb2.PresenceDelta) -> list[int] | None:
-        try:
-            return link.snapshot.add(delta.snapshot, delta.online)
-        except ValueError as e:
-            link.hang_up(str(e))
-            return None
-
-    def _users_joined(self, users: Iterable[int]) -> None:
-        for user in users:
-            self._notify_watchers(rest_pb2.Presence(user=user, online=True))
-
-    def _users_left(self, users: Iterable[int]) -> None:
-        now_ms = int(self._unix_s() * 1000)
-        for user in users:
-            self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
-
-    def _notify_watchers(self, presence: rest_pb2.Presence) -> None:
-        for node in self._watchers.of(presence.user):
-            self._links[node].presence(presence)
-
     # -- pushes
 
     def push(
@@ -316,6 +230,24 @@ class Links:
         """
         Push messages to the connected members of their conversations.
         """
+        per_node = self._pushes_by_node(messages, in_groups)
+        self.pushed += len(messages)
+        countdown = Countdown(len(per_node) + len(self.push_listeners) + 1, settled)
+        for listener in self.push_listeners:
+            listener(messages, in_groups, countdown)
+        for node, pushes in per_node.items():
+            link = self._links.get(node)
+            if link is None:
+                countdown()
+                continue
+            link.push(pushes, countdown)
+            if link.broken:
+                self._log_cut(link)
+        countdown()
+
+    def _pushes_by_node(
+        self, messages: Sequence[Message], in_groups: GroupRecipients | None
+    ) -> dict[str, list[Push]]:
         of = self.routes.of
         per_node: dict[str, list[Push]] = {}
         connected: dict[int, dict[str, list[int]]] = {}
@@ -339,19 +271,7 @@ class Links:
                 visible = pushes_of(messages, in_groups)
             if visible:
                 per_node[node] = visible
-        self.pushed += len(messages)
-        countdown = Countdown(len(per_node) + len(self.push_listeners) + 1, settled)
-        for listener in self.push_listeners:
-            listener(messages, in_groups, countdown)
-        for node, pushes in per_node.items():
-            link = self._links.get(node)
-            if link is None:
-                countdown()
-                continue
-            link.push(pushes, countdown)
-            if link.broken:
-                self._log_cut(link)
-        countdown()
+        return per_node
 
     def receipt(self, cursor: Cursor) -> None:
         """

@@ -210,11 +210,11 @@ class LinkStream:
         if link.stream != self.number:
             return  # another stream has replaced this one
         if batch.HasField("primary"):
-            core.links.set_primary(link, batch.primary)
+            core.links.users.set_primary(link, batch.primary)
         if batch.HasField("presence"):
-            core.links.apply_presence(link, batch.presence)
+            core.links.users.apply_presence(link, batch.presence)
         if batch.HasField("watch"):
-            core.links.apply_watch(link, batch.watch)
+            core.links.users.apply_watch(link, batch.watch)
         if batch.sends and not core.draining:
             core.ingress.accept(map(_send_request, batch.sends), self._reply)
         if batch.pushed:

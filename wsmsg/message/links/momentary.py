@@ -1,0 +1,110 @@
+"""
+The part of a link's frames that is true, or of use, only now: answers to sends, typing,
+presence, kicks.  It has no number, and is never replayed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+from wsmsg.rpc import rest_pb2
+
+#: The most answers to sends that wait for a stream.
+MOST_RESULTS = 50_000
+
+#: The fields of a batch that this module fills.
+MOMENTARY: Final = ("results", "typing", "presence", "presence_applied", "kicks")
+
+_FRAME_RESULTS = 4096
+_FRAME_PRESENCE = 10_000
+_MOST_TYPING = 1024
+# The most kicks that wait for a frame; beyond it, the oldest are dropped.
+_KICKS = 10_000
+
+
+class MomentaryOutput:
+    """
+    The momentary output that waits for the next frames of a stream.
+    """
+
+    def __init__(self) -> None:
+        self._results: deque[rest_pb2.SendResult] = deque()
+        self._typing: list[rest_pb2.TypingPush] = []
+        self._presence: dict[int, rest_pb2.Presence] = {}
+        self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
+        self._presence_applied = 0
+
+    def __bool__(self) -> bool:
+        return bool(
+            self._results
+            or self._presence_applied
+            or self._typing
+            or self._presence
+            or self._kicks
+        )
+
+    def results(self, results: Sequence[rest_pb2.SendResult]) -> bool:
+        """
+        Add answers to sends.
+
+        @return: L{False} if too many wait; all of them are dropped then, which loses
+            nothing, as Connect repeats unanswered sends.
+        """
+        self._results.extend(results)
+        if len(self._results) > MOST_RESULTS:
+            self._results.clear()
+            return False
+        return True
+
+    def typing(self, typing: rest_pb2.Typing, targets: Sequence[int]) -> None:
+        """
+        Add typing; drop it if too much of it waits already.
+        """
+        if len(self._typing) < _MOST_TYPING:
+            self._typing.append(rest_pb2.TypingPush(typing=typing, targets=targets))
+
+    def presence(self, presence: rest_pb2.Presence) -> None:
+        """
+        Add the presence of a watched user.  It replaces an older one.
+        """
+        self._presence[presence.user] = presence
+
+    def kick(self, kick: rest_pb2.Kick) -> None:
+        """
+        Add the end of sessions.
+        """
+        self._kicks.append(kick)
+
+    def presence_applied(self, number: int) -> None:
+        """
+        Set the last presence delta that is applied.
+        """
+        self._presence_applied = number
+
+    def stream_lost(self) -> None:
+        """
+        Drop what is of no use on another stream; kicks wait for it.
+        """
+        self._results.clear()
+        self._typing.clear()
+        self._presence.clear()
+        self._presence_applied = 0
+
+    def move_into(self, batch: rest_pb2.PushBatch) -> None:
+        """
+        Move as much as fits into a batch.
+        """
+        results, presence = self._results, self._presence
+        for _ in range(min(len(results), _FRAME_RESULTS)):
+            batch.results.append(results.popleft())
+        batch.typing.extend(self._typing)
+        for user in list(islice(presence, _FRAME_PRESENCE)):
+            batch.presence.append(presence.pop(user))
+        batch.presence_applied = self._presence_applied
+        batch.kicks.extend(self._kicks)
+        self._typing.clear()
+        self._kicks.clear()
+        self._presence_applied = 0

@@ -1,0 +1,185 @@
+"""
+The numbered part of a link's frames: the pushes and receipts that Connect acknowledges.
+
+::
+
+    push -> waiting -> move_into() -> unacknowledged -> acknowledged() -> settled
+                          ^                  |
+                          `---- resume() ----+ replayed before anything new
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import attrs
+
+from wsmsg.message.links.interface import Push, Settled
+from wsmsg.message.links.momentary import MOMENTARY
+from wsmsg.model import Cursor, Message
+from wsmsg.rpc import rest_pb2
+from wsmsg.stream.convert import write_message
+
+_FRAME_PUSHES = 1024
+_FRAME_BYTES = 512 * 1024
+_PUSH_OVERHEAD_BYTES = 200
+_TARGET_BYTES = 8
+
+
+@attrs.define
+class _Sent:
+    """
+    A frame that Connect has not acknowledged.
+
+    @ivar upto: the number of pushes in this frame and all before it.
+    """
+
+    number: int
+    upto: int
+    n_bytes: int
+    frame: rest_pb2.MessageStreamResponse
+
+
+class UnacknowledgedPushes:
+    """
+    The pushes and receipts of a link that Connect has not acknowledged, sent or not.
+
+    @ivar number: the number of the last frame.
+    @ivar n_bytes: the size of the pushes.
+    """
+
+    def __init__(self) -> None:
+        self.number = self.n_bytes = 0
+        self._waiting: deque[Push] = deque()
+        self._receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
+        self._markers: deque[tuple[int, Settled]] = deque()
+        self._unacknowledged: deque[_Sent] = deque()
+        self._replay: deque[_Sent] = deque()
+        self._sent = self._queued = self._acknowledged = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """
+        True if there is something to write for the first time.
+        """
+        return bool(self._waiting or self._receipts)
+
+    @property
+    def held(self) -> int:
+        """
+        The number of pushes.
+        """
+        return self._queued - self._acknowledged
+
+    @property
+    def receipts(self) -> int:
+        """
+        The number of receipts that wait.
+        """
+        return len(self._receipts)
+
+    def push(self, pushes: Sequence[Push], settled: Settled) -> None:
+        """
+        Queue messages with the users of this Connect who receive them.
+
+        @param settled: called once, when all of them are settled.
+        """
+        self._waiting.extend(pushes)
+        self._queued += len(pushes)
+        self.n_bytes += sum(_size(*push) for push in pushes)
+        self._markers.append((self._queued, settled))
+
+    def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
+        """
+        Queue a cursor.  It replaces one of the same user and conversation.
+        """
+        self._receipts[cursor.conversation, cursor.user] = (cursor, targets)
+
+    def resumable(self, resume_from: int) -> bool:
+        """
+        Return whether the unacknowledged frames are all that a Connect misses that
+        has received frame C{resume_from}.
+        """
+        first = self._unacknowledged[0].number if self._unacknowledged else None
+        oldest = self.number if first is None else first - 1
+        return oldest <= resume_from <= self.number
+
+    def resume(self) -> None:
+        """
+        Replay all frames before anything new.  A replayed frame carries its pushes and
+        receipts, which stay true; what else it carried is of its time.
+        """
+        for sent in self._unacknowledged:
+            for field in MOMENTARY:
+                sent.frame.batch.ClearField(field)
+        self._replay = deque(self._unacknowledged)
+
+    def next_replayed(self) -> rest_pb2.MessageStreamResponse | None:
+        """
+        Return the next frame to replay; L{None}: there is none.
+        """
+        return self._replay.popleft().frame if self._replay else None
+
+    def move_into(self, frame: rest_pb2.MessageStreamResponse) -> None:
+        """
+        Move as many pushes and receipts as fit into a frame, and number it.
+        """
+        batch = frame.batch
+        n_bytes = self._add_pushes(batch)
+        self._add_receipts(batch)
+        if batch.pushes or batch.receipts:
+            self.number += 1
+            batch.number = self.number
+            self._sent += len(batch.pushes)
+            self._unacknowledged.append(_Sent(self.number, self._sent, n_bytes, frame))
+
+    def acknowledged(self, number: int) -> None:
+        """
+        Settle all frames up to this one.
+        """
+        while self._unacknowledged and self._unacknowledged[0].number <= number:
+            sent = self._unacknowledged.popleft()
+            self._acknowledged = sent.upto
+            self.n_bytes -= sent.n_bytes
+        while self._markers and self._markers[0][0] <= self._acknowledged:
+            self._markers.popleft()[1]()
+
+    def drop(self) -> None:
+        """
+        Drop everything; all of it counts as settled.
+        """
+        self._waiting.clear()
+        self._receipts.clear()
+        self._unacknowledged.clear()
+        self._replay.clear()
+        self.n_bytes = 0
+        self._acknowledged = self._sent = self._queued
+        markers, self._markers = self._markers, deque()
+        for _, settled in markers:
+            settled()
+
+    def _add_pushes(self, batch: rest_pb2.PushBatch) -> int:
+        waiting, add, n_bytes = self._waiting, batch.pushes.add, 0
+        for _ in range(min(len(waiting), _FRAME_PUSHES)):
+            message, targets = waiting.popleft()
+            push = add(targets=targets)
+            write_message(push.message, message)
+            n_bytes += _size(message, targets)
+            if n_bytes > _FRAME_BYTES:
+                break
+        return n_bytes
+
+    def _add_receipts(self, batch: rest_pb2.PushBatch) -> None:
+        for cursor, targets in self._receipts.values():
+            receipt = batch.receipts.add(targets=targets)
+            receipt.cursor.conversation = cursor.conversation
+            receipt.cursor.user = cursor.user
+            receipt.cursor.delivered = cursor.delivered
+            receipt.cursor.read = cursor.read
+        self._receipts.clear()
+
+
+def _size(message: Message, targets: Sequence[int]) -> int:
+    size = len(message.content) + _PUSH_OVERHEAD_BYTES
+    return size + _TARGET_BYTES * len(targets) if len(targets) > 2 else size

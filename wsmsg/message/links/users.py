@@ -1,0 +1,134 @@
+"""
+The users at each Connect, as Connect reports them: routes, leases, watchers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from twisted.internet.interfaces import IReactorTime
+
+from wsmsg.message.links.leases import Leases
+from wsmsg.message.links.link import Link
+from wsmsg.message.links.routes import Routes
+from wsmsg.message.links.watchers import PresenceWatchers
+from wsmsg.message.presence.interface import IPresence
+from wsmsg.rpc import rest_pb2
+
+_SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
+
+#: The most users that one Connect may have, and the most that it may watch.
+MOST_USERS = 1_000_000
+
+
+class LinkUsers:
+    """
+    The users at all Connects, and the Connects that watch users.
+
+    @param links: the links by the node id of their Connect.
+    @param unix_s: returns the unix time.
+    @ivar routes: the nodes that reach each user.
+    """
+
+    def __init__(
+        self,
+        presence: IPresence,
+        clock: IReactorTime,
+        links: Mapping[str, Link],
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.routes = Routes()
+        self._links = links
+        self._unix_s = unix_s
+        self._leases = Leases(presence, clock, self.routes.users)
+        self._watchers = PresenceWatchers()
+
+    def apply_presence(self, link: Link, delta: rest_pb2.PresenceDelta) -> None:
+        """
+        Apply a change of the users at a Connect.  A snapshot, which may span several
+        deltas, is applied when it is complete.
+        """
+        node = link.node
+        if self._too_many(link, delta):
+            link.hang_up(f"Connect claims to have over {MOST_USERS} users")
+            return
+        if delta.snapshot == _SNAPSHOT.NONE:
+            joined, left = self.routes.change(node, delta.online, delta.offline)
+            self._leases.users_changed(link, delta.online, delta.offline)
+        else:
+            users = self._snapshot(link, delta)
+            if users is None:
+                return
+            joined, left = self.routes.replace(node, users)
+            self._leases.users_replaced(link)
+        self._users_joined(joined)
+        self._users_left(left)
+        link.presence_applied(delta.number)
+
+    def set_primary(self, link: Link, primary: bool) -> None:
+        """
+        Note whether Connect has chosen this Message to write the presence of its users.
+        """
+        self._leases.set_primary(link, primary)
+
+    def apply_watch(self, link: Link, delta: rest_pb2.WatchDelta) -> None:
+        """
+        Add and remove users whose presence Connect watches.  Report to Connect at once
+        which of the added users are online here.
+        """
+        if self._watchers.count(link.node) + len(delta.add) > MOST_USERS:
+            link.hang_up(f"Connect watches over {MOST_USERS} users")
+            return
+        for user in delta.add:
+            self._watchers.add(link.node, user)
+            if self.routes.of(user):
+                link.presence(rest_pb2.Presence(user=user, online=True))
+        self._watchers.remove(link.node, delta.remove)
+
+    def renew_leases(self) -> None:
+        """
+        Renew the leases of the Connects whose primary this Message is.  Called once a
+        second.
+        """
+        self._leases.renew(self._links.values())
+
+    def forget_watches(self, node: str) -> None:
+        """
+        Forget whom a Connect watches.
+        """
+        self._watchers.forget(node)
+
+    def forget_users(self, link: Link) -> None:
+        """
+        Forget the users at a Connect whose link is given up.
+        """
+        self._users_left(self.routes.forget(link.node))
+        self._leases.forget(link)
+
+    def _too_many(self, link: Link, delta: rest_pb2.PresenceDelta) -> bool:
+        if delta.snapshot == _SNAPSHOT.NONE:
+            known = len(self.routes.users(link.node))
+        else:
+            known = link.snapshot.size_before(delta.snapshot)
+        return known + len(delta.online) > MOST_USERS
+
+    def _snapshot(self, link: Link, delta: rest_pb2.PresenceDelta) -> list[int] | None:
+        try:
+            return link.snapshot.add(delta.snapshot, delta.online)
+        except ValueError as e:
+            link.hang_up(str(e))
+            return None
+
+    def _users_joined(self, users: Iterable[int]) -> None:
+        for user in users:
+            self._notify_watchers(rest_pb2.Presence(user=user, online=True))
+
+    def _users_left(self, users: Iterable[int]) -> None:
+        now_ms = int(self._unix_s() * 1000)
+        for user in users:
+            self._notify_watchers(rest_pb2.Presence(user=user, last_seen_ms=now_ms))
+
+    def _notify_watchers(self, presence: rest_pb2.Presence) -> None:
+        for node in self._watchers.of(presence.user):
+            self._links[node].presence(presence)

@@ -105,17 +105,13 @@ class DependencyTests(TestCase):
 
     def test_lost_before_any_attempt(self) -> None:
         """
-        After a loss the log announces the first attempt, and no attempt counts as
-        failed.
+        After a loss no attempt counts as failed before one was made.
         """
         with capturedLogs() as events:
             self.dependency.succeeded()
             self.dependency.lost("closed")
             self.dependency.failed("closed", 0.5)
-        self.assertEqual(
-            [text_of(e) for e in events][-2:],
-            ["journal: lost after 0.0 s: closed", "journal: first attempt in 0.50 s"],
-        )
+        self.assertEqual(text_of(events[-1]), "journal: lost after 0.0 s: closed")
         told = self.dependency.snapshot()
         self.assertEqual((told.last_error, told.next_try_s), ("closed", 1000.5))
 
@@ -151,21 +147,58 @@ class DependencyTests(TestCase):
         self.assertEqual(self.dependency.snapshot().state, State.STOPPED)
         self.assertIsNone(self.dependency.snapshot().next_try_s)
 
-    def test_attempts_are_logged(self) -> None:
+    def lines(self, seconds: int, reason: str = "refused") -> list[str]:
         """
-        Each attempt is logged, with its reason and delay.
+        Fail once a second, and return the lines in the log.
         """
         with capturedLogs() as events:
-            self.dependency.attempting()
-            self.dependency.failed("refused", 0.15)
-            self.dependency.attempting()
-            self.dependency.succeeded()
+            for _ in range(seconds):
+                self.dependency.attempting()
+                self.dependency.failed(reason, 1.0)
+                self.clock.advance(1)
+        return [text_of(e) for e in events if e["log_level"] > LogLevel.debug]
+
+    def test_each_minute(self) -> None:
+        """
+        While a dependency cannot be reached, the log has a line with the reason at the
+        first failure, and one with the number of attempts each minute.
+        """
         self.assertEqual(
-            [text_of(event) for event in events],
+            self.lines(121),
             [
-                "journal: attempt 1",
-                "journal: attempt 1 failed, next in 0.15 s: refused",
-                "journal: attempt 2",
-                "journal: up after 2 attempts and 0.0 s",
+                f"journal: attempt {n} failed after {s}.0 s, next in 1.00 s: refused"
+                for n, s in ((1, 0), (61, 60), (121, 120))
             ],
         )
+
+    def test_lost_and_away(self) -> None:
+        """
+        A loss has one line; the failures after it have one each minute; and a line says
+        that the dependency is up again.
+        """
+        self.dependency.succeeded()
+        with capturedLogs() as events:
+            self.dependency.lost("closed")
+            lines = self.lines(61, "closed")
+            self.dependency.succeeded()
+        self.assertEqual(len(lines), 1)
+        told = [text_of(e) for e in events if e["log_level"] > LogLevel.debug]
+        self.assertEqual(
+            told,
+            [
+                "journal: lost after 0.0 s: closed",
+                *lines,
+                "journal: up after 61 attempts and 61.0 s",
+            ],
+        )
+
+    def test_new_reason(self) -> None:
+        """
+        Another reason has a line, once, and at the earliest ten seconds after the line
+        before: an operator who is mending something sees what comes next.
+        """
+        self.assertEqual(len(self.lines(3)), 1)
+        self.assertEqual(self.lines(7, "no such topic"), [])
+        [line] = self.lines(3, "no such topic")
+        self.assertTrue(line.endswith(": no such topic"), line)
+        self.assertEqual(self.lines(20), [])

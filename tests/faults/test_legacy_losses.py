@@ -131,7 +131,9 @@ class KillTests(LegacyTestCase):
         reports that it is not ready, and serves its waiting clients when Message
         starts.
         """
-        installation = Installation(connect={**CONNECT, "send_timeout_s": 60})
+        installation = Installation(
+            connect={**CONNECT, "send_timeout_s": 60, "log.level": "debug"}
+        )
 
         async def test() -> None:
             await installation.connect.start()

@@ -7,6 +7,10 @@ and C{wsmsg status} read the state from here, so they cannot disagree::
     connecting --succeeded--> up --lost--> connecting
         | failed: stays, with the reason and the time of the next attempt
         `-- gave_up --> down            any --stopped--> stopped
+
+The log has one line when a thing is lost, or cannot be reached, and another when it is
+up.  While it is away, further lines give the number of attempts: one each minute, and
+one for a new reason (L{OutageLog}).
 """
 
 from __future__ import annotations
@@ -19,6 +23,11 @@ import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+#: The interval of lines about an outage that goes on.
+REMINDER_S = 60.0
+#: The least time between a line and that of a new reason.
+NEW_REASON_S = 10.0
 
 
 class State(StrEnum):
@@ -64,6 +73,45 @@ def attempts_in_words(count: int) -> str:
     return "1 attempt" if count == 1 else f"{count} attempts"
 
 
+class OutageLog:
+    """
+    Decides which failures of one outage have a line in the log.
+    """
+
+    def __init__(self) -> None:
+        self._last_s: float | None = None
+        self._reasons: set[str] = set()
+
+    def begin(self, reason: str, now_s: float) -> None:
+        """
+        Note the line that reports the outage.
+        """
+        self._last_s = now_s
+        self._reasons = {reason}
+
+    def end(self) -> None:
+        """
+        Forget the outage: the thing is up.
+        """
+        self._last_s = None
+        self._reasons.clear()
+
+    def takes(self, reason: str, now_s: float) -> bool:
+        """
+        Return whether a failure has a line.
+        """
+        if self._last_s is None:
+            self.begin(reason, now_s)
+            return True
+        waited_s = now_s - self._last_s
+        new = reason not in self._reasons and waited_s >= NEW_REASON_S
+        if not new and waited_s < REMINDER_S:
+            return False
+        self._last_s = now_s
+        self._reasons.add(reason)
+        return True
+
+
 class Dependency:
     """
     One thing that a daemon needs: another daemon, the journal, the store, the presence.
@@ -103,6 +151,7 @@ class Dependency:
         self._changed_s = clock.seconds()
         self._since = unix_s()
         self._next_try: float | None = None
+        self._outage = OutageLog()
         self._listeners: list[Callable[[Dependency], object]] = []
         self._waiting: list[Deferred[None]] = []
 
@@ -158,7 +207,7 @@ class Dependency:
         """
         self._attempts += 1
         self._next_try = None
-        self._log.info(
+        self._log.debug(
             "{dependency}: attempt {attempt}",
             dependency=self.name,
             attempt=self._attempts,
@@ -169,6 +218,7 @@ class Dependency:
         Report that the thing is there and answered.
         """
         attempts, self._attempts, self._next_try = self._attempts, 0, None
+        self._outage.end()
         if self.state is State.UP:
             return
         self._log.info(
@@ -200,20 +250,7 @@ class Dependency:
             return
         self._next_try = self._unix_s() + delay_s
         if self._attempts:
-            self._log.warn(
-                "{dependency}: attempt {attempt} failed, next in {delay:.2f} s: "
-                "{reason}",
-                dependency=self.name,
-                attempt=self._attempts,
-                delay=delay_s,
-                reason=reason,
-            )
-        else:
-            self._log.info(
-                "{dependency}: first attempt in {delay:.2f} s",
-                dependency=self.name,
-                delay=delay_s,
-            )
+            self._log_failure(reason, delay_s)
         if self.state is not State.CONNECTING:
             self._become(State.CONNECTING)
 
@@ -231,6 +268,7 @@ class Dependency:
             seconds=self._clock.seconds() - self._changed_s,
             reason=reason,
         )
+        self._outage.begin(reason, self._clock.seconds())
         self._become(State.CONNECTING)
 
     def stopped(self) -> None:
@@ -239,6 +277,19 @@ class Dependency:
         """
         self._next_try = None
         self._become(State.STOPPED)
+
+    def _log_failure(self, reason: str, delay_s: float) -> None:
+        takes = self._outage.takes(reason, self._clock.seconds())
+        log = self._log.warn if takes else self._log.debug
+        log(
+            "{dependency}: attempt {attempt} failed after {seconds:.1f} s, next in "
+            "{delay:.2f} s: {reason}",
+            dependency=self.name,
+            attempt=self._attempts,
+            seconds=self._clock.seconds() - self._changed_s,
+            delay=delay_s,
+            reason=reason,
+        )
 
     def _become(self, state: State) -> None:
         self.state = state

@@ -25,6 +25,7 @@ class TroubleTests(LegacyTestCase):
         "send_timeout_s": 1,
         "resync_spread_s": 0.2,
         "retry.cap_s": 0.5,
+        "log.level": "debug",
     }
 
     @with_daemons

@@ -19,7 +19,9 @@ from tests.integration.installation import DaemonProcess, free_ports
 from wsmsg.rpc import client_pb2 as pb
 from wsmsg.rpc import rest_pb2_grpc
 
-_FAILED = re.compile(r"message (\S+): attempt (\d+) failed, next in ([0-9.]+) s: (.+)")
+_FAILED = re.compile(
+    r"message (\S+): attempt (\d+) failed after [0-9.]+ s, next in ([0-9.]+) s: (.+)"
+)
 
 
 def failures(daemon: DaemonProcess) -> list[tuple[str, int, float, str]]:
@@ -43,6 +45,7 @@ class StartOrderTests(IntegrationTestCase):
         "retry.jitter": 0.2,
         "send_timeout_s": 0.5,
         "resync_spread_s": 0.2,
+        "log.level": "debug",
     }
 
     @with_daemons
@@ -255,6 +258,7 @@ class StrangerTests(IntegrationTestCase):
         "retry.factor": 1,
         "retry.jitter": 0,
         "welcome_timeout_s": 0.1,
+        "log.level": "debug",
     }
 
     @with_daemons

@@ -236,7 +236,9 @@ class JournalReader:
     async def _pause(self, needed: Dependency, delay_s: float, reason: str) -> None:
         if not self._running:
             raise CancelledError
-        self._log.warn(
+        # The dependency has logged that it is not up.
+        log = self._log.warn if needed.up else self._log.debug
+        log(
             "records wait {until}: {reason}",
             until=f"{delay_s:.2f} s" if needed.up else f"for the {needed.name}",
             reason=reason,

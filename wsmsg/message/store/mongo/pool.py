@@ -18,7 +18,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import PrivateCertificate, optionsForClientTLS
+from twisted.logger import Logger
 from twisted.python.failure import Failure
+from txmongo import connection, protocol
 from txmongo.connection import ConnectionPool
 from txmongo.protocol import MongoAuthenticationError, MongoProtocol, Msg
 from zope.interface import implementer
@@ -46,6 +48,7 @@ class Pool(ConnectionPool):  # type: ignore[misc]
     """
 
     def __init__(self, url: MongoUrl, backoff: Backoff) -> None:
+        _quiet()
         first_s = max(_LEAST_DELAY_S, backoff(1))
         self.refusal = ""
         self.problem = ""
@@ -105,8 +108,13 @@ class Pool(ConnectionPool):  # type: ignore[misc]
 
 class _Protocol(MongoProtocol):  # type: ignore[misc]
     """
-    A connection that reports the outcome of the login to its pool.
+    A connection that reports the outcome of the login, and of the greeting, to its
+    pool.
     """
+
+    def fail(self, reason: object) -> None:
+        self.factory.pool.cause = str(reason)
+        super().fail(reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if reason.check(Error):
@@ -178,6 +186,31 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
         message = Msg.create(command, codec_options=options)
         reply: dict[str, Any] = await self.send_msg(message, options, None, check=False)
         return reply
+
+
+class _ForDevelopers:
+    """
+    The functions of L{twisted.python.log} that txmongo calls.  The dependency reports a
+    loss once, with its reason; txmongo reports each connection, and each failure of one
+    as an error with a traceback.
+    """
+
+    _log = Logger()
+
+    def msg(self, *texts: object, **_: Any) -> None:
+        self._log.debug("{text}", text=" ".join(map(str, texts)))
+
+    def err(self, what: object = None, why: object = None, **_: Any) -> None:
+        self._log.debug("{text}", text=str(why or what))
+
+
+def _quiet() -> None:
+    """
+    Have what txmongo logs at the level debug, from now on.
+    """
+    connection.log = protocol.log = _ForDevelopers()
+    # "Starting factory ...", once for each connection.
+    connection._Connection.noisy = False
 
 
 @implementer(IOpenSSLClientConnectionCreator)

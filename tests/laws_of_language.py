@@ -39,7 +39,6 @@ RETIRED_NAMES = {
     "fault_of": "a name that says problem",
     "flaw": "problem",
     "listen_for": "check_liveness",
-    "look_back": "recipients_backward",
     "measure": "register_metrics",
     "nudge": "flush_later",
     "pooled": "pool_changed",

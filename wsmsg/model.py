@@ -9,7 +9,6 @@ message's I{seq}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -194,13 +193,6 @@ def group_in(conversation: str) -> int:
         if 0 < group <= INT64_MAX and digits == str(group):
             return group
     raise InvalidName(f"{conversation!r} is not the conversation of a group")
-
-
-def groups_in(messages: Iterable[Message]) -> set[str]:
-    """
-    Return the groups in which these messages are.
-    """
-    return {m.conversation for m in messages if is_group(m.conversation)}
 
 
 @lru_cache(maxsize=65536)

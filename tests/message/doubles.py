@@ -11,10 +11,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from tests.message.store.groups_in_memory import GroupsInMemory
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
-from wsmsg.errors import Unavailable
-from wsmsg.events.group_change import GROUP, GroupChange, decode_change
+from wsmsg.errors import Forbidden, Unavailable
+from wsmsg.events.group_change import GROUP
 from wsmsg.message.cluster.message_ids import EPOCH_MS
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
@@ -23,12 +24,16 @@ from wsmsg.message.store.interface import (
     HeadRow,
     IMessageStore,
     Marked,
-    MemberRow,
     Outcome,
 )
-from wsmsg.model import RECALLED, Cursor, Mark, Message, MessageIdentity
-
-_NO_GROUP: tuple[GroupChange, int, dict[int, int]] = (GroupChange(), 0, {})
+from wsmsg.model import (
+    RECALLED,
+    Cursor,
+    Mark,
+    Message,
+    MessageIdentity,
+    is_group,
+)
 
 #: By message id, a conversation and a seq.
 _Places = dict[int, tuple[str, int]]
@@ -136,8 +141,7 @@ class MemoryStore:
     @ivar inserts: the number of batches inserted.
     @ivar fail_apply: whether events are not applied.
     @ivar applied: the events applied, by batch.
-    @ivar groups: the change that created each group, its owner, and the seq at which
-        each member joined.
+    @ivar groups: the groups; see L{GroupsInMemory}.
     @ivar lookups: the number of times that members were read.
     @ivar located_for: the users for whom messages were located by id.
     @ivar marks: the marks stored, by batch.
@@ -147,8 +151,10 @@ class MemoryStore:
         self.dependency = Dependency("store", Clock())
         self.dependency.succeeded()
         self.messages: dict[MessageIdentity, Message] = {}
+        self._groups = GroupsInMemory()
+        self.groups = self._groups.groups
         self._seen = SeenInMemory(
-            lambda: list(self.messages.values()), self._readable_now
+            lambda: list(self.messages.values()), self._groups.readable_from
         )
         self.moved = self._seen.moved
         self.located_for: list[int] = []
@@ -159,8 +165,6 @@ class MemoryStore:
         self.lookups = 0
         self.fail_apply = False
         self.applied: list[list[Message]] = []
-        self.changed: dict[tuple[str, int], int] = {}
-        self.groups: dict[str, tuple[GroupChange, int, dict[int, int]]] = {}
 
     def start(self) -> None:
         self.dependency.succeeded()
@@ -210,6 +214,8 @@ class MemoryStore:
             outcome = Outcome.REFUSED
         if outcome is Outcome.INSERTED:
             self.messages[message.identity] = message
+            if message.kind == GROUP:
+                self._groups.change(message)
         else:
             stopped.add(message.conversation)
         return outcome
@@ -242,8 +248,16 @@ class MemoryStore:
         return Deferred.fromCoroutine(self._heads(conversations))
 
     def page(
-        self, conversation: str, after: int, limit: int
+        self, conversation: str, after: int, limit: int, *, reader: int = 0
     ) -> Deferred[tuple[list[Message], int]]:
+        if self.down:
+            return fail(Unavailable("the store is down"))
+        if reader and is_group(conversation):
+            key = (conversation, reader)
+            first = self._groups.readable_from([key]).get(key)
+            if first is None:
+                return fail(Forbidden(f"{reader} is not in {conversation}"))
+            after = max(after, first - 1)
         found = [m for m in self.messages.values() if m.conversation == conversation]
         found = sorted((m for m in found if m.seq > after), key=lambda m: m.seq)
         return succeed((found[:limit], self._head(conversation)))
@@ -279,24 +293,9 @@ class MemoryStore:
         self.applied.append(list(events))
         for event in events:
             if event.kind == GROUP:
-                self._change(event)
+                self._groups.change(event)
             else:
                 self._take_back(event)
-
-    def _change(self, event: Message) -> None:
-        change = decode_change(event.content)
-        if change.created:
-            made: tuple[GroupChange, int, dict[int, int]] = (change, event.sender, {})
-            self.groups.setdefault(event.conversation, made)
-        _, _, members = self.groups[event.conversation]
-        for user in (*change.add, *change.remove):
-            key = (event.conversation, user)
-            if self.changed.get(key, 0) < event.seq:
-                self.changed[key] = event.seq
-                if user in change.add:
-                    members.setdefault(user, event.seq)
-                else:
-                    members.pop(user, None)
 
     def _take_back(self, event: Message) -> None:
         for m in list(self.messages.values()):
@@ -311,29 +310,31 @@ class MemoryStore:
     async def _members(self, names: Sequence[str]) -> dict[str, frozenset[int]]:
         self._check()
         self.lookups += 1
-        return {n: frozenset(self.groups[n][2]) for n in names if n in self.groups}
+        return self._groups.members(names)
 
     def members(
         self, conversations: Sequence[str]
     ) -> Deferred[dict[str, frozenset[int]]]:
         return Deferred.fromCoroutine(self._members(conversations))
 
+    async def _members_at(
+        self, places: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], frozenset[int]]:
+        self._check()
+        self.lookups += 1
+        return self._groups.members_at(places)
+
+    def members_at(
+        self, places: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], frozenset[int]]]:
+        return Deferred.fromCoroutine(self._members_at(places))
+
     async def _readable(
         self, keys: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], int]:
         self._check()
         self.lookups += 1
-        return self._readable_now(keys)
-
-    def _readable_now(
-        self, keys: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], int]:
-        readable = {}
-        for name, user in keys:
-            change, _, members = self.groups.get(name, _NO_GROUP)
-            if user in members:
-                readable[name, user] = 1 if change.history else members[user]
-        return readable
+        return self._groups.readable_from(keys)
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]
@@ -342,13 +343,7 @@ class MemoryStore:
 
     async def _group(self, name: str, after: int, limit: int) -> GroupPage | None:
         self._check()
-        if name not in self.groups:
-            return None
-        change, owner, members = self.groups[name]
-        some = [MemberRow(u, members[u]) for u in sorted(members) if u > after]
-        return GroupPage(
-            name, change.name, owner, change.history, len(members), some[:limit]
-        )
+        return self._groups.page(name, after, limit)
 
     def group(
         self, conversation: str, after: int, limit: int

@@ -142,7 +142,7 @@ class QueryAdapterTests(SynchronousTestCase):
         """
         A query that fails does not affect the others, and the order is kept.
         """
-        self.store.page = lambda *a: fail(Unavailable("down"))  # type: ignore[method-assign]
+        self.store.page = lambda *a, **k: fail(Unavailable("down"))  # type: ignore[method-assign]
         answers = self.ask(
             rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2")),
             rest_pb2.QueryItem(),
@@ -156,7 +156,7 @@ class QueryAdapterTests(SynchronousTestCase):
         """
         An unexpected failure is logged, and answered as an internal error.
         """
-        self.store.page = lambda *a: fail(KeyError("a bug"))  # type: ignore[method-assign]
+        self.store.page = lambda *a, **k: fail(KeyError("a bug"))  # type: ignore[method-assign]
         query = rest_pb2.PageQuery(user=1, conversation="u:1:2")
         [answer] = self.ask(rest_pb2.QueryItem(page=query))
         self.assertEqual(answer.error.code, "internal")
@@ -168,7 +168,7 @@ class QueryAdapterTests(SynchronousTestCase):
         """
         pages: list[Deferred[Any]] = [Deferred(), Deferred()]
         waiting = iter(pages)
-        self.store.page = lambda *a: next(waiting)  # type: ignore[method-assign]
+        self.store.page = lambda *a, **k: next(waiting)  # type: ignore[method-assign]
         item = rest_pb2.QueryItem(page=rest_pb2.PageQuery(user=1, conversation="u:1:2"))
         answering = Deferred.fromCoroutine(
             self.adapter.answer(rest_pb2.QueryRequest(items=[item, item]))

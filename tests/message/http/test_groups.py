@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import fail
 
 from tests.message.http.cases import ApiCase
 from wsmsg.message.ingress.submit import STORED_S
@@ -227,7 +228,7 @@ class GroupCallsTests(GroupCase):
         """
         A bug is logged, and its answer has no details.
         """
-        self.store.groups = None  # type: ignore[assignment]
+        self.store.group = lambda *a: fail(KeyError("a bug"))  # type: ignore[method-assign]
         status, problem = self.ask("GET", "groups/5")
         self.assertEqual((status, problem["code"]), (500, "internal"))
         self.assertEqual(len(self.flushLoggedErrors()), 1)

@@ -15,7 +15,7 @@ from wsmsg.events.group_change import GroupChange
 from wsmsg.message.links.cursors import CursorWriter
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.recipients import MemberCache, Standing
 from wsmsg.message.links.typing import CACHED_S, GroupTyping
 from wsmsg.model import Cursor, Message
 from wsmsg.rpc import rest_pb2
@@ -172,7 +172,7 @@ class TypingTests(GroupCase):
         The members of a group whose messages this Message delivers are in memory
         already.
         """
-        self.known.remember({CREW: frozenset({1, 2})})
+        self.known.remember({CREW: Standing(7, frozenset({1, 2}))})
         self.assertEqual(self.typed(1), [[2], [2]])
         self.assertEqual(self.store.lookups, 0)
 

@@ -4,17 +4,22 @@ Tests for L{wsmsg.message.links.recipients}, and of their use in delivery.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.doubles import MemoryStore
-from tests.message.store.group_contract import CREW, changed, made
+from tests.message.store.group_contract import CREW, changed, event, made
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
 from wsmsg.message.journal.interface import JournalEntry
-from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.recipients import MemberCache, Standing
 from wsmsg.model import RECALLED, Message
+
+_SWAP = encode_change(GroupChange(add=(3,), remove=(4,)))
 
 
 def said(client_id: str, *, sender: int = 1, conversation: str = CREW) -> Message:
@@ -129,12 +134,35 @@ class RecipientsTests(SynchronousTestCase):
         self.deliver(*batch)
         self.assertEqual(self.recipients(*batch), [{1, 2}, {1}])
 
+    def test_read_again_before_a_change(self) -> None:
+        """
+        A message that is delivered again, in a batch without the change that follows
+        it, goes to the members at its seq: not to a user who joined later, and to one
+        who was removed later.
+        """
+        crew = made(2, 4)
+        change = event(0, GROUP, _SWAP, CREW, 1)
+        self.deliver(crew, said("a"), change)
+        self.delivery = self.make()
+        self.assertEqual(self.recipients(crew, said("a")), [{1, 2, 4}] * 2)
+        self.assertEqual(self.recipients(change), [{1, 2, 3, 4}])
+        self.assertEqual(self.recipients(said("b")), [{1, 2, 3}])
+
+    def test_old_message_again(self) -> None:
+        """
+        A single old message that is delivered again, among new ones, goes to the
+        members at its seq, and the new ones to those at theirs.
+        """
+        self.deliver(made(2), said("a"), changed(50, add=[3]), said("b"))
+        self.assertEqual(self.recipients(said("a"), said("c")), [{1, 2}, {1, 2, 3}])
+        self.assertEqual(self.recipients(said("d")), [{1, 2, 3}])
+
     def test_forgotten(self) -> None:
         """
         Members are read again after the partitions have moved to another Message.
         """
         self.deliver(made(2))
-        self.store.groups[CREW][2][9] = 5
+        self.store.groups[CREW][2][9] = 1
         self.delivery.forget()
         self.assertEqual(self.recipients(said("a")), [{1, 2, 9}])
 
@@ -143,14 +171,16 @@ class RecipientsTests(SynchronousTestCase):
         Members that a batch in progress has read are forgotten as well.
         """
         self.deliver(made(2))
-        members = self.store.members
+        members_at = self.store.members_at
 
-        def revoked(names: list[str]) -> Deferred[dict[str, frozenset[int]]]:
+        def revoked(
+            places: Sequence[tuple[str, int]],
+        ) -> Deferred[dict[tuple[str, int], frozenset[int]]]:
             self.delivery.forget()
-            return members(names)
+            return members_at(places)
 
         self.delivery.forget()
-        self.store.members = revoked  # type: ignore[method-assign, assignment]
+        self.store.members_at = revoked  # type: ignore[method-assign]
         self.assertEqual(self.recipients(said("a")), [{1, 2}])
         self.assertIsNone(self.delivery.members.cached(CREW))
 
@@ -176,11 +206,16 @@ class MemberCacheTests(SynchronousTestCase):
         The cache keeps the groups that were used last, within the limit of members.
         """
         members = MemberCache(MemoryStore(), limit=10)
-        members.remember({"g:1": frozenset(range(4)), "g:2": frozenset(range(3))})
+        members.remember(
+            {
+                "g:1": Standing(1, frozenset(range(4))),
+                "g:2": Standing(1, frozenset(range(3))),
+            }
+        )
         self.assertEqual(members.size, 9)
-        members.remember({"g:1": frozenset(range(5))})
+        members.remember({"g:1": Standing(2, frozenset(range(5)))})
         self.assertEqual(members.size, 10)
-        members.remember({"g:3": frozenset()})
+        members.remember({"g:3": Standing(1, frozenset())})
         self.assertIsNone(members.cached("g:2"))
         self.assertEqual(members.cached("g:1"), set(range(5)))
         members.forget(["g:1", "g:2"])

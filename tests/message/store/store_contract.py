@@ -10,8 +10,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.message.store.cursor_contract import StorePlace, said
-from tests.message.store.group_contract import GroupTests
 from tests.message.store.mark_contract import MarkTests
+from tests.message.store.right_contract import RightTests
 from wsmsg.dependency.state import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import HeadRow, IMessageStore, Outcome
@@ -25,7 +25,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
     Make the tests of the behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(MarkTests, GroupTests):
+    class StoreTests(MarkTests, RightTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()

@@ -23,7 +23,7 @@ import attrs
 from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
-from wsmsg.events import EVENT_KINDS, member_change
+from wsmsg.events import EVENT_KINDS
 from wsmsg.message.journal.interface import (
     CONFLICT_REASON,
     REFUSED_REASON,
@@ -32,11 +32,11 @@ from wsmsg.message.journal.interface import (
 from wsmsg.message.links.interface import (
     GroupRecipients,
     MemberCache,
-    recipients_backward,
+    places_before,
     recipients_forward,
 )
 from wsmsg.message.store.interface import IConversations, Outcome
-from wsmsg.model import Message, MessageIdentity, groups_in
+from wsmsg.model import Message, MessageIdentity
 
 # So many times a batch is numbered anew before the attempt fails.
 _ROUNDS = 20
@@ -105,13 +105,11 @@ class _Run:
     A batch in progress.
 
     @ivar remaining: the messages that are not stored yet, in the journal's order.
-    @ivar again: groups with a change of members that was stored before.
     """
 
     remaining: dict[MessageIdentity, tuple[JournalEntry, Message]]
     stored: list[Message]
     dead_letters: list[tuple[JournalEntry, str]]
-    again: set[str] = attrs.field(factory=set)
 
 
 class Numbering:
@@ -230,29 +228,21 @@ class Numbering:
             entry, message = run.remaining.pop(identity)
             self._repeat(run, entry, message, stored)
             run.stored.append(stored)
-            if member_change(stored) is not None:
-                run.again.add(stored.conversation)
         # A repeat has a lower seq than the messages after it in its conversation.
         run.stored.sort(key=_by_seq)
 
     async def _apply_events(self, run: _Run) -> GroupRecipients:
         stored, cache = run.stored, self.members
         events = [m for m in stored if m.kind in EVENT_KINDS]
-        groups = groups_in(stored)
-        now = await cache.load(groups - run.again) if groups else {}
         if events:
             await self._store.apply(events)
             self.events += len(events)
-        if not groups:
+        places = places_before(stored)
+        if not places:
             return {}
-        cache.forget(run.again)
-        again = await cache.load(run.again) if run.again else {}
-        recipients = {
-            **recipients_forward(stored, now),
-            **recipients_backward(stored, again),
-        }
+        at = await cache.members_at(places)
+        recipients, now = recipients_forward(stored, at)
         cache.remember(now)
-        cache.remember(again)
         return recipients
 
     def _repeat(

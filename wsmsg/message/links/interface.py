@@ -11,7 +11,7 @@ from wsmsg.message.links.recipients import (
     GroupRecipients,
     MemberCache,
     Push,
-    recipients_backward,
+    places_before,
     recipients_forward,
 )
 from wsmsg.model import Cursor, Message
@@ -27,7 +27,7 @@ __all__ = [
     "Push",
     "PushListener",
     "Settled",
-    "recipients_backward",
+    "places_before",
     "recipients_forward",
 ]
 

@@ -1,16 +1,18 @@
 """
 The recipients of a message.
 
-The members of a group are those of the stored changes, in their order.  The owner of
-the partition of a group delivers all of its changes, so it asks the store for the
-members once and applies the changes from then on.  When a change is delivered again,
-the store may have applied later changes already: the owner then asks the store again.
+A message in a group goes to the users who are members at its number, whenever and in
+whichever batch it is delivered.  The owner of the partition of a group delivers all of
+its messages, so it keeps the members after the last of them, and applies the changes
+that follow.  Where a message does not follow the last one, as when records are read
+again, the owner asks the store for the members at that number.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from wsmsg.events import EVENT_KINDS, member_change
 from wsmsg.message.store.interface import IGroups
@@ -18,16 +20,28 @@ from wsmsg.model import FIRST_EVENT, Message, is_group, members_of
 
 _NOBODY: frozenset[int] = frozenset()
 
+#: A conversation and a seq.
+Place = tuple[str, int]
+
 #: The recipients of group messages, by conversation and seq.
-GroupRecipients = Mapping[tuple[str, int], frozenset[int]]
+GroupRecipients = Mapping[Place, frozenset[int]]
 
 #: A message and the users who receive it.
 Push = tuple[Message, Sequence[int]]
 
 
+class Standing(NamedTuple):
+    """
+    The members of a group right after the message with a seq.
+    """
+
+    seq: int
+    members: frozenset[int]
+
+
 class MemberCache:
     """
-    The members of recently used groups.
+    The members of recently used groups, each after its last delivered message.
 
     @param limit: the most members of all groups together.  Beyond it, the least
         recently used groups are forgotten.
@@ -37,38 +51,50 @@ class MemberCache:
         self.size = 0
         self._store = store
         self._limit = limit
-        self._groups: OrderedDict[str, frozenset[int]] = OrderedDict()
+        self._groups: OrderedDict[str, Standing] = OrderedDict()
 
     def cached(self, conversation: str) -> frozenset[int] | None:
         """
         Return the members of a group, if they are cached.
         """
-        return self._groups.get(conversation)
+        standing = self._groups.get(conversation)
+        return None if standing is None else standing.members
 
-    async def load(self, conversations: Iterable[str]) -> dict[str, frozenset[int]]:
+    async def members_at(self, places: Iterable[Place]) -> dict[Place, frozenset[int]]:
         """
-        Return the members of these groups.  One call reads those from the store that
-        are not cached; it does not cache them.
+        Return the members right after the message of each place.  One call reads those
+        from the store that are not cached; it does not cache them.
 
         @raise Unavailable: the store is down.
         """
-        known = {c: self._groups.get(c) for c in conversations}
-        missing = [c for c, members in known.items() if members is None]
-        found = await self._store.members(missing) if missing else {}
-        return {
-            c: found.get(c, _NOBODY) if members is None else members
-            for c, members in known.items()
-        }
+        found: dict[Place, frozenset[int]] = {}
+        missing: list[Place] = []
+        for place in places:
+            conversation, seq = place
+            standing = self._groups.get(conversation)
+            if not seq:
+                found[place] = _NOBODY  # no message, and so no member, was before
+            elif standing is not None and standing.seq == seq:
+                found[place] = standing.members
+            else:
+                missing.append(place)
+        if missing:
+            stored = await self._store.members_at(missing)
+            found.update((place, stored.get(place, _NOBODY)) for place in missing)
+        return found
 
-    def remember(self, groups: Mapping[str, frozenset[int]]) -> None:
+    def remember(self, groups: Mapping[str, Standing]) -> None:
         """
-        Cache the members of these groups.
+        Cache the members of these groups, unless those after a later message are
+        cached.
         """
-        for conversation, members in groups.items():
+        for conversation, standing in groups.items():
             old = self._groups.get(conversation)
-            self._groups[conversation] = members
+            if old is not None and old.seq > standing.seq:
+                continue
+            self._groups[conversation] = standing
             self._groups.move_to_end(conversation)
-            self.size += _cost(members) - (0 if old is None else _cost(old))
+            self.size += _cost(standing) - (0 if old is None else _cost(old))
         while self.size > self._limit:
             self.size -= _cost(self._groups.popitem(last=False)[1])
 
@@ -77,9 +103,9 @@ class MemberCache:
         Remove these groups from the cache.
         """
         for conversation in conversations:
-            members = self._groups.pop(conversation, None)
-            if members is not None:
-                self.size -= _cost(members)
+            standing = self._groups.pop(conversation, None)
+            if standing is not None:
+                self.size -= _cost(standing)
 
     def clear(self) -> None:
         """
@@ -89,51 +115,53 @@ class MemberCache:
         self.size = 0
 
 
+def places_before(stored: Sequence[Message]) -> list[Place]:
+    """
+    Return the places whose members L{recipients_forward} needs: those before the
+    messages in groups that do not follow another one of the batch.
+    """
+    last: dict[str, int] = {}
+    places = []
+    for message in stored:
+        conversation = message.conversation
+        if is_group(conversation):
+            before = message.seq - 1
+            if last.get(conversation) != before:
+                places.append((conversation, before))
+            last[conversation] = message.seq
+    return places
+
+
 def recipients_forward(
-    stored: Sequence[Message], now: dict[str, frozenset[int]]
-) -> GroupRecipients:
+    stored: Sequence[Message], at: Mapping[Place, frozenset[int]]
+) -> tuple[GroupRecipients, dict[str, Standing]]:
     """
     Return the recipients of each message in a group: the members at that seq.  A change
     of the group is also for the users whom it removes.
 
-    @param now: the members before the first message.  It is changed to the members
-        after the last one.
+    @param at: the members at L{places_before} the messages.
+    @return: the recipients, and the members of each group after its last message.
     """
-    found = {}
+    found: dict[Place, frozenset[int]] = {}
+    now: dict[str, Standing] = {}
     for message in stored:
-        conversation = message.conversation
-        members = now.get(conversation)
-        if members is None:
+        conversation, seq = message.conversation, message.seq
+        if not is_group(conversation):
             continue
+        standing = now.get(conversation)
+        if standing is not None and standing.seq == seq - 1:
+            members = standing.members
+        else:
+            members = at[conversation, seq - 1]
         change = member_change(message) if message.kind in EVENT_KINDS else None
-        if change is not None:
+        left = members
+        # A group that has members is not created again.
+        if change is not None and not (change.created and members):
             members = members.union(change.add)
-            now[conversation] = members.difference(change.remove)
-        found[conversation, message.seq] = members
-    return found
-
-
-def recipients_backward(
-    stored: Sequence[Message], now: Mapping[str, Collection[int]]
-) -> GroupRecipients:
-    """
-    Return the same as L{recipients_forward}, from the members after the last message: a
-    user who was added by one of the messages does not receive those before it.
-    """
-    found = {}
-    later: dict[str, set[int]] = {}
-    for message in reversed(stored):
-        conversation = message.conversation
-        if conversation not in now:
-            continue
-        added = later.setdefault(conversation, set())
-        members = frozenset(now[conversation]).difference(added)
-        change = member_change(message) if message.kind in EVENT_KINDS else None
-        if change is not None:
-            members = members.union(change.remove)
-            added.update(change.add)
-        found[conversation, message.seq] = members
-    return found
+            left = members.difference(change.remove)
+        now[conversation] = Standing(seq, left)
+        found[conversation, seq] = members
+    return found, now
 
 
 def is_visible(message: Message) -> bool:
@@ -171,5 +199,5 @@ def pushes_of(
     return [(message, targets) for message, targets in pushes if targets]
 
 
-def _cost(members: Collection[int]) -> int:
-    return len(members) + 1
+def _cost(standing: Standing) -> int:
+    return len(standing.members) + 1

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from wsmsg.errors import Unavailable
 from wsmsg.message.links.links import Links
-from wsmsg.message.links.recipients import MemberCache
+from wsmsg.message.links.recipients import MemberCache, Standing
 from wsmsg.message.store.interface import IGroups
 from wsmsg.model import InvalidName, group_in
 from wsmsg.rpc import rest_pb2
@@ -45,6 +45,7 @@ class GroupTyping:
         *,
         limit: int = 200_000,
     ) -> None:
+        self._store = store
         self._delivered = delivered
         self._links = links
         self._clock = clock
@@ -83,18 +84,19 @@ class GroupTyping:
     async def _load(self, typing: rest_pb2.Typing) -> None:
         conversation = typing.conversation
         try:
-            found = await self._others.load([conversation])
+            found = await self._store.members([conversation])
         except Unavailable:
             return
         finally:
             self._loading.discard(conversation)
-        self._others.remember(found)
+        members = found.get(conversation, frozenset())
+        self._others.remember({conversation: Standing(0, members)})
         self._until[conversation] = self._clock.seconds() + CACHED_S
         while len(self._until) > _GROUPS:
             oldest = next(iter(self._until))
             del self._until[oldest]
             self._others.forget([oldest])
-        self._send(typing, found[conversation])
+        self._send(typing, members)
 
     def _send(self, typing: rest_pb2.Typing, members: frozenset[int]) -> None:
         if typing.user in members:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from twisted.internet.defer import Deferred
-
-from wsmsg.dependency.gather import both
 from wsmsg.errors import Forbidden, NotFound, Unavailable
 from wsmsg.message.links.interface import IRoutes
 from wsmsg.message.presence.interface import IPresence
@@ -83,19 +80,13 @@ class Queries:
         Read messages of a conversation.
         """
         self.asked += 1
-        after, limit = max(after, 0), self._limited(limit)
-        if not is_group(conversation):
+        if is_group(conversation):
+            check_group(conversation)
+        else:
             _check_member(user, conversation)
-            page = await self._store.page(conversation, after, limit)
-            return ConversationPage(*page)
-        # Most users who ask are members and begin where they may read: ask for both at
-        # the same time.
-        first, page = await both(
-            self._first_readable(user, conversation),
-            self._store.page(conversation, after, limit),
+        page = await self._store.page(
+            conversation, max(after, 0), self._limited(limit), reader=user
         )
-        if after + 1 < first:
-            page = await self._store.page(conversation, first - 1, limit)
         return ConversationPage(*page)
 
     async def heads(
@@ -125,10 +116,13 @@ class Queries:
         Read a group and some of its members.
         """
         self.asked += 1
-        _, page = await both(
-            self._first_readable(user, conversation),
-            self._store.group(conversation, max(after, 0), self._limited(limit)),
+        key = (check_group(conversation), user)
+        page = await self._store.group(
+            conversation, max(after, 0), self._limited(limit)
         )
+        # Judged after the read: who was removed before it reads nothing.
+        if key not in await self._store.readable_from([key]):
+            raise Forbidden(f"user {user} is not in {conversation}")
         if page is None:
             raise NotFound(f"there is no {conversation}")
         return page
@@ -175,19 +169,6 @@ class Queries:
 
     def _limited(self, limit: int) -> int:
         return min(limit or self.page_limit, self.page_limit)
-
-    def _first_readable(self, user: int, conversation: str) -> Deferred[int]:
-        """
-        Return the first seq of a group that a member may read.
-        """
-        key = (check_group(conversation), user)
-
-        def found(readable: dict[tuple[str, int], int]) -> int:
-            if key not in readable:
-                raise Forbidden(f"user {user} is not in {conversation}")
-            return readable[key]
-
-        return self._store.readable_from([key]).addCallback(found)
 
 
 def _with_cursors(conversation: str, user: int) -> tuple[int, ...]:

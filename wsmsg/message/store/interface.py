@@ -120,6 +120,9 @@ class IMessages(IStoreRole):
         of that conversation is L{Outcome.SKIPPED} and none of it is stored.  The heads
         of the conversations rise with the messages.
 
+        Once a change is stored that removes a member, no read on behalf of that user
+        returns what follows it, even before the change is applied; see L{apply}.
+
         @param stored_ms: now, in unix milliseconds; see L{conversations_of}.
         @return: a Deferred that fires with one L{Outcome} for each message.
         """
@@ -138,11 +141,22 @@ class IMessages(IStoreRole):
         """
 
     def page(
-        conversation: str, after: int, limit: int
+        conversation: str, after: int, limit: int, *, reader: int = 0
     ) -> Deferred[tuple[list[Message], int]]:
         """
+        Read messages of a conversation, for the server itself or on behalf of a user.
+
+        The right of a user to read a group is judged in the same snapshot as the
+        messages, and at their numbers: a page ends with the change that removes its
+        reader, and begins with the number from which on the reader may read.
+
+        @param reader: the user who reads; 0: the server.  In a conversation of two, the
+            caller checks the user.
         @return: a Deferred that fires with at most C{limit} messages with numbers above
-            C{after}, in order, and the conversation's head.
+            C{after}, in order, and the last number that may be read: usually the
+            conversation's head.
+        @raise Forbidden: (as failure) the reader is not a member of the group, or
+            C{after} is not before the change that removes the reader.
         """
 
     def conversations_of(
@@ -184,11 +198,23 @@ class IGroups(IStoreRole):
             exists, by conversation.
         """
 
+    def members_at(
+        places: Sequence[tuple[str, int]],
+    ) -> Deferred[dict[tuple[str, int], frozenset[int]]]:
+        """
+        Look up who was a member at some place, by the changes that are applied.
+
+        @param places: pairs of a group's conversation and a number.
+        @return: a Deferred that fires with the members right after the message with
+            that number, for each place whose group exists.
+        """
+
     def readable_from(
         keys: Sequence[tuple[str, int]],
     ) -> Deferred[dict[tuple[str, int], int]]:
         """
-        Look up the number from which on members may read.
+        Look up the number from which on members may read.  A change that is stored and
+        removes the user counts, even before it is applied.
 
         @param keys: pairs of a group's conversation and a user.
         @return: a Deferred that fires with the number for each key whose user is a

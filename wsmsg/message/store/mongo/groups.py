@@ -4,17 +4,22 @@ Groups and their members in MongoDB.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import attrs
+from collections.abc import Iterable, Mapping, Sequence
 
 from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
-from wsmsg.events.group_change import GroupChange, decode_change
-from wsmsg.events.kind import InvalidContent
+from wsmsg.events.group_change import GROUP
 from wsmsg.message.store.interface import GroupPage, MemberRow
+from wsmsg.message.store.membership import (
+    Changes,
+    Membership,
+    ReadRight,
+    carried_out,
+    changes_in,
+)
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
+    BRANCHES,
     Document,
     change,
     check_errors,
@@ -24,29 +29,16 @@ from wsmsg.message.store.mongo.documents import (
     member_key,
     storable,
     storable_values,
+    to_message,
     update,
 )
-from wsmsg.model import Message
+from wsmsg.model import INT64_MAX, Message
 
 _TRIES = 20
 # With at most so many changes a command stays within its limit of time.
 _AT_ONCE = 2000
 
-_Changes = Sequence[tuple[Message, GroupChange]]
 _Key = tuple[str, int]
-
-
-@attrs.frozen
-class Membership:
-    """
-    The membership of a user in a group.
-
-    @ivar joined: the number of the event with which the user joined; 0: not a member.
-    @ivar changed: the highest number of the events that name the user.
-    """
-
-    joined: int = 0
-    changed: int = 0
 
 
 class MongoGroups:
@@ -61,7 +53,7 @@ class MongoGroups:
         """
         Apply group changes, in a few round trips however many there are.
         """
-        changes = list(_changes(events))
+        changes = list(changes_in(events))
         await self._make([(e, c) for e, c in changes if c.created])
         if changes:
             made = await self._made({e.conversation for e, _ in changes})
@@ -95,7 +87,74 @@ class MongoGroups:
                 there.append(d["_id"])
         return {name: frozenset(users.get(name, ())) for name in there}
 
+    async def members_at(self, places: Sequence[_Key]) -> dict[_Key, frozenset[int]]:
+        lowest: dict[str, int] = {}
+        for name, seq in places:
+            if storable(name) and storable_values((seq,)):
+                lowest[name] = min(seq, lowest.get(name, seq))
+        if not lowest:
+            return {}
+        branches = [
+            {
+                "conversation": name,
+                "$or": [{"joined": {"$gt": 0}}, {"changed": {"$gt": seq}}],
+            }
+            for name, seq in lowest.items()
+        ]
+        found = await self._both(
+            find("groups", {"_id": {"$in": list(lowest)}}, projection={"_id": 1}),
+            find("members", {"$or": branches}),
+        )
+        members: dict[str, list[tuple[int, Membership]]] = {
+            d["_id"]: [] for d in found if "user" not in d
+        }
+        for d in found:
+            if "user" in d and d["conversation"] in members:
+                standing = (int(d["user"]), _membership(d))
+                members[d["conversation"]].append(standing)
+        return {
+            (name, seq): frozenset(u for u, m in members[name] if m.at(seq))
+            for name, seq in places
+            if name in members
+        }
+
+    async def leaving(self, events: Sequence[Message]) -> None:
+        """
+        Note that changes that remove members are about to be inserted; see L{rights}.
+        """
+        updates = [
+            {
+                "q": {
+                    "_id": {"$in": [member_key(e.conversation, u) for u in c.remove]},
+                    "joined": {"$gt": 0},
+                    "changed": {"$lt": e.seq},
+                },
+                "u": {"$addToSet": {"leaving": e.seq}},
+                "multi": True,
+            }
+            for e, c in changes_in(events)
+            if c.remove
+        ]
+        if updates:
+            await write_updates(self._connection, "members", updates)
+
     async def readable_from(self, keys: Sequence[_Key]) -> dict[_Key, int]:
+        return {
+            key: right.first
+            for key, right in (await self.rights(keys)).items()
+            if right.last == INT64_MAX
+        }
+
+    async def rights(self, keys: Sequence[_Key]) -> dict[_Key, ReadRight]:
+        """
+        Return what members may read, judged by all changes that were inserted before
+        this call.
+
+        A change that removes a member is noted in the member's document before it is
+        inserted, and the note stays until the change is applied.  A note alone decides
+        nothing, as the number may have gone to another message: only a stored change
+        with that number counts.
+        """
         keys = [k for k in keys if storable(k[0]) and storable_values(k[1:])]
         if not keys:
             return {}
@@ -108,13 +167,37 @@ class MongoGroups:
         )
         found = await self._both(groups, members)
         history = {d["_id"]: d["history"] for d in found if "history" in d}
-        return {
-            (d["conversation"], int(d["user"])): 1
-            if history[d["conversation"]]
-            else int(d["joined"])
+        standings = {
+            (d["conversation"], int(d["user"])): _membership(d).settled()
             for d in found
             if d.get("conversation") in history
         }
+        last = await self._removals(
+            {key: m.leaving for key, m in standings.items() if m.leaving}
+        )
+        return {
+            key: ReadRight(1 if history[key[0]] else m.joined, last.get(key, INT64_MAX))
+            for key, m in standings.items()
+        }
+
+    async def _removals(
+        self, noted: Mapping[_Key, tuple[int, ...]]
+    ) -> Mapping[_Key, int]:
+        branches = [
+            {"conversation": name, "seq": {"$in": list(numbers)}, "kind": GROUP}
+            for (name, _), numbers in noted.items()
+        ]
+        found = await gather_lists(
+            self._connection.documents(find("messages", {"$or": some}))
+            for some in chunks(branches, BRANCHES)
+        )
+        last: dict[_Key, int] = {}
+        for event, content in changes_in([to_message(d) for d in found]):
+            for user in content.remove:
+                key = (event.conversation, user)
+                if event.seq in noted.get(key, ()):
+                    last[key] = min(event.seq, last.get(key, event.seq))
+        return last
 
     async def group(
         self, conversation: str, after: int, limit: int
@@ -150,7 +233,7 @@ class MongoGroups:
         ask = self._connection.documents
         return await gather_lists([ask(one), ask(other)])
 
-    async def _make(self, changes: _Changes) -> None:
+    async def _make(self, changes: Changes) -> None:
         updates = [
             change(
                 {"_id": e.conversation},
@@ -174,7 +257,7 @@ class MongoGroups:
         groups = find("groups", {"_id": {"$in": list(conversations)}})
         return {d["_id"]: d for d in await self._connection.documents(groups)}
 
-    async def _change(self, changes: _Changes) -> None:
+    async def _change(self, changes: Changes) -> None:
         keys = {
             (e.conversation, user) for e, c in changes for user in (*c.add, *c.remove)
         }
@@ -213,31 +296,9 @@ class MongoGroups:
     async def _standings(self, keys: Iterable[_Key]) -> dict[_Key, Membership]:
         wanted = {"_id": {"$in": [member_key(*key) for key in keys]}}
         return {
-            (d["conversation"], d["user"]): Membership(d["joined"], d["changed"])
+            (d["conversation"], d["user"]): _membership(d)
             for d in await self._connection.documents(find("members", wanted))
         }
-
-
-def carried_out(
-    changes: _Changes, before: Mapping[_Key, Membership], keys: Iterable[_Key]
-) -> dict[_Key, Membership]:
-    """
-    Return the memberships after some changes: each follows the events above the highest
-    one that was applied to it before.
-
-    @param before: the memberships before; users that were never named are missing.
-    """
-    now = {key: before.get(key, Membership()) for key in keys}
-    for event, content in changes:
-        for user in content.add:
-            key = (event.conversation, user)
-            if event.seq > now[key].changed:
-                now[key] = Membership(now[key].joined or event.seq, event.seq)
-        for user in content.remove:
-            key = (event.conversation, user)
-            if event.seq > now[key].changed:
-                now[key] = Membership(0, event.seq)
-    return now
 
 
 def _named(key: _Key, now: Membership) -> Document:
@@ -248,24 +309,31 @@ def _named(key: _Key, now: Membership) -> Document:
         "user": user,
         "joined": now.joined,
         "changed": now.changed,
+        "past": [list(ended) for ended in now.past],
     }
+
+
+def _membership(d: Document) -> Membership:
+    return Membership(
+        int(d["joined"]),
+        int(d["changed"]),
+        tuple(int(n) for n in d.get("leaving", ())),
+        tuple((int(joined), int(removed)) for joined, removed in d.get("past", ())),
+    )
 
 
 def _moved(keys: Sequence[str], changed: int, now: Membership) -> Document:
     # Matches only if no other process changed it; else it is read and decided again.
+    fields = {
+        "joined": now.joined,
+        "changed": now.changed,
+        "past": [list(ended) for ended in now.past],
+    }
     return {
         "q": {"_id": {"$in": keys}, "changed": changed},
-        "u": {"$set": {"joined": now.joined, "changed": now.changed}},
+        "u": {"$set": fields, "$pull": {"leaving": {"$lte": now.changed}}},
         "multi": True,
     }
-
-
-def _changes(events: Sequence[Message]) -> Iterator[tuple[Message, GroupChange]]:
-    for event in events:
-        try:
-            yield event, decode_change(event.content)
-        except InvalidContent:
-            continue
 
 
 async def write_updates(

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
+from wsmsg.events.group_change import GROUP
 from wsmsg.message.store.interface import Outcome
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.documents import (
@@ -30,6 +31,7 @@ from wsmsg.message.store.mongo.documents import (
     size_of,
     to_document,
 )
+from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.model import Message
 
@@ -120,9 +122,12 @@ class MongoInserts:
     Inserts batches of messages.
     """
 
-    def __init__(self, connection: MongoConnection, heads: MongoHeads) -> None:
+    def __init__(
+        self, connection: MongoConnection, heads: MongoHeads, groups: MongoGroups
+    ) -> None:
         self._connection = connection
         self._heads = heads
+        self._groups = groups
 
     async def insert(
         self, messages: Sequence[Message], stored_ms: int
@@ -131,6 +136,7 @@ class MongoInserts:
         As L{wsmsg.message.store.interface.IMessages.insert}.
         """
         run = InsertProgress(messages)
+        await self._groups.leaving([m for m in messages if m.kind == GROUP])
         # Each pass decides at least one message.  The insert is ordered: MongoDB stores
         # run.left[:n] and stops, so no message is stored behind a gap.
         while run.left:

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from wsmsg.dependency.gather import gather_lists
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
-from wsmsg.errors import Unavailable
+from wsmsg.errors import Forbidden, Unavailable
 from wsmsg.message.store.interface import (
     GroupPage,
     HeadRow,
@@ -45,7 +45,14 @@ from wsmsg.message.store.mongo.heads import MongoHeads
 from wsmsg.message.store.mongo.insert import MongoInserts
 from wsmsg.message.store.mongo.marks import MongoMarks
 from wsmsg.message.store.mongo.unread import MongoUnread
-from wsmsg.model import INT64_MAX, Cursor, Mark, Message, MessageIdentity
+from wsmsg.model import (
+    INT64_MAX,
+    Cursor,
+    Mark,
+    Message,
+    MessageIdentity,
+    is_group,
+)
 from wsmsg.settings.urls.mongo import MongoUrl
 
 # The limit of building an index; after that the command is sent again, and a server
@@ -81,8 +88,8 @@ class MongoStore:
             prepare=prepare,
         )
         self._heads = MongoHeads(self._connection)
-        self._inserts = MongoInserts(self._connection, self._heads)
         self._groups = MongoGroups(self._connection)
+        self._inserts = MongoInserts(self._connection, self._heads, self._groups)
         self._cursors = MongoCursors(self._connection, self._heads)
         self._marks = MongoMarks(self._connection, self._groups, self._cursors)
         self._unread = MongoUnread(self._connection, self._groups, self._cursors)
@@ -109,8 +116,12 @@ class MongoStore:
         return self._connection.do(lambda: self._heads.heads(conversations))
 
     def page(
-        self, conversation: str, after: int, limit: int
+        self, conversation: str, after: int, limit: int, *, reader: int = 0
     ) -> Deferred[tuple[list[Message], int]]:
+        if reader and is_group(conversation):
+            return self._connection.do(
+                lambda: self._read(conversation, after, limit, reader)
+            )
         return self._connection.do(lambda: self._page(conversation, after, limit))
 
     def conversations_of(
@@ -127,6 +138,11 @@ class MongoStore:
         self, conversations: Sequence[str]
     ) -> Deferred[dict[str, frozenset[int]]]:
         return self._connection.do(lambda: self._groups.members(conversations))
+
+    def members_at(
+        self, places: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], frozenset[int]]]:
+        return self._connection.do(lambda: self._groups.members_at(places))
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]
@@ -181,6 +197,22 @@ class MongoStore:
         )
         by_identity = {m.identity: m for m in map(to_message, found)}
         return {i: by_identity[i] for i in identities if i in by_identity}
+
+    async def _read(
+        self, conversation: str, after: int, limit: int, reader: int
+    ) -> tuple[list[Message], int]:
+        key = (conversation, reader)
+        while True:
+            messages, head = await self._page(conversation, after, limit)
+            # Judged after the messages were read, so that it counts all changes before
+            # the last of them.
+            right = (await self._groups.rights([key])).get(key)
+            if right is None or after >= right.last:
+                raise Forbidden(f"user {reader} is not in {conversation}")
+            if after >= right.first - 1:
+                break
+            after = right.first - 1
+        return [m for m in messages if m.seq <= right.last], min(head, right.last)
 
     async def _page(
         self, conversation: str, after: int, limit: int

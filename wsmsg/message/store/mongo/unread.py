@@ -8,10 +8,11 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from wsmsg.dependency.gather import both, gather_lists
+from wsmsg.errors import Unavailable
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
@@ -35,6 +36,9 @@ from wsmsg.model import (
     is_group,
 )
 
+T = TypeVar("T")
+
+_TRIES = 20
 _PLACE = {"_id": 0, "conversation": 1, "seq": 1, "message_id": 1}
 
 
@@ -55,16 +59,31 @@ class MongoUnread:
     ) -> tuple[list[Message], int]:
         if not storable_values((user, after_id)):
             return [], 0
-        pieces = await self._pieces(user, await self._conversations(user))
-        page, total = await both(
-            self._page(pieces, after_id, max(limit, 0)), self._total(pieces)
-        )
-        return page, total
+
+        async def read(pieces: Sequence[Document]) -> tuple[list[Message], int]:
+            page, total = await both(
+                self._page(pieces, after_id, max(limit, 0)), self._total(pieces)
+            )
+            return page, total
+
+        return await self._judged(user, await self._conversations(user), read)
 
     async def counts(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
         counts = dict.fromkeys(conversations, 0)
         if not storable_values((user,)):
             return counts
+        return await self._judged(user, list(counts), self._counted(counts))
+
+    def _counted(
+        self, none: Mapping[str, int]
+    ) -> Callable[[Sequence[Document]], Awaitable[dict[str, int]]]:
+        async def count(pieces: Sequence[Document]) -> dict[str, int]:
+            return {**none, **await self._count(pieces)}
+
+        return count
+
+    async def _count(self, pieces: Sequence[Document]) -> dict[str, int]:
+        counts: dict[str, int] = {}
         asked = [
             self._connection.run(
                 {
@@ -77,11 +96,12 @@ class MongoUnread:
                     "readConcern": {"level": "local"},
                 }
             )
-            for some in chunks(await self._pieces(user, list(counts)), BRANCHES)
+            for some in chunks(pieces, BRANCHES)
         ]
         for reply in await gather_lists([_one(reply) for reply in asked]):
             for row in reply["cursor"]["firstBatch"]:
-                counts[row["_id"]] += int(row["n"])
+                name = row["_id"]
+                counts[name] = counts.get(name, 0) + int(row["n"])
         return counts
 
     async def located(
@@ -115,6 +135,30 @@ class MongoUnread:
         ask = self._connection.documents
         found = await gather_lists([ask(of_two), ask(groups)])
         return [d["_id"] if "_id" in d else d["conversation"] for d in found]
+
+    async def _judged(
+        self,
+        user: int,
+        names: Sequence[str],
+        read: Callable[[Sequence[Document]], Awaitable[T]],
+    ) -> T:
+        """
+        Read pieces of conversations, and judge the user's right to the groups among
+        them after the read: the result has nothing that follows a change that removes
+        the user.
+        """
+        groups = [(name, user) for name in names if is_group(name)]
+        for _ in range(_TRIES):
+            names = [n for n in names if not is_group(n) or (n, user) in groups]
+            pieces = await self._pieces(user, names)
+            result = await read(pieces)
+            if not groups:
+                return result
+            readable = await self._groups.readable_from(groups)
+            if len(readable) == len(groups):
+                return result
+            groups = list(readable)
+        raise Unavailable("the user is being removed from one group after another")
 
     async def _pieces(self, user: int, names: Sequence[str]) -> list[Document]:
         """

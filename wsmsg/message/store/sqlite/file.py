@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
+from wsmsg.errors import Forbidden
 from wsmsg.message.store.interface import HeadRow, Marked, Outcome
 from wsmsg.message.store.sqlite.cursors import CursorMoves
-from wsmsg.message.store.sqlite.events import apply
-from wsmsg.message.store.sqlite.groups import GROUPS, GroupRows
+from wsmsg.message.store.sqlite.events import APPLY, apply
+from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.model import (
     Cursor,
@@ -24,6 +25,7 @@ from wsmsg.model import (
     Mark,
     Message,
     MessageIdentity,
+    is_group,
     members_of,
 )
 from wsmsg.sqlite.file import Schema, SqliteFile, Unfit
@@ -66,7 +68,7 @@ _FIRST = """
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    scripts=(_FIRST, GROUPS, SEEN),
+    scripts=(_FIRST, GROUPS, SEEN, PAST),
 )
 
 # One statement inserts a batch.  A conversation that does not exist yet gives NULL,
@@ -97,6 +99,8 @@ _HEADS = f"""
     SELECT json_group_array(json_array(c.name, {_HEAD})) FROM {{rows}}
     CROSS JOIN conversations c ON c.name = column1
 """
+# ?4: the user who reads a group.  One statement sees one snapshot: the membership as it
+# is after the last of the messages.
 _PAGE = f"""
     SELECT coalesce({_HEAD}, 0), (
         SELECT json_group_array({_JSON}) FROM (
@@ -104,6 +108,18 @@ _PAGE = f"""
             ORDER BY seq LIMIT ?3
         ) m
     ) FROM conversations c WHERE c.name = ?1
+"""
+_READ = f"""
+    SELECT coalesce({_HEAD}, 0), (
+        SELECT json_group_array({_JSON}) FROM (
+            SELECT * FROM messages WHERE conversation = c.id
+                AND seq > max(?2, iif(g.history, 0, r.joined - 1))
+            ORDER BY seq LIMIT ?3
+        ) m
+    ) FROM conversations c
+    CROSS JOIN groups g ON g.conversation = c.id
+    CROSS JOIN group_members r ON r.conversation = c.id AND r.user = ?4 AND r.joined
+    WHERE c.name = ?1
 """
 # Only the last message of each of the user's conversations is read; the row value
 # (stored_ms, name) continues a list where the last page ended.
@@ -163,13 +179,20 @@ class StoreReader:
         return heads
 
     def page(
-        self, conversation: str, after: int, limit: int
+        self, conversation: str, after: int, limit: int, reader: int = 0
     ) -> tuple[list[Message], int]:
+        judged = bool(reader) and is_group(conversation)
+        key = (conversation, after, max(limit, 0))
         try:
-            row = self._file.row(_PAGE, (conversation, after, max(limit, 0)))
+            if judged:
+                row = self._file.row(_READ, (*key, reader))
+            else:
+                row = self._file.row(_PAGE, key)
         except Unfit:
             row = None
         if row is None:
+            if judged:
+                raise Forbidden(f"user {reader} is not in {conversation}")
             return [], 0
         head, messages = row
         return [_message(m) for m in _messages.decode(messages)], head
@@ -218,11 +241,19 @@ class StoreWriter(StoreReader):
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
+        events = [m for m in messages if m.kind in APPLY]
         try:
-            self._insert_all(rows)
+            self._insert_all(rows, events)
         except Unfit:
             with self._file.transaction():
-                return self._insert_prefixes(rows)
+                outcomes = self._insert_prefixes(rows)
+                inserted = {
+                    m.identity
+                    for m, outcome in zip(messages, outcomes, strict=True)
+                    if outcome is Outcome.INSERTED
+                }
+                apply(self._file, [m for m in events if m.identity in inserted])
+                return outcomes
         return [Outcome.INSERTED] * len(rows)
 
     def apply(self, events: Sequence[Message]) -> None:
@@ -235,15 +266,19 @@ class StoreWriter(StoreReader):
     def mark(self, marks: Sequence[Mark]) -> Marked:
         return self._moves.mark(marks)
 
-    def _insert_all(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _insert_all(
+        self, rows: Sequence[tuple[Any, ...]], events: Sequence[Message]
+    ) -> None:
         new = [row[0] for row in rows if row[7] == 1]
-        if not new and len(rows) <= MOST:
+        if not new and not events and len(rows) <= MOST:
             # A single statement is a transaction, without BEGIN and COMMIT.
             write(self._file, _INSERT, rows)
             return
         with self._file.transaction():
             self._begin(new)
             write(self._file, _INSERT, rows)
+            # In the same transaction: nobody reads on after a change that ends a right.
+            apply(self._file, events)
 
     def _insert_prefixes(self, rows: Sequence[tuple[Any, ...]]) -> list[Outcome]:
         ended: set[str] = set()

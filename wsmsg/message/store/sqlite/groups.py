@@ -38,6 +38,18 @@ GROUPS = """
     ) WITHOUT ROWID;
 """
 
+#: The table that version 4 of the store added: memberships that ended, each from the
+#: number with which the user joined to that of the change that removed the user.
+PAST = """
+    CREATE TABLE past_members (
+        conversation INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        joined INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        PRIMARY KEY (conversation, removed, user)
+    ) WITHOUT ROWID;
+"""
+
 _MAKE = """
     INSERT OR IGNORE INTO groups (conversation, name, owner, history, made)
     VALUES (?, ?, ?, ?, ?)
@@ -50,6 +62,13 @@ _ADD = """
     ON CONFLICT (conversation, user) DO UPDATE SET
         joined = iif(joined, joined, excluded.joined), changed = excluded.changed
     WHERE excluded.changed > changed
+"""
+_END = """
+    INSERT OR IGNORE INTO past_members (conversation, user, joined, removed)
+    SELECT g.conversation, g.user, g.joined, column3
+    FROM {rows} CROSS JOIN group_members g
+        ON g.conversation = column1 AND g.user = column2
+    WHERE g.joined AND column3 > g.changed
 """
 _REMOVE = """
     INSERT INTO group_members (conversation, user, joined, changed)
@@ -81,6 +100,18 @@ _MEMBERS = """
     FROM {rows} CROSS JOIN conversations c ON c.name = column1
     CROSS JOIN groups g ON g.conversation = c.id
 """
+_MEMBERS_AT = """
+    SELECT json_group_array(json_array(c.name, column2, (
+        SELECT json_group_array(user) FROM (
+            SELECT user FROM group_members
+            WHERE conversation = c.id AND joined AND joined <= column2
+            UNION SELECT user FROM past_members
+            WHERE conversation = c.id AND joined <= column2 AND removed > column2
+        )
+    )))
+    FROM {rows} CROSS JOIN conversations c ON c.name = column1
+    CROSS JOIN groups g ON g.conversation = c.id
+"""
 _READABLE_FROM = """
     SELECT json_group_array(json_array(c.name, m.user, iif(g.history, 1, m.joined)))
     FROM {rows} CROSS JOIN conversations c ON c.name = column1
@@ -102,6 +133,7 @@ _GROUP = """
 """
 
 _members = msgspec.json.Decoder(list[tuple[str, frozenset[int]]])
+_at = msgspec.json.Decoder(list[tuple[str, int, frozenset[int]]])
 _readable = msgspec.json.Decoder(list[tuple[str, int, int]])
 _some = msgspec.json.Decoder(list[tuple[int, int]])
 
@@ -117,6 +149,12 @@ class GroupRows:
     def members(self, conversations: Sequence[str]) -> dict[str, frozenset[int]]:
         keys = [(c,) for c in dict.fromkeys(conversations)]
         return dict(select(self._file, _MEMBERS, keys, _members))
+
+    def members_at(
+        self, places: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], frozenset[int]]:
+        found = select(self._file, _MEMBERS_AT, list(dict.fromkeys(places)), _at)
+        return {(name, seq): members for name, seq, members in found}
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]
@@ -149,9 +187,9 @@ def change_members(file: SqliteFile, group: int, event: Message) -> None:
     made = file.row("SELECT made FROM groups WHERE conversation = ?", (group,))
     if made is None or (change.created and made[0] != event.seq):
         return
-    for sql, users in ((_ADD, change.add), (_REMOVE, change.remove)):
+    for changes, users in (((_ADD,), change.add), ((_END, _REMOVE), change.remove)):
         rows = [(group, user, event.seq) for user in users]
-        for statement in (sql, _LIST, _UNLIST):
+        for statement in (*changes, _LIST, _UNLIST):
             write(file, statement, rows)
 
 

@@ -83,10 +83,10 @@ class SqliteStore:
         return self._kept.run(self._reading, self._reader.heads, conversations)
 
     def page(
-        self, conversation: str, after: int, limit: int
+        self, conversation: str, after: int, limit: int, *, reader: int = 0
     ) -> Deferred[tuple[list[Message], int]]:
         return self._kept.run(
-            self._reading, self._reader.page, conversation, after, limit
+            self._reading, self._reader.page, conversation, after, limit, reader
         )
 
     def conversations_of(
@@ -111,6 +111,11 @@ class SqliteStore:
         self, conversations: Sequence[str]
     ) -> Deferred[dict[str, frozenset[int]]]:
         return self._kept.run(self._reading, self._reader.groups.members, conversations)
+
+    def members_at(
+        self, places: Sequence[tuple[str, int]]
+    ) -> Deferred[dict[tuple[str, int], frozenset[int]]]:
+        return self._kept.run(self._reading, self._reader.groups.members_at, places)
 
     def readable_from(
         self, keys: Sequence[tuple[str, int]]

@@ -1,0 +1,103 @@
+"""
+The contract of every L{IMessageStore} about the members of a group at each number, and
+their right to read.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.message.store.cursor_contract import said
+from tests.message.store.group_contract import CREW, GroupTests, changed, made
+from wsmsg.errors import Forbidden
+from wsmsg.message.store.interface import Outcome
+
+
+class RightTests(GroupTests):
+    """
+    Members read from the number with which they joined to the one that removes them.
+    """
+
+    async def read(self, user: int, after: int = 0) -> list[int]:
+        """
+        Return the numbers that a user can read of the crew.
+        """
+        try:
+            messages, head = await self.store.page(CREW, after, 100, reader=user)
+        except Forbidden:
+            return []
+        self.assertEqual(head, messages[-1].seq if messages else after)
+        return [m.seq for m in messages]
+
+    async def test_read_with_a_right(self) -> None:
+        """
+        A page for a reader begins where the reader joined, and a stranger has none.
+        """
+        talk = [said(n, conversation=CREW) for n in (2, 4)]
+        await self.happen(made(2), talk[0], changed(3, add=[3]), talk[1])
+        self.assertEqual(await self.read(2), [1, 2, 3, 4])
+        self.assertEqual(await self.read(3), [3, 4])
+        self.assertEqual(await self.read(3, 1), [3, 4])
+        self.assertEqual(await self.read(3, 3), [4])
+        for user, name in ((9, CREW), (1, "g:5"), (2**70, CREW), (1, "g:\ud800")):
+            reading = self.store.page(name, 0, 9, reader=user)
+            await self.assertFailure(reading, Forbidden)
+
+    async def test_removed_before_it_is_applied(self) -> None:
+        """
+        Once a change that removes a member is stored, the member reads nothing that
+        follows it, though the change is not applied yet.
+        """
+        await self.happen(made(2, 3), said(2, conversation=CREW))
+        removal = changed(3, remove=[3])
+        after = [said(n, conversation=CREW) for n in (4, 5)]
+        await self.insert([removal, *after], 6)
+        self.assertIn(await self.read(3), ([], [1, 2, 3]))
+        self.assertEqual(await self.read(3, 3), [])
+        self.assertEqual(await self.read(3, 4), [])
+        self.assertEqual(await self.read(2), [1, 2, 3, 4, 5])
+        self.assertEqual(await self.store.readable_from([(CREW, 3)]), {})
+        self.assertEqual(await self.store.unread(3, 0, 9), ([], 0))
+        self.assertEqual(await self.store.unread_counts(3, [CREW]), {CREW: 0})
+        await self.store.apply([removal])
+        self.assertEqual(await self.read(3), [])
+        await self.happen(changed(6, add=[3]), said(7, conversation=CREW))
+        self.assertEqual(await self.read(3), [6, 7])
+
+    async def test_removal_that_was_not_stored(self) -> None:
+        """
+        A change that was not stored, as another message has its number, ends no right.
+        """
+        await self.happen(made(2, 3), said(2, conversation=CREW))
+        removal = changed(2, remove=[3])
+        outcomes = await self.store.insert([removal], 6)
+        self.assertEqual(outcomes, [Outcome.TAKEN])
+        await self.insert([said(3, conversation=CREW)], 7)
+        self.assertEqual(await self.read(3), [1, 2, 3])
+        again = msgspec.structs.replace(removal, seq=4)
+        await self.insert([again, said(5, conversation=CREW)], 8)
+        self.assertIn(await self.read(3), ([], [1, 2, 3, 4]))
+        await self.store.apply([again])
+        self.assertEqual(await self.read(3), [])
+
+    async def test_members_at(self) -> None:
+        """
+        The store knows the members after each message of a group, whatever changed
+        since.
+        """
+        changes = [
+            changed(2, add=[3]),
+            changed(3, remove=[2, 9]),
+            changed(4, add=[2, 3]),
+            changed(5, remove=[3]),
+            changed(6, remove=[2]),
+        ]
+        after = [[1, 2], [1, 2, 3], [1, 3], [1, 2, 3], [1, 2], [1], [1]]
+        await self.happen(made(2), *changes, said(7, conversation=CREW))
+        await self.store.apply(changes)
+        places = [(CREW, seq) for seq in range(8)]
+        self.assertEqual(
+            await self.store.members_at([*places, ("g:5", 1), ("u:1:2", 1)]),
+            dict(zip(places, map(frozenset, [[], *after]), strict=True)),
+        )
+        self.assertEqual(await self.store.members_at([]), {})

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.message.node import MessageNode
 
 
@@ -23,13 +24,16 @@ class EachSecondTests(SynchronousTestCase):
         self.fails: set[str] = set()
         self.calls: list[str] = []
         users = SimpleNamespace(renew_leases=lambda: self.call("leases"))
-        links = SimpleNamespace(users=users)
+        links = SimpleNamespace(
+            users=users, check_slow=lambda: self.call("slow"), slow=lambda: ""
+        )
         parts: dict[str, Any] = dict.fromkeys(
             ("settings", "journal", "store", "marks", "queries", "reading"), None
         )
         self.node = MessageNode(
             **parts,
             clock=self.clock,
+            alarms=Alarms(),
             core=SimpleNamespace(links=links),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]
             rpc=None,  # type: ignore[arg-type]
@@ -51,11 +55,11 @@ class EachSecondTests(SynchronousTestCase):
         A part that raises is logged, and neither stops the other parts nor the work of
         the next second.
         """
-        self.fails = {"leases", "one"}
+        self.fails = {"leases", "slow", "one"}
         self.calls.clear()
         self.clock.advance(1)
-        self.assertEqual(self.calls, ["leases", "one", "two"])
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+        self.assertEqual(self.calls, ["leases", "slow", "one", "two"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.clock.advance(1)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
-        self.assertEqual(self.calls, ["leases", "one", "two"] * 2)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+        self.assertEqual(self.calls, ["leases", "slow", "one", "two"] * 2)

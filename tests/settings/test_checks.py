@@ -109,6 +109,19 @@ class RulesTests(Folder):
             self.assertEqual(len(told), 1, told)
             self.assertIn(word, told[0])
 
+    def test_bounds_of_unsettled(self) -> None:
+        """
+        One slow Connect must be cut before reading waits for it: as many pushes as
+        C{unsettled_records} are a mistake.
+        """
+        for line, key in (
+            ("link_records = 20000", "link_records"),
+            ("unsettled_records = 10000", "link_records"),
+            ("legacy.unsettled = 20000", "legacy.unsettled"),
+        ):
+            (told,) = self.in_file(f"[message]\n{line}\n", MessageSettings)
+            self.assertIn(f"{key}, unsettled_records: one Connect that does not", told)
+
     def test_systemd_endpoint(self) -> None:
         """
         systemd can pass Connect its public listener, but not the trusting ones.

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.journal.interface import IJournal
 from wsmsg.message.links.stream import ConnectStreams, StreamContext
@@ -75,6 +76,7 @@ class MessageNode:
 
     settings: MessageSettings
     clock: IReactorTime
+    alarms: Alarms
     journal: IJournal
     store: IMessageStore
     core: StreamContext
@@ -99,19 +101,29 @@ class MessageNode:
     def start_leases(self) -> None:
         """
         Begin the work of each second: the leases of the Connects whose primary this
-        Message is, and the plug-ins.
+        Message is, the links that are too slow, and the plug-ins.
         """
         self._leases = LoopingCall(self._each_second)
         self._leases.clock = self.clock
         self._leases.start(_LEASE_RENEWAL_S)
 
     def _each_second(self) -> None:
-        # LoopingCall makes no further call after one that raises.
-        with self._log.failuresHandled("the leases cannot be renewed"):
-            self.core.links.users.renew_leases()
-        for plugin in self.plugins:
-            with self._log.failuresHandled("a plug-in fails in its work of a second"):
-                plugin.tick()
+        work: list[tuple[str, Callable[[], object]]] = [
+            ("the leases cannot be renewed", self.core.links.users.renew_leases),
+            ("slow Connects cannot be found", self._check_links),
+        ]
+        work += [
+            ("a plug-in fails in its work of a second", plugin.tick)
+            for plugin in self.plugins
+        ]
+        for failure, do in work:
+            # LoopingCall makes no further call after one that raises.
+            with self._log.failuresHandled(failure):
+                do()
+
+    def _check_links(self) -> None:
+        self.core.links.check_slow()
+        self.alarms.set("slow_connect", self.core.links.slow())
 
     def stop_leases(self) -> None:
         """
@@ -211,7 +223,7 @@ class MessageNode:
         for name, text, read in self._gauges():
             metrics.gauge(f"wsmsg_message_{name}", text, read)
 
-    def _counters(self) -> Iterator[tuple[str, str, Callable[[], int]]]:
+    def _counters(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading
         yield "accepted", "Sends accepted", lambda: ingress.accepted
         yield "rejected", "Sends rejected", lambda: ingress.rejected
@@ -238,7 +250,11 @@ class MessageNode:
             partial(self._journal_count, "dead_letters_dropped"),
         )
         yield "pushed", "Messages pushed", lambda: links.pushed
-        yield "links_cut", "Links cut because they were too slow", lambda: links.cut
+        yield (
+            "links_cut",
+            "Links cut because their Connect did not keep up",
+            lambda: links.cut,
+        )
         yield (
             "cursors_dropped",
             "Cursors dropped",
@@ -252,12 +268,17 @@ class MessageNode:
         )
         yield "queries", "Queries asked", lambda: self.queries.asked
 
-    def _gauges(self) -> Iterator[tuple[str, str, Callable[[], int]]]:
+    def _gauges(self) -> Iterator[tuple[str, str, Callable[[], float]]]:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading
         yield "in_flight", "Sends being appended", lambda: ingress.in_flight
         yield "unsettled", "Records not settled", lambda: reading.unsettled
         for name, text in _JOURNAL_COUNTS:
             yield f"journal_{name}", text, partial(self._journal_count, name)
+        yield (
+            "link_oldest_push_seconds",
+            "Age of the oldest push that a Connect has not acknowledged",
+            links.oldest_push_s,
+        )
         yield "users", "Connected users", lambda: len(links.routes)
         yield "streams", "Open streams of Connects", lambda: self.streams.open
 

@@ -175,6 +175,7 @@ class Assembly:
             clock=self._reactor,
             journal=self._journal,
             store=self._store,
+            alarms=self._daemon.health.alarms,
             core=self._core,
             marks=self._marks,
             queries=self._queries,
@@ -213,6 +214,7 @@ class Assembly:
             grace_s=settings.link_grace_s,
             limit_records=settings.link_records,
             limit_bytes=settings.link_bytes,
+            ack_s=settings.link_ack_s,
         )
 
     @cached_property

@@ -128,6 +128,20 @@ def _message_files(settings: MessageSettings) -> Iterator[Conflict]:
         yield ("journal", "store"), "the journal and the store are one file; use two"
 
 
+def _message_bounds(settings: MessageSettings) -> Iterator[Conflict]:
+    unsettled = settings.unsettled_records
+    for key, records in (
+        ("link_records", settings.link_records),
+        ("legacy.unsettled", settings.legacy.unsettled),
+    ):
+        if records >= unsettled:
+            yield (
+                (key, "unsettled_records"),
+                f"one Connect that does not acknowledge {records} pushes would hold up "
+                f"all others, as reading waits at {unsettled} records",
+            )
+
+
 def _message_store(settings: MessageSettings) -> Iterator[Conflict]:
     password = settings.store_password.get_secret_value()
     try:
@@ -315,6 +329,7 @@ _RULES: dict[type[Common], tuple[_Rule, ...]] = {
         _kafka_login,
         _kafka_journal,
         _message_files,
+        _message_bounds,
         _message_store,
         _message_redis,
         _http_open,

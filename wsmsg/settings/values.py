@@ -201,6 +201,8 @@ class MessageSettings(Common):
         pauses.
     @ivar link_records: pushes on a link that are not acknowledged; over it Message cuts
         the link, and the sessions of that Connect sync.
+    @ivar link_ack_s: time within which a Connect must acknowledge a push; after it
+        Message cuts the link.
     @ivar members_cached: members of groups in memory, over all groups.
     @ivar group_members: most members of a group.
     @ivar recall_s: time for which senders may recall a message; 0: never.
@@ -250,9 +252,10 @@ class MessageSettings(Common):
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
     appends_in_flight: Count = 5000
     read_batch: Annotated[Count, Field(le=10000)] = 500
-    unsettled_records: Count = 5000
-    link_records: Count = 20000
+    unsettled_records: Count = 20000
+    link_records: Count = 10000
     link_bytes: Bytes = 64 * 2**20
+    link_ack_s: Seconds = 10.0
     # Plus two keepalives: the time for which users of a silent Connect stay online.
     link_grace_s: Annotated[float, Field(ge=0, le=60)] = 1.5
     keepalive_s: Annotated[float, Field(ge=0.2, le=60)] = 1.5

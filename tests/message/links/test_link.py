@@ -4,6 +4,7 @@ Tests for L{wsmsg.message.links.link}: numbers, acknowledgement, replay, bounds.
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.message.links import momentary
@@ -28,8 +29,20 @@ class LinkTests(SynchronousTestCase):
         self.wakes = 0
         self.hung_up: list[str] = []
         self.settled: list[str] = []
-        self.link = Link("n", "i", limit_records=5, limit_bytes=100_000)
+        self.clock = Clock()
+        self.cut: list[str] = []
+        self.link = self.make(limit_records=5, limit_bytes=100_000)
         self.stream = self.link.opened(self.wake, self.hung_up.append)
+
+    def make(self, *, limit_records: int, limit_bytes: int) -> Link:
+        return Link(
+            "n",
+            "i",
+            limit_records=limit_records,
+            limit_bytes=limit_bytes,
+            seconds=self.clock.seconds,
+            on_cut=lambda link: self.cut.append(link.broken),
+        )
 
     def wake(self) -> None:
         self.wakes += 1
@@ -178,7 +191,7 @@ class LinkTests(SynchronousTestCase):
         """
         The limit in bytes applies as well.
         """
-        link = Link("n", "i", limit_records=100, limit_bytes=1000)
+        link = self.make(limit_records=100, limit_bytes=1000)
         link.push([(message(1, "x" * 900), [2])], lambda: None)
         self.assertIn("bytes", link.broken)
 
@@ -200,14 +213,14 @@ class LinkTests(SynchronousTestCase):
         """
         A long backlog is sent in several frames.
         """
-        link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
+        link = self.make(limit_records=5000, limit_bytes=10**9)
         link.push([(message(s), [2]) for s in range(1, 3001)], lambda: None)
         sizes = []
         while (frame := link.next_frame()) is not None:
             sizes.append(len(frame.batch.pushes))
         self.assertEqual(sum(sizes), 3000)
         self.assertLessEqual(max(sizes), 1024)
-        link = Link("n", "i", limit_records=5000, limit_bytes=10**9)
+        link = self.make(limit_records=5000, limit_bytes=10**9)
         link.push([(message(s, "x" * 200_000), [2]) for s in range(1, 7)], lambda: None)
         self.assertEqual(len((link.next_frame() or self.fail()).batch.pushes), 3)
 

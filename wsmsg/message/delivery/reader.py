@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from wsmsg.dependency.retry import Backoff
@@ -32,6 +33,11 @@ from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings
 
 T = TypeVar("T")
+
+#: For so long the reading waits for a Connect that does not acknowledge.
+PATIENCE_S = 0.5
+_RELEASE_S = 0.1
+_LATE_PERIODS = 3
 
 _LOGGED = "see the failure above"
 
@@ -229,9 +235,23 @@ class JournalReader:
     async def _wait_for_room(self) -> None:
         if self.unsettled < self.limit_unsettled:
             return
-        self._log.warn("{n} records are unsettled, reading waits", n=self.unsettled)
         self._room = Deferred()
-        await self._room
+        releasing = LoopingCall.withCount(self._release)
+        releasing.clock = self._clock
+        releasing.start(_RELEASE_S, now=False)
+        try:
+            await self._room
+        finally:
+            releasing.stop()
+
+    def _release(self, periods: int) -> None:
+        """
+        Free the reading from Connects that do not acknowledge, as everybody waits.
+        """
+        if periods > _LATE_PERIODS:
+            return  # this process stalled, and may not have read acknowledgements
+        with self._log.failuresHandled("the links cannot be released"):
+            self._links.release(PATIENCE_S)
 
     async def _pause(self, needed: Dependency, delay_s: float, reason: str) -> None:
         if not self._running:

@@ -15,6 +15,7 @@ links           all links: streams, grace time, pushes
 momentary       the part of a frame that is never replayed: answers, presence, typing
 recipients      the recipients of a message; members of groups, cached
 routes          the nodes that reach each user
+slow            the Connects that do not keep up with their pushes
 snapshot        the list of all users of a Connect, in parts
 stream          the gRPC stream that carries a link
 typing          typing in groups

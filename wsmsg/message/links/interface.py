@@ -78,6 +78,12 @@ class ILinks(Protocol):
         begins another stream and makes its sessions sync.
         """
 
+    def release(self, age_s: float) -> None:
+        """
+        Settle the pushes that have not been acknowledged for so long, as the reading of
+        the journal waits for them: cut their links, so their sessions sync.
+        """
+
     def receipt(self, cursor: Cursor) -> None:
         """
         Send a user's new cursor to the members who may see it.

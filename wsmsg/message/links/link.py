@@ -28,6 +28,11 @@ class Link:
     """
     The frames that wait for one incarnation of a Connect, and the unacknowledged ones.
 
+    @param limit_records: the most pushes, and the most receipts, that Connect has not
+        acknowledged.
+    @param limit_bytes: the most bytes of these.
+    @param seconds: returns the time of the monotonic clock.
+    @param on_cut: called once, if Connect does not keep up and the link breaks.
     @ivar broken: the reason why nothing can be resumed any more; empty while the link
         works.
     @ivar primary: whether this Message writes the presence of the users of Connect.
@@ -46,6 +51,8 @@ class Link:
         *,
         limit_records: int,
         limit_bytes: int,
+        seconds: Callable[[], float],
+        on_cut: Callable[[Link], object],
     ) -> None:
         self.node = node
         self.incarnation = incarnation
@@ -57,7 +64,10 @@ class Link:
         self._limit_bytes = limit_bytes
         self._wake: Callable[[], object] | None = None
         self._hang_up: Callable[[str], object] | None = None
-        self._pushes = UnacknowledgedPushes()
+        self._seconds = seconds
+        self._on_cut = on_cut
+        self._opened_s = 0.0
+        self._pushes = UnacknowledgedPushes(seconds)
         self._momentary = MomentaryOutput()
         self.stream = 0
 
@@ -106,6 +116,7 @@ class Link:
         """
         self._wake, self._hang_up = wake, hang_up
         self.stream += 1
+        self._opened_s = self._seconds()
         wake()
         return self.stream
 
@@ -148,6 +159,16 @@ class Link:
         """
         return self._pushes.held
 
+    def age_s(self, now_s: float) -> float:
+        """
+        Return for how long the oldest push or receipt has not been acknowledged: at
+        most since the stream opened, if there is one.
+        """
+        oldest_s = self._pushes.oldest_s
+        if oldest_s is None:
+            return 0.0
+        return now_s - (max(oldest_s, self._opened_s) if self.open else oldest_s)
+
     def push(self, pushes: Sequence[Push], settled: Settled) -> None:
         """
         Queue messages with the users of this Connect who receive them.
@@ -157,14 +178,8 @@ class Link:
         if self.broken:
             settled()
             return
-        held = self._pushes
-        held.push(pushes, settled)
-        if held.held > self._limit_records or held.n_bytes > self._limit_bytes:
-            self.break_off(
-                f"{held.held} pushes ({held.n_bytes} bytes) not acknowledged"
-            )
-        else:
-            self._wake_stream()
+        self._pushes.push(pushes, settled)
+        self._check_limits()
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
         """
@@ -173,10 +188,7 @@ class Link:
         if self.broken:
             return
         self._pushes.receipt(cursor, targets)
-        if self._pushes.receipts > self._limit_records:
-            self.break_off(f"{self._pushes.receipts} receipts not taken")
-        else:
-            self._wake_stream()
+        self._check_limits()
 
     def results(self, stream: int, results: Sequence[rest_pb2.SendResult]) -> None:
         """
@@ -248,6 +260,14 @@ class Link:
             return
         self._pushes.acknowledged(number)
 
+    def cut(self, reason: str) -> None:
+        """
+        Break the link of a Connect that does not keep up.
+        """
+        if not self.broken:
+            self.break_off(reason)
+            self._on_cut(self)
+
     def break_off(self, reason: str) -> None:
         """
         Drop everything, and end the stream.  All pushes count as settled, and nothing
@@ -256,6 +276,20 @@ class Link:
         self.broken = reason
         self._pushes.drop()
         self.hang_up(reason)
+
+    def _check_limits(self) -> None:
+        pushes, limit = self._pushes, self._limit_records
+        if (
+            pushes.held > limit
+            or pushes.receipts > limit
+            or pushes.n_bytes > self._limit_bytes
+        ):
+            self.cut(
+                f"{pushes.held} pushes and {pushes.receipts} receipts "
+                f"({pushes.n_bytes} bytes) not acknowledged"
+            )
+        else:
+            self._wake_stream()
 
     def _wake_stream(self) -> None:
         if self._wake is not None:

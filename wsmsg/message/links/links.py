@@ -18,6 +18,7 @@ from wsmsg.flow.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
+from wsmsg.message.links.slow import SlowConnects
 from wsmsg.message.links.users import LinkUsers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.model import Cursor, InvalidName, Message, is_group, members_of
@@ -33,6 +34,7 @@ class Links:
     @param grace_s: for how many seconds a link outlives its stream.
     @param limit_records: the most unacknowledged pushes of a link.
     @param limit_bytes: the most bytes of these.
+    @param ack_s: for how long a push may stay unacknowledged on an open stream.
     @param unix_s: returns the unix time.
     @ivar users: the users at all Connects.
     @ivar routes: the nodes that reach each user.
@@ -51,6 +53,7 @@ class Links:
         grace_s: float,
         limit_records: int,
         limit_bytes: int,
+        ack_s: float = 10.0,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.pushed = self.cut = 0
@@ -60,17 +63,19 @@ class Links:
         self.limit_records = limit_records
         self.limit_bytes = limit_bytes
         self._links: dict[str, Link] = {}
+        self._slow = SlowConnects(clock.seconds, ack_s)
         self._expiring: dict[str, IDelayedCall] = {}
         self.users = LinkUsers(presence, clock, self._links, unix_s)
         self.routes = self.users.routes
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Apply the grace time, and the limits of links that are made from now on.
+        Apply the times, and the limits of links that are made from now on.
         """
         self.grace_s = settings.link_grace_s
         self.limit_records = settings.link_records
         self.limit_bytes = settings.link_bytes
+        self._slow.apply_settings(settings.link_ack_s)
 
     # -- streams come and go
 
@@ -116,6 +121,8 @@ class Links:
                 hello.incarnation,
                 limit_records=self.limit_records,
                 limit_bytes=self.limit_bytes,
+                seconds=self._clock.seconds,
+                on_cut=self._was_cut,
             )
             self._links[node] = link
         else:
@@ -173,6 +180,7 @@ class Links:
         """
         Return the part C{links} of C{/status}.
         """
+        now_s = self._clock.seconds()
         return [
             {
                 "node": link.node,
@@ -181,6 +189,7 @@ class Links:
                 "everything": link.everything,
                 "users": len(self.routes.users(link.node)),
                 "unacknowledged": link.held,
+                "oldest_s": round(link.age_s(now_s), 3),
             }
             for link in self._links.values()
         ]
@@ -241,8 +250,6 @@ class Links:
                 countdown()
                 continue
             link.push(pushes, countdown)
-            if link.broken:
-                self._log_cut(link)
         countdown()
 
     def _pushes_by_node(
@@ -304,8 +311,37 @@ class Links:
         for node, users in self.routes.among(others, self._links).items():
             self._links[node].typing(typing, users)
 
-    def _log_cut(self, link: Link) -> None:
+    # -- slow Connects
+
+    def check_slow(self) -> None:
+        """
+        Cut the links of the Connects that do not acknowledge.  Called once a second.
+        """
+        self._slow.check(list(self._links.values()))
+
+    def release(self, age_s: float) -> None:
+        """
+        Settle the pushes of this age; see
+        L{wsmsg.message.links.interface.ILinks.release}.
+        """
+        self._slow.release(list(self._links.values()), age_s)
+
+    def slow(self) -> str:
+        """
+        Return the Connects that do not keep up, in a sentence; empty if all do.
+        """
+        return self._slow.reason(self._links.values())
+
+    def oldest_push_s(self) -> float:
+        """
+        Return the age of the oldest push that is not acknowledged.
+        """
+        now_s = self._clock.seconds()
+        return max((link.age_s(now_s) for link in self._links.values()), default=0.0)
+
+    def _was_cut(self, link: Link) -> None:
         self.cut += 1
+        self._slow.was_cut(link.node)
         self._log.warn(
             "link of {node} cut, its sessions will sync: {reason}",
             node=link.node,

@@ -11,7 +11,8 @@ The numbered part of a link's frames: the pushes and receipts that Connect ackno
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 
 import attrs
 
@@ -25,6 +26,7 @@ _FRAME_PUSHES = 1024
 _FRAME_BYTES = 512 * 1024
 _PUSH_OVERHEAD_BYTES = 200
 _TARGET_BYTES = 8
+_RECEIPT_BYTES = 100
 
 
 @attrs.define
@@ -33,11 +35,15 @@ class _Sent:
     A frame that Connect has not acknowledged.
 
     @ivar upto: the number of pushes in this frame and all before it.
+    @ivar receipts: the number of receipts in this frame.
+    @ivar since_s: when it was made.
     """
 
     number: int
     upto: int
+    receipts: int
     n_bytes: int
+    since_s: float
     frame: rest_pb2.MessageStreamResponse
 
 
@@ -45,15 +51,18 @@ class UnacknowledgedPushes:
     """
     The pushes and receipts of a link that Connect has not acknowledged, sent or not.
 
+    @param seconds: returns the time of the monotonic clock.
     @ivar number: the number of the last frame.
-    @ivar n_bytes: the size of the pushes.
+    @ivar n_bytes: the size of the pushes, and of the receipts that were sent.
+    @ivar receipts: the number of the receipts, sent or not.
     """
 
-    def __init__(self) -> None:
-        self.number = self.n_bytes = 0
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self.number = self.n_bytes = self.receipts = 0
+        self._seconds = seconds
         self._waiting: deque[Push] = deque()
         self._receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
-        self._markers: deque[tuple[int, Settled]] = deque()
+        self._markers: deque[tuple[int, float, Settled]] = deque()
         self._unacknowledged: deque[_Sent] = deque()
         self._replay: deque[_Sent] = deque()
         self._sent = self._queued = self._acknowledged = 0
@@ -73,11 +82,14 @@ class UnacknowledgedPushes:
         return self._queued - self._acknowledged
 
     @property
-    def receipts(self) -> int:
+    def oldest_s(self) -> float | None:
         """
-        The number of receipts that wait.
+        The time since when the oldest push or sent receipt waits; L{None}: there is
+        none.
         """
-        return len(self._receipts)
+        oldest = [sent.since_s for sent in islice(self._unacknowledged, 1)]
+        oldest += [since_s for _, since_s, _ in islice(self._markers, 1)]
+        return min(oldest, default=None)
 
     def push(self, pushes: Sequence[Push], settled: Settled) -> None:
         """
@@ -88,13 +100,15 @@ class UnacknowledgedPushes:
         self._waiting.extend(pushes)
         self._queued += len(pushes)
         self.n_bytes += sum(_size(*push) for push in pushes)
-        self._markers.append((self._queued, settled))
+        self._markers.append((self._queued, self._seconds(), settled))
 
     def receipt(self, cursor: Cursor, targets: Sequence[int]) -> None:
         """
         Queue a cursor.  It replaces one of the same user and conversation.
         """
+        waiting = len(self._receipts)
         self._receipts[cursor.conversation, cursor.user] = (cursor, targets)
+        self.receipts += len(self._receipts) - waiting
 
     def resumable(self, resume_from: int) -> bool:
         """
@@ -126,13 +140,19 @@ class UnacknowledgedPushes:
         Move as many pushes and receipts as fit into a frame, and number it.
         """
         batch = frame.batch
-        n_bytes = self._add_pushes(batch)
+        receipts = len(self._receipts)
+        n_bytes = self._add_pushes(batch) + receipts * _RECEIPT_BYTES
         self._add_receipts(batch)
-        if batch.pushes or batch.receipts:
+        if n_bytes:
             self.number += 1
             batch.number = self.number
             self._sent += len(batch.pushes)
-            self._unacknowledged.append(_Sent(self.number, self._sent, n_bytes, frame))
+            self.n_bytes += receipts * _RECEIPT_BYTES
+            self._unacknowledged.append(
+                _Sent(
+                    self.number, self._sent, receipts, n_bytes, self._seconds(), frame
+                )
+            )
 
     def acknowledged(self, number: int) -> None:
         """
@@ -142,8 +162,9 @@ class UnacknowledgedPushes:
             sent = self._unacknowledged.popleft()
             self._acknowledged = sent.upto
             self.n_bytes -= sent.n_bytes
+            self.receipts -= sent.receipts
         while self._markers and self._markers[0][0] <= self._acknowledged:
-            self._markers.popleft()[1]()
+            self._markers.popleft()[2]()
 
     def drop(self) -> None:
         """
@@ -153,10 +174,10 @@ class UnacknowledgedPushes:
         self._receipts.clear()
         self._unacknowledged.clear()
         self._replay.clear()
-        self.n_bytes = 0
+        self.n_bytes = self.receipts = 0
         self._acknowledged = self._sent = self._queued
         markers, self._markers = self._markers, deque()
-        for _, settled in markers:
+        for _, _, settled in markers:
             settled()
 
     def _add_pushes(self, batch: rest_pb2.PushBatch) -> int:

@@ -1,0 +1,71 @@
+"""
+Every command of the pages: typed by a test, or not typed for a stated reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: The commands that tests type as they stand, by page.
+TYPED: Mapping[str, tuple[str, ...]] = {
+    "README.md": (
+        ".venv/bin/wsmsg chat --user 1001 --target 1002",
+        ".venv/bin/wsmsg chat --user 1002 --target 1001",
+        ".venv/bin/twistd -n message",
+        ".venv/bin/twistd -n connect",
+        ".venv/bin/wsmsg status",
+        r"printf 'one\ntwo\n' | .venv/bin/wsmsg chat --user 1001 --target 1002 "
+        "&& echo accepted",
+    ),
+    "docs/benchmarks.md": ("wsmsg bench --help",),
+    "docs/operations.md": (
+        "twistd -n message",
+        "twistd -n connect",
+        "wsmsg doctor",
+        "wsmsg status",
+        ".venv/bin/python -m tools.stack --help",
+        "wsmsg dead-letters list",
+        "wsmsg dead-letters replay 7 8",
+        "for file in journal store; do\n"
+        """    sqlite3 "$DATA_DIR/$file.db" ".backup '$BACKUP/$file.db'"\n"""
+        "done",
+        "wsmsg export store.jsonl",
+        "wsmsg import --config many.toml store.jsonl",
+        "wsmsg import --config many.toml --verify store.jsonl",
+    ),
+}
+
+#: Pages all of whose commands in blocks are typed, with the answers compared.
+TYPED_PAGES = ("docs/http.md",)
+
+_INDEX = "sets up .venv from a package index"
+_SERVERS = "starts real servers; tests/stack does the same"
+_LONG = "takes minutes; tests/bench runs the same program"
+_ROOT = "installs below /opt; tests/test_packaging.py does so elsewhere"
+_DOCKER = "needs Docker; tests/deploy checks the files"
+_SYSTEMD = "needs systemd as process 1; tests/deploy checks the units"
+
+#: The commands that no test types, with the reason.  Their programs, options, targets
+#: and paths are checked.
+NOT_TYPED: Mapping[str, str] = {
+    "make demo": f"{_INDEX}; then it is wsmsg demo, which tests/integration runs",
+    "make test": "is the run of which this test is a part",
+    "make bench": _LONG,
+    "make bench ARGS='--only floor,saturation'": _LONG,
+    "wsmsg bench --stack": _LONG,
+    "wsmsg bench --journal kafka://a:9092/topic --store mongodb://b/db": _LONG,
+    "wsmsg bench --profile": _LONG,
+    "python -m tools.bench_legacy": _LONG,
+    "python -m tools.stack up": _SERVERS,
+    "make stack-install": _SERVERS,
+    "make stack-up": _SERVERS,
+    "make stack-down": _SERVERS,
+    "python3 -m venv /opt/wsmsg": _ROOT,
+    "/opt/wsmsg/bin/pip install wsmsg-*.whl": _ROOT,
+    "/opt/wsmsg/bin/twistd --help": _ROOT,
+    "cd deploy/compose": _DOCKER,
+    "docker compose up --wait --build": _DOCKER,
+    "docker compose up --wait --scale message=2 --scale connect=2": _DOCKER,
+    "systemctl stop wsmsg-connect@1 wsmsg-message@1": _SYSTEMD,
+    "ws://HOST:21005/api/v1/connect/ws": "is an address, not a command",
+}

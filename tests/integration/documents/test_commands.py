@@ -1,0 +1,215 @@
+"""
+What README and the pages in C{docs/} tell people to type works as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.integration.documents.options import mistakes
+from tests.integration.documents.pages import (
+    PageCommand,
+    block_commands,
+    inline_commands,
+    pages,
+)
+from tests.integration.documents.table import NOT_TYPED, TYPED, TYPED_PAGES
+from tests.integration.documents.terminal import Machine
+
+_README = TYPED["README.md"]
+_OPERATIONS = TYPED["docs/operations.md"]
+
+_READ = (
+    "curl -sf http://127.0.0.1:21004/api/v1/users/{}/read "
+    """-d '{{"conversation": "u:1001:1002", "seq": 40}}'"""
+)
+
+
+def commands() -> Iterator[PageCommand]:
+    """
+    Return all commands in the blocks of all pages.
+    """
+    return chain.from_iterable(map(block_commands, pages()))
+
+
+class TableTests(SynchronousTestCase):
+    """
+    The table of commands.
+    """
+
+    def test_every_command(self) -> None:
+        """
+        Each command in a block of a page is typed by a test, or has a reason why not.
+        """
+        shown = {(c.page, c.text) for c in commands() if c.page not in TYPED_PAGES}
+        typed = {(page, text) for page, texts in TYPED.items() for text in texts}
+        self.assertEqual({text for _, text in shown - typed}, set(NOT_TYPED))
+        self.assertEqual(typed - shown, set())
+
+    def test_not_typed(self) -> None:
+        """
+        The options, targets and paths of the commands that are not typed, and of those
+        within lines, exist.
+        """
+        inline = chain.from_iterable(map(inline_commands, pages()))
+        texts = {*NOT_TYPED, *(c.text for c in inline if "..." not in c.text)}
+        found = {text: mistakes(text) for text in texts}
+        self.assertEqual({text: m for text, m in found.items() if m}, {})
+
+    def test_mistakes(self) -> None:
+        """
+        An option, a target, a unit and a path that do not exist are found.
+        """
+        for wrong in (
+            "wsmsg status --yaml",
+            "wsmsg nothing",
+            "twistd -n connect --bogus=1",
+            "make nothing",
+            "make demo TWICE=1",
+            "python -m tools.nothing",
+            "cd deploy/nothing",
+            "docker compose up --scale nothing=2",
+            "systemctl stop nothing@1",
+        ):
+            self.assertEqual(len(mistakes(wrong)), 1, wrong)
+
+
+class TypedTests(SynchronousTestCase):
+    """
+    The commands, typed on a machine of its own.
+    """
+
+    def setUp(self) -> None:
+        self.machine = Machine()
+        self.addCleanup(self.machine.close)
+        if not self.machine.usable:
+            raise SkipTest("the daemons' ports are in use, and unshare is not allowed")
+
+    def typed(self, command: str, status: int = 0, **more: str) -> str:
+        done = self.machine.type(command, **more)
+        told = f"{command}: {done.stdout}{done.stderr}\n{self.machine.logs()}"
+        self.assertEqual(done.returncode, status, told)
+        return done.stdout
+
+    def leave_pid_files(self) -> None:
+        """
+        Leave pid files whose daemons were killed, and whose number another process has.
+        """
+        for name in ("twistd", "connect", "message"):
+            (self.machine.folder / f"{name}.pid").write_text(str(os.getpid()))
+
+    def with_daemons(self, *commands: str) -> None:
+        self.leave_pid_files()
+        for command in commands:
+            self.machine.start(command)
+        self.machine.ready("connect", "message")
+
+    def test_readme(self) -> None:
+        """
+        README's commands work in one folder, Connect started first.
+        """
+        to_1002, to_1001, message, connect, status, pipe = _README
+        self.with_daemons(connect, message)
+        self.assertIn("connect  ready", self.typed(status))
+        self.assertEqual(self.typed(pipe).splitlines()[-1], "accepted")
+        for chat in (to_1002, to_1001):
+            self.typed(f"echo hello | {chat}")
+        self.assertEqual(self.machine.stop_daemons(), [0, 0])
+
+    def test_operations(self) -> None:
+        """
+        The commands of the operations guide work, in its order.
+        """
+        message, connect, doctor, status, stack, letters, replay, *rest = _OPERATIONS
+        backup, export, load, verify = rest
+        self.with_daemons(message, connect)
+        self.assertNotIn("PROBLEM", self.typed(doctor))
+        self.typed(status)
+        self.assertIn("restart", self.typed(stack))
+        self.assertIn("no dead letters", self.typed(letters))
+        self.typed(replay, status=1)
+        self.typed(_README[-1])
+        folder = self.machine.folder
+        if shutil.which("sqlite3"):
+            (folder / "copy").mkdir()
+            data = folder / ".local" / "state" / "wsmsg"
+            self.typed(backup, DATA_DIR=str(data), BACKUP=str(folder / "copy"))
+            self.assertGreater((folder / "copy" / "store.db").stat().st_size, 0)
+        self.assertEqual(self.machine.stop_daemons(), [0, 0])
+        store = f'[message]\nstore = "sqlite://{folder}/many.db"\n'
+        (folder / "many.toml").write_text(store)
+        for command in (export, load, verify):
+            self.typed(command)
+
+    def test_background(self) -> None:
+        """
+        Both daemons go to the background in one folder, beside pid files of processes
+        that are others now, and each has a pid file and a log of its name.
+        """
+        self.leave_pid_files()
+        folder = self.machine.folder
+        for name in ("message", "connect"):
+            self.typed(f"twistd {name}")
+            pid = int((folder / f"{name}.pid").read_text())
+            self.addCleanup(_kill, pid)
+        self.machine.ready("connect", "message")
+        for name in ("message", "connect"):
+            self.assertIn("#info] ready", (folder / f"{name}.log").read_text())
+        self.typed("wsmsg status")
+
+    def test_bench_help(self) -> None:
+        """
+        The help of the benchmark names the options of its page.
+        """
+        told = self.typed(*TYPED["docs/benchmarks.md"])
+        for option in ("--only", "--stack", "--journal", "--store", "--profile"):
+            self.assertIn(option, told)
+
+    def test_http(self) -> None:
+        """
+        The calls of the HTTP page are answered as it shows, with values of their own.
+        """
+        self.with_daemons("twistd -n message", "twistd -n connect")
+        self.typed("seq 41 | wsmsg chat --user 1002 --target 1001")
+        for user in (1001, 1002):
+            self.typed(_READ.format(user))
+        for command in commands():
+            if command.page in TYPED_PAGES:
+                if "messages/unread" in command.text:
+                    self.typed("echo hello | wsmsg chat --user 1001 --target 1002")
+                answer = self.typed(command.text)
+                shown = (_shape(_document(text)) for text in (command.output, answer))
+                self.assertEqual(*shown, f"{command.text}\n{answer}")
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, 9)
+    except ProcessLookupError:
+        pass
+
+
+def _document(text: str) -> Any:
+    return json.loads(text) if text.strip() else None
+
+
+def _shape(document: Any) -> Any:
+    """
+    Reduce a document to what the page promises of it: the names, and the kinds of the
+    values.  An id is a number or a string.
+    """
+    if isinstance(document, dict):
+        if all(re.fullmatch(r"\d+", name) for name in document):
+            return dict.fromkeys(document, "of a user")
+        return {name: _shape(value) for name, value in document.items()}
+    if isinstance(document, list):
+        return [_shape(each) for each in document[:1]]
+    return "nothing" if document is None else "something"

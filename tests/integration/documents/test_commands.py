@@ -169,7 +169,7 @@ class TypedTests(SynchronousTestCase):
         """
         The help of the benchmark names the options of its page.
         """
-        told = self.typed(*TYPED["docs/benchmarks.md"])
+        told = self.typed(TYPED["docs/benchmarks.md"][0])
         for option in ("--only", "--stack", "--journal", "--store", "--profile"):
             self.assertIn(option, told)
 
@@ -186,8 +186,9 @@ class TypedTests(SynchronousTestCase):
                 if "messages/unread" in command.text:
                     self.typed("echo hello | wsmsg chat --user 1001 --target 1002")
                 answer = self.typed(command.text)
-                shown = (_shape(_document(text)) for text in (command.output, answer))
-                self.assertEqual(*shown, f"{command.text}\n{answer}")
+                shown = _shape(_document(command.output))
+                told = f"{command.text}\n{answer}"
+                self.assertEqual(_shape(_document(answer)), shown, told)
 
 
 def _kill(pid: int) -> None:

@@ -84,6 +84,13 @@ class Authenticator:
         self._local_key = local_key
         self._rules = self._make_rules(settings)
 
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """
+        The algorithms that are accepted.
+        """
+        return tuple(self._rules.keys)
+
     def apply_settings(self, settings: TokenSettings) -> None:
         """
         Apply these settings to the tokens that follow.

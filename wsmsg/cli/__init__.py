@@ -12,12 +12,13 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     groups        wsmsg groups
     import_       wsmsg import
     main          the group of commands, its overview, and wsmsg completion
-    paths         default addresses and data directory; failure with one line
+    paths         default addresses, settings and data directory; failures
+    sign          signing of tokens
     status        wsmsg status
-    token         wsmsg token; signing of tokens for other commands
     transfer      options and progress lines of export and import
-    user_options  options that say who the user is and where Connect listens
+    user_options  options that say who the user is and where Connect is; their types
     chat          a package: wsmsg chat
     demo          a package: wsmsg demo
     doctor        a package: wsmsg doctor
+    token         a package: wsmsg token
 """

@@ -5,27 +5,44 @@ C{wsmsg dead-letters}.
 from __future__ import annotations
 
 import base64
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
 from wsmsg.cli.admin import NoAnswer, ask
 from wsmsg.cli.escape import harmless
-from wsmsg.cli.paths import MESSAGE_ADMIN, fail
+from wsmsg.cli.paths import admin_url, config_option, fail, settings_of
+from wsmsg.settings.values import MessageSettings
 
 _PAGE = 200
 
 
-def _admin_option(command: Any) -> Any:
-    return click.option(
-        "--message-admin",
-        default=MESSAGE_ADMIN,
-        show_default=True,
-        help="URL of Message's admin listener.",
-    )(command)
+def _admin_option(command: Callable[..., None]) -> Any:
+    """
+    Add the options that say where Message is; C{command} gets its C{message_admin}.
+    """
+
+    @functools.wraps(command)
+    def with_admin(message_admin: str | None, config: Path | None, **more: Any) -> None:
+        try:
+            settings = settings_of(MessageSettings, config)
+            url = message_admin or admin_url(settings)
+        except NoAnswer as error:
+            fail(str(error))
+        command(message_admin=url, **more)
+
+    admin = "URL of Message's admin listener.  [default: of the settings]"
+    for option in (
+        config_option("Message's settings file: look where it says."),
+        click.option("--message-admin", help=admin),
+    ):
+        with_admin = option(with_admin)
+    return with_admin
 
 
 def _json_option(command: Any) -> Any:

@@ -17,8 +17,7 @@ import click
 
 from wsmsg.cli.escape import harmless
 from wsmsg.cli.paths import fail
-from wsmsg.cli.token import Duration, UserId
-from wsmsg.cli.user_options import GroupId, token_source, user_options
+from wsmsg.cli.user_options import Duration, GroupId, UserId, token_source, user_options
 from wsmsg.client import Client
 from wsmsg.errors import WsmsgError
 from wsmsg.model import group_conversation, group_in, is_group

@@ -22,7 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.demo.demo:demo",
         "Run a demo: both daemons, two users, one crash.",
     ),
-    "token": ("wsmsg.cli.token:token", "Print a token for a user."),
+    "token": (
+        "wsmsg.cli.token.token:token",
+        "Print a token for a user, or explain a token.",
+    ),
     "status": ("wsmsg.cli.status:status", "Show the status of both daemons."),
     "doctor": (
         "wsmsg.cli.doctor.doctor:doctor",

@@ -1,17 +1,25 @@
 """
-Default addresses and the data directory of this machine, and the failure of a command.
+Default addresses, settings and the data directory of this machine, and the failure of a
+command.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from wsmsg.cli.admin import NoAnswer
+
+if TYPE_CHECKING:
+    from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+    S = TypeVar("S", ConnectSettings, MessageSettings)
+
 URL = "ws://127.0.0.1:21005/api/v1/connect/ws"
-CONNECT_ADMIN = "http://127.0.0.1:23005"
-MESSAGE_ADMIN = "http://127.0.0.1:23004"
 
 WS_PATH = "/api/v1/connect/ws"
 
@@ -26,6 +34,53 @@ def data_dir_option(command: Any) -> Any:
         envvar="WSMSG_COMMON__DATA_DIR",
         help="The daemons' data directory.  [default: as for the daemons]",
     )(command)
+
+
+def config_option(text: str) -> Callable[[Any], Any]:
+    """
+    The option C{--config}.
+
+    @param text: its help.
+    """
+    return click.option("--config", type=click.Path(path_type=Path), help=text)
+
+
+def settings_of(
+    settings_type: type[S], config: Path | None, data_dir: Path | None = None
+) -> S:
+    """
+    Return the settings of a daemon with this file in this environment.
+
+    @param data_dir: the data directory instead of the one in the settings.
+    @raise click.ClickException: there are mistakes.
+    """
+    from wsmsg.settings.mistakes import SettingsMistakes
+    from wsmsg.settings.sources import Sources, load_settings
+
+    given = (("option --data-dir", "data_dir", str(data_dir)),) if data_dir else ()
+    sources = Sources(file=config, environ=os.environ, options=given)
+    try:
+        return load_settings(settings_type, sources)
+    except SettingsMistakes as mistakes:
+        fail(mistakes.text())
+
+
+def admin_url(settings: ConnectSettings | MessageSettings) -> str:
+    """
+    Return the URL of a daemon's admin listener.
+
+    @raise NoAnswer: it has none.
+    """
+    from wsmsg.settings.sources import table_of
+    from wsmsg.settings.urls.address import parse_address
+
+    if not settings.admin_listen:
+        name = table_of(type(settings))
+        raise NoAnswer(f"nobody to ask, as {name}.admin_listen is empty")
+    address = parse_address(settings.admin_listen)
+    # A listener on all addresses is asked on this machine.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
+    return f"http://{address._replace(host=host)}"
 
 
 def data_dir_of(given: Path | None) -> Path:

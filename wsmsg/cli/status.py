@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from wsmsg.cli.admin import NoAnswer, ask
-from wsmsg.cli.paths import CONNECT_ADMIN, MESSAGE_ADMIN
+from wsmsg.cli.paths import admin_url, config_option, settings_of
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 _ABOUT = frozenset({"name", "node", "daemon", "version", "phase", "since", "uptime_s"})
 _COMMON = _ABOUT | {"ready", "degraded", "reason", "pid", "dependencies", "alarms"}
@@ -24,22 +26,29 @@ def admin_options(command: Any) -> Any:
     """
     Options with the addresses of the admin listeners.
     """
-    for name, default in (("message", MESSAGE_ADMIN), ("connect", CONNECT_ADMIN)):
+    for name in ("message", "connect"):
         command = click.option(
             f"--{name}-admin",
-            default=default,
-            show_default=True,
-            help=f"URL of {name.title()}'s admin listener.",
+            help=f"URL of {name.title()}'s admin listener.  [default: of the settings]",
         )(command)
     return command
 
 
 @click.command()
 @admin_options
+@config_option("The daemons' settings file: look where it says.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
+def status(
+    connect_admin: str | None,
+    message_admin: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
     """
     Show the status of both daemons.
+
+    The addresses are those of --config, in the environment of this command, or the
+    default ones.
 
     The exit status is 0 only if both answer and are ready, so a script can wait:
 
@@ -47,8 +56,8 @@ def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
       until wsmsg status --json > /dev/null; do sleep 1; done
     """
     documents = {
-        name: _told(f"{url.rstrip('/')}/status")
-        for name, url in (("connect", connect_admin), ("message", message_admin))
+        "connect": _told(connect_admin, settings_of(ConnectSettings, config)),
+        "message": _told(message_admin, settings_of(MessageSettings, config)),
     }
     if as_json:
         click.echo(json.dumps(documents, indent=2))
@@ -60,9 +69,11 @@ def status(connect_admin: str, message_admin: str, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _told(url: str) -> dict[str, Any]:
+def _told(
+    admin: str | None, settings: ConnectSettings | MessageSettings
+) -> dict[str, Any]:
     try:
-        return ask(url)
+        return ask(f"{(admin or admin_url(settings)).rstrip('/')}/status")
     except NoAnswer as error:
         return {"ready": False, "phase": "unreachable", "reason": str(error)}
 

@@ -1,9 +1,11 @@
 """
-Options of commands that act as a user: the user, the server and the token.
+Options of commands that act as a user: the user, the server, the token, and their
+types.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,49 @@ from urllib.parse import urlsplit, urlunsplit
 import click
 
 from wsmsg.cli.paths import URL, WS_PATH, data_dir_of, data_dir_option, fail
-from wsmsg.cli.token import UserId, local_token
+from wsmsg.cli.sign import local_token
 from wsmsg.client import TokenSource
 from wsmsg.client.token_source import check_token_source
 from wsmsg.errors import BadRequest
+from wsmsg.model import INT64_MAX
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class UserId(click.ParamType[int]):
+    """
+    A positive int64.
+    """
+
+    name = "user"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and len(text) <= 19):
+            self.fail(f"{text!r} is not a user id, a number from 1", param, ctx)
+        if not 1 <= int(text) <= INT64_MAX:
+            self.fail(f"{text} is not between 1 and {INT64_MAX}", param, ctx)
+        return int(text)
+
+
+class Duration(click.ParamType[float]):
+    """
+    A duration in seconds, written C{90s}, C{15m}, C{12h}, C{1d} or C{2w}.
+    """
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"([0-9]{1,9})([smhdw])", str(value), re.ASCII)
+        if found is None or int(found[1]) == 0:
+            self.fail(f"{value!r} is not like 90s, 15m, 12h, 1d or 2w", param, ctx)
+        return float(int(found[1]) * _UNITS[found[2]])
 
 
 class ServerUrl(click.ParamType[str]):

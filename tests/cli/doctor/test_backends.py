@@ -12,7 +12,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.cli.doctor.backends import backends, reach
+from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.urls.address import Address
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 _MANY = """
 [connect]
@@ -38,7 +40,12 @@ class BackendTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, folder)
         file = folder / "wsmsg.toml"
         file.write_text(text)
-        findings = backends(file, lambda a: "refused" if a.port in away else "")
+        sources = Sources(file=file)
+        findings = backends(
+            load_settings(ConnectSettings, sources),
+            load_settings(MessageSettings, sources),
+            lambda a: "refused" if a.port in away else "",
+        )
         return [(f.level, f.subject, f.text) for f in findings]
 
     def test_all_there(self) -> None:
@@ -85,13 +92,6 @@ class BackendTests(SynchronousTestCase):
         [(level, _, text)] = self.found("")
         self.assertEqual(level, "ok")
         self.assertIn("embedded", text)
-
-    def test_mistakes(self) -> None:
-        """
-        A file with mistakes is a problem, not a traceback.
-        """
-        [(level, subject, _)] = self.found("[message]\nstore = 5\n")
-        self.assertEqual((level, subject), ("problem", "settings"))
 
     def test_reach(self) -> None:
         """

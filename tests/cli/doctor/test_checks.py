@@ -17,6 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.cli.admin import NoAnswer
 from wsmsg.cli.doctor import checks
+from wsmsg.settings.values import ConnectSettings, MessageSettings
+
+CONNECT = checks.DaemonPlace(ConnectSettings())
+MESSAGE = checks.DaemonPlace(MessageSettings())
 
 
 def levels(findings: Iterable[checks.Finding]) -> list[str]:
@@ -97,7 +101,7 @@ class DoctorTests(SynchronousTestCase):
         """
         A daemon that does not answer is a problem, with the command that starts it.
         """
-        (found,) = checks.daemon("message", "http://127.0.0.1:1", nobody)
+        (found,) = checks.daemon(MESSAGE, nobody)
         self.assertEqual(found.level, "problem")
         self.assertIn("twistd -n message", found.remedy)
 
@@ -113,13 +117,13 @@ class DoctorTests(SynchronousTestCase):
             "last_error": "connection refused",
         }
         told = {"ready": False, "reason": "waiting", "dependencies": [dependency]}
-        (found,) = checks.daemon("connect", "http://x", lambda _: told)
+        (found,) = checks.daemon(CONNECT, lambda _: told)
         self.assertEqual(found.level, "problem")
         self.assertIn("connection refused", found.text)
         self.assertIn("twistd -n message", found.remedy)
         told["ready"] = True
         self.assertEqual(
-            levels(checks.daemon("connect", "http://x", lambda _: told)),
+            levels(checks.daemon(CONNECT, lambda _: told)),
             ["warning", "ok"],
         )
 
@@ -148,6 +152,6 @@ class DoctorTests(SynchronousTestCase):
                 "last_error": error,
             }
             told = {"ready": False, "reason": "x", "dependencies": [dependency]}
-            (found,) = checks.daemon("message", "http://x", partial(_told, told))
+            (found,) = checks.daemon(MESSAGE, partial(_told, told))
             self.assertIn(error, found.text)
             self.assertIn(words, found.remedy)

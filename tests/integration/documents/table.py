@@ -23,6 +23,7 @@ TYPED: Mapping[str, tuple[str, ...]] = {
         "twistd -n connect",
         "wsmsg doctor",
         "wsmsg status",
+        "wsmsg token 1001 | wsmsg token check",
         ".venv/bin/python -m tools.stack --help",
         "wsmsg dead-letters list",
         "wsmsg dead-letters replay 7 8",

@@ -62,7 +62,7 @@ class Machine:
     @property
     def usable(self) -> bool:
         """
-        Whether the default ports are free.
+        Return L{True} if the default ports are free.
         """
         ports = [port for ports in PORTS.values() for port in ports]
         return self._holder is not None or not any(map(_answers, ports))

@@ -1,5 +1,5 @@
 """
-What README and the pages in C{docs/} tell people to type works as it stands.
+The commands of README and of the pages in C{docs/} work as they stand.
 """
 
 from __future__ import annotations
@@ -128,11 +128,12 @@ class TypedTests(SynchronousTestCase):
         """
         The commands of the operations guide work, in its order.
         """
-        message, connect, doctor, status, stack, letters, replay, *rest = _OPERATIONS
-        backup, export, load, verify = rest
+        message, connect, doctor, status, token, stack, letters, *rest = _OPERATIONS
+        replay, backup, export, load, verify = rest
         self.with_daemons(message, connect)
         self.assertNotIn("PROBLEM", self.typed(doctor))
         self.typed(status)
+        self.assertIn("accepts it as user 1001", self.typed(token))
         self.assertIn("restart", self.typed(stack))
         self.assertIn("no dead letters", self.typed(letters))
         self.typed(replay, status=1)

@@ -15,8 +15,7 @@ import click
 
 from wsmsg.cli.chat.target import ChatTarget
 from wsmsg.cli.paths import fail
-from wsmsg.cli.token import Duration, UserId
-from wsmsg.cli.user_options import GroupId, token_source, user_options
+from wsmsg.cli.user_options import Duration, GroupId, UserId, token_source, user_options
 from wsmsg.client import BadPositions, Client
 from wsmsg.errors import BadRequest
 

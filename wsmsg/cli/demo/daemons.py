@@ -136,6 +136,18 @@ class DemoDaemon:
             delay_s = min(0.5, delay_s * 1.5)
         raise DaemonFailed(f"{self.name} is not ready: {reason}\n{self.last_lines()}")
 
+    async def ended(self) -> str:
+        """
+        Wait until the process ends.
+
+        @return: how it ended, in words.
+        """
+        assert self._process is not None
+        status = await asyncio.to_thread(self._process.wait)
+        if status >= 0:
+            return f"(pid {self.pid}) ended with status {status}"
+        return f"(pid {self.pid}) was killed ({signal.Signals(-status).name})"
+
     def kill(self) -> None:
         """
         Send SIGKILL: the daemon cannot save anything.

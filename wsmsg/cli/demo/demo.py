@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -24,7 +25,7 @@ from wsmsg.cli.demo.daemons import (
 from wsmsg.cli.demo.people import USERS, DemoTalk, Person, conversation, problems
 from wsmsg.cli.demo.script import BadScript, DemoScript, read_script
 from wsmsg.cli.paths import WS_PATH, data_dir_of, fail
-from wsmsg.cli.token import make_token
+from wsmsg.cli.sign import make_token
 from wsmsg.client import Client, Reconnect
 from wsmsg.errors import WsmsgError
 
@@ -144,7 +145,7 @@ class _Stage:
             self._played = True
             if not self._once:
                 self._invite(connect, message)
-                await asyncio.Event().wait()
+                await asyncio.gather(self._keep_up(connect), self._keep_up(message))
         finally:
             click.echo("\nStopping the daemons.")
             try:
@@ -253,4 +254,17 @@ class _Stage:
         click.echo(f"  wsmsg chat --user 1001 --target 1002{more}")
         click.echo(f"  wsmsg chat --user 1002 --target 1001{more}\n")
         click.echo(f"Kill one of them: kill -9 {message.pid}  (or {connect.pid})")
-        click.echo("Ctrl-C stops everything.")
+        click.echo("The demo starts it again. Ctrl-C stops everything.")
+
+    async def _keep_up(self, daemon: DemoDaemon) -> NoReturn:
+        """
+        Start a daemon again whenever somebody killed it.
+
+        @raise DaemonFailed: it does not start any more.
+        """
+        while True:
+            how = await daemon.ended()
+            click.echo(f"\n  >< {daemon.name} {how}; it is started again")
+            daemon.start()
+            await daemon.ready()
+            click.echo(f"  <> {daemon.name} is ready (kill -9 {daemon.pid})")

@@ -5,15 +5,11 @@ check connects and sends nothing; the daemons find out whether a login works.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from wsmsg.cli.doctor.checks import Finding
-from wsmsg.settings.mistakes import SettingsMistakes
 from wsmsg.settings.rules import registry_url
-from wsmsg.settings.sources import Sources, load_settings
 from wsmsg.settings.urls.address import Address
 from wsmsg.settings.urls.backends import read_journal_url, read_store_url
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
@@ -39,22 +35,15 @@ def reach(address: Address) -> str:
     return ""
 
 
-def backends(file: Path, reach: Reach = reach) -> Iterator[Finding]:
+def backends(
+    connect: ConnectSettings, message: MessageSettings, reach: Reach = reach
+) -> Iterator[Finding]:
     """
-    Check the servers that this settings file (and the environment) names.
+    Check the servers that the settings name.
     """
-    sources = Sources(file=file, environ=os.environ)
-    try:
-        named = [
-            *_of_message(load_settings(MessageSettings, sources)),
-            *_of_connect(load_settings(ConnectSettings, sources)),
-        ]
-    except SettingsMistakes:
-        remedy = f"wsmsg check-config {file} lists all mistakes"
-        yield Finding("problem", "settings", f"mistakes in {file}", remedy)
-        return
+    named = [*_of_message(message), *_of_connect(connect)]
     if not named:
-        yield Finding("ok", "servers", f"{file} names none: everything is embedded")
+        yield Finding("ok", "servers", "the settings name none: all is embedded")
     for name, addresses in named:
         yield _found(name, addresses, reach)
 

@@ -11,14 +11,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import attrs
 
 from wsmsg.cli.admin import NoAnswer, ask
+from wsmsg.cli.paths import admin_url
+from wsmsg.settings.sources import resolve_data_dir, table_of
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
@@ -108,22 +109,58 @@ class Finding:
     remedy: str = ""
 
 
-def examine(data_dir: Path, connect_admin: str, message_admin: str) -> list[Finding]:
+@attrs.frozen
+class DaemonPlace:
+    """
+    The place of a daemon.
+
+    @ivar admin: URL of its admin listener; L{None}: as the settings say.
+    """
+
+    settings: ConnectSettings | MessageSettings
+    admin: str | None = None
+
+    @property
+    def name(self) -> str:
+        """
+        C{connect} or C{message}.
+        """
+        return table_of(type(self.settings))
+
+    @property
+    def data_dir(self) -> Path:
+        """
+        Its data directory.
+        """
+        return resolve_data_dir(self.settings)
+
+    def ask(self, path: str, ask: Ask) -> dict[str, Any]:
+        """
+        Ask its admin listener.
+
+        @raise NoAnswer: there is no answer, or nobody to ask.
+        """
+        return ask(f"{(self.admin or admin_url(self.settings)).rstrip('/')}{path}")
+
+
+def examine(daemons: Sequence[DaemonPlace]) -> list[Finding]:
     """
     Run all checks.
     """
-    return [
+    findings = [
         *python(sys.version_info[:3]),
         *libraries(importlib.metadata.version),
         *sqlite(),
         *plugins(),
-        *folder(data_dir),
-        *disk(data_dir, shutil.disk_usage),
-        *clock(time.time()),
-        *daemon("connect", connect_admin, ask),
-        *daemon("message", message_admin, ask),
-        *ports(connect_admin, message_admin, ask),
     ]
+    for path in dict.fromkeys(place.data_dir for place in daemons):
+        findings += [*folder(path), *disk(path, shutil.disk_usage)]
+    findings += clock(time.time())
+    for place in daemons:
+        findings += daemon(place, ask)
+    for place in daemons:
+        findings += ports(place, ask)
+    return findings
 
 
 def python(version: tuple[int, ...]) -> Iterator[Finding]:
@@ -241,12 +278,13 @@ def clock(now_s: float) -> Iterator[Finding]:
         yield Finding("ok", "clock", text)
 
 
-def daemon(name: str, admin: str, ask: Ask) -> list[Finding]:
+def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
     """
     Check that a daemon answers and is ready.
     """
+    name = place.name
     try:
-        document = ask(f"{admin.rstrip('/')}/readyz")
+        document = place.ask("/readyz", ask)
     except NoAnswer as error:
         remedy = f"start it: twistd -n {name}  (or name its address: --{name}-admin)"
         return [Finding("problem", name, str(error), remedy)]
@@ -274,36 +312,31 @@ def _remedy(dependency: str, error: str) -> str:
     return f"see the log of the daemon about {dependency}"
 
 
-def ports(connect_admin: str, message_admin: str, ask: Ask) -> Iterator[Finding]:
+def ports(place: DaemonPlace, ask: Ask) -> Iterator[Finding]:
     """
-    Check that no other process occupies the port of a daemon that does not run.
+    Check that no other process occupies the ports of a daemon that does not run.
     """
-    connect, message = ConnectSettings(), MessageSettings()
-    for name, admin, settings in (
-        ("connect", connect_admin, connect),
-        ("message", message_admin, message),
-    ):
-        try:
-            ask(f"{admin.rstrip('/')}/healthz")
-        except NoAnswer:
-            pass
-        else:
-            continue
-        if urlsplit(admin).port != parse_address(settings.admin_listen).port:
-            continue  # it has ports of its own, which we do not know
-        taken = [a for a in _listens(settings) if _answers(a)]
-        if taken:
-            text = f"{', '.join(taken)} is in use by another process than {name}"
-            remedy = "find it with ss -ltnp; stop it, or choose other ports"
-            yield Finding("problem", "ports", text, remedy)
+    try:
+        place.ask("/healthz", ask)
+    except NoAnswer:
+        pass
+    else:
+        return
+    if place.admin is not None:
+        return  # it has ports of its own, which we do not know
+    taken = [a for a in _listens(place.settings) if _answers(a)]
+    if taken:
+        text = f"{', '.join(taken)} is in use by another process than {place.name}"
+        remedy = "find it with ss -ltnp; stop it, or choose other ports"
+        yield Finding("problem", "ports", text, remedy)
 
 
 def _listens(settings: ConnectSettings | MessageSettings) -> list[str]:
-    return [settings.listen, settings.rpc_listen, settings.admin_listen]
+    all_of_them = (settings.listen, settings.rpc_listen, settings.admin_listen)
+    return [each for each in all_of_them if each and not each.startswith("systemd:")]
 
 
 def _answers(address: str) -> bool:
-
     try:
         socket.create_connection(parse_address(address), timeout=1.0).close()
     except OSError:

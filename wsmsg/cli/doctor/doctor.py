@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from wsmsg.cli.doctor.backends import backends
-from wsmsg.cli.doctor.checks import Finding, examine
-from wsmsg.cli.paths import data_dir_of, data_dir_option
+from wsmsg.cli.doctor.checks import DaemonPlace, Finding, examine
+from wsmsg.cli.paths import config_option, data_dir_option, settings_of
 from wsmsg.cli.status import admin_options
+from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 _MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
@@ -20,16 +21,12 @@ _MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 @click.command()
 @data_dir_option
 @admin_options
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="A settings file: check the servers that it names, too.",
-)
+@config_option("The daemons' settings file: look where it says, at its servers too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(
     data_dir: Path | None,
-    connect_admin: str,
-    message_admin: str,
+    connect_admin: str | None,
+    message_admin: str | None,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -37,13 +34,18 @@ def doctor(
     Find parts that are missing or unreachable, and print a remedy for each.
 
     The doctor checks Python, the libraries, the plugins of twistd, the data directory,
-    the disk, the clock and both daemons; with --config also whether Kafka, MongoDB and
-    Redis are reachable at the addresses in the file. It changes nothing. The exit
-    status is 1 if there is a problem.
+    the disk, the clock and both daemons, at the addresses and in the folders of
+    --config, of the environment of this command, or the default ones; with --config
+    also whether Kafka, MongoDB and Redis are reachable at the addresses in the file. It
+    changes nothing. The exit status is 1 if there is a problem.
     """
-    findings = examine(data_dir_of(data_dir), connect_admin, message_admin)
+    connect = settings_of(ConnectSettings, config, data_dir)
+    message = settings_of(MessageSettings, config, data_dir)
+    findings = examine(
+        [DaemonPlace(connect, connect_admin), DaemonPlace(message, message_admin)]
+    )
     if config is not None:
-        findings += backends(config)
+        findings += backends(connect, message)
     if as_json:
         click.echo(json.dumps(_document(findings), indent=2))
     else:

@@ -1,0 +1,117 @@
+"""
+Signing of tokens: with the key of this machine, or as a settings file expects it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import attrs
+import jwt
+
+from wsmsg.auth.jwt import Authenticator, BadTokenSettings
+from wsmsg.auth.local_key import TokenKeyUnusable, local_key
+from wsmsg.cli.paths import fail
+from wsmsg.errors import Unauthenticated
+from wsmsg.settings.public_key import key_algorithm
+from wsmsg.settings.tokens import TokenSettings
+
+
+def make_token(user: int, key: str, expires_s: float, now_s: float) -> str:
+    """
+    Make a token for a user.
+    """
+    return jwt.encode(_claims(user, expires_s, now_s), key, algorithm="HS256")
+
+
+def local_token(user: int, data_dir: Path, expires_s: float = 3600.0) -> str:
+    """
+    Make a token with the key in the data directory, and the key if it is missing.
+
+    @raise click.ClickException: the key cannot be used.
+    """
+    return make_token(user, key_of(data_dir), expires_s, time.time())
+
+
+def key_of(data_dir: Path) -> str:
+    """
+    Return the key in the data directory, made if it is missing.
+
+    @raise click.ClickException: the key cannot be used.
+    """
+    try:
+        return local_key(data_dir)
+    except TokenKeyUnusable as error:
+        fail(str(error))
+
+
+@attrs.frozen
+class TokenSigner:
+    """
+    Signs tokens that a Connect with these settings accepts.
+
+    @ivar private_key: the private half of C{public_key}, as PEM; empty: none.
+    """
+
+    settings: TokenSettings
+    data_dir: Path
+    private_key: str = ""
+
+    def sign(self, user: int, expires_s: float, now_s: float) -> str:
+        """
+        Make a token for a user.
+
+        @raise click.ClickException: the settings need another key, or would refuse the
+            token.
+        """
+        claims = _claims(user, expires_s, now_s)
+        if self.settings.issuer:
+            claims["iss"] = self.settings.issuer
+        if self.settings.audience:
+            claims["aud"] = self.settings.audience
+        algorithm, key = self._key()
+        try:
+            token = jwt.encode(claims, key, algorithm=algorithm)
+        except (jwt.InvalidKeyError, ValueError, TypeError):
+            fail(f"--key: this is no PEM private key for {algorithm}")
+        try:
+            self.authenticator().authenticate(token)
+        except Unauthenticated as error:
+            fail(f"the settings would refuse this token: {error.reason}")
+        return token
+
+    def authenticator(self) -> Authenticator:
+        """
+        Return what checks the tokens in a Connect with these settings.
+        """
+        settings = self.settings
+        is_local = not (settings.secret.get_secret_value() or settings.public_key)
+        try:
+            local = local_key(self.data_dir, make=False) if is_local else ""
+            return Authenticator(settings, local.encode("ascii"))
+        except TokenKeyUnusable as error:
+            fail(str(error))
+        except BadTokenSettings as error:
+            fail(f"connect.token.{error}")
+
+    def _key(self) -> tuple[str, str]:
+        settings = self.settings
+        secret = settings.secret.get_secret_value()
+        if self.private_key and settings.public_key:
+            return key_algorithm(settings.public_key), self.private_key
+        if self.private_key:
+            fail("--key: the settings name no connect.token.public_key")
+        if not (secret or settings.public_key):
+            return "HS256", key_of(self.data_dir)
+        if not secret or "HS256" not in (settings.algorithms or ("HS256",)):
+            algorithm = key_algorithm(settings.public_key)
+            fail(
+                f"the settings believe tokens signed with {algorithm}; name the "
+                "private half of connect.token.public_key with --key FILE"
+            )
+        return "HS256", secret
+
+
+def _claims(user: int, expires_s: float, now_s: float) -> dict[str, str | int]:
+    return {"sub": str(user), "iat": int(now_s), "exp": int(now_s + expires_s)}

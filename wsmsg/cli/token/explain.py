@@ -1,0 +1,138 @@
+"""
+The checks of a token, one by one, each with its result in words.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import attrs
+import jwt
+
+from wsmsg.auth.identity import parse_user
+from wsmsg.auth.jwt import Authenticator
+from wsmsg.errors import Unauthenticated
+from wsmsg.settings.tokens import TokenSettings
+
+
+@attrs.frozen
+class TokenCheck:
+    """
+    The result of one check.
+    """
+
+    result: Literal["ok", "wrong", "note"]
+    name: str
+    text: str
+
+
+def explain(
+    token: str, settings: TokenSettings, authenticator: Authenticator, now_s: float
+) -> Iterator[TokenCheck]:
+    """
+    Yield the checks of a token.  The last one is the answer of Connect itself.
+
+    @param token: without the word C{Bearer}.
+    """
+    try:
+        header = jwt.get_unverified_header(token)
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        dots = token.count(".")
+        text = f"this is no JWT: it has {len(token)} characters and {dots} dots"
+        yield TokenCheck("wrong", "form", text)
+    else:
+        yield TokenCheck("ok", "form", f"a JWT of {len(token)} characters")
+        yield _algorithm(header.get("alg"), authenticator.algorithms)
+        yield _subject(claims)
+        yield from _times(claims, settings.leeway_s, now_s)
+        for name, word, wanted in (
+            ("issuer", "iss", settings.issuer),
+            ("audience", "aud", settings.audience),
+        ):
+            yield _party(name, word, claims.get(word), wanted)
+    try:
+        identity = authenticator.authenticate(token)
+    except Unauthenticated as error:
+        yield TokenCheck("wrong", "Connect", f"refuses it: {error.reason}")
+    else:
+        yield TokenCheck("ok", "Connect", f"accepts it as user {identity.user}")
+
+
+def _algorithm(given: object, accepted: tuple[str, ...]) -> TokenCheck:
+    if given in accepted:
+        return TokenCheck("ok", "algorithm", str(given))
+    text = f"{given!r}, and the settings accept {' and '.join(accepted) or 'none'}"
+    return TokenCheck("wrong", "algorithm", text)
+
+
+def _subject(claims: Mapping[str, Any]) -> TokenCheck:
+    if "sub" not in claims:
+        near = [name for name in ("user_id", "uid", "user") if name in claims]
+        hint = f"; it has {near[0]}, which only legacy clients may use" if near else ""
+        return TokenCheck("wrong", "subject", f"there is no sub{hint}")
+    subject = claims["sub"]
+    if not isinstance(subject, str):
+        kind = type(subject).__name__
+        text = f"sub must be a string of digits, and is of the type {kind}"
+        return TokenCheck("wrong", "subject", text)
+    try:
+        return TokenCheck("ok", "subject", f"user {parse_user(subject)}")
+    except Unauthenticated as error:
+        return TokenCheck("wrong", "subject", f"{subject[:40]!r}: {error.reason}")
+
+
+def _times(
+    claims: Mapping[str, Any], leeway_s: float, now_s: float
+) -> Iterator[TokenCheck]:
+    for word, name, wrong_if_past in (
+        ("exp", "expiry", True),
+        ("nbf", "beginning", False),
+        ("iat", "issue", False),
+    ):
+        if word not in claims:
+            if word == "exp":
+                yield TokenCheck("wrong", name, "there is no exp")
+            continue
+        value = claims[word]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            text = f"{word} must be a number of seconds, and is {str(value)[:40]!r}"
+            yield TokenCheck("wrong", name, text)
+            continue
+        away_s = float(value) - now_s
+        text = f"{word} is {_when(float(value))}, {_span(away_s)}"
+        late = -away_s if wrong_if_past else away_s
+        result: Literal["ok", "wrong"] = "wrong" if late > leeway_s else "ok"
+        if late > 0:
+            text += f"; clocks may differ by {leeway_s:g} s (token.leeway_s)"
+        yield TokenCheck(result, name, text)
+
+
+def _party(name: str, word: str, given: object, wanted: str) -> TokenCheck:
+    if not wanted:
+        text = "not checked, as the settings name none"
+        return TokenCheck("note", name, text)
+    found = given if isinstance(given, list) else [given]
+    if wanted in found:
+        return TokenCheck("ok", name, wanted)
+    has = (
+        f"{word} is {str(given)[:80]!r}" if given is not None else f"there is no {word}"
+    )
+    return TokenCheck("wrong", name, f"{has}, and the settings ask for {wanted!r}")
+
+
+def _when(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g}"
+
+
+def _span(seconds: float) -> str:
+    whole = abs(int(seconds))
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    unit, size = next((u for u in units if whole >= 2 * u[1]), units[-1])
+    text = f"{whole // size} {unit}"
+    return f"in {text}" if seconds > 0 else f"{text} ago"

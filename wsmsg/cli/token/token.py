@@ -1,0 +1,104 @@
+"""
+C{wsmsg token}.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wsmsg.cli.paths import config_option, data_dir_option, fail, settings_of
+from wsmsg.cli.sign import TokenSigner
+from wsmsg.cli.user_options import Duration, UserId
+from wsmsg.settings.sources import resolve_data_dir
+from wsmsg.settings.values import ConnectSettings
+
+
+class TokenCommand(click.Command):
+    """
+    C{wsmsg token USER}, or C{wsmsg token check}.
+    """
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        if args[:1] != ["check"]:
+            return super().make_context(info_name, args, parent, **extra)
+        from wsmsg.cli.token.check import check
+
+        return check.make_context(f"{info_name} check", args[1:], parent, **extra)
+
+
+@click.command(cls=TokenCommand)
+@click.argument("user_id", metavar="[USER]", type=UserId(), required=False)
+@click.option("--user", type=UserId(), help="The user, instead of the argument.")
+@click.option(
+    "--expires",
+    type=Duration(),
+    default="1d",
+    show_default=True,
+    help="Lifetime of the token: 90s, 15m, 12h, 1d, 2w.",
+)
+@config_option("Connect's settings file: sign what Connect believes.")
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with the private half of connect.token.public_key, as PEM.",
+)
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def token(
+    user_id: int | None,
+    user: int | None,
+    expires: float,
+    config: Path | None,
+    key_file: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Print a token for a user, or explain a token (wsmsg token check --help).
+
+    A program with the token can act as that user until the token expires. Without
+    --config the token is signed with DATA_DIR/token.key, which the command creates if
+    it is missing. With --config it has the algorithm, the key, the issuer and the
+    audience that the file (and the environment) asks for.
+
+    \b
+    Examples:
+      wsmsg token 1001
+      wsmsg token --user 1001 --expires 12h
+      wsmsg token --config /etc/wsmsg/wsmsg.toml 1001
+      wsmsg token 1001 | wsmsg token check
+      curl -H "Authorization: Bearer $(wsmsg token 1001)" ...
+    """
+    if (user is None) == (user_id is None):
+        raise click.UsageError("name one user, such as: wsmsg token 1001")
+    who = user if user is not None else user_id
+    assert who is not None
+    private_key = _read(key_file) if key_file else ""
+    settings = settings_of(ConnectSettings, config, data_dir)
+    signer = TokenSigner(settings.token, resolve_data_dir(settings), private_key)
+    now_s = time.time()
+    text = signer.sign(who, expires, now_s)
+    if as_json:
+        until = int(now_s + expires)
+        click.echo(json.dumps({"token": text, "user": who, "expires": until}))
+    else:
+        click.echo(text)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: {getattr(error, 'strerror', None) or 'it is not PEM text'}")

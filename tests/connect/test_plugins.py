@@ -73,6 +73,20 @@ class PluginsTests(SynchronousTestCase):
         expected = ["a start", "b start", "a sweep", "b sweep", "b stop", "a stop"]
         self.assertEqual(self.calls, expected)
 
+    def test_one_that_fails(self) -> None:
+        """
+        A plug-in that raises is logged, and the others do what is due.
+        """
+
+        def broken() -> None:
+            raise RuntimeError("a bug")
+
+        self.patch(self.add("a"), "sweep", broken)
+        self.add("b")
+        self.plugins.sweep()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.calls, ["b sweep"])
+
     def test_added_later(self) -> None:
         """
         A plug-in that is added to a running Connect starts at once, and is reported.

@@ -42,6 +42,25 @@ class DependencyTests(TestCase):
         self.assertEqual(told.next_try_s, 1005)
         self.assertEqual(self.states, [])
 
+    def test_a_listener_that_fails(self) -> None:
+        """
+        A listener that raises is logged; the other listeners and who waits are told,
+        and whoever reported the change goes on.
+        """
+
+        def broken(_: Dependency) -> None:
+            raise RuntimeError("a bug")
+
+        dependency = Dependency("store", self.clock)
+        dependency.on_change(broken)
+        told: list[State] = []
+        dependency.on_change(lambda it: told.append(it.state))
+        waiting = dependency.when_up()
+        dependency.succeeded()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(told, [State.UP])
+        self.successResultOf(waiting)
+
     def test_clock_set_back(self) -> None:
         """
         The times for operators are those of the system clock; durations are not.

@@ -55,6 +55,7 @@ class ManualJournal:
         self.commits: list[Mapping[int, int]] = []
         self.letters: list[tuple[JournalEntry, str]] = []
         self.offset = 0
+        self.unread = 0
 
     def start(self) -> None:
         self.dependency.succeeded()
@@ -98,6 +99,7 @@ class ManualJournal:
     def counts(self) -> Mapping[str, int]:
         return {
             "lag": 0,
+            "unread": self.unread,
             "in_flight": len(self.appends),
             "partitions": 1,
             "dead_letters_dropped": 0,

@@ -87,6 +87,7 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "link_records": used(9, lambda t: t.core.links.limit_records),
         "link_bytes": used(9, lambda t: t.core.links.limit_bytes),
         "link_ack_s": used(9.0, lambda t: t.core.links._slow.ack_s),
+        "stalled_s": used(9.0, lambda t: t.node.reading.stalled_s),
         "link_grace_s": used(9.0, lambda t: t.core.links.grace_s),
         "page": used(9, lambda t: t.node.queries.page_limit),
         "group_members": used(9, lambda t: t.core.ingress.rules.group_members),

@@ -28,12 +28,13 @@ class EachSecondTests(SynchronousTestCase):
             users=users, check_slow=lambda: self.call("slow"), slow=lambda: ""
         )
         parts: dict[str, Any] = dict.fromkeys(
-            ("settings", "journal", "store", "marks", "queries", "reading"), None
+            ("settings", "journal", "store", "marks", "queries"), None
         )
         self.node = MessageNode(
             **parts,
             clock=self.clock,
             alarms=Alarms(),
+            reading=SimpleNamespace(stalled=self.stalled),  # type: ignore[arg-type]
             core=SimpleNamespace(links=links),  # type: ignore[arg-type]
             streams=None,  # type: ignore[arg-type]
             rpc=None,  # type: ignore[arg-type]
@@ -50,16 +51,20 @@ class EachSecondTests(SynchronousTestCase):
         if name in self.fails:
             raise RuntimeError("a bug")
 
+    def stalled(self) -> str:
+        self.call("progress")
+        return ""
+
     def test_goes_on(self) -> None:
         """
         A part that raises is logged, and neither stops the other parts nor the work of
         the next second.
         """
-        self.fails = {"leases", "slow", "one"}
+        self.fails = {"leases", "slow", "progress", "one"}
         self.calls.clear()
         self.clock.advance(1)
-        self.assertEqual(self.calls, ["leases", "slow", "one", "two"])
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+        self.assertEqual(self.calls, ["leases", "slow", "progress", "one", "two"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 4)
         self.clock.advance(1)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
-        self.assertEqual(self.calls, ["leases", "slow", "one", "two"] * 2)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 4)
+        self.assertEqual(self.calls, ["leases", "slow", "progress", "one", "two"] * 2)

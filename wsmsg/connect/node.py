@@ -106,7 +106,7 @@ class ConnectNode:
     def _sweep(self) -> None:
         with self._log.failuresHandled("sweeping sessions"):
             self.registry.timers.sweep()
-            self.plugins.sweep()
+        self.plugins.sweep()
 
     # ------------------------------------------------------------------ settings
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
 
 from wsmsg.monitoring.metrics import Metrics
 
@@ -52,6 +53,8 @@ class Plugins:
     The plug-ins of one Connect, in the order in which they were added.
     """
 
+    _log = Logger()
+
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._plugins: list[Plugin] = []
@@ -84,7 +87,8 @@ class Plugins:
         Let each plug-in do what is due.
         """
         for plugin in self._plugins:
-            plugin.sweep()
+            with self._log.failuresHandled("sweeping {plugin}", plugin=plugin.name):
+                plugin.sweep()
 
     async def drain(self, limit_s: float) -> None:
         """

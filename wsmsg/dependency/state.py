@@ -296,6 +296,10 @@ class Dependency:
         self.up = state is State.UP
         self._changed_s, self._since = self._clock.seconds(), self._unix_s()
         for listener in self._listeners:
-            listener(self)
+            # Who reports the change has a next attempt to make.
+            with self._log.failuresHandled(
+                "a listener of {dependency}", dependency=self.name
+            ):
+                listener(self)
         while self._waiting and self.up:
             self._waiting.pop(0).callback(None)

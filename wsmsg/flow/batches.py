@@ -25,6 +25,8 @@ from twisted.logger import Logger
 from wsmsg.flow.idle import IdleWaiters
 
 _REST = 3
+# The least delay after a failure, where nothing else says how long to pause.
+_FAILED_S = 0.5
 
 
 class BatchLoop:
@@ -32,7 +34,7 @@ class BatchLoop:
     Runs while there is work.
 
     @param process: processes one batch.  It returns whether it succeeded; after a
-        failure the work is still there.
+        failure the work is still there.  An exception is logged, and counts as one.
     @param has_work: returns whether there is work.
     @param linger_s: the least delay before a batch, in seconds, so that items gather.
     @param most_rest_s: the longest rest after a batch; 0: none.
@@ -92,7 +94,7 @@ class BatchLoop:
             while self._has_work():
                 await self._wait(failures)
                 begun_s = self._clock.seconds()
-                failures = 0 if await self._process() else failures + 1
+                failures = 0 if await self._guarded() else failures + 1
                 ended_s = self._clock.seconds()
                 rest_s = min(_REST * (ended_s - begun_s), self._most_rest_s)
                 self._rested_s = ended_s + rest_s
@@ -103,12 +105,21 @@ class BatchLoop:
             self.running = False
             self._idle.fire()
 
+    async def _guarded(self) -> bool:
+        try:
+            return await self._process()
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - a guard: the rest of the work waits
+            self._log.failure("a batch cannot be processed")
+            return False
+
     async def _wait(self, failures: int) -> None:
         if failures and self._pause is not None:
             self._waiting = Deferred.fromCoroutine(_awaited(self._pause(failures)))
         else:
             rest_s = self._rested_s - self._clock.seconds()
-            delay_s = max(self._linger_s, rest_s)
+            delay_s = max(self._linger_s, rest_s, _FAILED_S if failures else 0.0)
             if delay_s <= 0:
                 return
             self._waiting = deferLater(self._clock, delay_s)

@@ -111,6 +111,7 @@ class MessageNode:
         work: list[tuple[str, Callable[[], object]]] = [
             ("the leases cannot be renewed", self.core.links.users.renew_leases),
             ("slow Connects cannot be found", self._check_links),
+            ("the progress of delivery is not known", self._check_progress),
         ]
         work += [
             ("a plug-in fails in its work of a second", plugin.tick)
@@ -124,6 +125,9 @@ class MessageNode:
     def _check_links(self) -> None:
         self.core.links.check_slow()
         self.alarms.set("slow_connect", self.core.links.slow())
+
+    def _check_progress(self) -> None:
+        self.alarms.set("delivery_stalled", self.reading.stalled())
 
     def stop_leases(self) -> None:
         """
@@ -272,6 +276,16 @@ class MessageNode:
         ingress, links, reading = self.core.ingress, self.core.links, self.reading
         yield "in_flight", "Sends being appended", lambda: ingress.in_flight
         yield "unsettled", "Records not settled", lambda: reading.unsettled
+        yield (
+            "oldest_unstored_seconds",
+            "Age of the oldest message that is accepted and not stored",
+            reading.oldest_unstored_s,
+        )
+        yield (
+            "oldest_unsettled_seconds",
+            "Time since the oldest record that is not settled was read",
+            reading.oldest_unsettled_s,
+        )
         for name, text in _JOURNAL_COUNTS:
             yield f"journal_{name}", text, partial(self._journal_count, name)
         yield (
@@ -297,6 +311,7 @@ class MessageNode:
 
 _JOURNAL_COUNTS = (
     ("lag", "Records of this Message's partitions that are not settled"),
+    ("unread", "Records of this Message's partitions that are not read"),
     ("in_flight", "Records being appended"),
     ("partitions", "Partitions of the journal that this Message owns"),
 )

@@ -302,6 +302,7 @@ class Assembly:
             backoff=self._daemon.backoff,
             batch=self._settings.read_batch,
             limit_unsettled=self._settings.unsettled_records,
+            stalled_s=self._settings.stalled_s,
             on_stored=self._marks.pushed,
         )
 

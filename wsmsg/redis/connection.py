@@ -20,13 +20,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from txredisapi import RedisProtocol, ResponseError
 
@@ -86,6 +87,8 @@ class RedisConnection:
     @param protocol: makes the protocol of each connection.
     @param timeout_s: the limit for an attempt, and for each reply.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -205,8 +208,13 @@ class RedisConnection:
     # -- while it is up
 
     def _beats(self) -> Deferred[Any]:
-        # A failure has been reported as a loss by then.
-        return self._check(self.execute).addErrback(lambda _: None)
+        # LoopingCall makes no further call after a failure.
+        return maybeDeferred(self._check, self.execute).addErrback(self._not_checked)
+
+    def _not_checked(self, failure: Failure) -> None:
+        # Unavailable has been reported as a loss by then.
+        if not failure.check(Unavailable):
+            self._log.failure("{place} is not checked", failure, place=self.url.place)
 
     def _sent(self, protocol: WatchedRedisProtocol, *words: object) -> Deferred[Any]:
         reply: Deferred[Any] = protocol.execute_command(*words)

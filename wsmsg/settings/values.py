@@ -203,6 +203,8 @@ class MessageSettings(Common):
         the link, and the sessions of that Connect sync.
     @ivar link_ack_s: time within which a Connect must acknowledge a push; after it
         Message cuts the link.
+    @ivar stalled_s: time after which a step of delivery (reading, storing, pushing)
+        stands still, and an alarm is raised.
     @ivar members_cached: members of groups in memory, over all groups.
     @ivar group_members: most members of a group.
     @ivar recall_s: time for which senders may recall a message; 0: never.
@@ -256,6 +258,7 @@ class MessageSettings(Common):
     link_records: Count = 10000
     link_bytes: Bytes = 64 * 2**20
     link_ack_s: Seconds = 10.0
+    stalled_s: Seconds = 5.0
     # Plus two keepalives: the time for which users of a silent Connect stay online.
     link_grace_s: Annotated[float, Field(ge=0, le=60)] = 1.5
     keepalive_s: Annotated[float, Field(ge=0.2, le=60)] = 1.5

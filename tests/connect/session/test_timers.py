@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.session.doubles import NOW_S, FakeNode
+from wsmsg.connect.session.session import Session
 from wsmsg.connect.session.timers import Deadlines, PacedQueue
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
@@ -47,6 +48,27 @@ class ResyncTests(SynchronousTestCase):
         node.registry.resync("a loss", NOW_S + 5)
         node.pass_time(10)
         self.assertEqual([len(before.heard()), len(after.heard())], [0, 1])
+
+    def test_one_that_fails(self) -> None:
+        """
+        A session whose timer raises is logged, and the timers of the others, which are
+        due in the same sweep, are served.
+        """
+        node = FakeNode()
+        clients = [node.log_in(i) for i in range(1, 4)]
+
+        resync = Session.resync
+
+        def broken(session: Session, reason: str) -> None:
+            if session is clients[0].session:
+                raise RuntimeError("a bug")
+            resync(session, reason)
+
+        self.patch(Session, "resync", broken)
+        node.registry.resync("a loss", 0.0)
+        node.pass_time(100)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual([len(c.heard()) for c in clients], [0, 1, 1])
 
     def test_before_welcome(self) -> None:
         """

@@ -32,6 +32,7 @@ class ReaderTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.unix_s = 0.0
         self.journal = ManualJournal()
         self.store = MemoryStore()
         self.links = Links(
@@ -50,6 +51,7 @@ class ReaderTestCase(SynchronousTestCase):
             backoff=float,
             batch=10,
             limit_unsettled=3,
+            unix_s=lambda: self.unix_s,
         )
         self.reader.start()
         self.addCleanup(self.stop)

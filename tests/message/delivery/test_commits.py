@@ -20,7 +20,7 @@ class CommitTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.commits: list[Mapping[int, int]] = []
-        self.tracker = CommitTracker(self.commits.append)
+        self.tracker = CommitTracker(self.commits.append, lambda: 0.0)
 
     def test_in_order(self) -> None:
         """
@@ -48,7 +48,7 @@ class CommitTests(SynchronousTestCase):
         Commits never go back, and reach the end when all batches are settled.
         """
         commits: list[Mapping[int, int]] = []
-        tracker = CommitTracker(commits.append)
+        tracker = CommitTracker(commits.append, lambda: 0.0)
         settles = [tracker.begin({0: i + 1}, 1) for i in range(8)]
         done: set[int] = set()
         for i in order:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from wsmsg.errors import Close
 
@@ -132,6 +133,8 @@ class SessionTimers:
     @param uniform: returns a random number between its two arguments.
     """
 
+    _log = Logger()
+
     def __init__(
         self, clock: IReactorTime, uniform: Callable[[float, float], float]
     ) -> None:
@@ -238,18 +241,31 @@ class SessionTimers:
         """
         now = self._clock.seconds()
         for session in self._opening.take(now):
-            session.close(Close.STALE, "no hello in time")
+            self._guarded(session.close, Close.STALE, "no hello in time")
         for session in self._checking.take(now):
-            session.close(Close.UNAVAILABLE, "the login did not finish in time")
+            late = "the login did not finish in time"
+            self._guarded(session.close, Close.UNAVAILABLE, late)
         for session in self._slow.take(now):
-            session.close(Close.SLOW_CLIENT, "the client reads too slowly")
+            slow = "the client reads too slowly"
+            self._guarded(session.close, Close.SLOW_CLIENT, slow)
         for session in self._unsynced.take(now):
-            session.recheck()
+            self._guarded(session.recheck)
         for session in list(self._limited):
-            if session.refill(now):
-                self._limited.pop(session, None)
+            self._guarded(self._refill, session, now)
         for session in self._resyncing.take(now):
-            session.resync(self._resync_reason)
+            self._guarded(session.resync, self._resync_reason)
         for session in self._moving.take(now):
-            after_ms = int(self._uniform(0, self._move_s * 1000))
-            session.goaway(self._move_reason, after_ms, self._alternatives)
+            self._guarded(self._move, session)
+
+    def _refill(self, session: TimedSession, now: float) -> None:
+        if session.refill(now):
+            self._limited.pop(session, None)
+
+    def _move(self, session: TimedSession) -> None:
+        after_ms = int(self._uniform(0, self._move_s * 1000))
+        session.goaway(self._move_reason, after_ms, self._alternatives)
+
+    def _guarded(self, do: Callable[..., object], *args: object) -> None:
+        # The timers of the other sessions are due as well.
+        with self._log.failuresHandled("a timer of a session"):
+            do(*args)

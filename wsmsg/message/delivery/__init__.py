@@ -9,5 +9,6 @@ Delivery: from the journal to the store, and on to the links.
 
     reader     reads batches, has them stored and pushed, and commits them
     numbering  gives messages their seqs and stores them: the decisions
+    progress   the age of the oldest message in each step, and what stands still
     commits    the contiguous prefix of the journal that may be committed
 """

@@ -14,6 +14,7 @@ import attrs
 class _Open:
     positions: Mapping[int, int]
     n_records: int
+    since_s: float
     settled: bool = False
 
 
@@ -24,13 +25,26 @@ class CommitTracker:
 
     @param commit: called whenever the prefix grows, with the offset after the last
         settled record of each partition.
+    @param seconds: returns the time of the monotonic clock.
     @ivar unsettled: the number of records that were read and are not in the prefix.
     """
 
-    def __init__(self, commit: Callable[[Mapping[int, int]], object]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Mapping[int, int]], object],
+        seconds: Callable[[], float],
+    ) -> None:
         self.unsettled = 0
+        self._seconds = seconds
         self._commit = commit
         self._batches: deque[_Open] = deque()
+
+    @property
+    def oldest_s(self) -> float | None:
+        """
+        The time at which the oldest unsettled batch was read; L{None}: there is none.
+        """
+        return self._batches[0].since_s if self._batches else None
 
     def begin(self, positions: Mapping[int, int], n_records: int) -> Callable[[], None]:
         """
@@ -39,7 +53,7 @@ class CommitTracker:
         @param positions: the offset after the batch's last record, by partition.
         @return: a callable for when all of the batch is settled; to be called once.
         """
-        batch = _Open(positions, n_records)
+        batch = _Open(positions, n_records, self._seconds())
         self._batches.append(batch)
         self.unsettled += n_records
 

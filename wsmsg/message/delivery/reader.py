@@ -11,6 +11,7 @@ stored and cannot be pushed reaches its recipients by a sync.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -27,6 +28,7 @@ from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
 from wsmsg.message.delivery.commits import CommitTracker
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
+from wsmsg.message.delivery.progress import DeliveryProgress
 from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
@@ -50,6 +52,7 @@ class JournalReader:
     @param backoff: the delays after a failure while the store or the journal is up.
     @param batch: the most records of a batch.
     @param limit_unsettled: reading waits while so many records are unsettled.
+    @param stalled_s: a step that takes longer stands still.
     @param on_stored: called with the messages of each batch once they are stored.
     @ivar read: the number of records that were read.
     @ivar dead_letters: the number of records that became dead letters.
@@ -68,7 +71,9 @@ class JournalReader:
         backoff: Backoff,
         batch: int,
         limit_unsettled: int,
+        stalled_s: float = 5.0,
         on_stored: Callable[[Sequence[Message]], object] | None = None,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.dead_letters = 0
         self.read = 0
@@ -81,7 +86,9 @@ class JournalReader:
         self._backoff = backoff
         self.batch = batch
         self.limit_unsettled = limit_unsettled
-        self._commits = CommitTracker(self._commit)
+        self.stalled_s = stalled_s
+        self._progress = DeliveryProgress(clock.seconds, unix_s)
+        self._commits = CommitTracker(self._commit, clock.seconds)
         self._running = False
         self._waiting: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
@@ -96,11 +103,38 @@ class JournalReader:
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
-        Apply the size of a batch and the limit of unsettled records.
+        Apply the size of a batch, the limit of unsettled records, and the longest time
+        for a step.
         """
+        self.stalled_s = settings.stalled_s
         self.batch = settings.read_batch
         self.limit_unsettled = settings.unsettled_records
         self._check_room()
+
+    def oldest_unstored_s(self) -> float:
+        """
+        Return the age of the oldest message that is accepted and not stored, as far as
+        this Message knows it; 0: there is none.
+        """
+        return self._progress.oldest_unstored_s()
+
+    def oldest_unsettled_s(self) -> float:
+        """
+        Return for how long the oldest unsettled record has been read; 0: there is none.
+        """
+        oldest_s = self._commits.oldest_s
+        return 0.0 if oldest_s is None else self._clock.seconds() - oldest_s
+
+    def stalled(self) -> str:
+        """
+        Return the step of delivery that stands still, in a sentence; empty if none
+        does.  Called once a second.
+        """
+        is_open = self._journal.dependency.up
+        self._progress.look(self._journal.counts()["unread"] if is_open else 0)
+        return self._progress.stalled(
+            self.stalled_s, self._commits.oldest_s, full=self._room is not None
+        )
 
     def start(self) -> None:
         self._running = True
@@ -159,6 +193,7 @@ class JournalReader:
 
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
+        self._progress.read(entries)
         settled = self._commits.begin(_positions(entries), len(entries))
         stored = await self._retried(
             partial(self.numbering.store, entries), self._store
@@ -171,6 +206,7 @@ class JournalReader:
                 self._on_stored(stored.messages)
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("a listener for stored messages failed")
+        self._progress.stored()
         self._push(stored, settled)
 
     def _push(self, stored: NumberedBatch, settled: Callable[[], object]) -> None:
@@ -242,6 +278,7 @@ class JournalReader:
         try:
             await self._room
         finally:
+            self._room = None
             releasing.stop()
 
     def _release(self, periods: int) -> None:

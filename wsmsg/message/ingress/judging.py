@@ -112,7 +112,8 @@ class Judging:
                 self._end_hold(held)
                 judged = zip(held, verdicts, strict=True)
                 for reply, some in groupby(judged, key=_reply_of):
-                    self._owner.release([(r, v) for (r, _), v in some], reply)
+                    with self._log.failuresHandled("releasing sends that were judged"):
+                        self._owner.release([(r, v) for (r, _), v in some], reply)
         finally:
             self._running = False
         self._owner.judged_all()

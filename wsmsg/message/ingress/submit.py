@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from zope.interface import implementer
 
-from wsmsg.errors import Unavailable, WsmsgError
+from wsmsg.errors import Internal, Unavailable, WsmsgError
 from wsmsg.events import EVENT_KINDS
 from wsmsg.message.ingress.ingress import Ingress
 from wsmsg.message.ingress.interface import (
@@ -42,6 +43,8 @@ class SubmitAndWait:
     """
     Submits messages, those of one turn of the reactor together.
     """
+
+    _log = Logger()
 
     def __init__(
         self, ingress: Ingress, store: IConversations, clock: IReactorTime
@@ -94,7 +97,13 @@ class SubmitAndWait:
                     answered.callback(answer)
 
         requests = [r._replace(ref=n) for n, (r, _) in enumerate(gathered)]
-        self._ingress.accept(requests, reply)
+        try:
+            self._ingress.accept(requests, reply)
+        except Exception:  # noqa: BLE001 - a guard: each caller waits for its answer
+            self._log.failure("accepting {n} messages", n=len(requests))
+            for _, answered in gathered:
+                if not answered.called:
+                    answered.errback(Internal("the message could not be accepted"))
 
     async def _until(self, visible: Callable[[], Awaitable[bool]]) -> bool:
         deadline, wait_s = self._clock.seconds() + STORED_S, _FIRST_WAIT_S

@@ -159,6 +159,7 @@ class IJournal(Interface):
     def counts() -> Mapping[str, int]:
         """
         @return: C{lag}: unsettled records in the partitions of this process;
+            C{unread}: those of them that L{read} has not returned yet;
             C{in_flight}: records that are being appended; C{partitions}: the number of
             partitions that this process reads; C{dead_letters_dropped}: dead letters
             that this process removed, as newer ones of their kind took their place.

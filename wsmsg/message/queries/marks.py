@@ -306,7 +306,8 @@ class Marks:
                 users[user] -= 1
                 by_user.setdefault(user, []).append(Mark(user, message_id))
         for user, marks in by_user.items():
-            self._repeat(user, marks)
+            with self._log.failuresHandled("repeating early marks"):
+                self._repeat(user, marks)
         if self._early:
             self._search = self._clock.callLater(_SEARCH_S, self._retry_early)
 

@@ -61,6 +61,15 @@ class PartitionsTests(SynchronousTestCase):
         self.partitions = Partitions()
         self.partitions.assign({0: 10, 1: None})
 
+    def test_unread(self) -> None:
+        """
+        Records behind the last one that the reader got are unread, where its place is
+        known.
+        """
+        self.assertEqual(self.partitions.unread({0: 12, 1: 5, 2: 9}), 2)
+        self.partitions.handed_out([*entries(0, 10, 11), *entries(1, 0)])
+        self.assertEqual(self.partitions.unread({0: 12, 1: 5}), 4)
+
     def test_settled_is_due_once(self) -> None:
         """
         A settled position is committed once.

@@ -141,6 +141,36 @@ class RowsTests(SynchronousTestCase):
         self.assertEqual(list(rows_of([])), [])
 
 
+class ReadTests(JournalOnHand):
+    """
+    Reads from the file.
+    """
+
+    def test_a_bug(self) -> None:
+        """
+        A read that fails for another reason than the file fails for the reader, who
+        reads again; it does not wait for the next append.
+        """
+        self.start()
+        self.journal.append([sent(0)])
+        self.worker.work()
+        self.journal._tail.clear()
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        with_bug = self.patch(self.journal._file, "read", broken)
+        reading = self.journal.read(1)
+        self.worker.work()
+        self.failureResultOf(reading, RuntimeError)
+        with_bug.restore()
+        self.assertEqual(self.journal.counts()["unread"], 1)
+        reading = self.journal.read(1)
+        self.worker.work()
+        self.assertEqual(messages(self.successResultOf(reading)), [sent(0)])
+        self.assertEqual(self.journal.counts()["unread"], 0)
+
+
 class AppendTests(JournalOnHand):
     """
     Group commit.

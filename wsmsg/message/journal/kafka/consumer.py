@@ -88,6 +88,7 @@ class KafkaConsumer:
         self._closing = False
         self._final: Mapping[int, int] = {}
         self._ours: set[int] = set()
+        self._emptied: set[int] = set()
         self._paused = False
         self._epoch = 0
         self._errors: list[KafkaError] = []
@@ -184,6 +185,7 @@ class KafkaConsumer:
             elif message.partition() in self._ours:
                 entries.append(_entry(message))
         if entries:
+            self._emptied.difference_update(e.partition for e in entries)
             self._wanted.clear()
             self._reactor.callFromThread(self._owner.arrived, self._epoch, entries)
 
@@ -202,7 +204,7 @@ class KafkaConsumer:
         self._read_ends()
 
     def _read_ends(self) -> None:
-        for partition in tuple(self._ours):
+        for partition in self._ours - self._emptied:
             low_high = self._client.get_watermark_offsets(
                 self._place(partition), cached=True
             )
@@ -244,6 +246,9 @@ class KafkaConsumer:
             partition=partition,
             text=text,
         )
+        # What is gone does not wait: the end counts again when a record arrives.
+        self._emptied.add(partition)
+        self.ends.pop(partition, None)
         self._seek(partition, OFFSET_BEGINNING)
 
     def _seek(self, partition: int, offset: int) -> None:
@@ -341,6 +346,7 @@ class KafkaConsumer:
 
     def _drop(self, partitions: frozenset[int]) -> None:
         self._ours -= partitions
+        self._emptied -= partitions
         for partition in partitions:
             self.ends.pop(partition, None)
 

@@ -41,6 +41,8 @@ from wsmsg.message.journal.record import encode
 from wsmsg.model import Message
 
 _COMMIT_S = 0.2
+# The delay before records are read again that could not be taken.
+_AGAIN_S = 1.0
 #: The consumer waits for further records behind a first one for this part of the time
 #: between two appends: the records of one append arrive within a millisecond or two.
 _GATHER = 5
@@ -153,12 +155,11 @@ class KafkaJournal:
         self._forget.append(forget)
 
     def counts(self) -> Mapping[str, int]:
-        ends = self._consumer.ends if self._consumer is not None else {}
+        ends = dict(self._consumer.ends) if self._consumer is not None else {}
         settled = self._partitions.positions()
         return {
-            "lag": sum(
-                max(end - (settled.get(p) or 0), 0) for p, end in tuple(ends.items())
-            ),
+            "lag": sum(max(end - (settled.get(p) or 0), 0) for p, end in ends.items()),
+            "unread": self._partitions.unread(ends),
             "in_flight": self._producer.in_flight if self._producer is not None else 0,
             "partitions": len(self._partitions),
             "dead_letters_dropped": self._writer.dropped.total,
@@ -283,10 +284,20 @@ class KafkaJournal:
     # L{wsmsg.message.journal.kafka.owner.ConsumerOwner}
 
     def arrived(self, epoch: int, entries: list[JournalEntry]) -> None:
-        if not self._stopping.begun and epoch == self._epoch:
+        if self._stopping.begun or epoch != self._epoch:
+            self._want_more()
+            return
+        with self._log.failuresHandled("records cannot be taken") as taking:
             self._on_hand.extend(self._partitions.ours(entries))
-        self._want_more()
-        self._serve()
+            self._want_more()
+            self._serve()
+        if taking.failed:
+            # Some may be lost on the way: read them again.
+            self._reactor.callLater(_AGAIN_S, self._read_again)
+
+    def _read_again(self) -> None:
+        if not self._stopping.begun:
+            self.rewind()
 
     def assigned(self, positions: Mapping[int, int | None]) -> None:
         self._partitions.assign(positions)

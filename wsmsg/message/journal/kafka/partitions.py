@@ -127,6 +127,15 @@ class Partitions:
                 positions[partition] = mine.read = mine.settled
         return positions
 
+    def unread(self, ends: Mapping[int, int]) -> int:
+        """
+        Return the number of records that the reader did not get yet.
+
+        @param ends: the end of each partition.
+        """
+        found = ((self._ours[p].read, end) for p, end in ends.items() if p in self)
+        return sum(max(end - read, 0) for read, end in found if read is not None)
+
     def positions(self) -> dict[int, int | None]:
         """
         Return the settled position of each partition.

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from wsmsg.errors import Overloaded, TooLarge, Unavailable, WsmsgError
@@ -64,6 +65,8 @@ class KafkaProducer:
     @param most_records: the limit of records in flight; more are refused.
     @param most_bytes: the same in bytes.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -176,13 +179,17 @@ class KafkaProducer:
     # In the thread
 
     def _run(self) -> None:
-        while not self._closing:
-            self._client.poll(_POLL_S)
+        try:
+            while not self._closing:
+                self._client.poll(_POLL_S)
+                self._cross()
+            if self.ruined:
+                self._client.purge()
+            self._client.flush(self._close_s)
             self._cross()
-        if self.ruined:
-            self._client.purge()
-        self._client.flush(self._close_s)
-        self._cross()
+        except Exception as e:  # noqa: BLE001 - the top of a thread
+            self._log.failure("the producer's thread")
+            self._reactor.callFromThread(self._broken, repr(e))
         self._reactor.callFromThread(self._over)
 
     def _noted(self, error: KafkaError) -> None:
@@ -218,8 +225,10 @@ class KafkaProducer:
             self._lost(describe(error.name(), error.str()), self.ruined)
 
     def _failed(self, error: KafkaError) -> None:
+        self._broken(describe(error.name(), error.str()))
+
+    def _broken(self, why: str) -> None:
         if not self.ruined:
-            why = describe(error.name(), error.str())
             self.ruin(why)
             self._lost(why, True)
 

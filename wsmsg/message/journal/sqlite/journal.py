@@ -129,6 +129,7 @@ class SqliteJournal:
     def counts(self) -> Mapping[str, int]:
         return {
             "lag": max(self._end - self._settled, 0),
+            "unread": max(self._end - self._next, 0),
             "in_flight": sum(len(values) for _, values, _ in self._queue),
             "partitions": 1,
             "dead_letters_dropped": self._dropped.total,
@@ -260,8 +261,10 @@ class SqliteJournal:
     def _not_loaded(self, failure: Failure) -> None:
         # The journal reads again when the file is open again.
         self._loading = False
-        if not isinstance(failure.value, Unavailable):
-            self._log.failure("journal: bug", failure)
+        if not isinstance(failure.value, Unavailable) and self._reader is not None:
+            # The reader logs it, and reads again: nothing else would.
+            (_, reader), self._reader = self._reader, None
+            reader.errback(failure)
 
     def _give(self, entries: list[JournalEntry]) -> None:
         if self._reader is not None:

@@ -17,6 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succe
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.retry import Backoff, RetryPolicy
@@ -221,7 +222,12 @@ class MongoConnection:
         if self._kept.up:
             looking = self.do(self._pinged)
             looking.addErrback(lambda failure: failure.trap(Unavailable))
-            looking.addErrback(lambda f: self._log.failure("pinging MongoDB", f))
+            looking.addErrback(self._ping_failed)
+
+    def _ping_failed(self, failure: Failure) -> None:
+        self._log.failure("pinging MongoDB", failure)
+        if self._kept.up:
+            self._ping = self._reactor.callLater(_PING_S, self._ping_soon)
 
     async def _pinged(self) -> None:
         assert self._pool is not None

@@ -5,8 +5,8 @@ Three kinds of objects are open to others, and each is known by the syntax:
 
   - an object that the same function has just made, which nobody else has seen: a name
     that is assigned only from calls of classes (C{x = A(...)});
-  - a protobuf message that is filled: a parameter with a type of a C{_pb2} module, and
-    what is reached through one;
+  - a protobuf message that is filled: a parameter with a type of C{wsmsg.rpc}, and what
+    is reached through one;
   - a record of counters, a subclass of
     L{Counters<wsmsg.monitoring.counters.Counters>}: C{+=} alone, on its fields, and by
     the name C{counters}.
@@ -24,9 +24,15 @@ from tests.syntax import Module
 
 #: The attributes of the objects of libraries that are assigned, by the last part of the
 #: object's name: there is no other way.
-OF_LIBRARIES: dict[str, tuple[str, ...]] = {}
+OF_LIBRARIES: dict[str, tuple[str, ...]] = {
+    "transport": ("protocol",),
+    "factory": ("protocol",),
+    "reactor": ("seconds",),
+    "call": ("seconds",),
+}
 
 _COUNTERS = ("counters", "_counters")
+_OWN = ("self", "cls")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -46,24 +52,32 @@ def _written_from_outside(
     module: Module, function: Function, fields: set[str]
 ) -> Iterator[Violation]:
     own = _own_statements(function)
-    open_objects = _messages(function, own) | _made(own)
-    for node in own:
-        line = getattr(node, "lineno", function.lineno)
+    written = list(_attributes_written(own))
+    if not written:
+        return
+    open_objects = _messages(function, own, _rpc_modules(module))
+    for node, target in written:
         counts = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add)
+        name = ast.unparse(target.value)
+        last = name.rpartition(".")[2]
+        if (
+            open_objects & _prefixes(target.value)
+            or target.attr in OF_LIBRARIES.get(last, ())
+            or (counts and last in _COUNTERS and target.attr in fields)
+        ):
+            continue
+        line = getattr(node, "lineno", function.lineno)
+        reason = f"{function.name} writes {name}.{target.attr} from outside"
+        yield Violation(module.path, line, reason)
+
+
+def _attributes_written(own: list[ast.AST]) -> Iterator[tuple[ast.AST, ast.Attribute]]:
+    for node in own:
         for target in _targets(node):
-            if not isinstance(target, ast.Attribute):
-                continue
-            name = ast.unparse(target.value)
-            last = name.rpartition(".")[2]
-            if (
-                name in ("self", "cls")
-                or open_objects & _prefixes(target.value)
-                or target.attr in OF_LIBRARIES.get(last, ())
-                or (counts and last in _COUNTERS and target.attr in fields)
+            if isinstance(target, ast.Attribute) and not (
+                isinstance(target.value, ast.Name) and target.value.id in _OWN
             ):
-                continue
-            reason = f"{function.name} writes {name}.{target.attr} from outside"
-            yield Violation(module.path, line, reason)
+                yield node, target
 
 
 def _own_statements(function: Function) -> list[ast.AST]:
@@ -132,16 +146,29 @@ def _is_new(value: ast.expr | None) -> bool:
     return any(name.lstrip("_")[:1].isupper() for name in names[-2:])
 
 
-def _messages(function: Function, own: list[ast.AST]) -> set[str]:
+def _rpc_modules(module: Module) -> set[str]:
     """
-    Return the protobuf messages of a function: its parameters, and what is reached
-    through one, C{to.cursors.add()} too.
+    Return the names under which a module knows the generated modules.
+    """
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "wsmsg.rpc"
+        for alias in node.names
+    }
+
+
+def _messages(function: Function, own: list[ast.AST], rpc: set[str]) -> set[str]:
+    """
+    Return what a function has made, its parameters that are protobuf messages, and what
+    is reached through one of these, C{to.cursors.add()} too.
     """
     arguments = function.args
-    given = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-    found = {
-        a.arg for a in given if a.annotation and "pb2." in ast.unparse(a.annotation)
-    } | _made(own)
+    found = _made(own) | {
+        a.arg
+        for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        if a.annotation and ast.unparse(a.annotation).partition(".")[0] in rpc
+    }
     for node in own:
         if isinstance(node, ast.Assign):
             value = node.value.func if isinstance(node.value, ast.Call) else node.value

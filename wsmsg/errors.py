@@ -63,6 +63,12 @@ class WsmsgError(Exception):
         self.reason = reason
         self.retry_after_ms = retry_after_ms
 
+    def retry_after(self, least_ms: int) -> None:
+        """
+        Give the hint when to repeat the request, if there is none yet.
+        """
+        self.retry_after_ms = self.retry_after_ms or least_ms
+
 
 class Internal(WsmsgError):
     """

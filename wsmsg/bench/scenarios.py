@@ -88,14 +88,8 @@ class Bench:
         self._choice = choice
         self._start = start
         self._tell = tell
-        self.report = Report(
-            pairs=choice.pairs,
-            size=choice.size,
-            window=choice.window,
-            idle=choice.idle,
-            members=choice.members,
-            servers=choice.servers,
-        )
+        self._rate = 0.0
+        self._results: dict[str, LoadResult] = {}
 
     def run(self) -> Report:
         """
@@ -113,21 +107,31 @@ class Bench:
             self._group()
         if "idle" in only:
             self._idle()
-        return self.report
+        choice = self._choice
+        return Report(
+            pairs=choice.pairs,
+            size=choice.size,
+            window=choice.window,
+            idle=choice.idle,
+            members=choice.members,
+            servers=choice.servers,
+            rate=round(self._rate, 1),
+            **self._results,
+        )
 
     def _floor(self) -> None:
         with floor() as server:
             self._tell("floor: echo, closed loop")
-            self.report.floor = self._load(server, "echo")
+            self._results["floor"] = self._load(server, "echo")
             self._floor_one(server)
         with floor() as server:
             self._tell("floor: idle connections")
-            self.report.floor_idle = self._load_idle(server, "idle-echo")
+            self._results["floor_idle"] = self._load_idle(server, "idle-echo")
 
     def _floor_one(self, server: Server) -> None:
         self._tell("floor: echo, one connection")
         plan = self._plan(server, "echo")
-        self.report.floor_one = run_load(
+        self._results["floor_one"] = run_load(
             msgspec.structs.replace(plan, count=1, window=_ONE, seconds=_ONE_S)
         )
 
@@ -137,20 +141,20 @@ class Bench:
             rate = choice.rate
             if "saturation" in choice.only or not rate:
                 self._tell("saturation: closed loop")
-                self.report.saturation = self._load(server, "chat")
-                rate = rate or self.report.saturation.per_second * _SHARE
+                self._results["saturation"] = self._load(server, "chat")
+                rate = rate or self._results["saturation"].per_second * _SHARE
             if "latency" in choice.only:
                 if rate <= 0:
                     raise BenchFailed("nothing was delivered, so there is no rate")
                 self._tell(f"latency: open loop, {rate:.0f} messages a second")
-                self.report.rate = round(rate, 1)
-                self.report.floor_before = self._echo(rate)
+                self._rate = rate
+                self._results["floor_before"] = self._echo(rate)
                 # Other users, so that their conversations begin at 1 with nothing
                 # undelivered.
-                self.report.latency = self._load(
+                self._results["latency"] = self._load(
                     server, "chat", rate=rate, first_user=self._after_pairs
                 )
-                self.report.floor_after = self._echo(rate)
+                self._results["floor_after"] = self._echo(rate)
 
     def _echo(self, rate: float) -> LoadResult:
         with floor() as server:
@@ -169,19 +173,19 @@ class Bench:
         members = self._choice.members
         with floor() as server:
             self._tell("floor: echo, closed loop, as many connections")
-            self.report.group_floor = self._load(server, "echo", count=members)
-            if self.report.floor_one is None:
+            self._results["group_floor"] = self._load(server, "echo", count=members)
+            if "floor_one" not in self._results:
                 self._floor_one(server)
         with self._start() as server:
             self._tell(f"group: {members} members, closed loop")
-            self.report.group = self._load(
+            self._results["group"] = self._load(
                 server, "group", count=members, first_user=self._after_pairs * 2
             )
 
     def _idle(self) -> None:
         with self._start() as server:
             self._tell("idle: connections to Connect")
-            self.report.chat_idle = self._load_idle(server, "idle-chat")
+            self._results["chat_idle"] = self._load_idle(server, "idle-chat")
 
     @property
     def _after_pairs(self) -> int:

@@ -60,7 +60,7 @@ class Saving:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        exchange.outbound.changed = False
+        exchange.outbound.saved()
         if self._file is None:
             return
         try:

@@ -113,6 +113,12 @@ class CountedChannel(_http.HTTPChannel):  # type: ignore[misc]
     _timer: IDelayedCall | None = None
     _answering = False
 
+    def accepted(self, address: str, upgrade: Upgrade | None) -> None:
+        """
+        Note where the connection comes from, and what may take it over.
+        """
+        self.address, self.upgrade = address, upgrade
+
     def dataReceived(self, data: bytes) -> None:
         if self.ended:
             return
@@ -254,8 +260,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         @param upgrade: takes the connection over at a request that is for it.
         """
         channel: CountedChannel = self.buildProtocol(None)
-        channel.address = address
-        channel.upgrade = upgrade
+        channel.accepted(address, upgrade)
         return channel
 
     def opened(self, channel: CountedChannel) -> bool:

@@ -46,6 +46,4 @@ def forward_stdlib(level: int = logging.WARNING) -> None:
     """
     Forward records of this level and above to Twisted's log, and to nothing else.
     """
-    root = logging.getLogger()
-    root.handlers = [ToTwisted()]
-    root.setLevel(level)
+    logging.basicConfig(level=level, handlers=[ToTwisted()], force=True)

@@ -158,7 +158,7 @@ def _fill_plain(kind: type[Any]) -> Callable[[Any, Any], None]:
     return fill
 
 
-def _fill_deliver(m: Any, frame: f.Deliver) -> None:
+def _fill_deliver(m: pb.Deliver, frame: f.Deliver) -> None:
     m.conversation = frame.conversation
     m.seq = frame.seq
     m.message_id = frame.message_id
@@ -170,7 +170,7 @@ def _fill_deliver(m: Any, frame: f.Deliver) -> None:
         m.client_id = frame.client_id
 
 
-def _fill_accepted(m: Any, frame: f.Accepted) -> None:
+def _fill_accepted(m: pb.Accepted, frame: f.Accepted) -> None:
     m.client_id = frame.client_id
     m.time = frame.time
     if frame.conversation:
@@ -194,7 +194,7 @@ def _fill_heads(repeated: Any, heads: tuple[f.Head, ...]) -> None:
             _fill_receipt(m.others.add(), receipt)
 
 
-def _fill_welcome(m: Any, frame: f.Welcome) -> None:
+def _fill_welcome(m: pb.Welcome, frame: f.Welcome) -> None:
     m.user = frame.user
     m.session = frame.session
     m.heartbeat_s = frame.heartbeat_s
@@ -205,7 +205,7 @@ def _fill_welcome(m: Any, frame: f.Welcome) -> None:
     m.synced = frame.synced
 
 
-def _fill_page(m: Any, frame: f.Page) -> None:
+def _fill_page(m: pb.Page, frame: f.Page) -> None:
     m.id = frame.id
     m.conversation = frame.conversation
     for message in frame.messages:
@@ -214,13 +214,13 @@ def _fill_page(m: Any, frame: f.Page) -> None:
     m.more = frame.more
 
 
-def _fill_heads_frame(m: Any, frame: f.Heads) -> None:
+def _fill_heads_frame(m: pb.Heads, frame: f.Heads) -> None:
     m.id = frame.id
     _fill_heads(m.heads, frame.heads)
     m.more = frame.more
 
 
-def _fill_group(m: Any, frame: f.Group) -> None:
+def _fill_group(m: pb.Group, frame: f.Group) -> None:
     m.id = frame.id
     m.group = frame.group
     m.name = frame.name

@@ -85,7 +85,8 @@ class GroupLoadTests(AsyncioCase):
             self.told(member)
         await making
         self.written()
-        self.recorder = self.group_load.recorder = Recorder(100.0, 110.0, {})
+        self.recorder = Recorder(100.0, 110.0, {})
+        self.group_load.begin(self.recorder)
 
     def told(self, member: MemberPeer) -> None:
         """

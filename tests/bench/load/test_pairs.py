@@ -91,7 +91,8 @@ class PairTests(SynchronousTestCase):
             size=200,
             window=2,
         )
-        self.recorder = self.pair.recorder = Recorder(0.0, 1000.0, {})
+        self.recorder = Recorder(0.0, 1000.0, {})
+        self.pair.begin(self.recorder)
 
     def from_sender(self) -> list[Send]:
         """

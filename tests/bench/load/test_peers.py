@@ -104,7 +104,7 @@ class AutobahnTests(SynchronousTestCase):
         """
         peer = self.connect(IdleEchoPeer)
         assert isinstance(peer, IdleEchoPeer)
-        peer.greeting = b"." * 200
+        peer.greet_with(b"." * 200)
         self.carry(peer, piece=1)
         self.assertTrue(peer.opened.done())
 
@@ -117,7 +117,8 @@ class AutobahnTests(SynchronousTestCase):
         self.carry(peer)
         time = ManualTime()
         loop = EchoLoop(peer, time, mask=Mask(b"abcd"), run="r" * 8, size=200, window=3)
-        loop.recorder = Recorder(0.0, 1000.0, {})
+        recorder = Recorder(0.0, 1000.0, {})
+        loop.begin(recorder)
         loop.refill()
         self.assertEqual(loop.account.sent, 3)
         self.server.dataReceived(self.near.take())
@@ -125,10 +126,10 @@ class AutobahnTests(SynchronousTestCase):
         peer.data_received(self.far.value())
         self.far.clear()
         self.assertEqual(loop.account.sent, 6)
-        self.assertEqual(list(loop.recorder.latencies), [0.25] * 3)
+        self.assertEqual(list(recorder.latencies), [0.25] * 3)
         loop.finish()
         self.carry(peer)
-        self.assertEqual((loop.account.sent, loop.recorder.count), (6, 6))
+        self.assertEqual((loop.account.sent, recorder.count), (6, 6))
         self.assertTrue(loop.account.settled)
 
     def test_ping(self) -> None:

@@ -110,11 +110,9 @@ class Connections:
         opened = self._loop.create_future()
         peer = kind(self.mask, host, plan.path, headers, opened, self._lost)
         if isinstance(peer, IdleEchoPeer):
-            peer.greeting = b"." * plan.size
+            peer.greet_with(b"." * plan.size)
         if isinstance(peer, ChatPeer):
-            peer.token = self._token(user)
-            peer.device = "bench"
-            peer.on_other = self._count_other
+            peer.log_in_with(self._token(user), "bench", self._count_other)
         return peer
 
     def _lost(self, reason: str) -> None:

@@ -158,6 +158,42 @@ class MemberPeer(ChatPeer):
     seq = reported = 0
     asked: asyncio.Future[None] | None = None
 
+    def join(self, group_load: GroupLoad, index: int) -> None:
+        """
+        Report to the load of this group, as the member of this index.
+        """
+        self.group_load, self.index = group_load, index
+
+    def ask(self, frame: bytes) -> asyncio.Future[None]:
+        """
+        Send a request.
+
+        @return: done when it is answered.
+        """
+        self.asked = asyncio.get_running_loop().create_future()
+        self.transport.write(frame)
+        return self.asked
+
+    def all_answered(self) -> None:
+        """
+        Expect answers to sends from now on, and to no more requests.
+        """
+        self.asked = None
+
+    def has_message(self, seq: int) -> None:
+        """
+        Note that the member was given the message of this number.
+        """
+        self.seq = max(self.seq, seq, 1)
+
+    def report_progress(self, conversation: str, mask: Mask) -> None:
+        """
+        Report the last number to the server, if that has changed.
+        """
+        if self.seq > self.reported and not self.transport.is_closing():
+            self.reported = self.seq
+            self.transport.write(mask.frame(encoding.delivered(conversation, self.seq)))
+
     def received(self, data: bytes, start: int, end: int) -> None:
         kind, group_load = data[start], self.group_load
         if kind == encoding.DELIVER and group_load is not None:
@@ -221,7 +257,7 @@ class GroupLoad(Loop):
         self._transport = members[0].transport
         self._joined = self._turn = 0
         for index, member in enumerate(members):
-            member.group_load, member.index = self, index
+            member.join(self, index)
 
     async def make(self) -> None:
         """
@@ -242,13 +278,10 @@ class GroupLoad(Loop):
                 f"{self._joined} of {len(self._members)} members saw their "
                 f"group in {_MADE_S:.0f} s"
             ) from None
-        self._members[0].asked = None
+        self._members[0].all_answered()
 
     async def _ask(self, frame: bytes) -> None:
-        first = self._members[0]
-        first.asked = asyncio.get_running_loop().create_future()
-        first.transport.write(self._mask.frame(frame))
-        await first.asked
+        await self._members[0].ask(self._mask.frame(frame))
 
     def delivered(self, member: MemberPeer, data: bytes, start: int, end: int) -> None:
         """
@@ -264,7 +297,7 @@ class GroupLoad(Loop):
                 self._seen.clear()
             self._seen[frame] = known
         number, seq = known
-        member.seq = max(member.seq, seq, 1)
+        member.has_message(seq)
         if number < 0:
             return
         came = self.account.deliver(member.index, number, seq)
@@ -286,7 +319,4 @@ class GroupLoad(Loop):
         """
         self._turn += 1
         for member in self._members[self._turn % _TURNS :: _TURNS]:
-            if member.seq > member.reported and not member.transport.is_closing():
-                member.reported = member.seq
-                frame = encoding.delivered(self._conversation, member.seq)
-                member.transport.write(self._mask.frame(frame))
+            member.report_progress(self._conversation, self._mask)

@@ -145,7 +145,7 @@ class Load:
         end_s = begin_s + plan.seconds
         recorder = Recorder(begin_s, end_s, plan.pids)
         for loop in self._loops:
-            loop.recorder = recorder
+            loop.begin(recorder)
         tasks = [
             asyncio.create_task(self._progress(recorder)),
             asyncio.create_task(self._acknowledge()),

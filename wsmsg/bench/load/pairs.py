@@ -59,6 +59,12 @@ class Loop:
         self._transport: asyncio.Transport
         self._held = False
 
+    def begin(self, recorder: Recorder) -> None:
+        """
+        Begin to send, and record what arrives.
+        """
+        self.recorder = recorder
+
     def refill(self) -> None:
         """
         Send as many as the window has room for, in one write.
@@ -140,7 +146,7 @@ class EchoLoop(_OneToOne):
     ):
         super().__init__(encoding.EchoTemplate(mask, run, size).frame, window, clock)
         self._transport = peer.transport
-        peer.loop = self
+        peer.join(self)
 
     def echoed(self, number: int) -> None:
         self.account.accept(number)
@@ -173,7 +179,8 @@ class Pair(_OneToOne):
         self._conversation = conversation
         self._mask = mask
         self._seq = self._reported = 0
-        sender.pair = recipient.pair = self
+        sender.join(self)
+        recipient.join(self)
 
     def accepted(self, number: int) -> None:
         self.account.accept(number)

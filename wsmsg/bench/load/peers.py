@@ -158,6 +158,12 @@ class EchoPeer(Peer):
 
     loop: EchoLoop | None = None
 
+    def join(self, loop: EchoLoop) -> None:
+        """
+        Report to the load of this connection.
+        """
+        self.loop = loop
+
     def received(self, data: bytes, start: int, end: int) -> None:
         if self.loop is not None:
             self.loop.echoed(encoding.echo_number(data, start))
@@ -175,6 +181,12 @@ class IdleEchoPeer(Peer):
 
     greeting: bytes = b""
 
+    def greet_with(self, greeting: bytes) -> None:
+        """
+        Write this once the connection is open.
+        """
+        self.greeting = greeting
+
     def upgraded(self) -> None:
         self.transport.write(self._mask.frame(self.greeting))
 
@@ -191,6 +203,16 @@ class ChatPeer(Peer):
     token: str
     device: str
     on_other: Callable[[str], object]
+
+    def log_in_with(
+        self, token: str, device: str, on_other: Callable[[str], object]
+    ) -> None:
+        """
+        Log in once the connection is open.
+
+        @param on_other: called with the name of each frame that the load does not use.
+        """
+        self.token, self.device, self.on_other = token, device, on_other
 
     def upgraded(self) -> None:
         frame = encoding.hello(self.token, self.device)
@@ -212,6 +234,12 @@ class SenderPeer(ChatPeer):
     """
 
     pair: Pair | None = None
+
+    def join(self, pair: Pair) -> None:
+        """
+        Report to the load of this session.
+        """
+        self.pair = pair
 
     def received(self, data: bytes, start: int, end: int) -> None:
         kind, pair = data[start], self.pair
@@ -235,6 +263,12 @@ class RecipientPeer(ChatPeer):
     """
 
     pair: Pair | None = None
+
+    def join(self, pair: Pair) -> None:
+        """
+        Report to the load of this session.
+        """
+        self.pair = pair
 
     def received(self, data: bytes, start: int, end: int) -> None:
         kind, pair = data[start], self.pair

@@ -148,7 +148,6 @@ async def _screen(client: Client, talk: ChatTarget) -> None:
 def _log(debug: bool, piped: bool, user: int) -> None:
     if not debug:
         logging.getLogger("wsmsg").addHandler(logging.NullHandler())
-        logging.getLogger("wsmsg").propagate = False
         return
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
     name = None if piped else f"wsmsg-chat-{user}.log"

@@ -120,7 +120,7 @@ class ChatScreen:
             if isinstance(event, Stored):
                 self._seen(event)
             if isinstance(event, Connected):
-                self.view.numbers = self._numbers
+                self.view.connected(numbers=self._numbers)
             if isinstance(event, Closed):
                 self._app.exit()
             self._app.invalidate()

@@ -53,6 +53,32 @@ class ChatEntry:
     problem: str = ""
     note: bool = False
 
+    def accept(self) -> None:
+        """
+        Note that the server has accepted the message.
+        """
+        self.accepted = True
+
+    def refuse(self, problem: str) -> None:
+        """
+        Note why the message was not sent.
+        """
+        self.problem = problem
+
+    def recall(self) -> None:
+        """
+        Show the message as recalled.
+        """
+        self.text, self.recalled = "", True
+
+    def store(self, message: MessageReceived) -> None:
+        """
+        Take over what the server says of the message.
+        """
+        self.accepted, self.sender = True, message.sender
+        self.seq, self.time_ms = message.seq, message.time_ms
+        self.recalled = message.recalled
+
 
 class ChatView:
     """
@@ -81,8 +107,10 @@ class ChatView:
         """
         return self._numbers
 
-    @numbers.setter
-    def numbers(self, numbers: bool) -> None:
+    def connected(self, *, numbers: bool) -> None:
+        """
+        Show a connection to a server that numbers messages, or does not.
+        """
         if self._numbers and not numbers:
             self.note(
                 "this server does not number messages: you miss those sent while you "
@@ -110,7 +138,7 @@ class ChatView:
         Mark a message as accepted by the server.
         """
         if client_id in self._own:
-            self._own[client_id].accepted = True
+            self._own[client_id].accept()
 
     def refused(self, client_id: str, reason: str) -> None:
         """
@@ -118,7 +146,7 @@ class ChatView:
         """
         entry = self._own.pop(client_id, None)
         if entry is not None:
-            entry.problem = harmless(reason)
+            entry.refuse(harmless(reason))
 
     def note(self, text: str, time_ms: int = 0) -> None:
         """
@@ -206,7 +234,7 @@ class ChatView:
             case MessageRecalled(recalled=seq):
                 for entry in self.entries:
                     if entry.seq == seq:
-                        entry.text, entry.recalled = "", True
+                        entry.recall()
             case _ if event.summary:
                 self.note(event.summary, event.time_ms)
 
@@ -219,9 +247,7 @@ class ChatView:
             self.entries.remove(entry)
         else:
             entry = ChatEntry(harmless(message.content), message.mine, message.time_ms)
-        entry.accepted, entry.sender = True, message.sender
-        entry.recalled = message.recalled
-        entry.seq, entry.time_ms = message.seq, message.time_ms
+        entry.store(message)
         waiting = len(self.entries)
         while waiting and self.entries[waiting - 1] in self._own.values():
             waiting -= 1

@@ -109,7 +109,7 @@ class Exchange:
             self.outbound.add(frame)
         for client_id, reason in saved.invalid.items():
             self.events.put(SendSettled(client_id, None, BadRequest(reason)))
-        self.outbound.changed = False
+        self.outbound.saved()
 
     @property
     def caught_up(self) -> bool:

@@ -73,6 +73,45 @@ class _Inflow:
     def behind(self) -> bool:
         return self.head > self.seq
 
+    def took(self, seq: int) -> None:
+        self.taken = seq
+
+    def raise_head(self, seq: int) -> None:
+        self.head = max(self.head, seq)
+
+    def end_at(self, seq: int) -> None:
+        """
+        Expect no message after this one.
+        """
+        self.head = seq
+
+    def skip_to(self, seq: int) -> None:
+        """
+        Expect no message before this one.
+        """
+        self.seq = seq - 1
+
+    def next_held(self) -> Deliver | None:
+        """
+        Take the message that comes next, if it is held.
+        """
+        following = self.held.pop(self.seq + 1, None)
+        if following is not None:
+            self.seq += 1
+        return following
+
+    def wait_for_turn(self) -> None:
+        self.queued = True
+
+    def take_turn(self) -> None:
+        self.queued = False
+
+    def sync(self, sync_id: str) -> None:
+        self.sync_id = sync_id
+
+    def end_sync(self) -> None:
+        self.sync_id = ""
+
 
 class Inbound:
     """
@@ -132,7 +171,7 @@ class Inbound:
         """
         Record that the program has processed a message.
         """
-        self._inflows[conversation].taken = seq
+        self._inflows[conversation].took(seq)
 
     @property
     def settled(self) -> bool:
@@ -153,7 +192,7 @@ class Inbound:
                 at = self._begin(head)
                 self._inflows[head.conversation] = _Inflow(at, at, head.head)
             else:
-                inflow.head = max(inflow.head, head.head)
+                inflow.raise_head(head.head)
             self._look_at(head.conversation)
         self._listed = self._listed or complete
 
@@ -174,16 +213,16 @@ class Inbound:
         if name is None:
             return False
         inflow = self._inflows[name]
-        inflow.sync_id = ""
+        inflow.end_sync()
         messages = [m for m in page.messages if m.conversation == name]
         if messages:
-            inflow.head = max(inflow.head, page.head)
+            inflow.raise_head(page.head)
             self._walk(inflow, messages)
         elif inflow.held:
             # The page ends before the held messages; a repeat would give the same now.
             self._not_before = max(self._not_before, now + _STALE_S)
         else:
-            inflow.head = inflow.seq
+            inflow.end_at(inflow.seq)
         self._look_at(name)
         return True
 
@@ -199,7 +238,7 @@ class Inbound:
         if name is None:
             return False
         inflow = self._inflows[name]
-        inflow.sync_id = ""
+        inflow.end_sync()
         if retry_at is None:
             self._give_up(inflow)
             self._look_at(name)
@@ -213,9 +252,9 @@ class Inbound:
         Give the held messages to the program, since no others will come.
         """
         while inflow.held and self._room() > 0:
-            inflow.seq = min(inflow.held) - 1
+            inflow.skip_to(min(inflow.held))
             self._release(inflow)
-        inflow.head = max(inflow.held, default=inflow.seq)
+        inflow.end_at(max(inflow.held, default=inflow.seq))
 
     def lost(self) -> None:
         """
@@ -224,7 +263,7 @@ class Inbound:
         self._open.clear()
         self._not_before = 0.0
         for name, inflow in self._inflows.items():
-            inflow.sync_id = ""
+            inflow.end_sync()
             self._look_at(name)
 
     def due(self, now: float) -> list[Sync]:
@@ -236,11 +275,11 @@ class Inbound:
             name = next(iter(self._queue))
             del self._queue[name]
             inflow = self._inflows[name]
-            inflow.queued = False
+            inflow.take_turn()
             self._release(inflow)
             if inflow.behind:
                 self._made += 1
-                inflow.sync_id = f"i{self._made}"
+                inflow.sync(f"i{self._made}")
                 self._open[inflow.sync_id] = name
                 frames.append(Sync(inflow.sync_id, name, inflow.seq))
         return frames
@@ -275,7 +314,7 @@ class Inbound:
             if at is None:
                 return
             inflow = self._inflows[message.conversation] = _Inflow(at, at, at)
-        inflow.head = max(inflow.head, message.seq)
+        inflow.raise_head(message.seq)
         self._pass_on(inflow, message)
 
     def _walk(self, inflow: _Inflow, messages: Iterable[Deliver]) -> None:
@@ -288,8 +327,8 @@ class Inbound:
                         "%s: the server has no message between %d and %d",
                         *(message.conversation, before, message.seq),
                     )
-                inflow.seq = message.seq - 1
-            inflow.head = max(inflow.head, message.seq)
+                inflow.skip_to(message.seq)
+            inflow.raise_head(message.seq)
             self._pass_on(inflow, message)
             before = message.seq
 
@@ -302,10 +341,9 @@ class Inbound:
 
     def _release(self, inflow: _Inflow) -> None:
         while inflow.held and self._room() > 0:
-            following = inflow.held.pop(inflow.seq + 1, None)
+            following = inflow.next_held()
             if following is None:
                 break
-            inflow.seq += 1
             self._give(following)
 
     def _begin_live(self, message: Deliver) -> int | None:
@@ -324,5 +362,5 @@ class Inbound:
         if not inflow.behind:
             inflow.held.clear()
         elif not inflow.queued and not inflow.sync_id:
-            inflow.queued = True
+            inflow.wait_for_turn()
             self._queue[name] = None

@@ -39,6 +39,9 @@ class _Outgoing:
     frame: Submission
     tried: bool = False
 
+    def mark_tried(self) -> None:
+        self.tried = True
+
 
 class Outbound:
     """
@@ -64,6 +67,12 @@ class Outbound:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def saved(self) -> None:
+        """
+        Note that the position file has all of it.
+        """
+        self.changed = False
 
     def __iter__(self) -> Iterator[Submission]:
         """
@@ -141,7 +150,7 @@ class Outbound:
         frames: list[Submission] = []
         while self._may_send(now):
             outgoing = self._by_id[heapq.heappop(self._waiting)[1]]
-            outgoing.tried = True
+            outgoing.mark_tried()
             self._in_flight[outgoing.frame.client_id] = outgoing
             self._pace.spend()
             frames.append(outgoing.frame)

@@ -162,8 +162,7 @@ class WebSocketConnection(AutobahnOptions):
             self._held = False
             self.consumeData()
         factory.sweep.discard(self, self._bucket)
-        factory.admission.release(self.address)
-        factory.countConnections -= 1
+        factory.connection_lost(self.address)
         self.state = CLOSED
         self._lose(self._why or reason.getErrorMessage())
 

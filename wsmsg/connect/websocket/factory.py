@@ -66,6 +66,13 @@ class WebSocketConnections(WebSocketServerFactory):
         connection.factory = self
         return connection
 
+    def connection_lost(self, address: str) -> None:
+        """
+        Count a connection less.
+        """
+        self.admission.release(address)
+        self.countConnections -= 1
+
     def abort_all(self, why: str) -> int:
         """
         End all connections at once.

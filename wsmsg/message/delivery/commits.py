@@ -17,6 +17,9 @@ class _Open:
     since_s: float
     settled: bool = False
 
+    def settle(self) -> None:
+        self.settled = True
+
 
 class CommitTracker:
     """
@@ -58,7 +61,7 @@ class CommitTracker:
         self.unsettled += n_records
 
         def settled() -> None:
-            batch.settled = True
+            batch.settle()
             self._advance()
 
         return settled

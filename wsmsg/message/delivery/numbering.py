@@ -111,6 +111,13 @@ class _Run:
     stored: list[Message]
     dead_letters: list[tuple[JournalEntry, str]]
 
+    def take_remaining(self) -> dict[MessageIdentity, tuple[JournalEntry, Message]]:
+        """
+        Take the messages of a round; those that must be tried again are put back.
+        """
+        remaining, self.remaining = self.remaining, {}
+        return remaining
+
 
 class Numbering:
     """
@@ -202,7 +209,7 @@ class Numbering:
             m.numbered(take(i.conversation)) for i, (_, m) in run.remaining.items()
         ]
         outcomes = await self._store.insert(numbered, self._now_ms())
-        entries, run.remaining = run.remaining, {}
+        entries = run.take_remaining()
         repeated = False
         for message, outcome in zip(numbered, outcomes, strict=True):
             identity = message.identity

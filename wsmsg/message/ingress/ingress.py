@@ -208,7 +208,7 @@ class Ingress:
 
     def refuse_for_now(self, request: SendRequest, error: WsmsgError) -> WsmsgError:
         if error.retry:
-            error.retry_after_ms = error.retry_after_ms or _RETRY_AFTER_MS
+            error.retry_after(_RETRY_AFTER_MS)
             key = (request.conversation, request.sender)
             self._fences.raise_for(key, self._seconds(), error.retry_after_ms)
         return error

@@ -172,12 +172,11 @@ class LegacyConnectOutbox:
         self._answer_next = True
         self._taken = 1
         message, targets = self._pushes[0]
-        response = Response()
-        event = response.push_event
-        event.target_user_id = targets[self._at]
+        event = rest_pb2.MessagePushEvent(
+            target_user_id=targets[self._at], event_type=NEW_MESSAGE
+        )
         write_message(message, event.message)
-        event.event_type = NEW_MESSAGE
-        return response
+        return Response(push_event=event)
 
     def _was_written(self) -> None:
         self._taken = 0

@@ -55,7 +55,6 @@ class LegacyConnectOwner(Protocol):
     """
     The parts that all streams share.
 
-    @ivar cut: the number of streams ended because the peer did not read.
     """
 
     ingress: IIngress
@@ -64,7 +63,11 @@ class LegacyConnectOwner(Protocol):
     settings: MessageLegacySettings
     incarnation: str
     backoff: Backoff
-    cut: int
+
+    def peer_cut(self) -> None:
+        """
+        Count a stream that ended because the peer did not read.
+        """
 
     def subscribed(self, peer: LegacyConnect) -> None:
         """
@@ -210,7 +213,7 @@ class LegacyConnect:
         self.outbox.answer(response)
 
     def _broke(self, reason: str) -> None:
-        self._owner.cut += 1
+        self._owner.peer_cut()
         self._log.warn(
             "stream of legacy Connect {node} ended, as it does not read: {reason};"
             " {pushes} pushes were dropped and stay unread",

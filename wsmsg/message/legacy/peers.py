@@ -86,6 +86,9 @@ class LegacyConnects:
         self._peers.append(peer)
         return peer
 
+    def peer_cut(self) -> None:
+        self.cut += 1
+
     def subscribed(self, peer: LegacyConnect) -> None:
         """
         Push messages to a peer from now on.

@@ -49,6 +49,29 @@ class ResumePoint:
     open: deque[int] = attrs.field(factory=deque)
     done: set[int] = attrs.field(factory=set)
 
+    def resume(self) -> None:
+        """
+        Begin a stream after the last batch, which counts as acknowledged.
+        """
+        self.acknowledged = self.number
+
+    def receive(self, number: int) -> None:
+        """
+        Note that a batch arrived.
+        """
+        self.number = number
+        self.open.append(number)
+
+    def take_due(self) -> int | None:
+        """
+        Return the batch to acknowledge, and note it as acknowledged; L{None}: there is
+        none.
+        """
+        if self.settled <= self.acknowledged:
+            return None
+        self.acknowledged = self.settled
+        return self.settled
+
     def settle(self, number: int) -> None:
         """
         Settle a batch.
@@ -89,28 +112,31 @@ class RelayStream:
         if number != position.number + 1:
             self._peer.broken(self, f"batch {number} came after {position.number}")
             return
-        position.number = number
-        position.open.append(number)
+        position.receive(number)
 
         def settled() -> None:
             position.settle(number)
             self._peer.settled(position)
 
         pushes = [(message_of(p.message), tuple(p.targets)) for p in batch.pushes]
-        self._peer.received += len(pushes)
+        self._peer.pushed(len(pushes))
         self._push(pushes, settled)
 
     def drain(self) -> rest_pb2.MessageStreamRequest | None:
         """
         Return the acknowledgement to write; L{None}: there is none.
         """
-        position = self.position
-        if position.settled <= position.acknowledged:
+        due = self.position.take_due()
+        if due is None:
             return None
-        position.acknowledged = position.settled
-        return rest_pb2.MessageStreamRequest(
-            batch=rest_pb2.ConnectBatch(pushed=position.settled)
-        )
+        return rest_pb2.MessageStreamRequest(batch=rest_pb2.ConnectBatch(pushed=due))
+
+    def resume(self, position: ResumePoint) -> None:
+        """
+        Go on from a position, which the peer has welcomed.
+        """
+        self.position = position
+        position.resume()
 
     def connectionLost(self, reason: Failure) -> None:
         self._peer.lost(self, reason.getErrorMessage())
@@ -179,9 +205,11 @@ class RelayPeer:
         return None  # never called: a backoff allows any number of attempts
 
     def _hello(self) -> rest_pb2.MessageStreamRequest:
-        hello = self._subscribe()
-        hello.resume_incarnation = self._position.incarnation
-        hello.resume_from = self._position.number
+        hello = rest_pb2.SubscribeRequest(
+            resume_incarnation=self._position.incarnation,
+            resume_from=self._position.number,
+        )
+        hello.MergeFrom(self._subscribe())
         return rest_pb2.MessageStreamRequest(subscribe=hello)
 
     # -- called by the stream
@@ -195,12 +223,13 @@ class RelayPeer:
         if not welcome.resumed or welcome.incarnation != self._position.incarnation:
             # The pushes in between are lost; their messages stay unread.
             self._position = ResumePoint(welcome.incarnation)
-        stream.position = self._position
-        # The batch that the stream resumes from counts as acknowledged.
-        stream.position.acknowledged = stream.position.number
+        stream.resume(self._position)
         self._stream = stream
         self._dialler.stream_up()
         stream.transport.flush_soon()
+
+    def pushed(self, count: int) -> None:
+        self.received += count
 
     def settled(self, position: ResumePoint) -> None:
         if self._stream is not None and self._stream.position is position:

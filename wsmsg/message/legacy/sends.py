@@ -58,6 +58,13 @@ class _Send:
     def n_bytes(self) -> int:
         return len(self.request.content) + _OVERHEAD_BYTES
 
+    def hold(self) -> bool:
+        """
+        @return: whether the send is held for the first time.
+        """
+        first, self.was_held = not self.was_held, True
+        return first
+
 
 class LegacyConnectSends:
     """
@@ -170,8 +177,7 @@ class LegacyConnectSends:
     def _hold(self, send: _Send) -> None:
         self._held[send.request.ref] = send
         self._holding[send.key] += 1
-        self.kept += not send.was_held
-        send.was_held = True
+        self.kept += send.hold()
 
     def _retry_held(self) -> None:
         self._timer = None

@@ -34,6 +34,9 @@ class _Lease:
     seen_ms: int
     users: set[int] = attrs.Factory(set)
 
+    def renew(self, now_s: float, now_ms: int) -> None:
+        self.renewed_s, self.seen_ms = now_s, now_ms
+
 
 @implementer(IPresence)
 class MemoryPresence:
@@ -116,7 +119,7 @@ class MemoryPresence:
         self._expire()
         now_s, now_ms = self._clock.seconds(), self._now_ms()
         lease = self._leases.setdefault(node, _Lease(renewed_s=now_s, seen_ms=now_ms))
-        lease.renewed_s, lease.seen_ms = now_s, now_ms
+        lease.renew(now_s, now_ms)
         return lease
 
     def _expire(self) -> None:

@@ -49,6 +49,28 @@ class _Written:
     life: str = ""
     written_s: float = 0.0
 
+    def renew(self, now_s: float) -> None:
+        self.renewed_s = now_s
+
+    def replace(self, users: Iterable[int]) -> None:
+        self.users = set(users)
+
+    def begin_life(self, now_s: float) -> str:
+        """
+        Begin a full write.
+
+        @return: its name.
+        """
+        self.life, self.written_s = uuid.uuid4().hex, now_s
+        return self.life
+
+    def write_failed(self, life: str) -> None:
+        """
+        Note that Redis may lack what was written under this name.
+        """
+        if self.life == life:
+            self.life = ""
+
 
 @implementer(IPresence)
 class RedisPresence:
@@ -99,7 +121,7 @@ class RedisPresence:
 
     def replace(self, node: str, users: Sequence[int]) -> Deferred[None]:
         written = self._known(node)
-        written.users = set(users)
+        written.replace(users)
         return self._write_all(node, written)
 
     def change(
@@ -133,7 +155,7 @@ class RedisPresence:
         for name in [n for n, t in self._written.items() if t.renewed_s <= silent_s]:
             del self._written[name]
         written = self._written.setdefault(node, _Written(renewed_s=now_s))
-        written.renewed_s = now_s
+        written.renew(now_s)
         return written
 
     def _must_write_all(self, written: _Written) -> bool:
@@ -141,8 +163,7 @@ class RedisPresence:
         return not written.life or old_s > self._kept_s / _REFRESH
 
     def _write_all(self, node: str, written: _Written) -> Deferred[None]:
-        life = written.life = uuid.uuid4().hex
-        written.written_s = self._clock.seconds()
+        life = written.begin_life(self._clock.seconds())
         chunks = list(_chunks(list(written.users))) or [[]]
         calls = [
             self._run(
@@ -194,8 +215,7 @@ class RedisPresence:
         return self._write_all(node, written)
 
     def _write_failed(self, failure: Failure, written: _Written, life: str) -> Failure:
-        if written.life == life:
-            written.life = ""
+        written.write_failed(life)
         return failure
 
     def _run(self, script: RedisScript, *args: object) -> Deferred[Any]:

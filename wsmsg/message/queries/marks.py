@@ -47,8 +47,8 @@ class _Call:
     # The marks of one call of Marks.mark.
     user: int
     marks: Sequence[Mark]
+    unplaced: bool
     answered: Deferred[list[bool]] = attrs.field(factory=Deferred)
-    unplaced: bool = False
 
 
 class RecentMessages:
@@ -153,7 +153,8 @@ class Marks:
             return succeed([])
         if self._n_waiting + len(marks) > self._limit:
             return fail(Overloaded("too many marks wait to be stored", _RETRY_MS))
-        return self._enqueue(_Call(user, marks))
+        unplaced = any(self._place_of(m) is None for m in marks)
+        return self._enqueue(_Call(user, marks, unplaced))
 
     def pushed(self, messages: Iterable[Message]) -> None:
         """
@@ -185,7 +186,6 @@ class Marks:
     # -- storing
 
     def _enqueue(self, call: _Call) -> Deferred[list[bool]]:
-        call.unplaced = any(self._place_of(m) is None for m in call.marks)
         self._waiting.append(call)
         self._n_waiting += len(call.marks)
         self._loop.wake()

@@ -45,6 +45,19 @@ class LedgerEntry:
     def name(self) -> str:
         return f"conn-{self.user}-{self.since_s}"
 
+    def written(self, now_s: float) -> None:
+        """
+        Note that the entry was written.
+        """
+        self.written_s = now_s
+
+    def rename(self) -> None:
+        """
+        Take the name of the next second, under which nothing was written.
+        """
+        self.since_s += 1
+        self.written_s = -1.0
+
 
 class PresenceLedger:
     """
@@ -107,7 +120,7 @@ class PresenceLedger:
                 break
             entries.append((key, self._written.pop(key)))
         for key, entry in entries:
-            entry.written_s = now_s
+            entry.written(now_s)
             self._written[key] = entry
         return entries
 
@@ -139,8 +152,7 @@ class PresenceLedger:
                 del self._keys[name]
             return
         del self._keys[name]
-        entry.since_s += 1
-        entry.written_s = -1.0
+        entry.rename()
         self._give_name(key, entry)
         self._unwritten[key] = entry
 
@@ -153,7 +165,7 @@ class PresenceLedger:
 
     def _give_name(self, key: object, entry: LedgerEntry) -> None:
         while entry.name in self._keys:
-            entry.since_s += 1
+            entry.rename()
         self._keys[entry.name] = key
 
     def _add_removal(self, entry: LedgerEntry) -> None:

@@ -27,6 +27,15 @@ class _FirstSend:
     time_ms: int = 0
     waiting: list[OnAnswer] = attrs.Factory(list)
 
+    def answer(self, answer: SendAnswer) -> None:
+        """
+        Answer the send and all repeats that wait.
+        """
+        self.time_ms = answer.time_ms
+        waiting, self.waiting = self.waiting, []
+        for on_answer in waiting:
+            on_answer(answer)
+
 
 class RepeatFilter:
     """
@@ -63,11 +72,8 @@ class RepeatFilter:
 
     def _answered(self, key: _Key, answer: SendAnswer) -> None:
         first = self._waiting.pop(key)
-        waiting, first.waiting = first.waiting, []
         if answer.time_ms:
-            first.time_ms = answer.time_ms
             self._accepted[key] = first
             if len(self._accepted) > REMEMBERED:
                 del self._accepted[next(iter(self._accepted))]
-        for on_answer in waiting:
-            on_answer(answer)
+        first.answer(answer)

@@ -10,10 +10,10 @@ it carries out the requests of the reactor: commits, a rewind, the end.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from threading import Event, Thread
 
-import attrs
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
@@ -42,16 +42,6 @@ _POLL_S = 0.1
 _COMMITTED_S = 5.0
 _PAUSE_AFTER = 3
 _BATCH = 1000
-
-
-@attrs.define
-class _Requests:
-    """
-    The requests of the reactor that the thread has not carried out yet.
-    """
-
-    commits: dict[int, int] = attrs.field(factory=dict)
-    rewind: tuple[int, Mapping[int, int]] | None = None
 
 
 class KafkaConsumer:
@@ -84,7 +74,9 @@ class KafkaConsumer:
         self._revoke_s = revoke_s
         self._wanted = Event()
         self._wanted.set()
-        self._requests = _Requests()
+        # Requests of the reactor that the thread has not carried out yet.
+        self._commits: deque[Mapping[int, int]] = deque()
+        self._rewinds: deque[tuple[int, Mapping[int, int]]] = deque()
         self._closing = False
         self._final: Mapping[int, int] = {}
         self._ours: set[int] = set()
@@ -120,15 +112,13 @@ class KafkaConsumer:
         """
         Commit these positions soon.
         """
-        # The thread may take the requests at any moment: they are replaced as one.
-        old, self._requests = self._requests, _Requests(rewind=self._requests.rewind)
-        self._requests.commits = {**old.commits, **positions}
+        self._commits.append(positions)
 
     def rewind(self, epoch: int, positions: Mapping[int, int]) -> None:
         """
         Read from these positions again; the records arrive with the new epoch.
         """
-        self._requests.rewind = (epoch, positions)
+        self._rewinds.append((epoch, positions))
         self._wanted.set()
 
     def close(self, positions: Mapping[int, int]) -> Deferred[None]:
@@ -190,11 +180,13 @@ class KafkaConsumer:
             self._reactor.callFromThread(self._owner.arrived, self._epoch, entries)
 
     def _do_requests(self) -> None:
-        requests, self._requests = self._requests, _Requests()
-        if requests.commits:
-            self._commit(requests.commits, wait=False)
-        if requests.rewind is not None:
-            self._epoch, positions = requests.rewind
+        commits: dict[int, int] = {}
+        while self._commits:
+            commits.update(self._commits.popleft())
+        if commits:
+            self._commit(commits, wait=False)
+        while self._rewinds:
+            self._epoch, positions = self._rewinds.popleft()
             for partition, offset in positions.items():
                 if partition in self._ours:
                     self._seek(partition, offset)

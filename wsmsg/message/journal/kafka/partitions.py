@@ -29,6 +29,39 @@ class _Partition:
     read: int | None
     written: int | None
 
+    @property
+    def has_unsettled(self) -> bool:
+        return (self.read or 0) > (self.settled or 0)
+
+    def handed_out(self, offset: int) -> None:
+        if self.settled is None:
+            self.settled = self.written = offset
+        self.read = offset + 1
+
+    def settle(self, position: int) -> None:
+        if self.settled is not None:
+            self.settled = max(self.settled, position)
+
+    def take_due(self) -> int | None:
+        """
+        Return the position to commit, and note it as committed; L{None}: there is none.
+        """
+        if self.settled == self.written:
+            return None
+        self.written = self.settled
+        return self.settled
+
+    def commit_failed(self) -> None:
+        self.written = None
+
+    def rewind(self) -> int | None:
+        """
+        Return to the settled position; L{None}: no record was handed out.
+        """
+        if self.settled is not None:
+            self.read = self.settled
+        return self.settled
+
 
 class Partitions:
     """
@@ -70,9 +103,7 @@ class Partitions:
         for entry in entries:
             mine = self._ours.get(entry.partition)
             if mine is not None:
-                if mine.settled is None:
-                    mine.settled = mine.written = entry.offset
-                mine.read = entry.offset + 1
+                mine.handed_out(entry.offset)
 
     def settle(self, positions: Mapping[int, int]) -> None:
         """
@@ -80,8 +111,8 @@ class Partitions:
         """
         for partition, position in positions.items():
             mine = self._ours.get(partition)
-            if mine is not None and mine.settled is not None:
-                mine.settled = max(mine.settled, position)
+            if mine is not None:
+                mine.settle(position)
 
     def has_unsettled(self, partitions: Iterable[int]) -> bool:
         """
@@ -90,7 +121,7 @@ class Partitions:
         """
         for partition in partitions:
             mine = self._ours.get(partition)
-            if mine is not None and (mine.read or 0) > (mine.settled or 0):
+            if mine is not None and mine.has_unsettled:
                 return True
         return False
 
@@ -103,8 +134,9 @@ class Partitions:
         for partition, mine in self._ours.items():
             if among is not None and partition not in among:
                 continue
-            if mine.settled is not None and mine.settled != mine.written:
-                positions[partition] = mine.written = mine.settled
+            due = mine.take_due()
+            if due is not None:
+                positions[partition] = due
         return positions
 
     def commit_failed(self, partitions: Iterable[int]) -> None:
@@ -113,7 +145,7 @@ class Partitions:
         """
         for partition in partitions:
             if partition in self._ours:
-                self._ours[partition].written = None
+                self._ours[partition].commit_failed()
 
     def rewind(self) -> dict[int, int]:
         """
@@ -123,8 +155,9 @@ class Partitions:
         """
         positions: dict[int, int] = {}
         for partition, mine in self._ours.items():
-            if mine.settled is not None:
-                positions[partition] = mine.read = mine.settled
+            position = mine.rewind()
+            if position is not None:
+                positions[partition] = position
         return positions
 
     def unread(self, ends: Mapping[int, int]) -> int:

@@ -55,6 +55,17 @@ class _Append:
         self.size = size
         self.error: KafkaError | None = None
 
+    def delivered(self, error: KafkaError | None) -> bool:
+        """
+        Note that a record was delivered or failed.
+
+        @return: whether it was the last one.
+        """
+        if error is not None:
+            self.error = self.error or error
+        self.left -= 1
+        return not self.left
+
 
 class KafkaProducer:
     """
@@ -154,10 +165,7 @@ class KafkaProducer:
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             # In the thread.
-            if error is not None:
-                append.error = append.error or error
-            append.left -= 1
-            if not append.left:
+            if append.delivered(error):
                 self._finished.append(append)
 
         try:

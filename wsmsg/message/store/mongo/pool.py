@@ -77,6 +77,18 @@ class Pool(ConnectionPool):  # type: ignore[misc]
         """
         self._on_failure = call
 
+    def logged_in(self, *, refusal: str) -> None:
+        """
+        Note the outcome of a login.
+        """
+        self.refusal = refusal
+
+    def connection_failed(self, cause: str) -> None:
+        """
+        Note the reason of a loss, before txmongo reports the loss.
+        """
+        self.cause = cause
+
     def abort(self) -> Deferred[None]:
         """
         Abort all connections at once, with the commands in flight.
@@ -118,7 +130,7 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if reason.check(Error):
-            self.factory.pool.cause = f"TLS: {reason.getErrorMessage()}"
+            self.factory.pool.connection_failed(f"TLS: {reason.getErrorMessage()}")
         super().connectionLost(reason)
 
     def authenticate(
@@ -135,13 +147,13 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
         try:
             await self._log_in(database, user, password, mechanism)
         except (MongoAuthenticationError, Refused) as e:
-            pool.refusal = str(e)
+            pool.logged_in(refusal=str(e))
             raise
         except KeyError:
             # txmongo's own methods expect keys that a refusal lacks.
-            pool.refusal = "the login was refused"
+            pool.logged_in(refusal="the login was refused")
             raise
-        pool.refusal = ""
+        pool.logged_in(refusal="")
 
     async def _log_in(
         self, database: str, user: str, password: str, mechanism: str

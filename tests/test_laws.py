@@ -358,9 +358,8 @@ class OwnershipLawTests(LawTestCase):
         self.assert_open("def f():\n    x = a.Thing(1)\n    x.b = x.c.d = 1\n")
         self.assert_open("def f(self):\n    self.x = Thing(1)\n    self.x.b = 1\n")
         self.assert_written("def f():\n    x = things.get(1)\n    x.b = 1\n", line=3)
-        source = "def f():\n    x = find()\n    if not x:\n"
-            "        x = Thing()\n    x.b = 1\n"
-        self.assert_written(source, line=5)
+        either = "    x = find()\n    if not x:\n        x = Thing()\n    x.b = 1\n"
+        self.assert_written(f"def f():\n{either}", line=5)
 
     def test_messages(self) -> None:
         """

@@ -25,10 +25,14 @@ from tests.syntax import Module
 #: The attributes of the objects of libraries that are assigned, by the last part of the
 #: object's name: there is no other way.
 OF_LIBRARIES: dict[str, tuple[str, ...]] = {
-    "transport": ("protocol",),
+    "transport": ("protocol",),  # a connection passes from one protocol to another
     "factory": ("protocol",),
     "reactor": ("seconds",),
     "call": ("seconds",),
+    # txmongo's modules
+    "connection": ("log",),
+    "protocol": ("log",),
+    "_Connection": ("noisy",),
 }
 
 _COUNTERS = ("counters", "_counters")
@@ -66,9 +70,8 @@ def _written_from_outside(
             or (counts and last in _COUNTERS and target.attr in fields)
         ):
             continue
-        line = getattr(node, "lineno", function.lineno)
         reason = f"{function.name} writes {name}.{target.attr} from outside"
-        yield Violation(module.path, line, reason)
+        yield Violation(module.path, target.lineno, reason)
 
 
 def _attributes_written(own: list[ast.AST]) -> Iterator[tuple[ast.AST, ast.Attribute]]:

@@ -125,7 +125,7 @@ class _Protocol(MongoProtocol):  # type: ignore[misc]
     """
 
     def fail(self, reason: object) -> None:
-        self.factory.pool.cause = str(reason)
+        self.factory.pool.connection_failed(str(reason))
         super().fail(reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

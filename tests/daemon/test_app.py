@@ -109,8 +109,10 @@ class TwistdTests(TestCase):
         running.send(signal.SIGTERM)
         self.assertEqual(await running.ended, 0)
         self.assertEqual(list(self.folder.glob("*.pid")), [])
-        for line in running.text.splitlines():
-            json.loads(line)
+        told = [json.loads(line) for line in running.text.splitlines()]
+        ours = [line["text"] for line in told if line["source"].startswith("wsmsg.")]
+        self.assertIn("wsmsg message ", ours[0])
+        self.assertIn(f"data_dir = {self.folder / 'data'} ", ours[1])
         self.assertNotIn("SIGTERM", running.text)
 
     async def test_failures(self) -> None:

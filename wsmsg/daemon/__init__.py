@@ -7,17 +7,18 @@ The process around the parts of a daemon: options, start, signals, reload, stop.
                                  |          `-- signals, systemd, admin listener
                                  `-- preflight, exits, reload
 
-    app        Daemon: what both daemons have around their own parts
-    exits      exit status of the process
-    lifecycle  start and stop of the parts, each in a written order
-    listener   TCP listener
-    options    command line, and the settings it leads to
-    pid_file   names of twistd's pid file and log; pid files left behind
-    preflight  checks before twistd forks
-    reactor    installation of the asyncio reactor
-    reload     reload of the settings while the daemon runs
-    signals    SIGTERM, SIGINT, SIGHUP, SIGUSR1
-    systemd    readiness, status and watchdog, reported to systemd
+    app          Daemon: what both daemons have around their own parts
+    exits        exit status of the process
+    first_lines  the first lines of the log
+    lifecycle    start and stop of the parts, each in a written order
+    listener     TCP listener
+    options      command line, and the settings it leads to
+    pid_file     names of twistd's pid file and log; pid files left behind
+    preflight    checks before twistd forks
+    reactor      installation of the asyncio reactor
+    reload       reload of the settings while the daemon runs
+    signals      SIGTERM, SIGINT, SIGHUP, SIGUSR1
+    systemd      readiness, status and watchdog, reported to systemd
 
 A tap names its settings in a subclass of L{wsmsg.daemon.options.DaemonOptions} and
 hands its parts to a L{wsmsg.daemon.app.Daemon}.

@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from twisted.logger import Logger
+
 from wsmsg.daemon.exits import Exit
+from wsmsg.daemon.first_lines import first_lines
 from wsmsg.daemon.lifecycle import Part, RootService, part
 from wsmsg.daemon.listener import Listener
 from wsmsg.daemon.options import DaemonOptions
@@ -43,6 +46,8 @@ class Daemon:
     @ivar node: the name of this daemon.
     @ivar admin: the admin listener; L{None} if C{admin_listen} is empty.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -124,12 +129,13 @@ class Daemon:
         )
         first = [
             Part("log", logs.start),
+            Part("first lines", self._log_first_lines),
             part("signals", signals),
             part("systemd", self._notify),
             Part("stopping", stop=self._notify.stopping),
             *self._admin_part(admin),
         ]
-        last = [p.name for p in reversed(first) if p.name not in ("stopping", "log")]
+        last = [p.name for p in reversed(first) if p.stop and p.name != "stopping"]
         return RootService(
             self._reactor,
             [*first, *parts, Part("heap", freeze_heap)],
@@ -139,6 +145,11 @@ class Daemon:
             stop_s=lambda: float(self.current.stop_s),
             observer=logs,
         )
+
+    def _log_first_lines(self) -> None:
+        daemon = self._options.daemon
+        for line in first_lines(daemon, self.settings, self.node, self.data_dir):
+            self._log.info("{line}", line=line)
 
     def _admin_part(self, more: Sequence[Route]) -> list[Part]:
         listen = self.settings.admin_listen

@@ -1,0 +1,47 @@
+"""
+The first lines of a daemon's log: which one it is, where its data is, and what listens
+where for whom.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from wsmsg import __version__
+from wsmsg.settings.values import Common
+
+#: By daemon and key: who connects there, or what is kept there.
+_PURPOSES: Mapping[str, Mapping[str, str]] = {
+    "connect": {
+        "listen": "WebSocket and HTTP, for clients",
+        "rpc_listen": "gRPC: online status, health",
+        "admin_listen": "health, metrics and status, for operators",
+        "discovery": "the Messages that it connects to",
+    },
+    "message": {
+        "listen": "HTTP, for other services",
+        "rpc_listen": "gRPC, for the streams of Connects",
+        "admin_listen": "health, metrics, status and dead letters, for operators",
+        "journal": "makes accepted messages durable",
+        "store": "keeps the messages",
+        "presence": "tells other processes who is online",
+    },
+}
+
+
+def first_lines(
+    daemon: str, settings: Common, node: str, data_dir: Path
+) -> Iterator[str]:
+    """
+    Yield the lines.  They show no password.
+    """
+    yield f"wsmsg {daemon} {__version__}: node {node}, process {os.getpid()}"
+    yield f"data_dir = {data_dir} (embedded files, and the local key of tokens)"
+    shown = settings.model_dump(mode="json")  # without passwords
+    for key, purpose in _PURPOSES[daemon].items():
+        if shown[key]:
+            yield f"{key} = {shown[key]} ({purpose})"
+        else:
+            yield f"{key} is empty (no {purpose})"

@@ -193,7 +193,7 @@ class MessageSettings(Common):
     @ivar registry: the Redis with the list of Messages that C{discovery} of Connect
         reads; empty: that of C{presence} if it is one; C{none}: no list.
     @ivar advertise: C{host:port} in that list; empty: C{rpc_listen}.
-    @ivar node_number: 0 to 1023, different for each Message, part of message ids; -1: a
+    @ivar node_number: 0 to 255, different for each Message, part of message ids; -1: a
         number that no other Message in the list has.
     @ivar appends_in_flight: sends that may wait for the journal; over it Message
         refuses them as C{overloaded}.
@@ -250,7 +250,7 @@ class MessageSettings(Common):
         PlainSerializer(without_password, when_used="json"),
     ] = ""
     advertise: Listen = ""
-    node_number: Annotated[int, Field(ge=-1, le=1023)] = -1
+    node_number: Annotated[int, Field(ge=-1, le=255)] = -1
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
     appends_in_flight: Count = 5000
     read_batch: Annotated[Count, Field(le=10000)] = 500

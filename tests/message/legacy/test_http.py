@@ -279,7 +279,7 @@ class ContractTests(ApiCase):
         """
         self.send("a")
         (message,) = self.unread(2)
-        self.assertEqual(message["created_at"], "2025-01-01T00:00:00Z")
+        self.assertEqual(message["created_at"], "2018-01-01T00:00:00Z")
 
     def test_keys(self) -> None:
         """

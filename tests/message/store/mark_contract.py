@@ -258,7 +258,7 @@ class MarkTests(CursorTests):
         self.assertEqual(await self.store.unread(9, 0, 2), (order[:2], 5))
         after = order[1].message_id
         self.assertEqual(await self.store.unread(9, after, 10), (order[2:], 5))
-        self.assertEqual(await self.store.unread(9, 2**62, 10), ([], 5))
+        self.assertEqual(await self.store.unread(9, 2**52, 10), ([], 5))
         self.assertEqual(await self.store.unread(9, 0, 0), ([], 5))
         self.assertEqual(await self.store.unread(8, 0, 10), ([], 0))
 
@@ -340,3 +340,19 @@ class MarkTests(CursorTests):
         self.assertEqual(found, {101: ("u:1:2", 1), 103: ("u:1:2", 3)})
         self.assertEqual(await self.store.located(3, [101]), {})
         self.assertEqual(await self.store.located(2, []), {})
+
+    async def test_older_ids(self) -> None:
+        """
+        Messages with ids of the older layout, which are above 2^53, come before those
+        with newer ones, also page by page.
+        """
+        ids = [2**57, 2**57 + 9, 2**51, 2**51 + 4]
+        stored = [
+            msgspec.structs.replace(said(i), message_id=message_id)
+            for i, message_id in enumerate(ids, 1)
+        ]
+        await self.insert(stored)
+        self.assertEqual(await self.store.unread(2, 0, 10), (stored, 4))
+        for i, message_id in enumerate(ids, 1):
+            page, total = await self.store.unread(2, message_id, 2)
+            self.assertEqual((page, total), (stored[i : i + 2], 4))

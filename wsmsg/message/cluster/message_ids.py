@@ -1,21 +1,31 @@
 """
-Message ids: positive int64, unique, rising with time.
+Message ids: positive, unique, rising with time, and below 2^53, so that programs whose
+numbers are floating-point (JavaScript, Lua in Redis, the Redis hand-over of legacy
+Connects) keep them exactly.
 
 ::
 
-    | 41 bits: ms since 2025-01-01 | 10 bits: node number | 12 bits: counter |
+    | 37 bits: ticks of 8 ms since 2018-01-01 | 8 bits: node number | 8 bits: counter |
 
-Within a millisecond the counter rises; when it is full, and whenever the clock
-went back, ids run ahead of the clock rather than repeat.
+So 256 Messages make ids at the same time, each up to 32,000 a second on average, until
+November 2052.  Within a tick the counter rises; when it is full, and whenever the clock
+went back, ids run ahead of the clock rather than repeat.  After 2052 they pass 2^53,
+and are unique as before.
+
+Ids of the legacy system are microseconds since 1970: since 2024, ids made here are
+above those made there at the same time.  Ids of before (41 bits of milliseconds, above
+2^53) stay valid; L{wsmsg.message.store.id_order} has their order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-EPOCH_MS = 1_735_689_600_000
-_COUNTER_BITS = 12
-_NODE_BITS = 10
+EPOCH_MS = 1_514_764_800_000
+#: Milliseconds of a tick, as a power of two.
+_TICK_BITS = 3
+_COUNTER_BITS = 8
+_NODE_BITS = 8
 #: The most Messages that can give out ids at the same time.
 NUMBERS = 1 << _NODE_BITS
 
@@ -33,13 +43,13 @@ class MessageIds:
     L{wsmsg.message.cluster.interface.IMessageIds}.
 
     @param now_ms: returns unix milliseconds.
-    @param node_number: 0 to 1023, different for each Message of an installation.
+    @param node_number: 0 to 255, different for each Message of an installation.
     """
 
     def __init__(self, now_ms: Callable[[], int], node_number: int = 0) -> None:
         self._now_ms = now_ms
         self._node = _shifted(node_number)
-        self._ms = 0
+        self._tick = 0
         self._counter = 0
 
     @property
@@ -51,21 +61,21 @@ class MessageIds:
         Use another node number from now on.
         """
         self._node = _shifted(node_number)
-        # The ids given out in this millisecond may be above those with the new number.
-        self._ms, self._counter = self._ms + 1, 0
+        # The ids given out in this tick may be above those with the new number.
+        self._tick, self._counter = self._tick + 1, 0
 
     def next(self) -> int:
         """
         Return an id above all ids returned before.
         """
-        now = self._now_ms() - EPOCH_MS
-        if now > self._ms:
-            self._ms, self._counter = now, 0
+        now = self._now_ms() - EPOCH_MS >> _TICK_BITS
+        if now > self._tick:
+            self._tick, self._counter = now, 0
         elif self._counter < (1 << _COUNTER_BITS) - 1:
             self._counter += 1
         else:
-            self._ms, self._counter = self._ms + 1, 0
-        return self._ms << (_COUNTER_BITS + _NODE_BITS) | self._node | self._counter
+            self._tick, self._counter = self._tick + 1, 0
+        return self._tick << (_COUNTER_BITS + _NODE_BITS) | self._node | self._counter
 
 
 def _shifted(node_number: int) -> int:

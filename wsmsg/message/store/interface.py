@@ -281,9 +281,9 @@ class IReadMarks(IStoreRole):
         the user's own but those to themself, and in groups only those that the user
         may read now.
 
-        @param after_id: return messages with greater ids.
-        @return: a Deferred that fires with at most C{limit} messages by rising
-            C{message_id}, and the number of all unread messages.
+        @param after_id: return messages with later ids; 0: from the first on.
+        @return: a Deferred that fires with at most C{limit} messages in the order of
+            L{wsmsg.message.store.id_order}, and the number of all unread messages.
         """
 
     def unread_counts(

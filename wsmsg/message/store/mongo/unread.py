@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
+from wsmsg.message.store.id_order import OLDER_FROM, id_order
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
@@ -187,14 +188,15 @@ class MongoUnread:
             self._connection.documents(
                 find(
                     "messages",
-                    {**_matching(some), "message_id": {"$gt": after_id}},
+                    {**_matching(some), "message_id": ids},
                     sort={"message_id": 1},
                     limit=limit,
                 )
             )
             for some in chunks(pieces, BRANCHES)
+            for ids in _ids_after(after_id)
         )
-        messages = sorted(map(to_message, found), key=lambda m: m.message_id)
+        messages = sorted(map(to_message, found), key=lambda m: id_order(m.message_id))
         return messages[:limit]
 
     async def _total(self, pieces: Sequence[Document]) -> int:
@@ -211,6 +213,16 @@ class MongoUnread:
             for some in chunks(pieces, BRANCHES)
         )
         return sum(int(reply["n"]) for reply in replies)
+
+
+def _ids_after(after_id: int) -> list[Document]:
+    """
+    Return the ranges of the ids that follow, in their order; see L{id_order}.
+    """
+    newer = {"$gt": after_id if after_id < OLDER_FROM else 0, "$lt": OLDER_FROM}
+    if 0 < after_id < OLDER_FROM:
+        return [newer]
+    return [{"$gt": max(after_id, OLDER_FROM - 1)}, newer]
 
 
 async def _one(reply: Any) -> list[Document]:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from wsmsg.message.store.id_order import OLDER_FROM
 from wsmsg.message.store.read_ranges import (
     STEPS,
     Ranges,
@@ -88,6 +89,7 @@ _UNREAD = f"""
             ORDER BY s.first DESC LIMIT 1
         ), 0) < m.seq
 """
+_OLDER = f"message_id < {OLDER_FROM}"  # as id_order: 0 comes first
 # MATERIALIZED: the count and the page both read the list, which is computed once.
 _LIST = f"""
     WITH mine AS ({_MINE}),
@@ -97,10 +99,11 @@ _LIST = f"""
                                            content, kind, time_ms, seq))
         FROM (
             SELECT name, m.* FROM (
-                SELECT * FROM unread WHERE message_id > ?3
-                ORDER BY message_id LIMIT ?4
+                SELECT * FROM unread
+                WHERE ({_OLDER}, message_id) > (?3 BETWEEN 1 AND {OLDER_FROM - 1}, ?3)
+                ORDER BY {_OLDER}, message_id LIMIT ?4
             ) AS some CROSS JOIN messages m ON m.id = some.id
-            ORDER BY some.message_id
+            ORDER BY some.{_OLDER}, some.message_id
         )
     )
 """

@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ONCE ?=
+MINUTES ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -39,8 +40,8 @@ unit: $(READY) ## run only the quick tests
 integration: $(READY) ## run only the tests with real daemons
 	$(BIN)/python tests/run.py integration
 
-faults: $(READY) ## kill daemons under load, for longer than make test
-	WSMSG_FAULTS=long $(BIN)/python tests/run.py faults
+faults: $(READY) ## inject faults under load, for MINUTES (60), half on each backend
+	WSMSG_FAULTS=$$(($(MINUTES) / 2)) $(BIN)/python tests/run.py faults stack-faults
 
 stack-install: $(READY) ## install Kafka, a server with MongoDB's protocol, and Redis, as far as missing
 	$(BIN)/python -m tools.stack install
@@ -52,7 +53,7 @@ stack-down: $(READY) ## stop these servers; their data stays
 	$(BIN)/python -m tools.stack down
 
 test-stack: stack-install ## run only the tests with real servers; a missing server is a failure
-	WSMSG_STACK=required $(BIN)/python tests/run.py stack
+	WSMSG_STACK=required $(BIN)/python tests/run.py stack stack-faults
 
 bench: $(READY) ## measure throughput, latency, CPU and memory against a bare echo server
 	$(BIN)/wsmsg bench $(ARGS)

@@ -35,6 +35,12 @@ class Proxy:
         """
         self._forwarding.clear()
 
+    def forward(self) -> None:
+        """
+        Forward again, what was read meanwhile first.
+        """
+        self._forwarding.set()
+
     def reset_clients(self) -> None:
         """
         Reset the connections of the clients; to the target, they stay open.

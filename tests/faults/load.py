@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -24,6 +25,10 @@ from wsmsg.model import conversation_of
 
 _PAIRS = 8
 _SETTLE_S = 60.0
+_TOKEN_S = 6 * 3600
+
+#: Minutes for which each campaign of faults runs; 0: as short as in C{make test}.
+MINUTES = float(os.environ.get("WSMSG_FAULTS") or 0)
 
 
 def report(text: str) -> None:
@@ -56,6 +61,13 @@ def _caught_up(reader: RawClient, client: RawClient, name: str) -> bool:
     return len(reader.taken[name]) >= len(client.taken[name])
 
 
+def users_of(pairs: int = _PAIRS) -> range:
+    """
+    Return the users of a load.
+    """
+    return range(1001, 1001 + 2 * pairs)
+
+
 class Load:
     """
     Pairs of users who send both ways until they are told to stop.
@@ -63,8 +75,12 @@ class Load:
 
     def __init__(self, installation: Installation, pairs: int) -> None:
         self.clients = [
-            RawClient(_turned(installation.urls, user), installation.token(user), user)
-            for user in range(1001, 1001 + 2 * pairs)
+            RawClient(
+                _turned(installation.urls, user),
+                installation.token(user, exp=int(time.time()) + _TOKEN_S),
+                user,
+            )
+            for user in users_of(pairs)
         ]
         self.sent: dict[str, tuple[int, int, str]] = {}
         self._talking = True
@@ -173,26 +189,36 @@ class LoadTestCase(TestCase):
         faults: Callable[[Load], Awaitable[None]],
     ) -> Deferred[None]:
         """
-        Start all daemons and the load, run the faults, and check the result.
+        Do the same as L{run_round}.
         """
+        round_ = self.run_round(installation, faults)
+        return Deferred.fromFuture(asyncio.ensure_future(round_))
 
-        async def body() -> None:
-            load = Load(installation, _PAIRS)
-            try:
-                await installation.start()
-                load.start(pause_s=0.05)
-                await faults(load)
-                await load.finish()
-                await self.check(installation, load)
-            except BaseException:
-                for daemon in installation.daemons:
-                    report(f"--- {daemon.name}\n{daemon.tail()}")
-                raise
-            finally:
-                await load.stop()
-                await installation.stop()
+    async def run_round(
+        self,
+        installation: Installation,
+        faults: Callable[[Load], Awaitable[None]],
+    ) -> int:
+        """
+        Start all daemons and the load, run the faults, check the result, and stop.
 
-        return Deferred.fromFuture(asyncio.ensure_future(body()))
+        @return: the number of messages that were sent.
+        """
+        load = Load(installation, _PAIRS)
+        try:
+            await installation.start()
+            load.start(pause_s=0.05)
+            await faults(load)
+            await load.finish()
+            await self.check(installation, load)
+            return len(load.sent)
+        except BaseException:
+            for daemon in installation.daemons:
+                report(f"--- {daemon.name}\n{daemon.tail()}")
+            raise
+        finally:
+            await load.stop()
+            await installation.stop()
 
     async def check(self, installation: Installation, load: Load) -> None:
         """
@@ -243,7 +269,7 @@ class LoadTestCase(TestCase):
         for client in load.clients[::2]:
             reader = RawClient(
                 installation.urls,
-                installation.token(client.user),
+                installation.token(client.user, exp=int(time.time()) + _TOKEN_S),
                 client.user,
                 "reader",
             )

@@ -2,20 +2,19 @@
 Tests of daemons killed under load: no accepted message is lost, duplicated or out of
 order.
 
-C{WSMSG_FAULTS=long} kills more often.
+C{WSMSG_FAULTS}, a number of minutes for the campaigns, has them kill more often.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 
 from twisted.internet.defer import Deferred
 
-from tests.faults.load import Load, LoadTestCase, report
+from tests.faults.load import MINUTES, Load, LoadTestCase, report
 from tests.integration.installation import Installation
 
-_KILLS = 200 if os.environ.get("WSMSG_FAULTS") == "long" else 24
+_KILLS = 200 if MINUTES else 24
 
 
 class KillTests(LoadTestCase):

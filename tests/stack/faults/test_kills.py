@@ -2,18 +2,17 @@
 Tests of two Messages and two Connects on the real servers, killed one after the other:
 promises P1 to P5 and P9 hold as on one machine.
 
-C{WSMSG_FAULTS=long} kills more often.
+C{WSMSG_FAULTS}, a number of minutes for the campaigns, has them kill more often.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
 from twisted.internet.defer import Deferred
 
-from tests.faults.load import Load, LoadTestCase, report
+from tests.faults.load import MINUTES, Load, LoadTestCase, report
 from tests.integration.installation import DaemonProcess
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
@@ -26,7 +25,7 @@ _MORE_S = 1
 #: A machine that lost less than this during such a period was running.
 _WHOLE_S = 0.3
 _ATTEMPTS = 4
-_ROUNDS = 10 if os.environ.get("WSMSG_FAULTS") == "long" else 2
+_ROUNDS = 10 if MINUTES else 2
 
 
 @needs("kafka", "mongo", "redis")

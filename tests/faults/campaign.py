@@ -29,7 +29,8 @@ class CampaignTestCase(LoadTestCase):
     Base class of campaigns.
     """
 
-    timeout = 390 + MINUTES * 60 + 300
+    timeout = 690 + MINUTES * 60
+    pause_s = 0.2
 
     def run_campaign(
         self,

@@ -177,6 +177,8 @@ class LoadTestCase(TestCase):
     """
 
     timeout = 390
+    #: The mean time between the sends of one user, in seconds.
+    pause_s = 0.05
 
     def setUp(self) -> None:
         self.seed = int(os.environ.get("WSMSG_SEED") or random.randrange(2**32))
@@ -207,7 +209,7 @@ class LoadTestCase(TestCase):
         load = Load(installation, _PAIRS)
         try:
             await installation.start()
-            load.start(pause_s=0.05)
+            load.start(self.pause_s)
             await faults(load)
             await load.finish()
             await self.check(installation, load)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import Deferred
 
 from tests.faults.load import MINUTES, Load, LoadTestCase, report, users_of
-from tests.faults.nemesis import Nemesis
+from tests.faults.nemesis import Nemesis, ServerProcess
 from tests.integration.installation import Installation
 from tests.proxies import Proxy
 
@@ -36,12 +36,14 @@ class CampaignTestCase(LoadTestCase):
         self,
         make: Callable[[], Awaitable[tuple[Installation, Sequence[Proxy]]]],
         faults: Sequence[str],
+        servers: Sequence[ServerProcess] = (),
     ) -> Deferred[None]:
         """
         Run rounds in which all of these faults are injected, in a random order.
 
         @param make: makes the daemons of a round and the ways between them, not
             started.
+        @param servers: the servers that the daemons use, and no one else.
         """
 
         async def body() -> None:
@@ -49,7 +51,9 @@ class CampaignTestCase(LoadTestCase):
             done, rounds, messages = Counter[str](), 0, 0
             while True:
                 installation, proxies = await make()
-                nemesis = Nemesis(installation, proxies, users_of(), self.random)
+                nemesis = Nemesis(
+                    installation, proxies, users_of(), self.random, servers
+                )
                 nemesis.prepare()
 
                 async def inject(load: Load, nemesis: Nemesis = nemesis) -> None:

@@ -176,7 +176,7 @@ class LoadTestCase(TestCase):
     it.
     """
 
-    timeout = 390
+    timeout: float = 390
     #: The mean time between the sends of one user, in seconds.
     pause_s = 0.05
 
@@ -193,8 +193,11 @@ class LoadTestCase(TestCase):
         """
         Do the same as L{run_round}.
         """
-        round_ = self.run_round(installation, faults)
-        return Deferred.fromFuture(asyncio.ensure_future(round_))
+
+        async def body() -> None:
+            await self.run_round(installation, faults)
+
+        return Deferred.fromFuture(asyncio.ensure_future(body()))
 
     async def run_round(
         self,

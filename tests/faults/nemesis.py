@@ -9,7 +9,10 @@ import random
 import resource
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
 
 from tests.clocks import HOUR_S, SystemClock
 from tests.faults.silent_connect import SilentConnect
@@ -23,7 +26,19 @@ _LEFT = 16_384
 #: The longest time for which a daemon stands still, or a way is broken, in seconds.
 _LONGEST_S = 4.0
 
-Fault = Callable[[], Awaitable[None]]
+
+class ServerProcess(Protocol):
+    """
+    A server that daemons use, such as a broker.
+    """
+
+    def suspend(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def start(self) -> Deferred[None]: ...
 
 
 class Nemesis:
@@ -32,6 +47,7 @@ class Nemesis:
 
     @param proxies: the ways from Connects to Messages.
     @param users: users of the load, whom a Connect that does not acknowledge announces.
+    @param servers: the servers that the daemons use, and no one else.
     @ivar done: how often each fault was injected.
     """
 
@@ -41,12 +57,15 @@ class Nemesis:
         proxies: Sequence[Proxy],
         users: Sequence[int],
         rng: random.Random,
+        servers: Sequence[ServerProcess] = (),
     ) -> None:
         self.done: Counter[str] = Counter()
         self._installation = installation
         self._proxies = proxies
         self._users = users
         self._random = rng
+        self._servers = servers
+        self._serving = asyncio.Lock()
         self._clocks: list[SystemClock] = []
         self._locks = {daemon.name: asyncio.Lock() for daemon in installation.daemons}
         self._silent = 0
@@ -149,6 +168,26 @@ class Nemesis:
             limit_file_size(message.pid, max([*sizes, 0]) + _LEFT)
             await self._for_a_while()
             limit_file_size(message.pid, resource.RLIM_INFINITY)
+
+    async def suspend_server(self) -> None:
+        """
+        Suspend a server, and let it go on.
+        """
+        async with self._serving:
+            server = self._random.choice(self._servers)
+            server.suspend()
+            await self._for_a_while()
+            server.resume()
+
+    async def kill_server(self) -> None:
+        """
+        Kill a server with SIGKILL, and start it again with its data.
+        """
+        async with self._serving:
+            server = self._random.choice(self._servers)
+            server.kill()
+            await asyncio.sleep(self._random.choice([0, 0.5, 2]))
+            await server.start()
 
     # -- choices
 

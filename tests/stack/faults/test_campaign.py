@@ -4,7 +4,7 @@ Tests of all faults in random order and combination, on the real servers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -12,7 +12,7 @@ from tests.faults.campaign import CampaignTestCase
 from tests.integration.installation import Installation
 from tests.proxies import Proxy
 from tests.stack.cluster import Cluster
-from tests.stack.servers import needs
+from tests.stack.servers import needs, own_kafka, own_mongo, own_redis, unique
 
 _FAULTS = (
     "kill",
@@ -30,11 +30,13 @@ _FAULTS = (
 )
 
 
-async def cluster() -> tuple[Installation, Sequence[Proxy]]:
+_OF_SERVERS = (*["suspend_server"] * 5, *["kill_server"] * 3, "kill", "stop")
+
+
+async def cluster(installation: Cluster) -> tuple[Installation, Sequence[Proxy]]:
     """
     Return two Messages and two Connects, with a proxy in front of each Message.
     """
-    installation = Cluster()
     proxies = []
     for message in installation.messages:
         proxy = await Proxy.open(message.port("rpc_listen"))
@@ -53,4 +55,30 @@ class ClusterCampaignTests(CampaignTestCase):
         """
         P1 to P5 hold, whatever happens to daemons, clocks and ways.
         """
-        return self.run_campaign(cluster, _FAULTS)
+        return self.run_campaign(lambda: cluster(Cluster()), _FAULTS)
+
+
+class ServersCampaignTests(CampaignTestCase):
+    """
+    Two Messages and two Connects on servers of their own, which fail too.
+    """
+
+    async def test_campaign(self) -> None:
+        """
+        P1 to P5 hold, whatever happens to the servers.
+        """
+        kafka = await own_kafka(self)
+        mongo = await own_mongo(self)
+        redis = await own_redis(self)
+
+        def make() -> Awaitable[tuple[Installation, Sequence[Proxy]]]:
+            name = unique("campaign")
+            listed = f"redis://{redis.address}/0?prefix={name}:"
+            message = {
+                "journal": f"kafka://{kafka.address}/{name}",
+                "store": f"mongodb://{mongo.address}/{name}",
+                "presence": listed,
+            }
+            return cluster(Cluster(message=message, connect={"discovery": listed}))
+
+        await self.run_campaign(make, _OF_SERVERS, [kafka, mongo, redis])

@@ -187,7 +187,7 @@ class Nemesis:
             server = self._random.choice(self._servers)
             server.kill()
             await asyncio.sleep(self._random.choice([0, 0.5, 2]))
-            await server.start()
+            await server.start().asFuture(asyncio.get_running_loop())
 
     # -- choices
 

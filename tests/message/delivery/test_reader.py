@@ -5,6 +5,7 @@ The loop from the journal to the recipients.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
@@ -25,6 +26,7 @@ from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.delivery.reader import JournalReader
 from wsmsg.message.links.links import Links
 from wsmsg.message.store.sqlite.store import SqliteStore
+from wsmsg.model import Message
 from wsmsg.settings.values import MessageSettings, RetrySettings
 
 
@@ -106,6 +108,27 @@ class ReaderTests(ReaderTestCase):
         self.store.insert = insert  # type: ignore[method-assign]
         self.clock.advance(3)
         self.assertEqual(self.journal.commits, [{0: 1}])
+
+    def test_slow_store(self) -> None:
+        """
+        A store that takes a few messages within its time limit, and no more, is given
+        fewer of them, and all of a batch is stored in its order.
+        """
+        insert, sizes = self.store.insert, []
+
+        def slow(messages: Sequence[Message], stored_ms: int) -> Deferred[Any]:
+            sizes.append(len(messages))
+            if len(messages) > 2:
+                return fail(Unavailable("no answer within 5 s"))
+            return insert(messages, stored_ms)
+
+        self.store.insert = slow  # type: ignore[method-assign,assignment]
+        self.journal.give(*(message(n) for n in range(8)))
+        self.clock.pump([1] * 20)
+        self.assertEqual(sizes, [8, 4, 2, 4, 2, 4, 2, 2])
+        stored = sorted(self.store.messages.values(), key=lambda m: m.seq)
+        self.assertEqual([m.client_id for m in stored], [f"c{n}" for n in range(8)])
+        self.assertEqual(self.journal.commits[-1], {0: 8})
 
     def test_dead_letters_down(self) -> None:
         """

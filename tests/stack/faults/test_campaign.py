@@ -63,10 +63,13 @@ class ServersCampaignTests(CampaignTestCase):
     Two Messages and two Connects on servers of their own, which fail too.
     """
 
-    async def test_campaign(self) -> None:
+    def test_campaign(self) -> Deferred[None]:
         """
         P1 to P5 hold, whatever happens to the servers.
         """
+        return Deferred.fromCoroutine(self.run_on_servers())
+
+    async def run_on_servers(self) -> None:
         kafka = await own_kafka(self)
         mongo = await own_mongo(self)
         redis = await own_redis(self)

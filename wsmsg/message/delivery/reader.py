@@ -5,8 +5,9 @@ It reads a batch, has it stored, and pushes it.  It reads the next batch while p
 earlier batches are in flight, unless too many records are unsettled, and commits the
 settled prefix only.
 
-No exception ends the loop.  A batch that cannot be stored is tried again; one that is
-stored and cannot be pushed reaches its recipients by a sync.
+No exception ends the loop.  A batch that cannot be stored is tried again, at first half
+of it, since a slow store may take less within its time limit; one that is stored and
+cannot be pushed reaches its recipients by a sync.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class JournalReader:
         self.limit_unsettled = limit_unsettled
         self.stalled_s = stalled_s
         self._progress = DeliveryProgress(clock.seconds, unix_s)
+        self._share = batch
         self._commits = CommitTracker(self._commit, clock.seconds)
         self._running = False
         self._waiting: Deferred[None] | None = None
@@ -193,11 +195,35 @@ class JournalReader:
 
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
-        self._progress.read(entries)
+        while entries:
+            self._progress.read(entries)
+            part, stored = await self._retried(
+                partial(self._store_part, entries), self._store
+            )
+            await self._pass_on(part, stored)
+            entries = entries[len(part) :]
+
+    async def _store_part(
+        self, entries: Sequence[JournalEntry]
+    ) -> tuple[Sequence[JournalEntry], NumberedBatch]:
+        """
+        Store as many of the first entries as the store is expected to take.
+
+        @return: these entries, and what became of them.
+        """
+        part = entries[: self._share]
+        try:
+            stored = await self.numbering.store(part)
+        except Unavailable:
+            self._share = max(1, len(part) // 2)
+            raise
+        self._share = min(self.batch, 2 * self._share)
+        return part, stored
+
+    async def _pass_on(
+        self, entries: Sequence[JournalEntry], stored: NumberedBatch
+    ) -> None:
         settled = self._commits.begin(_positions(entries), len(entries))
-        stored = await self._retried(
-            partial(self.numbering.store, entries), self._store
-        )
         if stored.dead_letters:
             dead_letter = partial(self._dead_letter, stored.dead_letters)
             await self._retried(dead_letter, self._journal.dependency)

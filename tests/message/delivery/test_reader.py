@@ -122,7 +122,7 @@ class ReaderTests(ReaderTestCase):
                 return fail(Unavailable("no answer within 5 s"))
             return insert(messages, stored_ms)
 
-        self.store.insert = slow  # type: ignore[method-assign,assignment]
+        self.store.insert = slow  # type: ignore[method-assign]
         self.journal.give(*(message(n) for n in range(8)))
         self.clock.pump([1] * 20)
         self.assertEqual(sizes, [8, 4, 2, 4, 2, 4, 2, 2])

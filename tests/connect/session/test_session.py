@@ -212,6 +212,17 @@ class EndTests(SessionTestCase):
         self.assertEqual(node.registry.count, 0)
         self.assertIsNone(client.peer.code)
 
+    def test_closed_by_the_client(self) -> None:
+        """
+        The frames in the outbox of a client that closes are written.
+        """
+        client = FakeNode().log_in(1001)
+        client.session.outbox.pauseProducing()
+        client.say(frames.Ping("last"))
+        self.assertEqual(client.heard(), [])
+        client.hang_up()
+        self.assertEqual(client.heard(), [frames.Pong("last")])
+
     def test_goaway(self) -> None:
         """
         A client that is asked to move has its sends answered before it is closed.

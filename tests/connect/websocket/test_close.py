@@ -4,9 +4,13 @@ The end of a WebSocket, and the detection of silent clients.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, close_of, masked
+from wsmsg.connect.websocket.connection import READ_AHEAD
+from wsmsg.connect.websocket.turn_writes import TurnWrites
 from wsmsg.errors import Close
 
 PING = b"\x89\x00"
@@ -19,6 +23,7 @@ class CloseTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
+        self.turns: list[Callable[[], None]] = []
         self.edge = Edge()
         self.wire = self.edge.open()
         (self.session,) = self.edge.sessions
@@ -68,6 +73,8 @@ class CloseTests(SynchronousTestCase):
         A paused connection that is closed is read again, for the answer.
         """
         self.session.peer.pause()
+        self.wire.message(b"x" * READ_AHEAD)
+        self.assertEqual(self.transport.producerState, "paused")
         self.session.peer.close(Close.DRAIN, "stopping")
         self.assertEqual(self.transport.producerState, "producing")
 
@@ -92,6 +99,40 @@ class CloseTests(SynchronousTestCase):
         self.assertEqual(close_of(self.transport.written())[0], 1000)
         self.assertTrue(self.transport.disconnecting)
         self.assertEqual(self.session.losses, ["closed by the client with 1005"])
+
+    def test_last_frames(self) -> None:
+        """
+        The frames that a session still has for a client that closes are sent before the
+        Close, and nothing after it.
+        """
+        wire = self.edge.open()
+        session = self.edge.sessions[-1]
+
+        def written(reason: str) -> None:
+            session.peer.write_encoded(b"\x82\x04last")
+
+        self.patch(session, "lost", written)
+        self.patch(self.edge.websockets, "writes", TurnWrites(self.turns.append))
+        session.peer.write_encoded(b"\x82\x05first")
+        wire.send(masked(b"ping", 9) + masked(b"", 8))
+        self.assertEqual(
+            wire.transport.written(),
+            b"\x82\x05first\x8a\x04ping\x82\x04last\x88\x02\x03\xe8",
+        )
+        for end in self.turns:
+            end()
+        self.assertEqual(wire.transport.written(), b"")
+
+    def test_error_after_frames(self) -> None:
+        """
+        The frames that were written before an error precede the Close as well.
+        """
+        self.patch(self.edge.websockets, "writes", TurnWrites(self.turns.append))
+        self.session.peer.write_encoded(b"\x82\x05first")
+        self.wire.message(b"", 3)
+        data = self.transport.written()
+        self.assertTrue(data.startswith(b"\x82\x05first"), data)
+        self.assertEqual(close_of(data[7:])[0], 1002)
 
     def test_lost(self) -> None:
         """
@@ -169,9 +210,11 @@ class HeartbeatTests(SynchronousTestCase):
 
     def test_paused(self) -> None:
         """
-        A client that the server does not read is not dead for its silence.
+        A client that the server does not read, as much waits for its session, is not
+        dead for its silence.
         """
         self.session.peer.pause()
+        self.wire.message(b"x" * READ_AHEAD)
         self.edge.advance(20)
         self.assertFalse(self.transport.aborted)
 

@@ -80,6 +80,22 @@ class HandshakeTests(SynchronousTestCase):
         wire.send(upgrade(Sec_WebSocket_Extensions="permessage-deflate"))
         self.assertNotIn(b"Extensions", wire.transport.written())
 
+    def test_extensions(self) -> None:
+        """
+        A client may offer any extensions, in one header or several; none is accepted.
+        """
+        for offer in (
+            b"Sec-WebSocket-Extensions: one\r\nSec-WebSocket-Extensions: two; x=1\r\n",
+            b"sec-websocket-extensions:permessage-deflate; server_no=99\r\n",
+            b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+            b'SEC-WEBSOCKET-EXTENSIONS : bar="baz";;,\r\n',
+        ):
+            wire = self.edge.connect()
+            wire.send(upgrade().replace(b"Upgrade: ", offer + b"Upgrade: "))
+            answer = wire.transport.written()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 101 "), answer)
+            self.assertNotIn(b"xtensions", answer)
+
     def test_interfaces(self) -> None:
         """
         The connection provides the interfaces that sessions and transports use.

@@ -16,7 +16,9 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.connect.websocket.port_in_memory import Edge
+from wsmsg.connect.websocket.connection import READ_AHEAD
 from wsmsg.connect.websocket.tcp_info import TcpProgress, tcp_progress
+from wsmsg.errors import Close
 
 reactor: Any = installed
 
@@ -185,9 +187,37 @@ class SilentButThereTests(SynchronousTestCase):
         found dead in time when it is not.
         """
         self.session.peer.pause()
+        self.wire.message(b"x" * READ_AHEAD)
         self.edge.advance(20)
         self.assertFalse(self.wire.transport.aborted)
         self.socket.unacked = 1
         self.edge.advance(5)
         self.assertTrue(self.wire.transport.aborted)
         self.assertEqual(self.session.losses, ["no_pong"])
+
+    def test_close_on_a_slow_link(self) -> None:
+        """
+        A client that violates the protocol gets the close behind everything that was
+        written before it, as long as it receives; then the connection ends in time.
+        """
+        self.socket.unacked = 1
+        self.wire.message(b"", 3)
+        for _ in range(8):
+            self.edge.advance(1)
+            self.socket.acknowledged += 1000
+        self.assertFalse(self.wire.transport.aborted)
+        self.socket.unacked = 0
+        self.edge.advance(2.1)
+        self.assertTrue(self.wire.transport.aborted)
+
+    def test_slow_for_ever(self) -> None:
+        """
+        A client that receives a close byte by byte does not hold the connection for
+        ever.
+        """
+        self.socket.unacked = 1
+        self.session.peer.close(Close.DRAIN, "stopping")
+        for _ in range(16):
+            self.edge.advance(1)
+            self.socket.acknowledged += 1
+        self.assertTrue(self.wire.transport.aborted)

@@ -47,9 +47,9 @@ class ISessionPeer(Interface):
 
     def pause() -> None:
         """
-        Stop reading from the client.  The session may still receive messages that
-        were read before.  Meanwhile the client's silence does not count against it,
-        because its pongs are not read either.
+        Pass no more messages to the session, except those that a message in progress
+        completes.  Pings are answered all the same, until so much waits that the
+        client is not read; then its silence does not count against it.
         """
 
     def resume() -> None:
@@ -78,7 +78,8 @@ class ISession(Interface):
 
     def lost(reason: str) -> None:
         """
-        Note that the connection is gone, whichever side ended it.  Called once.
+        Note that the connection ends, whichever side ended it.  Called once.  If it can
+        still be written to, the session writes what waits in its outbox.
         """
 
 

@@ -317,7 +317,7 @@ class Session(Input):
     def release(self, reason: str) -> None:
         registry = self.context.registry
         registry.counters.shed += self.outbox.shed
-        self.outbox.finish(flush=False)
+        self.outbox.finish(flush=True)
         registry.lost()
         self._log.debug(
             "session {session} of {user} is gone: {reason}",

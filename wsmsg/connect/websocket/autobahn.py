@@ -1,146 +1,109 @@
 """
-Autobahn's options and initial values, as attributes of a class.
+The opening handshake, by Autobahn.
 
-Autobahn gives each connection a copy of about seventy values.  If the class has them,
-a connection needs none of its own: Autobahn does not copy options that exist already,
-and the values that the handshake leaves in a connection can be deleted, because
-lookups then find those of the class.
+An object of Autobahn's performs the handshake and is then forgotten: L{shake_hands} is
+one call, because the port hands over the whole head of the request
+(L{wsmsg.connect.edge.port}).  Nothing of Autobahn's remains on an open connection, so
+Connect relies on few of its undocumented names (C{tests.connect.websocket} lists them).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import autobahn.twisted.websocket
-import autobahn.websocket.protocol
 import autobahn.websocket.types
 import txaio
-
-from wsmsg.errors import Close
+from twisted.internet.interfaces import IReactorTime
 
 # As Any: Autobahn's annotations contradict what it lets subclasses do.
 _autobahn: Any = autobahn.twisted.websocket
-_protocol: Any = autobahn.websocket.protocol
 _types: Any = autobahn.websocket.types
 _txaio: Any = txaio
 
-CLOSED: int = _protocol.WebSocketProtocol.STATE_CLOSED
-CONNECTING: int = _protocol.WebSocketProtocol.STATE_CONNECTING
-OPEN: int = _protocol.WebSocketProtocol.STATE_OPEN
+#: The denial of a handshake, which L{Agree} may raise.
+ConnectionDeny = _types.ConnectionDeny
 
-#: The attributes that Autobahn sets in an open connection.
-AUTOBAHN_SLOTS = (
-    "_isMessageCompressed",
-    "closedByMe",
-    "control_frame_data",
-    "current_frame",
-    "current_frame_masker",
-    "data",
-    "droppedByMe",
-    "factory",
-    "failedByMe",
-    "frame_data",
-    "frame_length",
-    "inside_message",
-    "localCloseCode",
-    "localCloseReason",
-    "message_data",
-    "message_data_total_length",
-    "message_is_binary",
-    "remoteCloseCode",
-    "remoteCloseReason",
-    "state",
-    "transport",
-    "utf8validateIncomingCurrentMessage",
-    "wasClean",
-    "wasNotCleanReason",
-)
+#: Checks Autobahn's C{ConnectionRequest}, and returns the subprotocol or L{None}.
+Agree = Callable[[Any], str | None]
 
-_REASON_BYTES = 123
+#: Answers a handshake that is refused: status, reason, and additional headers.
+Refuse = Callable[[int, str, Mapping[str, str]], None]
+
+# Connect agrees to no extension, and so need not parse what a client offers: in several
+# headers (RFC 6455 section 11.3.2), or with parameters that only a later version knows.
+_EXTENSIONS = re.compile(rb"\r\nsec-websocket-extensions[ \t]*:[^\r\n]*", re.IGNORECASE)
 
 
 def deny(status: int, reason: str) -> Exception:
     """
-    Return the exception that C{onConnect} raises to refuse a handshake.
+    Return the exception that refuses a handshake.
     """
-    denied: Exception = _types.ConnectionDeny(status, reason)
+    denied: Exception = ConnectionDeny(status, reason)
     return denied
 
 
-def close_name(code: int) -> str:
+class Handshakes:
     """
-    Return the name of a close code, as in logs and metrics.
-    """
-    try:
-        return Close(code).name.lower()
-    except ValueError:
-        return str(code)
-
-
-def close_reason(reason: str) -> bytes:
-    """
-    Return as much of a reason as fits into a close frame (RFC 6455 section 5.5),
-    without half a character at the end.
-    """
-    short = reason.encode("utf-8", "replace")[:_REASON_BYTES]
-    return short.decode("utf-8", "ignore").encode()
-
-
-class _Unheard:
-    """
-    Replaces a Deferred of Autobahn's that is never awaited.
+    Performs handshakes for one Connect.
     """
 
-    __slots__ = ()
+    def __init__(self, clock: IReactorTime) -> None:
+        self._factory = _autobahn.WebSocketServerFactory(server="", reactor=clock)
+        self._factory.setProtocolOptions(
+            versions=[13],
+            webStatus=False,
+            allowedOrigins=["*"],
+            allowNullOrigin=True,
+            openHandshakeTimeout=0,
+        )
+        names = _autobahn.WebSocketServerProtocol.CONFIG_ATTRS
+        self._options = {name: getattr(self._factory, name) for name in names}
 
-    def callback(self, result: object) -> None:
-        pass
+    def shake_hands(
+        self, transport: Any, head: bytes, agree: Agree, refuse: Refuse
+    ) -> bool:
+        """
+        Answer the request of a handshake.
 
-    errback = callback
+        @param head: the request line and headers, with the empty line.
+        @return: whether the WebSocket is open; if not, C{refuse} was called.
+        """
+        one = _Handshake(self._factory, self._options, agree, refuse)
+        one.makeConnection(transport)
+        one.dataReceived(_EXTENSIONS.sub(b"", head))
+        return one.is_agreed
 
 
-class AutobahnOptions(_autobahn.WebSocketServerProtocol):  # type: ignore[misc]
+class _Handshake(_autobahn.WebSocketServerProtocol):  # type: ignore[misc]
     """
-    Autobahn's options and initial values, shared by all connections.
+    One handshake.
     """
 
-    __slots__ = ()
-
-    CONFIG_ATTRS: list[str] = []
+    # Autobahn would copy the options one by one, and format them for a log that is off:
+    # twice the time of the handshake itself.
+    CONFIG_ATTRS: tuple[str, ...] = ()
     log = _txaio.make_logger("error")
 
-    logOctets = logFrames = trackTimings = False
-    applyMask = requireMaskedClientFrames = tcpNoDelay = True
-    utf8validateIncoming = maskServerFrames = webStatus = False
-    failByDrop = echoCloseCodeReason = serveFlashSocketPolicy = False
-    flashSocketPolicy = ""
-    autoFragmentSize = openHandshakeTimeout = closeHandshakeTimeout = 0
-    autoPingInterval = autoPingTimeout = maxConnections = trustXForwardedFor = 0
-    autoPingSize = 12
-    autoPingRestartOnAnyTraffic = False
-    versions = (13,)
-    allowedOrigins = ["*"]
-    allowedOriginsPatterns = _protocol.wildcards2patterns(["*"])
-    allowNullOrigin = True
+    def __init__(
+        self, factory: Any, options: Mapping[str, Any], agree: Agree, refuse: Refuse
+    ) -> None:
+        super().__init__()
+        self.factory = factory
+        self.__dict__.update(options)
+        self._agree = agree
+        self._refuse = refuse
+        self.is_agreed = False
 
-    _transport_details = _protocol.TransportDetails()
-    _perMessageCompress = trackedTimings = utf8validator = None
-    trafficStats = _protocol.TrafficStats()
-    send_state = _protocol.WebSocketProtocol.SEND_STATE_GROUND
-    send_queue = ()
-    triggered = False
-    wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
-    wasServerConnectionDropTimeout = wasOpenHandshakeTimeout = False
-    wasCloseHandshakeTimeout = wasServingFlashSocketPolicyFile = False
-    openHandshakeTimeoutCall = closeHandshakeTimeoutCall = None
-    autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
-    autoPingPendingSeq = 0
-    autoPingPendingSent = None
-    websocket_version = 13
-    is_open = is_closed = _Unheard()
+    def onConnect(self, request: Any) -> str | None:
+        return self._agree(request)
 
-    @staticmethod
-    def perMessageCompressionAccept(offers: object) -> None:
-        """
-        Accept no compression: the client would choose how much memory it takes.
-        """
+    def onOpen(self) -> None:
+        self.is_agreed = True
+
+    def failHandshake(
+        self, reason: str, code: int = 400, responseHeaders: Any = None
+    ) -> None:
+        self._refuse(code, reason, dict(responseHeaders or ()))

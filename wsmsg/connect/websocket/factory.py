@@ -6,27 +6,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.auth.identity import Authenticate
-from wsmsg.connect.edge.interface import Admission, HeartbeatSweep
+from wsmsg.connect.edge.interface import TICKS, Admission, HeartbeatSweep
 from wsmsg.connect.session.interface import Subprotocol
-from wsmsg.connect.websocket.autobahn import deny
+from wsmsg.connect.websocket.autobahn import Handshakes, deny
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.connect.websocket.origins import Origins
 from wsmsg.connect.websocket.turn_writes import Soon, TurnWrites
 from wsmsg.settings.values import ConnectSettings
 
+#: Pings, pongs and small fragments of one connection, per second and at once.
+_SMALL_PER_S = 2048
+_SMALL_AT_ONCE = 1024
 
-class WebSocketConnections(WebSocketServerFactory):
+#: The time that the end of a connection may take while the client still receives, in
+#: multiples of C{close_timeout_s}.
+_LONGER = 10
+
+
+class WebSocketConnections:
     """
     Makes the WebSocket connections of a Connect, and holds what they share.
 
-    @ivar closing_ticks: the ticks that a closing handshake may take.
+    @ivar closing_ticks: the ticks that the end of a connection may take without
+        progress.
+    @ivar most_closing_ticks: the ticks that it may take altogether.
+    @ivar small_frames: the maximum of pings, pongs and small fragments between two
+        ticks.
     """
-
-    noisy = False
 
     def __init__(
         self,
@@ -42,7 +51,7 @@ class WebSocketConnections(WebSocketServerFactory):
         """
         @param soon: calls a function at the end of the reactor turn.
         """
-        super().__init__(server="", reactor=clock)  # type: ignore[no-untyped-call]
+        self.handshakes = Handshakes(clock)
         self.admission = admission
         self.sweep = sweep
         self._subprotocols = {s.name: s for s in subprotocols}
@@ -57,21 +66,15 @@ class WebSocketConnections(WebSocketServerFactory):
         self.frame_bytes = settings.limits.frame_bytes
         self.origins = Origins(settings.origins)
         self.closing_ticks = self.sweep.ticks(settings.close_timeout_s)
+        self.most_closing_ticks = _LONGER * self.closing_ticks
+        tick_s = settings.heartbeat_s / TICKS
+        self.small_frames = max(_SMALL_AT_ONCE, int(_SMALL_PER_S * tick_s))
 
     def build(self, address: str) -> WebSocketConnection:
         """
         Return the protocol for a connection that begins with a handshake.
         """
-        connection = WebSocketConnection(address)
-        connection.factory = self
-        return connection
-
-    def connection_lost(self, address: str) -> None:
-        """
-        Count a connection less.
-        """
-        self.admission.release(address)
-        self.countConnections -= 1
+        return WebSocketConnection(self, address)
 
     def abort_all(self, why: str) -> int:
         """

@@ -4,15 +4,14 @@ The check of a handshake, and the answer to one that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autobahn.websocket.types import ConnectionDeny
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.connect.session.interface import Subprotocol
-from wsmsg.connect.websocket.autobahn import deny
+from wsmsg.connect.websocket.autobahn import ConnectionDeny, deny
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.http.errors import handshake_conventions, raw_error
 
@@ -41,6 +40,28 @@ class Agreed(NamedTuple):
     claimed_user: int | None
 
 
+def shake_hands(
+    factory: WebSocketConnections, transport: Any, head: bytes
+) -> Agreed | None:
+    """
+    Answer the request of a handshake.
+
+    @param head: the request line and headers, with the empty line.
+    @return: L{None} if the handshake is refused: then its answer is written.
+    """
+    agreed: list[Agreed] = []
+
+    def check(request: Any) -> str | None:
+        agreed.append(agree(factory, request))
+        return agreed[0].subprotocol.name or None
+
+    def refused(status: int, reason: str, headers: Mapping[str, str]) -> None:
+        transport.write(refusal(head, status, reason, headers))
+
+    is_open = factory.handshakes.shake_hands(transport, head, check, refused)
+    return agreed[0] if is_open else None
+
+
 def agree(factory: WebSocketConnections, request: Any) -> Agreed:
     """
     Check origin, subprotocol and token.
@@ -59,19 +80,16 @@ def agree(factory: WebSocketConnections, request: Any) -> Agreed:
         raise deny(500, "internal error") from None
 
 
-def refuse(
-    connection: Any, status: int, reason: str, headers: Iterable[tuple[str, str]]
-) -> None:
+def refusal(head: bytes, status: int, reason: str, headers: Mapping[str, str]) -> bytes:
     """
-    Answer a handshake that is refused.
+    Return the answer to a handshake that is refused.
     """
-    more = dict(headers)
-    if status == 426 and not more:
+    if status == 426 and not headers:
         status = 400  # A plain GET.  With headers, it is about the protocol's version.
     error = from_code(_CODES.get(status, "bad_request"), reason)
-    conventions = handshake_conventions(connection.http_request_data)
-    answer = raw_error(error, status, conventions=conventions, headers=more)
-    connection.transport.write(answer)
+    return raw_error(
+        error, status, conventions=handshake_conventions(head), headers=headers
+    )
 
 
 def _agree(factory: WebSocketConnections, request: Any) -> Agreed:

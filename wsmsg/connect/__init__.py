@@ -20,7 +20,7 @@ node       ordered shutdown, new settings, status and metrics
 plugins    the interface of optional parts
 
 edge       the clients' port, admission, heartbeat, HTTP and gRPC
-websocket  WebSocket connections, on Autobahn
+websocket  WebSocket connections
 session    sessions and their registry, without I/O
 upstream   the streams to all Messages
 discovery  the addresses of the Messages

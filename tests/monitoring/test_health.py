@@ -227,6 +227,13 @@ class PageTests(TestCase):
         status, body = self.get("readyz")
         self.assertEqual((status, json.loads(body)["ready"]), (200, True))
 
+    def test_name(self) -> None:
+        """
+        The line in the log when the listener starts names the listener by its purpose.
+        """
+        site = admin_site(self.health, Metrics(), self.clock)
+        self.assertEqual(site.logPrefix(), "admin listener")
+
     def test_public_port(self) -> None:
         """
         Another listener has the two health pages, and nothing else of the admin

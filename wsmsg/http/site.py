@@ -222,6 +222,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
     A listener's HTTP server.  It logs no requests: that is for a proxy in front.
 
     @param limits: returns the limits as they are now.
+    @param name: the purpose of the listener, for the log.
     @param idle_s: how long a connection may be silent between requests.
     @param on_closed: called with each connection that closed.
     """
@@ -236,6 +237,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         clock: IReactorTime,
         limits: Callable[[], SiteLimits],
         *,
+        name: str = "HTTP listener",
         idle_s: float = 60.0,
         on_closed: Callable[[CountedChannel], object] = lambda channel: None,
     ) -> None:
@@ -244,6 +246,7 @@ class QuietSite(_server.Site):  # type: ignore[misc]
         )
         self.clock = clock
         self.limits = limits
+        self._name = name
         self._on_closed = on_closed
         self._channels: set[CountedChannel] = set()
 
@@ -252,6 +255,9 @@ class QuietSite(_server.Site):  # type: ignore[misc]
 
     def __bool__(self) -> bool:
         return True
+
+    def logPrefix(self) -> str:
+        return self._name
 
     def build(self, address: str, upgrade: Upgrade | None = None) -> CountedChannel:
         """

@@ -37,18 +37,27 @@ def page(name: str, answer: Answering, *statuses: int, form: type = dict) -> Rou
     )
 
 
-def health_routes(health: Health) -> Sequence[Route]:
+def liveness_route() -> Route:
     """
-    The routes C{/healthz} and C{/readyz}, for any listener.
+    The route C{/healthz}, the same on every listener.
     """
 
     async def healthz(call: Call) -> Reply:
         return Reply(200, {"alive": True})
 
+    return page("healthz", healthz)
+
+
+def health_routes(health: Health) -> Sequence[Route]:
+    """
+    The routes C{/healthz} and C{/readyz}, for any listener but the public port of
+    Connect, whose callers are not told the names of the dependencies.
+    """
+
     async def readyz(call: Call) -> Reply:
         return Reply(200 if health.ready else 503, health.readiness())
 
-    return [page("healthz", healthz), page("readyz", readyz, 200, 503)]
+    return [liveness_route(), page("readyz", readyz, 200, 503)]
 
 
 def admin_site(
@@ -72,4 +81,4 @@ def admin_site(
         page("status", status),
         *more,
     ]
-    return QuietSite(Api(routes), clock, lambda: _LIMITS)
+    return QuietSite(Api(routes), clock, lambda: _LIMITS, name="admin listener")

@@ -39,6 +39,12 @@ class PortTests(SynchronousTestCase):
         wire.lose()
         return answer
 
+    def test_name(self) -> None:
+        """
+        The line in the log when the listener starts names the listener by its purpose.
+        """
+        self.assertEqual(self.edge.port.logPrefix(), "public port")
+
     def test_websocket(self) -> None:
         """
         A request for the path of WebSockets opens one, in whatever pieces it arrives.

@@ -66,6 +66,12 @@ class PublicHttpTests(ApiCase):
             self.assertEqual(self.get(path)[0], 503)
         self.assertEqual(self.get("/healthz")[0], 200)
 
+    def test_name(self) -> None:
+        """
+        The line in the log when the listener starts names the listener by its purpose.
+        """
+        self.assertEqual(self.http.site.logPrefix(), "HTTP API")
+
     def test_settings(self) -> None:
         """
         A reload applies to the next request, and to what may reach the listener.

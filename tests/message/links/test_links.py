@@ -4,11 +4,14 @@ Tests for L{wsmsg.message.links.links}: routes, grace time, watchers, pushes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.message.presence.doubles import RecordingPresence
+from wsmsg.message.links.interface import Settled
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.links import Links
 from wsmsg.message.presence.interface import IPresence
@@ -91,6 +94,34 @@ class LinksTests(SynchronousTestCase):
         settled: list[int] = []
         self.links.push([message(1)], lambda: settled.append(1))
         self.assertEqual(settled, [1])
+
+    def test_listener_fails(self) -> None:
+        """
+        A bug in a listener of pushes is logged and disturbs neither the Connects, which
+        keep their links, nor the other listeners; what it was given counts as settled.
+        """
+        heard: list[int] = []
+
+        def fail(messages: Sequence[Message], groups: object, settled: Settled) -> None:
+            if messages[0].seq == 2:
+                settled()
+            raise RuntimeError("a bug")
+
+        def hear(messages: Sequence[Message], groups: object, settled: Settled) -> None:
+            heard.append(messages[0].seq)
+            settled()
+
+        self.links.push_listeners += [fail, hear]
+        link, _ = self.subscribe()
+        self.users(link, 2)
+        settled: list[int] = []
+        for seq in (1, 2):
+            self.links.push([message(seq)], lambda seq=seq: settled.append(seq))
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+            self.assertEqual(settled, list(range(1, seq)))
+            link.acknowledged(self.batch(link).number)
+            self.assertEqual(settled, list(range(1, seq + 1)))
+        self.assertEqual((heard, self.hung_up), ([1, 2], []))
 
     def test_one_push_a_connect(self) -> None:
         """

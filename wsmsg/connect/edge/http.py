@@ -22,6 +22,7 @@ from wsmsg.http.errors import CORS, NATIVE, PLAIN
 from wsmsg.http.forms import Answer
 from wsmsg.http.routes import Api, Call, Reply, Route, admit_all
 from wsmsg.http.site import FixedLimits, QuietSite
+from wsmsg.monitoring.admin import liveness_route
 from wsmsg.monitoring.health import Health
 
 BODY_BYTES = 65536
@@ -99,7 +100,6 @@ class EdgeCalls:
                 root="/",
             )
             for name, answer, view, statuses in (
-                ("healthz", self.healthy, HealthView, (200,)),
                 ("health", self.healthy, HealthView, (200,)),
                 ("readyz", self.ready, ReadinessView, (200, 503)),
             )
@@ -112,11 +112,11 @@ class EdgeCalls:
             access=AccessLevel.USERS,
             conventions=PLAIN,
         )
-        return [*health, online_status]
+        return [liveness_route(), *health, online_status]
 
     async def healthy(self, call: Call) -> Reply:
         """
-        Say that the daemon is alive.
+        Say that the daemon is alive, as the legacy Connect does.
         """
         now = int(self._unix_s())
         return Reply(200, HealthView(status="ok", time=now))
@@ -182,6 +182,7 @@ def edge_site(
         Api(routes, gate, unmatched=attrs.evolve(NATIVE, headers=CORS)),
         clock,
         lambda: _LIMITS,
+        name="HTTP on the public port",
         idle_s=IDLE_S,
         on_closed=lambda channel: admission.release(channel.address),
     )

@@ -151,6 +151,9 @@ class Port(ServerFactory):
         self.build_http = build_http
         self._refusals = 0
 
+    def logPrefix(self) -> str:
+        return "public port"
+
     @property
     def head_ticks(self) -> int:
         return self.sweep.ticks(HEAD_S)

@@ -61,7 +61,9 @@ class PublicHttp:
         self.routes = routes_of(services, more)
         routes = [*health_routes(health), *self.routes]
         self._api = Api(routes, self._access.admit, more=more)
-        self.site = QuietSite(self._api, clock, lambda: self._access.settings)
+        self.site = QuietSite(
+            self._api, clock, lambda: self._access.settings, name="HTTP API"
+        )
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """

@@ -38,7 +38,8 @@ class Links:
     @param unix_s: returns the unix time.
     @ivar users: the users at all Connects.
     @ivar routes: the nodes that reach each user.
-    @ivar push_listeners: called with every push.
+    @ivar push_listeners: called with every push; one that fails is logged, and what it
+        was given counts as settled.
     @ivar pushed: the number of messages pushed so far.
     @ivar cut: the number of links that broke because Connect was too slow.
     """
@@ -243,7 +244,12 @@ class Links:
         self.pushed += len(messages)
         countdown = Countdown(len(per_node) + len(self.push_listeners) + 1, settled)
         for listener in self.push_listeners:
-            listener(messages, in_groups, countdown)
+            # Only the first call counts: a listener may fail after it has settled.
+            once = Countdown(1, countdown)
+            with self._log.failuresHandled("a listener of pushes fails") as handled:
+                listener(messages, in_groups, once)
+            if handled.failed:
+                once()
         for node, pushes in per_node.items():
             link = self._links.get(node)
             if link is None:

@@ -5,6 +5,7 @@ Tests for L{wsmsg.message.links.links}: routes, grace time, watchers, pushes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -116,7 +117,7 @@ class LinksTests(SynchronousTestCase):
         self.users(link, 2)
         settled: list[int] = []
         for seq in (1, 2):
-            self.links.push([message(seq)], lambda seq=seq: settled.append(seq))
+            self.links.push([message(seq)], partial(settled.append, seq))
             self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
             self.assertEqual(settled, list(range(1, seq)))
             link.acknowledged(self.batch(link).number)

@@ -20,7 +20,7 @@ class AlarmsTests(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
-        self.alarms = Alarms(self.clock.seconds)
+        self.alarms = Alarms(self.clock.seconds, self.clock.seconds)
 
     def test_raised(self) -> None:
         """
@@ -47,7 +47,8 @@ class AlarmsTests(TestCase):
 
     def test_other_reason(self) -> None:
         """
-        An alarm whose reason changes is the same alarm, with another line in the log.
+        An alarm whose reason changes is the same alarm, with at most one further line
+        in the log each minute.
         """
         with capturedLogs() as events:
             self.alarms.set("disk", "3 MiB are free")
@@ -56,6 +57,9 @@ class AlarmsTests(TestCase):
             self.assertEqual(
                 self.alarms.current, (Alarm("disk", "2 MiB are free", 1000),)
             )
+            self.assertEqual(len(events), 1)
+            self.clock.advance(58)
+            self.alarms.set("disk", "1 MiB is free")
             self.alarms.set("disk", "")
         self.assertEqual(self.alarms.raised, {"disk": 1})
         self.assertEqual(len(events), 3)

@@ -50,6 +50,7 @@ class ManualJournal:
         self.dependency.succeeded()
         self.spacing_s = 0.0
         self.content_bytes = 2**20
+        self.retention_s = 0.0
         self.appends: list[tuple[Sequence[Message], Deferred[None]]] = []
         self.reads: list[Deferred[list[JournalEntry]]] = []
         self.commits: list[Mapping[int, int]] = []
@@ -100,6 +101,7 @@ class ManualJournal:
         return {
             "lag": 0,
             "unread": self.unread,
+            "lag_bytes": 0,
             "in_flight": len(self.appends),
             "partitions": 1,
             "dead_letters_dropped": 0,

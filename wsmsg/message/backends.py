@@ -9,7 +9,7 @@ The module is imported when its backend is chosen: some import the reactor.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +68,11 @@ class OwnedBackend(Protocol):
         Return a sentence that names the process that has the file open, or C{""}.
 
         @raise Unavailable: the file cannot be used.
+        """
+
+    def files(self, settings: MessageSettings, data_dir: Path) -> Sequence[Path]:
+        """
+        Return the files on this machine; a server has none.
         """
 
 
@@ -148,6 +153,14 @@ def probes(settings: MessageSettings, data_dir: Path) -> list[Probe]:
         ("cannot use the journal", partial(journal.probe, settings, data_dir)),
         ("cannot use the store", partial(store.probe, settings, data_dir)),
     ]
+
+
+def files(settings: MessageSettings, data_dir: Path) -> list[Path]:
+    """
+    Return the files of the embedded backends.
+    """
+    chosen = (journal_backend(settings), store_backend(settings))
+    return [file for backend in chosen for file in backend.files(settings, data_dir)]
 
 
 class Backends:

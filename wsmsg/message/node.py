@@ -312,6 +312,7 @@ class MessageNode:
 _JOURNAL_COUNTS = (
     ("lag", "Records of this Message's partitions that are not settled"),
     ("unread", "Records of this Message's partitions that are not read"),
+    ("lag_bytes", "About the bytes of these records"),
     ("in_flight", "Records being appended"),
     ("partitions", "Partitions of the journal that this Message owns"),
 )

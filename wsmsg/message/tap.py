@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from wsmsg.message.delivery.numbering import Numbering
     from wsmsg.message.delivery.reader import JournalReader
     from wsmsg.message.http.api import PublicHttp
+    from wsmsg.message.ingress.gate import IntakeGate
     from wsmsg.message.ingress.ingress import Ingress
     from wsmsg.message.ingress.interface import ISubmit
+    from wsmsg.message.ingress.watches import IntakeWatches
     from wsmsg.message.legacy.plugin import LegacyPlugin
     from wsmsg.message.links.links import Links
     from wsmsg.message.links.stream import StreamContext
@@ -147,8 +149,10 @@ class Assembly:
             Part("rpc", node.start_rpc, node.stop_rpc),
             Part("plugins", stop=node.stop_plugins),
             Part("intake", stop=node.drain),
+            part("watches", self._watches),
         ]
-        stop_order = ["intake", "plugins", "rpc", "files", "leases", "presence"]
+        stop_order = ["intake", "plugins", "rpc", "watches", "files", "leases"]
+        stop_order.append("presence")
         if self._settings.listen:
             http = self._http()
             listener = Listener(self._reactor, self._settings.listen, http.site)
@@ -218,6 +222,30 @@ class Assembly:
         )
 
     @cached_property
+    def _gate(self) -> IntakeGate:
+        from wsmsg.message.ingress.gate import IntakeGate
+
+        return IntakeGate(self._daemon.health.alarms)
+
+    @cached_property
+    def _watches(self) -> IntakeWatches:
+        from wsmsg.message.backends import files
+        from wsmsg.message.ingress.watches import IntakeWatches
+
+        watches = IntakeWatches(
+            self._gate,
+            self._reactor,
+            self._settings,
+            files=files(self._settings, self._daemon.data_dir),
+            journal=self._journal,
+            oldest_s=self.node.reading.oldest_unstored_s,
+            keep=self._ingress.keep_unstored,
+        )
+        watches.register_metrics(self._daemon.metrics)
+        self._daemon.on_reload(watches.apply_settings)
+        return watches
+
+    @cached_property
     def _ingress(self) -> Ingress:
         from wsmsg.message.ingress.appends import Appends
         from wsmsg.message.ingress.group_rules import GroupRules
@@ -239,6 +267,7 @@ class Assembly:
             rules=rules,
             limit=settings.appends_in_flight,
             content_bytes=settings.content_bytes,
+            gate=self._gate,
             seconds=self._reactor.seconds,
         )
 

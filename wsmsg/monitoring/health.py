@@ -73,7 +73,7 @@ class Health:
         about: Mapping[str, object] | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
-        self.alarms = Alarms(unix_s)
+        self.alarms = Alarms(clock.seconds, unix_s)
         self._clock = clock
         self._rule = rule
         self._about = {"version": __version__, **(about or {})}

@@ -197,6 +197,13 @@ class MessageSettings(Common):
         number that no other Message in the list has.
     @ivar appends_in_flight: sends that may wait for the journal; over it Message
         refuses them as C{overloaded}.
+    @ivar backlog_records: messages that were accepted and are not stored; at it Message
+        refuses further ones as C{unavailable}.
+    @ivar backlog_bytes: the same, in about their bytes.
+    @ivar backlog_s: the same, as the age of the oldest; at most a quarter of the
+        retention of a C{kafka:} journal.
+    @ivar disk_reserve_bytes: free space on the disk of embedded files below which
+        Message refuses messages; at most a tenth of the disk.
     @ivar unsettled_records: records that were read and are not settled; at it reading
         pauses.
     @ivar link_records: pushes on a link that are not acknowledged; over it Message cuts
@@ -253,6 +260,10 @@ class MessageSettings(Common):
     node_number: Annotated[int, Field(ge=-1, le=255)] = -1
     content_bytes: Annotated[Bytes, Field(le=8 * 2**20)] = 65536
     appends_in_flight: Count = 5000
+    backlog_records: Count = 200_000
+    backlog_bytes: Bytes = 2**30
+    backlog_s: Seconds = 21600.0
+    disk_reserve_bytes: Annotated[int, Field(ge=0)] = 64 * 2**20
     read_batch: Annotated[Count, Field(le=10000)] = 500
     unsettled_records: Count = 20000
     link_records: Count = 10000

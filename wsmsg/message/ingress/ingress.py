@@ -39,6 +39,7 @@ from wsmsg.flow.idle import IdleWaiters
 from wsmsg.flow.send_fence import SendFences
 from wsmsg.message.cluster.interface import IMessageIds
 from wsmsg.message.ingress.appends import Appended, Appends
+from wsmsg.message.ingress.gate import IntakeGate
 from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.ingress.interface import (
     Answer,
@@ -73,6 +74,7 @@ class Ingress:
     """
     Accepts messages into the journal.
 
+    @param gate: closed while no new message must be accepted.
     @param limit: the most requests that may be on their way into the journal.
     @param remembered: how many accepted identities are kept in memory; more than are
         ever unstored while the store is available.
@@ -94,6 +96,7 @@ class Ingress:
         limit: int,
         content_bytes: int,
         remembered: int = 50_000,
+        gate: IntakeGate | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.in_flight = 0
@@ -101,6 +104,7 @@ class Ingress:
         self.rejected = 0
         self.repeats = 0
         self.rules = rules
+        self.gate = gate or IntakeGate()
         self._appends = appends
         self._store = store
         self._ids = ids
@@ -150,6 +154,9 @@ class Ingress:
             elif self.in_flight + len(fresh) >= self.limit:
                 error = self.refuse_for_now(request, self._overloaded())
                 at_once.append((request, error))
+            elif self.gate.closed:
+                error = self.refuse_for_now(request, self.gate.refusal())
+                at_once.append((request, error))
             elif not judged and self._must_be_judged(request):
                 self.in_flight += 1
                 self._judging.hold(request, reply)
@@ -159,6 +166,13 @@ class Ingress:
         if fresh:
             self._append(fresh, reply)
         self._answer(at_once, reply)
+
+    def keep_unstored(self, n: int) -> None:
+        """
+        Remember at least so many of the last messages, which may not be stored yet:
+        nobody else can tell a repeat of one of them.
+        """
+        self._recent.keep(n)
 
     def recently_accepted(self, identity: MessageIdentity) -> RememberedMessage | None:
         """

@@ -48,7 +48,7 @@ class RememberedMessages:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self._least = self._limit = limit
         self._messages: dict[MessageIdentity, RememberedMessage] = {}
         self.get = self._messages.get
 
@@ -62,6 +62,12 @@ class RememberedMessages:
         Remember a message.
         """
         self._messages[identity] = summary_of(message, found=found)
+
+    def keep(self, n: int) -> None:
+        """
+        Have the limit be C{n}, but not less than it was at first.
+        """
+        self._limit = max(self._least, n)
 
     def trim(self) -> None:
         """

@@ -102,6 +102,10 @@ class IJournal(Interface):
     content_bytes: int = Attribute(
         "The longest content of a message whose record fits, in bytes of UTF-8."
     )
+    retention_s: float = Attribute(
+        "The seconds after which the journal removes records, read or not; 0: never, "
+        "or not known."
+    )
 
     def start() -> None:
         """
@@ -160,6 +164,7 @@ class IJournal(Interface):
         """
         @return: C{lag}: unsettled records in the partitions of this process;
             C{unread}: those of them that L{read} has not returned yet;
+            C{lag_bytes}: about their bytes, by the mean of the records appended here;
             C{in_flight}: records that are being appended; C{partitions}: the number of
             partitions that this process reads; C{dead_letters_dropped}: dead letters
             that this process removed, as newer ones of their kind took their place.

@@ -99,3 +99,31 @@ def _parties_problem(record: Record) -> str:
     elif record.sender not in members_of(record.conversation):
         return f"the sender {record.sender} is not in {record.conversation}"
     return ""
+
+
+class RecordSizes:
+    """
+    The mean length of the records that were appended lately.
+    """
+
+    _MANY = 10_000
+
+    def __init__(self) -> None:
+        self._records = 0
+        self._bytes = 0
+
+    def add(self, records: int, n_bytes: int) -> None:
+        """
+        Count records of this length in total; older ones count less and less.
+        """
+        if self._records >= self._MANY:
+            self._records //= 2
+            self._bytes //= 2
+        self._records += records
+        self._bytes += n_bytes
+
+    def bytes_of(self, records: int) -> int:
+        """
+        Return about the length of so many records; 0 if none was appended yet.
+        """
+        return records * self._bytes // self._records if self._records else 0

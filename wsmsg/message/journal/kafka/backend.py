@@ -38,6 +38,13 @@ def used_by(settings: MessageSettings, data_dir: Path) -> str:
     return ""
 
 
+def files(settings: MessageSettings, data_dir: Path) -> tuple[()]:
+    """
+    None: the servers have the files.
+    """
+    return ()
+
+
 def backlog(settings: MessageSettings, data_dir: Path) -> None:
     """
     Not known: other Messages may append at any time.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from threading import Event, Thread
+from time import monotonic
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -40,6 +41,8 @@ from wsmsg.message.journal.record import decode
 
 _POLL_S = 0.1
 _COMMITTED_S = 5.0
+#: The interval of questions for the ends of partitions that are paused.
+_ENDS_S = 1.0
 _PAUSE_AFTER = 3
 _BATCH = 1000
 
@@ -83,6 +86,7 @@ class KafkaConsumer:
         self._emptied: set[int] = set()
         self._paused = False
         self._epoch = 0
+        self._asked_s = 0.0
         self._errors: list[KafkaError] = []
         self._ended: Deferred[None] = Deferred()
         self._client = Consumer(
@@ -196,12 +200,21 @@ class KafkaConsumer:
         self._read_ends()
 
     def _read_ends(self) -> None:
-        for partition in self._ours - self._emptied:
-            low_high = self._client.get_watermark_offsets(
-                self._place(partition), cached=True
-            )
-            if low_high and low_high[1] >= 0:
-                self.ends[partition] = low_high[1]
+        # The library learns the ends by fetching, which it does not while paused.
+        now_s = monotonic()
+        ask = self._paused and now_s - self._asked_s >= _ENDS_S
+        if ask:
+            self._asked_s = now_s
+        try:
+            for partition in self._ours - self._emptied:
+                low_high = self._client.get_watermark_offsets(
+                    self._place(partition), timeout=_ENDS_S / 2, cached=not ask
+                )
+                if low_high and low_high[1] >= 0:
+                    self.ends[partition] = low_high[1]
+        except KafkaException as e:
+            error = e.args[0]
+            self._log.debug("{name}: {text}", name=error.name(), text=error.str())
 
     def _pause(self, paused: bool) -> None:
         if paused == self._paused:

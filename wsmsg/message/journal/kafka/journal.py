@@ -37,7 +37,7 @@ from wsmsg.message.journal.kafka.owner import Settled
 from wsmsg.message.journal.kafka.partitions import Partitions
 from wsmsg.message.journal.kafka.producer import KafkaProducer, Outgoing
 from wsmsg.message.journal.kafka.topics import KafkaTopics
-from wsmsg.message.journal.record import encode
+from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.model import Message
 
 _COMMIT_S = 0.2
@@ -72,6 +72,8 @@ class KafkaJournal:
         self.dependency = dependency
         self.spacing_s = place.settings.linger_ms / 1000
         self.content_bytes = place.content_bytes
+        self.retention_s = 0.0
+        self._sizes = RecordSizes()
         self._place = place
         self._reactor = reactor
         self._worker = Worker("wsmsg-kafka", reactor)
@@ -117,6 +119,7 @@ class KafkaJournal:
         most = self._place.record_bytes
         if max(map(len, values)) > most:
             return fail(TooLarge(f"a record would have more than {most} bytes"))
+        self._sizes.add(len(values), sum(map(len, values)))
         return self._producer.send(
             self._place.topic,
             [
@@ -157,9 +160,11 @@ class KafkaJournal:
     def counts(self) -> Mapping[str, int]:
         ends = dict(self._consumer.ends) if self._consumer is not None else {}
         settled = self._partitions.positions()
+        lag = sum(max(end - (settled.get(p) or 0), 0) for p, end in ends.items())
         return {
-            "lag": sum(max(end - (settled.get(p) or 0), 0) for p, end in ends.items()),
+            "lag": lag,
             "unread": self._partitions.unread(ends),
+            "lag_bytes": self._sizes.bytes_of(lag),
             "in_flight": self._producer.in_flight if self._producer is not None else 0,
             "partitions": len(self._partitions),
             "dead_letters_dropped": self._writer.dropped.total,

@@ -34,6 +34,10 @@ def used_by(settings: MessageSettings, data_dir: Path) -> str:
     return user_of(str(_path(settings, data_dir)), JOURNAL)
 
 
+def files(settings: MessageSettings, data_dir: Path) -> tuple[Path, ...]:
+    return (_path(settings, data_dir),)
+
+
 def backlog(settings: MessageSettings, data_dir: Path) -> Backlog:
     path = _path(settings, data_dir)
     if not path.exists():

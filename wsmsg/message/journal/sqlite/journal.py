@@ -25,7 +25,7 @@ from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.errors import BadRequest, Unavailable
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.journal.letters import DroppedLetters
-from wsmsg.message.journal.record import encode
+from wsmsg.message.journal.record import RecordSizes, encode
 from wsmsg.message.journal.sqlite.file import PARTITION, JournalExtent, JournalFile
 from wsmsg.message.journal.sqlite.tail import Tail
 from wsmsg.model import Message
@@ -64,6 +64,8 @@ class SqliteJournal:
         self.dependency = dependency
         self.spacing_s = 0.0
         self.content_bytes = _CONTENT_BYTES
+        self.retention_s = 0.0
+        self._sizes = RecordSizes()
         self._file = JournalFile(path)
         self._clock = reactor
         self._worker = worker or Worker("wsmsg-journal", reactor)
@@ -127,9 +129,11 @@ class SqliteJournal:
         """
 
     def counts(self) -> Mapping[str, int]:
+        lag = max(self._end - self._settled, 0)
         return {
-            "lag": max(self._end - self._settled, 0),
+            "lag": lag,
             "unread": max(self._end - self._next, 0),
+            "lag_bytes": self._sizes.bytes_of(lag),
             "in_flight": sum(len(values) for _, values, _ in self._queue),
             "partitions": 1,
             "dead_letters_dropped": self._dropped.total,
@@ -210,6 +214,7 @@ class SqliteJournal:
     ) -> None:
         self._appending = False
         self._end = first + len(values)
+        self._sizes.add(len(values), sum(map(len, values)))
         self._tail.add(first, [m for some, _, _ in appends for m in some], values)
         if self._queue:
             self._flush()

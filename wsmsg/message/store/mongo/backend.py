@@ -41,6 +41,13 @@ def used_by(settings: MessageSettings, data_dir: Path) -> str:
     return ""
 
 
+def files(settings: MessageSettings, data_dir: Path) -> tuple[()]:
+    """
+    None: the servers have the files.
+    """
+    return ()
+
+
 def _options(context: BackendContext) -> dict[str, Any]:
     settings = context.settings
     password = settings.store_password.get_secret_value()

@@ -38,5 +38,9 @@ def used_by(settings: MessageSettings, data_dir: Path) -> str:
     return user_of(_path(settings, data_dir), STORE)
 
 
+def files(settings: MessageSettings, data_dir: Path) -> tuple[Path, ...]:
+    return (Path(_path(settings, data_dir)),)
+
+
 def _path(settings: MessageSettings, data_dir: Path) -> str:
     return str(sqlite_path(settings.store, data_dir, "store.db"))

@@ -6,9 +6,19 @@ Traces one message through both daemons, function by function::
 
 Both daemons run with a profile hook; one user sends messages to another, one at a
 time.  A call counts if it is made for every one of the last messages, so that timers
-do not.  A I{return} is a call into a file that the message had left; it is a pause
-where the event loop makes it (the message waited for a disk, a socket or a batch),
-and a pull where a frame further out asked for data.
+do not.  A I{turn} is everything that happens in one call that the event loop, or the
+loop of a thread, makes.  A I{return} is a call into a module that the message had
+passed and left.  One of these rules explains it:
+
+  - I{value}: the module is one of values (L{VALUES}), and calls no other.
+  - I{branch}: the message goes to one more receiver.  It passed an object of the same
+    class in this turn, and not this one: the sessions of two users, or the files of
+    the journal and of the store.
+  - I{pause}: the message left the module in an earlier turn, so it waited in between
+    for a disk, a socket or a batch; or for whoever pulls it, such as the writer of a
+    stream.
+
+Every other return is I{unexplained}: a detour within one turn.
 """
 
 from __future__ import annotations
@@ -25,6 +35,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,25 +43,38 @@ ROOT = Path(__file__).resolve().parent.parent
 MESSAGES = 20
 WARM_UP = 4
 
+#: The modules and packages of values, below C{wsmsg/}.
+VALUES = ("model.py", "errors.py", "protocol/", "flow/")
+
 _DAEMON = """
 import atexit, json, sys, threading, time
-calls = []
+threads, turns = {}, [0]
 def hook(frame, event, argument):
-    if event == "call":
-        code = frame.f_code
-        _, found, path = code.co_filename.rpartition("/wsmsg/")
-        if found and not path.startswith("rpc/"):
-            outer, depth = frame.f_back, 0
-            while outer is not None:
-                depth += "/wsmsg/" in outer.f_code.co_filename
-                outer = outer.f_back
-            calls.append((time.monotonic(), threading.get_ident(), path,
-                          code.co_qualname, depth))
+    if event != "call" and event != "return":
+        return
+    code = frame.f_code
+    _, found, path = code.co_filename.rpartition("/wsmsg/")
+    if not found or path.startswith("rpc/"):
+        return
+    thread = threading.get_ident()
+    calls, stack = threads.setdefault(thread, ([], []))
+    if event == "return":
+        if stack and stack[-1] is frame:
+            stack.pop()
+        return
+    if not stack:
+        turns[0] += 1
+    method = code.co_varnames[:1] == ("self",) and "self" in frame.f_locals
+    receiver = id(frame.f_locals["self"]) if method else 0
+    call = [time.monotonic(), thread, path, code.co_qualname, len(stack), turns[0],
+            receiver]
+    calls.append(call)
+    stack.append(frame)
 path = sys.argv[1]
 def write():
     sys.setprofile(None)
     with open(path, "w") as file:
-        json.dump(calls, file)
+        json.dump(sorted(c for calls, _ in threads.values() for c in calls), file)
 del sys.argv[1]
 atexit.register(write)
 threading.setprofile(hook)
@@ -64,8 +88,11 @@ class Call(NamedTuple):
     """
     A call of a function of the package.
 
+    @ivar at_s: when, in seconds of the monotonic clock.
     @ivar depth: how many functions of the package are around it; 0: the event loop,
         or a library, made the call.
+    @ivar turn: the number of the turn.
+    @ivar receiver: tells apart the objects whose methods are called; 0: none.
     """
 
     at_s: float
@@ -73,17 +100,32 @@ class Call(NamedTuple):
     path: str
     name: str
     depth: int
+    turn: int
+    receiver: int = 0
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """
+        The module and the class.
+        """
+        return self.path, self.name.partition(".")[0]
 
 
 class Counts(NamedTuple):
     """
     Counts for one message.
+
+    @ivar files: modules of the package, in both daemons.
+    @ivar calls: of their functions.
     """
 
     files: int
     functions: int
+    calls: int
     pauses: int
-    pulls: int
+    branches: int
+    values: int
+    unexplained: int
 
 
 def free_port() -> int:
@@ -179,38 +221,98 @@ def message_calls(
     """
     Return the calls of one message, in their order, without those of timers.
 
-    @param spans: of the messages; a call that one of them lacks is not for it.
+    Of the messages, the one with the most turns is taken: the others had steps that
+    were batched together, such as the answer and the push in one frame.
+
+    @param spans: of the messages; a function that one of them does not call is not for
+        it.
     """
     runs = [[c for c in calls if a <= c.at_s <= b] for a, b in spans]
-    made = [Counter((c.path, c.name) for c in run) for run in runs]
-    always = Counter(made[0])
-    for counter in made[1:]:
-        always &= counter
-    shortest = min(runs, key=len)
-    left, found = Counter(always), []
-    for call in shortest:
-        key = (call.path, call.name)
-        if left[key]:
-            left[key] -= 1
-            found.append(call)
-    return found
+    always = set.intersection(*({(c.path, c.name) for c in run} for run in runs))
+    runs = [[c for c in run if (c.path, c.name) in always] for run in runs]
+    return max(runs, key=lambda run: len({c.turn for c in run}))
 
 
-def returns(calls: Sequence[Call]) -> Iterator[Call]:
+class _Scope:
     """
-    Yield the calls into a file that the message had left.
+    The part of a turn in which the message goes to one receiver.
+
+    @ivar depth: the depth of the call that begins it.
+    @ivar passed: the modules that the message passed in it.
+    @ivar met: the objects that the message met in it, by module and class.
     """
-    last, seen = "", set()
-    inside: list[tuple[int, str]] = []
-    for call in calls:
-        while inside and inside[-1][0] >= call.depth:
-            inside.pop()
-        around = {path for _, path in inside}
-        if call.path != last and call.path in seen and call.path not in around:
-            yield call
-        inside.append((call.depth, call.path))
-        seen.add(call.path)
-        last = call.path
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.passed: set[str] = set()
+        self.met: dict[tuple[str, str], set[int]] = {}
+
+    def is_branch(self, call: Call) -> bool:
+        """
+        Return whether a call gives the message to one more receiver.
+        """
+        met = self.met.get(call.owner, ())
+        return bool(call.receiver and met) and call.receiver not in met
+
+    def add(self, call: Call) -> None:
+        """
+        Add a call.
+        """
+        self.passed.add(call.path)
+        if call.receiver:
+            self.met.setdefault(call.owner, set()).add(call.receiver)
+
+
+def returns(calls: Sequence[Call]) -> Iterator[tuple[Call, str]]:
+    """
+    Yield the returns of one thread, each with the rule that explains it.
+    """
+    passed: set[str] = set()
+    for _, group in groupby(calls, lambda c: c.turn):
+        turn = list(group)
+        last = ""
+        inside: list[Call] = []
+        scopes = [_Scope(-1)]
+        for i, call in enumerate(turn):
+            while inside and inside[-1].depth >= call.depth:
+                inside.pop()
+            while scopes[-1].depth >= call.depth:
+                scopes.pop()
+            around = {c.path for c in inside}
+            if call.path != last and call.path in passed and call.path not in around:
+                rule = explain(call, turn[i + 1 :], scopes)
+                yield call, rule
+                if rule == "branch" and call.path in scopes[-1].passed:
+                    scopes.append(_Scope(call.depth))
+            scopes[-1].add(call)
+            inside.append(call)
+            passed.add(call.path)
+            last = call.path
+
+
+def explain(call: Call, later: Sequence[Call], scopes: Sequence[_Scope]) -> str:
+    """
+    Return the name of the rule that explains a return.
+
+    @param later: the calls after it in its turn.
+    @param scopes: the calls before it: all of them, and those of branches.
+    """
+    within = takewhile(lambda c: c.depth > call.depth, later)
+    if all(c.path.startswith(VALUES) for c in chain([call], within)):
+        return "value"
+    *outer, scope = scopes
+    if scope.is_branch(call):
+        return "branch"
+    if call.path in scope.passed:
+        return "unexplained"
+    return "branch" if any(call.path in s.passed for s in outer) else "pause"
+
+
+def by_thread(calls: Sequence[Call]) -> list[list[Call]]:
+    """
+    Return the calls of each thread.
+    """
+    return [[c for c in calls if c.thread == t] for t in {c.thread for c in calls}]
 
 
 def counts_of(daemons: dict[str, list[Call]]) -> Counts:
@@ -218,17 +320,16 @@ def counts_of(daemons: dict[str, list[Call]]) -> Counts:
     Count what a message needs in both daemons.
     """
     calls = [c for found in daemons.values() for c in found]
-    threads = [
-        [c for c in found if c.thread == thread]
-        for found in daemons.values()
-        for thread in {c.thread for c in found}
-    ]
-    again = [c for thread in threads for c in returns(thread)]
+    threads = chain.from_iterable(by_thread(found) for found in daemons.values())
+    rules = Counter(rule for thread in threads for _, rule in returns(thread))
     return Counts(
         len({c.path for c in calls}),
         len({(c.path, c.name) for c in calls}),
-        sum(c.depth == 0 for c in again),
-        sum(c.depth > 0 for c in again),
+        len(calls),
+        rules["pause"],
+        rules["branch"],
+        rules["value"],
+        rules["unexplained"],
     )
 
 
@@ -276,12 +377,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         daemons = traced(Path(folder))
     for name, calls in daemons.items():
-        again = set()
-        for thread in {c.thread for c in calls}:
-            again |= set(returns([c for c in calls if c.thread == thread]))
-        for call in calls if options.calls else ():
-            mark = ("pause", "pull ")[call.depth > 0] if call in again else "     "
-            print(f"{name} {mark} {'  ' * call.depth}{call.path} {call.name}")
+        rules = dict(chain.from_iterable(map(returns, by_thread(calls))))
+        for call in calls:
+            rule = rules.get(call, "")
+            if options.calls or rule == "unexplained":
+                line = f"{'  ' * call.depth}{call.path} {call.name}"
+                print(f"{name} {rule:11} {line}")
     print(counts_of(daemons))
     return 0
 

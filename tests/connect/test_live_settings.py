@@ -167,7 +167,7 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
             lambda t: settings(t).limits.frame_bytes,
         ),
         "limits.content_bytes": limit(8_000_000, "content_bytes", "sends", "login"),
-        "limits.window": limit(9, "window", "session", "sends", "login"),
+        "limits.window": limit(9, "window", "session", "login"),
         "limits.sends_per_s": limit(9, "sends_per_s", "session", "login"),
         "limits.sends_burst": limit(9, "sends_burst", "session", "registry"),
         "limits.frames_per_s": limit(9, "frames_per_s", "input", "session"),

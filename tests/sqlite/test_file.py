@@ -19,7 +19,8 @@ from wsmsg.dependency.reopen import Broken
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.sqlite.file import JOURNAL
 from wsmsg.message.store.sqlite.file import STORE
-from wsmsg.sqlite.file import SqliteFile, Unfit, check_free, check_version
+from wsmsg.sqlite.file import SqliteFile, Unfit, check_free
+from wsmsg.sqlite.schema import check_version
 
 # Owns the file until its standard input ends.
 _OWNER = """

@@ -27,11 +27,12 @@ class Writes:
     def __init__(self) -> None:
         self.queue: list[int] = []
         self.batches: list[list[int]] = []
-        self.in_flight = self.most_in_flight = 0
+        self.drains = self.in_flight = self.most_in_flight = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
     def drain(self) -> Any:
+        self.drains += 1
         batch, self.queue = self.queue, []
         return batch or None
 
@@ -55,7 +56,8 @@ class BatchWriterTests(TestCase):
 
     def test_batches(self) -> Deferred[None]:
         """
-        Numbers queued during a write leave together after it.
+        Numbers queued during a write leave together after it, and the queue is not
+        asked again when it was empty.
         """
 
         async def scenario() -> None:
@@ -66,6 +68,7 @@ class BatchWriterTests(TestCase):
             writes.queue.append(1)
             writer.flush_soon()
             await turns()
+            before = writes.drains
             for n in (2, 3, 4):
                 writes.queue.append(n)
                 writer.flush_soon()
@@ -75,6 +78,7 @@ class BatchWriterTests(TestCase):
             await turns()
             self.assertEqual(writes.batches, [[1], [2, 3, 4]])
             self.assertEqual(writes.most_in_flight, 1)
+            self.assertEqual(writes.drains - before, 2)
             writer.finish()
             await running
 

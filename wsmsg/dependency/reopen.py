@@ -31,6 +31,7 @@ class KeptOpen:
     Opens one thing, and opens it again whenever it is lost, until L{stop}.
 
     @param open_: makes one attempt, which closes whatever an earlier one left open.
+    @ivar up: whether the thing is open, and calls are made.
     """
 
     _log = Logger()
@@ -48,12 +49,9 @@ class KeptOpen:
         self._dependency = dependency
         self._failures = 0
         self._stopping = False
+        self.up = False
         self._attempt: Deferred[Any] = succeed(None)
         self._next: IDelayedCall | None = None
-
-    @property
-    def up(self) -> bool:
-        return self._dependency.up and not self._stopping
 
     def start(self) -> None:
         """
@@ -70,7 +68,7 @@ class KeptOpen:
 
         @return: a Deferred that fires when no attempt is under way.
         """
-        self._stopping = True
+        self._stopping, self.up = True, False
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -93,6 +91,7 @@ class KeptOpen:
         Report that the thing is lost, where no failed call of L{run} showed it.
         """
         if self.up:
+            self.up = False
             self._dependency.lost(error.reason)
             self._wait(error)
 
@@ -113,6 +112,7 @@ class KeptOpen:
     def _opened(self, _: object) -> None:
         self._failures = 0
         if not self._stopping:
+            self.up = True
             self._dependency.succeeded()
 
     def _failed(self, failure: Failure) -> None:

@@ -1,32 +1,33 @@
 """
 One SQLite file that one process owns, as the embedded journal and store use it.
 
-The owner holds an C{flock} on C{<path>.lock} and writes its pid there, so that a second
-process can say who has the file.  The kernel drops the lock with the process, however
-it ends.  SQLite's own locks would not do: they are held only for a transaction.
+Many rows are read and written in one statement.  Python gives up its interpreter lock
+at each step of a statement and may wait some milliseconds to get it back, so one
+statement for a batch is much faster than one for each row.  The rows are bound to a
+C{VALUES} table.  Its size is a power of two, and rows beyond the batch are NULL, so
+that SQLite compiles only a few statements.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from typing import Any
-
-import attrs
 
 from wsmsg.dependency.reopen import Broken
 from wsmsg.errors import Unavailable
+from wsmsg.model import INT64_MAX
+from wsmsg.sqlite.lock import InUse, Lock
+from wsmsg.sqlite.schema import Schema, check_header, check_kind, check_version
 
-#: The first version with C{UPSERT}, C{json_group_array} and C{->>} as used here.
-NEEDED = (3, 38, 0)
-
+#: The most rows in one statement: more bring no speed.
+MOST = 256
 # Sixteen megabytes: a page that many batches change is copied into the file once.
 _CHECKPOINT_PAGES = 4000
 _BUSY_S = 2.0
-_MAGIC = b"SQLite format 3\x00"
 
 
 # The exceptions of sqlite3 for values: a violated constraint, a text or a number too
@@ -40,44 +41,6 @@ class Unfit(Exception):
     """
 
 
-class InUse(Unavailable):
-    """
-    Another process has the file.
-    """
-
-
-@attrs.frozen
-class Schema:
-    """
-    The kind of a file, and its tables.
-
-    @ivar kind: the name for operators.
-    @ivar application_id: SQLite's number for the kind, in the header of the file.
-    @ivar scripts: the first script creates the tables of version 1; each further script
-        migrates them to the next version.
-    """
-
-    kind: str
-    application_id: int
-    scripts: Sequence[str]
-
-    @property
-    def version(self) -> int:
-        """
-        The version of the tables that all scripts make.
-        """
-        return len(self.scripts)
-
-
-def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
-    """
-    @raise Broken: the SQLite of this Python is too old.
-    """
-    if version < NEEDED:
-        needed, has = (".".join(map(str, v)) for v in (NEEDED, version))
-        raise Broken(f"SQLite {needed} or newer is needed, this Python has {has}")
-
-
 def check_free(path: str, schema: Schema) -> None:
     """
     Check before the daemon starts whether the file could be opened.  No thread, no lock
@@ -89,7 +52,7 @@ def check_free(path: str, schema: Schema) -> None:
     lock = Lock(path, schema.kind)
     lock.acquire()
     try:
-        _check_header(path, schema)
+        check_header(path, schema)
     finally:
         lock.release()
 
@@ -107,50 +70,6 @@ def user_of(path: str, schema: Schema) -> str:
     except InUse as e:
         return e.reason
     return ""
-
-
-class Lock:
-    """
-    The right to use the file of a path.
-    """
-
-    def __init__(self, path: str, kind: str) -> None:
-        self._path = path
-        self._kind = kind
-        self._fd = -1
-
-    def acquire(self) -> None:
-        """
-        @raise Unavailable: another process has it, or the directory cannot be written.
-        """
-        folder = os.path.dirname(os.path.abspath(self._path))
-        try:
-            os.makedirs(folder, 0o700, exist_ok=True)
-            self._fd = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
-        except FileExistsError:
-            raise Unavailable(
-                f"{self._kind} {self._path} cannot be used: {folder} is not a directory"
-            ) from None
-        except BlockingIOError:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
-            self.release()
-            raise InUse(
-                f"{self._kind} {self._path} is in use by process {holder or 'unknown'}"
-            ) from None
-        except OSError as e:
-            self.release()
-            raise Unavailable(
-                f"{self._kind} {self._path} cannot be used: directory {folder}: "
-                f"{e.strerror}"
-            ) from e
-
-    def release(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 class SqliteFile:
@@ -180,7 +99,7 @@ class SqliteFile:
         try:
             if not self._reads:
                 self._lock.acquire()
-                _check_header(self._path, self._schema)
+                check_header(self._path, self._schema)
                 self._create()
             with self._translated_errors():
                 self._connect()
@@ -280,7 +199,7 @@ class SqliteFile:
         schema = self._schema
         (version,) = self.row("PRAGMA user_version")
         (application_id,) = self.row("PRAGMA application_id")
-        _check_kind(self._path, schema, application_id, version)
+        check_kind(self._path, schema, application_id, version)
         if not version and self.row("SELECT 1 FROM sqlite_master LIMIT 1"):
             raise Broken(
                 f"{self._path} is not a {schema.kind} of wsmsg but another file"
@@ -309,41 +228,79 @@ class SqliteFile:
         return Unavailable(f"{where} cannot be used: {error}")
 
 
-def _check_header(path: str, schema: Schema) -> None:
-    # https://www.sqlite.org/fileformat2.html section 1.3.  A header that is only in
-    # the write-ahead log is checked when the file is opened.
-    where = f"{schema.kind} {path}"
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        # A pipe would block until somebody writes into it.
-        raise Unavailable(f"{where} cannot be used: it is not a regular file")
+def chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, list[Any]]]:
+    """
+    Cut rows of one width into tables.
+
+    @return: pairs of the size of a table, as L{statement} takes it, and its values.
+    """
+    for i in range(0, len(rows), MOST):
+        some = rows[i : i + MOST]
+        size = 1 << (len(some) - 1).bit_length()
+        flat = [value for row in some for value in row]
+        flat.extend([None] * (size * len(some[0]) - len(flat)))
+        yield size, flat
+
+
+@cache
+def statement(sql: str, size: int, width: int) -> str:
+    """
+    Return C{sql} with a table of C{size} rows in place of C{{rows}}.  Its columns are
+    C{column1} and so on; in rows beyond the batch all of them are NULL.
+    """
+    row = "(" + ", ".join("?" * width) + ")"
+    return sql.format(rows="(VALUES " + ", ".join([row] * size) + ")")
+
+
+def select(
+    file: SqliteFile, sql: str, keys: Sequence[tuple[Any, ...]], decoder: Any
+) -> list[Any]:
+    """
+    Read what is stored for these keys.
+
+    @param sql: with C{{rows}} in place of the keys; returns one row, a JSON array.
+    @param decoder: decodes that array.
+    """
     try:
-        with open(path, "rb") as f:
-            header = f.read(100)
-    except FileNotFoundError:
-        return
-    except OSError as e:
-        raise Unavailable(f"{where} cannot be used: {e.strerror}") from e
-    if not os.access(path, os.W_OK):
-        raise Unavailable(f"{where} cannot be used: it is not writable")
-    if not header:
-        return
-    if len(header) < 100 or not header.startswith(_MAGIC):
-        raise Broken(f"{where} is damaged: it is not a SQLite file")
-    _check_kind(
-        path,
-        schema,
-        int.from_bytes(header[68:72], "big"),
-        int.from_bytes(header[60:64], "big"),
-    )
+        return list(_selected(file, sql, keys, decoder))
+    except Unfit:
+        # A key that cannot be stored has no rows.
+        keys = [key for key in keys if storable(key)]
+        return list(_selected(file, sql, keys, decoder))
 
 
-def _check_kind(path: str, schema: Schema, application_id: int, version: int) -> None:
-    if application_id == version == 0:
-        return
-    if application_id != schema.application_id:
-        raise Broken(f"{path} is not a {schema.kind} of wsmsg but another file")
-    if version > schema.version:
-        raise Broken(
-            f"{schema.kind} {path} was written by a newer wsmsg: its schema is "
-            f"{version}, this one knows up to {schema.version}"
-        )
+def write(file: SqliteFile, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """
+    Write rows.
+
+    @param sql: with C{{rows}} in place of the rows.
+    @return: the number of rows of the file that changed.
+    """
+    written = 0
+    for size, values in chunks(rows):
+        written += file.run(statement(sql, size, len(rows[0])), values).rowcount
+    return written
+
+
+def storable(row: Iterable[Any]) -> bool:
+    """
+    Return L{True} if SQLite can hold these values.
+    """
+    for value in row:
+        if isinstance(value, int):
+            if not -INT64_MAX <= value <= INT64_MAX:
+                return False
+        elif not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+    return True
+
+
+def _selected(
+    file: SqliteFile, sql: str, keys: Sequence[tuple[Any, ...]], decoder: Any
+) -> Iterator[Any]:
+    for size, values in chunks(keys):
+        (found,) = file.row(statement(sql, size, len(keys[0])), values)
+        yield from decoder.decode(found)

@@ -96,9 +96,10 @@ class BatchWriter:
                 if not self._pending:
                     self._waiter = loop.create_future()
                     await self._waiter
-                self._pending = False
                 await self._write_all(loop)
-                if self._finishing and not self._pending:
+                # Whatever was queued up to now is written.
+                self._pending = False
+                if self._finishing:
                     return
         finally:
             if self._flush_timer is not None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.websocket.port_in_memory import Edge, close_of, masked
 from wsmsg.connect.websocket.connection import READ_AHEAD
-from wsmsg.connect.websocket.turn_writes import TurnWrites
+from wsmsg.connect.websocket.output import TurnWrites
 from wsmsg.errors import Close
 
 PING = b"\x89\x00"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.connect.websocket.turn_writes import TurnWrites
+from wsmsg.connect.websocket.output import TurnWrites
 
 
 class Kernel:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.message.delivery.commits import CommitTracker
+from wsmsg.message.delivery.progress import CommitTracker
 
 
 class CommitTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
-from wsmsg.connect.session.outbox import Outbox, framed
+from wsmsg.connect.session.outbox import Outbox
 from wsmsg.errors import Close
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Resync, ServerFrame, Welcome
@@ -152,13 +152,19 @@ class Output(ABC):
         """
         return self.context.registry.settings.limits
 
+    def encoded(self, frame: ServerFrame) -> bytes:
+        """
+        Return a frame as it is written; sessions with the same codec share the bytes.
+        """
+        return framed(self.codec, self.codec.encode(frame))
+
     def reply(self, frame: ServerFrame) -> None:
         """
         Answer a request of the client.
         """
         if self.closed:
             return
-        if not self.outbox.reply(framed(self.codec, self.codec.encode(frame))):
+        if not self.outbox.reply(self.encoded(frame)):
             self.close(Close.SLOW_CLIENT, "the client reads its replies too slowly")
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
@@ -259,3 +265,24 @@ class Output(ABC):
 
 def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
+
+
+# The opcodes of a final frame (RFC 6455 section 5.2).
+_TEXT = 0x81
+_BINARY = 0x82
+
+
+def framed(codec: ICodec, payload: bytes) -> bytes:
+    """
+    Return the payload as one complete, unfragmented WebSocket message.
+
+    A server does not mask, so the bytes are the same for every connection: Connect
+    encodes a message once and shares it among all recipients with the same codec.
+    """
+    first = _BINARY if codec.binary else _TEXT
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return bytes((first, 126, size >> 8, size & 255)) + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload

@@ -19,7 +19,6 @@ from zope.interface import implementer
 
 from wsmsg import model
 from wsmsg.connect.session.context import SessionCounters
-from wsmsg.connect.session.outbox import framed
 from wsmsg.connect.session.timers import SessionTimers, TimedSession
 from wsmsg.connect.session.watchers import Watchers
 from wsmsg.connect.upstream.interface import IEdge
@@ -43,6 +42,9 @@ class RegisteredSession(TimedSession, Protocol):
     codec: ICodec
     opened_s: float
     send_bucket: TokenBucket | None
+
+    def encoded(self, frame: ServerFrame) -> bytes:
+        """Return a frame as it is written; each codec has its own bytes."""
 
     def push(self, conversation: str, seq: int, data: bytes) -> bool:
         """Push a message; return whether the client has it or will get it."""
@@ -214,8 +216,8 @@ class Registry:
                     codec = session.codec
                     data = encoded.get(codec)
                     if data is None:
-                        frame = to_deliver(message, user)
-                        data = encoded[codec] = framed(codec, codec.encode(frame))
+                        data = session.encoded(to_deliver(message, user))
+                        encoded[codec] = data
                     having += session.push(conversation, seq, data)
                 except Exception:  # noqa: BLE001 - a guard
                     self._broken(session)
@@ -273,7 +275,7 @@ class Registry:
                 codec = session.codec
                 data = encoded.get(codec)
                 if data is None:
-                    data = encoded[codec] = framed(codec, codec.encode(frame))
+                    data = encoded[codec] = session.encoded(frame)
                 session.notify(data, shed)
             except Exception:  # noqa: BLE001 - a guard
                 self._broken(session)

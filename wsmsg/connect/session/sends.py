@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wsmsg import model
-from wsmsg.connect.session.inbox import WINDOW
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import (
     BadRequest,
@@ -153,7 +152,5 @@ def _submit(
     kind: int,
     on_answer: Callable[[SendAnswer], object],
 ) -> None:
-    if session.unanswered > session.limits.window:
-        session.inbox.block(WINDOW)
     new = NewSend(session.user, client_id, conversation, content, kind)
     session.context.upstream.send(new, on_answer)

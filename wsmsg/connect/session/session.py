@@ -137,7 +137,8 @@ class Session(Input):
 
     def start_send(self, client_id: str) -> bool:
         """
-        Count a send, and reject it if the user is over the rate.
+        Count a send, and reject it if the user is over the rate; stop reading while too
+        many have no answer.
 
         @return: whether the rate allows it.
         """
@@ -155,6 +156,8 @@ class Session(Input):
             fences.raise_for(self.user, now, wait_ms)
         if wait_ms:
             self.reject_send(client_id, RateLimited("too many sends", wait_ms))
+        elif self.unanswered > limits.window:
+            self.inbox.block(WINDOW)
         return not wait_ms
 
     def shared_bucket(self, now: float) -> TokenBucket:

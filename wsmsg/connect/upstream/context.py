@@ -199,7 +199,8 @@ class PeerLife:
     The state of the exchange with one life of a Message, kept across its streams.
 
     @ivar incarnation: the name of that life; empty before the first welcome.
-    @ivar number: the number of the last push batch that is in the outboxes.
+    @ivar number: the number of the last push batch that was in the outboxes when the
+        last stream began or ended.
     @ivar unknown_since_s: the clock time since which users may have joined without the
         Message's knowledge.
     @ivar deltas: the numbers of presence deltas.  They never restart, because a
@@ -217,17 +218,12 @@ class PeerLife:
         """
         self.incarnation, self.number = incarnation, 0
 
-    def batch_taken(self, number: int) -> None:
+    def stream_lost(self, number: int, unknown_since_s: float) -> None:
         """
-        Note that the pushes of this batch are in the outboxes.
+        Note which batch is the last in the outboxes, and since when users may have
+        joined without the Message's knowledge.
         """
-        self.number = number
-
-    def stream_lost(self, unknown_since_s: float) -> None:
-        """
-        Note since when users may have joined without the Message's knowledge.
-        """
-        self.unknown_since_s = unknown_since_s
+        self.number, self.unknown_since_s = number, unknown_since_s
 
 
 @attrs.define

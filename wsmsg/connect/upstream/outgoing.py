@@ -13,21 +13,20 @@ class NetChange:
     """
     Users who were added or removed since the last L{pop}; the last change of each user
     counts.
+
+    @ivar changes: whether each user was added.
     """
 
-    __slots__ = ("_changes",)
+    __slots__ = ("changes",)
 
     def __init__(self) -> None:
-        self._changes: dict[int, bool] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._changes)
+        self.changes: dict[int, bool] = {}
 
     def add(self, user: int) -> None:
-        self._changes[user] = True
+        self.changes[user] = True
 
     def remove(self, user: int) -> None:
-        self._changes[user] = False
+        self.changes[user] = False
 
     def pop(self) -> tuple[list[int], list[int]]:
         """
@@ -35,7 +34,7 @@ class NetChange:
 
         @return: the users who were added, and those who were removed.
         """
-        changes, self._changes = self._changes, {}
+        changes, self.changes = self.changes, {}
         added = [user for user, is_added in changes.items() if is_added]
         return added, [user for user, is_added in changes.items() if not is_added]
 
@@ -45,36 +44,34 @@ class CursorPool:
     Cursors that no stream has written yet, the highest of each user and conversation.
 
     @param limit: the most cursors; over it the oldest are dropped.
+    @ivar cursors: delivered and read, by conversation and user.
     @ivar shed: the number of dropped cursors.
     """
 
     def __init__(self, limit: int) -> None:
         self.shed = 0
         self._limit = limit
-        self._cursors: dict[tuple[str, int], tuple[int, int]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._cursors)
+        self.cursors: dict[tuple[str, int], tuple[int, int]] = {}
 
     def add(self, conversation: str, user: int, delivered: int, read: int) -> None:
         key = (conversation, user)
-        known = self._cursors.get(key)
+        known = self.cursors.get(key)
         if known is not None:
             delivered, read = max(known[0], delivered), max(known[1], read)
-        elif len(self._cursors) >= self._limit:
-            del self._cursors[next(iter(self._cursors))]
+        elif len(self.cursors) >= self._limit:
+            del self.cursors[next(iter(self.cursors))]
             self.shed += 1
-        self._cursors[key] = (delivered, read)
+        self.cursors[key] = (delivered, read)
 
     def move_into(self, batch: rest_pb2.ConnectBatch, limit: int) -> None:
         """
         Move up to C{limit} cursors into a frame.
         """
-        if len(self._cursors) <= limit:
-            moved, self._cursors = self._cursors, {}
+        if len(self.cursors) <= limit:
+            moved, self.cursors = self.cursors, {}
         else:
-            keys = list(self._cursors)[:limit]
-            moved = {key: self._cursors.pop(key) for key in keys}
+            keys = list(self.cursors)[:limit]
+            moved = {key: self.cursors.pop(key) for key in keys}
         add = batch.cursors.add
         for (conversation, user), (delivered, read) in moved.items():
             add(conversation=conversation, user=user, delivered=delivered, read=read)
@@ -85,20 +82,18 @@ class TypingPool:
     Typing signals that no stream has written yet, one for each user and conversation.
 
     @param limit: the most signals; further ones are dropped.
+    @ivar typing: the conversation and the user of each signal.
     @ivar shed: the number of dropped signals.
     """
 
     def __init__(self, limit: int) -> None:
         self.shed = 0
         self._limit = limit
-        self._typing: dict[tuple[str, int], None] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._typing)
+        self.typing: dict[tuple[str, int], None] = {}
 
     def add(self, conversation: str, user: int) -> None:
-        if len(self._typing) < self._limit:
-            self._typing[conversation, user] = None
+        if len(self.typing) < self._limit:
+            self.typing[conversation, user] = None
         else:
             self.shed += 1
 
@@ -106,14 +101,14 @@ class TypingPool:
         """
         Drop all signals.
         """
-        self.shed += len(self._typing)
-        self._typing.clear()
+        self.shed += len(self.typing)
+        self.typing.clear()
 
     def move_into(self, batch: rest_pb2.ConnectBatch) -> None:
         """
         Move all signals into a frame.
         """
-        typing, self._typing = self._typing, {}
+        typing, self.typing = self.typing, {}
         for conversation, user in typing:
             batch.typing.add(conversation=conversation, user=user)
 

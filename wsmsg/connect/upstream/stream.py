@@ -82,6 +82,7 @@ class UpstreamStream:
         self._unsent: deque[PendingSend] = deque()
         self._acknowledge = False
         self._probe = False
+        self._number = 0
         self._heartbeat_s = 0.0
         self._heard_s = 0.0
         self._flush_soon: Callable[[], None] = _nothing
@@ -199,7 +200,7 @@ class UpstreamStream:
                 # The sessions were to resync, and did not: the next stream has to
                 # tell them.
                 since_s = min(since_s, self._resync[1])
-            self._life.stream_lost(since_s - _SLACK_S)
+            self._life.stream_lost(self._number, since_s - _SLACK_S)
         self._owner.stream_lost(self, reason.getErrorMessage())
 
     def drain(self) -> rest_pb2.MessageStreamRequest | None:
@@ -222,11 +223,11 @@ class UpstreamStream:
         return bool(
             self._unsent
             or self._acknowledge
-            or self._users
+            or self._users.changes
             or self._probe
-            or self._shared.cursors
-            or self._watched
-            or self._shared.typing
+            or self._shared.cursors.cursors
+            or self._watched.changes
+            or self._shared.typing.typing
             or self._applied.waiting
             or self._lead is not None
         )
@@ -245,20 +246,20 @@ class UpstreamStream:
 
     def _fill(self, batch: rest_pb2.ConnectBatch) -> None:
         self._fill_lead(batch)
-        if self._users or self._applied.waiting or self._probe:
+        if self._users.changes or self._applied.waiting or self._probe:
             self._fill_presence(batch.presence)
-        if self._watched:
+        if self._watched.changes:
             added, removed = self._watched.pop()
             batch.watch.add.extend(added)
             batch.watch.remove.extend(removed)
         if self._unsent:
             self._fill_sends(batch)
         if self._acknowledge:
-            batch.pushed = self._life.number
+            batch.pushed = self._number
             self._acknowledge = False
-        if self._shared.cursors:
+        if self._shared.cursors.cursors:
             self._shared.cursors.move_into(batch, _FRAME_CURSORS)
-        if self._shared.typing:
+        if self._shared.typing.typing:
             self._shared.typing.move_into(batch)
 
     def _fill_presence(self, delta: rest_pb2.PresenceDelta) -> None:
@@ -313,14 +314,15 @@ class UpstreamStream:
             self._resync = (reason, since_s)
         self._snapshot.extend(snapshot_of(users, SNAPSHOT_USERS))
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
+        self._number = life.number
         self._up = True
         self._owner.stream_up(self)
         self._flush_soon()
 
     def _batch(self, batch: rest_pb2.PushBatch) -> None:
-        life = self._life
-        if batch.number and batch.number != life.number + 1:
-            self._protocol_error(f"push batch {batch.number} came after {life.number}")
+        number, last = batch.number, self._number
+        if number and number != last + 1:
+            self._protocol_error(f"push batch {number} came after {last}")
             return
         if batch.presence_applied:
             self._presence_applied(batch.presence_applied)
@@ -330,8 +332,8 @@ class UpstreamStream:
             self._pushes(batch.pushes)
         if batch.receipts or batch.typing or batch.presence or batch.kicks:
             apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
-        if batch.number:
-            life.batch_taken(batch.number)
+        if number:
+            self._number = number
             self._acknowledge = True
             self._flush_later()
 

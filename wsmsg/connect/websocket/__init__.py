@@ -5,16 +5,15 @@ WebSocket connections.
 
     bytes --> handshake, once (autobahn)
       |
-      `-----> reader --> connection --> session --> output --> turn_writes --> bytes
+      `-----> reader --> connection --> session --> output --> bytes
 
-connection   one WebSocket: its handshake, and the half that reads
-output       the half that writes, and ends the connection
-factory      the parts that all WebSockets share
-handshake    the check of a handshake, and the answer to a bad one
-origins      the web pages that may open a WebSocket
-autobahn     the handshake, by Autobahn
-reader       frames from bytes, and what RFC 6455 forbids
-frames       the usual frame from bytes, and control frames to bytes
-turn_writes  writes that leave together at the end of a reactor turn
-tcp_info     progress of the written data, as the kernel knows it
+connection  one WebSocket: its handshake, and the half that reads
+output      the half that writes, all of a reactor turn at once, and ends the connection
+factory     the parts that all WebSockets share
+handshake   the check of a handshake, and the answer to a bad one
+origins     the web pages that may open a WebSocket
+autobahn    the handshake, by Autobahn
+reader      frames from bytes, and what RFC 6455 forbids
+frames      the usual frame from bytes, and control frames to bytes
+tcp_info    progress of the written data, as the kernel knows it
 """

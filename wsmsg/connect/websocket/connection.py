@@ -70,8 +70,7 @@ class WebSocketConnection(WebSocketOutput):
         if self._state == OPEN or self._reads_to_end:
             self._ticks = 0
         if self._state in (OPEN, CLOSING):
-            self._reader.feed(data)
-            self._read()
+            self._read(data)
 
     def _connection_lost(self, reason: Failure) -> None:
         factory = self.factory
@@ -133,16 +132,18 @@ class WebSocketConnection(WebSocketOutput):
         self._session = subprotocol.open(self, identity, claimed_user)
         self.transport.registerProducer(self, True)
 
-    def _read(self) -> None:
+    def _read(self, data: bytes = b"") -> None:
         """
         Process what was received, until the session pauses the connection.
         """
+        reader, factory = self._reader, self.factory
+        if data:
+            reader.feed(data)
         if self._busy:
             return
         self._busy = True
-        reader, factory = self._reader, self.factory
         try:
-            while not self._held and self._state in (OPEN, CLOSING):
+            while reader.has_data and not self._held and self._state in (OPEN, CLOSING):
                 frame = reader.next(factory.frame_bytes)
                 if frame is None:
                     return

@@ -14,7 +14,7 @@ from wsmsg.connect.session.interface import Subprotocol
 from wsmsg.connect.websocket.autobahn import Handshakes, deny
 from wsmsg.connect.websocket.connection import WebSocketConnection
 from wsmsg.connect.websocket.origins import Origins
-from wsmsg.connect.websocket.turn_writes import Soon, TurnWrites
+from wsmsg.connect.websocket.output import Soon, TurnWrites
 from wsmsg.settings.values import ConnectSettings
 
 #: Pings, pongs and small fragments of one connection, per second and at once.

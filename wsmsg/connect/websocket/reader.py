@@ -98,14 +98,25 @@ class _Frame:
 class FrameReader:
     """
     Reads the messages and control frames of one client.
+
+    @ivar has_data: whether there are bytes that L{next} has not taken.
     """
 
-    __slots__ = ("_ahead", "_at", "_checks_text", "_data", "_frame", "_message")
+    __slots__ = (
+        "_ahead",
+        "_at",
+        "_checks_text",
+        "_data",
+        "_frame",
+        "_message",
+        "has_data",
+    )
 
     def __init__(self, checks_text: bool) -> None:
         """
         @param checks_text: refuse text messages that are not UTF-8.
         """
+        self.has_data = False
         self._checks_text = checks_text
         self._data = b""
         self._at = self._ahead = 0
@@ -120,6 +131,7 @@ class FrameReader:
         Add bytes from the connection.
         """
         self._data = self._data + data if self._data else data
+        self.has_data = True
 
     def next(self, limit: int) -> tuple[int, bytes] | None:
         """
@@ -138,6 +150,8 @@ class FrameReader:
                     first, payload, self._at = usual
                     if first == TEXT and self._checks_text and not is_utf8(payload):
                         raise FrameError(Close.BAD_TEXT, _NOT_TEXT)
+                    if self._at == len(self._data):
+                        self._drop_taken()
                     return first, payload
             if self._frame is None:
                 control = self._begin(limit)
@@ -148,7 +162,7 @@ class FrameReader:
             done = self._continue(self._frame)
             if done is not None:
                 return done
-        self._data, self._at, self._ahead = self._data[self._at :], 0, 0
+        self._drop_taken()
         return None
 
     def next_control(self) -> tuple[int, bytes] | None:
@@ -181,6 +195,10 @@ class FrameReader:
         return None
 
     # ---------------------------------------------------------------- internals
+
+    def _drop_taken(self) -> None:
+        self._data, self._at, self._ahead = self._data[self._at :], 0, 0
+        self.has_data = bool(self._data)
 
     def _begin(self, limit: int) -> tuple[int, bytes] | None:
         """

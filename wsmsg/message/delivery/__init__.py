@@ -5,10 +5,10 @@ Delivery: from the journal to the store, and on to the links.
 
     journal --read--> reader --> numbering --insert--> store
                         |            '-- dead letters
-                        '--> links (push) --settled--> commits --> journal
+                        '--> links (push) --settled--> progress --> journal
 
     reader     reads batches, has them stored and pushed, and commits them
     numbering  gives messages their seqs and stores them: the decisions
-    progress   the age of the oldest message in each step, and what stands still
-    commits    the contiguous prefix of the journal that may be committed
+    progress   the age of the oldest message in each step, what stands still, and the
+               contiguous prefix of the journal that may be committed
 """

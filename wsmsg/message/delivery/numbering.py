@@ -36,7 +36,7 @@ from wsmsg.message.links.interface import (
     recipients_forward,
 )
 from wsmsg.message.store.interface import IConversations, Outcome
-from wsmsg.model import Message, MessageIdentity
+from wsmsg.model import Message, MessageIdentity, is_group
 
 # So many times a batch is numbered anew before the attempt fails.
 _ROUNDS = 20
@@ -244,10 +244,10 @@ class Numbering:
         if events:
             await self._store.apply(events)
             self.events += len(events)
-        places = places_before(stored)
-        if not places:
+        in_groups = [m for m in stored if is_group(m.conversation)]
+        if not in_groups:
             return {}
-        at = await cache.members_at(places)
+        at = await cache.members_at(places_before(in_groups))
         recipients, now = recipients_forward(stored, at)
         cache.remember(now)
         return recipients

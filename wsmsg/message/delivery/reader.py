@@ -27,9 +27,8 @@ from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.wait import pause
 from wsmsg.errors import Unavailable
 from wsmsg.flow.idle import IdleWaiters
-from wsmsg.message.delivery.commits import CommitTracker
 from wsmsg.message.delivery.numbering import NumberedBatch, Numbering
-from wsmsg.message.delivery.progress import DeliveryProgress
+from wsmsg.message.delivery.progress import CommitTracker, DeliveryProgress
 from wsmsg.message.journal.interface import IJournal, JournalEntry
 from wsmsg.message.links.interface import ILinks
 from wsmsg.model import Message
@@ -223,16 +222,16 @@ class JournalReader:
     async def _pass_on(
         self, entries: Sequence[JournalEntry], stored: NumberedBatch
     ) -> None:
-        settled = self._commits.begin(_positions(entries), len(entries))
         if stored.dead_letters:
             dead_letter = partial(self._dead_letter, stored.dead_letters)
             await self._retried(dead_letter, self._journal.dependency)
+        settled = self._commits.begin(_positions(entries), len(entries))
+        self._progress.stored()
         if self._on_stored is not None:
             try:
                 self._on_stored(stored.messages)
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("a listener for stored messages failed")
-        self._progress.stored()
         self._push(stored, settled)
 
     def _push(self, stored: NumberedBatch, settled: Callable[[], object]) -> None:

@@ -49,6 +49,7 @@ class Appends:
     """
     Appends to the journal, in the order in which L{add} was called.
 
+    @ivar journal: takes the records; not changed.
     @ivar backlog: the records that the journal had when this Message began.
     """
 
@@ -58,7 +59,7 @@ class Appends:
         self, journal: IJournal, store: IMessages, clock: IReactorTime
     ) -> None:
         self.backlog = StartupBacklog(journal, clock)
-        self._journal = journal
+        self.journal = journal
         self._store = store
         self._clock = clock
         self._spacing_s: float = journal.spacing_s
@@ -66,13 +67,6 @@ class Appends:
         self._apart_until_s: float | None = None
         self._due: IDelayedCall | None = None
         self._gathered: list[tuple[Sequence[Message], Deferred[Appended]]] = []
-
-    @property
-    def content_bytes(self) -> int:
-        """
-        The longest content that the journal takes, in bytes.
-        """
-        return self._journal.content_bytes
 
     @property
     def apart(self) -> bool:
@@ -115,7 +109,7 @@ class Appends:
         self, gathered: Sequence[tuple[Sequence[Message], Deferred[Appended]]]
     ) -> None:
         messages = [m for some, _ in gathered for m in some]
-        durable = self._journal.append(messages)
+        durable = self.journal.append(messages)
         found: Deferred[dict[MessageIdentity, Message]] | None = None
         if self._store.dependency.up:
             found = self._store.find([m.identity for m in messages])

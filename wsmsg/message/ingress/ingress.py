@@ -135,7 +135,7 @@ class Ingress:
     ) -> None:
         at_once: list[Answer] = []
         fresh: dict[MessageIdentity, tuple[SendRequest, Message]] = {}
-        journal_bytes = self._appends.content_bytes
+        journal_bytes = self._appends.journal.content_bytes
         content_bytes = min(self.content_bytes, journal_bytes)
         for request in requests:
             error = validate(request, content_bytes, journal_bytes)

@@ -238,14 +238,15 @@ class Link:
         """
         Return the next frame to write; L{None}: there is none.
         """
-        replayed = self._pushes.next_replayed()
-        if replayed is not None:
-            return replayed
-        if not (self._pushes.is_waiting or self._momentary):
+        pushes, momentary = self._pushes, self._momentary
+        if pushes.replay:
+            return pushes.next_replayed()
+        if not (pushes.new or pushes.new_receipts or momentary.has_output):
             return None
         frame = Response()
-        self._pushes.move_into(frame)
-        self._momentary.move_into(frame.batch)
+        pushes.move_into(frame)
+        if momentary.has_output:
+            momentary.move_into(frame.batch)
         return frame
 
     def acknowledged(self, number: int) -> None:

@@ -240,9 +240,14 @@ class Links:
         """
         Push messages to the connected members of their conversations.
         """
-        per_node = self._pushes_by_node(messages, in_groups)
+        links, per_node = self._links, self._pushes_by_node(messages, in_groups)
         self.pushed += len(messages)
-        countdown = Countdown(len(per_node) + len(self.push_listeners) + 1, settled)
+        to_links = [(links[n], pushes) for n, pushes in per_node.items() if n in links]
+        receivers = len(self.push_listeners) + len(to_links)
+        if not receivers:
+            settled()
+            return
+        countdown = settled if receivers == 1 else Countdown(receivers, settled)
         for listener in self.push_listeners:
             # Only the first call counts: a listener may fail after it has settled.
             once = Countdown(1, countdown)
@@ -250,18 +255,13 @@ class Links:
                 listener(messages, in_groups, once)
             if handled.failed:
                 once()
-        for node, pushes in per_node.items():
-            link = self._links.get(node)
-            if link is None:
-                countdown()
-                continue
+        for link, pushes in to_links:
             link.push(pushes, countdown)
-        countdown()
 
     def _pushes_by_node(
         self, messages: Sequence[Message], in_groups: GroupRecipients | None
     ) -> dict[str, list[Push]]:
-        of = self.routes.of
+        links, nodes_of = self._links, self.routes.nodes_of
         per_node: dict[str, list[Push]] = {}
         connected: dict[int, dict[str, list[int]]] = {}
         for message in messages:
@@ -270,16 +270,16 @@ class Links:
                 members = in_groups[message.conversation, message.seq]
                 # Messages between two changes of a group share one set of members.
                 if id(members) not in connected:
-                    connected[id(members)] = self.routes.among(members, self._links)
+                    connected[id(members)] = self.routes.among(members, links)
                 targets = connected[id(members)]
             else:
                 for user in members_of(message.conversation):
-                    for node in of(user):
+                    for node in nodes_of.get(user, ()):
                         targets.setdefault(node, []).append(user)
             for node, users in targets.items():
                 per_node.setdefault(node, []).append((message, users))
         visible: list[Push] | None = None
-        for node in [n for n, link in self._links.items() if link.everything]:
+        for node in [n for n, link in links.items() if link.everything]:
             if visible is None:
                 visible = pushes_of(messages, in_groups)
             if visible:

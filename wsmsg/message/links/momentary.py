@@ -28,6 +28,8 @@ _KICKS = 10_000
 class MomentaryOutput:
     """
     The momentary output that waits for the next frames of a stream.
+
+    @ivar has_output: whether there is any.
     """
 
     def __init__(self) -> None:
@@ -36,15 +38,7 @@ class MomentaryOutput:
         self._presence: dict[int, rest_pb2.Presence] = {}
         self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
         self._presence_applied = 0
-
-    def __bool__(self) -> bool:
-        return bool(
-            self._results
-            or self._presence_applied
-            or self._typing
-            or self._presence
-            or self._kicks
-        )
+        self.has_output = False
 
     def results(self, results: Sequence[rest_pb2.SendResult]) -> bool:
         """
@@ -56,7 +50,9 @@ class MomentaryOutput:
         self._results.extend(results)
         if len(self._results) > MOST_RESULTS:
             self._results.clear()
+            self.has_output = self._has_any()
             return False
+        self.has_output = True
         return True
 
     def typing(self, typing: rest_pb2.Typing, targets: Sequence[int]) -> None:
@@ -65,24 +61,28 @@ class MomentaryOutput:
         """
         if len(self._typing) < _MOST_TYPING:
             self._typing.append(rest_pb2.TypingPush(typing=typing, targets=targets))
+            self.has_output = True
 
     def presence(self, presence: rest_pb2.Presence) -> None:
         """
         Add the presence of a watched user.  It replaces an older one.
         """
         self._presence[presence.user] = presence
+        self.has_output = True
 
     def kick(self, kick: rest_pb2.Kick) -> None:
         """
         Add the end of sessions.
         """
         self._kicks.append(kick)
+        self.has_output = True
 
     def presence_applied(self, number: int) -> None:
         """
         Set the last presence delta that is applied.
         """
         self._presence_applied = number
+        self.has_output = True
 
     def stream_lost(self) -> None:
         """
@@ -92,6 +92,7 @@ class MomentaryOutput:
         self._typing.clear()
         self._presence.clear()
         self._presence_applied = 0
+        self.has_output = self._has_any()
 
     def move_into(self, batch: rest_pb2.PushBatch) -> None:
         """
@@ -108,3 +109,13 @@ class MomentaryOutput:
         self._typing.clear()
         self._kicks.clear()
         self._presence_applied = 0
+        self.has_output = bool(results or presence)
+
+    def _has_any(self) -> bool:
+        return bool(
+            self._results
+            or self._presence_applied
+            or self._typing
+            or self._presence
+            or self._kicks
+        )

@@ -115,20 +115,18 @@ class MemberCache:
         self.size = 0
 
 
-def places_before(stored: Sequence[Message]) -> list[Place]:
+def places_before(in_groups: Sequence[Message]) -> list[Place]:
     """
     Return the places whose members L{recipients_forward} needs: those before the
     messages in groups that do not follow another one of the batch.
     """
     last: dict[str, int] = {}
     places = []
-    for message in stored:
-        conversation = message.conversation
-        if is_group(conversation):
-            before = message.seq - 1
-            if last.get(conversation) != before:
-                places.append((conversation, before))
-            last[conversation] = message.seq
+    for message in in_groups:
+        conversation, before = message.conversation, message.seq - 1
+        if last.get(conversation) != before:
+            places.append((conversation, before))
+        last[conversation] = message.seq
     return places
 
 

@@ -16,10 +16,12 @@ class Routes:
 
     A user costs one entry of a dict on each side: equal sets of nodes are shared, as
     there are few different ones.
+
+    @ivar nodes_of: the nodes that reach each user whom any node reaches.
     """
 
     def __init__(self) -> None:
-        self._nodes_of: dict[int, frozenset[str]] = {}
+        self.nodes_of: dict[int, frozenset[str]] = {}
         self._users_of: dict[str, set[int]] = {}
         self._shared: dict[frozenset[str], frozenset[str]] = {}
 
@@ -27,13 +29,13 @@ class Routes:
         """
         Return the number of users that any node reaches.
         """
-        return len(self._nodes_of)
+        return len(self.nodes_of)
 
     def of(self, user: int) -> frozenset[str]:
         """
         Return the nodes that reach the user.
         """
-        return self._nodes_of.get(user, _NOBODY)
+        return self.nodes_of.get(user, _NOBODY)
 
     def users(self, node: str) -> set[int]:
         """
@@ -98,16 +100,16 @@ class Routes:
         return [u for u in users if self._remove(u, node)]
 
     def _add(self, user: int, node: str) -> bool:
-        old = self._nodes_of.get(user, _NOBODY)
-        self._nodes_of[user] = self._share(old | {node})
+        old = self.nodes_of.get(user, _NOBODY)
+        self.nodes_of[user] = self._share(old | {node})
         return not old
 
     def _remove(self, user: int, node: str) -> bool:
-        nodes = self._nodes_of.get(user, _NOBODY) - {node}
+        nodes = self.nodes_of.get(user, _NOBODY) - {node}
         if nodes:
-            self._nodes_of[user] = self._share(nodes)
+            self.nodes_of[user] = self._share(nodes)
             return False
-        self._nodes_of.pop(user, None)
+        self.nodes_of.pop(user, None)
         return True
 
     def _share(self, nodes: frozenset[str]) -> frozenset[str]:

@@ -55,31 +55,21 @@ class UnacknowledgedPushes:
     @ivar number: the number of the last frame.
     @ivar n_bytes: the size of the pushes, and of the receipts that were sent.
     @ivar receipts: the number of the receipts, sent or not.
+    @ivar held: the number of the pushes, sent or not.
+    @ivar new: the pushes that no frame has yet.
+    @ivar new_receipts: the receipts that no frame has yet, by conversation and user.
+    @ivar replay: the frames to write again, before anything new.
     """
 
     def __init__(self, seconds: Callable[[], float]) -> None:
-        self.number = self.n_bytes = self.receipts = 0
+        self.number = self.n_bytes = self.receipts = self.held = 0
         self._seconds = seconds
-        self._waiting: deque[Push] = deque()
-        self._receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
+        self.new: deque[Push] = deque()
+        self.new_receipts: dict[tuple[str, int], tuple[Cursor, Sequence[int]]] = {}
         self._markers: deque[tuple[int, float, Settled]] = deque()
         self._unacknowledged: deque[_Sent] = deque()
-        self._replay: deque[_Sent] = deque()
+        self.replay: deque[_Sent] = deque()
         self._sent = self._queued = self._acknowledged = 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """
-        True if there is something to write for the first time.
-        """
-        return bool(self._waiting or self._receipts)
-
-    @property
-    def held(self) -> int:
-        """
-        The number of pushes.
-        """
-        return self._queued - self._acknowledged
 
     @property
     def oldest_s(self) -> float | None:
@@ -97,8 +87,9 @@ class UnacknowledgedPushes:
 
         @param settled: called once, when all of them are settled.
         """
-        self._waiting.extend(pushes)
+        self.new.extend(pushes)
         self._queued += len(pushes)
+        self.held += len(pushes)
         self.n_bytes += sum(_size(*push) for push in pushes)
         self._markers.append((self._queued, self._seconds(), settled))
 
@@ -106,9 +97,9 @@ class UnacknowledgedPushes:
         """
         Queue a cursor.  It replaces one of the same user and conversation.
         """
-        waiting = len(self._receipts)
-        self._receipts[cursor.conversation, cursor.user] = (cursor, targets)
-        self.receipts += len(self._receipts) - waiting
+        waiting = len(self.new_receipts)
+        self.new_receipts[cursor.conversation, cursor.user] = (cursor, targets)
+        self.receipts += len(self.new_receipts) - waiting
 
     def resumable(self, resume_from: int) -> bool:
         """
@@ -127,20 +118,20 @@ class UnacknowledgedPushes:
         for sent in self._unacknowledged:
             for field in MOMENTARY:
                 sent.frame.batch.ClearField(field)
-        self._replay = deque(self._unacknowledged)
+        self.replay = deque(self._unacknowledged)
 
-    def next_replayed(self) -> rest_pb2.MessageStreamResponse | None:
+    def next_replayed(self) -> rest_pb2.MessageStreamResponse:
         """
-        Return the next frame to replay; L{None}: there is none.
+        Return the next frame of C{replay}, of which there is one.
         """
-        return self._replay.popleft().frame if self._replay else None
+        return self.replay.popleft().frame
 
     def move_into(self, frame: rest_pb2.MessageStreamResponse) -> None:
         """
         Move as many pushes and receipts as fit into a frame, and number it.
         """
         batch = frame.batch
-        receipts = len(self._receipts)
+        receipts = len(self.new_receipts)
         n_bytes = self._add_pushes(batch) + receipts * _RECEIPT_BYTES
         self._add_receipts(batch)
         if n_bytes:
@@ -161,6 +152,7 @@ class UnacknowledgedPushes:
         while self._unacknowledged and self._unacknowledged[0].number <= number:
             sent = self._unacknowledged.popleft()
             self._acknowledged = sent.upto
+            self.held = self._queued - sent.upto
             self.n_bytes -= sent.n_bytes
             self.receipts -= sent.receipts
         while self._markers and self._markers[0][0] <= self._acknowledged:
@@ -170,18 +162,18 @@ class UnacknowledgedPushes:
         """
         Drop everything; all of it counts as settled.
         """
-        self._waiting.clear()
-        self._receipts.clear()
+        self.new.clear()
+        self.new_receipts.clear()
         self._unacknowledged.clear()
-        self._replay.clear()
-        self.n_bytes = self.receipts = 0
+        self.replay.clear()
+        self.n_bytes = self.receipts = self.held = 0
         self._acknowledged = self._sent = self._queued
         markers, self._markers = self._markers, deque()
         for _, _, settled in markers:
             settled()
 
     def _add_pushes(self, batch: rest_pb2.PushBatch) -> int:
-        waiting, add, n_bytes = self._waiting, batch.pushes.add, 0
+        waiting, add, n_bytes = self.new, batch.pushes.add, 0
         for _ in range(min(len(waiting), _FRAME_PUSHES)):
             message, targets = waiting.popleft()
             push = add(targets=targets)
@@ -192,13 +184,13 @@ class UnacknowledgedPushes:
         return n_bytes
 
     def _add_receipts(self, batch: rest_pb2.PushBatch) -> None:
-        for cursor, targets in self._receipts.values():
+        for cursor, targets in self.new_receipts.values():
             receipt = batch.receipts.add(targets=targets)
             receipt.cursor.conversation = cursor.conversation
             receipt.cursor.user = cursor.user
             receipt.cursor.delivered = cursor.delivered
             receipt.cursor.read = cursor.read
-        self._receipts.clear()
+        self.new_receipts.clear()
 
 
 def _size(message: Message, targets: Sequence[int]) -> int:

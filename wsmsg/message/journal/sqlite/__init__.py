@@ -4,11 +4,11 @@ The embedded journal: a SQLite file on this machine, used by one Message.
 ::
 
     append -> SqliteJournal -> file (one commit for all that wait)
-                            `-> tail -> read
+                            `-> Tail -> read
     read, when it lags <- file
 
     backend   makes the journal for the settings
     file      the tables, used by the journal's thread
-    journal   IJournal: gathers appends, serves the reader, settles
-    tail      the last records, in memory for the reader
+    journal   IJournal: gathers appends, serves the reader, settles; Tail, the last
+              records in memory
 """

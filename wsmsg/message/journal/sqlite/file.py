@@ -23,7 +23,8 @@ from wsmsg.message.journal.letters import (
     kind_of,
 )
 from wsmsg.message.journal.record import decode
-from wsmsg.sqlite.file import Schema, SqliteFile
+from wsmsg.sqlite.file import SqliteFile
+from wsmsg.sqlite.schema import Schema
 
 #: The embedded journal has one partition.
 PARTITION = 0

@@ -17,7 +17,8 @@ from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage
 from wsmsg.message.store.sqlite.file import STORE, StoreReader
 from wsmsg.model import Cursor, Message
-from wsmsg.sqlite.file import InUse, SqliteFile
+from wsmsg.sqlite.file import SqliteFile
+from wsmsg.sqlite.lock import InUse
 
 # max(seq) of a conversation is one step in the index; GROUP BY would scan all of it.
 _EXTENTS = """

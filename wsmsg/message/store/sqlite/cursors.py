@@ -13,8 +13,7 @@ from wsmsg.message.store.read_ranges import ReadRanges, merged
 from wsmsg.message.store.sqlite.groups import GroupRows
 from wsmsg.message.store.sqlite.marks import ReadQuery, SeenRows, store_ranges
 from wsmsg.model import INT64_MAX, Cursor, InvalidName, Mark, is_group, members_of
-from wsmsg.sqlite.file import SqliteFile
-from wsmsg.sqlite.rows import write
+from wsmsg.sqlite.file import SqliteFile, write
 
 _Key = tuple[str, int]
 #: Returns cursors and heads, of the conversations that exist.

@@ -28,8 +28,8 @@ from wsmsg.model import (
     is_group,
     members_of,
 )
-from wsmsg.sqlite.file import Schema, SqliteFile, Unfit
-from wsmsg.sqlite.rows import MOST, select, storable, write
+from wsmsg.sqlite.file import MOST, SqliteFile, Unfit, select, storable, write
+from wsmsg.sqlite.schema import Schema
 
 _FIRST = """
     CREATE TABLE conversations (

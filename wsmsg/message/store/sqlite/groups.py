@@ -17,8 +17,7 @@ from wsmsg.events.group_change import GroupChange, decode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.model import Message
-from wsmsg.sqlite.file import SqliteFile, Unfit
-from wsmsg.sqlite.rows import select, write
+from wsmsg.sqlite.file import SqliteFile, Unfit, select, write
 
 #: The tables that version 2 of the store added.
 GROUPS = """

@@ -21,8 +21,7 @@ from wsmsg.message.store.read_ranges import (
     scan_windows,
 )
 from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
-from wsmsg.sqlite.file import SqliteFile, Unfit
-from wsmsg.sqlite.rows import select, storable, write
+from wsmsg.sqlite.file import SqliteFile, Unfit, select, storable, write
 
 #: The tables that version 3 of the store added.
 SEEN = """

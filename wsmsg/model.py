@@ -9,9 +9,10 @@ message's I{seq}.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -214,3 +215,19 @@ def members_of(conversation: str) -> tuple[int, ...]:
     if not 0 < a <= b <= INT64_MAX or conversation != f"u:{a}:{b}":
         raise InvalidName(f"{conversation!r} is not a conversation of two users")
     return (a,) if a == b else (a, b)
+
+
+def storable_values(values: Iterable[Any]) -> bool:
+    """
+    Return L{True} if a store can hold these texts and integers: UTF-8, and 64 bits.
+    """
+    for value in values:
+        if isinstance(value, int):
+            if not -INT64_MAX <= value <= INT64_MAX:
+                return False
+        elif not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+    return True

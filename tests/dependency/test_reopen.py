@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.dependency.cause import Cause, KnownCause
 from wsmsg.dependency.reopen import KeptOpen
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Unavailable
@@ -23,8 +24,10 @@ class Telling(Dependency):
     end: Callable[[], Deferred[None]]
     over: Deferred[None] | None = None
 
-    def failed(self, reason: str, delay_s: float | None) -> None:
-        super().failed(reason, delay_s)
+    def failed(
+        self, reason: str, delay_s: float | None, cause: Cause = Cause.UNKNOWN
+    ) -> None:
+        super().failed(reason, delay_s, cause)
         self.over = self.end()
 
 
@@ -47,3 +50,26 @@ class ReopeningTests(SynchronousTestCase):
         assert dependency.over is not None
         self.successResultOf(dependency.over)
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_cause(self) -> None:
+        """
+        The cause of a failure is known until another failure, or a loss, has none.
+        """
+        failures: list[Exception] = [
+            KnownCause("wrong password", Cause.CREDENTIALS),
+            Unavailable("not there"),
+        ]
+        dependency = Dependency("thing", Clock())
+        clock = Clock()
+        reopening = KeptOpen(
+            lambda: fail(failures.pop(0)), clock, lambda _: 1, dependency
+        )
+        reopening.start()
+        self.assertEqual(dependency.snapshot().cause, "credentials")
+        clock.advance(1)
+        self.assertEqual(dependency.snapshot().cause, "")
+        dependency.failed("wrong password", 1, Cause.CREDENTIALS)
+        dependency.succeeded()
+        dependency.lost("gone")
+        self.assertEqual(dependency.snapshot().cause, "")
+        self.successResultOf(reopening.stop())

@@ -9,6 +9,7 @@ Whoever dials reports there what happens, and retries by the policy of C{retry.*
 
 alarms   conditions that an operator must look at while the daemon serves
 backend  the surroundings that every backend is made in
+cause    the causes of failures that an operator can remove
 gather   several asynchronous calls at the same time
 reopen   keeps one thing open that can be lost
 retry    the delays between attempts, from the settings

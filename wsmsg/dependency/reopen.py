@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from wsmsg.dependency.cause import Cause, KnownCause
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.dependency.worker import IWorker
@@ -127,7 +128,8 @@ class KeptOpen:
     def _wait(self, error: Unavailable) -> None:
         self._failures += 1
         delay_s = None if isinstance(error, Broken) else self._retry(self._failures)
-        self._dependency.failed(error.reason, delay_s)
+        cause = error.cause if isinstance(error, KnownCause) else Cause.UNKNOWN
+        self._dependency.failed(error.reason, delay_s, cause)
         # A listener of the dependency may have stopped this.
         if delay_s is not None and not self._stopping:
             self._next = self._clock.callLater(delay_s, self.start)

@@ -24,6 +24,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from wsmsg.dependency.cause import Cause
+
 #: The interval of lines about an outage that goes on.
 REMINDER_S = 60.0
 #: The least time between a line and that of a new reason.
@@ -53,6 +55,7 @@ class Snapshot:
     @ivar next_try_s: the time of the next attempt, in unix seconds; L{None}: there is
         none.
     @ivar about: a description, where the thing may be one of several kinds.
+    @ivar cause: the cause of the last failure, where it is known.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Snapshot:
     since_s: float
     next_try_s: float | None
     about: str = ""
+    cause: Cause = Cause.UNKNOWN
 
 
 def attempts_in_words(count: int) -> str:
@@ -148,6 +152,7 @@ class Dependency:
         self._attempts = 0
         self._losses = 0
         self._last_error = ""
+        self._cause = Cause.UNKNOWN
         self._changed_s = clock.seconds()
         self._since = unix_s()
         self._next_try: float | None = None
@@ -166,6 +171,7 @@ class Dependency:
             since_s=self._since,
             next_try_s=self._next_try,
             about=self.about,
+            cause=self._cause,
         )
 
     def one_of(self, count: int) -> None:
@@ -230,14 +236,16 @@ class Dependency:
         )
         self._become(State.UP)
 
-    def failed(self, reason: str, delay_s: float | None) -> None:
+    def failed(
+        self, reason: str, delay_s: float | None, cause: Cause = Cause.UNKNOWN
+    ) -> None:
         """
         Report that an attempt failed; or, where none was made since the loss, that the
         next one is due.
 
         @param delay_s: seconds until the next attempt; L{None}: there will be none.
         """
-        self._last_error = reason
+        self._last_error, self._cause = reason, cause
         if delay_s is None:
             self._next_try = None
             self._log.error(
@@ -260,7 +268,7 @@ class Dependency:
         """
         if self.state is not State.UP:
             return
-        self._last_error = reason
+        self._last_error, self._cause = reason, Cause.UNKNOWN
         self._losses += 1
         self._log.error(
             "{dependency}: lost after {seconds:.1f} s: {reason}",

@@ -70,10 +70,8 @@ class QueryAdapter:
         page = await self._queries.page(
             query.user, query.conversation, query.after, query.limit
         )
-        answer = rest_pb2.QueryAnswer()
-        answer.page.SetInParent()
-        answer.page.head = page.head
-        answer.page.more = page.more
+        found = rest_pb2.PageAnswer(head=page.head, more=page.more)
+        answer = rest_pb2.QueryAnswer(page=found)
         for message in page.messages:
             write_message(answer.page.messages.add(), message)
         return answer
@@ -82,9 +80,7 @@ class QueryAdapter:
         page = await self._queries.heads(
             query.user, query.since_ms, query.after, query.limit
         )
-        answer = rest_pb2.QueryAnswer()
-        answer.heads.SetInParent()
-        answer.heads.more = page.more
+        answer = rest_pb2.QueryAnswer(heads=rest_pb2.HeadsAnswer(more=page.more))
         for head in page.heads:
             _write_head(answer.heads.heads.add(), head)
         return answer
@@ -93,22 +89,17 @@ class QueryAdapter:
         page = await self._queries.group(
             query.user, query.conversation, query.after, query.limit
         )
-        answer = rest_pb2.QueryAnswer()
-        group = answer.group
-        group.name = page.name
-        group.owner = page.owner
-        group.history = page.history
-        group.count = page.count
+        answer = rest_pb2.GroupAnswer(
+            name=page.name, owner=page.owner, history=page.history, count=page.count
+        )
         for member in page.members:
-            group.members.add(user=member.user, joined=member.joined)
-        return answer
+            answer.members.add(user=member.user, joined=member.joined)
+        return rest_pb2.QueryAnswer(group=answer)
 
     async def _unread(self, query: rest_pb2.UnreadQuery) -> rest_pb2.QueryAnswer:
         page = await self._queries.unread(query.user, query.after, query.limit)
-        answer = rest_pb2.QueryAnswer()
-        answer.unread.SetInParent()
-        answer.unread.total = page.total
-        answer.unread.more = page.more
+        found = rest_pb2.UnreadAnswer(total=page.total, more=page.more)
+        answer = rest_pb2.QueryAnswer(unread=found)
         for message in page.messages:
             write_message(answer.unread.messages.add(), message)
         return answer
@@ -118,20 +109,16 @@ class QueryAdapter:
             Mark(query.user, m.message_id, m.conversation, m.seq) for m in query.marks
         ]
         known = await self._queries.mark(query.user, marks)
-        answer = rest_pb2.QueryAnswer()
-        answer.mark.SetInParent()
-        answer.mark.known.extend(known)
-        return answer
+        return rest_pb2.QueryAnswer(mark=rest_pb2.MarkAnswer(known=known))
 
     async def _presence(self, query: rest_pb2.PresenceQuery) -> rest_pb2.QueryAnswer:
         known = await self._queries.presence(list(query.users))
-        answer = rest_pb2.QueryAnswer()
-        answer.presence.SetInParent()
+        answer = rest_pb2.PresenceAnswer()
         for p in known:
-            answer.presence.presence.add(
+            answer.presence.add(
                 user=p.user, online=p.online, last_seen_ms=p.last_seen_ms
             )
-        return answer
+        return rest_pb2.QueryAnswer(presence=answer)
 
 
 def _write_head(to: rest_pb2.Head, head: ConversationHead) -> None:
@@ -150,8 +137,8 @@ def _write_head(to: rest_pb2.Head, head: ConversationHead) -> None:
 
 
 def _error(error: WsmsgError) -> rest_pb2.QueryAnswer:
-    answer = rest_pb2.QueryAnswer()
-    answer.error.code = error.code
-    answer.error.reason = error.reason
-    answer.error.retry_after_ms = error.retry_after_ms
-    return answer
+    return rest_pb2.QueryAnswer(
+        error=rest_pb2.QueryError(
+            code=error.code, reason=error.reason, retry_after_ms=error.retry_after_ms
+        )
+    )

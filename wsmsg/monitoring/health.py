@@ -227,6 +227,7 @@ class Health:
 def _document(snapshot: Snapshot) -> dict[str, Any]:
     next_try = snapshot.next_try_s
     about = {"about": snapshot.about} if snapshot.about else {}
+    cause = {"cause": snapshot.cause.value} if snapshot.cause else {}
     return {
         "name": snapshot.name,
         **about,
@@ -235,6 +236,7 @@ def _document(snapshot: Snapshot) -> dict[str, Any]:
         "attempts": snapshot.attempts,
         "losses": snapshot.losses,
         "last_error": snapshot.last_error,
+        **cause,
         "since": _time(snapshot.since_s),
         "next_try": None if next_try is None else _time(next_try),
     }

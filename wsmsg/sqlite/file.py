@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
 from wsmsg.dependency.reopen import Broken
 from wsmsg.errors import Unavailable
-from wsmsg.model import INT64_MAX
+from wsmsg.model import storable_values
 from wsmsg.sqlite.lock import InUse, Lock
 from wsmsg.sqlite.schema import Schema, check_header, check_kind, check_version
 
@@ -265,7 +265,7 @@ def select(
         return list(_selected(file, sql, keys, decoder))
     except Unfit:
         # A key that cannot be stored has no rows.
-        keys = [key for key in keys if storable(key)]
+        keys = [key for key in keys if storable_values(key)]
         return list(_selected(file, sql, keys, decoder))
 
 
@@ -280,22 +280,6 @@ def write(file: SqliteFile, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
     for size, values in chunks(rows):
         written += file.run(statement(sql, size, len(rows[0])), values).rowcount
     return written
-
-
-def storable(row: Iterable[Any]) -> bool:
-    """
-    Return L{True} if SQLite can hold these values.
-    """
-    for value in row:
-        if isinstance(value, int):
-            if not -INT64_MAX <= value <= INT64_MAX:
-                return False
-        elif not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return False
-    return True
 
 
 def _selected(

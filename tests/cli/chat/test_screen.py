@@ -4,44 +4,24 @@ Tests for the chat on a terminal: keys in, frames out.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import ExitStack
-
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
-
-from tests.asyncio_case import AsyncioCase
-from tests.client.doubles import FakeLink, FakeServer, welcome
-from wsmsg.cli.chat.screen import ChatScreen
+from tests.cli.chat.screen_case import ScreenCase
+from tests.client.doubles import FakeLink, welcome
 from wsmsg.cli.chat.target import ChatTarget
-from wsmsg.client import Client, Reconnect
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver
 
-URL = "ws://server.example/"
 G = "g:5"
 
 
-class ScreenTests(AsyncioCase):
+class ScreenTests(ScreenCase):
     """
     A chat in a group.
     """
 
     async def asyncSetUp(self) -> None:
-        self.server = FakeServer()
-        reconnect = Reconnect(URL, first_s=0.0)
-        self.client = Client(URL, "t", dial=self.server.dial, reconnect=reconnect)
-        self.addAsyncCleanup(self.client.close)
-        terminal = ExitStack()
-        self.addCleanup(terminal.close)
-        self.keys = terminal.enter_context(create_pipe_input())
-        terminal.enter_context(
-            create_app_session(input=self.keys, output=DummyOutput())
-        )
-        self.screen = ChatScreen(self.client, ChatTarget(1, group=5))
-        self.running = asyncio.create_task(self.screen.run())
+        await super().asyncSetUp()
+        self.chat(ChatTarget(1, group=5))
         self.link = await self.server.connection(welcome())
         await self._history(self.link)
 

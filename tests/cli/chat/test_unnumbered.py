@@ -4,42 +4,21 @@ Tests for the chat with a server without numbers.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import ExitStack
-
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
-
-from tests.asyncio_case import AsyncioCase
-from tests.client.doubles import FakeServer, unnumbered_welcome
-from wsmsg.cli.chat.screen import ChatScreen
+from tests.cli.chat.screen_case import ScreenCase
+from tests.client.doubles import unnumbered_welcome
 from wsmsg.cli.chat.target import ChatTarget
-from wsmsg.client import Client, Reconnect
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Deliver
 
-URL = "ws://server.example/"
 
-
-class UnnumberedScreenTests(AsyncioCase):
+class UnnumberedScreenTests(ScreenCase):
     """
     A chat of two users.
     """
 
     async def asyncSetUp(self) -> None:
-        self.server = FakeServer()
-        reconnect = Reconnect(URL, first_s=0.0)
-        self.client = Client(URL, "t", dial=self.server.dial, reconnect=reconnect)
-        self.addAsyncCleanup(self.client.close)
-        terminal = ExitStack()
-        self.addCleanup(terminal.close)
-        self.keys = terminal.enter_context(create_pipe_input())
-        terminal.enter_context(
-            create_app_session(input=self.keys, output=DummyOutput())
-        )
-        self.screen = ChatScreen(self.client, ChatTarget(1, target=2))
-        self.running = asyncio.create_task(self.screen.run())
+        await super().asyncSetUp()
+        self.chat(ChatTarget(1, target=2))
         self.link = await self.server.connection(unnumbered_welcome())
 
     def lines(self) -> list[str]:

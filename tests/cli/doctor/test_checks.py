@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from wsmsg.cli.admin import NoAnswer
 from wsmsg.cli.doctor import checks
+from wsmsg.dependency.cause import Cause
 from wsmsg.settings.values import ConnectSettings, MessageSettings
 
 CONNECT = checks.DaemonPlace(ConnectSettings())
@@ -129,27 +130,30 @@ class DoctorTests(SynchronousTestCase):
 
     def test_backends(self) -> None:
         """
-        Problems with Kafka, MongoDB and Redis have remedies.
+        A cause has a remedy, whatever the wording of the reason; a failure without a
+        known cause has one too.
         """
-        for name, error, words in (
-            ("journal", "no broker can be reached (_TRANSPORT: a:9092)", "start Kafka"),
-            ("journal", "the broker refuses our credentials (X)", "kafka.password"),
-            ("journal", "the user has no right to group g", "kafka-acls"),
-            ("journal", "the user may not WRITE topic t", "kafka-acls"),
-            ("journal", "topic t does not exist; create it", "kafka.create_topics"),
-            (
-                "journal",
-                "topic t has 3 partitions and must have 4",
-                "kafka.partitions",
-            ),
-            ("store", "connection refused", "start MongoDB"),
-            ("presence", "connection refused", "start Redis"),
+        for name, cause, words in (
+            ("journal", Cause.UNREACHABLE, "start Kafka"),
+            ("journal", Cause.TLS, "kafka.tls_ca"),
+            ("journal", Cause.CREDENTIALS, "kafka.password"),
+            ("journal", Cause.RIGHTS, "kafka.group"),
+            ("journal", Cause.TOPIC_RIGHTS, "right to the topic (kafka-acls"),
+            ("journal", Cause.TOPIC_MISSING, "kafka.create_topics"),
+            ("journal", Cause.TOPIC_PARTITIONS, "kafka.partitions"),
+            ("journal", Cause.TOPIC_BYTES, "kafka-configs"),
+            ("journal", None, "message.journal"),
+            ("journal", "of a newer version", "message.journal"),
+            ("store", None, "start MongoDB"),
+            ("presence", None, "start Redis"),
         ):
+            error = "the broker refuses our credentials, or any other reason"
             dependency = {
                 "name": name,
                 "state": "connecting",
                 "since": "now",
                 "last_error": error,
+                **({} if cause is None else {"cause": str(cause)}),
             }
             told = {"ready": False, "reason": "x", "dependencies": [dependency]}
             (found,) = checks.daemon(MESSAGE, partial(_told, told))

@@ -23,6 +23,7 @@ from tests.stack.servers import (
     own_mongo,
     unique,
 )
+from wsmsg.dependency.cause import Cause
 from wsmsg.dependency.state import State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import HeadRow, Outcome
@@ -60,12 +61,12 @@ def fails(store: MongoStore) -> Deferred[str]:
     told: Deferred[str] = Deferred()
     failed = store.dependency.failed
 
-    def noted(reason: str, delay_s: float | None) -> None:
-        failed(reason, delay_s)
+    def noted(reason: str, delay_s: float | None, cause: Cause) -> None:
+        failed(reason, delay_s, cause)
         if not told.called:
             told.callback(reason)
 
-    store.dependency.failed = noted  # type: ignore[method-assign]
+    store.dependency.failed = noted  # type: ignore[method-assign, assignment]
     return told
 
 

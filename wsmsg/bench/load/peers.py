@@ -228,9 +228,9 @@ class ChatPeer(Peer):
         self.on_other(f"{name}: {reason}" if reason else name)
 
 
-class SenderPeer(ChatPeer):
+class PairedPeer(ChatPeer):
     """
-    The session of a sender.
+    The session of one side of a pair.
     """
 
     pair: Pair | None = None
@@ -240,6 +240,16 @@ class SenderPeer(ChatPeer):
         Report to the load of this session.
         """
         self.pair = pair
+
+    def received_all(self) -> None:
+        if self.pair is not None:
+            self.pair.refill()
+
+
+class SenderPeer(PairedPeer):
+    """
+    The session of a sender.
+    """
 
     def received(self, data: bytes, start: int, end: int) -> None:
         kind, pair = data[start], self.pair
@@ -252,23 +262,11 @@ class SenderPeer(ChatPeer):
         elif kind not in _TO_SENDERS:
             super().received(data, start, end)
 
-    def received_all(self) -> None:
-        if self.pair is not None:
-            self.pair.refill()
 
-
-class RecipientPeer(ChatPeer):
+class RecipientPeer(PairedPeer):
     """
     The session of a recipient.
     """
-
-    pair: Pair | None = None
-
-    def join(self, pair: Pair) -> None:
-        """
-        Report to the load of this session.
-        """
-        self.pair = pair
 
     def received(self, data: bytes, start: int, end: int) -> None:
         kind, pair = data[start], self.pair
@@ -278,7 +276,3 @@ class RecipientPeer(ChatPeer):
             return
         elif kind != encoding.RECEIPT:
             super().received(data, start, end)
-
-    def received_all(self) -> None:
-        if self.pair is not None:
-            self.pair.refill()

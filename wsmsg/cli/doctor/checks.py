@@ -19,6 +19,7 @@ import attrs
 
 from wsmsg.cli.admin import NoAnswer, ask
 from wsmsg.cli.paths import admin_url
+from wsmsg.dependency.cause import Cause
 from wsmsg.settings.sources import resolve_data_dir, table_of
 from wsmsg.settings.urls.address import parse_address
 from wsmsg.settings.values import ConnectSettings, MessageSettings
@@ -41,58 +42,47 @@ print(*sorted(p.tapname for p in getPlugins(IServiceMaker)
               if p.tapname in ("connect", "message")))
 """
 
-#: Of which dependency, what its last error says, what to do; the first that fits.
-_REMEDIES = (
-    ("message ", "", "start Message (twistd -n message), or correct connect.discovery"),
-    ("journal", "refuses our credentials", "correct kafka.username and kafka.password"),
-    (
-        *("journal", "no right"),
-        "grant the user that right (kafka-acls.sh), or correct kafka.group",
-    ),
-    (
-        "journal",
-        "the user may not",
-        "grant the user the right to the topic (kafka-acls.sh)",
-    ),
-    (
-        *("journal", "does not exist"),
-        "create the topic (kafka-topics.sh), or set kafka.create_topics = true",
-    ),
-    (
-        "journal",
-        "partitions and must",
-        "set kafka.partitions to match the topic",
-    ),
-    ("journal", "max.message.bytes", "raise it for the topic (kafka-configs.sh)"),
-    ("journal", "TLS", "correct kafka.tls, kafka.tls_ca and the broker's certificate"),
-    (
-        *("journal", "broker"),
-        "start Kafka, open the network, or correct the brokers in message.journal",
-    ),
-    ("journal", "", "remove the cause in the reason, or correct message.journal"),
-    (
-        *("store", ""),
-        "start MongoDB, open the network, or correct message.store and its password",
-    ),
-    (
-        *("presence", ""),
-        "start Redis or correct message.presence; messages are delivered meanwhile",
-    ),
-    (
-        "registry",
-        "",
-        "start Redis or correct its address; known Messages stay in use",
-    ),
-    (
-        "discovery",
-        "",
-        "start the server in connect.discovery, or correct it",
-    ),
-    (
-        *("legacy", ""),
-        "start the Redis of legacy Connects, or correct connect.legacy.redis",
-    ),
-)
+#: What to do when a dependency with a name that begins so is not up: for a known cause,
+#: and otherwise.
+_REMEDIES: dict[str, dict[str, str]] = {
+    "message ": {
+        "": "start Message (twistd -n message), or correct connect.discovery",
+    },
+    "journal": {
+        Cause.UNREACHABLE: (
+            "start Kafka, open the network, or correct the brokers in message.journal"
+        ),
+        Cause.TLS: "correct kafka.tls, kafka.tls_ca and the broker's certificate",
+        Cause.CREDENTIALS: "correct kafka.username and kafka.password",
+        Cause.RIGHTS: (
+            "grant the user that right (kafka-acls.sh), or correct kafka.group"
+        ),
+        Cause.TOPIC_RIGHTS: "grant the user the right to the topic (kafka-acls.sh)",
+        Cause.TOPIC_MISSING: (
+            "create the topic (kafka-topics.sh), or set kafka.create_topics = true"
+        ),
+        Cause.TOPIC_PARTITIONS: "set kafka.partitions to match the topic",
+        Cause.TOPIC_BYTES: "raise it for the topic (kafka-configs.sh)",
+        "": "remove the cause in the reason, or correct message.journal",
+    },
+    "store": {
+        "": (
+            "start MongoDB, open the network, or correct message.store and its password"
+        ),
+    },
+    "presence": {
+        "": "start Redis or correct message.presence; messages are delivered meanwhile",
+    },
+    "registry": {
+        "": "start Redis or correct its address; known Messages stay in use",
+    },
+    "discovery": {
+        "": "start the server in connect.discovery, or correct it",
+    },
+    "legacy": {
+        "": "start the Redis of legacy Connects, or correct connect.legacy.redis",
+    },
+}
 
 
 @attrs.frozen
@@ -296,7 +286,7 @@ def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
                 f"{each['name']} is {each['state']} since {each['since']}: "
                 f"{each['last_error'] or 'no attempt has finished yet'}"
             )
-            remedy = _remedy(each["name"], each["last_error"] or "")
+            remedy = _remedy(each["name"], each.get("cause", ""))
             found.append(Finding(level, name, text, remedy))
     if document["ready"]:
         found.append(Finding("ok", name, "ready"))
@@ -305,10 +295,10 @@ def daemon(place: DaemonPlace, ask: Ask) -> list[Finding]:
     return found
 
 
-def _remedy(dependency: str, error: str) -> str:
-    for name, words, remedy in _REMEDIES:
-        if dependency.startswith(name) and words in error:
-            return remedy
+def _remedy(dependency: str, cause: str) -> str:
+    for name, remedies in _REMEDIES.items():
+        if dependency.startswith(name):
+            return remedies.get(cause, remedies[""])
     return f"see the log of the daemon about {dependency}"
 
 

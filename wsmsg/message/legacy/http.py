@@ -14,7 +14,7 @@ from wsmsg.errors import BadRequest
 from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import PLAIN
 from wsmsg.http.forms import parse_int
-from wsmsg.http.routes import Call, Reply, Route
+from wsmsg.http.routes import Answering, Call, Reply, Route
 from wsmsg.message.http.messages import check_text, conversation_for
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
 from wsmsg.message.legacy.history import History
@@ -81,42 +81,19 @@ class LegacyHttpCalls:
         """
         Return the routes of the legacy HTTP contract.
         """
+        users, anybody = AccessLevel.USERS, AccessLevel.ANYBODY
         return [
-            Route(
-                "POST messages/send",
-                self.send,
-                {200: LegacySent},
-                body=LegacySendForm,
-                conventions=LEGACY,
-            ),
-            Route(
-                "POST messages/history",
-                self.history,
-                {200: LegacyHistoryView},
-                body=LegacyHistoryForm,
-                conventions=LEGACY,
-            ),
-            Route(
-                "POST messages/unread",
-                self.unread,
-                {200: LegacyUnreadView},
-                body=LegacyUnreadForm,
-                access=AccessLevel.USERS,
-                conventions=LEGACY,
-            ),
-            Route(
-                "POST messages/mark-read",
-                self.mark_read,
-                {200: LegacyMarkedRead},
-                body=LegacyMarkReadForm,
-                access=AccessLevel.USERS,
-                conventions=LEGACY,
+            _post("send", self.send, LegacySent, LegacySendForm),
+            _post("history", self.history, LegacyHistoryView, LegacyHistoryForm),
+            _post("unread", self.unread, LegacyUnreadView, LegacyUnreadForm, users),
+            _post(
+                "mark-read", self.mark_read, LegacyMarkedRead, LegacyMarkReadForm, users
             ),
             Route(
                 "GET health",
                 self.health,
                 {200: LegacyHealthView},
-                access=AccessLevel.ANYBODY,
+                access=anybody,
                 conventions=LEGACY,
                 root="/",
             ),
@@ -225,6 +202,23 @@ class LegacyHttpCalls:
             unread = await self._store.located(reader, ids)
             read.update(i for i in ids if i not in unread)
         return read
+
+
+def _post(
+    name: str,
+    answer: Answering,
+    view: type,
+    form: type,
+    access: AccessLevel = AccessLevel.SERVICES,
+) -> Route:
+    return Route(
+        f"POST messages/{name}",
+        answer,
+        {200: view},
+        body=form,
+        access=access,
+        conventions=LEGACY,
+    )
 
 
 def _bounded(messages: Sequence[Message]) -> Iterator[Message]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from wsmsg.dependency.cause import Cause
 from wsmsg.events.group_change import GroupChange, encode_change
 from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.message.journal.kafka.config import (
@@ -19,8 +20,8 @@ from wsmsg.message.journal.kafka.config import (
     record_bytes,
 )
 from wsmsg.message.journal.kafka.errors import (
-    Causes,
     Meaning,
+    ReportedErrors,
     commit_meaning,
     describe,
     meaning,
@@ -192,19 +193,35 @@ class ProblemsTests(SynchronousTestCase):
         )
         self.assertEqual(describe("STRANGE", "x"), "x (STRANGE)")
 
-    def test_causes(self) -> None:
+    def test_reported_errors(self) -> None:
         """
-        Refused credentials explain a timeout better than a lost connection does.
+        Refused credentials explain a timeout better than a lost connection does; the
+        failure has the cause for which an operator finds a remedy.
         """
-        causes = Causes()
-        self.assertEqual(causes.why("late"), "late")
-        causes.note("_TRANSPORT", "refused")
-        causes.note("_ALL_BROKERS_DOWN", "2/2")
-        self.assertIn("refused", causes.why("late"))
-        causes.note("_AUTHENTICATION", "bad")
-        self.assertIn("credentials", causes.why("late"))
-        causes.clear()
-        self.assertEqual(causes.why("late"), "late")
+        reported = ReportedErrors()
+
+        def failure() -> tuple[str, Cause]:
+            failed = reported.failure("_TIMED_OUT", "late")
+            return failed.reason, failed.cause
+
+        late = ("no broker answered in time (_TIMED_OUT: late)", Cause.UNREACHABLE)
+        self.assertEqual(failure(), late)
+        reported.note("_TRANSPORT", "refused")
+        reported.note("_ALL_BROKERS_DOWN", "2/2")
+        self.assertEqual(
+            failure(),
+            ("no broker can be reached (_TRANSPORT: refused)", Cause.UNREACHABLE),
+        )
+        reported.note("_AUTHENTICATION", "bad")
+        self.assertEqual(
+            failure(),
+            (
+                "the broker refuses our credentials (_AUTHENTICATION: bad)",
+                Cause.CREDENTIALS,
+            ),
+        )
+        reported.clear()
+        self.assertEqual(failure(), late)
 
 
 class ConfigTests(SynchronousTestCase):
@@ -258,22 +275,27 @@ class TopicTests(SynchronousTestCase):
     The checks of a topic.
     """
 
-    def problem(self, found: FoundTopics) -> str:
+    def problem(self, found: FoundTopics) -> tuple[str, Cause]:
         wanted, _ = wanted_topics(place(partitions=4))
-        return topic_problem(wanted, found, 1000)
+        problem = topic_problem(wanted, found, 1000)
+        return (problem.reason, problem.cause) if problem else ("", Cause.UNKNOWN)
 
     def test_problems(self) -> None:
         """
         A topic with other partitions, without the rights, or for shorter records is
-        refused by name.
+        refused by name, with the cause.
         """
-        self.assertEqual(self.problem(FoundTopics(4)), "")
-        self.assertEqual(self.problem(FoundTopics(4, {"READ", "WRITE"}, 1000)), "")
-        self.assertIn(
-            "t has 5 partitions and must have 4", self.problem(FoundTopics(5))
-        )
-        self.assertIn("may not WRITE topic t", self.problem(FoundTopics(4, {"READ"})))
-        self.assertIn("999 bytes", self.problem(FoundTopics(4, None, 999)))
+        fine = ("", Cause.UNKNOWN)
+        self.assertEqual(self.problem(FoundTopics(4)), fine)
+        self.assertEqual(self.problem(FoundTopics(4, {"READ", "WRITE"}, 1000)), fine)
+        for found, text, cause in (
+            (FoundTopics(5), "t has 5 partitions and must have 4", "topic_partitions"),
+            (FoundTopics(4, {"READ"}), "may not WRITE topic t", "topic_rights"),
+            (FoundTopics(4, None, 999), "999 bytes", "topic_bytes"),
+        ):
+            reason, known = self.problem(found)
+            self.assertIn(text, reason)
+            self.assertEqual(known, cause)
 
 
 class RecordSizeTests(SynchronousTestCase):

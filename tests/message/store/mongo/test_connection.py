@@ -13,6 +13,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.logger import formatEvent as text_of
 from twisted.trial.unittest import TestCase
 
+from wsmsg.dependency.cause import Cause
 from wsmsg.dependency.state import Dependency
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.settings.urls.mongo import read_mongo_url
@@ -73,12 +74,12 @@ class LossTests(TestCase):
         enough: Deferred[None] = Deferred()
         failed = dependency.failed
 
-        def noted(reason: str, delay_s: float | None) -> None:
-            failed(reason, delay_s)
+        def noted(reason: str, delay_s: float | None, cause: Cause) -> None:
+            failed(reason, delay_s, cause)
             if dependency.snapshot().attempts == failures:
                 enough.callback(None)
 
-        dependency.failed = noted  # type: ignore[method-assign]
+        dependency.failed = noted  # type: ignore[method-assign, assignment]
         with capturedLogs() as events:
             connection.start()
             await enough

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from wsmsg.dependency.cause import Cause, KnownCause
+
 
 class Meaning(Enum):
     """
@@ -121,9 +123,33 @@ def describe(name: str, text: str) -> str:
     return f"{words} ({name}: {text})" if text else f"{words} ({name})"
 
 
-class Causes:
+_CAUSES = {
+    "_ALL_BROKERS_DOWN": Cause.UNREACHABLE,
+    "_TRANSPORT": Cause.UNREACHABLE,
+    "_TIMED_OUT": Cause.UNREACHABLE,
+    "_RESOLVE": Cause.UNREACHABLE,
+    "_SSL": Cause.TLS,
+    "_AUTHENTICATION": Cause.CREDENTIALS,
+    "SASL_AUTHENTICATION_FAILED": Cause.CREDENTIALS,
+    "UNKNOWN_TOPIC_OR_PART": Cause.TOPIC_MISSING,
+    "_UNKNOWN_TOPIC": Cause.TOPIC_MISSING,
+    "TOPIC_AUTHORIZATION_FAILED": Cause.TOPIC_RIGHTS,
+    "GROUP_AUTHORIZATION_FAILED": Cause.RIGHTS,
+    "CLUSTER_AUTHORIZATION_FAILED": Cause.RIGHTS,
+    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": Cause.RIGHTS,
+}
+
+
+def failure_of(name: str, text: str) -> KnownCause:
     """
-    The last causes that clients reported: the library itself fails with no more than
+    Return an error as the failure of a dependency.
+    """
+    return KnownCause(describe(name, text), _CAUSES.get(name, Cause.UNKNOWN))
+
+
+class ReportedErrors:
+    """
+    The last errors that clients reported: the library itself fails with no more than
     "timed out" when it could not even connect.
     """
 
@@ -134,16 +160,17 @@ class Causes:
 
     def note(self, name: str, text: str) -> None:
         if name in self._SPEAKING:
-            self._last[name] = describe(name, text)
+            self._last[name] = text
 
     def clear(self) -> None:
         self._last.clear()
 
-    def why(self, otherwise: str) -> str:
+    def failure(self, name: str, text: str) -> KnownCause:
         """
-        Return the most telling cause, or C{otherwise} if there is none.
+        Return the failure of the most telling error: of a reported one, or else of this
+        one.
         """
-        for name in self._SPEAKING:
-            if name in self._last:
-                return self._last[name]
-        return otherwise
+        for reported in self._SPEAKING:
+            if reported in self._last:
+                return failure_of(reported, self._last[reported])
+        return failure_of(name, text)

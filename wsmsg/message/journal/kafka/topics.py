@@ -22,9 +22,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
+from wsmsg.dependency.cause import Cause, KnownCause
 from wsmsg.errors import Unavailable
 from wsmsg.message.journal.kafka.config import KafkaPlace, connection, group_asker
-from wsmsg.message.journal.kafka.errors import Causes, describe
+from wsmsg.message.journal.kafka.errors import ReportedErrors, describe
 from wsmsg.message.journal.kafka.log import QUIET
 
 _ANSWER_S = 3.0
@@ -84,26 +85,34 @@ def wanted_topics(place: KafkaPlace) -> list[WantedTopics]:
     ]
 
 
-def topic_problem(wanted: WantedTopics, found: FoundTopics, record_bytes: int) -> str:
+def topic_problem(
+    wanted: WantedTopics, found: FoundTopics, record_bytes: int
+) -> KnownCause | None:
     """
-    Return what is wrong with a topic, or C{""}.
+    Return what is wrong with a topic, or L{None}.
     """
     if found.partitions != wanted.partitions:
-        return (
+        return KnownCause(
             f"topic {wanted.name} has {found.partitions} partitions and must have "
-            f"{wanted.partitions}"
+            f"{wanted.partitions}",
+            Cause.TOPIC_PARTITIONS,
         )
     if found.rights is not None:
         missing = [right for right in wanted.rights if right not in found.rights]
         if missing:
             rights = " or ".join(missing)
-            return f"the user may not {rights} topic {wanted.name}"
+            return _forbidden(rights, wanted.name)
     if 0 < found.most_bytes < record_bytes:
-        return (
+        return KnownCause(
             f"topic {wanted.name} takes records of {found.most_bytes} bytes "
-            f"(max.message.bytes), and a message may have {record_bytes}"
+            f"(max.message.bytes), and a message may have {record_bytes}",
+            Cause.TOPIC_BYTES,
         )
-    return ""
+    return None
+
+
+def _forbidden(rights: str, topic: str) -> KnownCause:
+    return KnownCause(f"the user may not {rights} topic {topic}", Cause.TOPIC_RIGHTS)
 
 
 class KafkaTopics:
@@ -117,21 +126,21 @@ class KafkaTopics:
 
     def __init__(self, place: KafkaPlace) -> None:
         self._place = place
-        self._causes = Causes()
+        self._reported = ReportedErrors()
         self.letter_bytes = 0
 
     def check(self) -> None:
         """
         @raise Unavailable: no broker answers, or a topic cannot be used.
         """
-        self._causes.clear()
+        self._reported.clear()
         admin = self._client()
         try:
             self._check(admin)
         except KafkaException as e:
             admin.poll(0)
             name, text = e.args[0].name() or "", e.args[0].str() or ""
-            raise Unavailable(self._causes.why(describe(name, text))) from e
+            raise self._reported.failure(name, text) from e
 
     def _client(self) -> AdminClient:
         config = connection(self._place)
@@ -140,7 +149,7 @@ class KafkaTopics:
         return AdminClient(config)
 
     def _noted(self, error: KafkaError) -> None:
-        self._causes.note(error.name() or "", error.str() or "")
+        self._reported.note(error.name() or "", error.str() or "")
 
     def _check(self, admin: AdminClient) -> None:
         wanted = wanted_topics(self._place)
@@ -152,10 +161,12 @@ class KafkaTopics:
         self._sizes(admin, found)
         for each in wanted:
             if each.name not in found:
-                raise Unavailable(f"topic {each.name} does not exist")
+                raise KnownCause(
+                    f"topic {each.name} does not exist", Cause.TOPIC_MISSING
+                )
             problem = topic_problem(each, found[each.name], self._place.record_bytes)
             if problem:
-                raise Unavailable(problem)
+                raise problem
         self.letter_bytes = found[self._place.dead_letters].most_bytes
         self._check_group()
 
@@ -188,7 +199,7 @@ class KafkaTopics:
                 if e.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                     continue
                 if e.args[0].name() == "TOPIC_AUTHORIZATION_FAILED":
-                    raise Unavailable(f"the user may not DESCRIBE topic {name}") from e
+                    raise _forbidden("DESCRIBE", name) from e
                 raise
             found[name] = FoundTopics(
                 len(topic.partitions), _rights(topic.authorized_operations)
@@ -199,9 +210,10 @@ class KafkaTopics:
         settings = self._place.settings
         if not settings.create_topics:
             names = " and ".join(w.name for w in missing)
-            raise Unavailable(
+            raise KnownCause(
                 f"topic {names} does not exist; create it with "
-                f"{missing[0].partitions} partitions, or set kafka.create_topics"
+                f"{missing[0].partitions} partitions, or set kafka.create_topics",
+                Cause.TOPIC_MISSING,
             )
         answers = admin.create_topics(
             [
@@ -254,7 +266,7 @@ class KafkaTopics:
             client.close()
         if refused:
             group = self._place.settings.group
-            raise Unavailable(f"the user has no right to group {group}")
+            raise KnownCause(f"the user has no right to group {group}", Cause.RIGHTS)
 
     def _reports_refusal(self, client: Consumer) -> bool:
         message = client.poll(0)

@@ -16,11 +16,10 @@ from wsmsg.message.store.mongo.documents import (
     find,
     member_key,
     storable,
-    storable_values,
     to_cursor,
 )
 from wsmsg.message.store.mongo.heads import MongoHeads
-from wsmsg.model import Cursor
+from wsmsg.model import Cursor, storable_values
 
 _Key = tuple[str, int]
 

@@ -18,17 +18,17 @@ know; all numbers that leave the store are converted to C{int}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wsmsg.errors import Unavailable
 from wsmsg.model import (
-    INT64_MAX,
     Cursor,
     InvalidName,
     Message,
     MessageIdentity,
     members_of,
+    storable_values,
 )
 
 Document = dict[str, Any]
@@ -217,22 +217,6 @@ def storable(conversation: str) -> bool:
     Return L{True} if the store can have a conversation of this name.
     """
     return "/" not in conversation and storable_values((conversation,))
-
-
-def storable_values(values: Iterable[Any]) -> bool:
-    """
-    Return L{True} if MongoDB can represent these texts and integers.
-    """
-    for value in values:
-        if isinstance(value, int):
-            if not -INT64_MAX <= value <= INT64_MAX:
-                return False
-        elif not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return False
-    return True
 
 
 def two_of(conversation: str) -> tuple[int, ...]:

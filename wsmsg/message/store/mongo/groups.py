@@ -28,11 +28,10 @@ from wsmsg.message.store.mongo.documents import (
     insert,
     member_key,
     storable,
-    storable_values,
     to_message,
     update,
 )
-from wsmsg.model import INT64_MAX, Message
+from wsmsg.model import INT64_MAX, Message, storable_values
 
 _TRIES = 20
 # With at most so many changes a command stays within its limit of time.

@@ -22,10 +22,9 @@ from wsmsg.message.store.mongo.documents import (
     chunks,
     find,
     storable,
-    storable_values,
     two_of,
 )
-from wsmsg.model import INT64_MAX
+from wsmsg.model import INT64_MAX, storable_values
 
 
 class MongoHeads:

@@ -30,7 +30,6 @@ from wsmsg.message.store.mongo.documents import (
     insert,
     member_key,
     storable,
-    storable_values,
     two_of,
     update,
 )
@@ -43,7 +42,7 @@ from wsmsg.message.store.read_ranges import (
     merged,
     scan_windows,
 )
-from wsmsg.model import Cursor, Mark, conversation_of, is_group
+from wsmsg.model import Cursor, Mark, conversation_of, is_group, storable_values
 
 _TRIES = 20
 # As in bulk_raise: one statement for many documents.

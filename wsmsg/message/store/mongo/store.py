@@ -35,7 +35,6 @@ from wsmsg.message.store.mongo.documents import (
     find,
     message_key,
     storable,
-    storable_values,
     to_message,
     update,
 )
@@ -52,6 +51,7 @@ from wsmsg.model import (
     Message,
     MessageIdentity,
     is_group,
+    storable_values,
 )
 from wsmsg.settings.urls.mongo import MongoUrl
 

@@ -22,7 +22,6 @@ from wsmsg.message.store.mongo.documents import (
     chunks,
     find,
     storable,
-    storable_values,
     to_message,
     two_of,
 )
@@ -35,6 +34,7 @@ from wsmsg.model import (
     Message,
     conversation_of,
     is_group,
+    storable_values,
 )
 
 T = TypeVar("T")

@@ -27,8 +27,9 @@ from wsmsg.model import (
     MessageIdentity,
     is_group,
     members_of,
+    storable_values,
 )
-from wsmsg.sqlite.file import MOST, SqliteFile, Unfit, select, storable, write
+from wsmsg.sqlite.file import MOST, SqliteFile, Unfit, select, write
 from wsmsg.sqlite.schema import Schema
 
 _FIRST = """
@@ -294,7 +295,7 @@ class StoreWriter(StoreReader):
         return outcomes
 
     def _insert_one(self, row: tuple[Any, ...]) -> Outcome:
-        if not storable(row) or row[7] < 1:
+        if not storable_values(row) or row[7] < 1:
             return Outcome.REFUSED
         self._begin([row[0]])
         try:

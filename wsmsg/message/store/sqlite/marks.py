@@ -20,8 +20,8 @@ from wsmsg.message.store.read_ranges import (
     advance,
     scan_windows,
 )
-from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of
-from wsmsg.sqlite.file import SqliteFile, Unfit, select, storable, write
+from wsmsg.model import FIRST_EVENT, Cursor, Message, conversation_of, storable_values
+from wsmsg.sqlite.file import SqliteFile, Unfit, select, write
 
 #: The tables that version 3 of the store added.
 SEEN = """
@@ -181,7 +181,7 @@ class SeenRows:
 
     def counts(self, user: int, conversations: Sequence[str]) -> dict[str, int]:
         counts = dict.fromkeys(conversations, 0)
-        names = [c for c in counts if storable((c,))]
+        names = [c for c in counts if storable_values((c,))]
         row = self._of(_COUNTS, user, _json(names))
         return {**counts, **dict(_counts.decode(row[0]))} if row else counts
 

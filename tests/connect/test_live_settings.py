@@ -120,6 +120,7 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
             lambda t: t.node.settings.stop_s,
             lambda t: t.upstream._settings.stop_s,
         ),
+        "drain.lead_s": used(9.0, lambda t: t.root._lead._lead_s()),
         **log_keys(),
         **retry_keys(lambda t: t.daemon.retry, lambda t: t.peers.retry_policy()),
         "discovery": used("redis://user@127.0.0.1:1/0", discovery_url),

@@ -17,6 +17,7 @@ from twisted.logger import formatEvent as text_of
 from twisted.trial.unittest import TestCase
 
 from wsmsg.daemon.exits import Exit
+from wsmsg.daemon.lead import LeadTime
 from wsmsg.daemon.lifecycle import Part, RootService
 from wsmsg.daemon.reload import Reload
 from wsmsg.daemon.signals import Signals
@@ -81,6 +82,8 @@ class RootTests(TestCase):
         self.health = Health(self.reactor, required_up)
         self.did: list[str] = []
         self.waits: dict[str, Deferred[None]] = {}
+        self.lead_s = 0.0
+        self.lead = LeadTime(self.reactor, lambda: self.lead_s)
 
     def does(self, what: str, result: object = None) -> Callable[[], object]:
         def step() -> object:
@@ -103,6 +106,8 @@ class RootTests(TestCase):
             exits=self.process.exits,
             health=self.health,
             stop_s=lambda: 5.0,
+            lead=self.lead,
+            stopping=self.does("stopping"),
         )
 
     def test_order(self) -> None:
@@ -124,10 +129,10 @@ class RootTests(TestCase):
         self.did.clear()
         stopped = root.stopService()
         self.assertFalse(self.health.ready)
-        self.assertEqual(self.did, ["stop b"])
+        self.assertEqual(self.did, ["stopping", "stop b"])
         self.assertNoResult(stopped)
         self.waits["stop b"].callback(None)
-        self.assertEqual(self.did[1:], ["stop c", "stop a"])
+        self.assertEqual(self.did[2:], ["stop c", "stop a"])
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.process.end(), 0)
@@ -151,7 +156,7 @@ class RootTests(TestCase):
         self.assertEqual(self.reactor.stopped, 1)
         self.did.clear()
         self.successResultOf(root.stopService())
-        self.assertEqual(self.did, ["b", "stop a"])
+        self.assertEqual(self.did, ["stopping", "b", "stop a"])
         self.assertFalse(self.health.ready)
         self.assertEqual(self.process.end(), 1)
 
@@ -166,7 +171,7 @@ class RootTests(TestCase):
         )
         root.startService()
         self.successResultOf(root.stopService())
-        self.assertEqual(self.did, ["stop a", "stop b"])
+        self.assertEqual(self.did, ["stopping", "stop a", "stop b"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_stop_takes_too_long(self) -> None:
@@ -182,10 +187,11 @@ class RootTests(TestCase):
         root.startService()
         root.stopService()
         self.reactor.advance(4.9)
-        self.assertEqual((self.did, self.process.left), (["stop a"], []))
+        self.assertEqual(self.did, ["stopping", "stop a"])
+        self.assertEqual(self.process.left, [])
         with capturedLogs() as events:
             self.reactor.advance(0.1)
-        self.assertEqual(self.did, ["stop a", "stop b"])
+        self.assertEqual(self.did, ["stopping", "stop a", "stop b"])
         self.assertEqual(self.process.left, [1])
         self.assertIn("some parts still run: a", text_of(events[0]))
 
@@ -200,8 +206,60 @@ class RootTests(TestCase):
         )
         root.startService()
         self.successResultOf(root.stopService())
-        self.assertEqual(self.did, ["start a", "stop a"])
+        self.assertEqual(self.did, ["start a", "stopping", "stop a"])
         self.assertEqual(self.process.end(), 0)
+
+    def test_lead_time(self) -> None:
+        """
+        Readiness ends at once, the first part stops when the lead time is over, and the
+        time limit for stopping begins then.
+        """
+        self.lead_s = 30.0
+        root = self.root(Part("a", stop=self.waits_for("stop a")), order="a")
+        root.startService()
+        stopped = root.stopService()
+        self.assertFalse(self.health.ready)
+        self.reactor.advance(29.9)
+        self.assertEqual(self.did, ["stopping"])
+        self.reactor.advance(0.1)
+        self.assertEqual(self.did, ["stopping", "stop a"])
+        self.reactor.advance(4.9)
+        self.waits["stop a"].callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual(self.process.left, [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_lead_time_cut(self) -> None:
+        """
+        A lead time that is cut ends at once.
+        """
+        self.lead_s = 30.0
+        root = self.root(Part("a", stop=self.does("stop a")), order="a")
+        root.startService()
+        self.assertFalse(self.lead.cut())
+        stopped = root.stopService()
+        self.assertTrue(self.lead.cut())
+        self.successResultOf(stopped)
+        self.assertEqual(self.did, ["stopping", "stop a"])
+        self.assertFalse(self.lead.cut())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_no_lead_time(self) -> None:
+        """
+        A daemon to which no balancer sends anybody stops at once: one that was not
+        ready, or that has failed.
+        """
+        self.lead_s = 30.0
+        root = self.root(Part("a", stop=self.does("stop a")), order="a")
+        root.startService()
+        self.process.exits.exit_with(1, "gave up")
+        self.successResultOf(root.stopService())
+        starting = self.root(
+            Part("b", self.waits_for("start b"), self.does("stop b")), order="b"
+        )
+        starting.startService()
+        self.successResultOf(starting.stopService())
+        self.assertEqual(self.did[-2:], ["stopping", "stop b"])
 
     def test_coroutines(self) -> None:
         """
@@ -284,11 +342,13 @@ class SignalsTests(TestCase):
         self.process = Process(self.reactor)
         self.installed: dict[int, Any] = {}
         self.did: list[str] = []
+        self.leads: list[bool] = []
         self.signals = Signals(
             self.reactor,
             self.process.exits,
             reload=lambda: self.did.append("reload"),
             rotate=lambda: self.did.append("rotate"),
+            cut_lead=lambda: bool(self.leads) and self.leads.pop(),
             install=self.install,
         )
 
@@ -310,6 +370,19 @@ class SignalsTests(TestCase):
         self.assertEqual((self.reactor.stopped, self.process.left), (1, []))
         self.send(signal.SIGINT)
         self.assertEqual(self.process.left, [1])
+
+    def test_term_in_the_lead_time(self) -> None:
+        """
+        A second TERM ends the lead time, and only the third the daemon.
+        """
+        self.leads = [True]
+        self.signals.start()
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGTERM)
+        self.assertEqual((self.leads, self.process.left), ([], []))
+        self.send(signal.SIGINT)
+        self.assertEqual(self.process.left, [1])
+        self.assertEqual(self.reactor.stopped, 1)
 
     def test_others(self) -> None:
         """

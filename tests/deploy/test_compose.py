@@ -115,7 +115,7 @@ class ComposeTests(SynchronousTestCase):
         for kind, name in ((ConnectSettings, "connect"), (MessageSettings, "message")):
             settings = load_settings(kind, Sources(file=SETTINGS))
             grace = float(self.services[name]["stop_grace_period"].removesuffix("s"))
-            self.assertGreater(grace, settings.stop_s)
+            self.assertGreater(grace, settings.drain.lead_s + settings.stop_s)
 
     def test_dockerfile(self) -> None:
         """

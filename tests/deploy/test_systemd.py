@@ -193,7 +193,8 @@ class NotifyTests(TestCase):
 
     def test_reload_and_stop(self) -> None:
         """
-        systemd is notified when a reload begins and ends, and when a stop begins.
+        systemd is notified when a reload begins and ends, and when a stop begins, with
+        the time that it may take.
         """
         self.health.started()
         notify = self.notify()
@@ -201,13 +202,13 @@ class NotifyTests(TestCase):
         self.told()
         notify.reloading()
         notify.reloaded()
-        notify.stopping()
+        notify.stopping(25)
         self.assertEqual(
             self.told(),
             [
                 "RELOADING=1\nMONOTONIC_USEC=5000",
                 "READY=1\nSTATUS=ready",
-                "STOPPING=1\nSTATUS=stopping",
+                "STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=30000000",
             ],
         )
 
@@ -217,7 +218,7 @@ class NotifyTests(TestCase):
         """
         self.environ.clear()
         self.environ["WATCHDOG_USEC"] = "4000000"
-        self.notify().stopping()
+        self.notify().stopping(25)
         self.assertEqual(self.told(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -226,4 +227,4 @@ class NotifyTests(TestCase):
         A notification socket without a reader does not stop the daemon.
         """
         self.environ["NOTIFY_SOCKET"] = "/nonexistent/notify"
-        self.notify().stopping()
+        self.notify().stopping(25)

@@ -79,6 +79,7 @@ class MessageSettingsTests(live_settings.LiveSettingsCase):
         "stop_s": used(
             9.0, lambda t: t.root._stop_s(), lambda t: t.node.settings.stop_s
         ),
+        "drain.lead_s": used(9.0, lambda t: t.root._lead._lead_s()),
         **log_keys(),
         **retry_keys(lambda t: t.daemon.retry),
         "appends_in_flight": used(9, lambda t: t.core.ingress.limit),

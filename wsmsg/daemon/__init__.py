@@ -10,6 +10,7 @@ The process around the parts of a daemon: options, start, signals, reload, stop.
     app          Daemon: what both daemons have around their own parts
     exits        exit status of the process
     first_lines  the first lines of the log
+    lead         time between the end of readiness and the stop
     lifecycle    start and stop of the parts, each in a written order
     listener     TCP listener
     options      command line, and the settings it leads to

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 
 from wsmsg.daemon.exits import Exit
 from wsmsg.daemon.first_lines import first_lines
+from wsmsg.daemon.lead import LeadTime
 from wsmsg.daemon.lifecycle import Part, RootService, part
 from wsmsg.daemon.listener import Listener
 from wsmsg.daemon.options import DaemonOptions
@@ -124,27 +125,36 @@ class Daemon:
         self.exits.on_abort(logs.flush)
         logs.register_metrics(self.metrics)
         forward_stdlib()
+        lead = LeadTime(self._reactor, lambda: float(self.current.drain.lead_s))
         signals = Signals(
-            self._reactor, self.exits, reload=self._reload_settings, rotate=logs.rotate
+            self._reactor,
+            self.exits,
+            reload=self._reload_settings,
+            rotate=logs.rotate,
+            cut_lead=lead.cut,
         )
         first = [
             Part("log", logs.start),
             Part("first lines", self._log_first_lines),
             part("signals", signals),
             part("systemd", self._notify),
-            Part("stopping", stop=self._notify.stopping),
             *self._admin_part(admin),
         ]
-        last = [p.name for p in reversed(first) if p.stop and p.name != "stopping"]
+        last = [p.name for p in reversed(first) if p.stop]
         return RootService(
             self._reactor,
             [*first, *parts, Part("heap", freeze_heap)],
-            ["stopping", *stop_order, *last],
+            [*stop_order, *last],
             exits=self.exits,
             health=self.health,
             stop_s=lambda: float(self.current.stop_s),
+            lead=lead,
+            stopping=self._notify_stopping,
             observer=logs,
         )
+
+    def _notify_stopping(self) -> None:
+        self._notify.stopping(self.current.drain.lead_s + self.current.stop_s)
 
     def _log_first_lines(self) -> None:
         daemon = self._options.daemon

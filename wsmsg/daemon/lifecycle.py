@@ -4,8 +4,9 @@ out.
 
 ::
 
-    starting --each part, in order--> started --SIGTERM--> draining --> stopped
-        | one fails: status 1                    | over stop_s: status 1
+    starting --each part, in order--> started --SIGTERM--> lead time --> stopping
+        | one fails: status 1                 not ready  |                  |
+                                            any more  <--'   over stop_s: status 1
 
 By itself, twistd would start services before the reactor runs (where nothing can be
 awaited), stop all of them at once, and lose their failures.
@@ -24,6 +25,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from wsmsg.daemon.exits import Exit
+from wsmsg.daemon.lead import LeadTime
 from wsmsg.errors import WsmsgError
 from wsmsg.monitoring.health import Health
 
@@ -59,7 +61,9 @@ class RootService(Service):
 
     @param parts: in the order of starting.
     @param stop_order: the names of the parts that stop, in the order of stopping.
-    @param stop_s: the time limit for stopping all parts.
+    @param stop_s: the time limit for stopping all parts, after the lead time.
+    @param lead: the time between the end of readiness and the stop of the first part.
+    @param stopping: called when a stop begins.
     @param observer: the log observer for twistd; L{None}: twistd chooses its own.
     """
 
@@ -74,17 +78,21 @@ class RootService(Service):
         exits: Exit,
         health: Health,
         stop_s: Callable[[], float],
+        lead: LeadTime,
+        stopping: Callable[[], object] = lambda: None,
         observer: ILogObserver | None = None,
     ) -> None:
-        stopping = [p.name for p in parts if p.stop is not None]
-        if sorted(stopping) != sorted(stop_order):
-            raise ValueError(f"parts that stop: {stopping}; stop order: {stop_order}")
+        names = [p.name for p in parts if p.stop is not None]
+        if sorted(names) != sorted(stop_order):
+            raise ValueError(f"parts that stop: {names}; stop order: {stop_order}")
         self._reactor = reactor
         self._parts = parts
         self._stop_order = stop_order
         self._exits = exits
         self._health = health
         self._stop_s = stop_s
+        self._lead = lead
+        self._stopping = stopping
         self._observer = observer
         self._started: dict[str, Part] = {}
         self._starting: Deferred[None] = succeed(None)
@@ -104,12 +112,18 @@ class RootService(Service):
         """
         Stop the parts that were started, and cancel a start that is under way.
 
+        A daemon that was ready, and stops because it was asked to, stays as it is for
+        its lead time first.
+
         @return: fires when all parts have stopped or C{stop_s} has passed; never fails.
         """
         Service.stopService(self)
+        is_awaited = self._health.ready and not self._exits.status
         self._health.stopping()
+        self._stopping()
         self._starting.cancel()
-        return ensureDeferred(self._stop())
+        lead = self._lead.wait() if is_awaited else succeed(None)
+        return ensureDeferred(self._stop(lead))
 
     def _begin(self) -> None:
         if self.running:
@@ -134,7 +148,8 @@ class RootService(Service):
         if self.running:
             self._exits.exit_with(1, f"cannot start {name}: {_line(failure.value)}")
 
-    async def _stop(self) -> None:
+    async def _stop(self, lead: Deferred[None]) -> None:
+        await lead
         begun, late = self._reactor.seconds(), []
         for name in self._stop_order:
             each = self._started.pop(name, None)

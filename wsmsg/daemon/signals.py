@@ -2,7 +2,8 @@
 Signals, and the response of a daemon to each.
 
 ======= =========================================================
-TERM    stop in order, status 0; a second one: stop at once, status 1
+TERM    stop in order, status 0; a second one: end the lead time if it is
+        under way, else stop at once, status 1
 INT     the same
 HUP     reload the settings
 USR1    begin a new log file
@@ -34,6 +35,7 @@ class Signals:
 
     @param reload: called in the reactor's thread for HUP.
     @param rotate: called in the reactor's thread for USR1.
+    @param cut_lead: L{wsmsg.daemon.lead.LeadTime.cut}.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Signals:
         *,
         reload: Callable[[], object],
         rotate: Callable[[], object] = lambda: None,
+        cut_lead: Callable[[], bool] = lambda: False,
         install: Install = signal.signal,
     ) -> None:
         self._reactor = reactor
         self._exits = exits
+        self._cut_lead = cut_lead
         self._install = install
         self._stopping = False
         self._calls = {signal.SIGHUP: reload, signal.SIGUSR1: rotate}
@@ -72,6 +76,8 @@ class Signals:
     def _stop(self, number: int, frame: object) -> None:
         name = signal.Signals(number).name
         if self._stopping:
-            self._exits.abort(1, f"received {name} again")
+            if not self._cut_lead():
+                self._exits.abort(1, f"received {name} again")
+            return
         self._stopping = True
         self._reactor.callFromThread(self._exits.exit_with, 0, f"received {name}")

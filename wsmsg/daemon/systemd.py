@@ -19,6 +19,9 @@ from twisted.logger import Logger
 
 from wsmsg.monitoring.health import Health
 
+#: Seconds in which a process ends after its last part.
+_MARGIN_S = 5.0
+
 
 class Notify:
     """
@@ -65,11 +68,14 @@ class Notify:
         if self._feeding.running:
             self._feeding.stop()
 
-    def stopping(self) -> None:
+    def stopping(self, limit_s: float) -> None:
         """
-        Report that the daemon stops in order.
+        Report that the daemon stops in order, and ask for the time that it may take.
+
+        @param limit_s: the longest time in seconds.
         """
-        self.send(STOPPING=1, STATUS="stopping")
+        limit_us = int((limit_s + _MARGIN_S) * 1e6)
+        self.send(STOPPING=1, STATUS="stopping", EXTEND_TIMEOUT_USEC=limit_us)
 
     def reloading(self) -> None:
         """

@@ -76,6 +76,17 @@ class RetrySettings(Section):
     attempts: Annotated[int, Field(ge=0)] = 0
 
 
+class DrainSettings(Section):
+    """
+    A stop on request.
+
+    @ivar lead_s: the daemon first reports that it is not ready, and for so long goes on
+        serving everybody, also newcomers.
+    """
+
+    lead_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+
+
 class Common(Section):
     """
     The keys that both daemons share.
@@ -87,7 +98,8 @@ class Common(Section):
         time.
     @ivar trust_network: listeners without authentication (gRPC, admin, Message's HTTP
         without keys) may listen beyond loopback.
-    @ivar stop_s: time limit for stopping; the daemon then exits anyway.
+    @ivar stop_s: time limit for stopping, after the lead time; the daemon then exits
+        anyway.
     @cvar RESTART: the keys that a reload cannot change.
     @cvar TRUSTED: the listeners that do not authenticate callers.
     """
@@ -101,6 +113,7 @@ class Common(Section):
     node: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
     trust_network: bool = False
     stop_s: Seconds = 20.0
+    drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
     retry: RetrySettings = RetrySettings()
 

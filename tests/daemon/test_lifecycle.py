@@ -1,74 +1,21 @@
 """
-Start, stop, exit status, signals and reload of a daemon.
+Start, stop and exit status of a daemon.
 """
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ReactorNotRunning
-from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.logger import formatEvent as text_of
 from twisted.trial.unittest import TestCase
 
-from wsmsg.daemon.exits import Exit
+from tests.daemon.doubles import Process, Reactor
 from wsmsg.daemon.lead import LeadTime
 from wsmsg.daemon.lifecycle import Part, RootService
-from wsmsg.daemon.reload import Reload
-from wsmsg.daemon.signals import Signals
 from wsmsg.monitoring.health import Health, required_up
-from wsmsg.settings.mistakes import Mistake, SettingsMistakes
-from wsmsg.settings.values import ConnectSettings
-
-
-class Reactor(Clock):
-    """
-    A running reactor, as far as a root service needs one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stopped = 0
-
-    def callWhenRunning(self, function: Callable[[], object]) -> None:
-        function()
-
-    def callFromThread(self, function: Callable[..., object], *args: object) -> None:
-        function(*args)
-
-    def stop(self) -> None:
-        self.stopped += 1
-        if self.stopped > 1:
-            raise ReactorNotRunning()
-
-
-class Process:
-    """
-    An L{Exit} whose process does not end.
-    """
-
-    def __init__(self, reactor: Reactor, pidfile: str = "") -> None:
-        self.ends: list[Callable[[], object]] = []
-        self.left: list[int] = []
-        self.exits = Exit(
-            reactor,
-            pidfile=pidfile,
-            at_exit=self.ends.append,
-            leave=self.left.append,
-        )
-
-    def end(self) -> int:
-        """
-        The status that the process would end with.
-        """
-        for function in self.ends:
-            function()
-        return self.left[-1] if self.left else 0
 
 
 class RootTests(TestCase):
@@ -330,141 +277,3 @@ class ExitTests(TestCase):
         self.exits.on_abort(lambda: self.process.left.append(-1))
         self.exits.abort(1, "received SIGTERM again")
         self.assertEqual(self.process.left, [-1, 1])
-
-
-class SignalsTests(TestCase):
-    """
-    L{Signals}.
-    """
-
-    def setUp(self) -> None:
-        self.reactor = Reactor()
-        self.process = Process(self.reactor)
-        self.installed: dict[int, Any] = {}
-        self.did: list[str] = []
-        self.leads: list[bool] = []
-        self.signals = Signals(
-            self.reactor,
-            self.process.exits,
-            reload=lambda: self.did.append("reload"),
-            rotate=lambda: self.did.append("rotate"),
-            cut_lead=lambda: bool(self.leads) and self.leads.pop(),
-            install=self.install,
-        )
-
-    def install(self, number: int, function: Any) -> Any:
-        before = self.installed.get(number)
-        self.installed[number] = function
-        return before
-
-    def send(self, number: int) -> None:
-        self.installed[number](number, None)
-
-    def test_term(self) -> None:
-        """
-        The first TERM stops the daemon in order; the second ends it at once, with
-        status 1.
-        """
-        self.signals.start()
-        self.send(signal.SIGTERM)
-        self.assertEqual((self.reactor.stopped, self.process.left), (1, []))
-        self.send(signal.SIGINT)
-        self.assertEqual(self.process.left, [1])
-
-    def test_term_in_the_lead_time(self) -> None:
-        """
-        A second TERM ends the lead time, and only the third the daemon.
-        """
-        self.leads = [True]
-        self.signals.start()
-        self.send(signal.SIGTERM)
-        self.send(signal.SIGTERM)
-        self.assertEqual((self.leads, self.process.left), ([], []))
-        self.send(signal.SIGINT)
-        self.assertEqual(self.process.left, [1])
-        self.assertEqual(self.reactor.stopped, 1)
-
-    def test_others(self) -> None:
-        """
-        HUP reloads the settings and USR1 begins a new log, until the daemon stops.
-        """
-        self.signals.start()
-        self.send(signal.SIGHUP)
-        self.send(signal.SIGUSR1)
-        self.assertEqual(self.did, ["reload", "rotate"])
-        self.signals.stop()
-        self.assertIs(self.installed[signal.SIGHUP], signal.SIG_IGN)
-
-    def test_background(self) -> None:
-        """
-        A daemon in the background of a shell ignores Ctrl-C.
-        """
-        self.installed[signal.SIGINT] = signal.SIG_IGN
-        self.signals.start()
-        self.assertIs(self.installed[signal.SIGINT], signal.SIG_IGN)
-
-
-class ReloadTests(TestCase):
-    """
-    L{Reload}.
-    """
-
-    def setUp(self) -> None:
-        self.new: ConnectSettings | Exception = ConnectSettings()
-        self.applied: list[ConnectSettings] = []
-        self.reload = Reload(ConnectSettings(), self.load)
-        self.reload.add(self.applied.append)
-
-    def load(self) -> ConnectSettings:
-        if isinstance(self.new, Exception):
-            raise self.new
-        return self.new
-
-    def test_applied(self) -> None:
-        """
-        A reload applies live keys; keys that need a restart keep their values and are
-        logged.
-        """
-        self.new = ConnectSettings(heartbeat_s=9, listen="127.0.0.1:9")
-        with capturedLogs() as events:
-            self.reload()
-        (applied,) = self.applied
-        self.assertEqual(applied, ConnectSettings(heartbeat_s=9))
-        self.assertEqual(self.reload.settings, applied)
-        self.assertEqual(
-            [text_of(e) for e in events],
-            [
-                "settings: listen changes only with a restart",
-                "settings reloaded; changed: heartbeat_s",
-            ],
-        )
-
-    def test_mistakes(self) -> None:
-        """
-        A file with mistakes changes nothing, and each mistake is logged.
-        """
-        self.new = SettingsMistakes([Mistake("f", "listen", "is no good")])
-        with capturedLogs() as events:
-            self.reload()
-        self.assertEqual(self.applied, [])
-        self.assertEqual(text_of(events[0]), "settings: f: listen: is no good")
-        self.assertEqual(text_of(events[1]), "the settings were not reloaded")
-
-    def test_nothing_new(self) -> None:
-        """
-        A reload without changes applies nothing.
-        """
-        self.reload()
-        self.assertEqual(self.applied, [])
-
-    def test_failing_part(self) -> None:
-        """
-        A part that cannot apply the settings is logged, and the others apply them.
-        """
-        self.reload = Reload(ConnectSettings(), self.load)
-        self.reload.add(lambda new: 1 / 0)
-        self.reload.add(self.applied.append)
-        self.new = ConnectSettings(heartbeat_s=9)
-        self.reload()
-        self.assertEqual(self.applied, [self.new])
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -43,6 +43,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     @ivar message_id: positive and unique; it rises with the time of acceptance.
     @ivar time_ms: the time of acceptance, in unix milliseconds.
     @ivar seq: the number in the conversation; 0: not numbered yet.
+    @ivar connect: the node of the Connect that it came through, in the journal; empty:
+        none, or not known.
     """
 
     conversation: str
@@ -53,6 +55,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     kind: int
     time_ms: int
     seq: int = 0
+    connect: str = ""
 
     @property
     def identity(self) -> MessageIdentity:

@@ -25,7 +25,11 @@ class EachSecondTests(SynchronousTestCase):
         self.calls: list[str] = []
         users = SimpleNamespace(renew_leases=lambda: self.call("leases"))
         links = SimpleNamespace(
-            users=users, check_slow=lambda: self.call("slow"), slow=lambda: ""
+            users=users,
+            check_slow=lambda: self.call("slow"),
+            slow=str,
+            unlinked=str,
+            reach=SimpleNamespace(unreached=str),
         )
         parts: dict[str, Any] = dict.fromkeys(
             ("settings", "journal", "store", "marks", "queries"), None

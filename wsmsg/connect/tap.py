@@ -164,6 +164,7 @@ def _sessions(
         incarnation=incarnation,
         give_up=lambda reason: daemon.exits.exit_with(1, reason),
         unnumbered_mode=_legacy_upstream,
+        alarms=daemon.health.alarms,
         unix_s=time.time,
     )
     upstream.on_peers(daemon.health.add, daemon.health.remove)

@@ -124,7 +124,10 @@ class MessageNode:
 
     def _check_links(self) -> None:
         self.core.links.check_slow()
-        self.alarms.set("slow_connect", self.core.links.slow())
+        links = self.core.links
+        self.alarms.set("slow_connect", links.slow())
+        self.alarms.set("unreachable_message", links.reach.unreached())
+        self.alarms.set("unreachable_connect", links.unlinked())
 
     def _check_progress(self) -> None:
         self.alarms.set("delivery_stalled", self.reading.stalled())

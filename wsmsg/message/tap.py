@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import IService
@@ -159,6 +159,8 @@ class Assembly:
             parts += [part("http", listener), Part("calls", stop=http.drain)]
             stop_order[:0] = ["http", "calls"]
         if self._registry is not None:
+            address = self._registry.address
+            self._registry.on_others(partial(self._links.set_list, address))
             parts.append(part("registry", self._registry))
             stop_order.insert(0, "registry")
         return parts, stop_order

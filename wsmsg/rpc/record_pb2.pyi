@@ -5,7 +5,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Record(_message.Message):
-    __slots__ = ("version", "sender", "client_id", "conversation", "message_id", "content", "kind", "time_ms", "trace_id")
+    __slots__ = ("version", "sender", "client_id", "conversation", "message_id", "content", "kind", "time_ms", "trace_id", "connect")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +15,7 @@ class Record(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONNECT_FIELD_NUMBER: _ClassVar[int]
     version: int
     sender: int
     client_id: str
@@ -24,4 +25,5 @@ class Record(_message.Message):
     kind: int
     time_ms: int
     trace_id: str
-    def __init__(self, version: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., message_id: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    connect: str
+    def __init__(self, version: _Optional[int] = ..., sender: _Optional[int] = ..., client_id: _Optional[str] = ..., conversation: _Optional[str] = ..., message_id: _Optional[int] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time_ms: _Optional[int] = ..., trace_id: _Optional[str] = ..., connect: _Optional[str] = ...) -> None: ...

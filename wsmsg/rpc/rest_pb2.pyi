@@ -184,7 +184,7 @@ class OnlineStatusResponse(_message.Message):
     def __init__(self, status: _Optional[_Mapping[int, bool]] = ...) -> None: ...
 
 class ConnectBatch(_message.Message):
-    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary")
+    __slots__ = ("sends", "presence", "pushed", "typing", "cursors", "watch", "primary", "unreached")
     SENDS_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PUSHED_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +192,7 @@ class ConnectBatch(_message.Message):
     CURSORS_FIELD_NUMBER: _ClassVar[int]
     WATCH_FIELD_NUMBER: _ClassVar[int]
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    UNREACHED_FIELD_NUMBER: _ClassVar[int]
     sends: _containers.RepeatedCompositeFieldContainer[SendRequest]
     presence: PresenceDelta
     pushed: int
@@ -199,7 +200,8 @@ class ConnectBatch(_message.Message):
     cursors: _containers.RepeatedCompositeFieldContainer[Cursor]
     watch: WatchDelta
     primary: bool
-    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ...) -> None: ...
+    unreached: MessageList
+    def __init__(self, sends: _Optional[_Iterable[_Union[SendRequest, _Mapping]]] = ..., presence: _Optional[_Union[PresenceDelta, _Mapping]] = ..., pushed: _Optional[int] = ..., typing: _Optional[_Iterable[_Union[Typing, _Mapping]]] = ..., cursors: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ..., watch: _Optional[_Union[WatchDelta, _Mapping]] = ..., primary: _Optional[bool] = ..., unreached: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
 
 class SendRequest(_message.Message):
     __slots__ = ("id", "sender", "client_id", "conversation", "content", "kind")
@@ -270,23 +272,27 @@ class WatchDelta(_message.Message):
     def __init__(self, add: _Optional[_Iterable[int]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class LinkWelcome(_message.Message):
-    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes")
+    __slots__ = ("message_service_id", "incarnation", "link_version", "resumed", "heartbeat_ms", "content_bytes", "address", "messages")
     MESSAGE_SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     LINK_VERSION_FIELD_NUMBER: _ClassVar[int]
     RESUMED_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
     CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
     message_service_id: str
     incarnation: str
     link_version: int
     resumed: bool
     heartbeat_ms: int
     content_bytes: int
-    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ...) -> None: ...
+    address: str
+    messages: MessageList
+    def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "messages")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -295,6 +301,7 @@ class PushBatch(_message.Message):
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_APPLIED_FIELD_NUMBER: _ClassVar[int]
     KICKS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
     number: int
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     results: _containers.RepeatedCompositeFieldContainer[SendResult]
@@ -303,7 +310,14 @@ class PushBatch(_message.Message):
     presence: _containers.RepeatedCompositeFieldContainer[Presence]
     presence_applied: int
     kicks: _containers.RepeatedCompositeFieldContainer[Kick]
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ...) -> None: ...
+    messages: MessageList
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
+
+class MessageList(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
     __slots__ = ("conversation", "seq", "message_id", "sender", "client_id", "content", "kind", "time_ms")

@@ -19,6 +19,7 @@ from wsmsg.connect.discovery.interface import Changed, IDiscovery
 from wsmsg.connect.legacy.upstream.plugin import LegacyUpstream
 from wsmsg.connect.upstream.interface import IEdge, IUpstream, NewSend, SendAnswer
 from wsmsg.connect.upstream.upstream import Upstream
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.model import Cursor, Message, UserPresence
@@ -180,6 +181,8 @@ class MemoryMessage:
     """
     A Message at an address, which refuses streams until C{refuses} is empty.
 
+    @ivar address: of this Message in the list of Messages.
+    @ivar listed: all addresses in that list.
     @ivar other: the double of the same Message at another address, if there is one.
     @ivar unnumbered: whether it sends no welcome.
     @ivar peers: for each attempt, the kind of Message that Connect expected, as a
@@ -195,6 +198,8 @@ class MemoryMessage:
         self.incarnation = "m1"
         self.resumes = False
         self.heartbeat_ms = 0
+        self.address = ""
+        self.listed: Sequence[str] = ()
         self.streams: list[MemoryStream] = []
         self._clock = clock
 
@@ -224,6 +229,8 @@ class MemoryMessage:
             link_version=1,
             resumed=self.resumes,
             heartbeat_ms=self.heartbeat_ms,
+            address=self.address,
+            messages=rest_pb2.MessageList(addresses=self.listed),
         )
         protocol.messageReceived(rest_pb2.MessageStreamResponse(welcome=welcome))
         return protocol
@@ -295,6 +302,7 @@ class World:
         verifyObject(IEdge, self.edge)
         self.messages: dict[str, MemoryMessage] = {}
         self.gave_up: list[str] = []
+        self.alarms = Alarms(self.clock.seconds)
         settings.setdefault("retry", {"jitter": 0})
         self.settings = ConnectSettings(discovery=f"static:{addresses}", **settings)
         self.upstream = Upstream(
@@ -307,6 +315,7 @@ class World:
             endpoint=self._endpoint,
             discovery=self._discover,
             unnumbered_mode=LegacyUpstream,
+            alarms=self.alarms,
             unix_s=lambda: self.clock.seconds() + self.ahead_s,
         )
         verifyObject(IUpstream, self.upstream)

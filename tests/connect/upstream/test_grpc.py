@@ -199,7 +199,7 @@ class UpstreamGrpcTests(TestCase):
         answer = self.send("two")
         await self.until(lambda: len(message.came) == 2)
         message.holds = False
-        self.upstream._up[0].drop("for the test")
+        self.upstream._choice.up[0].drop("for the test")
         self.assertEqual((await answer).time_ms, 7)
         self.assertEqual(message.hellos[1].resume_incarnation, "m1")
         self.assertEqual(message.hellos[1].resume_from, 1)

@@ -17,7 +17,7 @@ from wsmsg.message.journal.interface import JournalEntry
 from wsmsg.model import INT64_MAX, Message, members_of
 from wsmsg.rpc.record_pb2 import Record
 
-GOOD = Message("u:1:2", 1, "c1", 7, "hi", 1, 5)
+GOOD = Message("u:1:2", 1, "c1", 7, "hi", 1, 5, connect="connect-1")
 int64s = st.integers(-(2**63), INT64_MAX)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 

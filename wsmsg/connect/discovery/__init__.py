@@ -10,4 +10,5 @@ Discovery of the addresses of Message nodes.
     static     addresses that the settings list
     dns        addresses of a host or a service in the DNS
     redis      addresses that Messages put into a list in Redis
+    reach      the Messages in that list that no stream reaches
 """

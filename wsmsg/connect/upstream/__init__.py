@@ -6,7 +6,7 @@ Connect's end of the streams to the Message nodes.
     sessions --> upstream --> peers --> peer --> stream == Message
                     |                              |
                     |--> pending_sends, reads      `--> convert --> sessions
-                    `--> primary, presence, joins
+                    `--> choice, presence, joins
 
     interface      what sessions and streams need of each other
     upstream       Message as the sessions see it: the service of all streams
@@ -21,5 +21,5 @@ Connect's end of the streams to the Message nodes.
     reads          queries and marks
     presence       presence of watched users, merged from several Messages
     joins          barriers at which a login waits until every Message knows the user
-    primary        the choice of the stream that leads
+    choice         the choice of streams: to lead, for new sends, for queries
 """

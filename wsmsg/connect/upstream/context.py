@@ -6,7 +6,7 @@ share.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import count
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
+from wsmsg.connect.discovery.interface import MessageReach
 from wsmsg.connect.upstream.endpoint import Hello
 from wsmsg.connect.upstream.interface import IEdge, IUpstreamReads, NewSend, OnAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier
@@ -90,6 +91,11 @@ class Stream(SendStream, Hashable, Protocol):
     def watch(self, users: Iterable[int]) -> None: ...
 
     def unwatch(self, users: Iterable[int]) -> None: ...
+
+    def unreached(self, addresses: Sequence[str]) -> None:
+        """
+        Tell the Message which other Messages no stream reaches.
+        """
 
     def pool_changed(self) -> None:
         """
@@ -246,6 +252,7 @@ class UpstreamContext:
 
     @ivar clock: for durations: its seconds are monotonic.
     @ivar unix_s: returns the unix time.
+    @ivar reach: the Messages that exist and that no stream reaches.
     """
 
     edge: IEdge
@@ -255,6 +262,7 @@ class UpstreamContext:
     watching: WatchedPresence
     unix_s: Callable[[], float] = time.time
     cursors: CursorPool = attrs.Factory(lambda: CursorPool(_CURSORS))
+    reach: MessageReach = attrs.field()
     typing: TypingPool = attrs.Factory(lambda: TypingPool(_TYPING))
     counters: UpstreamCounters = attrs.Factory(UpstreamCounters)
 
@@ -264,6 +272,10 @@ class UpstreamContext:
         """
         self.query_timeout_s = settings.query_timeout_s
         self.sends.set_limit(settings.limits.waiting_sends)
+
+    @reach.default
+    def _reach_by_clock(self) -> MessageReach:
+        return MessageReach(self.clock.seconds)
 
     def stats(self) -> dict[str, int]:
         """

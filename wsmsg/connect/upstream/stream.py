@@ -14,7 +14,7 @@ acknowledges a batch when all of it is in the outboxes of the sessions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -90,6 +90,7 @@ class UpstreamStream:
         self._snapshot_number = 0
         self._lead: bool | None = None
         self._resync: tuple[str, float] | None = None
+        self._unreached: Sequence[str] | None = None
 
     @property
     def is_synced(self) -> bool:
@@ -131,6 +132,10 @@ class UpstreamStream:
         for user in users:
             self._watched.remove(user)
         self._flush_soon()
+
+    def unreached(self, addresses: Sequence[str]) -> None:
+        self._unreached = addresses
+        self._flush_later()
 
     def pool_changed(self) -> None:
         self._flush_later()
@@ -230,6 +235,7 @@ class UpstreamStream:
             or self._shared.typing.typing
             or self._applied.waiting
             or self._lead is not None
+            or self._unreached is not None
         )
 
     def _fill_lead(self, batch: rest_pb2.ConnectBatch) -> None:
@@ -252,6 +258,10 @@ class UpstreamStream:
             added, removed = self._watched.pop()
             batch.watch.add.extend(added)
             batch.watch.remove.extend(removed)
+        if self._unreached is not None:
+            batch.unreached.addresses.extend(self._unreached)
+            batch.unreached.SetInParent()
+            self._unreached = None
         if self._unsent:
             self._fill_sends(batch)
         if self._acknowledge:
@@ -316,6 +326,8 @@ class UpstreamStream:
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
         self._up = True
+        self._shared.reach.welcomed(self, welcome.address)
+        self._shared.reach.listed(self, welcome.messages.addresses)
         self._owner.stream_up(self)
         self._flush_soon()
 
@@ -330,6 +342,8 @@ class UpstreamStream:
             self._results(batch.results)
         if batch.pushes:
             self._pushes(batch.pushes)
+        if batch.HasField("messages"):
+            self._shared.reach.listed(self, batch.messages.addresses)
         if batch.receipts or batch.typing or batch.presence or batch.kicks:
             apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
         if number:

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg.connect.discovery.interface import discovery_of
+from wsmsg.connect.upstream.choice import StreamChoice
 from wsmsg.connect.upstream.context import (
     Stream,
     UnnumberedMode,
@@ -45,8 +46,8 @@ from wsmsg.connect.upstream.peer import MIXED
 from wsmsg.connect.upstream.peers import DiscoveryOf, Listener, Peers
 from wsmsg.connect.upstream.pending_sends import PendingSends
 from wsmsg.connect.upstream.presence import PresenceRefresh, WatchedPresence
-from wsmsg.connect.upstream.primary import PrimaryChoice
-from wsmsg.connect.upstream.reads import Query, UpstreamReads
+from wsmsg.connect.upstream.reads import UpstreamReads
+from wsmsg.dependency.alarms import Alarms
 from wsmsg.dependency.state import Dependency
 from wsmsg.settings.values import ConnectSettings
 
@@ -67,6 +68,7 @@ class Upstream(Service):
         further attempt and no stream is up: the daemon should end.
     @param unnumbered_mode: loads the plug-in for Messages that number no messages;
         L{None}: each Message must send a welcome.
+    @param alarms: the alarms of the daemon.
     @param unix_s: returns the unix time.
     @ivar reads: the reads of Message.
     """
@@ -85,17 +87,20 @@ class Upstream(Service):
         endpoint: EndpointOf = grpc_endpoint,
         discovery: DiscoveryOf = discovery_of,
         unnumbered_mode: UnnumberedModeOf | None = None,
+        alarms: Alarms | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self.sends = PendingSends(settings.limits.waiting_sends, clock)
         self._settings = settings
         self._clock = clock
+        self._alarms = alarms or Alarms(unix_s)
         self._give_up: Callable[[str], object] | None = give_up
         self._watching = WatchedPresence(edge)
         self._shared = UpstreamContext(
             edge, clock, self.sends, settings.query_timeout_s, self._watching, unix_s
         )
-        self._queries = UpstreamReads(self._query_methods, self._watching)
+        self._choice = StreamChoice(node, self.sends, self._is_leaving)
+        self._queries = UpstreamReads(self._choice.query_methods, self._watching)
         self._refresh = PresenceRefresh(
             self._watching, edge, self._queries.query_presence
         )
@@ -119,10 +124,8 @@ class Upstream(Service):
             mode=self._load_mode if unnumbered_mode else None,
             changed=self._review,
         )
-        self._up: list[Stream] = []
-        self._lead = PrimaryChoice(node)
         self._barrier: JoinBarrier | None = None
-        self._turn = 0
+        self._unreached: tuple[str, ...] = ()
         self._swept_s = 0.0
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = clock
@@ -197,7 +200,7 @@ class Upstream(Service):
         """
         True while at least one stream is up.
         """
-        return bool(self._up)
+        return bool(self._choice.up)
 
     def dependencies(self) -> list[Dependency]:
         """
@@ -210,7 +213,7 @@ class Upstream(Service):
         Return the counters since the start and the present sizes, by name.
         """
         return {
-            "streams_up": len(self._up),
+            "streams_up": len(self._choice.up),
             **self._shared.stats(),
             **self._queries.stats(),
             **(self._loaded_mode.stats() if self._loaded_mode else {}),
@@ -222,13 +225,13 @@ class Upstream(Service):
         if self._mode is not None:
             self._mode.user_joined(user)
             return succeed(self.up)
-        if not self._up:
+        if not self._choice.up:
             return succeed(False)
         barrier = self._barrier
         opened = barrier is None or barrier.closed
         if barrier is None or opened:
-            barrier = self._barrier = JoinBarrier(len(self._up))
-        for stream in self._up:
+            barrier = self._barrier = JoinBarrier(len(self._choice.up))
+        for stream in self._choice.up:
             stream.user_joined(user)
             if opened:
                 stream.join(barrier)
@@ -237,44 +240,46 @@ class Upstream(Service):
     def user_left(self, user: int) -> None:
         if self._mode is not None:
             self._mode.user_left(user)
-        for stream in self._up:
+        for stream in self._choice.up:
             stream.user_left(user)
 
     def cursor(self, conversation: str, user: int, delivered: int, read: int) -> None:
         if self._mode is not None:
             return
         self._shared.cursors.add(conversation, user, delivered, read)
-        if self._lead.stream is not None:
-            self._lead.stream.pool_changed()
+        if self._choice.lead is not None:
+            self._choice.lead.pool_changed()
 
     def typing(self, conversation: str, user: int) -> None:
-        if self._lead.stream is not None and self._mode is None:
+        if self._choice.lead is not None and self._mode is None:
             self._shared.typing.add(conversation, user)
-            self._lead.stream.pool_changed()
+            self._choice.lead.pool_changed()
 
     def _pool_changed(self) -> None:
-        if self._lead.stream is not None:
-            self._lead.stream.pool_changed()
+        if self._choice.lead is not None:
+            self._choice.lead.pool_changed()
 
     def watch(self, users: Sequence[int]) -> None:
         self._watching.watch(users)
-        for stream in self._up:
+        for stream in self._choice.up:
             stream.watch(users)
 
     def unwatch(self, users: Sequence[int]) -> None:
         self._watching.unwatch(users)
-        for stream in self._up:
+        for stream in self._choice.up:
             stream.unwatch(users)
 
     # -- called by the peers
 
     def stream_up(self, stream: Stream) -> None:
         self._switch_mode(stream)
-        self._up.append(stream)
+        self._choice.added(stream)
         self._barrier = None  # users who join now wait for this stream as well
         watched = self._shared.edge.watched()
         self._watching.watch(watched)
         stream.watch(watched)
+        if self._unreached:
+            stream.unreached(self._unreached)
         self._review()
 
     def _switch_mode(self, stream: Stream) -> None:
@@ -283,7 +288,7 @@ class Upstream(Service):
         clients to reconnect where that changed.
         """
         if not stream.unnumbered:
-            for other in [s for s in self._up if s.unnumbered]:
+            for other in [s for s in self._choice.up if s.unnumbered]:
                 other.drop(MIXED)
         if stream.unnumbered is self.unnumbered:
             return
@@ -307,17 +312,20 @@ class Upstream(Service):
         self._refresh.stream_synced()
 
     def stream_lost(self, stream: Stream, reason: str) -> None:
-        if stream in self._up:
-            self._up.remove(stream)
+        self._choice.removed(stream)
+        self._shared.reach.lost(stream)
         self._barrier = None
         alone = self._watching.stream_lost(stream)
-        if self._up:
+        if self._choice.up:
             self._refresh.query(alone)
         else:
             self._refresh.all_lost()
             self._shared.typing.clear()
         self.sends.stream_lost(stream, self._clock.seconds())
         self._review()
+
+    def _is_leaving(self, stream: Stream) -> bool:
+        return self._peers.is_leaving(stream)
 
     def limit_reached(self, reason: str) -> None:
         give_up, self._give_up = self._give_up, None
@@ -331,34 +339,7 @@ class Upstream(Service):
         """
         Review the lead and the routes after a change, and a few times a second.
         """
-        now_s = self._clock.seconds()
-        fit = [
-            stream
-            for stream in self._up
-            if not self._peers.is_leaving(stream) and not stream.is_silent(now_s)
-        ]
-        self._lead.review(self._up, fit)
-        self._assign_streams(now_s)
-
-    def _assign_streams(self, now_s: float) -> None:
-        """
-        Use the streams that stay for new conversations; if there are none, all.
-        """
-        leaving = [s for s in self._up if self._peers.is_leaving(s)]
-        for stream in self._up:
-            used = stream in self.sends.streams
-            wanted = stream not in leaving or len(leaving) == len(self._up)
-            if used and not wanted:
-                self.sends.stop_using(stream)
-            elif wanted and not used:
-                self.sends.stream_up(stream, now_s)
-
-    def _query_methods(self) -> Sequence[Query]:
-        up = self._up
-        if len(up) > 1:
-            self._turn = (self._turn + 1) % len(up)
-            up = up[self._turn :] + up[: self._turn]
-        return [stream.query for stream in up if not stream.unnumbered]
+        self._choice.review(self._clock.seconds())
 
     # -- time
 
@@ -371,12 +352,27 @@ class Upstream(Service):
         was_stalled = now_s - self._swept_s > _STALL_S
         self._swept_s = now_s
         self.sends.expire(now_s - self._settings.send_timeout_s, now_s)
-        for stream in list(self._up):
+        for stream in list(self._choice.up):
             stream.check_liveness(now_s, was_stalled=was_stalled)
         self._peers.sweep(now_s)
         self._review()
-        if self._up and self._mode is None:
+        self._check_reach()
+        if self._choice.up and self._mode is None:
             self._refresh.sweep(now_s)
+
+    def _check_reach(self) -> None:
+        unreached = self._shared.reach.look()
+        if unreached != self._unreached:
+            self._unreached = unreached
+            for stream in self._choice.up:
+                stream.unreached(unreached)
+            self._alarms.set("unreachable_message", _unreachable(unreached))
+
+
+def _unreachable(addresses: Sequence[str]) -> str:
+    if not addresses:
+        return ""
+    return f"no stream reaches the Message at {', '.join(addresses)}"
 
 
 def _cancel(call: IDelayedCall) -> None:

@@ -106,11 +106,11 @@ class RedisRegistry:
         retry: RetryPolicy,
         dependency: Dependency,
     ) -> None:
+        self.address = address
         self.dependency = dependency
         self.number = number
         self._others: frozenset[str] | None = None
         self._listeners: list[OthersListener] = []
-        self._address = address
         self._renumber = renumber
         self._owner = uuid.uuid4().hex
         self._redis = RedisConnection(
@@ -141,7 +141,7 @@ class RedisRegistry:
             self._renewing.stop()
         left: Deferred[Any] = succeed(None)
         if self._redis.up:
-            left = self._redis.run(_LEAVE, self._owner, self._address, self.number)
+            left = self._redis.run(_LEAVE, self._owner, self.address, self.number)
         left.addErrback(lambda _: None)  # the lease expires
         return left.addCallback(lambda _: self._redis.stop())
 
@@ -158,12 +158,12 @@ class RedisRegistry:
         # Renewing the lease shows that Redis can do what the list needs.
         lease_ms = int(LEASE_S * 1000)
         asked = execute(
-            "EVALSHA", _ENLIST.sha, 1, self._redis.url.prefix, self._address, lease_ms
+            "EVALSHA", _ENLIST.sha, 1, self._redis.url.prefix, self.address, lease_ms
         )
         return asked.addCallback(self._listed)
 
     def _listed(self, found: Sequence[str]) -> None:
-        self._others = frozenset(found) - {self._address}
+        self._others = frozenset(found) - {self.address}
         for listener in self._listeners:
             listener(self._others)
 

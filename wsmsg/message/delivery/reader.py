@@ -194,6 +194,7 @@ class JournalReader:
 
     async def _deliver(self, entries: Sequence[JournalEntry]) -> None:
         self.read += len(entries)
+        self._note_connects(entries)
         while entries:
             self._progress.read(entries)
             part, stored = await self._retried(
@@ -233,6 +234,12 @@ class JournalReader:
             except Exception:  # noqa: BLE001 - a guard
                 self._log.failure("a listener for stored messages failed")
         self._push(stored, settled)
+
+    def _note_connects(self, entries: Sequence[JournalEntry]) -> None:
+        messages = (e.message for e in entries if e.message is not None)
+        latest_ms = {m.connect: m.time_ms for m in messages if m.connect}
+        with self._log.failuresHandled("the Connects of records are not known"):
+            self._links.came_through(latest_ms)
 
     def _push(self, stored: NumberedBatch, settled: Callable[[], object]) -> None:
         try:

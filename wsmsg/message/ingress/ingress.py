@@ -241,6 +241,7 @@ class Ingress:
             request.content,
             request.kind or TEXT,
             self._now_ms(),
+            connect=request.connect,
         )
 
     def repeat(

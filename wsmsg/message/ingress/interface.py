@@ -23,6 +23,7 @@ class SendRequest(NamedTuple):
     A message, or an event, that a user wants accepted.
 
     @ivar ref: the caller's own reference, for its reply.
+    @ivar connect: the node of the Connect that it came through; empty: none.
     """
 
     ref: int
@@ -31,6 +32,7 @@ class SendRequest(NamedTuple):
     conversation: str
     content: str
     kind: int
+    connect: str = ""
 
 
 #: A request with the time of its acceptance in unix ms, or the error that refuses it.

@@ -35,6 +35,7 @@ def encode(message: Message) -> bytes:
             content=message.content,
             kind=message.kind,
             time_ms=message.time_ms,
+            connect=message.connect,
         ).SerializeToString()
     except ValueError as e:
         # A UnicodeEncodeError, or the error of protobuf for a number out of range.
@@ -62,6 +63,7 @@ def decode(partition: int, offset: int, value: bytes) -> JournalEntry:
         record.content,
         record.kind,
         record.time_ms,
+        connect=record.connect,
     )
     return JournalEntry(partition, offset, message, value)
 

@@ -4,7 +4,7 @@ The links as the other packages of Message use them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from wsmsg.message.links.recipients import (
@@ -76,6 +76,14 @@ class ILinks(Protocol):
         """
         Settle all pushes that are not acknowledged and end all streams.  Each Connect
         begins another stream and makes its sessions sync.
+        """
+
+    def came_through(self, latest_ms: Mapping[str, int]) -> None:
+        """
+        Note the Connects that records came through: each should have a link.
+
+        @param latest_ms: when the last of these records was accepted, in unix ms, by
+            the node of the Connect.
         """
 
     def release(self, age_s: float) -> None:

@@ -225,6 +225,14 @@ class Link:
         self._momentary.kick(kick)
         self._wake_stream()
 
+    def listed(self, addresses: Sequence[str]) -> None:
+        """
+        Queue the list of all Messages.
+        """
+        if self.open:
+            self._momentary.listed(addresses)
+            self._wake_stream()
+
     def presence_applied(self, number: int) -> None:
         """
         Queue the confirmation that presence is applied up to this delta.

@@ -9,7 +9,7 @@ Afterwards Message gives up the link, and the users count as offline.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from wsmsg.flow.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.link import Link
+from wsmsg.message.links.reach import ReachOfConnects
 from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
 from wsmsg.message.links.slow import SlowConnects
 from wsmsg.message.links.users import LinkUsers
@@ -37,6 +38,7 @@ class Links:
     @param ack_s: for how long a push may stay unacknowledged on an open stream.
     @param unix_s: returns the unix time.
     @ivar users: the users at all Connects.
+    @ivar reach: the Connects and Messages without a stream between them.
     @ivar routes: the nodes that reach each user.
     @ivar push_listeners: called with every push; one that fails is logged, and what it
         was given counts as settled.
@@ -68,6 +70,7 @@ class Links:
         self._expiring: dict[str, IDelayedCall] = {}
         self.users = LinkUsers(presence, clock, self._links, unix_s)
         self.routes = self.users.routes
+        self.reach = ReachOfConnects(clock.seconds, unix_s)
 
     def apply_settings(self, settings: MessageSettings) -> None:
         """
@@ -142,6 +145,7 @@ class Links:
         if self._links.get(link.node) is not link or link.stream != stream:
             return
         link.lost()
+        self.reach.forget(link.node)
         self._log.info(
             "link of {node} lost, kept for {seconds} s: {reason}",
             node=link.node,
@@ -151,6 +155,30 @@ class Links:
         self._expiring[link.node] = self._clock.callLater(
             self.grace_s, self._expire, link
         )
+
+    def set_list(self, address: str, others: Iterable[str]) -> None:
+        """
+        Pass the list of Messages to all Connects, if it changed.
+
+        @param address: of this Message in the list.
+        """
+        if self.reach.set_list(address, others):
+            for link in self._links.values():
+                link.listed(self.reach.listed)
+
+    def came_through(self, latest_ms: Mapping[str, int]) -> None:
+        """
+        Note the Connects that records came through; see
+        L{wsmsg.message.links.interface.ILinks.came_through}.
+        """
+        self.reach.used(latest_ms, self._links)
+
+    def unlinked(self) -> str:
+        """
+        Return the Connects that have no stream to this Message, in a sentence; empty if
+        this Message knows of none.
+        """
+        return self.reach.unlinked(self._links)
 
     def hang_up_all(self, reason: str) -> None:
         """

@@ -16,7 +16,14 @@ from wsmsg.rpc import rest_pb2
 MOST_RESULTS = 50_000
 
 #: The fields of a batch that this module fills.
-MOMENTARY: Final = ("results", "typing", "presence", "presence_applied", "kicks")
+MOMENTARY: Final = (
+    "results",
+    "typing",
+    "presence",
+    "presence_applied",
+    "kicks",
+    "messages",
+)
 
 _FRAME_RESULTS = 4096
 _FRAME_PRESENCE = 10_000
@@ -38,6 +45,7 @@ class MomentaryOutput:
         self._presence: dict[int, rest_pb2.Presence] = {}
         self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
         self._presence_applied = 0
+        self._listed: Sequence[str] | None = None
         self.has_output = False
 
     def results(self, results: Sequence[rest_pb2.SendResult]) -> bool:
@@ -77,6 +85,13 @@ class MomentaryOutput:
         self._kicks.append(kick)
         self.has_output = True
 
+    def listed(self, addresses: Sequence[str]) -> None:
+        """
+        Set the list of all Messages.
+        """
+        self._listed = addresses
+        self.has_output = True
+
     def presence_applied(self, number: int) -> None:
         """
         Set the last presence delta that is applied.
@@ -92,6 +107,7 @@ class MomentaryOutput:
         self._typing.clear()
         self._presence.clear()
         self._presence_applied = 0
+        self._listed = None  # the welcome has it
         self.has_output = self._has_any()
 
     def move_into(self, batch: rest_pb2.PushBatch) -> None:
@@ -104,6 +120,10 @@ class MomentaryOutput:
         batch.typing.extend(self._typing)
         for user in list(islice(presence, _FRAME_PRESENCE)):
             batch.presence.append(presence.pop(user))
+        if self._listed is not None:
+            batch.messages.addresses.extend(self._listed)
+            batch.messages.SetInParent()
+            self._listed = None
         batch.presence_applied = self._presence_applied
         batch.kicks.extend(self._kicks)
         self._typing.clear()
@@ -118,4 +138,5 @@ class MomentaryOutput:
             or self._typing
             or self._presence
             or self._kicks
+            or self._listed is not None
         )

@@ -65,6 +65,8 @@ class StreamContext:
             resumed=resumed,
             heartbeat_ms=int(self.keepalive_s * 1000),
             content_bytes=self.content_bytes,
+            address=self.links.reach.address,
+            messages=rest_pb2.MessageList(addresses=self.links.reach.listed),
         )
         return rest_pb2.MessageStreamResponse(welcome=welcome)
 
@@ -216,7 +218,11 @@ class LinkStream:
         if batch.HasField("watch"):
             core.links.users.apply_watch(link, batch.watch)
         if batch.sends and not core.draining:
-            core.ingress.accept(map(_send_request, batch.sends), self._reply)
+            node = link.node
+            requests = (_send_request(send, node) for send in batch.sends)
+            core.ingress.accept(requests, self._reply)
+        if batch.HasField("unreached"):
+            core.links.reach.set_unreached(link.node, batch.unreached.addresses)
         if batch.pushed:
             link.acknowledged(batch.pushed)
         if batch.cursors:
@@ -231,7 +237,7 @@ class LinkStream:
         self._link.results(self.number, [_result(p, a) for p, a in answers])
 
 
-def _send_request(send: rest_pb2.SendRequest) -> SendRequest:
+def _send_request(send: rest_pb2.SendRequest, node: str) -> SendRequest:
     return SendRequest(
         send.id,
         send.sender,
@@ -239,6 +245,7 @@ def _send_request(send: rest_pb2.SendRequest) -> SendRequest:
         send.conversation,
         send.content,
         send.kind,
+        node,
     )
 
 

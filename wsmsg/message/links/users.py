@@ -5,14 +5,14 @@ The users at each Connect, as Connect reports them: routes, leases, watchers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.message.links.leases import Leases
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.routes import Routes
-from wsmsg.message.links.watchers import PresenceWatchers
 from wsmsg.message.presence.interface import IPresence
 from wsmsg.rpc import rest_pb2
 
@@ -20,6 +20,51 @@ _SNAPSHOT = rest_pb2.PresenceDelta.Snapshot
 
 #: The most users that one Connect may have, and the most that it may watch.
 MOST_USERS = 1_000_000
+
+
+class PresenceWatchers:
+    """
+    The nodes of the Connects that watch a user, by user, and the users by node.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: defaultdict[int, set[str]] = defaultdict(set)
+        self._users: defaultdict[str, set[int]] = defaultdict(set)
+
+    def of(self, user: int) -> Collection[str]:
+        """
+        Return the nodes that watch the user.
+        """
+        return self._nodes.get(user, ())
+
+    def count(self, node: str) -> int:
+        """
+        Return the number of users that a Connect watches.
+        """
+        return len(self._users.get(node, ()))
+
+    def add(self, node: str, user: int) -> None:
+        self._users[node].add(user)
+        self._nodes[user].add(node)
+
+    def remove(self, node: str, users: Iterable[int]) -> None:
+        """
+        Remove users that a Connect watches no more.
+        """
+        watched = self._users.get(node, set())
+        for user in users:
+            watched.discard(user)
+            nodes = self._nodes.get(user)
+            if nodes is not None:
+                nodes.discard(node)
+                if not nodes:
+                    del self._nodes[user]
+
+    def forget(self, node: str) -> None:
+        """
+        Remove all users that a Connect watches.
+        """
+        self.remove(node, list(self._users.pop(node, ())))
 
 
 class LinkUsers:

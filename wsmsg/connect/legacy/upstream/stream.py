@@ -148,6 +148,11 @@ class LegacyUpstreamStream:
     def unwatch(self, users: Iterable[int]) -> None:
         pass
 
+    def unreached(self, addresses: Sequence[str]) -> None:
+        """
+        Do nothing: a legacy Message does not ask.
+        """
+
     def pool_changed(self) -> None:
         self._flush_soon()
 

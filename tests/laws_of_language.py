@@ -42,9 +42,9 @@ RETIRED_NAMES = {
     "measure": "register_metrics",
     "nudge": "flush_later",
     "pooled": "pool_changed",
-    "standing_ms": "remaining_ms",
+    "standing_ms": "hint_ms",
     "stream_knows": "stream_synced",
-    "turn_away": "raise_for",
+    "turn_away": "refuse",
     "unstored": "may_be_unstored",
 }
 

@@ -4,9 +4,13 @@ Fences that keep the order of a sender's messages.
 
 from __future__ import annotations
 
+from collections import deque
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.flow.send_fence import SendFences
+from wsmsg.flow.send_fence import LEAST_HINT_MS, MOST_IDS, PATIENCE_S, SendFences
 
 
 class FencesTests(SynchronousTestCase):
@@ -17,30 +21,147 @@ class FencesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.fences: SendFences[str] = SendFences()
 
-    def test_stands(self) -> None:
+    def passing(self, ids: str, now_s: float) -> str:
         """
-        A fence lasts for most of the hint's time, and returns the rest of the hint.
+        Return those of the client ids, one letter each, that pass.
         """
-        self.fences.raise_for("a", 10, 1000)
-        self.assertEqual(self.fences.remaining_ms("a", 10), 1001)
-        self.assertEqual(self.fences.remaining_ms("b", 10), 0)
-        self.assertEqual(self.fences.remaining_ms("a", 10.4), 501)
-        self.assertGreater(self.fences.remaining_ms("a", 10.79), 0)
-        self.assertEqual(self.fences.remaining_ms("a", 10.81), 0)
-        self.assertFalse(self.fences.ends)
+        return "".join(c for c in ids if not self.fences.hint_ms("a", c, now_s))
 
-    def test_not_longer(self) -> None:
+    def test_hint(self) -> None:
         """
-        A refusal by the fence itself does not make the fence last longer.
+        Later sends are told the rest of the first hint, or to come soon; other keys
+        are not concerned.
         """
-        self.fences.raise_for("a", 10, 1000)
-        self.fences.raise_for("a", 10.7, 1000)
-        self.assertEqual(self.fences.remaining_ms("a", 10.81), 0)
+        self.fences.refuse("a", "1", 10, 1000)
+        self.assertEqual(self.fences.hint_ms("a", "2", 10), 1001)
+        self.assertEqual(self.fences.hint_ms("b", "2", 10), 0)
+        self.assertEqual(self.fences.hint_ms("a", "3", 10.25), 751)
+        self.assertEqual(self.fences.hint_ms("a", "4", 15), LEAST_HINT_MS)
 
-    def test_cleared(self) -> None:
+    def test_until_they_come(self) -> None:
         """
-        Expired fences are removed even if no request comes under their keys.
+        Whatever is refused passes in its old order, long after the hint, and new sends
+        pass behind it.
         """
+        self.fences.refuse("a", "1", 10, 500)
+        self.assertEqual(self.passing("234", 12), "")
+        self.assertEqual(self.passing("5", 14), "")
+        self.assertEqual(self.passing("1236457", 15), "12345")
+        self.assertEqual(self.passing("678", 16), "678")
+        self.assertFalse(self.fences.standing)
+
+    def test_refused_again(self) -> None:
+        """
+        A send that is repeated and refused once more keeps its place.
+        """
+        self.fences.refuse("a", "1", 10, 500)
+        self.assertEqual(self.passing("23", 10), "")
+        self.assertEqual(self.passing("12", 11), "12")
+        self.fences.refuse("a", "1", 11, 500)
+        self.assertEqual(self.passing("32", 11), "")
+        self.assertEqual(self.passing("1234", 12), "1234")
+
+    def test_given_up(self) -> None:
+        """
+        A client that never repeats the first is stopped no longer than the bound,
+        whatever it sends meanwhile.
+        """
+        self.fences.refuse("a", "1", 10, 500)
+        for tenths in range(105):
+            self.assertEqual(self.passing("23", 10 + tenths / 10), "")
+        self.assertEqual(self.passing("23", 10.5 + PATIENCE_S), "23")
+
+    def test_answered(self) -> None:
+        """
+        A send that has its final answer is waited for no more.
+        """
+        self.fences.refuse("a", "1", 10, 500)
+        self.assertEqual(self.passing("2", 10), "")
+        self.fences.forget("a", "1")
+        self.fences.forget("b", "1")
+        self.assertEqual(self.passing("23", 11), "23")
+
+    def test_bounded(self) -> None:
+        """
+        A fence remembers so many client ids, and expired fences are removed even if
+        nothing comes under their keys.
+        """
+        self.fences.refuse("a", "0", 10, 1000)
+        for n in range(1, 2 * MOST_IDS):
+            self.assertGreater(self.fences.hint_ms("a", str(n), 10), 0)
+        for n in range(2 * MOST_IDS):
+            self.assertEqual(self.fences.hint_ms("a", str(n), 11), 0)
         for n in range(100):
-            self.fences.raise_for(str(n), n, 1000)
-        self.assertLess(len(self.fences), 3)
+            self.fences.refuse(str(n), "x", n, 1000)
+        self.assertLess(len(self.fences), 14)
+
+
+class FarClient:
+    """
+    A client that keeps the protocol, and a server that accepts a send or refuses it for
+    now, with some steps on the way in each direction.
+
+    @param fates: of each send that passes the fence, whether it is accepted.
+    """
+
+    HINT = 1.0
+
+    def __init__(self, steps: int, fates: list[bool]) -> None:
+        self.fences: SendFences[str] = SendFences()
+        self.accepted: list[int] = []
+        self.now = 0.0
+        self._fates = iter(fates)
+        self._steps = steps
+        self._there: deque[tuple[float, int]] = deque()
+        self._back: deque[tuple[float, int, bool]] = deque()
+        self._refused: dict[int, float] = {}
+
+    def step(self, new: int | None) -> None:
+        """
+        Pass a tenth of a second, in which the client may make a new send.
+        """
+        self.now = round(self.now + 0.1, 1)
+        late = self._steps / 10
+        while self._there and self._there[0][0] <= self.now:
+            _, n = self._there.popleft()
+            self._back.append((self.now + late, n, self._serve(n)))
+        while self._back and self._back[0][0] <= self.now:
+            _, n, accepted = self._back.popleft()
+            if not accepted:
+                self._refused[n] = self.now + self.HINT
+        if self._refused and self._refused[min(self._refused)] <= self.now:
+            for n in sorted(self._refused):
+                self._there.append((self.now + late, n))
+            self._refused.clear()
+        if new is not None:
+            self._there.append((self.now + late, new))
+
+    def _serve(self, n: int) -> bool:
+        if self.fences.hint_ms("a", str(n), self.now):
+            return False
+        if not next(self._fates, True):
+            self.fences.refuse("a", str(n), self.now, int(self.HINT * 1000))
+            return False
+        self.accepted.append(n)
+        return True
+
+
+class FarClientTests(SynchronousTestCase):
+    """
+    Clients of which frames take up to two seconds each way.
+    """
+
+    @given(st.integers(0, 20), st.lists(st.booleans(), max_size=60))
+    def test_order(self, steps: int, fates: list[bool]) -> None:
+        """
+        All sends are accepted in the order in which they were made first, whichever of
+        them are refused for now, and however often.
+        """
+        client = FarClient(steps, fates)
+        for n in range(40):
+            client.step(n)
+        for _ in range(6000):
+            if len(client.accepted) == 40:
+                break
+            client.step(None)
+        self.assertEqual(client.accepted, list(range(40)))

@@ -4,9 +4,18 @@ Fences that keep the order of a sender's messages when one of them is refused fo
 A client may have many sends in flight.  If Connect or Message refuses one of them for
 now (overloaded, unavailable, over a rate) and accepts the next one, the messages change
 places: the client repeats the first after the second.  A refusal therefore raises a
-fence, which refuses everything that follows under the same key until shortly before the
-retry hint expires.  A client that repeats the refused sends in their order after the
-hint keeps its order.
+fence for the sends that follow it under the same key.  The fence remembers the client
+ids that it refused, in their order, and lets each of them pass when it comes again and
+none before it is missing; so a client that repeats its sends in their order keeps it,
+however far away it is::
+
+    from the client    1 2 3 4 5         2 3 6 4 5 6 ...
+    2 is refused         x x x x               x
+    passed             1                 2 3   4 5 6
+    fence                2 to 5          4, 5, then 6
+
+A client that does not repeat the first of them within L{PATIENCE_S} of the time that it
+was told has given it up, and the fence ends.
 """
 
 from __future__ import annotations
@@ -16,53 +25,142 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-#: The part of a hint's time for which its fence lasts: a client that repeats its sends
-#: after the hint must not meet the fence.
-_PART = 0.8
+#: The time after a hint in which a client is expected to repeat its sends: the hint
+#: takes seconds to reach a client that is far away, and so does the repeated send.
+PATIENCE_S = 10.0
+#: The most client ids that a fence remembers.  Those beyond are refused as well, and
+#: may change places with each other and with later ones when they are repeated.
+MOST_IDS = 1000
+#: The least hint of a send behind a refused one, in milliseconds.
+LEAST_HINT_MS = 500
+
+
+class _Fence:
+    """
+    The sends under one key.
+
+    @ivar missing: by client id, in the order of their first refusal, whether a send is
+        to be repeated; if not, it was, and may be refused once more.
+    @ivar n_missing: how many are to be repeated.
+    @ivar hint_ends_s: the time that the refused sends were told to wait for.
+    @ivar ends_s: the time at which the fence ends by itself.
+    """
+
+    __slots__ = ("ends_s", "hint_ends_s", "missing", "n_missing")
+
+    def __init__(self) -> None:
+        self.missing: dict[str, bool] = {}
+        self.n_missing = 0
+        self.hint_ends_s = self.ends_s = 0.0
+
+    def wait_for(self, client_id: str) -> None:
+        """
+        Let the send and all behind it wait until it comes again.
+        """
+        if not self.missing.get(client_id, False) and (
+            client_id in self.missing or len(self.missing) < MOST_IDS
+        ):
+            self.missing[client_id] = True
+            self.n_missing += 1
+
+    def extend(self, hint_ends_s: float) -> None:
+        """
+        Stand until C{PATIENCE_S} after this time.
+        """
+        self.hint_ends_s = max(self.hint_ends_s, hint_ends_s)
+        self.ends_s = self.hint_ends_s + PATIENCE_S
+
+    def forget(self, client_id: str) -> None:
+        """
+        Wait no more for a send.
+        """
+        self.n_missing -= self.missing.pop(client_id, False)
+
+    def passes(self, client_id: str, now_s: float) -> bool:
+        """
+        Let a send pass, unless one before it is missing.
+        """
+        for known, is_missing in self.missing.items():
+            if known == client_id:
+                if is_missing:
+                    self.missing[client_id] = False
+                    self.n_missing -= 1
+                    self.ends_s = max(self.ends_s, now_s + PATIENCE_S)
+                return True
+            if is_missing:
+                return False
+        return True
 
 
 class SendFences(Generic[Key]):
     """
-    The fences, by key.  An expired fence costs nothing: the next call for its key, or
+    The fences, by key.  One that has ended costs nothing: the next call for its key, or
     the next fence, removes it.
 
-    @ivar ends: by key, the time at which its fence ends, in seconds of the clock; empty
-        while there is no fence, which is the usual case.
+    @ivar standing: the fences; empty while there is none, which is the usual case.
     """
 
-    __slots__ = ("ends",)
+    __slots__ = ("standing",)
 
     def __init__(self) -> None:
-        self.ends: dict[Key, float] = {}
+        self.standing: dict[Key, _Fence] = {}
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return len(self.standing)
 
-    def raise_for(self, key: Key, now_s: float, retry_after_ms: int) -> None:
+    def refuse(
+        self, key: Key, client_id: str, now_s: float, retry_after_ms: int
+    ) -> None:
         """
-        Refuse everything under this key for the time of a hint.  A fence that exists is
-        not changed.
+        Raise a fence behind a send that is refused for now.  A send that is repeated
+        and refused once more keeps its place.
+
+        @param retry_after_ms: what the client is told.
         """
-        if self.remaining_ms(key, now_s) == 0:
+        fence = self._fence(key, now_s)
+        if fence is None:
             self._clear(now_s)
-            self.ends[key] = now_s + retry_after_ms / 1000 * _PART
+            fence = self.standing[key] = _Fence()
+        fence.wait_for(client_id)
+        fence.extend(now_s + retry_after_ms / 1000)
 
-    def remaining_ms(self, key: Key, now_s: float) -> int:
+    def hint_ms(self, key: Key, client_id: str, now_s: float) -> int:
         """
-        @return: the hint for a request under this key; 0: it is not refused.
+        Let a send pass, or refuse it.
+
+        @return: after how many milliseconds the client may repeat it; 0: it passes.
         """
-        until = self.ends.get(key)
-        if until is None:
+        fence = self._fence(key, now_s)
+        if fence is None:
             return 0
-        if until <= now_s:
-            del self.ends[key]
+        if fence.passes(client_id, now_s):
+            if not fence.n_missing:
+                del self.standing[key]
             return 0
-        return int((until - now_s) / _PART * 1000) + 1
+        fence.wait_for(client_id)
+        return max(int((fence.hint_ends_s - now_s) * 1000) + 1, LEAST_HINT_MS)
+
+    def forget(self, key: Key, client_id: str) -> None:
+        """
+        Wait no more for a send, because it has its final answer.
+        """
+        fence = self.standing.get(key)
+        if fence is not None:
+            fence.forget(client_id)
+            if not fence.n_missing:
+                del self.standing[key]
+
+    def _fence(self, key: Key, now_s: float) -> _Fence | None:
+        fence = self.standing.get(key)
+        if fence is not None and fence.ends_s <= now_s:
+            del self.standing[key]
+            return None
+        return fence
 
     def _clear(self, now_s: float) -> None:
-        # Hints are of similar length: the oldest fences expire first, nearly.
-        while self.ends:
-            key = next(iter(self.ends))
-            if self.ends[key] > now_s:
+        # Hints are of similar length: the oldest fences end first, nearly.
+        while self.standing:
+            key = next(iter(self.standing))
+            if self.standing[key].ends_s > now_s:
                 return
-            del self.ends[key]
+            del self.standing[key]

@@ -183,7 +183,7 @@ class RedisConnection:
             await self._check(execute)
             if protocol.problem:
                 raise Unavailable(self._at_place(protocol.problem))
-        except BaseException:
+        except Exception:
             protocol.transport.abortConnection()
             raise
         self._protocol = protocol

@@ -125,7 +125,7 @@ class StreamEndpoint:
         except (grpc.RpcError, asyncio.InvalidStateError) as e:
             await channel.close()
             raise to_failure(e) from None
-        except BaseException:  # also a cancelled attempt
+        except (Exception, asyncio.CancelledError):
             await channel.close()
             raise
 
@@ -155,7 +155,7 @@ class StreamEndpoint:
             if not reading.done():
                 return _Open(channel, call, None, reading)
             return await self._begun(channel, call, await reading)
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             reading.cancel()
             raise
 

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import TooLarge, Unavailable, WsmsgError
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
+from wsmsg.flow.send_fence import PATIENCE_S
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.ingress.appends import Appends
 from wsmsg.message.ingress.ingress import Ingress
@@ -222,7 +223,8 @@ class IngressTests(SynchronousTestCase):
     def test_nothing_overtakes(self) -> None:
         """
         After a send is refused for a moment, the sender's next ones to the conversation
-        are refused too until the hint is over; other senders are not affected.
+        are refused too until it comes again, long after the hint; other senders are not
+        affected.
         """
         self.send(1)
         self.journal.appends[0][1].errback(Unavailable("down"))
@@ -232,16 +234,37 @@ class IngressTests(SynchronousTestCase):
         self.assertEqual(self.answers[1], "unavailable")
         self.assertEqual(self.answers[2], "unavailable")
         self.assertIsInstance(self.answers[3], int)
-        self.now += 500
-        self.send(4)
-        self.send(5, "d")
+        self.now += 4500
+        self.send(4, "f")
+        self.send(5)
+        self.send(6, "d")
         self.durable()
+        self.assertEqual(self.answers[4], "unavailable")
         self.assertEqual([m.client_id for m in self.appended()[2:]], ["c", "d"])
+        self.assertIsInstance(self.answers[6], int)
+
+    def test_accepted_behind_a_refused_one(self) -> None:
+        """
+        A repeat of a send that is accepted is answered even behind a refused one, and a
+        refused one that proves to be accepted holds up nothing.
+        """
+        self.send(1)
+        self.durable()
+        self.send(2, "d")
+        self.journal.appends[-1][1].errback(Unavailable("down"))
+        self.send(3)
+        self.assertEqual(self.answers[3], self.answers[1])
+        self.send(4, "e")
+        self.assertEqual(self.answers[4], "unavailable")
+        self.send(5, "d")
+        self.send(6, "e")
+        self.durable()
         self.assertIsInstance(self.answers[5], int)
+        self.assertIsInstance(self.answers[6], int)
 
     def test_clock_set_back(self) -> None:
         """
-        A sender whose send was refused for a moment waits no longer when the system
+        A sender that gave up a send which was refused waits no longer when the system
         clock is set back; its messages then carry the time of that clock.
         """
         seconds = [1000.0]
@@ -252,7 +275,7 @@ class IngressTests(SynchronousTestCase):
         self.send(2, "d")
         self.assertEqual(self.answers, {1: "unavailable", 2: "unavailable"})
         self.now -= 7_200_000
-        seconds[0] += 0.5
+        seconds[0] += 0.5 + PATIENCE_S
         self.send(3, "d")
         self.durable()
         self.assertEqual(self.answers[3], self.now)
@@ -267,9 +290,11 @@ class IngressTests(SynchronousTestCase):
         self.assertEqual(self.answers, {2: "overloaded"})
         self.durable()
         self.now += 500
-        self.send(3, "c3")
+        self.send(3, "c2")
+        self.send(4, "c3")
         self.durable()
         self.assertIsInstance(self.answers[3], int)
+        self.assertIsInstance(self.answers[4], int)
 
     def test_bad(self) -> None:
         """

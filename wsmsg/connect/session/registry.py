@@ -68,7 +68,8 @@ class Registry:
     @ivar counters: counters of all sessions.
     @ivar count: connections that are not lost yet, whatever their state.
     @ivar draining: whether this node accepts no new sessions.
-    @ivar send_fences: users who sent more than their rate.
+    @ivar send_fences: the order of sends to a conversation of a session that sent more
+        than its rate.
     """
 
     _log = Logger()
@@ -85,7 +86,7 @@ class Registry:
         self.draining = False
         self.timers = SessionTimers(clock, uniform)
         self.watchers: Watchers[RegisteredSession] = Watchers()
-        self.send_fences: SendFences[int] = SendFences()
+        self.send_fences: SendFences[tuple[int, str]] = SendFences()
         self._on_added: list[OnSession] = []
         self._on_removed: list[OnSession] = []
         self._numbered = 0

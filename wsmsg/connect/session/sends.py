@@ -21,6 +21,7 @@ from wsmsg.errors import (
     WsmsgError,
 )
 from wsmsg.events import KIND_OF_FRAME
+from wsmsg.events.kind import EventKind, NewEvent
 from wsmsg.model import (
     InvalidName,
     conversation_of,
@@ -39,7 +40,11 @@ def send(session: Session, frame: frames.Send) -> None:
     """
     Pass a message on to Message.
     """
-    if not session.start_send(frame.client_id):
+    to = frame.to
+    conversation = (
+        conversation_of(session.user, to) if to else group_conversation(frame.group)
+    )
+    if not session.start_send(frame.client_id, conversation):
         return
     problem = problem_with(frame, session.limits.content_bytes)
     if problem is None and frame.kind > model.TEXT:
@@ -47,11 +52,10 @@ def send(session: Session, frame: frames.Send) -> None:
     if problem is not None:
         session.reject_send(frame.client_id, problem)
         return
-    to = frame.to
     _submit(
         session,
         frame.client_id,
-        conversation_of(session.user, to) if to else group_conversation(frame.group),
+        conversation,
         frame.content,
         frame.kind or model.TEXT,
         partial(session.finish_send, frame.client_id),
@@ -63,16 +67,15 @@ def submit_event(session: Session, frame: frames.Submission) -> None:
     Submit the event that a frame asks for (L{wsmsg.events}).  Message judges whether
     the user may make it.
     """
-    if not session.start_send(frame.client_id):
-        return
     kind = KIND_OF_FRAME[type(frame)]
+    event = _event_of(session, kind, frame)
+    conversation = "" if isinstance(event, WsmsgError) else event.conversation
+    if not session.start_send(frame.client_id, conversation):
+        return
     if _rejected(session, frame.client_id, f"{kind.name}s"):
         return
-    try:
-        event = kind.frames[type(frame)](frame, session.user)
-        check_member(session, event.conversation)
-    except WsmsgError as e:
-        session.reject_send(frame.client_id, e)
+    if isinstance(event, WsmsgError):
+        session.reject_send(frame.client_id, event)
         return
     on_answer = partial(session.finish_send, frame.client_id, created=event.created)
     _submit(
@@ -83,6 +86,17 @@ def submit_event(session: Session, frame: frames.Submission) -> None:
         kind.kind,
         on_answer,
     )
+
+
+def _event_of(
+    session: Session, kind: EventKind, frame: frames.Submission
+) -> NewEvent | WsmsgError:
+    try:
+        event = kind.frames[type(frame)](frame, session.user)
+        check_member(session, event.conversation)
+    except WsmsgError as e:
+        return e
+    return event
 
 
 def check_member(session: Session, conversation: str) -> None:

@@ -33,8 +33,8 @@ from wsmsg.flow.token_bucket import TokenBucket
 from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import Accepted, Goaway, Hello, Rejected, Welcome
 
-#: The minimum time to retry for a sender over the rate: the sends that are in flight
-#: from the client must meet the fence too, or they overtake the rejected ones.
+#: The minimum time to retry for a sender over the rate, so that a client repeats
+#: several sends at once.
 _LEAST_HINT_MS = 500
 
 
@@ -135,10 +135,10 @@ class Session(Input):
 
     # -------------------------------------------------------- sends and queries
 
-    def start_send(self, client_id: str) -> bool:
+    def start_send(self, client_id: str, conversation: str) -> bool:
         """
-        Count a send, and reject it if the user is over the rate; stop reading while too
-        many have no answer.
+        Count a send, and reject it if the user is over the rate, or if it would
+        overtake one that was; stop reading while too many have no answer.
 
         @return: whether the rate allows it.
         """
@@ -149,11 +149,13 @@ class Session(Input):
         bucket, fences = self.send_bucket, registry.send_fences
         if bucket is None:
             bucket = self.shared_bucket(now)
-        wait_ms = fences.remaining_ms(self.user, now) if fences.ends else 0
+        key, wait_ms = (self.number, conversation), 0
+        if fences.standing:
+            wait_ms = fences.hint_ms(key, client_id, now)
         if not wait_ms and not bucket.take(now, limits.sends_per_s, limits.sends_burst):
             wait_ms = int(bucket.wait_s(now, limits.sends_per_s) * 1000) + 1
             wait_ms = max(wait_ms, _LEAST_HINT_MS)
-            fences.raise_for(self.user, now, wait_ms)
+            fences.refuse(key, client_id, now, wait_ms)
         if wait_ms:
             self.reject_send(client_id, RateLimited("too many sends", wait_ms))
         elif self.unanswered > limits.window:

@@ -183,7 +183,7 @@ class PendingSends:
         Enqueue a send on its stream, or keep it until a stream is up.
         """
         now_s = self.clock.seconds()
-        if self._fences.ends and self._is_fenced(new, on_answer, now_s):
+        if self._fences.standing and self._is_fenced(new, on_answer, now_s):
             return
         if self.closed:
             self._reject(new, on_answer, now_s, "unavailable", "this node is stopping")
@@ -216,7 +216,8 @@ class PendingSends:
             if answer.retry_after_ms:
                 # This Message rejects later sends as well; another one would not.
                 key = (send.new.conversation, send.new.sender)
-                self._fences.raise_for(key, now_s, answer.retry_after_ms)
+                client_id, hint_ms = send.new.client_id, answer.retry_after_ms
+                self._fences.refuse(key, client_id, now_s, hint_ms)
         del self._pending[number]
         self._finish(send, answer)
         if self._idle.waiters and not self._pending:
@@ -300,9 +301,9 @@ class PendingSends:
             return
         behind: list[tuple[PendingSend, int]] = []
         for send in sends:
-            if self._fences.ends:
+            if self._fences.standing:
                 key = (send.new.conversation, send.new.sender)
-                hint_ms = self._fences.remaining_ms(key, now_s)
+                hint_ms = self._fences.hint_ms(key, send.new.client_id, now_s)
                 if hint_ms:
                     behind.append((send, hint_ms))
                     continue
@@ -365,10 +366,11 @@ class PendingSends:
 
     def _raise_fence(self, new: NewSend, now_s: float) -> None:
         key = (new.conversation, new.sender)
-        self._fences.raise_for(key, now_s, self._retry_after_ms)
+        self._fences.refuse(key, new.client_id, now_s, self._retry_after_ms)
 
     def _is_fenced(self, new: NewSend, on_answer: OnAnswer, now_s: float) -> bool:
-        hint_ms = self._fences.remaining_ms((new.conversation, new.sender), now_s)
+        key = (new.conversation, new.sender)
+        hint_ms = self._fences.hint_ms(key, new.client_id, now_s)
         if hint_ms:
             self._call(on_answer, _behind(hint_ms))
         return bool(hint_ms)

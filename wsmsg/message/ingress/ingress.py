@@ -139,7 +139,6 @@ class Ingress:
         content_bytes = min(self.content_bytes, journal_bytes)
         for request in requests:
             error = validate(request, content_bytes, journal_bytes)
-            error = error or self._fence(request)
             if error is not None:
                 at_once.append((request, error))
                 continue
@@ -148,9 +147,12 @@ class Ingress:
             )
             known = self._recent.get(identity)
             if known is not None:
+                self._fences.forget(identity[:2], request.client_id)
                 at_once.append((request, self.repeat(request, known)))
             elif identity in self._appending:
                 self._appending[identity].append((request, reply))
+            elif self._fences.standing and (error := self._fence(request)):
+                at_once.append((request, error))
             elif self.in_flight + len(fresh) >= self.limit:
                 error = self.refuse_for_now(request, self._overloaded())
                 at_once.append((request, error))
@@ -210,10 +212,8 @@ class Ingress:
         return bool(holding) and (request.conversation, request.sender) in holding
 
     def _fence(self, request: SendRequest) -> WsmsgError | None:
-        if not self._fences.ends:
-            return None
         key = (request.conversation, request.sender)
-        hint_ms = self._fences.remaining_ms(key, self._seconds())
+        hint_ms = self._fences.hint_ms(key, request.client_id, self._seconds())
         if not hint_ms:
             return None
         return Unavailable(
@@ -224,7 +224,9 @@ class Ingress:
         if error.retry:
             error.retry_after(_RETRY_AFTER_MS)
             key = (request.conversation, request.sender)
-            self._fences.raise_for(key, self._seconds(), error.retry_after_ms)
+            self._fences.refuse(
+                key, request.client_id, self._seconds(), error.retry_after_ms
+            )
         return error
 
     def _overloaded(self) -> WsmsgError:
@@ -279,24 +281,29 @@ class Ingress:
         self.in_flight -= len(fresh)
         answers: list[Answer] = []
         repeated: list[tuple[SendRequest, Reply]] = []
+        refused: list[tuple[SendRequest, WsmsgError, Reply]] = []
         for identity, (request, message) in fresh.items():
-            repeated += self._appending.pop(identity)
+            same = self._appending.pop(identity)
             known = appended.stored.get(identity)
             if known is not None and known.message_id != message.message_id:
                 # Its next repeat, or conflict, costs no record.
                 self._recent.add(identity, known, found=True)
                 answers.append((request, self.repeat(request, summary_of(known))))
             elif known is None and appended.problem is not None:
-                answers.append(
-                    (request, self.refuse_for_now(request, appended.problem))
-                )
+                error = self.refuse_for_now(request, appended.problem)
+                answers.append((request, error))
+                refused += [(r, error, its_reply) for r, its_reply in same]
+                continue
             else:
                 self._recent.add(identity, message)
                 if message.kind in EVENT_KINDS:
                     self.rules.accepted(message)
                 answers.append((request, message.time_ms))
+            repeated += same
         self._recent.trim()
         self._answer(answers, reply)
+        for request, error, its_reply in refused:
+            self._answer([(request, error)], its_reply)
         for request, its_reply in repeated:  # answered by the result of the first
             self.accept([request], its_reply)
         if self._idle.waiters and not self.in_flight:

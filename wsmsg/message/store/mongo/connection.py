@@ -178,7 +178,7 @@ class MongoConnection:
                 )
             self._pool = pool
             await self._prepare(self.run)
-        except BaseException:
+        except Exception:
             self._pool = None
             self._closed = pool.abort()
             raise

@@ -183,6 +183,11 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "limits.outbox_hard_bytes": limit(99, "outbox_hard_bytes", "outbox"),
         "limits.outbox_drain_s": limit(9.0, "outbox_drain_s", "session"),
         "limits.waiting_sends": used(9, lambda t: t.upstream.sends.limit),
+        "legacy.token_secret": used(
+            "s" * 11, lambda t: settings(t).legacy.token_secret.get_secret_value()
+        ),
+        "legacy.heartbeat_s": used(9.0, lambda t: t.legacy._heartbeat_s()),
+        "legacy.presence": session(True, "legacy.presence", f"{_LEGACY}.partners"),
         "legacy.redeliver": session(True, "legacy.redeliver", f"{_LEGACY}.session"),
         "legacy.send_keep_s": session(9.0, "legacy.send_keep_s", f"{_LEGACY}.sends"),
         "legacy.user_sends": session(9, "legacy.user_sends", f"{_LEGACY}.sends"),

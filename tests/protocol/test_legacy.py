@@ -158,7 +158,7 @@ class DecodeTests(SynchronousTestCase):
             return
         if isinstance(frame, frames.Send):
             self.assertEqual(frame, frames.Send("", to, group, content))
-            self.assertTrue(kind == 1 and to >= 0 and group >= 0)
+            self.assertTrue(kind in (0, 1) and to >= 0 and group >= 0)
 
 
 class EncodeTests(SynchronousTestCase):

@@ -23,6 +23,7 @@ from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import ConnectSettings
 
 if TYPE_CHECKING:
+    from wsmsg.auth.identity import Identity
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
@@ -212,14 +213,16 @@ def _connections(
         subprotocols=[
             subprotocol(protobuf.CODEC, context),
             subprotocol(json.CODEC, context),
-            _legacy_subprotocol(context, plugins),
+            _legacy_subprotocol(context, heartbeat, plugins),
         ],
         authenticate=context.authenticate,
         soon=asyncio.get_event_loop().call_soon,
     )
 
 
-def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotocol:
+def _legacy_subprotocol(
+    context: SessionContext, heartbeat: HeartbeatSweep, plugins: Plugins
+) -> Subprotocol:
     """
     Serve clients that offer no subprotocol.  The first of them loads the plug-in.
     """
@@ -229,15 +232,19 @@ def _legacy_subprotocol(context: SessionContext, plugins: Plugins) -> Subprotoco
     def clients() -> LegacyClients:
         from wsmsg.connect.legacy.clients.clients import LegacyClients
 
-        loaded = LegacyClients(context)
+        loaded = LegacyClients(context, heartbeat)
         plugins.add(loaded)
         return loaded
+
+    def authenticate(token: str, claimed_user: int | None) -> Identity:
+        return clients().authenticate(token, claimed_user)
 
     return Subprotocol(
         "",
         is_binary=True,
         open=lambda peer, identity, _: clients().open(peer, identity),
         check_headers=lambda headers: clients().check_headers(headers),
+        authenticate=authenticate,
     )
 
 

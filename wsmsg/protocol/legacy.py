@@ -4,7 +4,7 @@ C{protos/wsmsg/rpc/rest.proto}, without a subprotocol.
 
 C{message_type} tells the messages apart::
 
-    from the client   1 text, 2 heartbeat, 3 connection management,
+    from the client   1 text (or no type), 2 heartbeat, 3 connection management,
                       4 acknowledgement of one message
     to the client     1 text, 10 presence of a user
 
@@ -26,6 +26,7 @@ from wsmsg.protocol.codec import ICodec
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 from wsmsg.rpc.rest_pb2 import WSMessage
 
+UNSET = 0  # of a client that leaves the type out: a text
 TEXT = 1
 HEARTBEAT = 2
 CONNECTION = 3
@@ -65,7 +66,7 @@ def decode_message(data: bytes) -> LegacyFrame:
     except DecodeError:
         raise BadFrame("not a protobuf WSMessage") from None
     kind = message.message_type
-    if kind == TEXT:
+    if kind == TEXT or (kind == UNSET and (message.to or message.group_id)):
         return _send(message)
     if kind == ACKNOWLEDGEMENT:
         if message.message_id <= 0:

@@ -20,6 +20,12 @@ class ConnectLegacySettings(Section):
         lists its users there and relays messages through it, as legacy Connects do;
         empty: none.
     @ivar redis_password: of the user in that URL.
+    @ivar token_secret: key of HS256 tokens that legacy clients may have besides the
+        usual ones, with C{user_id} in place of C{sub}; empty: none.
+    @ivar heartbeat_s: seconds of silence before a legacy client is pinged, and again
+        before its connection ends.
+    @ivar presence: send legacy clients messages of type 10 about the presence of the
+        people that they talk to.
     @ivar redeliver: send legacy clients on connect the messages that they have not
         acknowledged.
     @ivar send_keep_s: time for which Connect retries a message of a legacy client that
@@ -36,6 +42,9 @@ class ConnectLegacySettings(Section):
         PlainSerializer(without_password, when_used="json"),
     ] = ""
     redis_password: SecretStr = SecretStr("")
+    token_secret: SecretStr = SecretStr("")
+    heartbeat_s: Annotated[float, Field(ge=0.1, le=600)] = 30.0
+    presence: bool = False
     redeliver: bool = False
     send_keep_s: Seconds = 300.0
     user_sends: Count = 2000

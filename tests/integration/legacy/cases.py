@@ -11,6 +11,8 @@ from tests.integration.cases import IntegrationTestCase
 
 #: The debug token, which every legacy user may present.
 DEBUG_TOKEN = "auth-debug"
+#: The key of the legacy user service, of 11 bytes.
+LEGACY_SECRET = "eleven byte"
 
 
 class LegacyTestCase(IntegrationTestCase):
@@ -20,6 +22,9 @@ class LegacyTestCase(IntegrationTestCase):
 
     connect: ClassVar[dict[str, Any]] = {
         "token.debug_token": DEBUG_TOKEN,
+        "legacy.token_secret": LEGACY_SECRET,
+        "legacy.heartbeat_s": 2.0,
+        "legacy.presence": True,
         "limits.sends_per_s": 10_000,
         "limits.sends_burst": 10_000,
         "limits.frames_per_s": 10_000,

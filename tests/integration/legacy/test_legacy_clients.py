@@ -4,7 +4,10 @@ Tests of legacy clients at daemons of wsmsg.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+
+import jwt
 
 from tests.conformance.contract import ONLINE, TEXT, WSMessage, sender_of
 from tests.conformance.peer_client import ScriptedClient
@@ -14,7 +17,7 @@ from tests.conformance.websocket import TEXT as TEXT_FRAME
 from tests.integration.cases import with_daemons
 from tests.integration.device import Device
 from tests.integration.installation import http_post
-from tests.integration.legacy.cases import DEBUG_TOKEN, LegacyTestCase
+from tests.integration.legacy.cases import DEBUG_TOKEN, LEGACY_SECRET, LegacyTestCase
 
 _PATH = "/api/v1/connect/ws"
 
@@ -37,12 +40,15 @@ class HandshakeTests(LegacyTestCase):
     @with_daemons
     async def test_tokens(self) -> None:
         """
-        A bare token, a token after Bearer and the debug token are accepted.
+        A bare token, a token after Bearer, the debug token and a token of the legacy
+        user service are accepted.
         """
         friend = await self.client()
         user = self.user()
         token = self.installation.token(user)
-        for given in (token, f"Bearer {token}", DEBUG_TOKEN):
+        claims = {"user_id": user, "exp": int(time.time()) + 600}
+        theirs = jwt.encode(claims, LEGACY_SECRET)
+        for given in (token, f"Bearer {token}", DEBUG_TOKEN, theirs):
             client = await self.client(user, token=given)
             await client.send_text(friend.user, given)
             await friend.expect(given)

@@ -13,6 +13,7 @@ ping after h to 1.25 h of silence, and ends at most 2.25 h after its last byte.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -53,6 +54,7 @@ class HeartbeatSweep:
         self._buckets: list[set[Ticking]] = [set() for _ in range(_BUCKETS)]
         self._next = 0
         self._filling = 0
+        self._quiet: dict[object, tuple[Callable[[], float], int]] = {}
         self._loop: LoopingCall | None = None
 
     def __len__(self) -> int:
@@ -107,6 +109,32 @@ class HeartbeatSweep:
         Remove a connection.
         """
         self._buckets[bucket].discard(one)
+        self._quiet.pop(one, None)
+
+    def slow_down(self, one: object, heartbeat_s: Callable[[], float]) -> None:
+        """
+        Give a connection a heartbeat of its own, as long as it is open.
+
+        @param heartbeat_s: returns its seconds; a heartbeat shorter than that of all
+            has no effect.
+        """
+        self._quiet[one] = (heartbeat_s, 0)
+
+    def speed_up(self, one: object) -> None:
+        """
+        Give a connection the heartbeat of all again, as while it closes.
+        """
+        self._quiet.pop(one, None)
+
+    def _is_due(self, one: Ticking) -> bool:
+        """
+        Return whether a connection with a heartbeat of its own gets this tick.
+        """
+        heartbeat_s, ticks = self._quiet[one]
+        ticks += 1
+        is_due = ticks * self.heartbeat_s >= heartbeat_s()
+        self._quiet[one] = (heartbeat_s, 0 if is_due else ticks)
+        return is_due
 
     def all(self) -> list[Ticking]:
         """
@@ -118,5 +146,7 @@ class HeartbeatSweep:
         for _ in range(min(due, _BUCKETS)):
             self._next = (self._next + 1) % _BUCKETS
             for one in list(self._buckets[self._next]):
+                if one in self._quiet and not self._is_due(one):
+                    continue
                 with self._log.failuresHandled("serving the heartbeat of a connection"):
                     one.tick()

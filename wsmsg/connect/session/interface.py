@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import attrs
 from zope.interface import Attribute, Interface
 
-from wsmsg.auth.identity import Identity
+from wsmsg.auth.identity import Authenticate, Identity
 from wsmsg.errors import Close
 
 
@@ -101,6 +101,8 @@ class Subprotocol:
 
     @ivar name: as in C{Sec-WebSocket-Protocol}; empty: for clients that offer none.
     @ivar is_binary: whether its messages are binary (else text).
+    @ivar authenticate: identifies the bearer of a token in the headers; L{None}: as for
+        all clients.
     @ivar check_headers: takes the headers of the handshake by their lower-case names;
         raises L{wsmsg.errors.WsmsgError} where one is missing or wrong.
     """
@@ -109,3 +111,4 @@ class Subprotocol:
     is_binary: bool
     open: OpenSession
     check_headers: Callable[[Mapping[str, str]], None] = _accept_headers
+    authenticate: Authenticate | None = None

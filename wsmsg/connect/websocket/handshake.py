@@ -101,7 +101,8 @@ def _agree(factory: WebSocketConnections, request: Any) -> Agreed:
     claimed = headers.get("user-id")
     claimed_user = None if claimed is None else parse_user(claimed)
     token = headers.get("authorization")
-    identity = None if token is None else factory.authenticate(token, claimed_user)
+    authenticate = subprotocol.authenticate or factory.authenticate
+    identity = None if token is None else authenticate(token, claimed_user)
     return Agreed(subprotocol, identity, claimed_user)
 
 

@@ -16,6 +16,7 @@ import attrs
 
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
+from wsmsg.message.store.id_order import id_order
 from wsmsg.message.store.interface import IConversations
 from wsmsg.model import (
     FIRST_EVENT,
@@ -156,7 +157,7 @@ class History:
         chunk = min(_CHUNK, begin + size)
         readers = [self._read(source, chunk) for source in sources]
         firsts = await gather(_next(reader) for reader in readers)
-        heap = [(m.message_id, i, m) for i, m in enumerate(firsts) if m is not None]
+        heap = [(id_order(m.message_id), i, m) for i, m in enumerate(firsts) if m]
         heapify(heap)
         found: list[Message] = []
         for rank in range(begin + size):
@@ -169,7 +170,7 @@ class History:
             if following is None:
                 heappop(heap)
             else:
-                heapreplace(heap, (following.message_id, i, following))
+                heapreplace(heap, (id_order(following.message_id), i, following))
         return found
 
     async def _read(self, source: _Source, chunk: int) -> AsyncIterator[Message | None]:

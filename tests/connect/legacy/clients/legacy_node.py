@@ -9,6 +9,7 @@ from typing import Any
 from tests.connect.session.doubles import FakeNode, FakePeer, unframed
 from wsmsg import model
 from wsmsg.auth.identity import Identity
+from wsmsg.connect.edge.heartbeat import HeartbeatSweep
 from wsmsg.connect.legacy.clients.clients import LegacyClients
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.protocol import frames
@@ -101,7 +102,8 @@ class LegacyNode(FakeNode):
                 update={"legacy": ConnectLegacySettings(**(legacy or {}))}
             )
         )
-        self.legacy = LegacyClients(self.context)
+        self.heartbeat = HeartbeatSweep(self.settings.heartbeat_s, self.clock)
+        self.legacy = LegacyClients(self.context, self.heartbeat)
 
     def connect(self, user: int) -> LegacyClient:
         """

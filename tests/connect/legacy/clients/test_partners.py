@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.legacy.clients.legacy_node import LegacyNode, text
 from wsmsg.errors import Unavailable
 from wsmsg.model import ConversationHead, UserPresence
+from wsmsg.protocol.legacy import TEXT
+from wsmsg.settings.legacy import ConnectLegacySettings
 
 
 def present(
@@ -35,7 +37,7 @@ class PresenceTests(SynchronousTestCase):
         A client that connects is told which of its partners are online, then each
         change once.
         """
-        node = LegacyNode()
+        node = LegacyNode(legacy={"presence": True})
         heads = (
             ConversationHead("u:7:8", 3, 0),
             ConversationHead("u:8:9", 1, 0),
@@ -51,12 +53,31 @@ class PresenceTests(SynchronousTestCase):
         node.registry.presence(UserPresence(9, False))
         self.assertEqual(client.presence(), [(7, "online"), (9, "offline")])
 
+    def test_off(self) -> None:
+        """
+        By default a client gets no messages about presence, which the client of the
+        legacy system shows as lines of the chat, and nobody is watched for it; a
+        change of the setting concerns open connections too.
+        """
+        node = LegacyNode()
+        present(node, ConversationHead("u:7:8", 3, 0), online=(7,))
+        client = node.connect(8)
+        node.push(text(4, 9, 8), to=8)
+        node.registry.presence(UserPresence(7, True))
+        self.assertEqual([m.message_type for m in client.heard()], [TEXT])
+        self.assertEqual(node.upstream.named("watch"), [])
+        legacy = ConnectLegacySettings(presence=True)
+        changed = node.settings.model_copy(update={"legacy": legacy})
+        node.registry.apply_settings(changed)
+        node.push(text(5, 9, 8), to=8)
+        self.assertEqual(node.upstream.named("watch"), [([9],)])
+
     def test_fields(self) -> None:
         """
         A presence message is from the user who joined to the client's user, with the
         time.
         """
-        node = LegacyNode()
+        node = LegacyNode(legacy={"presence": True})
         present(node, ConversationHead("u:7:8", 3, 0), online=(7,))
         (said,) = node.connect(8).heard()
         self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
@@ -67,7 +88,7 @@ class PresenceTests(SynchronousTestCase):
         Each presence message has an id of its own, and its acknowledgement marks
         nothing.
         """
-        node = LegacyNode()
+        node = LegacyNode(legacy={"presence": True})
         present(
             node,
             ConversationHead("u:7:8", 3, 0),
@@ -86,7 +107,7 @@ class PresenceTests(SynchronousTestCase):
         """
         A user with whom a new conversation begins is watched too.
         """
-        node = LegacyNode()
+        node = LegacyNode(legacy={"presence": True})
         present(node)
         client = node.connect(8)
         node.push(text(1), to=8)
@@ -100,7 +121,7 @@ class PresenceTests(SynchronousTestCase):
         No more users are watched than the settings allow; the most recent partners come
         first.
         """
-        node = LegacyNode(watch=2)
+        node = LegacyNode(legacy={"presence": True}, watch=2)
         present(node, *(ConversationHead(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
         client = node.connect(8)
         client.say(30, "hello")
@@ -110,7 +131,7 @@ class PresenceTests(SynchronousTestCase):
         """
         If the conversations cannot be read at first, they are read later.
         """
-        node = LegacyNode()
+        node = LegacyNode(legacy={"presence": True})
         up: Any = node.upstream
         up.heads = lambda *_: fail(Unavailable("not now"))
         client = node.connect(8)

@@ -4,8 +4,11 @@ The session of a legacy client: its messages, other sessions of its user, its en
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import jwt
+from pydantic import SecretStr
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +26,7 @@ from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
 from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT, TEXT
+from wsmsg.settings.legacy import ConnectLegacySettings
 
 
 class HeadersTests(SynchronousTestCase):
@@ -48,6 +52,31 @@ class HeadersTests(SynchronousTestCase):
             self.assertIn(known, refused.reason)
             self.assertIn(header, refused.reason)
         check({"authorization": "x", "user-id": "7"})
+
+
+class TokenTests(SynchronousTestCase):
+    """
+    The tokens of legacy clients.
+    """
+
+    def test_user_id(self) -> None:
+        """
+        With C{legacy.token_secret}, a client may have a token of the legacy user
+        service, besides the usual ones; without, it is refused as before.
+        """
+        node = LegacyNode()
+        token = jwt.encode({"user_id": 7, "exp": time.time() + 60}, "eleven byte")
+        authenticate = node.legacy.authenticate
+        usual = authenticate("token-7", 7)
+        self.assertEqual(usual.user, 7)
+        self.assertRaises(Unauthenticated, authenticate, token, 7)
+        legacy = ConnectLegacySettings(token_secret=SecretStr("eleven byte"))
+        node.registry.apply_settings(
+            node.settings.model_copy(update={"legacy": legacy})
+        )
+        self.assertEqual(authenticate("token-7", 7), usual)
+        self.assertEqual(authenticate(token, 7).user, 7)
+        self.assertRaises(Unauthenticated, authenticate, token, 8)
 
 
 class SaidTests(SynchronousTestCase):
@@ -303,6 +332,22 @@ class EndTests(SynchronousTestCase):
         client.acknowledge(5)
         client.drop()
         self.assertEqual(node.sent, ["a", "b"])
+
+    def test_last(self) -> None:
+        """
+        A node that stops closes legacy clients, which never come back by themselves,
+        when the others have gone, or after a quarter of the time that a stop has.
+        """
+        for others_stay, wait_s in ((False, 2), (True, 7)):
+            node = LegacyNode()
+            client, other = node.connect(7), own_client(node, 9)
+            node.registry.drain("stopping")
+            node.pass_time(1.5)
+            self.assertIsNone(client.peer.code)
+            if not others_stay:
+                other.hang_up()
+            node.pass_time(wait_s - 1.5)
+            self.assertEqual(client.peer.code, Close.DRAIN)
 
     def test_renewed(self) -> None:
         """

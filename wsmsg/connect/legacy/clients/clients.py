@@ -19,6 +19,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, parse_user
+from wsmsg.auth.user_id_tokens import authenticate_user_id
+from wsmsg.connect.edge.interface import HeartbeatSweep
 from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
 from wsmsg.connect.legacy.clients.mark_pool import MarkPool
@@ -27,7 +29,7 @@ from wsmsg.connect.legacy.clients.session import LegacySession
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.session.interface import ISessionPeer
 from wsmsg.dependency.retry import backoff
-from wsmsg.errors import BadRequest, Unauthenticated, WsmsgError
+from wsmsg.errors import BadRequest, Close, Unauthenticated, WsmsgError
 from wsmsg.model import Mark
 from wsmsg.monitoring.metrics import Metrics
 from wsmsg.protocol import json, protobuf
@@ -45,6 +47,8 @@ class LegacyClients:
     """
     A L{wsmsg.connect.plugins.Plugin} that serves legacy clients.
 
+    @param heartbeat: finds silent connections; legacy clients have C{heartbeat_s} of
+        their own.
     @ivar held: sends that Message has not accepted yet.
     @ivar marks: acknowledgements that Message has not stored yet.
     @ivar counters: counters of all sessions.
@@ -54,8 +58,9 @@ class LegacyClients:
 
     name = "legacy"
 
-    def __init__(self, context: SessionContext) -> None:
+    def __init__(self, context: SessionContext, heartbeat: HeartbeatSweep) -> None:
         self.context = context
+        self.heartbeat = heartbeat
         self.counters = LegacyClientCounters()
         self.held = HeldSends(context, self.counters, self.skipped)
         self.marks = MarkPool(
@@ -67,6 +72,8 @@ class LegacyClients:
         self._numbers = count(1)
         self._later: dict[LegacyFeed, float] = {}
         self._warned_s: float | None = None
+        self._leaving: dict[LegacySession, str] = {}
+        self._last_s = 0.0
 
     # ------------------------------------------------------------- connections
 
@@ -85,6 +92,23 @@ class LegacyClients:
             reason = f"{_NO_SUBPROTOCOL}; its header User-ID: {e.reason}"
             raise BadRequest(reason) from None
 
+    def authenticate(self, token: str, claimed_user: int | None = None) -> Identity:
+        """
+        Identify the bearer of a token: a usual one, or one with C{user_id} that
+        C{legacy.token_secret} signed.
+
+        @raise Unauthenticated: it is neither.
+        """
+        try:
+            return self.context.authenticate(token, claimed_user)
+        except Unauthenticated:
+            settings = self.context.settings
+            secret = settings.legacy.token_secret.get_secret_value()
+            if not secret:
+                raise
+            leeway_s = settings.token.leeway_s
+            return authenticate_user_id(token, secret, leeway_s, claimed_user)
+
     def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
         """
         Open a session for a connection.
@@ -94,6 +118,7 @@ class LegacyClients:
         if identity is None:
             raise Unauthenticated("the headers have no token")
         session = LegacySession(peer, self, identity)
+        self.heartbeat.slow_down(peer, self._heartbeat_s)
         session.begin()
         return session
 
@@ -139,12 +164,27 @@ class LegacyClients:
         delay_s = self._backoff_s(max(feed.failures, 1))
         self._later[feed] = self.context.clock.seconds() + delay_s
 
+    def leave_last(self, session: LegacySession, reason: str) -> None:
+        """
+        Close a session when the clients that move by themselves have gone, at the
+        latest after a quarter of C{stop_s}.
+        """
+        if not self._leaving:
+            wait_s = self.context.settings.stop_s / 4
+            self._last_s = self.context.clock.seconds() + wait_s
+        self._leaving[session] = reason
+
     def forget(self, session: LegacySession) -> None:
         """
         Forget a session that ends.  Its sends and acknowledgements are kept.
         """
         self.held.forget(session)
         self._later.pop(session.feed, None)
+        self._leaving.pop(session, None)
+        self.heartbeat.speed_up(session.peer)
+
+    def _heartbeat_s(self) -> float:
+        return self.context.settings.legacy.heartbeat_s
 
     def _backoff_s(self, failures: int) -> float:
         # The settings may change, so the backoff is made for each call.
@@ -175,6 +215,11 @@ class LegacyClients:
         for feed in [feed for feed, due_s in self._later.items() if due_s <= now]:
             del self._later[feed]
             feed.resume()
+        others = self.context.registry.count - len(self._leaving)
+        if self._leaving and (others <= 0 or self._last_s <= now):
+            leaving, self._leaving = self._leaving, {}
+            for session, reason in leaving.items():
+                session.close(Close.DRAIN, reason)
 
     def drain(self, limit_s: float) -> Deferred[None]:
         """

@@ -3,7 +3,9 @@ Presence for a legacy client: of the people that its user talks to.
 
 A legacy client cannot ask for presence.  So Connect watches the partners in the user's
 recent conversations of two, and those that appear while the client is connected.  It
-sends the client on connecting the users who are online, and then each change.
+sends the client on connecting the users who are online, and then each change, if
+C{legacy.presence} is set: the client of the legacy system shows such messages as lines
+of the chat.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Partners:
         self._looked = True
         try:
             partners = await self._recent()
-            if session.closed:
+            if session.closed or not self._is_on:
                 return
             context = session.context
             watchers = context.registry.watchers
@@ -71,9 +73,10 @@ class Partners:
         """
         Watch the partner in a conversation too.
         """
-        for user in _partners(conversation, self._session.user):
-            if user not in self._watched:
-                self.add((user,))
+        if self._is_on:
+            for user in _partners(conversation, self._session.user):
+                if user not in self._watched:
+                    self.add((user,))
 
     def add(self, users: Iterable[int]) -> None:
         """
@@ -93,7 +96,7 @@ class Partners:
         """
         Send the client the presence of a user, unless it is unchanged.
         """
-        if change.online == (change.user in self._online):
+        if change.online == (change.user in self._online) or not self._is_on:
             return
         if change.online:
             self._online.add(change.user)
@@ -112,6 +115,10 @@ class Partners:
             message_id=self._last_id,
         )
         session.outbox.push(framed(CODEC, data), shed=True)
+
+    @property
+    def _is_on(self) -> bool:
+        return self._session.context.settings.legacy.presence
 
     async def _recent(self) -> Sequence[int]:
         """

@@ -251,12 +251,16 @@ class LegacySession(Session):
 
     def goaway(self, reason: str, after_ms: int, alternatives: tuple[str, ...]) -> None:
         """
-        Close the connection if the node stops: a legacy client cannot be asked to
-        move, and its sends are kept.  Do nothing if only the contents of the welcome
-        have changed, because it had none.
+        Close the connection if the node stops, as one of the last: a legacy client
+        cannot be asked to move and never dials again; its sends are kept.  Do nothing
+        if only the contents of the welcome have changed, because it had none.
         """
         if self.context.registry.draining:
-            self.close(Close.DRAIN, reason)
+            self._legacy.leave_last(self, reason)
+
+    def close_connection(self, code: Close, reason: str) -> None:
+        self._legacy.heartbeat.speed_up(self.peer)
+        super().close_connection(code, reason)
 
     def unregister(self) -> None:
         # The client would not repeat the sends that wait in the inbox.

@@ -1,0 +1,63 @@
+"""
+Tokens that name their user in C{user_id}, as the user service of the legacy system
+signs them: HS256 with a key of any length, an expiry, and no C{sub}.
+
+Connect believes them only where its settings have the key, and only from clients that
+cannot have others.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from wsmsg.auth.identity import Identity, parse_user
+from wsmsg.auth.jwt import TOKEN_CHARACTERS
+from wsmsg.errors import Unauthenticated
+
+
+def authenticate_user_id(
+    token: str, secret: str, leeway_s: float, claimed_user: int | None = None
+) -> Identity:
+    """
+    Identify the bearer of such a token.
+
+    @param token: bare, or after C{Bearer}.
+    @param claimed_user: the user that the bearer claims to be, if any.
+    @raise Unauthenticated: the token is another one, invalid, or of another user.
+    """
+    scheme, _, rest = token.strip().partition(" ")
+    token = rest.strip() if scheme.lower() == "bearer" else token.strip()
+    if len(token) > TOKEN_CHARACTERS:
+        raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
+    try:
+        claims = _claims(token, secret, leeway_s)
+        expires_s = float(claims["exp"]) + leeway_s
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        raise Unauthenticated("the token is not valid") from None
+    if "sub" in claims:
+        raise Unauthenticated("the token has a sub, so it has to have the other key")
+    user = claims.get("user_id")
+    if isinstance(user, bool) or not isinstance(user, int | str):
+        raise Unauthenticated("the token has no user_id")
+    identity = Identity(parse_user(str(user)), expires_s)
+    if claimed_user is not None and claimed_user != identity.user:
+        raise Unauthenticated("the token is of another user than the one named")
+    return identity
+
+
+def _claims(token: str, secret: str, leeway_s: float) -> Mapping[str, Any]:
+    with warnings.catch_warnings():
+        # The key is as short as the other system made it; the settings say so.
+        warnings.simplefilter("ignore")
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            secret,
+            algorithms=["HS256"],
+            leeway=leeway_s,
+            options={"require": ["exp"], "verify_aud": False, "verify_sub": False},
+        )
+    return claims

@@ -33,7 +33,13 @@ from tests.conformance.contract import (
 from tests.conformance.peer_message_http import MessageHttp
 from tests.conformance.record import Gate, Record, Said
 from tests.conformance.store import Store, Stored
-from tests.conformance.streams import as_bytes, free_port, serve, service
+from tests.conformance.streams import (
+    UnknownMethods,
+    as_bytes,
+    free_port,
+    serve,
+    service,
+)
 
 
 class Heard(NamedTuple):
@@ -137,7 +143,8 @@ class ScriptedMessage:
             "GetHistoryMessages": self._history,
             "MessageStream": self._stream,
         }
-        self._server = await serve([service("MessageService", unary)], self.rpc_port)
+        served = [service("MessageService", unary), UnknownMethods(self.serving)]
+        self._server = await serve(served, self.rpc_port)
         await self._http.start()
 
     async def kill(self) -> None:
@@ -159,8 +166,8 @@ class ScriptedMessage:
 
     def freeze(self) -> None:
         """
-        Stop all work, and close nothing; gRPC still answers pings, as in a legacy
-        Message that hangs.
+        Stop all work, and close nothing, as a Message that is suspended; only pings are
+        answered, as by its kernel and proxies.
         """
         self.serving.close()
         self.reading.close()

@@ -64,6 +64,25 @@ def service(name: str, served: Mapping[str, Callable[..., Any]]) -> Any:
     return grpc.method_handlers_generic_handler(f"{PACKAGE}.{name}", kinds)
 
 
+class UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """
+    Answers the methods that a server does not know, while it runs.
+
+    @param running: has C{passed()}, which waits while the server is suspended.
+    """
+
+    def __init__(self, running: Any) -> None:
+        self._running = running
+
+    def service(self, handler_call_details: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(self._refuse)
+
+    async def _refuse(self, data: bytes, context: Any) -> bytes:
+        await self._running.passed()
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        raise AssertionError
+
+
 async def serve(services: list[Any], port: int) -> Any:
     """
     Return a server of services on a port of loopback.

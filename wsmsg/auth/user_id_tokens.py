@@ -18,6 +18,19 @@ from wsmsg.auth.identity import Identity, parse_user
 from wsmsg.auth.jwt import TOKEN_CHARACTERS
 from wsmsg.errors import Unauthenticated
 
+_UNDECODABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+def names_user_id(token: str) -> bool:
+    """
+    Return whether a token, not checked yet, has C{user_id} and no C{sub}.
+    """
+    try:
+        claims = jwt.decode(_bare(token), options={"verify_signature": False})
+    except _UNDECODABLE:
+        return False
+    return "user_id" in claims and "sub" not in claims
+
 
 def authenticate_user_id(
     token: str, secret: str, leeway_s: float, claimed_user: int | None = None
@@ -29,14 +42,15 @@ def authenticate_user_id(
     @param claimed_user: the user that the bearer claims to be, if any.
     @raise Unauthenticated: the token is another one, invalid, or of another user.
     """
-    scheme, _, rest = token.strip().partition(" ")
-    token = rest.strip() if scheme.lower() == "bearer" else token.strip()
+    token = _bare(token)
     if len(token) > TOKEN_CHARACTERS:
         raise Unauthenticated(f"the token is over {TOKEN_CHARACTERS} characters")
     try:
         claims = _claims(token, secret, leeway_s)
         expires_s = float(claims["exp"]) + leeway_s
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+    except jwt.ExpiredSignatureError:
+        raise Unauthenticated("the token has expired") from None
+    except _UNDECODABLE:
         raise Unauthenticated("the token is not valid") from None
     if "sub" in claims:
         raise Unauthenticated("the token has a sub, so it has to have the other key")
@@ -47,6 +61,11 @@ def authenticate_user_id(
     if claimed_user is not None and claimed_user != identity.user:
         raise Unauthenticated("the token is of another user than the one named")
     return identity
+
+
+def _bare(token: str) -> str:
+    scheme, _, rest = token.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else token.strip()
 
 
 def _claims(token: str, secret: str, leeway_s: float) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ LINK_VERSION = 1
 
 MESSAGE_STREAM = "/rest.MessageService/MessageStream"
 QUERY = "/rest.QueryService/Query"
-HISTORY = "/rest.MessageService/GetHistoryMessages"
 
 #: The most characters in the name or the incarnation of a node.
 NAME_CHARACTERS = 128

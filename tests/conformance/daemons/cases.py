@@ -21,7 +21,7 @@ class LegacyPeersTestCase(IntegrationTestCase):
     Legacy peers with our Connect and our Message.
     """
 
-    connect = {"token.debug_token": DEBUG_TOKEN}
+    connect = {"token.debug_token": DEBUG_TOKEN, "legacy.presence": True}
 
     def client(self, user: int = 0, **more: Any) -> ScriptedClient:
         """

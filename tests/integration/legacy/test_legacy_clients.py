@@ -198,6 +198,15 @@ class LegacyTests(LegacyTestCase):
         self.assertEqual(stranger.texts(), [])
 
     @with_daemons
+    async def test_no_type(self) -> None:
+        """
+        A message without a type is a text, as for the legacy system.
+        """
+        one, two = await self.client(), await self.client()
+        await one.write(WSMessage(to=two.user, content="no type").SerializeToString())
+        self.assertEqual((await two.expect("no type")).message_type, TEXT)
+
+    @with_daemons
     async def test_bad_sends(self) -> None:
         """
         Invalid sends are skipped; the connection and other clients continue.
@@ -209,7 +218,6 @@ class LegacyTests(LegacyTestCase):
             {"to": -(2**63)},
             {"group_id": 5},
             {"group_id": -5},
-            {"message_type": 0},
             {"message_type": 77},
             {"message_type": 10},
             {"content": "x" * 20_000},

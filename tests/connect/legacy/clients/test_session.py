@@ -4,11 +4,8 @@ The session of a legacy client: its messages, other sessions of its user, its en
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-import jwt
-from pydantic import SecretStr
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,7 +23,6 @@ from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
 from wsmsg.protocol.legacy import CONNECTION, HEARTBEAT, TEXT
-from wsmsg.settings.legacy import ConnectLegacySettings
 
 
 class HeadersTests(SynchronousTestCase):
@@ -52,31 +48,6 @@ class HeadersTests(SynchronousTestCase):
             self.assertIn(known, refused.reason)
             self.assertIn(header, refused.reason)
         check({"authorization": "x", "user-id": "7"})
-
-
-class TokenTests(SynchronousTestCase):
-    """
-    The tokens of legacy clients.
-    """
-
-    def test_user_id(self) -> None:
-        """
-        With C{legacy.token_secret}, a client may have a token of the legacy user
-        service, besides the usual ones; without, it is refused as before.
-        """
-        node = LegacyNode()
-        token = jwt.encode({"user_id": 7, "exp": time.time() + 60}, "eleven byte")
-        authenticate = node.legacy.authenticate
-        usual = authenticate("token-7", 7)
-        self.assertEqual(usual.user, 7)
-        self.assertRaises(Unauthenticated, authenticate, token, 7)
-        legacy = ConnectLegacySettings(token_secret=SecretStr("eleven byte"))
-        node.registry.apply_settings(
-            node.settings.model_copy(update={"legacy": legacy})
-        )
-        self.assertEqual(authenticate("token-7", 7), usual)
-        self.assertEqual(authenticate(token, 7).user, 7)
-        self.assertRaises(Unauthenticated, authenticate, token, 8)
 
 
 class SaidTests(SynchronousTestCase):

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity, parse_user
-from wsmsg.auth.user_id_tokens import authenticate_user_id
+from wsmsg.auth.user_id_tokens import authenticate_user_id, names_user_id
 from wsmsg.connect.edge.interface import HeartbeatSweep
 from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
 from wsmsg.connect.legacy.clients.feed import LegacyFeed
@@ -97,17 +97,14 @@ class LegacyClients:
         Identify the bearer of a token: a usual one, or one with C{user_id} that
         C{legacy.token_secret} signed.
 
-        @raise Unauthenticated: it is neither.
+        @raise Unauthenticated: it is not valid.
         """
-        try:
+        settings = self.context.settings
+        secret = settings.legacy.token_secret.get_secret_value()
+        if not (secret and names_user_id(token)):
             return self.context.authenticate(token, claimed_user)
-        except Unauthenticated:
-            settings = self.context.settings
-            secret = settings.legacy.token_secret.get_secret_value()
-            if not secret:
-                raise
-            leeway_s = settings.token.leeway_s
-            return authenticate_user_id(token, secret, leeway_s, claimed_user)
+        leeway_s = settings.token.leeway_s
+        return authenticate_user_id(token, secret, leeway_s, claimed_user)
 
     def open(self, peer: ISessionPeer, identity: Identity | None) -> LegacySession:
         """

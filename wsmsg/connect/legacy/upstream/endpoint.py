@@ -7,6 +7,9 @@ answers a unary call, or when its first message is an event of the legacy protoc
     subscribe, no pings --welcome---------------------------> wsmsg, only slow
                         `-quiet or an event, answers a call-> legacy
 
+The call is a health check.  A legacy Message does not serve it, and its gRPC library
+says so without a look at the database, in the order in which it reads the connection.
+
 It is sent no keepalive pings: a Go server that is not set up for them takes them for
 an attack and closes the connection.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 from wsmsg.connect.upstream.endpoint import Hello, is_welcome
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
-from wsmsg.stream.contract import HISTORY, MESSAGE_STREAM
+from wsmsg.stream.contract import MESSAGE_STREAM
 from wsmsg.stream.endpoint import StreamEndpoint
 
 _EVENTS = frozenset({"push_event", "failure", "ack_confirm"})
@@ -49,9 +52,6 @@ def legacy_endpoint(
         keepalive_s=0,
         quiet_s=settings.upstream.quiet_s,
         speaks=_is_event,
-        # An empty request asks for the page before the first.  The answer is an error,
-        # which costs a legacy Message nothing.
-        echo=HISTORY,
     )
 
 

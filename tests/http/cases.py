@@ -20,7 +20,8 @@ from wsmsg.errors import Unauthenticated
 from wsmsg.http.access import Access, AccessLevel
 from wsmsg.http.errors import PlainError, Problem
 from wsmsg.http.forms import Answer, Form, Id, parse_int
-from wsmsg.http.routes import Api, Call, Reply, Route
+from wsmsg.http.resource import Api
+from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.settings.http import HttpSettings
 from wsmsg.settings.tokens import TokenSettings
 

@@ -9,7 +9,7 @@ import attrs
 from tests.http.cases import NoteCalls, NotesCase
 from wsmsg.errors import NotFound, RateLimited, Unauthenticated
 from wsmsg.http.errors import CORS, NATIVE, PLAIN, handshake_conventions, raw_error
-from wsmsg.http.routes import Api
+from wsmsg.http.resource import Api
 
 
 class ApiTests(NotesCase):

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from tests.message.store.groups_in_memory import GroupsInMemory
+from tests.message.store.marks_in_memory import MemoryReadMarks
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Forbidden, Unavailable
@@ -23,20 +24,14 @@ from wsmsg.message.store.interface import (
     GroupPage,
     HeadRow,
     IMessageStore,
-    Marked,
     Outcome,
 )
 from wsmsg.model import (
     RECALLED,
-    Cursor,
-    Mark,
     Message,
     MessageIdentity,
     is_group,
 )
-
-#: By message id, a conversation and a seq.
-_Places = dict[int, tuple[str, int]]
 
 
 @implementer(IJournal)
@@ -136,7 +131,7 @@ def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
 
 
 @implementer(IMessageStore)
-class MemoryStore:
+class MemoryStore(MemoryReadMarks):
     """
     A store in a dict, in which a test can also act as another Message.
 
@@ -147,52 +142,23 @@ class MemoryStore:
     @ivar applied: the events applied, by batch.
     @ivar groups: the groups; see L{GroupsInMemory}.
     @ivar lookups: the number of times that members were read.
-    @ivar located_for: the users for whom messages were located by id.
-    @ivar marks: the marks stored, by batch.
     """
 
     def __init__(self) -> None:
-        self.dependency = Dependency("store", Clock())
-        self.dependency.succeeded()
         self.messages: dict[MessageIdentity, Message] = {}
         self._groups = GroupsInMemory()
         self.groups = self._groups.groups
-        self._seen = SeenInMemory(
-            lambda: list(self.messages.values()), self._groups.readable_from
+        super().__init__(
+            SeenInMemory(
+                lambda: list(self.messages.values()), self._groups.readable_from
+            )
         )
-        self.moved = self._seen.moved
-        self.located_for: list[int] = []
-        self.marks: list[Sequence[Mark]] = []
         self.refuse: set[str] = set()
         self.rivals: list[Message] = []
         self.inserts = 0
         self.lookups = 0
         self.fail_apply = False
         self.applied: list[list[Message]] = []
-
-    def start(self) -> None:
-        self.dependency.succeeded()
-
-    def stop(self) -> Deferred[None]:
-        return succeed(None)
-
-    @property
-    def down(self) -> bool:
-        """
-        True while all calls fail.
-        """
-        return not self.dependency.up
-
-    @down.setter
-    def down(self, down: bool) -> None:
-        if down:
-            self.dependency.lost("the store is down")
-        else:
-            self.dependency.succeeded()
-
-    def _check(self) -> None:
-        if self.down:
-            raise Unavailable("the store is down")
 
     async def _insert(
         self, messages: Sequence[Message], stored_ms: int
@@ -282,14 +248,6 @@ class MemoryStore:
             return user in self.groups[conversation][2]
         return str(user) in conversation.split(":")
 
-    async def _move(self, cursors: Sequence[Cursor]) -> list[Cursor]:
-        self._check()
-        self.moved.update(((c.conversation, c.user), c) for c in cursors)
-        return list(cursors)
-
-    def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
-        return Deferred.fromCoroutine(self._move(cursors))
-
     async def _apply(self, events: Sequence[Message]) -> None:
         self._check()
         if self.fail_apply:
@@ -353,47 +311,3 @@ class MemoryStore:
         self, conversation: str, after: int, limit: int
     ) -> Deferred[GroupPage | None]:
         return Deferred.fromCoroutine(self._group(conversation, after, limit))
-
-    def cursors(
-        self, keys: Sequence[tuple[str, int]]
-    ) -> Deferred[dict[tuple[str, int], Cursor]]:
-        return succeed({k: self.moved[k] for k in keys if k in self.moved})
-
-    async def _mark(self, marks: Sequence[Mark]) -> Marked:
-        self._check()
-        self.marks.append(marks)
-        return self._seen.mark(marks)
-
-    def mark(self, marks: Sequence[Mark]) -> Deferred[Marked]:
-        return Deferred.fromCoroutine(self._mark(marks))
-
-    async def _unread(
-        self, user: int, after_id: int, limit: int
-    ) -> tuple[list[Message], int]:
-        self._check()
-        found = self._seen.unread(user)
-        return [m for m in found if m.message_id > after_id][:limit], len(found)
-
-    def unread(
-        self, user: int, after_id: int, limit: int
-    ) -> Deferred[tuple[list[Message], int]]:
-        return Deferred.fromCoroutine(self._unread(user, after_id, limit))
-
-    async def _counts(self, user: int, names: Sequence[str]) -> dict[str, int]:
-        self._check()
-        unread = [m.conversation for m in self._seen.unread(user)]
-        return {name: unread.count(name) for name in names}
-
-    def unread_counts(
-        self, user: int, conversations: Sequence[str]
-    ) -> Deferred[dict[str, int]]:
-        return Deferred.fromCoroutine(self._counts(user, conversations))
-
-    async def _located(self, user: int, ids: Sequence[int]) -> _Places:
-        self._check()
-        self.located_for.append(user)
-        found = (m for m in self._seen.unread(user) if m.message_id in ids)
-        return {m.message_id: (m.conversation, m.seq) for m in found}
-
-    def located(self, user: int, message_ids: Sequence[int]) -> Deferred[_Places]:
-        return Deferred.fromCoroutine(self._located(user, message_ids))

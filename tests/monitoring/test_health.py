@@ -19,7 +19,8 @@ from twisted.trial.unittest import TestCase
 from tests.http.wire import Wire
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import NotFound
-from wsmsg.http.routes import Api, Argument, Call, Reply, Route
+from wsmsg.http.resource import Api
+from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import admin_site, health_routes, page
 from wsmsg.monitoring.grpc_health import follow_readiness

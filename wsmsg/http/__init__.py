@@ -10,7 +10,8 @@ access    access control: keys, users' tokens, rates, requests in flight
 errors    error documents, and how they are written
 forms     values in requests and answers
 openapi   the description of an API, generated from its routes
-routes    routes, and the resource that serves them
+resource  the resource that answers the requests of a listener by its routes
+routes    routes, and requests and answers as they see them
 site      the HTTP server, and its limits
 targets   request targets, and the interface of a part that takes connections over
 """

@@ -36,7 +36,7 @@ class Description:
     """
     Describes routes, and adds a route for the description itself.
 
-    @param more: as for L{wsmsg.http.routes.Api}.
+    @param more: as for L{wsmsg.http.resource.Api}.
     @ivar routes: the routes without those of C{more}, this one included.
     """
 

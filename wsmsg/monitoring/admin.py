@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from wsmsg.http.access import AccessLevel
 from wsmsg.http.errors import Conventions
-from wsmsg.http.routes import Answering, Api, Call, Reply, Route, Text
+from wsmsg.http.resource import Api
+from wsmsg.http.routes import Answering, Call, Reply, Route, Text
 from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.monitoring.health import Health
 from wsmsg.monitoring.metrics import Metrics

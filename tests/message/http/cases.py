@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from tests.http.cases import HttpCase
 from tests.message.doubles import ManualJournal, MemoryStore, rules_by
 from wsmsg.errors import Overloaded
-from wsmsg.http.routes import Api
+from wsmsg.http.resource import Api
 from wsmsg.message.cluster.message_ids import EPOCH_MS, MessageIds
 from wsmsg.message.delivery.numbering import Numbering
 from wsmsg.message.http.api import ApiServices, routes_of

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
 from tests.message.doubles import ManualJournal
-from wsmsg.http.routes import Api
+from wsmsg.http.resource import Api
 from wsmsg.message.http.dead_letters import DeadLetterCalls
 from wsmsg.message.journal.interface import DeadLetter
 

@@ -20,7 +20,8 @@ from wsmsg.errors import BadRequest, Unauthenticated
 from wsmsg.http.access import OPEN, AccessLevel, Caller
 from wsmsg.http.errors import CORS, NATIVE, PLAIN
 from wsmsg.http.forms import Answer
-from wsmsg.http.routes import Api, Call, Reply, Route, admit_all
+from wsmsg.http.resource import Api, admit_all
+from wsmsg.http.routes import Call, Reply, Route
 from wsmsg.http.site import FixedLimits, QuietSite
 from wsmsg.monitoring.admin import liveness_route
 from wsmsg.monitoring.health import Health
@@ -144,7 +145,8 @@ class EdgeCalls:
 @attrs.frozen
 class TokenGate:
     """
-    Admits requests with a user's token to routes for users: L{wsmsg.http.routes.Gate}.
+    Admits requests with a user's token to routes for users
+    (L{wsmsg.http.resource.Gate}).
     """
 
     authenticate: Authenticate

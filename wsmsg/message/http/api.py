@@ -12,10 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from wsmsg.auth.identity import Authenticate
 from wsmsg.http.access import Access
 from wsmsg.http.openapi import Description
-from wsmsg.http.routes import Api, MoreRoutes, Route
+from wsmsg.http.resource import Api
+from wsmsg.http.routes import MoreRoutes, Route
 from wsmsg.http.site import QuietSite
 from wsmsg.message.http.groups import GroupCalls
 from wsmsg.message.http.messages import MessageCalls
+from wsmsg.message.http.presence import PresenceCalls
 from wsmsg.message.http.users import UserCalls
 from wsmsg.message.ingress.interface import ISubmit
 from wsmsg.message.links.interface import ILinks
@@ -121,6 +123,7 @@ def routes_of(services: ApiServices, more: MoreRoutes = tuple) -> Sequence[Route
         [
             *MessageCalls(services.submit, queries).routes(),
             *users.routes(),
+            *PresenceCalls(queries).routes(),
             *GroupCalls(services.store, services.submit).routes(),
         ],
         more,

@@ -1,5 +1,5 @@
 """
-Users over HTTP: their conversations, unread counts, presence and sessions.
+Users over HTTP: their conversations, unread counts and sessions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from wsmsg.http.forms import (
     Id,
     parse_int,
     parse_page,
-    parse_users,
     to_json_id,
 )
 from wsmsg.http.routes import Argument, Call, Reply, Route
@@ -22,8 +21,6 @@ from wsmsg.message.store.interface import IReaders
 from wsmsg.model import ConversationHead, Cursor, InvalidName, is_group, members_of
 
 _PAGE = 100
-_USERS = 1000
-_USERS_IN_BODY = 10_000
 _NAME_BYTES = 256
 
 #: Ends sessions: L{wsmsg.message.links.interface.ILinks.kick}.
@@ -123,37 +120,6 @@ class ReadState(Answer):
     read: int
 
 
-class PresenceForm(Form):
-    """
-    The users of a request for presence.
-
-    @ivar users: at most 10000 users.
-    """
-
-    users: list[Id]
-
-
-class PresenceView(Answer):
-    """
-    The presence of a user.
-
-    @ivar last_seen_ms: the time at which the user was last online, in unix
-        milliseconds; 0: never.
-    """
-
-    user: Id
-    online: bool
-    last_seen_ms: int
-
-
-class PresenceList(Answer):
-    """
-    The presence of each user of the request, in the same order.
-    """
-
-    presence: list[PresenceView]
-
-
 class SessionsEnded(Answer):
     """
     The result of a request to end sessions.
@@ -167,7 +133,7 @@ class SessionsEnded(Answer):
 
 class UserCalls:
     """
-    The calls below C{users/{user}}, and C{presence}.
+    The calls below C{users/{user}}.
 
     @param receipt: called with each cursor that moved.
     @param kick: ends sessions.
@@ -194,12 +160,6 @@ class UserCalls:
             Argument("after", "The next of the previous page.", number=False),
             Argument("limit", "The size of the page, bounded by page."),
         ]
-        users = Argument(
-            "users",
-            f"User ids, separated by commas; at most {_USERS}.",
-            number=False,
-            required=True,
-        )
         reason = Argument("reason", "The reason that clients see.", number=False)
         return [
             Route(
@@ -226,13 +186,6 @@ class UserCalls:
                 self.end_session,
                 {200: SessionsEnded},
                 query=[reason],
-            ),
-            Route("GET presence", self.presence, {200: PresenceList}, query=[users]),
-            Route(
-                "POST presence",
-                self.presence_of_many,
-                {200: PresenceList},
-                body=PresenceForm,
             ),
         ]
 
@@ -296,21 +249,6 @@ class UserCalls:
         )
         return Reply(200, state)
 
-    async def presence(self, call: Call) -> Reply:
-        """
-        Show the presence of users.
-        """
-        given = [u.strip() for u in call.text("users").split(",", _USERS + 1)]
-        return await self._presence(parse_users(given, _USERS))
-
-    async def presence_of_many(self, call: Call) -> Reply:
-        """
-        Show the presence of users, for more users than a URL can name.
-        """
-        return await self._presence(
-            parse_users(call.body_as(PresenceForm).users, _USERS_IN_BODY)
-        )
-
     async def end_sessions(self, call: Call) -> Reply:
         """
         End all sessions of a user.
@@ -334,15 +272,6 @@ class UserCalls:
         return Reply(
             200, SessionsEnded(connects=self._kick(call.id("user"), device, reason))
         )
-
-    async def _presence(self, users: Sequence[int]) -> Reply:
-        known = [
-            PresenceView(
-                user=to_json_id(p.user), online=p.online, last_seen_ms=p.last_seen_ms
-            )
-            for p in await self._queries.presence(users)
-        ]
-        return Reply(200, PresenceList(presence=known))
 
     async def _heads(self, call: Call) -> tuple[Sequence[ConversationHead], str | None]:
         since_ms, after = parse_page(call.text("after"))

@@ -17,7 +17,6 @@ A message that is too old is given up.  While too much is held, clients are not 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -26,13 +25,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from wsmsg.connect.legacy.clients.counters import LegacyClientCounters
+from wsmsg.connect.legacy.clients.send_queue import HeldSend, SendQueue
 from wsmsg.connect.session.context import SessionContext
 from wsmsg.connect.upstream.interface import NewSend, SendAnswer
 from wsmsg.errors import ERRORS, WsmsgError, from_code
 from wsmsg.flow.idle import IdleWaiters
-
-#: The memory that a message takes in addition to its content, approximately.
-_OVERHEAD_BYTES = 400
 
 #: The share of a limit below which Connect reads from a client again.
 _ROOM = 0.75
@@ -50,91 +47,6 @@ class HeldSender(Protocol):
 
     def has_room(self) -> None:
         """There is room for the client's sends again."""
-
-
-class HeldSend:
-    """
-    One message.
-
-    @ivar since_s: the time when the client sent it.
-    @ivar size: the bytes that it takes in memory.
-    @ivar is_settled: whether it was accepted, dropped or given up.
-    """
-
-    __slots__ = ("is_settled", "new", "since_s", "size")
-
-    def __init__(self, new: NewSend, since_s: float) -> None:
-        self.new = new
-        self.since_s = since_s
-        self.size = len(new.content) + _OVERHEAD_BYTES
-        self.is_settled = False
-
-    def settle(self) -> None:
-        """
-        Note that nothing more is to be done for it.
-        """
-        self.is_settled = True
-
-
-class SendQueue:
-    """
-    The unsettled messages of one user in one conversation, in order.
-
-    @ivar in_flight: the number of messages sent in this round without an answer.
-    @ivar is_refused: whether one of this round was refused for now.
-    @ivar due_s: the time before which nothing is sent.
-    """
-
-    __slots__ = ("_sent", "due_s", "in_flight", "is_refused", "key", "sends")
-
-    def __init__(self, key: tuple[int, str]) -> None:
-        self.key = key
-        self.sends: deque[HeldSend] = deque()
-        self.in_flight = 0
-        self.is_refused = False
-        self.due_s = 0.0
-        self._sent = 0  # The messages at the front that were sent in this round.
-
-    def take_next(self, window: int, now: float) -> HeldSend | None:
-        """
-        Return the next message to send in this round, or L{None}.
-        """
-        if self.is_refused or self.due_s > now:
-            return None
-        if self._sent >= min(window, len(self.sends)):
-            return None
-        self._sent += 1
-        self.in_flight += 1
-        return self.sends[self._sent - 1]
-
-    def answered(self, *, is_settled: bool) -> None:
-        """
-        Note the answer of a message in flight.
-        """
-        self.in_flight -= 1
-        self._sent -= is_settled
-
-    def refuse(self, until_s: float) -> None:
-        """
-        Note that a message was refused for now, and end the round.
-        """
-        self.is_refused = True
-        self.due_s = max(self.due_s, until_s)
-
-    def rewind(self) -> None:
-        """
-        Begin a new round with the first message.
-        """
-        self._sent, self.is_refused = 0, False
-
-    def remove(self, send: HeldSend) -> None:
-        """
-        Remove a settled message.
-        """
-        if self.sends[0] is send:
-            self.sends.popleft()
-        else:
-            self.sends.remove(send)
 
 
 class HeldSends:

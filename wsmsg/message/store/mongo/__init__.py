@@ -10,7 +10,7 @@ The store in MongoDB, for many Messages.
 
 archive     the store, read from beginning to end
 backend     makes the store for the settings
-bulk_raise  raises numbers in many documents by one statement
+bulk_raise  changes many documents by one statement, each to values of its own
 connection  keeps the pool open: commands with a limit of time
 cursors     the collection of cursors
 documents   the documents, and the commands that write and find them

@@ -1,5 +1,5 @@
 """
-Raises numbers in many documents at once, each document to values of its own.
+Changes many documents at once, each to values of its own.
 
 A server commits each statement of an update separately, and makes it durable, so one
 statement for each document would make a batch slow.  Existing documents are raised by
@@ -22,8 +22,10 @@ from wsmsg.message.store.mongo.documents import (
     chunks,
     find,
     insert,
+    member_key,
     update,
 )
+from wsmsg.model import Cursor
 
 _TRIES = 5
 # A server may search the values of a statement linearly for each document.
@@ -111,3 +113,46 @@ def raising(
         late = {"$lt": [f"${behind}", wanted(behind)]}
         raised = {f: {"$cond": [late, to, f"${f}"]} for f, to in raised.items()}
     return {"q": {"_id": {"$in": keys}}, "u": [{"$set": raised}], "multi": True}
+
+
+async def exchange_cursors(
+    connection: MongoConnection, moves: Sequence[tuple[Cursor, Cursor]]
+) -> int:
+    """
+    Replace cursors, each if it is still as it was read.
+
+    @param moves: the cursors as they were read, and as they are to be.
+    @return: the number of replaced cursors.
+    """
+    statements = [_exchange(some) for some in chunks(moves, _AT_ONCE)]
+    reply = await connection.run(update("cursors", statements))
+    check_errors(reply.get("writeErrors", ()))
+    return int(reply["n"])
+
+
+def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:
+    # Matches only documents that are as they were read.
+    keys = [member_key(to.conversation, to.user) for _, to in moves]
+    place = {"$indexOfArray": [{"$literal": keys}, "$_id"]}
+
+    def one(values: Sequence[object]) -> Document:
+        return {"$arrayElemAt": [{"$literal": values}, place]}
+
+    as_read: list[Document] = [
+        {"_id": key, "read": was.read, "seen": _ranges(was) or {"$in": [None, []]}}
+        for key, (was, _) in zip(keys, moves, strict=True)
+    ]
+    changed = {
+        "read": one([to.read for _, to in moves]),
+        "delivered": {"$max": ["$delivered", one([to.delivered for _, to in moves])]},
+        "seen": one([_ranges(to) for _, to in moves]),
+    }
+    return {
+        "q": {"_id": {"$in": keys}, "$or": as_read},
+        "u": [{"$set": changed}],
+        "multi": True,
+    }
+
+
+def _ranges(cursor: Cursor) -> list[list[int]]:
+    return [list(r) for r in cursor.seen]

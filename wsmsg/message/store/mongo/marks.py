@@ -18,6 +18,7 @@ import msgspec
 from wsmsg.dependency.gather import both, gather_lists
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Marked
+from wsmsg.message.store.mongo.bulk_raise import exchange_cursors
 from wsmsg.message.store.mongo.connection import MongoConnection
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
@@ -28,10 +29,8 @@ from wsmsg.message.store.mongo.documents import (
     cursor_document,
     find,
     insert,
-    member_key,
     storable,
     two_of,
-    update,
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.read_ranges import (
@@ -45,8 +44,6 @@ from wsmsg.message.store.read_ranges import (
 from wsmsg.model import Cursor, Mark, conversation_of, is_group, storable_values
 
 _TRIES = 20
-# As in bulk_raise: one statement for many documents.
-_AT_ONCE = 100
 
 _Key = tuple[str, int]
 #: Ranges of numbers by conversation.
@@ -287,10 +284,7 @@ class MongoMarks:
             check_errors(reply.get("writeErrors", ()))
             written += reply["n"]
         if moved:
-            statements = [_exchange(some) for some in chunks(moved, _AT_ONCE)]
-            reply = await self._connection.run(update("cursors", statements))
-            check_errors(reply.get("writeErrors", ()))
-            written += reply["n"]
+            written += await exchange_cursors(self._connection, moved)
         if written == len(new) + len(moved):
             return {}
         # A command that was repeated after a loss may have stored it already.
@@ -347,31 +341,3 @@ def _covers(there: Cursor | None, to: Cursor) -> bool:
         return False
     seen = advance(ReadRanges(there.read, there.seen))
     return advance(seen, to.seen) == seen
-
-
-def _exchange(moves: Sequence[tuple[Cursor, Cursor]]) -> Document:
-    # Matches only documents that are as they were read.
-    keys = [member_key(to.conversation, to.user) for _, to in moves]
-    place = {"$indexOfArray": [{"$literal": keys}, "$_id"]}
-
-    def one(values: Sequence[object]) -> Document:
-        return {"$arrayElemAt": [{"$literal": values}, place]}
-
-    as_read: list[Document] = [
-        {"_id": key, "read": was.read, "seen": _ranges(was) or {"$in": [None, []]}}
-        for key, (was, _) in zip(keys, moves, strict=True)
-    ]
-    changed = {
-        "read": one([to.read for _, to in moves]),
-        "delivered": {"$max": ["$delivered", one([to.delivered for _, to in moves])]},
-        "seen": one([_ranges(to) for _, to in moves]),
-    }
-    return {
-        "q": {"_id": {"$in": keys}, "$or": as_read},
-        "u": [{"$set": changed}],
-        "multi": True,
-    }
-
-
-def _ranges(cursor: Cursor) -> list[list[int]]:
-    return [list(r) for r in cursor.seen]

@@ -1,0 +1,98 @@
+"""
+The presence of users over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsmsg.http.forms import Answer, Form, Id, parse_users, to_json_id
+from wsmsg.http.routes import Argument, Call, Reply, Route
+from wsmsg.message.queries.interface import IQueries
+
+_USERS = 1000
+_USERS_IN_BODY = 10_000
+
+
+class PresenceForm(Form):
+    """
+    The users of a request for presence.
+
+    @ivar users: at most 10000 users.
+    """
+
+    users: list[Id]
+
+
+class PresenceView(Answer):
+    """
+    The presence of a user.
+
+    @ivar last_seen_ms: the time at which the user was last online, in unix
+        milliseconds; 0: never.
+    """
+
+    user: Id
+    online: bool
+    last_seen_ms: int
+
+
+class PresenceList(Answer):
+    """
+    The presence of each user of the request, in the same order.
+    """
+
+    presence: list[PresenceView]
+
+
+class PresenceCalls:
+    """
+    The calls C{presence}.
+    """
+
+    def __init__(self, queries: IQueries) -> None:
+        self._queries = queries
+
+    def routes(self) -> Sequence[Route]:
+        """
+        Return the routes.
+        """
+        users = Argument(
+            "users",
+            f"User ids, separated by commas; at most {_USERS}.",
+            number=False,
+            required=True,
+        )
+        return [
+            Route("GET presence", self.presence, {200: PresenceList}, query=[users]),
+            Route(
+                "POST presence",
+                self.presence_of_many,
+                {200: PresenceList},
+                body=PresenceForm,
+            ),
+        ]
+
+    async def presence(self, call: Call) -> Reply:
+        """
+        Show the presence of users.
+        """
+        given = [u.strip() for u in call.text("users").split(",", _USERS + 1)]
+        return await self._presence(parse_users(given, _USERS))
+
+    async def presence_of_many(self, call: Call) -> Reply:
+        """
+        Show the presence of users, for more users than a URL can name.
+        """
+        return await self._presence(
+            parse_users(call.body_as(PresenceForm).users, _USERS_IN_BODY)
+        )
+
+    async def _presence(self, users: Sequence[int]) -> Reply:
+        known = [
+            PresenceView(
+                user=to_json_id(p.user), online=p.online, last_seen_ms=p.last_seen_ms
+            )
+            for p in await self._queries.presence(users)
+        ]
+        return Reply(200, PresenceList(presence=known))

@@ -10,10 +10,13 @@ import asyncio
 class Proxy:
     """
     Forwards connections to a port of this machine, until it swallows the traffic.
+
+    @param late_s: how long everything is on the way, in each direction.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, late_s: float = 0.0) -> None:
         self.port = 0
+        self._late_s = late_s
         self._target = target
         self._forwarding = asyncio.Event()
         self._forwarding.set()
@@ -23,8 +26,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
 
     @classmethod
-    async def open(cls, target: int) -> Proxy:
-        proxy = cls(target)
+    async def open(cls, target: int, late_s: float = 0.0) -> Proxy:
+        proxy = cls(target, late_s)
         proxy._server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
         proxy.port = proxy._server.sockets[0].getsockname()[1]
         return proxy
@@ -81,8 +84,15 @@ class Proxy:
     async def _forward(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter
     ) -> None:
+        loop = asyncio.get_running_loop()
         while data := await source.read(65536):
             await self._forwarding.wait()
+            if self._late_s:
+                loop.call_later(self._late_s, sink.write, data)
+                continue
             sink.write(data)
             await sink.drain()
-        sink.close()
+        if self._late_s:
+            loop.call_later(self._late_s, sink.close)
+        else:
+            sink.close()

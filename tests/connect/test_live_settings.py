@@ -196,6 +196,9 @@ class ConnectSettingsTests(live_settings.LiveSettingsCase):
         "upstream.quiet_s": used(
             9.0, lambda t: getattr(t.endpoint(welcoming=False), "_quiet_s", 0.0)
         ),
+        "upstream.partial_s": used(
+            9.0, lambda t: t.upstream._settings.upstream.partial_s
+        ),
         "upstream.stalled_s": used(
             9.0, lambda t: t.peers.open_unnumbered("a", t.upstream)._stalled_s
         ),

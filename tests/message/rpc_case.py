@@ -30,6 +30,7 @@ from wsmsg.message.queries.queries import Queries
 from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.message.rpc import MessageRpc, UnversionedPeers
 from wsmsg.rpc import rest_pb2
+from wsmsg.stream.forward import StreamForwarder
 from wsmsg.stream.options import channel_options
 
 Request = rest_pb2.MessageStreamRequest
@@ -84,8 +85,13 @@ class RpcCase(TestCase):
         )
         queries = Queries(self.store, RecordingPresence(), self.links.routes, page=9)
         self.streams = ConnectStreams(self.core)
+        self.listed: list[str] = []
+        self.forwarder = StreamForwarder(lambda: self.listed, keepalive_s=1.0)
         self.rpc = MessageRpc(
-            self.streams, QueryAdapter(queries), self.load_unversioned
+            self.streams,
+            QueryAdapter(queries),
+            self.load_unversioned,
+            self.forwarder,
         )
         await self.rpc.start("127.0.0.1:0")
 

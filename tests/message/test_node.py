@@ -28,6 +28,7 @@ class EachSecondTests(SynchronousTestCase):
             users=users,
             check_slow=lambda: self.call("slow"),
             slow=str,
+            tell_partial=lambda: None,
             unlinked=str,
             reach=SimpleNamespace(unreached=str),
         )

@@ -196,6 +196,7 @@ class RpcTests(RpcCase):
                     self.streams,
                     None,  # type: ignore[arg-type]
                     self.load_unversioned,
+                    self.forwarder,
                 )
                 with self.assertRaises(OSError) as raised:
                     await other.start(self.rpc.address)

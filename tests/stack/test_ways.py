@@ -5,20 +5,26 @@ Tests of a Connect without a stream to one of two Messages, on the real servers.
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from tests.integration.cases import eventually
+from tests.integration.cases import eventually, metric
 from tests.integration.installation import DaemonProcess
 from tests.integration.raw_client import RawClient
+from tests.proxies import Proxy
 from tests.stack.cluster import Cluster
 from tests.stack.servers import needs
 
 #: Longer than a Connect waits before it says that a Message is out of its reach.
 _SAID_S = 30.0
+#: The longest time for which a message may be late while a way is gone.
+_LATE_S = 2.0
 
 
 class WaysTestCase(TestCase):
@@ -29,16 +35,23 @@ class WaysTestCase(TestCase):
     timeout = 240
 
     def run_with(
-        self, cluster: Cluster, check: Callable[[], Awaitable[None]]
+        self,
+        cluster: Cluster,
+        check: Callable[[], Awaitable[None]],
+        *,
+        started: bool = True,
     ) -> Deferred[None]:
         """
-        Start the cluster, run a check, and stop everything.
+        Run a check, and stop everything.
+
+        @param started: start the cluster before.
         """
         self.people: list[RawClient] = []
 
         async def run() -> None:
             try:
-                await cluster.start()
+                if started:
+                    await cluster.start()
                 await check()
             finally:
                 for person in self.people:
@@ -93,7 +106,7 @@ class BalancerTests(WaysTestCase):
             for n, connect in enumerate(cluster.connects):
                 near, far = cluster.messages[n], cluster.messages[1 - n]
                 address = f"127.0.0.1:{far.port('rpc_listen')}"
-                told = f"no stream reaches the Message at {address}"
+                told = f"no direct stream reaches the Message at {address}"
                 await self.until_raised(connect, "unreachable_message", told)
                 told = f"{connect.name} has no stream to the Message at {address}"
                 await self.until_raised(near, "unreachable_message", told)
@@ -139,3 +152,85 @@ class BalancerTests(WaysTestCase):
 
         await eventually(f"{daemon.name} raises {name}", raised, _SAID_S)
         self.assertEqual(found[name], told)
+
+
+@needs("kafka", "mongo", "redis")
+class BrokenWayTests(WaysTestCase):
+    """
+    The way from one Connect to one of two Messages swallows everything.
+    """
+
+    def test_way_gone(self) -> Deferred[None]:
+        """
+        While the way is gone, users at this Connect get what that Message delivers
+        within two seconds, through the other Message, and miss nothing; the Connect is
+        degraded and says why.  When the way is back, so is the direct stream.
+        """
+        cluster = Cluster()
+
+        async def check() -> None:
+            broken, far = cluster.connects[0], cluster.messages[1]
+            proxy = await Proxy.open(far.port("rpc_listen"))
+            try:
+                near = cluster.messages[0].port("rpc_listen")
+                places = f"127.0.0.1:{near},127.0.0.1:{proxy.port}"
+                broken.extra["discovery"] = f"static:{places}"
+                await cluster.start()
+                await self.talk_while(cluster, proxy)
+            finally:
+                await proxy.close()
+
+        return self.run_with(cluster, check, started=False)
+
+    async def talk_while(self, cluster: Cluster, proxy: Proxy) -> None:
+        """
+        Talk while the way breaks and is mended.
+        """
+        broken = cluster.connects[0]
+        speakers = [self.person(cluster, user, 1) for user in range(11, 15)]
+        listeners = [self.person(cluster, user, 0) for user in range(21, 29)]
+        await self.talk(speakers, listeners, 2)
+        proxy.swallow()
+        resyncs = sum(person.resyncs for person in listeners)
+        longest_s = await self.talk(speakers, listeners, 14)
+        self.assertLess(longest_s, _LATE_S)
+        self.assertEqual(sum(person.resyncs for person in listeners), resyncs)
+        address = f"127.0.0.1:{proxy.port}"
+        told = f"no direct stream reaches the Message at {address}"
+        self.assertEqual((await alarms(broken))["unreachable_message"], told)
+        proxy.forward()
+        longest_s = await self.talk(speakers, listeners, 14)
+        self.assertLess(longest_s, _LATE_S)
+        self.assertEqual(await alarms(broken), {})
+        forwarded = "wsmsg_message_streams_forwarded"
+        self.assertEqual(await metric(cluster.messages[0], forwarded), 0)
+        for person in (*speakers, *listeners):
+            self.assertEqual(person.problems, [])
+
+    async def talk(
+        self, speakers: list[RawClient], listeners: list[RawClient], seconds: float
+    ) -> float:
+        """
+        Send messages for a time, from each speaker to each listener in turn.
+
+        @return: the longest time from a send to its arrival, once all have arrived.
+        """
+        sent_s: dict[str, tuple[RawClient, float]] = {}
+        until_s = time.monotonic() + seconds
+        for n, listener in enumerate(itertools.cycle(listeners)):
+            if time.monotonic() > until_s:
+                break
+            for speaker in speakers:
+                content = f"{speaker.user} {n} {until_s}"
+                sent_s[content] = listener, time.monotonic()
+                await speaker.send(listener.user, content)
+            await asyncio.sleep(0.05)
+        late_s = []
+        for content, (listener, began_s) in sent_s.items():
+            await listener.until(functools.partial(_has, listener, content), 40)
+            late_s.append(listener.taken_s[content] - began_s)
+        return max(late_s)
+
+
+def _has(person: RawClient, content: str) -> bool:
+    return content in person.taken_s

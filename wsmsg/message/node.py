@@ -125,6 +125,7 @@ class MessageNode:
     def _check_links(self) -> None:
         self.core.links.check_slow()
         links = self.core.links
+        links.tell_partial()
         self.alarms.set("slow_connect", links.slow())
         self.alarms.set("unreachable_message", links.reach.unreached())
         self.alarms.set("unreachable_connect", links.unlinked())
@@ -295,6 +296,11 @@ class MessageNode:
             "link_oldest_push_seconds",
             "Age of the oldest push that a Connect has not acknowledged",
             links.oldest_push_s,
+        )
+        yield (
+            "streams_forwarded",
+            "Streams of Connects that are passed on to other Messages",
+            lambda: self.rpc.forwarded,
         )
         yield "users", "Connected users", lambda: len(links.routes)
         yield "streams", "Open streams of Connects", lambda: self.streams.open

@@ -5,6 +5,7 @@ Message's gRPC services: the streams of Connects, queries, health and reflection
 
     Connect --MessageStream--> IConnectStreams
             --Query----------> QueryAdapter --> IQueries
+            --RelayService---> StreamForwarder --> another Message
 
     unversioned peer --MessageStream, SendWSMessage, GetHistoryMessages-->
                                UnversionedPeers
@@ -32,6 +33,7 @@ from wsmsg.message.links.interface import Context, IConnectStreams
 from wsmsg.message.query_rpc import QueryAdapter
 from wsmsg.rpc import rest_pb2, rest_pb2_grpc
 from wsmsg.stream.contract import LINK_VERSION, NAME_CHARACTERS
+from wsmsg.stream.forward import StreamForwarder
 from wsmsg.stream.options import server_options
 from wsmsg.stream.server import GrpcServer
 
@@ -86,13 +88,14 @@ class MessageRpc(
 
     @param load_unversioned: makes what serves unversioned peers; called once, when the
         first of them opens a stream or makes a call.
+    @param forwarder: passes streams on to other Messages.
     """
 
     _log = Logger()
 
     services = tuple(
         rest_pb2.DESCRIPTOR.services_by_name[name].full_name
-        for name in ("MessageService", "QueryService")
+        for name in ("MessageService", "QueryService", "RelayService")
     )
 
     def __init__(
@@ -100,18 +103,28 @@ class MessageRpc(
         streams: IConnectStreams,
         queries: QueryAdapter,
         load_unversioned: Callable[[], UnversionedPeers],
+        forwarder: StreamForwarder,
     ) -> None:
         super().__init__()
+        self._forwarder = forwarder
         self._streams = streams
         self._queries = queries
         self._load_unversioned = load_unversioned
         self._loaded: UnversionedPeers | None = None
+
+    @property
+    def forwarded(self) -> int:
+        """
+        The number of streams that are passed on to other Messages.
+        """
+        return self._forwarder.open
 
     # -- life
 
     def add_to(self, server: grpc.aio.Server) -> None:
         rest_pb2_grpc.add_MessageServiceServicer_to_server(self, server)
         rest_pb2_grpc.add_QueryServiceServicer_to_server(self, server)
+        self._forwarder.add_to(server)
 
     def options(self) -> list[tuple[str, int]]:
         return server_options(self._streams.keepalive_s)

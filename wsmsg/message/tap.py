@@ -174,6 +174,7 @@ class Assembly:
         from wsmsg.message.node import MessageNode
         from wsmsg.message.query_rpc import QueryAdapter
         from wsmsg.message.rpc import MessageRpc
+        from wsmsg.stream.forward import StreamForwarder
 
         streams = ConnectStreams(self._core)
         return MessageNode(
@@ -187,7 +188,15 @@ class Assembly:
             queries=self._queries,
             reading=self._reader(),
             streams=streams,
-            rpc=MessageRpc(streams, QueryAdapter(self._queries), lambda: self._legacy),
+            rpc=MessageRpc(
+                streams,
+                QueryAdapter(self._queries),
+                lambda: self._legacy,
+                StreamForwarder(
+                    lambda: self._links.reach.listed,
+                    keepalive_s=self._settings.keepalive_s,
+                ),
+            ),
         )
 
     @cached_property

@@ -292,7 +292,7 @@ class LinkWelcome(_message.Message):
     def __init__(self, message_service_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., link_version: _Optional[int] = ..., resumed: _Optional[bool] = ..., heartbeat_ms: _Optional[int] = ..., content_bytes: _Optional[int] = ..., address: _Optional[str] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
 
 class PushBatch(_message.Message):
-    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "messages")
+    __slots__ = ("number", "pushes", "results", "typing", "receipts", "presence", "presence_applied", "kicks", "messages", "whole")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -302,6 +302,7 @@ class PushBatch(_message.Message):
     PRESENCE_APPLIED_FIELD_NUMBER: _ClassVar[int]
     KICKS_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
     number: int
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     results: _containers.RepeatedCompositeFieldContainer[SendResult]
@@ -311,7 +312,8 @@ class PushBatch(_message.Message):
     presence_applied: int
     kicks: _containers.RepeatedCompositeFieldContainer[Kick]
     messages: MessageList
-    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ...) -> None: ...
+    whole: int
+    def __init__(self, number: _Optional[int] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SendResult, _Mapping]]] = ..., typing: _Optional[_Iterable[_Union[TypingPush, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptPush, _Mapping]]] = ..., presence: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., presence_applied: _Optional[int] = ..., kicks: _Optional[_Iterable[_Union[Kick, _Mapping]]] = ..., messages: _Optional[_Union[MessageList, _Mapping]] = ..., whole: _Optional[int] = ...) -> None: ...
 
 class MessageList(_message.Message):
     __slots__ = ("addresses",)
@@ -396,6 +398,18 @@ class Kick(_message.Message):
     device: str
     reason: str
     def __init__(self, user: _Optional[int] = ..., device: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ReachRequest(_message.Message):
+    __slots__ = ("address",)
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    def __init__(self, address: _Optional[str] = ...) -> None: ...
+
+class ReachResponse(_message.Message):
+    __slots__ = ("reached",)
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    reached: bool
+    def __init__(self, reached: _Optional[bool] = ...) -> None: ...
 
 class QueryRequest(_message.Message):
     __slots__ = ("items",)

@@ -255,6 +255,133 @@ class ConnectService:
             _registered_method=True)
 
 
+class RelayServiceStub:
+    """------------------------------------------------------------------ relay
+
+    For a Connect that cannot reach one of several Messages: another one passes the stream
+    on to the Message at the address in the metadata "wsmsg-to".
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.MessageStream = channel.stream_stream(
+                '/rest.RelayService/MessageStream',
+                request_serializer=wsmsg_dot_rpc_dot_rest__pb2.MessageStreamRequest.SerializeToString,
+                response_deserializer=wsmsg_dot_rpc_dot_rest__pb2.MessageStreamResponse.FromString,
+                _registered_method=True)
+        self.Reaches = channel.unary_unary(
+                '/rest.RelayService/Reaches',
+                request_serializer=wsmsg_dot_rpc_dot_rest__pb2.ReachRequest.SerializeToString,
+                response_deserializer=wsmsg_dot_rpc_dot_rest__pb2.ReachResponse.FromString,
+                _registered_method=True)
+
+
+class RelayServiceServicer:
+    """------------------------------------------------------------------ relay
+
+    For a Connect that cannot reach one of several Messages: another one passes the stream
+    on to the Message at the address in the metadata "wsmsg-to".
+    """
+
+    def MessageStream(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reaches(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_RelayServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'MessageStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.MessageStream,
+                    request_deserializer=wsmsg_dot_rpc_dot_rest__pb2.MessageStreamRequest.FromString,
+                    response_serializer=wsmsg_dot_rpc_dot_rest__pb2.MessageStreamResponse.SerializeToString,
+            ),
+            'Reaches': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reaches,
+                    request_deserializer=wsmsg_dot_rpc_dot_rest__pb2.ReachRequest.FromString,
+                    response_serializer=wsmsg_dot_rpc_dot_rest__pb2.ReachResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'rest.RelayService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('rest.RelayService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class RelayService:
+    """------------------------------------------------------------------ relay
+
+    For a Connect that cannot reach one of several Messages: another one passes the stream
+    on to the Message at the address in the metadata "wsmsg-to".
+    """
+
+    @staticmethod
+    def MessageStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/rest.RelayService/MessageStream',
+            wsmsg_dot_rpc_dot_rest__pb2.MessageStreamRequest.SerializeToString,
+            wsmsg_dot_rpc_dot_rest__pb2.MessageStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reaches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rest.RelayService/Reaches',
+            wsmsg_dot_rpc_dot_rest__pb2.ReachRequest.SerializeToString,
+            wsmsg_dot_rpc_dot_rest__pb2.ReachResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class QueryServiceStub:
     """------------------------------------------------------------------ queries
 

@@ -16,5 +16,6 @@ both ends share.
     probe         unary calls that find out whether a peer is alive
     options       the channel and server options of gRPC
     errors        the errors of gRPC in plain words
+    forward       streams that a Message passes on to another one
     server        the base of the daemons' gRPC servers
 """

@@ -8,6 +8,12 @@ from __future__ import annotations
 LINK_VERSION = 1
 
 MESSAGE_STREAM = "/rest.MessageService/MessageStream"
+#: The service with which a Message passes streams on to another one, whose address is
+#: in the metadata C{RELAY_TO}.
+RELAY_SERVICE = "rest.RelayService"
+RELAY_STREAM = f"/{RELAY_SERVICE}/MessageStream"
+REACHES = f"/{RELAY_SERVICE}/Reaches"
+RELAY_TO = "wsmsg-to"
 QUERY = "/rest.QueryService/Query"
 
 #: The most characters in the name or the incarnation of a node.

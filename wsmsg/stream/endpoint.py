@@ -8,7 +8,7 @@ whatever it opened.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -72,6 +72,7 @@ class StreamEndpoint:
         long and answers a call (L{StreamTransport.echo}); 0: a welcome is required.
     @param speaks: returns whether the first message of a peer without a welcome is one
         that such a peer may send.
+    @param metadata: of the call.
     @param echo: the method that is called to see whether the peer answers at all.
     """
 
@@ -89,9 +90,11 @@ class StreamEndpoint:
         spacing_s: float = 0.0,
         quiet_s: float = 0.0,
         speaks: Callable[[Any], bool] | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
         echo: str = HEALTH,
     ) -> None:
         self._echo = echo
+        self._metadata = tuple(metadata)
         self._target = target
         self._quiet_s = quiet_s
         self._speaks = speaks
@@ -134,7 +137,7 @@ class StreamEndpoint:
             self._method,
             request_serializer=self._request.SerializeToString,
             response_deserializer=self._response.FromString,
-        )()
+        )(metadata=self._metadata)
         try:
             async with asyncio.timeout(self._welcome_timeout_s):
                 await call.write(self._hello())

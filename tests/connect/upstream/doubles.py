@@ -289,6 +289,8 @@ class World:
     """
     An L{Upstream} between a L{RecordingEdge} and L{MemoryMessage}s.
 
+    @ivar relayed: the attempts through another Message: its address, and that of the
+        Message to reach.
     @ivar ahead_s: the seconds that the system clock is ahead of C{clock}.
     """
 
@@ -302,6 +304,7 @@ class World:
         verifyObject(IEdge, self.edge)
         self.messages: dict[str, MemoryMessage] = {}
         self.gave_up: list[str] = []
+        self.relayed: list[tuple[str, str]] = []
         self.alarms = Alarms(self.clock.seconds)
         settings.setdefault("retry", {"jitter": 0})
         self.settings = ConnectSettings(discovery=f"static:{addresses}", **settings)
@@ -313,6 +316,8 @@ class World:
             incarnation="c1",
             give_up=self.gave_up.append,
             endpoint=self._endpoint,
+            relayed=self._relayed,
+            answers=self._answers,
             discovery=self._discover,
             unnumbered_mode=LegacyUpstream,
             alarms=self.alarms,
@@ -336,6 +341,16 @@ class World:
             hello = unnumbered()._hello
         self.message(address).peers.append(peer)
         return MemoryEndpoint(self.message(address), hello)
+
+    def _relayed(
+        self, through: str, address: str, hello: Any, settings: Any
+    ) -> MemoryEndpoint:
+        self.relayed.append((through, address))
+        found = [m for m in self.messages.values() if m.address == address]
+        return MemoryEndpoint(found[0] if found else self.message(address), hello)
+
+    def _answers(self, address: str, limit_s: float) -> Deferred[bool]:
+        return succeed(not self.message(address).refuses)
 
     def message(self, address: str = "a:1") -> MemoryMessage:
         if address not in self.messages:

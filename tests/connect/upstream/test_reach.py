@@ -96,7 +96,9 @@ class UnreachedTests(SynchronousTestCase):
         self.world.run(PATIENCE_S - 1)
         self.assertEqual((self.reasons(), self.reported()), ([], []))
         self.world.run(1.5)
-        self.assertEqual(self.reasons(), ["no stream reaches the Message at b:1"])
+        self.assertEqual(
+            self.reasons(), ["no direct stream reaches the Message at b:1"]
+        )
         self.assertEqual(self.reported(), [["b:1"]])
         self.world.run(5)
         self.assertEqual(self.reported(), [])
@@ -115,4 +117,6 @@ class UnreachedTests(SynchronousTestCase):
         self.assertEqual(len(self.message.streams), 2)
         batch = self.message.stream.apply()
         self.assertEqual(list(batch.unreached.addresses), ["b:1"])
-        self.assertEqual(self.reasons(), ["no stream reaches the Message at b:1"])
+        self.assertEqual(
+            self.reasons(), ["no direct stream reaches the Message at b:1"]
+        )

@@ -11,4 +11,5 @@ Discovery of the addresses of Message nodes.
     dns        addresses of a host or a service in the DNS
     redis      addresses that Messages put into a list in Redis
     reach      the Messages in that list that no stream reaches
+    ways       the way to each Message: direct, or through another one
 """

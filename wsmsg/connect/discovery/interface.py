@@ -11,11 +11,19 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from wsmsg.connect.discovery.reach import MessageReach
+from wsmsg.connect.discovery.ways import DOUBT_S, MessageWay
 from wsmsg.dependency.retry import RetryPolicy
 from wsmsg.settings.urls.redis import is_redis, read_redis_url
 from wsmsg.settings.values import ConnectSettings
 
-__all__ = ["Changed", "IDiscovery", "MessageReach", "discovery_of"]
+__all__ = [
+    "DOUBT_S",
+    "Changed",
+    "IDiscovery",
+    "MessageReach",
+    "MessageWay",
+    "discovery_of",
+]
 
 #: Receives all addresses (C{host:port}) after each change.
 Changed = Callable[[frozenset[str]], object]

@@ -27,6 +27,8 @@ class MessageReach:
         self._addresses: dict[Hashable, str] = {}
         self._lists: dict[Hashable, frozenset[str]] = {}
         self._since_s: dict[str, float] = {}
+        self._whole = 0
+        self._partial_s: float | None = None
 
     def welcomed(self, stream: Hashable, address: str) -> None:
         """
@@ -47,14 +49,24 @@ class MessageReach:
         self._addresses.pop(stream, None)
         self._lists.pop(stream, None)
 
-    def look(self) -> tuple[str, ...]:
+    def set_whole(self, connects: int) -> None:
         """
-        Return the addresses that have been in the list for a while, and that no stream
-        reaches; in order.  Called several times a second.
+        Note how many Connects reach all Messages.
+        """
+        self._whole = connects
+
+    def look(self, indirect: Iterable[str] = ()) -> tuple[str, ...]:
+        """
+        Return the addresses that have been in the list, or known otherwise, for a
+        while, and that no direct stream reaches; in order.  Called several times a
+        second.
+
+        @param indirect: addresses that discovery found, and that no direct stream
+            reaches.
         """
         now_s = self._seconds()
         missing = frozenset().union(*self._lists.values())
-        missing = missing.difference(self._addresses.values())
+        missing = missing.difference(self._addresses.values()).union(indirect)
         if not missing and not self._since_s:
             return ()
         self._since_s = {a: self._since_s.get(a, now_s) for a in sorted(missing)}
@@ -63,3 +75,18 @@ class MessageReach:
             for address, since_s in self._since_s.items()
             if now_s - since_s >= PATIENCE_S
         )
+
+    def should_move(self, unreached: bool, partial_s: float) -> bool:
+        """
+        Return whether to ask clients now to move to other Connects: some Message is out
+        of direct reach for C{partial_s}, and other Connects reach all.
+        """
+        now_s = self._seconds()
+        if not unreached:
+            self._partial_s = None
+        elif self._partial_s is None:
+            self._partial_s = now_s
+        elif self._whole and now_s - self._partial_s >= partial_s:
+            self._partial_s = now_s  # and again after that time
+            return True
+        return False

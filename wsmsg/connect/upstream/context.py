@@ -109,6 +109,16 @@ class Stream(SendStream, Hashable, Protocol):
         @return: a Deferred that fails with L{wsmsg.errors.WsmsgError}.
         """
 
+    def reaches(self, address: str) -> Deferred[bool]:
+        """
+        Ask the Message whether it reaches another one; never fails.
+        """
+
+    def silence_s(self, now_s: float) -> float:
+        """
+        Return for how long the Message has been silent; 0 where that means nothing.
+        """
+
     def drop(self, reason: str) -> None:
         """
         Close the stream now.
@@ -205,6 +215,7 @@ class PeerLife:
     The state of the exchange with one life of a Message, kept across its streams.
 
     @ivar incarnation: the name of that life; empty before the first welcome.
+    @ivar address: of the Message in the list of Messages; empty: none.
     @ivar number: the number of the last push batch that was in the outboxes when the
         last stream began or ended.
     @ivar unknown_since_s: the clock time since which users may have joined without the
@@ -214,6 +225,7 @@ class PeerLife:
     """
 
     incarnation: str = ""
+    address: str = ""
     number: int = 0
     unknown_since_s: float = 0.0
     deltas: count[int] = attrs.Factory(lambda: count(1))
@@ -223,6 +235,12 @@ class PeerLife:
         Begin the exchange with another life of the Message.
         """
         self.incarnation, self.number = incarnation, 0
+
+    def set_address(self, address: str) -> None:
+        """
+        Note the address that the Message has in the list of Messages.
+        """
+        self.address = address
 
     def stream_lost(self, number: int, unknown_since_s: float) -> None:
         """

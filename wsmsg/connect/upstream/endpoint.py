@@ -21,7 +21,14 @@ from zope.interface import implementer
 
 from wsmsg.rpc import rest_pb2
 from wsmsg.settings.values import ConnectSettings
-from wsmsg.stream.contract import KEEPALIVE_S, MESSAGE_STREAM, QUERY, SPACING_S
+from wsmsg.stream.contract import (
+    KEEPALIVE_S,
+    MESSAGE_STREAM,
+    QUERY,
+    RELAY_STREAM,
+    RELAY_TO,
+    SPACING_S,
+)
 from wsmsg.stream.endpoint import StreamEndpoint
 from wsmsg.stream.probe import serves
 
@@ -36,6 +43,14 @@ UnnumberedEndpoint = Callable[[], IStreamClientEndpoint]
 EndpointOf = Callable[
     [str, Hello, ConnectSettings, "UnnumberedEndpoint | None"], IStreamClientEndpoint
 ]
+
+
+#: (the address of the Message that passes the stream on, that of the Message, hello,
+#: settings).
+RelayedEndpointOf = Callable[[str, str, Hello, ConnectSettings], IStreamClientEndpoint]
+
+#: Asks the Message at an address, within a time; never fails.
+Answers = Callable[[str, float], "Deferred[bool]"]
 
 
 def grpc_endpoint(
@@ -64,6 +79,36 @@ def grpc_endpoint(
         limit_s = settings.welcome_timeout_s
         return _ProbingEndpoint(address, numbered, unnumbered, limit_s)
     return unnumbered()
+
+
+def relayed_endpoint(
+    through: str, address: str, hello: Hello, settings: ConnectSettings
+) -> IStreamClientEndpoint:
+    """
+    Return the endpoint of a Message that another one passes the stream on to
+    (L{RelayedEndpointOf}).
+    """
+    return StreamEndpoint(
+        through,
+        RELAY_STREAM,
+        request=rest_pb2.MessageStreamRequest,
+        response=rest_pb2.MessageStreamResponse,
+        hello=hello,
+        welcomed=is_welcome,
+        welcome_timeout_s=settings.welcome_timeout_s,
+        keepalive_s=KEEPALIVE_S,
+        spacing_s=SPACING_S,
+        metadata=((RELAY_TO, address),),
+    )
+
+
+def answers(address: str, limit_s: float) -> Deferred[bool]:
+    """
+    Return whether the Message at an address answers; never fails.
+    """
+    probe = asyncio.ensure_future(serves(address, QUERY, limit_s))
+    answered: Deferred[bool] = Deferred.fromFuture(probe)
+    return answered.addErrback(lambda _: False)
 
 
 def is_welcome(message: rest_pb2.MessageStreamResponse | None) -> bool:

@@ -4,9 +4,14 @@ Data that waits for the next frame, in forms that do not grow with repetition.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
+from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.rpc import rest_pb2
+
+_FRAME_SENDS = 512
+_FRAME_BYTES = 512 * 1024
 
 
 class NetChange:
@@ -128,3 +133,27 @@ def snapshot_of(users: Iterable[int], size: int) -> list[rest_pb2.PresenceDelta]
         delta(online=everyone[start : start + size], snapshot=of_part)
         for start, of_part in zip(starts, kinds, strict=True)
     ]
+
+
+def move_sends(unsent: deque[PendingSend], batch: rest_pb2.ConnectBatch) -> None:
+    """
+    Move as many sends as fit into a batch, but those that were answered while they
+    waited, as they were too old.
+    """
+    add, n_bytes = batch.sends.add, 0
+    for _ in range(min(len(unsent), _FRAME_SENDS)):
+        send = unsent.popleft()
+        if send.answered:
+            continue
+        sender, client_id, conversation, content, kind = send.new
+        add(
+            id=send.number,
+            sender=sender,
+            client_id=client_id,
+            conversation=conversation,
+            content=content,
+            kind=kind,
+        )
+        n_bytes += len(content)
+        if n_bytes > _FRAME_BYTES:
+            return

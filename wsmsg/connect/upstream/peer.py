@@ -12,6 +12,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 
+from wsmsg.connect.discovery.interface import MessageWay
 from wsmsg.connect.upstream.context import (
     PeerLife,
     Stream,
@@ -51,6 +52,18 @@ class PeerDialling(Protocol):
         Return the endpoint of one attempt.
 
         @param welcoming: wait for the welcome, however late it is.
+        """
+
+    def relayed(
+        self, through: str, address: str, hello: Hello
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint of one attempt through another Message.
+        """
+
+    def relays_for(self, address: str) -> list[str]:
+        """
+        Return the addresses of Messages that may pass on a stream to this address.
         """
 
     def subscribe(self) -> rest_pb2.SubscribeRequest:
@@ -104,6 +117,7 @@ class UpstreamPeer:
 
     @ivar dependency: the state of the Message.
     @ivar stream: the stream, while it is up.
+    @ivar way: the way to the Message.
     @ivar number: the number of the stream or of the attempt; 0: there is none.
     @ivar unnumbered: whether the Message sent no welcome when it was met last; L{None}
         before it was met.
@@ -127,6 +141,7 @@ class UpstreamPeer:
         self._owner = owner
         self._shared = shared
         self._life = PeerLife()
+        self.way = MessageWay(shared.clock.seconds)
         self._welcoming = False
         self._dialler = StreamDialler(self, self.dependency, shared.clock)
 
@@ -170,6 +185,10 @@ class UpstreamPeer:
     def endpoint(self) -> IStreamClientEndpoint:
         self.number = 0
         welcoming, self._welcoming = self._welcoming, False
+        others = [] if self.unnumbered else self._dialling.relays_for(self.address)
+        through = self.way.choose(others)
+        if through:
+            return self._dialling.relayed(through, self.listed_address, self._hello)
         return self._dialling.endpoint(self.address, self._hello, welcoming=welcoming)
 
     def protocol(self, address: IAddress | None) -> Stream | None:
@@ -181,6 +200,13 @@ class UpstreamPeer:
         if unnumbered:
             return self._dialling.open_unnumbered(self.address, self)
         return UpstreamStream(self.address, self, self._shared, self._life)
+
+    @property
+    def listed_address(self) -> str:
+        """
+        The address at which other Messages reach this one.
+        """
+        return self._life.address or self.address
 
     def beyond_limit(self, reason: str) -> float | None:
         if self._owner.up:
@@ -203,6 +229,7 @@ class UpstreamPeer:
 
     def stream_up(self, stream: Stream) -> None:
         self.stream = stream
+        self.way.stream_up()
         self.dependency.describe(stream.kind)
         self._dialler.stream_up()
         self._owner.stream_up(stream)

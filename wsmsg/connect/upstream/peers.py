@@ -26,14 +26,19 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-from wsmsg.connect.discovery.interface import IDiscovery
+from wsmsg.connect.discovery.interface import DOUBT_S, IDiscovery
 from wsmsg.connect.upstream.context import (
     Stream,
     StreamOwner,
     UnnumberedMode,
     UpstreamContext,
 )
-from wsmsg.connect.upstream.endpoint import EndpointOf, Hello
+from wsmsg.connect.upstream.endpoint import (
+    Answers,
+    EndpointOf,
+    Hello,
+    RelayedEndpointOf,
+)
 from wsmsg.connect.upstream.peer import UpstreamPeer, UpstreamPeerOwner
 from wsmsg.dependency.retry import RetryPolicy, retry_policy
 from wsmsg.dependency.state import Dependency
@@ -45,6 +50,8 @@ from wsmsg.settings.values import ConnectSettings
 LINGER_S = 30.0
 #: How long after that a stream stays for answers to its sends.
 DRAIN_S = 2.0
+# Within this time a Message answers that can be reached directly.
+_ANSWER_S = 1.0
 
 DiscoveryOf = Callable[[ConnectSettings, Any, RetryPolicy], IDiscovery]
 Listener = Callable[[Dependency], object]
@@ -58,6 +65,8 @@ class Peers:
     @param incarnation: the name of this life of it.
     @param mode: loads the plug-in for Messages that number no messages; L{None} where
         there is none.
+    @param relayed: makes the endpoint of a Message that another one passes on to.
+    @param answers: asks a Message at its own address.
     @param changed: called when Messages appeared or disappeared.
     """
 
@@ -72,6 +81,8 @@ class Peers:
         endpoint: EndpointOf,
         discovery: DiscoveryOf,
         mode: Callable[[], UnnumberedMode] | None,
+        relayed: RelayedEndpointOf,
+        answers: Answers,
         changed: Callable[[], object],
     ) -> None:
         self._owner = owner
@@ -82,6 +93,8 @@ class Peers:
         self._incarnation = incarnation
         self._endpoint = endpoint
         self._mode = mode
+        self._relayed = relayed
+        self._answers = answers
         self._clock: IReactorTime = shared.clock
         self._discovery_of = discovery
         self._discovery = discovery(settings, shared.clock, self._retry)
@@ -168,6 +181,66 @@ class Peers:
 
         return self._endpoint(address, hello, settings, unnumbered)
 
+    def relayed(
+        self, through: str, address: str, hello: Hello
+    ) -> IStreamClientEndpoint:
+        return self._relayed(through, address, hello, self._settings)
+
+    def relays_for(self, address: str) -> list[str]:
+        now_s, asking = self._clock.seconds(), self._peers.get(address)
+        if asking is None or asking.dependency.up:
+            return []  # it has a stream by another address
+        return [
+            peer.address
+            for peer in self._peers.values()
+            if peer.address != address and _passes_on(peer, now_s)
+        ]
+
+    def indirect(self) -> list[str]:
+        """
+        Return the addresses of the Messages without a direct stream, if any has one.
+        """
+        if not any(_is_direct(peer) for peer in self._peers.values()):
+            return []
+        return [
+            peer.address
+            for peer in self._peers.values()
+            if peer.way.through or not peer.dependency.up
+        ]
+
+    def check_ways(self, now_s: float) -> None:
+        """
+        Find out which Messages can be reached through another one alone, and which can
+        be reached directly again; called several times a second.
+        """
+        for peer in self._peers.values():
+            stream = peer.stream
+            if stream is None or stream.unnumbered:
+                continue
+            if peer.way.is_direct_due():
+                answered = self._answers(peer.address, _ANSWER_S)
+                answered.addCallback(self._straight, peer, stream)
+            elif peer.way.is_doubtful(stream.silence_s(now_s)):
+                for other in self._peers.values():
+                    if other is not peer and _passes_on(other, now_s):
+                        assert other.stream is not None
+                        asked = other.stream.reaches(peer.listed_address)
+                        asked.addCallback(self._around, peer, stream)
+                        break
+
+    def _straight(self, answers: bool, peer: UpstreamPeer, stream: Stream) -> None:
+        if answers and peer.stream is stream:
+            peer.way.go_straight()
+            stream.drop("the direct way to the Message is there again")
+
+    def _around(self, reached: bool, peer: UpstreamPeer, stream: Stream) -> None:
+        silence_s = stream.silence_s(self._clock.seconds())
+        if reached and peer.stream is stream and silence_s >= DOUBT_S:
+            peer.way.go_around()
+            stream.drop(
+                f"the Message was silent for {silence_s:.1f} s, and answers another one"
+            )
+
     def subscribe(self) -> rest_pb2.SubscribeRequest:
         others = (*self._peers.values(), *self._leaving)
         return rest_pb2.SubscribeRequest(
@@ -245,6 +318,23 @@ class Peers:
 
 def _place(settings: ConnectSettings) -> tuple[object, ...]:
     return settings.discovery, settings.discovery_password
+
+
+def _is_direct(peer: UpstreamPeer) -> bool:
+    return peer.stream is not None and not peer.way.through
+
+
+def _passes_on(peer: UpstreamPeer, now_s: float) -> bool:
+    """
+    Return whether the Message is fit to pass on streams to others.
+    """
+    stream = peer.stream
+    return (
+        _is_direct(peer)
+        and stream is not None
+        and not stream.unnumbered
+        and stream.silence_s(now_s) < DOUBT_S
+    )
 
 
 def _ignore(_: Dependency) -> None:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -30,18 +30,18 @@ from wsmsg.connect.upstream.context import (
 from wsmsg.connect.upstream.convert import apply_ephemeral, rejection_of
 from wsmsg.connect.upstream.interface import SendAnswer
 from wsmsg.connect.upstream.joins import JoinBarrier, PresenceAcks
-from wsmsg.connect.upstream.outgoing import NetChange, snapshot_of
+from wsmsg.connect.upstream.outgoing import NetChange, move_sends, snapshot_of
 from wsmsg.connect.upstream.pending_sends import PendingSend
 from wsmsg.errors import Unavailable
 from wsmsg.rpc import rest_pb2
-from wsmsg.stream.contract import NAME_CHARACTERS, QUERY
+from wsmsg.stream.contract import NAME_CHARACTERS, QUERY, REACHES
 from wsmsg.stream.convert import message_of
 
 #: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
-_FRAME_SENDS = 512
-_FRAME_BYTES = 512 * 1024
 _FRAME_CURSORS = 2048
+#: A Message that is silent for so long is asked for a sign of life.
+_PROBE_S = 0.5
 #: A Message that is silent for so many heartbeats is lost.
 _SILENT_BEATS = 3
 #: A Message that is silent for so many may be lost.  Another must become the primary
@@ -147,6 +147,17 @@ class UpstreamStream:
             QUERY, request, rest_pb2.QueryResponse, self._shared.query_timeout_s
         )
 
+    def reaches(self, address: str) -> Deferred[bool]:
+        if self.transport is None:
+            return succeed(False)
+        asked = self.transport.query(
+            REACHES, rest_pb2.ReachRequest(address=address), rest_pb2.ReachResponse, 0.5
+        )
+        return asked.addCallbacks(lambda it: bool(it.reached), lambda _: False)
+
+    def silence_s(self, now_s: float) -> float:
+        return now_s - self._heard_s if self._heartbeat_s else 0.0
+
     def drop(self, reason: str) -> None:
         if self.transport is not None:
             self.transport.abortConnection(reason)
@@ -164,7 +175,7 @@ class UpstreamStream:
         silence_s = now_s - self._heard_s
         if silence_s >= _SILENT_BEATS * self._heartbeat_s:
             self.drop(f"the peer was silent for {silence_s:.1f} s")
-        elif silence_s >= self._heartbeat_s and not self._probe:
+        elif silence_s >= min(_PROBE_S, self._heartbeat_s) and not self._probe:
             self._probe = True
             self._flush_soon()
 
@@ -263,7 +274,7 @@ class UpstreamStream:
             batch.unreached.SetInParent()
             self._unreached = None
         if self._unsent:
-            self._fill_sends(batch)
+            move_sends(self._unsent, batch)
         if self._acknowledge:
             batch.pushed = self._number
             self._acknowledge = False
@@ -279,25 +290,6 @@ class UpstreamStream:
         delta.number = next(self._life.deltas)
         self._applied.delta_written(delta.number, self._shared.clock.seconds())
         self._probe = False
-
-    def _fill_sends(self, batch: rest_pb2.ConnectBatch) -> None:
-        unsent, add, n_bytes = self._unsent, batch.sends.add, 0
-        for _ in range(min(len(unsent), _FRAME_SENDS)):
-            send = unsent.popleft()
-            if send.answered:
-                continue  # rejected while it waited, because it was too old
-            sender, client_id, conversation, content, kind = send.new
-            add(
-                id=send.number,
-                sender=sender,
-                client_id=client_id,
-                conversation=conversation,
-                content=content,
-                kind=kind,
-            )
-            n_bytes += len(content)
-            if n_bytes > _FRAME_BYTES:
-                return
 
     # -- frames in
 
@@ -326,6 +318,7 @@ class UpstreamStream:
         self._heartbeat_s = min(_LONGEST_BEAT_S, welcome.heartbeat_ms / 1000)
         self._number = life.number
         self._up = True
+        life.set_address(welcome.address)
         self._shared.reach.welcomed(self, welcome.address)
         self._shared.reach.listed(self, welcome.messages.addresses)
         self._owner.stream_up(self)
@@ -344,6 +337,8 @@ class UpstreamStream:
             self._pushes(batch.pushes)
         if batch.HasField("messages"):
             self._shared.reach.listed(self, batch.messages.addresses)
+        if batch.HasField("whole"):
+            self._shared.reach.set_whole(batch.whole)
         if batch.receipts or batch.typing or batch.presence or batch.kicks:
             apply_ephemeral(batch, self._shared.edge, self._shared.watching, self)
         if number:

@@ -33,7 +33,14 @@ from wsmsg.connect.upstream.context import (
     UnnumberedModeOf,
     UpstreamContext,
 )
-from wsmsg.connect.upstream.endpoint import EndpointOf, grpc_endpoint
+from wsmsg.connect.upstream.endpoint import (
+    Answers,
+    EndpointOf,
+    RelayedEndpointOf,
+    answers,
+    grpc_endpoint,
+    relayed_endpoint,
+)
 from wsmsg.connect.upstream.interface import (
     IEdge,
     IUpstream,
@@ -85,6 +92,8 @@ class Upstream(Service):
         incarnation: str,
         give_up: Callable[[str], object],
         endpoint: EndpointOf = grpc_endpoint,
+        relayed: RelayedEndpointOf = relayed_endpoint,
+        answers: Answers = answers,
         discovery: DiscoveryOf = discovery_of,
         unnumbered_mode: UnnumberedModeOf | None = None,
         alarms: Alarms | None = None,
@@ -122,6 +131,8 @@ class Upstream(Service):
             endpoint=endpoint,
             discovery=discovery,
             mode=self._load_mode if unnumbered_mode else None,
+            relayed=relayed,
+            answers=answers,
             changed=self._review,
         )
         self._barrier: JoinBarrier | None = None
@@ -355,24 +366,30 @@ class Upstream(Service):
         for stream in list(self._choice.up):
             stream.check_liveness(now_s, was_stalled=was_stalled)
         self._peers.sweep(now_s)
+        self._peers.check_ways(now_s)
         self._review()
         self._check_reach()
         if self._choice.up and self._mode is None:
             self._refresh.sweep(now_s)
 
     def _check_reach(self) -> None:
-        unreached = self._shared.reach.look()
+        reach = self._shared.reach
+        unreached = reach.look(self._peers.indirect())
         if unreached != self._unreached:
             self._unreached = unreached
             for stream in self._choice.up:
                 stream.unreached(unreached)
             self._alarms.set("unreachable_message", _unreachable(unreached))
+        if reach.should_move(bool(unreached), self._settings.upstream.partial_s):
+            self._shared.edge.reconnect_all(
+                "this node does not reach all of the server"
+            )
 
 
 def _unreachable(addresses: Sequence[str]) -> str:
     if not addresses:
         return ""
-    return f"no stream reaches the Message at {', '.join(addresses)}"
+    return f"no direct stream reaches the Message at {', '.join(addresses)}"
 
 
 def _cancel(call: IDelayedCall) -> None:

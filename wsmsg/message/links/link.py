@@ -233,6 +233,13 @@ class Link:
             self._momentary.listed(addresses)
             self._wake_stream()
 
+    def whole(self, connects: int) -> None:
+        """
+        Queue the number of Connects that reach all Messages.
+        """
+        self._momentary.whole(connects)
+        self._wake_stream()
+
     def presence_applied(self, number: int) -> None:
         """
         Queue the confirmation that presence is applied up to this delta.

@@ -166,6 +166,16 @@ class Links:
             for link in self._links.values():
                 link.listed(self.reach.listed)
 
+    def tell_partial(self) -> None:
+        """
+        Tell each Connect that does not reach all Messages how many Connects do.  Called
+        once a second.
+        """
+        connects = [it for it in self._links.values() if it.open and not it.everything]
+        partial = [it for it in connects if not self.reach.is_whole(it.node)]
+        for link in partial:
+            link.whole(len(connects) - len(partial))
+
     def came_through(self, latest_ms: Mapping[str, int]) -> None:
         """
         Note the Connects that records came through; see

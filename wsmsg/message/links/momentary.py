@@ -23,6 +23,7 @@ MOMENTARY: Final = (
     "presence_applied",
     "kicks",
     "messages",
+    "whole",
 )
 
 _FRAME_RESULTS = 4096
@@ -46,6 +47,7 @@ class MomentaryOutput:
         self._kicks: deque[rest_pb2.Kick] = deque(maxlen=_KICKS)
         self._presence_applied = 0
         self._listed: Sequence[str] | None = None
+        self._whole: int | None = None
         self.has_output = False
 
     def results(self, results: Sequence[rest_pb2.SendResult]) -> bool:
@@ -92,6 +94,13 @@ class MomentaryOutput:
         self._listed = addresses
         self.has_output = True
 
+    def whole(self, connects: int) -> None:
+        """
+        Set the number of Connects that reach all Messages.
+        """
+        self._whole = connects
+        self.has_output = True
+
     def presence_applied(self, number: int) -> None:
         """
         Set the last presence delta that is applied.
@@ -108,6 +117,7 @@ class MomentaryOutput:
         self._presence.clear()
         self._presence_applied = 0
         self._listed = None  # the welcome has it
+        self._whole = None
         self.has_output = self._has_any()
 
     def move_into(self, batch: rest_pb2.PushBatch) -> None:
@@ -124,6 +134,8 @@ class MomentaryOutput:
             batch.messages.addresses.extend(self._listed)
             batch.messages.SetInParent()
             self._listed = None
+        if self._whole is not None:
+            batch.whole, self._whole = self._whole, None
         batch.presence_applied = self._presence_applied
         batch.kicks.extend(self._kicks)
         self._typing.clear()
@@ -139,4 +151,5 @@ class MomentaryOutput:
             or self._presence
             or self._kicks
             or self._listed is not None
+            or self._whole is not None
         )

@@ -65,6 +65,12 @@ class ReachOfConnects:
         if not self._unreached[node]:
             del self._unreached[node]
 
+    def is_whole(self, node: str) -> bool:
+        """
+        Return whether a Connect reaches all Messages.
+        """
+        return node not in self._unreached
+
     def forget(self, node: str) -> None:
         """
         Forget a Connect whose stream is lost.

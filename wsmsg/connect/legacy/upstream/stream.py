@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -147,6 +147,12 @@ class LegacyUpstreamStream:
 
     def unwatch(self, users: Iterable[int]) -> None:
         pass
+
+    def reaches(self, address: str) -> Deferred[bool]:
+        return succeed(False)
+
+    def silence_s(self, now_s: float) -> float:
+        return 0.0
 
     def unreached(self, addresses: Sequence[str]) -> None:
         """

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.integration.documents.options import mistakes
 from tests.integration.documents.pages import (
+    ROOT,
     PageCommand,
     block_commands,
     inline_commands,
@@ -27,6 +28,7 @@ from tests.integration.documents.terminal import Machine
 _README = TYPED["README.md"]
 _OPERATIONS = TYPED["docs/operations.md"]
 
+_MS = re.M | re.S
 _READ = (
     "curl -sf http://127.0.0.1:21004/api/v1/users/{}/read "
     """-d '{{"conversation": "u:1001:1002", "seq": 40}}'"""
@@ -165,6 +167,25 @@ class TypedTests(SynchronousTestCase):
         for name in ("message", "connect"):
             self.assertIn("#info] ready", (folder / f"{name}.log").read_text())
         self.typed("wsmsg status")
+
+    def test_migration(self) -> None:
+        """
+        The checks of the migration guide work with its settings.
+        """
+        page = ROOT / "docs" / "migration.md"
+        message, connect, *_ = re.findall(r"^```toml\n(.*?)^```", page.read_text(), _MS)
+        (self.machine.folder / "wsmsg.toml").write_text(f"{message}\n{connect}")
+        for daemon in ("message", "connect"):
+            self.typed(f"twistd {daemon} --config wsmsg.toml")
+            pid = (self.machine.folder / f"{daemon}.pid").read_text()
+            self.addCleanup(_kill, int(pid))
+        self.machine.ready("connect", "message")
+        asked = [c.text for c in inline_commands(page) if c.text.startswith("curl ")]
+        self.assertEqual(len(asked), 6)
+        # The first call of the legacy contract makes its metrics appear.
+        for command in sorted(asked, key=lambda text: "unread" not in text):
+            self.typed(command)
+        self.typed("wsmsg status --config wsmsg.toml")
 
     def test_bench_help(self) -> None:
         """

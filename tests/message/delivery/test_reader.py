@@ -190,6 +190,21 @@ class ReaderTests(ReaderTestCase):
         self.acknowledge(link)
         self.successResultOf(caught_up)
 
+    def test_appended_and_not_read(self) -> None:
+        """
+        A daemon that stops waits for a record that was appended just now, too, which
+        the pending read is about to return.
+        """
+        link = self.connect()
+        self.journal.unread = 1
+        caught_up = self.reader.caught_up()
+        self.assertNoResult(caught_up)
+        self.journal.unread = 0
+        self.journal.give(message(1))
+        self.assertNoResult(caught_up)
+        self.acknowledge(link)
+        self.successResultOf(caught_up)
+
     def test_stop_while_waiting(self) -> None:
         """
         A stop does not wait for the store to come back.

@@ -131,8 +131,7 @@ class JournalReader:
         Return the step of delivery that stands still, in a sentence; empty if none
         does.  Called once a second.
         """
-        is_open = self._journal.dependency.up
-        self._progress.look(self._journal.counts()["unread"] if is_open else 0)
+        self._progress.look(self._unread)
         return self._progress.stalled(
             self.stalled_s, self._commits.oldest_s, full=self._room is not None
         )
@@ -149,7 +148,20 @@ class JournalReader:
         @return: a Deferred that fires when the journal has no more records and all that
             were read are settled.
         """
-        return self._caught_up.wait(self._reading and not self.unsettled)
+        return self._caught_up.wait(self._is_caught_up)
+
+    @property
+    def _unread(self) -> int:
+        """
+        The records that the journal has and the reader has not been given.
+        """
+        is_open = self._journal.dependency.up
+        return self._journal.counts()["unread"] if is_open else 0
+
+    @property
+    def _is_caught_up(self) -> bool:
+        # A read that waits may be about to return what was appended a moment ago.
+        return self._reading and not self.unsettled and not self._unread
 
     async def stop(self) -> None:
         """
@@ -297,7 +309,7 @@ class JournalReader:
             room.callback(None)
 
     def _check_caught_up(self) -> None:
-        if self._caught_up.waiters and self._reading and not self.unsettled:
+        if self._caught_up.waiters and self._is_caught_up:
             self._caught_up.fire()
 
     async def _wait_for_room(self) -> None:

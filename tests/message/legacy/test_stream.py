@@ -281,7 +281,10 @@ class StreamTests(LegacyCase):
             answer = await stub.GetHistoryMessages(request)
             self.assertEqual((answer.total, answer.page, answer.size), (3, 1, 10))
             self.assertEqual(len(answer.messages), 3)
-            for user, page, size in ((1, 0, 5), (1, 1, 0), (0, 1, 5), (-1, 1, 5)):
+            request = rest_pb2.GetHistoryRequest(user_id=1, page=1)
+            answer = await stub.GetHistoryMessages(request)
+            self.assertEqual((answer.size, len(answer.messages)), (200, 3))
+            for user, page, size in ((1, 0, 5), (1, 1, -1), (0, 1, 5), (-1, 1, 5)):
                 request = rest_pb2.GetHistoryRequest(user_id=user, page=page, size=size)
                 with self.assertRaises(grpc.aio.AioRpcError) as raised:
                     await stub.GetHistoryMessages(request)

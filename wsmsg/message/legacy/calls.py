@@ -70,7 +70,8 @@ class LegacyCalls:
 
         @raise WsmsgError: there is no such page.
         """
-        size = min(request.size, self._most_history())
+        most = self._most_history()
+        size = min(request.size or most, most)
         if request.group_id < 0 or request.user_id < 0:
             raise BadRequest("user_id or group_id is negative")
         if request.group_id:

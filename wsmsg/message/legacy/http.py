@@ -135,10 +135,11 @@ class LegacyHttpCalls:
             raise BadRequest(f"size is {form.size}, and must be at most {_MOST}")
         if form.page > INT64_MAX // _MOST:
             raise BadRequest("page is too large")
+        size = form.size or min(_MOST, self._history.depth)
         if group:
-            found = await self._history.of_group(group, user, form.page, form.size)
+            found = await self._history.of_group(group, user, form.page, size)
         else:
-            found = await self._history.of_user(user, form.page, form.size)
+            found = await self._history.of_user(user, form.page, size)
         read = await self._read(user, found.messages)
         views = [
             view(m, READ if m.message_id in read else UNREAD) for m in found.messages

@@ -73,7 +73,7 @@ class LegacyHistoryForm(LegacyForm):
 
     @ivar group_id: 0: all messages to and from the user.
     @ivar page: from 1.
-    @ivar size: messages on a page; at most 1000.
+    @ivar size: messages on a page; at most 1000; 0: as many as that.
     """
 
     user_id: Id = 0

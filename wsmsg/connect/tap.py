@@ -23,7 +23,7 @@ from wsmsg.daemon.options import DaemonOptions
 from wsmsg.settings.values import ConnectSettings
 
 if TYPE_CHECKING:
-    from wsmsg.auth.identity import Identity
+    from wsmsg.auth.identity import Authenticate, Identity
     from wsmsg.auth.jwt import Authenticator
     from wsmsg.connect.edge.admission import Admission
     from wsmsg.connect.edge.heartbeat import HeartbeatSweep
@@ -129,6 +129,9 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
     admission = Admission(settings.limits, reactor)
     heartbeat = HeartbeatSweep(settings.heartbeat_s, reactor)
     online = OnlineStatus(registry, upstream)
+    connections = _connections(context, admission, heartbeat, plugins)
+    # online_status is a call of clients without a subprotocol.
+    callers = connections.choose([]).authenticate or context.authenticate
     return ConnectNode(
         settings=settings,
         clock=reactor,
@@ -137,8 +140,8 @@ def _node(daemon: Daemon, reactor: IReactorTime) -> ConnectNode:
         heartbeat=heartbeat,
         admission=admission,
         authenticator=authenticator,
-        connections=_connections(context, admission, heartbeat, plugins),
-        site=_site(context, daemon.health, admission, online),
+        connections=connections,
+        site=_site(context, daemon.health, admission, online, callers),
         rpc=ConnectRpc(online),
         plugins=plugins,
     )
@@ -253,6 +256,7 @@ def _site(
     health: Health,
     admission: Admission,
     online: OnlineStatus,
+    authenticate: Authenticate,
 ) -> QuietSite:
     """
     Build HTTP on the public port.  Beyond loopback, callers need a token.
@@ -264,13 +268,12 @@ def _site(
     is_local = not listen.startswith("systemd:") and is_loopback(
         parse_address(listen).host
     )
-    authenticate = None if is_local else context.authenticate
     return edge_site(
         online,
         health,
         admission,
         context.clock,
-        authenticate=authenticate,
+        authenticate=None if is_local else authenticate,
         unix_s=context.unix_s,
     )
 

@@ -197,6 +197,26 @@ class CheckTests(TokenCase):
         expected = "WRONG    algorithm: 'none', and the settings accept HS256"
         self.assertIn(expected, told.output)
 
+    def test_user_id(self) -> None:
+        """
+        For a token of the legacy user service, the last line says whether a legacy
+        client may have it.
+        """
+        claims = {"user_id": 7, "exp": time.time() + 60}
+        text = jwt.encode(claims, "eleven byte", algorithm="HS256")
+        told = self.token("check", text)
+        self.assertEqual(told.exit_code, 1)
+        self.assertIn("no connect.legacy.token_secret", told.output.splitlines()[-1])
+        legacy = '[connect.legacy]\ntoken_secret = "{}"\n'.format
+        for key, status, word in (
+            ("eleven byte", 0, "accepted from user 7"),
+            ("twelve bytes", 1, "refused, by connect.legacy.token_secret"),
+        ):
+            self.configure(f'secret = "{_SECRET}"\n{legacy(key)}')
+            told = self.token("check", text)
+            self.assertEqual(told.exit_code, status, told.output)
+            self.assertIn(word, told.output.splitlines()[-1])
+
     def test_no_token(self) -> None:
         """
         A text that is no token is described without being shown.

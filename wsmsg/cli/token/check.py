@@ -14,7 +14,7 @@ import click
 
 from wsmsg.cli.paths import config_option, data_dir_option, settings_of
 from wsmsg.cli.sign import TokenSigner
-from wsmsg.cli.token.explain import explain
+from wsmsg.cli.token.explain import explain, explain_user_id
 from wsmsg.settings.sources import resolve_data_dir
 from wsmsg.settings.values import ConnectSettings
 
@@ -36,7 +36,8 @@ def check(
     Explain a token: its checks one by one, and whether Connect accepts it.
 
     The token is the argument, or comes from standard input (also as `-`), with or
-    without `Bearer`. The exit status is 0 only if Connect accepts it. The token and its
+    without `Bearer`. The exit status is 0 only if Connect accepts it, be it from legacy
+    clients alone. The token and its
     key are not printed.
 
     \b
@@ -51,7 +52,14 @@ def check(
         token = token[7:].strip()
     settings = settings_of(ConnectSettings, config, data_dir)
     signer = TokenSigner(settings.token, resolve_data_dir(settings))
-    found = list(explain(token, settings.token, signer.authenticator(), time.time()))
+    found = [
+        *explain(token, settings.token, signer.authenticator(), time.time()),
+        *explain_user_id(
+            token,
+            settings.legacy.token_secret.get_secret_value(),
+            settings.token.leeway_s,
+        ),
+    ]
     accepted = found[-1].result == "ok"
     if as_json:
         checks = [attrs.asdict(each) for each in found]

@@ -13,6 +13,7 @@ import jwt
 
 from wsmsg.auth.identity import parse_user
 from wsmsg.auth.jwt import Authenticator
+from wsmsg.auth.user_id_tokens import authenticate_user_id, names_user_id
 from wsmsg.errors import Unauthenticated
 from wsmsg.settings.tokens import TokenSettings
 
@@ -59,6 +60,28 @@ def explain(
         yield TokenCheck("wrong", "Connect", f"refuses it: {error.reason}")
     else:
         yield TokenCheck("ok", "Connect", f"accepts it as user {identity.user}")
+
+
+def explain_user_id(token: str, secret: str, leeway_s: float) -> Iterator[TokenCheck]:
+    """
+    Yield the answer of Connect to a legacy client with a token that has C{user_id} in
+    place of C{sub}; nothing for other tokens.
+
+    @param secret: C{legacy.token_secret}.
+    """
+    if not names_user_id(token):
+        return
+    if not secret:
+        text = "refused: the settings have no connect.legacy.token_secret"
+        yield TokenCheck("wrong", "legacy clients", text)
+        return
+    try:
+        user = authenticate_user_id(token, secret, leeway_s).user
+    except Unauthenticated as error:
+        text = f"refused, by connect.legacy.token_secret: {error.reason}"
+        yield TokenCheck("wrong", "legacy clients", text)
+    else:
+        yield TokenCheck("ok", "legacy clients", f"accepted from user {user}")
 
 
 def _algorithm(given: object, accepted: tuple[str, ...]) -> TokenCheck:

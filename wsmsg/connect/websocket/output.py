@@ -194,6 +194,8 @@ class WebSocketOutput(Protocol):
         """
         Enter a state that is limited in time, and read what the client still sends.
         """
+        # With a producer, a full transport would wait for more to write, and not close.
+        self.transport.unregisterProducer()
         self._state, self._ticks = state, 0
         self._ticks_left = self.factory.most_closing_ticks
         self._held = False

@@ -53,7 +53,7 @@ def _port(reactor: Any) -> Any:
     from wsmsg.connect.session.context import SessionContext
     from wsmsg.connect.session.registry import Registry
     from wsmsg.connect.session.session import subprotocol
-    from wsmsg.connect.upstream.interface import SendAnswer
+    from wsmsg.connect.upstream.interface import HeadsView, SendAnswer
     from wsmsg.connect.websocket.factory import WebSocketConnections
     from wsmsg.monitoring.health import Health, any_up
     from wsmsg.protocol import json as codec_json
@@ -78,8 +78,8 @@ def _port(reactor: Any) -> Any:
         def user_joined(self, user: int) -> Any:
             return succeed(True)
 
-        def heads(self, user: int, since_ms: int, limit: int) -> Any:
-            return succeed(([], False))
+        def heads(self, user: int, position: str, limit: int, **_: Any) -> Any:
+            return succeed(HeadsView([], False, "", ""))
 
         def user_left(self, user: int) -> None:
             pass

@@ -21,7 +21,8 @@ F = TypeVar("F")
 def welcome(
     *heads: frames.Head, more: bool = False, synced: bool = True
 ) -> ServerFrame:
-    return frames.Welcome(1, "s1", 60.0, LIMITS, 10**12, heads, more, synced)
+    at = ("p1", "e1") if synced else ("", "")
+    return frames.Welcome(1, "s1", 60.0, LIMITS, 10**12, heads, more, synced, *at)
 
 
 def unnumbered_welcome() -> ServerFrame:

@@ -41,7 +41,7 @@ class ClientTests(ClientCase):
         await client.connect()
         self.assertEqual(self.server.dialled, [(URL, "t")])
         self.assertEqual(
-            (self.server.hello.device, self.server.hello.since), ("phone", 0)
+            (self.server.hello.device, self.server.hello.position), ("phone", "")
         )
         self.assertEqual((client.user, client.state), (1, Connected(1, "s1")))
 
@@ -173,9 +173,11 @@ class ClientTests(ClientCase):
         link = await self.server.connection(welcome())
         link.give(frames.Resync("lost some"))
         asked = await link.next(frames.Conversations)
-        link.give(frames.Heads(asked.id, (Head(U, 1, time=10**12 + 50),), more=True))
+        self.assertEqual(asked.position, "p1")
+        page = frames.Heads(asked.id, (Head(U, 1),), more=True, position="p2")
+        link.give(page)
         asked = await link.next(frames.Conversations)
-        self.assertEqual((asked.since, asked.after), (10**12 + 50, U))
+        self.assertEqual(asked.position, "p2")
         link.give(frames.Heads(asked.id, ()))
         sync = await link.next(frames.Sync)
         link.give(frames.Page(sync.id, U, (message(1),), 1))

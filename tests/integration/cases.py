@@ -149,14 +149,14 @@ class IntegrationTestCase(TestCase):
         the test.
         """
         device = await self.dial(user, **more)
-        await device.greet(name, since=more.get("since", 0))
+        await device.greet(name, position=more.get("position", ""))
         return device
 
     async def dial(self, user: int, **more: Any) -> Device:
         """
         Return a connection of the user that has not sent hello.
         """
-        more.pop("since", None)
+        more.pop("position", None)
         token = more.pop("token", None) or self.installation.token(user)
         device = await Device.dial(
             more.pop("url", self.installation.url), token, user, **more

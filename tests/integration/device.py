@@ -86,7 +86,7 @@ class Device:
         return cls(connection, user, json_)
 
     async def greet(
-        self, name: str = "phone", *, since: int = 0, token: str = ""
+        self, name: str = "phone", *, position: str = "", token: str = ""
     ) -> Any:
         """
         Send hello.
@@ -94,7 +94,9 @@ class Device:
         @return: the welcome.
         """
         await self.send_frame(
-            hello=pb.Hello(device=name, since=since, token=token, client="device/1")
+            hello=pb.Hello(
+                device=name, position=position, token=token, client="device/1"
+            )
         )
         return await self.expect("welcome")
 

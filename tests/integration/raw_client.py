@@ -62,7 +62,7 @@ class RawClient:
         # New sends must not be written among repeated ones.
         self._order = asyncio.Lock()
         self._ready = False
-        self._since = 0
+        self._at = ""
         self._numbers = itertools.count(1)
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -72,7 +72,7 @@ class RawClient:
         return (
             f"<RawClient {self.user} connected={self._connection is not None}"
             f" position={dict(self._position)} live={dict(self._live)}"
-            f" syncing={self._syncing} since={self._since}"
+            f" syncing={self._syncing} at={self._at}"
             f" unanswered={list(self._unanswered)}>"
         )
 
@@ -180,7 +180,7 @@ class RawClient:
             await asyncio.sleep(_RETRY_S)
 
     async def _speak(self, connection: ClientConnection) -> None:
-        hello = pb.Hello(device=self._device, since=self._since, client="raw/1")
+        hello = pb.Hello(device=self._device, position=self._at, client="raw/1")
         await connection.send(pb.ClientFrame(hello=hello).SerializeToString())
         self._ready = False
         self._live.clear()
@@ -201,11 +201,9 @@ class RawClient:
 
     async def _welcome(self, welcome: pb.Welcome) -> None:
         self.connects += 1
-        self._since = welcome.time
         for head in welcome.heads:
             await self._catch_up(head.conversation, head.head)
-        if welcome.more:
-            await self._go_on("all", welcome.heads[-1])
+        await self._listed("all", welcome)
         async with self._order:
             again: set[str] = set()
             while rest := [s for i, s in self._unanswered.items() if i not in again]:
@@ -217,16 +215,20 @@ class RawClient:
     async def _heads(self, heads: pb.Heads) -> None:
         for head in heads.heads:
             await self._catch_up(head.conversation, head.head)
-        if heads.more:
-            await self._go_on(heads.id, heads.heads[-1])
+        await self._listed(heads.id, heads)
 
-    async def _go_on(self, request: str, last: pb.Head) -> None:
-        more = pb.Conversations(id=request, since=last.time, after=last.conversation)
-        await self._write(conversations=more)
+    async def _listed(self, request: str, part: pb.Welcome | pb.Heads) -> None:
+        if part.more:
+            more = pb.Conversations(id=request, position=part.position)
+            await self._write(conversations=more)
+        elif part.position:
+            self._at = part.position
 
     async def _resync(self, _: pb.Resync) -> None:
         self.resyncs += 1
-        await self._write(conversations=pb.Conversations(id="resync"))
+        await self._write(
+            conversations=pb.Conversations(id="resync", position=self._at)
+        )
 
     async def _catch_up(self, conversation: str, head: int) -> None:
         position = self._position[conversation]
@@ -248,7 +250,11 @@ class RawClient:
     async def _error(self, error: pb.Error) -> None:
         if error.id in self._syncing or error.id == "resync":
             self._syncing.discard(error.id)
-            self._later(self._write(conversations=pb.Conversations(id="resync")))
+            self._later(
+                self._write(
+                    conversations=pb.Conversations(id="resync", position=self._at)
+                )
+            )
         else:
             self.problems.append(f"error {error.code}: {error.reason}")
 

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from tests.message.store.groups_in_memory import GroupsInMemory
+from tests.message.store.lists_in_memory import EpochInMemory, listed
 from tests.message.store.marks_in_memory import MemoryReadMarks
 from tests.message.store.read_ranges_in_memory import SeenInMemory
 from wsmsg.dependency.state import Dependency
@@ -22,7 +23,7 @@ from wsmsg.message.ingress.group_rules import GroupRules
 from wsmsg.message.journal.interface import DeadLetter, IJournal, JournalEntry
 from wsmsg.message.store.interface import (
     GroupPage,
-    HeadRow,
+    HeadList,
     IMessageStore,
     Outcome,
 )
@@ -131,7 +132,7 @@ def rules_by(store: IMessageStore, now_ms: Callable[[], int]) -> GroupRules:
 
 
 @implementer(IMessageStore)
-class MemoryStore(MemoryReadMarks):
+class MemoryStore(MemoryReadMarks, EpochInMemory):
     """
     A store in a dict, in which a test can also act as another Message.
 
@@ -157,13 +158,15 @@ class MemoryStore(MemoryReadMarks):
         self.rivals: list[Message] = []
         self.inserts = 0
         self.lookups = 0
+        self.shards: list[list[int]] = []
         self.fail_apply = False
         self.applied: list[list[Message]] = []
 
     async def _insert(
-        self, messages: Sequence[Message], stored_ms: int
+        self, messages: Sequence[Message], shards: Sequence[int]
     ) -> list[Outcome]:
         self._check()
+        self.shards.append(list(shards))
         self.inserts += 1
         for rival in self.rivals:
             self.messages[rival.identity] = rival
@@ -191,9 +194,9 @@ class MemoryStore(MemoryReadMarks):
         return outcome
 
     def insert(
-        self, messages: Sequence[Message], stored_ms: int
+        self, messages: Sequence[Message], stored_ms: int, shards: Sequence[int]
     ) -> Deferred[list[Outcome]]:
-        return Deferred.fromCoroutine(self._insert(messages, stored_ms))
+        return Deferred.fromCoroutine(self._insert(messages, shards))
 
     async def _find(
         self, ids: Iterable[MessageIdentity]
@@ -233,15 +236,11 @@ class MemoryStore(MemoryReadMarks):
         return succeed((found[:limit], self._head(conversation)))
 
     def conversations_of(
-        self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[list[HeadRow]]:
-        names = sorted({m.conversation for m in self.messages.values()})
-        rows = [
-            HeadRow(n, self._head(n), 5)
-            for n in names
-            if self._is_in(user, n) and (5, n) > (since_ms, after)
-        ]
-        return succeed(rows[:limit])
+        self, user: int, position: str, limit: int
+    ) -> Deferred[HeadList]:
+        names = [m.conversation for m in self.messages.values()]
+        mine = [n if self._is_in(user, n) else "" for n in names]
+        return succeed(listed(mine, self._head, self.epoch, position, limit))
 
     def _is_in(self, user: int, conversation: str) -> bool:
         if conversation in self.groups:

@@ -30,12 +30,12 @@ some_users = st.lists(users, max_size=9).map(tuple)
 names = st.builds("u:{}:{}".format, users, users)
 
 client_frames = st.one_of(
-    st.builds(frames.Hello, st.text(plain, max_size=40), ids, numbers, ids),
+    st.builds(frames.Hello, ids, ids, ids, ids),
     st.builds(frames.Send, ids, users, numbers, texts, int32s),
     st.builds(frames.Delivered, names, users),
     st.builds(frames.Read, names, users),
     st.builds(frames.Sync, ids, names, numbers, int32s),
-    st.builds(frames.Conversations, ids, numbers, int32s),
+    st.builds(frames.Conversations, ids, int32s, ids),
     st.builds(frames.Typing, names, numbers),
     st.builds(frames.Watch, st.lists(users, max_size=9).map(tuple)),
     st.builds(frames.Recall, ids, names, users),
@@ -74,6 +74,8 @@ server_frames = st.one_of(
         some_heads,
         st.booleans(),
         st.booleans(),
+        texts,
+        texts,
     ),
     st.builds(frames.Accepted, ids, numbers, texts),
     st.builds(frames.Rejected, ids, texts, texts, int32s),
@@ -198,7 +200,7 @@ class BothTests(CodecTestCase):
             (frames.Sync("", "u:1:2"), "sync.id"),
             (frames.Sync("a", "u:1:2", after=-1), "sync.after"),
             (frames.Sync("a", "u:1:2", limit=-1), "sync.limit"),
-            (frames.Conversations("a", since=-1), "conversations.since"),
+            (frames.Conversations("a", position="x" * 20000), "conversations.position"),
             (frames.Typing("u:1:\x7f2"), "typing.conversation"),
             (frames.Watch((1, 0)), "watch.users"),
             (frames.Watch(tuple(range(1, 10002))), "watch.users"),
@@ -218,7 +220,7 @@ class BothTests(CodecTestCase):
             (frames.Members("a", 1, 0, -1), "members.limit"),
             (frames.Hello(token="x" * 20000), "hello.token"),
             (frames.Hello(device=long), "hello.device"),
-            (frames.Hello(since=-1), "hello.since"),
+            (frames.Hello(position="x" * 20000), "hello.position"),
         ):
             for codec in CODECS:
                 self.assert_bad(codec, codec.encode_client(frame), field)

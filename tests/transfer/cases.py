@@ -12,6 +12,7 @@ from twisted.trial.unittest import TestCase
 from tests.doubles import up
 from tests.message.sqlite_paths import REACTOR, path_for, sqlite_store_at
 from tests.message.store.cursor_contract import said
+from tests.message.store.inserts import insert_into
 from wsmsg.dependency.worker import Worker
 from wsmsg.message.store.interface import IMessageStore
 from wsmsg.message.store.sqlite.archive import SqliteArchive
@@ -80,7 +81,7 @@ class MovingCase(TestCase):
         store = sqlite_store_at(self.path)
         self.addCleanup(store.stop)
         await up(store)
-        await store.insert(messages, 5)
+        await insert_into(store, messages, 5)
         await store.move_cursors(cursors)
         return store
 

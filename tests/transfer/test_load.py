@@ -10,6 +10,7 @@ import msgspec
 
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import CREW, changed, made, recalled
+from tests.message.store.inserts import insert_into
 from tests.transfer.cases import MovingCase, batches_of, lines_for, no_retries, talk
 from wsmsg.events.group_change import GROUP
 from wsmsg.events.recall import RECALL
@@ -45,10 +46,8 @@ class KeepingTests(MovingCase):
         """
         store = await self.made()
         await self.keep(store, *lines_for(TALKS))
-        self.assertEqual(
-            await store.conversations_of(1, 50, 9),
-            [HeadRow("u:1:2", 9, 50), HeadRow("u:1:3", 4, 50)],
-        )
+        page = await store.conversations_of(1, "", 9)
+        self.assertEqual(page.rows, [HeadRow("u:1:2", 9, 50), HeadRow("u:1:3", 4, 50)])
 
     async def test_again(self) -> None:
         """
@@ -158,7 +157,7 @@ class GroupTests(MovingCase):
         store = await self.made()
         await self.keep(store, *records)
         later = changed(3, remove=(4,))
-        await store.insert([later], 60)
+        await insert_into(store, [later], 60)
         await store.apply([later])
         await self.keep(store, *records)
         members = await store.members([CREW])

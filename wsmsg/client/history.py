@@ -66,20 +66,14 @@ class HistoryReader:
         Read all conversations of the user, least recently changed first.
         """
         found: dict[str, frames.Head] = {}
-        since, after, more = 0, "", True
+        position, more = "", True
         while more:
-            answer = await self._ask(
-                partial(frames.Conversations, since=since, after=after)
-            )
+            answer = await self._ask(partial(frames.Conversations, position=position))
             if not isinstance(answer, frames.Heads):
                 raise Internal("the server sent an answer of another kind")
-            for head in answer.heads:
-                found.pop(head.conversation, None)  # it changed again during the list
-                found[head.conversation] = head
-            if answer.heads:
-                since, after = answer.heads[-1].time, answer.heads[-1].conversation
-            more = answer.more and bool(answer.heads)
-        return list(found.values())
+            found.update((head.conversation, head) for head in answer.heads)
+            position, more = answer.position, answer.more
+        return sorted(found.values(), key=lambda head: head.time)
 
     async def _page(self, conversation: str, after: int, limit: int) -> frames.Page:
         answer = await self._ask(

@@ -66,7 +66,7 @@ class Saving:
         try:
             self._file.save(
                 user=exchange.user,
-                since=exchange.since_ms,
+                position=exchange.position,
                 positions=exchange.inbound.positions(),
                 unsent=exchange.outbound,
             )

@@ -68,18 +68,3 @@ def parse_users(given: Sequence[Id], limit: int) -> list[int]:
     if len(given) > limit:
         raise BadRequest(f"{len(given)} users in one request; at most {limit}")
     return [parse_int(user, "a user") for user in given]
-
-
-def parse_page(after: str) -> tuple[int, str]:
-    """
-    Return where in a user's conversations a page begins: a time and a conversation.
-
-    @param after: C{next} of the previous page; empty: the first page.
-    @raise BadRequest: no answer has this C{next}.
-    """
-    if not after:
-        return 0, ""
-    time_ms, _, conversation = after.partition(":")
-    if not conversation:
-        raise BadRequest("after must be the next of an earlier answer")
-    return parse_int(time_ms, "after", least=0), conversation

@@ -70,7 +70,7 @@ class QueryAdapter:
         page = await self._queries.page(
             query.user, query.conversation, query.after, query.limit
         )
-        found = rest_pb2.PageAnswer(head=page.head, more=page.more)
+        found = rest_pb2.PageAnswer(head=page.head, more=page.more, epoch=page.epoch)
         answer = rest_pb2.QueryAnswer(page=found)
         for message in page.messages:
             write_message(answer.page.messages.add(), message)
@@ -78,9 +78,12 @@ class QueryAdapter:
 
     async def _heads(self, query: rest_pb2.HeadsQuery) -> rest_pb2.QueryAnswer:
         page = await self._queries.heads(
-            query.user, query.since_ms, query.after, query.limit
+            query.user, query.position, query.limit, continued=query.continued
         )
-        answer = rest_pb2.QueryAnswer(heads=rest_pb2.HeadsAnswer(more=page.more))
+        found = rest_pb2.HeadsAnswer(
+            more=page.more, position=page.position, epoch=page.epoch
+        )
+        answer = rest_pb2.QueryAnswer(heads=found)
         for head in page.heads:
             _write_head(answer.heads.heads.add(), head)
         return answer

@@ -3,10 +3,10 @@ The frames of the client protocol, in the one form that all codecs share.
 
 A session in JSON, C{->} from the client, C{<-} from the server::
 
-    -> {"type": "hello", "token": "...", "device": "phone", "since": 1767225600000}
-       # since: the time of the last welcome whose heads the client has synced
+    -> {"type": "hello", "token": "...", "device": "phone", "position": "lbA..."}
+       # position: the newest one whose heads the client has
     <- {"type": "welcome", "user": 1001, "session": "...", "heartbeat_s": 2.0,
-        "limits": {...}, "time": 1767225660000,
+        "limits": {...}, "time": 1767225660000, "position": "lbB...", "epoch": "3f...",
         "heads": [{"conversation": "u:1001:1002", "head": 17, "read": 15, ...}]}
        # the conversations that changed since then; the client has messages up to 15:
     -> {"type": "sync", "id": "q1", "conversation": "u:1001:1002", "after": 15}
@@ -60,8 +60,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.low
 class Hello(Frame, frozen=True):
     token: str = ""
     device: str = ""
-    since: Int64 = 0
     client: str = ""
+    position: str = ""
 
 
 class Submission(Frame, frozen=True):
@@ -110,14 +110,13 @@ class Sync(Frame, frozen=True):
 
 class Conversations(Frame, frozen=True):
     """
-    C{after} continues a list: it is the last conversation of the list so far, and
-    C{since} is the time of that conversation.
+    C{position} is that of a welcome or of heads: list what changed since, or continue
+    the list that is not complete.
     """
 
     id: str
-    since: Int64 = 0
     limit: Int64 = 0
-    after: str = ""
+    position: str = ""
 
 
 class Typing(Frame, frozen=True):
@@ -223,6 +222,8 @@ class Welcome(Frame, frozen=True, gc=True):
     heads: tuple[Head, ...] = ()
     more: bool = False
     synced: bool = True
+    position: str = ""
+    epoch: str = ""
 
 
 class Accepted(Frame, frozen=True):
@@ -263,12 +264,15 @@ class Page(Frame, frozen=True, gc=True):
     messages: tuple[Deliver, ...]
     head: Int64
     more: bool = False
+    epoch: str = ""
 
 
 class Heads(Frame, frozen=True, gc=True):
     id: str
     heads: tuple[Head, ...]
     more: bool = False
+    position: str = ""
+    epoch: str = ""
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):

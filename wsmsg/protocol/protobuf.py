@@ -88,16 +88,19 @@ def _welcome(m: Any) -> f.Welcome:
         tuple(map(_head, m.heads)),
         m.more,
         m.synced,
+        m.position,
+        m.epoch,
     )
 
 
 def _page(m: Any) -> f.Page:
     messages = tuple(map(_deliver, m.messages))
-    return f.Page(m.id, m.conversation, messages, m.head, m.more)
+    return f.Page(m.id, m.conversation, messages, m.head, m.more, m.epoch)
 
 
 def _heads(m: Any) -> f.Heads:
-    return f.Heads(m.id, tuple(map(_head, m.heads)), m.more)
+    heads = tuple(map(_head, m.heads))
+    return f.Heads(m.id, heads, m.more, m.position, m.epoch)
 
 
 def _group(m: Any) -> f.Group:
@@ -203,6 +206,8 @@ def _fill_welcome(m: pb.Welcome, frame: f.Welcome) -> None:
     _fill_heads(m.heads, frame.heads)
     m.more = frame.more
     m.synced = frame.synced
+    m.position = frame.position
+    m.epoch = frame.epoch
 
 
 def _fill_page(m: pb.Page, frame: f.Page) -> None:
@@ -212,12 +217,15 @@ def _fill_page(m: pb.Page, frame: f.Page) -> None:
         _fill_deliver(m.messages.add(), message)
     m.head = frame.head
     m.more = frame.more
+    m.epoch = frame.epoch
 
 
 def _fill_heads_frame(m: pb.Heads, frame: f.Heads) -> None:
     m.id = frame.id
     _fill_heads(m.heads, frame.heads)
     m.more = frame.more
+    m.position = frame.position
+    m.epoch = frame.epoch
 
 
 def _fill_group(m: pb.Group, frame: f.Group) -> None:

@@ -41,6 +41,7 @@ _ID_BYTES = 64
 _NAME_BYTES = 64
 _TOKEN_BYTES = 16384
 _CLIENT_BYTES = 256
+_POSITION_BYTES = 16_384
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -70,7 +71,7 @@ def _hello(frame: Hello) -> None:
     _text(frame.token, "hello.token", _TOKEN_BYTES)
     _text(frame.device, "hello.device", _ID_BYTES)
     _text(frame.client, "hello.client", _CLIENT_BYTES)
-    _number(frame.since, "hello.since", 0, INT64_MAX)
+    _text(frame.position, "hello.position", _POSITION_BYTES)
 
 
 def _send(frame: Send) -> None:
@@ -110,9 +111,8 @@ def _sync(frame: Sync) -> None:
 
 def _conversations(frame: Conversations) -> None:
     _text(frame.id, "conversations.id", _ID_BYTES, 1)
-    _number(frame.since, "conversations.since", 0, INT64_MAX)
     _number(frame.limit, "conversations.limit", 0, INT32_MAX)
-    _text(frame.after, "conversations.after", _NAME_BYTES, 0)
+    _text(frame.position, "conversations.position", _POSITION_BYTES)
 
 
 def _typing(frame: Typing) -> None:

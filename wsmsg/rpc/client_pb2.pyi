@@ -37,16 +37,16 @@ class ClientFrame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., delivered: _Optional[_Union[Delivered, _Mapping]] = ..., read: _Optional[_Union[Read, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ..., conversations: _Optional[_Union[Conversations, _Mapping]] = ..., typing: _Optional[_Union[Typing, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., recall: _Optional[_Union[Recall, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("token", "device", "since", "client")
+    __slots__ = ("token", "device", "client", "position")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
-    SINCE_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     token: str
     device: str
-    since: int
     client: str
-    def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., since: _Optional[int] = ..., client: _Optional[str] = ...) -> None: ...
+    position: str
+    def __init__(self, token: _Optional[str] = ..., device: _Optional[str] = ..., client: _Optional[str] = ..., position: _Optional[str] = ...) -> None: ...
 
 class Send(_message.Message):
     __slots__ = ("client_id", "to", "group", "content", "kind")
@@ -93,16 +93,14 @@ class Sync(_message.Message):
     def __init__(self, id: _Optional[str] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class Conversations(_message.Message):
-    __slots__ = ("id", "since", "limit", "after")
+    __slots__ = ("id", "limit", "position")
     ID_FIELD_NUMBER: _ClassVar[int]
-    SINCE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
-    AFTER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     id: str
-    since: int
     limit: int
-    after: str
-    def __init__(self, id: _Optional[str] = ..., since: _Optional[int] = ..., limit: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+    position: str
+    def __init__(self, id: _Optional[str] = ..., limit: _Optional[int] = ..., position: _Optional[str] = ...) -> None: ...
 
 class Typing(_message.Message):
     __slots__ = ("conversation", "user")
@@ -221,7 +219,7 @@ class Limits(_message.Message):
     def __init__(self, content_bytes: _Optional[int] = ..., frame_bytes: _Optional[int] = ..., window: _Optional[int] = ..., sends_per_s: _Optional[int] = ..., page: _Optional[int] = ..., watch: _Optional[int] = ..., unnumbered: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("user", "session", "heartbeat_s", "limits", "time", "heads", "more", "synced")
+    __slots__ = ("user", "session", "heartbeat_s", "limits", "time", "heads", "more", "synced", "position", "epoch")
     USER_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
@@ -230,6 +228,8 @@ class Welcome(_message.Message):
     HEADS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     SYNCED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     user: int
     session: str
     heartbeat_s: float
@@ -238,7 +238,9 @@ class Welcome(_message.Message):
     heads: _containers.RepeatedCompositeFieldContainer[Head]
     more: bool
     synced: bool
-    def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ...) -> None: ...
+    position: str
+    epoch: str
+    def __init__(self, user: _Optional[int] = ..., session: _Optional[str] = ..., heartbeat_s: _Optional[float] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., time: _Optional[int] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., synced: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("conversation", "head", "read", "delivered", "time", "others")
@@ -298,28 +300,34 @@ class Deliver(_message.Message):
     def __init__(self, conversation: _Optional[str] = ..., seq: _Optional[int] = ..., message_id: _Optional[int] = ..., client_id: _Optional[str] = ..., content: _Optional[str] = ..., kind: _Optional[int] = ..., time: _Optional[int] = ..., **kwargs) -> None: ...
 
 class Page(_message.Message):
-    __slots__ = ("id", "conversation", "messages", "head", "more")
+    __slots__ = ("id", "conversation", "messages", "head", "more", "epoch")
     ID_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     id: str
     conversation: str
     messages: _containers.RepeatedCompositeFieldContainer[Deliver]
     head: int
     more: bool
-    def __init__(self, id: _Optional[str] = ..., conversation: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Deliver, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
+    epoch: str
+    def __init__(self, id: _Optional[str] = ..., conversation: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Deliver, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class Heads(_message.Message):
-    __slots__ = ("id", "heads", "more")
+    __slots__ = ("id", "heads", "more", "position", "epoch")
     ID_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     id: str
     heads: _containers.RepeatedCompositeFieldContainer[Head]
     more: bool
-    def __init__(self, id: _Optional[str] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    position: str
+    epoch: str
+    def __init__(self, id: _Optional[str] = ..., heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("conversation", "user", "read", "delivered")

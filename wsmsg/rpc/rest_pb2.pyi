@@ -446,16 +446,16 @@ class PageQuery(_message.Message):
     def __init__(self, user: _Optional[int] = ..., conversation: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class HeadsQuery(_message.Message):
-    __slots__ = ("user", "since_ms", "limit", "after")
+    __slots__ = ("user", "limit", "position", "continued")
     USER_FIELD_NUMBER: _ClassVar[int]
-    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
-    AFTER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CONTINUED_FIELD_NUMBER: _ClassVar[int]
     user: int
-    since_ms: int
     limit: int
-    after: str
-    def __init__(self, user: _Optional[int] = ..., since_ms: _Optional[int] = ..., limit: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+    position: str
+    continued: bool
+    def __init__(self, user: _Optional[int] = ..., limit: _Optional[int] = ..., position: _Optional[str] = ..., continued: _Optional[bool] = ...) -> None: ...
 
 class PresenceQuery(_message.Message):
     __slots__ = ("users",)
@@ -528,14 +528,16 @@ class QueryAnswer(_message.Message):
     def __init__(self, page: _Optional[_Union[PageAnswer, _Mapping]] = ..., heads: _Optional[_Union[HeadsAnswer, _Mapping]] = ..., presence: _Optional[_Union[PresenceAnswer, _Mapping]] = ..., error: _Optional[_Union[QueryError, _Mapping]] = ..., group: _Optional[_Union[GroupAnswer, _Mapping]] = ..., unread: _Optional[_Union[UnreadAnswer, _Mapping]] = ..., mark: _Optional[_Union[MarkAnswer, _Mapping]] = ...) -> None: ...
 
 class PageAnswer(_message.Message):
-    __slots__ = ("messages", "head", "more")
+    __slots__ = ("messages", "head", "more", "epoch")
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
     head: int
     more: bool
-    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
+    epoch: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., head: _Optional[int] = ..., more: _Optional[bool] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("conversation", "head", "delivered", "read", "time_ms", "others")
@@ -554,12 +556,16 @@ class Head(_message.Message):
     def __init__(self, conversation: _Optional[str] = ..., head: _Optional[int] = ..., delivered: _Optional[int] = ..., read: _Optional[int] = ..., time_ms: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Cursor, _Mapping]]] = ...) -> None: ...
 
 class HeadsAnswer(_message.Message):
-    __slots__ = ("heads", "more")
+    __slots__ = ("heads", "more", "position", "epoch")
     HEADS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     heads: _containers.RepeatedCompositeFieldContainer[Head]
     more: bool
-    def __init__(self, heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    position: str
+    epoch: str
+    def __init__(self, heads: _Optional[_Iterable[_Union[Head, _Mapping]]] = ..., more: _Optional[bool] = ..., position: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class PresenceAnswer(_message.Message):
     __slots__ = ("presence",)

@@ -15,7 +15,7 @@ from itertools import groupby
 import msgspec
 
 from wsmsg.events import EVENT_KINDS
-from wsmsg.message.store.interface import IMessageStore, Outcome
+from wsmsg.message.store.interface import IMPORTS, IMessageStore, Outcome
 from wsmsg.model import RECALLED, Message
 from wsmsg.transfer.dump import group_line, member_line
 from wsmsg.transfer.file import Batch
@@ -80,7 +80,10 @@ class Importer:
     async def _insert(self, waiting: list[_Placed]) -> None:
         while waiting:
             messages = [m for _, m in waiting]
-            outcomes = await self._call(self._store.insert, messages, self._now_ms())
+            shards = [IMPORTS] * len(messages)
+            outcomes = await self._call(
+                self._store.insert, messages, self._now_ms(), shards
+            )
             left = [
                 (placed, outcome)
                 for placed, outcome in zip(waiting, outcomes, strict=True)

@@ -31,7 +31,7 @@ from wsmsg.errors import (
     Unavailable,
     WsmsgError,
 )
-from wsmsg.protocol.frames import Deliver, Delivered, Head, Read
+from wsmsg.protocol.frames import Deliver, Delivered, Head, Heads, Read
 
 U = "u:1:2"
 URL = "wss://a.example:1/ws"
@@ -246,24 +246,40 @@ class ListingTests(SynchronousTestCase):
         """
         A list that is requested while another is in progress follows it.
         """
-        listing = Listing()
-        listing.begin(0, 0.0, 100)
+        listing = Listing("p1")
+        listing.begin(0.0)
         (first,) = listing.due(0.0)
-        listing.begin(5, 0.0, 200)
+        self.assertEqual(first.position, "p1")
+        listing.begin(0.0)
         self.assertEqual(listing.due(0.0), [])
         self.assertTrue(listing.is_open(first.id))
-        self.assertFalse(listing.page((), False, 0.0))
+        self.assertFalse(listing.page(Heads(first.id, (), position="p2"), 0.0))
         (second,) = listing.due(0.0)
-        self.assertEqual(second.since, 5)
-        self.assertTrue(listing.page((), False, 0.0))
-        self.assertEqual(listing.as_of_ms, 200)
+        self.assertEqual(second.position, "p2")
+        self.assertTrue(listing.page(Heads(second.id, (), position="p3"), 0.0))
+        self.assertEqual(listing.position, "p3")
+
+    def test_pages(self) -> None:
+        """
+        A list continues at the position of each page, and a list that is lost begins
+        again at the last complete one.
+        """
+        listing = Listing("p1")
+        listing.begin(0.0)
+        (asked,) = listing.due(0.0)
+        page = Heads(asked.id, (), more=True, position="p2")
+        self.assertFalse(listing.page(page, 0.0))
+        (asked,) = listing.due(0.0)
+        self.assertEqual(asked.position, "p2")
+        listing.lost()
+        self.assertEqual(listing.position, "p1")
 
     def test_refused(self) -> None:
         """
         A list that the server cannot give now is requested again a second later.
         """
-        listing = Listing()
-        listing.begin(0, 0.0, 100)
+        listing = Listing("")
+        listing.begin(0.0)
         listing.due(0.0)
         listing.refused(3.0, 0.0)
         self.assertEqual(listing.due(3.9), [])

@@ -30,7 +30,7 @@ class PositionsTests(SynchronousTestCase):
     def save(self, saved: Saved) -> None:
         PositionFile(self.path).save(
             user=saved.user,
-            since=saved.since,
+            position=saved.position,
             positions=saved.positions,
             unsent=saved.unsent,
         )
@@ -46,7 +46,7 @@ class PositionsTests(SynchronousTestCase):
         The saved state is loaded again, and no other user can read the file.
         """
         saved = Saved(
-            7, 99, {"u:1:2": Position(3, 5)}, (Send("a", to=2, content="\u2713\n"),)
+            7, "p99", {"u:1:2": Position(3, 5)}, (Send("a", to=2, content="\u2713\n"),)
         )
         self.save(saved)
         self.assertEqual(PositionFile(self.path).load(), saved)
@@ -63,7 +63,7 @@ class PositionsTests(SynchronousTestCase):
             ChangeGroup("c", 5, (2,), (3,)),
             Recall("d", "g:5", 17),
         )
-        self.save(Saved(7, 99, {}, unsent))
+        self.save(Saved(7, "p99", {}, unsent))
         self.assertEqual(PositionFile(self.path).load().unsent, unsent)
 
     def test_older(self) -> None:

@@ -19,14 +19,16 @@ from wsmsg.connect.session.registry import Registry
 from wsmsg.connect.session.session import Session
 from wsmsg.connect.upstream.interface import (
     GroupView,
+    HeadsView,
     IUpstream,
     IUpstreamReads,
     NewSend,
     OnAnswer,
+    PageView,
     SendAnswer,
 )
 from wsmsg.errors import Close, Unauthenticated
-from wsmsg.model import ConversationHead, Mark, Message, UserPresence
+from wsmsg.model import Mark, Message, UserPresence
 from wsmsg.protocol import frames
 from wsmsg.protocol import json as codec_json
 from wsmsg.protocol.codec import ICodec
@@ -104,7 +106,7 @@ class FakeUpstream:
         self.calls: list[tuple[Any, ...]] = []
         self.sends: list[tuple[NewSend, OnAnswer]] = []
         self.joined_d: Deferred[bool] | None = None
-        self.heads_d: Deferred[tuple[Sequence[ConversationHead], bool]] | None = None
+        self.heads_d: Deferred[HeadsView] | None = None
         self.asked: list[Deferred[Any]] = []
 
     def send(self, new: NewSend, on_answer: OnAnswer) -> None:
@@ -139,17 +141,16 @@ class FakeUpstream:
 
     def page(
         self, user: int, conversation: str, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+    ) -> Deferred[PageView]:
         return self._ask("page", user, conversation, after, limit)
 
     def heads(
-        self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
-        call = ("heads", user, since_ms, limit)
-        self.calls.append((*call, after) if after else call)
+        self, user: int, position: str, limit: int, *, continued: bool
+    ) -> Deferred[HeadsView]:
+        self.calls.append(("heads", user, position, limit, continued))
         if self.heads_d is not None:
             return self.heads_d
-        return succeed(((), False))
+        return succeed(HeadsView((), False, "p1", "e1"))
 
     def group(
         self, user: int, conversation: str, after: int, limit: int

@@ -11,6 +11,7 @@ from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import NOW_S, FakeNode, message
 from wsmsg import model
 from wsmsg.auth.identity import Identity
+from wsmsg.connect.upstream.interface import HeadsView
 from wsmsg.errors import Close, Unavailable
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello, Resync, Welcome
@@ -28,14 +29,15 @@ class LoginTests(SessionTestCase):
         node = FakeNode(window=7)
         node.upstream.heads_d = Deferred()
         client = node.client()
-        client.say(Hello("token-1001", "phone", since=5))
+        client.say(Hello("token-1001", "phone", position="p5"))
         self.assertEqual(client.heard(), [])
         receipt = model.Cursor("u:1:1001", 1, delivered=2, read=1)
         head = model.ConversationHead("u:1:1001", 3, 99, 2, 1, (receipt,))
-        node.upstream.heads_d.callback(([head], True))
+        node.upstream.heads_d.callback(HeadsView([head], True, "p6", "e1"))
         (welcome,) = client.heard()
         assert isinstance(welcome, Welcome)
         self.assertEqual((welcome.user, welcome.more), (1001, True))
+        self.assertEqual((welcome.position, welcome.epoch), ("p6", "e1"))
         self.assertTrue(welcome.synced)
         self.assertEqual(welcome.limits.window, 7)
         self.assertEqual(welcome.time, int(NOW_S * 1000))
@@ -72,8 +74,8 @@ class LoginTests(SessionTestCase):
         The welcome has the conversations that changed since the client's last sync.
         """
         node = FakeNode(page=9)
-        node.client().say(Hello("token-1001", since=77))
-        self.assertEqual(node.upstream.named("heads"), [(1001, 77, 9)])
+        node.client().say(Hello("token-1001", position="p77"))
+        self.assertEqual(node.upstream.named("heads"), [(1001, "p77", 9, False)])
 
     def test_header_identity(self) -> None:
         """

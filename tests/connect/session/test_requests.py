@@ -10,10 +10,12 @@ from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import FakeNode, message
 from wsmsg import model
 from wsmsg.connect.session.requests import QUERIES_MAX
-from wsmsg.connect.upstream.interface import SendAnswer
+from wsmsg.connect.upstream.interface import HeadsView, PageView, SendAnswer
 from wsmsg.errors import Close, Overloaded
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import Hello, Send
+
+NO_PAGE = PageView((), 0, False, "e1")
 
 
 class SendTests(SessionTestCase):
@@ -206,7 +208,7 @@ class RequestTests(SessionTestCase):
         client.say(frames.Sync("s", "u:7:1001", after=2, limit=1000))
         self.assertEqual(node.upstream.named("page"), [(1001, "u:7:1001", 2, 50)])
         rows = [message(7, 1001, 3), message(1001, 7, 4)]
-        node.upstream.asked[0].callback((rows, 9, True))
+        node.upstream.asked[0].callback(PageView(rows, 9, True, "e1"))
         (page,) = client.heard()
         assert isinstance(page, frames.Page)
         self.assertEqual((page.id, page.head, page.more), ("s", 9, True))
@@ -222,7 +224,7 @@ class RequestTests(SessionTestCase):
         client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         rows = [message(7, 1001, i, content="x" * 1000) for i in range(1, 9)]
-        node.upstream.asked[0].callback((rows, 8, False))
+        node.upstream.asked[0].callback(PageView(rows, 8, False, "e1"))
         (page,) = client.heard()
         assert isinstance(page, frames.Page)
         self.assertEqual([m.seq for m in page.messages], [1, 2])
@@ -236,7 +238,7 @@ class RequestTests(SessionTestCase):
         client = node.log_in(1001)
         client.say(frames.Sync("s", "u:7:1001"))
         rows = [message(7, 1001, i, content="x" * 2000) for i in (1, 2)]
-        node.upstream.asked[0].callback((rows, 2, False))
+        node.upstream.asked[0].callback(PageView(rows, 2, False, "e1"))
         (page,) = client.heard()
         assert isinstance(page, frames.Page)
         self.assertEqual([m.seq for m in page.messages], [1])
@@ -272,33 +274,33 @@ class RequestTests(SessionTestCase):
         client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(9)))
         self.assertEqual(len(node.upstream.asked), QUERIES_MAX)
         self.assertFalse(client.peer.reading)
-        node.upstream.asked[0].callback(((), 0, False))
+        node.upstream.asked[0].callback(NO_PAGE)
         self.assertEqual(len(node.upstream.asked), QUERIES_MAX + 1)
         self.assertFalse(client.peer.reading)
         for asked in node.upstream.asked[1:QUERIES_MAX]:
-            asked.callback(((), 0, False))
+            asked.callback(NO_PAGE)
         while not client.peer.reading:
             asked = next(a for a in node.upstream.asked if not a.called)
-            asked.callback(((), 0, False))
+            asked.callback(NO_PAGE)
         self.assertEqual(len(node.upstream.asked), 9)
 
     def test_conversations(self) -> None:
         """
-        Conversations are sent with the id of the request, and a list continues after
-        its last entry.
+        Conversations are sent with the id of the request, and a list continues at its
+        position.
         """
         node = FakeNode()
         client = node.log_in(1001)
         node.upstream.heads_d = Deferred()
-        client.say(frames.Conversations("q", since=5))
+        client.say(frames.Conversations("q", position="p5"))
         node.upstream.heads_d.callback(
-            ([model.ConversationHead("u:7:1001", 3, 99)], True)
+            HeadsView([model.ConversationHead("u:7:1001", 3, 99)], True, "p6", "e1")
         )
         head = frames.Head("u:7:1001", 3, time=99)
-        self.assertEqual(client.heard(), [frames.Heads("q", (head,), True)])
+        self.assertEqual(client.heard(), [frames.Heads("q", (head,), True, "p6", "e1")])
         node.upstream.heads_d = None
-        client.say(frames.Conversations("r", since=99, after="u:7:1001"))
-        self.assertEqual(node.upstream.calls[-1], ("heads", 1001, 99, 100, "u:7:1001"))
+        client.say(frames.Conversations("r", position="p6"))
+        self.assertEqual(node.upstream.calls[-1], ("heads", 1001, "p6", 100, True))
 
     def test_bug_in_request(self) -> None:
         """

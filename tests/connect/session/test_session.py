@@ -9,6 +9,7 @@ from twisted.logger import LogLevel, capturedLogs
 from tests.connect.session.cases import SessionTestCase
 from tests.connect.session.doubles import FakeNode, message
 from wsmsg.connect.session.input import BAD_FRAMES
+from wsmsg.connect.upstream.interface import PageView
 from wsmsg.errors import Close
 from wsmsg.protocol import frames
 from wsmsg.protocol import protobuf as codec_protobuf
@@ -146,7 +147,7 @@ class BackPressureTests(SessionTestCase):
         client.say(*(frames.Sync(f"s{i}", "u:7:1001") for i in range(4)))
         rows = [message(7, 1001, 1, content="x" * 900)]
         for asked in node.upstream.asked:
-            asked.callback((rows, 1, False))
+            asked.callback(PageView(rows, 1, False, "e1"))
         self.assertEqual(client.peer.code, Close.SLOW_CLIENT)
 
 

@@ -142,7 +142,8 @@ class UpstreamGrpcTests(TestCase):
         answer = await self.send("one")
         self.assertEqual(answer.time_ms, 7)
         self.assertTrue(await upstream.user_joined(5))
-        self.assertEqual(await upstream.reads.page(1, "u:1:2", 0, 10), ([], 3, False))
+        page = await upstream.reads.page(1, "u:1:2", 0, 10)
+        self.assertEqual((page.messages, page.head, page.more), ([], 3, False))
         self.assertEqual([t[0] for t in self.edge.calls], ["resync", "push"])
 
     async def test_connect_first(self) -> None:

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.upstream.doubles import World
+from wsmsg.connect.upstream.interface import HeadsView, PageView
 from wsmsg.errors import BadRequest, Overloaded, Unavailable
 from wsmsg.model import ConversationHead, Cursor, Mark
 from wsmsg.rpc import rest_pb2
@@ -40,11 +41,11 @@ class QueryTests(SynchronousTestCase):
         results = self.ask(world, 6)
         self.assertEqual([len(q.items) for q, _ in stream.queries], [1, 1, 1, 1])
         stream.queries[1][1].callback(self.answer(20))
-        self.assertEqual(self.successResultOf(results[1]), ([], 20, False))
+        self.assertEqual(self.successResultOf(results[1]), PageView([], 20, False, ""))
         last, answered = stream.queries[4]
         self.assertEqual([i.page.conversation for i in last.items], ["u:1:5", "u:1:6"])
         answered.callback(self.answer(50, 60))
-        self.assertEqual(self.successResultOf(results[5]), ([], 60, False))
+        self.assertEqual(self.successResultOf(results[5]), PageView([], 60, False, ""))
 
     def test_heads(self) -> None:
         """
@@ -52,18 +53,20 @@ class QueryTests(SynchronousTestCase):
         """
         world = World()
         world.start("a:1")
-        asked = world.upstream.reads.heads(1, 5, 10, "u:1:1")
+        asked = world.upstream.reads.heads(1, "p5", 10, continued=True)
         ((request, answered),) = world.message().stream.queries
-        self.assertEqual(request.items[0].heads.since_ms, 5)
-        self.assertEqual(request.items[0].heads.after, "u:1:1")
+        self.assertEqual(request.items[0].heads.position, "p5")
+        self.assertTrue(request.items[0].heads.continued)
         other = rest_pb2.Cursor(conversation="u:1:2", user=2, read=3)
         head = rest_pb2.Head(conversation="u:1:2", head=9, time_ms=4, others=[other])
-        heads = rest_pb2.HeadsAnswer(heads=[head], more=True)
+        heads = rest_pb2.HeadsAnswer(heads=[head], more=True, position="p6", epoch="e")
         answered.callback(
             rest_pb2.QueryResponse(answers=[rest_pb2.QueryAnswer(heads=heads)])
         )
         expected = ConversationHead("u:1:2", 9, 4, others=(Cursor("u:1:2", 2, 0, 3),))
-        self.assertEqual(self.successResultOf(asked), ([expected], True))
+        self.assertEqual(
+            self.successResultOf(asked), HeadsView([expected], True, "p6", "e")
+        )
 
     def test_marks(self) -> None:
         """

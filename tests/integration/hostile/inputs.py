@@ -100,7 +100,7 @@ def _protobuf_frame(rng: random.Random) -> pb.ClientFrame:
                 id=text(), conversation=text(), after=number(), limit=small()
             )
         },
-        {"conversations": pb.Conversations(id="c", since=number(), limit=small())},
+        {"conversations": pb.Conversations(id="c", position=text(), limit=small())},
         {"typing": pb.Typing(conversation=text(), user=number())},
         {"watch": pb.Watch(users=some())},
         {
@@ -120,7 +120,7 @@ def _protobuf_frame(rng: random.Random) -> pb.ClientFrame:
         },
         {"recall": pb.Recall(client_id=text(), conversation=text(), seq=number())},
         {"ping": pb.Ping(nonce=text())},
-        {"hello": pb.Hello(token=text(), device=text(), since=number())},
+        {"hello": pb.Hello(token=text(), device=text(), position=text())},
     )
     return pb.ClientFrame(**rng.choice(frames))
 

@@ -97,7 +97,7 @@ class ReaderTests(ReaderTestCase):
         """
         insert, calls = self.store.insert, []
 
-        def refused(messages: object, stored_ms: int) -> Deferred[object]:
+        def refused(*_: object) -> Deferred[object]:
             calls.append(self.clock.seconds())
             return fail(Unavailable("another Message takes the same numbers"))
 
@@ -116,13 +116,13 @@ class ReaderTests(ReaderTestCase):
         """
         insert, sizes = self.store.insert, []
 
-        def slow(messages: Sequence[Message], stored_ms: int) -> Deferred[Any]:
+        def slow(messages: Sequence[Message], *more: Any) -> Deferred[Any]:
             sizes.append(len(messages))
             if len(messages) > 2:
                 return fail(Unavailable("no answer within 5 s"))
-            return insert(messages, stored_ms)
+            return insert(messages, *more)
 
-        self.store.insert = slow  # type: ignore[method-assign]
+        self.store.insert = slow  # type: ignore[method-assign,assignment]
         self.journal.give(*(message(n) for n in range(8)))
         self.clock.pump([1] * 20)
         self.assertEqual(sizes, [8, 4, 2, 4, 2, 4, 2, 2])
@@ -158,7 +158,7 @@ class ReaderTests(ReaderTestCase):
         """
         insert = self.store.insert
 
-        def broken(messages: object, stored_ms: int) -> object:
+        def broken(*_: object) -> object:
             self.store.insert = insert  # type: ignore[method-assign]
             raise RuntimeError("a bug")
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.message.delivery.cases import message
 from tests.message.doubles import ManualJournal, MemoryStore
+from tests.message.store.inserts import insert_into
 from wsmsg.errors import TooLarge, Unavailable
 from wsmsg.message.ingress.appends import Appended, Appends
 
@@ -101,7 +102,7 @@ class AppendsTests(SynchronousTestCase):
         The result includes the messages that the store had already.
         """
         known = message(0)
-        self.successResultOf(self.store.insert([known.numbered(1)], 5))
+        self.successResultOf(insert_into(self.store, [known.numbered(1)], 5))
         added = self.appends.add([message(0), message(1)])
         self.journal.appends[0][1].callback(None)
         self.assertEqual(list(self.result(added).stored), [known.identity])

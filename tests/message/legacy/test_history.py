@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.doubles import up
 from tests.message.doubles import MemoryStore
+from tests.message.store.inserts import insert_into
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import BadRequest, Forbidden, NotFound, TooLarge
 from wsmsg.events.group_change import GroupChange, encode_change
@@ -101,7 +102,7 @@ class StoreTests(TestCase):
             ),
         ]
         talk = [events[0], said("g:5", 1, 2, 20), events[1], said("g:5", 2, 4, 40)]
-        await self.store.insert([*talk, said("u:1:3", 3, 1, 25)], 100)
+        await insert_into(self.store, [*talk, said("u:1:3", 3, 1, 25)], 100)
         await self.store.apply(events)
         self.history = History(self.store, depth=100)
 
@@ -145,7 +146,7 @@ class StoreTests(TestCase):
         A recalled message is left out.
         """
         recalled = said("u:1:4", 4, 1, 50, kind=RECALLED)
-        await self.store.insert([recalled], 100)
+        await insert_into(self.store, [recalled], 100)
         self.assertEqual(await self.ids(4), [])
 
     async def test_bad_pages(self) -> None:

@@ -106,7 +106,7 @@ queries = st.builds(
     | st.builds(
         rest_pb2.HeadsQuery,
         user=int64s,
-        since_ms=int64s,
+        position=texts,
         limit=st.sampled_from([0, 1, 2**32 - 1]),
     ),
     presence=st.none() | st.builds(rest_pb2.PresenceQuery, users=users),

@@ -104,10 +104,12 @@ class GroupQueriesTests(SynchronousTestCase):
         """
         self.store.moved[CREW, 3] = Cursor(CREW, 3, 5, 4)
         self.store.moved[CREW, 1] = Cursor(CREW, 1, 6, 6)
-        [head] = self.answer(self.queries.heads(3, 0, "", 0)).heads
+        [head] = self.answer(self.queries.heads(3, "", 0, continued=False)).heads
         self.assertEqual((head.conversation, head.head), (CREW, 6))
         self.assertEqual((head.delivered, head.read, head.others), (5, 4, ()))
-        self.assertEqual(self.answer(self.queries.heads(9, 0, "", 0)).heads, [])
+        self.assertEqual(
+            self.answer(self.queries.heads(9, "", 0, continued=False)).heads, []
+        )
 
     def test_store_down(self) -> None:
         """

@@ -106,8 +106,9 @@ class QueriesTests(SynchronousTestCase):
         asking = Deferred.fromCoroutine(self.queries.mark(2, [Mark(2, 9)]))
         self.failureResultOf(asking, NotFound)
 
-    def heads(self, since_ms: int = 0, after: str = "", limit: int = 0) -> HeadsPage:
-        return self.answer(self.queries.heads(1, since_ms, after, limit))
+    def heads(self, position: str = "", limit: int = 0) -> HeadsPage:
+        asking = self.queries.heads(1, position, limit, continued=True)
+        return self.answer(asking)
 
     def test_heads(self) -> None:
         """
@@ -132,16 +133,16 @@ class QueriesTests(SynchronousTestCase):
 
     def test_heads_go_on(self) -> None:
         """
-        A list that continues after a conversation begins with the next one, though
-        all of them changed at the same time.
+        A list that continues at the position of a page begins with the next
+        conversation.
         """
         self.converse_with(range(3, 9))
         names: list[str] = []
-        since, after = 0, ""
+        position = ""
         for _ in range(3):
-            page = self.heads(since, after)
+            page = self.heads(position)
             names += [head.conversation for head in page.heads]
-            since, after = page.heads[-1].time_ms, names[-1]
+            position = page.position
         self.assertEqual(names, [f"u:1:{other}" for other in range(2, 9)])
         self.assertFalse(page.more)
 

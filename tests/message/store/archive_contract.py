@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import changed, made
+from tests.message.store.inserts import insert_into
 from wsmsg.message.store.archive import IStoreArchive, Span, StoreExtent
 from wsmsg.message.store.interface import GroupPage, IMessageStore, MemberRow
 from wsmsg.model import Cursor, Mark, Message
@@ -50,7 +51,7 @@ def make_archive_tests(
             """
             Store these messages, and return the archive.
             """
-            await self.store.insert(list(messages), 5)
+            await insert_into(self.store, list(messages), 5)
             return await self.opened()
 
         async def opened(self) -> IStoreArchive:
@@ -122,7 +123,9 @@ def make_archive_tests(
             any of them.
             """
             names = ("u:1:2", "u:1:3", "u:2:3")
-            await self.store.insert([said(1, conversation=name) for name in names], 5)
+            await insert_into(
+                self.store, [said(1, conversation=name) for name in names], 5
+            )
             moved = [
                 Cursor("u:1:2", 1, 1, 0),
                 Cursor("u:1:2", 2, 1, 1),
@@ -144,7 +147,7 @@ def make_archive_tests(
             """
             A cursor has the ranges above it, even if it never moved.
             """
-            await self.store.insert([said(i) for i in range(1, 9)], 5)
+            await insert_into(self.store, [said(i) for i in range(1, 9)], 5)
             await self.store.mark([Mark(2, 0, "u:1:2", n) for n in (3, 4, 6)])
             archive = await self.opened()
             marked = [Cursor("u:1:2", 2, 0, 0, ((3, 4), (6, 6)))]
@@ -155,7 +158,7 @@ def make_archive_tests(
             A group has its members, page by page; other conversations have none.
             """
             events = [made(3, 9, history=True), changed(2, add=(5,))]
-            await self.store.insert([*events, said(1)], 5)
+            await insert_into(self.store, [*events, said(1)], 5)
             await self.store.apply(events)
             archive = await self.opened()
             members = [MemberRow(3, 1), MemberRow(5, 2), MemberRow(9, 1)]

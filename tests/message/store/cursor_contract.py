@@ -65,12 +65,12 @@ class CursorTests(TestCase):
     store: IMessageStore
 
     def insert(
-        self, messages: Sequence[Message], stored_ms: int = 5
+        self, messages: Sequence[Message], stored_ms: int = 5, shard: int = 0
     ) -> Deferred[list[Outcome]]:
         """
-        Store messages, at a time that rarely matters.
+        Store messages of one shard, at a time that rarely matters.
         """
-        return self.store.insert(messages, stored_ms)
+        return self.store.insert(messages, stored_ms, [shard] * len(messages))
 
     async def test_cursors_rise(self) -> None:
         """

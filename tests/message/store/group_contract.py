@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.message.store.cursor_contract import CursorTests, StorePlace, said
+from tests.message.store.inserts import changed_conversations
 from wsmsg.events.group_change import GROUP, GroupChange, encode_change
 from wsmsg.events.recall import RECALL
-from wsmsg.message.store.interface import GroupPage, HeadRow, MemberRow
+from wsmsg.message.store.interface import GroupPage, MemberRow
 from wsmsg.model import RECALLED, TEXT, Cursor, Message
 
 CREW = "g:77"
@@ -207,7 +208,7 @@ class GroupTests(CursorTests):
             await self.assert_members(*now)
             await self.store.apply([events[start]])
             await self.assert_members(*now)
-        names = [r.conversation for r in await self.store.conversations_of(4, 0, 9)]
+        names, _ = await changed_conversations(self.store, 4)
         self.assertEqual(names, [])
 
     async def test_made_twice(self) -> None:
@@ -238,27 +239,19 @@ class GroupTests(CursorTests):
     async def test_conversations_of_members(self) -> None:
         """
         A group is among the conversations of its members, from when they joined to
-        when they left, in its place by time.
+        when they left.
         """
-        await self.insert([said(1)], 5)
-        await self.happen(made(2), stored_ms=6)
-        await self.insert([said(1, conversation="u:1:3")], 7)
-        crew, first, last = (
-            HeadRow(CREW, 1, 6),
-            HeadRow("u:1:2", 1, 5),
-            HeadRow("u:1:3", 1, 7),
-        )
-        self.assertEqual(
-            await self.store.conversations_of(1, 0, 9), [first, crew, last]
-        )
-        self.assertEqual(await self.store.conversations_of(2, 0, 9), [first, crew])
-        self.assertEqual(await self.store.conversations_of(3, 0, 9), [last])
-        await self.happen(changed(2, remove=[2], add=[3]), stored_ms=8)
-        now = HeadRow(CREW, 2, 8)
-        self.assertEqual(await self.store.conversations_of(2, 0, 9), [first])
-        self.assertEqual(await self.store.conversations_of(3, 0, 9), [last, now])
-        self.assertEqual(await self.store.conversations_of(3, 8, 9, "g:76"), [now])
-        self.assertEqual(await self.store.conversations_of(3, 8, 9, CREW), [])
+        await self.insert([said(1)])
+        await self.happen(made(2))
+        await self.insert([said(1, conversation="u:1:3")])
+        for user, names in ((1, {CREW, "u:1:2", "u:1:3"}), (2, {CREW, "u:1:2"})):
+            found, _ = await changed_conversations(self.store, user)
+            self.assertEqual(set(found), names)
+        await self.happen(changed(2, remove=[2], add=[3]))
+        found, _ = await changed_conversations(self.store, 2)
+        self.assertEqual(found, ["u:1:2"])
+        found, _ = await changed_conversations(self.store, 3)
+        self.assertEqual(set(found), {"u:1:3", CREW})
 
     async def test_cursors_in_a_group(self) -> None:
         """

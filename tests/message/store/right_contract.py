@@ -9,6 +9,7 @@ import msgspec
 
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import CREW, GroupTests, changed, made
+from tests.message.store.inserts import insert_into
 from wsmsg.errors import Forbidden
 from wsmsg.message.store.interface import Outcome
 
@@ -70,7 +71,7 @@ class RightTests(GroupTests):
         """
         await self.happen(made(2, 3), said(2, conversation=CREW))
         removal = changed(2, remove=[3])
-        outcomes = await self.store.insert([removal], 6)
+        outcomes = await insert_into(self.store, [removal], 6)
         self.assertEqual(outcomes, [Outcome.TAKEN])
         await self.insert([said(3, conversation=CREW)], 7)
         self.assertEqual(await self.read(3), [1, 2, 3])

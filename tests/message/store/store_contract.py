@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.message.store.cursor_contract import StorePlace, said
+from tests.message.store.list_contract import ListTests
 from tests.message.store.mark_contract import MarkTests
 from tests.message.store.right_contract import RightTests
 from wsmsg.dependency.state import State
@@ -25,7 +26,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
     Make the tests of the behaviour that every L{IMessageStore} has.
     """
 
-    class StoreTests(MarkTests, RightTests):
+    class StoreTests(MarkTests, RightTests, ListTests):
         async def setUp(self) -> None:  # type: ignore[override]
             self.place = make_place(self)
             self.store = await self.place.open()
@@ -269,31 +270,26 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
 
         async def test_conversations_of(self) -> None:
             """
-            A user's conversations are listed by the time at which their last message
-            was stored (not accepted), then by name, without those of others.  A list
-            continues after any of them.
+            A user's conversations are listed with their heads and with the times at
+            which their last messages were stored (not accepted), without those of
+            others.
             """
             await self.insert([said(1, conversation="u:1:3", time_ms=900)], 100)
             both = [said(2, conversation="u:1:3"), said(1, conversation="u:1:30")]
             await self.insert([*both, said(1, conversation="u:2:3")], 200)
-            await self.insert([said(1, conversation="u:1:2", time_ms=1)], 300)
             await self.insert([said(1, conversation="u:1:1", time_ms=2)], 400)
-            rows = [
-                HeadRow("u:1:3", 2, 200),
-                HeadRow("u:1:30", 1, 200),
-                HeadRow("u:1:2", 1, 300),
-                HeadRow("u:1:1", 1, 400),
-            ]
-            self.assertEqual(await self.store.conversations_of(1, 0, 10), rows)
-            self.assertEqual(await self.store.conversations_of(1, 200, 10), rows)
-            self.assertEqual(await self.store.conversations_of(1, 201, 10), rows[2:])
-            self.assertEqual(await self.store.conversations_of(1, 0, 2), rows[:2])
-            self.assertEqual(await self.store.conversations_of(9, 0, 10), [])
-            for n, row in enumerate(rows, 1):
-                rest = await self.store.conversations_of(
-                    1, row.time_ms, 10, row.conversation
-                )
-                self.assertEqual(rest, rows[n:])
+            page = await self.store.conversations_of(1, "", 10)
+            rows = sorted(page.rows, key=lambda row: row.conversation)
+            self.assertEqual(
+                rows,
+                [
+                    HeadRow("u:1:1", 1, 400),
+                    HeadRow("u:1:3", 2, 200),
+                    HeadRow("u:1:30", 1, 200),
+                ],
+            )
+            self.assertFalse(page.more)
+            self.assertEqual((await self.store.conversations_of(9, "", 10)).rows, [])
 
         async def test_stopped(self) -> None:
             """
@@ -307,7 +303,7 @@ def make_store_tests(make_place: Callable[[TestCase], StorePlace]) -> type[TestC
                 lambda: self.store.find([said(1).identity]),
                 lambda: self.store.heads(["u:1:2"]),
                 lambda: self.store.page("u:1:2", 0, 1),
-                lambda: self.store.conversations_of(1, 0, 1),
+                lambda: self.store.conversations_of(1, "", 1),
                 lambda: self.store.move_cursors([Cursor("u:1:2", 1, 1, 1)]),
                 lambda: self.store.cursors([("u:1:2", 1)]),
                 lambda: self.store.apply([said(1)]),

@@ -113,14 +113,19 @@ class RaisingTests(TestCase):
             await self.raised(documents(7, 8, at=9)), [(7, 9, 5), (8, 9, 8)]
         )
 
-    async def test_behind(self) -> None:
+    async def test_also(self) -> None:
         """
-        A document that is not behind in the deciding field keeps all its fields.
+        A further field may follow from the document as it was and from what is wanted.
         """
+
+        def kept(wanted: Any) -> dict[str, Any]:
+            rises = {"$lt": ["$n", wanted("n")]}
+            return {"kept": {"$cond": [rises, wanted("kept"), "$kept"]}}
+
         await self.raised(documents(5, 5, 5), new=NAMES)
         self.assertEqual(
-            await self.raised(documents(4, 5, 6, 6, at=9), behind="n"),
-            [(5, 0, 5), (5, 0, 5), (6, 9, 5), (6, 9, 6)],
+            await self.raised(documents(4, 5, 6, 6, at=9), also=kept),
+            [(5, 9, 5), (5, 9, 5), (6, 9, 6), (6, 9, 6)],
         )
 
     async def test_nothing(self) -> None:

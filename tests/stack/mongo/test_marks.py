@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.message.store.cursor_contract import said
+from tests.message.store.inserts import insert_into
 from tests.stack.mongo.places import mongo_store
 from tests.stack.servers import needs
 from wsmsg.message.store.interface import Marked
@@ -39,7 +40,8 @@ class RoundTripTests(TestCase):
 
         self.patch(MongoConnection, "_send", counted)
         self.names = [f"u:{i}:{i + 1000}" for i in range(1, 201)]
-        await self.store.insert(
+        await insert_into(
+            self.store,
             [
                 said(n, conversation=name, sender=i)
                 for i, name in enumerate(self.names, 1)
@@ -85,8 +87,8 @@ class RoundTripTests(TestCase):
         The unread messages of a user with two hundred conversations take six queries.
         """
         names = [f"u:5000:{i}" for i in range(6000, 6200)]
-        await self.store.insert(
-            [said(1, conversation=n, sender=int(n[7:])) for n in names], 5
+        await insert_into(
+            self.store, [said(1, conversation=n, sender=int(n[7:])) for n in names], 5
         )
         self.asked.clear()
         await self.store.unread(5000, 0, 10)
@@ -108,7 +110,7 @@ class RivalTests(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         place = mongo_store(self)
         self.stores = [await place.open() for _ in range(3)]
-        await self.stores[0].insert([said(i) for i in range(1, 121)], 5)
+        await insert_into(self.stores[0], [said(i) for i in range(1, 121)], 5)
 
     async def test_nothing_is_lost(self) -> None:
         """

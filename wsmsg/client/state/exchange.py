@@ -37,10 +37,6 @@ from wsmsg.errors import BadFrame, BadRequest, WsmsgError, from_code
 from wsmsg.protocol import frames
 from wsmsg.protocol.frames import ClientFrame, ServerFrame
 
-#: Overlap of two lists: a message is listed by the time of its acceptance, but may be
-#: stored, and so become visible, later.
-_MARGIN_MS = 10 * 60 * 1000
-
 #: Interval and most frames of progress reports.
 _CURSOR_S = 0.1
 _CURSORS = 10
@@ -62,7 +58,6 @@ class Exchange:
     @param on_answer: called once for each query, with its id and the answer.
     @ivar events: the queue of events for the program.
     @ivar tracer: finds the frame that the server cannot decode.
-    @ivar since_ms: the server's time of the last complete list.
     @ivar connected: L{None}: there is no connection.
     """
 
@@ -78,7 +73,6 @@ class Exchange:
         unsent: int = 10000,
     ) -> None:
         self.user = saved.user
-        self.since_ms = saved.since
         self.limits: frames.Limits | None = None
         self.events = EventQueue(queued_messages)
         self.outbound = Outbound(max(unsent, len(saved.unsent)), on_settled)
@@ -88,20 +82,19 @@ class Exchange:
             refill=max(1, queued_messages // 2),
             start=start,
             positions=saved.positions,
-            listed=saved.since > 0,
+            listed=bool(saved.position),
         )
         self.unnumbered = Unnumbered(self._give, lambda: self.events.room)
         self._device = device
         self._cursors = CursorState()
         self._cursors_at = 0.0
-        self._listing = Listing()
+        self._listing = Listing(saved.position)
         self.tracer = FrameTracer()
         self._queries = PendingQueries(on_answer)
         self._receipts = Receipts(self.events.put)
         self._typing: dict[str, None] = {}
         self._watched: tuple[int, ...] = ()
         self._watch_due = False
-        self._time_ahead_ms = 0.0
         self.connected: Connected | None = None
         for name, position in saved.positions.items():
             self._cursors.resume(name, position.seq)
@@ -127,13 +120,21 @@ class Exchange:
         """
         return self.limits is None or not self.limits.unnumbered
 
+    @property
+    def position(self) -> str:
+        """
+        The position of the last complete list of conversations.
+        """
+        return self._listing.position
+
     def hello(self) -> frames.Hello:
         """
         Return the first frame of a connection.
         """
-        since = max(0, self.since_ms - _MARGIN_MS) if self.since_ms else 0
         return frames.Hello(
-            device=self._device, since=since, client=f"wsmsg-python/{__version__}"
+            device=self._device,
+            position=self.position,
+            client=f"wsmsg-python/{__version__}",
         )
 
     def send(self, frame: frames.Submission) -> None:
@@ -285,7 +286,7 @@ class Exchange:
             case frames.Resync(reason):
                 _log.info("the server asks the client to sync: %s", reason)
                 if self.numbers:
-                    self._list(now)
+                    self._listing.begin(now)
             case frames.Error():
                 self._error(frame, now)
             case frames.Welcome():
@@ -299,37 +300,29 @@ class Exchange:
         self.connected = Connected(frame.user, frame.session)
         self.user = frame.user
         self.limits = frame.limits
-        self._time_ahead_ms = frame.time - now * 1000
         self._watch_due = bool(self._watched)
         self.outbound.welcomed(frame.limits, now)
         self.events.put(self.connected)
         if not self.numbers:
             return
-        self._listing.begin(self.hello().since, now, frame.time)
         if frame.synced:
-            self._listed(frame.heads, frame.more, now)
+            self._listed(frame, now)
         else:
-            self._listing.begin(self.hello().since, now + _UNSYNCED_S, frame.time)
-
-    def _list(self, now: float) -> None:
-        as_of_ms = int(now * 1000 + self._time_ahead_ms)
-        self._listing.begin(self.hello().since, now, as_of_ms)
+            self._listing.begin(now + _UNSYNCED_S)
 
     def _heads(self, frame: frames.Heads, now: float) -> None:
         if self._listing.is_open(frame.id):
-            self._listed(frame.heads, frame.more, now)
+            self._listed(frame, now)
         else:
             self._queries.answered(frame.id, frame)
 
-    def _listed(self, heads: tuple[frames.Head, ...], more: bool, now: float) -> None:
-        complete = self._listing.page(heads, more, now)
-        self.inbound.merge(heads, complete=complete)
-        for head in heads:
+    def _listed(self, page: frames.Welcome | frames.Heads, now: float) -> None:
+        complete = self._listing.page(page, now)
+        self.inbound.merge(page.heads, complete=complete)
+        for head in page.heads:
             self._cursors.apply_head(head)
             for receipt in head.others:
                 self._receipts.received(receipt, self.user)
-        if complete:
-            self.since_ms = self._listing.as_of_ms
 
     def refused(self, frame: ClientFrame, error: WsmsgError, now: float) -> None:
         """

@@ -1,17 +1,14 @@
 """
 Queries for changed conversations, page by page.
 
-The server lists the least recently changed conversation first, and the next page
-continues after the last conversation of the page before.  A list that is requested
-while another is in progress follows it: a conversation may have changed after the page
-it was on.
+The answer to each query has the position where the list continues or, with the last
+page, where the next list begins.  A list that is requested while another is in progress
+follows it: a conversation may have changed after the page it was on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from wsmsg.protocol.frames import Conversations, Head
+from wsmsg.protocol.frames import Conversations, Heads, Welcome
 
 _RETRY_S = 1.0
 
@@ -20,28 +17,33 @@ class Listing:
     """
     The list in progress, at most one at a time.
 
-    @ivar as_of_ms: the server's time when the list began; the list has all changes
-        until then.
+    @ivar position: the position of the last complete list.
     """
 
-    def __init__(self) -> None:
-        self.as_of_ms = 0
-        self._since = 0
-        self._after = ""
+    def __init__(self, position: str) -> None:
+        self.position = position
+        self._at = position
         self._open = ""
         self._ask_at: float | None = None
-        self._again: tuple[int, float, int] | None = None
+        self._again: float | None = None
         self._made = 0
 
-    def begin(self, since_ms: int, at: float, as_of_ms: int) -> None:
+    def begin(self, at: float) -> None:
         """
-        List the changes since a time, starting at C{at}.
+        List the changes since the last complete list, starting at C{at}.
         """
         if self._open:
-            self._again = (since_ms, at, as_of_ms)
+            self._again = at
             return
-        self._since, self._after = since_ms, ""
-        self._ask_at, self.as_of_ms = at, as_of_ms
+        self._at, self._ask_at = self.position, at
+
+    def restart(self, at: float) -> None:
+        """
+        List all conversations, as another history has begun.
+        """
+        self.position = ""
+        self._open, self._again = "", None
+        self.begin(at)
 
     def due(self, now: float) -> list[Conversations]:
         """
@@ -51,7 +53,7 @@ class Listing:
             return []
         self._made += 1
         self._open, self._ask_at = f"l{self._made}", None
-        return [Conversations(self._open, self._since, after=self._after)]
+        return [Conversations(self._open, position=self._at)]
 
     def next_due(self) -> float | None:
         """
@@ -65,20 +67,20 @@ class Listing:
         """
         return bool(request_id) and request_id == self._open
 
-    def page(self, heads: Sequence[Head], more: bool, now: float) -> bool:
+    def page(self, page: Welcome | Heads, now: float) -> bool:
         """
         Process a page.
 
-        @return: L{True} if the list until C{as_of_ms} is complete with it.
+        @return: L{True} if the list is complete with it.
         """
         self._open, self._ask_at = "", None
-        if more and heads:
-            self._since, self._after = heads[-1].time, heads[-1].conversation
-            self._ask_at = now
+        if page.more:
+            self._at, self._ask_at = page.position, now
             return False
+        self.position = page.position
         if self._again is not None:
             again, self._again = self._again, None
-            self.begin(*again)
+            self.begin(again)
             return False
         return True
 

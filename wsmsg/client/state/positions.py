@@ -3,7 +3,7 @@ The position file: positions in all conversations, and unsent messages, across r
 
 It is one JSON file that is replaced atomically::
 
-    {"version": 1, "user": 1001, "since": 1700000000000,
+    {"version": 1, "user": 1001, "position": "k7B0...",
      "conversations": {"u:1001:1002": [7, 9]},
      "unsent": [{"client_id": "...", "to": 1002, "group": 0, "content": "...",
                  "kind": 1},
@@ -45,13 +45,12 @@ class Saved:
     The content of the file.
 
     @ivar user: the owner of the file; 0 if it has none yet.
-    @ivar since: the server's time of the last list of conversations, in unix
-        milliseconds; 0 if there was none.
+    @ivar position: of the last complete list of conversations; empty if there was none.
     @ivar invalid: the unsent messages that cannot be sent, by client id, and why.
     """
 
     user: int = 0
-    since: int = 0
+    position: str = ""
     positions: Mapping[str, Position] = attrs.field(factory=dict)
     unsent: tuple[Submission, ...] = ()
     invalid: Mapping[str, str] = attrs.field(factory=dict)
@@ -88,7 +87,7 @@ def _read_unsent(
 class _File(msgspec.Struct):
     version: int
     user: int = 0
-    since: int = 0
+    position: str = ""
     conversations: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     unsent: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
@@ -120,7 +119,7 @@ class PositionFile:
             raise BadPositions(f"{self.path}: {reason}")
         return Saved(
             file.user,
-            file.since,
+            file.position,
             {name: Position(*numbers) for name, numbers in file.conversations.items()},
             unsent,
             invalid,
@@ -130,7 +129,7 @@ class PositionFile:
         self,
         *,
         user: int,
-        since: int,
+        position: str,
         positions: Mapping[str, Position],
         unsent: Iterable[Submission],
     ) -> None:
@@ -142,7 +141,7 @@ class PositionFile:
         file = _File(
             _VERSION,
             user,
-            since,
+            position,
             {name: (p.seq, p.head) for name, p in positions.items()},
             [msgspec.to_builtins(frame) for frame in unsent],
         )

@@ -11,8 +11,9 @@ from twisted.logger import Logger
 
 from wsmsg.auth.identity import Identity
 from wsmsg.connect.session.requests import to_heads
+from wsmsg.connect.upstream.interface import HeadsView
 from wsmsg.errors import Unauthenticated, WsmsgError
-from wsmsg.protocol.frames import Head, Hello, Limits, Welcome
+from wsmsg.protocol.frames import Hello, Limits, Welcome
 
 if TYPE_CHECKING:
     from wsmsg.connect.session.context import SessionContext
@@ -43,7 +44,7 @@ def authenticate(
     return identity
 
 
-async def make_welcome(session: Session, since_ms: int) -> Welcome:
+async def make_welcome(session: Session, position: str) -> Welcome:
     """
     Read the user's conversations and return the welcome with them.
 
@@ -51,16 +52,18 @@ async def make_welcome(session: Session, since_ms: int) -> Welcome:
     heads that are read afterwards is pushed.
     """
     upstream = session.context.upstream
-    heads: tuple[Head, ...] = ()
-    more = synced = False
+    found = HeadsView((), False, "", "")
+    synced = False
     try:
         joined = await upstream.user_joined(session.user)
         if upstream.unnumbered:
             synced = True  # There is nothing that could be read.
         elif joined and not session.closed:
             limit = session.limits.page
-            rows, more = await upstream.reads.heads(session.user, since_ms, limit)
-            heads, synced = to_heads(rows), True
+            found = await upstream.reads.heads(
+                session.user, position, limit, continued=False
+            )
+            synced = True
     except WsmsgError as e:
         _log.warn(
             "session {session} of {user} starts without its conversations: {reason}",
@@ -68,12 +71,10 @@ async def make_welcome(session: Session, since_ms: int) -> Welcome:
             user=session.user,
             reason=e.reason,
         )
-    return _welcome(session, heads, more, synced=synced)
+    return _welcome(session, found, synced=synced)
 
 
-def _welcome(
-    session: Session, heads: tuple[Head, ...], more: bool, *, synced: bool
-) -> Welcome:
+def _welcome(session: Session, found: HeadsView, *, synced: bool) -> Welcome:
     limits = session.limits
     return Welcome(
         user=session.user,
@@ -89,9 +90,11 @@ def _welcome(
             unnumbered=session.context.upstream.unnumbered,
         ),
         time=int(session.context.unix_s() * 1000),
-        heads=heads,
-        more=more,
+        heads=to_heads(found.heads),
+        more=found.more,
         synced=synced,
+        position=found.position,
+        epoch=found.epoch,
     )
 
 

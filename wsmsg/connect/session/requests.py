@@ -20,7 +20,7 @@ from wsmsg.connect.session.sends import (
     send,
     submit_event,
 )
-from wsmsg.connect.upstream.interface import GroupView
+from wsmsg.connect.upstream.interface import GroupView, HeadsView, PageView
 from wsmsg.errors import BadFrame, BadRequest, Internal, WsmsgError
 from wsmsg.events import KIND_OF_FRAME
 from wsmsg.model import group_conversation
@@ -86,16 +86,18 @@ def sync(session: Session, frame: frames.Sync) -> None:
     most = session.limits.page
     limit = min(frame.limit or most, most)
 
-    def answer(result: tuple[Sequence[model.Message], int, bool]) -> None:
-        messages, head, more = result
-        fitting = _fitting(messages, session.limits.outbox_hard_bytes // QUERIES_MAX)
+    def answer(page: PageView) -> None:
+        fitting = _fitting(
+            page.messages, session.limits.outbox_hard_bytes // QUERIES_MAX
+        )
         session.reply(
             frames.Page(
                 frame.id,
                 frame.conversation,
                 tuple(to_deliver(m, session.user) for m in fitting),
-                head,
-                more or len(fitting) < len(messages),
+                page.head,
+                page.more or len(fitting) < len(page.messages),
+                page.epoch,
             )
         )
 
@@ -119,17 +121,19 @@ def _fitting(messages: Sequence[model.Message], limit: int) -> Sequence[model.Me
 
 def conversations(session: Session, frame: frames.Conversations) -> None:
     """
-    Answer with the user's conversations that changed at a time or later.
+    Answer with the user's conversations that changed since a position.
     """
     most = session.limits.page
     limit = min(frame.limit or most, most)
 
-    def answer(result: tuple[Sequence[model.ConversationHead], bool]) -> None:
-        rows, more = result
-        session.reply(frames.Heads(frame.id, to_heads(rows), more))
+    def answer(found: HeadsView) -> None:
+        heads = to_heads(found.heads)
+        session.reply(
+            frames.Heads(frame.id, heads, found.more, found.position, found.epoch)
+        )
 
     query = session.context.upstream.reads.heads(
-        session.user, frame.since, limit, frame.after
+        session.user, frame.position, limit, continued=True
     )
     answer_later(session, frame.id, query, answer)
 

@@ -243,10 +243,10 @@ class Session(Input):
             self.refuse(e)
             return
         self.inbox.block(CHECKING)
-        Deferred.fromCoroutine(self._admit(hello.since)).addErrback(self._fail)
+        Deferred.fromCoroutine(self._admit(hello.position)).addErrback(self._fail)
 
-    async def _admit(self, since_ms: int) -> None:
-        self._lifecycle.admitted(await login.make_welcome(self, since_ms))
+    async def _admit(self, position: str) -> None:
+        self._lifecycle.admitted(await login.make_welcome(self, position))
 
     def welcome(self, welcome: Welcome) -> None:
         timers = self.context.registry.timers

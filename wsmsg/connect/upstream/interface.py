@@ -50,6 +50,38 @@ class SendAnswer:
 
 
 @attrs.frozen
+class HeadsView:
+    """
+    Conversations of a user that changed since a position.
+
+    @ivar position: where this list continues while there is C{more}; then, where the
+        next list begins.
+    @ivar epoch: of the history that the numbers belong to.
+    """
+
+    heads: Sequence[ConversationHead]
+    more: bool
+    position: str
+    epoch: str
+
+
+@attrs.frozen
+class PageView:
+    """
+    Messages of a conversation, by rising seq.
+
+    @ivar head: the highest seq of the conversation.
+    @ivar more: whether more messages follow.
+    @ivar epoch: of the history that the numbers belong to.
+    """
+
+    messages: Sequence[Message]
+    head: int
+    more: bool
+    epoch: str
+
+
+@attrs.frozen
 class GroupView:
     """
     A group with some of its members.
@@ -139,26 +171,24 @@ class IUpstreamReads(Interface):
 
     def page(
         user: int, conversation: str, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+    ) -> Deferred[PageView]:
         """
         Read the messages of a conversation.
 
         @param after: the seq behind which the page begins.
-        @return: a Deferred that fires with a tuple (messages, head, more) of
-            L{wsmsg.model.Message}s, the highest seq of the conversation, and whether
-            more messages follow.
+        @return: a Deferred that fires with a L{PageView}.
         """
 
     def heads(
-        user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
+        user: int, position: str, limit: int, *, continued: bool
+    ) -> Deferred[HeadsView]:
         """
-        Read the conversations of the user that changed since a time.
+        Read the conversations of the user that changed since a position.
 
-        @param after: the last conversation of the list before, to continue it; its
-            time is C{since_ms}.
-        @return: a Deferred that fires with a tuple (heads, more) of
-            L{wsmsg.model.ConversationHead}s and whether more follow.
+        @param position: of an earlier answer; empty: from the beginning; C{now}: none.
+        @param continued: continue the list of the position where that answer ended,
+            rather than begin a list.
+        @return: a Deferred that fires with a L{HeadsView}.
         """
 
     def group(

@@ -17,10 +17,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wsmsg.connect.upstream.convert import group_view_of
-from wsmsg.connect.upstream.interface import GroupView, IUpstreamReads
+from wsmsg.connect.upstream.interface import (
+    GroupView,
+    HeadsView,
+    IUpstreamReads,
+    PageView,
+)
 from wsmsg.connect.upstream.presence import WatchedPresence
 from wsmsg.errors import Internal, Overloaded, Unavailable, WsmsgError, from_code
-from wsmsg.model import ConversationHead, Mark, Message, UserPresence
+from wsmsg.model import Mark, Message, UserPresence
 from wsmsg.rpc import rest_pb2
 from wsmsg.stream.convert import head_of, message_of, presence_of
 
@@ -68,17 +73,17 @@ class UpstreamReads:
 
     def page(
         self, user: int, conversation: str, after: int, limit: int
-    ) -> Deferred[tuple[Sequence[Message], int, bool]]:
+    ) -> Deferred[PageView]:
         query = rest_pb2.PageQuery(
             user=user, conversation=conversation, after=after, limit=limit
         )
         return self._enqueue(rest_pb2.QueryItem(page=query))
 
     def heads(
-        self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[tuple[Sequence[ConversationHead], bool]]:
+        self, user: int, position: str, limit: int, *, continued: bool
+    ) -> Deferred[HeadsView]:
         query = rest_pb2.HeadsQuery(
-            user=user, since_ms=since_ms, limit=limit, after=after
+            user=user, position=position, limit=limit, continued=continued
         )
         return self._enqueue(rest_pb2.QueryItem(heads=query))
 
@@ -185,9 +190,12 @@ def _result(answer: rest_pb2.QueryAnswer) -> Any:
     match answer.WhichOneof("answer"):
         case "page":
             page = answer.page
-            return [message_of(m) for m in page.messages], page.head, page.more
+            messages = [message_of(m) for m in page.messages]
+            return PageView(messages, page.head, page.more, page.epoch)
         case "heads":
-            return [head_of(h) for h in answer.heads.heads], answer.heads.more
+            part = answer.heads
+            heads = [head_of(h) for h in part.heads]
+            return HeadsView(heads, part.more, part.position, part.epoch)
         case "presence":
             return [presence_of(p) for p in answer.presence.presence]
         case "group":

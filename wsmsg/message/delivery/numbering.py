@@ -185,6 +185,7 @@ class Numbering:
         self._outdated = self._storing
         self._heads.clear()
         self.members.clear()
+        self._store.forget_shards()
 
     def _begin(self, entries: Sequence[JournalEntry]) -> _Run:
         run = _Run({}, [], [])
@@ -208,7 +209,8 @@ class Numbering:
         numbered = [
             m.numbered(take(i.conversation)) for i, (_, m) in run.remaining.items()
         ]
-        outcomes = await self._store.insert(numbered, self._now_ms())
+        shards = [entry.partition for entry, _ in run.remaining.values()]
+        outcomes = await self._store.insert(numbered, self._now_ms(), shards)
         entries = run.take_remaining()
         repeated = False
         for message, outcome in zip(numbered, outcomes, strict=True):

@@ -15,10 +15,10 @@ import msgspec
 from wsmsg.dependency.gather import gather
 from wsmsg.errors import BadRequest, NotFound
 from wsmsg.events.group_change import GROUP, GroupChange, change_problem, encode_change
-from wsmsg.http.forms import Answer, Form, Id, parse_int, parse_page, to_json_id
+from wsmsg.http.forms import Answer, Form, Id, parse_int, to_json_id
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.ingress.interface import ISubmit, SendRequest
-from wsmsg.message.store.interface import GroupPage, IConversations
+from wsmsg.message.store.interface import GroupPage, IConversations, checked_position
 from wsmsg.model import group_conversation, group_in, group_of, is_group
 
 _PAGE = 100
@@ -246,12 +246,12 @@ class GroupCalls:
 
     async def groups_of(self, call: Call) -> Reply:
         """
-        List the groups of a user, in the order of their last change.
+        List the groups of a user.
         """
         user, limit = call.id("user"), call.limit(_PAGE, _MOST)
-        since_ms, after = parse_page(call.text("after"))
-        rows = await self._store.conversations_of(user, since_ms, limit, after)
-        groups = [row for row in rows if is_group(row.conversation)]
+        after = checked_position(call.text("after"))
+        found = await self._store.conversations_of(user, after, limit)
+        groups = [row for row in found.rows if is_group(row.conversation)]
         pages = await gather(
             self._store.group(row.conversation, 0, 0) for row in groups
         )
@@ -264,9 +264,9 @@ class GroupCalls:
             for row, page in zip(groups, pages, strict=True)
             if page is not None
         ]
-        last = f"{rows[-1].time_ms}:{rows[-1].conversation}" if rows else ""
-        more = len(rows) == limit
-        return Reply(200, GroupList(groups=some, next=last if more else None))
+        return Reply(
+            200, GroupList(groups=some, next=found.position if found.more else None)
+        )
 
     async def _submit_change(
         self, group: int, by: int, client_id: str, change: GroupChange, status: int

@@ -12,12 +12,11 @@ from wsmsg.http.forms import (
     Form,
     Id,
     parse_int,
-    parse_page,
     to_json_id,
 )
 from wsmsg.http.routes import Argument, Call, Reply, Route
 from wsmsg.message.queries.interface import IQueries, check_group
-from wsmsg.message.store.interface import IReaders
+from wsmsg.message.store.interface import IReaders, checked_position
 from wsmsg.model import ConversationHead, Cursor, InvalidName, is_group, members_of
 
 _PAGE = 100
@@ -274,12 +273,11 @@ class UserCalls:
         )
 
     async def _heads(self, call: Call) -> tuple[Sequence[ConversationHead], str | None]:
-        since_ms, after = parse_page(call.text("after"))
         limit = call.limit(_PAGE, self._queries.page_limit)
-        page = await self._queries.heads(call.id("user"), since_ms, after, limit)
-        heads = page.heads
-        last = f"{heads[-1].time_ms}:{heads[-1].conversation}" if heads else None
-        return heads, last if page.more else None
+        page = await self._queries.heads(
+            call.id("user"), checked_position(call.text("after")), limit, continued=True
+        )
+        return page.heads, page.position if page.more else None
 
     async def _counts(self, user: int, names: Sequence[str]) -> dict[str, int]:
         return await self._store.unread_counts(user, names) if names else {}

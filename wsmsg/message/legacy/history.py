@@ -129,22 +129,21 @@ class History:
 
     async def _sources(self, user: int) -> list[_Source]:
         sources: list[_Source] = []
-        since_ms, after = 0, ""
+        position = ""
         while True:
-            rows = await self._store.conversations_of(
-                user, since_ms, _CONVERSATIONS, after
-            )
+            page = await self._store.conversations_of(user, position, _CONVERSATIONS)
+            rows = page.rows
             groups = [(r.conversation, user) for r in rows if is_group(r.conversation)]
             readable = await self._store.readable_from(groups) if groups else {}
             for row in rows:
                 first = readable.get((row.conversation, user), 1)
                 if row.head >= first:
                     sources.append(_Source(row.conversation, first, row.head))
-            if len(rows) < _CONVERSATIONS:
+            if not page.more:
                 return sources
             if len(sources) > self.depth:
                 raise TooLarge(f"{user} has over {self.depth} conversations")
-            since_ms, after = rows[-1].time_ms, rows[-1].conversation
+            position = page.position
 
     async def _slice(self, source: _Source, begin: int, size: int) -> list[Message]:
         after = source.first - 1 + begin

@@ -32,10 +32,12 @@ class ConversationPage:
     Messages of a conversation, by rising seq.
 
     @ivar head: the last seq of the conversation.
+    @ivar epoch: of the history that the seqs belong to.
     """
 
     messages: Sequence[Message]
     head: int
+    epoch: str = ""
 
     @property
     def more(self) -> bool:
@@ -48,13 +50,17 @@ class ConversationPage:
 @attrs.frozen
 class HeadsPage:
     """
-    Conversations of a user, the one that changed least recently first.
+    Conversations of a user that changed since a position.
 
     @ivar more: whether there are further ones.
+    @ivar position: where this list continues, or the next one begins.
+    @ivar epoch: of the history.
     """
 
     heads: Sequence[ConversationHead]
     more: bool
+    position: str
+    epoch: str
 
 
 @attrs.frozen
@@ -90,13 +96,14 @@ class IQueries(Protocol):
         """
 
     async def heads(
-        self, user: int, since_ms: int, after: str, limit: int
+        self, user: int, position: str, limit: int, *, continued: bool
     ) -> HeadsPage:
         """
-        List the conversations of a user that changed at C{since_ms} or later.
+        List the conversations of a user that changed since a position.
 
-        @param after: the last conversation of the page before, which changed at
-            C{since_ms}; empty: begin a list.
+        @param position: of an earlier page; empty: from the beginning.
+        @param continued: continue the list of the position where that page ended.  A
+            list for a connection that was opened since begins anew instead.
         """
 
     async def group(

@@ -17,7 +17,13 @@ from wsmsg.message.queries.interface import (
     UnreadPage,
     check_group,
 )
-from wsmsg.message.store.interface import GroupPage, HeadRow, IMessageStore
+from wsmsg.message.store.interface import (
+    NOW,
+    GroupPage,
+    HeadRow,
+    IMessageStore,
+    decode_position,
+)
 from wsmsg.model import (
     ConversationHead,
     Cursor,
@@ -28,10 +34,6 @@ from wsmsg.model import (
     members_of,
 )
 from wsmsg.settings.values import MessageSettings
-
-#: Heads reach back so far beyond the time in the query: the clocks of several machines
-#: differ, and a message becomes visible a moment after its timestamp.
-OVERLAP_MS = 60_000
 
 #: The most marks in one query.
 MOST_MARKS = 1000
@@ -87,27 +89,30 @@ class Queries:
         page = await self._store.page(
             conversation, max(after, 0), self._limited(limit), reader=user
         )
-        return ConversationPage(*page)
+        return ConversationPage(*page, self._store.epoch)
 
     async def heads(
-        self, user: int, since_ms: int, after: str, limit: int
+        self, user: int, position: str, limit: int, *, continued: bool
     ) -> HeadsPage:
         """
         List conversations of a user.
         """
         self.asked += 1
-        limit = self._limited(limit)
-        if not after:  # else this continues a list, which reached back when it began
-            since_ms = max(since_ms - OVERLAP_MS, 0)
-        rows = await self._store.conversations_of(user, since_ms, limit + 1, after)
-        more, rows = len(rows) > limit, rows[:limit]
+        if not continued and position != NOW:
+            position = decode_position(position).restarted().encode()
+        found = await self._store.conversations_of(user, position, self._limited(limit))
         keys = [
             (r.conversation, member)
-            for r in rows
+            for r in found.rows
             for member in _with_cursors(r.conversation, user)
         ]
         cursors = await self._store.cursors(keys) if keys else {}
-        return HeadsPage([_head(row, user, cursors) for row in rows], more)
+        return HeadsPage(
+            [_head(row, user, cursors) for row in found.rows],
+            found.more,
+            found.position,
+            self._store.epoch,
+        )
 
     async def group(
         self, user: int, conversation: str, after: int, limit: int

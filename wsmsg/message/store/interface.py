@@ -19,7 +19,17 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from wsmsg.message.store.position import NOW as NOW  # noqa: PLC0414
+from wsmsg.message.store.position import (
+    checked_position as checked_position,  # noqa: PLC0414
+)
+from wsmsg.message.store.position import (
+    decode_position as decode_position,  # noqa: PLC0414
+)
 from wsmsg.model import Cursor, Mark, Message, MessageIdentity
+
+#: The shard of imported conversations, which have no partition.
+IMPORTS = -1
 
 
 class Outcome(Enum):
@@ -51,6 +61,20 @@ class HeadRow:
     conversation: str
     head: int
     time_ms: int
+
+
+@attrs.frozen
+class HeadList:
+    """
+    A page of a user's conversations; see L{IMessages.conversations_of}.
+
+    @ivar position: where this list continues while there is C{more}; then, where the
+        next list begins.
+    """
+
+    rows: Sequence[HeadRow]
+    position: str
+    more: bool
 
 
 class MemberRow(msgspec.Struct, frozen=True, gc=False):
@@ -111,19 +135,40 @@ class IMessages(IStoreRole):
     Messages by conversation and number, and the conversations of each user.
     """
 
-    def insert(messages: Sequence[Message], stored_ms: int) -> Deferred[list[Outcome]]:
+    epoch: str = Attribute(
+        "The random name of this history of the store, as it was read last: in another "
+        "one, numbers may be given a second time.  Empty before it was read."
+    )
+
+    def renew_epoch(known: str) -> Deferred[str]:
+        """
+        Begin another epoch, unless that is done: because the store was replaced with an
+        older copy, so that messages that readers have are not in it.
+
+        @param known: the epoch to end.
+        @return: a Deferred that fires with the epoch of the store.
+        """
+
+    def insert(
+        messages: Sequence[Message], stored_ms: int, shards: Sequence[int]
+    ) -> Deferred[list[Outcome]]:
         """
         Store numbered messages, durably.
 
         Within one conversation the messages come with rising numbers, and B{a prefix}
         of them is stored: after the first that is not L{Outcome.INSERTED}, the rest
         of that conversation is L{Outcome.SKIPPED} and none of it is stored.  The heads
-        of the conversations rise with the messages.
+        of the conversations rise with the messages.  The conversations of all these
+        messages count as changed, also of those that are L{Outcome.REPEATED}.
 
         Once a change is stored that removes a member, no read on behalf of that user
         returns what follows it, even before the change is applied; see L{apply}.
 
-        @param stored_ms: now, in unix milliseconds; see L{conversations_of}.
+        Inserts into one shard are made one after another.
+
+        @param stored_ms: now, in unix milliseconds, for the C{time_ms} of L{HeadRow}.
+        @param shards: for each message the shard of its conversation: the partition of
+            the journal, or L{IMPORTS}.
         @return: a Deferred that fires with one L{Outcome} for each message.
         """
 
@@ -159,21 +204,27 @@ class IMessages(IStoreRole):
             C{after} is not before the change that removes the reader.
         """
 
-    def conversations_of(
-        user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[list[HeadRow]]:
+    def forget_shards() -> None:
         """
-        List the conversations of a user, including those of groups of which the user
-        is a member now, whose last message was stored at C{since_ms} or later; the
-        oldest change first, then by name.
+        Number no change as the owner of a shard before the store has confirmed it:
+        another process may have stored messages of the same shards.
+        """
 
-        The time of storing counts, not that of acceptance: a message may wait in the
-        journal while a client synchronizes, and be stored afterwards.
+    def conversations_of(user: int, position: str, limit: int) -> Deferred[HeadList]:
+        """
+        List the conversations of a user that changed since a position, including those
+        of groups of which the user is a member now.
 
-        @param after: of the conversations that changed at C{since_ms} itself, return
-            only those with greater names, so that a list continues where another
-            ended.
-        @return: a Deferred that fires with at most C{limit} L{HeadRow}s.
+        A message that is stored when the list begins is in a row, or its conversation
+        is in a list that begins at the final position of this one.  A position of
+        another history, or none, lists all conversations.  The work for a page depends
+        on its length, not on the number of the user's conversations: a page may have
+        fewer rows than C{limit}, or none, and there may be C{more}.
+
+        @param position: empty: from the beginning;
+            L{wsmsg.message.store.position.NOW}: from the end, without rows.
+        @param limit: above 0.
+        @return: a Deferred that fires with a L{HeadList} of at most C{limit} rows.
         """
 
     def apply(events: Sequence[Message]) -> Deferred[None]:

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.connect.legacy.clients.legacy_node import LegacyClient, LegacyNode, text
 from tests.connect.session.doubles import NOW_S
 from wsmsg import model
+from wsmsg.connect.upstream.interface import HeadsView, PageView
 from wsmsg.model import ConversationHead, Message
 
 NOW_MS = int(NOW_S * 1000)
@@ -45,20 +46,19 @@ class Stored:
         there = [m for m in self.messages if m.conversation == conversation]
         found = [m for m in there if m.seq > after]
         head = max((m.seq for m in there), default=0)
-        return succeed((found[:limit], head, len(found) > limit))
+        return succeed(PageView(found[:limit], head, len(found) > limit, "e1"))
 
-    def _heads(self, user: int, since: int, limit: int, after: str = "") -> Any:
+    def _heads(self, user: int, position: str, limit: int, *, continued: bool) -> Any:
         if self.fails is not None:
             return fail(self.fails)
-        last: dict[str, Message] = {}
-        for m in self.messages:
-            last[m.conversation] = m
-        rows = [
-            ConversationHead(name, m.seq, m.time_ms)
-            for name, m in sorted(last.items())
-            if m.time_ms >= since and name > after
-        ]
-        return succeed((rows[:limit], len(rows) > limit))
+        end = len(self.messages)
+        since = end if position == "now" else int(position or 0)
+        last = {m.conversation: (n, m) for n, m in enumerate(self.messages)}
+        changed = sorted(pair for pair in last.values() if pair[0] >= since)
+        rows = [ConversationHead(m.conversation, m.seq, m.time_ms) for _, m in changed]
+        more = len(rows) > limit
+        at = changed[limit][0] if more else end
+        return succeed(HeadsView(rows[:limit], more, str(at), "e1"))
 
     def _unread(self, user: int, after: int, limit: int) -> Any:
         self.unreads.append(after)

@@ -10,6 +10,8 @@ from twisted.internet.defer import fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connect.legacy.clients.legacy_node import LegacyNode, text
+from tests.connect.legacy.clients.legacy_store import NOW_MS
+from wsmsg.connect.upstream.interface import HeadsView
 from wsmsg.errors import Unavailable
 from wsmsg.model import ConversationHead, UserPresence
 from wsmsg.protocol.legacy import TEXT
@@ -23,7 +25,8 @@ def present(
     Set the conversations of a user who connects, and who is online.
     """
     up: Any = node.upstream
-    up.heads = lambda *_: succeed((heads, False))
+    view = HeadsView(heads, False, "1", "e1")
+    up.heads = lambda *_, **__: succeed(view)
     up.presence = lambda users: succeed([UserPresence(u, u in online) for u in users])
 
 
@@ -39,9 +42,9 @@ class PresenceTests(SynchronousTestCase):
         """
         node = LegacyNode(legacy={"presence": True})
         heads = (
-            ConversationHead("u:7:8", 3, 0),
-            ConversationHead("u:8:9", 1, 0),
-            ConversationHead("g:4", 1, 0),
+            ConversationHead("u:7:8", 3, NOW_MS),
+            ConversationHead("u:8:9", 1, NOW_MS),
+            ConversationHead("g:4", 1, NOW_MS),
         )
         present(node, *heads, online=(9,))
         client = node.connect(8)
@@ -78,7 +81,7 @@ class PresenceTests(SynchronousTestCase):
         time.
         """
         node = LegacyNode(legacy={"presence": True})
-        present(node, ConversationHead("u:7:8", 3, 0), online=(7,))
+        present(node, ConversationHead("u:7:8", 3, NOW_MS), online=(7,))
         (said,) = node.connect(8).heard()
         self.assertEqual((getattr(said, "from"), said.to, said.group_id), (7, 8, 0))
         self.assertEqual(said.timestamp, int(node.clock.seconds()))
@@ -91,8 +94,8 @@ class PresenceTests(SynchronousTestCase):
         node = LegacyNode(legacy={"presence": True})
         present(
             node,
-            ConversationHead("u:7:8", 3, 0),
-            ConversationHead("u:8:9", 3, 0),
+            ConversationHead("u:7:8", 3, NOW_MS),
+            ConversationHead("u:8:9", 3, NOW_MS),
             online=(7, 9),
         )
         client = node.connect(8)
@@ -122,7 +125,9 @@ class PresenceTests(SynchronousTestCase):
         first.
         """
         node = LegacyNode(legacy={"presence": True}, watch=2)
-        present(node, *(ConversationHead(f"u:8:{n}", 1, n) for n in (21, 22, 23)))
+        present(
+            node, *(ConversationHead(f"u:8:{n}", 1, NOW_MS + n) for n in (21, 22, 23))
+        )
         client = node.connect(8)
         client.say(30, "hello")
         self.assertEqual(node.upstream.named("watch"), [([22, 23],)])
@@ -133,8 +138,8 @@ class PresenceTests(SynchronousTestCase):
         """
         node = LegacyNode(legacy={"presence": True})
         up: Any = node.upstream
-        up.heads = lambda *_: fail(Unavailable("not now"))
+        up.heads = lambda *_, **__: fail(Unavailable("not now"))
         client = node.connect(8)
-        present(node, ConversationHead("u:7:8", 3, 0), online=(7,))
+        present(node, ConversationHead("u:7:8", 3, NOW_MS), online=(7,))
         client.session.resync("a Message is there")
         self.assertEqual(client.presence(), [(7, "online")])

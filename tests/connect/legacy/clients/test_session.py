@@ -18,7 +18,7 @@ from tests.connect.legacy.clients.legacy_node import (
     text,
     ws,
 )
-from wsmsg.connect.upstream.interface import NewSend
+from wsmsg.connect.upstream.interface import HeadsView, NewSend
 from wsmsg.errors import BadRequest, Close, Unauthenticated, Unavailable
 from wsmsg.model import ConversationHead, Mark
 from wsmsg.protocol.frames import Deliver
@@ -365,15 +365,17 @@ class EndTests(SynchronousTestCase):
         up: Any = node.upstream
         waiting: list[Deferred[Any]] = []
 
-        def heads(*_: Any) -> Deferred[Any]:
+        def heads(*_: Any, continued: bool) -> Deferred[Any]:
             waiting.append(Deferred())
             return waiting[-1]
 
         client = node.connect(8)
         up.heads = heads
         client = node.connect(9)
-        waiting.pop().callback(((), False))
+        waiting.pop().callback(HeadsView((), False, "1", "e1"))
         client.drop()
-        waiting.pop().callback(([ConversationHead("u:7:9", 1, 0)], False))
+        waiting.pop().callback(
+            HeadsView([ConversationHead("u:7:9", 1, 0)], False, "1", "e1")
+        )
         self.assertEqual(client.peer.written, [])
         self.assertEqual(node.registry.watched(), [])

@@ -218,7 +218,7 @@ class LegacyStreamTests(SynchronousTestCase):
         upstream: Upstream = LegacyWorld(upstream={"peer": "legacy"}).upstream
         asked: list[Deferred[Any]] = [
             upstream.reads.page(1, "u:1:2", 0, 10),
-            upstream.reads.heads(1, 0, 10),
+            upstream.reads.heads(1, "", 10, continued=False),
             upstream.reads.group(1, "g:5", 0, 10),
             upstream.reads.unread(1, 0, 10),
         ]

@@ -12,6 +12,7 @@ from tests.doubles import up
 from tests.message.sqlite_paths import REACTOR, path_for, sqlite_store_at
 from tests.message.store.archive_contract import make_archive_tests
 from tests.message.store.cursor_contract import said
+from tests.message.store.inserts import insert_into
 from wsmsg.dependency.worker import Worker
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.archive import StoreExtent
@@ -60,9 +61,9 @@ class MomentTests(TestCase):
         Messages that are stored after the archive was opened are not in it.
         """
         store = await self.place.store()
-        await store.insert([said(1)], 5)
+        await insert_into(store, [said(1)], 5)
         archive = await self.place.archive()
-        await store.insert([said(2), said(1, conversation="u:1:3")], 6)
+        await insert_into(store, [said(2), said(1, conversation="u:1:3")], 6)
         self.assertEqual(await archive.conversations("", 9), [StoreExtent("u:1:2", 1)])
 
     async def test_nothing_there(self) -> None:

@@ -17,6 +17,7 @@ from tests.doubles import MemoryWorker
 from tests.message.sqlite_paths import path_for, sqlite_store
 from tests.message.store.cursor_contract import said
 from tests.message.store.group_contract import made
+from tests.message.store.inserts import insert_into
 from wsmsg.dependency.state import Dependency, State
 from wsmsg.errors import Unavailable
 from wsmsg.message.store.interface import Outcome
@@ -71,7 +72,7 @@ class Worked(SynchronousTestCase):
         """
         Store messages.
         """
-        inserting = self.store.insert(messages, 5)
+        inserting = insert_into(self.store, messages, 5)
         self.work()
         outcomes: list[Outcome] = self.successResultOf(inserting)
         return outcomes
@@ -88,7 +89,7 @@ class LifeTests(Worked):
         """
         self.store.start()
         self.work()
-        inserting = self.store.insert([said(1)], 5)
+        inserting = insert_into(self.store, [said(1)], 5)
         page = self.store.page("u:1:2", 0, 10)
         self.reading.work()
         self.assertEqual(self.successResultOf(page), ([], 0))
@@ -104,8 +105,8 @@ class LifeTests(Worked):
         db = self.store._writer._file._db
         assert db is not None
         db.execute("PRAGMA max_page_count = 1")
-        inserting = self.store.insert(
-            [said(i, content="x" * 60000) for i in range(1, 30)], 5
+        inserting = insert_into(
+            self.store, [said(i, content="x" * 60000) for i in range(1, 30)], 5
         )
         self.work()
         reason = self.failureResultOf(inserting, Unavailable).value.reason
@@ -165,9 +166,9 @@ class OlderTests(Worked):
         self.work()
         self.successResultOf(applying)
         self.assertEqual(self.successResultOf(page), ([said(1), said(2)], 2))
-        of_two = self.store.conversations_of(2, 0, 9)
+        of_two = self.store.conversations_of(2, "", 9)
         self.work()
-        names = [row.conversation for row in self.successResultOf(of_two)]
+        names = [row.conversation for row in self.successResultOf(of_two).rows]
         self.assertEqual(names, ["g:77", "u:1:2"])
 
     def test_without_marks(self) -> None:

@@ -88,6 +88,7 @@ class LegacyFeed:
         "_floors",
         "_last",
         "_missed",
+        "_position",
         "_reader",
         "_reading",
         "_recent",
@@ -111,10 +112,17 @@ class LegacyFeed:
         self._unread = redeliver
         self._after = 0
         self._missed = False
+        self._position = ""
         self._reading = False
         self.failures = 0
 
     # --------------------------------------------------------------- pushed
+
+    def begin(self, position: str) -> None:
+        """
+        Read later what changed since this position, that of the welcome.
+        """
+        self._position = position
 
     def push(self, conversation: str, seq: int, data: bytes) -> None:
         """
@@ -261,9 +269,10 @@ class LegacyFeed:
         reader = self._reader
         wanted = self._wanted[conversation]
         after = self._last.get(conversation, wanted - 1)
-        messages, head, more = await reader.context.upstream.reads.page(
+        page = await reader.context.upstream.reads.page(
             reader.user, conversation, after, reader.context.limits.page
         )
+        messages = page.messages
         floor = self._floors.get(conversation, 0)
         fitting = self._fitting(messages)
         for message in fitting:
@@ -271,10 +280,10 @@ class LegacyFeed:
                 self._note(conversation, message.seq)
             elif not self._give_read(message):
                 return
-        if len(fitting) < len(messages) or (more and messages):
+        if len(fitting) < len(messages) or (page.more and messages):
             return
         # Messages up to here that are in no page are not for this user.
-        if head < wanted:
+        if page.head < wanted:
             raise Unavailable("a pushed message is not in the store yet")
         self._reached(conversation, wanted)
 
@@ -303,18 +312,19 @@ class LegacyFeed:
 
     async def _read_heads(self) -> None:
         self._missed = False
-        reader, after = self._reader, ""
-        since_ms = opened_ms = reader.opened_ms - _SKEW_MS
+        reader, position = self._reader, self._position
+        opened_ms = reader.opened_ms - _SKEW_MS
         try:
             while not reader.closed:
-                rows, more = await reader.context.upstream.reads.heads(
-                    reader.user, since_ms, reader.context.limits.page, after
+                page = await reader.context.upstream.reads.heads(
+                    reader.user, position, reader.context.limits.page, continued=True
                 )
-                for row in rows:
+                for row in page.heads:
                     self._compare(row, opened_ms)
-                if not more or not rows:
+                position = page.position
+                if not page.more:
+                    self._position = position
                     break
-                since_ms, after = rows[-1].time_ms, rows[-1].conversation
         except WsmsgError:
             self._missed = True
             raise

@@ -125,22 +125,23 @@ class Partners:
         Read the partners in recent conversations, the latest last, at most as many as
         may be watched.
         """
-        session, after = self._session, ""
+        session, position = self._session, ""
         since_ms = session.opened_ms - _RECENT_MS
-        partners: dict[int, None] = {}
+        partners: dict[int, int] = {}
         for _ in range(_PAGES):
-            rows, more = await session.context.upstream.reads.heads(
-                session.user, since_ms, session.limits.page, after
+            page = await session.context.upstream.reads.heads(
+                session.user, position, session.limits.page, continued=True
             )
-            for row in rows:
+            for row in page.heads:
                 session.feed.note_head(row.conversation, row.head)
-                for user in _partners(row.conversation, session.user):
-                    partners.pop(user, None)
-                    partners[user] = None
-            if not more or not rows or session.closed:
+                if row.time_ms >= since_ms:
+                    for user in _partners(row.conversation, session.user):
+                        partners[user] = row.time_ms
+            if not page.more or session.closed:
                 break
-            since_ms, after = rows[-1].time_ms, rows[-1].conversation
-        return list(partners)[-session.limits.watch :]
+            position = page.position
+        latest_last = sorted(partners, key=lambda user: partners[user])
+        return latest_last[-session.limits.watch :]
 
 
 def _partners(conversation: str, user: int) -> tuple[int, ...]:

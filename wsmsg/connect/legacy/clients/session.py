@@ -78,7 +78,7 @@ class LegacySession(Session):
         not wait for a hello.
         """
         self.opened_ms = int(self.context.unix_s() * 1000)
-        self.greet(Hello(device=f"legacy-{self.number}", since=self.opened_ms))
+        self.greet(Hello(device=f"legacy-{self.number}", position="now"))
 
     # -------------------------------------------------------------------- input
 
@@ -208,6 +208,7 @@ class LegacySession(Session):
 
     def welcome(self, welcome: Welcome) -> None:
         super().welcome(welcome)
+        self.feed.begin(welcome.position)
         self._look()
 
     def resync(self, reason: str) -> None:

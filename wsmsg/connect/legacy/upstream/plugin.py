@@ -53,7 +53,7 @@ class LegacyReads:
         return fail(_unsupported())
 
     def heads(
-        self, user: int, since_ms: int, limit: int, after: str = ""
+        self, user: int, position: str, limit: int, *, continued: bool
     ) -> Deferred[Any]:
         return fail(_unsupported())
 

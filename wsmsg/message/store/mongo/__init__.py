@@ -16,11 +16,11 @@ cursors     the collection of cursors
 documents   the documents, and the commands that write and find them
 events      applies events, one function for each kind
 groups      groups and their members
-heads       the conversations: their heads, and when they changed
+heads       the conversations: their heads, and a user's by their changes
 insert      inserts messages, a prefix of each conversation
 marks       cursors with ranges of read messages above them
-pool        connections by txmongo, and what it lacks
-scram       the login by SCRAM-SHA-256
+pool        connections by txmongo, and what it lacks: the login by SCRAM-SHA-256
+shards      the numbers of changes
 store       IMessageStore: joins the other modules
 unread      the unread messages of a user
 """

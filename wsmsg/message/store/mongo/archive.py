@@ -33,6 +33,7 @@ from wsmsg.message.store.mongo.documents import (
 )
 from wsmsg.message.store.mongo.groups import MongoGroups
 from wsmsg.message.store.mongo.heads import MongoHeads
+from wsmsg.message.store.mongo.shards import MongoShards
 from wsmsg.model import Cursor, Message
 from wsmsg.settings.urls.mongo import MongoUrl
 
@@ -61,7 +62,7 @@ class MongoArchive:
             dependency=dependency,
             prepare=_check(url.place),
         )
-        self._heads = MongoHeads(self._connection)
+        self._heads = MongoHeads(self._connection, MongoShards(self._connection))
         self._groups = MongoGroups(self._connection)
 
     def start(self) -> None:
@@ -101,7 +102,7 @@ class MongoArchive:
         found = await self._connection.documents(
             find(
                 "conversations",
-                {"_id": {"$gt": after}},
+                {"_id": {"$gt": after}, "head": {"$exists": True}},
                 projection={"head": 1},
                 sort={"_id": 1},
                 limit=limit,

@@ -10,7 +10,7 @@ exist may be wrong; the replies tell, and the rest is done the other way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 from wsmsg.dependency.gather import gather_lists
@@ -27,9 +27,19 @@ from wsmsg.message.store.mongo.documents import (
 )
 from wsmsg.model import Cursor
 
+#: Returns expressions by field, given that of what a field is wanted to be.
+Also = Callable[[Callable[[str], Document]], Document]
+
 _TRIES = 5
 # A server may search the values of a statement linearly for each document.
 _AT_ONCE = 100
+
+
+def no_more(wanted: Callable[[str], Document]) -> Document:
+    """
+    Set no further fields.
+    """
+    return {}
 
 
 async def raise_all(
@@ -39,7 +49,7 @@ async def raise_all(
     fields: Sequence[str],
     *,
     new: Collection[str] = (),
-    behind: str = "",
+    also: Also = no_more,
 ) -> None:
     """
     Make these documents exist, and raise their fields to at least these values.
@@ -47,7 +57,8 @@ async def raise_all(
     @param documents: by C{_id}, which they also contain.
     @param fields: the numbers to raise in an existing document.
     @param new: the keys that probably do not exist.
-    @param behind: raise only documents where this field is less than it should be.
+    @param also: returns expressions for further fields of an existing document, from
+        the expression of what a field is wanted to be; all see the document as it was.
     """
     making = [documents[key] for key in documents if key in new]
     raising = [documents[key] for key in documents if key not in new]
@@ -56,7 +67,7 @@ async def raise_all(
         if making:
             asked.append(_make(connection, collection, making))
         if raising:
-            asked.append(_raise(connection, collection, raising, fields, behind))
+            asked.append(_raise(connection, collection, raising, fields, also))
         other_way = await gather_lists(asked)
         if not other_way:
             return
@@ -80,10 +91,10 @@ async def _raise(
     collection: str,
     documents: Sequence[Document],
     fields: Sequence[str],
-    behind: str,
+    also: Also,
 ) -> list[tuple[str, bool]]:
     # Returns the documents that do not exist.
-    statements = [raising(d, fields, behind) for d in chunks(documents, _AT_ONCE)]
+    statements = statements_raising(documents, fields, also)
     reply = await connection.run(update(collection, statements))
     check_errors(reply.get("writeErrors", ()))
     if reply["n"] >= len(documents):
@@ -94,12 +105,22 @@ async def _raise(
     return [(key, False) for key in keys if key not in there]
 
 
-def raising(
-    documents: Sequence[Document], fields: Sequence[str], behind: str = ""
+def statements_raising(
+    documents: Sequence[Document],
+    fields: Sequence[str],
+    also: Also = no_more,
+) -> list[Document]:
+    """
+    Return the statements that raise fields of existing documents, as L{raise_all} does.
+    """
+    return [_raising(d, fields, also) for d in chunks(documents, _AT_ONCE)]
+
+
+def _raising(
+    documents: Sequence[Document],
+    fields: Sequence[str],
+    also: Also,
 ) -> Document:
-    """
-    Return a statement that raises fields of existing documents, as L{raise_all} does.
-    """
     keys = [d["_id"] for d in documents]
     # Literals, as a name may begin with a dollar sign.
     place = {"$indexOfArray": [{"$literal": keys}, "$_id"]}
@@ -109,9 +130,7 @@ def raising(
         return {"$arrayElemAt": [{"$literal": values}, place]}
 
     raised: Document = {f: {"$max": [f"${f}", wanted(f)]} for f in fields}
-    if behind:
-        late = {"$lt": [f"${behind}", wanted(behind)]}
-        raised = {f: {"$cond": [late, to, f"${f}"]} for f, to in raised.items()}
+    raised.update(also(wanted))
     return {"q": {"_id": {"$in": keys}}, "u": [{"$set": raised}], "multi": True}
 
 

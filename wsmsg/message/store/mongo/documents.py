@@ -2,7 +2,9 @@
 The documents of the store in MongoDB, and the commands that write and find them::
 
     messages       _id conversation/sender/client_id; unique (conversation, seq)
-    conversations  _id name, head, updated, members (of a conversation of two)
+    conversations  _id name, head, updated, members (of a conversation of two),
+                   shard, change (see L{wsmsg.message.store.mongo.shards});
+                   also _id /shard/N, generation, change; and _id /epoch, epoch
     groups         _id conversation, name, owner, history, made
     members        _id conversation/user, joined (0: no member), changed
     cursors        _id conversation/user, delivered, read, seen (ranges above; or none)
@@ -34,17 +36,23 @@ from wsmsg.model import (
 Document = dict[str, Any]
 
 #: The version of these documents.
-VERSION = 1
+VERSION = 2
 
 #: The indexes of each collection: name, keys, whether unique.
 INDEXES: Mapping[str, Sequence[tuple[str, tuple[str, ...], bool]]] = {
     "messages": [("by_number", ("conversation", "seq"), True)],
-    "conversations": [("by_member", ("members", "updated", "_id"), False)],
+    "conversations": [("by_change", ("members", "shard", "change", "_id"), False)],
     "members": [
         ("by_conversation", ("conversation", "user", "joined"), True),
-        ("by_user", ("user", "joined", "conversation"), False),
+        ("by_user_and_name", ("user", "conversation", "joined"), False),
     ],
     "cursors": [("by_user", ("conversation", "user"), True)],
+}
+
+#: The indexes of earlier versions of these documents.
+DROPPED: Mapping[str, Sequence[str]] = {
+    "conversations": ["by_member"],
+    "members": ["by_user"],
 }
 
 #: MongoDB accepts documents of 16 MB, and commands of a little more.

@@ -12,7 +12,7 @@ part or in full, costs a few more, however many conversations it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from wsmsg.dependency.gather import gather_lists
 from wsmsg.errors import Unavailable
@@ -130,12 +130,13 @@ class MongoInserts:
         self._groups = groups
 
     async def insert(
-        self, messages: Sequence[Message], stored_ms: int
+        self, messages: Sequence[Message], stored_ms: int, shards: Sequence[int]
     ) -> list[Outcome]:
         """
         As L{wsmsg.message.store.interface.IMessages.insert}.
         """
         run = InsertProgress(messages)
+        shard_of = {m.conversation: s for m, s in zip(messages, shards, strict=True)}
         await self._groups.leaving([m for m in messages if m.kind == GROUP])
         # Each pass decides at least one message.  The insert is ordered: MongoDB stores
         # run.left[:n] and stops, so no message is stored behind a gap.
@@ -146,14 +147,23 @@ class MongoInserts:
             run.inserted(reply["n"])
             for error in reply.get("writeErrors", ()):
                 await self._stopped(run, messages, error)
-        heads = run.heads()
-        if heads:
-            await self._heads.moved(heads, stored_ms, run.begun())
-        contested = run.contested()
-        if contested:
-            # The process that stored messages may have died before it moved the head.
-            await self._heads.repair(contested, stored_ms)
+        await self._changed(run, stored_ms, shard_of)
         return run.outcomes
+
+    async def _changed(
+        self, run: InsertProgress, stored_ms: int, shard_of: Mapping[str, int]
+    ) -> None:
+        heads = run.heads()
+        contested = set(run.contested())
+        if contested:
+            # The process that stored these messages may have died before it noted the
+            # change, or noted it with a number below those that readers were given.
+            there = await self._heads.heads(contested)
+            for name, head in there.items():
+                heads[name] = max(head, heads.get(name, 0))
+        if heads := {name: head for name, head in heads.items() if head}:
+            new = run.begun() - contested
+            await self._heads.moved(heads, stored_ms, shard_of, new)
 
     async def _stopped(
         self, run: InsertProgress, messages: Sequence[Message], error: Document

@@ -19,9 +19,11 @@ from wsmsg.dependency.gather import gather_lists
 from wsmsg.dependency.retry import Backoff, RetryPolicy
 from wsmsg.dependency.state import Dependency
 from wsmsg.errors import Forbidden, Unavailable
+from wsmsg.events import member_change
 from wsmsg.message.store.interface import (
+    IMPORTS,
     GroupPage,
-    HeadRow,
+    HeadList,
     IMessageStore,
     Marked,
     Outcome,
@@ -29,8 +31,10 @@ from wsmsg.message.store.interface import (
 from wsmsg.message.store.mongo.connection import MongoConnection, Run
 from wsmsg.message.store.mongo.cursors import MongoCursors
 from wsmsg.message.store.mongo.documents import (
+    DROPPED,
     INDEXES,
     VERSION,
+    Document,
     change,
     find,
     message_key,
@@ -40,9 +44,10 @@ from wsmsg.message.store.mongo.documents import (
 )
 from wsmsg.message.store.mongo.events import apply
 from wsmsg.message.store.mongo.groups import MongoGroups
-from wsmsg.message.store.mongo.heads import MongoHeads
+from wsmsg.message.store.mongo.heads import MongoHeads, MongoLists
 from wsmsg.message.store.mongo.insert import MongoInserts
 from wsmsg.message.store.mongo.marks import MongoMarks
+from wsmsg.message.store.mongo.shards import MongoShards, epoch_query, first_epoch
 from wsmsg.message.store.mongo.unread import MongoUnread
 from wsmsg.model import (
     INT64_MAX,
@@ -85,14 +90,20 @@ class MongoStore:
             retry=retry,
             backoff=backoff,
             dependency=dependency,
-            prepare=prepare,
+            prepare=self._prepare,
         )
-        self._heads = MongoHeads(self._connection)
+        self._shards = MongoShards(self._connection)
+        self._heads = MongoHeads(self._connection, self._shards)
+        self._lists = MongoLists(self._connection, self._shards)
         self._groups = MongoGroups(self._connection)
         self._inserts = MongoInserts(self._connection, self._heads, self._groups)
         self._cursors = MongoCursors(self._connection, self._heads)
         self._marks = MongoMarks(self._connection, self._groups, self._cursors)
         self._unread = MongoUnread(self._connection, self._groups, self._cursors)
+
+    @property
+    def epoch(self) -> str:
+        return self._shards.epoch
 
     def start(self) -> None:
         self._connection.start()
@@ -101,11 +112,13 @@ class MongoStore:
         return self._connection.stop()
 
     def insert(
-        self, messages: Sequence[Message], stored_ms: int
+        self, messages: Sequence[Message], stored_ms: int, shards: Sequence[int]
     ) -> Deferred[list[Outcome]]:
         if not messages:
             return succeed([])
-        return self._connection.do(lambda: self._inserts.insert(messages, stored_ms))
+        return self._connection.do(
+            lambda: self._inserts.insert(messages, stored_ms, shards)
+        )
 
     def find(
         self, identities: Sequence[MessageIdentity]
@@ -124,15 +137,21 @@ class MongoStore:
             )
         return self._connection.do(lambda: self._page(conversation, after, limit))
 
+    def forget_shards(self) -> None:
+        self._shards.forget()
+
     def conversations_of(
-        self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[list[HeadRow]]:
+        self, user: int, position: str, limit: int
+    ) -> Deferred[HeadList]:
         return self._connection.do(
-            lambda: self._heads.conversations_of(user, since_ms, limit, after)
+            lambda: self._lists.conversations_of(user, position, limit)
         )
 
+    def renew_epoch(self, known: str) -> Deferred[str]:
+        return self._connection.do(lambda: self._shards.renew_epoch(known))
+
     def apply(self, events: Sequence[Message]) -> Deferred[None]:
-        return self._connection.do(lambda: apply(self._connection, events))
+        return self._connection.do(lambda: self._apply(events))
 
     def members(
         self, conversations: Sequence[str]
@@ -181,6 +200,18 @@ class MongoStore:
         self, user: int, message_ids: Sequence[int]
     ) -> Deferred[dict[int, tuple[str, int]]]:
         return self._connection.do(lambda: self._unread.located(user, message_ids))
+
+    async def _prepare(self, run: Run) -> None:
+        await prepare(run)
+        self._shards.opened(await run(epoch_query()))
+
+    async def _apply(self, events: Sequence[Message]) -> None:
+        await apply(self._connection, events)
+        # Who joins is told of the group; the change was noted with the message, before
+        # the user was a member.
+        await self._heads.changed_again(
+            {e.conversation for e in events if member_change(e) is not None}
+        )
 
     async def _find(
         self, identities: Sequence[MessageIdentity]
@@ -268,20 +299,41 @@ async def prepare(run: Run) -> None:
         {"$setOnInsert": {"version": VERSION}, "$currentDate": {"opened": True}},
         upsert=True,
     )
-    written = await run(update("meta", [opened]))
-    for error in written.get("writeErrors", ()):
-        # Another Message may be preparing the same new database.
-        if error["code"] != 11000:
-            raise Unavailable(f"MongoDB: cannot write: {error.get('errmsg')}")
+    await _write(run, update("meta", [opened]))
     meta = await run(find("meta", {"_id": "store"}))
     for row in meta["cursor"]["firstBatch"]:
-        if row["version"] != VERSION:
+        if row["version"] == 1:
+            await _migrate(run)
+        elif row["version"] != VERSION:
             raise Unavailable(
                 f"the database is of another version of wsmsg: its documents are of"
                 f" version {row['version']}, here they are of {VERSION}"
             )
+    await _write(run, update("conversations", [first_epoch()]))
     for collection in INDEXES:
         await _index(run, collection)
+
+
+async def _write(run: Run, command: Document) -> None:
+    written = await run(command)
+    for error in written.get("writeErrors", ()):
+        # Another Message may be preparing the same new database.
+        if error["code"] != 11000:
+            raise Unavailable(f"MongoDB: cannot write: {error.get('errmsg')}")
+
+
+async def _migrate(run: Run) -> None:
+    """
+    Give conversations of version 1 a change number below all others.
+    """
+    numbered = {
+        "q": {"head": {"$exists": True}, "shard": {"$exists": False}},
+        "u": {"$set": {"shard": IMPORTS, "change": 0}},
+        "multi": True,
+    }
+    await _write(run, update("conversations", [numbered]))
+    done = change({"_id": "store", "version": 1}, {"$set": {"version": VERSION}})
+    await _write(run, update("meta", [done]))
 
 
 async def _index(run: Run, collection: str) -> None:
@@ -302,3 +354,6 @@ async def _index(run: Run, collection: str) -> None:
             },
             _INDEX_S,
         )
+    dropped = DROPPED.get(collection, ())
+    for name in [i["name"] for i in there if i["name"] in dropped]:
+        await run({"dropIndexes": collection, "index": name})

@@ -14,19 +14,24 @@ from typing import Any
 import msgspec
 
 from wsmsg.errors import Forbidden
-from wsmsg.message.store.interface import HeadRow, Marked, Outcome
+from wsmsg.message.store.interface import Marked, Outcome
+from wsmsg.message.store.sqlite.changes import (
+    CHANGES,
+    GROUP_BUCKET,
+    Buckets,
+    ConversationLists,
+    of_two,
+)
 from wsmsg.message.store.sqlite.cursors import CursorMoves
 from wsmsg.message.store.sqlite.events import APPLY, apply
 from wsmsg.message.store.sqlite.groups import GROUPS, PAST, GroupRows
 from wsmsg.message.store.sqlite.marks import SEEN, SeenRows
 from wsmsg.model import (
     Cursor,
-    InvalidName,
     Mark,
     Message,
     MessageIdentity,
     is_group,
-    members_of,
     storable_values,
 )
 from wsmsg.sqlite.file import MOST, SqliteFile, Unfit, select, write
@@ -69,7 +74,7 @@ _FIRST = """
 STORE = Schema(
     kind="store",
     application_id=0x77736D31,
-    scripts=(_FIRST, GROUPS, SEEN, PAST),
+    scripts=(_FIRST, GROUPS, SEEN, PAST, CHANGES),
 )
 
 # One statement inserts a batch.  A conversation that does not exist yet gives NULL,
@@ -122,17 +127,6 @@ _READ = f"""
     CROSS JOIN group_members r ON r.conversation = c.id AND r.user = ?4 AND r.joined
     WHERE c.name = ?1
 """
-# Only the last message of each of the user's conversations is read; the row value
-# (stored_ms, name) continues a list where the last page ended.
-_CONVERSATIONS_OF = f"""
-    SELECT json_group_array(json_array(name, seq, stored_ms)) FROM (
-        SELECT c.name, m.seq, m.stored_ms FROM members
-        CROSS JOIN conversations c ON c.id = members.conversation
-        CROSS JOIN messages m ON m.conversation = c.id AND m.seq = {_HEAD}
-        WHERE members.user = ? AND (m.stored_ms, c.name) > (?, ?)
-        ORDER BY m.stored_ms, c.name LIMIT ?
-    )
-"""
 _CURSORS = f"""
     SELECT json_group_array(json_array(
         c.name, column2, u.delivered, u.read, coalesce({_HEAD}, 0)
@@ -143,7 +137,6 @@ _CURSORS = f"""
 
 _messages = msgspec.json.Decoder(list[tuple[str, int, str, int, str, int, int, int]])
 _heads = msgspec.json.Decoder(list[tuple[str, int | None]])
-_head_rows = msgspec.json.Decoder(list[tuple[str, int, int]])
 _cursors = msgspec.json.Decoder(
     list[tuple[str, int, int | None, int | None, int]],
 )
@@ -158,6 +151,7 @@ class StoreReader:
         self._file = SqliteFile(path, STORE, reads=reads)
         self.groups = GroupRows(self._file)
         self.seen = SeenRows(self._file)
+        self.lists = ConversationLists(self._file)
 
     def open(self) -> None:
         self._file.open()
@@ -198,17 +192,6 @@ class StoreReader:
         head, messages = row
         return [_message(m) for m in _messages.decode(messages)], head
 
-    def conversations_of(
-        self, user: int, since_ms: int, limit: int, after: str
-    ) -> list[HeadRow]:
-        # Every name is greater than the empty one.
-        key = (user, since_ms, after, max(limit, 0))
-        try:
-            row = self._file.row(_CONVERSATIONS_OF, key)
-        except Unfit:
-            return []
-        return [HeadRow(*head) for head in _head_rows.decode(row[0])]
-
     def cursors(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Cursor]:
         return {
             key: cursor for key, (cursor, _) in self.heights(keys).items() if cursor
@@ -238,28 +221,44 @@ class StoreWriter(StoreReader):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, reads=False)
+        self._buckets = Buckets(self._file)
         self._moves = CursorMoves(self._file, self.heights, self.groups, self.seen)
+
+    def open(self) -> None:
+        super().open()
+        self._buckets.open()
 
     def insert(self, messages: Sequence[Message], stored_ms: int) -> list[Outcome]:
         rows = [(*_row(m), stored_ms) for m in messages]
         events = [m for m in messages if m.kind in APPLY]
+        moves = self._buckets.outdated((row[0] for row in rows), len(rows))
         try:
-            self._insert_all(rows, events)
+            self._insert_all(rows, events, moves)
         except Unfit:
             with self._file.transaction():
-                outcomes = self._insert_prefixes(rows)
+                outcomes = self._insert_prefixes(rows, moves)
                 inserted = {
                     m.identity
                     for m, outcome in zip(messages, outcomes, strict=True)
                     if outcome is Outcome.INSERTED
                 }
                 apply(self._file, [m for m in events if m.identity in inserted])
-                return outcomes
-        return [Outcome.INSERTED] * len(rows)
+        else:
+            outcomes = [Outcome.INSERTED] * len(rows)
+        self._buckets.stored(moves, outcomes.count(Outcome.INSERTED))
+        return outcomes
 
     def apply(self, events: Sequence[Message]) -> None:
         with self._file.transaction():
             apply(self._file, events)
+
+    def renew_epoch(self, known: str) -> str:
+        with self._file.transaction():
+            self._file.run(
+                "UPDATE history SET epoch = lower(hex(randomblob(8))) WHERE epoch = ?",
+                (known,),
+            )
+            return self.lists.epoch()
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> list[Cursor]:
         return self._moves.move(cursors)
@@ -268,36 +267,43 @@ class StoreWriter(StoreReader):
         return self._moves.mark(marks)
 
     def _insert_all(
-        self, rows: Sequence[tuple[Any, ...]], events: Sequence[Message]
+        self,
+        rows: Sequence[tuple[Any, ...]],
+        events: Sequence[Message],
+        moves: dict[str, int],
     ) -> None:
         new = [row[0] for row in rows if row[7] == 1]
-        if not new and not events and len(rows) <= MOST:
+        if not new and not events and not moves and len(rows) <= MOST:
             # A single statement is a transaction, without BEGIN and COMMIT.
             write(self._file, _INSERT, rows)
             return
         with self._file.transaction():
-            self._begin(new)
+            made = self._begin(new, moves)
+            self._buckets.move({n: b for n, b in moves.items() if n not in made})
             write(self._file, _INSERT, rows)
             # In the same transaction: nobody reads on after a change that ends a right.
             apply(self._file, events)
 
-    def _insert_prefixes(self, rows: Sequence[tuple[Any, ...]]) -> list[Outcome]:
+    def _insert_prefixes(
+        self, rows: Sequence[tuple[Any, ...]], moves: dict[str, int]
+    ) -> list[Outcome]:
         ended: set[str] = set()
         outcomes = []
+        self._buckets.move({n: b for n, b in moves.items() if storable_values((n,))})
         for row in rows:
             if row[0] in ended:
                 outcomes.append(Outcome.SKIPPED)
                 continue
-            outcome = self._insert_one(row)
+            outcome = self._insert_one(row, moves)
             outcomes.append(outcome)
             if outcome is not Outcome.INSERTED:
                 ended.add(row[0])
         return outcomes
 
-    def _insert_one(self, row: tuple[Any, ...]) -> Outcome:
+    def _insert_one(self, row: tuple[Any, ...], moves: dict[str, int]) -> Outcome:
         if not storable_values(row) or row[7] < 1:
             return Outcome.REFUSED
-        self._begin([row[0]])
+        self._begin([row[0]], moves)
         try:
             if write(self._file, _INSERT_UNLESS_THERE, [row]):
                 return Outcome.INSERTED
@@ -306,17 +312,27 @@ class StoreWriter(StoreReader):
         there = self.find([MessageIdentity(*row[:3])])
         return Outcome.REPEATED if there else Outcome.TAKEN
 
-    def _begin(self, names: Iterable[str]) -> None:
+    def _begin(self, names: Iterable[str], buckets: dict[str, int]) -> set[str]:
+        """
+        Make the rows of conversations that are new, and return their names.
+        """
+        new: set[str] = set()
         for name in names:
+            members = of_two(name)
+            bucket = buckets.get(name, 0) if members else GROUP_BUCKET
             made = self._file.run(
-                "INSERT OR IGNORE INTO conversations (name) VALUES (?)", (name,)
+                "INSERT OR IGNORE INTO conversations (name, bucket) VALUES (?, ?)",
+                (name, bucket),
             )
             if made.rowcount:
-                for user in _members(name):
+                new.add(name)
+                for user in members:
                     self._file.run(
-                        "INSERT INTO members (user, conversation) VALUES (?, ?)",
-                        (user, made.lastrowid),
+                        "INSERT INTO members (user, bucket, conversation)"
+                        " VALUES (?, ?, ?)",
+                        (user, bucket, made.lastrowid),
                     )
+        return new
 
 
 def _row(m: Message) -> tuple[Any, ...]:
@@ -334,10 +350,3 @@ def _row(m: Message) -> tuple[Any, ...]:
 
 def _message(row: tuple[Any, ...]) -> Message:
     return Message(*row)
-
-
-def _members(name: str) -> tuple[int, ...]:
-    try:
-        return members_of(name)
-    except InvalidName:
-        return ()

@@ -16,6 +16,7 @@ import msgspec
 from wsmsg.events.group_change import GroupChange, decode_change
 from wsmsg.events.kind import InvalidContent
 from wsmsg.message.store.interface import GroupPage, MemberRow
+from wsmsg.message.store.sqlite.changes import GROUP_BUCKET
 from wsmsg.model import Message
 from wsmsg.sqlite.file import SqliteFile, Unfit, select, write
 
@@ -83,12 +84,13 @@ _NAMED = """
 # C{members} follows C{group_members}: add the named users that are members now, and
 # remove those that are not.
 _LIST = f"""
-    INSERT OR IGNORE INTO members (user, conversation)
-    SELECT g.user, g.conversation {_NAMED} WHERE g.joined
+    INSERT OR IGNORE INTO members (user, bucket, conversation, changed)
+    SELECT g.user, {GROUP_BUCKET}, g.conversation, (SELECT max(id) + 1 FROM messages)
+    {_NAMED} WHERE g.joined
 """
 _UNLIST = f"""
-    DELETE FROM members WHERE (user, conversation) IN (
-        SELECT g.user, g.conversation {_NAMED} WHERE NOT g.joined
+    DELETE FROM members WHERE (user, bucket, conversation) IN (
+        SELECT g.user, {GROUP_BUCKET}, g.conversation {_NAMED} WHERE NOT g.joined
     )
 """
 _MEMBERS = """

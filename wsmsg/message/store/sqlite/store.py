@@ -19,7 +19,7 @@ from wsmsg.dependency.stop import StopOnce
 from wsmsg.dependency.worker import IWorker, TimeAndThreads, Worker
 from wsmsg.message.store.interface import (
     GroupPage,
-    HeadRow,
+    HeadList,
     IMessageStore,
     Marked,
     Outcome,
@@ -48,6 +48,7 @@ class SqliteStore:
         workers: tuple[IWorker, IWorker] | None = None,
     ) -> None:
         self.dependency = dependency
+        self.epoch = ""
         self._writer = StoreWriter(path)
         self._reader = StoreReader(path)
         writing, reading = workers or (
@@ -68,7 +69,7 @@ class SqliteStore:
         return self._stopping()
 
     def insert(
-        self, messages: Sequence[Message], stored_ms: int
+        self, messages: Sequence[Message], stored_ms: int, shards: Sequence[int]
     ) -> Deferred[list[Outcome]]:
         if not messages:
             return succeed([])
@@ -89,12 +90,27 @@ class SqliteStore:
             self._reading, self._reader.page, conversation, after, limit, reader
         )
 
+    def forget_shards(self) -> None:
+        """
+        Do nothing: no other process writes the file, and it numbers all changes.
+        """
+
     def conversations_of(
-        self, user: int, since_ms: int, limit: int, after: str = ""
-    ) -> Deferred[list[HeadRow]]:
+        self, user: int, position: str, limit: int
+    ) -> Deferred[HeadList]:
+        lists = self._reader.lists
         return self._kept.run(
-            self._reading, self._reader.conversations_of, user, since_ms, limit, after
+            self._reading, lists.conversations_of, user, position, limit
         )
+
+    def renew_epoch(self, known: str) -> Deferred[str]:
+        def renewed(epoch: str) -> str:
+            self.epoch = epoch
+            return epoch
+
+        return self._kept.run(
+            self._writing, self._writer.renew_epoch, known
+        ).addCallback(renewed)
 
     def move_cursors(self, cursors: Sequence[Cursor]) -> Deferred[list[Cursor]]:
         return self._kept.run(self._writing, self._writer.move_cursors, cursors)
@@ -157,6 +173,7 @@ class SqliteStore:
         await self._reading.do(self._reader.close)
         await self._writing.do(self._writer.open)
         await self._reading.do(self._reader.open)
+        self.epoch = await self._reading.do(self._reader.lists.epoch)
 
     async def _stop(self) -> None:
         await self._kept.stop()

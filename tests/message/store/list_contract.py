@@ -1,0 +1,127 @@
+"""
+The behaviour of every store when a user asks which conversations changed.
+"""
+
+from __future__ import annotations
+
+from tests.message.store.cursor_contract import CursorTests, StorePlace, said
+from tests.message.store.group_contract import CREW, changed, made
+from tests.message.store.inserts import changed_conversations
+from wsmsg.message.store.position import StorePosition, decode_position
+from wsmsg.model import Message
+
+
+class ListTests(CursorTests):
+    """
+    Lists miss no change, and compare no times.
+    """
+
+    place: StorePlace
+
+    async def happens(self, *events: Message) -> None:
+        """
+        Store events and apply them.
+        """
+        await self.insert(events)
+        await self.store.apply(events)
+
+    async def test_changed_since(self) -> None:
+        """
+        A list that begins at a position has all conversations that changed since,
+        whatever the clock says, and those of other shards too.
+        """
+        await self.insert([said(1), said(1, conversation="u:1:3")], 10**12)
+        names, position = await changed_conversations(self.store, 1)
+        self.assertEqual(set(names), {"u:1:2", "u:1:3"})
+        await self.insert([said(2, conversation="u:1:3")], 5)
+        await self.insert([said(1, conversation="u:1:4")], 5, shard=3)
+        names, after = await changed_conversations(self.store, 1, position)
+        self.assertLessEqual({"u:1:3", "u:1:4"}, set(names))
+        await self.insert([said(2)], 4)
+        names, last = await changed_conversations(self.store, 1, after)
+        self.assertIn("u:1:2", names)
+        # What changed last may be listed once more.
+        names, _ = await changed_conversations(self.store, 1, last)
+        self.assertNotIn("u:1:3", names)
+
+    async def test_pages_of_conversations(self) -> None:
+        """
+        The pages of a list have each conversation, also those that change between
+        two pages; the final position is that of the beginning.
+        """
+        names = [f"u:1:{other}" for other in range(2, 9)]
+        await self.insert([said(1, conversation=name) for name in names])
+        first = await self.store.conversations_of(1, "", 3)
+        self.assertEqual((len(first.rows), first.more), (3, True))
+        changed = first.rows[0].conversation
+        await self.insert([said(2, conversation=changed)])
+        rest, position = await changed_conversations(self.store, 1, first.position, 3)
+        told = {row.conversation for row in first.rows} | set(rest)
+        self.assertEqual(told, set(names))
+        again, _ = await changed_conversations(self.store, 1, position)
+        self.assertIn(changed, again)
+        restarted = decode_position(first.position).restarted().encode()
+        again, _ = await changed_conversations(self.store, 1, restarted)
+        self.assertIn(changed, again)
+
+    async def test_strange_positions(self) -> None:
+        """
+        A text that is no position of this store lists all conversations.
+        """
+        await self.insert([said(1)])
+        _, good = await changed_conversations(self.store, 1)
+        mine = decode_position(good)
+        beyond = dict.fromkeys(mine.since, 2**62)
+        for position in (
+            "?",
+            "\ud800",
+            good[:-2],
+            StorePosition("another", mine.since).encode(),
+            StorePosition(mine.epoch, beyond).encode(),
+            StorePosition(mine.epoch, {}, {0: 1}, ("d", "x")).encode(),
+            StorePosition(mine.epoch, {}, {0: 1}, ("g", -1)).encode(),
+        ):
+            names, _ = await changed_conversations(self.store, 1, position)
+            self.assertEqual(names, ["u:1:2"], position)
+
+    async def test_epoch(self) -> None:
+        """
+        A store has an epoch of its own, which survives a restart and is renewed
+        once for each that is known.
+        """
+        first = self.store.epoch
+        self.assertRegex(first, "^[0-9a-f]{16}$")
+        await self.insert([said(1)])
+        _, position = await changed_conversations(self.store, 1)
+        second = await self.store.renew_epoch(first)
+        self.assertNotIn(second, ("", first))
+        self.assertEqual(await self.store.renew_epoch(first), second)
+        self.assertEqual(self.store.epoch, second)
+        names, after = await changed_conversations(self.store, 1, position)
+        self.assertEqual(names, ["u:1:2"])
+        self.assertEqual(decode_position(after).epoch, second)
+
+    async def test_pages_of_groups(self) -> None:
+        """
+        A list by pages has all groups and all conversations of two.
+        """
+        groups = [f"g:{n}" for n in range(1, 8)]
+        await self.happens(*(made(2, conversation=name) for name in groups))
+        await self.insert([said(1), said(1, conversation="u:1:3")])
+        for limit in (1, 3, 9):
+            found, _ = await changed_conversations(self.store, 1, limit=limit)
+            self.assertEqual(sorted(found), sorted([*groups, "u:1:2", "u:1:3"]))
+
+    async def test_joined_between(self) -> None:
+        """
+        A user who asks after a message that adds them was stored, and before it is
+        applied, is told of the group when they ask again.
+        """
+        await self.happens(made(2))
+        joins = changed(2, add=[3])
+        await self.insert([joins])
+        await self.insert([said(1)])
+        before, position = await changed_conversations(self.store, 3)
+        await self.store.apply([joins])
+        after, _ = await changed_conversations(self.store, 3, position)
+        self.assertIn(CREW, [*before, *after])

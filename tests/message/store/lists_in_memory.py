@@ -1,0 +1,53 @@
+"""
+Lists of conversations by their last change, without a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, succeed
+
+from wsmsg.message.store.interface import HeadList, HeadRow
+from wsmsg.message.store.position import NOW, StorePosition, decode_position
+
+
+class EpochInMemory:
+    """
+    The part of a store that names its history.
+    """
+
+    epoch = "e1"
+    forgotten = 0
+
+    def forget_shards(self) -> None:
+        self.forgotten += 1
+
+    def renew_epoch(self, known: str) -> Deferred[str]:
+        if self.epoch == known:
+            self.epoch = f"{known}+"
+        return succeed(self.epoch)
+
+
+def listed(
+    changes: Sequence[str],
+    head: Callable[[str], int],
+    epoch: str,
+    position: str,
+    limit: int,
+) -> HeadList:
+    """
+    Return a page of a list.
+
+    @param changes: the conversation of each change, in order; empty: of no concern.
+    """
+    end = len(changes) + 1
+    if position == NOW:
+        return HeadList([], StorePosition(epoch, {0: end}).encode(), False)
+    at = decode_position(position).within(epoch, {0: end})
+    last = {name: n for n, name in enumerate(changes, 1) if name}
+    changed = sorted((n, c) for c, n in last.items() if n >= at.since.get(0, 0))
+    rows = [HeadRow(name, head(name), 5) for _, name in changed[:limit]]
+    more = len(changed) > limit
+    since = changed[limit][0] if more else end
+    return HeadList(rows, StorePosition(epoch, {0: since}).encode(), more)

@@ -1,0 +1,216 @@
+"""
+Change numbers in MongoDB: each shard has an owner at a time, which numbers its changes
+without asking.
+
+A shard has a document, C{/shard/N}, among those of the conversations, so that one
+command writes heads and then the document.  It has the shard's C{generation}, which
+rises whenever a process begins to number changes there, and C{change}, the highest
+number whose batch was written.  The number of a batch is
+C{generation << BITS | counter}, so a later owner's numbers are above all of an earlier
+one.
+
+Behind the heads, a batch writes the number into the document B{if the generation is
+still its own}.  If it is not, another process has numbered changes meanwhile, and
+readers may have been given its numbers: then the batch begins a generation above that
+one and writes its heads again.  Docs: C{docs/decisions/0056-positions.md}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from os import urandom
+
+import attrs
+from twisted.logger import Logger
+
+from wsmsg.dependency.gather import gather
+from wsmsg.errors import Unavailable
+from wsmsg.message.store.mongo.connection import MongoConnection
+from wsmsg.message.store.mongo.documents import Document, change, find, update
+
+#: The bits of a change number that count the batches of a generation.
+BITS = 40
+
+#: No conversation's name begins with a slash.
+_FIRST, _BEYOND = "/", "0"
+_SHARD = "/shard/"
+_EPOCH = "/epoch"
+_SAFE = {"w": "majority", "j": True}
+
+
+@attrs.frozen
+class ShardNumbers:
+    """
+    The epoch, and the highest number of each shard.
+    """
+
+    epoch: str
+    changes: Mapping[int, int]
+
+
+@attrs.define
+class _Turn:
+    """
+    A generation of a shard that this process began.
+    """
+
+    generation: int
+    counter: int = 0
+
+    @property
+    def number(self) -> int:
+        return self.generation << BITS | self.counter
+
+    def advance(self) -> bool:
+        """
+        Take the next number; return L{False} if the generation has no more.
+        """
+        self.counter += 1
+        return not self.counter >> BITS
+
+
+class MongoShards:
+    """
+    The shards whose changes this process numbers.
+
+    @ivar epoch: as it was read last.
+    """
+
+    _log = Logger()
+
+    def __init__(self, connection: MongoConnection) -> None:
+        self.epoch = ""
+        self._connection = connection
+        self._turns: dict[int, _Turn] = {}
+        self._highest: dict[int, int] = {}
+
+    def forget(self) -> None:
+        """
+        Begin a new generation of each shard before its next change.
+        """
+        self._turns.clear()
+
+    async def next(self, shards: Collection[int]) -> dict[int, int]:
+        """
+        Return the number of the next change of each shard; without a round trip where
+        this process has numbered changes before.
+        """
+        new = [s for s in shards if s not in self._turns]
+        if new:
+            await gather([self._begin(shard) for shard in new])
+        for shard in shards:
+            if not self._turns[shard].advance():
+                await self._begin(shard)
+        return {shard: self._turns[shard].number for shard in shards}
+
+    def published(self, numbers: Mapping[int, int]) -> list[Document]:
+        """
+        Return the statements behind the heads that have these numbers; each matches one
+        document if the number counts.
+        """
+        return [
+            change(
+                {"_id": f"{_SHARD}{shard}", "generation": number >> BITS},
+                {"$max": {"change": number}},
+            )
+            for shard, number in numbers.items()
+        ]
+
+    async def publish(self, numbers: Mapping[int, int]) -> bool:
+        """
+        Write the numbers behind the heads that have them.
+
+        @return: L{False} if a generation is not this process's any more: the heads are
+            to be written again, with new numbers.
+        """
+        command = update("conversations", self.published(numbers))
+        reply = await self._connection.run(command)
+        if reply["n"] == len(numbers):
+            return True
+        for shard in numbers:
+            self._turns.pop(shard, None)
+        return False
+
+    def opened(self, reply: Document) -> None:
+        """
+        Take the epoch from the reply to L{epoch_query}.
+        """
+        for document in reply["cursor"]["firstBatch"]:
+            self.epoch = document["epoch"]
+
+    async def read(self) -> ShardNumbers:
+        """
+        Return the numbers that all heads which are written have or are above.
+        """
+        found = await self._connection.documents(
+            find("conversations", {"_id": {"$gte": _FIRST, "$lt": _BEYOND}})
+        )
+        changes = {
+            int(d["_id"].removeprefix(_SHARD)): int(d.get("change", 0))
+            for d in found
+            if d["_id"].startswith(_SHARD)
+        }
+        for document in found:
+            if document["_id"] == _EPOCH:
+                self.epoch = document["epoch"]
+        return ShardNumbers(self.epoch, changes)
+
+    async def renew_epoch(self, known: str) -> str:
+        """
+        As L{wsmsg.message.store.interface.IMessages.renew_epoch}.
+        """
+        renewed = change(
+            {"_id": _EPOCH, "epoch": known}, {"$set": {"epoch": new_epoch()}}
+        )
+        await self._connection.run(update("conversations", [renewed]))
+        return (await self.read()).epoch
+
+    async def _begin(self, shard: int) -> None:
+        reply = await self._connection.run(
+            {
+                "findAndModify": "conversations",
+                "query": {"_id": f"{_SHARD}{shard}"},
+                "update": {"$inc": {"generation": 1}},
+                "upsert": True,
+                "new": True,
+                "writeConcern": _SAFE,
+            }
+        )
+        document = reply.get("value")
+        if not document:
+            raise Unavailable("MongoDB: a shard has no document")
+        generation = int(document["generation"])
+        if generation <= self._highest.get(shard, 0):
+            # Numbers only rise, and this process waited for a majority each time.
+            self._log.error(
+                "the generation of shard {shard} fell to {generation}: the database is"
+                " an older copy of itself, and begins a new epoch",
+                shard=shard,
+                generation=generation,
+            )
+            await self.renew_epoch(self.epoch)
+        self._highest[shard] = generation
+        self._turns[shard] = _Turn(generation)
+
+
+def new_epoch() -> str:
+    """
+    Return a name that no other history has.
+    """
+    return urandom(8).hex()
+
+
+def first_epoch() -> Document:
+    """
+    Return the statement that gives a database an epoch which has none.
+    """
+    return change(
+        {"_id": _EPOCH}, {"$setOnInsert": {"epoch": new_epoch()}}, upsert=True
+    )
+
+
+def epoch_query() -> Document:
+    """
+    Return the command that reads the epoch.
+    """
+    return find("conversations", {"_id": _EPOCH})

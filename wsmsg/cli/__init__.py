@@ -15,6 +15,7 @@ The C{wsmsg} command.  The module of a command is imported when the command runs
     paths         default addresses, settings and data directory; failures
     sign          signing of tokens
     status        wsmsg status
+    store         wsmsg store
     transfer      options and progress lines of export and import
     user_options  options that say who the user is and where Connect is; their types
     chat          a package: wsmsg chat

@@ -67,6 +67,7 @@ class Saving:
             self._file.save(
                 user=exchange.user,
                 position=exchange.position,
+                epoch=exchange.epoch,
                 positions=exchange.inbound.positions(),
                 unsent=exchange.outbound,
             )

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.client.state.inbound import Inbound, Position, Start
+from wsmsg.client.state.inbound import Inbound, Start
+from wsmsg.client.state.inflow import Position
 from wsmsg.protocol.frames import Deliver, Head, Page, Sync
 
 U = "u:1:2"
@@ -260,8 +261,8 @@ class StartTests(SynchronousTestCase):
         it.page(sync, 4, 5)
         self.assertEqual(it.seqs, [4, 5])
         self.assertEqual(it.inbound.positions(), {U: Position(3, 5)})
-        it.inbound.took(U, 4)
-        self.assertEqual(it.inbound.positions(), {U: Position(4, 5)})
+        it.inbound.took(U, 4, 1004)
+        self.assertEqual(it.inbound.positions(), {U: Position(4, 5, 1004)})
 
     def test_delivered(self) -> None:
         """

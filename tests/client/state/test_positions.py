@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from wsmsg.client.state.inbound import Position
+from wsmsg.client.state.inflow import Position
 from wsmsg.client.state.positions import BadPositions, PositionFile, Saved
 from wsmsg.protocol.frames import ChangeGroup, CreateGroup, Recall, Send
 
@@ -31,6 +31,7 @@ class PositionsTests(SynchronousTestCase):
         PositionFile(self.path).save(
             user=saved.user,
             position=saved.position,
+            epoch=saved.epoch,
             positions=saved.positions,
             unsent=saved.unsent,
         )
@@ -46,7 +47,11 @@ class PositionsTests(SynchronousTestCase):
         The saved state is loaded again, and no other user can read the file.
         """
         saved = Saved(
-            7, "p99", {"u:1:2": Position(3, 5)}, (Send("a", to=2, content="\u2713\n"),)
+            7,
+            "p99",
+            "e1",
+            {"u:1:2": Position(3, 5, 8, 2)},
+            (Send("a", to=2, content="\u2713\n"),),
         )
         self.save(saved)
         self.assertEqual(PositionFile(self.path).load(), saved)
@@ -63,7 +68,7 @@ class PositionsTests(SynchronousTestCase):
             ChangeGroup("c", 5, (2,), (3,)),
             Recall("d", "g:5", 17),
         )
-        self.save(Saved(7, "p99", {}, unsent))
+        self.save(Saved(7, "p99", "", {}, unsent))
         self.assertEqual(PositionFile(self.path).load().unsent, unsent)
 
     def test_older(self) -> None:

@@ -8,9 +8,11 @@ the reports of that connection on the next one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
-from wsmsg.protocol.frames import Delivered, Head, Read
+from wsmsg.client.state.events import ReceiptReceived, merged_receipt
+from wsmsg.protocol.frames import Delivered, Head, Read, Receipt
 
 _Key = tuple[str, Literal["delivered", "read"]]
 
@@ -82,6 +84,14 @@ class CursorState:
         self._untold.update(self._told)
         self._told.clear()
 
+    def begin_anew(self) -> None:
+        """
+        Forget all numbers: the server has another history.
+        """
+        self._known.clear()
+        self._untold.clear()
+        self._told.clear()
+
     def _raise_to(self, key: _Key, seq: int) -> None:
         if seq > self._known.get(key, 0):
             self._known[key] = seq
@@ -92,3 +102,34 @@ class CursorState:
             ((head.conversation, "delivered"), head.delivered),
             ((head.conversation, "read"), head.read),
         )
+
+
+class Receipts:
+    """
+    The last receipt of each user in each conversation.
+
+    @param put: called with each receipt that is news.
+    """
+
+    def __init__(self, put: Callable[[ReceiptReceived], object]) -> None:
+        self._put = put
+        self._last: dict[tuple[str, int], ReceiptReceived] = {}
+
+    def begin_anew(self) -> None:
+        """
+        Forget all receipts: the server has another history.
+        """
+        self._last.clear()
+
+    def received(self, frame: Receipt, own: int) -> None:
+        """
+        Process a receipt.
+
+        @param own: the user of this client, whose own receipts are no news.
+        """
+        key = frame.conversation, frame.user
+        known = self._last.get(key)
+        receipt = merged_receipt(frame, known)
+        if receipt != known and frame.user != own:
+            self._last[key] = receipt
+            self._put(receipt)

@@ -266,6 +266,20 @@ class Closed:
 
 
 @attrs.frozen
+class HistoryReplaced:
+    """
+    The server has another history than before: an older copy of its store was restored.
+    Messages that the program has may not be there any more.  The client gives the
+    program what is new in this history, and sends the user's own messages of this run
+    again.
+
+    @ivar epoch: the name of the history.
+    """
+
+    epoch: str
+
+
+@attrs.frozen
 class SendSettled:
     """
     The result of a message (or of another request of the program) for which no call
@@ -289,4 +303,5 @@ Event = (
     | TypingReceived
     | StateChanged
     | SendSettled
+    | HistoryReplaced
 )

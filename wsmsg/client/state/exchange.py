@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from wsmsg import __version__
-from wsmsg.client.state.cursors import CursorState
+from wsmsg.client.state.cursors import CursorState, Receipts
 from wsmsg.client.state.event_queue import EventQueue
 from wsmsg.client.state.events import (
     Connected,
     Event,
+    HistoryReplaced,
     PresenceChanged,
     SendAccepted,
     SendSettled,
@@ -26,11 +27,10 @@ from wsmsg.client.state.events import (
     received,
 )
 from wsmsg.client.state.inbound import Inbound, Start
-from wsmsg.client.state.listing import Listing
+from wsmsg.client.state.listing import NEWEST, Listing, ServerHistory
 from wsmsg.client.state.outbound import Outbound
 from wsmsg.client.state.positions import Saved
 from wsmsg.client.state.queries import Answer, PendingQueries, Request
-from wsmsg.client.state.receipts import Receipts
 from wsmsg.client.state.tracing import FrameTracer
 from wsmsg.client.state.unnumbered import Unnumbered
 from wsmsg.errors import BadFrame, BadRequest, WsmsgError, from_code
@@ -95,6 +95,7 @@ class Exchange:
         self._typing: dict[str, None] = {}
         self._watched: tuple[int, ...] = ()
         self._watch_due = False
+        self._history = ServerHistory(saved.epoch)
         self.connected: Connected | None = None
         for name, position in saved.positions.items():
             self._cursors.resume(name, position.seq)
@@ -122,10 +123,11 @@ class Exchange:
 
     @property
     def position(self) -> str:
-        """
-        The position of the last complete list of conversations.
-        """
         return self._listing.position
+
+    @property
+    def epoch(self) -> str:
+        return self._history.epoch
 
     def hello(self) -> frames.Hello:
         """
@@ -145,8 +147,8 @@ class Exchange:
 
     def ask(self, request: Request, now: float) -> None:
         """
-        Add a query; its id must not begin with C{i} or C{l}, which the exchange uses
-        itself.
+        Add a query; its id must not begin with C{i}, C{l} or C{n}, which the exchange
+        uses itself.
         """
         self._queries.add(request, now)
 
@@ -161,7 +163,7 @@ class Exchange:
         Record that the program has processed an event.
         """
         if isinstance(event, Stored) and event.seq:
-            self.inbound.took(event.conversation, event.seq)
+            self.inbound.took(event.conversation, event.seq, event.message_id)
             self._cursors.delivered(event.conversation, event.seq)
 
     def mark_read(self, conversation: str, seq: int, message_id: int) -> None:
@@ -271,7 +273,9 @@ class Exchange:
             case frames.Rejected():
                 self.outbound.rejected(frame, now)
             case frames.Page():
-                if not self.inbound.page(frame, now):
+                if self._history.is_replaced_in(frame):
+                    self._begin_anew(frame.epoch, now)
+                elif not self.inbound.page(frame, now):
                     self._queries.answered(frame.id, frame)
             case frames.Heads():
                 self._heads(frame, now)
@@ -286,6 +290,7 @@ class Exchange:
             case frames.Resync(reason):
                 _log.info("the server asks the client to sync: %s", reason)
                 if self.numbers:
+                    self._check_history(now)
                     self._listing.begin(now)
             case frames.Error():
                 self._error(frame, now)
@@ -305,6 +310,11 @@ class Exchange:
         self.events.put(self.connected)
         if not self.numbers:
             return
+        if self._history.is_replaced(frame.epoch):
+            self._begin_anew(frame.epoch, now)
+        else:
+            self._check_history(now)
+        self._history.note(frame.epoch)
         if frame.synced:
             self._listed(frame, now)
         else:
@@ -312,9 +322,29 @@ class Exchange:
 
     def _heads(self, frame: frames.Heads, now: float) -> None:
         if self._listing.is_open(frame.id):
+            if self._history.is_replaced(frame.epoch):
+                self._begin_anew(frame.epoch, now)
             self._listed(frame, now)
         else:
             self._queries.answered(frame.id, frame)
+
+    def _check_history(self, now: float) -> None:
+        if query := self._history.check(self.inbound.newest()):
+            self._queries.add(query, now)
+
+    def _begin_anew(self, epoch: str, now: float) -> None:
+        """
+        Forget what belongs to an earlier history of the server.
+        """
+        _log.warning("the server has another history, %s: the client syncs anew", epoch)
+        self._history.note(epoch)
+        self._queries.forget(NEWEST)
+        self._listing.restart(now)
+        self.inbound.begin_anew()
+        self._cursors.begin_anew()
+        self._receipts.begin_anew()
+        self.outbound.send_again()
+        self.events.put(HistoryReplaced(epoch))
 
     def _listed(self, page: frames.Welcome | frames.Heads, now: float) -> None:
         complete = self._listing.page(page, now)

@@ -22,8 +22,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
-import attrs
-
+from wsmsg.client.state.inflow import Inflow, Position
 from wsmsg.model import is_group
 from wsmsg.protocol.frames import Deliver, Head, Page, Sync
 
@@ -33,84 +32,11 @@ Start = Literal["beginning", "delivered", "latest"]
 
 _HELD = 256
 _SYNCS = 4
+# Messages that are recognized by their ids when the server has another history.
+_RECENT = 4096
 _STALE_S = 1.0
 
 _log = logging.getLogger("wsmsg.client")
-
-
-@attrs.frozen
-class Position:
-    """
-    The program's position in a conversation.
-
-    @ivar seq: the last number that the program processed.
-    @ivar head: the last known number.
-    """
-
-    seq: int
-    head: int
-
-
-@attrs.define(slots=True)
-class _Inflow:
-    """
-    One conversation.
-
-    @ivar seq: the last number that the program was given; C{taken}: that it processed.
-    @ivar held: messages after a gap.
-    @ivar sync_id: of the open sync; empty if none is open.
-    @ivar queued: the conversation waits for its turn to sync.
-    """
-
-    seq: int
-    taken: int
-    head: int
-    held: dict[int, Deliver] = attrs.field(factory=dict)
-    sync_id: str = ""
-    queued: bool = False
-
-    @property
-    def behind(self) -> bool:
-        return self.head > self.seq
-
-    def took(self, seq: int) -> None:
-        self.taken = seq
-
-    def raise_head(self, seq: int) -> None:
-        self.head = max(self.head, seq)
-
-    def end_at(self, seq: int) -> None:
-        """
-        Expect no message after this one.
-        """
-        self.head = seq
-
-    def skip_to(self, seq: int) -> None:
-        """
-        Expect no message before this one.
-        """
-        self.seq = seq - 1
-
-    def next_held(self) -> Deliver | None:
-        """
-        Take the message that comes next, if it is held.
-        """
-        following = self.held.pop(self.seq + 1, None)
-        if following is not None:
-            self.seq += 1
-        return following
-
-    def wait_for_turn(self) -> None:
-        self.queued = True
-
-    def take_turn(self) -> None:
-        self.queued = False
-
-    def sync(self, sync_id: str) -> None:
-        self.sync_id = sync_id
-
-    def end_sync(self) -> None:
-        self.sync_id = ""
 
 
 class Inbound:
@@ -140,9 +66,9 @@ class Inbound:
         self._refill = refill
         self._start = start
         self._inflows = {
-            name: _Inflow(p.seq, p.seq, max(p.seq, p.head))
-            for name, p in (positions or {}).items()
+            name: Inflow.resumed(p) for name, p in (positions or {}).items()
         }
+        self._recent: dict[int, Inflow] = {}
         self._queue: dict[str, None] = {}
         self._open: dict[str, str] = {}
         self._made = 0
@@ -158,7 +84,30 @@ class Inbound:
         """
         Return the positions from which a later run can continue.
         """
-        return {n: Position(i.taken, i.head) for n, i in self._inflows.items()}
+        return {name: i.position for name, i in self._inflows.items()}
+
+    def newest(self) -> tuple[str, Position] | None:
+        """
+        Return the conversation with the newest message that the program processed.
+        """
+        found = [
+            (name, inflow.position)
+            for name, inflow in self._inflows.items()
+            if inflow.taken_id and inflow.taken >= inflow.before
+        ]
+        return max(found, key=lambda item: item[1].message_id, default=None)
+
+    def begin_anew(self) -> None:
+        """
+        Forget all numbers: the server has another history.  A conversation of which the
+        program was given nothing begins as a new one.
+        """
+        self._open.clear()
+        self._queue.clear()
+        self._listed = False
+        self._inflows = {n: i for n, i in self._inflows.items() if i.given_id}
+        for inflow in self._inflows.values():
+            inflow.begin_anew()
 
     def head(self, conversation: str) -> int:
         """
@@ -167,11 +116,12 @@ class Inbound:
         inflow = self._inflows.get(conversation)
         return inflow.head if inflow else 0
 
-    def took(self, conversation: str, seq: int) -> None:
+    def took(self, conversation: str, seq: int, message_id: int) -> None:
         """
         Record that the program has processed a message.
         """
-        self._inflows[conversation].took(seq)
+        if conversation in self._inflows:
+            self._inflows[conversation].took(seq, message_id)
 
     @property
     def settled(self) -> bool:
@@ -190,7 +140,7 @@ class Inbound:
             inflow = self._inflows.get(head.conversation)
             if inflow is None:
                 at = self._begin(head)
-                self._inflows[head.conversation] = _Inflow(at, at, head.head)
+                self._inflows[head.conversation] = Inflow(at, at, head.head)
             else:
                 inflow.raise_head(head.head)
             self._look_at(head.conversation)
@@ -247,7 +197,7 @@ class Inbound:
             self._look_at(name)
         return True
 
-    def _give_up(self, inflow: _Inflow) -> None:
+    def _give_up(self, inflow: Inflow) -> None:
         """
         Give the held messages to the program, since no others will come.
         """
@@ -313,11 +263,11 @@ class Inbound:
             at = self._begin_live(message)
             if at is None:
                 return
-            inflow = self._inflows[message.conversation] = _Inflow(at, at, at)
+            inflow = self._inflows[message.conversation] = Inflow(at, at, at)
         inflow.raise_head(message.seq)
         self._pass_on(inflow, message)
 
-    def _walk(self, inflow: _Inflow, messages: Iterable[Deliver]) -> None:
+    def _walk(self, inflow: Inflow, messages: Iterable[Deliver]) -> None:
         before = inflow.seq
         for message in messages:
             if message.seq > before + 1 and inflow.seq >= before:
@@ -332,19 +282,32 @@ class Inbound:
             self._pass_on(inflow, message)
             before = message.seq
 
-    def _pass_on(self, inflow: _Inflow, message: Deliver) -> None:
+    def _pass_on(self, inflow: Inflow, message: Deliver) -> None:
         if message.seq <= inflow.seq:
             return
         if message.seq == inflow.seq + 1 or len(inflow.held) < _HELD:
             inflow.held[message.seq] = message
             self._release(inflow)
 
-    def _release(self, inflow: _Inflow) -> None:
+    def _release(self, inflow: Inflow) -> None:
         while inflow.held and self._room() > 0:
             following = inflow.next_held()
             if following is None:
                 break
+            if inflow.before and (
+                following.message_id in self._recent or inflow.is_known(following)
+            ):
+                inflow.skip(following)
+                continue
+            inflow.give(following)
+            self._remember(inflow, following.message_id)
             self._give(following)
+
+    def _remember(self, inflow: Inflow, message_id: int) -> None:
+        self._recent[message_id] = inflow
+        if len(self._recent) > _RECENT:
+            oldest = next(iter(self._recent))
+            self._recent.pop(oldest).know(oldest)
 
     def _begin_live(self, message: Deliver) -> int | None:
         """

@@ -8,7 +8,11 @@ follows it: a conversation may have changed after the page it was on.
 
 from __future__ import annotations
 
-from wsmsg.protocol.frames import Conversations, Heads, Welcome
+from wsmsg.client.state.inflow import Position
+from wsmsg.protocol.frames import Conversations, Heads, Page, Sync, Welcome
+
+#: The id of the query for the newest message of this client.
+NEWEST = "n"
 
 _RETRY_S = 1.0
 
@@ -95,3 +99,55 @@ class Listing:
         Stop the list of a lost connection; the next welcome starts another.
         """
         self._open, self._ask_at, self._again = "", None, None
+
+
+class ServerHistory:
+    """
+    The name of the server's history, and the check that it has the newest message.
+
+    @ivar epoch: empty if it is not known.
+    """
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self._newest: tuple[str, Position] | None = None
+
+    def note(self, epoch: str) -> None:
+        """
+        Take the epoch of a frame; empty: the frame has none.
+        """
+        self.epoch = epoch or self.epoch
+
+    def is_replaced(self, epoch: str) -> bool:
+        """
+        Return L{True} if a frame is of another history.
+        """
+        return bool(epoch and self.epoch and epoch != self.epoch)
+
+    def is_replaced_in(self, page: Page) -> bool:
+        """
+        Return L{True} if a page is of another history, or if it is the answer to
+        L{check} and lacks the newest message.
+        """
+        return self._lacks_newest(page) or self.is_replaced(page.epoch)
+
+    def check(self, newest: tuple[str, Position] | None) -> Sync | None:
+        """
+        Return the query for the newest message of this client: the server may have
+        restored an older copy without noticing.
+        """
+        self._newest = newest
+        if newest is None:
+            return None
+        name, position = newest
+        return Sync(NEWEST, name, after=position.seq - 1, limit=1)
+
+    def _lacks_newest(self, page: Page) -> bool:
+        if page.id != NEWEST or self._newest is None:
+            return False
+        (name, position), self._newest = self._newest, None
+        if page.conversation != name:
+            return False
+        if page.messages and page.messages[0].seq == position.seq:
+            return page.messages[0].message_id != position.message_id
+        return page.head < position.seq

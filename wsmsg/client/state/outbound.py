@@ -29,6 +29,10 @@ from wsmsg.protocol.frames import Limits, Rejected, Send, Submission
 
 Settled = Callable[[str, "SendAccepted | WsmsgError"], object]
 
+#: The most accepted messages that are kept to be sent again, and their bytes.
+_RECENT = 1000
+_RECENT_BYTES = 4 * 2**20
+
 #: Delay before a repeat if the server gives none.
 _NO_HINT_S = 1.0
 
@@ -63,6 +67,8 @@ class Outbound:
         self._not_before = 0.0
         self._turned_away = False
         self._pace = Pace(0.0)
+        self._recent = RecentlyAccepted()
+        self._again: set[str] = set()
         self.changed = False
 
     def __len__(self) -> int:
@@ -94,6 +100,7 @@ class Outbound:
         if known is not None:
             if known.frame != frame:
                 raise Conflict(f"{frame.client_id!r} is the id of another message")
+            self._again.discard(frame.client_id)
             return
         too_large = self._too_large(frame)
         if too_large is not None:
@@ -105,6 +112,19 @@ class Outbound:
         self._by_id[frame.client_id] = outgoing
         self._wait(outgoing)
         self.changed = True
+
+    def send_again(self) -> None:
+        """
+        Send the messages again that were accepted not long ago, before all others: the
+        server has another history, which may lack them.
+        """
+        frames = [f for f in self._recent if f.client_id not in self._by_id]
+        first = min((o.number for o in self._by_id.values()), default=self._made)
+        for number, frame in enumerate(frames, first - len(frames)):
+            outgoing = _Outgoing(number, frame)
+            self._by_id[frame.client_id] = outgoing
+            self._again.add(frame.client_id)
+            self._wait(outgoing)
 
     def withdraw(self, client_id: str) -> bool:
         """
@@ -168,6 +188,9 @@ class Outbound:
         """
         Settle a send that the server accepted.
         """
+        known = self._by_id.get(client_id)
+        if known is not None:
+            self._recent.add(known.frame)
         if self._settle(client_id):
             accepted = SendAccepted(client_id, time_ms, conversation)
             self._on_settled(client_id, accepted)
@@ -231,6 +254,9 @@ class Outbound:
         if self._in_flight.pop(client_id, None) is None:
             return False
         self._forget(client_id)
+        if client_id in self._again:
+            self._again.discard(client_id)
+            return False  # the program has the result
         return True
 
     def _wait(self, outgoing: _Outgoing) -> None:
@@ -239,6 +265,34 @@ class Outbound:
     def _forget(self, client_id: str) -> None:
         del self._by_id[client_id]
         self.changed = True
+
+
+class RecentlyAccepted:
+    """
+    The messages that the server accepted last, within bounds.
+    """
+
+    def __init__(self) -> None:
+        self._frames: dict[str, tuple[Submission, int]] = {}
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[Submission]:
+        return (frame for frame, _ in self._frames.values())
+
+    def add(self, frame: Submission) -> None:
+        """
+        Keep a message, and drop the oldest ones beyond the bounds.
+        """
+        self._drop(frame.client_id)
+        size = len(frame.content) if isinstance(frame, Send) else 0
+        self._frames[frame.client_id] = frame, size
+        self._bytes += size
+        while len(self._frames) > _RECENT or self._bytes > _RECENT_BYTES:
+            self._drop(next(iter(self._frames)))
+
+    def _drop(self, client_id: str) -> None:
+        _, size = self._frames.pop(client_id, (None, 0))
+        self._bytes -= size
 
 
 class Pace:

@@ -3,14 +3,16 @@ The position file: positions in all conversations, and unsent messages, across r
 
 It is one JSON file that is replaced atomically::
 
-    {"version": 1, "user": 1001, "position": "k7B0...",
-     "conversations": {"u:1001:1002": [7, 9]},
+    {"version": 1, "user": 1001, "position": "k7B0...", "epoch": "1f86e9d2c07b3a54",
+     "conversations": {"u:1001:1002": [7, 9, 7414093726351360]},
      "unsent": [{"client_id": "...", "to": 1002, "group": 0, "content": "...",
                  "kind": 1},
                 {"client_id": "...", "type": "change_group", "group": 5, "add": [7]}]}
 
-A conversation has two numbers: the last that the program processed, and the last known
-one.  An unsent entry has the fields of its frame; without a type it is a message.
+A conversation has the last number that the program processed, the last known one, and
+the id of the last message that the program processed; perhaps a fourth number, see
+L{wsmsg.client.state.inflow.Position}.  An unsent entry has the fields of its frame;
+without a type it is a message.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import msgspec
 
 from wsmsg.client.state.checks import checked
-from wsmsg.client.state.inbound import Position
+from wsmsg.client.state.inflow import Position
 from wsmsg.errors import BadRequest
 from wsmsg.protocol.frames import ClientFrame, Submission
 
@@ -46,11 +48,13 @@ class Saved:
 
     @ivar user: the owner of the file; 0 if it has none yet.
     @ivar position: of the last complete list of conversations; empty if there was none.
+    @ivar epoch: the name of the server's history; empty if it is not known.
     @ivar invalid: the unsent messages that cannot be sent, by client id, and why.
     """
 
     user: int = 0
     position: str = ""
+    epoch: str = ""
     positions: Mapping[str, Position] = attrs.field(factory=dict)
     unsent: tuple[Submission, ...] = ()
     invalid: Mapping[str, str] = attrs.field(factory=dict)
@@ -84,11 +88,16 @@ def _read_unsent(
     return tuple(frames), invalid
 
 
+# Two numbers in the files of older clients, three in most others.
+_Numbers = Annotated[list[int], msgspec.Meta(min_length=2, max_length=4)]
+
+
 class _File(msgspec.Struct):
     version: int
     user: int = 0
     position: str = ""
-    conversations: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    epoch: str = ""
+    conversations: dict[str, _Numbers] = msgspec.field(default_factory=dict)
     unsent: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
@@ -120,6 +129,7 @@ class PositionFile:
         return Saved(
             file.user,
             file.position,
+            file.epoch,
             {name: Position(*numbers) for name, numbers in file.conversations.items()},
             unsent,
             invalid,
@@ -130,6 +140,7 @@ class PositionFile:
         *,
         user: int,
         position: str,
+        epoch: str,
         positions: Mapping[str, Position],
         unsent: Iterable[Submission],
     ) -> None:
@@ -142,7 +153,8 @@ class PositionFile:
             _VERSION,
             user,
             position,
-            {name: (p.seq, p.head) for name, p in positions.items()},
+            epoch,
+            {name: list(attrs.astuple(p)) for name, p in positions.items()},
             [msgspec.to_builtins(frame) for frame in unsent],
         )
         try:

@@ -47,6 +47,7 @@ class UpstreamReads:
     The reads that wait and those in flight.
 
     @param streams: returns the query methods of the streams that are up, best first.
+    @param on_epoch: called with a reason when the store has another epoch than before.
     @param watching: corrects the answers about presence.
     @param calls: the most calls in flight.
     @param items: the most reads in a call.
@@ -58,16 +59,19 @@ class UpstreamReads:
         streams: Callable[[], Sequence[Query]],
         watching: WatchedPresence,
         *,
+        on_epoch: Callable[[str], object],
         calls: int = 4,
         items: int = 64,
         limit: int = 10_000,
     ) -> None:
         self.asked = self.failed = 0
+        self._on_epoch = on_epoch
         self._streams = streams
         self._watching = watching
         self._calls = calls
         self._items = items
         self._limit = limit
+        self._epoch = ""
         self._waiting: deque[_Waiting] = deque()
         self._in_flight = 0
 
@@ -170,8 +174,15 @@ class UpstreamReads:
             self._in_flight -= 1
         for waiting, result in zip(batch, results, strict=True):
             self.failed += isinstance(result, Failure)
+            if isinstance(result, HeadsView):
+                self._note_epoch(result.epoch)
             waiting.answered.callback(result)
         self._call_message()
+
+    def _note_epoch(self, epoch: str) -> None:
+        before, self._epoch = self._epoch, epoch or self._epoch
+        if before and before != self._epoch:
+            self._on_epoch("the store has another history")
 
     async def _response(self, request: rest_pb2.QueryRequest) -> rest_pb2.QueryResponse:
         streams = self._streams()

@@ -109,7 +109,9 @@ class Upstream(Service):
             edge, clock, self.sends, settings.query_timeout_s, self._watching, unix_s
         )
         self._choice = StreamChoice(node, self.sends, self._is_leaving)
-        self._queries = UpstreamReads(self._choice.query_methods, self._watching)
+        self._queries = UpstreamReads(
+            self._choice.query_methods, self._watching, on_epoch=edge.reconnect_all
+        )
         self._refresh = PresenceRefresh(
             self._watching, edge, self._queries.query_presence
         )

@@ -91,7 +91,6 @@ class DemoTalk:
     """
 
     def __init__(self, script: DemoScript, people: Sequence[Person]) -> None:
-        self.script = script
         self.people = people
         self.sent: list[SentLine] = []
         self._width = max(len(name) for name in script.names)

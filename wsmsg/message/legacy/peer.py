@@ -95,7 +95,7 @@ class LegacyConnect:
         hang_up: HangUp,
     ) -> None:
         self.name = ""
-        self.ignored = self.push_results = self.push_failures = 0
+        self.ignored = self.push_failures = 0
         self.hang_up = hang_up
         self._owner = owner
 
@@ -184,7 +184,6 @@ class LegacyConnect:
 
     def _push_result(self, result: rest_pb2.PushResultRequest) -> None:
         # A result does not tell which push it is for.
-        self.push_results += 1
         if not result.success:
             self.push_failures += 1
 

@@ -43,7 +43,6 @@ _POLL_S = 0.1
 _COMMITTED_S = 5.0
 #: The interval of questions for the ends of partitions that are paused.
 _ENDS_S = 1.0
-_PAUSE_AFTER = 3
 _BATCH = 1000
 
 

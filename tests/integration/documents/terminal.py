@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tests.integration.documents.pages import ROOT
 
-_READY_S = 30.0
-_COMMAND_S = 60.0
+_READY_S = 90.0
+_COMMAND_S = 120.0
 
 # Loopback is down in a new namespace: SIOCSIFFLAGS with IFF_UP | IFF_RUNNING.
 _HOLD = """

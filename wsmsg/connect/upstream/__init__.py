@@ -21,5 +21,6 @@ Connect's end of the streams to the Message nodes.
     reads          queries and marks
     presence       presence of watched users, merged from several Messages
     joins          barriers at which a login waits until every Message knows the user
-    choice         the choice of streams: to lead, for new sends, for queries
+    choice         the choice of streams: to lead, for new sends, for queries; and the
+                   Messages that no stream reaches
 """

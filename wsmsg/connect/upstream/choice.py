@@ -4,18 +4,21 @@ The choice of streams: which one leads, which take new conversations, which are 
 The Message of the stream that leads is the primary: it writes the presence of this
 node's users for readers outside.  The stream also carries what any one stream may
 carry: cursors and typing signals.
+
+Every Message must be reached by a stream; L{ReachWatch} says which are not.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.logger import Logger
 
-from wsmsg.connect.upstream.context import Stream
+from wsmsg.connect.upstream.context import Stream, UpstreamContext
 from wsmsg.connect.upstream.pending_sends import PendingSends
 from wsmsg.connect.upstream.reads import Query
+from wsmsg.dependency.alarms import Alarms
 
 
 class PrimaryChoice:
@@ -122,3 +125,48 @@ class StreamChoice:
             self._turn = (self._turn + 1) % len(up)
             up = up[self._turn :] + up[: self._turn]
         return [stream.query for stream in up if not stream.unnumbered]
+
+
+class ReachWatch:
+    """
+    Says which Messages no direct stream reaches: in an alarm, to the Messages that are
+    reached, and after a while to the clients.
+    """
+
+    def __init__(self, shared: UpstreamContext, alarms: Alarms) -> None:
+        self._reach = shared.reach
+        self._edge = shared.edge
+        self._alarms = alarms
+        self._unreached: tuple[str, ...] = ()
+
+    def stream_up(self, stream: Stream) -> None:
+        """
+        Tell the Message of a stream what it does not know yet.
+        """
+        if self._unreached:
+            stream.unreached(self._unreached)
+
+    def look(
+        self, up: Sequence[Stream], indirect: Iterable[str], partial_s: float
+    ) -> None:
+        """
+        Look for changes; called several times a second.
+
+        @param up: all streams that are up.
+        @param indirect: the addresses that no direct stream reaches.
+        @param partial_s: the time after which clients are asked to move.
+        """
+        unreached = self._reach.look(indirect)
+        if unreached != self._unreached:
+            self._unreached = unreached
+            for stream in up:
+                stream.unreached(unreached)
+            self._alarms.set("unreachable_message", _unreachable(unreached))
+        if self._reach.should_move(bool(unreached), partial_s):
+            self._edge.reconnect_all("this node does not reach all of the server")
+
+
+def _unreachable(addresses: Sequence[str]) -> str:
+    if not addresses:
+        return ""
+    return f"no direct stream reaches the Message at {', '.join(addresses)}"

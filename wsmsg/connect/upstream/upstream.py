@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from wsmsg.connect.discovery.interface import discovery_of
-from wsmsg.connect.upstream.choice import StreamChoice
+from wsmsg.connect.upstream.choice import ReachWatch, StreamChoice
 from wsmsg.connect.upstream.context import (
     Stream,
     UnnumberedMode,
@@ -102,12 +102,12 @@ class Upstream(Service):
         self.sends = PendingSends(settings.limits.waiting_sends, clock)
         self._settings = settings
         self._clock = clock
-        self._alarms = alarms or Alarms(unix_s)
         self._give_up: Callable[[str], object] | None = give_up
         self._watching = WatchedPresence(edge)
         self._shared = UpstreamContext(
             edge, clock, self.sends, settings.query_timeout_s, self._watching, unix_s
         )
+        self._reach = ReachWatch(self._shared, alarms or Alarms(unix_s))
         self._choice = StreamChoice(node, self.sends, self._is_leaving)
         self._queries = UpstreamReads(
             self._choice.query_methods, self._watching, on_epoch=edge.reconnect_all
@@ -138,7 +138,6 @@ class Upstream(Service):
             changed=self._review,
         )
         self._barrier: JoinBarrier | None = None
-        self._unreached: tuple[str, ...] = ()
         self._swept_s = 0.0
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = clock
@@ -291,8 +290,7 @@ class Upstream(Service):
         watched = self._shared.edge.watched()
         self._watching.watch(watched)
         stream.watch(watched)
-        if self._unreached:
-            stream.unreached(self._unreached)
+        self._reach.stream_up(stream)
         self._review()
 
     def _switch_mode(self, stream: Stream) -> None:
@@ -370,28 +368,10 @@ class Upstream(Service):
         self._peers.sweep(now_s)
         self._peers.check_ways(now_s)
         self._review()
-        self._check_reach()
+        partial_s = self._settings.upstream.partial_s
+        self._reach.look(self._choice.up, self._peers.indirect(), partial_s)
         if self._choice.up and self._mode is None:
             self._refresh.sweep(now_s)
-
-    def _check_reach(self) -> None:
-        reach = self._shared.reach
-        unreached = reach.look(self._peers.indirect())
-        if unreached != self._unreached:
-            self._unreached = unreached
-            for stream in self._choice.up:
-                stream.unreached(unreached)
-            self._alarms.set("unreachable_message", _unreachable(unreached))
-        if reach.should_move(bool(unreached), self._settings.upstream.partial_s):
-            self._shared.edge.reconnect_all(
-                "this node does not reach all of the server"
-            )
-
-
-def _unreachable(addresses: Sequence[str]) -> str:
-    if not addresses:
-        return ""
-    return f"no direct stream reaches the Message at {', '.join(addresses)}"
 
 
 def _cancel(call: IDelayedCall) -> None:

@@ -18,7 +18,7 @@ from wsmsg.flow.countdown import Countdown
 from wsmsg.message.links.interface import PushListener, Settled
 from wsmsg.message.links.link import Link
 from wsmsg.message.links.reach import ReachOfConnects
-from wsmsg.message.links.recipients import GroupRecipients, Push, pushes_of
+from wsmsg.message.links.recipients import GroupRecipients, pushes_by_node, pushes_of
 from wsmsg.message.links.slow import SlowConnects
 from wsmsg.message.links.users import LinkUsers
 from wsmsg.message.presence.interface import IPresence
@@ -278,7 +278,11 @@ class Links:
         """
         Push messages to the connected members of their conversations.
         """
-        links, per_node = self._links, self._pushes_by_node(messages, in_groups)
+        links = self._links
+        per_node = pushes_by_node(messages, in_groups, self.routes, links)
+        relays = [node for node, link in links.items() if link.everything]
+        if relays and (visible := pushes_of(messages, in_groups)):
+            per_node.update(dict.fromkeys(relays, visible))
         self.pushed += len(messages)
         to_links = [(links[n], pushes) for n, pushes in per_node.items() if n in links]
         receivers = len(self.push_listeners) + len(to_links)
@@ -295,34 +299,6 @@ class Links:
                 once()
         for link, pushes in to_links:
             link.push(pushes, countdown)
-
-    def _pushes_by_node(
-        self, messages: Sequence[Message], in_groups: GroupRecipients | None
-    ) -> dict[str, list[Push]]:
-        links, nodes_of = self._links, self.routes.nodes_of
-        per_node: dict[str, list[Push]] = {}
-        connected: dict[int, dict[str, list[int]]] = {}
-        for message in messages:
-            targets: dict[str, list[int]] = {}
-            if in_groups and is_group(message.conversation):
-                members = in_groups[message.conversation, message.seq]
-                # Messages between two changes of a group share one set of members.
-                if id(members) not in connected:
-                    connected[id(members)] = self.routes.among(members, links)
-                targets = connected[id(members)]
-            else:
-                for user in members_of(message.conversation):
-                    for node in nodes_of.get(user, ()):
-                        targets.setdefault(node, []).append(user)
-            for node, users in targets.items():
-                per_node.setdefault(node, []).append((message, users))
-        visible: list[Push] | None = None
-        for node in [n for n, link in links.items() if link.everything]:
-            if visible is None:
-                visible = pushes_of(messages, in_groups)
-            if visible:
-                per_node[node] = visible
-        return per_node
 
     def receipt(self, cursor: Cursor) -> None:
         """

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from wsmsg.events import EVENT_KINDS, member_change
+from wsmsg.message.links.routes import Routes
 from wsmsg.message.store.interface import IGroups
 from wsmsg.model import FIRST_EVENT, Message, is_group, members_of
 
@@ -199,3 +200,35 @@ def pushes_of(
 
 def _cost(standing: Standing) -> int:
     return len(standing.members) + 1
+
+
+def pushes_by_node(
+    messages: Sequence[Message],
+    in_groups: GroupRecipients | None,
+    routes: Routes,
+    nodes: Iterable[str],
+) -> dict[str, list[Push]]:
+    """
+    Return the pushes of messages for each Connect that has recipients.
+
+    @param in_groups: the recipients of the messages that are in groups.
+    @param nodes: all Connects.
+    """
+    nodes_of = routes.nodes_of
+    per_node: dict[str, list[Push]] = {}
+    connected: dict[int, dict[str, list[int]]] = {}
+    for message in messages:
+        targets: dict[str, list[int]] = {}
+        if in_groups and is_group(message.conversation):
+            members = in_groups[message.conversation, message.seq]
+            # Messages between two changes of a group share one set of members.
+            if id(members) not in connected:
+                connected[id(members)] = routes.among(members, nodes)
+            targets = connected[id(members)]
+        else:
+            for user in members_of(message.conversation):
+                for node in nodes_of.get(user, ()):
+                    targets.setdefault(node, []).append(user)
+        for node, users in targets.items():
+            per_node.setdefault(node, []).append((message, users))
+    return per_node

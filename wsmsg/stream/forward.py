@@ -33,7 +33,7 @@ from wsmsg.stream.probe import serves
 Context = Any
 
 #: Within this time the other Message must answer a probe.
-PROBE_S = 0.4
+PROBE_S = 0.8
 
 
 class StreamForwarder:

@@ -12,7 +12,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 
-from wsmsg.connect.discovery.interface import MessageWay
+from wsmsg.connect.discovery.interface import DOUBT_S, MessageWay
 from wsmsg.connect.upstream.context import (
     PeerLife,
     Stream,
@@ -248,6 +248,8 @@ class UpstreamPeer:
             self._dialler.stream_lost(reason, was_up=False)
             return
         self.stream = None
+        if stream.silence_s(self._shared.clock.seconds()) >= DOUBT_S:
+            self.way.go_around()  # the way may be at fault
         self._dialler.stream_lost(reason, was_up=True)
         self._owner.stream_lost(stream, reason)
         self._dialling.stream_lost()

@@ -40,6 +40,8 @@ from wsmsg.stream.convert import message_of
 #: The most users in one part of a snapshot.
 SNAPSHOT_USERS = 10_000
 _FRAME_CURSORS = 2048
+#: Within this time a Message says if it reaches another one.
+_REACH_S = 1.2
 #: A Message that is silent for so long is asked for a sign of life.
 _PROBE_S = 0.5
 #: A Message that is silent for so many heartbeats is lost.
@@ -151,7 +153,10 @@ class UpstreamStream:
         if self.transport is None:
             return succeed(False)
         asked = self.transport.query(
-            REACHES, rest_pb2.ReachRequest(address=address), rest_pb2.ReachResponse, 0.5
+            REACHES,
+            rest_pb2.ReachRequest(address=address),
+            rest_pb2.ReachResponse,
+            _REACH_S,
         )
         return asked.addCallbacks(lambda it: bool(it.reached), lambda _: False)
 

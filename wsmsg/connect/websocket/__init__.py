@@ -14,6 +14,6 @@ handshake   the check of a handshake, and the answer to a bad one
 origins     the web pages that may open a WebSocket
 autobahn    the handshake, by Autobahn
 reader      frames from bytes, and what RFC 6455 forbids
-frames      the usual frame from bytes, and control frames to bytes
+frames      the first bytes of frames, and control frames to bytes
 tcp_info    progress of the written data, as the kernel knows it
 """

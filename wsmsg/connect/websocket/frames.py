@@ -1,9 +1,5 @@
 """
-Frames of RFC 6455 section 5, as bytes.
-
-L{usual_frame} parses what nearly all frames are: complete, masked, and a message of one
-fragment.  It takes a few microseconds.  L{wsmsg.connect.websocket.reader} parses the
-others.
+Frames of RFC 6455 section 5: their first bytes, and the control frames of a server.
 """
 
 from __future__ import annotations
@@ -14,7 +10,6 @@ CLOSE = 0x88
 PING = 0x89
 PONG = 0x8A
 
-_LONGER = 126
 _CONTROL_BYTES = 125
 
 
@@ -28,58 +23,6 @@ class FrameError(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
-
-
-def usual_frame(data: bytes, at: int, limit: int) -> tuple[int, bytes, int] | None:
-    """
-    Parse a frame, if it is a usual one.
-
-    @param at: the position in C{data} where the frame begins.
-    @param limit: the maximum length of the payload in bytes.
-    @return: the first byte, the payload, and the position of the next frame; or
-        L{None}.
-    """
-    if len(data) - at < 6:
-        return None
-    first = data[at]
-    if first != BINARY and first != TEXT and first != PONG:
-        return None
-    size = data[at + 1] - 0x80
-    body = at + 6
-    if size == _LONGER and first != PONG:
-        size = int.from_bytes(data[at + 2 : at + 4], "big")
-        body = at + 8
-        if size < _LONGER:
-            return None
-    elif not 0 <= size < _LONGER:
-        return None
-    end = body + size
-    if end > len(data) or size > limit:
-        return None
-    return first, unmasked(data[body:end], data[body - 4 : body]), end
-
-
-def unmasked(payload: bytes, mask: bytes) -> bytes:
-    """
-    Remove the mask from a payload, or mask it (RFC 6455 section 5.3).
-    """
-    size = len(payload)
-    key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
-    return (int.from_bytes(payload, "little") ^ key).to_bytes(size, "little")
-
-
-def is_utf8(data: bytes) -> bool:
-    """
-    Return whether the bytes are valid UTF-8, as a text message must be (RFC 6455
-    section 8.1).
-    """
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def control_frame(first: int, payload: bytes = b"") -> bytes:

@@ -7,6 +7,9 @@ The frames of a client, from the bytes of its connection (RFC 6455 sections 5 an
                      `--> header --> payload --> message     pings, closes, fragments,
                                                              frames in several segments
 
+L{usual_frame} parses what nearly all frames are: complete, masked, and a message of one
+fragment.  It takes a few microseconds.
+
 A violation of RFC 6455 is refused as soon as its bytes are there: a bad header before
 its payload, a message that is too large before the rest of it, and text that is not
 UTF-8 at the wrong character.
@@ -23,9 +26,6 @@ from wsmsg.connect.websocket.frames import (
     PONG,
     TEXT,
     FrameError,
-    is_utf8,
-    unmasked,
-    usual_frame,
 )
 from wsmsg.errors import Close
 
@@ -34,6 +34,7 @@ FRAGMENT = 0x00
 #: Fragments with less payload, in bytes, are small: they cost more than they carry.
 SMALL_BYTES = 512
 
+_LONGER = 126
 _FIN = 0x80
 _CONTROL = 0x08
 _HEADER_BYTES = {126: 4, 127: 10}
@@ -274,6 +275,58 @@ class FrameReader:
             self._message = None
             return message.first, bytes(message.data)
         return (FRAGMENT, b"") if frame.size < SMALL_BYTES else None
+
+
+def usual_frame(data: bytes, at: int, limit: int) -> tuple[int, bytes, int] | None:
+    """
+    Parse a frame, if it is a usual one.
+
+    @param at: the position in C{data} where the frame begins.
+    @param limit: the maximum length of the payload in bytes.
+    @return: the first byte, the payload, and the position of the next frame; or
+        L{None}.
+    """
+    if len(data) - at < 6:
+        return None
+    first = data[at]
+    if first != BINARY and first != TEXT and first != PONG:
+        return None
+    size = data[at + 1] - 0x80
+    body = at + 6
+    if size == _LONGER and first != PONG:
+        size = int.from_bytes(data[at + 2 : at + 4], "big")
+        body = at + 8
+        if size < _LONGER:
+            return None
+    elif not 0 <= size < _LONGER:
+        return None
+    end = body + size
+    if end > len(data) or size > limit:
+        return None
+    return first, unmasked(data[body:end], data[body - 4 : body]), end
+
+
+def unmasked(payload: bytes, mask: bytes) -> bytes:
+    """
+    Remove the mask from a payload, or mask it (RFC 6455 section 5.3).
+    """
+    size = len(payload)
+    key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
+    return (int.from_bytes(payload, "little") ^ key).to_bytes(size, "little")
+
+
+def is_utf8(data: bytes) -> bool:
+    """
+    Return whether the bytes are valid UTF-8, as a text message must be (RFC 6455
+    section 8.1).
+    """
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def close_code(payload: bytes) -> int | None:

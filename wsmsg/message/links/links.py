@@ -181,7 +181,8 @@ class Links:
         Note the Connects that records came through; see
         L{wsmsg.message.links.interface.ILinks.came_through}.
         """
-        self.reach.used(latest_ms, self._links)
+        if self.reach.suspects or not latest_ms.keys() <= self._links.keys():
+            self.reach.used(latest_ms, self._links)
 
     def unlinked(self) -> str:
         """

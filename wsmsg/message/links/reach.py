@@ -34,6 +34,8 @@ class ReachOfConnects:
     @param unix_s: returns the unix time.
     @ivar address: of this Message in the list; empty: there is no list.
     @ivar listed: all addresses in the list, in order.
+    @ivar suspects: when records of each Connect without a stream to here were read
+        first and last.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class ReachOfConnects:
         self._seconds = seconds
         self._unix_s = unix_s
         self._unreached: dict[str, tuple[str, ...]] = {}
-        self._unlinked: dict[str, tuple[float, float]] = {}
+        self.suspects: dict[str, tuple[float, float]] = {}
 
     def set_list(self, address: str, others: Iterable[str]) -> bool:
         """
@@ -87,11 +89,11 @@ class ReachOfConnects:
         now_s = self._seconds()
         for node, time_ms in latest_ms.items():
             if node in linked:
-                self._unlinked.pop(node, None)
+                self.suspects.pop(node, None)
             elif self._unix_s() - time_ms / 1000 < _RECENT_S:
-                first_s, _ = self._unlinked.get(node, (now_s, now_s))
-                if node in self._unlinked or len(self._unlinked) < _MOST:
-                    self._unlinked[node] = (first_s, now_s)
+                first_s, _ = self.suspects.get(node, (now_s, now_s))
+                if node in self.suspects or len(self.suspects) < _MOST:
+                    self.suspects[node] = (first_s, now_s)
 
     def unreached(self) -> str:
         """
@@ -111,12 +113,12 @@ class ReachOfConnects:
         this Message knows of none.
         """
         now_s = self._seconds()
-        for node, (_, last_s) in list(self._unlinked.items()):
+        for node, (_, last_s) in list(self.suspects.items()):
             if node in linked or now_s - last_s > _FORGOTTEN_S:
-                del self._unlinked[node]
+                del self.suspects[node]
         nodes = sorted(
             node
-            for node, (first_s, last_s) in self._unlinked.items()
+            for node, (first_s, last_s) in self.suspects.items()
             if last_s - first_s >= UNLINKED_S
         )
         if not nodes:

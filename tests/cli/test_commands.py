@@ -5,6 +5,7 @@ Tests for the commands of L{wsmsg.cli.main}, as a shell runs them.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,31 @@ class OverviewTests(SynchronousTestCase):
             result = run(name, "--help")
             self.assertEqual((name, result.exit_code), (name, 0))
             self.assertIn("Usage: ", result.output)
+
+    def test_full_output(self) -> None:
+        """
+        Output that cannot be written ends a command with one line; a pipe that nobody
+        reads ends it silently.
+        """
+        code = "from wsmsg.cli.main import main; main()"
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open("/dev/full", "wb") as full, open(writer, "wb") as unread:
+            for arguments in (["--help"], ["token", "--help"], ["completion", "bash"]):
+                for output, said in (
+                    (full, "Error: the output cannot be written: No space left"),
+                    (unread, ""),
+                ):
+                    ran = subprocess.run(
+                        [sys.executable, "-c", code, *arguments],
+                        stdout=output,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                        check=False,
+                    )
+                    self.assertEqual(ran.returncode, 1)
+                    self.assertEqual(ran.stderr[: len(said) or None], said)
+                    self.assertEqual(ran.stderr.count("\n"), bool(said))
 
     def test_overview_is_quick(self) -> None:
         """

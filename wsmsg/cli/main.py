@@ -5,7 +5,11 @@ that the help imports none of them.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import sys
+from typing import Any, NoReturn
 
 import click
 
@@ -44,10 +48,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "wsmsg.cli.import_:import_",
         "Load an exported file into another store.",
     ),
-    "store": (
-        "wsmsg.cli.store:store_",
-        "Say that an older copy of the store was restored.",
-    ),
     "bench": ("wsmsg.cli.bench:bench", "Measure throughput, latency, CPU and memory."),
     "completion": (
         "wsmsg.cli.main:completion",
@@ -56,6 +56,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+#: The errors of writing to a full disk, or to a pipe that nobody reads.
+_NOT_WRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -63,6 +66,22 @@ class LazyGroup(click.Group):
     """
     A group of commands that are imported on demand.
     """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """
+        Run a command.  If its output cannot be written, end with a line that says so;
+        silently, if nobody reads it any more.
+        """
+        try:
+            try:
+                return super().main(*args, **extra)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as e:
+            if e.errno not in _NOT_WRITTEN or e.filename is not None:
+                raise
+            _end_without_output(e)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -79,6 +98,14 @@ class LazyGroup(click.Group):
     ) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _end_without_output(error: OSError) -> NoReturn:
+    # Python writes what is left at its end, and would complain once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno != errno.EPIPE:
+        click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+    sys.exit(1)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
